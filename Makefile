@@ -1,0 +1,51 @@
+# `make demo` and `make test` are all that a newcomer needs: both install first, into .venv.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: install demo test lint bench histories clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo [KEEP=1]  a goal becomes one merged branch, on the real parts, in under a minute"
+	@echo "make test           all checks and tests"
+	@echo "make install        the installation alone, into $(VENV)"
+	@echo "make bench          overhead, as ratios to something measured in the same run"
+
+install: $(STAMP)
+
+# uv where it is on the PATH, else venv and pip; every version comes from constraints.txt.
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Makima needs Python 3.11 or newer: set PYTHON=…" >&2; exit 1; }
+	@if command -v uv >/dev/null 2>&1; then \
+		uv venv --quiet --allow-existing --python "$(PYTHON)" $(VENV) && \
+		uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[stack,dev]'; \
+	else \
+		$(PYTHON) -m venv $(VENV) && \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[stack,dev]'; \
+	fi
+	@touch $@
+
+demo: install
+	@$(BIN)/python -m demo $(if $(KEEP),--keep)
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: lint
+	$(BIN)/pytest
+
+bench: install
+	$(BIN)/python -m bench.hop
+
+histories: install
+	$(BIN)/python -m tests.histories.record
+
+clean:
+	rm -rf $(VENV) build *.egg-info
