@@ -1,0 +1,69 @@
+"""How the rules change a state: a Draft gathers what they do and hands it out as one Change (DESIGN 7)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from domain.models import State, Step, Task, Value
+from domain.record import AttemptEnded, Changed, DeliveryStarted, Event, Facts, GoalRevision
+
+
+class Change(Value):
+    """The new state and the facts for the record, so that nothing is ever diffed."""
+
+    state: State
+    changed: Changed
+
+
+class Draft:
+    """A state being changed at one moment by one actor; the state that it started from stays as it was."""
+
+    def __init__(self, state: State, now: datetime, actor: str = "makima") -> None:
+        self.state = state.model_copy(update={"steps": dict(state.steps), "tasks": dict(state.tasks)})
+        self.now = now
+        self.actor = actor
+        self._changed = Changed()
+
+    def set(self, **fields: Any) -> None:
+        """Change fields of the directive itself."""
+        self.state = self.state.model_copy(update=fields)
+
+    def step(self, identity: UUID, **fields: Any) -> Step:
+        """Change fields of one step."""
+        return self.put_step(self.state.steps[identity].model_copy(update=fields))
+
+    def put_step(self, step: Step) -> Step:
+        self.state.steps[step.id] = step
+        self._changed += Changed(steps=frozenset({step.id}))
+        return step
+
+    def task(self, identity: UUID, **fields: Any) -> Task:
+        """Change fields of one task."""
+        return self.put_task(self.state.tasks[identity].model_copy(update=fields))
+
+    def put_task(self, task: Task) -> Task:
+        self.state.tasks[task.id] = task
+        self._changed += Changed(tasks=frozenset({task.id}))
+        return task
+
+    def event(self, what: str, why: str = "", *, step: UUID | None = None, task: UUID | None = None) -> None:
+        """Add a line to the event list."""
+        event = Event(at=self.now, actor=self.actor, what=what, why=why, step=step, task=task)
+        self._changed += Changed(facts=Facts(events=(event,)))
+
+    def fact(self, fact: GoalRevision | DeliveryStarted | AttemptEnded) -> None:
+        """Add what belongs into a list of its own."""
+        match fact:
+            case GoalRevision():
+                facts = Facts(revisions=(fact,))
+            case DeliveryStarted():
+                facts = Facts(deliveries=(fact,))
+            case AttemptEnded():
+                facts = Facts(attempts=(fact,))
+        self._changed += Changed(facts=facts)
+
+    def change(self) -> Change:
+        """All of it."""
+        return Change(state=self.state, changed=self._changed)

@@ -1,0 +1,91 @@
+"""Every error that crosses a module's border.
+
+MakimaError
+├── Refused                 an operator or a plan asked for something the rules don't allow
+│   └── PlanRefused         a plan, or one step of it
+├── CannotServe             this daemon can't do this task; another one may
+├── RepositoryError         the repository, base branch or push right is missing: the directive's own trouble
+├── GitError                git ended with an error
+│   ├── GitUnreachable      the remote does not answer now; the same call may succeed later
+│   ├── RefRefused          the remote takes no such ref, or no change of it, however often it is tried
+│   └── LeaseLost           the branch on the remote is not where it was expected
+├── ProcessTimedOut         a process was stopped because its time was over
+├── AttemptGone             the attempt is no longer this delivery's own
+├── NotReachable            Temporal or Postgres does not answer
+├── RecordError             Postgres refused a statement of ours
+│   └── SchemaMismatch      the database's schema is not the code's
+├── SettingsError           a setting is missing or makes no sense
+└── StackFailed             a part of the embedded stack can't be started
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+
+class MakimaError(Exception):
+    """The base of all errors that a user may see: its text is one line that says what to do."""
+
+
+class Refused(MakimaError):
+    """The rules don't allow this request; nothing was changed."""
+
+
+class PlanRefused(Refused):
+    """A plan breaks a rule (SPEC 3.4); the text names the step and the reason."""
+
+
+class CannotServe(MakimaError):
+    """This daemon can't serve the task (SPEC 5.4); `until` says when asking it again makes sense."""
+
+    def __init__(self, reason: str, until: datetime | None = None) -> None:
+        super().__init__(reason)
+        self.until = until
+
+
+class RepositoryError(MakimaError):
+    """Unknown repository, missing base branch or no push right (SPEC 2.3): the directive pauses with this text."""
+
+
+class GitError(MakimaError):
+    """git ended with an error; the text holds the command, its exit code and the end of stderr."""
+
+
+class GitUnreachable(GitError):
+    """The remote does not answer now: the same call may succeed later."""
+
+
+class RefRefused(GitError):
+    """The remote takes no such ref, or no change of it (a hook, a hidden or protected ref); trying again is no help."""
+
+
+class LeaseLost(GitError):
+    """The branch on the remote is not where it was expected (SPEC 6.8); nothing was pushed."""
+
+
+class ProcessTimedOut(MakimaError):
+    """A process was stopped because its time was over; the text holds the command, the time and the end of stderr."""
+
+
+class AttemptGone(MakimaError):
+    """The server no longer counts this delivery as the attempt's own (SPEC 6.8): nothing may be pushed."""
+
+
+class NotReachable(MakimaError):
+    """Temporal or Postgres does not answer."""
+
+
+class RecordError(MakimaError):
+    """Postgres refused a statement of ours: a constraint, or a schema that is not the code's."""
+
+
+class SchemaMismatch(RecordError):
+    """The database's migrations are not the code's: one was changed after it was applied, or the database is newer."""
+
+
+class SettingsError(MakimaError):
+    """A setting is missing or makes no sense."""
+
+
+class StackFailed(MakimaError):
+    """A part of the embedded stack can't be started or has ended before it answered; the text names its log."""

@@ -1,0 +1,284 @@
+"""The nouns of Makima (SPEC 1) as frozen values: what a directive, its steps and its tasks are at one moment."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Value(BaseModel):
+    """A frozen value of ours; an unknown field in it is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DirectiveStatus(StrEnum):
+    DRAFT = "draft"
+    PLANNING = "planning"
+    ACTIVE = "active"
+    COMPLETING = "completing"
+    IDLE = "idle"
+    PAUSED = "paused"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    ARCHIVED = "archived"
+
+    @property
+    def is_final(self) -> bool:
+        """The workflow is closed, or closes as soon as nothing runs any more (SPEC 2.9)."""
+        return self in (self.COMPLETED, self.FAILED, self.ARCHIVED)
+
+
+class StepStatus(StrEnum):
+    PENDING = "pending"
+    READY = "ready"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    BLOCKED = "blocked"
+    CANCELLED = "cancelled"
+    MERGED = "merged"
+
+    @property
+    def satisfies(self) -> bool:
+        """A dependent step may start (SPEC 4.1)."""
+        return self in (self.COMPLETED, self.SKIPPED, self.MERGED)
+
+    @property
+    def is_finished(self) -> bool:
+        """It will not run again by itself."""
+        return self.satisfies or self in (self.FAILED, self.CANCELLED)
+
+
+class TaskStatus(StrEnum):
+    PENDING = "pending"
+    STARTING = "starting"
+    RUNNING = "running"
+    WAITING = "waiting"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+    MERGED = "merged"
+
+    @property
+    def is_live(self) -> bool:
+        """It holds or will hold a place on a daemon."""
+        return self in (self.PENDING, self.STARTING, self.RUNNING, self.WAITING)
+
+
+class TaskKind(StrEnum):
+    PREPARE = "prepare"
+    PLANNING = "planning"
+    STEP = "step"
+    COMPLETION = "completion"
+
+
+class FailureCategory(StrEnum):
+    """Why an attempt failed, as far as anything follows from it."""
+
+    AGENT = "agent"
+    """The agent ended with an error, or said that it gives up."""
+    NO_RESULT = "no result"
+    """Neither a commit nor a declaration that nothing was needed (SPEC 6.9)."""
+    CONFLICT = "conflict"
+    """What had to be merged is not merged, or conflict markers are left."""
+    PLAN = "plan"
+    """The plan was refused."""
+    REPOSITORY = "repository"
+    """Unknown repository, missing base branch, no push right (SPEC 2.3)."""
+    TIME_LIMIT = "time limit"
+    NO_OUTPUT = "no output"
+    LOST = "lost"
+    """Its daemon was lost too often (SPEC 5.4)."""
+    INTERNAL = "internal"
+    """Ours: an error that no rule foresees; the text says which."""
+
+
+class Failure(Value):
+    category: FailureCategory
+    report: str
+    """At most 4 KiB (SPEC 1)."""
+
+
+class Text(Value):
+    """What a directive is asked to do (SPEC 1)."""
+
+    title: Annotated[str, Field(min_length=1, max_length=200)]
+    goal: Annotated[str, Field(min_length=1, max_length=64 * 1024)]
+    requirements: tuple[str, ...] = ()
+    acceptance: tuple[str, ...] = ()
+    constraints: tuple[str, ...] = ()
+
+
+class AgentChoice(Value):
+    """Which agent of the daemon's settings does a kind of task, and with what."""
+
+    name: str
+    model: str = ""
+    arguments: tuple[str, ...] = ()
+
+
+class Limits(Value):
+    """What one attempt may use (SPEC 5.7); kept by the daemon."""
+
+    time: timedelta
+    no_output: timedelta = timedelta(minutes=15)
+
+
+class Timings(Value):
+    """Every interval of a directive (DESIGN 12), so that a test can shorten them without a patch."""
+
+    heartbeat: timedelta = timedelta(seconds=60)
+    """A daemon that is silent for this long is lost."""
+    pulse: timedelta = timedelta(seconds=5)
+    """How often the daemon beats; with the throttle it bounds how late a cancel arrives."""
+    settle: timedelta = timedelta(seconds=1)
+    """Work that has lived for this long is reported as started (SPEC 4.4)."""
+    redelivery: timedelta = timedelta(seconds=5)
+    """The first wait before an attempt is delivered again after its daemon was lost."""
+    cannot_serve: timedelta = timedelta(minutes=5)
+    """How long a task waits after every daemon refused it (SPEC 5.4)."""
+    planning_limit: timedelta = timedelta(hours=1)
+    step_limit: timedelta = timedelta(hours=4)
+    completion_limit: timedelta = timedelta(hours=1)
+    no_output: timedelta = timedelta(minutes=15)
+
+    @classmethod
+    def fast(cls) -> Timings:
+        """For tests and the demo: the same behaviour, in seconds."""
+        return cls(
+            heartbeat=timedelta(seconds=5),
+            pulse=timedelta(seconds=1),
+            settle=timedelta(milliseconds=200),
+            redelivery=timedelta(milliseconds=200),
+            cannot_serve=timedelta(seconds=3),
+        )
+
+
+class Settings(Value):
+    """How a directive is run; fixed at its start."""
+
+    agent: AgentChoice = AgentChoice(name="shell")
+    planner: AgentChoice | None = None
+    """None: the plan was given with the directive."""
+    max_parallel_steps: Annotated[int, Field(ge=1, le=64)] = 8
+    max_attempts: Annotated[int, Field(ge=1, le=10)] = 2
+    max_deliveries: Annotated[int, Field(ge=1, le=20)] = 6
+    once: bool = False
+    timings: Timings = Timings()
+
+
+class Directive(Value):
+    """What a directive is apart from where it stands."""
+
+    id: UUID
+    owner: str
+    text: Text
+    repository: str
+    base_branch: str
+    settings: Settings = Settings()
+
+
+class Work(Value):
+    """What an attempt left in git; every commit is on the remote."""
+
+    branch: str
+    base: str
+    head: str
+    commits: Annotated[int, Field(ge=0)]
+    files_changed: Annotated[int, Field(ge=0)] = 0
+    replaces: str = ""
+    """Where the branch was on the remote when the work began; empty: nowhere. The push's lease (SPEC 6.8)."""
+
+
+class Step(Value):
+    """A node of the plan's graph."""
+
+    id: UUID
+    generation: int
+    position: int
+    """Its place in the plan of its generation; ties of readiness end here (SPEC 4.3)."""
+    name: str
+    description: str = ""
+    task_plan: str
+    depends_on: tuple[UUID, ...] = ()
+    order_index: int = 0
+    status: StepStatus = StepStatus.PENDING
+    blocked_by: tuple[UUID, ...] = ()
+    removed: bool = False
+    """A later plan took it out: it is cancelled, and holds up no later phase."""
+    work: Work | None = None
+    summary: str = ""
+    failure: Failure | None = None
+    shipped: bool = False
+    """The pull request holds it: recorded, never computed from ancestry (SPEC 7.2)."""
+
+    @property
+    def order(self) -> tuple[int, int, int]:
+        return (self.generation, self.order_index, self.position)
+
+
+class Task(Value):
+    """The work of one step, planning or completion, over all its attempts (SPEC 1)."""
+
+    id: UUID
+    kind: TaskKind
+    name: str
+    step: UUID | None = None
+    generation: int
+    round: int = 1
+    status: TaskStatus = TaskStatus.PENDING
+    attempt: int = 1
+    dispatch: int = 1
+    """Counts how often the workflow has scheduled this attempt; part of the activity's id."""
+    unwanted: bool = False
+    """The workflow is asked to call it back."""
+    wait_until: datetime | None = None
+    reason: str = ""
+    """Why it waits or was interrupted."""
+    daemon: str = ""
+    delivery: str = ""
+    earlier: Failure | None = None
+    """The report of the attempt before this one."""
+    ships: tuple[UUID, ...] = ()
+    """Completion: the steps that it merges, fixed when it is made."""
+
+
+class PullRequest(Value):
+    branch: str
+    head: str
+    base: str
+    url: str = ""
+    state: str = "pushed"
+
+
+class State(Value):
+    """Where one directive stands: the whole truth about it, one payload of at most 1.5 MB (DESIGN 6)."""
+
+    directive: Directive
+    status: DirectiveStatus = DirectiveStatus.DRAFT
+    reason: str = ""
+    generation: int = 1
+    """The newest goal's."""
+    planned: int = 0
+    """The newest generation whose plan was folded in; smaller than `generation` while a plan is wanted."""
+    bases: dict[int, str] = {}
+    """Generation → the commit where its steps without dependencies start (SPEC 2.3)."""
+    given_plan: tuple[Step, ...] = ()
+    """A plan handed over with the directive, folded in when its base is known."""
+    steps: dict[UUID, Step] = {}
+    tasks: dict[UUID, Task] = {}
+    pull_request: PullRequest | None = None
+
+    def ordered_steps(self) -> list[Step]:
+        """The steps as plans and lists show them: (generation, order_index, position)."""
+        return sorted(self.steps.values(), key=lambda step: step.order)
+
+    def live(self, *kinds: TaskKind) -> list[Task]:
+        """The tasks of these kinds (all, if none is named) that hold or will hold a place on a daemon."""
+        return [task for task in self.tasks.values() if task.status.is_live and (not kinds or task.kind in kinds)]

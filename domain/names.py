@@ -1,0 +1,81 @@
+"""Every name that more than one part must agree on: branches, refs, ids, queues. One function for every use."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from uuid import UUID, uuid5
+
+_TASKS = UUID("6e3b9f6c-3a2e-4f0e-9a51-7f4c3d1b8a90")
+"""The name space of task ids (SPEC 5.1): a task's id is a function of what it is for, not chance."""
+
+OUTSIDE_A_NAME = re.compile(r"[^a-z0-9_-]+")
+LONGEST_NAME = 50
+
+
+def sanitized(text: str) -> str:
+    """`text` as a part of a branch or workflow id: never empty, at most 50 of `[a-z0-9_-]` (SPEC 6.3)."""
+    dashed = re.sub(r"-+", "-", OUTSIDE_A_NAME.sub("-", text.lower()))
+    return dashed.strip("-")[:LONGEST_NAME].strip("-") or "unnamed"
+
+
+def short(identity: UUID) -> str:
+    """The first 8 hex digits of an id, which stand for it wherever a person reads it."""
+    return identity.hex[:8]
+
+
+def task_branch(task_name: str, task: UUID) -> str:
+    """The branch of a task over all its attempts (SPEC 6.3)."""
+    return f"makima/{sanitized(task_name)}-{short(task)}"
+
+
+def directive_branch(title: str, directive: UUID) -> str:
+    """The branch that a directive's pull request comes from (SPEC 7.1)."""
+    return f"makima/directive-{sanitized(title)}-{short(directive)}"
+
+
+def workflow_id(title: str, directive: UUID) -> str:
+    """The id of a directive's workflow; the Web UI shows only this as a headline and in lists (SPEC 9.2)."""
+    return f"directive-{sanitized(title)}-{short(directive)}"
+
+
+def step_task(step: UUID) -> UUID:
+    """The id of the one task that does a step."""
+    return uuid5(_TASKS, f"step:{step}")
+
+
+def directive_task(directive: UUID, kind: str, generation: int, round_: int) -> UUID:
+    """The id of a planning, prepare or completion task."""
+    return uuid5(_TASKS, f"{kind}:{directive}:{generation}:{round_}")
+
+
+def activity_id(kind: str, task: UUID, attempt: int, dispatch: int) -> str:
+    """The id of the activity that runs an attempt for the `dispatch`-th time, the same on every replay."""
+    return f"{kind}-{short(task)}-{attempt}.{dispatch}"
+
+
+def delivery(run_id: str, activity: str, temporal_attempt: int) -> str:
+    """8 hex digits that no other start of any attempt on any machine has (DESIGN 9)."""
+    return hashlib.sha256(f"{run_id}/{activity}/{temporal_attempt}".encode()).hexdigest()[:8]
+
+
+def step_name_line(name: str) -> str:
+    """A name as one line of at most 100 characters, for summaries."""
+    return " ".join(name.split())[:100]
+
+
+DIRECTIVES_QUEUE = "directives"
+"""Workflow and ledger activities: worker.py."""
+
+TELEMETRY_QUEUE = "telemetry"
+"""Log chunks and the daemons' reports, with slots of their own (DESIGN 4): worker.py."""
+
+
+def daemons_queue(owner: str) -> str:
+    """Any daemon of an owner."""
+    return f"daemons/{owner}"
+
+
+def daemon_queue(owner: str, daemon: str) -> str:
+    """One daemon of an owner."""
+    return f"daemon/{owner}/{daemon}"

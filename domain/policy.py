@@ -1,0 +1,179 @@
+"""What follows from where a directive stands: plan, start, hold back, complete, rest (SPEC 2, 4, 8.1)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from graphlib import TopologicalSorter
+
+from domain import names
+from domain.change import Change, Draft
+from domain.models import DirectiveStatus, State, Step, StepStatus, Task, TaskKind, TaskStatus
+from domain.readiness import standing
+
+PLANNERS = (TaskKind.PLANNING, TaskKind.PREPARE)
+
+
+def advance(state: State, now: datetime, *, recorded: int) -> Change:
+    """Everything that follows by itself, in one change; applied again at once it changes nothing more.
+
+    `recorded` is the newest generation whose plan the ledger holds: no step of a newer one is started (DESIGN 3).
+    """
+    draft = Draft(state, now)
+    if state.status.is_final:
+        _call_back(draft, draft.state.live())
+    elif state.status not in (DirectiveStatus.DRAFT, DirectiveStatus.PAUSED):
+        _wake(draft)
+        _plan(draft)
+        _judge_steps(draft)
+        _hold(draft)
+        _start_steps(draft, recorded)
+        _complete(draft)
+        _settle(draft)
+    return draft.change()
+
+
+def is_planning(state: State) -> bool:
+    """A newer goal than the newest plan's is there."""
+    return state.planned < state.generation
+
+
+def next_wake(state: State) -> datetime | None:
+    """When the first waiting task is due."""
+    return min((task.wait_until for task in state.live() if task.wait_until), default=None)
+
+
+def unshipped(state: State) -> list[Step]:
+    """Completed steps that the pull request doesn't hold, in the order in which they are merged (SPEC 7.1)."""
+    done = [step for step in state.ordered_steps() if step.status is StepStatus.COMPLETED and not step.shipped]
+    return _dependencies_first(state, done)
+
+
+def _dependencies_first(state: State, steps: list[Step]) -> list[Step]:
+    wanted = {step.id for step in steps}
+    graph = {step.id: [other for other in step.depends_on if other in wanted] for step in steps}
+    return [state.steps[identity] for identity in TopologicalSorter(graph).static_order()]
+
+
+def _wake(draft: Draft) -> None:
+    """A waiting task that is due is dispatched again: the same attempt, another activity."""
+    for task in draft.state.live():
+        if task.status is TaskStatus.WAITING and task.wait_until and task.wait_until <= draft.now:
+            draft.task(task.id, status=TaskStatus.PENDING, wait_until=None, dispatch=task.dispatch + 1, unwanted=False)
+
+
+def _plan(draft: Draft) -> None:
+    """One planner, for the newest goal; one for an older goal is called back."""
+    state = draft.state
+    _call_back(draft, [task for task in state.live(*PLANNERS) if task.generation < state.generation])
+    if not is_planning(state) or any(task.generation == state.generation for task in state.live(*PLANNERS)):
+        return
+    given = bool(state.given_plan) and state.generation == 1
+    kind = TaskKind.PREPARE if given else TaskKind.PLANNING
+    title = state.directive.text.title
+    name = f"Prepare: {title}" if given else f"{'Plan' if state.generation == 1 else 'Re-plan'}: {title}"
+    _new_directive_task(draft, kind, name)
+
+
+def _new_directive_task(draft: Draft, kind: TaskKind, name: str, **fields: object) -> None:
+    state = draft.state
+    earlier = [task for task in state.tasks.values() if task.kind is kind and task.generation == state.generation]
+    round_ = 1 + max((task.round for task in earlier), default=0)
+    identity = names.directive_task(state.directive.id, kind, state.generation, round_)
+    task = Task(id=identity, kind=kind, name=name, generation=state.generation, round=round_)
+    draft.put_task(task.model_copy(update=fields))
+
+
+def _judge_steps(draft: Draft) -> None:
+    held = is_planning(draft.state)
+    for identity, (status, blocked_by) in standing(draft.state).items():
+        step = draft.state.steps[identity]
+        shown = StepStatus.PENDING if held and status is StepStatus.READY else status
+        if (step.status, step.blocked_by) != (shown, blocked_by):
+            draft.step(identity, status=shown, blocked_by=blocked_by)
+            if shown is StepStatus.BLOCKED:
+                draft.event(
+                    "step blocked", ", ".join(draft.state.steps[other].name for other in blocked_by), step=identity
+                )
+
+
+def _hold(draft: Draft) -> None:
+    """While a plan is wanted, or a step may not start after all, tasks that have not started are called back."""
+    for task in draft.state.live(TaskKind.STEP):
+        step = draft.state.steps[task.step] if task.step else None
+        if step and step.status in (StepStatus.PENDING, StepStatus.BLOCKED, StepStatus.CANCELLED):
+            _call_back(draft, [task])
+
+
+def _call_back(draft: Draft, tasks: list[Task]) -> None:
+    """Ask the workflow to cancel; what only waits is interrupted at once, since no activity holds it."""
+    for task in tasks:
+        if task.status is TaskStatus.WAITING:
+            draft.task(task.id, status=TaskStatus.INTERRUPTED, wait_until=None)
+        elif not task.unwanted:
+            draft.task(task.id, unwanted=True)
+
+
+def _start_steps(draft: Draft, recorded: int) -> None:
+    state = draft.state
+    in_flight = [task for task in state.live(TaskKind.STEP) if task.status is not TaskStatus.WAITING]
+    room = state.directive.settings.max_parallel_steps - len(in_flight)
+    ready = [step for step in state.ordered_steps() if step.status is StepStatus.READY and step.generation <= recorded]
+    for step in ready:
+        before = state.tasks.get(names.step_task(step.id))
+        if before and before.status.is_live:
+            continue
+        if room <= 0:
+            break
+        draft.put_task(_step_task(state, step, before))
+        room -= 1
+
+
+def _step_task(state: State, step: Step, before: Task | None) -> Task:
+    """The task of a step that may start: an interrupted attempt keeps its number, a failed one gets the next."""
+    if before is None:
+        name = f"{state.directive.text.title}: {step.name}"
+        return Task(
+            id=names.step_task(step.id), kind=TaskKind.STEP, name=name, step=step.id, generation=step.generation
+        )
+    again = {"status": TaskStatus.PENDING, "unwanted": False, "reason": ""}
+    if before.status is TaskStatus.INTERRUPTED:
+        return before.model_copy(update={**again, "dispatch": before.dispatch + 1})
+    return before.model_copy(update={**again, "attempt": before.attempt + 1, "dispatch": 1})
+
+
+def _complete(draft: Draft) -> None:
+    """Ship what is done once no step can make progress any more (SPEC 2.6)."""
+    state = draft.state
+    if is_planning(state) or state.live() or _can_progress(state):
+        return
+    to_ship = unshipped(state)
+    if any(step.work and step.work.commits for step in to_ship):
+        ships = tuple(step.id for step in to_ship)
+        _new_directive_task(draft, TaskKind.COMPLETION, f"PR: {state.directive.text.title}", ships=ships)
+    else:
+        for step in to_ship:
+            draft.step(step.id, shipped=True)
+
+
+def _can_progress(state: State) -> bool:
+    return any(step.status in (StepStatus.READY, StepStatus.RUNNING) for step in state.steps.values())
+
+
+def _settle(draft: Draft) -> None:
+    status = _status(draft.state)
+    if status is DirectiveStatus.IDLE and draft.state.directive.settings.once:
+        all_done = all(step.status.satisfies or step.removed for step in draft.state.steps.values())
+        status = DirectiveStatus.COMPLETED if all_done else DirectiveStatus.FAILED
+    if status is not draft.state.status:
+        draft.set(status=status, reason="")
+        draft.event(f"directive {status}")
+
+
+def _status(state: State) -> DirectiveStatus:
+    if is_planning(state):
+        return DirectiveStatus.PLANNING
+    if state.live(TaskKind.COMPLETION):
+        return DirectiveStatus.COMPLETING
+    if state.live() or _can_progress(state):
+        return DirectiveStatus.ACTIVE
+    return DirectiveStatus.IDLE

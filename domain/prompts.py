@@ -1,0 +1,119 @@
+"""What agents are told (SPEC 2.2, 5.8): pure functions from the state to text, called in the workflow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from domain.models import Failure, State, Step, Task
+
+PROMPT_LIMIT = 192 * 1024
+
+_PLANNER_RULES = """\
+## How to hand over the plan
+Explore the repository in your working directory first. Then add steps with the `makima` command, which is on your PATH:
+
+    makima directive add-step "Name" --description "…" --task-plan "…" --depends-on id,id --order-index 0
+    makima directive batch-add-steps --json '[{"name": "…", "description": "…", "taskPlan": "…", "dependsOn": ["name or id"], "orderIndex": 0}]'
+    makima directive remove-step ID
+    makima directive status
+    makima directive done --nothing-to-do "reason"      when nothing has to be done
+    makima directive fail "reason"                      when no plan can be made
+
+A refused command says why and changes nothing: correct it and call it again.
+
+## Rules for steps
+- A step is done by an agent that sees only its own instructions and the repository: write into the task plan everything it needs.
+- A step starts when all steps in `dependsOn` are done, on top of their work; steps without dependencies between them run side by side.
+- `orderIndex` is a phase: a step waits for every step of a lower phase. Prefer `dependsOn`.
+- Names are unique within the plan. 1 to 200 steps.
+- Change nothing in the repository yourself: only the plan counts.
+"""
+
+_STEP_RULES = """\
+## How to finish
+Work in your working directory, a git worktree of your own; leave the result there, committed or not: it is committed and
+pushed for you. Don't push. Other commands:
+
+    makima directive done --nothing-to-do "reason"      when nothing had to be changed
+    makima directive fail "reason"                      when it can't be done
+"""
+
+
+def planning_prompt(state: State, task: Task) -> str:
+    """The planner's: the goal, on a re-plan every existing step, and the rules."""
+    directive = state.directive
+    text = directive.text
+    parts = [
+        f"# {task.name}",
+        f"## Goal\n{text.goal}",
+        _listed("Requirements", text.requirements),
+        _listed("Acceptance criteria", text.acceptance),
+        _listed("Constraints", text.constraints),
+        f"## Repository\n{directive.repository}, branch {directive.base_branch}",
+        _earlier_report(task.earlier),
+    ]
+    existing = state.ordered_steps()
+    if existing:
+        parts.append(
+            "## Steps so far\nThe goal has changed; keep these as they are, or remove those not finished, or add more.\n"
+        )
+    return _fitted([*parts, *_step_lines(existing), _PLANNER_RULES])
+
+
+def step_prompt(state: State, step: Step, task: Task) -> str:
+    """An agent's for one step: directive title, name, description, task plan, an earlier report, how to finish."""
+    return _fitted(
+        [
+            f"# {state.directive.text.title}: {step.name}",
+            step.description,
+            f"## Your task\n{step.task_plan}",
+            _earlier_report(task.earlier),
+            _STEP_RULES,
+        ]
+    )
+
+
+def completion_prompt(state: State, steps: Iterable[Step]) -> str:
+    """An agent's for a conflict while the branches of finished steps are merged."""
+    lines = [f"- {step.name}: {step.description or step.task_plan[:500]}" for step in steps]
+    return _fitted(
+        [
+            f"# {state.directive.text.title}: merge the finished steps",
+            "Merging the branches of these steps left conflicts in your working directory. Resolve them so that every "
+            "step's change is kept, and finish the merge.",
+            "\n".join(lines),
+        ]
+    )
+
+
+def conflict_note(files: Iterable[str], unmerged: Iterable[str]) -> str:
+    """What a prompt adds when merging the dependencies' work ended in a conflict (SPEC 6.4)."""
+    later = "".join(f"\nThen run: git merge {commit}" for commit in unmerged)
+    return f"## Merge conflict\nResolve the conflicts in these files first: {', '.join(files)}{later}\n"
+
+
+def _listed(title: str, lines: tuple[str, ...]) -> str:
+    return f"## {title}\n" + "\n".join(f"- {line}" for line in lines) if lines else ""
+
+
+def _earlier_report(failure: Failure | None) -> str:
+    return f"## An earlier attempt failed ({failure.category})\n{failure.report}" if failure else ""
+
+
+def _step_lines(steps: list[Step]) -> list[str]:
+    return [
+        f"- {step.id} {step.name} [{step.status}]"
+        + (f" branch {step.work.branch}" if step.work else "")
+        + (f" failed: {step.failure.report[:500]}" if step.failure else "")
+        for step in steps
+    ]
+
+
+def _fitted(parts: list[str]) -> str:
+    """The parts as one text within 192 KiB (SPEC 1): its middle is lost first, the goal and the rules never."""
+    prompt = "\n\n".join(part for part in parts if part)
+    encoded = prompt.encode()
+    if len(encoded) <= PROMPT_LIMIT:
+        return prompt
+    half = PROMPT_LIMIT // 2 - 64
+    return f"{encoded[:half].decode(errors='ignore')}\n… cut …\n{encoded[-half:].decode(errors='ignore')}"

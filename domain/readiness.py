@@ -1,0 +1,56 @@
+"""When a step may start, and what holds it up (SPEC 4)."""
+
+from __future__ import annotations
+
+from graphlib import TopologicalSorter
+from uuid import UUID
+
+from domain.models import State, Step, StepStatus
+
+BLOCKING = (StepStatus.FAILED, StepStatus.CANCELLED, StepStatus.BLOCKED)
+
+
+def standing(state: State) -> dict[UUID, tuple[StepStatus, tuple[UUID, ...]]]:
+    """For every step that has not started: `pending`, `ready` or `blocked`, and what blocks it (SPEC 4.1, 4.2).
+
+    A step waits for its dependencies and for every lower phase of its own generation; a failed, cancelled or blocked
+    one among these blocks it.
+    """
+    status = {identity: step.status for identity, step in state.steps.items()}
+    found: dict[UUID, tuple[StepStatus, tuple[UUID, ...]]] = {}
+    phases = _unsatisfied_phases(state)
+    waits_for = {step.id: _waits_for(step, phases) for step in state.steps.values() if not step.status.is_finished}
+    for identity in TopologicalSorter(waits_for).static_order():
+        if identity not in waits_for or status[identity] is StepStatus.RUNNING:
+            continue
+        found[identity] = _standing(waits_for[identity], status)
+        status[identity] = found[identity][0]
+    return found
+
+
+def _standing(waits_for: list[UUID], status: dict[UUID, StepStatus]) -> tuple[StepStatus, tuple[UUID, ...]]:
+    blockers = tuple(other for other in waits_for if status[other] in BLOCKING)
+    if blockers:
+        return StepStatus.BLOCKED, blockers
+    if all(status[other].satisfies for other in waits_for):
+        return StepStatus.READY, ()
+    return StepStatus.PENDING, ()
+
+
+def _unsatisfied_phases(state: State) -> dict[int, dict[int, list[UUID]]]:
+    """Generation → phase → steps that later phases still wait for; a removed step belongs to no phase."""
+    phases: dict[int, dict[int, list[UUID]]] = {}
+    for step in state.steps.values():
+        if not step.removed and not step.status.satisfies:
+            phases.setdefault(step.generation, {}).setdefault(step.order_index, []).append(step.id)
+    return phases
+
+
+def _waits_for(step: Step, phases: dict[int, dict[int, list[UUID]]]) -> list[UUID]:
+    earlier = [
+        other
+        for phase, steps in sorted(phases.get(step.generation, {}).items())
+        if phase < step.order_index
+        for other in steps
+    ]
+    return list(dict.fromkeys([*step.depends_on, *earlier]))

@@ -1,0 +1,176 @@
+"""What the ledger is told: the facts of a change, and the write that carries them (DESIGN 3)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from domain.models import Directive, DirectiveStatus, PullRequest, State, Step, Task, Text, Value
+from domain.spawn_task import Outcome
+
+
+class Event(Value):
+    """A line of the append-only event list: who, what, why, when (SPEC 9.1)."""
+
+    at: datetime
+    actor: str
+    """`operator`, `makima`, `planner` or `daemon:<name>`."""
+    what: str
+    why: str = ""
+    step: UUID | None = None
+    task: UUID | None = None
+
+
+class GoalRevision(Value):
+    generation: int
+    text: Text
+    at: datetime
+    actor: str
+
+
+class DeliveryStarted(Value):
+    task: UUID
+    attempt: int
+    delivery: str
+    daemon: str
+    at: datetime
+
+
+class AttemptEnded(Value):
+    outcome: Outcome
+    at: datetime
+
+
+class DirectiveRow(Value):
+    """A directive without its steps and tasks, which have rows of their own."""
+
+    directive: Directive
+    status: DirectiveStatus
+    reason: str
+    generation: int
+    planned: int
+    bases: dict[int, str]
+    given_plan: tuple[Step, ...]
+    pull_request: PullRequest | None
+
+
+class Facts(Value):
+    """What happened, in order; only ever appended to the record."""
+
+    events: tuple[Event, ...] = ()
+    revisions: tuple[GoalRevision, ...] = ()
+    deliveries: tuple[DeliveryStarted, ...] = ()
+    attempts: tuple[AttemptEnded, ...] = ()
+
+    def __add__(self, later: Facts) -> Facts:
+        return Facts(
+            events=self.events + later.events,
+            revisions=self.revisions + later.revisions,
+            deliveries=self.deliveries + later.deliveries,
+            attempts=self.attempts + later.attempts,
+        )
+
+
+class ProgressWrite(Value):
+    """All that changed in one directive since the write before: one transaction.
+
+    Its key is (`run_id`, `sequence`). `sequence` counts the directive's writes over all its runs, so it says what the
+    write builds on: the write before, and nothing else. The ledger applies it if that is the last one it holds,
+    ignores it if it holds this very one, and answers anything else with `resync` (docs/decisions/0003-resync.md).
+    """
+
+    run_id: str
+    sequence: int
+    snapshot: bool = False
+    row: DirectiveRow
+    steps: tuple[Step, ...] = ()
+    tasks: tuple[Task, ...] = ()
+    facts: Facts = Facts()
+
+
+class Verdict(StrEnum):
+    APPLIED = "applied"
+    IGNORED = "ignored"
+    """The record holds this write already: one of its retries."""
+    RESYNC = "resync"
+    """Nothing was written: the record is not where this write builds on; the next write must be a `snapshot`."""
+
+
+class WriteAnswer(Value):
+    """What became of a write."""
+
+    verdict: Verdict
+    sequence: int
+    """The next write's `sequence` is this plus one, whatever the verdict."""
+
+
+class Changed(Value):
+    """What one or more changes touched, gathered until the next write."""
+
+    steps: frozenset[UUID] = frozenset()
+    tasks: frozenset[UUID] = frozenset()
+    facts: Facts = Facts()
+
+    def __add__(self, later: Changed) -> Changed:
+        return Changed(steps=self.steps | later.steps, tasks=self.tasks | later.tasks, facts=self.facts + later.facts)
+
+
+def write(state: State, changed: Changed, run_id: str, sequence: int) -> ProgressWrite:
+    """The write of what `changed` names, as it stands in `state`."""
+    return ProgressWrite(
+        run_id=run_id,
+        sequence=sequence,
+        row=_row(state),
+        steps=tuple(state.steps[step] for step in sorted(changed.steps)),
+        tasks=tuple(state.tasks[task] for task in sorted(changed.tasks)),
+        facts=changed.facts,
+    )
+
+
+def snapshot(state: State, facts: Facts, run_id: str, sequence: int) -> ProgressWrite:
+    """The write of everything, which makes its run the one that the ledger knows."""
+    return ProgressWrite(
+        run_id=run_id,
+        sequence=sequence,
+        snapshot=True,
+        row=_row(state),
+        steps=tuple(state.steps.values()),
+        tasks=tuple(state.tasks.values()),
+        facts=facts,
+    )
+
+
+def restored(row: DirectiveRow, steps: tuple[Step, ...], tasks: tuple[Task, ...]) -> State:
+    """The state that was written as these rows (DESIGN 3: state → rows → state is the same state)."""
+    fields = {name: getattr(row, name) for name in DirectiveRow.model_fields}
+    return State(**fields, steps={step.id: step for step in steps}, tasks={task.id: task for task in tasks})
+
+
+def _row(state: State) -> DirectiveRow:
+    return DirectiveRow(**{name: getattr(state, name) for name in DirectiveRow.model_fields})
+
+
+class DaemonReport(Value):
+    """What a daemon says of itself every 30 s (DESIGN 4)."""
+
+    owner: str
+    name: str
+    version: str
+    agents: tuple[str, ...]
+    labels: tuple[str, ...] = ()
+    capacity: int
+    running: tuple[UUID, ...] = ()
+    """The tasks that it runs."""
+
+
+class LogChunk(Value):
+    """A piece of an attempt's log, named by where it starts: order and repeats don't matter (DESIGN 4)."""
+
+    directive: UUID
+    task: UUID
+    attempt: int
+    delivery: str
+    offset: int
+    """Bytes of the log before this chunk."""
+    text: str

@@ -1,0 +1,43 @@
+"""What the record tells about many directives and daemons at once."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from domain.models import DirectiveStatus, StepStatus, Value
+
+LATELY = timedelta(seconds=90)
+"""A daemon reports every 30 s (DESIGN 4): three reports missed, and nobody should count on it."""
+
+
+class DirectiveSummary(Value):
+    """A line of a list of directives."""
+
+    id: UUID
+    workflow_id: str
+    title: str
+    status: DirectiveStatus
+    reason: str
+    generation: int
+    steps: dict[StepStatus, int]
+    """How many steps are in a status; one that no step is in is left out."""
+    updated_at: datetime
+
+
+class DaemonSeen(Value):
+    """A daemon as it reported itself last."""
+
+    name: str
+    version: str
+    agents: tuple[str, ...]
+    labels: tuple[str, ...]
+    capacity: int
+    running: tuple[UUID, ...]
+    reported_at: datetime
+    silent_for: timedelta
+    """By the database's clock, so that no machine's own clock matters."""
+
+    @property
+    def reported_lately(self) -> bool:
+        return self.silent_for < LATELY

@@ -1,0 +1,87 @@
+"""Where a repository is: which forms of address are accepted (SPEC 6.1), and how one may be shown."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from domain.errors import Refused
+
+LONGEST_URL = 2048
+
+_SCHEME = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
+_HELPER = re.compile(r"[A-Za-z0-9+.-]+::")
+_HOST = r"(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.%]+\])"
+_AUTHORITY = re.compile(rf"(?:(?P<user>[^@/]*)@)?{_HOST}(?::\d{{1,5}})?(?P<path>/.+)")
+_SCP_LIKE = re.compile(rf"(?:(?P<user>[A-Za-z0-9_.+-]+)@)?{_HOST}:(?P<path>[^:].*)")
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]")
+
+_HTTP_USERINFO = re.compile(r"(https?://)[^/\s]*@", re.IGNORECASE)
+_PASSWORD = re.compile(r"([a-z][a-z0-9+.-]*://[^/\s:@]*):[^/\s]*@", re.IGNORECASE)
+
+REMOTE_SCHEMES = frozenset({"https", "http", "ssh", "git"})
+
+
+class RepositoryKind(StrEnum):
+    """Whether a repository is reached over a network or lies on the daemon's own machine (SPEC 6.13)."""
+
+    REMOTE = "remote"
+    LOCAL = "local"
+
+
+@dataclass(frozen=True)
+class RepositoryUrl:
+    """An accepted address. `text` goes to git as it is; everything that a person reads gets `display`."""
+
+    text: str
+    kind: RepositoryKind
+
+    @property
+    def display(self) -> str:
+        """The address without the secrets that it may carry."""
+        return masked(self.text)
+
+    @property
+    def local_path(self) -> str | None:
+        """The absolute path of a local repository, None for a remote one."""
+        return self.text.removeprefix("file://") if self.kind is RepositoryKind.LOCAL else None
+
+
+def parse_repository_url(text: str, *, allow_local: bool) -> RepositoryUrl:
+    """The repository that `text` names: https, http, ssh, git, `user@host:path`, and, where the setting allows,
+    `file:///path` or an absolute path (SPEC 6.1). Refused: everything else, above all `ext::` and options in disguise.
+    """
+    if not text or len(text) > LONGEST_URL or _UNPRINTABLE.search(text) or text != text.strip():
+        raise Refused(f"A repository's address is 1 to {LONGEST_URL} printable characters without blanks around it.")
+    if text.startswith("-") or _HELPER.match(text):
+        raise Refused(f"{masked(text)!r} is not a repository's address: options and remote helpers are not accepted.")
+    if local := _local(text):
+        if not allow_local:
+            raise Refused(f"{text!r} is a path of one machine; only https, ssh and git addresses are taken here.")
+        return local
+    return _remote(text)
+
+
+def masked(text: str) -> str:
+    """`text` with the user and password of every http address in it, and the password of any other, made unreadable."""
+    return _PASSWORD.sub(r"\1:***@", _HTTP_USERINFO.sub(r"\1***@", text))
+
+
+def _local(text: str) -> RepositoryUrl | None:
+    path = text[len("file://") :] if text.lower().startswith("file://") else text
+    return RepositoryUrl(text, RepositoryKind.LOCAL) if path.startswith("/") else None
+
+
+def _remote(text: str) -> RepositoryUrl:
+    if schemed := _SCHEME.fullmatch(text):
+        if schemed["scheme"].lower() not in REMOTE_SCHEMES:
+            raise Refused(f"{masked(text)!r}: git over {schemed['scheme']!r} is not accepted; use https, ssh or git.")
+        parts = _AUTHORITY.fullmatch(schemed["rest"])
+    else:
+        parts = _SCP_LIKE.fullmatch(text)
+    if parts is None or any((part or "").startswith("-") for part in parts.groups()):
+        raise Refused(
+            f"{masked(text)!r} is not a repository's address: use https://host/path, user@host:path or /a/path."
+        )
+    return RepositoryUrl(text, RepositoryKind.REMOTE)

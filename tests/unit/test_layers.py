@@ -1,0 +1,67 @@
+"""Which single modules may import what the layers as a whole may not; the layers are import-linter's, in pyproject.toml."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("activities", "cli", "daemon", "demo", "domain", "ledger", "runtime", "stack", "workflows")
+
+
+def imports_of(file: Path) -> set[str]:
+    """The top-level packages that a file imports."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module.split(".")[0])
+    return found
+
+
+@pytest.mark.parametrize(
+    ("package", "imported", "only"),
+    [
+        ("daemon", "activities", {"__main__.py", "temporal_core.py"}),
+        ("daemon", "temporalio", {"__main__.py", "slots.py", "temporal_core.py"}),
+        ("daemon", "runtime", {"__main__.py"}),
+        ("domain", "asyncio", set()),
+        ("domain", "os", set()),
+        ("domain", "subprocess", set()),
+        ("domain", "temporalio", set()),
+        ("cli", "runtime", set()),
+    ],
+)
+def test_only_these_modules_import(package: str, imported: str, only: set[str]) -> None:
+    importers = {file.name for file in (ROOT / package).rglob("*.py") if imported in imports_of(file)}
+    assert importers <= only
+
+
+def test_nobody_imports_a_composition_root() -> None:
+    for package in PACKAGES:
+        for file in (ROOT / package).rglob("*.py"):
+            assert not imports_of(file) & {"worker", "starter"}, file
+
+
+def test_domain_reads_no_clock() -> None:
+    for file in (ROOT / "domain").rglob("*.py"):
+        text = file.read_text()
+        assert ".now(" not in text.replace("draft.now", ""), file
+        assert "time.time" not in text, file
+        assert "uuid4(" not in text, file
+
+
+def test_every_package_is_importable_from_another_folder(tmp_path: Path) -> None:
+    names = [*PACKAGES, "worker", "starter", "cli.agent", "daemon.agents", "ledger.migrations"]
+    script = f"import importlib; [importlib.import_module(name) for name in {names!r}]"
+    env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert importlib.util.find_spec("makima") is None  # nothing of ours lives under a name that others could take

@@ -1,0 +1,99 @@
+"""Which addresses of repositories are accepted, and how they are shown (SPEC 6.1)."""
+
+from __future__ import annotations
+
+import pytest
+
+from domain.errors import Refused
+from domain.repository_url import RepositoryKind, masked, parse_repository_url
+
+pytestmark = pytest.mark.rule("6.1")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://example.com/owner/repo.git",
+        "https://example.com/-/snippets/1.git",
+        "https://token@example.com/owner/repo",
+        "http://127.0.0.1:8080/repo.git",
+        "ssh://git@example.com:22/owner/repo.git",
+        "git://example.com/repo",
+        "git@example.com:owner/repo.git",
+        "example.com:repo",
+        "git@[::1]:repo.git",
+        "https://[::1]:8080/repo",
+    ],
+)
+def test_https_ssh_git_and_scp_like_addresses_are_remote(text: str) -> None:
+    assert parse_repository_url(text, allow_local=False).kind is RepositoryKind.REMOTE
+
+
+@pytest.mark.parametrize(("text", "path"), [("/srv/a repo", "/srv/a repo"), ("file:///srv/repo", "/srv/repo")])
+def test_a_path_is_local_and_only_accepted_where_the_setting_allows(text: str, path: str) -> None:
+    assert parse_repository_url(text, allow_local=True).local_path == path
+    with pytest.raises(Refused, match="path of one machine"):
+        parse_repository_url(text, allow_local=False)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " https://example.com/x",
+        "https://example.com/a\nb",
+        "https://example.com/" + "x" * 2048,
+        "ftp://example.com/x",
+        "file://host/share",
+        "ssh://-oProxyCommand=touch/x",
+        "ssh://-oProxyCommand=x@example.com/x",
+        "git@example.com:--upload-pack=x",
+        "https://example.com",
+        "https:///x",
+        "repo",
+        "./repo",
+        "../repo:x",
+    ],
+)
+def test_everything_else_is_refused_wherever_it_comes_from(text: str) -> None:
+    with pytest.raises(Refused) as refusal:
+        parse_repository_url(text, allow_local=True)
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "-uhttps://example.com/x",
+        "--upload-pack=touch /tmp/x",
+        "-oProxyCommand=x:repo",
+        "ext::sh -c 'touch /tmp/x'",
+        "https::https://example.com/x",
+        "fd::17",
+    ],
+)
+def test_options_in_disguise_and_remote_helpers_are_named_as_such(text: str) -> None:
+    with pytest.raises(Refused, match="options and remote helpers are not accepted"):
+        parse_repository_url(text, allow_local=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("https://token@example.com/x", "https://***@example.com/x"),
+        ("fatal: 'https://me:p@ss@example.com/x' not found", "fatal: 'https://***@example.com/x' not found"),
+        ("ssh://git:secret@example.com/x", "ssh://git:***@example.com/x"),
+        ("ssh://git@example.com:22/x", "ssh://git@example.com:22/x"),
+        ("git@example.com:owner/repo.git", "git@example.com:owner/repo.git"),
+        ("https://example.com/a@b", "https://example.com/a@b"),
+    ],
+)
+@pytest.mark.rule("6.11")
+def test_secrets_in_an_address_are_never_shown(text: str, shown: str) -> None:
+    assert masked(text) == shown
+
+
+def test_a_refusal_does_not_show_a_secret() -> None:
+    with pytest.raises(Refused) as refusal:
+        parse_repository_url("ftp://me:secret@example.com/x", allow_local=True)
+    assert "secret" not in str(refusal.value)
