@@ -1,0 +1,55 @@
+"""A delivery as Temporal sees it: the activity's own heartbeat, signal and fresh check, behind domain's Delivery."""
+
+from __future__ import annotations
+
+from temporalio import activity
+from temporalio.client import AsyncActivityCancelledError, Client
+from temporalio.service import RPCError, RPCStatusCode
+
+from domain import names
+from domain.errors import AttemptGone
+from domain.spawn_task import Progress, SpawnTask, TaskStarted
+
+TASK_STARTED = "task_started"
+
+
+class TemporalDelivery:
+    """The delivery that the current activity is."""
+
+    def __init__(self, client: Client, command: SpawnTask, daemon: str) -> None:
+        self._client = client
+        self._command = command
+        self._daemon = daemon
+        self._info = activity.info()
+        run_id = self._info.workflow_run_id or ""
+        self._name = names.delivery(run_id, self._info.activity_id, self._info.attempt)
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    def beat(self, progress: Progress) -> None:
+        activity.heartbeat(progress)
+
+    async def started(self) -> None:
+        signal = TaskStarted(
+            task=self._command.task, attempt=self._command.attempt, delivery=self._name, daemon=self._daemon
+        )
+        handle = self._client.get_workflow_handle(self._info.workflow_id or "", run_id=self._info.workflow_run_id)
+        try:
+            await handle.signal(TASK_STARTED, signal)
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:  # the directive is closed: the next heartbeat tells
+                raise
+
+    async def confirm(self) -> None:
+        # activity.heartbeat() is throttled and proves nothing; this is a plain RPC (DESIGN 9).
+        handle = self._client.get_async_activity_handle(task_token=self._info.task_token)
+        try:
+            await handle.heartbeat()
+        except AsyncActivityCancelledError as error:
+            raise AttemptGone("the attempt was called back") from error
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                raise AttemptGone("the attempt was given to another delivery") from error
+            raise

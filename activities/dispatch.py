@@ -1,0 +1,40 @@
+"""What the three daemon activities share: the command goes to the daemon, refusals come back in Temporal's words."""
+
+from __future__ import annotations
+
+from temporalio.client import Client
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
+
+from activities.delivery import TemporalDelivery
+from activities.ports import Daemon
+from domain.errors import AttemptGone, CannotServe
+from domain.spawn_task import Outcome, SpawnTask
+
+CANNOT_SERVE = "CannotServe"
+
+
+class DaemonActivities:
+    """Activities of one daemon; each sends the SpawnTask that it is given to the daemon it runs on."""
+
+    def __init__(self, daemon: Daemon, client: Client, name: str) -> None:
+        self._daemon = daemon
+        self._client = client
+        self._name = name
+
+    async def _spawn(self, command: SpawnTask) -> Outcome:
+        delivery = TemporalDelivery(self._client, command, self._name)
+        try:
+            outcome = await self._daemon.spawn(command, delivery)
+        except CannotServe as refusal:
+            raise ApplicationError(
+                str(refusal),
+                refusal.until,
+                type=CANNOT_SERVE,
+                non_retryable=True,
+                category=ApplicationErrorCategory.BENIGN,
+            ) from refusal
+        except AttemptGone as gone:
+            raise ApplicationError(
+                str(gone), type="AttemptGone", non_retryable=True, category=ApplicationErrorCategory.BENIGN
+            ) from gone
+        return outcome.model_copy(update={"daemon": self._name})

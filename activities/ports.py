@@ -1,0 +1,40 @@
+"""What the activities need of the world; composition roots hand it in."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from domain.record import DaemonReport, LogChunk, ProgressWrite, WriteAnswer
+from domain.spawn_task import Delivery, Outcome, SpawnTask
+
+
+class Daemon(Protocol):
+    """The daemon that an activity runs on: here a SpawnTask command reaches a machine."""
+
+    async def spawn(self, command: SpawnTask, delivery: Delivery) -> Outcome:
+        """Run one delivery of an attempt to its end.
+
+        A failure of the work is an Outcome. Raises CannotServe where this daemon can't serve the task, AttemptGone where
+        the attempt is no longer this delivery's own; any other error is infrastructure's, and delivered again.
+        """
+        ...
+
+
+class Ledger(Protocol):
+    """The record of all directives, as the workflows write it."""
+
+    async def record(self, write: ProgressWrite) -> WriteAnswer:
+        """One transaction (DESIGN 3)."""
+        ...
+
+
+class Telemetry(Protocol):
+    """What daemons tell beside the work; nothing in it ever changes a directive."""
+
+    async def append_log(self, chunk: LogChunk) -> None:
+        """Keep a piece of a log; the same piece twice is kept once."""
+        ...
+
+    async def report_daemon(self, report: DaemonReport) -> None:
+        """Remember a daemon and when it was last heard of."""
+        ...

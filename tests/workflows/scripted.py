@@ -1,0 +1,200 @@
+"""A directive's surroundings without git and Postgres: a daemon that does as it is told, a ledger that remembers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import UUID, uuid4
+
+from temporalio.client import Client, WorkflowHandle
+from temporalio.worker import Worker
+
+from activities.completion import CompletionActivities
+from activities.ledger import LedgerActivities
+from activities.planning import PlanningActivities
+from activities.steps import StepActivities
+from domain import names
+from domain.models import AgentChoice, Directive, Settings, State, Step, Task, TaskKind, Text, Timings, Work
+from domain.plan import PlannedStep, add_steps
+from domain.record import ProgressWrite, Verdict, WriteAnswer, restored
+from domain.spawn_task import Delivery, Outcome, OutcomeStatus, PlanChanges, SpawnTask
+from workflows.directive import DirectiveWorkflow
+from workflows.state import DirectiveInput, DirectiveResult
+
+BASE = "b" * 40
+Handle = WorkflowHandle[DirectiveWorkflow, DirectiveResult]
+
+
+def planned(*steps: tuple[str, list[str]] | tuple[str, list[str], int]) -> list[PlannedStep]:
+    """(name, names it depends on[, phase]) → steps as a planner writes them."""
+    return [
+        PlannedStep(name=step[0], task_plan=f"do {step[0]}", depends_on=tuple(step[1]), order_index=[*step, 0][2])  # type: ignore[arg-type]
+        for step in steps
+    ]
+
+
+def plan_of(steps: list[PlannedStep], generation: int = 1, known: tuple[Any, ...] = ()) -> PlanChanges:
+    return add_steps(PlanChanges(), steps, generation=generation, known=known, new_id=uuid4)
+
+
+def work_of(command: SpawnTask, commits: int = 1) -> Work:
+    """A made-up commit, told apart by the task and its attempt."""
+    head = (command.task.hex + f"{command.attempt:08d}")[:40]
+    return Work(branch=command.target_branch, base=command.base_commit or BASE, head=head, commits=commits)
+
+
+class ScriptedDaemon:
+    """Does every task at once, unless the test holds it or says how it ends."""
+
+    def __init__(self) -> None:
+        self.plans: list[list[PlannedStep]] = []
+        self.commands: list[SpawnTask] = []
+        self.started: list[str] = []
+        self.ended: list[str] = []
+        self.endings: dict[str, Callable[[SpawnTask], Awaitable[Outcome]]] = {}
+        self.holds: dict[str, asyncio.Event] = defaultdict(_open)
+        self.arrived: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
+
+    def hold(self, name: str) -> asyncio.Event:
+        """The step waits until the returned event is set."""
+        self.holds[name] = asyncio.Event()
+        return self.holds[name]
+
+    async def spawn(self, command: SpawnTask, delivery: Delivery) -> Outcome:
+        name = command.step_name or command.kind.value
+        self.commands.append(command)
+        self.started.append(name)
+        self.arrived[name].set()
+        await delivery.started()
+        await self._held(name, delivery)
+        outcome = await self.endings[name](command) if name in self.endings else self._done(command)
+        self.ended.append(name)
+        return outcome
+
+    async def _held(self, name: str, delivery: Delivery) -> None:
+        from domain.spawn_task import Progress
+
+        while not self.holds[name].is_set():
+            delivery.beat(Progress(daemon="scripted", delivery=delivery.name, phase="held"))
+            await asyncio.wait([asyncio.ensure_future(self.holds[name].wait())], timeout=0.1)
+
+    def _done(self, command: SpawnTask) -> Outcome:
+        done = Outcome(task=command.task, attempt=command.attempt, status=OutcomeStatus.COMPLETED)
+        match command.kind:
+            case TaskKind.PREPARE:
+                return done.model_copy(update={"base_commit": BASE})
+            case TaskKind.PLANNING:
+                steps = self.plans.pop(0) if self.plans else []
+                plan = plan_of(steps, command.generation, command.context.steps)
+                return done.model_copy(update={"base_commit": BASE, "plan": plan})
+            case _:
+                return done.model_copy(update={"work": work_of(command)})
+
+
+def _open() -> asyncio.Event:
+    event = asyncio.Event()
+    event.set()
+    return event
+
+
+class RememberedLedger:
+    """Keeps the rows that a real one would hold, by the rules of writes."""
+
+    def __init__(self) -> None:
+        self.writes: list[ProgressWrite] = []
+        self.rows: dict[UUID, ProgressWrite] = {}
+        self.steps: dict[UUID, Step] = {}
+        self.tasks: dict[UUID, Task] = {}
+        self.away = _open()
+        self.last = 0
+
+    async def record(self, write: ProgressWrite) -> WriteAnswer:
+        await self.away.wait()
+        if write.sequence != self.last + 1:
+            return WriteAnswer(verdict=Verdict.RESYNC, sequence=self.last)
+        self.last = write.sequence
+        self.writes.append(write)
+        self.rows[write.row.directive.id] = write
+        self.steps |= {step.id: step for step in write.steps}
+        self.tasks |= {task.id: task for task in write.tasks}
+        return WriteAnswer(verdict=Verdict.APPLIED, sequence=write.sequence)
+
+    def state(self, directive: UUID) -> State:
+        return restored(self.rows[directive].row, tuple(self.steps.values()), tuple(self.tasks.values()))
+
+
+class Surroundings:
+    """One directive's world, on queues of its own: the owner's name is unique."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+        self.daemon = ScriptedDaemon()
+        self.ledger = RememberedLedger()
+        self.owner = f"t-{uuid4().hex[:12]}"
+
+    def directive(self, **settings: Any) -> Directive:
+        chosen = {"planner": AgentChoice(name="planner"), "timings": Timings.fast(), **settings}
+        return Directive(
+            id=uuid4(),
+            owner=self.owner,
+            text=Text(title="Build a house", goal="A house stands"),
+            repository="https://example.invalid/house.git",
+            base_branch="main",
+            settings=Settings(**chosen),
+        )
+
+    async def start(self, directive: Directive, given: PlanChanges | None = None) -> Handle:
+        return await self.client.start_workflow(
+            DirectiveWorkflow.run,
+            DirectiveInput(state=State(directive=directive, given_plan=given.add if given else ())),
+            id=names.workflow_id(directive.text.title, directive.id),
+            task_queue=f"directives-{self.owner}",
+        )
+
+    def workers(self) -> list[Worker]:
+        return [self.core_worker(), self.daemon_worker()]
+
+    def core_worker(self) -> Worker:
+        return Worker(
+            self.client,
+            task_queue=f"directives-{self.owner}",
+            workflows=[DirectiveWorkflow],
+            activities=[LedgerActivities(self.ledger).record_progress],
+        )
+
+    def daemon_worker(self) -> Worker:
+        given = (self.daemon, self.client, "scripted")
+        return Worker(
+            self.client,
+            task_queue=names.daemons_queue(self.owner),
+            activities=[
+                PlanningActivities(*given).plan_directive,
+                StepActivities(*given).execute_step,
+                CompletionActivities(*given).complete_directive,
+            ],
+        )
+
+
+@asynccontextmanager
+async def surroundings(client: Client) -> AsyncIterator[Surroundings]:
+    world = Surroundings(client)
+    async with world.core_worker(), world.daemon_worker():
+        yield world
+
+
+async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 30) -> None:
+    """Wait for a condition; the limit only ends a test that has failed."""
+    async with asyncio.timeout(seconds):
+        while not await condition():
+            await asyncio.sleep(0.05)
+
+
+async def until_status(handle: Handle, *wanted: str) -> State:
+    async def reached() -> bool:
+        return (await handle.query(DirectiveWorkflow.state_now)).status.value in wanted
+
+    await until(reached)
+    return await handle.query(DirectiveWorkflow.state_now)

@@ -1,0 +1,53 @@
+"""How long anything may take and how often it is tried: all timeouts and retry policies of the workflow (DESIGN 12)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from temporalio.common import Priority, RetryPolicy
+from temporalio.workflow import ActivityCancellationType
+
+from domain import names
+from domain.models import Settings, State, Task, TaskKind
+
+GRACE_BEYOND_LIMIT = timedelta(minutes=30)
+"""The daemon keeps a task's limit itself and returns; Temporal's own timeout, which it would retry, comes later."""
+
+PRIORITY = {TaskKind.PREPARE: 1, TaskKind.PLANNING: 1, TaskKind.COMPLETION: 2, TaskKind.STEP: 3}
+"""The planner before steps (SPEC 5.1)."""
+
+
+def daemon_activity(state: State, task: Task) -> dict[str, Any]:
+    """The options of the activity that runs a task's attempt on any daemon of the owner."""
+    settings = state.directive.settings
+    timings = settings.timings
+    limit = {TaskKind.STEP: timings.step_limit, TaskKind.COMPLETION: timings.completion_limit}
+    return {
+        "activity_id": names.activity_id(task.kind, task.id, task.attempt, task.dispatch),
+        "task_queue": names.daemons_queue(state.directive.owner),
+        "summary": names.step_name_line(state.steps[task.step].name if task.step else task.name),
+        "start_to_close_timeout": limit.get(task.kind, timings.planning_limit) + GRACE_BEYOND_LIMIT,
+        "heartbeat_timeout": timings.heartbeat,
+        "retry_policy": _deliveries(settings),
+        "cancellation_type": ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+        "priority": Priority(priority_key=PRIORITY[task.kind]),
+    }
+
+
+def _deliveries(settings: Settings) -> RetryPolicy:
+    """A lost daemon's attempt is delivered again; an outcome that is too large would be for ever (DESIGN 5)."""
+    return RetryPolicy(
+        initial_interval=settings.timings.redelivery,
+        maximum_interval=timedelta(minutes=1),
+        maximum_attempts=settings.max_deliveries,
+        non_retryable_error_types=["PayloadsTooLarge"],
+    )
+
+
+RECORD_PROGRESS: dict[str, Any] = {
+    "start_to_close_timeout": timedelta(seconds=30),
+    "retry_policy": RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=10)),
+    "summary": "record",
+}
+"""A Postgres outage is a visible retry without end (DESIGN 3)."""

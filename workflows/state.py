@@ -1,0 +1,30 @@
+"""What a run of DirectiveWorkflow is given and what it returns."""
+
+from __future__ import annotations
+
+from temporalio.common import SearchAttributeKey
+
+from domain.models import DirectiveStatus, PullRequest, State, Value
+
+
+class DirectiveInput(Value):
+    """A new directive, or one that goes on in another run."""
+
+    state: State
+    begin: bool = True
+    """Begin a draft at once (SPEC 2.1: `start` creates and begins in one go)."""
+    searchable: bool = True
+    """The search attributes below are registered in the namespace (DESIGN 15)."""
+
+
+class DirectiveResult(Value):
+    status: DirectiveStatus
+    generation: int
+    pull_request: PullRequest | None = None
+
+
+STATUS = SearchAttributeKey.for_keyword("DirectiveStatus")
+OWNER = SearchAttributeKey.for_keyword("DirectiveOwner")
+REPOSITORY = SearchAttributeKey.for_keyword("DirectiveRepository")
+GENERATION = SearchAttributeKey.for_int("DirectiveGeneration")
+SEARCH_ATTRIBUTES = (STATUS, OWNER, REPOSITORY, GENERATION)
