@@ -1,0 +1,257 @@
+-- The first schema of the record (SPEC 9.1).
+
+create table directives (
+    id uuid constraint directives_pkey primary key,
+    owner text not null,
+    workflow_id text not null,
+    title text not null,
+    goal text not null,
+    requirements text[] not null,
+    acceptance text[] not null,
+    constraints text[] not null,
+    repository text not null,
+    base_branch text not null,
+    settings jsonb not null,
+    status text not null,
+    reason text not null,
+    generation integer not null,
+    planned integer not null,
+    bases jsonb not null,
+    given_plan jsonb not null,
+    pull_request text,
+    run_id text not null,
+    sequence bigint not null,
+    created_at timestamptz not null default now(),
+    updated_at timestamptz not null default now(),
+    constraint directives_owner_named check (owner <> ''),
+    constraint directives_status_known check (
+        status in ('draft', 'planning', 'active', 'completing', 'idle', 'paused', 'completed', 'failed', 'archived')
+    ),
+    constraint directives_sequence_counts check (sequence > 0)
+);
+
+comment on column directives.run_id is 'the workflow run whose write was the last one applied';
+comment on column directives.sequence is 'how many writes were applied: what the next one builds on';
+comment on column directives.pull_request is 'the branch of the pull request that is the current one';
+
+create index directives_of_owner on directives (owner, updated_at desc);
+
+create table goal_revisions (
+    directive_id uuid not null constraint goal_revisions_of_directive references directives (id),
+    generation integer not null,
+    at timestamptz not null,
+    actor text not null,
+    title text not null,
+    goal text not null,
+    requirements text[] not null,
+    acceptance text[] not null,
+    constraints text[] not null,
+    constraint goal_revisions_pkey primary key (directive_id, generation, at)
+);
+
+create table steps (
+    directive_id uuid not null constraint steps_of_directive references directives (id),
+    id uuid not null,
+    generation integer not null,
+    position integer not null,
+    name text not null,
+    description text not null,
+    task_plan text not null,
+    depends_on uuid[] not null,
+    order_index integer not null,
+    status text not null,
+    blocked_by uuid[] not null,
+    removed boolean not null,
+    work jsonb,
+    summary text not null,
+    failure jsonb,
+    shipped boolean not null,
+    dropped_at timestamptz,
+    updated_at timestamptz not null default now(),
+    constraint steps_pkey primary key (directive_id, id),
+    constraint steps_status_known check (
+        status in (
+            'pending', 'ready', 'running', 'completed', 'failed', 'skipped', 'blocked', 'cancelled', 'merged'
+        )
+    )
+);
+
+comment on column steps.dropped_at is 'when a snapshot no longer held it (after a reset): kept, but no part of the state';
+
+create table tasks (
+    directive_id uuid not null constraint tasks_of_directive references directives (id),
+    id uuid not null,
+    kind text not null,
+    name text not null,
+    step uuid,
+    generation integer not null,
+    round integer not null,
+    status text not null,
+    attempt integer not null,
+    dispatch integer not null,
+    unwanted boolean not null,
+    wait_until timestamptz,
+    reason text not null,
+    daemon text not null,
+    delivery text not null,
+    earlier jsonb,
+    ships uuid[] not null,
+    dropped_at timestamptz,
+    updated_at timestamptz not null default now(),
+    constraint tasks_pkey primary key (directive_id, id),
+    constraint tasks_of_step foreign key (directive_id, step) references steps (directive_id, id),
+    constraint tasks_kind_known check (kind in ('prepare', 'planning', 'step', 'completion')),
+    constraint tasks_status_known check (
+        status in ('pending', 'starting', 'running', 'waiting', 'completed', 'failed', 'interrupted', 'merged')
+    )
+);
+
+comment on column tasks.dropped_at is 'when a snapshot no longer held it (after a reset): kept, but no part of the state';
+
+create table attempts (
+    directive_id uuid not null,
+    task uuid not null,
+    attempt integer not null,
+    status text,
+    summary text not null default '',
+    failure jsonb,
+    work jsonb,
+    base_commit text not null default '',
+    plan jsonb,
+    wait_until timestamptz,
+    seconds double precision not null default 0,
+    cost_usd double precision not null default 0,
+    tokens bigint not null default 0,
+    warnings text[] not null default '{}',
+    daemon text not null default '',
+    started_at timestamptz,
+    ended_at timestamptz,
+    constraint attempts_pkey primary key (directive_id, task, attempt),
+    constraint attempts_of_task foreign key (directive_id, task) references tasks (directive_id, id),
+    constraint attempts_status_known check (status in ('completed', 'failed', 'waiting')),
+    constraint attempts_status_at_end check ((status is null) = (ended_at is null))
+);
+
+comment on column attempts.status is 'null until it first ended; `waiting` is no end: the same attempt is dispatched again';
+
+create table deliveries (
+    directive_id uuid not null,
+    task uuid not null,
+    attempt integer not null,
+    delivery text not null,
+    daemon text not null,
+    at timestamptz not null,
+    constraint deliveries_pkey primary key (directive_id, task, attempt, delivery),
+    constraint deliveries_of_attempt foreign key (directive_id, task, attempt)
+        references attempts (directive_id, task, attempt)
+);
+
+create table memories (
+    directive_id uuid not null constraint memories_of_directive references directives (id),
+    key text not null,
+    value text not null,
+    category text not null default '',
+    updated_at timestamptz not null default now(),
+    constraint memories_pkey primary key (directive_id, key)
+);
+
+create table artifacts (
+    directive_id uuid not null,
+    task uuid not null,
+    name text not null,
+    content text not null,
+    at timestamptz not null,
+    constraint artifacts_pkey primary key (directive_id, task, name),
+    constraint artifacts_of_task foreign key (directive_id, task) references tasks (directive_id, id)
+);
+
+create table questions (
+    directive_id uuid not null,
+    id uuid not null,
+    task uuid not null,
+    question text not null,
+    context text not null default '',
+    choices text[] not null default '{}',
+    default_answer text,
+    asked_at timestamptz not null,
+    expires_at timestamptz,
+    answer text,
+    answered_by text,
+    answered_at timestamptz,
+    constraint questions_pkey primary key (directive_id, id),
+    constraint questions_of_task foreign key (directive_id, task) references tasks (directive_id, id),
+    constraint questions_answered_whole check ((answer is null) = (answered_at is null))
+);
+
+create table pull_requests (
+    directive_id uuid not null constraint pull_requests_of_directive references directives (id),
+    branch text not null,
+    head text not null,
+    base text not null,
+    url text not null,
+    state text not null,
+    created_at timestamptz not null default now(),
+    updated_at timestamptz not null default now(),
+    constraint pull_requests_pkey primary key (directive_id, branch)
+);
+
+-- Deferred: the two tables name each other, and one write brings both rows.
+alter table directives add constraint directives_pull_request foreign key (id, pull_request)
+    references pull_requests (directive_id, branch) deferrable initially deferred;
+
+-- No foreign keys: logs come over a queue of their own and may be here before the record of their task.
+create table task_logs (
+    task uuid not null,
+    attempt integer not null,
+    delivery text not null,
+    first_byte bigint not null,
+    directive_id uuid not null,
+    text text not null,
+    received_at timestamptz not null default now(),
+    constraint task_logs_pkey primary key (task, attempt, delivery, first_byte),
+    constraint task_logs_start check (first_byte >= 0)
+);
+
+create table daemons (
+    owner text not null,
+    name text not null,
+    version text not null,
+    agents text[] not null,
+    labels text[] not null,
+    capacity integer not null,
+    running uuid[] not null,
+    reported_at timestamptz not null default now(),
+    constraint daemons_pkey primary key (owner, name)
+);
+
+create table events (
+    number bigint generated always as identity constraint events_pkey primary key,
+    directive_id uuid not null constraint events_of_directive references directives (id),
+    fingerprint uuid not null,
+    at timestamptz not null,
+    actor text not null,
+    what text not null,
+    why text not null,
+    step uuid,
+    task uuid,
+    recorded_at timestamptz not null default now(),
+    constraint events_once unique (directive_id, fingerprint)
+);
+
+comment on column events.fingerprint is 'of all that the event says: a replayed run tells the same event again';
+
+create index events_of_directive_in_order on events (directive_id, number);
+
+create function refuse_change() returns trigger language plpgsql as $$
+begin
+    raise exception '%', tg_argv[0] using errcode = 'restrict_violation';
+end
+$$;
+
+create trigger events_append_only before update or delete on events
+    for each row execute function refuse_change('events are only ever appended');
+create trigger events_never_emptied before truncate on events
+    for each statement execute function refuse_change('events are only ever appended');
+create trigger attempts_finished_stay before update on attempts
+    for each row when (old.status in ('completed', 'failed'))
+    execute function refuse_change('a finished attempt is never overwritten');

@@ -1,0 +1,1 @@
+"""The road to `ledger/schema.sql`: plain SQL files, applied once each, in the order of their names."""

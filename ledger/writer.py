@@ -1,0 +1,84 @@
+"""The write side of the record: what the core's ledger and telemetry activities call through their ports."""
+
+from __future__ import annotations
+
+from domain.record import DaemonReport, LogChunk, ProgressWrite, Verdict, WriteAnswer
+from ledger.fencing import LastWrite, answer_to
+from ledger.pool import Database, Session, storable, translated
+from ledger.rows import attempt_row, directive_row, event_row, plain_rows, revision_row
+from ledger.statements import statements
+
+
+class PostgresLedger:
+    """Everything that is ever written to the record.
+
+    Every method raises NotReachable while Postgres is away (call again), and RecordError if it refuses a statement.
+    """
+
+    def __init__(self, pool: Database) -> None:
+        self._pool = pool
+        self._sql = statements()
+
+    async def record(self, write: ProgressWrite) -> WriteAnswer:
+        """Take a change of one directive into the record, whole or not at all (SPEC 9.1, DESIGN 3)."""
+        with translated():
+            async with self._pool.acquire() as session, session.transaction():
+                answer = answer_to(write, await self._last_write(session, write))
+                if answer.verdict is Verdict.APPLIED:
+                    await self._apply(session, write)
+                return answer
+
+    async def append_log(self, chunk: LogChunk) -> None:
+        """Keep a piece of a log; one that is there already changes nothing (DESIGN 4)."""
+        with translated():
+            await self._sql.append_log(
+                self._pool,
+                task=chunk.task,
+                attempt=chunk.attempt,
+                delivery=chunk.delivery,
+                first_byte=chunk.offset,
+                directive=chunk.directive,
+                text=storable(chunk.text),
+            )
+
+    async def report_daemon(self, report: DaemonReport) -> None:
+        """Keep a daemon's last report, and by the database's clock when it came."""
+        with translated():
+            await self._sql.report_daemon(self._pool, **report.model_dump())
+
+    async def _last_write(self, session: Session, write: ProgressWrite) -> LastWrite | None:
+        directive = write.row.directive.id
+        # Read in a statement of its own: one that waited for the lock would still see the time before it.
+        await self._sql.lock_directive(session, key=str(directive))
+        row = await self._sql.last_write(session, directive=directive)
+        return LastWrite(**row) if row else None
+
+    async def _apply(self, session: Session, write: ProgressWrite) -> None:
+        directive = write.row.directive.id
+        await self._sql.put_directive(session, row=directive_row(write))
+        if pull_request := write.row.pull_request:
+            await self._sql.put_pull_request(session, directive=directive, row=pull_request.model_dump())
+        if write.snapshot:
+            await self._drop_others(session, write)
+        if write.steps:
+            await self._sql.put_steps(session, directive=directive, rows=plain_rows(write.steps))
+        if write.tasks:
+            await self._sql.put_tasks(session, directive=directive, rows=plain_rows(write.tasks))
+        await self._append(session, write)
+
+    async def _drop_others(self, session: Session, write: ProgressWrite) -> None:
+        directive = write.row.directive.id
+        await self._sql.drop_other_steps(session, directive=directive, kept=[step.id for step in write.steps])
+        await self._sql.drop_other_tasks(session, directive=directive, kept=[task.id for task in write.tasks])
+
+    async def _append(self, session: Session, write: ProgressWrite) -> None:
+        directive, facts = write.row.directive.id, write.facts
+        if facts.revisions:
+            await self._sql.add_revisions(session, directive=directive, rows=[revision_row(r) for r in facts.revisions])
+        if facts.deliveries:
+            await self._sql.open_attempts(session, directive=directive, rows=plain_rows(facts.deliveries))
+            await self._sql.add_deliveries(session, directive=directive, rows=plain_rows(facts.deliveries))
+        for ended in facts.attempts:
+            await self._sql.end_attempt(session, directive=directive, row=attempt_row(ended))
+        if facts.events:
+            await self._sql.add_events(session, directive=directive, rows=[event_row(e) for e in facts.events])

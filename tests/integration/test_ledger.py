@@ -1,0 +1,311 @@
+"""The record over a real Postgres: what is written is what is read, once, whole, and never backwards."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from domain.errors import RecordError
+from domain.models import (
+    DirectiveStatus,
+    Failure,
+    FailureCategory,
+    PullRequest,
+    State,
+    Step,
+    StepStatus,
+    Task,
+    TaskKind,
+    TaskStatus,
+    Text,
+)
+from domain.record import (
+    AttemptEnded,
+    Changed,
+    DeliveryStarted,
+    Facts,
+    GoalRevision,
+    ProgressWrite,
+    Verdict,
+    snapshot,
+    write,
+)
+from domain.spawn_task import Outcome, OutcomeStatus, Usage
+from ledger.pool import Database, open_pool
+from ledger.reader import Record
+from ledger.writer import PostgresLedger
+from tests.values import NOON, directive_with, event, states, with_step
+
+pytestmark = pytest.mark.rule("9.1")
+
+Outcomes = Callable[..., AttemptEnded]
+
+
+def change_of(state: State, run_id: str, sequence: int, facts: Facts | None = None) -> ProgressWrite:
+    """A write of the whole state that is no snapshot."""
+    changed = Changed(steps=frozenset(state.steps), tasks=frozenset(state.tasks), facts=facts or Facts())
+    return write(state, changed, run_id, sequence)
+
+
+@pytest.fixture
+def state() -> State:
+    return directive_with()
+
+
+# What is written is what is read
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(written=states())
+async def test_a_state_that_was_written_is_read_as_the_same_state(
+    ledger: PostgresLedger, record: Record, written: State
+) -> None:
+    # An example that comes again is another directive.
+    written = written.model_copy(update={"directive": written.directive.model_copy(update={"id": uuid4()})})
+    answer = await ledger.record(snapshot(written, Facts(), "run", 1))
+    assert answer.verdict is Verdict.APPLIED
+    assert await record.state(written.directive.id) == written
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(changed=states())
+async def test_a_change_reaches_every_field(ledger: PostgresLedger, record: Record, changed: State) -> None:
+    plain = directive_with(steps=0)
+    steps = {id_: Step(id=id_, generation=0, position=0, name="", task_plan="") for id_ in changed.steps}
+    tasks = {id_: Task(id=id_, kind=TaskKind.STEP, name="", generation=0) for id_ in changed.tasks}
+    await ledger.record(snapshot(plain.model_copy(update={"steps": steps, "tasks": tasks}), Facts(), "run", 1))
+    directive = changed.directive.model_copy(update={"id": plain.directive.id})
+    changed = changed.model_copy(update={"directive": directive})
+    await ledger.record(change_of(changed, "run", 2))
+    assert await record.state(directive.id) == changed
+
+
+async def test_every_status_and_kind_of_the_domain_has_its_place(ledger: PostgresLedger, record: Record) -> None:
+    state = directive_with(steps=0)
+    steps = [
+        Step(id=uuid4(), generation=1, position=0, name="s", task_plan="p", status=status) for status in StepStatus
+    ]
+    tasks = [
+        Task(id=uuid4(), generation=1, name="t", kind=kind, status=status) for kind in TaskKind for status in TaskStatus
+    ]
+    full = state.model_copy(update={"steps": {s.id: s for s in steps}, "tasks": {t.id: t for t in tasks}})
+    for sequence, status in enumerate(DirectiveStatus, start=1):
+        current = full.model_copy(update={"status": status})
+        await ledger.record(snapshot(current, Facts(), "run", sequence))
+        assert await record.state(state.directive.id) == current
+
+
+async def test_a_change_brings_its_rows_up_and_leaves_the_others(
+    ledger: PostgresLedger, record: Record, state: State
+) -> None:
+    first, second = state.steps
+    await ledger.record(snapshot(state, Facts(), "run", 1))
+    after = with_step(with_step(state, first, status=StepStatus.RUNNING), second, status=StepStatus.READY)
+    await ledger.record(write(after, Changed(steps=frozenset({first})), "run", 2))
+    assert await record.state(state.directive.id) == with_step(state, first, status=StepStatus.RUNNING)
+
+
+async def test_a_text_that_the_workflow_dropped_to_save_room_stays(
+    ledger: PostgresLedger, record: Record, state: State
+) -> None:
+    step = next(iter(state.steps))
+    await ledger.record(snapshot(with_step(state, step, description="why"), Facts(), "run", 1))
+    smaller = with_step(state, step, description="", task_plan="", status=StepStatus.COMPLETED)
+    await ledger.record(write(smaller, Changed(steps=frozenset({step})), "run", 2))
+    read = await record.state(state.directive.id)
+    assert read
+    assert (read.steps[step].description, read.steps[step].task_plan) == ("why", "do it")
+    assert read.steps[step].status is StepStatus.COMPLETED
+
+
+async def test_what_postgres_cannot_hold_is_replaced(ledger: PostgresLedger, record: Record, state: State) -> None:
+    step = next(iter(state.steps))
+    failure = Failure(category=FailureCategory.AGENT, report="bin\0ary")
+    await ledger.record(snapshot(with_step(state, step, summary="a\0b", failure=failure), Facts(), "run", 1))
+    read = await record.state(state.directive.id)
+    assert read
+    assert read.steps[step].summary == "a\ufffdb"
+    assert read.steps[step].failure == Failure(category=FailureCategory.AGENT, report="bin\ufffdary")
+
+
+async def test_an_unknown_directive_has_no_state(record: Record) -> None:
+    assert await record.state(uuid4()) is None
+
+
+async def test_a_pull_request_that_followed_another_is_the_one_in_the_state(
+    ledger: PostgresLedger, record: Record, pool: Database, state: State
+) -> None:
+    one, two = (PullRequest(branch=branch, head="h", base="main") for branch in ("d", "d-v2"))
+    for sequence, current in enumerate((one, two), start=1):
+        await ledger.record(snapshot(state.model_copy(update={"pull_request": current}), Facts(), "run", sequence))
+    read = await record.state(state.directive.id)
+    assert read
+    assert read.pull_request == two
+    assert await pool.fetchval("select count(*) from pull_requests") == 2
+
+
+# Once, whole, and never backwards
+
+
+async def test_the_first_write_of_a_directive_is_a_snapshot_or_nothing(
+    ledger: PostgresLedger, record: Record, state: State
+) -> None:
+    assert (await ledger.record(change_of(state, "run", 1))).verdict is Verdict.RESYNC
+    assert await record.state(state.directive.id) is None
+    assert (await ledger.record(snapshot(state, Facts(), "run", 1))).verdict is Verdict.APPLIED
+
+
+async def test_a_retry_of_a_write_that_was_committed_changes_nothing(
+    ledger: PostgresLedger, record: Record, state: State
+) -> None:
+    sent = snapshot(state, Facts(events=(event("started"),)), "run", 1)
+    verdicts = [(await ledger.record(sent)).verdict for _ in range(3)]
+    assert verdicts == [Verdict.APPLIED, Verdict.IGNORED, Verdict.IGNORED]
+    assert await record.events(state.directive.id) == (event("started"),)
+
+
+async def test_after_a_reset_the_record_follows_the_new_run_and_the_dead_one_disturbs_nobody(
+    ledger: PostgresLedger, record: Record, state: State
+) -> None:
+    first, second = state.steps
+    await ledger.record(snapshot(state, Facts(), "old", 1))
+    beyond = with_step(state, first, status=StepStatus.COMPLETED)
+    await ledger.record(change_of(beyond, "old", 2))
+    truth = with_step(state, second, status=StepStatus.FAILED)
+    answer = await ledger.record(change_of(truth, "new", 2))
+    assert (answer.verdict, answer.sequence) == (Verdict.RESYNC, 2)
+    assert await record.state(state.directive.id) == beyond
+    assert (await ledger.record(snapshot(truth, Facts(), "new", 3))).verdict is Verdict.APPLIED
+
+    for late in (change_of(beyond, "old", 3), change_of(beyond, "old", 2), snapshot(state, Facts(), "old", 1)):
+        assert (await ledger.record(late)).verdict is Verdict.RESYNC
+        assert await record.state(state.directive.id) == truth
+    assert (await ledger.record(change_of(beyond, "new", 4))).verdict is Verdict.APPLIED
+
+
+async def test_a_continued_run_goes_on_without_a_snapshot(ledger: PostgresLedger, record: Record, state: State) -> None:
+    await ledger.record(snapshot(state, Facts(), "run", 1))
+    after = with_step(state, next(iter(state.steps)), status=StepStatus.COMPLETED)
+    assert (await ledger.record(change_of(after, "continued", 2))).verdict is Verdict.APPLIED
+    assert await record.state(state.directive.id) == after
+
+
+async def test_of_two_runs_that_write_at_once_one_is_told_to_resync(ledger: PostgresLedger, state: State) -> None:
+    sent = [snapshot(state, Facts(), run, 1) for run in "abcdefgh"]
+    verdicts = [answer.verdict for answer in await asyncio.gather(*map(ledger.record, sent))]
+    assert sorted(verdicts) == [Verdict.APPLIED] + 7 * [Verdict.RESYNC]
+
+
+async def test_what_a_snapshot_does_not_hold_leaves_the_state_and_may_come_back(
+    ledger: PostgresLedger, record: Record, pool: Database
+) -> None:
+    state = directive_with(steps=3)
+    smaller = state.model_copy(
+        update={
+            "steps": dict(list(state.steps.items())[:1]),
+            "tasks": dict(list(state.tasks.items())[:1]),
+        }
+    )
+    await ledger.record(snapshot(state, Facts(), "old", 1))
+    await ledger.record(snapshot(smaller, Facts(), "new", 2))
+    assert await record.state(state.directive.id) == smaller
+    assert await pool.fetchval("select count(*) from steps") == 3
+    await ledger.record(change_of(state, "new", 3))
+    assert await record.state(state.directive.id) == state
+
+
+async def test_a_write_that_fails_leaves_nothing(ledger: PostgresLedger, record: Record, state: State) -> None:
+    stray = DeliveryStarted(task=uuid4(), attempt=1, delivery="d", daemon="box", at=NOON)
+    facts = Facts(events=(event("started"),), deliveries=(stray,))
+    with pytest.raises(RecordError, match="attempts_of_task"):
+        await ledger.record(snapshot(state, facts, "run", 1))
+    assert await record.state(state.directive.id) is None
+
+
+# Facts
+
+
+@pytest.fixture
+def ended(state: State) -> Outcomes:
+    task = next(iter(state.tasks))
+
+    def end(status: OutcomeStatus, summary: str = "", **fields: Any) -> AttemptEnded:
+        return AttemptEnded(outcome=Outcome(task=task, attempt=1, status=status, summary=summary, **fields), at=NOON)
+
+    return end
+
+
+async def test_a_finished_attempt_is_never_overwritten(
+    ledger: PostgresLedger, pool: Database, state: State, ended: Outcomes
+) -> None:
+    facts = Facts(attempts=(ended(OutcomeStatus.COMPLETED, "first", usage=Usage(seconds=2.5, tokens=7)),))
+    await ledger.record(snapshot(state, facts, "run", 1))
+    await ledger.record(change_of(state, "run", 2, Facts(attempts=(ended(OutcomeStatus.FAILED, "second"),))))
+    kept = await pool.fetchrow("select status, summary, seconds, tokens, ended_at from attempts")
+    assert kept and tuple(kept) == ("completed", "first", 2.5, 7, NOON)
+    with pytest.raises(asyncpg.RestrictViolationError, match="a finished attempt is never overwritten"):
+        await pool.execute("update attempts set summary = 'third'")
+
+
+async def test_an_attempt_that_waited_goes_on_and_its_deliveries_are_kept(
+    ledger: PostgresLedger, pool: Database, state: State, ended: Outcomes
+) -> None:
+    task = next(iter(state.tasks))
+    starts = tuple(
+        DeliveryStarted(task=task, attempt=1, delivery=name, daemon=f"box {name}", at=NOON + timedelta(seconds=n))
+        for n, name in enumerate("ab")
+    )
+    facts = Facts(deliveries=starts, attempts=(ended(OutcomeStatus.WAITING), ended(OutcomeStatus.COMPLETED, "done")))
+    await ledger.record(snapshot(state, facts, "run", 1))
+    kept = await pool.fetchrow("select status, summary, started_at, ended_at from attempts")
+    assert kept and tuple(kept) == ("completed", "done", NOON, NOON)
+    deliveries = await pool.fetch("select delivery, daemon, at from deliveries order by delivery")
+    assert [tuple(row) for row in deliveries] == [(s.delivery, s.daemon, s.at) for s in starts]
+
+
+async def test_every_goal_is_kept(ledger: PostgresLedger, pool: Database, state: State) -> None:
+    text = Text(title="t", goal="more", requirements=("fast",))
+    facts = Facts(revisions=(GoalRevision(generation=2, text=text, at=NOON, actor="operator"),))
+    await ledger.record(snapshot(state, facts, "run", 1))
+    kept = await pool.fetchrow("select generation, goal, requirements, actor from goal_revisions")
+    assert kept and tuple(kept) == (2, "more", ["fast"], "operator")
+
+
+async def test_events_stay_in_order_and_one_told_again_is_there_once(
+    ledger: PostgresLedger, record: Record, state: State
+) -> None:
+    told = tuple(event(f"number {n}", why="because", task=next(iter(state.tasks))) for n in range(12))
+    await ledger.record(snapshot(state, Facts(events=told[:8]), "old", 1))
+    await ledger.record(snapshot(state, Facts(events=told[4:]), "new", 2))
+    assert await record.events(state.directive.id) == told
+
+
+@pytest.mark.parametrize("statement", ["update events set what = ''", "delete from events", "truncate events"])
+async def test_events_are_only_ever_appended(
+    ledger: PostgresLedger, pool: Database, state: State, statement: str
+) -> None:
+    await ledger.record(snapshot(state, Facts(events=(event("started"),)), "run", 1))
+    with pytest.raises(asyncpg.RestrictViolationError, match="events are only ever appended"):
+        await pool.execute(statement)
+
+
+# Cost
+
+
+async def test_a_plan_of_200_steps_is_a_few_statements(database: str) -> None:
+    state, statements = directive_with(steps=200), list[str]()
+    async with await open_pool(database, size=1) as pool:
+        ledger = PostgresLedger(pool)
+        await ledger.record(snapshot(state, Facts(), "run", 1))
+        async with pool.acquire() as session:
+            session.add_query_logger(lambda query: statements.append(query.query))
+        await ledger.record(change_of(state, "run", 2, Facts(events=tuple(event(f"step {n}") for n in range(200)))))
+    assert any("insert into steps" in statement for statement in statements)
+    assert len(statements) <= 10
