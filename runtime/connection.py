@@ -1,0 +1,72 @@
+"""Where Temporal and Postgres are: the environment's addresses, else those of the embedded stack (DESIGN 15)."""
+
+from __future__ import annotations
+
+import asyncio
+
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.envconfig import ClientConfigProfile, ClientConnectConfig
+
+from domain.errors import NotReachable, SettingsError
+from runtime.settings import Settings
+from runtime.stack_file import StackFile, running_stack
+
+CONNECT_TIMEOUT = 5.0  # seconds
+_ADVICE = "start it, or a stack of your own with `python starter.py up`, or set TEMPORAL_ADDRESS to another one"
+
+
+async def connect_temporal(settings: Settings, *, identity: str | None = None) -> Client:
+    """Connect with the pydantic converter, as `identity` (default: pid@host).
+
+    Raises NotReachable when nothing answers within 5 s, SettingsError when Temporal's own settings make no sense.
+    """
+    config = _connect_config(settings)
+    address = config["target_host"]
+    try:
+        connecting = Client.connect(**config, data_converter=pydantic_data_converter, identity=identity)
+        return await asyncio.wait_for(connecting, CONNECT_TIMEOUT)
+    except TimeoutError as error:
+        raise NotReachable(f"Temporal at {address} does not answer within {CONNECT_TIMEOUT:g} s: {_ADVICE}") from error
+    except RuntimeError as error:  # what the SDK raises for every failed connection
+        raise NotReachable(f"Temporal at {address} is not reachable: {_ADVICE}") from error
+
+
+def find_database_url(settings: Settings) -> str:
+    """Give Postgres' URL with the password in it; raises NotReachable where neither names one."""
+    if settings.database_url is not None:
+        return settings.database_url.get_secret_value()
+    return _embedded_stack(settings).database_url
+
+
+def find_web_ui_url(settings: Settings) -> str | None:
+    """Give the Web UI's address without a slash at its end, None where Temporal isn't the embedded stack's."""
+    stack = running_stack(settings.data_dir)
+    address = _profile().address
+    return stack.web_ui_url if stack and address in (None, stack.temporal_address) else None
+
+
+def _connect_config(settings: Settings) -> ClientConnectConfig:
+    profile = _profile()
+    if profile.address:
+        return profile.to_client_connect_config()
+    # The rest of a profile without an address (a key, TLS) was not meant for the embedded server, which has neither.
+    stack = _embedded_stack(settings)
+    return {"target_host": stack.temporal_address, "namespace": profile.namespace or stack.temporal_namespace}
+
+
+def _profile() -> ClientConfigProfile:
+    try:
+        return ClientConfigProfile.load()
+    except RuntimeError as error:
+        raise SettingsError(f"Temporal's settings (TEMPORAL_…): {error}") from error
+
+
+def _embedded_stack(settings: Settings) -> StackFile:
+    stack = running_stack(settings.data_dir)
+    if stack is None:
+        raise NotReachable(
+            f"no stack is running in {settings.data_dir}: start one with `python starter.py up`, "
+            "or set TEMPORAL_ADDRESS and MAKIMA_DATABASE_URL"
+        )
+    return stack

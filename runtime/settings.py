@@ -1,0 +1,44 @@
+"""The settings that all processes share, from the environment (prefix `MAKIMA_`)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import platformdirs
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from domain.errors import SettingsError
+
+
+class Settings(BaseSettings):
+    """Where the state lies and whose it is. Temporal's address is not here: it is read by `temporalio.envconfig`."""
+
+    model_config = SettingsConfigDict(env_prefix="MAKIMA_", env_ignore_empty=True, frozen=True, extra="ignore")
+
+    owner: str = Field(default="default", pattern=r"^[a-z0-9-]{1,40}$")
+    data_dir: Path = Field(default_factory=lambda: platformdirs.user_data_path("makima", appauthor=False))
+    # A secret, so that a logged or printed settings object never shows the password.
+    database_url: SecretStr | None = None
+
+    @field_validator("data_dir")
+    @classmethod
+    def _absolute(cls, folder: Path) -> Path:
+        # Children of the stack run in another working directory: a relative folder would name another place there.
+        return folder.expanduser().absolute()
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_a_postgres_url(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and not url.get_secret_value().startswith(("postgresql://", "postgres://")):
+            raise ValueError("a URL like postgresql://user:password@host:5432/database is needed")
+        return url
+
+
+def load_settings() -> Settings:
+    """Read the environment; raises SettingsError that names the variable and what is wrong, never its value."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        problems = (f"MAKIMA_{str(each['loc'][0]).upper()}: {each['msg']}" for each in error.errors())
+        raise SettingsError("; ".join(problems)) from error

@@ -1,0 +1,77 @@
+"""Our own processes as children of the stack: the worker and one daemon."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from domain.errors import StackFailed
+from runtime.private_file import write_private
+from runtime.stack_file import StackFile
+from stack.data_folder import DataFolder
+from stack.processes import Child
+
+_DAEMON_SETTINGS = """\
+# The daemon of this machine's own stack. It is read when the daemon starts.
+name = "local"
+capacity = 4                      # tasks at once
+serves = ["shell"]                # the agents that this daemon serves: "shell" runs a step's task plan as a script
+allow_local_repositories = true   # clones from and pushes to folders of this machine
+
+# A coding agent is a command; name it in `serves` as well.
+# [agents.claude]
+# kind = "command"
+# argv = ["claude", "-p", "--permission-mode", "bypassPermissions"]
+"""
+
+
+def worker(folder: DataFolder, stack: StackFile, owner: str, environment: Mapping[str, str]) -> Child:
+    """Describe the worker's process; it alone is given the database's password."""
+    script = importlib.util.find_spec("worker")
+    if script is None or script.origin is None:
+        raise StackFailed("worker.py is not installed: install makima with `pip install -e .`")
+    return Child(
+        name="worker",
+        command=(sys.executable, script.origin),
+        environment={**_shared(folder, stack, owner, environment), "MAKIMA_DATABASE_URL": stack.database_url},
+        folder=folder.path,
+    )
+
+
+def daemon(folder: DataFolder, stack: StackFile, owner: str, environment: Mapping[str, str]) -> Child:
+    """Describe the daemon's process; its settings file is written where there is none yet."""
+    settings = environment.get("MAKIMA_DAEMON_CONFIG")
+    if not settings:
+        settings = str(folder.daemon_settings)
+        if not folder.daemon_settings.exists():
+            write_private(folder.daemon_settings, _DAEMON_SETTINGS)
+    return Child(
+        name="daemon",
+        command=(sys.executable, "-m", "daemon"),
+        environment={
+            **_shared(folder, stack, owner, environment),
+            "MAKIMA_DAEMON_CONFIG": str(Path(settings).absolute()),
+        },
+        folder=folder.path,
+        grace=60.0,  # it saves a checkpoint of every task
+    )
+
+
+def _shared(folder: DataFolder, stack: StackFile, owner: str, environment: Mapping[str, str]) -> dict[str, str]:
+    # A key, TLS or a profile of the user belongs to another Temporal; the null device is an empty profile file.
+    kept = {name: value for name, value in environment.items() if not name.startswith("TEMPORAL_")}
+    kept.pop("MAKIMA_DATABASE_URL", None)
+    return {
+        **kept,
+        "TEMPORAL_ADDRESS": stack.temporal_address,
+        "TEMPORAL_NAMESPACE": stack.temporal_namespace,
+        "TEMPORAL_CONFIG_FILE": os.devnull,
+        "MAKIMA_OWNER": owner,
+        "MAKIMA_DATA_DIR": str(folder.path),
+        "PYTHONUNBUFFERED": "1",  # a log shows its last line also after a kill
+        # Without it `-m daemon` would take a folder `daemon` of the data folder for our package.
+        "PYTHONSAFEPATH": "1",
+    }
