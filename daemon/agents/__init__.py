@@ -1,0 +1,13 @@
+"""The registry of agents: `[agents.NAME]` of the daemon's settings is read as one of these, by its `kind`."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from daemon.agents.command import CommandAgent
+from daemon.agents.shell import ShellAgent
+
+ConfiguredAgent = Annotated[
+    CommandAgent | ShellAgent,
+    Field(discriminator="kind"),
+]

@@ -1,0 +1,21 @@
+"""`shell`: the task plan is a script; no model anywhere."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from daemon.agents.base import AgentCommand, AgentRun, Program, require_program
+
+
+class ShellAgent(Program):
+    """`[agents.NAME] kind = "shell"`: runs the step's task plan with `sh -e` from a file outside the worktree."""
+
+    follows_prompts: ClassVar[bool] = False
+    kind: Literal["shell"]
+
+    def check(self) -> None:
+        require_program("sh", self.env.get("PATH"))
+
+    def command(self, run: AgentRun) -> AgentCommand:
+        run.folder.script.write_text(run.script)
+        return AgentCommand(("sh", "-e", str(run.folder.script), *run.arguments), b"", self.env, self.pass_env)

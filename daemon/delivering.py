@@ -1,0 +1,69 @@
+"""Exactly once (SPEC 6.8): a delivery begins by looking for its attempt's outcome and ends by publishing one."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_exponential_jitter
+
+from daemon.outcomes import Outcomes, StoredOutcome
+from domain.errors import GitError, LeaseLost, RefRefused
+from domain.spawn_task import Delivery, Outcome, SpawnTask
+
+PUBLISH_WITHIN = 3600.0
+"""Seconds for which finished work is offered to a remote that doesn't answer, before the delivery is given up."""
+
+
+def _may_pass(error: BaseException) -> bool:
+    """The same push may succeed later; a remote that won't have it, or a branch that moved, stays so."""
+    return isinstance(error, GitError) and not isinstance(error, LeaseLost | RefRefused)
+
+
+class Publisher:
+    """The outcome of one attempt, as its deliveries share it on the remote."""
+
+    def __init__(self, outcomes: Outcomes, command: SpawnTask, delivery: Delivery) -> None:
+        self._outcomes = outcomes
+        self._command = command
+        self._delivery = delivery
+
+    async def earlier(self) -> Outcome | None:
+        """What an earlier delivery of this attempt has published, its branch pushed if it isn't yet; no agent runs."""
+        stored = await self._outcomes.find_outcome(str(self._command.task), self._command.attempt)
+        return await self._settled(stored) if stored else None
+
+    async def publish(self, outcome: Outcome, take: Callable[[str], Awaitable[None]]) -> Outcome:
+        """Make `outcome` the attempt's one, unless another delivery was first: then return that one.
+
+        `take` brings the work's commit into the cache. Raises AttemptGone if the attempt is no longer this delivery's.
+        """
+        head = outcome.work.head if outcome.work else None
+        if head:
+            await take(head)
+        async for attempt in AsyncRetrying(
+            retry=retry_if_exception(_may_pass),
+            wait=wait_exponential_jitter(initial=0.5, max=30),
+            stop=stop_after_delay(PUBLISH_WITHIN),
+            reraise=True,
+        ):
+            with attempt:
+                # Asked afresh at each try: a delivery that was replaced while the remote was away must not win late.
+                await self._delivery.confirm()
+                payload = outcome.model_copy(update={"delivery": self._delivery.name}).model_dump_json().encode()
+                published = await self._outcomes.publish_outcome(
+                    str(self._command.task), self._command.attempt, payload, head
+                )
+                return await self._settled(published.outcome)
+        raise AssertionError("tenacity returns or raises")
+
+    async def _settled(self, stored: StoredOutcome) -> Outcome:
+        """The stored outcome, once the branch that it names holds its work."""
+        outcome = Outcome.model_validate_json(stored.payload)
+        if outcome.work and outcome.work.branch and not outcome.failure:
+            work = outcome.work
+            try:
+                await self._outcomes.push_branch(work.branch, work.head, work.replaces or None)
+            except LeaseLost:
+                if not await self._outcomes.branch_holds(work.branch, work.head):  # it was there, and has gone on since
+                    raise
+        return outcome

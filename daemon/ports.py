@@ -1,0 +1,15 @@
+"""What the daemon needs of the core, apart from the deliveries themselves."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from domain.record import DaemonReport, LogChunk
+
+
+class Core(Protocol):
+    """Takes what the daemon tells beside the work. Both calls raise NotReachable while the core doesn't answer."""
+
+    async def append_log(self, chunk: LogChunk) -> None: ...
+
+    async def report(self, report: DaemonReport) -> None: ...

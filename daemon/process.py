@@ -1,0 +1,183 @@
+"""The one place of the daemon that starts processes (STYLE 6): argument list, own group, time limit, no survivors."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shlex
+import signal
+import tempfile
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Protocol
+
+from domain.errors import ProcessTimedOut
+from domain.repository_url import masked
+
+OUTPUT_LIMIT = 16 * 1024 * 1024
+"""Bytes of stdout that are kept, the first ones; what comes after is read and dropped."""
+STDERR_LIMIT = 16 * 1024
+"""Bytes of stderr that are kept, the last ones."""
+SHOWN_STDERR = 600
+"""Characters of stderr that an error's text shows."""
+TERM_GRACE = 2.0
+"""Seconds between SIGTERM, on which git removes its lock files, and SIGKILL."""
+DRAIN_GRACE = 1.0
+"""Seconds that a helper which outlives its parent (ssh's master, a credential cache) may keep the pipes open."""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A process that ended by itself, with whatever exit code. `cut`: stdout was longer than what is kept."""
+
+    argv: tuple[str, ...]
+    exit_code: int
+    stdout: bytes
+    stderr: str
+    cut: bool = False
+
+    @property
+    def text(self) -> str:
+        """stdout as text without the line end; what isn't UTF-8 survives a way back through `os.fsencode`."""
+        return self.stdout.decode(errors="surrogateescape").rstrip("\n")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """stdout of a command with `-z`: the parts between NULs."""
+        return tuple(self.stdout.decode(errors="surrogateescape").split("\0")[:-1])
+
+    def __str__(self) -> str:
+        return f"{_shown(self.argv)} ended with {self.exit_code}: {_tail(self.stderr)}"
+
+
+class Runs(Protocol):
+    """Runs a command somewhere: plainly, or with an agent's environment below the keeper and in its sandbox (SPEC 6.2).
+
+    `env` is added to what the runner's processes get anyway. Raises ProcessTimedOut; any exit code is a result.
+    """
+
+    async def __call__(
+        self, argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], stdin: bytes = b"", timeout: float
+    ) -> Finished: ...
+
+
+async def run(
+    argv: Sequence[str],
+    *,
+    cwd: Path,
+    env: Mapping[str, str],
+    timeout: float,
+    stdin: bytes = b"",
+    output_limit: int = OUTPUT_LIMIT,
+    pass_fds: Sequence[int] = (),
+) -> Finished:
+    """Run `argv` in `cwd` with exactly `env` for at most `timeout` seconds.
+
+    On timeout (ProcessTimedOut) and on cancellation the whole process group is stopped and waited for.
+    """
+    out, err = _Capture(output_limit, keep_last=False), _Capture(STDERR_LIMIT, keep_last=True)
+    async with _reading(out) as out_end, _reading(err) as err_end:
+        with out_end, err_end, _as_file(stdin) as source:  # our copies must be closed, or the pipes never end
+            process = await asyncio.create_subprocess_exec(
+                *argv,
+                cwd=cwd,
+                env=dict(env),
+                stdin=source,
+                stdout=out_end,
+                stderr=err_end,
+                # A group of its own, so that all of it can be signalled, but in the daemon's session: that is how
+                # `keeper.kill_strays` tells the daemon's own processes from what an agent left behind.
+                process_group=0,
+                pass_fds=tuple(pass_fds),
+            )
+        try:
+            async with asyncio.timeout(timeout):
+                exit_code = await process.wait()
+        except TimeoutError as error:
+            await _stop(process)
+            raise ProcessTimedOut(f"{_shown(argv)} was stopped after {timeout:g} s: {_tail(err.text)}") from error
+        except asyncio.CancelledError:
+            await _stop(process)
+            raise
+        await asyncio.wait((out.ended, err.ended), timeout=DRAIN_GRACE)
+    return Finished(tuple(argv), exit_code, bytes(out.kept), err.text, out.cut)
+
+
+async def _stop(process: asyncio.subprocess.Process) -> None:
+    try:
+        _signal_group(process, signal.SIGTERM)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(TERM_GRACE):
+                await process.wait()
+    finally:  # also when a second cancellation cuts the grace short
+        _signal_group(process, signal.SIGKILL)
+    await process.wait()
+
+
+def _signal_group(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, number)
+
+
+class _Capture(asyncio.Protocol):
+    """Reads one pipe to its end and keeps at most `limit` bytes of it, the first or the last ones."""
+
+    def __init__(self, limit: int, *, keep_last: bool) -> None:
+        self._limit = limit
+        self._keep_last = keep_last
+        self.kept = bytearray()
+        self.cut = False
+        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    @property
+    def text(self) -> str:
+        return self.kept.decode(errors="replace")
+
+    def data_received(self, data: bytes) -> None:
+        self.kept += data
+        if len(self.kept) > self._limit:
+            self.cut = True
+            del self.kept[slice(None, -self._limit) if self._keep_last else slice(self._limit, None)]
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self.ended.done():
+            self.ended.set_result(None)
+
+
+@asynccontextmanager
+async def _reading(capture: _Capture) -> AsyncIterator[IO[bytes]]:
+    """The writing end of a pipe whose other end `capture` reads: pipes of our own, because asyncio's keep
+    `Process.wait` from returning for as long as any grandchild holds them open.
+    """
+    read_fd, write_fd = os.pipe()
+    with os.fdopen(write_fd, "wb", buffering=0) as writing:
+        reading = os.fdopen(read_fd, "rb", buffering=0)
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: capture, reading)
+        try:
+            yield writing
+        finally:
+            transport.close()
+
+
+@contextmanager
+def _as_file(stdin: bytes) -> Iterator[int | IO[bytes]]:
+    """Input as a file: nobody has to feed it, and a process that never reads it blocks nobody."""
+    if not stdin:
+        yield asyncio.subprocess.DEVNULL
+        return
+    with tempfile.TemporaryFile() as file:
+        file.write(stdin)
+        file.seek(0)
+        yield file
+
+
+def _shown(argv: Sequence[str]) -> str:
+    return f"`{masked(shlex.join(argv))}`"
+
+
+def _tail(stderr: str) -> str:
+    """The end of stderr as one line, without the secrets of any URL in it."""
+    lines = [line.strip() for line in masked(stderr).splitlines() if line.strip()]
+    return " / ".join(lines)[-SHOWN_STDERR:] or "it said nothing"

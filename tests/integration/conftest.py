@@ -1,0 +1,85 @@
+"""Real git repositories for the tests of the daemon's git layer."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from daemon.git import Git
+from daemon.repositories import Repositories, RepositoryCache
+
+GitCommand = Callable[..., str]
+"""`git(folder, *args)`: the output of git run in `folder`, as a person would run it."""
+Committer = Callable[..., str]
+"""`commit({path: text}, *parents, branch=None)`: a new commit in the origin on top of its parents."""
+
+
+@pytest.fixture
+def git(tmp_path: Path) -> GitCommand:
+    identity = {
+        f"GIT_{who}_{what}": "person@example.com" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
+    }
+    env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "GIT_CONFIG_NOSYSTEM": "1", **identity}
+
+    def run_git(folder: Path, *args: str, stdin: str = "") -> str:
+        done = subprocess.run(
+            ["git", *args], cwd=folder, env=env, input=stdin, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, f"{args}: {done.stderr}"
+        return done.stdout.strip()
+
+    return run_git
+
+
+@pytest.fixture
+def origin(tmp_path: Path, git: GitCommand) -> Path:
+    """A bare repository whose branch `main` holds one commit with the file `README`."""
+    folder = tmp_path / "origin.git"
+    folder.mkdir()
+    git(folder, "init", "--bare", "--quiet", "--initial-branch=main")
+    blob = git(folder, "hash-object", "-w", "--stdin", stdin="hello\n")
+    tree = git(folder, "mktree", stdin=f"100644 blob {blob}\tREADME\n")
+    git(folder, "update-ref", "refs/heads/main", git(folder, "commit-tree", tree, "-m", "first"))
+    return folder
+
+
+@pytest.fixture
+def commit(origin: Path, git: GitCommand) -> Committer:
+    def make(files: dict[str, str], parent: str = "main", branch: str | None = None) -> str:
+        entries = dict(line.split("\t")[::-1] for line in git(origin, "ls-tree", parent).splitlines())
+        for name, text in files.items():
+            entries[name] = f"100644 blob {git(origin, 'hash-object', '-w', '--stdin', stdin=text)}"
+        tree = git(origin, "mktree", stdin="".join(f"{entry}\t{name}\n" for name, entry in entries.items()))
+        made = git(origin, "commit-tree", tree, "-p", parent, "-m", f"change {', '.join(files)}")
+        if branch:
+            git(origin, "update-ref", f"refs/heads/{branch}", made)
+        return made
+
+    return make
+
+
+@pytest_asyncio.fixture
+async def daemon_git(tmp_path: Path) -> Git:
+    """The daemon's own git on a machine whose owner has configured nothing."""
+    environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "GIT_CONFIG_NOSYSTEM": "1"}
+    own = Git(tmp_path / "daemon", environ, allow_local=True)
+    await own.prepare()
+    return own
+
+
+@pytest.fixture
+def repositories(tmp_path: Path, daemon_git: Git) -> Repositories:
+    return Repositories(daemon_git, tmp_path / "daemon" / "caches")
+
+
+@pytest_asyncio.fixture
+async def cache(repositories: Repositories, origin: Path) -> RepositoryCache:
+    """The origin's cache, fetched once."""
+    opened = await repositories.at(f"file://{origin}")
+    await opened.fetch()
+    return opened
