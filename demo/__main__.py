@@ -1,0 +1,217 @@
+"""`make demo`: a goal becomes one merged branch, on the real parts, driven as a user would: through starter.py."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import gettempdir, mkdtemp
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from demo.repository import GitFailed, branch_head, git, make_origin, missing_changes
+
+TITLE = "Greeter"
+GOAL = "A package that says hello and goodbye, with a command line, tests and a changelog."
+LOOK_EVERY = 0.3
+READY_WITHIN = 60.0
+DONE_WITHIN = 120.0
+
+DAEMON_TOML = """\
+name = "demo"
+capacity = 4
+serves = ["planner", "shell"]
+allow_local_repositories = true
+
+[agents.planner]
+kind = "command"
+argv = [{python}, {planner}]
+"""
+
+console = Console()
+
+
+class DemoFailed(Exception):
+    """The demo did not end as it should; the text says how."""
+
+
+def _file_of(module: str) -> str:
+    spec = find_spec(module)
+    assert spec is not None
+    assert spec.origin is not None
+    return spec.origin
+
+
+class Starter:
+    """starter.py, called as from a shell, with the demo's own data folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._argv = [sys.executable, _file_of("starter")]
+        config = folder / "daemon.toml"
+        planner = json.dumps(_file_of("demo.planner"))
+        config.write_text(DAEMON_TOML.format(python=json.dumps(sys.executable), planner=planner))
+        # Whatever the user's shell points at, the demo has a stack of its own.
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("TEMPORAL_", "MAKIMA_"))}
+        own = {"MAKIMA_DATA_DIR": str(folder / "data"), "MAKIMA_DAEMON_CONFIG": str(config)}
+        self._env = {**kept, **own}
+
+    @asynccontextmanager
+    async def up(self, *, keep: bool) -> AsyncIterator[asyncio.subprocess.Process]:
+        """The embedded stack, in a session of its own: Ctrl-C reaches only the demo, which stops it in order."""
+        stack = await asyncio.create_subprocess_exec(
+            *self._argv, "up", env=self._env, stdout=asyncio.subprocess.PIPE, stderr=None, start_new_session=True
+        )
+        done = False
+        try:
+            yield stack
+            done = True
+        finally:
+            if not (keep and done) and stack.returncode is None:
+                stack.send_signal(signal.SIGTERM)
+                await asyncio.shield(stack.wait())
+
+    async def json(self, *args: str) -> dict[str, Any]:
+        """What a command with `--json` prints; DemoFailed with its stderr where it fails."""
+        process = await asyncio.create_subprocess_exec(
+            *self._argv, *args, "--json", env=self._env, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        )
+        out, err = await process.communicate()
+        if process.returncode != 0:
+            raise DemoFailed(f"starter.py {args[0]}: {err.decode().strip()}")
+        answer: dict[str, Any] = json.loads(out)
+        return answer
+
+
+async def ready(stack: asyncio.subprocess.Process) -> None:
+    """Pass on what `up` prints until it has named its data folder, its last line."""
+    assert stack.stdout is not None
+    async with asyncio.timeout(READY_WITHIN):
+        async for line in stack.stdout:
+            console.print(f"  {line.decode().rstrip()}", highlight=False, markup=False)
+            if line.startswith(b"Data folder"):
+                return
+    raise DemoFailed("the stack ended before it was ready")
+
+
+def steps_table(shown: dict[str, Any], seconds: float) -> Table:
+    """The directive as it stands."""
+    table = Table(title=f"{shown['title']}: {shown['status']}, {seconds:.0f} s", title_justify="left")
+    for column in ("step", "status", "branch", "commit"):
+        table.add_column(column)
+    for step in shown["steps"]:
+        table.add_row(step["name"], step["status"], step["branch"], step["head_sha"][:10])
+    return table
+
+
+async def follow(starter: Starter, directive: str) -> dict[str, Any]:
+    """Show the directive live until it rests."""
+    began = time.monotonic()
+    async with asyncio.timeout(DONE_WITHIN):
+        with Live(console=console, auto_refresh=False) as live:
+            while True:
+                try:
+                    shown = await starter.json("status", directive)
+                except DemoFailed as error:
+                    if "no worker answers" not in str(error):
+                        raise
+                    await asyncio.sleep(LOOK_EVERY)  # the worker is starting
+                    continue
+                live.update(steps_table(shown, time.monotonic() - began), refresh=True)
+                if shown["status"] in ("idle", "paused", "completed", "failed", "archived"):
+                    return shown
+                await asyncio.sleep(LOOK_EVERY)
+
+
+def report(shown: dict[str, Any], origin: Path) -> None:
+    """What was planned, what became of it, and whether git agrees; DemoFailed if not."""
+    if shown["status"] != "idle" or shown["pr"] is None:
+        raise DemoFailed(f"the directive is {shown['status']}: {shown['reason']}")
+    names = {step["id"]: step["name"] for step in shown["steps"]}
+    console.print("\nPlanned:")
+    for step in shown["steps"]:
+        after = ", ".join(names[other] for other in step["depends_on"])
+        console.print(f"  {step['name']}" + (f" (after {after})" if after else ""), highlight=False)
+    console.print("\nDone:")
+    for step in shown["steps"]:
+        console.print(f"  {step['head_sha'][:10]}  {step['branch']}", highlight=False, soft_wrap=True)
+    branch = shown["pr"]["branch"]
+    console.print(f"\nPushed to {origin}: {branch}\n", highlight=False, soft_wrap=True)
+    console.print(git(origin, "log", "--graph", "--oneline", "--decorate", branch), highlight=False, markup=False)
+    check(shown, origin, branch)
+
+
+def check(shown: dict[str, Any], origin: Path, branch: str) -> None:
+    """Ask git, not Makima, whether the pushed branch holds every step's change."""
+    if branch_head(origin, branch) != shown["pr"]["head"]:
+        raise DemoFailed(f"{branch} is not at the commit that was reported")
+    heads = {step["name"]: step["head_sha"] for step in shown["steps"]}
+    missing = missing_changes(origin, branch, heads)
+    if missing or not heads:
+        raise DemoFailed(f"the pushed branch lacks: {', '.join(missing) or 'any step'}")
+    console.print(f"\ngit says: {branch} holds the changes of all {len(heads)} steps.", highlight=False, soft_wrap=True)
+
+
+async def demo(folder: Path, *, keep: bool) -> None:
+    began = time.monotonic()
+    starter = Starter(folder)
+    origin = make_origin(folder)
+    console.print("Starting Temporal, Postgres, a worker and a daemon")
+    async with starter.up(keep=keep) as stack:
+        await ready(stack)
+        options = ("--title", TITLE, "--goal", GOAL, "--repo", str(origin), "--base-branch", "main")
+        started = await starter.json("start", *options, "--planner", "planner", "--agent", "shell", "--timings", "fast")
+        shown = await follow(starter, started["id"])
+        report(shown, origin)
+        console.print(f"\nWeb UI: {started['web_ui']}", highlight=False, soft_wrap=True)
+        console.print(f"{time.monotonic() - began:.1f} seconds in all", highlight=False)
+    if keep:
+        console.print(
+            f"The stack goes on. Stop it with: MAKIMA_DATA_DIR={folder / 'data'} {sys.executable} starter.py down",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+async def until_interrupted(folder: Path, *, keep: bool) -> int:
+    """Run the demo; SIGINT and SIGTERM end it and everything that it started."""
+    running = asyncio.create_task(demo(folder, keep=keep))
+    for name in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(name, running.cancel)
+    try:
+        await running
+    except asyncio.CancelledError:
+        console.print("interrupted: everything is stopped")
+        return 130
+    except (DemoFailed, GitFailed, TimeoutError) as error:
+        console.print(
+            f"demo failed: {error or 'it took too long'}; logs are in {folder / 'data' / 'logs'}", style="red"
+        )
+        return 1
+    if not keep:
+        with suppress(OSError):
+            shutil.rmtree(folder)
+    return 0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
+    parser.add_argument("--keep", action="store_true", help="leave the stack running (make demo KEEP=1)")
+    keep = parser.parse_args().keep
+    # A new folder each time: a second run never meets the leftovers of a first one.
+    return asyncio.run(until_interrupted(Path(mkdtemp(prefix="makima-demo-", dir=gettempdir())), keep=keep))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
