@@ -127,6 +127,13 @@ class RepositoryCache:
             except GitError as error:
                 raise RepositoryError(f"{self.url.display} has no commit {commit} (any more)") from error
 
+    async def independent(self, commits: Sequence[str]) -> frozenset[str]:
+        """Those of `commits` that no other one of them holds: merging these merges all. They must be here."""
+        if not commits:
+            return frozenset()
+        found = await self.local("merge-base", "--independent", *(commit_id(commit) for commit in commits))
+        return frozenset(found.text.splitlines())
+
     async def take(self, worktree: Path, commit: str) -> None:
         """Fetch `commit` with its history from a worktree that an agent may have changed (SPEC 6.2).
 

@@ -52,7 +52,8 @@ class AgentWork:
         start = await self._start()
         self._pulse.phase = "checking out"
         worktree = await self._workspace.check_out(self._cache, start.base)
-        conflict = await worktree.merge(self._incoming())
+        heads = await self._cache.independent([one.commit for one in self._incoming()])
+        conflict = await worktree.merge([one for one in self._incoming() if one.commit in heads])
         merged = await worktree.head()
         failure = None
         if self._command.kind is not TaskKind.COMPLETION or conflict:

@@ -1,3 +1,24 @@
-"""Fixtures that all tests share: the real servers, started once a session."""
+"""What all tests share: the real servers, started once a session, and the time that each part took."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
 
 pytest_plugins = ["tests.fixtures_stack"]
+
+TESTS = Path(__file__).parent
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the seconds by part (the folders of tests/), so that a slow one is seen where it grows."""
+    seconds: Counter[str] = Counter()
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if isinstance(report, pytest.TestReport):
+                seconds[Path(report.nodeid).parts[1]] += report.duration
+    terminalreporter.section("time by part")
+    for part, spent in seconds.most_common():
+        terminalreporter.write_line(f"{part:<12} {spent:6.1f} s")

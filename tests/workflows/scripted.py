@@ -6,6 +6,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -175,6 +176,7 @@ class Surroundings:
                 StepActivities(*given).execute_step,
                 CompletionActivities(*given).complete_directive,
             ],
+            max_heartbeat_throttle_interval=timedelta(milliseconds=200),
         )
 
 

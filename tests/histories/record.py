@@ -1,0 +1,36 @@
+"""`make histories`: run the scenarios on a real server and keep their histories for tests/workflows/test_replay.py."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.testing import WorkflowEnvironment
+
+from runtime.exit import leave
+from stack.temporal import SEARCH_ATTRIBUTES, TUNING, find_binary
+from tests.histories.scenarios import SCENARIOS
+from tests.workflows.scripted import surroundings
+
+FOLDER = Path(__file__).parent
+
+
+async def record() -> None:
+    attributes = [f"--search-attribute={name}={kind}" for name, kind in SEARCH_ATTRIBUTES.items()]
+    environment = await WorkflowEnvironment.start_local(
+        data_converter=pydantic_data_converter,
+        dev_server_existing_path=find_binary(),
+        dev_server_extra_args=[*TUNING, *attributes],
+    )
+    async with environment:
+        for name, scenario in SCENARIOS.items():
+            async with surroundings(environment.client) as world:
+                history = await (await scenario(world)).fetch_history()
+            (FOLDER / f"{name}.json").write_text(history.to_json() + "\n")
+            print(f"{name}: {len(history.events)} events")  # noqa: T201
+
+
+if __name__ == "__main__":
+    asyncio.run(record())
+    leave(0)

@@ -1,0 +1,26 @@
+"""The workflow replays every history that was kept: a change that breaks one would strand running directives."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from temporalio.client import WorkflowHistory
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.worker import Replayer
+
+from tests.histories.scenarios import SCENARIOS
+from workflows.directive import DirectiveWorkflow
+
+FOLDER = Path(__file__).parents[1] / "histories"
+
+
+@pytest.mark.parametrize("file", sorted(FOLDER.glob("*.json")), ids=lambda file: file.stem)
+async def test_a_kept_history_is_replayed(file: Path) -> None:
+    history = WorkflowHistory.from_json(file.stem, await asyncio.to_thread(file.read_text))
+    await Replayer(workflows=[DirectiveWorkflow], data_converter=pydantic_data_converter).replay_workflow(history)
+
+
+def test_every_scenario_has_a_history() -> None:
+    assert {file.stem for file in FOLDER.glob("*.json")} >= set(SCENARIOS)
