@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["tests.fixtures_stack"]
+pytest_plugins = ["tests.fixtures_stack", "tests.fixtures_ledger"]
 
 TESTS = Path(__file__).parent
 

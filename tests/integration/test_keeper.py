@@ -29,13 +29,17 @@ def run_kept(*command: str, stdin: bytes = b"", parent: int | None = None) -> su
 
 FORK_CHAIN = """
 import os, sys
+os.mkdir(sys.argv[1])
 while True:
     if os.fork():
         os._exit(0)
     os.setsid()
 """
 RESPAWNING = """
-import os, sys, time
+import os, signal, sys, time
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+os.mkdir(sys.argv[1])
 while True:
     if os.fork() == 0:
         os.setsid()
@@ -45,13 +49,14 @@ while True:
     os.wait()
     time.sleep(0.005)
 """
+# Each starts `sleep $1` in its own way, or makes a folder $1 once it is under way.
 HARD_TO_END = {
     "plain": "sleep $1 &",
     "in a session of its own": "setsid sleep $1 &",
     "double-forked": "(setsid sleep $1 & sleep $1 &)",
-    "ignoring SIGINT and SIGTERM": '(trap "" INT TERM; exec setsid sleep $1) &',
+    "ignoring SIGINT and SIGTERM": '(trap "" INT TERM; setsid sh -c "setsid sleep $1; exit"; exit) &',
     "with a cleared environment": "env -i setsid sleep $1 &",
-    "stopped": "sleep $1 & kill -STOP $!",
+    "stopped": "sleep $1 & until grep -q sleep /proc/$!/comm; do :; done; kill -STOP $!",
     "forking and exiting in a chain of sessions": f"{sys.executable} -S -c '{FORK_CHAIN}' $1 &",
     "forking while it is killed": f"{sys.executable} -S -c '{RESPAWNING}' $1 &",
 }
@@ -74,6 +79,7 @@ while is_left and time.monotonic() < deadline:
     else:
         code = os.waitstatus_to_exitcode(status) if pid == child.pid else code
         time.sleep(0 if pid else 0.005)
+child.kill()
 while keeper.kill_strays(""):
     pass
 os._exit(99 if is_left else code % 256)
@@ -86,18 +92,20 @@ def token() -> str:
     return str(uuid4().int)[:12]
 
 
-def guarded(*command: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen((sys.executable, "-c", GUARD, *command))
+def guarded(*command: str, at: Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen((sys.executable, "-c", GUARD, *command), cwd=at)
 
 
-def left_behind(script: str, token: str, ending: str) -> tuple[str, ...]:
-    """A kept shell that starts the hard ones and ends as said; it holds the token itself."""
-    return kept("sh", "-c", f"{script}\n{ending}", "sh", token)
+def hard_to_end(script: str, token: str) -> tuple[str, ...]:
+    """A kept shell that starts one of the hard ones, and ends itself with 5 once there is a file TOKEN.end."""
+    return kept("sh", "-c", f"{script}\nuntil [ -e $1.end ]; do sleep 0.01; done; exit 5", "sh", token)
 
 
-def wait_until_it_runs(token: str) -> None:
-    """The kept shell sleeps, so all that its script starts was started."""
-    wait_for(lambda: any(p.info["cmdline"] == ["sleep", token + "1"] for p in psutil.process_iter(["cmdline"])))
+def wait_until_it_runs(token: str, at: Path) -> None:
+    sleeping = ["sleep", token]
+    wait_for(
+        lambda: (at / token).exists() or any(p.info["cmdline"] == sleeping for p in psutil.process_iter(["cmdline"]))
+    )
 
 
 def wait_for(condition: Callable[[], object], seconds: float = 10) -> None:
@@ -142,26 +150,28 @@ def test_the_command_finds_all_signals_as_usual_although_the_keeper_blocks_them(
 
 @pytest.mark.rule("6.10")
 @every_hard_one
-def test_what_a_command_leaves_behind_is_ended_before_the_keeper_ends(script: str, token: str) -> None:
-    with guarded(*left_behind(script, token, "exit 5")) as guard:
+def test_what_a_command_leaves_behind_is_ended_before_the_keeper_ends(script: str, token: str, tmp_path: Path) -> None:
+    with guarded(*hard_to_end(script, token), at=tmp_path) as guard:
+        wait_until_it_runs(token, tmp_path)
+        (tmp_path / f"{token}.end").touch()
         assert guard.wait() == 5
 
 
 @pytest.mark.rule("6.10")
 @every_hard_one
-def test_sigterm_ends_the_whole_tree(script: str, token: str) -> None:
-    with guarded(*left_behind(script, token, "sleep ${1}1")) as guard:
-        wait_until_it_runs(token)
+def test_sigterm_ends_the_whole_tree(script: str, token: str, tmp_path: Path) -> None:
+    with guarded(*hard_to_end(script, token), at=tmp_path) as guard:
+        wait_until_it_runs(token, tmp_path)
         os.kill(child_of(guard.pid), signal.SIGTERM)
         assert guard.wait() in (128 + signal.SIGINT, 128 + signal.SIGTERM, 128 + signal.SIGKILL)
 
 
 @pytest.mark.rule("6.10")
 @every_hard_one
-def test_the_death_of_the_daemon_ends_the_whole_tree(script: str, token: str) -> None:
-    command = left_behind(script, token, "sleep ${1}1")
-    with guarded(sys.executable, "-c", f"import subprocess; subprocess.run({command!r})") as guard:
-        wait_until_it_runs(token)
+def test_the_death_of_the_daemon_ends_the_whole_tree(script: str, token: str, tmp_path: Path) -> None:
+    daemon = f"import subprocess; subprocess.run({hard_to_end(script, token)!r})"
+    with guarded(sys.executable, "-c", daemon, at=tmp_path) as guard:
+        wait_until_it_runs(token, tmp_path)
         os.kill(child_of(guard.pid), signal.SIGKILL)
         assert guard.wait() == 256 - signal.SIGKILL
 

@@ -102,7 +102,7 @@ def machine(capacity: int, *queues: str, patience: float = 2, settle: float = 0.
 
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110  (no event says that a worker has begun to poll)
+        while not condition():
             await asyncio.sleep(0.01)
 
 

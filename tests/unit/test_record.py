@@ -139,6 +139,13 @@ def test_a_run_that_is_told_to_resync_is_at_rest_after_one_snapshot() -> None:
     assert answer_to(whole("new", answer.sequence + 1), last).verdict is Verdict.APPLIED
 
 
+def test_a_reset_run_that_is_handed_the_write_of_the_run_before_is_not_taken_for_up_to_date() -> None:
+    last = LastWrite("old", 5)
+    answer = answer_to(delta("old", 3), last)
+    assert answer.verdict is Verdict.IGNORED
+    assert answer_to(delta("new", answer.sequence + 1), last).verdict is Verdict.RESYNC
+
+
 @pytest.mark.parametrize("text", ["plain", "\\u0000 spelled out", "\\\\u0000", "a\\", "ü \U0001f600 \n\t"])
 def test_text_reaches_the_database_as_it_is(text: str) -> None:
     assert json.loads(encoded([text])) == [text]

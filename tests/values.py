@@ -1,0 +1,96 @@
+"""Values for tests: a plain directive, and any state at all."""
+
+from __future__ import annotations
+
+import types
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from typing import Any, Union, get_args, get_origin
+from uuid import UUID, uuid4
+
+from annotated_types import Ge, Le, MaxLen, MinLen
+from hypothesis import strategies as st
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from domain.models import Directive, State, Step, Task, TaskKind, Text
+from domain.names import step_task
+from domain.record import Event
+
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20)
+PLAIN: dict[Any, st.SearchStrategy[Any]] = {
+    str: TEXTS,
+    bool: st.booleans(),
+    UUID: st.uuids(),
+    datetime: st.datetimes(timezones=st.just(UTC)),
+    timedelta: st.timedeltas(timedelta(), timedelta(days=365)),
+    type(None): st.none(),
+}
+
+
+def directive_with(steps: int = 2, owner: str = "me", title: str = "Add auth") -> State:
+    """A directive in its first generation whose steps each have a task."""
+    directive = Directive(
+        id=uuid4(), owner=owner, text=Text(title=title, goal="g"), repository="/r", base_branch="main"
+    )
+    made = [Step(id=uuid4(), generation=1, position=n, name=f"step {n}", task_plan="do it") for n in range(steps)]
+    tasks = [
+        Task(id=step_task(step.id), kind=TaskKind.STEP, name=step.name, step=step.id, generation=1) for step in made
+    ]
+    return State(directive=directive, steps={s.id: s for s in made}, tasks={t.id: t for t in tasks})
+
+
+def with_step(state: State, step: UUID, **fields: Any) -> State:
+    """`state` with other fields in one of its steps."""
+    return state.model_copy(update={"steps": state.steps | {step: state.steps[step].model_copy(update=fields)}})
+
+
+def event(what: str, **fields: Any) -> Event:
+    return Event(at=NOON, actor="makima", what=what, **fields)
+
+
+@st.composite
+def states(draw: st.DrawFn) -> State:
+    """Any state whatever: every field of every model takes part, also one that comes to be later."""
+    # No step is planned without a task plan; in the record an empty one says that the workflow has dropped it.
+    step = values_of(Step, task_plan=TEXTS.filter(bool))
+    steps = draw(st.lists(step, max_size=4, unique_by=lambda step: step.id))
+    identities = st.sampled_from([step.id for step in steps]) if steps else st.nothing()
+    tasks = draw(st.lists(values_of(Task, step=st.none() | identities), max_size=4, unique_by=lambda task: task.id))
+    contents = {"steps": st.just({s.id: s for s in steps}), "tasks": st.just({t.id: t for t in tasks})}
+    owned = values_of(Directive, owner=st.text("abc-", min_size=1))
+    state: State = draw(values_of(State, directive=owned, **contents))
+    return state
+
+
+def values_of(model: type[BaseModel], **given: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Any value of a model, with some of its fields given."""
+    fields = {name: given[name] if name in given else _field(info) for name, info in model.model_fields.items()}
+    return st.fixed_dictionaries(fields).map(lambda chosen: model(**chosen))
+
+
+def _field(info: FieldInfo) -> st.SearchStrategy[Any]:
+    limits = {type(limit): limit for limit in info.metadata}
+    if info.annotation is int:
+        low, high = limits.get(Ge, Ge(0)).ge, limits.get(Le, Le(2**31 - 1)).le
+        return st.integers(low, high)
+    if info.annotation is str and (MinLen in limits or MaxLen in limits):
+        return TEXTS.filter(lambda text: len(text) >= limits.get(MinLen, MinLen(0)).min_length)
+    return _annotated(info.annotation)
+
+
+def _annotated(annotation: Any) -> st.SearchStrategy[Any]:
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin in (Union, types.UnionType):
+        return st.one_of([_annotated(argument) for argument in arguments])
+    if origin is tuple:
+        return st.lists(_annotated(arguments[0]), max_size=3).map(tuple)
+    if origin is dict:
+        return st.dictionaries(*[_annotated(argument) for argument in arguments], max_size=3)
+    if annotation is int:
+        return st.integers(0, 2**31 - 1)
+    if annotation in PLAIN:
+        return PLAIN[annotation]
+    return st.sampled_from(annotation) if issubclass(annotation, Enum) else values_of(annotation)
