@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from uuid import UUID
 
@@ -126,41 +127,80 @@ def waiting_reason(state: State, step: Step) -> str:
 
 
 def details(state: State) -> str:
-    """The Web UI's current details (SPEC 9.2): a list, since tables render there without space in them (DESIGN 16)."""
-    counts = Counter(step.status.value for step in state.steps.values())
-    lines = [
-        f"**{state.status}**, generation {state.generation}" + (f": {state.reason}" if state.reason else ""),
-        "  ".join(f"{count} {status}" for status, count in counts.items()) or "no steps yet",
-        *(
-            f"- {task.name}: {_described(task.status, task.reason)}"
-            for task in state.live()
-            if task.kind is not TaskKind.STEP
-        ),
-        *(_detail_line(state, step) for step in sorted(state.steps.values(), key=_urgency)),
-    ]
-    if state.pull_request:
-        lines.insert(2, f"branch `{state.pull_request.branch}` at {state.pull_request.head[:10]}")
-    return _fitted(lines)
+    """The Web UI's current details (SPEC 9.2), as markdown: where it stands, what it is doing, its steps by status.
+
+    No tables, which render there without space in them (DESIGN 16); at most `DETAILS_LIMIT` bytes.
+    """
+    return _fitted([*_headlines(state), *_tasks_under_way(state), *_steps_by_status(state)])
 
 
-_URGENT = [StepStatus.RUNNING, StepStatus.READY, StepStatus.FAILED, StepStatus.BLOCKED]
+_SHOWN_FIRST = (
+    StepStatus.RUNNING,
+    StepStatus.READY,
+    StepStatus.FAILED,
+    StepStatus.BLOCKED,
+    StepStatus.PENDING,
+    StepStatus.COMPLETED,
+    StepStatus.MERGED,
+    StepStatus.SKIPPED,
+    StepStatus.CANCELLED,
+)
+"""What a reader needs first, since only so much fits."""
+
+_CUT = "\n… and more: `starter.py status` shows all of it"
 
 
-def _urgency(step: Step) -> tuple[int, int, int, int]:
-    rank = _URGENT.index(step.status) if step.status in _URGENT else len(_URGENT)
-    return (rank, *step.order)
+def _headlines(state: State) -> list[str]:
+    counts = Counter(step.status for step in state.steps.values())
+    counted = ", ".join(f"{counts[status]} {status}" for status in _SHOWN_FIRST if counts[status])
+    lines = [f"**{state.status}**, generation {state.generation}: {counted or 'no steps yet'}"]
+    lines += ["", _plain(state.reason)] if state.reason else []
+    if pull_request := state.pull_request:
+        lines += ["", f"Branch `{pull_request.branch}` at `{pull_request.head[:10]}`"]
+        lines += [f"Pull request {pull_request.state}: {pull_request.url}"] if pull_request.url else []
+    return lines
 
 
-def _detail_line(state: State, step: Step) -> str:
+def _tasks_under_way(state: State) -> list[str]:
+    tasks = [task for task in state.live() if task.kind is not TaskKind.STEP]
+    return _block("Now", [_plain(f"{task.name}: {_described(task.status, task.reason)}") for task in tasks])
+
+
+def _steps_by_status(state: State) -> list[str]:
+    # The newest generation first, so that what is cut off is the oldest.
+    newest_first = sorted(state.steps.values(), key=lambda step: (-step.generation, *step.order))
+    lines = []
+    for status in _SHOWN_FIRST:
+        lines += _block(status.capitalize(), [_detail(state, step) for step in newest_first if step.status is status])
+    return lines
+
+
+def _block(title: str, items: list[str]) -> list[str]:
+    """Without an empty line below the title the Web UI sets the list close to it; other renderers do so anyway."""
+    return ["", f"**{title}**", *(f"- {item}" for item in items)] if items else []
+
+
+def _detail(state: State, step: Step) -> str:
     shown = _step_view(state, step)
-    notes = [text for text in (shown.daemon and f"on {shown.daemon}", shown.waiting, shown.failure[:200]) if text]
-    return f"- {step.status}: **{step.name}**" + "".join(f", {note}" for note in notes)
+    notes = (
+        step.name,
+        f"on {shown.daemon}" if step.status is StepStatus.RUNNING and shown.daemon else "",
+        f"attempt {shown.attempt}" if shown.attempt > 1 else "",
+        shown.waiting,
+        shown.failure[:200],
+    )
+    return ", ".join(_plain(note) for note in notes if note) + (f" `{shown.branch}`" if step.work else "")
+
+
+def _plain(text: str) -> str:
+    """Text of a person or agent as one line that markdown leaves as it is."""
+    return re.sub(r"([\\`*_{}\[\]<>#|~])", r"\\\1", " ".join(text.split()))
 
 
 def _fitted(lines: list[str]) -> str:
-    text = ""
+    room = DETAILS_LIMIT - len(_CUT.encode())
     for number, line in enumerate(lines):
-        if len((text + line).encode()) > DETAILS_LIMIT:
-            return text + f"… and {len(lines) - number} more"
-        text += line + "\n\n"
-    return text
+        room -= len(line.encode()) + 1
+        if room < 0:
+            return "\n".join([*lines[:number], _CUT])
+    return "\n".join(lines)

@@ -1,0 +1,49 @@
+# One image for worker, daemon and starter. docker-compose.yml says what each is started with.
+
+# npm packages of coding agents, such as "@anthropic-ai/claude-code@2.1.330 @openai/codex@0.169.0"; empty: none.
+FROM node:24-bookworm-slim AS agents
+ARG AGENTS=""
+# Node comes along only where there is something to run. AGENTS is a list: it is split at its spaces.
+RUN mkdir -p /opt/agents/bin && \
+    if [ -n "$AGENTS" ]; then \
+        npm install --global --no-audit --no-fund --prefix=/opt/agents $AGENTS && \
+        cp /usr/local/bin/node /opt/agents/bin/; \
+    fi
+
+FROM python:3.11-slim-bookworm AS build
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+RUN python -m venv /opt/venv
+WORKDIR /src
+# The dependencies by themselves: a changed line of code doesn't install them again.
+COPY pyproject.toml constraints.txt ./
+RUN python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"], sep="\n")' \
+        > dependencies.txt && \
+    /opt/venv/bin/pip install -r dependencies.txt -c constraints.txt
+COPY README.md LICENSE worker.py starter.py ./
+COPY activities activities
+COPY cli cli
+COPY daemon daemon
+COPY demo demo
+COPY domain domain
+COPY ledger ledger
+COPY runtime runtime
+COPY stack stack
+COPY workflows workflows
+RUN /opt/venv/bin/pip install --no-deps .
+
+FROM python:3.11-slim-bookworm
+RUN apt-get update && \
+    apt-get install --yes --no-install-recommends ca-certificates git openssh-client && \
+    rm -rf /var/lib/apt/lists/*
+ARG USER_ID=1000
+# A new volume takes over owner and mode of the folder that it is mounted on.
+RUN useradd --uid "$USER_ID" --create-home makima && \
+    install --directory --owner=makima --group=makima --mode=0700 /var/lib/makima
+COPY --from=agents /opt/agents /opt/agents
+COPY --from=build /opt/venv /opt/venv
+COPY docker/worker_polls.py /opt/makima/
+# Safe path: `-m daemon` must not find a folder of that name where it is started.
+ENV PATH=/opt/venv/bin:/opt/agents/bin:$PATH PYTHONUNBUFFERED=1 PYTHONSAFEPATH=1
+USER makima
+WORKDIR /home/makima
+CMD ["python", "-m", "worker"]

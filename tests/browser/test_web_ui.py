@@ -1,0 +1,61 @@
+"""What an operator sees of a run in Temporal's Web UI (SPEC 9.2): real server, real run, real browser."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.async_api import BrowserContext, Locator, expect
+
+from demo.__main__ import GOAL, TITLE
+from tests.browser.web_ui import SEEN_WITHIN, Run, WebUi
+
+pytestmark = [pytest.mark.rule("9.2"), pytest.mark.timeout(90)]
+
+
+async def height(line: Locator) -> float:
+    """Pixels from the top of the page."""
+    box = await line.bounding_box()
+    assert box is not None
+    return box["y"]
+
+
+async def test_the_list_of_workflows_shows_the_run_by_its_title(browser: BrowserContext, run: Run) -> None:
+    async with await browser.new_page() as page:
+        web_ui = WebUi(page, run)
+        await web_ui.open_list()
+        row = page.get_by_role("row").filter(has=web_ui.link(run.workflow_id))
+        await expect(row).to_contain_text("Running")
+    assert run.workflow_id.startswith(f"directive-{TITLE.lower()}-")
+
+
+async def test_the_timeline_reads_planning_then_steps_by_name_then_pull_request(web_ui: WebUi) -> None:
+    await web_ui.open_tab("Timeline")
+    await expect(web_ui.headline).to_be_visible()
+    await expect(web_ui.activity(f"plan_directive • Plan: {TITLE}")).to_be_visible(timeout=SEEN_WITHIN)
+    planning = await height(web_ui.activity(f"plan_directive • Plan: {TITLE}"))
+    steps = [await height(web_ui.activity(f"execute_step • {name}")) for name in web_ui.run.step_names]
+    pull_request = await height(web_ui.activity(f"complete_directive • PR: {TITLE}"))
+    assert len(steps) == 5
+    # The newest is on top.
+    assert all(pull_request < step < planning for step in steps)
+
+
+async def test_the_event_history_names_every_step(web_ui: WebUi) -> None:
+    await web_ui.open_tab("Event History")
+    await web_ui.page.get_by_text("Compact", exact=True).click()
+    activities = web_ui.page.get_by_role("row").filter(has=web_ui.page.get_by_text("execute_step", exact=True))
+    for name in web_ui.run.step_names:
+        line = activities.filter(has=web_ui.page.get_by_text(name, exact=True))
+        await expect(line).to_have_count(1, timeout=SEEN_WITHIN)
+
+
+async def test_user_metadata_says_what_is_wanted_and_where_it_stands(web_ui: WebUi) -> None:
+    await web_ui.open_tab("User Metadata")
+    await expect(web_ui.markdown("summary").get_by_text(TITLE, exact=True)).to_be_visible(timeout=SEEN_WITHIN)
+    await expect(web_ui.markdown("details").locator("main")).to_contain_text(GOAL)
+    current = web_ui.markdown("current-details").locator("main")
+    await expect(current).to_contain_text("idle, generation 1: 5 completed", timeout=SEEN_WITHIN)
+    pull_request = web_ui.run.shown["pr"]
+    pull_request = web_ui.run.shown["pr"]
+    await expect(current).to_contain_text(f"Branch {pull_request['branch']} at {pull_request['head'][:10]}")
+    for step in web_ui.run.shown["steps"]:
+        await expect(current).to_contain_text(f"- {step['name']} {step['branch']}")

