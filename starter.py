@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
@@ -9,12 +10,13 @@ from functools import cached_property
 from typing import Annotated, Any, NoReturn
 
 import typer
-from ledger.reader import Record
 from temporalio.client import Client
 
 from cli.operator import OperatorCommands
+from cli.usage import run_typed
 from domain.errors import MakimaError
 from ledger.pool import open_pool
+from ledger.reader import Record
 from runtime.connection import connect_temporal, find_database_url, find_web_ui_url
 from runtime.exit import exit_code, leave, one_line, run
 from runtime.settings import Settings, load_settings
@@ -37,7 +39,7 @@ class Connections:
         return find_web_ui_url(self.settings)
 
     async def temporal(self) -> Client:
-        return await connect_temporal(self.settings, identity="starter")
+        return await connect_temporal(self.settings, identity="starter", quiet=True)
 
     @asynccontextmanager
     async def record(self) -> AsyncIterator[Record]:
@@ -73,11 +75,14 @@ def build_app() -> typer.Typer:
 
 
 def main() -> None:
+    # What libraries log of a server that is away, the commands say themselves, in one line.
+    logging.basicConfig(level=logging.CRITICAL)
     try:
-        build_app()()
+        code = run_typed(build_app())
     except MakimaError as error:
         sys.stderr.write(f"makima: {one_line(error)}\n")
-        leave(exit_code(error))
+        code = exit_code(error)
+    leave(code)
 
 
 if __name__ == "__main__":

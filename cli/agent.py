@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 
 import typer
 
+from cli.usage import run_typed
 from domain.errors import MakimaError, Refused
 from domain.handover import CONTEXT_FILE, HANDOVER_FILE, LOCK_FILE, TASK_FOLDER, Handover, TaskContext, remove_step
 from domain.models import TaskKind
@@ -151,10 +152,11 @@ def fail(reason: str) -> None:
 def main() -> None:
     """The console script `makima`: a refused call says why in one line and exits 2."""
     try:
-        app()
+        code = run_typed(app)
     except MakimaError as error:
         sys.stderr.write(f"makima: {error}\n")
-        sys.exit(2)
+        code = 2
+    sys.exit(code)
 
 
 if __name__ == "__main__":

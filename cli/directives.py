@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -26,6 +30,9 @@ from workflows.state import GENERATION, OWNER, REPOSITORY, STATUS, DirectiveInpu
 ANSWER_WITHIN = timedelta(seconds=3)
 """After this the record is shown in place of the workflow's own answer (SPEC 9.3)."""
 GRANT_WITHIN = timedelta(seconds=15)
+LISTED_WITHIN = 2.0
+"""Seconds after which a directive that has started is among those that Temporal lists."""
+LOOK_AGAIN = 0.1
 
 
 class Shown(Value):
@@ -42,6 +49,7 @@ class Directives:
         self._client = client
         self._record = record
         self._owner = owner
+        self._started: dict[str, str] = {}
 
     async def start(self, directive: Directive, plan: tuple[Step, ...]) -> str:
         """Create a directive and begin it (SPEC 2.1); its workflow's id."""
@@ -53,15 +61,17 @@ class Directives:
             SearchAttributePair(OWNER, directive.owner),
             SearchAttributePair(REPOSITORY, directive.repository),
         ]
-        await self._client.start_workflow(
-            DirectiveWorkflow.run,
-            DirectiveInput(state=State(directive=directive, given_plan=plan), searchable=searchable),
-            id=workflow,
-            task_queue=names.DIRECTIVES_QUEUE,
-            static_summary=directive.text.title,
-            static_details=_static_details(directive),
-            search_attributes=TypedSearchAttributes(attributes) if searchable else TypedSearchAttributes.empty,
-        )
+        with _answering():
+            await self._client.start_workflow(
+                DirectiveWorkflow.run,
+                DirectiveInput(state=State(directive=directive, given_plan=plan), searchable=searchable),
+                id=workflow,
+                task_queue=names.DIRECTIVES_QUEUE,
+                static_summary=directive.text.title,
+                static_details=_static_details(directive),
+                search_attributes=TypedSearchAttributes(attributes) if searchable else TypedSearchAttributes.empty,
+            )
+        self._started[str(directive.id)] = workflow
         return workflow
 
     async def find(self, reference: str) -> tuple[str, UUID | None]:
@@ -69,6 +79,8 @@ class Directives:
 
         The id is None while the record doesn't know it yet. Raises Refused where there is none, or more than one.
         """
+        if reference in self._started:
+            return self._started[reference], UUID(reference)
         known = await self._record.directive_ids(self._owner, reference)
         if len(known) == 1:
             workflows = {each.id: each.workflow_id for each in await self._record.directives(self._owner)}
@@ -81,10 +93,22 @@ class Directives:
         raise Refused(f"there is no directive {reference!r}; `starter.py list` shows them all")
 
     async def _find_running(self, reference: str) -> list[str]:
-        """For a directive so new that nothing has recorded it."""
+        """For a directive so new that nothing has recorded it; also Temporal lists it only after a moment."""
+        deadline = time.monotonic() + LISTED_WITHIN
+        with _answering():
+            while not (found := await self._listed(reference)) and time.monotonic() < deadline:  # noqa: ASYNC110
+                await asyncio.sleep(LOOK_AGAIN)
+        return found
+
+    async def _listed(self, reference: str) -> list[str]:
         suffix = f"-{reference.replace('-', '')[:8]}"
-        running = self._client.list_workflows("WorkflowType = 'DirectiveWorkflow'")
-        return [each.id async for each in running if each.id == reference or each.id.endswith(suffix)]
+        return [
+            each.id
+            async for each in self._client.list_workflows("WorkflowType = 'DirectiveWorkflow'")
+            # An owner is not stored where the search attributes may not be registered.
+            if each.typed_search_attributes.get(OWNER) in (self._owner, None)
+            and (each.id == reference or each.id.endswith(suffix))
+        ]
 
     async def show(self, reference: str) -> Shown:
         """Where it stands: from the workflow, else from the record (SPEC 9.3)."""
@@ -122,6 +146,15 @@ class Directives:
 
     def _handle(self, workflow: str) -> WorkflowHandle[DirectiveWorkflow, Any]:
         return self._client.get_workflow_handle_for(DirectiveWorkflow.run, workflow)
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    """A server that is away, or doesn't have our namespace, in words that say so."""
+    try:
+        yield
+    except RPCError as error:
+        raise NotReachable(f"Temporal did not take the request: {error.message}") from error
 
 
 def _static_details(directive: Directive) -> str:

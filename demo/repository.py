@@ -9,6 +9,7 @@ from pathlib import Path
 FIRST_COMMITS = (
     ("README.md", "# Greeter\n\nA package that greets people.\n", "Say what this is"),
     ("LICENSE", "Do what you like.\n", "Add a license"),
+    (".gitignore", "__pycache__/\n", "Ignore what Python leaves behind"),
     ("README.md", "# Greeter\n\nA package that greets people by name.\n", "Say whom it greets"),
 )
 

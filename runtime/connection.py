@@ -7,6 +7,7 @@ import asyncio
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.envconfig import ClientConfigProfile, ClientConnectConfig
+from temporalio.runtime import Runtime, TelemetryConfig
 
 from domain.errors import NotReachable, SettingsError
 from runtime.settings import Settings
@@ -16,15 +17,19 @@ CONNECT_TIMEOUT = 5.0  # seconds
 _ADVICE = "start it, or a stack of your own with `python starter.py up`, or set TEMPORAL_ADDRESS to another one"
 
 
-async def connect_temporal(settings: Settings, *, identity: str | None = None) -> Client:
+async def connect_temporal(settings: Settings, *, identity: str | None = None, quiet: bool = False) -> Client:
     """Connect with the pydantic converter, as `identity` (default: pid@host).
 
+    `quiet` is for processes whose stdout somebody reads: the SDK's native part logs there, every retry a line.
     Raises NotReachable when nothing answers within 5 s, SettingsError when Temporal's own settings make no sense.
     """
     config = _connect_config(settings)
     address = config["target_host"]
+    runtime = Runtime(telemetry=TelemetryConfig(logging=None)) if quiet else None
     try:
-        connecting = Client.connect(**config, data_converter=pydantic_data_converter, identity=identity)
+        connecting = Client.connect(
+            **config, data_converter=pydantic_data_converter, identity=identity, runtime=runtime
+        )
         return await asyncio.wait_for(connecting, CONNECT_TIMEOUT)
     except TimeoutError as error:
         raise NotReachable(f"Temporal at {address} does not answer within {CONNECT_TIMEOUT:g} s: {_ADVICE}") from error

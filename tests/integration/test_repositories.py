@@ -81,7 +81,7 @@ async def test_requests_at_once_share_one_fetch(cache: RepositoryCache, commit: 
 async def test_a_request_during_a_fetch_waits_for_the_next_one(cache: RepositoryCache, commit: Committer) -> None:
     running = asyncio.create_task(cache.fetch())
     before = cache._begun
-    while cache._begun == before:  # noqa: ASYNC110
+    while cache._begun == before:
         await asyncio.sleep(0)
     late = commit({"b": "2\n"}, branch="main")
     await asyncio.gather(cache.fetch(), cache.fetch())
@@ -93,7 +93,7 @@ async def test_a_request_during_a_fetch_waits_for_the_next_one(cache: Repository
 @pytest.mark.rule("6.1")
 async def test_a_cancelled_request_does_not_take_the_fetch_from_the_others(cache: RepositoryCache) -> None:
     first, second = asyncio.create_task(cache.fetch()), asyncio.create_task(cache.fetch())
-    while not cache._fetching.locked():  # noqa: ASYNC110
+    while not cache._fetching.locked():
         await asyncio.sleep(0)
     first.cancel()
     await second
@@ -274,13 +274,13 @@ async def test_a_process_is_stopped_with_its_children_on_timeout_and_cancellatio
     script = f"{deafness} sh -c 'echo $$ > child; exec sleep 60' & wait"
     running = asyncio.create_task(run(["sh", "-c", script], cwd=tmp_path, env=ENV, timeout=60 if cancelled else 0.5))
     child = tmp_path / "child"
-    while not (child.exists() and child.read_text().strip()):  # noqa: ASYNC110
+    while not (child.exists() and child.read_text().strip()):
         await asyncio.sleep(0.01)
     if cancelled:
         running.cancel()
     with pytest.raises(asyncio.CancelledError if cancelled else ProcessTimedOut):
         await running
-    while is_alive(int(child.read_text())):  # noqa: ASYNC110  killed, but reaped by somebody else
+    while is_alive(int(child.read_text())):
         await asyncio.sleep(0.01)
 
 

@@ -43,7 +43,7 @@ def environment_without_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def until(condition: Callable[[], object], seconds: float = 20) -> None:
     async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110  (another process's doing)
+        while not condition():
             await asyncio.sleep(0.02)
 
 
@@ -134,7 +134,7 @@ async def answers(url: str) -> bool:
 
 async def until_answers(url: str) -> None:
     async with asyncio.timeout(20):
-        while not await answers(url):  # noqa: ASYNC110  (a server that starts tells nobody)
+        while not await answers(url):
             await asyncio.sleep(0.05)
 
 

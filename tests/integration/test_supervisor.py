@@ -22,7 +22,7 @@ from stack.supervisor import EndedEarly, Supervisor
 
 async def until(condition: Callable[[], object], seconds: float = 10) -> None:
     async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110  (another process's doing)
+        while not condition():
             await asyncio.sleep(0.02)
 
 

@@ -1,0 +1,55 @@
+"""A directive of fifty no-op steps, one after the other, and a daemon that needs neither agent nor git for them."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+from bench.stopwatch import Stopwatch
+from domain.models import Directive, Settings, State, TaskKind, Text, Work
+from domain.plan import PlannedStep, add_steps
+from domain.spawn_task import Delivery, Outcome, OutcomeStatus, PlanChanges, SpawnTask
+
+COMMIT = "c" * 40
+
+
+def chain(owner: str, length: int) -> State:
+    """A directive whose plan was given: each step depends on the one before it."""
+    steps = [
+        PlannedStep(
+            name=f"Step {number}",
+            task_plan=f"Do nothing for the {number}. time.",
+            depends_on=(f"Step {number - 1}",) if number > 1 else (),
+        )
+        for number in range(1, length + 1)
+    ]
+    plan = add_steps(PlanChanges(), steps, generation=1, known=(), new_id=uuid4)
+    directive = Directive(
+        id=uuid4(),
+        owner=owner,
+        text=Text(title="Do nothing in fifty steps", goal="Nothing is done"),
+        repository="https://example.invalid/nothing.git",
+        base_branch="main",
+        settings=Settings(once=True),
+    )
+    return State(directive=directive, given_plan=plan.add)
+
+
+class NoOpDaemon:
+    """Implements activities.ports.Daemon: every task is done at once; only steps are timed."""
+
+    def __init__(self, stopwatch: Stopwatch) -> None:
+        self._stopwatch = stopwatch
+
+    async def spawn(self, command: SpawnTask, delivery: Delivery) -> Outcome:
+        if command.kind is not TaskKind.STEP:
+            return _done(command)
+        with self._stopwatch.work():
+            return _done(command)
+
+
+def _done(command: SpawnTask) -> Outcome:
+    done = Outcome(task=command.task, attempt=command.attempt, status=OutcomeStatus.COMPLETED)
+    if command.kind is TaskKind.PREPARE:
+        return done.model_copy(update={"base_commit": COMMIT})
+    work = Work(branch=command.target_branch, base=command.base_commit, head=command.task.hex + COMMIT[:8], commits=1)
+    return done.model_copy(update={"work": work})

@@ -1,0 +1,224 @@
+"""Makima as an operator meets it: servers, worker, daemons and starter.py, each a process that a test may kill."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+import psutil
+
+from runtime.stack_file import StackFile, running_stack
+
+ROOT = Path(__file__).parents[2]
+STARTER = (sys.executable, str(ROOT / "starter.py"))
+WORKER = (sys.executable, str(ROOT / "worker.py"))
+DAEMON = (sys.executable, "-m", "daemon")
+
+_T = TypeVar("_T")
+
+
+def until(answer: Callable[[], _T | None], what: str, seconds: float = 60) -> _T:
+    """The first answer that is true; AssertionError with `what` when none comes in time."""
+    deadline = time.monotonic() + seconds
+    while not (found := answer()):
+        assert time.monotonic() < deadline, f"waited {seconds:g} s for {what}"
+        time.sleep(0.05)
+    return found
+
+
+def has_ended(pid: int) -> bool:
+    """An orphan's zombie, which waits for the machine's init, has ended too."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def processes_of(folder: Path) -> set[int]:
+    """The pids of all living processes that were started with this folder in their arguments or environment."""
+    pids = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
+    return {pid for pid in pids if _was_told(pid, os.fsencode(folder)) and not has_ended(pid)}
+
+
+def _was_told(pid: int, text: bytes) -> bool:
+    try:
+        return any(text in Path(f"/proc/{pid}/{file}").read_bytes() for file in ("cmdline", "environ"))
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A command of starter.py that has ended."""
+
+    code: int
+    out: str
+    err: str
+
+    def json(self) -> dict[str, Any]:
+        """What it printed with `--json`."""
+        assert self.err == "", self.err
+        shown: dict[str, Any] = json.loads(self.out)
+        return shown
+
+
+class Running:
+    """A process of ours, alone in its session, with its output in files of `folder`."""
+
+    def __init__(self, name: str, argv: tuple[str, ...], env: Mapping[str, str], folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._out, self._err = folder / f"{name}.out", folder / f"{name}.err"
+        with self._out.open("a") as out, self._err.open("a") as err:
+            self.popen = subprocess.Popen(
+                argv, env=env, cwd=folder, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True
+            )
+
+    @property
+    def out(self) -> str:
+        return self._out.read_text()
+
+    @property
+    def err(self) -> str:
+        return self._err.read_text()
+
+    def kill(self) -> None:
+        """SIGKILL: nothing that it would do on its way out is done."""
+        self.popen.kill()
+        self.popen.wait()
+
+    def end(self) -> int:
+        """SIGTERM, as an operator or a service manager sends it; its exit code."""
+        self.popen.terminate()
+        return self.wait()
+
+    def wait(self, seconds: float = 90) -> int:
+        return self.popen.wait(seconds)
+
+    def ran(self) -> Ran:
+        """Wait for its end."""
+        return Ran(self.wait(), self.out, self.err)
+
+
+class Servers:
+    """`starter.py up` on a data folder of its own."""
+
+    def __init__(self, folder: Path, *options: str, **variables: str) -> None:
+        self.data = folder / "data"
+        self._env = environment(MAKIMA_DATA_DIR=self.data, **variables)
+        self._folder = folder
+        self._options = options
+        self.up: Running
+        self.addresses: StackFile
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.up.kill()
+        until(lambda: not processes_of(self.data), "the servers' end")
+
+    def start(self) -> None:
+        """Start `up`, and wait until it has named all its addresses."""
+        self.up = Running("up", (*STARTER, "up", *self._options), self._env, self._folder)
+        self.addresses = until(self._ready, "the stack's addresses")
+
+    def child(self, name: str) -> psutil.Process:
+        """The stack's own process of that name, waited for if it is being started again."""
+        return until(lambda: self._child(name), name)
+
+    def _child(self, name: str) -> psutil.Process | None:
+        direct = psutil.Process(self.up.popen.pid).children()
+        return next((each for each in direct if each.name() == name), None)
+
+    def _ready(self) -> StackFile | None:
+        assert self.up.popen.poll() is None, self.up.err
+        stack = running_stack(self.data)
+        return stack if stack and stack.up.pid == self.up.popen.pid else None
+
+
+def environment(**variables: str | Path) -> dict[str, str]:
+    """The machine's environment without anything that points at another stack, and with `variables`."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("MAKIMA_", "TEMPORAL_"))}
+    given = {name: str(value) for name, value in variables.items()}
+    return {**kept, "TEMPORAL_CONFIG_FILE": os.devnull, "PYTHONUNBUFFERED": "1", **given}
+
+
+def daemon_settings(folder: Path, name: str) -> Path:
+    """The TOML file of a daemon that serves shell and the planner, which is told `folder`."""
+    planner = [sys.executable, str(Path(__file__).with_name("planner.py")), str(folder)]
+    file = folder / name / "daemon.toml"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(
+        f'name = "{name}"\nserves = ["planner", "shell"]\nallow_local_repositories = true\n\n'
+        f'[agents.planner]\nkind = "command"\nargv = {json.dumps(planner)}\n'
+    )
+    return file
+
+
+class Site:
+    """One owner's processes on running servers; all of them are killed at the end."""
+
+    def __init__(self, servers: Servers, folder: Path, owner: str) -> None:
+        self.servers = servers
+        self.folder = folder
+        self.owner = owner
+        self._running: list[Running] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in self._running:
+            process.kill()
+            sys.stderr.write(process.err)  # shown by pytest where the test has failed
+        try:
+            until(lambda: not processes_of(self.folder), "the end of all that daemons have started")
+        finally:
+            for left in processes_of(self.folder):
+                os.kill(left, signal.SIGKILL)
+
+    def worker(self) -> Running:
+        """`python worker.py`, which knows both servers by their addresses alone."""
+        database = self.servers.addresses.database_url
+        worker = self._start("worker", WORKER, self._at(self.folder / "worker", MAKIMA_DATABASE_URL=database))
+        self.until_recording()
+        return worker
+
+    def until_recording(self) -> None:
+        """Wait until some worker has made the record's tables."""
+        until(lambda: self.starter("list").code == 0, "the record's tables")
+
+    def daemon(self, name: str = "one", **variables: str | Path) -> Running:
+        """`python -m daemon` on a machine of its own: it shares no folder with another daemon, and no database."""
+        settings = daemon_settings(self.folder, name)
+        own = {"MAKIMA_DAEMON_CONFIG": settings, "MAKIMA_TEST_HEARTBEAT_THROTTLE": "1", **variables}
+        return self._start(name, DAEMON, self._at(settings.parent, **own))
+
+    def starter(self, *args: str, data: Path | None = None, **variables: str | Path) -> Ran:
+        """A command of starter.py, run to its end; on these servers, unless another data folder is given."""
+        env = environment(MAKIMA_DATA_DIR=data or self.servers.data, MAKIMA_OWNER=self.owner, **variables)
+        done = subprocess.run([*STARTER, *args], env=env, capture_output=True, text=True, timeout=90, check=False)
+        return Ran(done.returncode, done.stdout, done.stderr)
+
+    def starting(self, name: str, *args: str) -> Running:
+        """A command of starter.py that goes on while the test does something else."""
+        env = environment(MAKIMA_DATA_DIR=self.servers.data, MAKIMA_OWNER=self.owner)
+        return self._start(name, (*STARTER, *args), env)
+
+    def _start(self, name: str, argv: tuple[str, ...], env: Mapping[str, str]) -> Running:
+        running = Running(name, argv, env, self.folder)
+        self._running.append(running)
+        return running
+
+    def _at(self, data: Path, **variables: str | Path) -> dict[str, str]:
+        address = self.servers.addresses.temporal_address
+        return environment(TEMPORAL_ADDRESS=address, MAKIMA_DATA_DIR=data, MAKIMA_OWNER=self.owner, **variables)

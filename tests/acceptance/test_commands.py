@@ -1,0 +1,94 @@
+"""What the operator's commands show and do, on a directive that is done and on one that runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from tests.acceptance.greeter import FIRST_STEPS, Greeter, Result
+from tests.acceptance.stack import Servers, Site, until
+
+STEP_FIELDS = {
+    *("id", "name", "status", "generation", "order_index", "depends_on"),
+    *("attempt", "branch", "head_sha", "daemon", "failure"),
+}
+
+
+@pytest.fixture
+def afterwards(servers: Servers, undisturbed: Result, tmp_path: Path) -> Iterator[Site]:
+    """The owner of the undisturbed directive when neither worker nor daemon run any more."""
+    with Site(servers, tmp_path, undisturbed.shown["owner"]) as site:
+        yield site
+
+
+@pytest.mark.rule("9.3")
+def test_json_is_one_object_of_the_documented_shape(undisturbed: Result) -> None:
+    shown = undisturbed.shown
+    assert {"id", "title", "status", "reason", "generation", "pr", "steps"} <= shown.keys()
+    assert (shown["title"], shown["status"], shown["reason"], shown["generation"]) == ("Greeter", "idle", "", 1)
+    assert {"branch", "url", "state"} <= shown["pr"].keys()
+    identity = {step["name"]: step["id"] for step in shown["steps"]}
+    for step in shown["steps"]:
+        assert step.keys() >= STEP_FIELDS
+        assert (step["status"], step["attempt"], step["daemon"], step["failure"]) == ("completed", 1, "one", "")
+    assert shown["steps"][3]["depends_on"] == [identity["Command line"], identity["Farewell"]]
+
+
+@pytest.mark.rule("9.1")
+@pytest.mark.rule("9.3")
+def test_the_record_answers_when_no_worker_does(afterwards: Site, undisturbed: Result) -> None:
+    site, shown = afterwards, undisturbed.shown
+    recorded = site.starter("status", shown["id"][:8], "--json").json()
+    assert (recorded["live"], shown["live"]) == (False, True)
+    assert {**recorded, "live": True, "daemons": shown["daemons"]} == shown
+    status = site.starter("status", shown["workflow_id"])
+    assert "(from the record: no worker answered)" in status.out
+    assert all(step["name"] in status.out and step["head_sha"][:10] in status.out for step in shown["steps"])
+
+    listed = site.starter("list", "--json").json()["directives"]
+    assert [(each["id"], each["status"], each["steps"]) for each in listed] == [(shown["id"], "idle", {"completed": 5})]
+    assert site.starter("list").out == f"{shown['id'][:8]}  idle       Greeter  [5 completed]\n"
+
+    said = site.starter("logs", shown["id"], "Command line")
+    assert said.out == "--- Greeter: Command line (completed, attempt 1)\nHello, Ada!\n"
+    assert "--- Plan: Greeter (completed, attempt 1)\nsteps so far: none\n" in site.starter("logs", shown["id"]).out
+    unknown = site.starter("logs", shown["id"], "No such step")
+    assert (unknown.code, unknown.err.count("\n")) == (2, 1)
+
+
+@pytest.mark.rule("9.3")
+def test_an_unknown_directive_and_another_owners_are_refused_in_one_line(site: Site, undisturbed: Result) -> None:
+    foreign, unknown = undisturbed.shown["id"], str(uuid4())
+    calls: list[tuple[str, ...]] = [(name, unknown) for name in ("status", "watch", "logs", "resume")]
+    calls += [("goal", unknown, "G"), ("archive", "--yes", unknown), ("status", foreign), ("archive", "--yes", foreign)]
+    with ThreadPoolExecutor(4) as pool:
+        for call, ran in zip(calls, pool.map(lambda call: site.starter(*call), calls), strict=True):
+            assert (ran.code, ran.out, ran.err.count("\n")) == (2, "", 1), (call, ran)
+            assert f"there is no directive '{foreign if foreign in call else unknown}'" in ran.err
+
+
+@pytest.mark.rule("2.9")
+@pytest.mark.rule("8.2")
+def test_archive_ends_what_runs_and_closes_the_directive(site: Site) -> None:
+    site.worker()
+    site.daemon()
+    greeter = Greeter(site)
+    directive = greeter.start_only()
+    greeter.until_running(*FIRST_STEPS)
+    refused = site.starter("resume", directive)
+    assert (refused.code, refused.err) == (2, "makima: only a paused directive can be resumed, this one is active\n")
+    asked = site.starter("archive", directive)
+    assert asked.code == 2  # nobody said yes
+    assert greeter.shown(directive)["status"] == "active"
+    assert site.starter("archive", directive, "--yes").out == "archived, generation 1\n"
+    greeter.until_agents_end()
+    watched = site.starter("watch", directive)
+    assert (watched.code, watched.out.splitlines()[-1]) == (0, "Greeter: archived")
+    closed = until(lambda: site.starter("goal", directive, "G"), "an answer")
+    assert closed.code == 2
+    assert closed.err.count("\n") == 1
+    assert greeter.starts_of_first_steps() == [1, 1]

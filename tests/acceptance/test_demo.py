@@ -1,0 +1,55 @@
+"""`python -m demo`, as `make demo` calls it."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sys
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+
+from demo.planner import plan
+from tests.acceptance.stack import STARTER, Running, environment, processes_of, until
+
+DEMO = (sys.executable, "-m", "demo")
+
+
+def demo(folder: Path, name: str, *options: str) -> Running:
+    """A demo whose folder is made inside `folder`."""
+    return Running(name, (*DEMO, *options), environment(TMPDIR=folder, COLUMNS="200"), folder)
+
+
+def test_the_demo_shows_the_whole_way_also_beside_one_that_was_kept(tmp_path: Path) -> None:
+    kept = demo(tmp_path, "kept", "--keep").ran()
+    assert (kept.code, kept.err) == (0, ""), kept
+    page, data = re.search(r"Web UI: (\S+)", kept.out), re.search(r"MAKIMA_DATA_DIR=(\S+)", kept.out)
+    assert page and data
+    with urlopen(page[1]) as answer:
+        assert answer.status == 200
+    running, folders = processes_of(tmp_path), list(tmp_path.glob("makima-demo-*"))
+
+    second = demo(tmp_path, "second").ran()
+    assert (second.code, second.err) == (0, ""), second
+    for step in plan():
+        assert re.search(rf"{step['name']} +│ completed │ makima/greeter-", second.out), second.out
+    assert "holds the changes of all 5 steps" in second.out
+    assert list(tmp_path.glob("makima-demo-*")) == folders
+    assert processes_of(tmp_path) == running
+
+    down = Running("down", (*STARTER, "down"), environment(MAKIMA_DATA_DIR=data[1]), tmp_path).ran()
+    assert (down.code, down.err) == (0, "")
+    assert processes_of(tmp_path) == set()
+
+
+@pytest.mark.parametrize("moment", ["data/ports.json", "data/daemon/demo/tasks/*/work"], ids=["starting", "at work"])
+def test_ctrl_c_ends_every_process_that_the_demo_started(moment: str, tmp_path: Path) -> None:
+    running = demo(tmp_path, "demo")
+    until(lambda: next(tmp_path.glob(f"makima-demo-*/{moment}"), None), moment)
+    os.killpg(running.popen.pid, signal.SIGINT)  # as a terminal does: to all of its foreground group
+    ended = running.ran()
+    assert processes_of(tmp_path) == set()
+    assert (ended.code, ended.err) == (130, "")
+    assert ended.out.splitlines()[-1] == "interrupted: everything is stopped"
