@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_exponential_jitter
 
 from daemon.outcomes import Outcomes, StoredOutcome
-from domain.errors import GitError, LeaseLost, RefRefused
+from domain.errors import GitError, LeaseLost, NotReachable, RefRefused
 from domain.spawn_task import Delivery, Outcome, SpawnTask
 
 PUBLISH_WITHIN = 3600.0
@@ -16,7 +16,7 @@ PUBLISH_WITHIN = 3600.0
 
 def _may_pass(error: BaseException) -> bool:
     """The same push may succeed later; a remote that won't have it, or a branch that moved, stays so."""
-    return isinstance(error, GitError) and not isinstance(error, LeaseLost | RefRefused)
+    return isinstance(error, GitError | NotReachable) and not isinstance(error, LeaseLost | RefRefused)
 
 
 class Publisher:

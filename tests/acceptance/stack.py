@@ -51,7 +51,7 @@ def processes_of(folder: Path) -> set[int]:
 def _was_told(pid: int, text: bytes) -> bool:
     try:
         return any(text in Path(f"/proc/{pid}/{file}").read_bytes() for file in ("cmdline", "environ"))
-    except (FileNotFoundError, ProcessLookupError):
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
         return False
 
 

@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -17,39 +18,47 @@ from tests.acceptance.stack import STARTER, Running, environment, processes_of, 
 DEMO = (sys.executable, "-m", "demo")
 
 
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """For the demos' own folders; no process of theirs outlives the test, whatever comes of it."""
+    yield tmp_path
+    for left in processes_of(tmp_path):
+        os.kill(left, signal.SIGKILL)
+
+
 def demo(folder: Path, name: str, *options: str) -> Running:
     """A demo whose folder is made inside `folder`."""
     return Running(name, (*DEMO, *options), environment(TMPDIR=folder, COLUMNS="200"), folder)
 
 
-def test_the_demo_shows_the_whole_way_also_beside_one_that_was_kept(tmp_path: Path) -> None:
-    kept = demo(tmp_path, "kept", "--keep").ran()
+def test_the_demo_shows_the_whole_way_also_beside_one_that_was_kept(folder: Path) -> None:
+    kept = demo(folder, "kept", "--keep").ran()
     assert (kept.code, kept.err) == (0, ""), kept
     page, data = re.search(r"Web UI: (\S+)", kept.out), re.search(r"MAKIMA_DATA_DIR=(\S+)", kept.out)
     assert page and data
     with urlopen(page[1]) as answer:
         assert answer.status == 200
-    running, folders = processes_of(tmp_path), list(tmp_path.glob("makima-demo-*"))
+    running, folders = processes_of(folder), list(folder.glob("makima-demo-*"))
 
-    second = demo(tmp_path, "second").ran()
+    second = demo(folder, "second").ran()
     assert (second.code, second.err) == (0, ""), second
     for step in plan():
         assert re.search(rf"{step['name']} +│ completed │ makima/greeter-", second.out), second.out
     assert "holds the changes of all 5 steps" in second.out
-    assert list(tmp_path.glob("makima-demo-*")) == folders
-    assert processes_of(tmp_path) == running
+    assert list(folder.glob("makima-demo-*")) == folders
+    assert processes_of(folder) == running
 
-    down = Running("down", (*STARTER, "down"), environment(MAKIMA_DATA_DIR=data[1]), tmp_path).ran()
+    down = Running("down", (*STARTER, "down"), environment(MAKIMA_DATA_DIR=data[1]), folder).ran()
     assert (down.code, down.err) == (0, "")
-    assert processes_of(tmp_path) == set()
+    assert processes_of(folder) == set()
 
 
 @pytest.mark.parametrize("moment", ["data/ports.json", "data/daemon/demo/tasks/*/work"], ids=["starting", "at work"])
-def test_ctrl_c_ends_every_process_that_the_demo_started(moment: str, tmp_path: Path) -> None:
-    running = demo(tmp_path, "demo")
-    until(lambda: next(tmp_path.glob(f"makima-demo-*/{moment}"), None), moment)
+def test_ctrl_c_ends_every_process_that_the_demo_started(moment: str, folder: Path) -> None:
+    running = demo(folder, "demo")
+    until(lambda: next(folder.glob(f"makima-demo-*/{moment}"), None), moment)
     os.killpg(running.popen.pid, signal.SIGINT)  # as a terminal does: to all of its foreground group
     ended = running.ran()
-    assert processes_of(tmp_path) == set()
+    assert processes_of(folder) == set()
     assert (ended.code, ended.err) == (130, "")
     assert ended.out.splitlines()[-1] == "interrupted: everything is stopped"
