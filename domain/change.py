@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from domain.models import State, Step, Task, Value
+from domain.models import State, Step, Task
 from domain.record import AttemptEnded, Changed, DeliveryStarted, Event, Facts, GoalRevision
+from domain.value import Value
 
 
 class Change(Value):

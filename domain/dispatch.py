@@ -5,8 +5,9 @@ from __future__ import annotations
 from uuid import UUID
 
 from domain import names, prompts
-from domain.models import AgentChoice, Limits, State, Step, StepStatus, Task, TaskKind
+from domain.models import State, Step, StepStatus, Task, TaskKind
 from domain.plan import known_steps
+from domain.settings import AgentChoice, Limits
 from domain.spawn_task import CommandContext, ContinueFrom, SpawnTask
 
 
@@ -23,7 +24,6 @@ def spawn_command(state: State, task: Task) -> SpawnTask:
                 task,
                 prompt=prompts.planning_prompt(state, task),
                 agent=state.directive.settings.planner,
-                context=CommandContext(steps=known_steps(state)),
             )
         case TaskKind.PREPARE:
             return _command(state, task, prompt="", agent=None)
@@ -83,8 +83,22 @@ def _command(state: State, task: Task, *, prompt: str, agent: AgentChoice | None
             "limits": _limits(state, task),
             "pulse": directive.settings.timings.pulse,
             "settle": directive.settings.timings.settle,
+            "checkpoint_every": directive.settings.timings.checkpoint,
+            "context": _context(state, task),
+            "setup": directive.settings.setup,
+            "verify": directive.settings.verify,
             **fields,
         }
+    )
+
+
+def _context(state: State, task: Task) -> CommandContext:
+    enabled = state.directive.settings.memory
+    return CommandContext(
+        steps=known_steps(state) if task.kind is TaskKind.PLANNING else (),
+        memory_enabled=enabled,
+        memories=tuple(state.memories.values()) if enabled else (),
+        answers=tuple(question for question in state.questions.values() if question.task == task.id),
     )
 
 

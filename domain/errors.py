@@ -3,14 +3,17 @@
 MakimaError
 ├── Refused                 an operator or a plan asked for something the rules don't allow
 │   └── PlanRefused         a plan, or one step of it
+│       └── NoPlanFound     a document that holds no plan at all
 ├── CannotServe             this daemon can't do this task; another one may
 ├── RepositoryError         the repository, base branch or push right is missing: the directive's own trouble
 ├── GitError                git ended with an error
 │   ├── GitUnreachable      the remote does not answer now; the same call may succeed later
 │   ├── RefRefused          the remote takes no such ref, or no change of it, however often it is tried
 │   └── LeaseLost           the branch on the remote is not where it was expected
+├── HandoverBroken          an agent has written over what it hands to its daemon
 ├── ProcessTimedOut         a process was stopped because its time was over
 ├── AttemptGone             the attempt is no longer this delivery's own
+├── HandedBack              this daemon stops before the work is done
 ├── NotReachable            Temporal or Postgres does not answer
 ├── RecordError             Postgres refused a statement of ours
 │   └── SchemaMismatch      the database's schema is not the code's
@@ -33,6 +36,10 @@ class Refused(MakimaError):
 
 class PlanRefused(Refused):
     """A plan breaks a rule (SPEC 3.4); the text names the step and the reason."""
+
+
+class NoPlanFound(PlanRefused):
+    """Nothing in a document looks like a plan (SPEC 3.3)."""
 
 
 class CannotServe(MakimaError):
@@ -63,12 +70,20 @@ class LeaseLost(GitError):
     """The branch on the remote is not where it was expected (SPEC 6.8); nothing was pushed."""
 
 
+class HandoverBroken(MakimaError):
+    """What an agent hands over is not as its commands wrote it: it was changed by hand, or isn't a plain file."""
+
+
 class ProcessTimedOut(MakimaError):
     """A process was stopped because its time was over; the text holds the command, the time and the end of stderr."""
 
 
 class AttemptGone(MakimaError):
     """The server no longer counts this delivery as the attempt's own (SPEC 6.8): nothing may be pushed."""
+
+
+class HandedBack(MakimaError):
+    """The daemon stops, the work so far is saved: another delivery of the same attempt goes on (SPEC 6.10)."""
 
 
 class NotReachable(MakimaError):

@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from uuid import UUID
+from datetime import datetime
 
 from domain.change import Change, Draft
-from domain.errors import PlanRefused
+from domain.errors import Refused
+from domain.memory import forgotten, remembered
 from domain.models import (
     DirectiveStatus,
     Failure,
     FailureCategory,
     PullRequest,
+    Question,
     State,
-    Step,
     StepStatus,
     Task,
     TaskKind,
     TaskStatus,
 )
-from domain.plan import MAX_UNFINISHED_TEXTS, check, text_size
+from domain.names import directive_branch
+from domain.planning import NoSteps, fold_plan
+from domain.questions import ask
 from domain.record import AttemptEnded, DeliveryStarted
-from domain.spawn_task import Outcome, OutcomeStatus, PlanChanges, TaskStarted
+from domain.spawn_task import MemoryChange, Outcome, OutcomeStatus, TaskStarted, cut
 
+KEPT_REPORT = 1024
+"""Bytes of a failed step's report that stay in the state."""
+KEPT_REASON = 200
 COMPLETION_ATTEMPTS = 2
 PLANNING_ATTEMPTS = 2
 """The second one only after a plan that clashes with what has happened meanwhile (SPEC 3.5)."""
@@ -34,7 +39,7 @@ def fold_started(state: State, started: TaskStarted, now: datetime) -> Change:
     task = state.tasks.get(started.task)
     if task and task.status.is_live and task.attempt == started.attempt:
         draft.task(task.id, status=TaskStatus.RUNNING, daemon=started.daemon, delivery=started.delivery, reason="")
-        draft.fact(DeliveryStarted(**started.model_dump(), at=now))
+        draft.fact(DeliveryStarted(**started.model_dump(exclude={"name"}), at=now))
         draft.event(
             "task started", f"attempt {started.attempt}, delivery {started.delivery}", task=task.id, step=task.step
         )
@@ -50,8 +55,14 @@ def fold_outcome(state: State, dispatched: Task, outcome: Outcome, now: datetime
     if not task.status.is_live or task.attempt != dispatched.attempt or outcome.task != task.id:
         return draft.change()
     draft.task(task.id, daemon=outcome.daemon or task.daemon)
+    for change in outcome.memories:
+        _remember(draft, task, change)
+    if outcome.pull_request_url:
+        name_pull_request(draft, outcome.pull_request_url)
+    for question in outcome.questions:
+        ask(draft, question)
     if outcome.status is OutcomeStatus.WAITING:
-        _wait(draft, task, outcome.summary, outcome.wait_until or now)
+        _wait_for_it(draft, task, outcome)
         return draft.change()
     draft.fact(AttemptEnded(outcome=outcome, at=now))
     if outcome.failure:
@@ -65,17 +76,41 @@ def fold_interrupted(state: State, dispatched: Task, now: datetime) -> Change:
     """The workflow called the task back: no attempt is used (SPEC 5.5)."""
     draft = Draft(state, now)
     if state.tasks[dispatched.id].status.is_live:
-        task = draft.task(dispatched.id, status=TaskStatus.INTERRUPTED, reason="called back", daemon="", delivery="")
-        draft.event("task called back", task=task.id, step=task.step)
+        _interrupt(draft, dispatched)
+    return draft.change()
+
+
+def fold_cannot_serve(state: State, dispatched: Task, daemon: str, reason: str, now: datetime) -> Change:
+    """A daemon refused the task: it goes to another one, not back to it (SPEC 5.4)."""
+    draft = Draft(state, now, f"daemon:{daemon}")
+    task = state.tasks[dispatched.id]
+    if task.unwanted and task.status.is_live:
+        _interrupt(draft, task)
+    elif task.status.is_live:
+        refusals = {**task.refusals, daemon: reason[:500]}
+        draft.task(
+            task.id, status=TaskStatus.PENDING, refusals=refusals, dispatch=task.dispatch + 1, daemon="", delivery=""
+        )
+        draft.event("task refused", reason, task=task.id, step=task.step)
         _reopen(draft, task)
     return draft.change()
 
 
-def fold_cannot_serve(state: State, dispatched: Task, reason: str, until: datetime | None, now: datetime) -> Change:
-    """A daemon refused the task: it waits and is tried again, with the reason shown (SPEC 5.4)."""
+def fold_no_daemon(state: State, dispatched: Task, now: datetime) -> Change:
+    """None is left to ask: it waits, showing each daemon's reason, and then all are asked again (SPEC 5.4)."""
     draft = Draft(state, now)
-    due = until or now + state.directive.settings.timings.cannot_serve
-    _wait(draft, state.tasks[dispatched.id], reason, max(due, now + timedelta(seconds=1)))
+    task = state.tasks[dispatched.id]
+    if task.status.is_live:
+        reasons = "; ".join(f"{daemon}: {reason}" for daemon, reason in task.refusals.items())
+        _wait(draft, task, reasons, now + state.directive.settings.timings.cannot_serve)
+        draft.task(task.id, refusals={})
+    return draft.change()
+
+
+def fold_question(state: State, asked: Question, now: datetime) -> Change:
+    """An agent asks while it runs (SPEC 8.3)."""
+    draft = Draft(state, now, "agent")
+    ask(draft, asked)
     return draft.change()
 
 
@@ -94,7 +129,40 @@ def fold_broken(state: State, dispatched: Task, failure: Failure, now: datetime)
     return draft.change()
 
 
-def _wait(draft: Draft, task: Task, reason: str, until: datetime) -> None:
+def _interrupt(draft: Draft, task: Task) -> None:
+    draft.task(task.id, status=TaskStatus.INTERRUPTED, reason="called back", wait_until=None, daemon="", delivery="")
+    draft.event("task called back", task=task.id, step=task.step)
+    _reopen(draft, task)
+
+
+def _wait_for_it(draft: Draft, task: Task, outcome: Outcome) -> None:
+    """For a person's answer, or until a time: slot, clock and attempt are given back (SPEC 5.3)."""
+    open_ones = [
+        question for question in draft.state.questions.values() if question.is_open and question.task == task.id
+    ]
+    if open_ones:
+        _wait(draft, task, f"asks: {open_ones[0].text}"[:500], None)
+    else:
+        _wait(draft, task, outcome.summary or "goes on with its answer", outcome.wait_until or draft.now)
+
+
+def _remember(draft: Draft, task: Task, change: MemoryChange) -> None:
+    """What the agent set or deleted; what no longer fits is dropped with an event, the work counts all the same."""
+    try:
+        if change.memory is None:
+            memories = forgotten(draft.state.memories, change.key)
+        else:
+            memories = remembered(draft.state.memories, change.memory)
+        draft.set(memories=memories)
+        draft.event("memory deleted" if change.memory is None else "memory set", change.key, task=task.id)
+    except Refused as refused:
+        draft.event("memory dropped", str(refused), task=task.id)
+
+
+def _wait(draft: Draft, task: Task, reason: str, until: datetime | None) -> None:
+    if draft.state.tasks[task.id].unwanted:  # it was called back meanwhile, perhaps for good: it waits for nothing
+        _interrupt(draft, task)
+        return
     draft.task(task.id, status=TaskStatus.WAITING, reason=reason, wait_until=until, daemon="", delivery="")
     draft.event("task waits", reason, task=task.id, step=task.step)
     _reopen(draft, task)
@@ -125,13 +193,27 @@ def _fail(draft: Draft, task: Task, failure: Failure) -> None:
 
 def _give_up(draft: Draft, task: Task, failure: Failure) -> None:
     """A step fails; planning and completion pause the directive with the reason (SPEC 2.2, 2.6)."""
-    draft.task(task.id, status=TaskStatus.FAILED, reason=failure.report)
+    # The whole report is in the record, with its attempt; a directive may keep hundreds of failed steps.
+    failure = failure.model_copy(update={"report": cut(failure.report, KEPT_REPORT)})
+    draft.task(task.id, status=TaskStatus.FAILED, reason=cut(failure.report, KEPT_REASON), earlier=None)
     if task.step is not None:
         if not draft.state.steps[task.step].status.is_finished:
             draft.step(task.step, status=StepStatus.FAILED, failure=failure)
             draft.event("step failed", failure.category, step=task.step)
+        if draft.state.directive.settings.fail_fast:
+            _fail_fast(draft, task)
     elif task.kind is TaskKind.COMPLETION or task.generation == draft.state.generation:
         pause(draft, f"{task.name}: {failure.report}")
+
+
+def _fail_fast(draft: Draft, task: Task) -> None:
+    """The first failed step fails the directive; the policy then calls everything else back (SPEC 2.8)."""
+    reason = f"step {draft.state.steps[task.step].name!r} failed" if task.step else task.name
+    for step in list(draft.state.steps.values()):
+        if not step.status.is_finished:
+            draft.step(step.id, status=StepStatus.CANCELLED, blocked_by=())
+    draft.set(status=DirectiveStatus.FAILED, reason=reason)
+    draft.event("directive failed", reason)
 
 
 def pause(draft: Draft, reason: str) -> None:
@@ -147,7 +229,7 @@ def _succeed(draft: Draft, task: Task, outcome: Outcome) -> None:
         case TaskKind.STEP:
             _complete_step(draft, task, outcome)
         case TaskKind.PLANNING | TaskKind.PREPARE:
-            _fold_plan(draft, task, outcome)
+            _plan(draft, task, outcome)
         case TaskKind.COMPLETION:
             _ship(draft, task, outcome)
 
@@ -157,9 +239,24 @@ def _complete_step(draft: Draft, task: Task, outcome: Outcome) -> None:
     if draft.state.steps[task.step].status.is_finished:
         return  # removed or cancelled while it ran to its end: its work is saved, the plan goes on without it
     draft.step(
-        task.step, status=StepStatus.COMPLETED, work=outcome.work, summary=outcome.summary, failure=None, blocked_by=()
+        task.step,
+        status=StepStatus.COMPLETED,
+        work=outcome.work,
+        summary=cut(outcome.summary, KEPT_REASON),
+        failure=None,
+        blocked_by=(),
     )
     draft.event("step completed", outcome.summary, step=task.step, task=task.id)
+
+
+def name_pull_request(draft: Draft, url: str) -> None:
+    """Remember a pull request that was opened by hand or by an agent (SPEC 3.2, 8.2)."""
+    directive = draft.state.directive
+    known = draft.state.pull_request or PullRequest(
+        branch=directive_branch(directive.text.title, directive.id), head="", base=directive.base_branch
+    )
+    draft.set(pull_request=known.model_copy(update={"url": url}))
+    draft.event("pull request set", url)
 
 
 def _ship(draft: Draft, task: Task, outcome: Outcome) -> None:
@@ -168,62 +265,17 @@ def _ship(draft: Draft, task: Task, outcome: Outcome) -> None:
         draft.step(step, shipped=True)
     work = outcome.work
     base = draft.state.directive.base_branch
-    draft.set(pull_request=PullRequest(branch=work.branch, head=work.head, base=base))
+    url = draft.state.pull_request.url if draft.state.pull_request else ""
+    draft.set(pull_request=PullRequest(branch=work.branch, head=work.head, base=base, url=url))
     draft.event("branch pushed", f"{work.branch} {work.head}", task=task.id)
 
 
-def _fold_plan(draft: Draft, task: Task, outcome: Outcome) -> None:
-    """The plan becomes steps, unless a newer goal has come or it clashes with what has happened (SPEC 3.5)."""
-    state = draft.state
-    if task.generation != state.generation:
-        return
-    changes = outcome.plan or PlanChanges()
-    if task.kind is TaskKind.PREPARE:
-        changes = PlanChanges(add=state.given_plan)
-    if not changes.add and not state.steps:
-        pause(draft, f"{task.name}: the planner handed over no step: {outcome.summary or 'no reason given'}")
-        return
+def _plan(draft: Draft, task: Task, outcome: Outcome) -> None:
+    """The plan becomes steps, or is proposed, or goes back to the planner with the reason (SPEC 3.5)."""
     try:
-        _check_against(state, changes)
-    except PlanRefused as refusal:
-        _refuse_plan(draft, task, str(refusal))
-        return
-    draft.set(planned=task.generation, bases={**state.bases, task.generation: outcome.base_commit}, given_plan=())
-    for identity in changes.remove:
-        _remove(draft, identity)
-    for step in changes.add:
-        draft.put_step(step.model_copy(update={"generation": task.generation}))
-    draft.event("planned", f"generation {task.generation}: {len(changes.add)} new steps", task=task.id)
-
-
-def _check_against(state: State, changes: PlanChanges) -> None:
-    check(changes)
-    added = {step.id for step in changes.add}
-    removed = set(changes.remove)
-    if added & state.steps.keys():
-        raise PlanRefused("the plan adds a step whose id exists already")
-    for step in [*changes.add, *(step for step in state.steps.values() if not step.status.is_finished)]:
-        if step.id in removed:
-            continue
-        for other in step.depends_on:
-            if other not in added and other not in state.steps:
-                raise PlanRefused(f"step {step.name!r} depends on {other}, which is not there")
-            if other in removed and not state.steps[other].status.is_finished:
-                raise PlanRefused(f"step {step.name!r} depends on {state.steps[other].name!r}, which the plan removes")
-    unfinished = [step for step in state.steps.values() if not step.status.is_finished]
-    if text_size([*changes.add, *unfinished]) > MAX_UNFINISHED_TEXTS:
-        raise PlanRefused(f"the unfinished steps would hold more than {MAX_UNFINISHED_TEXTS // 1024} KiB of text")
-
-
-def _refuse_plan(draft: Draft, task: Task, reason: str) -> None:
-    draft.task(task.id, status=TaskStatus.RUNNING)
-    _fail(draft, task, Failure(category=FailureCategory.PLAN, report=reason))
-
-
-def _remove(draft: Draft, identity: UUID) -> None:
-    step: Step | None = draft.state.steps.get(identity)
-    if step is None or step.status.is_finished:
-        draft.event("removal dropped", "the step has finished" if step else "no such step", step=identity)
-        return
-    draft.step(identity, status=StepStatus.CANCELLED, removed=True, blocked_by=())
-    draft.event("step removed", step=identity)
+        fold_plan(draft, task, outcome)
+    except NoSteps as nothing:
+        pause(draft, f"{task.name}: {nothing}")
+    except Refused as refusal:
+        draft.task(task.id, status=TaskStatus.RUNNING)
+        _fail(draft, task, Failure(category=FailureCategory.PLAN, report=str(refusal)))

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-
-class Value(BaseModel):
-    """A frozen value of ours; an unknown field in it is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+from domain.settings import Settings
+from domain.value import Value
 
 
 class DirectiveStatus(StrEnum):
@@ -54,6 +51,11 @@ class StepStatus(StrEnum):
         """It will not run again by itself."""
         return self.satisfies or self in (self.FAILED, self.CANCELLED)
 
+    @property
+    def is_unstarted(self) -> bool:
+        """What it depends on may still be changed."""
+        return self in (self.PENDING, self.READY, self.BLOCKED)
+
 
 class TaskStatus(StrEnum):
     PENDING = "pending"
@@ -93,6 +95,10 @@ class FailureCategory(StrEnum):
     """Unknown repository, missing base branch, no push right (SPEC 2.3)."""
     TIME_LIMIT = "time limit"
     NO_OUTPUT = "no output"
+    VERIFY = "verify"
+    """The verify commands kept failing (SPEC 6.5)."""
+    OPERATOR = "operator"
+    """Failed by hand."""
     LOST = "lost"
     """Its daemon was lost too often (SPEC 5.4)."""
     INTERNAL = "internal"
@@ -113,64 +119,6 @@ class Text(Value):
     requirements: tuple[str, ...] = ()
     acceptance: tuple[str, ...] = ()
     constraints: tuple[str, ...] = ()
-
-
-class AgentChoice(Value):
-    """Which agent of the daemon's settings does a kind of task, and with what."""
-
-    name: str
-    model: str = ""
-    arguments: tuple[str, ...] = ()
-
-
-class Limits(Value):
-    """What one attempt may use (SPEC 5.7); kept by the daemon."""
-
-    time: timedelta
-    no_output: timedelta = timedelta(minutes=15)
-
-
-class Timings(Value):
-    """Every interval of a directive (DESIGN 12), so that a test can shorten them without a patch."""
-
-    heartbeat: timedelta = timedelta(seconds=60)
-    """A daemon that is silent for this long is lost."""
-    pulse: timedelta = timedelta(seconds=5)
-    """How often the daemon beats; with the throttle it bounds how late a cancel arrives."""
-    settle: timedelta = timedelta(seconds=1)
-    """Work that has lived for this long is reported as started (SPEC 4.4)."""
-    redelivery: timedelta = timedelta(seconds=5)
-    """The first wait before an attempt is delivered again after its daemon was lost."""
-    cannot_serve: timedelta = timedelta(minutes=5)
-    """How long a task waits after every daemon refused it (SPEC 5.4)."""
-    planning_limit: timedelta = timedelta(hours=1)
-    step_limit: timedelta = timedelta(hours=4)
-    completion_limit: timedelta = timedelta(hours=1)
-    no_output: timedelta = timedelta(minutes=15)
-
-    @classmethod
-    def fast(cls) -> Timings:
-        """For tests and the demo: the same behaviour, in seconds."""
-        return cls(
-            heartbeat=timedelta(seconds=5),
-            pulse=timedelta(seconds=1),
-            settle=timedelta(milliseconds=200),
-            redelivery=timedelta(milliseconds=200),
-            cannot_serve=timedelta(seconds=3),
-        )
-
-
-class Settings(Value):
-    """How a directive is run; fixed at its start."""
-
-    agent: AgentChoice = AgentChoice(name="shell")
-    planner: AgentChoice | None = None
-    """None: the plan was given with the directive."""
-    max_parallel_steps: Annotated[int, Field(ge=1, le=64)] = 8
-    max_attempts: Annotated[int, Field(ge=1, le=10)] = 2
-    max_deliveries: Annotated[int, Field(ge=1, le=20)] = 6
-    once: bool = False
-    timings: Timings = Timings()
 
 
 class Directive(Value):
@@ -196,6 +144,33 @@ class Work(Value):
     """Where the branch was on the remote when the work began; empty: nowhere. The push's lease (SPEC 6.8)."""
 
 
+class Memory(Value):
+    """Something that a directive's agents keep for each other across cycles (SPEC 1)."""
+
+    key: Annotated[str, Field(min_length=1, max_length=200)]
+    value: str
+    category: Annotated[str, Field(max_length=100)] = ""
+
+
+class Question(Value):
+    """What an agent asks a person (SPEC 8.3); its id is a function of task and text, so asked again it is the same."""
+
+    id: UUID
+    task: UUID
+    text: Annotated[str, Field(min_length=1, max_length=4096)]
+    choices: tuple[str, ...] = ()
+    context: Annotated[str, Field(max_length=8192)] = ""
+    default: str = ""
+    deadline: datetime | None = None
+    """When the default answers it."""
+    answer: str | None = None
+    answered_by: str = ""
+
+    @property
+    def is_open(self) -> bool:
+        return self.answer is None
+
+
 class Step(Value):
     """A node of the plan's graph."""
 
@@ -206,6 +181,7 @@ class Step(Value):
     name: str
     description: str = ""
     task_plan: str
+    """Empty once a completed step's texts were dropped from the state; the record keeps them (DESIGN 6)."""
     depends_on: tuple[UUID, ...] = ()
     order_index: int = 0
     status: StepStatus = StepStatus.PENDING
@@ -245,8 +221,19 @@ class Task(Value):
     delivery: str = ""
     earlier: Failure | None = None
     """The report of the attempt before this one."""
+    refusals: dict[str, str] = {}
+    """Daemon → why it can't serve this task; it is not asked again until the wait is over (SPEC 5.4)."""
     ships: tuple[UUID, ...] = ()
     """Completion: the steps that it merges, fixed when it is made."""
+
+
+class Answer(Value):
+    """What a granted request led to."""
+
+    status: DirectiveStatus
+    generation: int
+    step: UUID | None = None
+    """The step that was added."""
 
 
 class PullRequest(Value):
@@ -255,6 +242,23 @@ class PullRequest(Value):
     base: str
     url: str = ""
     state: str = "pushed"
+
+
+class Dependencies(Value):
+    """What a step that exists already depends on from now on."""
+
+    step: UUID
+    depends_on: tuple[UUID, ...]
+
+
+class Proposal(Value):
+    """A plan that waits for approval (SPEC 2.4)."""
+
+    generation: int
+    add: tuple[Step, ...]
+    remove: tuple[UUID, ...]
+    set_deps: tuple[Dependencies, ...] = ()
+    base_commit: str
 
 
 class State(Value):
@@ -271,9 +275,16 @@ class State(Value):
     """Generation → the commit where its steps without dependencies start (SPEC 2.3)."""
     given_plan: tuple[Step, ...] = ()
     """A plan handed over with the directive, folded in when its base is known."""
+    proposal: Proposal | None = None
+    note: str = ""
+    """For the next planner: why the last plan was rejected, or what the operator wants from a re-plan."""
     steps: dict[UUID, Step] = {}
     tasks: dict[UUID, Task] = {}
+    memories: dict[str, Memory] = {}
+    questions: dict[UUID, Question] = {}
     pull_request: PullRequest | None = None
+    answered: dict[str, Answer] = {}
+    """The last 500 updates by id, so that the same id twice has one effect, also across runs (DESIGN 6)."""
 
     def ordered_steps(self) -> list[Step]:
         """The steps as plans and lists show them: (generation, order_index, position)."""

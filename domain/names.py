@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from functools import lru_cache
 from uuid import UUID, uuid5
 
 _TASKS = UUID("6e3b9f6c-3a2e-4f0e-9a51-7f4c3d1b8a90")
@@ -39,6 +40,7 @@ def workflow_id(title: str, directive: UUID) -> str:
     return f"directive-{sanitized(title)}-{short(directive)}"
 
 
+@lru_cache(maxsize=4096)
 def step_task(step: UUID) -> UUID:
     """The id of the one task that does a step."""
     return uuid5(_TASKS, f"step:{step}")

@@ -1,40 +1,38 @@
-"""What an operator may ask of a directive (SPEC 8.2): `apply(state, request) -> Change | Refusal`."""
+"""What an operator may do with a directive (SPEC 8.2): `apply(state, request) -> Change | Refusal`."""
 
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
-
+from domain import folding, memory, step_operations
 from domain.change import Change, Draft
-from domain.models import DirectiveStatus, State, Text, Value
+from domain.errors import Refused
+from domain.models import Answer, DirectiveStatus, Memory, State, TaskStatus, Text
+from domain.planning import carry_out, check_proposal
+from domain.questions import answer_question
 from domain.record import GoalRevision
+from domain.requests import (
+    AddStep,
+    AnswerQuestion,
+    Approve,
+    Archive,
+    Begin,
+    ChangeGoal,
+    DeleteMemory,
+    Pause,
+    Reject,
+    Replan,
+    Request,
+    Resume,
+    SetMemory,
+    SetPullRequest,
+    StepRequest,
+)
+from domain.size import check_size
+from domain.value import Value
 
-
-class Request(BaseModel):
-    """What every request carries."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    actor: str = "operator"
-
-
-class Begin(Request):
-    """Start a draft (SPEC 2.1)."""
-
-
-class ChangeGoal(Request):
-    """Another goal for a running directive, which plans it again (SPEC 8.1)."""
-
-    goal: str = Field(min_length=1, max_length=64 * 1024)
-
-
-class Resume(Request):
-    """Go on after a pause."""
-
-
-class Archive(Request):
-    """Cancel what runs, save its work, close (SPEC 2.9)."""
+MAX_ANSWERED = 500
 
 
 class Refusal(Value):
@@ -43,65 +41,136 @@ class Refusal(Value):
     reason: str
 
 
-class Answer(Value):
-    """What a granted request led to."""
-
-    status: DirectiveStatus
-    generation: int
-
-
 def apply(state: State, request: Request, now: datetime) -> Change | Refusal:
     """The state after `request`, or why it is refused."""
     if state.status.is_final:
         return Refusal(reason=f"the directive is {state.status}: that is final")
     draft = Draft(state, now, request.actor)
-    match request:
-        case Begin():
-            return _begin(draft)
-        case ChangeGoal():
-            return _change_goal(draft, request)
-        case Resume():
-            return _resume(draft)
-        case Archive():
-            return _archive(draft)
-        case _:
-            return Refusal(reason=f"unknown request {type(request).__name__}")
+    try:
+        if state.status is DirectiveStatus.DRAFT and not isinstance(
+            request, Begin | Archive | SetMemory | DeleteMemory
+        ):
+            raise Refused("the directive is a draft: begin it first")
+        _apply(draft, request)
+        check_size(draft.state)
+    except Refused as refused:
+        return Refusal(reason=str(refused))
+    return draft.change()
 
 
-def _begin(draft: Draft) -> Change | Refusal:
+def with_answer(state: State, update: str, answer: Answer) -> State:
+    """The state that remembers what an update was answered; the oldest of more than 500 are forgotten (DESIGN 6)."""
+    answered = {**state.answered, update: answer}
+    for oldest in list(answered)[:-MAX_ANSWERED]:
+        del answered[oldest]
+    return state.model_copy(update={"answered": answered})
+
+
+def _apply(draft: Draft, request: Request) -> None:
+    rules: dict[type[Request], Any] = {
+        Begin: _begin,
+        ChangeGoal: _change_goal,
+        Replan: _replan,
+        Pause: _pause,
+        Resume: _resume,
+        Archive: _archive,
+        Approve: _approve,
+        Reject: _reject,
+        AnswerQuestion: answer_question,
+        SetMemory: _set_memory,
+        DeleteMemory: _delete_memory,
+        SetPullRequest: _set_pull_request,
+    }
+    if isinstance(request, StepRequest | AddStep):
+        step_operations.apply(draft, request)
+    else:
+        rules[type(request)](draft, request)
+
+
+def _begin(draft: Draft, _: Begin) -> None:
     status = draft.state.status
     if status is not DirectiveStatus.DRAFT:
-        return Refusal(reason=f"Directive must be in 'draft' status to start, current status: '{status}'")
-    text = draft.state.directive.text
+        raise Refused(f"Directive must be in 'draft' status to start, current status: '{status}'")
     draft.set(status=DirectiveStatus.PLANNING)
-    draft.fact(GoalRevision(generation=draft.state.generation, text=text, at=draft.now, actor=draft.actor))
-    draft.event("directive started", text.goal[:500])
-    return draft.change()
+    _revise(draft, draft.state.directive.text, draft.state.generation)
+    draft.event("directive started", draft.state.directive.text.goal[:500])
 
 
-def _change_goal(draft: Draft, request: ChangeGoal) -> Change | Refusal:
-    state = draft.state
-    if state.directive.settings.planner is None:
-        return Refusal(
-            reason="the directive has no planner (it was started with --plan alone): start a new one with --planner"
-        )
-    text = Text.model_validate({**state.directive.text.model_dump(), "goal": request.goal})
-    generation = state.generation + 1
-    draft.set(directive=state.directive.model_copy(update={"text": text}), generation=generation)
-    draft.fact(GoalRevision(generation=generation, text=text, at=draft.now, actor=draft.actor))
+def _change_goal(draft: Draft, request: ChangeGoal) -> None:
+    text = draft.state.directive.text.model_copy(update={"goal": request.goal})
+    draft.set(directive=draft.state.directive.model_copy(update={"text": text}))
+    _plan_again(draft, text, "")
     draft.event("goal changed", request.goal[:500])
-    return draft.change()
 
 
-def _resume(draft: Draft) -> Change | Refusal:
+def _replan(draft: Draft, request: Replan) -> None:
+    _plan_again(draft, draft.state.directive.text, request.comment)
+    draft.event("re-plan asked for", request.comment[:500])
+
+
+def _plan_again(draft: Draft, text: Text, note: str) -> None:
+    """The next generation; a plan that waits for approval belongs to the goal before and is dropped."""
+    if draft.state.directive.settings.planner is None:
+        raise Refused("the directive has no planner (it was started with --plan alone): start one with --planner")
+    draft.set(generation=draft.state.generation + 1, proposal=None, note=note)
+    _revise(draft, text, draft.state.generation)
+
+
+def _revise(draft: Draft, text: Text, generation: int) -> None:
+    draft.fact(GoalRevision(generation=generation, text=text, at=draft.now, actor=draft.actor))
+
+
+def _pause(draft: Draft, request: Pause) -> None:
+    if draft.state.status is DirectiveStatus.PAUSED and not request.now:
+        raise Refused("the directive is paused already")
+    folding.pause(draft, f"paused by {draft.actor}")
+    if request.now:
+        for task in draft.state.live():
+            if task.status is not TaskStatus.WAITING:
+                draft.task(task.id, unwanted=True)
+
+
+def _resume(draft: Draft, _: Resume) -> None:
     if draft.state.status is not DirectiveStatus.PAUSED:
-        return Refusal(reason=f"only a paused directive can be resumed, this one is {draft.state.status}")
+        raise Refused(f"only a paused directive can be resumed, this one is {draft.state.status}")
     draft.set(status=DirectiveStatus.ACTIVE, reason="")
     draft.event("directive resumed")
-    return draft.change()
 
 
-def _archive(draft: Draft) -> Change:
-    draft.set(status=DirectiveStatus.ARCHIVED, reason="")
+def _archive(draft: Draft, _: Archive) -> None:
+    draft.set(status=DirectiveStatus.ARCHIVED, reason="", proposal=None)
     draft.event("directive archived")
-    return draft.change()
+
+
+def _approve(draft: Draft, _: Approve) -> None:
+    proposal = draft.state.proposal
+    if proposal is None:
+        raise Refused("no plan waits for approval")
+    check_proposal(draft.state, proposal)  # reality may have moved while it waited (SPEC 3.5)
+    draft.set(proposal=None)
+    draft.event("plan approved", f"generation {proposal.generation}")
+    carry_out(draft, proposal)
+
+
+def _reject(draft: Draft, request: Reject) -> None:
+    if draft.state.proposal is None:
+        raise Refused("no plan waits for approval")
+    if draft.state.directive.settings.planner is None:
+        raise Refused("the plan was given with --plan, and there is no planner to make another: archive the directive")
+    draft.set(proposal=None, note=f"The plan before was rejected: {request.comment}")
+    draft.event("plan rejected", request.comment[:500])
+
+
+def _set_memory(draft: Draft, request: SetMemory) -> None:
+    new = Memory(key=request.key, value=request.value, category=request.category)
+    draft.set(memories=memory.remembered(draft.state.memories, new))
+    draft.event("memory set", request.key)
+
+
+def _delete_memory(draft: Draft, request: DeleteMemory) -> None:
+    draft.set(memories=memory.forgotten(draft.state.memories, request.key))
+    draft.event("memory deleted", request.key)
+
+
+def _set_pull_request(draft: Draft, request: SetPullRequest) -> None:
+    folding.name_pull_request(draft, request.url)

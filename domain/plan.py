@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from domain.errors import PlanRefused
-from domain.models import State, Step
+from domain.models import State, Step, StepStatus
 from domain.spawn_task import KnownStep, PlanChanges
 
 MAX_STEPS = 200
@@ -61,35 +61,36 @@ def add_steps(
 
     A name in `depends_on` means this plan's step first, else the newest known step of that name; an id means that step.
     """
-    start = len(changes.add)
+    known = tuple(known)
+    start = max((step.position for step in changes.add), default=-1) + 1
     named = [(step, new_id()) for step in planned]
-    target = _targets(known, changes.add, [(step.name.strip(), identity) for step, identity in named])
+    target = targets(changes, known, [(step.name.strip(), identity) for step, identity in named])
     added = tuple(
         _step(step, identity, generation, start + index, target) for index, (step, identity) in enumerate(named)
     )
-    extended = PlanChanges(add=changes.add + added, remove=changes.remove)
+    extended = changes.model_copy(update={"add": changes.add + added})
     check(extended)
+    check_order(as_left(extended, known))
     return extended
 
 
-def _targets(known: Iterable[KnownStep], earlier: Iterable[Step], new: Iterable[tuple[str, UUID]]) -> dict[str, UUID]:
+def targets(changes: PlanChanges, known: Iterable[KnownStep], new: Iterable[tuple[str, UUID]] = ()) -> dict[str, UUID]:
     """What a name or an id in `depends_on` means; later entries win, so this plan's names stand last."""
-    target: dict[str, UUID] = {}
-    ordered = sorted(known, key=lambda step: step.generation)
-    pairs = [(step.name, step.id) for step in ordered] + [(step.name, step.id) for step in earlier] + list(new)
-    for name, identity in pairs:
-        target[name] = identity
-        target[str(identity)] = identity
-    return target
+    kept = sorted((step for step in known if step.id not in changes.remove), key=lambda step: step.generation)
+    pairs = [(step.name, step.id) for step in kept] + [(step.name, step.id) for step in changes.add] + list(new)
+    return {wanted: identity for name, identity in pairs for wanted in (name, str(identity))}
+
+
+def resolved(name: str, depends_on: Iterable[str], target: dict[str, UUID]) -> tuple[UUID, ...]:
+    """The ids that `depends_on` of the step `name` means, each once; PlanRefused for an unknown one (SPEC 3.4)."""
+    for wanted in depends_on:
+        if wanted.strip() not in target:
+            raise PlanRefused(f"step {name!r} depends on {wanted!r}, which is no step's name or id")
+    return tuple(dict.fromkeys(target[wanted.strip()] for wanted in depends_on))
 
 
 def _step(planned: PlannedStep, identity: UUID, generation: int, position: int, target: dict[str, UUID]) -> Step:
     name = planned.name.strip()
-    depends_on = []
-    for wanted in planned.depends_on:
-        if wanted.strip() not in target:
-            raise PlanRefused(f"step {name!r} depends on {wanted!r}, which is no step's name or id")
-        depends_on.append(target[wanted.strip()])
     return Step(
         id=identity,
         generation=generation,
@@ -97,9 +98,29 @@ def _step(planned: PlannedStep, identity: UUID, generation: int, position: int, 
         name=name,
         description=planned.description,
         task_plan=planned.task_plan or planned.description,
-        depends_on=tuple(dict.fromkeys(depends_on)),
+        depends_on=resolved(name, planned.depends_on, target),
         order_index=planned.order_index,
     )
+
+
+def as_left(changes: PlanChanges, known: Iterable[KnownStep]) -> list[Step]:
+    """All steps as the plan leaves them: the known ones that it doesn't remove, without their texts, and its own."""
+    told = {entry.step: entry.depends_on for entry in changes.set_deps}
+    kept = [
+        Step(
+            id=step.id,
+            generation=step.generation,
+            position=position,
+            name=step.name,
+            task_plan="",
+            depends_on=told.get(step.id, step.depends_on),
+            order_index=step.order_index,
+            status=StepStatus(step.status),
+        )
+        for position, step in enumerate(known)
+        if step.id not in changes.remove
+    ]
+    return [*kept, *changes.add]
 
 
 def check(changes: PlanChanges) -> None:
@@ -108,16 +129,17 @@ def check(changes: PlanChanges) -> None:
         raise PlanRefused(f"a plan has at most {MAX_STEPS} steps, this one has {len(changes.add)}")
     names: set[str] = set()
     for step in changes.add:
-        _check_texts(step)
+        check_texts(step)
         if step.name in names:
             raise PlanRefused(f"two steps of one plan are named {step.name!r}")
         names.add(step.name)
     if text_size(changes.add) > MAX_PLAN:
         raise PlanRefused(f"a plan holds at most {MAX_PLAN // 1024} KiB of text")
-    _check_order(changes.add)
+    check_order(changes.add)
 
 
-def _check_texts(step: Step) -> None:
+def check_texts(step: Step) -> None:
+    """Raise PlanRefused where a step's own texts break a limit."""
     if not step.name:
         raise PlanRefused(f"step {step.position + 1} has no name")
     if len(step.name) > MAX_NAME:
@@ -134,18 +156,26 @@ def _check_texts(step: Step) -> None:
         raise PlanRefused(f"step {step.name!r}: order_index is {step.order_index}, it starts at 0")
 
 
-def _check_order(steps: Sequence[Step]) -> None:
+def check_order(steps: Iterable[Step]) -> None:
     """No cycle, where a phase is a dependency on every lower phase of the same generation (SPEC 4.1)."""
-    graph = {
-        step.id: set(step.depends_on) | {other.id for other in steps if other.order_index < step.order_index}
-        for step in steps
-    }
+    left = [step for step in steps if not step.status.is_finished]
+    graph = {step.id: set(step.depends_on) | {other.id for other in left if _earlier(other, step)} for step in left}
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
-        names = {step.id: step.name for step in steps}
+        names = {step.id: step.name for step in left}
         path = " → ".join(repr(names.get(identity, str(identity))) for identity in reversed(error.args[1]))
         raise PlanRefused(f"the steps wait for each other in a circle: {path}") from error
+
+
+def _earlier(other: Step, step: Step) -> bool:
+    return other.generation == step.generation and other.order_index < step.order_index
+
+
+def check_unfinished_texts(state: State) -> None:
+    """Raise PlanRefused where the steps still to be done hold too much text (SPEC 1)."""
+    if text_size(step for step in state.steps.values() if not step.status.is_finished) > MAX_UNFINISHED_TEXTS:
+        raise PlanRefused(f"the unfinished steps would hold more than {MAX_UNFINISHED_TEXTS // 1024} KiB of text")
 
 
 def text_size(steps: Iterable[Step]) -> int:
@@ -164,6 +194,7 @@ def known_steps(state: State) -> tuple[KnownStep, ...]:
             finished=step.status.is_finished,
             running=step.status.value == "running",
             depends_on=step.depends_on,
+            order_index=step.order_index,
         )
         for step in state.ordered_steps()
     )

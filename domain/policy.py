@@ -8,26 +8,35 @@ from graphlib import TopologicalSorter
 from domain import names
 from domain.change import Change, Draft
 from domain.models import DirectiveStatus, State, Step, StepStatus, Task, TaskKind, TaskStatus
+from domain.questions import answer_by_default, next_deadline, open_questions
 from domain.readiness import standing
+from domain.settings import Completion
 
 PLANNERS = (TaskKind.PLANNING, TaskKind.PREPARE)
 
 
-def advance(state: State, now: datetime, *, recorded: int) -> Change:
+def advance(state: State, now: datetime, *, recorded: int, resting: bool = False) -> Change:
     """Everything that follows by itself, in one change; applied again at once it changes nothing more.
 
     `recorded` is the newest generation whose plan the ledger holds: no step of a newer one is started (DESIGN 3).
+    `resting`: the run is too long to start anything before it has continued as new (DESIGN 6).
     """
     draft = Draft(state, now)
     if state.status.is_final:
         _call_back(draft, draft.state.live())
-    elif state.status not in (DirectiveStatus.DRAFT, DirectiveStatus.PAUSED):
-        _wake(draft)
-        _plan(draft)
+    elif state.status is DirectiveStatus.PAUSED:
+        answer_by_default(draft)
+        _judge_steps(draft)
+        _call_back(draft, [task for task in draft.state.live() if task.status is TaskStatus.PENDING])
+    elif state.status is not DirectiveStatus.DRAFT:
+        answer_by_default(draft)
         _judge_steps(draft)
         _hold(draft)
-        _start_steps(draft, recorded)
-        _complete(draft)
+        if not resting:
+            _wake(draft)
+            _plan(draft)
+            _start_steps(draft, recorded)
+            _complete(draft)
         _settle(draft)
     return draft.change()
 
@@ -39,7 +48,9 @@ def is_planning(state: State) -> bool:
 
 def next_wake(state: State) -> datetime | None:
     """When the first waiting task is due."""
-    return min((task.wait_until for task in state.live() if task.wait_until), default=None)
+    due = [task.wait_until for task in state.live() if task.wait_until and state.status is not DirectiveStatus.PAUSED]
+    deadline = next_deadline(state)
+    return min([*due, deadline] if deadline else due, default=None)
 
 
 def unshipped(state: State) -> list[Step]:
@@ -56,16 +67,38 @@ def _dependencies_first(state: State, steps: list[Step]) -> list[Step]:
 
 def _wake(draft: Draft) -> None:
     """A waiting task that is due is dispatched again: the same attempt, another activity."""
-    for task in draft.state.live():
-        if task.status is TaskStatus.WAITING and task.wait_until and task.wait_until <= draft.now:
-            draft.task(task.id, status=TaskStatus.PENDING, wait_until=None, dispatch=task.dispatch + 1, unwanted=False)
+    for task in [task for task in draft.state.live() if _is_due(draft, task)]:
+        if task.step is None or _room(draft.state) > 0:
+            draft.task(task.id, status=TaskStatus.PENDING, wait_until=None, dispatch=task.dispatch + 1)
+        elif task.wait_until:
+            # Due, but there is no place: without a time no timer wakes the workflow again and again for it.
+            draft.task(task.id, wait_until=None)
+
+
+def _is_due(draft: Draft, task: Task) -> bool:
+    """Its time has come; one without a time waits for an answer, or had no place when its time came."""
+    if task.status is not TaskStatus.WAITING:
+        return False
+    if task.wait_until is None:
+        return not any(question.task == task.id for question in open_questions(draft.state))
+    return task.wait_until <= draft.now
+
+
+def _room(state: State) -> int:
+    """How many more steps may be in flight; a waiting one has given its place back (SPEC 5.3)."""
+    in_flight = [task for task in state.live(TaskKind.STEP) if task.status is not TaskStatus.WAITING]
+    return state.directive.settings.max_parallel_steps - len(in_flight)
 
 
 def _plan(draft: Draft) -> None:
     """One planner, for the newest goal; one for an older goal is called back."""
     state = draft.state
     _call_back(draft, [task for task in state.live(*PLANNERS) if task.generation < state.generation])
-    if not is_planning(state) or any(task.generation == state.generation for task in state.live(*PLANNERS)):
+    if (
+        not is_planning(state)
+        or state.proposal
+        or any(task.generation == state.generation for task in state.live(*PLANNERS))
+    ):
         return
     given = bool(state.given_plan) and state.generation == 1
     kind = TaskKind.PREPARE if given else TaskKind.PLANNING
@@ -84,7 +117,7 @@ def _new_directive_task(draft: Draft, kind: TaskKind, name: str, **fields: objec
 
 
 def _judge_steps(draft: Draft) -> None:
-    held = is_planning(draft.state)
+    held = is_planning(draft.state) or draft.state.status is DirectiveStatus.PAUSED
     for identity, (status, blocked_by) in standing(draft.state).items():
         step = draft.state.steps[identity]
         shown = StepStatus.PENDING if held and status is StepStatus.READY else status
@@ -115,8 +148,7 @@ def _call_back(draft: Draft, tasks: list[Task]) -> None:
 
 def _start_steps(draft: Draft, recorded: int) -> None:
     state = draft.state
-    in_flight = [task for task in state.live(TaskKind.STEP) if task.status is not TaskStatus.WAITING]
-    room = state.directive.settings.max_parallel_steps - len(in_flight)
+    room = _room(state)
     ready = [step for step in state.ordered_steps() if step.status is StepStatus.READY and step.generation <= recorded]
     for step in ready:
         before = state.tasks.get(names.step_task(step.id))
@@ -147,12 +179,19 @@ def _complete(draft: Draft) -> None:
     if is_planning(state) or state.live() or _can_progress(state):
         return
     to_ship = unshipped(state)
+    if state.directive.settings.completion is Completion.ALL and _unfinished(state):
+        return
     if any(step.work and step.work.commits for step in to_ship):
         ships = tuple(step.id for step in to_ship)
         _new_directive_task(draft, TaskKind.COMPLETION, f"PR: {state.directive.text.title}", ships=ships)
     else:
         for step in to_ship:
             draft.step(step.id, shipped=True)
+
+
+def _unfinished(state: State) -> bool:
+    """A step that was wanted failed, was cancelled, or waits for such a one."""
+    return any(not step.status.satisfies and not step.removed for step in state.steps.values())
 
 
 def _can_progress(state: State) -> bool:
@@ -162,11 +201,20 @@ def _can_progress(state: State) -> bool:
 def _settle(draft: Draft) -> None:
     status = _status(draft.state)
     if status is DirectiveStatus.IDLE and draft.state.directive.settings.once:
-        all_done = all(step.status.satisfies or step.removed for step in draft.state.steps.values())
-        status = DirectiveStatus.COMPLETED if all_done else DirectiveStatus.FAILED
-    if status is not draft.state.status:
-        draft.set(status=status, reason="")
+        status = DirectiveStatus.FAILED if _unfinished(draft.state) else DirectiveStatus.COMPLETED
+    reason = _reason(draft.state, status)
+    if (status, reason) != (draft.state.status, draft.state.reason):
+        draft.set(status=status, reason=reason)
         draft.event(f"directive {status}")
+
+
+def _reason(state: State, status: DirectiveStatus) -> str:
+    """Why it stands still, where nothing else says so."""
+    if state.proposal:
+        return f"the plan of generation {state.proposal.generation} waits for approval"
+    if status is DirectiveStatus.IDLE and state.directive.settings.completion is Completion.ALL and unshipped(state):
+        return "the completion waits for all steps (--completion all): retry or skip those that failed"
+    return ""
 
 
 def _status(state: State) -> DirectiveStatus:

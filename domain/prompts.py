@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from domain.models import Failure, State, Step, Task
+from domain.models import Failure, Memory, State, Step, Task
 
 PROMPT_LIMIT = 192 * 1024
 
@@ -13,13 +13,17 @@ _PLANNER_RULES = """\
 Explore the repository in your working directory first. Then add steps with the `makima` command, which is on your PATH:
 
     makima directive add-step "Name" --description "…" --task-plan "…" --depends-on id,id --order-index 0
-    makima directive batch-add-steps --json '[{"name": "…", "description": "…", "taskPlan": "…", "dependsOn": ["name or id"], "orderIndex": 0}]'
-    makima directive remove-step ID
+    makima directive batch-add-steps --json '[{"name": …, "description": …, "taskPlan": …, "dependsOn": [names or ids], "orderIndex": 0}, …]'
+    makima directive set-deps STEP OTHER…               what a step depends on, as long as it has not started
+    makima directive remove-step STEP
     makima directive status
     makima directive done --nothing-to-do "reason"      when nothing has to be done
     makima directive fail "reason"                      when no plan can be made
 
 A refused command says why and changes nothing: correct it and call it again.
+
+Instead of adding steps you may hand over a plan document, {"steps": [{"name": …, "description": …, "task_plan": …, "depends_on": [names]}]}:
+as a file (`makima directive artifact-put chain-plan.json < FILE`), or in a ```json block of your last message.
 
 ## Rules for steps
 - A step is done by an agent that sees only its own instructions and the repository: write into the task plan everything it needs.
@@ -38,6 +42,27 @@ pushed for you. Don't push. Other commands:
     makima directive fail "reason"                      when it can't be done
 """
 
+_TALKING = """\
+## Questions and files
+    makima directive ask "question" --choices yes,no --context "…" --timeout 4h --default yes
+    makima directive artifact-put NAME < FILE           hands over a file, such as a report
+
+Ask only what you can't find out and must not decide. `ask` prints the answer; where it exits with code 75 there is none
+yet: end your work at once, it will be resumed, and the same question then prints the answer.
+"""
+
+_MEMORY = """\
+## Memory of this directive
+Kept for all agents that work on it, now and later:
+
+    makima directive memory-set KEY "value" --category "…"
+    makima directive memory-get KEY
+    makima directive memory-list
+    makima directive memory-delete KEY
+"""
+MEMORY_SHOWN = 500
+"""Characters of an entry that a prompt shows; `memory-get` prints all of it."""
+
 
 def planning_prompt(state: State, task: Task) -> str:
     """The planner's: the goal, on a re-plan every existing step, and the rules."""
@@ -51,13 +76,14 @@ def planning_prompt(state: State, task: Task) -> str:
         _listed("Constraints", text.constraints),
         f"## Repository\n{directive.repository}, branch {directive.base_branch}",
         _earlier_report(task.earlier),
+        f"## From the operator\n{state.note}" if state.note else "",
     ]
     existing = state.ordered_steps()
     if existing:
         parts.append(
             "## Steps so far\nThe goal has changed; keep these as they are, or remove those not finished, or add more.\n"
         )
-    return _fitted([*parts, *_step_lines(existing), _PLANNER_RULES])
+    return _fitted([*parts, *_step_lines(existing), *_remembered(state), _PLANNER_RULES, _TALKING])
 
 
 def step_prompt(state: State, step: Step, task: Task) -> str:
@@ -67,8 +93,10 @@ def step_prompt(state: State, step: Step, task: Task) -> str:
             f"# {state.directive.text.title}: {step.name}",
             step.description,
             f"## Your task\n{step.task_plan}",
+            *_remembered(state),
             _earlier_report(task.earlier),
             _STEP_RULES,
+            _TALKING,
         ]
     )
 
@@ -92,12 +120,34 @@ def conflict_note(files: Iterable[str], unmerged: Iterable[str]) -> str:
     return f"## Merge conflict\nResolve the conflicts in these files first: {', '.join(files)}{later}\n"
 
 
+def verify_note(how: str, output: str) -> str:
+    """What a prompt begins with when the agent's work did not pass a verify command (SPEC 6.5)."""
+    return (
+        "## A check of your work fails\nYour work so far is committed in your working directory. Then this was run "
+        f"there: {how}. Its output ends so:\n\n{output}\n\nFind out why and correct your work; leave the check itself "
+        "as it is. This was your task:\n"
+    )
+
+
 def _listed(title: str, lines: tuple[str, ...]) -> str:
     return f"## {title}\n" + "\n".join(f"- {line}" for line in lines) if lines else ""
 
 
 def _earlier_report(failure: Failure | None) -> str:
     return f"## An earlier attempt failed ({failure.category})\n{failure.report}" if failure else ""
+
+
+def _remembered(state: State) -> list[str]:
+    """What there is in memory and how to use it; nothing where it isn't enabled."""
+    if not state.directive.settings.memory:
+        return []
+    return [_MEMORY, *(_memory_line(entry) for entry in state.memories.values())]
+
+
+def _memory_line(entry: Memory) -> str:
+    category = f" ({entry.category})" if entry.category else ""
+    more = " …" if len(entry.value) > MEMORY_SHOWN else ""
+    return f"- {entry.key}{category}: {entry.value[:MEMORY_SHOWN]}{more}"
 
 
 def _step_lines(steps: list[Step]) -> list[str]:

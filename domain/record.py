@@ -4,10 +4,26 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Annotated
 from uuid import UUID
 
-from domain.models import Directive, DirectiveStatus, PullRequest, State, Step, Task, Text, Value
+from pydantic import Field
+
+from domain.models import (
+    Answer,
+    Directive,
+    DirectiveStatus,
+    Memory,
+    Proposal,
+    PullRequest,
+    Question,
+    State,
+    Step,
+    Task,
+    Text,
+)
 from domain.spawn_task import Outcome
+from domain.value import Value
 
 
 class Event(Value):
@@ -52,7 +68,12 @@ class DirectiveRow(Value):
     planned: int
     bases: dict[int, str]
     given_plan: tuple[Step, ...]
+    proposal: Proposal | None = None
+    note: str = ""
+    memories: dict[str, Memory] = {}
+    questions: dict[UUID, Question] = {}
     pull_request: PullRequest | None
+    answered: dict[str, Answer] = {}
 
 
 class Facts(Value):
@@ -164,6 +185,12 @@ class DaemonReport(Value):
     """The tasks that it runs."""
 
 
+LOG_HEAD_BYTES = 2 * 1024 * 1024
+LOG_TAIL_BYTES = 6 * 1024 * 1024
+LOG_BYTES = LOG_HEAD_BYTES + LOG_TAIL_BYTES
+"""What the record keeps of an attempt's log: its beginning and its end (SPEC 6.11)."""
+
+
 class LogChunk(Value):
     """A piece of an attempt's log, named by where it starts: order and repeats don't matter (DESIGN 4)."""
 
@@ -174,3 +201,21 @@ class LogChunk(Value):
     offset: int
     """Bytes of the log before this chunk."""
     text: str
+
+
+class Artifact(Value):
+    """A named file that a task handed over (SPEC 1); it never goes through a workflow's history (DESIGN 4)."""
+
+    directive: UUID
+    task: UUID
+    attempt: int
+    name: Annotated[str, Field(min_length=1, max_length=200)]
+    content: str
+    """At most 1 MiB of text."""
+
+
+class DaemonWanted(Value):
+    """Which daemon may serve a task that others have refused (DESIGN 10)."""
+
+    owner: str
+    exclude: tuple[str, ...] = ()

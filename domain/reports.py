@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from domain.models import DirectiveStatus, StepStatus, Value
+from domain.models import DirectiveStatus, Question, StepStatus
+from domain.value import Value
 
 LATELY = timedelta(seconds=90)
 """A daemon reports every 30 s (DESIGN 4): three reports missed, and nobody should count on it."""
@@ -41,3 +42,30 @@ class DaemonSeen(Value):
     @property
     def reported_lately(self) -> bool:
         return self.silent_for < LATELY
+
+    @property
+    def free(self) -> int:
+        """The slots that hold no task; those of a daemon that has gone are nobody's."""
+        return max(self.capacity - len(self.running), 0) if self.reported_lately else 0
+
+
+class ArtifactSeen(Value):
+    """A line of a list of the files that a directive's tasks handed over."""
+
+    name: str
+    task: UUID
+    attempt: int
+    size: int
+    """Bytes of UTF-8, as far as the record keeps it."""
+    put_at: datetime
+    """By the database's clock."""
+
+
+class OpenQuestion(Value):
+    """A question that nobody has answered, and whose it is."""
+
+    directive: UUID
+    workflow_id: str
+    question: Question
+    asked_at: datetime
+    """When the record was told, by the database's clock."""

@@ -10,7 +10,8 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from domain.errors import Refused
-from domain.models import AgentChoice, Failure, FailureCategory, Limits, Step, TaskKind, Work
+from domain.models import Dependencies, Failure, FailureCategory, Memory, Question, Step, TaskKind, Work
+from domain.settings import AgentChoice, Limits
 
 VERSION = "1.0"
 REPORT_LIMIT = 4 * 1024
@@ -41,12 +42,17 @@ class KnownStep(Tolerant):
     finished: bool
     running: bool
     depends_on: tuple[UUID, ...] = ()
+    order_index: int = 0
 
 
 class CommandContext(Tolerant):
     """What the agent's `makima directive …` commands answer from (SPEC 3.1)."""
 
     steps: tuple[KnownStep, ...] = ()
+    memory_enabled: bool = False
+    memories: tuple[Memory, ...] = ()
+    answers: tuple[Question, ...] = ()
+    """This task's questions, with the answers that there are."""
 
 
 class SpawnTask(Tolerant):
@@ -80,6 +86,10 @@ class SpawnTask(Tolerant):
     settle: timedelta = timedelta(seconds=1)
     """Work that has lived for this long is reported as started."""
     context: CommandContext = CommandContext()
+    setup: tuple[str, ...] = ()
+    verify: tuple[str, ...] = ()
+    """In place of those of `.makima.toml` at the base commit (SPEC 6.5)."""
+    checkpoint_every: timedelta = timedelta(minutes=2)
 
     @field_validator("version")
     @classmethod
@@ -108,6 +118,19 @@ class PlanChanges(Tolerant):
 
     add: tuple[Step, ...] = ()
     remove: tuple[UUID, ...] = ()
+    set_deps: tuple[Dependencies, ...] = ()
+    """Of steps that exist already and have not started."""
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.add or self.remove or self.set_deps)
+
+
+class MemoryChange(Tolerant):
+    """What an agent set, or deleted: then `memory` is None."""
+
+    key: str
+    memory: Memory | None = None
 
 
 class Outcome(Tolerant):
@@ -123,6 +146,11 @@ class Outcome(Tolerant):
     """Planning and prepare: the commit that the generation starts from."""
     plan: PlanChanges | None = None
     wait_until: datetime | None = None
+    memories: tuple[MemoryChange, ...] = ()
+    pull_request_url: str = ""
+    """Where the agent says that it has opened one itself (SPEC 3.2)."""
+    questions: tuple[Question, ...] = ()
+    """Waiting: what the agent asks."""
     usage: Usage = Usage()
     warnings: tuple[str, ...] = ()
     daemon: str = ""
@@ -140,12 +168,12 @@ def failed(command: SpawnTask, category: FailureCategory, report: str) -> Outcom
     )
 
 
-def cut(report: str) -> str:
-    """`report` within 4 KiB of UTF-8 (SPEC 1), losing its beginning."""
+def cut(report: str, limit: int = REPORT_LIMIT) -> str:
+    """`report` within `limit` bytes of UTF-8 (SPEC 1: 4 KiB), losing its beginning."""
     encoded = report.encode()
-    if len(encoded) <= REPORT_LIMIT:
+    if len(encoded) <= limit:
         return report
-    return "… " + encoded[-REPORT_LIMIT + 8 :].decode(errors="ignore")
+    return "… " + encoded[-limit + 8 :].decode(errors="ignore")
 
 
 class Progress(Tolerant):
@@ -160,6 +188,8 @@ class Progress(Tolerant):
 class TaskStarted(Tolerant):
     """The daemon's signal that the work has lived for a second (SPEC 4.4)."""
 
+    name: str = ""
+    """The task's; first, because the Web UI shows only a signal's beginning."""
     task: UUID
     attempt: int
     delivery: str
@@ -180,6 +210,14 @@ class Delivery(Protocol):
 
     async def started(self) -> None:
         """Tell the directive that the work has started."""
+        ...
+
+    async def ask(self, question: Question) -> None:
+        """Show a question to people at once, while the agent still waits for the answer (SPEC 8.3); NotReachable."""
+        ...
+
+    async def answers(self) -> tuple[Question, ...]:
+        """This task's questions as they stand now, with the answers that there are; NotReachable."""
         ...
 
     async def confirm(self) -> None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from datetime import datetime
 from uuid import UUID
 
 from domain import names
-from domain.models import DirectiveStatus, State, Step, StepStatus, TaskKind, TaskStatus, Value
+from domain.models import DirectiveStatus, Proposal, Question, State, Step, StepStatus, TaskKind, TaskStatus
+from domain.questions import open_questions
+from domain.value import Value
 
 DETAILS_LIMIT = 16 * 1024
 
@@ -37,6 +40,28 @@ class StepView(Value):
     shipped: bool
 
 
+class ProposalView(Value):
+    """A plan that waits for approval (SPEC 2.4)."""
+
+    generation: int
+    steps: tuple[str, ...]
+    """The names of the steps that it adds."""
+    removed: tuple[str, ...]
+
+
+class QuestionView(Value):
+    """A question that waits for a person (SPEC 8.3)."""
+
+    id: UUID
+    task: str
+    """The name of the task that asks."""
+    text: str
+    choices: tuple[str, ...]
+    context: str
+    default: str
+    deadline: datetime | None
+
+
 class DirectiveView(Value):
     id: UUID
     workflow_id: str
@@ -52,6 +77,13 @@ class DirectiveView(Value):
     steps: tuple[StepView, ...]
     tasks: dict[str, str]
     """The planning, prepare and completion tasks: name → status."""
+    queue: str = ""
+    """Where its tasks wait for a daemon (SPEC 4.4)."""
+    proposal: ProposalView | None = None
+    questions: tuple[QuestionView, ...] = ()
+    """The open ones."""
+    memories: int = 0
+    """How many there are."""
 
 
 def view(state: State) -> DirectiveView:
@@ -76,7 +108,30 @@ def view(state: State) -> DirectiveView:
             for task in state.tasks.values()
             if task.step is None
         },
+        queue=_queue(state),
+        proposal=_proposal_view(state, state.proposal) if state.proposal else None,
+        questions=tuple(_question_view(state, question) for question in open_questions(state)),
+        memories=len(state.memories),
     )
+
+
+def _queue(state: State) -> str:
+    """Any daemon's of the owner, or the only one's that may serve the directive (SPEC 6.13)."""
+    directive = state.directive
+    only = directive.settings.on
+    return names.daemon_queue(directive.owner, only) if only else names.daemons_queue(directive.owner)
+
+
+def _proposal_view(state: State, proposal: Proposal) -> ProposalView:
+    removed = tuple(state.steps[step].name for step in proposal.remove if step in state.steps)
+    return ProposalView(
+        generation=proposal.generation, steps=tuple(step.name for step in proposal.add), removed=removed
+    )
+
+
+def _question_view(state: State, question: Question) -> QuestionView:
+    shown = question.model_dump(include=set(QuestionView.model_fields) - {"task"})
+    return QuestionView(**shown, task=state.tasks[question.task].name)
 
 
 def _task_label(name: str, round_: int) -> str:
@@ -101,7 +156,7 @@ def _step_view(state: State, step: Step) -> StepView:
         branch=step.work.branch if step.work else names.task_branch(task.name, task.id) if task else "",
         head_sha=step.work.head if step.work else "",
         daemon=task.daemon if task else "",
-        failure=f"{step.failure.category}: {step.failure.report}" if step.failure else "",
+        failure=_failure(step),
         waiting=waiting_reason(state, step),
         shipped=step.shipped,
     )
@@ -115,14 +170,13 @@ def waiting_reason(state: State, step: Step) -> str:
     if task and task.status is TaskStatus.WAITING:
         return task.reason
     if task and task.status is TaskStatus.PENDING and step.status is StepStatus.READY:
-        return f"waits for a daemon on queue {names.daemons_queue(state.directive.owner)}"
+        return f"waits for a daemon on queue {_queue(state)}"
     if step.status is StepStatus.READY:
         return "waits for a place among the steps in flight"
     if step.status is StepStatus.PENDING:
         waits = [state.steps[other].name for other in step.depends_on if not state.steps[other].status.satisfies]
-        return "waits for " + (
-            ", ".join(waits) or "the plan" if state.planned < state.generation else "an earlier phase"
-        )
+        rest = "the plan" if state.planned < state.generation else "an earlier phase"
+        return "waits for " + (", ".join(waits) or rest)
     return ""
 
 
@@ -181,15 +235,20 @@ def _block(title: str, items: list[str]) -> list[str]:
 
 
 def _detail(state: State, step: Step) -> str:
-    shown = _step_view(state, step)
+    # Made anew for every step in every workflow task: no StepView here, whose fields are mostly not shown.
+    task = state.tasks.get(names.step_task(step.id))
     notes = (
         step.name,
-        f"on {shown.daemon}" if step.status is StepStatus.RUNNING and shown.daemon else "",
-        f"attempt {shown.attempt}" if shown.attempt > 1 else "",
-        shown.waiting,
-        shown.failure[:200],
+        f"on {task.daemon}" if step.status is StepStatus.RUNNING and task and task.daemon else "",
+        f"attempt {task.attempt}" if task and task.attempt > 1 else "",
+        waiting_reason(state, step),
+        _failure(step)[:200],
     )
-    return ", ".join(_plain(note) for note in notes if note) + (f" `{shown.branch}`" if step.work else "")
+    return ", ".join(_plain(note) for note in notes if note) + (f" `{step.work.branch}`" if step.work else "")
+
+
+def _failure(step: Step) -> str:
+    return f"{step.failure.category}: {step.failure.report}" if step.failure else ""
 
 
 def _plain(text: str) -> str:

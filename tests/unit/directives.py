@@ -9,9 +9,11 @@ from uuid import UUID
 from domain.change import Change
 from domain.dispatch import spawn_command
 from domain.folding import fold_outcome, fold_started
-from domain.models import AgentChoice, Directive, Settings, State, Task, TaskKind, TaskStatus, Text, Timings, Work
-from domain.operations import Begin, Request, apply
+from domain.models import Directive, State, Task, TaskKind, TaskStatus, Text, Work
+from domain.operations import apply
 from domain.policy import advance
+from domain.requests import Begin, Request
+from domain.settings import AgentChoice, Settings, Timings
 from domain.spawn_task import Outcome, OutcomeStatus, PlanChanges, TaskStarted
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

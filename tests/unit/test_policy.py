@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from domain.errors import PlanRefused
 from domain.models import DirectiveStatus, Failure, FailureCategory, State, StepStatus, TaskKind
-from domain.operations import ChangeGoal
 from domain.plan import PlannedStep, add_steps, known_steps
+from domain.requests import ChangeGoal
 from domain.spawn_task import OutcomeStatus, PlanChanges
 from domain.view import details, view
 from tests.unit.directives import BASE, dispatchable, ended, granted, planned_state, started

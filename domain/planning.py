@@ -1,0 +1,114 @@
+"""How a plan becomes a directive's steps (SPEC 2.4, 3.5)."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from domain.change import Draft
+from domain.errors import PlanRefused, Refused
+from domain.models import Dependencies, Proposal, State, Step, StepStatus, Task, TaskKind
+from domain.plan import check, check_order, check_unfinished_texts
+from domain.size import check_size
+from domain.spawn_task import Outcome, PlanChanges
+
+
+class NoSteps(Refused):
+    """The first plan holds no step (SPEC 2.2)."""
+
+
+def fold_plan(draft: Draft, task: Task, outcome: Outcome) -> None:
+    """Carry out or propose the plan; nothing happens where a newer goal has come meanwhile.
+
+    Raises NoSteps, and Refused where the plan clashes with what has happened since the planner looked (SPEC 3.5).
+    """
+    state = draft.state
+    if task.generation != state.generation:
+        return
+    changes = outcome.plan or PlanChanges()
+    if task.kind is TaskKind.PREPARE:
+        changes = PlanChanges(add=state.given_plan)
+    if not changes.add and not state.steps:
+        raise NoSteps(f"the planner handed over no step: {outcome.summary or 'no reason given'}")
+    _check_against(state, changes)
+    plan = Proposal(
+        generation=task.generation,
+        add=changes.add,
+        remove=changes.remove,
+        set_deps=changes.set_deps,
+        base_commit=outcome.base_commit,
+    )
+    if state.directive.settings.require_approval:
+        draft.set(proposal=plan, given_plan=(), note="")
+        draft.event("plan proposed", f"generation {plan.generation}: {len(plan.add)} new steps", task=task.id)
+    else:
+        carry_out(draft, plan)
+
+
+def carry_out(draft: Draft, plan: Proposal) -> None:
+    """Make the plan's steps the directive's."""
+    bases = {**draft.state.bases, plan.generation: plan.base_commit}
+    draft.set(planned=plan.generation, bases=bases, given_plan=(), note="")
+    for identity in plan.remove:
+        _remove(draft, identity)
+    for step in plan.add:
+        draft.put_step(step.model_copy(update={"generation": plan.generation}))
+    for entry in plan.set_deps:
+        _set_dependencies(draft, entry)
+    draft.event("planned", f"generation {plan.generation}: {len(plan.add)} new steps")
+
+
+def check_proposal(state: State, plan: Proposal) -> None:
+    """Raise PlanRefused where a plan clashes with what has happened while it waited for its approval (SPEC 3.5)."""
+    _check_against(state, PlanChanges(add=plan.add, remove=plan.remove, set_deps=plan.set_deps))
+
+
+def _check_against(state: State, changes: PlanChanges) -> None:
+    """Reality may have moved since the planner looked (SPEC 3.5)."""
+    check(changes)
+    added = {step.id: step for step in changes.add}
+    if added.keys() & state.steps.keys():
+        raise PlanRefused("the plan adds a step whose id exists already")
+    kept = {
+        identity: step
+        for identity, step in state.steps.items()
+        if identity not in changes.remove or step.status.is_finished
+    }
+    for entry in changes.set_deps:
+        kept[entry.step] = _with_dependencies(state, kept, entry)
+    after = {**kept, **added}
+    for step in after.values():
+        for other in step.depends_on if not step.status.is_finished else ():
+            if other not in after:
+                name = state.steps[other].name if other in state.steps else str(other)
+                raise PlanRefused(f"step {step.name!r} depends on {name!r}, which the plan removes or doesn't have")
+    check_order(after.values())
+    planned = state.model_copy(update={"steps": after})
+    check_unfinished_texts(planned)
+    check_size(planned)
+
+
+def _with_dependencies(state: State, kept: dict[UUID, Step], entry: Dependencies) -> Step:
+    if entry.step not in kept:
+        raise PlanRefused(f"the plan sets the dependencies of step {entry.step}, which it removes or which isn't there")
+    step = state.steps[entry.step]
+    if not step.status.is_unstarted:
+        raise PlanRefused(f"step {step.name!r} is {step.status}: its dependencies can't be changed")
+    return step.model_copy(update={"depends_on": entry.depends_on})
+
+
+def _set_dependencies(draft: Draft, entry: Dependencies) -> None:
+    step = draft.state.steps.get(entry.step)
+    if step is None or not step.status.is_unstarted:  # a plan may have waited long for its approval
+        draft.event("dependencies dropped", f"the step is {step.status}" if step else "no such step", step=entry.step)
+        return
+    draft.step(entry.step, depends_on=entry.depends_on, blocked_by=())
+    draft.event("dependencies set", step=entry.step)
+
+
+def _remove(draft: Draft, identity: UUID) -> None:
+    step: Step | None = draft.state.steps.get(identity)
+    if step is None or step.status.is_finished:
+        draft.event("removal dropped", "the step has finished" if step else "no such step", step=identity)
+        return
+    draft.step(identity, status=StepStatus.CANCELLED, removed=True, blocked_by=())
+    draft.event("step removed", step=identity)

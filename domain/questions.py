@@ -1,0 +1,72 @@
+"""Questions of agents to people (SPEC 8.3): asked once, answered once, remembered for the attempt that asks again."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID, uuid5
+
+from domain.change import Draft
+from domain.errors import Refused
+from domain.models import Question, State, TaskStatus
+from domain.requests import AnswerQuestion
+
+MAX_OPEN = 20
+"""A directive's; an agent that asks more is told to go on without."""
+
+
+def question_id(task: UUID, text: str) -> UUID:
+    """The same question of the same task has the same id, however often the agent is started again."""
+    return uuid5(task, " ".join(text.split()))
+
+
+def open_questions(state: State) -> list[Question]:
+    """Those that nobody has answered, oldest deadline first."""
+    return [question for question in state.questions.values() if question.is_open]
+
+
+def ask(draft: Draft, asked: Question) -> None:
+    """Remember a new question; one that is known stays as it is."""
+    if asked.id in draft.state.questions or asked.task not in draft.state.tasks:
+        return
+    if len(open_questions(draft.state)) >= MAX_OPEN:
+        # Answered at once: dropped, the task would wait for nobody and be dispatched again without end.
+        no_more = f"nobody can be asked: {MAX_OPEN} questions are open already; decide yourself"
+        asked = asked.model_copy(update={"answer": asked.default or no_more, "answered_by": "makima"})
+    draft.set(questions={**draft.state.questions, asked.id: asked})
+    draft.event("question asked", asked.text[:500], task=asked.task)
+
+
+def answer_question(draft: Draft, request: AnswerQuestion) -> None:
+    """Answer one by a person, and wake the task that waits for it; Refused for an unknown or answered one."""
+    wanted = request.question.lower().replace("-", "")
+    found = [question for question in draft.state.questions.values() if question.id.hex.startswith(wanted)]
+    if len(found) != 1:
+        raise Refused(f"{request.question!r} means {len(found)} questions; `status` lists the open ones")
+    (question,) = found
+    if not question.is_open:
+        raise Refused(f"the question was answered by {question.answered_by}: {question.answer}")
+    if question.choices and request.answer not in question.choices:
+        raise Refused(f"the answer is one of: {', '.join(question.choices)}")
+    _settle(draft, question, request.answer, request.actor)
+
+
+def answer_by_default(draft: Draft) -> None:
+    """Questions whose deadline is over are answered by their default."""
+    for question in open_questions(draft.state):
+        if question.deadline and question.deadline <= draft.now:
+            _settle(draft, question, question.default, "default")
+
+
+def next_deadline(state: State) -> datetime | None:
+    """When the first open question answers itself."""
+    return min((question.deadline for question in open_questions(state) if question.deadline), default=None)
+
+
+def _settle(draft: Draft, question: Question, answer: str, by: str) -> None:
+    answered = question.model_copy(update={"answer": answer, "answered_by": by})
+    draft.set(questions={**draft.state.questions, question.id: answered})
+    draft.event("question answered", f"{by}: {answer}"[:500], task=question.task)
+    task = draft.state.tasks[question.task]
+    waits_for_more = any(other.task == question.task for other in open_questions(draft.state))
+    if task.status is TaskStatus.WAITING and not waits_for_more:
+        draft.task(task.id, wait_until=draft.now)

@@ -1,0 +1,144 @@
+"""What may be asked of a directive (SPEC 8.2): one frozen model for every action."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from domain.plan import PlannedStep
+
+Reference = Annotated[str, Field(min_length=1, max_length=200)]
+"""A step, by its id or by its name; the newest one of that name."""
+
+
+class Request(BaseModel):
+    """What every request carries."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    actor: str = "operator"
+
+
+class Begin(Request):
+    """Start a draft (SPEC 2.1)."""
+
+
+class ChangeGoal(Request):
+    """Another goal for a running directive, which plans it again (SPEC 8.1)."""
+
+    goal: Annotated[str, Field(min_length=1, max_length=64 * 1024)]
+
+
+class Replan(Request):
+    """Plan the same goal again."""
+
+    comment: Annotated[str, Field(max_length=16 * 1024)] = ""
+
+
+class Pause(Request):
+    """Start nothing new; queued tasks are called back, running ones end (drain) or are stopped, their work saved."""
+
+    now: bool = False
+
+
+class Resume(Request):
+    """Go on after a pause."""
+
+
+class Archive(Request):
+    """Cancel what runs, save its work, close (SPEC 2.9)."""
+
+
+class Approve(Request):
+    """Let the proposed plan be carried out (SPEC 2.4)."""
+
+
+class Reject(Request):
+    """Send the proposed plan back to the planner."""
+
+    comment: Annotated[str, Field(min_length=1, max_length=16 * 1024)]
+
+
+class AddStep(Request):
+    """Add one step to the newest generation."""
+
+    id: UUID
+    """Chosen by the caller, so that a repeated call is recognised."""
+    step: PlannedStep
+
+
+class StepRequest(Request):
+    """A request about one step."""
+
+    step: Reference
+
+
+class EditStep(StepRequest):
+    """Other texts for a step that doesn't run yet; None leaves one as it is."""
+
+    description: str | None = None
+    task_plan: str | None = None
+    order_index: int | None = None
+
+
+class RemoveStep(StepRequest):
+    """Take a step out of the plan (SPEC 4.5)."""
+
+
+class SetDependencies(StepRequest):
+    """Other dependencies for a step that doesn't run yet."""
+
+    depends_on: tuple[Reference, ...]
+
+
+class RetryStep(StepRequest):
+    """Run a failed or cancelled step again."""
+
+
+class SkipStep(StepRequest):
+    """Go on as if it were done."""
+
+
+class CompleteStep(StepRequest):
+    """Count it as completed by hand, with the commit that holds its work, if there is one (SPEC 4.5)."""
+
+    commit: Annotated[str, Field(pattern=r"^([0-9a-f]{40})?$")] = ""
+
+
+class FailStep(StepRequest):
+    """Count it as failed by hand."""
+
+    reason: Annotated[str, Field(min_length=1, max_length=4096)]
+
+
+class CancelStep(StepRequest):
+    """Stop it, its work saved; it can be retried."""
+
+
+class AnswerQuestion(Request):
+    """Answer a question of an agent's (SPEC 8.3), named by its id or a beginning of it."""
+
+    question: Annotated[str, Field(min_length=4, max_length=36)]
+    answer: Annotated[str, Field(max_length=16 * 1024)]
+
+
+class SetMemory(Request):
+    """Remember something for the directive's agents."""
+
+    key: Annotated[str, Field(min_length=1, max_length=200)]
+    value: str
+    category: Annotated[str, Field(max_length=100)] = ""
+
+
+class DeleteMemory(Request):
+    """Forget it."""
+
+    key: str
+
+
+class SetPullRequest(Request):
+    """Name the pull request that was opened by hand."""
+
+    url: Annotated[str, Field(pattern=r"^https?://\S+$", max_length=2048)]

@@ -1,0 +1,93 @@
+"""How a directive is run: fixed at its start, and the same for every test, machine and operator."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from domain.value import Value
+
+
+class AgentChoice(Value):
+    """Which agent of the daemon's settings does a kind of task, and with what."""
+
+    name: str
+    model: str = ""
+    arguments: tuple[str, ...] = ()
+
+
+class Limits(Value):
+    """What one attempt may use (SPEC 5.7); kept by the daemon."""
+
+    time: timedelta
+    no_output: timedelta = timedelta(minutes=15)
+
+
+class Timings(Value):
+    """Every interval of a directive (DESIGN 12), so that a test can shorten them without a patch."""
+
+    heartbeat: timedelta = timedelta(seconds=60)
+    """A daemon that is silent for this long is lost."""
+    pulse: timedelta = timedelta(seconds=5)
+    """How often the daemon beats; with the throttle it bounds how late a cancel arrives."""
+    settle: timedelta = timedelta(seconds=1)
+    """Work that has lived for this long is reported as started (SPEC 4.4)."""
+    redelivery: timedelta = timedelta(seconds=5)
+    """The first wait before an attempt is delivered again after its daemon was lost."""
+    cannot_serve: timedelta = timedelta(minutes=5)
+    """How long a task waits after every daemon refused it (SPEC 5.4)."""
+    planning_limit: timedelta = timedelta(hours=1)
+    step_limit: timedelta = timedelta(hours=4)
+    completion_limit: timedelta = timedelta(hours=1)
+    no_output: timedelta = timedelta(minutes=15)
+    schedule_to_start: timedelta = timedelta(seconds=60)
+    """How long a chosen daemon may take to take up a task (DESIGN 10)."""
+    checkpoint: timedelta = timedelta(minutes=2)
+    """At most this much unfinished work is repeated (SPEC 6.7)."""
+
+    @classmethod
+    def fast(cls) -> Timings:
+        """For tests and the demo: the same behaviour, in seconds."""
+        return cls(
+            heartbeat=timedelta(seconds=5),
+            pulse=timedelta(seconds=1),
+            settle=timedelta(milliseconds=200),
+            redelivery=timedelta(milliseconds=200),
+            cannot_serve=timedelta(seconds=3),
+            schedule_to_start=timedelta(seconds=5),
+            checkpoint=timedelta(seconds=1),
+        )
+
+
+class Completion(StrEnum):
+    """When finished steps are shipped though others failed or are blocked (SPEC 2.6)."""
+
+    PARTIAL = "partial"
+    ALL = "all"
+
+
+class Settings(Value):
+    """How a directive is run; fixed at its start."""
+
+    agent: AgentChoice = AgentChoice(name="shell")
+    planner: AgentChoice | None = None
+    """None: the plan was given with the directive."""
+    max_parallel_steps: Annotated[int, Field(ge=1, le=64)] = 8
+    max_attempts: Annotated[int, Field(ge=1, le=10)] = 2
+    max_deliveries: Annotated[int, Field(ge=1, le=20)] = 6
+    once: bool = False
+    fail_fast: bool = False
+    completion: Completion = Completion.PARTIAL
+    require_approval: bool = False
+    memory: bool = False
+    on: str = ""
+    """The only daemon that may serve it: where a local repository lies (SPEC 6.13)."""
+    setup: tuple[str, ...] = ()
+    verify: tuple[str, ...] = ()
+    """Commands in place of those of `.makima.toml` at the base commit (SPEC 6.5)."""
+    rest_at_events: Annotated[int, Field(ge=100, le=40_000)] = 20_000
+    """From so many history events on nothing new is started until the run has continued as new (DESIGN 6)."""
+    timings: Timings = Timings()

@@ -1,0 +1,162 @@
+"""What an operator may do with one step (SPEC 4.5, 8.2); each rule changes the draft or raises Refused."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from domain import names
+from domain.change import Draft
+from domain.errors import Refused
+from domain.models import Failure, FailureCategory, Step, StepStatus, TaskStatus, Work
+from domain.plan import add_steps, check_order, check_texts, check_unfinished_texts, known_steps
+from domain.requests import (
+    AddStep,
+    CancelStep,
+    CompleteStep,
+    EditStep,
+    FailStep,
+    RemoveStep,
+    RetryStep,
+    SetDependencies,
+    SkipStep,
+    StepRequest,
+)
+from domain.spawn_task import PlanChanges
+
+NOT_STARTED = (StepStatus.PENDING, StepStatus.READY, StepStatus.BLOCKED)
+
+
+def apply(draft: Draft, request: StepRequest | AddStep) -> None:
+    """Carry out `request`, or raise Refused."""
+    if isinstance(request, AddStep):
+        _add(draft, request)
+        return
+    rules: dict[type[StepRequest], Any] = {
+        EditStep: _edit,
+        RemoveStep: _remove,
+        SetDependencies: _set_dependencies,
+        RetryStep: _retry,
+        SkipStep: _skip,
+        CompleteStep: _complete,
+        FailStep: _fail,
+        CancelStep: _cancel,
+    }
+    rules[type(request)](draft, find(draft, request.step), request)
+
+
+def find(draft: Draft, reference: str) -> Step:
+    """The step of this id, else the newest one of this name; Refused where there is none."""
+    steps = draft.state.ordered_steps()
+    for step in reversed(steps):
+        if reference in (str(step.id), step.name):
+            return step
+    raise Refused(f"there is no step {reference!r}; `status` lists them")
+
+
+def _add(draft: Draft, request: AddStep) -> None:
+    state = draft.state
+    if request.id in state.steps:
+        return  # the same call again
+    generation = max(state.planned, 1)
+    if generation not in state.bases:
+        raise Refused("the first plan is not there yet: wait for it, then add steps")
+    known = known_steps(state)
+    changes = add_steps(PlanChanges(), [request.step], generation=generation, known=known, new_id=lambda: request.id)
+    siblings = [step for step in state.steps.values() if step.generation == generation]
+    if any(step.name == changes.add[0].name and not step.removed for step in siblings):
+        raise Refused(f"generation {generation} has a step named {changes.add[0].name!r} already")
+    step = changes.add[0].model_copy(update={"position": len(siblings)})
+    draft.put_step(step)
+    check_order(draft.state.steps.values())
+    check_unfinished_texts(draft.state)
+    draft.event("step added", step.name, step=step.id)
+
+
+def _edit(draft: Draft, step: Step, request: EditStep) -> None:
+    _require(step, NOT_STARTED, "edited")
+    wanted = {"description": request.description, "task_plan": request.task_plan, "order_index": request.order_index}
+    changed = {name: value for name, value in wanted.items() if value is not None}
+    check_texts(draft.step(step.id, **changed))
+    check_order(draft.state.steps.values())
+    check_unfinished_texts(draft.state)
+    _call_back(draft, step)  # a task that waits in the queue carries the old texts
+    draft.event("step edited", ", ".join(changed), step=step.id)
+
+
+def _remove(draft: Draft, step: Step, _: RemoveStep) -> None:
+    if step.status.satisfies or step.removed:
+        raise Refused(f"step {step.name!r} is {step.status} and can't be removed")
+    for other in draft.state.steps.values():
+        if step.id in other.depends_on and not other.status.is_finished:
+            raise Refused(f"step {other.name!r} depends on {step.name!r}: remove that one first")
+    draft.step(step.id, status=StepStatus.CANCELLED, removed=True, blocked_by=())
+    draft.event("step removed", step=step.id)
+
+
+def _set_dependencies(draft: Draft, step: Step, request: SetDependencies) -> None:
+    _require(step, NOT_STARTED, "given other dependencies")
+    others: tuple[UUID, ...] = tuple(dict.fromkeys(find(draft, reference).id for reference in request.depends_on))
+    removed = [draft.state.steps[other].name for other in others if draft.state.steps[other].removed]
+    if removed:
+        raise Refused(f"step {removed[0]!r} was removed: nothing can depend on it")
+    draft.step(step.id, depends_on=others)
+    check_order(draft.state.steps.values())
+    _call_back(draft, step)
+    draft.event("dependencies set", ", ".join(request.depends_on), step=step.id)
+
+
+def _retry(draft: Draft, step: Step, _: RetryStep) -> None:
+    _require(step, (StepStatus.FAILED, StepStatus.CANCELLED), "retried")
+    if step.removed:
+        raise Refused(f"step {step.name!r} was removed: add it anew")
+    draft.step(step.id, status=StepStatus.PENDING, failure=None)
+    draft.event("step retried", step=step.id)
+
+
+def _skip(draft: Draft, step: Step, _: SkipStep) -> None:
+    _require(step, (*NOT_STARTED, StepStatus.FAILED, StepStatus.CANCELLED), "skipped")
+    _call_back(draft, step)
+    draft.step(step.id, status=StepStatus.SKIPPED, blocked_by=(), removed=False)
+    draft.event("step skipped", step=step.id)
+
+
+def _complete(draft: Draft, step: Step, request: CompleteStep) -> None:
+    _require(step, (*NOT_STARTED, StepStatus.FAILED, StepStatus.CANCELLED), "completed by hand")
+    _call_back(draft, step)
+    base = draft.state.bases.get(step.generation, "")
+    work = Work(branch="", base=base, head=request.commit, commits=1) if request.commit else None
+    draft.step(step.id, status=StepStatus.COMPLETED, work=work, failure=None, blocked_by=(), removed=False)
+    draft.event("step completed by hand", request.commit, step=step.id)
+
+
+def _fail(draft: Draft, step: Step, request: FailStep) -> None:
+    _require(step, (*NOT_STARTED, StepStatus.RUNNING), "failed by hand")
+    _call_back(draft, step)
+    failure = Failure(category=FailureCategory.OPERATOR, report=request.reason)
+    draft.step(step.id, status=StepStatus.FAILED, failure=failure, blocked_by=())
+    draft.event("step failed by hand", request.reason[:500], step=step.id)
+
+
+def _cancel(draft: Draft, step: Step, _: CancelStep) -> None:
+    _require(step, (*NOT_STARTED, StepStatus.RUNNING), "cancelled")
+    _call_back(draft, step)
+    draft.step(step.id, status=StepStatus.CANCELLED, blocked_by=())
+    draft.event("step cancelled", step=step.id)
+
+
+def _require(step: Step, allowed: tuple[StepStatus, ...], what: str) -> None:
+    if step.status not in allowed:
+        hint = ": cancel it first" if step.status is StepStatus.RUNNING else ""
+        raise Refused(f"step {step.name!r} is {step.status} and can't be {what}{hint}")
+
+
+def _call_back(draft: Draft, step: Step) -> None:
+    """Its task, if it has one under way: the workflow cancels the activity, the daemon saves the work."""
+    task = draft.state.tasks.get(names.step_task(step.id))
+    if task is None or not task.status.is_live:
+        return
+    if task.status is TaskStatus.WAITING:
+        draft.task(task.id, status=TaskStatus.INTERRUPTED, wait_until=None)
+    else:
+        draft.task(task.id, unwanted=True)

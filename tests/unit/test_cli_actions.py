@@ -1,0 +1,199 @@
+"""From what an operator types to a typed request; no server answers here."""
+
+from __future__ import annotations
+
+import inspect
+import shlex
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import pytest
+import typer
+from temporalio.client import Client
+from typer.testing import CliRunner
+
+from cli import actions, steps
+from cli.actions import ACTIONS
+from cli.connections import Record
+from cli.operator import add_operator_commands
+from cli.splicing import spliced
+from domain.errors import NotReachable, Refused
+from domain.plan import PlannedStep
+from domain.requests import (
+    AnswerQuestion,
+    CompleteStep,
+    EditStep,
+    Pause,
+    Request,
+    SetDependencies,
+    SetMemory,
+    StepRequest,
+)
+from runtime.exit import run
+from starter import build_app
+
+
+class Nowhere:
+    """Connections to servers that are all away."""
+
+    owner = "me"
+    web_ui = None
+
+    async def temporal(self) -> Client:
+        raise NotReachable("Temporal is away")
+
+    def record(self) -> AbstractAsyncContextManager[Record]:
+        raise NotReachable("Postgres is away")
+
+
+def typed(*args: str) -> Any:
+    """What the command line does with `args` where no server answers: exit code and output."""
+
+    def leave(command: Any) -> None:
+        raise typer.Exit(run(lambda: command))
+
+    app = typer.Typer()
+    add_operator_commands(app, Nowhere(), leave)
+    return CliRunner().invoke(app, args)
+
+
+# Requests
+
+
+@pytest.mark.rule("8.2")
+def test_every_action_of_the_workflow_has_a_command_and_its_typed_request() -> None:
+    made = {inspect.signature(build, eval_str=True).return_annotation for _, build in ACTIONS}
+    every = {*Request.__subclasses__(), *StepRequest.__subclasses__()} - {StepRequest}
+    assert made == every
+    for update, build in ACTIONS:
+        takes = inspect.signature(update, eval_str=True).parameters["request"].annotation
+        assert takes is inspect.signature(build, eval_str=True).return_annotation
+
+
+def test_a_new_step_carries_an_id_and_reads_its_dependencies_at_commas() -> None:
+    request = steps.add_step("roof", task_plan="build it", depends_on="left wall, right wall,", order_index=2)
+    assert request.id.version == 4
+    assert request.step == PlannedStep(
+        name="roof", task_plan="build it", depends_on=("left wall", "right wall"), order_index=2
+    )
+
+
+@pytest.mark.parametrize(
+    ("made", "request_"),
+    [
+        (actions.pause(), Pause(now=False)),
+        (actions.pause(now=True), Pause(now=True)),
+        (actions.answer("91c0", "yes"), AnswerQuestion(question="91c0", answer="yes")),
+        (actions.memory_set("k", "v", "c"), SetMemory(key="k", value="v", category="c")),
+        (steps.set_deps("roof", ""), SetDependencies(step="roof", depends_on=())),
+        (steps.edit_step("roof", task_plan="t"), EditStep(step="roof", task_plan="t")),
+        (steps.complete_step("roof", "A" * 40), CompleteStep(step="roof", commit="a" * 40)),
+    ],
+)
+def test_what_is_typed_becomes_the_request(made: Request, request_: Request) -> None:
+    assert made == request_
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["edit-step", "3f2a", "roof"], "nothing to edit"),
+        (["complete-step", "3f2a", "roof", "--commit", "abc"], "40 hex digits"),
+        (["archive", "3f2a"], "add --yes"),
+        (["answer", "3f2a", "91", "yes"], "question: String should have at least 4 characters"),
+        (["set-pr", "3f2a", "not a url"], "url: "),
+        (["goal", "3f2a", ""], "goal: "),
+        (["recover"], "recover takes a directive's id, or --all"),
+        (["recover", "3f2a", "--all"], "recover takes a directive's id, or --all"),
+        (["start", "--title", "t", "--goal", "g", "--repo", "https://example.com/r"], "--planner NAME"),
+    ],
+)
+@pytest.mark.rule("9.3")
+def test_what_makes_no_sense_is_refused_before_anything_is_asked(args: list[str], said: str) -> None:
+    result = typed(*args)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert said in result.stderr
+
+
+@pytest.mark.parametrize(
+    "args",
+    [["reject", "3f2a"], ["add-step", "3f2a", "roof"], ["fail-step", "3f2a", "roof"], ["pause", "3f2a", "--what"]],
+)
+@pytest.mark.rule("9.3")
+def test_a_missing_or_unknown_option_is_a_usage_error(args: list[str]) -> None:
+    assert typed(*args).exit_code == 2
+
+
+@pytest.mark.parametrize("args", [["pause", "3f2a"], ["status", "3f2a"], ["list"], ["daemons"], ["recover", "--all"]])
+@pytest.mark.rule("9.3")
+def test_servers_that_are_away_are_exit_code_3_and_one_line(args: list[str]) -> None:
+    result = typed(*args)
+    assert (result.exit_code, result.stdout) == (3, "")
+    assert result.stderr.count("\n") == 1
+
+
+# Help
+
+
+def commands() -> list[tuple[str, Callable[..., Any], str]]:
+    found = []
+    for command in build_app().registered_commands:
+        assert command.callback is not None
+        name = command.name or command.callback.__name__
+        found.append((name, command.callback, command.help or inspect.getdoc(command.callback) or ""))
+    return found
+
+
+@pytest.mark.rule("9.3")
+def test_every_command_has_help_with_an_example_of_itself() -> None:
+    for name, _, text in commands():
+        example = text.partition("\n\nExample: ")[2]
+        assert example.startswith(f"starter.py {name}"), name
+
+
+def test_every_example_is_a_line_that_the_command_takes() -> None:
+    """Parsed by the shell's rules and run where no server answers: refused by nothing but their absence."""
+    for name, _, text in commands():
+        if name in ("up", "down"):
+            continue
+        args = shlex.split(text.partition("Example: starter.py ")[2].replace("$(git rev-parse HEAD)", "a" * 40))
+        if "--plan" in args:
+            continue  # names a file
+        assert typed(*args).exit_code == 3, name
+
+
+@pytest.mark.rule("9.3")
+def test_every_command_on_directives_speaks_json() -> None:
+    for name, callback, _ in commands():
+        if name not in ("up", "down"):
+            assert "as_json" in inspect.signature(callback).parameters, name
+
+
+# Splicing
+
+
+def test_a_spliced_command_takes_the_parameters_of_both_in_the_order_of_reading() -> None:
+    called = []
+
+    def body(first: str, made: Callable[[], Any], last: int = 1) -> None:
+        called.append((first, made(), last))
+
+    def build(middle: str, other: str = "o") -> str:
+        return middle + other
+
+    command = spliced(body, "made", build)
+    assert list(inspect.signature(command).parameters) == ["first", "middle", "other", "last"]
+    command(first="f", middle="m", other="x", last=2)
+    assert called == [("f", "mx", 2)]
+
+
+def test_what_is_wrong_with_the_parameters_is_said_where_the_command_handles_it() -> None:
+    def body(made: Callable[[], Any]) -> None:
+        with pytest.raises(Refused):
+            made()
+
+    def build(text: str) -> str:
+        raise Refused(text)
+
+    spliced(body, "made", build)(text="no")

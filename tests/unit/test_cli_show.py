@@ -1,0 +1,139 @@
+"""What the operator reads: waiting explained, plans to approve, open questions, lost directives."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import pytest
+
+from cli.directives import Look
+from cli.show import daemon_line, event_line, list_line, memory_lines, status_fields, status_lines, waiting_note
+from domain.models import DirectiveStatus, Memory, Proposal, Question, State, Step, StepStatus, TaskStatus
+from domain.reports import DirectiveSummary
+from domain.settings import Settings
+from domain.view import view
+from tests.unit.test_cli_start import daemon
+from tests.values import NOON, directive_with, event, with_step
+
+
+@pytest.fixture
+def waiting() -> State:
+    state = directive_with(steps=2).model_copy(update={"status": DirectiveStatus.ACTIVE, "planned": 1})
+    return with_step(state, next(iter(state.steps)), status=StepStatus.READY)
+
+
+@pytest.mark.rule("4.4")
+def test_waiting_names_the_queue_and_the_daemons_that_have_reported_lately(waiting: State) -> None:
+    note = waiting_note(view(waiting), [daemon("box", running=3), daemon("mac", running=9), daemon("old", silent=91)])
+    assert note == (
+        "waits on queue daemons/me; daemons that have reported lately: box (1 of 4 slots free), mac (0 of 4 slots free)"
+    )
+
+
+@pytest.mark.rule("4.4")
+def test_waiting_says_that_there_is_no_daemon(waiting: State) -> None:
+    note = waiting_note(view(waiting), [daemon("old", silent=91)])
+    assert note.startswith("waits on queue daemons/me: no daemon of owner 'me' has reported in the last 90 s")
+
+
+@pytest.mark.rule("4.4")
+def test_nothing_that_runs_or_rests_is_said_to_wait(waiting: State) -> None:
+    running = with_step(waiting, next(iter(waiting.steps)), status=StepStatus.RUNNING)
+    tasks = {task.id: task.model_copy(update={"status": TaskStatus.RUNNING}) for task in running.tasks.values()}
+    assert waiting_note(view(running.model_copy(update={"tasks": tasks})), []) == ""
+
+
+@pytest.mark.rule("6.13")
+def test_a_directive_of_one_daemon_waits_on_that_daemons_queue(waiting: State) -> None:
+    directive = waiting.directive.model_copy(update={"settings": Settings(on="box")})
+    shown = view(waiting.model_copy(update={"directive": directive}))
+    assert shown.queue == "daemon/me/box"
+    assert "on queue daemon/me/box" in shown.steps[0].waiting
+
+
+@pytest.mark.rule("4.4")
+def test_a_pending_step_names_the_steps_that_it_waits_for_in_every_phase() -> None:
+    state = directive_with(steps=2).model_copy(update={"planned": 1})
+    first, second = state.steps
+    state = with_step(state, second, depends_on=(first,))
+    assert view(state).steps[1].waiting == "waits for step 0"
+    assert view(state.model_copy(update={"generation": 2})).steps[1].waiting == "waits for step 0"
+    assert view(state.model_copy(update={"generation": 2})).steps[0].waiting == "waits for the plan"
+    assert view(state).steps[0].waiting == "waits for an earlier phase"
+
+
+@pytest.mark.rule("2.4")
+def test_a_plan_that_waits_for_approval_is_shown_by_its_steps(waiting: State) -> None:
+    removed = next(iter(waiting.steps.values()))
+    new = Step(id=uuid4(), generation=2, position=0, name="Tests", task_plan="write them")
+    proposal = Proposal(generation=2, add=(new,), remove=(removed.id,), base_commit="b" * 40)
+    look = Look(view(waiting.model_copy(update={"proposal": proposal})), live=True)
+    lines = status_lines(look, [], None)
+    assert "    + Tests" in lines
+    assert f"    - {removed.name}" in lines
+    assert status_fields(look, [], None)["proposal"] == {"generation": 2, "steps": ["Tests"], "removed": [removed.name]}
+
+
+@pytest.mark.rule("8.3")
+def test_open_questions_are_shown_with_the_command_that_answers_them(waiting: State) -> None:
+    task = next(iter(waiting.tasks))
+    asked = Question(
+        id=UUID("91c0" + "0" * 28),
+        task=task,
+        text="Which database?",
+        choices=("Postgres", "SQLite"),
+        default="SQLite",
+        deadline=NOON,
+    )
+    answered = asked.model_copy(update={"id": uuid4(), "text": "Old?", "answer": "yes"})
+    state = waiting.model_copy(update={"questions": {asked.id: asked, answered.id: answered}})
+    text = "\n".join(status_lines(Look(view(state), live=True), [], None))
+    assert "question 91c00000: Which database?" in text
+    assert "choices: Postgres, SQLite" in text
+    assert "answered with 'SQLite' at 2026-11-22 12:00 UTC" in text
+    assert f"starter.py answer {state.directive.id.hex[:8]} 91c00000 TEXT" in text
+    assert "Old?" not in text
+
+
+@pytest.mark.rule("9.2")
+def test_a_lost_directive_says_how_it_was_lost_and_what_helps(waiting: State) -> None:
+    look = Look(view(waiting), live=False, lost="terminated")
+    assert "(lost: terminated; recover goes on)" in "\n".join(status_lines(look, [], None))
+    summary = DirectiveSummary(
+        id=uuid4(),
+        workflow_id="directive-x",
+        title="X",
+        status=DirectiveStatus.ACTIVE,
+        reason="",
+        generation=1,
+        steps={},
+        updated_at=NOON,
+    )
+    assert list_line(summary, "terminated").endswith("(lost: terminated; recover goes on)")
+    assert "lost" not in list_line(summary)
+
+
+@pytest.mark.rule("9.3")
+def test_the_record_is_marked_as_such_where_no_worker_answers(waiting: State) -> None:
+    assert "from the record: no worker answered" in status_lines(Look(view(waiting), live=False), [], None)[2]
+
+
+def test_a_daemon_is_shown_with_its_agents_slots_and_last_contact() -> None:
+    line = "box  3 of 4 slots free, 1 running, last contact 2 s ago  [shell]"
+    assert daemon_line(daemon("box", silent=2.2, running=1)) == line
+    gone = daemon("box", silent=timedelta(hours=1).total_seconds(), running=1)
+    assert gone.free == 0
+    assert "gone" in daemon_line(gone)
+
+
+@pytest.mark.rule("9.1")
+def test_an_event_is_one_line_with_who_what_of_what_and_why() -> None:
+    step = uuid4()
+    line = event_line(event("step skipped", why="not\nneeded", step=step), {step: "roof"})
+    assert line == "2026-11-22 12:00:00  makima     step skipped: roof (not needed)"
+
+
+def test_a_memory_of_many_lines_is_set_in() -> None:
+    assert memory_lines(Memory(key="k", value="a\nb", category="c")) == ["k [c]: a", "    b"]
+    assert memory_lines(Memory(key="k", value="")) == ["k: "]

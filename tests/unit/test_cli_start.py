@@ -1,0 +1,113 @@
+"""From the options of `start` to a directive, and to the daemon that may serve it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from cli.new_directive import StartOptions, new_directive, placed
+from domain.errors import Refused
+from domain.models import DirectiveStatus
+from domain.reports import DaemonSeen
+from domain.settings import Completion, Settings, Timings
+from tests.values import NOON
+
+URL = "https://example.invalid/shop.git"
+
+
+def options(**given: Any) -> StartOptions:
+    return StartOptions(**{"title": "Add login", "goal": "Users log in", "repo": URL, "planner": "claude", **given})
+
+
+def daemon(name: str, silent: float = 1, running: int = 0) -> DaemonSeen:
+    return DaemonSeen(
+        name=name,
+        version="1",
+        agents=("shell",),
+        labels=(),
+        capacity=4,
+        running=tuple(UUID(int=number) for number in range(running)),
+        reported_at=datetime.fromtimestamp(0, NOON.tzinfo),
+        silent_for=timedelta(seconds=silent),
+    )
+
+
+@pytest.mark.rule("2.1")
+def test_the_options_make_a_draft_with_the_settings_that_were_typed() -> None:
+    state = new_directive(
+        options(
+            fail_fast=True,
+            completion=Completion.ALL,
+            require_approval=True,
+            memory=True,
+            on="box",
+            setup=["npm ci"],
+            verify=["npm test", "npm run lint"],
+            requirement=["Passwords are hashed"],
+            timings="fast",
+        ),
+        "me",
+    )
+    settings = state.directive.settings
+    assert state.status is DirectiveStatus.DRAFT
+    assert (settings.fail_fast, settings.completion, settings.require_approval) == (True, Completion.ALL, True)
+    assert (settings.memory, settings.on, settings.setup) == (True, "box", ("npm ci",))
+    assert settings.verify == ("npm test", "npm run lint")
+    assert settings.timings == Timings.fast()
+    assert state.directive.text.requirements == ("Passwords are hashed",)
+
+
+def test_what_is_not_typed_is_the_setting_of_every_directive() -> None:
+    settings = new_directive(options(planner="p"), "me").directive.settings
+    assert settings.planner is not None
+    assert settings.model_copy(update={"planner": None}) == Settings()
+
+
+def test_a_plan_may_be_given_together_with_the_planner_of_later_ones(tmp_path: Path) -> None:
+    plan = tmp_path / "plan.json"
+    plan.write_text('{"steps": [{"name": "floor", "task_plan": "lay it"}]}')
+    state = new_directive(options(plan=plan), "me")
+    assert [step.name for step in state.given_plan] == ["floor"]
+    assert state.directive.settings.planner is not None
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"planner": None}, "--planner NAME"),
+        ({"title": " "}, "title: "),
+        ({"base_branch": "a b"}, "is not a branch's name"),
+        ({"repo": "/there/is/no/such/folder"}, "there is no folder"),
+        ({"timings": "slow"}, "--timings is one of normal, fast"),
+        ({"max_parallel": 0}, "max_parallel_steps: "),
+        ({"plan": Path("/no/plan.json")}, "--plan /no/plan.json"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_with_its_name(given: dict[str, Any], said: str) -> None:
+    with pytest.raises(Refused, match=said):
+        new_directive(options(**given), "me")
+
+
+@pytest.mark.rule("6.13")
+def test_a_local_repository_is_served_by_the_only_daemon_there_is(tmp_path: Path) -> None:
+    draft = new_directive(options(repo=str(tmp_path)), "me")
+    assert placed(draft, [daemon("box"), daemon("old", silent=100)]).directive.settings.on == "box"
+    assert placed(draft, []).directive.settings.on == ""
+    with pytest.raises(Refused, match="the daemons box, mac: add --on NAME"):
+        placed(draft, [daemon("box"), daemon("mac")])
+
+
+@pytest.mark.rule("6.13")
+def test_a_local_repository_goes_where_on_says_though_its_path_is_not_here() -> None:
+    draft = new_directive(options(repo="/there/is/no/such/folder", on="mac"), "me")
+    assert placed(draft, [daemon("box")]).directive.settings.on == "mac"
+
+
+@pytest.mark.rule("6.13")
+def test_a_remote_repository_may_be_served_by_any_daemon() -> None:
+    draft = new_directive(options(), "me")
+    assert placed(draft, [daemon("box")]) == draft

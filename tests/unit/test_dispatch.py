@@ -1,0 +1,108 @@
+"""From a task to the command that a daemon gets (SPEC 5.2, 5.8), and the order in which steps are taken (4.3)."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import pytest
+from pydantic import ValidationError
+
+from domain.dispatch import spawn_command
+from domain.folding import fold_interrupted
+from domain.models import Failure, FailureCategory, Memory, State, TaskKind
+from domain.plan import PlannedStep, add_steps, known_steps
+from domain.prompts import PROMPT_LIMIT
+from domain.requests import ChangeGoal, SetMemory
+from domain.spawn_task import OutcomeStatus, PlanChanges, SpawnTask
+from tests.unit.directives import BASE, NOW, dispatchable, ended, granted, planned_state, settled
+
+
+def one_step(**fields: object) -> PlanChanges:
+    step = PlannedStep.model_validate({"name": "roof", "task_plan": "tiles", "description": "flat", **fields})
+    return add_steps(PlanChanges(), [step], generation=1, known=(), new_id=uuid4)
+
+
+def command_of(state: State) -> SpawnTask:
+    (task,) = dispatchable(state)
+    return spawn_command(state, task)
+
+
+@pytest.mark.rule("5.2")
+def test_a_command_survives_its_way_through_json_and_ignores_what_it_doesnt_know() -> None:
+    command = command_of(planned_state(one_step()))
+    newer = {**command.model_dump(mode="json"), "version": "1.9", "from_the_future": True}
+    assert SpawnTask.model_validate(newer) == command.model_copy(update={"version": "1.9"})
+
+
+@pytest.mark.rule("5.2")
+def test_a_newer_major_version_is_refused_clearly() -> None:
+    command = command_of(planned_state(one_step()))
+    with pytest.raises(ValidationError, match="this daemon understands up to 1"):
+        SpawnTask.model_validate({**command.model_dump(mode="json"), "version": "2.0"})
+
+
+@pytest.mark.rule("5.2")
+def test_a_step_without_dependencies_starts_from_its_generations_base() -> None:
+    command = command_of(planned_state(one_step()))
+    assert (command.base_commit, command.continue_from, command.merge) == (BASE, None, ())
+    assert command.target_branch == f"makima/house-roof-{command.task.hex[:8]}"
+    assert command.script == "tiles"
+
+
+@pytest.mark.rule("5.8")
+def test_a_steps_prompt_holds_its_parts_in_order() -> None:
+    state = planned_state(one_step(), memory=True)
+    state = granted(state, SetMemory(key="wood", value="oak beams"))
+    (task,) = dispatchable(state)
+    failure = Failure(category=FailureCategory.AGENT, report="fell off the ladder")
+    state = ended(state, task, status=OutcomeStatus.FAILED, failure=failure)
+    prompt = command_of(state).prompt
+    parts = ["House: roof", "flat", "tiles", "oak beams", "fell off the ladder", "makima directive fail"]
+    places = [prompt.index(part) for part in parts]
+    assert places == sorted(places)
+
+
+@pytest.mark.rule("5.8")
+@pytest.mark.rule("1")
+def test_a_prompt_stays_within_its_limit_and_keeps_goal_and_rules() -> None:
+    steps = [PlannedStep(name=f"{'n' * 190}{n}", task_plan="x") for n in range(200)]
+    state = planned_state(add_steps(PlanChanges(), steps, generation=1, known=(), new_id=uuid4), max_parallel_steps=64)
+    for _ in range(4):
+        for task in dispatchable(state):
+            failure = Failure(category=FailureCategory.AGENT, report="r" * 4000)
+            state = ended(state, task, status=OutcomeStatus.FAILED, failure=failure)
+    state = granted(state, ChangeGoal(goal="the newest goal"))
+    planner = next(task for task in state.live(TaskKind.PLANNING))
+    prompt = spawn_command(state, planner).prompt
+    assert len(prompt.encode()) <= PROMPT_LIMIT
+    assert "the newest goal" in prompt
+    assert "batch-add-steps" in prompt
+
+
+@pytest.mark.rule("4.3")
+def test_ready_steps_are_taken_by_generation_then_phase_then_place_in_the_plan() -> None:
+    first = [PlannedStep(name=name, task_plan="x") for name in ("a", "b", "c")]
+    state = planned_state(add_steps(PlanChanges(), first, generation=1, known=(), new_id=uuid4), max_parallel_steps=1)
+    state = granted(state, ChangeGoal(goal="more"))
+    planner = next(task for task in state.live(TaskKind.PLANNING))
+    second = [PlannedStep(name="d", task_plan="x", depends_on=("a",)), PlannedStep(name="e", task_plan="x")]
+    changes = add_steps(PlanChanges(), second, generation=2, known=known_steps(state), new_id=uuid4)
+    (held,) = state.live(TaskKind.STEP)
+    assert held.unwanted
+    state = settled(fold_interrupted(state, held, NOW).state)
+    state = ended(state, planner, plan=changes, base_commit=BASE)
+    taken = []
+    while tasks := [task for task in dispatchable(state) if task.step]:
+        (task,) = tasks
+        assert task.step is not None
+        taken.append(state.steps[task.step].name)
+        state = ended(state, task)
+    assert taken == ["a", "b", "c", "d", "e"]
+
+
+@pytest.mark.rule("1")
+def test_memories_reach_a_command_only_where_they_are_enabled() -> None:
+    enabled = granted(planned_state(one_step(), memory=True), SetMemory(key="k", value="v"))
+    assert command_of(enabled).context.memories == (Memory(key="k", value="v"),)
+    disabled = granted(planned_state(one_step()), SetMemory(key="k", value="v"))
+    assert command_of(disabled).context.memories == ()

@@ -1,0 +1,320 @@
+"""A machine drives the pure state with whatever operators, daemons and planners may do, and checks what must hold."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid5
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from domain import folding, policy, requests
+from domain.change import Change
+from domain.dispatch import spawn_command
+from domain.errors import PlanRefused
+from domain.models import Failure, FailureCategory, Question, State, StepStatus, Task, TaskKind, TaskStatus, Work
+from domain.operations import apply
+from domain.plan import PlannedStep, add_steps, known_steps
+from domain.questions import question_id
+from domain.record import Facts, restored, snapshot
+from domain.recovery import recovered
+from domain.settings import Completion
+from domain.size import MAX_STATE, state_size
+from domain.spawn_task import Outcome, OutcomeStatus, PlanChanges, TaskStarted
+from domain.view import details, view
+from tests.unit.directives import BASE, NOW, begun
+
+SPACE = UUID(int=42)
+FAILURE = Failure(category=FailureCategory.AGENT, report="no")
+STEP_REQUESTS: list[Any] = [
+    lambda name: requests.RetryStep(step=name),
+    lambda name: requests.SkipStep(step=name),
+    lambda name: requests.CancelStep(step=name),
+    lambda name: requests.CompleteStep(step=name),
+    lambda name: requests.CompleteStep(step=name, commit="c" * 40),
+    lambda name: requests.FailStep(step=name, reason="by hand"),
+    lambda name: requests.RemoveStep(step=name),
+    lambda name: requests.EditStep(step=name, task_plan="another"),
+]
+
+
+class DirectiveMachine(RuleBasedStateMachine):
+    """One directive; the set of running activities stands beside it, as in the workflow."""
+
+    state: State
+
+    @initialize(
+        parallel=st.integers(1, 4),
+        attempts=st.integers(1, 2),
+        approval=st.booleans(),
+        completion=st.sampled_from(Completion),
+    )
+    def begin(self, parallel: int, attempts: int, approval: bool, completion: Completion) -> None:
+        self.now = NOW
+        self.ids = 0
+        self.in_flight: dict[tuple[UUID, int, int], Task] = {}
+        self.recorded: set[UUID] = set()
+        self.completed: dict[UUID, Work | None] = {}
+        self.state = begun(
+            max_parallel_steps=parallel,
+            max_attempts=attempts,
+            require_approval=approval,
+            completion=completion,
+            memory=True,
+        )
+        self.react()
+
+    # what the workflow does after every event
+
+    def take(self, change: Change) -> None:
+        self.state = change.state
+
+    def react(self) -> None:
+        for _ in range(20):
+            before = self.state
+            self.take(policy.advance(self.state, self.now, recorded=99))
+            self.dispatch()
+            self.call_back()
+            if self.state == before:
+                return
+        raise AssertionError("the rules never come to rest")
+
+    def dispatch(self) -> None:
+        for task in self.state.live():
+            key = (task.id, task.attempt, task.dispatch)
+            if task.status is TaskStatus.PENDING and not task.unwanted and key not in self.in_flight:
+                self.check_start(task)
+                spawn_command(self.state, task)
+                self.in_flight[key] = task
+
+    def call_back(self) -> None:
+        for task in self.state.live():
+            if task.unwanted and (task.id, task.attempt, task.dispatch) not in self.in_flight:
+                self.take(folding.fold_interrupted(self.state, task, self.now))
+
+    def check_start(self, task: Task) -> None:
+        if task.step is None:
+            return
+        step = self.state.steps[task.step]
+        assert step.id not in self.completed, "no finished step runs again"
+        assert all(self.state.steps[other].status.satisfies for other in step.depends_on), "nothing starts too early"
+        assert self.state.status.value != "paused"
+
+    # what may happen
+
+    @rule(data=st.data(), size=st.integers(1, 5))
+    @precondition(lambda self: self.in_flight)
+    def an_activity_completes(self, data: st.DataObject, size: int) -> None:
+        self.an_activity_ends(data, size, "completed")
+
+    @rule(data=st.data(), size=st.integers(2, 6))
+    @precondition(lambda self: any(task.step is None for task in self.in_flight.values()))
+    def a_planner_or_completion_completes(self, data: st.DataObject, size: int) -> None:
+        key = data.draw(st.sampled_from(sorted(key for key, task in self.in_flight.items() if task.step is None)))
+        task = self.in_flight.pop(key)
+        self.take(folding.fold_outcome(self.state, task, self.outcome(task, size, "completed"), self.now))
+        self.react()
+
+    @rule(data=st.data(), size=st.integers(0, 4), outcome=st.sampled_from(["completed", "failed", "lost", "refused"]))
+    @precondition(lambda self: self.in_flight)
+    def an_activity_ends(self, data: st.DataObject, size: int, outcome: str) -> None:
+        key = data.draw(st.sampled_from(sorted(self.in_flight)))
+        task = self.in_flight.pop(key)
+        if outcome == "lost":
+            self.take(
+                folding.fold_broken(self.state, task, Failure(category=FailureCategory.LOST, report="x"), self.now)
+            )
+        elif outcome == "refused":
+            self.take(folding.fold_cannot_serve(self.state, task, "one", "no disk", self.now))
+        else:
+            self.take(folding.fold_outcome(self.state, task, self.outcome(task, size, outcome), self.now))
+        self.react()
+
+    @rule(data=st.data())
+    @precondition(lambda self: self.in_flight)
+    def an_activity_starts(self, data: st.DataObject) -> None:
+        task = self.in_flight[data.draw(st.sampled_from(sorted(self.in_flight)))]
+        started = TaskStarted(task=task.id, attempt=task.attempt, delivery="d" * 8, daemon="one")
+        self.take(folding.fold_started(self.state, started, self.now))
+        self.react()
+
+    @rule(data=st.data())
+    @precondition(lambda self: self.in_flight)
+    def an_agent_asks(self, data: st.DataObject) -> None:
+        key = data.draw(st.sampled_from(sorted(self.in_flight)))
+        task = self.in_flight.pop(key)
+        text = f"question {len(self.state.questions) % 3}"
+        question = Question(id=question_id(task.id, text), task=task.id, text=text)
+        outcome = Outcome(task=task.id, attempt=task.attempt, status=OutcomeStatus.WAITING, questions=(question,))
+        self.take(folding.fold_outcome(self.state, task, outcome, self.now))
+        self.react()
+
+    @rule(data=st.data())
+    @precondition(lambda self: any(task.unwanted for task in self.in_flight_now()))
+    def a_called_back_activity_ends(self, data: st.DataObject) -> None:
+        unwanted = [task for task in self.in_flight_now() if task.unwanted]
+        task = data.draw(st.sampled_from(unwanted))
+        del self.in_flight[task.id, task.attempt, task.dispatch]
+        self.take(folding.fold_interrupted(self.state, task, self.now))
+        self.react()
+
+    @rule()
+    def a_no_daemon_wait(self) -> None:
+        for key, task in list(self.in_flight.items()):
+            if self.state.tasks[task.id].refusals and task.dispatch == self.state.tasks[task.id].dispatch:
+                del self.in_flight[key]
+                self.take(folding.fold_no_daemon(self.state, task, self.now))
+        self.react()
+
+    @rule(minutes=st.integers(1, 20))
+    def time_passes(self, minutes: int) -> None:
+        self.now += timedelta(minutes=minutes)
+        self.react()
+
+    @rule(data=st.data(), make=st.sampled_from(STEP_REQUESTS))
+    @precondition(lambda self: self.state.steps)
+    def an_operator_touches_a_step(self, data: st.DataObject, make: Any) -> None:
+        self.ask(make(str(data.draw(st.sampled_from(sorted(self.state.steps))))))
+
+    @rule(
+        request=st.sampled_from(
+            [
+                requests.Pause(),
+                requests.Pause(now=True),
+                requests.Resume(),
+                requests.Resume(),
+                requests.ChangeGoal(goal="another"),
+                requests.Replan(comment="again"),
+                requests.Approve(),
+                requests.Approve(),
+                requests.Reject(comment="no"),
+                requests.SetMemory(key="a", value="b"),
+            ]
+        )
+    )
+    def an_operator_asks(self, request: requests.Request) -> None:
+        self.ask(request)
+
+    @rule(number=st.integers(0, 5))
+    def a_step_is_added(self, number: int) -> None:
+        names = [step.name for step in self.state.ordered_steps()]
+        step = PlannedStep(name=f"added {self.next_id().hex[:6]}", task_plan="x", depends_on=tuple(names[-number:][:1]))
+        self.ask(requests.AddStep(id=self.next_id(), step=step))
+
+    @rule(data=st.data())
+    @precondition(lambda self: any(question.is_open for question in self.state.questions.values()))
+    def a_question_is_answered(self, data: st.DataObject) -> None:
+        open_ones = [question for question in self.state.questions.values() if question.is_open]
+        question = data.draw(st.sampled_from(open_ones))
+        self.ask(requests.AnswerQuestion(question=str(question.id), answer="yes"))
+
+    @rule()
+    def temporals_data_is_lost(self) -> None:
+        """Recovered from the record: nothing is in flight, the state is what was written."""
+        write = snapshot(self.state, Facts(), "run", 1)
+        self.state = recovered(restored(write.row, write.steps, write.tasks))
+        self.in_flight.clear()
+        self.react()
+
+    # helpers
+
+    def in_flight_now(self) -> list[Task]:
+        now = [self.state.tasks[task.id] for task in self.in_flight.values()]
+        return [task for task in now if (task.id, task.attempt, task.dispatch) in self.in_flight]
+
+    def ask(self, request: requests.Request) -> None:
+        change = apply(self.state, request, self.now)
+        if isinstance(change, Change):
+            self.take(change)
+            self.react()
+
+    def next_id(self) -> UUID:
+        self.ids += 1
+        return uuid5(SPACE, str(self.ids))
+
+    def outcome(self, task: Task, size: int, kind: str) -> Outcome:
+        if kind == "failed":
+            return Outcome(task=task.id, attempt=task.attempt, status=OutcomeStatus.FAILED, failure=FAILURE)
+        done = Outcome(task=task.id, attempt=task.attempt, status=OutcomeStatus.COMPLETED)
+        if task.kind in (TaskKind.PLANNING, TaskKind.PREPARE):
+            return done.model_copy(update={"plan": self.plan(size), "base_commit": BASE})
+        head = task.id.hex[:32] + f"{task.attempt:08d}"
+        return done.model_copy(update={"work": Work(branch="b", base=BASE, head=head, commits=1)})
+
+    def plan(self, size: int) -> PlanChanges:
+        """A chain with side branches, the second half in a later phase, tied to a step that exists."""
+        known = known_steps(self.state)
+        new = [f"s{self.ids + n}" for n in range(size)]
+        self.ids += size
+        before = [step.name for step in known][-1:]
+        steps = [
+            PlannedStep(
+                name=name,
+                task_plan="x",
+                order_index=2 * n // max(size, 1),
+                depends_on=tuple(new[max(0, n - 2) : max(0, n - 1)] or before),
+            )
+            for n, name in enumerate(new)
+        ]
+        try:
+            changes = add_steps(PlanChanges(), steps, generation=1, known=known, new_id=self.next_id)
+        except PlanRefused:
+            return PlanChanges()
+        unfinished = [step.id for step in known if not step.finished]
+        return changes.model_copy(update={"remove": tuple(unfinished[:1]) if size == 3 else ()})
+
+    # what must hold
+
+    @invariant()
+    def nothing_recorded_is_lost(self) -> None:
+        assert self.recorded <= self.state.steps.keys()
+        self.recorded |= self.state.steps.keys()
+
+    @invariant()
+    def finished_work_stays_finished(self) -> None:
+        for identity, work in self.completed.items():
+            assert self.state.steps[identity].status is StepStatus.COMPLETED
+            assert self.state.steps[identity].work == work
+        for step in self.state.steps.values():
+            if step.status is StepStatus.COMPLETED:
+                self.completed.setdefault(step.id, step.work)
+
+    @invariant()
+    def status_is_explainable(self) -> None:
+        for step in view(self.state).steps:
+            if step.status in (StepStatus.PENDING, StepStatus.READY, StepStatus.BLOCKED):
+                assert step.waiting, f"{step.name} is {step.status} and nobody knows why"
+        assert details(self.state)
+
+    @invariant()
+    def progress_is_possible_or_the_reason_is_shown(self) -> None:
+        state = self.state
+        if state.status.value in ("planning", "active", "completing"):
+            moving = bool(self.in_flight) or policy.next_wake(state) is not None
+            asks = any(question.is_open for question in state.questions.values())
+            assert moving or asks or state.proposal, f"{state.status}, but nothing moves and nobody is asked"
+        if state.status.value == "paused":
+            assert state.reason
+
+    @invariant()
+    def at_most_the_allowed_number_is_in_flight(self) -> None:
+        started = [task for task in self.state.live(TaskKind.STEP) if task.status is not TaskStatus.WAITING]
+        assert len(started) <= self.state.directive.settings.max_parallel_steps
+
+    @invariant()
+    def the_record_gives_the_state_back(self) -> None:
+        write = snapshot(self.state, Facts(), "run", 1)
+        assert restored(write.row, write.steps, write.tasks) == self.state
+
+    @invariant()
+    def the_state_stays_within_its_size(self) -> None:
+        assert state_size(self.state) < MAX_STATE
+
+
+DirectiveMachine.TestCase.settings = settings(
+    max_examples=120, stateful_step_count=60, deadline=None, suppress_health_check=list(HealthCheck)
+)
+TestDirectiveMachine = pytest.mark.rule("4.1")(pytest.mark.rule("9.1")(DirectiveMachine.TestCase))
