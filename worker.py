@@ -31,12 +31,12 @@ def build_workers(client: Client, ledger: PostgresLedger) -> list[Worker]:
             client,
             task_queue=names.DIRECTIVES_QUEUE,
             workflows=[DirectiveWorkflow],
-            activities=[record.record_progress],
+            activities=[record.record_progress, record.pick_daemon],
         ),
         Worker(
             client,
             task_queue=names.TELEMETRY_QUEUE,
-            activities=[telemetry.append_task_log, telemetry.report_daemon],
+            activities=[telemetry.append_task_log, telemetry.put_artifact, telemetry.report_daemon],
             max_concurrent_activities=20,
         ),
     ]

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from typing import Any
+
 from temporalio import activity
-from temporalio.client import AsyncActivityCancelledError, Client
+from temporalio.client import AsyncActivityCancelledError, Client, WorkflowHandle, WorkflowQueryFailedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from domain import names
-from domain.errors import AttemptGone
+from domain.errors import AttemptGone, NotReachable
+from domain.models import Question
 from domain.spawn_task import Progress, SpawnTask, TaskStarted
 
 TASK_STARTED = "task_started"
+QUESTION_ASKED = "question_asked"
+QUESTIONS_OF = "questions_of"
+
+ANSWER_WITHIN = timedelta(seconds=10)
+"""A directive without a worker answers no query; its daemon asks again."""
 
 
 class TemporalDelivery:
@@ -33,14 +42,35 @@ class TemporalDelivery:
 
     async def started(self) -> None:
         signal = TaskStarted(
-            task=self._command.task, attempt=self._command.attempt, delivery=self._name, daemon=self._daemon
+            name=self._command.name,
+            task=self._command.task,
+            attempt=self._command.attempt,
+            delivery=self._name,
+            daemon=self._daemon,
         )
-        handle = self._client.get_workflow_handle(self._info.workflow_id or "", run_id=self._info.workflow_run_id)
         try:
-            await handle.signal(TASK_STARTED, signal)
+            await self._directive().signal(TASK_STARTED, signal)
         except RPCError as error:
             if error.status is not RPCStatusCode.NOT_FOUND:  # the directive is closed: the next heartbeat tells
-                raise
+                raise NotReachable(f"the directive was not told of the start: {error.message}") from error
+
+    async def ask(self, question: Question) -> None:
+        try:
+            await self._directive().signal(QUESTION_ASKED, question, rpc_timeout=ANSWER_WITHIN)
+        except RPCError as error:
+            raise NotReachable(f"the directive did not take a question: {error.message}") from error
+
+    async def answers(self) -> tuple[Question, ...]:
+        try:
+            asked: list[Question] = await self._directive().query(
+                QUESTIONS_OF, self._command.task, result_type=list[Question], rpc_timeout=ANSWER_WITHIN
+            )
+        except (RPCError, WorkflowQueryFailedError) as error:
+            raise NotReachable(f"the directive did not tell its answers: {error}") from error
+        return tuple(asked)
+
+    def _directive(self) -> WorkflowHandle[Any, Any]:
+        return self._client.get_workflow_handle(self._info.workflow_id or "", run_id=self._info.workflow_run_id)
 
     async def confirm(self) -> None:
         # activity.heartbeat() is throttled and proves nothing; this is a plain RPC (DESIGN 9).
@@ -52,4 +82,4 @@ class TemporalDelivery:
         except RPCError as error:
             if error.status is RPCStatusCode.NOT_FOUND:
                 raise AttemptGone("the attempt was given to another delivery") from error
-            raise
+            raise NotReachable(f"Temporal does not say whose the attempt is: {error.message}") from error

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from temporalio.client import Client
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.delivery import TemporalDelivery
 from activities.ports import Daemon
-from domain.errors import AttemptGone, CannotServe
+from domain.errors import AttemptGone, CannotServe, HandedBack
 from domain.spawn_task import Outcome, SpawnTask
 
 CANNOT_SERVE = "CannotServe"
+AT_ONCE = timedelta(milliseconds=100)
 
 
 class DaemonActivities:
@@ -28,7 +31,7 @@ class DaemonActivities:
         except CannotServe as refusal:
             raise ApplicationError(
                 str(refusal),
-                refusal.until,
+                self._name,
                 type=CANNOT_SERVE,
                 non_retryable=True,
                 category=ApplicationErrorCategory.BENIGN,
@@ -37,4 +40,8 @@ class DaemonActivities:
             raise ApplicationError(
                 str(gone), type="AttemptGone", non_retryable=True, category=ApplicationErrorCategory.BENIGN
             ) from gone
+        except HandedBack as stopped:
+            raise ApplicationError(
+                str(stopped), type="HandedBack", next_retry_delay=AT_ONCE, category=ApplicationErrorCategory.BENIGN
+            ) from stopped
         return outcome.model_copy(update={"daemon": self._name})

@@ -1,11 +1,11 @@
-"""The one write activity of the core queue (DESIGN 3)."""
+"""What the workflow asks of the record: one write activity, and which daemon to try next (DESIGN 3, 10)."""
 
 from __future__ import annotations
 
 from temporalio import activity
 
 from activities.ports import Ledger
-from domain.record import ProgressWrite, WriteAnswer
+from domain.record import DaemonWanted, ProgressWrite, WriteAnswer
 
 
 class LedgerActivities:
@@ -16,3 +16,8 @@ class LedgerActivities:
     async def record_progress(self, write: ProgressWrite) -> WriteAnswer:
         """Record all that changed in a directive since the write before, in one transaction."""
         return await self._ledger.record(write)
+
+    @activity.defn
+    async def pick_daemon(self, wanted: DaemonWanted) -> str | None:
+        """Name a daemon for a task that others have refused."""
+        return await self._ledger.pick_daemon(wanted)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from domain.record import DaemonReport, LogChunk, ProgressWrite, WriteAnswer
+from domain.record import Artifact, DaemonReport, DaemonWanted, LogChunk, ProgressWrite, WriteAnswer
 from domain.spawn_task import Delivery, Outcome, SpawnTask
 
 
@@ -14,17 +14,21 @@ class Daemon(Protocol):
     async def spawn(self, command: SpawnTask, delivery: Delivery) -> Outcome:
         """Run one delivery of an attempt to its end.
 
-        A failure of the work is an Outcome. Raises CannotServe where this daemon can't serve the task, AttemptGone where
-        the attempt is no longer this delivery's own; any other error is infrastructure's, and delivered again.
+        A failure of the work is an Outcome. Raises CannotServe where this daemon can't serve the task, AttemptGone
+        where the attempt is no longer this delivery's own; any other error is infrastructure's, and delivered again.
         """
         ...
 
 
 class Ledger(Protocol):
-    """The record of all directives, as the workflows write it."""
+    """The record of all directives, as the workflows write it and ask it."""
 
     async def record(self, write: ProgressWrite) -> WriteAnswer:
         """One transaction (DESIGN 3)."""
+        ...
+
+    async def pick_daemon(self, wanted: DaemonWanted) -> str | None:
+        """The daemon with the most free slots that may serve, None where none has reported lately."""
         ...
 
 
@@ -33,6 +37,10 @@ class Telemetry(Protocol):
 
     async def append_log(self, chunk: LogChunk) -> None:
         """Keep a piece of a log; the same piece twice is kept once."""
+        ...
+
+    async def put_artifact(self, artifact: Artifact) -> None:
+        """Keep a file that a task handed over; a later one of the same name takes its place."""
         ...
 
     async def report_daemon(self, report: DaemonReport) -> None:

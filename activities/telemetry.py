@@ -5,7 +5,7 @@ from __future__ import annotations
 from temporalio import activity
 
 from activities.ports import Telemetry
-from domain.record import DaemonReport, LogChunk
+from domain.record import Artifact, DaemonReport, LogChunk
 
 
 class TelemetryActivities:
@@ -16,6 +16,11 @@ class TelemetryActivities:
     async def append_task_log(self, chunk: LogChunk) -> None:
         """Keep a piece of an attempt's log."""
         await self._telemetry.append_log(chunk)
+
+    @activity.defn
+    async def put_artifact(self, artifact: Artifact) -> None:
+        """Keep a file that a task handed over."""
+        await self._telemetry.put_artifact(artifact)
 
     @activity.defn
     async def report_daemon(self, report: DaemonReport) -> None:

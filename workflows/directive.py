@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
+from temporalio.exceptions import ActivityError, ApplicationError, TimeoutType, is_cancelled_exception
 from temporalio.exceptions import TimeoutError as ActivityTimeout
 
 from workflows.operations import Operations
@@ -17,15 +17,18 @@ from workflows.state import GENERATION, OWNER, REPOSITORY, STATUS, DirectiveInpu
 with workflow.unsafe.imports_passed_through():
     from activities.completion import CompletionActivities
     from activities.dispatch import CANNOT_SERVE
+    from activities.ledger import LedgerActivities
     from activities.planning import PlanningActivities
     from activities.steps import StepActivities
-    from domain import folding, operations, policy
+    from domain import folding, policy, requests
     from domain.change import Change
     from domain.dispatch import spawn_command
     from domain.models import DirectiveStatus, Failure, FailureCategory, Task, TaskKind, TaskStatus
+    from domain.record import DaemonWanted
+    from domain.size import without_finished_texts
     from domain.spawn_task import Outcome, SpawnTask
     from domain.view import details
-    from workflows.options import daemon_activity
+    from workflows.options import PICK_DAEMON, daemon_activity
     from workflows.recorder import Recorder
 
 ACTIVITY: dict[TaskKind, Callable[[Any, SpawnTask], Awaitable[Outcome]]] = {
@@ -35,7 +38,9 @@ ACTIVITY: dict[TaskKind, Callable[[Any, SpawnTask], Awaitable[Outcome]]] = {
     TaskKind.COMPLETION: CompletionActivities.complete_directive,
 }
 
-HANDED_BACK = ("AttemptGone", "DaemonFull")
+REST_AT_BYTES = 20_000_000
+"""Bytes of history; the server ends a run at 50 MB."""
+HANDED_BACK = ("AttemptGone", "DaemonFull", "HandedBack")
 """Failures of a delivery that say nothing of the work: the attempt is dispatched again."""
 
 
@@ -47,29 +52,30 @@ class DirectiveWorkflow(Operations):
     def __init__(self, given: DirectiveInput) -> None:
         self.given = given
         self.state = given.state
-        self.recorder = Recorder()
+        self.recorder = Recorder(given.sequence, given.state.planned if given.sequence else 0)
         self.in_flight: dict[tuple[str, int, int], asyncio.Task[None]] = {}
         self.news = True
 
     @workflow.run
     async def run(self, given: DirectiveInput) -> DirectiveResult:
-        self.begin()
+        self.introduce()
         while not self.is_over():
             self.decide()
             self.start_tasks()
             self.call_back_tasks()
             self.show()
+            await self.continue_if_long()
             await self.something_happens()
         await self.recorder.finish()
         return DirectiveResult(
             status=self.state.status, generation=self.state.generation, pull_request=self.state.pull_request
         )
 
-    def begin(self) -> None:
-        """Make this run the one that the record knows; start a draft."""
+    def introduce(self) -> None:
+        """Make this run the one that the record knows; begin a draft that was created to be begun."""
         self.recorder.start(self)
         if self.given.begin and self.state.status is DirectiveStatus.DRAFT:
-            self._grant(operations.Begin())
+            self._grant(requests.Begin())
 
     def is_over(self) -> bool:
         """It is closed as soon as its status is final and nothing runs any more (SPEC 2.9)."""
@@ -77,7 +83,7 @@ class DirectiveWorkflow(Operations):
 
     def decide(self) -> None:
         """Let everything follow that follows by itself."""
-        self.take(policy.advance(self.state, workflow.now(), recorded=self.recorder.planned))
+        self.take(policy.advance(self.state, workflow.now(), recorded=self.recorder.planned, resting=self.must_rest()))
         self.news = False
 
     def start_tasks(self) -> None:
@@ -97,29 +103,44 @@ class DirectiveWorkflow(Operations):
 
     async def deliver(self, task: Task) -> None:
         """Run a task's attempt on some daemon, over as many deliveries as it takes, and fold in what came of it."""
+        chosen: str | None = None
         try:
+            chosen = await self.choose_daemon(task)
+            if chosen is None:
+                self.take(folding.fold_no_daemon(self.state, task, workflow.now()))
+                return
             outcome: Outcome = await workflow.execute_activity_method(
                 ACTIVITY[task.kind],
                 spawn_command(self.state, task),
-                **daemon_activity(self.state, task),
+                **daemon_activity(self.state, task, chosen),
             )
             self.take(folding.fold_outcome(self.state, task, outcome, workflow.now()))
         except (ActivityError, asyncio.CancelledError) as error:
-            self.take(self.ended_without_outcome(task, error))
+            self.take(self.ended_without_outcome(task, chosen or "", error))
         finally:
             del self.in_flight[_key(task)]
             self.news = True
 
-    def ended_without_outcome(self, task: Task, error: BaseException) -> Change:
+    async def choose_daemon(self, task: Task) -> str | None:
+        """Any daemon (""), the directive's only one, or, for a refused task, another one; None: none is left."""
+        only = self.state.directive.settings.on
+        if not task.refusals or only:
+            return None if only in task.refusals else only
+        wanted = DaemonWanted(owner=self.state.directive.owner, exclude=tuple(task.refusals))
+        return await workflow.execute_activity_method(LedgerActivities.pick_daemon, wanted, **PICK_DAEMON)
+
+    def ended_without_outcome(self, task: Task, chosen: str, error: BaseException) -> Change:
         """What an activity's failure means: called back, refused by its daemon, lost, or a defect of ours."""
         now = workflow.now()
         cause = error.__cause__
         if is_cancelled_exception(error):
             return folding.fold_interrupted(self.state, task, now)
         if isinstance(cause, ApplicationError) and cause.type == CANNOT_SERVE:
-            return folding.fold_cannot_serve(self.state, task, cause.message, until_of(cause), now)
+            return folding.fold_cannot_serve(self.state, task, daemon_of(cause), cause.message, now)
         if isinstance(cause, ApplicationError) and cause.type in HANDED_BACK:
             return folding.fold_interrupted(self.state, task, now)
+        if isinstance(cause, ActivityTimeout) and cause.type is TimeoutType.SCHEDULE_TO_START:
+            return folding.fold_cannot_serve(self.state, task, chosen, "did not take the task up in time", now)
         if isinstance(cause, ActivityTimeout):
             times = self.state.directive.settings.max_deliveries
             lost = Failure(category=FailureCategory.LOST, report=f"lost its daemon {times} times")
@@ -132,6 +153,28 @@ class DirectiveWorkflow(Operations):
         self.state = change.state
         self.recorder.remember(change.changed)
         self.news = True
+
+    def must_rest(self) -> bool:
+        """The history is so long that nothing may be started in it any more (DESIGN 6)."""
+        info = workflow.info()
+        limit = self.state.directive.settings.rest_at_events
+        return info.get_current_history_length() >= limit or info.get_current_history_size() >= REST_AT_BYTES
+
+    async def continue_if_long(self) -> None:
+        """Go on in a new run at the next quiet moment: no activity in flight, all recorded, no handler busy."""
+        if not (workflow.info().is_continue_as_new_suggested() or self.must_rest()) or self.in_flight:
+            return
+        if self.news or self.state.status.is_final or not self.recorder.is_written:
+            return
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        workflow.continue_as_new(
+            DirectiveInput(
+                state=without_finished_texts(self.state),
+                begin=False,
+                sequence=self.recorder.sequence,
+                searchable=self.given.searchable,
+            )
+        )
 
     def show(self) -> None:
         """Tell the Web UI where the directive stands (SPEC 9.2)."""
@@ -149,7 +192,7 @@ class DirectiveWorkflow(Operations):
             )
 
     async def something_happens(self) -> None:
-        """Wait for an outcome, an operator, a written plan or a due task; Cancel in the Web UI is archive (SPEC 9.2)."""
+        """Wait for an outcome, an operator, a written plan, a due task; Cancel in the Web UI is archive (SPEC 9.2)."""
         due = policy.next_wake(self.state)
         timeout = max(due - workflow.now(), timedelta(0)) if due else None
         try:
@@ -158,13 +201,12 @@ class DirectiveWorkflow(Operations):
             self.news = True
         except asyncio.CancelledError:
             if not self.state.status.is_final:
-                self._grant(operations.Archive(actor="web ui"))
+                self._grant(requests.Archive(actor="web ui"))
 
 
-def until_of(refusal: ApplicationError) -> datetime | None:
-    """When the daemon that refused says that asking it again makes sense."""
-    until = refusal.details[0] if refusal.details else None
-    return datetime.fromisoformat(until) if isinstance(until, str) else None
+def daemon_of(refusal: ApplicationError) -> str:
+    """The name of the daemon that refused, as it says itself."""
+    return str(refusal.details[0]) if refusal.details else "?"
 
 
 def _key(task: Task) -> tuple[str, int, int]:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
+    from pydantic import ValidationError
+
+    from domain import requests
     from domain.change import Change
-    from domain.folding import fold_started
-    from domain.models import State
-    from domain.operations import Answer, Archive, ChangeGoal, Refusal, Request, Resume, apply
+    from domain.folding import fold_question, fold_started
+    from domain.models import Answer, Question, State
+    from domain.operations import Refusal, apply, with_answer
     from domain.spawn_task import TaskStarted
     from domain.view import DirectiveView, view
 
@@ -28,32 +33,185 @@ class Operations:
         raise AssertionError("DirectiveWorkflow takes changes")
 
     @workflow.update
-    def change_goal(self, request: ChangeGoal) -> Answer:
+    def begin(self, request: requests.Begin) -> Answer:
+        return self._grant(request)
+
+    @begin.validator
+    def _may_begin(self, request: requests.Begin) -> None:
+        self._check(request)
+
+    @workflow.update
+    def change_goal(self, request: requests.ChangeGoal) -> Answer:
         return self._grant(request)
 
     @change_goal.validator
-    def _may_change_goal(self, request: ChangeGoal) -> None:
-        self._allow(request)
+    def _may_change_goal(self, request: requests.ChangeGoal) -> None:
+        self._check(request)
 
     @workflow.update
-    def resume(self, request: Resume) -> Answer:
+    def replan(self, request: requests.Replan) -> Answer:
+        return self._grant(request)
+
+    @replan.validator
+    def _may_replan(self, request: requests.Replan) -> None:
+        self._check(request)
+
+    @workflow.update
+    def pause(self, request: requests.Pause) -> Answer:
+        return self._grant(request)
+
+    @pause.validator
+    def _may_pause(self, request: requests.Pause) -> None:
+        self._check(request)
+
+    @workflow.update
+    def resume(self, request: requests.Resume) -> Answer:
         return self._grant(request)
 
     @resume.validator
-    def _may_resume(self, request: Resume) -> None:
-        self._allow(request)
+    def _may_resume(self, request: requests.Resume) -> None:
+        self._check(request)
 
     @workflow.update
-    def archive(self, request: Archive) -> Answer:
+    def archive(self, request: requests.Archive) -> Answer:
         return self._grant(request)
 
     @archive.validator
-    def _may_archive(self, request: Archive) -> None:
-        self._allow(request)
+    def _may_archive(self, request: requests.Archive) -> None:
+        self._check(request)
+
+    @workflow.update
+    def approve(self, request: requests.Approve) -> Answer:
+        return self._grant(request)
+
+    @approve.validator
+    def _may_approve(self, request: requests.Approve) -> None:
+        self._check(request)
+
+    @workflow.update
+    def reject(self, request: requests.Reject) -> Answer:
+        return self._grant(request)
+
+    @reject.validator
+    def _may_reject(self, request: requests.Reject) -> None:
+        self._check(request)
+
+    @workflow.update
+    def add_step(self, request: requests.AddStep) -> Answer:
+        return self._grant(request)
+
+    @add_step.validator
+    def _may_add_step(self, request: requests.AddStep) -> None:
+        self._check(request)
+
+    @workflow.update
+    def edit_step(self, request: requests.EditStep) -> Answer:
+        return self._grant(request)
+
+    @edit_step.validator
+    def _may_edit_step(self, request: requests.EditStep) -> None:
+        self._check(request)
+
+    @workflow.update
+    def remove_step(self, request: requests.RemoveStep) -> Answer:
+        return self._grant(request)
+
+    @remove_step.validator
+    def _may_remove_step(self, request: requests.RemoveStep) -> None:
+        self._check(request)
+
+    @workflow.update
+    def set_deps(self, request: requests.SetDependencies) -> Answer:
+        return self._grant(request)
+
+    @set_deps.validator
+    def _may_set_deps(self, request: requests.SetDependencies) -> None:
+        self._check(request)
+
+    @workflow.update
+    def retry_step(self, request: requests.RetryStep) -> Answer:
+        return self._grant(request)
+
+    @retry_step.validator
+    def _may_retry_step(self, request: requests.RetryStep) -> None:
+        self._check(request)
+
+    @workflow.update
+    def skip_step(self, request: requests.SkipStep) -> Answer:
+        return self._grant(request)
+
+    @skip_step.validator
+    def _may_skip_step(self, request: requests.SkipStep) -> None:
+        self._check(request)
+
+    @workflow.update
+    def complete_step(self, request: requests.CompleteStep) -> Answer:
+        return self._grant(request)
+
+    @complete_step.validator
+    def _may_complete_step(self, request: requests.CompleteStep) -> None:
+        self._check(request)
+
+    @workflow.update
+    def fail_step(self, request: requests.FailStep) -> Answer:
+        return self._grant(request)
+
+    @fail_step.validator
+    def _may_fail_step(self, request: requests.FailStep) -> None:
+        self._check(request)
+
+    @workflow.update
+    def cancel_step(self, request: requests.CancelStep) -> Answer:
+        return self._grant(request)
+
+    @cancel_step.validator
+    def _may_cancel_step(self, request: requests.CancelStep) -> None:
+        self._check(request)
+
+    @workflow.update
+    def answer(self, request: requests.AnswerQuestion) -> Answer:
+        return self._grant(request)
+
+    @answer.validator
+    def _may_answer(self, request: requests.AnswerQuestion) -> None:
+        self._check(request)
+
+    @workflow.update
+    def set_memory(self, request: requests.SetMemory) -> Answer:
+        return self._grant(request)
+
+    @set_memory.validator
+    def _may_set_memory(self, request: requests.SetMemory) -> None:
+        self._check(request)
+
+    @workflow.update
+    def delete_memory(self, request: requests.DeleteMemory) -> Answer:
+        return self._grant(request)
+
+    @delete_memory.validator
+    def _may_delete_memory(self, request: requests.DeleteMemory) -> None:
+        self._check(request)
+
+    @workflow.update
+    def set_pr(self, request: requests.SetPullRequest) -> Answer:
+        return self._grant(request)
+
+    @set_pr.validator
+    def _may_set_pr(self, request: requests.SetPullRequest) -> None:
+        self._check(request)
 
     @workflow.signal
     def task_started(self, started: TaskStarted) -> None:
         self.take(fold_started(self.state, started, workflow.now()))
+
+    @workflow.signal
+    def question_asked(self, question: Question) -> None:
+        self.take(fold_question(self.state, question, workflow.now()))
+
+    @workflow.signal
+    def goal_changed(self, goal: str | dict[str, str]) -> None:
+        """From the Web UI: the goal as a plain string, or an object as the update takes it (SPEC 8.1)."""
+        self._wish(requests.ChangeGoal, {"goal": goal} if isinstance(goal, str) else goal)
 
     @workflow.query
     def status(self) -> DirectiveView:
@@ -63,12 +221,39 @@ class Operations:
     def state_now(self) -> State:
         return self.state
 
-    def _grant(self, request: Request) -> Answer:
-        self.take(self._allow(request))
-        return Answer(status=self.state.status, generation=self.state.generation)
+    @workflow.query
+    def questions_of(self, task: UUID) -> list[Question]:
+        return [question for question in self.state.questions.values() if question.task == task]
 
-    def _allow(self, request: Request) -> Change:
+    def _check(self, request: requests.Request) -> None:
+        """An id that was answered before is granted again without another effect (SPEC 8.2)."""
+        if self._earlier_answer() is None:
+            self._allow(request)
+
+    def _grant(self, request: requests.Request) -> Answer:
+        if (earlier := self._earlier_answer()) is not None:
+            return earlier
+        before = self.state
+        self.take(self._allow(request))
+        added = next(iter(self.state.steps.keys() - before.steps.keys()), None)
+        answer = Answer(status=self.state.status, generation=self.state.generation, step=added)
+        if (update := workflow.current_update_info()) is not None:
+            self.state = with_answer(self.state, update.id, answer)
+        return answer
+
+    def _earlier_answer(self) -> Answer | None:
+        update = workflow.current_update_info()
+        return self.state.answered.get(update.id) if update else None
+
+    def _allow(self, request: requests.Request) -> Change:
         change = apply(self.state, request, workflow.now())
         if isinstance(change, Refusal):
             raise ApplicationError(change.reason, type="Refused", non_retryable=True)
         return change
+
+    def _wish(self, request: type[requests.Request], fields: dict[str, str]) -> None:
+        """A signal can't be refused to its sender's face: what makes no sense is left out, with a log line."""
+        try:
+            self._grant(request.model_validate({"actor": "web ui", **fields}))
+        except (ValidationError, ApplicationError) as error:
+            workflow.logger.warning("signal ignored: %s", " ".join(str(error).split()))

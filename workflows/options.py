@@ -9,7 +9,8 @@ from temporalio.common import Priority, RetryPolicy
 from temporalio.workflow import ActivityCancellationType
 
 from domain import names
-from domain.models import Settings, State, Task, TaskKind
+from domain.models import State, Task, TaskKind
+from domain.settings import Settings
 
 GRACE_BEYOND_LIMIT = timedelta(minutes=30)
 """The daemon keeps a task's limit itself and returns; Temporal's own timeout, which it would retry, comes later."""
@@ -18,14 +19,16 @@ PRIORITY = {TaskKind.PREPARE: 1, TaskKind.PLANNING: 1, TaskKind.COMPLETION: 2, T
 """The planner before steps (SPEC 5.1)."""
 
 
-def daemon_activity(state: State, task: Task) -> dict[str, Any]:
-    """The options of the activity that runs a task's attempt on any daemon of the owner."""
+def daemon_activity(state: State, task: Task, chosen: str) -> dict[str, Any]:
+    """The options of the activity that runs a task's attempt, on any daemon of the owner or on the `chosen` one."""
     settings = state.directive.settings
+    owner = state.directive.owner
     timings = settings.timings
     limit = {TaskKind.STEP: timings.step_limit, TaskKind.COMPLETION: timings.completion_limit}
     return {
         "activity_id": names.activity_id(task.kind, task.id, task.attempt, task.dispatch),
-        "task_queue": names.daemons_queue(state.directive.owner),
+        "task_queue": names.daemon_queue(owner, chosen) if chosen else names.daemons_queue(owner),
+        "schedule_to_start_timeout": timings.schedule_to_start if task.refusals else None,
         "summary": names.step_name_line(state.steps[task.step].name if task.step else task.name),
         "start_to_close_timeout": limit.get(task.kind, timings.planning_limit) + GRACE_BEYOND_LIMIT,
         "heartbeat_timeout": timings.heartbeat,
@@ -45,9 +48,17 @@ def _deliveries(settings: Settings) -> RetryPolicy:
     )
 
 
+PICK_DAEMON: dict[str, Any] = {
+    "start_to_close_timeout": timedelta(seconds=10),
+    "retry_policy": RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=10)),
+    "summary": "pick another daemon",
+}
+
 RECORD_PROGRESS: dict[str, Any] = {
     "start_to_close_timeout": timedelta(seconds=30),
     "retry_policy": RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=10)),
-    "summary": "record",
 }
 """A Postgres outage is a visible retry without end (DESIGN 3)."""
+
+BETWEEN_WRITES = timedelta(milliseconds=200)
+"""How far apart the writes of one directive are at least; what changes meanwhile shares the next one (DESIGN 3)."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
+from datetime import timedelta
 from typing import Protocol
 
 from temporalio import workflow
@@ -11,8 +13,8 @@ with workflow.unsafe.imports_passed_through():
     from activities.ledger import LedgerActivities
     from domain import record
     from domain.models import State
-    from domain.record import Changed, Verdict, WriteAnswer
-    from workflows.options import RECORD_PROGRESS
+    from domain.record import Changed, ProgressWrite, Verdict, WriteAnswer
+    from workflows.options import BETWEEN_WRITES, RECORD_PROGRESS
 
 
 class Recorded(Protocol):
@@ -23,19 +25,32 @@ class Recorded(Protocol):
 
 
 class Recorder:
-    """The writes of one run. Their key is (run id, sequence); its first one is a snapshot."""
+    """The writes of one run; what they build on is docs/decisions/0003-resync.md."""
 
-    def __init__(self) -> None:
-        self.planned = 0
+    def __init__(self, sequence: int, planned: int) -> None:
+        """`sequence`: the last write of the run before, 0 where this run has to introduce itself by a snapshot."""
+        self.planned = planned
         """The newest generation whose plan the ledger holds."""
+        self.sequence = sequence
         self._unwritten = Changed()
-        self._dirty = True
-        self._snapshot = True
-        self._sequence = 0
+        self._snapshot = sequence == 0
+        self._dirty = self._snapshot
+        self._was_reset = False
+        self._next_write = workflow.now()
+        self._writing = False
+        self._finishing = False
         self._writer: asyncio.Task[None] | None = None
 
     def start(self, directive: Recorded) -> None:
+        """Write from now on, in the background."""
         self._writer = asyncio.create_task(self._write_for_ever(directive))
+        loop = asyncio.get_running_loop()
+
+        def note_reset(_: int) -> None:
+            loop.call_soon(self._note_reset)
+
+        # A reset run that only waits has nothing to tell; without this the record would go on showing the dead run.
+        workflow.register_random_seed_callback(note_reset)
 
     def remember(self, changed: Changed) -> None:
         """Gather what the next write has to tell."""
@@ -43,30 +58,72 @@ class Recorder:
             self._unwritten += changed
             self._dirty = True
 
+    @property
+    def is_written(self) -> bool:
+        """The ledger holds everything that has happened."""
+        return not (self._has_news or self._writing)
+
+    @property
+    def _has_news(self) -> bool:
+        return self._dirty or self._was_reset
+
     async def finish(self) -> None:
-        """Wait until all is written, and write no more."""
-        await workflow.wait_condition(lambda: not self._dirty)
+        """Wait until all is written, and write no more; a Cancel must not cut this short."""
+        self._finishing = True
+        while not self.is_written:
+            try:
+                await workflow.wait_condition(lambda: self.is_written)
+            except asyncio.CancelledError:
+                continue
         if self._writer:
             self._writer.cancel()
 
+    def _note_reset(self) -> None:
+        self._was_reset = True
+
     async def _write_for_ever(self, directive: Recorded) -> None:
+        """Only when the rules have come to rest, so that an outcome and what follows from it are one write."""
         while True:
-            await workflow.wait_condition(lambda: self._dirty)
+            await workflow.wait_condition(lambda: self._has_news and (self._finishing or not directive.news))
+            self._writing = True
+            await self._gather(directive)
             await self._write(directive)
+            self._writing = False
+
+    async def _gather(self, directive: Recorded) -> None:
+        """Let what follows quickly share a write, unless the directive can't go on or close without it.
+
+        A write's answer is a workflow task of its own: with one for every step of a fast chain, hops were a quarter
+        longer (docs/benchmarks.md). A change by itself is written at once, without a timer.
+        """
+        pause = self._next_write - workflow.now()
+        if pause > timedelta(0) and not self._is_awaited(directive):
+            with suppress(TimeoutError):
+                await workflow.wait_condition(
+                    lambda: self._is_awaited(directive), timeout=pause, timeout_summary="gather changes"
+                )
+
+    def _is_awaited(self, directive: Recorded) -> bool:
+        return self._finishing or directive.state.planned > self.planned
 
     async def _write(self, directive: Recorded) -> None:
-        changed, self._unwritten = self._unwritten, Changed()
-        state = directive.state
-        key = (workflow.info().run_id, self._sequence + 1)
-        write = record.snapshot(state, changed.facts, *key) if self._snapshot else record.write(state, changed, *key)
+        if self._was_reset:
+            self._was_reset, self._snapshot = False, True
+        changed, self._unwritten, self._dirty = self._unwritten, Changed(), False
+        planned = directive.state.planned
         answer: WriteAnswer = await workflow.execute_activity_method(
-            LedgerActivities.record_progress, write, **RECORD_PROGRESS
+            LedgerActivities.record_progress, self._made(directive.state, changed), **RECORD_PROGRESS
         )
-        self._sequence = answer.sequence
+        self.sequence = answer.sequence
+        self._next_write = workflow.now() + BETWEEN_WRITES
         self._snapshot = answer.verdict is Verdict.RESYNC
         if self._snapshot:
             self._unwritten = changed + self._unwritten
+            self._dirty = True
         else:
-            self.planned = max(self.planned, state.planned)
+            self.planned = max(self.planned, planned)
             directive.news = True
-        self._dirty = self._snapshot or self._unwritten != Changed()
+
+    def _made(self, state: State, changed: Changed) -> ProgressWrite:
+        key = (workflow.info().run_id, self.sequence + 1)
+        return record.snapshot(state, changed.facts, *key) if self._snapshot else record.write(state, changed, *key)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from temporalio.common import SearchAttributeKey
 
-from domain.models import DirectiveStatus, PullRequest, State, Value
+from domain.models import DirectiveStatus, PullRequest, State
+from domain.value import Value
 
 
 class DirectiveInput(Value):
@@ -13,6 +14,8 @@ class DirectiveInput(Value):
     state: State
     begin: bool = True
     """Begin a draft at once (SPEC 2.1: `start` creates and begins in one go)."""
+    sequence: int = 0
+    """The last write of the run before this one, 0 where there was none, or nobody knows (DESIGN 3)."""
     searchable: bool = True
     """The search attributes below are registered in the namespace (DESIGN 15)."""
 

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from uuid import uuid4
 
-from domain.operations import Archive, ChangeGoal
-from tests.workflows.scripted import Handle, Surroundings, planned, until_status
+from domain import requests
+from domain.errors import CannotServe
+from domain.models import FailureCategory, Question
+from domain.plan import PlannedStep
+from domain.questions import question_id
+from domain.spawn_task import Outcome, OutcomeStatus, SpawnTask, failed
+from tests.workflows.scripted import Handle, Surroundings, planned, until, until_status, work_of
 from workflows.directive import DirectiveWorkflow
 
 DIAMOND = planned(("floor", []), ("left", ["floor"]), ("right", ["floor"]), ("roof", ["left", "right"]))
@@ -26,18 +32,102 @@ async def goal_change(world: Surroundings) -> Handle:
     free = world.daemon.hold("floor")
     handle = await world.start(world.directive())
     await world.daemon.arrived["floor"].wait()
-    await handle.execute_update(DirectiveWorkflow.change_goal, ChangeGoal(goal="A house with a pool"))
+    change = requests.ChangeGoal(goal="A house with a pool")
+    await handle.execute_update(DirectiveWorkflow.change_goal, change)
     free.set()
     await until_status(handle, "idle")
     return await archived(handle)
 
 
+async def steered(world: Surroundings) -> Handle:
+    """A draft, approval, a failure, every kind of touch by an operator, a pause, an archive."""
+    world.daemon.plans = [planned(("a", []), ("b", ["a"]), ("c", []), ("d", ["c"]))]
+    world.daemon.endings |= {"a": fails, "c": fails}
+    handle = await world.start(world.directive(require_approval=True, max_attempts=1, memory=True), begin=False)
+    await handle.execute_update(DirectiveWorkflow.begin, requests.Begin())
+    await until_reason(handle, "waits for approval")
+    await handle.execute_update(DirectiveWorkflow.approve, requests.Approve())
+    await until_steps(handle, b="blocked", d="blocked")
+    del world.daemon.endings["a"]
+    await handle.execute_update(DirectiveWorkflow.pause, requests.Pause(now=True))
+    await handle.execute_update(DirectiveWorkflow.retry_step, requests.RetryStep(step="a"))
+    await handle.execute_update(DirectiveWorkflow.skip_step, requests.SkipStep(step="c"))
+    await handle.execute_update(DirectiveWorkflow.edit_step, requests.EditStep(step="d", task_plan="x"))
+    step = PlannedStep(name="e", task_plan="x", depends_on=("d",))
+    await handle.execute_update(DirectiveWorkflow.add_step, requests.AddStep(id=uuid4(), step=step))
+    await handle.execute_update(DirectiveWorkflow.set_memory, requests.SetMemory(key="k", value="v"))
+    await handle.execute_update(DirectiveWorkflow.resume, requests.Resume())
+    await until_steps(handle, b="completed", d="completed", e="completed")
+    return await archived(handle)
+
+
+async def refused_and_asked(world: Surroundings) -> Handle:
+    """A daemon refuses, another is picked; an agent asks and is answered."""
+    world.daemon.plans = [planned(("floor", []))]
+    calls = 0
+
+    async def refuses_then_asks(command: SpawnTask) -> Outcome:
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            raise CannotServe("no concrete")
+        done = Outcome(task=command.task, attempt=command.attempt, status=OutcomeStatus.COMPLETED)
+        if any(question.answer for question in command.context.answers):
+            return done.model_copy(update={"work": work_of(command)})
+        question = Question(id=question_id(command.task, "Wood?"), task=command.task, text="Wood?")
+        return done.model_copy(update={"status": OutcomeStatus.WAITING, "questions": (question,)})
+
+    world.daemon.endings["floor"] = refuses_then_asks
+    world.ledger.daemons = ["scripted", "other"]
+    async with world.daemon_worker("other"):
+        handle = await world.start(world.directive())
+
+        async def asked() -> bool:
+            return bool((await handle.query(DirectiveWorkflow.state_now)).questions)
+
+        await until(asked)
+        (question,) = (await handle.query(DirectiveWorkflow.state_now)).questions.values()
+        answer = requests.AnswerQuestion(question=str(question.id), answer="oak")
+        await handle.execute_update(DirectiveWorkflow.answer, answer)
+        await until_status(handle, "idle")
+    return await archived(handle)
+
+
+async def continued(world: Surroundings) -> Handle:
+    """The first run of one whose history became too long."""
+    world.daemon.plans = [planned(*((str(n), [str(n - 1)] if n else []) for n in range(12)))]
+    handle = await world.start(world.directive(rest_at_events=100))
+    await until_status(handle, "idle")
+    await archived(handle)
+    return world.client.get_workflow_handle_for(DirectiveWorkflow.run, handle.id, run_id=handle.first_execution_run_id)
+
+
 async def archived(handle: Handle) -> Handle:
-    await handle.execute_update(DirectiveWorkflow.archive, Archive())
+    await handle.execute_update(DirectiveWorkflow.archive, requests.Archive())
     await asyncio.wait_for(handle.result(), 30)
     return handle
 
 
+async def fails(command: SpawnTask) -> Outcome:
+    return failed(command, FailureCategory.AGENT, "the saw is blunt")
+
+
+async def until_reason(handle: Handle, text: str) -> None:
+    async def there() -> bool:
+        return text in (await handle.query(DirectiveWorkflow.state_now)).reason
+
+    await until(there)
+
+
+async def until_steps(handle: Handle, **wanted: str) -> None:
+    async def there() -> bool:
+        steps = (await handle.query(DirectiveWorkflow.state_now)).steps.values()
+        now = {step.name: step.status.value for step in steps}
+        return all(now.get(name) == status for name, status in wanted.items())
+
+    await until(there)
+
+
 SCENARIOS: dict[str, Callable[[Surroundings], Awaitable[Handle]]] = {
-    scenario.__name__: scenario for scenario in (plain_run, goal_change)
+    scenario.__name__: scenario for scenario in (plain_run, goal_change, steered, refused_and_asked, continued)
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -16,12 +16,14 @@ from temporalio.worker import Worker
 from activities.completion import CompletionActivities
 from activities.ledger import LedgerActivities
 from activities.planning import PlanningActivities
+from activities.ports import Ledger
 from activities.steps import StepActivities
 from domain import names
-from domain.models import AgentChoice, Directive, Settings, State, Step, Task, TaskKind, Text, Timings, Work
+from domain.models import Directive, State, Step, Task, TaskKind, Text, Work
 from domain.plan import PlannedStep, add_steps
-from domain.record import ProgressWrite, Verdict, WriteAnswer, restored
-from domain.spawn_task import Delivery, Outcome, OutcomeStatus, PlanChanges, SpawnTask
+from domain.record import DaemonWanted, ProgressWrite, Verdict, WriteAnswer, restored
+from domain.settings import AgentChoice, Settings, Timings
+from domain.spawn_task import Delivery, Outcome, OutcomeStatus, PlanChanges, Progress, SpawnTask
 from workflows.directive import DirectiveWorkflow
 from workflows.state import DirectiveInput, DirectiveResult
 
@@ -76,11 +78,10 @@ class ScriptedDaemon:
         return outcome
 
     async def _held(self, name: str, delivery: Delivery) -> None:
-        from domain.spawn_task import Progress
-
         while not self.holds[name].is_set():
             delivery.beat(Progress(daemon="scripted", delivery=delivery.name, phase="held"))
-            await asyncio.wait([asyncio.ensure_future(self.holds[name].wait())], timeout=0.1)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.holds[name].wait(), 0.1)
 
     def _done(self, command: SpawnTask) -> Outcome:
         done = Outcome(task=command.task, attempt=command.attempt, status=OutcomeStatus.COMPLETED)
@@ -111,6 +112,10 @@ class RememberedLedger:
         self.tasks: dict[UUID, Task] = {}
         self.away = _open()
         self.last = 0
+        self.daemons: list[str] = []
+
+    async def pick_daemon(self, wanted: DaemonWanted) -> str | None:
+        return next((name for name in self.daemons if name not in wanted.exclude), None)
 
     async def record(self, write: ProgressWrite) -> WriteAnswer:
         await self.away.wait()
@@ -130,10 +135,11 @@ class RememberedLedger:
 class Surroundings:
     """One directive's world, on queues of its own: the owner's name is unique."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, ledger: Ledger | None = None) -> None:
         self.client = client
         self.daemon = ScriptedDaemon()
         self.ledger = RememberedLedger()
+        self.real_ledger = ledger
         self.owner = f"t-{uuid4().hex[:12]}"
 
     def directive(self, **settings: Any) -> Directive:
@@ -147,10 +153,15 @@ class Surroundings:
             settings=Settings(**chosen),
         )
 
-    async def start(self, directive: Directive, given: PlanChanges | None = None) -> Handle:
+    async def start(self, directive: Directive, given: PlanChanges | None = None, *, begin: bool = True) -> Handle:
+        state = State(directive=directive, given_plan=given.add if given else ())
+        return await self.start_from(state, begin=begin)
+
+    async def start_from(self, state: State, *, begin: bool = False) -> Handle:
+        directive = state.directive
         return await self.client.start_workflow(
             DirectiveWorkflow.run,
-            DirectiveInput(state=State(directive=directive, given_plan=given.add if given else ())),
+            DirectiveInput(state=state, begin=begin),
             id=names.workflow_id(directive.text.title, directive.id),
             task_queue=f"directives-{self.owner}",
         )
@@ -159,18 +170,20 @@ class Surroundings:
         return [self.core_worker(), self.daemon_worker()]
 
     def core_worker(self) -> Worker:
+        ledger = LedgerActivities(self.real_ledger or self.ledger)
         return Worker(
             self.client,
             task_queue=f"directives-{self.owner}",
             workflows=[DirectiveWorkflow],
-            activities=[LedgerActivities(self.ledger).record_progress],
+            activities=[ledger.record_progress, ledger.pick_daemon],
         )
 
-    def daemon_worker(self) -> Worker:
-        given = (self.daemon, self.client, "scripted")
+    def daemon_worker(self, name: str = "") -> Worker:
+        """Of the shared queue, or of one daemon's own."""
+        given = (self.daemon, self.client, name or "scripted")
         return Worker(
             self.client,
-            task_queue=names.daemons_queue(self.owner),
+            task_queue=names.daemon_queue(self.owner, name) if name else names.daemons_queue(self.owner),
             activities=[
                 PlanningActivities(*given).plan_directive,
                 StepActivities(*given).execute_step,
@@ -181,8 +194,9 @@ class Surroundings:
 
 
 @asynccontextmanager
-async def surroundings(client: Client) -> AsyncIterator[Surroundings]:
-    world = Surroundings(client)
+async def surroundings(client: Client, ledger: Ledger | None = None) -> AsyncIterator[Surroundings]:
+    """`ledger`: the real one in place of the one that remembers."""
+    world = Surroundings(client, ledger)
     async with world.core_worker(), world.daemon_worker():
         yield world
 

@@ -13,7 +13,7 @@ from temporalio.testing import WorkflowEnvironment
 
 from domain.errors import CannotServe
 from domain.models import DirectiveStatus, Failure, FailureCategory, StepStatus
-from domain.operations import Archive, ChangeGoal, Resume
+from domain.requests import Archive, ChangeGoal, Resume
 from domain.spawn_task import Outcome, SpawnTask, failed
 from tests.workflows.scripted import Surroundings, plan_of, planned, surroundings, until, until_status
 from workflows.directive import DirectiveWorkflow
@@ -240,7 +240,7 @@ async def test_a_task_that_every_daemon_refuses_waits_with_the_reason_and_is_tri
 
     async def waits() -> bool:
         shown = await handle.query(DirectiveWorkflow.status)
-        return any(step.waiting == "no concrete on this machine" for step in shown.steps)
+        return any(step.waiting == "scripted: no concrete on this machine" for step in shown.steps)
 
     await until(waits)
     del world.daemon.endings["floor"]

@@ -1,0 +1,140 @@
+"""After a Reset in the Web UI, or lost data of Temporal's, the record follows the run that lives (SPEC 9.1, 9.2)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from uuid import UUID, uuid4
+
+import pytest
+import pytest_asyncio
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
+from temporalio.client import Client
+from temporalio.testing import WorkflowEnvironment
+
+from domain.models import State
+from domain.recovery import recovered
+from domain.size import without_finished_texts
+from ledger.reader import Record
+from ledger.writer import PostgresLedger
+from tests.workflows.scripted import Handle, Surroundings, planned, surroundings, until, until_status
+from workflows.directive import DirectiveWorkflow
+
+CHAIN = planned(("a", []), ("b", ["a"]), ("c", ["b"]))
+
+
+@pytest_asyncio.fixture
+async def world(temporal_server: WorkflowEnvironment, ledger: PostgresLedger) -> AsyncIterator[Surroundings]:
+    """As elsewhere, but the record is Postgres."""
+    async with surroundings(temporal_server.client, ledger) as made:
+        yield made
+
+
+async def reset_to_middle(client: Client, handle: Handle) -> str:
+    """Reset to the workflow task after the first step's end, as the Web UI does; the new run's id."""
+    history = await handle.fetch_history()
+    ends = [
+        event.event_id for event in history.events if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED
+    ]
+    points = [
+        event.event_id for event in history.events if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
+    ]
+    point = next(event for event in points if event > ends[len(ends) // 2])
+    answer = await client.workflow_service.reset_workflow_execution(
+        ResetWorkflowExecutionRequest(
+            namespace=client.namespace,
+            workflow_execution=WorkflowExecution(workflow_id=handle.id),
+            reason="a test",
+            workflow_task_finish_event_id=point,
+            request_id=str(uuid4()),
+        )
+    )
+    return answer.run_id
+
+
+async def agrees(record: Record, handle: Handle, directive: UUID) -> bool:
+    """Postgres holds what the workflow says of itself."""
+    recorded = await record.state(directive)
+    now = await handle.query(DirectiveWorkflow.state_now)
+    return recorded is not None and _comparable(recorded) == _comparable(now)
+
+
+def _comparable(state: State) -> State:
+    return without_finished_texts(state)
+
+
+@pytest.mark.rule("9.1")
+@pytest.mark.rule("9.2")
+async def test_after_a_reset_in_mid_way_the_record_follows(
+    world: Surroundings, record: Record, temporal_server: WorkflowEnvironment
+) -> None:
+    world.daemon.plans = [CHAIN, CHAIN]
+    directive = world.directive()
+    handle = await world.start(directive)
+    await until_status(handle, "idle")
+    await reset_to_middle(temporal_server.client, handle)
+    await until_status(handle, "idle")
+
+    async def same() -> bool:
+        return await agrees(record, handle, directive.id)
+
+    await until(same)
+    recorded = await record.state(directive.id)
+    assert recorded is not None
+    assert all(step.shipped for step in recorded.steps.values())
+
+
+@pytest.mark.rule("9.1")
+async def test_a_reset_run_that_only_waits_is_recorded_all_the_same(
+    world: Surroundings, record: Record, temporal_server: WorkflowEnvironment
+) -> None:
+    world.daemon.plans = [CHAIN]
+    world.daemon.hold("b")
+    directive = world.directive()
+    handle = await world.start(directive)
+    await world.daemon.arrived["b"].wait()
+
+    async def b_runs() -> bool:
+        state = await handle.query(DirectiveWorkflow.state_now)
+        return {step.name: step.status.value for step in state.steps.values()}.get("b") == "running"
+
+    await until(b_runs)
+    await reset_to_middle(temporal_server.client, handle)
+
+    async def same() -> bool:
+        return await agrees(record, handle, directive.id)
+
+    await until(same)
+    world.daemon.holds["b"].set()
+    await until_status(handle, "idle")
+    await until(same)
+
+
+@pytest.mark.rule("9.1")
+async def test_a_recovered_directive_goes_on_and_runs_no_finished_step_again(
+    world: Surroundings, record: Record
+) -> None:
+    world.daemon.plans = [CHAIN]
+    free = world.daemon.hold("b")
+    directive = world.directive()
+    handle = await world.start(directive)
+    await world.daemon.arrived["b"].wait()
+
+    async def a_is_recorded() -> bool:
+        state = await record.state(directive.id)
+        return state is not None and any(step.work for step in state.steps.values())
+
+    await until(a_is_recorded)
+    await handle.terminate("its data is lost")
+    free.set()
+    state = await record.state(directive.id)
+    assert state is not None
+    again = await world.start_from(recovered(state))
+    await until_status(again, "idle")
+    assert world.daemon.started.count("a") == 1
+
+    async def same() -> bool:
+        return await agrees(record, again, directive.id)
+
+    await until(same)
