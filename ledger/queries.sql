@@ -3,29 +3,37 @@
 select pg_advisory_xact_lock(hashtextextended(:key, 0));
 
 -- name: last_write(directive)^
--- Says what the next write has to build on.
-select run_id, sequence from directives where id = :directive;
+-- Says what the next write has to build on, and which memories and questions are here.
+select run_id, sequence, fingerprint from directives where id = :directive;
 
 -- name: put_directive(row)!
 -- Brings the directive's own row up to the write; its workflow id is fixed at its start and stays.
 insert into directives (
     id, owner, workflow_id, title, goal, requirements, acceptance, constraints, repository, base_branch, settings,
-    status, reason, generation, planned, bases, given_plan, pull_request, run_id, sequence
+    status, reason, generation, planned, bases, given_plan, proposal, note, pull_request, answered, fingerprint,
+    run_id, sequence
 )
 select
     id, owner, workflow_id, title, goal, requirements, acceptance, constraints, repository, base_branch, settings,
-    status, reason, generation, planned, bases, given_plan, pull_request, run_id, sequence
+    status, reason, generation, planned, bases, given_plan, proposal, note, pull_request, answered, fingerprint,
+    run_id, sequence
 from jsonb_populate_record(null::directives, :row)
 on conflict (id) do update set
     (
-        owner, title, goal, requirements, acceptance, constraints, repository, base_branch, settings,
-        status, reason, generation, planned, bases, given_plan, pull_request, run_id, sequence, updated_at
+        owner, title, goal, requirements, acceptance, constraints, repository, base_branch, settings, status, reason,
+        generation, planned, bases, note, pull_request, fingerprint, run_id, sequence, updated_at
     ) = (
         excluded.owner, excluded.title, excluded.goal, excluded.requirements, excluded.acceptance,
         excluded.constraints, excluded.repository, excluded.base_branch, excluded.settings, excluded.status,
-        excluded.reason, excluded.generation, excluded.planned, excluded.bases, excluded.given_plan,
-        excluded.pull_request, excluded.run_id, excluded.sequence, now()
-    );
+        excluded.reason, excluded.generation, excluded.planned, excluded.bases, excluded.note, excluded.pull_request,
+        excluded.fingerprint, excluded.run_id, excluded.sequence, now()
+    ),
+    -- Large, and seldom another: the value that is here already is not stored a second time.
+    given_plan = case
+        when directives.given_plan = excluded.given_plan then directives.given_plan else excluded.given_plan
+    end,
+    proposal = case when directives.proposal = excluded.proposal then directives.proposal else excluded.proposal end,
+    answered = case when directives.answered = excluded.answered then directives.answered else excluded.answered end;
 
 -- name: put_pull_request(directive, row)!
 -- Keeps one row for each branch a pull request came from; directives.pull_request names the current one.
@@ -47,15 +55,16 @@ select
 from jsonb_populate_recordset(null::steps, :rows)
 on conflict (directive_id, id) do update set
     (
-        generation, position, name, depends_on, order_index, status, blocked_by, removed, work, summary, failure,
-        shipped, dropped_at, updated_at
+        generation, position, name, depends_on, order_index, status, blocked_by, removed, work, failure, shipped,
+        dropped_at, updated_at
     ) = (
         excluded.generation, excluded.position, excluded.name, excluded.depends_on, excluded.order_index,
-        excluded.status, excluded.blocked_by, excluded.removed, excluded.work, excluded.summary, excluded.failure,
-        excluded.shipped, null, now()
+        excluded.status, excluded.blocked_by, excluded.removed, excluded.work, excluded.failure, excluded.shipped,
+        null, now()
     ),
     description = case when excluded.task_plan = '' then steps.description else excluded.description end,
-    task_plan = case when excluded.task_plan = '' then steps.task_plan else excluded.task_plan end;
+    task_plan = case when excluded.task_plan = '' then steps.task_plan else excluded.task_plan end,
+    summary = case when excluded.task_plan || excluded.summary = '' then steps.summary else excluded.summary end;
 
 -- name: drop_other_steps(directive, kept)!
 -- Takes the steps that a snapshot does not hold out of the state, as after a reset; their rows are kept.
@@ -63,29 +72,68 @@ update steps set dropped_at = now()
 where directive_id = :directive and dropped_at is null and id <> all (:kept::uuid[]);
 
 -- name: put_tasks(directive, rows)!
--- Brings any number of tasks up to the write in one statement.
+-- Brings any number of tasks up to the write in one statement; what the workflow dropped of completed ones stays.
 insert into tasks (
     directive_id, id, kind, name, step, generation, round, status, attempt, dispatch, unwanted, wait_until, reason,
-    daemon, delivery, earlier, ships
+    daemon, delivery, earlier, refusals, ships
 )
 select
     :directive::uuid, id, kind, name, step, generation, round, status, attempt, dispatch, unwanted, wait_until, reason,
-    daemon, delivery, earlier, ships
+    daemon, delivery, earlier, refusals, ships
 from jsonb_populate_recordset(null::tasks, :rows)
 on conflict (directive_id, id) do update set
     (
         kind, name, step, generation, round, status, attempt, dispatch, unwanted, wait_until, reason, daemon,
-        delivery, earlier, ships, dropped_at, updated_at
+        delivery, dropped_at, updated_at
     ) = (
         excluded.kind, excluded.name, excluded.step, excluded.generation, excluded.round, excluded.status,
         excluded.attempt, excluded.dispatch, excluded.unwanted, excluded.wait_until, excluded.reason,
-        excluded.daemon, excluded.delivery, excluded.earlier, excluded.ships, null, now()
-    );
+        excluded.daemon, excluded.delivery, null, now()
+    ),
+    earlier = case
+        when excluded.status = 'completed' then coalesce(excluded.earlier, tasks.earlier) else excluded.earlier
+    end,
+    refusals = case
+        when excluded.status = 'completed' and excluded.refusals = '{}' then tasks.refusals else excluded.refusals
+    end,
+    ships = case
+        when excluded.status = 'completed' and excluded.ships = '{}' then tasks.ships else excluded.ships
+    end;
 
 -- name: drop_other_tasks(directive, kept)!
 -- Takes the tasks that a snapshot does not hold out of the state, as after a reset; their rows are kept.
 update tasks set dropped_at = now()
 where directive_id = :directive and dropped_at is null and id <> all (:kept::uuid[]);
+
+-- name: put_memories(directive, rows)!
+-- Makes these the directive's memories: others are forgotten, and one that says the same stays as old as it is.
+with sent as (select key, value, category from jsonb_populate_recordset(null::memories, :rows)),
+
+forgotten as (delete from memories where directive_id = :directive::uuid and key not in (select s.key from sent as s))
+
+insert into memories (directive_id, key, value, category)
+select :directive::uuid, key, value, category from sent
+on conflict (directive_id, key) do update set
+    (value, category, updated_at) = (excluded.value, excluded.category, now())
+where (memories.value, memories.category) <> (excluded.value, excluded.category);
+
+-- name: put_questions(directive, rows)!
+-- Makes these the directive's questions; the rows of others are kept, as those of steps and tasks are.
+with sent as (select * from jsonb_populate_recordset(null::questions, :rows)),
+
+dropped as (
+    update questions set dropped_at = now()
+    where directive_id = :directive::uuid and dropped_at is null and id not in (select s.id from sent as s)
+)
+
+insert into questions (directive_id, id, task, text, choices, context, "default", deadline, answer, answered_by)
+select :directive::uuid, id, task, text, choices, context, "default", deadline, answer, answered_by from sent
+on conflict (directive_id, id) do update set
+    (task, text, choices, context, "default", deadline, answer, answered_by, dropped_at)
+    = (
+        excluded.task, excluded.text, excluded.choices, excluded.context, excluded."default", excluded.deadline,
+        excluded.answer, excluded.answered_by, null
+    );
 
 -- name: add_revisions(directive, rows)!
 -- Appends the goals that were set.
@@ -148,6 +196,38 @@ insert into task_logs (task, attempt, delivery, first_byte, directive_id, text)
 values (:task, :attempt, :delivery, :first_byte, :directive, :text)
 on conflict (task, attempt, delivery, first_byte) do nothing;
 
+-- name: trim_log(task, attempt, head, limit)!
+-- Keeps an attempt's log within its limit: the latest delivery's beginning, then its end, then what fits of earlier ones.
+delete from task_logs as l
+using (
+    select
+        delivery,
+        first_byte,
+        sum(octet_length(text)) over (
+            order by started desc, delivery, first_byte < :head desc, first_byte desc rows unbounded preceding
+        ) as bytes
+    from (
+        select
+            c.delivery,
+            c.first_byte,
+            c.text,
+            coalesce(d.at, min(c.received_at) over (partition by c.delivery)) as started
+        from task_logs as c
+        left join deliveries as d using (directive_id, task, attempt, delivery)
+        where c.task = :task and c.attempt = :attempt
+    ) as chunks
+) as ranked
+where
+    l.task = :task and l.attempt = :attempt
+    and l.delivery = ranked.delivery and l.first_byte = ranked.first_byte and ranked.bytes > :limit;
+
+-- name: put_artifact(directive, task, attempt, name, content)!
+-- Keeps a file that a task handed over; what the same attempt puts under the same name takes its place.
+insert into artifacts (directive_id, task, attempt, name, content)
+values (:directive, :task, :attempt, :name, :content)
+on conflict (task, attempt, name) do update set
+    (directive_id, content, put_at) = (excluded.directive_id, excluded.content, now());
+
 -- name: report_daemon(owner, name, version, agents, labels, capacity, running)!
 -- Keeps what a daemon says of itself, and when by the database's clock: machines' clocks differ.
 insert into daemons (owner, name, version, agents, labels, capacity, running)
@@ -200,6 +280,36 @@ order by generation, order_index, position, id;
 select * from tasks where directive_id = :directive and dropped_at is null
 order by generation, round, name, id;
 
+-- name: memories_of_directive(directive)
+-- Reads the memories of the state.
+select key, value, category from memories where directive_id = :directive
+order by key;
+
+-- name: questions_of_directive(directive)
+-- Reads the questions of the state, answered ones too.
+select * from questions where directive_id = :directive and dropped_at is null
+order by asked_at, id;
+
+-- name: open_questions(owner, final)
+-- Lists what an owner's agents ask of people, the oldest first; nobody waits for a directive that is closed.
+select q.*, d.workflow_id
+from questions as q
+inner join directives as d on q.directive_id = d.id
+where d.owner = :owner and q.answer is null and q.dropped_at is null and d.status <> all (:final::text[])
+order by q.asked_at, q.id;
+
+-- name: artifacts_of_directive(directive)
+-- Lists the files that a directive's tasks handed over, the latest first.
+select name, task, attempt, octet_length(content) as size, put_at
+from artifacts where directive_id = :directive
+order by put_at desc, name, task, attempt desc;
+
+-- name: artifact(directive, name)$
+-- Reads the latest file of a name.
+select content from artifacts where directive_id = :directive and name = :name
+order by put_at desc, attempt desc, task
+limit 1;
+
 -- name: events_of_directive(directive)
 -- Reads all that happened to a directive, in order.
 select at, actor, what, why, step, task from events where directive_id = :directive order by number;
@@ -216,10 +326,10 @@ left join deliveries as d using (directive_id, task, attempt, delivery)
 order by l.attempt desc, coalesce(d.at, l.received_at) desc, l.delivery
 limit 1;
 
--- name: log_chunks(task, attempt, delivery, after)
--- Reads a delivery's log from behind the chunk that was read last.
+-- name: log_chunks(task, attempt, delivery, next_byte)
+-- Reads a delivery's log from behind what was read last.
 select first_byte, text from task_logs
-where task = :task and attempt = :attempt and delivery = :delivery and first_byte > :after
+where task = :task and attempt = :attempt and delivery = :delivery and first_byte >= :next_byte
 order by first_byte;
 
 -- name: daemons_of_owner(owner)
@@ -227,6 +337,13 @@ order by first_byte;
 select name, version, agents, labels, capacity, running, reported_at, now() - reported_at as silent_for
 from daemons where owner = :owner
 order by name;
+
+-- name: pick_daemon(owner, exclude, lately)$
+-- Chooses who is asked next to serve a task: a full daemon too, since it will have a free slot again.
+select name from daemons
+where owner = :owner and name <> all (:exclude::text[]) and reported_at > now() - :lately::interval
+order by capacity - cardinality(running) desc, name
+limit 1;
 
 -- name: lock_migrations()!
 -- Lets one process at a time change the schema.

@@ -8,21 +8,21 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from domain.models import State
+from domain.models import DirectiveStatus, State
 from domain.record import Event
-from domain.reports import DaemonSeen, DirectiveSummary
+from domain.reports import ArtifactSeen, DaemonSeen, DirectiveSummary, OpenQuestion
 from ledger.pool import Database, translated
-from ledger.rows import model_of, state_of
+from ledger.rows import StateRows, log_text, model_of, open_question_of, state_of
 from ledger.statements import statements
 
 
 @dataclass(frozen=True)
 class LogPlace:
-    """How far a task's log was read: a delivery, and the byte where the last chunk read starts."""
+    """How far a task's log was read: a delivery, and the byte behind what was read of it."""
 
     attempt: int
     delivery: str
-    first_byte: int = -1
+    next_byte: int = 0
 
 
 class Record:
@@ -41,6 +41,17 @@ class Record:
             rows = [row async for row in self._sql.directives_of_owner(self._pool, owner=owner)]
         return tuple(model_of(DirectiveSummary, row) for row in rows)
 
+    async def unfinished(self, owner: str) -> tuple[DirectiveSummary, ...]:
+        """An owner's directives that are not closed, which is what recovery may go on with; drafts too."""
+        return tuple(summary for summary in await self.directives(owner) if not summary.status.is_final)
+
+    async def open_questions(self, owner: str) -> tuple[OpenQuestion, ...]:
+        """What the agents of an owner's directives ask of people, the oldest first (SPEC 8.3)."""
+        final = [status.value for status in DirectiveStatus if status.is_final]
+        with translated():
+            rows = [row async for row in self._sql.open_questions(self._pool, owner=owner, final=final)]
+        return tuple(open_question_of(row) for row in rows)
+
     async def directive_ids(self, owner: str, name: str) -> tuple[UUID, ...]:
         """The directives that `name` may mean: an id, the beginning of one, or a workflow id (SPEC 9.2)."""
         with translated():
@@ -51,15 +62,40 @@ class Record:
         with translated():
             async with self._pool.acquire() as session, session.transaction(isolation="repeatable_read", readonly=True):
                 row = await self._sql.directive_row(session, directive=directive)
-                steps = [step async for step in self._sql.steps_of_directive(session, directive=directive)]
-                tasks = [task async for task in self._sql.tasks_of_directive(session, directive=directive)]
-        return state_of(row, steps, tasks) if row else None
+                if row is None:
+                    return None
+                rows = StateRows(
+                    directive=row,
+                    steps=[step async for step in self._sql.steps_of_directive(session, directive=directive)],
+                    tasks=[task async for task in self._sql.tasks_of_directive(session, directive=directive)],
+                    memories=[memory async for memory in self._sql.memories_of_directive(session, directive=directive)],
+                    questions=[asked async for asked in self._sql.questions_of_directive(session, directive=directive)],
+                )
+        return state_of(rows)
+
+    async def sequence(self, directive: UUID) -> int:
+        """How many writes of a directive were applied, which is what a recovered run counts on from; 0 if none was."""
+        with translated():
+            row = await self._sql.last_write(self._pool, directive=directive)
+        return row["sequence"] if row else 0
 
     async def events(self, directive: UUID) -> tuple[Event, ...]:
         """All that happened to a directive, in order."""
         with translated():
             rows = [row async for row in self._sql.events_of_directive(self._pool, directive=directive)]
         return tuple(model_of(Event, row) for row in rows)
+
+    async def artifacts(self, directive: UUID) -> tuple[ArtifactSeen, ...]:
+        """The files that a directive's tasks handed over, the latest first; of every task and attempt its own."""
+        with translated():
+            rows = [row async for row in self._sql.artifacts_of_directive(self._pool, directive=directive)]
+        return tuple(model_of(ArtifactSeen, row) for row in rows)
+
+    async def artifact(self, directive: UUID, name: str) -> str | None:
+        """The text of the latest file of that name; None if there is none."""
+        with translated():
+            content: str | None = await self._sql.artifact(self._pool, directive=directive, name=name)
+        return content
 
     async def daemons(self, owner: str) -> tuple[DaemonSeen, ...]:
         """An owner's daemons by name, gone ones too: `silent_for` tells them apart."""
@@ -73,7 +109,9 @@ class Record:
         return text
 
     async def logs_after(self, task: UUID, place: LogPlace | None) -> tuple[str, LogPlace | None]:
-        """What came behind `place`, and the place to go on from; a newer delivery's log is read from its start."""
+        """What came behind `place`, and the place to go on from; a newer delivery's log is read from its start. A line
+        says how many bytes are missing where some are.
+        """
         with translated():
             latest = await self._sql.latest_delivery(self._pool, task=task)
             if latest is None:
@@ -84,11 +122,11 @@ class Record:
             chunks = [
                 row
                 async for row in self._sql.log_chunks(
-                    self._pool, task=task, attempt=here.attempt, delivery=here.delivery, after=here.first_byte
+                    self._pool, task=task, attempt=here.attempt, delivery=here.delivery, next_byte=here.next_byte
                 )
             ]
-        after = chunks[-1]["first_byte"] if chunks else here.first_byte
-        return "".join(chunk["text"] for chunk in chunks), LogPlace(here.attempt, here.delivery, after)
+        text, next_byte = log_text(chunks, here.next_byte)
+        return text, LogPlace(here.attempt, here.delivery, next_byte)
 
     async def follow_logs(self, task: UUID, pause: timedelta = timedelta(seconds=1)) -> AsyncGenerator[str, None]:
         """A task's log as it grows, over its deliveries, for as long as the caller wants to listen."""

@@ -3,34 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, TypeVar
 from uuid import UUID, uuid5
 
 from pydantic import BaseModel
 
-from domain.models import Directive, PullRequest, State, Step, Task, Text
+from domain.handover import MAX_ARTIFACT
+from domain.models import Directive, Memory, PullRequest, Question, State, Step, Task, Text
 from domain.names import workflow_id
 from domain.record import AttemptEnded, DirectiveRow, Event, GoalRevision, ProgressWrite, restored
+from domain.reports import OpenQuestion
+from ledger.pool import storable
 
 Row = dict[str, Any]
 DatabaseRow = Mapping[str, Any]
 Model = TypeVar("Model", bound=BaseModel)
 
 _EVENTS = UUID("0f6a7c52-55ab-4b1e-8d1c-3e0f5f1f7a11")
+_MEMORIES_AND_QUESTIONS = UUID("b3d0f1de-7c2c-4f4c-9d0e-53a1a6a0c8f4")
 
 
 def directive_row(write: ProgressWrite) -> Row:
     """The row of table directives: the directive, its text and where it stands, flat."""
     row, directive = write.row, write.row.directive
+    flat = row.model_dump(mode="json", exclude={"directive", "pull_request", "memories", "questions"})
     return {
         **directive.model_dump(mode="json", exclude={"text"}),
         **directive.text.model_dump(mode="json"),
-        **row.model_dump(mode="json", exclude={"directive", "pull_request"}),
+        **flat,
+        # Pairs, since jsonb forgets the order of keys, and the oldest answer is the first that the workflow forgets.
+        "answered": list(flat["answered"].items()),
+        "fingerprint": str(fingerprint(row)),
         "pull_request": row.pull_request.branch if row.pull_request else None,
         "workflow_id": workflow_id(directive.text.title, directive.id),
         "run_id": write.run_id,
         "sequence": write.sequence,
     }
+
+
+def fingerprint(row: DirectiveRow) -> UUID:
+    """The same for the same memories and questions, which every write carries and few change."""
+    return uuid5(_MEMORIES_AND_QUESTIONS, row.model_dump_json(include={"memories", "questions"}))
 
 
 def plain_rows(values: Iterable[BaseModel]) -> list[Row]:
@@ -55,19 +69,67 @@ def attempt_row(ended: AttemptEnded) -> Row:
     return outcome | usage | {"ended_at": ended.at.isoformat()}
 
 
-def state_of(
-    directive: Mapping[str, Any], steps: Iterable[Mapping[str, Any]], tasks: Iterable[Mapping[str, Any]]
-) -> State:
-    """The state that these rows hold; `directive` carries its pull request as `pull_request_row`."""
-    pull_request = directive["pull_request_row"]
+def artifact_text(content: str) -> str:
+    """`content` as the record keeps it: without NUL, and of more than 1 MiB its beginning, with what is missing named.
+
+    Cut and not refused: the task that handed it over has gone on, and a refusal would be tried again for ever.
+    """
+    kept = storable(content)
+    size = len(kept.encode())
+    if size <= MAX_ARTIFACT:
+        return kept
+    mark = f"\n… cut by Makima: the file has {size} bytes, the record keeps {MAX_ARTIFACT}\n"
+    return kept.encode()[: MAX_ARTIFACT - len(mark.encode())].decode(errors="ignore") + mark
+
+
+def log_text(chunks: Iterable[DatabaseRow], next_byte: int) -> tuple[str, int]:
+    """What the chunks say from `next_byte` on, with a line where bytes are missing, and the byte behind it."""
+    parts = []
+    for chunk in chunks:
+        if missing := max(0, chunk["first_byte"] - next_byte):
+            parts.append(f"\n[… {missing} bytes are missing here: the whole log is on the daemon's machine …]\n")
+        parts.append(chunk["text"])
+        next_byte = chunk["first_byte"] + len(chunk["text"].encode())
+    return "".join(parts), next_byte
+
+
+@dataclass(frozen=True)
+class StateRows:
+    """The rows that hold one directive's state, as the driver gives them."""
+
+    directive: DatabaseRow
+    """With its pull request as `pull_request_row`."""
+    steps: list[DatabaseRow]
+    tasks: list[DatabaseRow]
+    memories: list[DatabaseRow]
+    questions: list[DatabaseRow]
+
+
+def state_of(rows: StateRows) -> State:
+    """The state that these rows hold."""
+    directive, pull_request = rows.directive, rows.directive["pull_request_row"]
     row = DirectiveRow(
         **_fields(DirectiveRow, directive)
         | {
             "directive": Directive(**_fields(Directive, directive), text=Text(**_fields(Text, directive))),
             "pull_request": PullRequest(**_fields(PullRequest, pull_request)) if pull_request else None,
+            "memories": {memory["key"]: model_of(Memory, memory) for memory in rows.memories},
+            "questions": {question["id"]: model_of(Question, question) for question in rows.questions},
+            "answered": dict(directive["answered"]),
         }
     )
-    return restored(row, tuple(model_of(Step, step) for step in steps), tuple(model_of(Task, task) for task in tasks))
+    steps, tasks = (model_of(Step, step) for step in rows.steps), (model_of(Task, task) for task in rows.tasks)
+    return restored(row, tuple(steps), tuple(tasks))
+
+
+def open_question_of(row: DatabaseRow) -> OpenQuestion:
+    """A question with where it was asked."""
+    return OpenQuestion(
+        directive=row["directive_id"],
+        workflow_id=row["workflow_id"],
+        asked_at=row["asked_at"],
+        question=model_of(Question, row),
+    )
 
 
 def model_of(model: type[Model], row: DatabaseRow) -> Model:

@@ -19,7 +19,11 @@ create table directives (
     planned integer not null,
     bases jsonb not null,
     given_plan jsonb not null,
+    proposal jsonb,
+    note text not null,
     pull_request text,
+    answered jsonb not null,
+    fingerprint uuid not null,
     run_id text not null,
     sequence bigint not null,
     created_at timestamptz not null default now(),
@@ -34,6 +38,8 @@ create table directives (
 comment on column directives.run_id is 'the workflow run whose write was the last one applied';
 comment on column directives.sequence is 'how many writes were applied: what the next one builds on';
 comment on column directives.pull_request is 'the branch of the pull request that is the current one';
+comment on column directives.answered is 'pairs of id and answer, oldest first: an object of jsonb has no order';
+comment on column directives.fingerprint is 'of its memories and questions: they are written only when it differs';
 
 create index directives_of_owner on directives (owner, updated_at desc);
 
@@ -96,6 +102,7 @@ create table tasks (
     daemon text not null,
     delivery text not null,
     earlier jsonb,
+    refusals jsonb not null,
     ships uuid[] not null,
     dropped_at timestamptz,
     updated_at timestamptz not null default now(),
@@ -151,38 +158,29 @@ create table memories (
     directive_id uuid not null constraint memories_of_directive references directives (id),
     key text not null,
     value text not null,
-    category text not null default '',
+    category text not null,
     updated_at timestamptz not null default now(),
     constraint memories_pkey primary key (directive_id, key)
-);
-
-create table artifacts (
-    directive_id uuid not null,
-    task uuid not null,
-    name text not null,
-    content text not null,
-    at timestamptz not null,
-    constraint artifacts_pkey primary key (directive_id, task, name),
-    constraint artifacts_of_task foreign key (directive_id, task) references tasks (directive_id, id)
 );
 
 create table questions (
     directive_id uuid not null,
     id uuid not null,
     task uuid not null,
-    question text not null,
-    context text not null default '',
-    choices text[] not null default '{}',
-    default_answer text,
-    asked_at timestamptz not null,
-    expires_at timestamptz,
+    text text not null,
+    choices text[] not null,
+    context text not null,
+    "default" text not null,
+    deadline timestamptz,
     answer text,
-    answered_by text,
-    answered_at timestamptz,
+    answered_by text not null,
+    asked_at timestamptz not null default now(),
+    dropped_at timestamptz,
     constraint questions_pkey primary key (directive_id, id),
-    constraint questions_of_task foreign key (directive_id, task) references tasks (directive_id, id),
-    constraint questions_answered_whole check ((answer is null) = (answered_at is null))
+    constraint questions_of_task foreign key (directive_id, task) references tasks (directive_id, id)
 );
+
+comment on column questions.dropped_at is 'when the state no longer held it: kept, but no part of the state';
 
 create table pull_requests (
     directive_id uuid not null constraint pull_requests_of_directive references directives (id),
@@ -212,6 +210,19 @@ create table task_logs (
     constraint task_logs_pkey primary key (task, attempt, delivery, first_byte),
     constraint task_logs_start check (first_byte >= 0)
 );
+
+-- No foreign keys, as with logs.
+create table artifacts (
+    task uuid not null,
+    attempt integer not null,
+    name text not null,
+    directive_id uuid not null,
+    content text not null,
+    put_at timestamptz not null default now(),
+    constraint artifacts_pkey primary key (task, attempt, name)
+);
+
+create index artifacts_of_directive on artifacts (directive_id, name, put_at desc);
 
 create table daemons (
     owner text not null,

@@ -2,10 +2,32 @@
 
 from __future__ import annotations
 
-from domain.record import DaemonReport, LogChunk, ProgressWrite, Verdict, WriteAnswer
+from uuid import UUID
+
+from domain.record import (
+    LOG_BYTES,
+    LOG_HEAD_BYTES,
+    Artifact,
+    DaemonReport,
+    DaemonWanted,
+    LogChunk,
+    ProgressWrite,
+    Verdict,
+    WriteAnswer,
+)
+from domain.reports import LATELY
 from ledger.fencing import LastWrite, answer_to
 from ledger.pool import Database, Session, storable, translated
-from ledger.rows import attempt_row, directive_row, event_row, plain_rows, revision_row
+from ledger.rows import (
+    DatabaseRow,
+    artifact_text,
+    attempt_row,
+    directive_row,
+    event_row,
+    fingerprint,
+    plain_rows,
+    revision_row,
+)
 from ledger.statements import statements
 
 
@@ -23,13 +45,37 @@ class PostgresLedger:
         """Take a change of one directive into the record, whole or not at all (SPEC 9.1, DESIGN 3)."""
         with translated():
             async with self._pool.acquire() as session, session.transaction():
-                answer = answer_to(write, await self._last_write(session, write))
+                recorded = await self._locked(session, write.row.directive.id)
+                last = LastWrite(recorded["run_id"], recorded["sequence"]) if recorded else None
+                answer = answer_to(write, last)
                 if answer.verdict is Verdict.APPLIED:
-                    await self._apply(session, write)
+                    await self._apply(session, write, recorded["fingerprint"] if recorded else None)
                 return answer
 
+    async def pick_daemon(self, wanted: DaemonWanted) -> str | None:
+        """The daemon with the most free slots that reported lately, by the database's clock; None if none did."""
+        with translated():
+            name: str | None = await self._sql.pick_daemon(
+                self._pool, owner=wanted.owner, exclude=list(wanted.exclude), lately=LATELY
+            )
+        return name
+
+    async def put_artifact(self, artifact: Artifact) -> None:
+        """Keep a file that a task handed over, cut to 1 MiB; it may be here before the record of its task."""
+        with translated():
+            await self._sql.put_artifact(
+                self._pool,
+                directive=artifact.directive,
+                task=artifact.task,
+                attempt=artifact.attempt,
+                name=storable(artifact.name),
+                content=artifact_text(artifact.content),
+            )
+
     async def append_log(self, chunk: LogChunk) -> None:
-        """Keep a piece of a log; one that is there already changes nothing (DESIGN 4)."""
+        """Keep a piece of a log; one that is there already changes nothing (DESIGN 4). Of an attempt's log the first 2
+        and the last 6 MiB stay (SPEC 6.11).
+        """
         with translated():
             await self._sql.append_log(
                 self._pool,
@@ -40,20 +86,23 @@ class PostgresLedger:
                 directive=chunk.directive,
                 text=storable(chunk.text),
             )
+            await self._sql.trim_log(
+                self._pool, task=chunk.task, attempt=chunk.attempt, head=LOG_HEAD_BYTES, limit=LOG_BYTES
+            )
 
     async def report_daemon(self, report: DaemonReport) -> None:
         """Keep a daemon's last report, and by the database's clock when it came."""
         with translated():
             await self._sql.report_daemon(self._pool, **report.model_dump())
 
-    async def _last_write(self, session: Session, write: ProgressWrite) -> LastWrite | None:
-        directive = write.row.directive.id
+    async def _locked(self, session: Session, directive: UUID) -> DatabaseRow | None:
+        """Lock a directive and read its last write; None if it has no record yet."""
         # Read in a statement of its own: one that waited for the lock would still see the time before it.
         await self._sql.lock_directive(session, key=str(directive))
-        row = await self._sql.last_write(session, directive=directive)
-        return LastWrite(**row) if row else None
+        row: DatabaseRow | None = await self._sql.last_write(session, directive=directive)
+        return row
 
-    async def _apply(self, session: Session, write: ProgressWrite) -> None:
+    async def _apply(self, session: Session, write: ProgressWrite, recorded: UUID | None) -> None:
         directive = write.row.directive.id
         await self._sql.put_directive(session, row=directive_row(write))
         if pull_request := write.row.pull_request:
@@ -64,7 +113,14 @@ class PostgresLedger:
             await self._sql.put_steps(session, directive=directive, rows=plain_rows(write.steps))
         if write.tasks:
             await self._sql.put_tasks(session, directive=directive, rows=plain_rows(write.tasks))
+        if write.snapshot or fingerprint(write.row) != recorded:
+            await self._put_memories_and_questions(session, write)
         await self._append(session, write)
+
+    async def _put_memories_and_questions(self, session: Session, write: ProgressWrite) -> None:
+        directive, row = write.row.directive.id, write.row
+        await self._sql.put_memories(session, directive=directive, rows=plain_rows(row.memories.values()))
+        await self._sql.put_questions(session, directive=directive, rows=plain_rows(row.questions.values()))
 
     async def _drop_others(self, session: Session, write: ProgressWrite) -> None:
         directive = write.row.directive.id

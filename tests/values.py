@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from domain.models import Directive, State, Step, Task, TaskKind, Text
+from domain.models import Directive, Memory, Question, State, Step, Task, TaskKind, Text
 from domain.names import step_task
+from domain.questions import question_id
 from domain.record import Event
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -47,6 +48,21 @@ def with_step(state: State, step: UUID, **fields: Any) -> State:
     return state.model_copy(update={"steps": state.steps | {step: state.steps[step].model_copy(update=fields)}})
 
 
+def question(task: UUID, text: str = "Which port?", **fields: Any) -> Question:
+    return Question(id=question_id(task, text), task=task, text=text, **fields)
+
+
+def asking(state: State, *questions: Question) -> State:
+    """`state` with these questions and no others."""
+    return state.model_copy(update={"questions": {asked.id: asked for asked in questions}})
+
+
+def remembering(state: State, **memories: str) -> State:
+    """`state` with these memories and no others."""
+    kept = {key: Memory(key=key, value=value) for key, value in memories.items()}
+    return state.model_copy(update={"memories": kept})
+
+
 def event(what: str, **fields: Any) -> Event:
     return Event(at=NOON, actor="makima", what=what, **fields)
 
@@ -59,7 +75,16 @@ def states(draw: st.DrawFn) -> State:
     steps = draw(st.lists(step, max_size=4, unique_by=lambda step: step.id))
     identities = st.sampled_from([step.id for step in steps]) if steps else st.nothing()
     tasks = draw(st.lists(values_of(Task, step=st.none() | identities), max_size=4, unique_by=lambda task: task.id))
-    contents = {"steps": st.just({s.id: s for s in steps}), "tasks": st.just({t.id: t for t in tasks})}
+    memories = draw(st.lists(values_of(Memory), max_size=3, unique_by=lambda memory: memory.key))
+    askers = st.sampled_from([task.id for task in tasks]) if tasks else st.nothing()
+    asked = st.lists(values_of(Question, task=askers), max_size=3, unique_by=lambda question: question.id)
+    questions = draw(asked) if tasks else []
+    contents = {
+        "steps": st.just({step.id: step for step in steps}),
+        "tasks": st.just({task.id: task for task in tasks}),
+        "memories": st.just({memory.key: memory for memory in memories}),
+        "questions": st.just({question.id: question for question in questions}),
+    }
     owned = values_of(Directive, owner=st.text("abc-", min_size=1))
     state: State = draw(values_of(State, directive=owned, **contents))
     return state

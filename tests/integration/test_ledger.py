@@ -10,10 +10,11 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 
 from domain.errors import RecordError
 from domain.models import (
+    Answer,
     DirectiveStatus,
     Failure,
     FailureCategory,
@@ -37,15 +38,23 @@ from domain.record import (
     snapshot,
     write,
 )
+from domain.size import without_finished_texts
 from domain.spawn_task import Outcome, OutcomeStatus, Usage
 from ledger.pool import Database, open_pool
 from ledger.reader import Record
 from ledger.writer import PostgresLedger
-from tests.values import NOON, directive_with, event, states, with_step
+from tests.values import NOON, asking, directive_with, event, question, remembering, states, with_step
 
 pytestmark = pytest.mark.rule("9.1")
 
 Outcomes = Callable[..., AttemptEnded]
+
+ANY_STATE = settings(
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    # Every example is a write to Postgres: to shrink one that failed takes five minutes.
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+)
 
 
 def change_of(state: State, run_id: str, sequence: int, facts: Facts | None = None) -> ProgressWrite:
@@ -62,7 +71,7 @@ def state() -> State:
 # What is written is what is read
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(ANY_STATE, max_examples=40)
 @given(written=states())
 async def test_a_state_that_was_written_is_read_as_the_same_state(
     ledger: PostgresLedger, record: Record, written: State
@@ -74,7 +83,7 @@ async def test_a_state_that_was_written_is_read_as_the_same_state(
     assert await record.state(written.directive.id) == written
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(ANY_STATE, max_examples=30)
 @given(changed=states())
 async def test_a_change_reaches_every_field(ledger: PostgresLedger, record: Record, changed: State) -> None:
     plain = directive_with(steps=0)
@@ -85,6 +94,21 @@ async def test_a_change_reaches_every_field(ledger: PostgresLedger, record: Reco
     changed = changed.model_copy(update={"directive": directive})
     await ledger.record(change_of(changed, "run", 2))
     assert await record.state(directive.id) == changed
+
+
+async def test_what_the_workflow_drops_to_save_room_stays_in_the_record(
+    ledger: PostgresLedger, record: Record, state: State
+) -> None:
+    (step, _), (task, _) = state.steps, state.tasks
+    full = with_step(state, step, status=StepStatus.COMPLETED, description="why", summary="done")
+    earlier = Failure(category=FailureCategory.AGENT, report="not yet")
+    ended = {"status": TaskStatus.COMPLETED, "earlier": earlier, "refusals": {"box": "no agent"}, "ships": (step,)}
+    full = full.model_copy(update={"tasks": full.tasks | {task: full.tasks[task].model_copy(update=ended)}})
+    await ledger.record(snapshot(full, Facts(), "run", 1))
+    smaller = without_finished_texts(full)
+    assert smaller != full
+    await ledger.record(snapshot(smaller, Facts(), "recovered", 2))
+    assert await record.state(state.directive.id) == full
 
 
 async def test_every_status_and_kind_of_the_domain_has_its_place(ledger: PostgresLedger, record: Record) -> None:
@@ -112,19 +136,6 @@ async def test_a_change_brings_its_rows_up_and_leaves_the_others(
     assert await record.state(state.directive.id) == with_step(state, first, status=StepStatus.RUNNING)
 
 
-async def test_a_text_that_the_workflow_dropped_to_save_room_stays(
-    ledger: PostgresLedger, record: Record, state: State
-) -> None:
-    step = next(iter(state.steps))
-    await ledger.record(snapshot(with_step(state, step, description="why"), Facts(), "run", 1))
-    smaller = with_step(state, step, description="", task_plan="", status=StepStatus.COMPLETED)
-    await ledger.record(write(smaller, Changed(steps=frozenset({step})), "run", 2))
-    read = await record.state(state.directive.id)
-    assert read
-    assert (read.steps[step].description, read.steps[step].task_plan) == ("why", "do it")
-    assert read.steps[step].status is StepStatus.COMPLETED
-
-
 async def test_what_postgres_cannot_hold_is_replaced(ledger: PostgresLedger, record: Record, state: State) -> None:
     step = next(iter(state.steps))
     failure = Failure(category=FailureCategory.AGENT, report="bin\0ary")
@@ -149,6 +160,46 @@ async def test_a_pull_request_that_followed_another_is_the_one_in_the_state(
     assert read
     assert read.pull_request == two
     assert await pool.fetchval("select count(*) from pull_requests") == 2
+
+
+async def test_answers_to_updates_keep_their_order(ledger: PostgresLedger, record: Record, state: State) -> None:
+    answer = Answer(status=DirectiveStatus.ACTIVE, generation=1)
+    for sequence, ids in enumerate((["later", "b", "a"], ["b", "a", "a10", "a9"]), start=1):
+        answered = state.model_copy(update={"answered": dict.fromkeys(ids, answer)})
+        await ledger.record(snapshot(answered, Facts(), "run", sequence))
+        read = await record.state(state.directive.id)
+        assert read and list(read.answered) == ids
+
+
+# Memories and questions
+
+
+@pytest.mark.rule("8.3")
+async def test_a_memory_that_was_deleted_and_a_question_that_is_gone_leave_the_state(
+    ledger: PostgresLedger, record: Record, pool: Database, state: State
+) -> None:
+    task = next(iter(state.tasks))
+    stays, goes = question(task, "Which port?"), question(task, "Why?")
+    before = asking(remembering(state, style="tabs", port="1"), stays, goes)
+    answered = stays.model_copy(update={"answer": "80", "answered_by": "operator"})
+    after = asking(remembering(state, port="80"), answered)
+    await ledger.record(snapshot(before, Facts(events=(event("memory set", why="style"),)), "run", 1))
+    assert await record.state(state.directive.id) == before
+    await ledger.record(change_of(after, "run", 2))
+    assert await record.state(state.directive.id) == after
+    assert await pool.fetchval("select count(*) from questions") == 2
+    assert await record.events(state.directive.id) == (event("memory set", why="style"),)
+    await ledger.record(change_of(before, "run", 3))
+    assert await record.state(state.directive.id) == before
+
+
+async def test_memories_of_one_directive_are_no_business_of_another(ledger: PostgresLedger, record: Record) -> None:
+    one, other = remembering(directive_with(), port="1"), remembering(directive_with(), port="2")
+    for state in (one, other, remembering(one)):
+        sequence = await record.sequence(state.directive.id) + 1
+        await ledger.record(snapshot(state, Facts(), "run", sequence))
+    assert await record.state(one.directive.id) == remembering(one)
+    assert await record.state(other.directive.id) == other
 
 
 # Once, whole, and never backwards
@@ -309,3 +360,21 @@ async def test_a_plan_of_200_steps_is_a_few_statements(database: str) -> None:
         await ledger.record(change_of(state, "run", 2, Facts(events=tuple(event(f"step {n}") for n in range(200)))))
     assert any("insert into steps" in statement for statement in statements)
     assert len(statements) <= 10
+
+
+async def test_memories_and_questions_that_did_not_change_are_not_written_again(database: str) -> None:
+    state, statements = directive_with(), list[str]()
+    state = asking(remembering(state, port="1", style="tabs"), question(next(iter(state.tasks))))
+    async with await open_pool(database, size=1) as pool:
+        ledger = PostgresLedger(pool)
+        await ledger.record(snapshot(state, Facts(), "run", 1))
+        written = "select key, xmin::text from memories order by key"
+        (port, style) = await pool.fetch(written)
+        async with pool.acquire() as session:
+            session.add_query_logger(lambda query: statements.append(query.query))
+        await ledger.record(change_of(state, "run", 2))
+        assert not any("memories" in statement or "questions" in statement for statement in statements)
+        other = state.model_copy(update={"memories": remembering(state, port="2", style="tabs").memories})
+        await ledger.record(change_of(other, "run", 3))
+        (port_after, style_after) = await pool.fetch(written)
+    assert (port_after != port, style_after != style) == (True, False)

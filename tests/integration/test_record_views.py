@@ -5,18 +5,31 @@ from __future__ import annotations
 import asyncio
 import socket
 from datetime import timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
+from cli.following import follow
 from domain.errors import NotReachable, SettingsError
-from domain.models import DirectiveStatus, State, StepStatus
+from domain.handover import MAX_ARTIFACT
+from domain.models import DirectiveStatus, State, StepStatus, Task, TaskStatus
 from domain.names import short, workflow_id
-from domain.record import DaemonReport, DeliveryStarted, Facts, LogChunk, Verdict, snapshot
-from ledger.pool import Database, Session, open_pool
+from domain.record import (
+    Artifact,
+    DaemonReport,
+    DaemonWanted,
+    DeliveryStarted,
+    Facts,
+    LogChunk,
+    Verdict,
+    snapshot,
+)
+from domain.reports import LATELY
+from ledger.pool import Database, Session, open_pool, storable
 from ledger.reader import Record
 from ledger.writer import PostgresLedger
-from tests.values import NOON, directive_with, with_step
+from tests.values import NOON, asking, directive_with, question, with_step
 
 pytestmark = pytest.mark.rule("9.1")
 
@@ -90,8 +103,54 @@ async def test_a_log_is_followed_as_it_grows_and_over_to_the_next_attempt(
     await heard.aclose()
 
 
+async def test_logs_are_followed_over_tasks_that_begin_later_until_nothing_more_can_come(
+    ledger: PostgresLedger, record: Record, state: State
+) -> None:
+    first, second = state.tasks.values()
+    heard: list[tuple[str, str]] = []
+    (one,), (two,) = chunks_of(first.id, 1, "a", "one"), chunks_of(second.id, 1, "b", "two")
+    live = with_task(with_task(state, first, TaskStatus.RUNNING), second, TaskStatus.COMPLETED)
+    await ledger.record(snapshot(live, Facts(), "run", 1))
+    looks: list[State] = []
+
+    async def look() -> State:
+        seen = await record.state(state.directive.id)
+        assert seen
+        looks.append(seen)
+        return seen
+
+    def choose(seen: State) -> list[Task]:
+        # The second one is there from the second look on.
+        return [seen.tasks[task.id] for task in (first, second)[: len(looks)]]
+
+    following = asyncio.create_task(follow(record, look, choose, lambda task, text: heard.append((task.name, text))))
+    for chunk in (one, two):
+        await ledger.append_log(chunk)
+        async with asyncio.timeout(10):
+            while (chunk.task, chunk.text) not in {(state_id(state, name), text) for name, text in heard}:
+                await asyncio.sleep(0.02)
+    assert not following.done()
+    done = with_task(live, first, TaskStatus.COMPLETED).model_copy(update={"status": DirectiveStatus.IDLE})
+    await ledger.record(snapshot(done, Facts(), "run", 2))
+    async with asyncio.timeout(10):
+        await following
+    assert heard == [(first.name, "one"), (second.name, "two")]
+
+
+def with_task(state: State, task: Task, status: TaskStatus) -> State:
+    return state.model_copy(update={"tasks": state.tasks | {task.id: task.model_copy(update={"status": status})}})
+
+
+def state_id(state: State, name: str) -> UUID:
+    return next(task.id for task in state.tasks.values() if task.name == name)
+
+
+def daemon(name: str, **fields: Any) -> DaemonReport:
+    return DaemonReport(**{"owner": "me", "version": "1", "agents": ("shell",), "capacity": 4, "name": name, **fields})
+
+
 async def test_a_daemon_is_known_by_its_last_report(ledger: PostgresLedger, record: Record) -> None:
-    report = DaemonReport(owner="me", name="box", version="1", agents=("shell",), labels=("gpu",), capacity=4)
+    report = daemon("box", labels=("gpu",))
     await ledger.report_daemon(report)
     await ledger.report_daemon(report.model_copy(update={"running": (UUID(int=1),)}))
     await ledger.report_daemon(report.model_copy(update={"owner": "somebody else"}))
@@ -104,6 +163,58 @@ async def test_a_daemon_is_known_by_its_last_report(ledger: PostgresLedger, reco
         (UUID(int=1),),
     )
     assert timedelta() <= seen.silent_for < timedelta(minutes=1)
+
+
+@pytest.mark.rule("5.4")
+async def test_the_daemon_with_the_most_free_slots_is_asked_next(ledger: PostgresLedger, pool: Database) -> None:
+    for name, capacity, busy in (("full", 1, 1), ("large", 9, 8), ("free", 4, 1), ("gone", 9, 0)):
+        running = tuple(uuid4() for _ in range(busy))
+        await ledger.report_daemon(daemon(name, capacity=capacity, running=running))
+    await ledger.report_daemon(daemon("foreign", owner="somebody else", capacity=99))
+    await pool.execute("update daemons set reported_at = now() - $1::interval where name = 'gone'", LATELY)
+    picked: list[str] = []
+    while next_one := await ledger.pick_daemon(DaemonWanted(owner="me", exclude=tuple(picked))):
+        picked.append(next_one)
+    assert picked == ["free", "large", "full"]
+
+
+# Artifacts
+
+
+@pytest.fixture
+def plan(state: State) -> Artifact:
+    return Artifact(directive=state.directive.id, task=next(iter(state.tasks)), attempt=1, name="plan.json", content="")
+
+
+@pytest.mark.rule("3.3")
+async def test_an_artifact_may_come_before_the_record_of_its_task_and_the_latest_of_a_name_is_read(
+    ledger: PostgresLedger, record: Record, plan: Artifact
+) -> None:
+    for changes in ({}, {"content": "grün"}, {"content": "again", "attempt": 2}, {"content": "report", "name": "r"}):
+        await ledger.put_artifact(plan.model_copy(update=changes))
+    await ledger.put_artifact(plan.model_copy(update={"content": "theirs", "directive": uuid4(), "task": uuid4()}))
+    seen = await record.artifacts(plan.directive)
+    assert [(each.name, each.attempt, each.size) for each in seen] == [
+        ("r", 1, 6),
+        ("plan.json", 2, 5),
+        ("plan.json", 1, 5),
+    ]
+    assert {each.task for each in seen} == {plan.task}
+    assert await record.artifact(plan.directive, "plan.json") == "again"
+    assert await record.artifact(plan.directive, "unknown") is None
+
+
+async def test_an_artifact_that_is_too_large_is_cut_where_everybody_sees_it(
+    ledger: PostgresLedger, record: Record, plan: Artifact
+) -> None:
+    for content in ("ü" * MAX_ARTIFACT, "\0" * MAX_ARTIFACT):
+        await ledger.put_artifact(plan.model_copy(update={"content": content}))
+        kept = await record.artifact(plan.directive, plan.name)
+        assert kept and MAX_ARTIFACT - 4 <= len(kept.encode()) <= MAX_ARTIFACT
+        assert kept.startswith(storable(content)[:1000])
+        assert "… cut by Makima" in kept.splitlines()[-1]
+    await ledger.put_artifact(plan.model_copy(update={"content": "x" * MAX_ARTIFACT}))
+    assert await record.artifact(plan.directive, plan.name) == "x" * MAX_ARTIFACT
 
 
 # Lists
@@ -144,6 +255,39 @@ async def test_a_directive_is_found_by_id_prefix_or_workflow_name(
         assert await record.directive_ids("me", name) == (identity,), name
     assert await record.directive_ids("somebody else", str(identity)) == ()
     assert len(await record.directive_ids("me", "")) == 2
+
+
+async def test_recovery_finds_every_directive_that_is_not_closed_and_where_to_count_on_from(
+    ledger: PostgresLedger, record: Record
+) -> None:
+    made = {status: directive_with().model_copy(update={"status": status}) for status in DirectiveStatus}
+    for state in made.values():
+        await ledger.record(snapshot(state, Facts(), "run", 1))
+    found = {summary.id: summary.status for summary in await record.unfinished("me")}
+    assert found == {state.directive.id: status for status, state in made.items() if not status.is_final}
+    assert DirectiveStatus.DRAFT in found.values()
+    assert await record.unfinished("somebody else") == ()
+    recovered = made[DirectiveStatus.ACTIVE]
+    await ledger.record(snapshot(recovered, Facts(), "recovered", 2))
+    assert await record.sequence(recovered.directive.id) == 2
+    assert await record.sequence(uuid4()) == 0
+
+
+@pytest.mark.rule("8.3")
+async def test_an_owner_sees_the_questions_that_wait_for_an_answer(
+    ledger: PostgresLedger, record: Record, state: State
+) -> None:
+    task, foreign = next(iter(state.tasks)), directive_with(owner="somebody else")
+    closed = directive_with().model_copy(update={"status": DirectiveStatus.ARCHIVED})
+    one, two = question(task, "Which port?", default="80", choices=("80", "81")), question(task, "Why?", answer="so")
+    await ledger.record(snapshot(asking(state, one, two), Facts(), "run", 1))
+    for other in (foreign, closed):
+        await ledger.record(snapshot(asking(other, question(next(iter(other.tasks)))), Facts(), "run", 1))
+    (seen,) = await record.open_questions("me")
+    assert (seen.directive, seen.question) == (state.directive.id, one)
+    assert seen.workflow_id == workflow_id("Add auth", state.directive.id)
+    await ledger.record(snapshot(asking(state, two), Facts(), "run", 2))
+    assert await record.open_questions("me") == ()
 
 
 # Postgres itself
