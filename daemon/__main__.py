@@ -18,18 +18,20 @@ from activities.completion import CompletionActivities
 from activities.planning import PlanningActivities
 from activities.steps import StepActivities
 from daemon import keeper
-from daemon.environment import GitIdentity
-from daemon.git import Git
-from daemon.repositories import Repositories
-from daemon.runner import Machine, Runner, nothing_more
+from daemon.commands import House, build_app
+from daemon.home import Home, masker_of, open_home
+from daemon.log_sender import LogBacklog
+from daemon.recovery import rescue, settle
+from daemon.runner import MEGABYTE, Machine, Runner, nothing_more
 from daemon.settings import DaemonSettings, load_daemon_settings
 from daemon.slots import SharedSlots
+from daemon.stopping import STOP_WITHIN
 from daemon.temporal_core import TemporalCore
 from domain import names
 from domain.errors import NotReachable, SettingsError
 from domain.record import DaemonReport
 from runtime.connection import connect_temporal
-from runtime.exit import leave, run
+from runtime.exit import FAILED, leave, run
 from runtime.settings import Settings, load_settings
 
 REPORT_EVERY = 30.0
@@ -51,22 +53,27 @@ class Environment(BaseSettings):
     test_heartbeat_throttle: float = HEARTBEAT_THROTTLE.total_seconds()
 
 
-async def build_runner(settings: Settings, own: DaemonSettings, environment: Environment, client: Client) -> Runner:
+def build_runner(
+    settings: Settings, environment: Environment, home: Home, core: TemporalCore, backlog: LogBacklog
+) -> Runner:
     """The daemon's own git, caches and agents behind the port of the activities."""
-    home = settings.data_dir / "daemon" / own.name
-    home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    git = Git(home / "git", dict(os.environ), allow_local=own.allow_local_repositories)
-    await git.prepare()
+    own = home.own
     hold = environment.test_hold_after_outcome
     machine = Machine(
         name=own.name,
         owner=settings.owner,
-        tasks_folder=home / "tasks",
-        repositories=Repositories(git, home / "repositories"),
+        tasks_folder=home.tasks,
+        repositories=home.repositories,
         agents=own.served(),
-        identity=GitIdentity(own.committer_name, own.committer_email),
-        core=TemporalCore(client),
+        identity=home.identity,
+        sandbox=home.sandbox,
+        core=core,
+        min_free_disk=own.min_free_disk_mb * MEGABYTE,
+        max_task_memory=own.max_task_memory_mb * MEGABYTE,
         after_outcome=(lambda: hold_for_ever(hold)) if hold else nothing_more,
+        copy_files=own.copy_files,
+        masker=masker_of(own, os.environ),
+        backlog=backlog,
     )
     return Runner(machine)
 
@@ -95,6 +102,7 @@ def build_workers(
             interceptors=[slots],
             identity=f"daemon:{own.name}",
             max_heartbeat_throttle_interval=throttle,
+            graceful_shutdown_timeout=timedelta(seconds=STOP_WITHIN),
         )
         for queue in (names.daemons_queue(settings.owner), names.daemon_queue(settings.owner, own.name))
     ]
@@ -118,29 +126,70 @@ async def report_for_ever(core: TemporalCore, settings: Settings, own: DaemonSet
         await asyncio.sleep(REPORT_EVERY)
 
 
+def own_settings(environment: Environment) -> DaemonSettings:
+    if environment.daemon_config is None:
+        raise SettingsError("MAKIMA_DAEMON_CONFIG is not set: it names the daemon's TOML file")
+    return load_daemon_settings(environment.daemon_config)
+
+
+async def open_house() -> House:
+    """For `gc` and `restore`, which work without Temporal and beside the daemon."""
+    home = await open_home(load_settings().data_dir, own_settings(Environment()), is_daemon=False)
+    return home.house
+
+
 async def main() -> int:
     settings = load_settings()
     environment = Environment()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    if environment.daemon_config is None:
-        raise SettingsError("MAKIMA_DAEMON_CONFIG is not set: it names the daemon's TOML file")
-    own = load_daemon_settings(environment.daemon_config)
+    own = own_settings(environment)
     keeper.become_subreaper()
     client = await connect_temporal(settings, identity=f"daemon:{own.name}")
-    runner = await build_runner(settings, own, environment, client)
+    home, core = await open_home(settings.data_dir, own, is_daemon=True), TemporalCore(client)
+    backlog = LogBacklog(core)
+    backlog.load(home.tasks)
+    runner = build_runner(settings, environment, home, core, backlog)
     throttle = timedelta(seconds=environment.test_heartbeat_throttle)
     workers = build_workers(client, settings, own, runner, throttle)
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(name, stop.set)
-    reporting = asyncio.create_task(report_for_ever(TemporalCore(client), settings, own, runner))
+        asyncio.get_running_loop().add_signal_handler(name, stop_or_leave, stop)
+    rescued = await rescue(runner.machine)
+    chores = (settle(rescued), backlog.send_for_ever(), home.housekeeper.clean_for_ever())
+    beside = [asyncio.create_task(each) for each in chores]
+    reporting = asyncio.create_task(report_for_ever(core, settings, own, runner))
     running = [asyncio.create_task(worker.run()) for worker in workers]
-    logger.info("daemon %s of owner %s serves %s", own.name, settings.owner, ", ".join(own.served()) or "no agent")
+    serves = ", ".join(own.served()) or "no agent"
+    logger.info("daemon %s of owner %s serves %s, sandbox: %s", own.name, settings.owner, serves, runner.sandbox)
     await asyncio.wait([*running, reporting, asyncio.create_task(stop.wait())], return_when=asyncio.FIRST_COMPLETED)
-    await asyncio.gather(*(worker.shutdown() for worker in workers))
-    await asyncio.gather(*running)
+    for chore in beside:
+        chore.cancel()
+    return await hand_back(runner, workers, running)
+
+
+def stop_or_leave(stop: asyncio.Event) -> None:
+    """The first signal hands the tasks back, the second one ends the daemon at once; the keepers end their agents."""
+    if stop.is_set():
+        leave(FAILED)
+    stop.set()
+
+
+async def hand_back(runner: Runner, workers: list[Worker], running: list[asyncio.Task[None]]) -> int:
+    """Stop polling and hand every task back with its work saved (SPEC 6.10); the exit code.
+
+    A worker that has failed gives its error. One that doesn't end (seen with the SDK) must not keep the process alive.
+    """
+    logger.info("the daemon stops; tasks to hand back: %d; a second signal ends it at once", len(runner.running))
+    runner.stop()
+    ending = asyncio.gather(*(worker.shutdown() for worker in workers), *running)
+    try:
+        async with asyncio.timeout(STOP_WITHIN):
+            await ending
+    except TimeoutError:
+        logger.error("the daemon did not end within %g s; its tasks are delivered again", STOP_WITHIN)
+        return FAILED
     return 0
 
 
 if __name__ == "__main__":
-    leave(run(main))
+    build_app(main, open_house, lambda chosen: leave(run(chosen)))()

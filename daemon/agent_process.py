@@ -8,13 +8,14 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from pathlib import Path
 from typing import IO
 
 from daemon import keeper
 from daemon.agents.base import AgentCommand, EndedBy, ProcessEnd
-from domain.models import Limits
+from daemon.memory import outgrown
+from domain.settings import Limits
 
 PIECE_LIMIT = 16 * 1024
 TAIL_LIMIT = 4096
@@ -37,20 +38,28 @@ async def run_agent(
     limits: Limits,
     stop: asyncio.Event | None = None,
     grace: float = keeper.GRACE_SECONDS,
+    memory: int = 0,
+    before_kill: Callable[[], Awaitable[None]] | None = None,
 ) -> ProcessEnd:
     """Runs `command` to its end, to one of its limits, or until `stop` is set; its whole tree is gone afterwards.
 
     `env` is all of its environment (`agent_environment`). stdout and stderr, merged, go to `sink` as they come; where
     `sink` raises, the tree is ended and the error raised. `grace` is the time in seconds from SIGINT to SIGTERM and
-    from there to SIGKILL. A cancelled caller gets its CancelledError when the tree is gone. A program that isn't there
-    ends with exit code 127. OSError where no process can be started. The daemon must be a subreaper
-    (`keeper.become_subreaper`), else what an agent leaves behind after killing its keeper escapes.
+    from there to SIGKILL. `memory` is a limit in bytes for the whole tree (0: none). A cancelled caller gets its
+    CancelledError when the tree is gone; before the first signal `before_kill`, which must not raise, is awaited then.
+    A program that isn't there ends with exit code 127. OSError where no process can be started. The daemon must be a
+    subreaper (`keeper.become_subreaper`), else what an agent leaves behind after killing its keeper escapes.
     """
     with _start(command, cwd, env, grace) as process:
         kept = _Kept(process, grace, env.get(keeper.MARK, ""))
         output = _Output(process.stdout, sink)
         try:
-            ended_by = await _first_of(kept.ended, output, limits, stop or asyncio.Event())
+            grown = outgrown(process.pid, memory) if memory else asyncio.Event().wait()
+            ended_by = await _first_of(kept.ended, output, limits, stop or asyncio.Event(), grown)
+        except asyncio.CancelledError:
+            if before_kill:
+                await _to_its_end(_awaited(before_kill()))
+            raise
         finally:
             await _to_its_end(_close(kept, output))
         output.raise_failure()
@@ -81,27 +90,36 @@ def _start(command: AgentCommand, cwd: Path, env: Mapping[str, str], grace: floa
         os.close(stdin)
 
 
-async def _first_of(ended: asyncio.Future[None], output: _Output, limits: Limits, stop: asyncio.Event) -> EndedBy:
+async def _first_of(
+    ended: asyncio.Future[None],
+    output: _Output,
+    limits: Limits,
+    stop: asyncio.Event,
+    grown: Coroutine[None, None, object],
+) -> EndedBy:
     clock = asyncio.get_running_loop().time
     deadline = clock() + limits.time.total_seconds()
-    stopped = asyncio.create_task(_set(stop))
+    stopped, outgrew = asyncio.create_task(_set(stop)), asyncio.create_task(grown)
     try:
         while True:
             silence = output.last + limits.no_output.total_seconds()
-            watched = {ended, stopped} if output.reading.done() else {ended, stopped, output.reading}
+            reading = () if output.reading.done() else (output.reading,)
             left = max(0, min(deadline, silence) - clock())
-            await asyncio.wait(watched, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({ended, stopped, outgrew, *reading}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
             output.raise_failure()
             if ended.done():
                 return EndedBy.EXIT
             if stopped.done():
                 return EndedBy.STOPPED
+            if outgrew.done():
+                return EndedBy.MEMORY
             if clock() >= deadline:
                 return EndedBy.TIME_LIMIT
             if clock() >= output.last + limits.no_output.total_seconds():
                 return EndedBy.NO_OUTPUT
     finally:
         stopped.cancel()
+        outgrew.cancel()
 
 
 async def _set(event: asyncio.Event) -> None:
@@ -111,6 +129,10 @@ async def _set(event: asyncio.Event) -> None:
 async def _close(kept: _Kept, output: _Output) -> None:
     await kept.end()
     await output.close()
+
+
+async def _awaited(work: Awaitable[None]) -> None:
+    await work
 
 
 async def _to_its_end(work: Coroutine[None, None, None]) -> None:

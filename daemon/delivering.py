@@ -7,11 +7,13 @@ from collections.abc import Awaitable, Callable
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_exponential_jitter
 
 from daemon.outcomes import Outcomes, StoredOutcome
+from daemon.state_refs import BRANCHES
 from domain.errors import GitError, LeaseLost, NotReachable, RefRefused
 from domain.spawn_task import Delivery, Outcome, SpawnTask
 
 PUBLISH_WITHIN = 3600.0
-"""Seconds for which finished work is offered to a remote that doesn't answer, before the delivery is given up."""
+"""Seconds for which finished work is offered to a remote that doesn't answer, and for which a server that doesn't is
+asked whether it may be, before the delivery is given up."""
 
 
 def _may_pass(error: BaseException) -> bool:
@@ -22,15 +24,20 @@ def _may_pass(error: BaseException) -> bool:
 class Publisher:
     """The outcome of one attempt, as its deliveries share it on the remote."""
 
-    def __init__(self, outcomes: Outcomes, command: SpawnTask, delivery: Delivery) -> None:
+    def __init__(self, outcomes: Outcomes, command: SpawnTask, delivery: Delivery, daemon: str) -> None:
         self._outcomes = outcomes
         self._command = command
         self._delivery = delivery
+        self._daemon = daemon
 
     async def earlier(self) -> Outcome | None:
         """What an earlier delivery of this attempt has published, its branch pushed if it isn't yet; no agent runs."""
         stored = await self._outcomes.find_outcome(str(self._command.task), self._command.attempt)
         return await self._settled(stored) if stored else None
+
+    async def is_decided(self) -> bool:
+        """Whether the attempt has an outcome, whosever it is."""
+        return await self._outcomes.find_outcome(str(self._command.task), self._command.attempt) is not None
 
     async def publish(self, outcome: Outcome, take: Callable[[str], Awaitable[None]]) -> Outcome:
         """Make `outcome` the attempt's one, unless another delivery was first: then return that one.
@@ -42,23 +49,34 @@ class Publisher:
             await take(head)
         async for attempt in AsyncRetrying(
             retry=retry_if_exception(_may_pass),
-            wait=wait_exponential_jitter(initial=0.5, max=30),
+            wait=wait_exponential_jitter(multiplier=0.5, max=30),
             stop=stop_after_delay(PUBLISH_WITHIN),
             reraise=True,
         ):
             with attempt:
                 # Asked afresh at each try: a delivery that was replaced while the remote was away must not win late.
                 await self._delivery.confirm()
-                payload = outcome.model_copy(update={"delivery": self._delivery.name}).model_dump_json().encode()
-                published = await self._outcomes.publish_outcome(
-                    str(self._command.task), self._command.attempt, payload, head
-                )
-                return await self._settled(published.outcome)
+                return await self._published(outcome.model_copy(update={"delivery": self._delivery.name}), head)
         raise AssertionError("tenacity returns or raises")
 
-    async def _settled(self, stored: StoredOutcome) -> Outcome:
+    async def _published(self, outcome: Outcome, head: str | None) -> Outcome:
+        task, attempt = str(self._command.task), self._command.attempt
+        payload = outcome.model_dump_json().encode()
+        try:
+            published = await self._outcomes.publish_outcome(task, attempt, payload, head)
+        except RefRefused as refusal:
+            # The agent has done its work: a remote that takes nothing but branches must not make it run again.
+            kept = await self._outcomes.keep_outcome(task, attempt, payload, head)
+            warning = f"the outcome is saved on {self._daemon} only: {refusal}"
+            return await self._settled(kept, warning)
+        warning = f"the remote takes no refs/makima/: the outcome is in branch {published.ref}"
+        return await self._settled(published.outcome, warning if published.ref.startswith(BRANCHES) else "")
+
+    async def _settled(self, stored: StoredOutcome, warning: str = "") -> Outcome:
         """The stored outcome, once the branch that it names holds its work."""
         outcome = Outcome.model_validate_json(stored.payload)
+        if warning:
+            outcome = outcome.model_copy(update={"warnings": (*outcome.warnings, warning)})
         if outcome.work and outcome.work.branch and not outcome.failure:
             work = outcome.work
             try:

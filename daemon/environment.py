@@ -10,14 +10,11 @@ from daemon.agents.base import RESERVED, AgentCommand
 from daemon.keeper import MARK
 from daemon.task_folder import TaskFolder
 
-_PASSED = frozenset({"LANG", "LANGUAGE", "LOGNAME", "NO_PROXY", "PATH", "SHELL", "TERM", "TMPDIR", "TZ", "USER"}) | {
-    # Certificates of a company's network: without them no agent reaches its model.
-    "CURL_CA_BUNDLE",
-    "NODE_EXTRA_CA_CERTS",
-    "REQUESTS_CA_BUNDLE",
-    "SSL_CERT_DIR",
-    "SSL_CERT_FILE",
-}
+CERTIFICATES = frozenset(
+    {"CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE", "SSL_CERT_DIR", "SSL_CERT_FILE"}
+)
+"""Name certificates of a company's network: without them no agent reaches its model."""
+_PASSED = CERTIFICATES | {"LANG", "LANGUAGE", "LOGNAME", "NO_PROXY", "PATH", "SHELL", "TERM", "TMPDIR", "TZ", "USER"}
 _PROXIES = frozenset({"ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY"})
 
 

@@ -7,7 +7,8 @@ whatever double-forks, makes sessions or clears its environment, the kernel hand
 So "no child is left" means that no descendant is left, and only then does the keeper end, with the command's exit code
 (128 + n for signal n, 127 for a command that isn't there). When the command has ended, what it left behind gets
 SIGTERM, and SIGKILL `grace` seconds later. When the keeper gets SIGTERM, from the daemon or from the kernel because the
-daemon is gone, the tree gets SIGINT, SIGTERM and SIGKILL, `grace` seconds apart.
+daemon is gone, the tree gets SIGINT, SIGTERM and SIGKILL, `grace` seconds apart. With bubblewrap as the command its PID
+namespace ends with what runs in it, at once.
 
 Linux only. It starts once for each task, so it imports nothing of ours and little of Python's.
 """
@@ -25,6 +26,8 @@ from typing import NamedTuple
 MARK = "MAKIMA_TASK_DIR"
 """The environment variable that every process of a delivery carries, unless it clears it: its task folder."""
 GRACE_SECONDS = 5.0
+SANDBOX = "bwrap"
+"""The program that gets no polite signal: it would end at once, and with it, by SIGKILL, all that is inside."""
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -86,7 +89,7 @@ def _keep(command: list[str], grace: float) -> int:
     except OSError as error:
         sys.stderr.write(f"{command[0]}: {error.strerror}\n")
         return 127
-    tree = _Tree(pid, grace)
+    tree = _Tree(pid, grace, is_sandbox=os.path.basename(command[0]) == SANDBOX)  # noqa: PTH119 (see _processes)
     while tree.reap() and tree.code is None:
         if signal.sigwait(_WAKE) in _STOP:
             tree.end(signal.SIGINT, signal.SIGTERM)
@@ -99,10 +102,11 @@ def _keep(command: list[str], grace: float) -> int:
 class _Tree:
     """All that descends from the keeper; `code` is the command's exit code once it has ended."""
 
-    def __init__(self, command: int, grace: float) -> None:
+    def __init__(self, command: int, grace: float, *, is_sandbox: bool) -> None:
         self.code: int | None = None
         self._command = command
         self._grace = grace
+        self._spared = command if is_sandbox else None
 
     def reap(self) -> bool:
         """Takes in the ended children; whether any child, and so any descendant, is left."""
@@ -119,7 +123,8 @@ class _Tree:
         """Each of these signals to all, `grace` seconds for all to go, then SIGKILL until none is left."""
         for number in polite:
             for process in _descendants(os.getpid()):
-                _send(os.kill, process.pid, number)
+                if process.pid != self._spared:
+                    _send(os.kill, process.pid, number)
             if self._is_gone_within(self._grace):
                 return
         while self.reap():

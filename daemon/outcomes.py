@@ -6,19 +6,15 @@ from it and can be pushed again by whoever finds the outcome (docs/decisions/000
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from daemon.git import commit_id
-from daemon.process import Finished
-from daemon.repositories import FETCH_TIMEOUT, PUSH_TIMEOUT, RepositoryCache
-from domain.errors import GitError, GitUnreachable, LeaseLost, MakimaError, RefRefused, RepositoryError
+from daemon.pushing import lease, push
+from daemon.repositories import FETCH_TIMEOUT, RepositoryCache
+from daemon.state_refs import REFS, in_all_places, outcome_name
+from domain.errors import LeaseLost, RefRefused
 
 OUTCOME_FILE = "outcome.json"
-
-_REJECTION = re.compile(r"^!\t[^\t]*\t(?P<summary>.*)$", re.MULTILINE)
-_MAY_PASS = re.compile(r"stale info|failed to update ref|cannot lock ref|unpacker error|missing necessary objects")
-"""What is said of a change that the remote takes in principle, but that could not be made just now."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +32,12 @@ class Publication:
 
     won: bool
     outcome: StoredOutcome
+    ref: str
 
 
 def outcome_ref(task: str, attempt: int) -> str:
-    """The ref that holds the outcome of an attempt, outside of what a clone fetches."""
-    return f"refs/makima/outcomes/{task}/{attempt}"
+    """The ref that holds the outcome of an attempt, where the remote takes such refs."""
+    return REFS + outcome_name(task, attempt)
 
 
 class Outcomes:
@@ -53,29 +50,43 @@ class Outcomes:
         """The first act of a delivery: the outcome that an earlier one published, with its work fetched into the cache.
         Raises RepositoryError, GitUnreachable, GitError.
         """
-        ref = outcome_ref(task, attempt)
-        commit = await self._cache.on_remote(ref)
-        if commit is None:
-            return None
-        fetch = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", self._cache.url.text, ref)
-        await self._cache.remote(*fetch, timeout=FETCH_TIMEOUT)
-        return await self._read(commit)
+        refs = in_all_places(outcome_name(task, attempt))
+        found = await self._cache.listed(*refs)
+        for ref in refs:
+            if ref in found:
+                return await self._fetched(ref, found[ref])
+        kept = await self._cache.local("show-ref", "--verify", "--hash", outcome_ref(task, attempt), also=(1, 128))
+        return await self._read(kept.text) if kept.exit_code == 0 else None
 
     async def publish_outcome(self, task: str, attempt: int, payload: bytes, head: str | None) -> Publication:
         """The last act of a delivery, after `take(head)`: create the ref, which must not exist yet.
 
         A push whose answer was lost is looked up, so an outcome of ours that arrived counts as won. Raises RefRefused
-        where the remote takes no such ref; GitUnreachable and GitError leave it open: publish again, the same payload.
+        where the remote takes it in no place; GitUnreachable and GitError leave it open: publish again, the same
+        payload.
         """
-        ref = outcome_ref(task, attempt)
+        name = outcome_name(task, attempt)
         commit = await self._write(payload, head)
-        failure = await self._push(commit, ref, expected=None)
-        if failure is None:
-            return Publication(won=True, outcome=StoredOutcome(payload, head, commit))
-        stored = await self.find_outcome(task, attempt)
-        if stored is None:
-            raise failure
-        return Publication(won=stored.commit == commit, outcome=stored)
+        refusals = []
+        for ref in in_all_places(name):
+            failure = await push(self._cache, commit, ref, lease(ref, None))
+            if failure is None:
+                return Publication(won=True, outcome=StoredOutcome(payload, head, commit), ref=ref)
+            if (there := await self._cache.on_remote(ref)) is not None:
+                return Publication(won=there == commit, outcome=await self._fetched(ref, there), ref=ref)
+            if not isinstance(failure, RefRefused):
+                raise failure
+            refusals.append(failure)
+        raise refusals[0]
+
+    async def keep_outcome(self, task: str, attempt: int, payload: bytes, head: str | None) -> StoredOutcome:
+        """For a remote that takes no ref at all: the attempt's outcome in this machine's cache, the first one that was
+        kept there (docs/decisions/0004).
+        """
+        ref, commit = outcome_ref(task, attempt), await self._write(payload, head)
+        nothing = "0" * len(commit)
+        await self._cache.local("update-ref", ref, commit, nothing, also=(128,))
+        return await self._read((await self._cache.local("show-ref", "--verify", "--hash", ref)).text)
 
     async def push_branch(self, branch: str, commit: str, expected_old: str | None) -> None:
         """Put `branch` at `commit`; it must be at `expected_old` (None: must not exist) or at `commit` already.
@@ -83,7 +94,7 @@ class Outcomes:
         Raises LeaseLost if it is elsewhere, RefRefused if the remote won't have it, GitUnreachable, GitError.
         """
         ref = f"refs/heads/{branch}"
-        failure = await self._push(commit_id(commit), ref, expected=expected_old)
+        failure = await push(self._cache, commit_id(commit), ref, lease(ref, expected_old))
         if failure is None:
             return
         found = await self._cache.on_remote(ref)
@@ -110,28 +121,12 @@ class Outcomes:
         parent = ("-p", commit_id(head)) if head else ()
         return (await self._cache.local("commit-tree", tree, *parent, "-m", "Outcome of an attempt")).text
 
+    async def _fetched(self, ref: str, commit: str) -> StoredOutcome:
+        fetch = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", self._cache.url.text, ref)
+        await self._cache.remote(*fetch, timeout=FETCH_TIMEOUT)
+        return await self._read(commit)
+
     async def _read(self, commit: str) -> StoredOutcome:
         payload = (await self._cache.local("cat-file", "blob", f"{commit}:{OUTCOME_FILE}")).stdout
         parents = (await self._cache.local("rev-list", "--parents", "--max-count=1", commit)).text.split()[1:]
         return StoredOutcome(payload, parents[0] if parents else None, commit)
-
-    async def _push(self, commit: str, ref: str, *, expected: str | None) -> MakimaError | None:
-        """Push with an explicit lease. None: it is there; else the error to raise, should the remote show no better
-        reason: a lost race looks like a failed write, and a broken line tells nothing of what arrived before it broke.
-        """
-        lease = f"--force-with-lease={ref}:{expected or ''}"  # a bare lease would trust whatever was fetched last
-        push = ("push", *self._cache.push_options(), lease, self._cache.url.text, f"{commit}:{ref}")
-        try:
-            pushed = await self._cache.remote(*push, timeout=PUSH_TIMEOUT, also=(1,))
-        except (GitError, RepositoryError) as error:
-            return error
-        return None if pushed.exit_code == 0 else self._rejection(ref, pushed)
-
-    def _rejection(self, ref: str, pushed: Finished) -> MakimaError:
-        status = _REJECTION.search(pushed.text)
-        if status is None:
-            return GitUnreachable(str(pushed))
-        said = f"{status['summary']} {' '.join(pushed.stderr.split())}"
-        if _MAY_PASS.search(said):
-            return GitError(str(pushed))
-        return RefRefused(f"{self._cache.url.display} refuses {ref}: {status['summary']}")

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
+from domain.errors import NotReachable
 from domain.spawn_task import Delivery, Progress
 
 LINE_LIMIT = 200
+RETRY_AFTER = 2.0
+
+logger = logging.getLogger(__name__)
 
 
 class Pulse:
@@ -42,4 +47,9 @@ class Pulse:
 
     async def _announce(self, settle: timedelta) -> None:
         await asyncio.sleep(settle.total_seconds())
-        await self._delivery.started()
+        while True:
+            try:
+                return await self._delivery.started()
+            except NotReachable as error:
+                logger.warning("%s", error)  # the work goes on without
+                await asyncio.sleep(RETRY_AFTER)

@@ -34,9 +34,11 @@ SHOWN_BRANCHES = 5
 class Repositories:
     """All caches of one daemon, one for each address."""
 
-    def __init__(self, git: Git, folder: Path) -> None:
+    def __init__(self, git: Git, folder: Path, *, is_own: bool = True) -> None:
+        """`is_own`: no other process works in `folder`, so what looks left behind there is."""
         self.git = git
         self._folder = folder
+        self._is_own = is_own
         self._caches: dict[str, RepositoryCache] = {}
         self._opening = asyncio.Lock()
 
@@ -50,7 +52,7 @@ class Repositories:
             raise RepositoryError(str(refusal)) from refusal
         async with self._opening:
             if url not in self._caches:
-                self._caches[url] = await RepositoryCache.make(self.git, parsed, self._folder)
+                self._caches[url] = await RepositoryCache.make(self.git, parsed, self._folder, tidy=self._is_own)
         return self._caches[url]
 
 
@@ -68,14 +70,15 @@ class RepositoryCache:
         self._failure: MakimaError | None = None
 
     @classmethod
-    async def make(cls, git: Git, url: RepositoryUrl, parent: Path) -> RepositoryCache:
-        """Open or make the cache, and take away what a git that was killed left in the way."""
+    async def make(cls, git: Git, url: RepositoryUrl, parent: Path, *, tidy: bool = True) -> RepositoryCache:
+        """Open or make the cache; `tidy`: and take away what a git that was killed left in the way."""
         name = f"{sanitized(Path(url.text).name)}-{hashlib.sha256(url.text.encode()).hexdigest()[:12]}.git"
         cache = cls(git, url, parent / name)
         cache.folder.mkdir(parents=True, exist_ok=True)
         async with cache._file_lock():
             checked(await git.run("init", "--quiet", "--bare", "--template=", repository=cache.folder))
-            await asyncio.to_thread(_remove_leftovers, cache.folder)
+            if tidy:
+                await asyncio.to_thread(_remove_leftovers, cache.folder)
         return cache
 
     async def fetch(self) -> None:
@@ -109,10 +112,18 @@ class RepositoryCache:
 
     async def on_remote(self, ref: str) -> str | None:
         """Where `ref` (its full name) is at this moment, None if it isn't there."""
-        listed = await self.remote("ls-remote", "--quiet", self.url.text, ref, timeout=ASK_TIMEOUT)
-        # A pattern also matches refs that only end like this one.
+        return (await self.listed(ref)).get(ref)
+
+    async def listed(self, *patterns: str) -> dict[str, str]:
+        """Ref → commit, of those at this moment that fit a pattern: a full name, or one that ends with `/*`."""
+        listed = await self.remote("ls-remote", "--quiet", self.url.text, *patterns, timeout=ASK_TIMEOUT)
         lines = (line.split("\t") for line in listed.text.splitlines())
-        return next((commit_id(commit) for commit, name in lines if name == ref), None)
+        # A pattern also matches refs that only end like this one.
+        return {name: commit_id(commit) for commit, name in lines if any(_fits(name, each) for each in patterns)}
+
+    async def has(self, *commits: str) -> bool:
+        """Whether all of them are here."""
+        return not await self._missing(commits)
 
     async def ensure(self, commits: Sequence[str]) -> None:
         """Have all `commits` here, fetching only for missing ones; raises RepositoryError for a lost one."""
@@ -215,6 +226,10 @@ class RepositoryCache:
             raise GitError(f"{self.folder} is in use by another process, perhaps a second daemon") from error
 
 
+def _fits(name: str, pattern: str) -> bool:
+    return name.startswith(pattern[:-1]) if pattern.endswith("/*") else name == pattern
+
+
 def _locked(lock: int) -> bool:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -224,6 +239,6 @@ def _locked(lock: int) -> bool:
 
 
 def _remove_leftovers(cache: Path) -> None:
-    for pattern in ("*.lock", "refs/**/*.lock", "objects/pack/tmp_*"):
+    for pattern in ("*.lock", "refs/**/*.lock", "objects/pack/tmp_*", "objects/*/tmp_obj_*"):
         for leftover in cache.glob(pattern):
             leftover.unlink(missing_ok=True)

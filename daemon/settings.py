@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from daemon.agents import ConfiguredAgent
 from daemon.agents.shell import ShellAgent
+from daemon.copied_files import CopiedFile
+from daemon.housekeeping import Keeping
+from daemon.sandbox import SandboxMode
 from domain.errors import SettingsError
 
 SHELL = "shell"
+
+
+def _absolute(path: Path) -> Path:
+    expanded = path.expanduser()
+    if not expanded.is_absolute():
+        raise ValueError(f"{path} must begin with / or ~")
+    return Path(os.path.normpath(expanded))
+
+
+SandboxPath = Annotated[Path, AfterValidator(_absolute)]
 
 
 class DaemonSettings(BaseModel):
@@ -29,6 +44,24 @@ class DaemonSettings(BaseModel):
     """Whether `file://` and paths of this machine are repositories (SPEC 6.1)."""
     committer_name: str = "Makima"
     committer_email: str = "makima@localhost"
+    min_free_disk_mb: Annotated[int, Field(ge=0)] = 512
+    """Below it, where the tasks lie, no task is taken (SPEC 5.7)."""
+    max_task_memory_mb: Annotated[int, Field(ge=0)] = 0
+    """What an agent and all that it starts may use; 0: no limit."""
+    keep_succeeded_hours: Annotated[float, Field(ge=0)] = 24
+    """Worktrees stay for so long after a success, and then go once the remote has their work (SPEC 6.12)."""
+    keep_failed_hours: Annotated[float, Field(ge=0)] = 7 * 24
+    copy_files: tuple[CopiedFile, ...] = ()
+    """Files of this machine for the worktrees of tasks, never committed (SPEC 6.5)."""
+    sandbox: SandboxMode = SandboxMode.AUTO
+    sandbox_read: tuple[SandboxPath, ...] = ()
+    """What agents may read beyond their own files and the system's programs: a tool chain in the home folder."""
+    sandbox_write: tuple[SandboxPath, ...] = ()
+    """What agents of all tasks may change: a package cache that they share, and can spoil for one another."""
+
+    @property
+    def keeping(self) -> Keeping:
+        return Keeping(timedelta(hours=self.keep_succeeded_hours), timedelta(hours=self.keep_failed_hours))
 
     def served(self) -> dict[str, ConfiguredAgent]:
         """Name → agent; SettingsError for a served name that no `[agents.NAME]` describes."""

@@ -39,6 +39,11 @@ class TaskFolder:
         return self.path / "task.sh"
 
     @property
+    def tmp(self) -> Path:
+        """What stands at /tmp inside of a sandbox."""
+        return self.path / "tmp"
+
+    @property
     def log(self) -> Path:
         return self.path / "log.txt"
 
@@ -54,6 +59,7 @@ def make_task_folder(path: Path) -> TaskFolder:
     folder.path.chmod(0o700)
     folder.home.mkdir(exist_ok=True)
     folder.bin.mkdir(exist_ok=True)
+    folder.tmp.mkdir(exist_ok=True)
     # -I: neither the worktree nor the agent's environment can put another `cli` before ours.
     folder.makima.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -I -m cli.agent "$@"\n')
     folder.makima.chmod(0o700)

@@ -1,24 +1,22 @@
-"""An attempt's log: whole on this machine, and on its way to the record in chunks (SPEC 6.11, DESIGN 4)."""
+"""An attempt's log: whole on this machine, without secrets, and on its way to the record (SPEC 6.11, DESIGN 4)."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import logging
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+from daemon.log_sender import NOTE, LogBacklog, LogSender, Way
+from daemon.masking import MaskedStream, Masker
 from daemon.ports import Core
-from domain.errors import NotReachable
-from domain.record import LogChunk
 from domain.spawn_task import SpawnTask
 
-CHUNK_BYTES = 128 * 1024
-SEND_EVERY = 2.0
-"""Seconds between two chunks of a log that grows slowly."""
 LAST_CHUNKS_WITHIN = 10.0
-"""Seconds that the end of a task waits for its last chunks; the whole log stays on this machine."""
-RETRY_AFTER = 2.0
+"""Seconds that the end of a task waits for its last chunks; the backlog sends what is left then."""
+LINE_LIMIT = 200
 
 logger = logging.getLogger(__name__)
 
@@ -26,72 +24,76 @@ logger = logging.getLogger(__name__)
 class TaskLog:
     """The agent never waits for its log: `append` writes to a file, and the sender reads from there."""
 
-    def __init__(self, file: Path, command: SpawnTask, delivery: str, core: Core) -> None:
-        self._file = file
-        self._command = command
-        self._delivery = delivery
-        self._core = core
-        self._writing = file.open("ab")
-        self._sent = 0
-        self._wanted = asyncio.Event()
+    def __init__(
+        self,
+        file: Path,
+        command: SpawnTask,
+        delivery: str,
+        core: Core,
+        masker: Masker | None = None,
+        backlog: LogBacklog | None = None,
+    ) -> None:
+        """`file` is `task/log.txt` of the delivery's folder. Without a backlog the next daemon sends what is left."""
+        self._stream = MaskedStream(masker or Masker())
+        self._backlog = backlog
+        self._writing = file.open("a+b", buffering=0)
+        self._size = 0
+        way = Way(directive=command.directive, task=command.task, attempt=command.attempt, delivery=delivery)
+        self._sender = LogSender(file, file.parent.parent / NOTE, way, core)
         self.last_line = ""
 
     def append(self, text: str) -> None:
-        """Add a piece of output."""
-        self._writing.write(text.encode(errors="replace"))
-        self._writing.flush()
-        if line := text.strip():
-            self.last_line = line.splitlines()[-1][:200]
-        if self._writing.tell() - self._sent >= CHUNK_BYTES:
-            self._wanted.set()
+        """Add a piece of output; what it may share a secret with is written once the rest of it has come."""
+        self._write(self._stream.take(text))
+
+    def say(self, line: str) -> None:
+        """Add a line of the daemon's own."""
+        self._write(self._stream.rest())
+        self.append(f"[makima] {line}\n")
+
+    @property
+    def size(self) -> int:
+        """Bytes so far, which is where what comes next begins."""
+        self._write(self._stream.rest())
+        return self._size
+
+    def tail(self, limit: int, since: int = 0) -> str:
+        """The last `limit` bytes of what was appended, as far as they stand behind the byte `since`."""
+        size = self.size
+        start = max(since, size - limit, 0)
+        return os.pread(self._writing.fileno(), size - start, start).decode(errors="ignore")
 
     @contextlib.asynccontextmanager
     async def sending(self) -> AsyncIterator[None]:
         """Send chunks while the body runs, and what is left at its end."""
-        sender = asyncio.create_task(self._send_for_ever())
+        sending = asyncio.create_task(self._sender.send_live())
         try:
             yield
         finally:
-            sender.cancel()
-            await asyncio.wait({sender})
+            sending.cancel()
+            await asyncio.wait({sending})
+            if not sending.cancelled() and (defect := sending.exception()):
+                logger.error("the log of a task is not sent any more", exc_info=defect)
+            self._write(self._stream.rest())
             self._writing.close()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LAST_CHUNKS_WITHIN):
-                    await self._send_all()
+            await self._send_rest()
 
-    async def _send_for_ever(self) -> None:
-        while True:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wanted.wait(), SEND_EVERY)
-            self._wanted.clear()
-            await self._send_all()
-
-    async def _send_all(self) -> None:
-        """One chunk in flight a task, each tried until the core has it."""
-        while chunk := await asyncio.to_thread(self._next_chunk):
-            await self._send(chunk)
-            self._sent = chunk.offset + len(chunk.text.encode())
-
-    async def _send(self, chunk: LogChunk) -> None:
-        while True:
+    async def _send_rest(self) -> None:
+        with contextlib.ExitStack() as closing:
+            closing.callback(self._sender.close)
             try:
-                return await self._core.append_log(chunk)
-            except NotReachable as error:
-                logger.warning("a log chunk of task %s did not arrive: %s", chunk.task, error)
-                await asyncio.sleep(RETRY_AFTER)
+                async with asyncio.timeout(LAST_CHUNKS_WITHIN):
+                    await self._sender.send_rest()
+            except TimeoutError:
+                if self._backlog:
+                    closing.pop_all()
+                    self._backlog.add(self._sender)
 
-    def _next_chunk(self) -> LogChunk | None:
-        with self._file.open("rb") as reading:
-            reading.seek(self._sent)
-            data = reading.read(CHUNK_BYTES)
-        text = data.decode(errors="ignore") if data else ""
+    def _write(self, text: str) -> None:
         if not text:
-            return None
-        return LogChunk(
-            directive=self._command.directive,
-            task=self._command.task,
-            attempt=self._command.attempt,
-            delivery=self._delivery,
-            offset=self._sent,
-            text=text,
-        )
+            return
+        # Postgres holds no NUL, and a chunk must have as many bytes there as here.
+        self._size += self._writing.write(text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode(errors="replace"))
+        if line := text.strip():
+            self.last_line = line.rsplit("\n", 1)[-1].strip()[:LINE_LIMIT]
+        self._sender.grown_to(self._size)

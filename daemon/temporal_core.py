@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from typing import TypeVar
 from uuid import uuid4
 
 from temporalio.client import ActivityFailureError, Client
+from temporalio.common import ActivityIDConflictPolicy
 from temporalio.service import RPCError
 
 from activities.telemetry import TelemetryActivities
 from domain import names
 from domain.errors import NotReachable
-from domain.record import DaemonReport, LogChunk
+from domain.record import Artifact, DaemonReport, LogChunk
 
 TELEMETRY_WITHIN = timedelta(seconds=30)
 """How long one chunk or report may wait for a worker; whoever sent it tries again."""
+
+Told = TypeVar("Told", LogChunk, Artifact)
 
 
 class TemporalCore:
@@ -25,16 +31,12 @@ class TemporalCore:
 
     async def append_log(self, chunk: LogChunk) -> None:
         identity = f"log-{chunk.task}-{chunk.attempt}-{chunk.delivery}-{chunk.offset}"
-        try:
-            await self._client.execute_activity_method(
-                TelemetryActivities.append_task_log,
-                chunk,
-                id=identity,
-                task_queue=names.TELEMETRY_QUEUE,
-                schedule_to_close_timeout=TELEMETRY_WITHIN,
-            )
-        except (RPCError, ActivityFailureError) as error:
-            raise NotReachable(f"the core did not take a log chunk: {error}") from error
+        await self._tell(TelemetryActivities.append_task_log, chunk, identity)
+
+    async def put_artifact(self, artifact: Artifact) -> None:
+        name, content = _digest(artifact.name), _digest(artifact.content)
+        identity = f"artifact-{artifact.task}-{artifact.attempt}-{name}-{content}"
+        await self._tell(TelemetryActivities.put_artifact, artifact, identity)
 
     async def report(self, report: DaemonReport) -> None:
         try:
@@ -47,3 +49,23 @@ class TemporalCore:
             )
         except RPCError as error:
             raise NotReachable(f"Temporal did not take the report: {error.message}") from error
+
+    async def _tell(
+        self, activity: Callable[[TelemetryActivities, Told], Awaitable[None]], told: Told, identity: str
+    ) -> None:
+        try:
+            await self._client.execute_activity_method(
+                activity,
+                told,
+                id=identity,
+                task_queue=names.TELEMETRY_QUEUE,
+                schedule_to_close_timeout=TELEMETRY_WITHIN,
+                # One whose answer was lost may still be under way: then this is the same call again.
+                id_conflict_policy=ActivityIDConflictPolicy.USE_EXISTING,
+            )
+        except (RPCError, ActivityFailureError) as error:
+            raise NotReachable(f"the core did not take {identity}: {error}") from error
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

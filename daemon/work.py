@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 
-from daemon.agent_process import run_agent
 from daemon.agents import ConfiguredAgent
 from daemon.agents.base import AgentRun
+from daemon.beginning import Beginning, begin
+from daemon.copied_files import CopiedFile
+from daemon.left_plan import LAST_WORDS, left_plan
+from daemon.preparing import copy_files, set_up
+from daemon.programs import Programs
+from daemon.project import Commands, project_of
 from daemon.pulse import Pulse
 from daemon.repositories import RepositoryCache
+from daemon.saver import Saver
 from daemon.task_log import TaskLog
+from daemon.verification import ROUNDS, Broken, verify
 from daemon.workspace import Workspace
-from daemon.worktrees import Conflict, Incoming, Worktree
+from daemon.worktrees import Conflict, Worktree
+from domain.errors import PlanRefused
 from domain.handover import Handover
 from domain.models import Failure, FailureCategory, TaskKind, Work
-from domain.prompts import conflict_note
 from domain.spawn_task import Outcome, OutcomeStatus, SpawnTask, failed
 
 
@@ -26,6 +34,8 @@ class Start:
     """The generation's base, the first dependency's head, or the branch that is merged into."""
     replaces: str
     """The target branch's commit at this moment; empty: there is none."""
+    settled: str = ""
+    """Where `.makima.toml` counts: a commit of the base branch, which no task can have edited (SPEC 6.5)."""
 
 
 class AgentWork:
@@ -39,38 +49,74 @@ class AgentWork:
         agent: ConfiguredAgent | None,
         pulse: Pulse,
         log: TaskLog,
+        saver: Saver,
+        memory: int,
+        copy_files: tuple[CopiedFile, ...] = (),
     ) -> None:
+        """`memory`: bytes that the agent's processes may use together; 0: no limit."""
         self._command = command
         self._cache = cache
         self._workspace = workspace
         self._agent = agent
         self._pulse = pulse
         self._log = log
+        self._saver = saver
+        self._copy_files = copy_files
+        self._laid: tuple[str, ...] = ()
+        self._programs = Programs(workspace, agent, pulse, log, memory=memory, before_kill=saver.before_kill)
 
     async def outcome(self) -> Outcome:
         """Raises RepositoryError, GitUnreachable, GitError, CannotServe; a failure of the work is an Outcome."""
         start = await self._start()
         self._pulse.phase = "checking out"
-        worktree = await self._workspace.check_out(self._cache, start.base)
-        heads = await self._cache.independent([one.commit for one in self._incoming()])
-        conflict = await worktree.merge([one for one in self._incoming() if one.commit in heads])
-        merged = await worktree.head()
-        failure = None
-        if self._command.kind is not TaskKind.COMPLETION or conflict:
-            failure = await self._run_agent(conflict)
-            worktree = worktree.run_by(self._workspace.run_as_agent)
+        begun = await begin(self._command, self._cache, self._workspace, self._saver, start.base)
+        project = await project_of(self._command, self._cache, start.settled)
+        by_agent = self._command.kind is not TaskKind.COMPLETION or bool(begun.conflict or begun.restored)
+        await self._prepare(begun, project.setup if by_agent or project.verify else ())
+        outcome = await self._round(begun, start, begun.prompt(self._command) if by_agent else None)
+        rounds = ROUNDS if self._agent and self._agent.follows_prompts else 0
+        while broken := await self._broken(outcome, project.verify):
+            if not rounds:
+                report = failed(self._command, FailureCategory.VERIFY, broken.report)
+                return report.model_copy(update={"work": outcome.work})
+            rounds -= 1
+            outcome = await self._round(begun, start, broken.prompt(self._command.prompt))
+        return outcome
+
+    async def _prepare(self, begun: Beginning, setup: Commands) -> None:
+        if self._command.kind is not TaskKind.PLANNING:
+            self._laid = await copy_files(self._copy_files, begun.worktree, self._log)
+            worktree, conflict = self._workspace.agents_worktree, begun.conflict is not None
+            await set_up(setup, worktree, self._programs, may_fail=conflict)
+
+    async def _broken(self, outcome: Outcome, commands: Commands) -> Broken | None:
+        """The verify command that fails on finished work."""
+        if outcome.status is not OutcomeStatus.COMPLETED or not outcome.work:
+            return None
+        return await verify(commands, outcome.work.head, self._workspace.agents_worktree, self._programs)
+
+    async def _round(self, begun: Beginning, start: Start, prompt: str | None) -> Outcome:
+        """The agent's work on `prompt` (None: there is nothing for an agent to do), judged but not verified."""
+        failure = await self._run_agent(begun, prompt) if prompt is not None else None
+        worktree, merged, conflict = self._workspace.agents_worktree, begun.began, begun.conflict
+        said = await self._workspace.handover()
+        if said.gave_up:
+            failure = Failure(category=FailureCategory.AGENT, report=f"gave up: {said.gave_up}")
+        elif said.open_questions:
+            return self._outcome(OutcomeStatus.WAITING, questions=said.open_questions)
         if self._command.kind is TaskKind.PLANNING:
-            return self._planned(start.base, failure)
-        await worktree.commit_all(self._subject(), self._trailers())
+            return await self._planned(start.base, said, failure)
+        unfit = await self._saver.unfit() if prompt is not None else ()
+        await worktree.commit_all(self._subject(), self._trailers(), without=unfit)
+        if await worktree.touches(merged, self._laid):
+            # Without the work, which would be pushed with the outcome.
+            report = f"one of {', '.join(self._laid)} was committed: they are this machine's (copy_files)"
+            return failed(self._command, FailureCategory.AGENT, report)
         work = await self._measured(worktree, start, merged)
-        verdict = failure or await self._verdict(worktree, work, merged, conflict)
+        verdict = failure or await self._verdict(worktree, work, merged, conflict, said)
         if verdict:
             return failed(self._command, verdict.category, verdict.report).model_copy(update={"work": work})
-        return self._completed(work=work, summary=self._workspace.handover().nothing_to_do)
-
-    async def take(self, commit: str) -> None:
-        """Bring the work's commit from the worktree into the cache, from where it is pushed."""
-        await self._cache.take(self._workspace.work_path, commit)
+        return self._outcome(OutcomeStatus.COMPLETED, work=work, summary=said.nothing_to_do)
 
     async def _start(self) -> Start:
         command = self._command
@@ -78,24 +124,20 @@ class AgentWork:
             return Start(base=await self._cache.prepare(command.base_branch), replaces="")
         if command.kind is TaskKind.STEP:
             base = command.continue_from.commit if command.continue_from else command.base_commit
-            await self._cache.ensure([base, *(one.commit for one in command.merge)])
+            await self._cache.ensure([base, command.base_commit, *(one.commit for one in command.merge)])
             replaced = await self._cache.on_remote(f"refs/heads/{command.target_branch}")
-            return Start(base=base, replaces=replaced or "")
+            return Start(base=base, replaces=replaced or "", settled=command.base_commit)
         prepared = await self._cache.prepare(command.base_branch)
         await self._cache.ensure([one.commit for one in command.merge])
         branch = await self._cache.branch_commit(command.target_branch)
-        return Start(base=branch or prepared, replaces=branch or "")
+        return Start(base=branch or prepared, replaces=branch or "", settled=prepared)
 
-    def _incoming(self) -> list[Incoming]:
-        return [Incoming(one.commit, one.name) for one in self._command.merge]
-
-    async def _run_agent(self, conflict: Conflict | None) -> Failure | None:
-        command = self._command
+    async def _run_agent(self, begun: Beginning, prompt: str) -> Failure | None:
+        command, conflict = self._command, begun.conflict
         if self._agent is None or command.agent is None:
             return Failure(category=FailureCategory.CONFLICT, report=_conflict_report(conflict))
         if conflict and command.kind is TaskKind.COMPLETION and not self._agent.follows_prompts:
             return Failure(category=FailureCategory.CONFLICT, report=_conflict_report(conflict))
-        prompt = command.prompt if conflict is None else f"{_note(conflict)}\n{command.prompt}"
         run = AgentRun(
             prompt=prompt,
             folder=self._workspace.folder,
@@ -103,32 +145,19 @@ class AgentWork:
             model=command.agent.model,
             arguments=command.agent.arguments,
         )
-        started = self._agent.command(run)
-        self._pulse.phase = f"agent {command.agent.name}"
-        ended = await run_agent(
-            started,
-            cwd=self._workspace.work_path,
-            env=self._workspace.environment(started),
-            sink=self._say,
-            limits=command.limits,
-        )
+        ended = await self._programs.run(self._agent.command(run), f"agent {command.agent.name}")
         return self._agent.judge(ended).failure
 
-    def _say(self, text: str) -> None:
-        self._log.append(text)
-        self._pulse.last_line = self._log.last_line
-
-    async def _verdict(self, worktree: Worktree, work: Work, merged: str, conflict: Conflict | None) -> Failure | None:
+    async def _verdict(
+        self, worktree: Worktree, work: Work, merged: str, conflict: Conflict | None, said: Handover
+    ) -> Failure | None:
         """SPEC 6.9: there is work, or a declaration that none was needed; everything to be merged is merged."""
-        handover: Handover = self._workspace.handover()
-        if handover.gave_up:
-            return Failure(category=FailureCategory.AGENT, report=f"gave up: {handover.gave_up}")
-        for one in self._incoming():
+        for one in self._command.merge:
             if not await worktree.contains(one.commit):
                 return Failure(category=FailureCategory.CONFLICT, report=f"{one.name!r} ({one.commit}) was not merged")
         if conflict and await worktree.has_conflict_markers(conflict.files):
             return Failure(category=FailureCategory.CONFLICT, report=f"markers are left in {', '.join(conflict.files)}")
-        if self._command.kind is TaskKind.STEP and work.head == merged and not handover.nothing_to_do:
+        if self._command.kind is TaskKind.STEP and work.head == merged and not said.nothing_to_do:
             report = "the agent left no change, and did not say that nothing had to be changed"
             return Failure(category=FailureCategory.NO_RESULT, report=report)
         return None
@@ -144,18 +173,21 @@ class AgentWork:
             files_changed=len(await worktree.changed_files(merged, head)),
         )
 
-    def _planned(self, base: str, failure: Failure | None) -> Outcome:
-        handover = self._workspace.handover()
-        if failure is None and handover.gave_up:
-            failure = Failure(category=FailureCategory.AGENT, report=f"gave up: {handover.gave_up}")
+    async def _planned(self, base: str, said: Handover, failure: Failure | None) -> Outcome:
         if failure:
             return failed(self._command, failure.category, failure.report)
-        return self._completed(base_commit=base, plan=handover.plan, summary=handover.nothing_to_do)
+        try:
+            # In a thread: looking for JSON in a long text takes its time.
+            plan = await asyncio.to_thread(
+                left_plan, said, self._command, self._workspace.folder.path, self._log.tail(LAST_WORDS)
+            )
+        except PlanRefused as refused:
+            return failed(self._command, FailureCategory.PLAN, str(refused))
+        return self._outcome(OutcomeStatus.COMPLETED, base_commit=base, plan=plan, summary=said.nothing_to_do)
 
-    def _completed(self, **fields: object) -> Outcome:
+    def _outcome(self, status: OutcomeStatus, **fields: object) -> Outcome:
         command = self._command
-        known = {"task": command.task, "attempt": command.attempt, "status": OutcomeStatus.COMPLETED}
-        return Outcome.model_validate({**known, **fields})
+        return Outcome.model_validate({"task": command.task, "attempt": command.attempt, "status": status, **fields})
 
     def _subject(self) -> str:
         return self._command.step_name or self._command.name
@@ -164,10 +196,6 @@ class AgentWork:
         command = self._command
         step = {"Makima-Step": str(command.step)} if command.step else {}
         return {"Makima-Directive": str(command.directive), **step, "Makima-Task": str(command.task)}
-
-
-def _note(conflict: Conflict) -> str:
-    return conflict_note(conflict.files, [one.commit for one in conflict.remaining])
 
 
 def _conflict_report(conflict: Conflict | None) -> str:

@@ -12,14 +12,20 @@ from pathlib import Path
 
 from daemon import keeper
 from daemon.agents.base import AgentCommand
+from daemon.delivery_note import DeliveryNote, write_note
 from daemon.environment import GitIdentity, agent_environment
+from daemon.handing_over import read_handover
 from daemon.process import Finished, run
 from daemon.repositories import RepositoryCache
+from daemon.sandbox import Places, Sandbox
 from daemon.task_folder import TaskFolder, make_task_folder
 from daemon.worktrees import Identity, Worktree
-from domain.handover import CONTEXT_FILE, HANDOVER_FILE, Handover, TaskContext
+from domain.handover import CONTEXT_FILE, Handover, TaskContext
 from domain.names import short
 from domain.spawn_task import SpawnTask
+
+KEEPER_GRACE = "0.5"
+"""Seconds, twice: together less than `process.TERM_GRACE`, after which the keeper itself would be killed."""
 
 
 @dataclass(frozen=True)
@@ -29,28 +35,60 @@ class Workspace:
     command: SpawnTask
     folder: TaskFolder
     identity: GitIdentity
+    sandbox: Sandbox
+    cache: Path
+    """The bare repository from which the worktree borrows objects."""
+    delivery: str
 
     @classmethod
-    def make(cls, parent: Path, command: SpawnTask, delivery: str, identity: GitIdentity) -> Workspace:
+    def make(
+        cls, parent: Path, command: SpawnTask, delivery: str, identity: GitIdentity, sandbox: Sandbox, cache: Path
+    ) -> Workspace:
         """Make the task folder, with what the agent's commands answer from; OSError where the disk doesn't let us."""
-        path = parent / f"{short(command.task)}-{command.attempt}-{delivery}"
-        folder = make_task_folder(path / "task")
+        workspace = cls.at(
+            parent / f"{short(command.task)}-{command.attempt}-{delivery}", command, delivery, identity, sandbox, cache
+        )
+        folder = make_task_folder(workspace.folder.path)
+        workspace.note()
         context = TaskContext(
             task=command.task, kind=command.kind, generation=command.generation, context=command.context
         )
         (folder.path / CONTEXT_FILE).write_text(context.model_dump_json())
-        return cls(command, folder, identity)
+        return workspace
+
+    @classmethod
+    def at(
+        cls, path: Path, command: SpawnTask, delivery: str, identity: GitIdentity, sandbox: Sandbox, cache: Path
+    ) -> Workspace:
+        """The one in the folder `path`, as it is."""
+        return cls(command, TaskFolder((path / "task").absolute()), identity, sandbox, cache, delivery)
+
+    @property
+    def path(self) -> Path:
+        return self.folder.path.parent
+
+    def note(self, **said: object) -> None:
+        """Keep beside the work what a daemon must know that finds it (fields of DeliveryNote)."""
+        known = {"command": self.command, "delivery": self.delivery}
+        write_note(self.path, DeliveryNote.model_validate({**known, **said}))
 
     @property
     def work_path(self) -> Path:
-        return self.folder.path.parent / "work"
+        return self.path / "work"
 
     async def check_out(self, cache: RepositoryCache, commit: str) -> Worktree:
         """The worktree at `commit`, still untouched by any agent: git runs in it plainly."""
-        who = Identity(self.identity.name, self.identity.email)
-        return await Worktree.make(
-            self.work_path, cache=cache.folder, commit=commit, runs=cache.git.run_plainly, identity=who
-        )
+        runs = cache.git.run_plainly
+        return await Worktree.make(self.work_path, cache=cache.folder, commit=commit, runs=runs, identity=self._who)
+
+    @property
+    def agents_worktree(self) -> Worktree:
+        """The worktree once an agent has been in it: git runs there as the agent."""
+        return Worktree(self.work_path, self.run_as_agent, self._who)
+
+    @property
+    def _who(self) -> Identity:
+        return Identity(self.identity.name, self.identity.email)
 
     def environment(self, command: AgentCommand) -> dict[str, str]:
         """All that a program of this task sees (SPEC 6.6)."""
@@ -58,18 +96,26 @@ class Workspace:
             os.environ, folder=self.folder, task_id=str(self.command.task), command=command, identity=self.identity
         )
 
+    def boxed(self, argv: Sequence[str], cwd: Path | None = None) -> tuple[str, ...]:
+        """`argv` inside of the sandbox, in `cwd` (the worktree); to be run under a keeper with `environment`."""
+        places = Places(worktree=self.work_path, folder=self.folder, objects=self.cache / "objects")
+        return self.sandbox.wrap(argv, cwd=cwd or self.work_path, places=places)
+
     async def run_as_agent(
         self, argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], stdin: bytes = b"", timeout: float
     ) -> Finished:
-        """Run git where an agent has been: in its environment, under a keeper, without credentials (SPEC 6.2)."""
-        kept = (sys.executable, "-I", "-S", keeper.__file__, "--parent", str(os.getpid()), "--", *argv)
+        """Run git where an agent has been: in its environment and sandbox, under a keeper, without credentials (SPEC
+        6.2).
+        """
+        boxed = self.boxed(argv, cwd)
+        options = ("--grace", KEEPER_GRACE, "--parent", str(os.getpid()))
+        kept = (sys.executable, "-I", "-S", keeper.__file__, *options, "--", *boxed)
         environment = self.environment(AgentCommand(argv=tuple(argv)))
         return await run(kept, cwd=cwd, env={**environment, **env}, stdin=stdin, timeout=timeout)
 
-    def handover(self) -> Handover:
-        """What the agent said through its commands; ValidationError where it wrote the file itself, and wrongly."""
-        file = self.folder.path / HANDOVER_FILE
-        return Handover.model_validate_json(file.read_bytes()) if file.exists() else Handover()
+    async def handover(self) -> Handover:
+        """What the agent said through its commands; HandoverBroken where it wrote the file itself, and wrongly."""
+        return await asyncio.to_thread(read_handover, self.folder.path)
 
     async def clean(self) -> None:
         """Remove the worktree; the prompt and the log stay for those who want to know."""

@@ -91,11 +91,14 @@ class Worktree:
                 return Conflict(one, files, tuple(incoming[position + 1 :]))
         return None
 
-    async def commit_all(self, subject: str, trailers: Mapping[str, str]) -> str | None:
+    async def commit_all(self, subject: str, trailers: Mapping[str, str], without: Sequence[str] = ()) -> str | None:
         """Commit everything that isn't ignored, a merge in progress included; the new commit, None if there is nothing
-        to commit.
+        to commit. The files `without` stay as HEAD has them. Repositories that an agent has made inside stay out: git
+        would take no file of them.
         """
-        await self._git("add", "--all")
+        listed = await self._git("ls-files", "-z", "--others", "--exclude-standard")
+        await self.exclude([name for name in listed.names if name.endswith("/")])
+        await self._add_all(without)
         unchanged = (await self._git("diff", "--cached", "--quiet", "--no-ext-diff", also=(1,))).exit_code == 0
         if unchanged and not await self._merging():
             return None
@@ -104,6 +107,10 @@ class Worktree:
         commit = ("commit", "--quiet", "--no-verify", "--cleanup=whitespace", "--file=-")
         await self._git(*commit, stdin=message)
         return await self.head()
+
+    async def lay_over(self, commit: str) -> None:
+        """Make the files what they are in `commit`, as changes that nobody has committed; HEAD and index stay."""
+        await self._git("restore", f"--source={commit_id(commit)}", "--worktree", "--ignore-unmerged", "--", ":/")
 
     async def head(self) -> str:
         """The commit that the worktree is at, on whatever branch an agent made."""
@@ -134,9 +141,49 @@ class Worktree:
         asked = await self._git("merge-base", "--is-ancestor", commit_id(commit), "HEAD", also=(1,))
         return asked.exit_code == 0
 
+    async def tracked(self, paths: Sequence[str]) -> frozenset[str]:
+        """Those of `paths` that git knows here."""
+        listed = await self._git("ls-files", "-z", "--", *paths, literal=True)
+        return frozenset(listed.names) if paths else frozenset()
+
+    async def untracked(self) -> frozenset[str]:
+        """The files that git neither knows nor ignores; of a folder without known files only its name with a slash."""
+        listed = await self._git("ls-files", "-z", "--others", "--exclude-standard", "--directory")
+        return frozenset(listed.names)
+
+    async def exclude(self, paths: Sequence[str]) -> None:
+        """Have git ignore `paths` from now on, in this worktree alone."""
+        # By the worktree's own runner: what ran here may have put a link in place of the file.
+        lines = "".join(f"{excluding(path)}\n" for path in paths if "\n" not in path)
+        append = ("sh", "-c", "mkdir -p .git/info && cat >> .git/info/exclude")
+        stdin = lines.encode(errors="surrogateescape")
+        if lines:
+            checked(await self.runs(append, cwd=self.path, env={}, stdin=stdin, timeout=CHECKOUT_TIMEOUT))
+
+    async def touches(self, base: str, paths: Sequence[str]) -> bool:
+        """Whether a commit on HEAD that `base` doesn't hold changes one of `paths`."""
+        args = ("rev-list", "--max-count=1", f"{commit_id(base)}..HEAD", "--", *paths)
+        return bool(paths) and bool((await self._git(*args, literal=True)).text)
+
+    async def bring_back(self, commit: str, untracked: frozenset[str]) -> None:
+        """Make HEAD and all files what they are in `commit`; of the others stay the ignored ones, and `untracked`."""
+        await self._git("reset", "--quiet", "--hard", commit_id(commit))
+        if gone := sorted(await self.untracked() - untracked):
+            await self._git("clean", "--quiet", "-d", "--force", "--", *gone, literal=True)
+
     async def remove(self) -> None:
         """Remove the worktree with all its files, read-only folders included; nothing to do when it is gone."""
         await asyncio.to_thread(_remove_tree, self.path)
+
+    async def _add_all(self, without: Sequence[str]) -> None:
+        if not without:
+            await self._git("add", "--all")
+            return
+        from_stdin = ("--pathspec-from-file=-", "--pathspec-file-nul")
+        # The agent may have added them to the index already.
+        await self._git("reset", "--quiet", *from_stdin, stdin=_joined(without), literal=True)
+        wanted = [":/", *(f":(top,exclude,literal){path}" for path in without)]
+        await self._git("add", "--all", *from_stdin, stdin=_joined(wanted))
 
     async def _merging(self) -> bool:
         head = await self._git("rev-parse", "--quiet", "--verify", "MERGE_HEAD", also=(1, 128))
@@ -154,6 +201,15 @@ def _lay_out(path: Path, cache: Path) -> None:
     info = path / ".git" / "objects" / "info"
     info.mkdir(parents=True)
     (info / "alternates").write_text(f"{cache / 'objects'}\n")
+
+
+def excluding(path: str) -> str:
+    """What stands for exactly this path in a list of ignored ones; pure."""
+    return "/" + "".join(f"\\{each}" if each in "\\*?[ " else each for each in path)
+
+
+def _joined(names: Sequence[str]) -> bytes:
+    return "\0".join(names).encode(errors="surrogateescape")
 
 
 def _line(text: str) -> str:

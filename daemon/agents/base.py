@@ -11,9 +11,11 @@ from typing import ClassVar, Protocol, Self
 
 from pydantic import Field, model_validator
 
+from daemon.sandbox_view import folders_of
 from daemon.task_folder import TaskFolder
 from domain.errors import CannotServe
-from domain.models import Failure, FailureCategory, Value
+from domain.models import Failure, FailureCategory
+from domain.value import Value
 
 RESERVED = ("MAKIMA_", "TEMPORAL_")
 """Makima's own settings begin so: no agent sees one (SPEC 6.6)."""
@@ -49,6 +51,7 @@ class EndedBy(StrEnum):
     TIME_LIMIT = "time limit"
     NO_OUTPUT = "no output"
     STOPPED = "stopped"
+    MEMORY = "memory"
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,11 @@ class ProcessEnd:
     ended_by: EndedBy
     tail: str
     """The last 4,096 characters of its output."""
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether it ended by itself, with exit code 0."""
+        return self.ended_by is EndedBy.EXIT and self.exit_code == 0
 
 
 @dataclass(frozen=True)
@@ -83,6 +91,10 @@ class Agent(Protocol):
         """CannotServe, with the remedy, where this machine can't run it."""
         ...
 
+    def parts(self) -> tuple[Path, ...]:
+        """The folders and files of this machine that it is made of: a sandbox shows them, to be read."""
+        ...
+
     def command(self, run: AgentRun) -> AgentCommand:
         """How to start it for this run; files that it needs are written into the task's folder."""
         ...
@@ -99,6 +111,12 @@ def require_program(program: str, path: str | None = None) -> None:
         return
     if shutil.which(program, path=path) is None:
         raise CannotServe(f"{program!r} is not installed on this machine, or not on the daemon's PATH")
+
+
+def parts_of(program: str, path: str | None = None) -> tuple[Path, ...]:
+    """What `program` needs to start, as it is found on `path` (None: the daemon's own PATH); nothing where it isn't."""
+    found = shutil.which(program, path=path)
+    return tuple(folders_of(Path(found).absolute())) if found else ()
 
 
 class Program(Value):
@@ -121,6 +139,8 @@ class Program(Value):
             return _failed(FailureCategory.TIME_LIMIT, "stopped at the time limit", end)
         if end.ended_by is EndedBy.NO_OUTPUT:
             return _failed(FailureCategory.NO_OUTPUT, "stopped because it printed nothing for too long", end)
+        if end.ended_by is EndedBy.MEMORY:
+            return _failed(FailureCategory.AGENT, "stopped because it used more memory than max_task_memory_mb", end)
         if end.exit_code != 0:
             return _failed(FailureCategory.AGENT, f"exit code {end.exit_code}", end)
         return AgentResult()

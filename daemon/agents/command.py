@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from daemon.agents.base import AgentCommand, AgentRun, Program, require_program
+from daemon.agents.base import AgentCommand, AgentRun, Program, parts_of, require_program
 from domain.errors import CannotServe
 
 _PLACES = re.compile(r"\{(prompt_file|model)\}")
@@ -27,6 +28,10 @@ class CommandAgent(Program):
 
     def check(self) -> None:
         require_program(self.argv[0], self.env.get("PATH"))
+
+    def parts(self) -> tuple[Path, ...]:
+        named = (Path(part) for part in self.argv[1:] if part.startswith("/"))
+        return (*parts_of(self.argv[0], self.env.get("PATH")), *named)
 
     def command(self, run: AgentRun) -> AgentCommand:
         values = {"model": run.model or self.model, "prompt_file": str(run.folder.prompt)}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import ClassVar, Literal
 
-from daemon.agents.base import AgentCommand, AgentRun, Program, require_program
+from daemon.agents.base import AgentCommand, AgentRun, Program, parts_of, require_program
 
 
 class ShellAgent(Program):
@@ -15,6 +16,9 @@ class ShellAgent(Program):
 
     def check(self) -> None:
         require_program("sh", self.env.get("PATH"))
+
+    def parts(self) -> tuple[Path, ...]:
+        return parts_of("sh", self.env.get("PATH"))
 
     def command(self, run: AgentRun) -> AgentCommand:
         run.folder.script.write_text(run.script)

@@ -17,7 +17,7 @@ import pytest
 
 from daemon.agent_process import PIECE_LIMIT, TAIL_LIMIT, run_agent
 from daemon.agents.base import AgentCommand, EndedBy, ProcessEnd
-from domain.models import Limits
+from domain.settings import Limits
 
 LONG = Limits(time=timedelta(minutes=1))
 
@@ -193,7 +193,7 @@ def test_an_agent_that_kills_its_keeper_is_ended_by_the_daemon(signal: str) -> N
         import asyncio, datetime, pathlib, subprocess
         from daemon import agent_process, keeper
         from daemon.agents.base import AgentCommand
-        from domain.models import Limits
+        from domain.settings import Limits
         keeper.become_subreaper()
         bystander = subprocess.Popen(("sleep", "100"), process_group=0)
         end = asyncio.run(agent_process.run_agent(

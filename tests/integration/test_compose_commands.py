@@ -6,6 +6,7 @@ Only addresses and paths are others; there is no Docker engine here.
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -192,4 +193,5 @@ async def test_worker_and_daemon_serve_and_the_starter_answers(
         daemon = "select array[owner, name] || agents from daemons"
         assert await sql(places, "makima_app", "makima", daemon) == ["default", "docker", "claude"]
         starter = container("starter", VALUES, places, entrypoint)
-        assert await starter.run("list", "--json") == (0, '{"directives": []}\n')
+        code, listed = await starter.run("list", "--json")
+        assert (code, json.loads(listed)["directives"]) == (0, [])

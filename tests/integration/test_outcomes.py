@@ -120,7 +120,8 @@ async def test_a_remote_that_takes_no_such_refs_is_told_from_a_lost_race(
     here: Outcomes, origin: Path, git: GitCommand, refusal: str
 ) -> None:
     if refusal == "hidden":
-        git(origin, "config", "receive.hideRefs", "refs/makima")
+        for hidden in ("refs/makima", "refs/heads/makima-state"):
+            git(origin, "config", "--add", "receive.hideRefs", hidden)
     else:
         hook(origin, refusal, "echo no >&2; exit 1")
     with pytest.raises(RefRefused, match="refuses refs/makima/outcomes"):

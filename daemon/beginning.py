@@ -1,0 +1,88 @@
+"""How a delivery begins its work: on the right commits, and where an earlier one stopped (SPEC 6.4, 6.7)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from daemon.checkpoints import Checkpoint, Checkpoints
+from daemon.outcomes import Outcomes
+from daemon.repositories import RepositoryCache
+from daemon.saver import Saver
+from daemon.workspace import Workspace
+from daemon.worktrees import Conflict, Incoming, Worktree
+from domain.models import TaskKind
+from domain.prompts import conflict_note
+from domain.spawn_task import SpawnTask
+
+INTERRUPTED = """\
+## You were interrupted
+An earlier run of this task was cut off. What it had done is in your working directory: its commits, and changes that
+are not committed yet. Look at `git log`, `git status` and `git diff` first, then go on from there.
+"""
+EARLIER_WORK = """\
+## The earlier attempt's work
+Attempt {attempt} left its work in commit {commit}. Your working directory starts without it: `git diff {base} {commit}`
+shows it. Take from it what is good.
+"""
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """A worktree that is ready for its agent."""
+
+    worktree: Worktree
+    began: str
+    """The base with the dependencies merged in: what the task itself does comes after it."""
+    conflict: Conflict | None = None
+    restored: Checkpoint | None = None
+    earlier: str = ""
+    """What the attempt before this one left."""
+
+    def prompt(self, command: SpawnTask) -> str:
+        """The command's, after what the agent must know of its worktree."""
+        notes = [INTERRUPTED] if self.restored else []
+        if self.conflict:
+            notes.append(conflict_note(self.conflict.files, [one.commit for one in self.conflict.remaining]))
+        if self.earlier:
+            known = {"attempt": command.attempt - 1, "commit": self.earlier, "base": self.began}
+            notes.append(EARLIER_WORK.format(**known))
+        return "\n".join([*notes, command.prompt])
+
+
+async def begin(command: SpawnTask, cache: RepositoryCache, workspace: Workspace, saver: Saver, base: str) -> Beginning:
+    """Check out, merge what has to be merged, and lay the attempt's newest checkpoint over it."""
+    if command.kind is TaskKind.PLANNING:
+        return Beginning(await workspace.check_out(cache, base), base)
+    restored = await _usable(command, cache, saver, base)
+    worktree = await workspace.check_out(cache, restored.head if restored else base)
+    incoming = [Incoming(one.commit, one.name) for one in command.merge]
+    heads = await cache.independent([one.commit for one in incoming])
+    conflict = await worktree.merge([one for one in incoming if one.commit in heads])
+    began = await worktree.head()
+    if restored:
+        await worktree.lay_over(restored.commit)
+        began = restored.began if await cache.has(restored.began) else began
+    saver.watch(workspace.agents_worktree, began)
+    workspace.note(began=began)
+    return Beginning(worktree, began, conflict, restored, await _earlier_work(command, cache))
+
+
+async def _usable(command: SpawnTask, cache: RepositoryCache, saver: Saver, base: str) -> Checkpoint | None:
+    """The newest checkpoint. Of a completion only where it holds the branch as it is: others may have pushed to it."""
+    newest = await saver.restore()
+    if newest and command.kind is TaskKind.COMPLETION:
+        asked = await cache.local("merge-base", "--is-ancestor", base, newest.head, also=(1,))
+        return newest if asked.exit_code == 0 else None
+    return newest
+
+
+async def _earlier_work(command: SpawnTask, cache: RepositoryCache) -> str:
+    """The commit that holds what the attempt before this one left, brought into the cache; empty: none, or nothing."""
+    task, attempt = str(command.task), command.attempt - 1
+    if attempt == 0:
+        return ""
+    stored = await Outcomes(cache).find_outcome(task, attempt)
+    if stored and stored.head:
+        return stored.head
+    newest = await Checkpoints(cache, task, attempt).newest()
+    return newest.commit if newest else ""

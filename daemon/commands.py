@@ -1,0 +1,67 @@
+"""`python -m daemon` and its commands; the composition root hands in what they work with."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+
+from daemon.housekeeping import Housekeeper
+from daemon.restoring import Restorer
+
+Main = Callable[[], Awaitable[int]]
+
+
+@dataclass(frozen=True)
+class House:
+    """What the commands need of this daemon's folder; Temporal isn't among it."""
+
+    housekeeper: Housekeeper
+    restorer: Restorer
+
+
+def build_app(serve: Main, open_house: Callable[[], Awaitable[House]], end_with: Callable[[Main], None]) -> typer.Typer:
+    """`serve` runs the daemon; `end_with` runs a main function and ends the process with its exit code."""
+    app = typer.Typer(add_completion=False, help="A Makima daemon; without a command it serves tasks until SIGTERM.")
+
+    @app.callback(invoke_without_command=True)
+    def daemon(context: typer.Context) -> None:
+        if context.invoked_subcommand is None:
+            end_with(serve)
+
+    @app.command()
+    def gc(
+        now: Annotated[bool, typer.Option("--now", help="Don't wait for the time that they are kept.")] = False,
+    ) -> None:
+        """Remove worktrees whose time is over and whose work is on the remote.
+
+        Example: python -m daemon gc --now
+        """
+        end_with(lambda: _gc(open_house, at_once=now))
+
+    @app.command()
+    def restore(
+        task: Annotated[str, typer.Argument(metavar="TASK", help="A task's id, or the beginning of one.")],
+        repo: Annotated[str, typer.Option(help="Its repository, where this machine has not run the task.")] = "",
+    ) -> None:
+        """Lay a task's work into a fresh folder and print its path.
+
+        Example: python -m daemon restore 3f2a91c0
+        """
+        end_with(lambda: _restore(open_house, task, repo))
+
+    return app
+
+
+async def _gc(open_house: Callable[[], Awaitable[House]], *, at_once: bool) -> int:
+    for cleaned in await (await open_house()).housekeeper.clean(at_once=at_once):
+        because = f"kept: {cleaned.kept_because}" if cleaned.kept_because else "removed"
+        typer.echo(f"{cleaned.folder} {because}")
+    return 0
+
+
+async def _restore(open_house: Callable[[], Awaitable[House]], task: str, repository: str) -> int:
+    typer.echo(await (await open_house()).restorer.restore(task, repository))
+    return 0

@@ -1,0 +1,76 @@
+"""The folder of one daemon on its machine, and what the daemon and its commands open there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from daemon.commands import House
+from daemon.environment import GitIdentity
+from daemon.git import Git
+from daemon.housekeeping import Housekeeper
+from daemon.masking import Masker, secrets_of
+from daemon.repositories import Repositories
+from daemon.restoring import Restorer
+from daemon.sandbox import Opening, Sandbox, open_sandbox
+from daemon.settings import DaemonSettings
+
+
+@dataclass(frozen=True)
+class Home:
+    """Where a daemon keeps its tasks and caches, and how it works there."""
+
+    path: Path
+    own: DaemonSettings
+    repositories: Repositories
+    sandbox: Sandbox
+
+    @property
+    def tasks(self) -> Path:
+        return self.path / "tasks"
+
+    @property
+    def identity(self) -> GitIdentity:
+        return GitIdentity(self.own.committer_name, self.own.committer_email)
+
+    @property
+    def housekeeper(self) -> Housekeeper:
+        return Housekeeper(self.tasks, self.repositories, self.own.keeping)
+
+    @property
+    def house(self) -> House:
+        """What `python -m daemon gc` and `restore` need."""
+        restorer = Restorer(self.tasks, self.path / "restored", self.repositories, self.identity, self.sandbox)
+        return House(self.housekeeper, restorer)
+
+
+async def open_home(data_dir: Path, own: DaemonSettings, *, is_daemon: bool) -> Home:
+    """The home of the daemon that `own` describes; `is_daemon` is False for a command that may run beside it.
+
+    Raises SettingsError where git is missing or the sandbox that is required doesn't work.
+    """
+    path = data_dir / "daemon" / own.name
+    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    # A command has a configuration of its own: while one is written, the daemon's git would read half of it.
+    git = Git(
+        path / ("git" if is_daemon else "git-of-commands"), dict(os.environ), allow_local=own.allow_local_repositories
+    )
+    await git.prepare()
+    agents = own.served()
+    opening = Opening(
+        read=own.sandbox_read,
+        write=own.sandbox_write,
+        hidden=(data_dir,),
+        parts=lambda: (part for agent in agents.values() for part in agent.parts()),
+    )
+    sandbox = await open_sandbox(own.sandbox, opening, scratch=path, environ=os.environ)
+    return Home(path, own, Repositories(git, path / "repositories", is_own=is_daemon), sandbox)
+
+
+def masker_of(own: DaemonSettings, environ: Mapping[str, str]) -> Masker:
+    """Knows what of this machine's settings nobody may read (SPEC 6.11)."""
+    passed = {name for agent in own.agents.values() for name in agent.pass_env}
+    given = [agent.env for agent in own.agents.values()]
+    return Masker(secret for env in (given or [{}]) for secret in secrets_of(environ, passed, env))

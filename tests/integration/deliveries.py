@@ -1,0 +1,154 @@
+"""A delivery and a core that remember what they were told, and a daemon between them with real git and processes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+from daemon.agents.command import CommandAgent
+from daemon.environment import GitIdentity
+from daemon.outcomes import Outcomes
+from daemon.repositories import Repositories
+from daemon.runner import Machine, Runner, nothing_more
+from daemon.sandbox import NoSandbox
+from domain.errors import AttemptGone, NotReachable
+from domain.models import Question, TaskKind
+from domain.record import Artifact, DaemonReport, LogChunk
+from domain.settings import AgentChoice, Limits
+from domain.spawn_task import CommandContext, Outcome, Progress, SpawnTask
+
+TASK = UUID("0d9c2b1e-7a64-5a51-9c1c-7e2f0a9d3b55")
+
+
+class RememberedDelivery:
+    """Keeps the questions that it is told, and answers as the test says; `away` makes it fail."""
+
+    def __init__(self) -> None:
+        self.name = uuid4().hex[:8]
+        self.asked: list[Question] = []
+        self.replies: dict[str, str] = {}
+        self.away = self.gone = False
+        self.refused = 0
+
+    def beat(self, progress: Progress) -> None:
+        pass
+
+    async def started(self) -> None:
+        pass
+
+    async def confirm(self) -> None:
+        if self.gone:
+            raise AttemptGone("the attempt was given to another delivery")
+
+    async def ask(self, question: Question) -> None:
+        self._be_there()
+        self.asked.append(question)
+
+    async def answers(self) -> tuple[Question, ...]:
+        self._be_there()
+        return tuple(question.model_copy(update={"answer": self.replies.get(question.text)}) for question in self.asked)
+
+    def _be_there(self) -> None:
+        if self.away:
+            self.refused += 1
+            raise NotReachable("the directive has no worker")
+
+
+class RememberedCore:
+    """Keeps the artifacts that it is sent; `away` makes it fail."""
+
+    def __init__(self) -> None:
+        self.artifacts: list[Artifact] = []
+        self.away = False
+
+    async def append_log(self, chunk: LogChunk) -> None:
+        pass
+
+    async def report(self, report: DaemonReport) -> None:
+        pass
+
+    async def put_artifact(self, artifact: Artifact) -> None:
+        if self.away:
+            raise NotReachable("nobody takes it")
+        self.artifacts.append(artifact)
+
+
+class OneDaemon:
+    """Runs tasks on an origin, each by a script of its own in place of an agent."""
+
+    def __init__(self, folder: Path, repositories: Repositories, origin: Path) -> None:
+        self.core = RememberedCore()
+        self.delivery = RememberedDelivery()
+        self.tasks = folder / "tasks"
+        self.gone = False
+        """Whether the attempts turn out to be other deliveries' at their end."""
+        self.min_free_disk = self.max_task_memory = 0
+        self.more: dict[str, Any] = {}
+        """Further fields of its Machine, or others in place of those here."""
+        self.runner: Runner
+        """The one of the last task."""
+        self._repositories = repositories
+        self._origin = origin
+
+    async def does(self, script: str, /, kind: TaskKind = TaskKind.PLANNING, **fields: object) -> Outcome:
+        """The outcome of a task whose agent is the shell script; each call is a delivery of the same attempt."""
+        agent = CommandAgent(kind="command", argv=("sh", "-ec", script))
+        given: dict[str, Any] = {
+            "name": "here",
+            "owner": "me",
+            "tasks_folder": self.tasks,
+            "repositories": self._repositories,
+            "agents": {"scripted": agent},
+            "identity": GitIdentity(),
+            "sandbox": NoSandbox(),
+            "core": self.core,
+            "min_free_disk": self.min_free_disk,
+            "max_task_memory": self.max_task_memory,
+            "after_outcome": nothing_more,
+        }
+        machine = Machine(**{**given, **self.more})
+        replies, self.delivery = self.delivery.replies, RememberedDelivery()
+        self.delivery.replies, self.delivery.gone = replies, self.gone
+        self.runner = Runner(machine)
+        return await self.runner.spawn(self.command(kind, **fields), self.delivery)
+
+    async def base(self) -> str:
+        """The head of the origin's branch `main`."""
+        cache = await self._repositories.at(f"file://{self._origin}")
+        return await cache.prepare("main")
+
+    async def published(self, task: UUID, attempt: int) -> bool:
+        """Whether the attempt has ended for everybody."""
+        cache = await self._repositories.at(f"file://{self._origin}")
+        return await Outcomes(cache).find_outcome(str(task), attempt) is not None
+
+    def command(self, kind: TaskKind, **fields: object) -> SpawnTask:
+        limits = Limits(time=timedelta(minutes=2))
+        given = {
+            "task": TASK,
+            "name": "Plan: a house",
+            "kind": kind,
+            "attempt": 1,
+            "owner": "me",
+            "directive": uuid4(),
+            "directive_title": "A house",
+            "generation": 1,
+            "prompt": "Plan a house",
+            "repository": f"file://{self._origin}",
+            "base_branch": "main",
+            "agent": AgentChoice(name="scripted"),
+            "limits": limits,
+            "context": CommandContext(),
+        }
+        return SpawnTask.model_validate({**given, **fields})
+
+
+async def until(condition: Callable[[], bool], seconds: float = 30) -> None:
+    """Wait for a condition; the limit only ends a test that has failed."""
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.02)

@@ -1,0 +1,310 @@
+"""Work that isn't done yet is never lost, and never shows in a branch (SPEC 6.7)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from daemon.checkpoints import LARGEST, Checkpoints, Snapshot, take_snapshot
+from daemon.git import Git
+from daemon.repositories import Repositories, RepositoryCache
+from daemon.worktrees import Identity, Incoming, Worktree
+from domain.models import FailureCategory, TaskKind
+from domain.settings import Limits
+from domain.spawn_task import ContinueFrom, Outcome, OutcomeStatus
+from tests.integration.deliveries import TASK, OneDaemon, until
+
+GitCommand = Callable[..., str]
+Committer = Callable[..., str]
+
+SOON = timedelta(milliseconds=300)
+TOKEN = "gh" + "p_" + "Ab3" * 12
+"""Put together here, so that nobody takes this file for one that holds it."""
+
+
+@pytest.fixture
+def one(tmp_path: Path, repositories: Repositories, origin: Path) -> OneDaemon:
+    return OneDaemon(tmp_path / "one", repositories, origin)
+
+
+@pytest.fixture
+def other(tmp_path: Path, daemon_git: Git, origin: Path) -> OneDaemon:
+    """Another machine, which shares nothing with the first one but the remote."""
+    return OneDaemon(tmp_path / "other", Repositories(daemon_git, tmp_path / "other" / "caches"), origin)
+
+
+@pytest.fixture
+async def worktree(cache: RepositoryCache, daemon_git: Git, tmp_path: Path) -> Worktree:
+    base = await cache.branch_commit("main")
+    assert base
+    who = Identity("Agent", "agent@example.com")
+    path = tmp_path / "work"
+    return await Worktree.make(path, cache=cache.folder, commit=base, runs=daemon_git.run_plainly, identity=who)
+
+
+async def step(daemon: OneDaemon, script: str, **fields: Any) -> Outcome:
+    """One delivery of a step whose agent is `script`."""
+    given = {"checkpoint_every": SOON, "base_commit": await daemon.base(), "target_branch": "makima/x", **fields}
+    return await daemon.does(script, TaskKind.STEP, name="House: build", step=uuid4(), step_name="build", **given)
+
+
+def files_of(git: GitCommand, worktree: Worktree, snapshot: Snapshot) -> set[str]:
+    return set(git(worktree.path, "ls-tree", "-r", "--name-only", snapshot.commit).splitlines())
+
+
+def checkpoint_refs(git: GitCommand, repository: Path) -> list[str]:
+    return git(repository, "for-each-ref", "--format=%(refname)", "refs/makima/checkpoints").splitlines()
+
+
+@pytest.mark.rule("6.7")
+async def test_a_snapshot_holds_what_is_there_and_leaves_the_work_as_it_is(worktree: Worktree, git: GitCommand) -> None:
+    (worktree.path / ".gitignore").write_text("*.o\n")
+    (worktree.path / "README").write_text("changed\n")
+    (worktree.path / "staged").write_text("staged\n")
+    git(worktree.path, "add", "staged")
+    (worktree.path / "new name").write_text("new\n")
+    (worktree.path / "built.o").write_text("ignored\n")
+    before = state_of(git, worktree.path)
+
+    snapshot = await take_snapshot(worktree)
+
+    assert state_of(git, worktree.path) == before
+    assert files_of(git, worktree, snapshot) == {".gitignore", "README", "staged", "new name"}
+    assert snapshot.left_out == {}
+    assert git(worktree.path, "show", f"{snapshot.commit}:README") == "changed"
+    assert git(worktree.path, "rev-parse", f"{snapshot.commit}^") == git(worktree.path, "rev-parse", "HEAD")
+    assert not list((worktree.path / ".git").glob("makima-*"))
+
+
+def state_of(git: GitCommand, path: Path) -> tuple[str, ...]:
+    index = (path / ".git" / "index").read_bytes().hex()
+    return index, (path / ".git" / "HEAD").read_text(), git(path, "for-each-ref"), git(path, "stash", "list")
+
+
+@pytest.mark.rule("6.7")
+async def test_what_looks_like_a_secret_is_left_out_and_named(worktree: Worktree, git: GitCommand) -> None:
+    work = worktree.path
+    (work / ".env").write_text("PASSWORD=hunter2\n")
+    (work / ".env.example").write_text("PASSWORD=\n")
+    (work / "deploy").mkdir()
+    (work / "deploy" / "id_ed25519").write_text("anything\n")
+    (work / "key.txt").write_text("-----BEGIN OPENSSH " + "PRIVATE KEY-----\nabc\n")
+    (work / "staged.txt").write_text(f"token: {TOKEN}\n")
+    git(work, "add", "staged.txt")
+    (work / "README").write_text(f"hello\n{TOKEN}\n")
+    (work / "fine").write_text("fine\n")
+
+    snapshot = await take_snapshot(worktree)
+
+    assert files_of(git, worktree, snapshot) == {".env.example", "README", "fine"}
+    assert git(work, "show", f"{snapshot.commit}:README") == "hello"
+    assert set(snapshot.left_out) == {".env", "deploy/id_ed25519", "key.txt", "staged.txt", "README"}
+    assert snapshot.left_out["key.txt"] == "it holds what looks like a secret"
+
+
+@pytest.mark.rule("6.7")
+async def test_a_secret_that_was_committed_before_does_not_keep_later_changes_out(
+    worktree: Worktree, git: GitCommand
+) -> None:
+    (worktree.path / "example").write_text(f"{TOKEN}\n")
+    await worktree.commit_all("An example", {})
+    (worktree.path / "example").write_text(f"{TOKEN}\nand more\n")
+    snapshot = await take_snapshot(worktree)
+    assert snapshot.left_out == {}
+    assert git(worktree.path, "show", f"{snapshot.commit}:example").endswith("and more")
+
+
+@pytest.mark.rule("6.7")
+async def test_large_files_and_repositories_inside_stay_out(worktree: Worktree, git: GitCommand) -> None:
+    with (worktree.path / "video").open("wb") as file:
+        file.truncate(LARGEST + 1)
+    with (worktree.path / "picture").open("wb") as file:
+        file.truncate(LARGEST)
+    inside = worktree.path / "vendored"
+    inside.mkdir()
+    git(inside, "init", "--quiet")
+    (inside / "file").write_text("x")
+    snapshot = await take_snapshot(worktree)
+    assert files_of(git, worktree, snapshot) == {"README", "picture"}
+    assert snapshot.left_out == {"video": "too large", "vendored/": "a repository of its own"}
+
+
+@pytest.mark.rule("6.7")
+async def test_a_snapshot_can_be_taken_in_the_middle_of_a_merge(
+    worktree: Worktree, cache: RepositoryCache, commit: Committer, git: GitCommand
+) -> None:
+    theirs = commit({"README": "theirs\n"}, branch="theirs")
+    await cache.fetch()
+    (worktree.path / "README").write_text("ours\n")
+    await worktree.commit_all("Ours", {})
+    assert await worktree.merge([Incoming(theirs, "theirs")])
+    snapshot = await take_snapshot(worktree)
+    assert "<<<<<<<" in git(worktree.path, "show", f"{snapshot.commit}:README")
+    assert await worktree.conflicted_files() == ("README",)
+
+
+@pytest.mark.rule("6.7")
+async def test_the_newest_checkpoint_of_all_deliveries_counts_wherever_it_is(
+    worktree: Worktree, cache: RepositoryCache, daemon_git: Git, tmp_path: Path, origin: Path, git: GitCommand
+) -> None:
+    here = Checkpoints(cache, str(TASK), 1)
+    began = await worktree.head()
+    saved = []
+    for age, delivery in ((100, "first"), (50, "second")):
+        (worktree.path / "file").write_text(delivery)
+        snapshot = await take_snapshot(worktree)
+        await cache.take(worktree.path, snapshot.commit)
+        saved.append(await here.keep(await here.content(snapshot.commit), delivery, began, at=10**9 - age))
+        assert await here.publish(saved[-1], delivery) == ""
+    elsewhere = Checkpoints(await Repositories(daemon_git, tmp_path / "elsewhere").at(f"file://{origin}"), str(TASK), 1)
+    assert await here.newest() == await elsewhere.newest() == saved[1]
+    assert saved[1].head == saved[1].began == began
+    await here.forget()
+    assert await here.newest() is None
+    assert checkpoint_refs(git, origin) == checkpoint_refs(git, cache.folder) == []
+    await here.forget()  # nothing is left: nothing to do
+
+
+RESUMED = """
+test -e first || { echo one > first; git add first; git commit -qm "Own commit"; echo two >> README; echo three > new; }
+touch {began}; until test -e {go}; do sleep 0.05; done
+echo done >> new
+"""
+
+
+@pytest.mark.rule("6.7")
+async def test_another_machine_goes_on_with_the_commits_and_the_changes_of_a_delivery_that_was_cancelled(
+    one: OneDaemon, other: OneDaemon, tmp_path: Path, origin: Path, git: GitCommand
+) -> None:
+    began, go = tmp_path / "began", tmp_path / "go"
+    script = RESUMED.replace("{began}", str(began)).replace("{go}", str(go))
+    cancelled = asyncio.create_task(step(one, script))
+    await until(began.exists)
+    cancelled.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await cancelled
+    [ref] = checkpoint_refs(git, origin)
+    assert ref.endswith(f"{TASK}/1/{one.delivery.name}")
+    assert not list(one.tasks.glob("*/work")), "what the remote has needs no worktree"
+
+    go.touch()
+    outcome = await step(other, script)
+
+    assert outcome.status is OutcomeStatus.COMPLETED, outcome
+    assert git(origin, "show", "makima/x:new") == "three\ndone"
+    assert git(origin, "show", "makima/x:README") == "hello\ntwo"
+    assert git(origin, "log", "--format=%s", "main..makima/x").splitlines() == ["build", "Own commit"]
+    assert outcome.work
+    assert (outcome.work.commits, outcome.work.files_changed) == (2, 3)
+    assert checkpoint_refs(git, origin) == []
+
+
+@pytest.mark.rule("6.7")
+async def test_work_is_saved_while_it_goes_on_and_the_agents_secrets_are_reported(
+    one: OneDaemon, tmp_path: Path, origin: Path, git: GitCommand
+) -> None:
+    go = tmp_path / "go"
+    staged = "mkdir -p a; echo x > a/.env; git add a; git init -q inside; head -c 11000000 /dev/zero > large"
+    script = f"echo 1 > file; echo x > .env; until test -e {go}; do sleep 0.05; done; {staged}"
+    running = asyncio.create_task(step(one, script))
+    await until(lambda: bool(checkpoint_refs(git, origin)))
+    assert git(origin, "ls-tree", "--name-only", checkpoint_refs(git, origin)[0]) == "README\nfile"
+    go.touch()
+    outcome = await running
+    assert outcome.warnings[0] == "left out of checkpoints: .env (its name is that of a secret)"
+    assert any(warning.startswith("left out of the commit: ") for warning in outcome.warnings)
+    assert git(origin, "ls-tree", "-r", "--name-only", "makima/x") == "README\nfile"
+    assert checkpoint_refs(git, origin) == []
+
+
+@pytest.mark.rule("6.7")
+async def test_what_an_agent_spoils_when_it_is_told_to_stop_was_saved_before(
+    one: OneDaemon, tmp_path: Path, origin: Path, git: GitCommand
+) -> None:
+    began = tmp_path / "began"
+    spoils = "trap 'git checkout -q .; rm -f new; exit 1' INT TERM"
+    script = f"{spoils}; echo more >> README; echo 1 > new; touch {began}; while :; do sleep 0.05; done"
+    cancelled = asyncio.create_task(step(one, script, checkpoint_every=timedelta(minutes=2)))
+    await until(began.exists)
+    cancelled.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await cancelled
+    [ref] = checkpoint_refs(git, origin)
+    assert (git(origin, "show", f"{ref}:README"), git(origin, "show", f"{ref}:new")) == ("hello\nmore", "1")
+
+
+@pytest.mark.rule("6.7")
+async def test_a_conflict_is_found_again_with_what_was_resolved_of_it(
+    one: OneDaemon, other: OneDaemon, tmp_path: Path, origin: Path, git: GitCommand, commit: Committer
+) -> None:
+    mine = commit({"README": "mine\n", "b": "mine\n"}, branch="mine")
+    theirs = commit({"README": "theirs\n", "b": "theirs\n"}, branch="theirs")
+    began, go = tmp_path / "began", tmp_path / "go"
+    script = (
+        f"test -e half || echo both > README; touch half {began}; until test -e {go}; do sleep 0.05; done;"
+        "grep -q '<<<<' b; echo both > b; git add README b half; git commit -qm Merged"
+    )
+    on = [
+        ContinueFrom(task=uuid4(), name=name, branch=name, commit=head) for name, head in (("a", mine), ("b", theirs))
+    ]
+    cancelled = asyncio.create_task(step(one, script, continue_from=on[0], merge=(on[1],)))
+    await until(began.exists)
+    cancelled.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await cancelled
+    go.touch()
+    outcome = await step(other, script, continue_from=on[0], merge=(on[1],))
+    assert outcome.status is OutcomeStatus.COMPLETED, outcome
+    assert git(origin, "show", "makima/x:README") == git(origin, "show", "makima/x:b") == "both"
+    assert set(git(origin, "log", "-1", "--format=%P", "makima/x").split()) == {mine, theirs}
+
+
+@pytest.mark.rule("5.5")
+async def test_a_new_attempt_starts_from_the_base_and_is_told_where_the_earlier_ones_work_is(
+    one: OneDaemon, other: OneDaemon, origin: Path, git: GitCommand
+) -> None:
+    limits = Limits(time=timedelta(seconds=1))
+    first = await step(one, "echo half > half; sleep 60", limits=limits)
+    assert first.failure
+    assert first.failure.category is FailureCategory.TIME_LIMIT
+    assert first.work
+    second = await step(
+        other, f'cat > "$HOME/prompt"; test ! -e half; git show {first.work.head}:half > whole', attempt=2
+    )
+    assert second.status is OutcomeStatus.COMPLETED, second
+    assert git(origin, "show", "makima/x:whole") == "half"
+    [prompt] = other.tasks.glob("*-2-*/task/home/prompt")
+    assert f"git diff {first.work.base} {first.work.head}" in prompt.read_text()
+
+
+@pytest.mark.rule("6.8")
+async def test_a_delivery_that_is_no_longer_the_attempts_own_saves_and_pushes_no_branch(
+    one: OneDaemon, origin: Path, git: GitCommand
+) -> None:
+    one.gone = True
+    with pytest.raises(Exception, match="given to another"):
+        await step(one, "echo 1 > file")
+    assert git(origin, "for-each-ref", "--format=%(refname)", "refs/heads", "refs/makima/outcomes") == "refs/heads/main"
+    [ref] = checkpoint_refs(git, origin)
+    assert git(origin, "show", f"{ref}:file") == "1"
+
+
+@pytest.mark.rule("6.8")
+async def test_a_delivery_that_was_given_up_cleans_up_behind_an_attempt_that_has_ended(
+    one: OneDaemon, other: OneDaemon, tmp_path: Path, origin: Path, git: GitCommand
+) -> None:
+    began = tmp_path / "began"
+    late = asyncio.create_task(step(one, f"echo 1 > file; touch {began}; exec sleep 60"))
+    await until(began.exists)
+    assert (await step(other, "echo 2 > file")).status is OutcomeStatus.COMPLETED
+    late.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await late
+    assert checkpoint_refs(git, origin) == []
+    assert git(origin, "show", "makima/x:file") == "2"

@@ -1,0 +1,572 @@
+"""The operator's commands as they are typed, against a real Temporal and a real Postgres."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+import pytest_asyncio
+import typer
+from temporalio.api.enums.v1 import EventType
+from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.testing import WorkflowEnvironment
+from temporalio.worker import Worker
+from typer.testing import CliRunner
+
+from activities.ledger import LedgerActivities
+from cli.directives import Directives
+from cli.operator import add_operator_commands
+from domain import names
+from domain.errors import MakimaError, NotReachable
+from domain.models import DirectiveStatus, FailureCategory, Question, State, TaskKind
+from domain.questions import question_id
+from domain.record import Artifact, DaemonReport
+from domain.requests import Pause
+from domain.spawn_task import Outcome, SpawnTask, failed
+from ledger.reader import Record
+from ledger.writer import PostgresLedger
+from runtime.exit import exit_code, one_line
+from stack.temporal import find_binary
+from tests.workflows.scripted import ScriptedDaemon, Surroundings, planned, until
+from workflows.directive import DirectiveWorkflow
+
+URL = "https://example.invalid/house.git"
+RUNNING_ROOF = ["completed", "running"]
+
+
+@dataclass
+class Printed:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+class Desk:
+    """starter.py's commands over the servers of the test, typed in a thread as they would be in a shell."""
+
+    web_ui = "http://ui.invalid"
+
+    def __init__(self, world: Surroundings, record: Record, ledger: PostgresLedger) -> None:
+        self.world = world
+        self.owner = world.owner
+        self.ledger = ledger
+        self._record = record
+        self._app = typer.Typer()
+        self._loop = asyncio.get_running_loop()
+        add_operator_commands(self._app, self, self._leave)
+
+    @property
+    def daemon(self) -> ScriptedDaemon:
+        return self.world.daemon
+
+    @property
+    def reading(self) -> Record:
+        return self._record
+
+    async def temporal(self) -> Client:
+        return self.world.client
+
+    @asynccontextmanager
+    async def record(self) -> AsyncIterator[Record]:
+        yield self._record
+
+    def _leave(self, command: Coroutine[Any, Any, int]) -> None:
+        raise typer.Exit(asyncio.run_coroutine_threadsafe(_coded(command), self._loop).result())
+
+    async def type(self, *args: str) -> Printed:
+        """Whatever comes of it."""
+        done = await asyncio.to_thread(CliRunner().invoke, self._app, args)
+        if done.exception is not None and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        return Printed(done.exit_code, done.stdout, done.stderr)
+
+    async def does(self, *args: str) -> str:
+        """What a command prints that has to succeed."""
+        printed = await self.type(*args)
+        assert printed.code == 0, printed
+        return printed.out.strip()
+
+    async def json(self, *args: str) -> Any:
+        return json.loads(await self.does(*args, "--json"))
+
+    async def refused(self, *args: str) -> str:
+        printed = await self.type(*args)
+        assert (printed.code, printed.out) == (2, ""), printed
+        return printed.err
+
+    async def start(self, *options: str) -> str:
+        """A directive with the world's planner; its id."""
+        told = await self.json(
+            *("start", "--title", "House", "--goal", "A house", "--repo", URL, "--planner", "planner"),
+            *("--timings", "fast", *options),
+        )
+        directive = str(told["id"])
+
+        async def is_recorded() -> bool:
+            return await self._record.state(UUID(directive)) is not None
+
+        await until(is_recorded)
+        return directive
+
+    def worker(self) -> Worker:
+        activities = LedgerActivities(self.ledger)
+        return Worker(
+            self.world.client,
+            task_queue=names.DIRECTIVES_QUEUE,
+            workflows=[DirectiveWorkflow],
+            activities=[activities.record_progress, activities.pick_daemon],
+        )
+
+    async def recorded(self, directive: str) -> State:
+        state = await self._record.state(UUID(directive))
+        assert state is not None
+        return state
+
+    async def until(self, directive: str, *wanted: str) -> dict[str, Any]:
+        """What `status --json` says once the directive itself has reached one of these."""
+        shown: dict[str, Any] = {}
+
+        async def reached() -> bool:
+            shown.update(await self.json("status", directive))
+            return bool(shown["live"]) and shown["status"] in wanted
+
+        await until(reached)
+        return shown
+
+    async def until_recorded(self, directive: str, *wanted: str) -> State:
+        async def reached() -> bool:
+            state = await self._record.state(UUID(directive))
+            return state is not None and state.status.value in wanted
+
+        await until(reached)
+        return await self.recorded(directive)
+
+    async def terminate(self, directive: str) -> None:
+        state = await self.recorded(directive)
+        workflow = names.workflow_id(state.directive.text.title, state.directive.id)
+        await self.world.client.get_workflow_handle(workflow).terminate()
+
+    async def update_events(self, directive: str) -> int:
+        """How many events of the workflow's history speak of a request."""
+        handle = self.world.client.get_workflow_handle(names.workflow_id("House", UUID(directive)))
+        events = [EventType.Name(event.event_type) async for event in handle.fetch_history_events()]
+        return sum("EXECUTION_UPDATE" in event for event in events)
+
+
+async def _coded(command: Coroutine[Any, Any, int]) -> int:
+    try:
+        return await command
+    except MakimaError as error:
+        typer.echo(one_line(error), err=True)
+        return exit_code(error)
+
+
+@pytest_asyncio.fixture
+async def idle_desk(
+    temporal_server: WorkflowEnvironment, record: Record, ledger: PostgresLedger
+) -> AsyncIterator[Desk]:
+    """A desk without a worker; what it has started is ended with it."""
+    desk = Desk(Surroundings(temporal_server.client), record, ledger)
+    yield desk
+    for summary in await record.directives(desk.owner):
+        handle = temporal_server.client.get_workflow_handle(summary.workflow_id)
+        if (await handle.describe()).status is WorkflowExecutionStatus.RUNNING:
+            await handle.terminate()
+
+
+@pytest_asyncio.fixture
+async def desk(idle_desk: Desk) -> AsyncIterator[Desk]:
+    async with idle_desk.worker(), idle_desk.world.daemon_worker():
+        yield idle_desk
+
+
+async def blunt(command: SpawnTask) -> Outcome:
+    return failed(command, FailureCategory.AGENT, "the saw is blunt")
+
+
+# A directive's life
+
+
+@pytest.mark.rule("2.1")
+@pytest.mark.rule("8.2")
+async def test_a_draft_waits_for_begin_which_is_granted_once(desk: Desk) -> None:
+    desk.daemon.plans = [planned(("floor", []))]
+    told = await desk.json(
+        *("create", "--title", "House", "--goal", "A house", "--repo", URL, "--planner", "planner", "--timings", "fast")
+    )
+    directive = told["id"]
+    await desk.until(directive, "draft")
+    assert "begin it first" in await desk.refused("pause", directive)
+    assert await desk.does("begin", directive) == "planning, generation 1"
+    await desk.until(directive, "idle")
+    said = await desk.refused("begin", directive)
+    assert said.strip() == "Directive must be in 'draft' status to start, current status: 'idle'"
+
+
+@pytest.mark.rule("2.4")
+async def test_a_proposed_plan_is_shown_rejected_and_approved(desk: Desk) -> None:
+    desk.daemon.plans = [planned(("cellar", [])), planned(("floor", []))]
+    directive = await desk.start("--require-approval")
+
+    async def proposes(step: str) -> bool:
+        proposal = (await desk.json("status", directive))["proposal"]
+        return bool(proposal) and proposal["steps"] == [step]
+
+    await until(lambda: proposes("cellar"))
+    await desk.does("reject", directive, "--comment", "no cellar")
+    await until(lambda: proposes("floor"))
+    assert "    + floor" in await desk.does("status", directive)
+    assert (await desk.json("approve", directive))["status"] in ("planning", "active")
+    await desk.until(directive, "idle")
+    assert "floor" in desk.daemon.ended
+    assert "cellar" not in desk.daemon.started
+
+
+@pytest.mark.rule("8.2")
+@pytest.mark.rule("4.5")
+async def test_steps_are_added_edited_ordered_and_removed(desk: Desk) -> None:
+    held = desk.daemon.hold("floor")
+    desk.daemon.plans = [planned(("floor", []))]
+    directive = await desk.start()
+    await desk.daemon.arrived["floor"].wait()
+    roof = await desk.does("add-step", directive, "roof", "--task-plan", "build it", "--depends-on", "floor")
+    shed = await desk.does("add-step", directive, "shed", "--task-plan", "build it", "--depends-on", "floor,roof")
+    assert UUID(roof).version == 4
+    assert "'shed' depends on 'roof'" in await desk.refused("remove-step", directive, "roof")
+    await desk.does("set-deps", directive, "shed", "--on", "floor")
+    await desk.does("edit-step", directive, shed, "--task-plan", "build it small")
+    await desk.does("remove-step", directive, "roof")
+    held.set()
+    await desk.until(directive, "idle")
+    plans = {command.step_name: command.script for command in desk.daemon.commands}
+    assert "build it small" in plans["shed"]
+    assert "roof" not in plans
+
+
+@pytest.mark.rule("4.2")
+@pytest.mark.rule("8.2")
+async def test_steps_are_failed_retried_skipped_cancelled_and_completed_by_hand(desk: Desk) -> None:
+    desk.daemon.hold("wall")
+    desk.daemon.plans = [planned(("floor", []), ("wall", []), ("roof", ["wall"]), ("garden", ["wall"]))]
+    desk.daemon.endings["floor"] = blunt
+    directive = await desk.start("--max-attempts", "1")
+    await desk.daemon.arrived["wall"].wait()
+
+    async def statuses() -> dict[str, str]:
+        return {step["name"]: step["status"] for step in (await desk.json("status", directive))["steps"]}
+
+    await until(lambda: _holds(statuses, floor="failed", wall="running"))
+    del desk.daemon.endings["floor"]
+    await desk.does("retry-step", directive, "floor")
+    await desk.does("cancel-step", directive, "wall")
+    await until(lambda: _holds(statuses, floor="completed", wall="cancelled", roof="blocked"))
+    assert "(blocked by wall)" in await desk.does("status", directive)
+    await desk.does("skip-step", directive, "garden")
+    await desk.does("complete-step", directive, "wall", "--commit", "c" * 40)
+    await until(lambda: _holds(statuses, wall="completed", roof="completed", garden="skipped"))
+    assert "can't be failed by hand" in await desk.refused("fail-step", directive, "roof", "--reason", "crooked")
+    assert "there is no step 'tower'" in await desk.refused("skip-step", directive, "tower")
+
+
+async def _holds(read: Any, **wanted: str) -> bool:
+    there = await read()
+    return all(there.get(name) == status for name, status in wanted.items())
+
+
+@pytest.mark.rule("8.1")
+@pytest.mark.rule("8.2")
+async def test_pause_goal_resume_replan_and_archive(desk: Desk) -> None:
+    desk.daemon.plans = [planned(("floor", []))]
+    directive = await desk.start()
+    await desk.until(directive, "idle")
+    assert await desk.does("pause", directive) == "paused, generation 1"
+    assert "paused already" in await desk.refused("pause", directive)
+    assert await desk.does("goal", directive, "A castle") == "paused, generation 2"
+    await desk.does("resume", directive)
+    await desk.until(directive, "idle")
+    assert await desk.does("replan", directive[:8], "--comment", "higher") == "idle, generation 3"
+    await desk.until(directive, "idle")
+    await desk.does("set-pr", directive, "https://git.invalid/pulls/1")
+    assert "https://git.invalid/pulls/1" in await desk.does("status", directive)
+    assert "add --yes" in await desk.refused("archive", directive)
+    await desk.does("archive", directive, "--yes")
+    await desk.until(directive, "archived")
+    assert "archived" in await desk.does("status", directive)
+    history = await desk.does("history", directive)
+    assert "goal changed (A castle)" in history
+    assert "re-plan asked for (higher)" in history
+
+
+@pytest.mark.rule("8.2")
+async def test_a_refused_request_leaves_no_trace(desk: Desk) -> None:
+    desk.daemon.plans = [planned(("floor", []))]
+    directive = await desk.start()
+    await desk.until(directive, "idle")
+    assert "only a paused directive" in await desk.refused("resume", directive)
+    assert await desk.update_events(directive) == 0
+    await desk.does("pause", directive)
+    assert await desk.update_events(directive) == 2  # accepted, completed
+
+
+@pytest.mark.rule("8.2")
+async def test_the_same_request_id_twice_has_one_effect(desk: Desk) -> None:
+    desk.daemon.plans = [planned(("floor", []))]
+    directive = await desk.start()
+    await desk.until(directive, "idle")
+    add = ("add-step", directive, "shed", "--task-plan", "build it", "--request-id", "script-17")
+    first, second = await desk.json(*add), await desk.json(*add)
+    assert first["step"] == second["step"]
+    assert first["request_id"] == second["request_id"] == "script-17"
+    await desk.until(directive, "idle")
+    goals = [await desk.does("goal", directive, "A castle", "--request-id", "g-1") for _ in range(2)]
+    assert goals[0] == goals[1]
+    shown = await desk.until(directive, "idle")
+    assert [step["name"] for step in shown["steps"]] == ["floor", "shed"]
+    assert shown["generation"] == 2
+
+
+# What agents keep and ask
+
+
+@pytest.mark.rule("1")
+async def test_memories_are_set_shown_and_deleted(desk: Desk) -> None:
+    directive = await desk.start("--memory")
+    await desk.does("memory-set", directive, "test-command", "make test", "--category", "build")
+    await desk.does("memory-set", directive, "colour", "red")
+    assert await desk.does("memory", directive) == "test-command [build]: make test\ncolour: red"
+    assert await desk.does("memory", directive, "colour") == "red"
+    await desk.does("memory-delete", directive, "colour")
+    assert [one["key"] for one in (await desk.json("memory", directive))["memories"]] == ["test-command"]
+    assert "no memory 'colour'" in await desk.refused("memory-delete", directive, "colour")
+    assert "no memory 'colour'" in await desk.refused("memory", directive, "colour")
+    assert (await desk.json("status", directive))["memories"] == 1
+
+
+@pytest.mark.rule("8.3")
+async def test_a_question_is_listed_and_answered(desk: Desk) -> None:
+    desk.daemon.hold("floor")
+    desk.daemon.plans = [planned(("floor", []))]
+    directive = await desk.start()
+    await desk.daemon.arrived["floor"].wait()
+    task = next(command.task for command in desk.daemon.commands if command.kind is TaskKind.STEP)
+    asked = Question(id=question_id(task, "Oak?"), task=task, text="Oak?", choices=("yes", "no"))
+    workflow = names.workflow_id("House", UUID(directive))
+    handle = desk.world.client.get_workflow_handle_for(DirectiveWorkflow.run, workflow)
+    await handle.signal(DirectiveWorkflow.question_asked, asked)
+    assert "Oak?" in await desk.does("questions", directive)
+
+    async def recorded() -> bool:
+        return bool((await desk.json("questions"))["questions"])
+
+    await until(recorded)
+    assert (await desk.json("questions"))["questions"][0]["directive"] == directive
+    assert "one of: yes, no" in await desk.refused("answer", directive, asked.id.hex[:6], "perhaps")
+    await desk.does("answer", directive, asked.id.hex[:6], "yes")
+    assert await desk.does("questions", directive) == ""
+    assert "answered by operator: yes" in await desk.refused("answer", directive, asked.id.hex[:6], "no")
+
+
+@pytest.mark.rule("1")
+async def test_artifacts_are_listed_and_printed(desk: Desk) -> None:
+    desk.daemon.plans = [planned(("floor", []))]
+    directive = await desk.start()
+    state = await desk.until_recorded(directive, "idle")
+    task = next(iter(state.tasks))
+    report = Artifact(directive=UUID(directive), task=task, attempt=1, name="report.md", content="# Floor\nlaid")
+    await desk.ledger.put_artifact(report)
+    assert (await desk.does("artifacts", directive)).startswith("report.md  12 bytes")
+    assert await desk.does("artifacts", directive, "report.md") == "# Floor\nlaid"
+    assert (await desk.json("artifacts", directive, "report.md"))["content"] == "# Floor\nlaid"
+    assert "no artifact 'plan'" in await desk.refused("artifacts", directive, "plan")
+
+
+@pytest.mark.rule("4.4")
+async def test_daemons_are_listed_and_explain_what_waits(idle_desk: Desk) -> None:
+    report = DaemonReport(
+        owner=idle_desk.owner, name="box", version="1", agents=("shell",), capacity=4, running=(uuid4(),)
+    )
+    await idle_desk.ledger.report_daemon(report)
+    assert (await idle_desk.does("daemons")).startswith("box  3 of 4 slots free, 1 running, last contact 0 s ago")
+    assert (await idle_desk.json("daemons"))["daemons"][0]["free"] == 3
+    async with idle_desk.worker():
+        directive = await idle_desk.start()
+
+        async def planning() -> bool:
+            return bool((await idle_desk.json("status", directive))["tasks"])
+
+        await until(planning)
+        waiting = (await idle_desk.json("status", directive))["waiting"]
+    queue = names.daemons_queue(idle_desk.owner)
+    assert waiting == f"waits on queue {queue}; daemons that have reported lately: box (3 of 4 slots free)"
+
+
+# Losing Temporal's side
+
+
+@pytest.mark.rule("9.1")
+@pytest.mark.rule("9.2")
+async def test_a_terminated_directive_is_recovered_and_no_finished_step_runs_again(desk: Desk) -> None:
+    held = desk.daemon.hold("roof")
+    desk.daemon.plans = [planned(("floor", []), ("roof", ["floor"]), ("garden", ["roof"]))]
+    directive = await desk.start()
+    assert "is running" in await desk.refused("recover", directive)
+    await desk.daemon.arrived["roof"].wait()
+
+    async def roof_is_recorded() -> bool:
+        steps = (await desk.recorded(directive)).ordered_steps()
+        return [step.status.value for step in steps] == ["completed", "running", "pending"]
+
+    await until(roof_is_recorded)
+    await desk.terminate(directive)
+
+    async def said_to_be_lost() -> bool:
+        lost: str = (await desk.json("list"))["directives"][0]["lost"]
+        return lost == "terminated"
+
+    await until(said_to_be_lost)
+    assert "(lost: terminated; recover goes on)" in await desk.does("list")
+    assert "(lost: terminated; recover goes on)" in await desk.does("status", directive)
+    assert f"starter.py recover {directive[:8]}" in await desk.refused("pause", directive)
+    assert (await desk.type("watch", directive)).code == 1
+
+    printed = await desk.json("recover", directive)
+    assert [(one["recovered"], one["why"]) for one in printed["directives"]] == [(True, "goes on as active")]
+    assert "is running" in await desk.refused("recover", directive)
+    held.set()
+    await desk.until_recorded(directive, "idle")
+    assert desk.daemon.started.count("floor") == 1
+    assert desk.daemon.started.count("planning") == 1
+    assert "lost" not in await desk.does("list")
+    attempts = [command.attempt for command in desk.daemon.commands if command.step_name == "roof"]
+    assert attempts == [1, 1]
+
+
+@pytest.mark.rule("9.1")
+async def test_recover_all_takes_up_what_is_lost_and_leaves_the_rest_alone(desk: Desk) -> None:
+    desk.daemon.plans = [planned(("floor", [])), planned(("floor", []))]
+    lost, running, closed = await desk.start("--title", "Lost"), await desk.start("--title", "Runs"), ""
+    closed = await desk.start("--title", "Closed")
+    draft = (
+        await desk.json(
+            *("create", "--title", "Draft", "--goal", "g", "--repo", URL, "--planner", "planner", "--timings", "fast")
+        )
+    )["id"]
+    for directive in (lost, running, closed):
+        await desk.until_recorded(directive, "idle", "paused")
+    await desk.until_recorded(draft, "draft")
+    await desk.does("archive", closed, "--yes")
+    await desk.until_recorded(closed, "archived")
+    await desk.terminate(lost)
+    await desk.terminate(draft)
+
+    async def both_are_lost() -> bool:
+        return [str(one["lost"]) for one in (await desk.json("list"))["directives"]].count("terminated") == 2
+
+    await until(both_are_lost)
+    done = {one["title"]: (one["recovered"], one["why"]) for one in (await desk.json("recover", "--all"))["directives"]}
+    assert done["Runs"] == (False, "it is running")
+    assert done["Draft"] == (True, "goes on as draft")
+    assert done["Lost"][0]
+    assert done.keys() == {"Runs", "Draft", "Lost"}
+    assert "is archived: that is final" in await desk.refused("recover", closed)
+    assert await desk.does("begin", draft) == "planning, generation 1"
+
+
+@pytest.mark.rule("9.1")
+async def test_a_directive_goes_on_where_temporal_has_lost_all_its_data(desk: Desk) -> None:
+    plan = planned(("floor", []), ("roof", ["floor"]))
+    async with AsyncExitStack() as gone:
+        server = await WorkflowEnvironment.start_local(
+            data_converter=desk.world.client.data_converter, dev_server_existing_path=find_binary()
+        )
+        before = Desk(Surroundings((await gone.enter_async_context(server)).client), desk.reading, desk.ledger)
+        before.owner = before.world.owner = desk.owner
+        before.daemon.plans = [plan]
+        before.daemon.hold("roof")
+        await gone.enter_async_context(before.worker())
+        await gone.enter_async_context(before.world.daemon_worker())
+        directive = await before.start()
+        await before.daemon.arrived["roof"].wait()
+
+        async def roof_is_recorded() -> bool:
+            state = await desk.reading.state(UUID(directive))
+            return state is not None and [step.status.value for step in state.ordered_steps()] == RUNNING_ROOF
+
+        await until(roof_is_recorded)
+    assert "lost: unknown to Temporal" in await desk.does("list")
+    assert "lost: unknown to Temporal" in await desk.does("status", directive)
+    await desk.does("recover", "--all")
+    state = await desk.until_recorded(directive, "idle")
+    assert all(step.shipped for step in state.steps.values())
+    assert desk.daemon.started == ["roof", "completion"]
+
+
+# Nobody there
+
+
+@pytest.mark.rule("9.3")
+async def test_without_a_worker_the_record_is_shown_and_a_request_says_how_to_repeat_it(idle_desk: Desk) -> None:
+    async with idle_desk.worker(), idle_desk.world.daemon_worker():
+        idle_desk.daemon.plans = [planned(("floor", []))]
+        directive = await idle_desk.start()
+        await idle_desk.until_recorded(directive, "idle")
+    shown = await idle_desk.json("status", directive)  # its worker is gone
+    assert (shown["live"], shown["lost"], shown["status"]) == (False, "", "idle")
+    impatient = Directives(
+        idle_desk.world.client, idle_desk.reading, idle_desk.owner, grant_within=timedelta(milliseconds=300)
+    )
+    with pytest.raises(NotReachable, match="repeat it safely add --request-id again"):
+        await impatient.ask(directive, DirectiveWorkflow.pause, Pause(), "again")
+    async with idle_desk.worker():
+        assert await idle_desk.does("pause", directive, "--request-id", "again") == "paused, generation 1"
+
+
+@pytest.mark.rule("9.3")
+async def test_a_directive_is_found_as_soon_as_it_was_started_also_where_no_worker_runs(idle_desk: Desk) -> None:
+    new = ("create", "--title", "House", "--goal", "A house", "--repo", URL, "--planner", "planner")
+    directive = (await idle_desk.json(*new))["id"]
+    printed = await idle_desk.type("status", directive)
+    assert printed.code == 3
+    assert "no worker answers yet" in printed.err
+    await idle_desk.world.client.get_workflow_handle(names.workflow_id("House", UUID(directive))).terminate()
+
+
+@pytest.mark.rule("9.3")
+async def test_starter_exits_with_the_documented_codes(desk: Desk, database: str) -> None:
+    host = desk.world.client.service_client.config.target_host
+    here = {"TEMPORAL_ADDRESS": host, "MAKIMA_DATABASE_URL": database, "MAKIMA_OWNER": desk.owner}
+    env = {**os.environ, "TEMPORAL_CONFIG_FILE": os.devnull, **here}
+    for code, args, changed in (
+        (0, ["list"], {}),
+        (2, ["status", "3f2a"], {}),
+        (2, ["pause"], {}),
+        (3, ["status", "3f2a"], {"TEMPORAL_ADDRESS": "127.0.0.1:1"}),
+    ):
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "starter", *args), env={**env, **changed}, stderr=asyncio.subprocess.PIPE
+        )
+        _, err = await process.communicate()
+        assert process.returncode == code, err.decode()
+
+
+@pytest.mark.rule("1")
+async def test_another_owners_directive_is_not_found(desk: Desk) -> None:
+    directive = await desk.start()
+    await desk.until_recorded(directive, "paused")
+    other = Directives(desk.world.client, desk.reading, "somebody-else")
+    with pytest.raises(MakimaError, match="there is no directive"):
+        await other.find(directive)
+    assert (await desk.recorded(directive)).status is DirectiveStatus.PAUSED
