@@ -12,7 +12,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from temporalio.client import Client
 
-from cli.operator import OperatorCommands
+from cli.operator import add_operator_commands
 from cli.usage import run_typed
 from domain.errors import MakimaError
 from ledger.pool import open_pool
@@ -56,19 +56,25 @@ def build_app() -> typer.Typer:
     """The command line: what works on directives from cli, what works on the stack from here."""
     app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Durable goals for coding agents.")
     connections = Connections()
-    OperatorCommands(connections, finish).add_to(app)
+    add_operator_commands(app, connections, finish)
 
     @app.command()
     def up(
         servers_only: Annotated[bool, typer.Option("--servers-only", help="Neither worker nor daemon.")] = False,
     ) -> None:
-        """Run the embedded stack in the foreground until Ctrl-C: Temporal, Postgres, a worker, a daemon."""
+        """Run the embedded stack in the foreground until Ctrl-C: Temporal, Postgres, a worker, a daemon.
+
+        Example: starter.py up
+        """
         parts = not servers_only
         finish(embedded.up(connections.settings, typer.echo, with_worker=parts, with_daemon=parts))
 
     @app.command()
     def down() -> None:
-        """Stop the embedded stack of this data folder."""
+        """Stop the embedded stack of this data folder.
+
+        Example: starter.py down
+        """
         finish(embedded.down(connections.settings, typer.echo))
 
     return app

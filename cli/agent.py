@@ -1,29 +1,26 @@
-"""`makima directive …`: what an agent calls in its shell (SPEC 3.1). It needs its task folder and nothing else."""
+"""`makima …`: what an agent calls in its shell (SPEC 3.1, 3.2). It needs its task folder and nothing else."""
 
 from __future__ import annotations
 
-import fcntl
-import json
-import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Annotated
-from uuid import UUID, uuid4
 
 import typer
 
+from cli import agent_artifacts, agent_memory, agent_plan, agent_questions
+from cli.agent_folder import AgentFolder
 from cli.usage import run_typed
 from domain.errors import MakimaError, Refused
-from domain.handover import CONTEXT_FILE, HANDOVER_FILE, LOCK_FILE, TASK_FOLDER, Handover, TaskContext, remove_step
-from domain.models import TaskKind
-from domain.plan import PlannedStep, add_steps, read_planned
-from domain.spawn_task import KnownStep
+from domain.handover import Handover, finish, give_up, set_pull_request
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+REFUSED = 2
+BROKEN = 1
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 directive = typer.Typer(no_args_is_help=True, help="Plan a directive, or finish a step of it.")
 app.add_typer(directive, name="directive")
+for group in (agent_plan.app, agent_memory.app, agent_artifacts.app, agent_questions.app):
+    directive.add_typer(group)
 
 
 @app.callback()
@@ -31,131 +28,69 @@ def _makima() -> None:
     """Commands for coding agents that work on a Makima task."""
 
 
-def _folder() -> Path:
-    named = os.environ.get(TASK_FOLDER)
-    if not named:
-        raise Refused(f"{TASK_FOLDER} is not set: this command is for agents that Makima has started")
-    return Path(named)
-
-
-def _context() -> TaskContext:
-    return TaskContext.model_validate_json((_folder() / CONTEXT_FILE).read_bytes())
-
-
-def _handover(folder: Path) -> Handover:
-    file = folder / HANDOVER_FILE
-    return Handover.model_validate_json(file.read_bytes()) if file.exists() else Handover()
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Two commands at once never lose one (SPEC 3.4): the second waits here."""
-    with (folder / LOCK_FILE).open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-def _change(step: Callable[[Handover, TaskContext], Handover]) -> Handover:
-    """Replace the handover by what `step` makes of it; where it refuses, nothing has changed."""
-    folder, context = _folder(), _context()
-    with _alone(folder):
-        changed = step(_handover(folder), context)
-        fresh = folder / f"{HANDOVER_FILE}.new"
-        fresh.write_text(changed.model_dump_json())
-        fresh.replace(folder / HANDOVER_FILE)
-    return changed
-
-
-def _add(planned: list[PlannedStep]) -> None:
-    """Add steps and print their ids, a line each."""
-
-    def step(handover: Handover, context: TaskContext) -> Handover:
-        if context.kind is not TaskKind.PLANNING:
-            raise Refused("only the planner adds steps")
-        plan = add_steps(
-            handover.plan, planned, generation=context.generation, known=context.context.steps, new_id=uuid4
-        )
-        return handover.model_copy(update={"plan": plan})
-
-    for added in _change(step).plan.add[-len(planned) :] if planned else ():
-        typer.echo(str(added.id))
-
-
-@directive.command("add-step")
-def add_step(
-    name: str,
-    description: str = "",
-    task_plan: Annotated[str, typer.Option(help="Everything that the step's agent has to know.")] = "",
-    depends_on: Annotated[str, typer.Option(help="Ids or names, separated by commas.")] = "",
-    order_index: Annotated[int, typer.Option(help="The step's phase.")] = 0,
-) -> None:
-    """Add one step to the plan and print its id."""
-    others = tuple(other.strip() for other in depends_on.split(",") if other.strip())
-    _add(
-        [
-            PlannedStep(
-                name=name, description=description, task_plan=task_plan, depends_on=others, order_index=order_index
-            )
-        ]
-    )
-
-
-@directive.command("batch-add-steps")
-def batch_add_steps(json_: Annotated[str, typer.Option("--json", help="A JSON list of steps; - reads it.")]) -> None:
-    """Add several steps, all or none, and print their ids in order."""
-    text = sys.stdin.read() if json_ == "-" else json_
-    try:
-        entries = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise Refused(f"--json is not JSON: {error}") from error
-    _add(read_planned(entries))
-
-
-@directive.command("remove-step")
-def remove(step: UUID) -> None:
-    """Take a step out of the plan."""
-    _change(lambda handover, context: remove_step(handover, context, step))
-
-
-@directive.command("status")
-def status() -> None:
-    """List the steps there are and those that this plan adds, as JSON."""
-    context, handover = _context(), _handover(_folder())
-    new = [
-        KnownStep(
-            id=step.id,
-            name=step.name,
-            generation=step.generation,
-            status="planned",
-            finished=False,
-            running=False,
-            depends_on=step.depends_on,
-        )
-        for step in handover.plan.add
-    ]
-    shown = [step.model_dump(mode="json") for step in [*context.context.steps, *new]]
-    typer.echo(json.dumps({"steps": shown, "removed": [str(step) for step in handover.plan.remove]}, indent=2))
-
-
-@directive.command("done")
+@directive.command()
 def done(nothing_to_do: Annotated[str, typer.Option(help="Why nothing had to be changed.")] = "") -> None:
     """Say that the task is done."""
-    _change(lambda handover, _: handover.model_copy(update={"done": True, "nothing_to_do": nothing_to_do}))
+    AgentFolder.find().change(lambda handover, _: finish(handover, nothing_to_do))
 
 
-@directive.command("fail")
+@directive.command()
 def fail(reason: str) -> None:
     """Give up, with the reason."""
-    _change(lambda handover, _: handover.model_copy(update={"gave_up": reason}))
+    AgentFolder.find().change(lambda handover, _: give_up(handover, reason))
+
+
+# Spellings of the system before this one, for prompts that were written for it (SPEC 3.2).
+_files = typer.Typer(hidden=True)
+app.add_typer(_files, name="contract")
+_files.command("create-file")(agent_artifacts.artifact_put)
+
+_ending = typer.Typer(hidden=True)
+app.add_typer(_ending, name="supervisor")
+
+
+@_files.callback()
+@_ending.callback()
+def _as_before() -> None:
+    """Spellings of the system before this one."""
+
+
+@_ending.command("complete")
+def _complete() -> None:
+    """The same as `directive done`."""
+    done(nothing_to_do="")
+
+
+@directive.command(hidden=True)
+def update(pr_url: Annotated[str, typer.Option(help="Where the pull request is.")]) -> None:
+    """Tell of a pull request that the agent has opened itself."""
+
+    def told(handover: Handover, _: object) -> Handover:
+        return set_pull_request(handover, pr_url)
+
+    AgentFolder.find().change(told)
 
 
 def main() -> None:
-    """The console script `makima`: a refused call says why in one line and exits 2."""
+    """The console script `makima`: a refused call says why in one line, exits 2, and has changed nothing."""
     try:
-        code = run_typed(app)
+        _refuse_bytes(sys.argv)
+        sys.exit(run_typed(app))
     except MakimaError as error:
-        sys.stderr.write(f"makima: {error}\n")
-        code = 2
+        _leave(REFUSED, error)
+    except OSError as error:
+        _leave(BROKEN, error)
+
+
+def _refuse_bytes(arguments: list[str]) -> None:
+    try:
+        "".join(arguments).encode()
+    except UnicodeEncodeError as error:
+        raise Refused("an argument is not UTF-8 text") from error
+
+
+def _leave(code: int, error: Exception) -> None:
+    sys.stderr.write(f"makima: {' '.join(str(error).split())}\n")
     sys.exit(code)
 
 

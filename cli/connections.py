@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 from uuid import UUID
@@ -10,31 +10,64 @@ from uuid import UUID
 from temporalio.client import Client
 
 from domain.models import State
-from domain.reports import DaemonSeen, DirectiveSummary
+from domain.record import Event
+from domain.reports import ArtifactSeen, DaemonSeen, DirectiveSummary, OpenQuestion
 
 
-class Record(Protocol):
-    """The record of all directives, for reading (SPEC 9.1)."""
+class Directory(Protocol):
+    """What an owner has."""
 
     async def directives(self, owner: str) -> Sequence[DirectiveSummary]:
-        """All of an owner's, the newest first."""
-        ...
-
-    async def state(self, directive: UUID) -> State | None:
-        """Where a directive stood when it was last written; None: unknown."""
+        """All directives of an owner, the newest first."""
         ...
 
     async def directive_ids(self, owner: str, name: str) -> Sequence[UUID]:
         """The directives that `name` may mean: an id, the beginning of one, or a workflow id (SPEC 9.2)."""
         ...
 
-    async def logs(self, task: UUID) -> str:
-        """The log of a task's latest delivery, as far as it has arrived."""
+    async def open_questions(self, owner: str) -> Sequence[OpenQuestion]:
+        """What the agents of an owner's directives ask of people, the oldest first (SPEC 8.3)."""
         ...
 
     async def daemons(self, owner: str) -> Sequence[DaemonSeen]:
         """The daemons that have ever reported; `silent_for` tells the gone ones."""
         ...
+
+
+class Contents(Protocol):
+    """What is recorded of one directive."""
+
+    async def state(self, directive: UUID) -> State | None:
+        """Where it stood when it was last written; None: unknown."""
+        ...
+
+    async def events(self, directive: UUID) -> Sequence[Event]:
+        """All that happened to it, in order."""
+        ...
+
+    async def artifacts(self, directive: UUID) -> Sequence[ArtifactSeen]:
+        """The files that its tasks handed over, the latest first."""
+        ...
+
+    async def artifact(self, directive: UUID, name: str) -> str | None:
+        """The text of the latest file of that name; None: there is none."""
+        ...
+
+
+class Logs(Protocol):
+    """What agents have printed."""
+
+    async def logs(self, task: UUID) -> str:
+        """The log of a task's latest delivery, as far as it has arrived."""
+        ...
+
+    def follow_logs(self, task: UUID) -> AsyncIterator[str]:
+        """The same as it grows, over all deliveries to come, for ever."""
+        ...
+
+
+class Record(Directory, Contents, Logs, Protocol):
+    """The record of all directives, for reading (SPEC 9.1)."""
 
 
 class Connections(Protocol):

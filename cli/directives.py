@@ -1,90 +1,75 @@
-"""Talking to directives: find one, start one, ask where it stands, ask something of it."""
+"""Talking to directives: find one, ask where it stands, ask something of it."""
 
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
-from uuid import UUID, uuid4
+from typing import Any, Generic, TypeVar
+from uuid import UUID
 
 from pydantic import ValidationError
-from temporalio.client import Client, WorkflowHandle, WorkflowQueryFailedError, WorkflowUpdateFailedError
+from temporalio.client import (
+    Client,
+    WorkflowExecutionStatus,
+    WorkflowHandle,
+    WorkflowQueryFailedError,
+    WorkflowQueryRejectedError,
+    WorkflowUpdateFailedError,
+)
 from temporalio.client import WorkflowUpdateRPCTimeoutOrCancelledError as UpdateTimedOut
-from temporalio.common import SearchAttributePair, TypedSearchAttributes
+from temporalio.common import QueryRejectCondition
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from cli.connections import Record
-from domain import names
 from domain.errors import NotReachable, Refused
-from domain.models import Directive, State, Step, Value
-from domain.operations import Answer, Request
+from domain.models import Answer, State
+from domain.names import short
+from domain.reports import DirectiveSummary
+from domain.requests import Request
 from domain.view import DirectiveView, view
 from workflows.directive import DirectiveWorkflow
-from workflows.search_attributes import missing_search_attributes
-from workflows.state import GENERATION, OWNER, REPOSITORY, STATUS, DirectiveInput
+from workflows.state import OWNER
 
 ANSWER_WITHIN = timedelta(seconds=3)
 """After this the record is shown in place of the workflow's own answer (SPEC 9.3)."""
 GRANT_WITHIN = timedelta(seconds=15)
-LISTED_WITHIN = 2.0
-"""Seconds after which a directive that has started is among those that Temporal lists."""
-LOOK_AGAIN = 0.1
+AS_IT_SHOULD = (WorkflowExecutionStatus.RUNNING, WorkflowExecutionStatus.COMPLETED)
+"""How the workflow of a directive that is not lost may stand: it completes only when its final record is written."""
+
+T = TypeVar("T")
 
 
-class Shown(Value):
-    """Where a directive stands, and whether its workflow itself said so."""
+@dataclass(frozen=True)
+class Look(Generic[T]):
+    """What was seen of a directive."""
 
-    directive: DirectiveView
+    seen: T
     live: bool
+    """The workflow itself said so, or the record, which is final; else the record as it was last written."""
+    lost: str = ""
+    """How its workflow ended, where that left the directive unfinished (SPEC 9.2)."""
 
 
 class Directives:
     """An owner's directives, through their workflows and the record."""
 
-    def __init__(self, client: Client, record: Record, owner: str) -> None:
-        self._client = client
-        self._record = record
-        self._owner = owner
-        self._started: dict[str, str] = {}
-
-    async def start(self, directive: Directive, plan: tuple[Step, ...]) -> str:
-        """Create a directive and begin it (SPEC 2.1); its workflow's id."""
-        searchable = not await missing_search_attributes(self._client)
-        workflow = names.workflow_id(directive.text.title, directive.id)
-        attributes: list[SearchAttributePair[Any]] = [
-            SearchAttributePair(STATUS, "draft"),
-            SearchAttributePair(GENERATION, 1),
-            SearchAttributePair(OWNER, directive.owner),
-            SearchAttributePair(REPOSITORY, directive.repository),
-        ]
-        with _answering():
-            await self._client.start_workflow(
-                DirectiveWorkflow.run,
-                DirectiveInput(state=State(directive=directive, given_plan=plan), searchable=searchable),
-                id=workflow,
-                task_queue=names.DIRECTIVES_QUEUE,
-                static_summary=directive.text.title,
-                static_details=_static_details(directive),
-                search_attributes=TypedSearchAttributes(attributes) if searchable else TypedSearchAttributes.empty,
-            )
-        self._started[str(directive.id)] = workflow
-        return workflow
+    def __init__(self, client: Client, record: Record, owner: str, grant_within: timedelta = GRANT_WITHIN) -> None:
+        self.client = client
+        self.record = record
+        self.owner = owner
+        self._grant_within = grant_within
 
     async def find(self, reference: str) -> tuple[str, UUID | None]:
         """Workflow id and id of the directive that a uuid, a unique prefix of it, or a workflow's name means.
 
         The id is None while the record doesn't know it yet. Raises Refused where there is none, or more than one.
         """
-        if reference in self._started:
-            return self._started[reference], UUID(reference)
-        known = await self._record.directive_ids(self._owner, reference)
+        known = await self.record.directive_ids(self.owner, reference)
         if len(known) == 1:
-            workflows = {each.id: each.workflow_id for each in await self._record.directives(self._owner)}
-            return workflows[known[0]], known[0]
+            return (await self._summary(known[0])).workflow_id, known[0]
         running = [] if known else await self._find_running(reference)
         if len(running) == 1:
             return running[0], None
@@ -92,78 +77,137 @@ class Directives:
             raise Refused(f"{reference!r} means more than one directive: give more of the id")
         raise Refused(f"there is no directive {reference!r}; `starter.py list` shows them all")
 
-    async def _find_running(self, reference: str) -> list[str]:
-        """For a directive so new that nothing has recorded it; also Temporal lists it only after a moment."""
-        deadline = time.monotonic() + LISTED_WITHIN
-        with _answering():
-            while not (found := await self._listed(reference)) and time.monotonic() < deadline:  # noqa: ASYNC110
-                await asyncio.sleep(LOOK_AGAIN)
-        return found
+    async def until_known(self, workflow: str) -> None:
+        """Wait until Temporal lists a new directive, so that the next command finds it (3 s at most)."""
+        for _ in range(60):
+            if await self._find_running(workflow):
+                return
+            await asyncio.sleep(0.05)
 
-    async def _listed(self, reference: str) -> list[str]:
-        suffix = f"-{reference.replace('-', '')[:8]}"
-        return [
-            each.id
-            async for each in self._client.list_workflows("WorkflowType = 'DirectiveWorkflow'")
-            # An owner is not stored where the search attributes may not be registered.
-            if each.typed_search_attributes.get(OWNER) in (self._owner, None)
-            and (each.id == reference or each.id.endswith(suffix))
-        ]
+    async def recorded(self, reference: str) -> DirectiveSummary:
+        """The record's line about a directive; Refused where the record doesn't know it."""
+        _, identity = await self.find(reference)
+        if identity is None:
+            raise Refused(f"nothing is recorded of {reference!r} yet")
+        return await self._summary(identity)
 
-    async def show(self, reference: str) -> Shown:
+    async def look(self, reference: str) -> Look[DirectiveView]:
         """Where it stands: from the workflow, else from the record (SPEC 9.3)."""
-        workflow, identity = await self.find(reference)
-        recorded = await self._record.state(identity) if identity else None
-        if recorded and recorded.status.is_final:
-            return Shown(directive=view(recorded), live=True)
-        try:
-            shown = await self._handle(workflow).query(DirectiveWorkflow.status, rpc_timeout=ANSWER_WITHIN)
-            return Shown(directive=shown, live=True)
-        except (RPCError, WorkflowQueryFailedError, TimeoutError) as error:
-            if recorded is None:
-                raise NotReachable(
-                    f"{workflow} has started, but no worker answers yet: is worker.py running?"
-                ) from error
-            return Shown(directive=view(recorded), live=False)
+        return await self.look_at(*await self.find(reference))
 
-    async def ask(self, reference: str, update: Any, request: Request) -> Answer:
+    async def look_at(self, workflow: str, identity: UUID | None) -> Look[DirectiveView]:
+        """The same of one that was found, or started a moment ago, before anything lists it."""
+        return await self._look(workflow, identity, self._status, view)
+
+    async def look_inside(self, reference: str) -> Look[State]:
+        """Its whole state, found in the same way."""
+        return await self._look(*await self.find(reference), self._state, lambda state: state)
+
+    async def ask(self, reference: str, update: Any, request: Request, request_id: str) -> Answer:
         """Send a validated update; Refused with the workflow's own reason (SPEC 8.2)."""
-        workflow, _ = await self.find(reference)
+        workflow, identity = await self.find(reference)
         try:
             answer: Answer = await self._handle(workflow).execute_update(
-                update, request, id=str(uuid4()), rpc_timeout=GRANT_WITHIN
+                update, request, id=request_id, rpc_timeout=self._grant_within
             )
             return answer
         except WorkflowUpdateFailedError as error:
             cause = error.cause
             raise Refused(cause.message if isinstance(cause, ApplicationError) else str(cause)) from error
         except UpdateTimedOut as error:
-            raise NotReachable("no worker answers: is worker.py running? The request was not carried out") from error
+            raise NotReachable(
+                f"no worker has answered: is worker.py running? It may still be carried out when one comes; "
+                f"to repeat it safely add --request-id {request_id}"
+            ) from error
         except RPCError as error:
             if error.status is RPCStatusCode.NOT_FOUND:
-                raise Refused(f"{workflow} is closed") from error
+                raise Refused(await self._why_closed(workflow, identity)) from error
             raise NotReachable(f"Temporal did not take the request: {error.message}") from error
 
+    async def lost(self, summaries: Iterable[DirectiveSummary]) -> dict[UUID, str]:
+        """Directive → how its workflow ended, for those whose record is not final though nothing runs (SPEC 9.2)."""
+        query = "WorkflowType = 'DirectiveWorkflow' AND ExecutionStatus = 'Running'"
+        try:
+            running = {each.id async for each in self.client.list_workflows(query)}
+            # Visibility lags behind: what it doesn't show yet may have been started a moment ago.
+            suspects = [each for each in summaries if not each.status.is_final and each.workflow_id not in running]
+            found = {each.id: await self._how_it_ended(each.workflow_id) for each in suspects}
+        except RPCError as error:
+            raise NotReachable(f"Temporal did not say what is running: {error.message}") from error
+        return {identity: how for identity, how in found.items() if how}
+
+    async def _summary(self, identity: UUID) -> DirectiveSummary:
+        return next(each for each in await self.record.directives(self.owner) if each.id == identity)
+
+    async def _find_running(self, reference: str) -> list[str]:
+        """For a directive so new that nothing has recorded it."""
+        suffix = f"-{reference.replace('-', '')[:8]}"
+        found = self.client.list_workflows("WorkflowType = 'DirectiveWorkflow' AND ExecutionStatus = 'Running'")
+        try:
+            return [
+                each.id
+                async for each in found
+                if (each.id == reference or each.id.endswith(suffix))
+                and each.typed_search_attributes.get(OWNER, self.owner) == self.owner
+            ]
+        except RPCError as error:
+            raise NotReachable(f"Temporal did not say what is running: {error.message}") from error
+
+    async def _look(
+        self,
+        workflow: str,
+        identity: UUID | None,
+        ask: Callable[[str], Awaitable[T]],
+        of_state: Callable[[State], T],
+    ) -> Look[T]:
+        recorded = await self.record.state(identity) if identity else None
+        if recorded and recorded.status.is_final:
+            return Look(of_state(recorded), live=True)
+        try:
+            return Look(await ask(workflow), live=True)
+        except (RPCError, WorkflowQueryFailedError, WorkflowQueryRejectedError, TimeoutError) as error:
+            lost = await self._how_it_ended(workflow) if _is_closed(error) else ""
+            recorded = await self.record.state(identity) if identity else None
+            if recorded is None:
+                raise NotReachable(
+                    f"{workflow} has started, but no worker answers yet: is worker.py running?"
+                ) from error
+        return Look(of_state(recorded), live=recorded.status.is_final, lost=lost)
+
+    async def _status(self, workflow: str) -> DirectiveView:
+        return await self._handle(workflow).query(
+            DirectiveWorkflow.status, rpc_timeout=ANSWER_WITHIN, reject_condition=QueryRejectCondition.NOT_OPEN
+        )
+
+    async def _state(self, workflow: str) -> State:
+        return await self._handle(workflow).query(
+            DirectiveWorkflow.state_now, rpc_timeout=ANSWER_WITHIN, reject_condition=QueryRejectCondition.NOT_OPEN
+        )
+
+    async def _how_it_ended(self, workflow: str) -> str:
+        """`terminated`, `failed`, …; empty while it runs, and where it has ended as it should."""
+        try:
+            status = (await self._handle(workflow).describe()).status
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                return "unknown to Temporal"
+            raise
+        return "" if status is None or status in AS_IT_SHOULD else status.name.lower().replace("_", " ")
+
+    async def _why_closed(self, workflow: str, identity: UUID | None) -> str:
+        recorded = await self.record.state(identity) if identity else None
+        if recorded and not recorded.status.is_final:
+            return f"{workflow} is lost: `starter.py recover {short(recorded.directive.id)}` goes on from the record"
+        return f"{workflow} is closed"
+
     def _handle(self, workflow: str) -> WorkflowHandle[DirectiveWorkflow, Any]:
-        return self._client.get_workflow_handle_for(DirectiveWorkflow.run, workflow)
+        return self.client.get_workflow_handle_for(DirectiveWorkflow.run, workflow)
 
 
-@contextmanager
-def _answering() -> Iterator[None]:
-    """A server that is away, or doesn't have our namespace, in words that say so."""
-    try:
-        yield
-    except RPCError as error:
-        raise NotReachable(f"Temporal did not take the request: {error.message}") from error
-
-
-def _static_details(directive: Directive) -> str:
-    """The Web UI's details, at most 20,000 bytes by Temporal's limit."""
-    text = directive.text
-    lists = {"Requirements": text.requirements, "Acceptance": text.acceptance, "Constraints": text.constraints}
-    parts = [text.goal, f"Repository: {directive.repository}, branch {directive.base_branch}", f"Id: {directive.id}"]
-    parts += [f"{title}:\n" + "\n".join(f"- {line}" for line in lines) for title, lines in lists.items() if lines]
-    return "\n\n".join(parts).encode()[:18_000].decode(errors="ignore")
+def _is_closed(error: Exception) -> bool:
+    if isinstance(error, RPCError):
+        return error.status is RPCStatusCode.NOT_FOUND
+    return isinstance(error, WorkflowQueryRejectedError)
 
 
 def first_problem(error: ValidationError) -> str:

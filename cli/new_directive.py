@@ -2,80 +2,133 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 from uuid import uuid4
 
+import typer
 from pydantic import ValidationError
 
 from cli.directives import first_problem
 from domain.chain_plan import read_chain_plan
 from domain.errors import PlanRefused, Refused
-from domain.models import AgentChoice, Directive, Settings, Step, Text, Timings
+from domain.models import Directive, State, Step, Text
 from domain.plan import add_steps
+from domain.reports import DaemonSeen
 from domain.repository_url import parse_repository_url
+from domain.settings import AgentChoice, Completion, Settings, Timings
 from domain.spawn_task import PlanChanges
 
 LONGEST_PLAN_FILE = 4 * 1024 * 1024
+AGENTS_DEFAULT = "shell"
+
+Texts = Annotated[list[str] | None, typer.Option(help="May be given more than once.")]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class StartOptions:
-    """As they were typed."""
+    """The options of `start` and `create`, as they were typed."""
 
-    title: str
-    goal: str
-    repo: str
-    base_branch: str
-    requirements: tuple[str, ...]
-    acceptance: tuple[str, ...]
-    constraints: tuple[str, ...]
-    agent: str
-    planner: str | None
-    plan: Path | None
-    once: bool
-    max_parallel: int
-    max_attempts: int
-    timings: str
+    title: Annotated[str, typer.Option(help="A short name for the goal.")]
+    goal: Annotated[str, typer.Option(help="What shall be true when it is done.")]
+    repo: Annotated[str, typer.Option(help="A git URL, or the path of a repository on the daemon's machine.")]
+    base_branch: Annotated[str, typer.Option(help="Where the work starts, and where it shall be merged.")] = "main"
+    requirement: Texts = None
+    acceptance: Texts = None
+    constraint: Texts = None
+    agent: Annotated[str, typer.Option(help="The daemon's agent that does the steps.")] = AGENTS_DEFAULT
+    planner: Annotated[str | None, typer.Option(help="The daemon's agent that makes the plans.")] = None
+    plan: Annotated[
+        Path | None, typer.Option(help="A chain plan document: the first plan; with --planner, that makes later ones.")
+    ] = None
+    on: Annotated[
+        str, typer.Option(help="The only daemon that may serve it; needed for a path that only one of several has.")
+    ] = ""
+    once: Annotated[bool, typer.Option("--once", help="Complete or fail in place of becoming idle.")] = False
+    fail_fast: Annotated[bool, typer.Option("--fail-fast", help="The first failed step cancels the rest.")] = False
+    completion: Annotated[
+        Completion, typer.Option(help="Ship what is done though other steps failed, or wait for all.")
+    ] = Completion.PARTIAL
+    require_approval: Annotated[
+        bool, typer.Option("--require-approval", help="Hold every plan until `approve` or `reject`.")
+    ] = False
+    memory: Annotated[bool, typer.Option("--memory", help="Let its agents remember things for each other.")] = False
+    setup: Annotated[list[str] | None, typer.Option(help="Run before every agent; may be given more than once.")] = None
+    verify: Annotated[
+        list[str] | None, typer.Option(help="Has to succeed on every step's work; may be given more than once.")
+    ] = None
+    max_parallel: Annotated[int, typer.Option(help="How many steps may be in flight.")] = 8
+    max_attempts: Annotated[int, typer.Option(help="How often an agent may try a step.")] = 2
+    timings: Annotated[str, typer.Option(help="normal, or fast for tests.")] = "normal"
 
 
-def new_directive(options: StartOptions, owner: str) -> tuple[Directive, tuple[Step, ...]]:
-    """The directive and the plan given with it; Refused with one line that says what to do."""
+def new_directive(options: StartOptions, owner: str) -> State:
+    """The draft of a directive, with the plan given for it; Refused with one line that says what to do."""
     if options.planner is None and options.plan is None:
         raise Refused("a directive needs --planner NAME (an agent of the daemon's settings) or --plan FILE")
     try:
         directive = Directive(
             id=uuid4(),
             owner=owner,
-            text=Text(
-                title=options.title.strip(),
-                goal=options.goal.strip(),
-                requirements=options.requirements,
-                acceptance=options.acceptance,
-                constraints=options.constraints,
-            ),
-            repository=_repository(options.repo),
+            text=_text(options),
+            repository=_repository(options.repo, here=not options.on),
             base_branch=_branch(options.base_branch),
-            settings=Settings(
-                agent=AgentChoice(name=options.agent),
-                planner=AgentChoice(name=options.planner) if options.planner else None,
-                once=options.once,
-                max_parallel_steps=options.max_parallel,
-                max_attempts=options.max_attempts,
-                timings=_timings(options.timings),
-            ),
+            settings=_settings(options),
         )
     except ValidationError as error:
         raise Refused(first_problem(error)) from error
-    return directive, _given_plan(options.plan)
+    return State(directive=directive, given_plan=_given_plan(options.plan))
 
 
-def _repository(typed: str) -> str:
-    """A URL as it is, a path made absolute; whether it can be reached is the daemon's to find out."""
+def placed(draft: State, daemons: Sequence[DaemonSeen]) -> State:
+    """A local repository is served by the daemon of its machine: `--on`, or the only one there is (SPEC 6.13)."""
+    directive = draft.directive
+    local = parse_repository_url(directive.repository, allow_local=True).local_path
+    lately = [daemon.name for daemon in daemons if daemon.reported_lately]
+    if local is None or directive.settings.on or not lately:
+        return draft
+    if len(lately) > 1:
+        raise Refused(f"{local} is on one machine, but there are the daemons {', '.join(lately)}: add --on NAME")
+    settings = directive.settings.model_copy(update={"on": lately[0]})
+    return draft.model_copy(update={"directive": directive.model_copy(update={"settings": settings})})
+
+
+def _text(options: StartOptions) -> Text:
+    return Text(
+        title=options.title.strip(),
+        goal=options.goal.strip(),
+        requirements=tuple(options.requirement or ()),
+        acceptance=tuple(options.acceptance or ()),
+        constraints=tuple(options.constraint or ()),
+    )
+
+
+def _settings(options: StartOptions) -> Settings:
+    return Settings(
+        agent=AgentChoice(name=options.agent),
+        planner=AgentChoice(name=options.planner) if options.planner else None,
+        once=options.once,
+        fail_fast=options.fail_fast,
+        completion=options.completion,
+        require_approval=options.require_approval,
+        memory=options.memory,
+        on=options.on,
+        setup=tuple(options.setup or ()),
+        verify=tuple(options.verify or ()),
+        max_parallel_steps=options.max_parallel,
+        max_attempts=options.max_attempts,
+        timings=_timings(options.timings),
+    )
+
+
+def _repository(typed: str, *, here: bool) -> str:
+    """A URL as it is, a path made absolute; where it isn't `here`, only its daemon can say whether it exists."""
     if "://" not in typed and ("/" in typed or typed.startswith(".")) and ":" not in typed:
         typed = str(Path(typed).expanduser().absolute())
     repository = parse_repository_url(typed, allow_local=True)
-    if repository.local_path is not None and not Path(repository.local_path).is_dir():
+    if here and repository.local_path is not None and not Path(repository.local_path).is_dir():
         raise Refused(f"there is no folder {repository.local_path}: --repo takes a URL or the path of a git repository")
     return repository.text
 

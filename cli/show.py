@@ -2,30 +2,81 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
 
-from domain.models import StepStatus, TaskStatus
+from cli.directives import Look
+from domain.models import Memory, Question, StepStatus, TaskStatus
 from domain.names import short
+from domain.record import Event
 from domain.reports import DaemonSeen, DirectiveSummary
-from domain.view import DirectiveView, StepView
+from domain.view import DirectiveView, ProposalView, QuestionView, StepView
 
 
-def status_lines(shown: DirectiveView, *, live: bool, daemons: Sequence[DaemonSeen], web_ui: str | None) -> list[str]:
+def status_lines(look: Look[DirectiveView], daemons: Sequence[DaemonSeen], web_ui: str | None) -> list[str]:
     """Everything about one directive."""
+    shown = look.seen
     lines = [
-        f"{shown.title}",
+        shown.title,
         f"  id          {shown.id}",
-        f"  status      {shown.status}, generation {shown.generation}"
-        + ("" if live else "  (from the record: no worker answered)"),
+        f"  status      {shown.status}, generation {shown.generation}" + _source(look),
         f"  repository  {shown.repository}, branch {shown.base_branch}",
     ]
     lines += [f"  reason      {shown.reason}"] if shown.reason else []
     lines += [f"  branch      {shown.pr.branch} at {shown.pr.head[:10]}"] if shown.pr else []
+    lines += [f"  pull req.   {shown.pr.url} ({shown.pr.state})"] if shown.pr and shown.pr.url else []
+    lines += [f"  memories    {shown.memories}"] if shown.memories else []
     lines += [f"  web ui      {web_ui}"] if web_ui else []
     lines += [f"  {name}: {status}" for name, status in shown.tasks.items()]
     lines += ["  " + step_line(step) for step in shown.steps]
-    missing = no_daemon_note(shown, daemons)
-    return [*lines, f"  {missing}"] if missing else lines
+    lines += proposal_lines(shown.proposal, short(shown.id)) if shown.proposal else []
+    lines += ["  " + line for question in shown.questions for line in question_lines(question, short(shown.id))]
+    waiting = waiting_note(shown, daemons)
+    return [*lines, f"  {waiting}"] if waiting else lines
+
+
+def status_fields(look: Look[DirectiveView], daemons: Sequence[DaemonSeen], web_ui: str | None) -> dict[str, Any]:
+    """The same for programs."""
+    return {
+        **look.seen.model_dump(mode="json"),
+        "live": look.live,
+        "lost": look.lost,
+        "web_ui": web_ui,
+        "waiting": waiting_note(look.seen, daemons),
+        "daemons": [daemon_fields(daemon) for daemon in daemons],
+    }
+
+
+def _source(look: Look[DirectiveView]) -> str:
+    if look.lost:
+        return f"  ({lost_note(look.lost)})"
+    return "" if look.live else "  (from the record: no worker answered)"
+
+
+def lost_note(how: str) -> str:
+    """Said of a directive whose workflow has ended before its time (SPEC 9.2)."""
+    return f"lost: {how}; recover goes on"
+
+
+def proposal_lines(proposal: ProposalView, directive: str) -> list[str]:
+    """The plan that waits for approval (SPEC 2.4)."""
+    return [
+        f"  the plan of generation {proposal.generation} waits for approval: "
+        f"`starter.py approve {directive}`, or `reject {directive} --comment …`",
+        *(f"    + {name}" for name in proposal.steps),
+        *(f"    - {name}" for name in proposal.removed),
+    ]
+
+
+def question_lines(question: QuestionView | Question, directive: str) -> list[str]:
+    """A question that waits for a person, and how it is answered (SPEC 8.3)."""
+    lines = [f"question {short(question.id)}: {question.text}"]
+    lines += [f"  context: {question.context}"] if question.context else []
+    lines += [f"  choices: {', '.join(question.choices)}"] if question.choices else []
+    if question.deadline:
+        lines.append(f"  answered with {question.default!r} at {question.deadline:%Y-%m-%d %H:%M} UTC")
+    return [*lines, f"  `starter.py answer {directive} {short(question.id)} TEXT`"]
 
 
 def step_line(step: StepView) -> str:
@@ -36,23 +87,57 @@ def step_line(step: StepView) -> str:
     return f"{step.status:<10} {step.name}{place}{work}" + (f"  ({why})" if why else "")
 
 
-def no_daemon_note(shown: DirectiveView, daemons: Sequence[DaemonSeen]) -> str:
-    """Said when something waits for a daemon and none has reported lately (SPEC 4.4)."""
+def waiting_note(shown: DirectiveView, daemons: Sequence[DaemonSeen]) -> str:
+    """Said when something waits for a daemon: which queue, who has reported lately, with how many free slots (4.4)."""
     waits = any(step.status is StepStatus.READY for step in shown.steps) or any(
         status.startswith(TaskStatus.PENDING) for status in shown.tasks.values()
     )
-    if not waits or any(daemon.reported_lately for daemon in daemons):
+    if not waits:
         return ""
+    lately = [f"{each.name} ({each.free} of {each.capacity} slots free)" for each in daemons if each.reported_lately]
+    if lately:
+        return f"waits on queue {shown.queue}; daemons that have reported lately: {', '.join(lately)}"
     return (
-        f"waits for a daemon: none of owner {shown.owner!r} has reported in the last 90 s. "
+        f"waits on queue {shown.queue}: no daemon of owner {shown.owner!r} has reported in the last 90 s. "
         "Start one with `python -m daemon`; the directive goes on by itself."
     )
 
 
-def list_line(summary: DirectiveSummary) -> str:
+def daemon_line(daemon: DaemonSeen) -> str:
+    """One daemon in a list."""
+    agents = ", ".join(daemon.agents) or "no agent"
+    labels = f"  labels {', '.join(daemon.labels)}" if daemon.labels else ""
+    gone = "" if daemon.reported_lately else "  (gone: nothing heard for 90 s)"
+    slots = f"{daemon.free} of {daemon.capacity} slots free, {len(daemon.running)} running"
+    ago = f"last contact {daemon.silent_for.total_seconds():.0f} s ago"
+    return f"{daemon.name}  {slots}, {ago}  [{agents}]{labels}{gone}"
+
+
+def daemon_fields(daemon: DaemonSeen) -> dict[str, Any]:
+    """The same for programs."""
+    return {**daemon.model_dump(mode="json"), "free": daemon.free, "reported_lately": daemon.reported_lately}
+
+
+def event_line(event: Event, names: Mapping[UUID, str]) -> str:
+    """One event: when, who, what, of which step or task, why."""
+    about = names.get(event.step or event.task or UUID(int=0), "")
+    why = " ".join(event.why.split())
+    line = f"{event.at:%Y-%m-%d %H:%M:%S}  {event.actor:<10} {event.what}"
+    return line + (f": {about}" if about else "") + (f" ({why})" if why else "")
+
+
+def memory_lines(memory: Memory) -> list[str]:
+    """What a key holds, its further lines set in."""
+    first, *others = memory.value.splitlines() or [""]
+    category = f" [{memory.category}]" if memory.category else ""
+    return [f"{memory.key}{category}: {first}", *(f"    {line}" for line in others)]
+
+
+def list_line(summary: DirectiveSummary, lost: str = "") -> str:
     """One directive in a list."""
     steps = ", ".join(f"{count} {status}" for status, count in sorted(summary.steps.items()))
-    reason = f"  ({summary.reason})" if summary.reason else ""
+    why = lost_note(lost) if lost else summary.reason
+    reason = f"  ({why})" if why else ""
     return f"{short(summary.id)}  {summary.status:<10} {summary.title}  [{steps or 'no steps'}]{reason}"
 
 

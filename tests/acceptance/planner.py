@@ -55,7 +55,7 @@ def makima(*args: str) -> str:
 def main(folder: Path) -> None:
     with starts(folder, "planner").open("a") as began:
         began.write("planner\n")
-    known = [step["name"] for step in json.loads(makima("status"))["steps"]]
+    known = [step["name"] for step in json.loads(makima("status"))["existing"]]
     sys.stdout.write(f"steps so far: {', '.join(known) or 'none'}\n")
     if "Spanish" in known:
         makima("done", "--nothing-to-do", "both languages are there")

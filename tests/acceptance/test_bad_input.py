@@ -134,9 +134,6 @@ def test_what_is_not_reachable_is_said_in_one_line(site: Site) -> None:
         check_one_line(no_stack, 3, "`python starter.py up`")
 
 
-# A defect in ledger/pool.py: Postgres' "relation … does not exist" comes through, with exit code 1. When it is mended,
-# Site.until_recording goes, too.
-@pytest.mark.xfail(strict=True, reason="what reads the record before the first worker has made it is not understood")
 @pytest.mark.rule("9.3")
 def test_a_command_that_comes_before_the_first_worker_says_what_is_missing(mortal_site: Site) -> None:
     check_one_line(mortal_site.starter("list"), 3, "worker.py")
@@ -171,7 +168,7 @@ def test_without_a_daemon_a_directive_says_what_it_waits_for_and_goes_on_when_on
     options = ("--title", "Alone", "--goal", "G", "--repo", str(origin), "--plan", str(file), "--timings", "fast")
     started = site.starter("start", *options, "--json").json()["id"]
     until(lambda: site.starter("status", started).code == 0, "the worker's answer")
-    told = "waits for a daemon: none of owner"
+    told = "has reported in the last 90 s"
     assert told in site.starter("status", started).out
     assert told in site.starter("status", started, "--json").json()["waiting"]
     site.daemon()

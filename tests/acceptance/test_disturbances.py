@@ -128,7 +128,6 @@ def test_a_stack_that_is_stopped_in_the_middle_goes_on_when_it_is_started_again(
         Servers(tmp_path, MAKIMA_DAEMON_CONFIG=str(settings)) as servers,
         Site(servers, tmp_path / "operator", "default") as site,
     ):
-        site.until_recording()
         greeter = Greeter(site)
         start = greeter.start()
         greeter.until_running(*FIRST_STEPS)
