@@ -5,12 +5,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install demo test lint bench histories clean
+.PHONY: install demo test lint bench chaos histories clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo [KEEP=1]  a goal becomes one merged branch, on the real parts, in under a minute"
 	@echo "make test           all checks and tests"
+	@echo "make chaos          a daemon is killed at 30 random moments of its work"
 	@echo "make install        the installation alone, into $(VENV)"
 	@echo "make bench          overhead, as ratios to something measured in the same run"
 
@@ -40,6 +41,9 @@ lint: install
 
 test: lint
 	$(BIN)/pytest
+
+chaos: install
+	MAKIMA_CHAOS_ROUNDS=30 $(BIN)/pytest tests/chaos
 
 bench: install
 	$(BIN)/python -m bench.hop
