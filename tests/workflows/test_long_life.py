@@ -87,6 +87,11 @@ async def test_six_hundred_steps_over_generations_go_on_in_new_runs(world: Surro
     names = [name for name in world.daemon.started if name not in ("planning", "completion")]
     assert len(names) == len(set(names)) == 600, "no finished step ran again"
     assert await runs_of(handle) > 1
+    # Answered in a run before this one: still no second effect.
+    again = requests.ChangeGoal(goal="goal 2")
+    answer = await handle.execute_update(DirectiveWorkflow.change_goal, again, id="goal-2")
+    assert answer.generation == 2
+    assert (await handle.query(DirectiveWorkflow.state_now)).generation == 3
     assert {step.name for step in world.ledger.steps.values() if step.status is StepStatus.COMPLETED} == set(names)
 
 
