@@ -44,7 +44,10 @@ class StartOptions:
         Path | None, typer.Option(help="A chain plan document: the first plan; with --planner, that makes later ones.")
     ] = None
     on: Annotated[
-        str, typer.Option(help="The only daemon that may serve it; needed for a path that only one of several has.")
+        str,
+        typer.Option(
+            help="The only daemon that may serve it: whoever has a local path; 'any' where all daemons have it."
+        ),
     ] = ""
     once: Annotated[bool, typer.Option("--once", help="Complete or fail in place of becoming idle.")] = False
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="The first failed step cancels the rest.")] = False
@@ -82,16 +85,27 @@ def new_directive(options: StartOptions, owner: str) -> State:
     return State(directive=directive, given_plan=_given_plan(options.plan))
 
 
+ANY = "any"
+"""`--on any`: the path lies on a file system that all daemons share."""
+
+
 def placed(draft: State, daemons: Sequence[DaemonSeen]) -> State:
     """A local repository is served by the daemon of its machine: `--on`, or the only one there is (SPEC 6.13)."""
     directive = draft.directive
     local = parse_repository_url(directive.repository, allow_local=True).local_path
     lately = [daemon.name for daemon in daemons if daemon.reported_lately]
+    if directive.settings.on == ANY:
+        return _served_by(draft, "")
     if local is None or directive.settings.on or not lately:
         return draft
     if len(lately) > 1:
-        raise Refused(f"{local} is on one machine, but there are the daemons {', '.join(lately)}: add --on NAME")
-    settings = directive.settings.model_copy(update={"on": lately[0]})
+        raise Refused(f"{local} is on one machine, but there are the daemons {', '.join(lately)}: add --on NAME or any")
+    return _served_by(draft, lately[0])
+
+
+def _served_by(draft: State, daemon: str) -> State:
+    directive = draft.directive
+    settings = directive.settings.model_copy(update={"on": daemon})
     return draft.model_copy(update={"directive": directive.model_copy(update={"settings": settings})})
 
 
