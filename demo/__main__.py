@@ -192,7 +192,7 @@ async def until_interrupted(folder: Path, *, keep: bool) -> int:
     try:
         await running
     except asyncio.CancelledError:
-        console.print("interrupted: everything is stopped")
+        console.print("\ninterrupted: everything is stopped")  # the live table may have left its line open
         return 130
     except (DemoFailed, GitFailed, TimeoutError) as error:
         console.print(

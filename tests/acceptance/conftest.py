@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.greeter import Greeter, Result
-from tests.acceptance.stack import Servers, Site
+from tests.acceptance.stack import Servers, Site, until
 
 
 @pytest.fixture(scope="session")
@@ -44,7 +44,10 @@ def undisturbed(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> R
         site.daemon()
         greeter = Greeter(site)
         greeter.let("all")
-        return greeter.result(greeter.start().ran())
+        result = greeter.result(greeter.start().ran())
+        # The record follows the workflow a moment later; without the worker it would do so only with the next one.
+        until(lambda: "idle" in site.starter("list").out, "the record of the end")
+        return result
 
 
 def owner(folder: Path) -> str:
