@@ -14,6 +14,8 @@ MakimaError
 ├── ProcessTimedOut         a process was stopped because its time was over
 ├── AttemptGone             the attempt is no longer this delivery's own
 ├── HandedBack              this daemon stops before the work is done
+├── ForgeRefused            the forge says no to us: only a person can give the right that is missing
+├── ForgeUnreachable        the forge does not answer now, or asks us to wait; the same call may succeed later
 ├── NotReachable            Temporal or Postgres does not answer
 ├── RecordError             Postgres refused a statement of ours
 │   └── SchemaMismatch      the database's schema is not the code's
@@ -104,3 +106,15 @@ class SettingsError(MakimaError):
 
 class StackFailed(MakimaError):
     """A part of the embedded stack can't be started or has ended before it answered; the text names its log."""
+
+
+class ForgeRefused(MakimaError):
+    """The forge says no to us: the text names what a person has to change, such as a token's missing scope."""
+
+
+class ForgeUnreachable(MakimaError):
+    """The forge does not answer now, or asks us to wait; `until` says when asking again makes sense."""
+
+    def __init__(self, reason: str, until: datetime | None = None) -> None:
+        super().__init__(reason)
+        self.until = until

@@ -30,9 +30,10 @@ def task_branch(task_name: str, task: UUID) -> str:
     return f"makima/{sanitized(task_name)}-{short(task)}"
 
 
-def directive_branch(title: str, directive: UUID) -> str:
-    """The branch that a directive's pull request comes from (SPEC 7.1)."""
-    return f"makima/directive-{sanitized(title)}-{short(directive)}"
+def directive_branch(title: str, directive: UUID, version: int = 1) -> str:
+    """The branch that a directive's pull request comes from (SPEC 7.1), the `version`-th one's (SPEC 7.3)."""
+    later = f"-v{version}" if version > 1 else ""
+    return f"makima/directive-{sanitized(title)}-{short(directive)}{later}"
 
 
 def workflow_id(title: str, directive: UUID) -> str:
@@ -76,6 +77,11 @@ TELEMETRY_QUEUE = "telemetry"
 def daemons_queue(owner: str) -> str:
     """Any daemon of an owner."""
     return f"daemons/{owner}"
+
+
+def light_queue(owner: str) -> str:
+    """Any daemon of an owner, for what needs no agent: `prepare` and `watch_pull_request` (DESIGN 10)."""
+    return f"daemon-light/{owner}"
 
 
 def daemon_queue(owner: str, daemon: str) -> str:

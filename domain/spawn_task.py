@@ -7,20 +7,16 @@ from enum import StrEnum
 from typing import Annotated, Protocol
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
 from domain.errors import Refused
 from domain.models import Dependencies, Failure, FailureCategory, Memory, Question, Step, TaskKind, Work
+from domain.pull_requests import PullRequestWanted, Shipped
 from domain.settings import AgentChoice, Limits
+from domain.tolerant import Tolerant
 
 VERSION = "1.0"
 REPORT_LIMIT = 4 * 1024
-
-
-class Tolerant(BaseModel):
-    """A frozen value that crosses versions: unknown fields in it are ignored (SPEC 5.2)."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
 
 class ContinueFrom(Tolerant):
@@ -90,6 +86,11 @@ class SpawnTask(Tolerant):
     verify: tuple[str, ...] = ()
     """In place of those of `.makima.toml` at the base commit (SPEC 6.5)."""
     checkpoint_every: timedelta = timedelta(minutes=2)
+    bridges: tuple[str, ...] = ()
+    """Heads of merged pull requests: what starts or merges here begins from a commit that joins the base branch with
+    those of them that it doesn't hold (SPEC 7.2)."""
+    pull_request: PullRequestWanted | None = None
+    """Completion: what to open or update after the push; None: push only."""
 
     @field_validator("version")
     @classmethod
@@ -149,6 +150,8 @@ class Outcome(Tolerant):
     memories: tuple[MemoryChange, ...] = ()
     pull_request_url: str = ""
     """Where the agent says that it has opened one itself (SPEC 3.2)."""
+    shipped: Shipped | None = None
+    """Completion: what became of the pull request."""
     questions: tuple[Question, ...] = ()
     """Waiting: what the agent asks."""
     usage: Usage = Usage()

@@ -20,6 +20,8 @@ class PullRequestView(Value):
     head: str
     url: str
     state: str
+    number: int
+    version: int
 
 
 class StepView(Value):

@@ -1,0 +1,40 @@
+"""What the daemon needs of a forge (SPEC 7.4); one module beside this one for each forge."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from domain.models import PullRequest
+from domain.pull_requests import PullRequestWanted, Reply, Sighting
+
+
+class Forge(Protocol):
+    """One repository at one forge, with the daemon's own credentials. Every call raises ForgeUnreachable where trying
+    again later may help, ForgeRefused (its text says what to do) where only a person can help, and does what it does
+    once, however often it is called."""
+
+    async def find(self, branch: str, base: str) -> PullRequest | None:
+        """The newest pull request from `branch` into `base`, whatever its state; its version is 1."""
+        ...
+
+    async def read(self, known: PullRequest) -> PullRequest:
+        """`known` as it stands now: its state, and the newest commit of its branch."""
+        ...
+
+    async def open_or_update(self, wanted: PullRequestWanted, branch: str, base: str) -> PullRequest:
+        """Open one for the pushed `branch`, or bring the open one that there is to the wanted title, body and draft
+        state, and post the replies that have not been posted."""
+        ...
+
+    async def look(self, known: PullRequest, marks: dict[str, str]) -> Sighting:
+        """State, failed checks of the head, people's comments and change requests, and conflict with the base: all
+        that there are. `marks` holds what makes asking again cheap (ETags by path); it is changed in place."""
+        ...
+
+    async def reply(self, known: PullRequest, reply: Reply) -> None:
+        """Answer a comment, unless it is answered already."""
+        ...
+
+    def compare_url(self, branch: str, base: str) -> str:
+        """Where a person can open the pull request; empty where none is known."""
+        ...

@@ -1,0 +1,96 @@
+"""A pull request as core and daemon speak of it (SPEC 7): what is wanted, what was made, and what was seen of it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from enum import StrEnum
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import Field
+
+from domain.models import PullRequest
+from domain.tolerant import Tolerant
+
+
+class Reply(Tolerant):
+    """An answer to a review comment that a fix step has dealt with; posted once, after the push."""
+
+    comment: str
+    """The comment's id, as the forge gave it."""
+    text: Annotated[str, Field(max_length=4096)]
+
+
+class PullRequestWanted(Tolerant):
+    """What a completion task has to bring about at the forge, and what is known of it so far."""
+
+    title: str
+    body: str
+    """Markdown, with all text of people and agents escaped; at most 60,000 characters."""
+    draft: bool = False
+    known: PullRequest | None = None
+    """The one that was made before; read again before every push (SPEC 7.3)."""
+    branches: tuple[str, ...] = ()
+    """The branches for the first, second, … pull request of the directive, starting with the known one's version:
+    where that is found merged or closed, the next takes its place. At least two."""
+    replies: tuple[Reply, ...] = ()
+
+
+class Shipped(Tolerant):
+    """What a completion task has brought about at the forge."""
+
+    pull_request: PullRequest
+    former: PullRequest | None = None
+    """The known one, where it was found merged or closed and `pull_request` has taken its place."""
+    compare_url: str = ""
+    """Where a person can open the pull request, if there is no API to do it (SPEC 7.4)."""
+
+
+class Watch(Tolerant):
+    """Look after a pull request until there is news (SPEC 7.5)."""
+
+    version: str = "1.0"
+    owner: str
+    directive: UUID
+    repository: str
+    pull_request: PullRequest
+    seen: tuple[str, ...] = ()
+    """Ids of findings that are known already."""
+    every: timedelta = timedelta(seconds=60)
+    """Between the first polls; it grows to `at_most` while nothing happens."""
+    at_most: timedelta = timedelta(minutes=15)
+
+
+class FindingKind(StrEnum):
+    CHECK = "check"
+    """A check of the newest commit has failed."""
+    COMMENT = "comment"
+    """A person's review comment or change request."""
+    CONFLICT = "conflict"
+    """The base branch has moved so that it can't be merged."""
+    TROUBLE = "trouble"
+    """The forge refuses us: a person has to give a right or a token."""
+
+
+class Finding(Tolerant):
+    """Something about a pull request that asks for work."""
+
+    id: Annotated[str, Field(min_length=1, max_length=200)]
+    """The same finding has the same id: `check:<run id>`, `comment:<id>`, `review:<id>`, `conflict:<head>:<base>`."""
+    kind: FindingKind
+    title: Annotated[str, Field(max_length=300)]
+    """The check's name with the step that failed; the comment's author and place; what has to be done."""
+    text: Annotated[str, Field(max_length=16 * 1024)] = ""
+    """The log's tail, or the comment."""
+    url: str = ""
+
+
+class Sighting(Tolerant):
+    """What is new of a pull request: its state or head has changed, or there are findings that were not seen before."""
+
+    pull_request: PullRequest
+    findings: tuple[Finding, ...] = ()
+    base_head: str = ""
+    """The base branch's commit at this moment."""
+    approved: bool = False
+    daemon: str = ""

@@ -1,0 +1,11 @@
+"""The base of what crosses versions: messages between core and daemon (SPEC 5.2)."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Tolerant(BaseModel):
+    """A frozen value that crosses versions: unknown fields in it are ignored (SPEC 5.2)."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
