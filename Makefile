@@ -23,10 +23,10 @@ $(STAMP): pyproject.toml constraints.txt
 		{ echo "Makima needs Python 3.11 or newer: set PYTHON=…" >&2; exit 1; }
 	@if command -v uv >/dev/null 2>&1; then \
 		uv venv --quiet --allow-existing --python "$(PYTHON)" $(VENV) && \
-		uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[stack,dev]'; \
+		uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[stack,tracing,dev]'; \
 	else \
 		$(PYTHON) -m venv $(VENV) && \
-		$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[stack,dev]'; \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[stack,tracing,dev]'; \
 	fi
 	@touch $@
 

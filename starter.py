@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from functools import cached_property
+from datetime import datetime, timedelta
+from functools import cached_property, partial
 from typing import Annotated, Any, NoReturn
 
 import typer
 from temporalio.client import Client
 
+from cli.commands import Json
 from cli.operator import add_operator_commands
 from cli.usage import run_typed
 from domain.errors import MakimaError
+from ledger.migrate import migrate
+from ledger.outbox import follow
 from ledger.pool import open_pool
 from ledger.reader import Record
+from ledger.roles import let_read, let_write
+from runtime.chores import repeat
 from runtime.connection import connect_temporal, find_database_url, find_web_ui_url
 from runtime.exit import exit_code, leave, one_line, run
 from runtime.settings import Settings, load_settings
@@ -47,6 +54,32 @@ class Connections:
             yield Record(pool)
 
 
+async def tell(connections: Connections, echo: Callable[[str], object]) -> None:
+    """Print what people should know of, for ever; a record that is away is asked again."""
+
+    async def until_trouble() -> None:
+        async with await open_pool(find_database_url(connections.settings), size=1) as pool:
+            async for notice in follow(pool, connections.owner):
+                echo(f"{datetime.now():%H:%M}  {notice.kind}: {notice.text}")
+
+    await repeat(until_trouble, timedelta(seconds=5))
+
+
+async def bring_up_to_date(
+    settings: Settings, worker_role: str | None, reader_role: str | None, *, as_json: bool
+) -> int:
+    """Migrate, and give the roles what they need; the exit code."""
+    async with await open_pool(find_database_url(settings), size=1) as pool:
+        applied = await migrate(pool)
+        if worker_role:
+            await let_write(pool, worker_role)
+        if reader_role:
+            await let_read(pool, reader_role)
+    said = f"applied: {', '.join(applied) or 'nothing, the tables are up to date'}"
+    typer.echo(json.dumps({"applied": applied}) if as_json else said)
+    return 0
+
+
 def finish(command: Coroutine[Any, Any, int]) -> NoReturn:
     """Run a command to its end and leave with its exit code."""
     leave(run(lambda: command))
@@ -67,7 +100,20 @@ def build_app() -> typer.Typer:
         Example: starter.py up
         """
         parts = not servers_only
-        finish(embedded.up(connections.settings, typer.echo, with_worker=parts, with_daemon=parts))
+        telling = partial(tell, connections, typer.echo)
+        finish(embedded.up(connections.settings, typer.echo, beside=telling, with_worker=parts, with_daemon=parts))
+
+    @app.command("migrate")
+    def migrate_record(
+        worker_role: Annotated[str | None, typer.Option(help="A role of Postgres that may then run worker.py.")] = None,
+        reader_role: Annotated[str | None, typer.Option(help="One that may then run starter.py.")] = None,
+        as_json: Json = False,
+    ) -> None:
+        """Bring the record's tables up to date, as the role that owns them (worker.py does so itself where it may).
+
+        Example: starter.py migrate --worker-role makima_worker --reader-role makima_reader
+        """
+        finish(bring_up_to_date(connections.settings, worker_role, reader_role, as_json=as_json))
 
     @app.command()
     def down() -> None:

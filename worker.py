@@ -3,23 +3,36 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-import signal
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from functools import partial
 
 from temporalio.client import Client
 from temporalio.worker import Worker
 
 from activities.ledger import LedgerActivities
+from activities.metrics import LOOK_EVERY, show_census
 from activities.telemetry import TelemetryActivities
 from domain import names
 from ledger.migrate import migrate
-from ledger.pool import open_pool
+from ledger.outbox import Outbox
+from ledger.pool import Database, open_pool
+from ledger.reader import Record
 from ledger.writer import PostgresLedger
-from runtime.connection import connect_temporal, find_database_url
+from runtime.chores import repeat
+from runtime.connection import check_temporal, connect_temporal, find_database_url
 from runtime.exit import leave, run
-from runtime.settings import load_settings
+from runtime.health import Check, health_at
+from runtime.logs import set_up_logging
+from runtime.notifying import send
+from runtime.serving import serve
+from runtime.settings import Settings, load_settings
+from runtime.telemetry import Telemetry, telemetry
 from workflows.directive import DirectiveWorkflow
 from workflows.search_attributes import add_missing_search_attributes
+
+NOTICES_EVERY = timedelta(seconds=2)
 
 
 def build_workers(client: Client, ledger: PostgresLedger) -> list[Worker]:
@@ -42,23 +55,34 @@ def build_workers(client: Client, ledger: PostgresLedger) -> list[Worker]:
     ]
 
 
+@asynccontextmanager
+async def chores(seen_by: Telemetry, settings: Settings, pool: Database) -> AsyncIterator[None]:
+    """What the worker does beside its activities: keep the gauges, and tell people what happens."""
+    jobs: list[Coroutine[None, None, None]] = []
+    if seen_by.runtime:
+        jobs.append(repeat(partial(show_census, seen_by.runtime.metric_meter, Record(pool)), LOOK_EVERY))
+    if settings.notifies:
+        outbox = Outbox(pool, settings.owner)
+        await outbox.open()
+        jobs.append(repeat(partial(outbox.empty, partial(send, settings=settings)), NOTICES_EVERY))
+    tasks = [asyncio.create_task(job) for job in jobs]
+    yield
+    for task in tasks:
+        task.cancel()
+
+
 async def main() -> int:
     settings = load_settings()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    set_up_logging(settings, "worker")
     database_url = find_database_url(settings)
-    client = await connect_temporal(settings, identity="worker")
+    seen_by = telemetry(settings.metrics, "worker")
+    client = await connect_temporal(settings, identity="worker", seen_by=seen_by)
     await add_missing_search_attributes(client)
     async with await open_pool(database_url) as pool:
         await migrate(pool)
-        stop = asyncio.Event()
-        for name in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(name, stop.set)
-        workers = build_workers(client, PostgresLedger(pool))
-        running = [asyncio.create_task(worker.run()) for worker in workers]
-        stopped = asyncio.create_task(stop.wait())
-        await asyncio.wait([*running, stopped], return_when=asyncio.FIRST_COMPLETED)
-        await asyncio.gather(*(worker.shutdown() for worker in workers))
-        await asyncio.gather(*running)  # a worker that failed raises its error here
+        checks: dict[str, Check] = {"temporal": partial(check_temporal, client), "postgres": Record(pool).ping}
+        async with health_at(settings.health, checks), chores(seen_by, settings, pool):
+            await serve(build_workers(client, PostgresLedger(pool)))
     return 0
 
 

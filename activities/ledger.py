@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from temporalio import activity
 
+from activities.metrics import count_facts
 from activities.ports import Ledger
-from domain.record import DaemonWanted, ProgressWrite, WriteAnswer
+from domain.record import DaemonWanted, ProgressWrite, Verdict, WriteAnswer
 
 
 class LedgerActivities:
@@ -15,7 +16,10 @@ class LedgerActivities:
     @activity.defn
     async def record_progress(self, write: ProgressWrite) -> WriteAnswer:
         """Record all that changed in a directive since the write before, in one transaction."""
-        return await self._ledger.record(write)
+        answer = await self._ledger.record(write)
+        if answer.verdict is Verdict.APPLIED:  # else it was counted before, or will be
+            count_facts(activity.metric_meter(), write.facts)
+        return answer
 
     @activity.defn
     async def pick_daemon(self, wanted: DaemonWanted) -> str | None:

@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 from datetime import timedelta
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -30,9 +31,12 @@ from daemon.temporal_core import TemporalCore
 from domain import names
 from domain.errors import NotReachable, SettingsError
 from domain.record import DaemonReport
-from runtime.connection import connect_temporal
+from runtime.connection import check_temporal, connect_temporal
 from runtime.exit import FAILED, leave, run
+from runtime.health import health_at
+from runtime.logs import set_up_logging
 from runtime.settings import Settings, load_settings
+from runtime.telemetry import telemetry
 
 REPORT_EVERY = 30.0
 """Seconds between two reports of a daemon (DESIGN 4)."""
@@ -141,10 +145,11 @@ async def open_house() -> House:
 async def main() -> int:
     settings = load_settings()
     environment = Environment()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     own = own_settings(environment)
+    who = f"daemon:{own.name}"
+    set_up_logging(settings, who)
     keeper.become_subreaper()
-    client = await connect_temporal(settings, identity=f"daemon:{own.name}")
+    client = await connect_temporal(settings, identity=who, seen_by=telemetry(own.metrics, "daemon"))
     home, core = await open_home(settings.data_dir, own, is_daemon=True), TemporalCore(client)
     backlog = LogBacklog(core)
     backlog.load(home.tasks)
@@ -161,7 +166,8 @@ async def main() -> int:
     running = [asyncio.create_task(worker.run()) for worker in workers]
     serves = ", ".join(own.served()) or "no agent"
     logger.info("daemon %s of owner %s serves %s, sandbox: %s", own.name, settings.owner, serves, runner.sandbox)
-    await asyncio.wait([*running, reporting, asyncio.create_task(stop.wait())], return_when=asyncio.FIRST_COMPLETED)
+    async with health_at(own.health, {"temporal": partial(check_temporal, client)}):
+        await asyncio.wait([*running, reporting, asyncio.create_task(stop.wait())], return_when=asyncio.FIRST_COMPLETED)
     for chore in beside:
         chore.cancel()
     return await hand_back(runner, workers, running)

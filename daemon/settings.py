@@ -16,6 +16,7 @@ from daemon.copied_files import CopiedFile
 from daemon.housekeeping import Keeping
 from daemon.sandbox import SandboxMode
 from domain.errors import SettingsError
+from runtime.settings import Address
 
 SHELL = "shell"
 
@@ -58,6 +59,11 @@ class DaemonSettings(BaseModel):
     """What agents may read beyond their own files and the system's programs: a tool chain in the home folder."""
     sandbox_write: tuple[SandboxPath, ...] = ()
     """What agents of all tasks may change: a package cache that they share, and can spoil for one another."""
+
+    metrics: Address = ""
+    """Where it shows metrics to Prometheus."""
+    health: Address = ""
+    """Where it answers `GET /health`."""
 
     @property
     def keeping(self) -> Keeping:

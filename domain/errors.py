@@ -17,6 +17,7 @@ MakimaError
 ├── ForgeRefused            the forge says no to us: only a person can give the right that is missing
 ├── ForgeUnreachable        the forge does not answer now, or asks us to wait; the same call may succeed later
 ├── NotReachable            Temporal or Postgres does not answer
+├── NoticeFailed            people could not be told of something; it is tried again
 ├── RecordError             Postgres refused a statement of ours
 │   └── SchemaMismatch      the database's schema is not the code's
 ├── SettingsError           a setting is missing or makes no sense
@@ -90,6 +91,10 @@ class HandedBack(MakimaError):
 
 class NotReachable(MakimaError):
     """Temporal or Postgres does not answer."""
+
+
+class NoticeFailed(MakimaError):
+    """A notice did not get out by the command or webhook that the settings name; the text says why, without secrets."""
 
 
 class RecordError(MakimaError):

@@ -69,3 +69,26 @@ class OpenQuestion(Value):
     question: Question
     asked_at: datetime
     """When the record was told, by the database's clock."""
+
+
+class DirectivesCounted(Value):
+    owner: str
+    status: DirectiveStatus
+    number: int
+
+
+class DaemonsCounted(Value):
+    """Of those that have reported lately."""
+
+    owner: str
+    daemons: int
+    slots: int
+    running: int
+
+
+class Census(Value):
+    """How much there is of everything, for the metrics."""
+
+    directives: tuple[DirectivesCounted, ...]
+    """Every owner's every status, those without a directive too: a gauge must come down to zero."""
+    daemons: tuple[DaemonsCounted, ...]

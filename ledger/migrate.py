@@ -70,7 +70,8 @@ def missing(migrations: Sequence[Migration], applied: dict[str, str]) -> tuple[M
 
 async def _catch_up(session: Session, migrations: Sequence[Migration]) -> tuple[str, ...]:
     sql = statements()
-    await sql.prepare_migrations(session)
+    if not await sql.migrations_prepared(session):
+        await sql.prepare_migrations(session)
     applied = {row["name"]: row["checksum"] async for row in sql.applied_migrations(session)}
     left = missing(migrations, applied)
     for migration in left:

@@ -353,6 +353,10 @@ select pg_advisory_lock(hashtextextended('makima migrations', 0));
 -- Lets the next one in.
 select pg_advisory_unlock(hashtextextended('makima migrations', 0));
 
+-- name: migrations_prepared()$
+-- Asks before it makes anything: a role that may not create tables can still see that nothing is to be done.
+select to_regclass('schema_migrations') is not null;
+
 -- name: prepare_migrations()!
 -- Makes the table that remembers what was applied; it stands outside the schema that it describes.
 create table if not exists schema_migrations (
@@ -368,3 +372,106 @@ select name, checksum from schema_migrations order by name;
 -- name: remember_migration(name, checksum)!
 -- Stands in the transaction of the migration itself.
 insert into schema_migrations (name, checksum) values (:name, :checksum);
+
+-- name: know_notice_kinds(owner, kinds)!
+-- From the first time on that notices are asked for, nothing of these kinds is forgotten.
+insert into notice_kinds (owner, kind) select :owner, unnest(:kinds::text[])
+on conflict (owner, kind) do nothing;
+
+-- name: lock_notice_kind(owner, kind, at_most_every)^
+-- Takes a kind whose turn has come; of several workers one gets it, for the others it is not there.
+select since from notice_kinds
+where owner = :owner and kind = :kind and (sent_at is null or sent_at <= now() - :at_most_every::interval)
+for update skip locked;
+
+-- name: unnoticed(owner, events, since, most)
+-- Finds what nobody was told of yet. By what was told, not by a cursor: events of long writes appear late.
+select e.number, e.directive_id as directive, d.title, e.at, e.what, e.why, coalesce(s.name, '') as step
+from events as e
+inner join directives as d on e.directive_id = d.id
+left join steps as s on e.directive_id = s.directive_id and e.step = s.id
+left join noticed as n on e.number = n.event
+where
+    d.owner = :owner and e.what = any(:events::text[]) and e.recorded_at >= :since and n.event is null
+order by e.number
+limit :most;
+
+-- name: database_time()$
+-- Says when it is, by the one clock that events are recorded by.
+select now();
+
+-- name: happened(owner, events, since, told)
+-- Finds what has happened since a time, apart from what the caller knows.
+select e.number, e.directive_id as directive, d.title, e.at, e.what, e.why, coalesce(s.name, '') as step
+from events as e
+inner join directives as d on e.directive_id = d.id
+left join steps as s on e.directive_id = s.directive_id and e.step = s.id
+where
+    d.owner = :owner and e.what = any(:events::text[]) and e.recorded_at >= :since
+    and e.number <> all(:told::bigint[])
+order by e.number;
+
+-- name: note_noticed(numbers)!
+-- Remembers what was told.
+insert into noticed (event) select unnest(:numbers::bigint[])
+on conflict (event) do nothing;
+
+-- name: note_sent(owner, kind)!
+-- Begins the time in which this kind is quiet.
+update notice_kinds set sent_at = now() where owner = :owner and kind = :kind;
+
+-- name: directives_by_status(statuses)
+-- Counts for the metrics: of every owner, every status.
+select o.owner, s.status, count(d.id) as number
+from (select distinct owner from directives) as o
+cross join unnest(:statuses::text[]) as s (status)
+left join directives as d on d.owner = o.owner and d.status = s.status
+group by o.owner, s.status;
+
+-- name: daemons_by_owner(lately)
+-- Counts for the metrics: who has reported lately, and how much of them is in use; gone ones count as nothing.
+select
+    owner, count(*) filter (where here) as daemons, coalesce(sum(capacity) filter (where here), 0) as slots,
+    coalesce(sum(cardinality(running)) filter (where here), 0) as running
+from (select *, reported_at > now() - :lately::interval as here from daemons) as d
+group by owner;
+
+-- name: name_role(role)$
+-- Tells the next statement of this transaction whom it is for: a role's name can be no parameter.
+select set_config('makima.role', :role, true);
+
+-- name: let_write()!
+-- What worker.py needs: reading all, adding and changing rows. It empties nothing but logs and memories, and what was
+-- recorded of events and attempts stays as it is.
+do $$
+declare
+    role_name text := current_setting('makima.role');
+    granted text;
+begin
+    execute format('grant connect on database %I to %I', current_database(), role_name);
+    execute format('grant usage on schema public to %I', role_name);
+    execute format('grant select on all tables in schema public to %I', role_name);
+    foreach granted in array array[
+        'insert, update on directives', 'insert on goal_revisions', 'insert, update on steps',
+        'insert, update on tasks', 'insert, update on attempts', 'insert on deliveries',
+        'insert, update, delete on memories', 'insert, update on questions', 'insert, update on pull_requests',
+        'insert, delete on task_logs', 'insert, update on artifacts', 'insert, update on daemons', 'insert on events',
+        'insert, update on notice_kinds', 'insert on noticed'
+    ]
+    loop
+        execute format('grant %s to %I', granted, role_name);
+    end loop;
+end
+$$;
+
+-- name: let_read()!
+-- What starter.py needs.
+do $$
+declare
+    role_name text := current_setting('makima.role');
+begin
+    execute format('grant connect on database %I to %I', current_database(), role_name);
+    execute format('grant usage on schema public to %I', role_name);
+    execute format('grant select on all tables in schema public to %I', role_name);
+end
+$$;

@@ -10,7 +10,16 @@ from uuid import UUID
 
 from domain.models import DirectiveStatus, State
 from domain.record import Event
-from domain.reports import ArtifactSeen, DaemonSeen, DirectiveSummary, OpenQuestion
+from domain.reports import (
+    LATELY,
+    ArtifactSeen,
+    Census,
+    DaemonsCounted,
+    DaemonSeen,
+    DirectivesCounted,
+    DirectiveSummary,
+    OpenQuestion,
+)
 from ledger.pool import Database, translated
 from ledger.rows import StateRows, log_text, model_of, open_question_of, state_of
 from ledger.statements import statements
@@ -102,6 +111,22 @@ class Record:
         with translated():
             rows = [row async for row in self._sql.daemons_of_owner(self._pool, owner=owner)]
         return tuple(model_of(DaemonSeen, row) for row in rows)
+
+    async def ping(self) -> None:
+        """Raises NotReachable unless Postgres answers."""
+        with translated():
+            await self._pool.fetchval("select 1")
+
+    async def census(self) -> Census:
+        """How many directives and daemons there are, of all owners."""
+        statuses = [status.value for status in DirectiveStatus]
+        with translated():
+            directives = [row async for row in self._sql.directives_by_status(self._pool, statuses=statuses)]
+            daemons = [row async for row in self._sql.daemons_by_owner(self._pool, lately=LATELY)]
+        return Census(
+            directives=tuple(model_of(DirectivesCounted, row) for row in directives),
+            daemons=tuple(model_of(DaemonsCounted, row) for row in daemons),
+        )
 
     async def logs(self, task: UUID) -> str:
         """The log of the latest delivery of a task's latest attempt, as far as it is here; empty if there is none."""

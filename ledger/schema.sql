@@ -267,3 +267,24 @@ create trigger events_never_emptied before truncate on events
 create trigger attempts_finished_stay before update on attempts
     for each row when (old.status in ('completed', 'failed'))
     execute function refuse_change('a finished attempt is never overwritten');
+
+-- Which events people were told of, and when: the event list is the outbox of all notices.
+
+create table notice_kinds (
+    owner text not null,
+    kind text not null,
+    since timestamptz not null default now(),
+    sent_at timestamptz,
+    constraint notice_kinds_pkey primary key (owner, kind)
+);
+
+comment on column notice_kinds.since is 'when notices were first asked for: nobody is told of what happened before';
+
+create table noticed (
+    event bigint constraint noticed_pkey primary key
+        constraint noticed_of_event references events (number)
+        on delete cascade,
+    at timestamptz not null default now()
+);
+
+create index events_by_time on events (recorded_at);

@@ -3,38 +3,58 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.envconfig import ClientConfigProfile, ClientConnectConfig
 from temporalio.runtime import Runtime, TelemetryConfig
+from temporalio.service import RPCError
 
 from domain.errors import NotReachable, SettingsError
 from runtime.settings import Settings
 from runtime.stack_file import StackFile, running_stack
+from runtime.telemetry import Telemetry
 
 CONNECT_TIMEOUT = 5.0  # seconds
 _ADVICE = "start it, or a stack of your own with `python starter.py up`, or set TEMPORAL_ADDRESS to another one"
 
 
-async def connect_temporal(settings: Settings, *, identity: str | None = None, quiet: bool = False) -> Client:
-    """Connect with the pydantic converter, as `identity` (default: pid@host).
+async def connect_temporal(
+    settings: Settings, *, identity: str | None = None, quiet: bool = False, seen_by: Telemetry | None = None
+) -> Client:
+    """Connect with the pydantic converter, as `identity` (default: pid@host); `seen_by`: metrics and traces.
 
     `quiet` is for processes whose stdout somebody reads: the SDK's native part logs there, every retry a line.
     Raises NotReachable when nothing answers within 5 s, SettingsError when Temporal's own settings make no sense.
     """
     config = _connect_config(settings)
     address = config["target_host"]
-    runtime = Runtime(telemetry=TelemetryConfig(logging=None)) if quiet else None
+    seen_by = seen_by or Telemetry()
+    runtime = Runtime(telemetry=TelemetryConfig(logging=None)) if quiet else seen_by.runtime
     try:
         connecting = Client.connect(
-            **config, data_converter=pydantic_data_converter, identity=identity, runtime=runtime
+            **config,
+            data_converter=pydantic_data_converter,
+            identity=identity,
+            runtime=runtime,
+            interceptors=seen_by.interceptors,
         )
         return await asyncio.wait_for(connecting, CONNECT_TIMEOUT)
     except TimeoutError as error:
         raise NotReachable(f"Temporal at {address} does not answer within {CONNECT_TIMEOUT:g} s: {_ADVICE}") from error
     except RuntimeError as error:  # what the SDK raises for every failed connection
         raise NotReachable(f"Temporal at {address} is not reachable: {_ADVICE}") from error
+
+
+async def check_temporal(client: Client) -> None:
+    """Raises NotReachable where the server doesn't say that it is well."""
+    try:
+        well = await client.service_client.check_health(timeout=timedelta(seconds=CONNECT_TIMEOUT))
+    except RPCError as error:
+        raise NotReachable(f"Temporal does not answer: {error.message}") from error
+    if not well:
+        raise NotReachable("Temporal answers that it does not serve")
 
 
 def find_database_url(settings: Settings) -> str:

@@ -2,13 +2,38 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
+from typing import Annotated
 
 import platformdirs
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from domain.errors import SettingsError
+
+
+class LogFormat(StrEnum):
+    TEXT = "text"
+    JSON = "json"
+
+
+def host_and_port(address: str) -> tuple[str, int]:
+    """`127.0.0.1:9464` as host and port; ValueError for anything else."""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise ValueError(f"{address!r} is not host:port, such as 127.0.0.1:9464")
+    return host, int(port)
+
+
+def _address(address: str) -> str:
+    if address:
+        host_and_port(address)
+    return address
+
+
+Address = Annotated[str, AfterValidator(_address)]
+"""`host:port`, or empty for nowhere."""
 
 
 class Settings(BaseSettings):
@@ -20,6 +45,20 @@ class Settings(BaseSettings):
     data_dir: Path = Field(default_factory=lambda: platformdirs.user_data_path("makima", appauthor=False))
     # A secret, so that a logged or printed settings object never shows the password.
     database_url: SecretStr | None = None
+    log_format: LogFormat = LogFormat.TEXT
+    log_level: str = Field(default="info", pattern=r"(?i)^(debug|info|warning|error)$")
+    metrics: Address = ""
+    """Where the worker shows metrics to Prometheus; a daemon's own file says so for it."""
+    health: Address = ""
+    """Where the worker answers `GET /health`; a daemon's own file says so for it."""
+    notify_command: str = ""
+    """The worker runs it for each notice, which is on its stdin as JSON; words as in a shell, but no shell."""
+    notify_webhook: SecretStr | None = None
+    """The worker posts each notice there as JSON."""
+
+    @property
+    def notifies(self) -> bool:
+        return bool(self.notify_command or self.notify_webhook)
 
     @field_validator("data_dir")
     @classmethod

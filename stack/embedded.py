@@ -62,15 +62,17 @@ async def up(
     echo: Report,
     *,
     report: Report | None = None,
+    beside: Callable[[], Awaitable[None]] | None = None,
     with_worker: bool = True,
     with_daemon: bool = True,
 ) -> int:
     """Run the stack in the foreground until SIGINT or SIGTERM; gives the exit code.
 
-    `echo` is told the addresses, `report` (default: a line on stderr) each child that died.
+    `echo` is told the addresses, `report` (default: a line on stderr) each child that died; `beside` is awaited while
+    the stack runs, and cancelled before it stops.
     """
     serving = asyncio.create_task(
-        _serve(settings, echo, report or _on_stderr, with_worker=with_worker, with_daemon=with_daemon)
+        _serve(settings, echo, report or _on_stderr, beside, with_worker=with_worker, with_daemon=with_daemon)
     )
     with _on_stop_signal(serving.cancel), suppress(asyncio.CancelledError):
         await serving
@@ -96,7 +98,15 @@ async def down(settings: Settings, echo: Report) -> int:
     return 0
 
 
-async def _serve(settings: Settings, echo: Report, report: Report, *, with_worker: bool, with_daemon: bool) -> None:
+async def _serve(
+    settings: Settings,
+    echo: Report,
+    report: Report,
+    beside: Callable[[], Awaitable[None]] | None,
+    *,
+    with_worker: bool,
+    with_daemon: bool,
+) -> None:
     if os.environ.get("TEMPORAL_ADDRESS"):
         report("makima: TEMPORAL_ADDRESS is set: the other commands will use that server, not this stack")
     stack = embedded_stack(
@@ -108,6 +118,8 @@ async def _serve(settings: Settings, echo: Report, report: Report, *, with_worke
         echo(f"Web UI       {addresses.web_ui_url}")
         echo(f"Postgres     {database}")
         echo(f"Data folder  {settings.data_dir}")
+        if beside:
+            await beside()
         await asyncio.Event().wait()
 
 

@@ -48,11 +48,13 @@ def daemon(folder: DataFolder, stack: StackFile, owner: str, environment: Mappin
         settings = str(folder.daemon_settings)
         if not folder.daemon_settings.exists():
             write_private(folder.daemon_settings, _DAEMON_SETTINGS)
+    # The worker's own: two processes can't have one address.
+    others = {name: value for name, value in environment.items() if name not in ("MAKIMA_METRICS", "MAKIMA_HEALTH")}
     return Child(
         name="daemon",
         command=(sys.executable, "-m", "daemon"),
         environment={
-            **_shared(folder, stack, owner, environment),
+            **_shared(folder, stack, owner, others),
             "MAKIMA_DAEMON_CONFIG": str(Path(settings).absolute()),
         },
         folder=folder.path,

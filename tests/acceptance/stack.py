@@ -152,15 +152,15 @@ def environment(**variables: str | Path) -> dict[str, str]:
     return {**kept, "TEMPORAL_CONFIG_FILE": os.devnull, "PYTHONUNBUFFERED": "1", **given}
 
 
-def daemon_settings(folder: Path, name: str) -> Path:
-    """The TOML file of a daemon that serves shell and the planner, which is told `folder`."""
+def daemon_settings(folder: Path, name: str, further: str = "") -> Path:
+    """The TOML file of a daemon that serves shell and the planner, which is told `folder`; `further`: lines of it."""
     planner = [sys.executable, str(Path(__file__).with_name("planner.py")), str(folder)]
     file = folder / name / "daemon.toml"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(
         f'name = "{name}"\nserves = ["planner", "shell"]\nallow_local_repositories = true\n'
         # These agents reach outside of their worktrees: they tell the test that they have started, and wait for it.
-        'sandbox = "none"\n\n'
+        f'sandbox = "none"\n{further}\n'
         f'[agents.planner]\nkind = "command"\nargv = {json.dumps(planner)}\n'
     )
     return file
@@ -188,14 +188,14 @@ class Site:
             for left in processes_of(self.folder):
                 os.kill(left, signal.SIGKILL)
 
-    def worker(self) -> Running:
+    def worker(self, **variables: str | Path) -> Running:
         """`python worker.py`, which knows both servers by their addresses alone."""
-        database = self.servers.addresses.database_url
-        return self._start("worker", WORKER, self._at(self.folder / "worker", MAKIMA_DATABASE_URL=database))
+        own = {"MAKIMA_DATABASE_URL": self.servers.addresses.database_url, **variables}
+        return self._start("worker", WORKER, self._at(self.folder / "worker", **own))
 
-    def daemon(self, name: str = "one", **variables: str | Path) -> Running:
+    def daemon(self, name: str = "one", further: str = "", **variables: str | Path) -> Running:
         """`python -m daemon` on a machine of its own: it shares no folder with another daemon, and no database."""
-        settings = daemon_settings(self.folder, name)
+        settings = daemon_settings(self.folder, name, further)
         own = {"MAKIMA_DAEMON_CONFIG": settings, "MAKIMA_TEST_HEARTBEAT_THROTTLE": "1", **variables}
         return self._start(name, DAEMON, self._at(settings.parent, **own))
 

@@ -31,7 +31,7 @@ def imports_of(file: Path) -> set[str]:
     [
         ("daemon", "activities", {"__main__.py", "temporal_core.py"}),
         ("daemon", "temporalio", {"__main__.py", "slots.py", "temporal_core.py"}),
-        ("daemon", "runtime", {"__main__.py"}),
+        ("daemon", "runtime", {"__main__.py", "settings.py"}),
         ("domain", "asyncio", set()),
         ("domain", "os", set()),
         ("domain", "subprocess", set()),

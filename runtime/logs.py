@@ -1,0 +1,38 @@
+"""What a process of ours says of itself: lines for people, or JSON with the ids of the work in it."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+from pythonjsonlogger.json import JsonFormatter
+from temporalio import activity, workflow
+
+from runtime.settings import LogFormat, Settings
+
+_TEXT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+_JSON = "%(asctime)s %(levelname)s %(name)s %(message)s"
+_NAMES = {"asctime": "at", "levelname": "level", "name": "logger"}
+
+
+def set_up_logging(settings: Settings, process: str) -> None:
+    """Log to stderr as the settings say; `process` is `worker` or `daemon:<name>`."""
+    handler = logging.StreamHandler(sys.stderr)
+    if settings.log_format is LogFormat.JSON:
+        handler.setFormatter(JsonFormatter(_JSON, rename_fields=_NAMES, static_fields={"process": process}))
+        handler.addFilter(_with_ids)
+    else:
+        handler.setFormatter(logging.Formatter(_TEXT))
+    logging.basicConfig(level=settings.log_level.upper(), handlers=[handler], force=True)
+
+
+def _with_ids(record: logging.LogRecord) -> bool:
+    """Names the directive's workflow and the activity that the line was written in; always True."""
+    if workflow.in_workflow():
+        info = workflow.info()
+        record.workflow, record.run = info.workflow_id, info.run_id
+    elif activity.in_activity():
+        at = activity.info()
+        record.workflow, record.run = at.workflow_id, at.workflow_run_id
+        record.activity, record.activity_type, record.delivery = at.activity_id, at.activity_type, at.attempt
+    return True
