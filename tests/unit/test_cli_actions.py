@@ -155,7 +155,7 @@ def test_every_command_has_help_with_an_example_of_itself() -> None:
 def test_every_example_is_a_line_that_the_command_takes() -> None:
     """Parsed by the shell's rules and run where no server answers: refused by nothing but their absence."""
     for name, _, text in commands():
-        if name in ("up", "down"):
+        if name in ("up", "down", "migrate"):  # starter.py's own: they need the stack
             continue
         args = shlex.split(text.partition("Example: starter.py ")[2].replace("$(git rev-parse HEAD)", "a" * 40))
         if "--plan" in args:
