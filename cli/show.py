@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from cli.directives import Look
-from domain.models import Memory, Question, StepStatus, TaskStatus
+from domain.models import Memory, Question, StepStatus
 from domain.names import short
 from domain.record import Event
 from domain.reports import DaemonSeen, DirectiveSummary
@@ -89,16 +89,14 @@ def step_line(step: StepView) -> str:
 
 def waiting_note(shown: DirectiveView, daemons: Sequence[DaemonSeen]) -> str:
     """Said when something waits for a daemon: which queue, who has reported lately, with how many free slots (4.4)."""
-    waits = any(step.status is StepStatus.READY for step in shown.steps) or any(
-        status.startswith(TaskStatus.PENDING) for status in shown.tasks.values()
-    )
-    if not waits:
+    if not shown.queues:
         return ""
+    queues = " and ".join(shown.queues)
     lately = [f"{each.name} ({each.free} of {each.capacity} slots free)" for each in daemons if each.reported_lately]
     if lately:
-        return f"waits on queue {shown.queue}; daemons that have reported lately: {', '.join(lately)}"
+        return f"waits on queue {queues}; daemons that have reported lately: {', '.join(lately)}"
     return (
-        f"waits on queue {shown.queue}: no daemon of owner {shown.owner!r} has reported in the last 90 s. "
+        f"waits on queue {queues}: no daemon of owner {shown.owner!r} has reported in the last 90 s. "
         "Start one with `python -m daemon`; the directive goes on by itself."
     )
 

@@ -48,7 +48,7 @@ def test_nothing_that_runs_or_rests_is_said_to_wait(waiting: State) -> None:
 def test_a_directive_of_one_daemon_waits_on_that_daemons_queue(waiting: State) -> None:
     directive = waiting.directive.model_copy(update={"settings": Settings(on="box")})
     shown = view(waiting.model_copy(update={"directive": directive}))
-    assert shown.queue == "daemon/me/box"
+    assert shown.queues == ("daemon/me/box",)
     assert "on queue daemon/me/box" in shown.steps[0].waiting
 
 
