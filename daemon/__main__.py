@@ -109,7 +109,11 @@ def build_workers(
         build(task_queue=names.light_queue(settings.owner), activities=without_agents, max_concurrent_activities=LIGHT),
         *(
             build(task_queue=queue, activities=with_agents, tuner=slots.tuner(), interceptors=[slots])
-            for queue in (names.daemons_queue(settings.owner), names.daemon_queue(settings.owner, own.name))
+            for queue in (
+                names.daemons_queue(settings.owner),
+                names.daemon_queue(settings.owner, own.name),
+                *(names.label_queue(settings.owner, label) for label in own.labels),
+            )
         ),
     ]
 
@@ -122,8 +126,10 @@ async def report_for_ever(core: TemporalCore, settings: Settings, own: DaemonSet
             name=own.name,
             version=version("makima"),
             agents=tuple(own.served()),
+            labels=own.labels,
             capacity=own.capacity,
             running=tuple(sorted(runner.running)),
+            sandbox=runner.sandbox,
         )
         try:
             await core.report(report)

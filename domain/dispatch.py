@@ -11,18 +11,6 @@ from domain.settings import AgentChoice, Limits
 from domain.spawn_task import CommandContext, ContinueFrom, SpawnTask
 
 
-def queue_of(state: State, task: Task) -> str:
-    """Where the task waits for a daemon that nobody has chosen by name: what needs no agent waits for no slot of
-    agents (DESIGN 10).
-    """
-    directive = state.directive
-    if directive.settings.on:
-        return names.daemon_queue(directive.owner, directive.settings.on)
-    if task.kind is TaskKind.PREPARE:
-        return names.light_queue(directive.owner)
-    return names.daemons_queue(directive.owner)
-
-
 def spawn_command(state: State, task: Task) -> SpawnTask:
     """The command for the task's current attempt."""
     match task.kind:

@@ -76,11 +76,12 @@ class StepRequest(Request):
 
 
 class EditStep(StepRequest):
-    """Other texts for a step that doesn't run yet; None leaves one as it is."""
+    """Another text, phase or label for a step that doesn't run yet; None leaves one as it is."""
 
     description: str | None = None
     task_plan: str | None = None
     order_index: int | None = None
+    label: str | None = None
 
 
 class RemoveStep(StepRequest):

@@ -113,8 +113,10 @@ class RememberedLedger:
         self.away = _open()
         self.last = 0
         self.daemons: list[str] = []
+        self.wanted: list[DaemonWanted] = []
 
     async def pick_daemon(self, wanted: DaemonWanted) -> str | None:
+        self.wanted.append(wanted)
         return next((name for name in self.daemons if name not in wanted.exclude), None)
 
     async def record(self, write: ProgressWrite) -> WriteAnswer:
@@ -182,6 +184,9 @@ class Surroundings:
         """Of the shared queue, or of one daemon's own."""
         queue = names.daemon_queue(self.owner, name) if name else names.daemons_queue(self.owner)
         return self._worker_of(queue, name)
+
+    def label_worker(self, label: str) -> Worker:
+        return self._worker_of(names.label_queue(self.owner, label))
 
     def light_worker(self) -> Worker:
         return self._worker_of(names.light_queue(self.owner))

@@ -95,7 +95,7 @@ async def test_what_needs_no_agent_is_done_while_no_slot_for_agents_is_free(
         state = await until_status(handle, "active")
         await handle.terminate()
     assert world.daemon.started == ["prepare"]
-    assert view(state).queues == (names.daemons_queue(world.owner),)
+    assert [queue.name for queue in view(state).queues] == [names.daemons_queue(world.owner)]
 
 
 @pytest.mark.rule("4.1")
