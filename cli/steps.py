@@ -28,7 +28,7 @@ from workflows.directive import DirectiveWorkflow
 
 Phase = Annotated[int, typer.Option(help="The step's phase: it waits for every lower one.", min=0)]
 Label = Annotated[str, typer.Option(help="Only a daemon with this label may do it.")]
-COMMIT = re.compile(r"[0-9a-f]{40}")
+COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 def add_step(
@@ -116,7 +116,7 @@ def complete_step(
     Example: starter.py complete-step 3f2a "Session store" --commit "$(git rev-parse HEAD)"
     """
     if commit and not COMMIT.fullmatch(commit.lower()):
-        raise Refused("--commit takes a whole commit id, 40 hex digits: `git rev-parse HEAD` prints one")
+        raise Refused("--commit takes a whole commit id: `git rev-parse HEAD` prints one")
     return CompleteStep(step=step, commit=commit.lower())
 
 

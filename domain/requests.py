@@ -105,7 +105,7 @@ class SkipStep(StepRequest):
 class CompleteStep(StepRequest):
     """Count it as completed by hand, with the commit that holds its work, if there is one (SPEC 4.5)."""
 
-    commit: Annotated[str, Field(pattern=r"^([0-9a-f]{40})?$")] = ""
+    commit: Annotated[str, Field(pattern=r"^([0-9a-f]{40}|[0-9a-f]{64})?$")] = ""
 
 
 class FailStep(StepRequest):
