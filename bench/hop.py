@@ -10,7 +10,7 @@ import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -85,6 +85,7 @@ def machine_workers(client: Client, stopwatch: Stopwatch) -> list[Worker]:
     slots = SharedSlots(4)
     given = (scripted.NoOpDaemon(stopwatch), client, "bench")
     activities: dict[str, list[Callable[..., Any]]] = {
+        names.light_queue(OWNER): [PlanningActivities(*given).plan_directive],
         names.daemons_queue(OWNER): [
             PlanningActivities(*given).plan_directive,
             StepActivities(*given).execute_step,
@@ -156,8 +157,9 @@ async def main() -> int:
             stopwatch = Stopwatch()
             reference = Contender("bare Temporal activities", lambda: run_bare(client))
             measured = Contender("steps of a directive", lambda: run_directive(client))
-            one, other = machine_workers(client, stopwatch)
-            async with one, other:
+            async with AsyncExitStack() as serving:
+                for worker in machine_workers(client, stopwatch):
+                    await serving.enter_async_context(worker)
                 await measure(stopwatch, [reference, measured])
     console = Console()
     console.print(table(measured, reference))

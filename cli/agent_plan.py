@@ -37,6 +37,7 @@ def add_step(
     task_plan: Annotated[str, typer.Option(help="Everything that the step's agent has to know.")] = "",
     depends_on: Others = "",
     order_index: Annotated[int, typer.Option(help="The step's phase.")] = 0,
+    label: Annotated[str, typer.Option(help="What kind of machine it needs, if any.")] = "",
 ) -> None:
     """Add one step to the plan and print its id."""
     step = PlannedStep(
@@ -45,6 +46,7 @@ def add_step(
         task_plan=task_plan,
         depends_on=listed(depends_on),
         order_index=order_index,
+        label=label,
     )
     _add([step])
 
@@ -86,7 +88,7 @@ def status() -> None:
 
 def _shown(handover: Handover, context: TaskContext) -> dict[str, object]:
     """Nothing in it is called "steps": a log that holds it must not be taken for a chain plan (SPEC 3.3)."""
-    fields = {"id", "name", "order_index", "depends_on"}
+    fields = {"id", "name", "order_index", "depends_on", "label"}
     plan = handover.plan
     return {
         "generation": context.generation,

@@ -49,6 +49,7 @@ class StartOptions:
             help="The only daemon that may serve it: whoever has a local path; 'any' where all daemons have it."
         ),
     ] = ""
+    label: Annotated[str, typer.Option(help="Only daemons with it may serve it; steps may have their own.")] = ""
     once: Annotated[bool, typer.Option("--once", help="Complete or fail in place of becoming idle.")] = False
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="The first failed step cancels the rest.")] = False
     completion: Annotated[
@@ -71,6 +72,8 @@ def new_directive(options: StartOptions, owner: str) -> State:
     """The draft of a directive, with the plan given for it; Refused with one line that says what to do."""
     if options.planner is None and options.plan is None:
         raise Refused("a directive needs --planner NAME (an agent of the daemon's settings) or --plan FILE")
+    if options.label and options.on not in ("", ANY):
+        raise Refused(f"--on {options.on} names the daemon: --label {options.label} has nothing left to choose")
     try:
         directive = Directive(
             id=uuid4(),
@@ -93,7 +96,8 @@ def placed(draft: State, daemons: Sequence[DaemonSeen]) -> State:
     """A local repository is served by the daemon of its machine: `--on`, or the only one there is (SPEC 6.13)."""
     directive = draft.directive
     local = parse_repository_url(directive.repository, allow_local=True).local_path
-    lately = [daemon.name for daemon in daemons if daemon.reported_lately]
+    wanted = directive.settings.label
+    lately = [each.name for each in daemons if each.reported_lately and (not wanted or wanted in each.labels)]
     if directive.settings.on == ANY:
         return _served_by(draft, "")
     if local is None or directive.settings.on or not lately:
@@ -129,6 +133,7 @@ def _settings(options: StartOptions) -> Settings:
         require_approval=options.require_approval,
         memory=options.memory,
         on=options.on,
+        label=options.label,
         setup=tuple(options.setup or ()),
         verify=tuple(options.verify or ()),
         max_parallel_steps=options.max_parallel,

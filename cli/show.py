@@ -7,8 +7,9 @@ from typing import Any
 from uuid import UUID
 
 from cli.directives import Look
-from domain.models import Memory, Question, StepStatus, TaskStatus
+from domain.models import Memory, Question, StepStatus
 from domain.names import short
+from domain.queues import Queue
 from domain.record import Event
 from domain.reports import DaemonSeen, DirectiveSummary
 from domain.view import DirectiveView, ProposalView, QuestionView, StepView
@@ -88,18 +89,20 @@ def step_line(step: StepView) -> str:
 
 
 def waiting_note(shown: DirectiveView, daemons: Sequence[DaemonSeen]) -> str:
-    """Said when something waits for a daemon: which queue, who has reported lately, with how many free slots (4.4)."""
-    waits = any(step.status is StepStatus.READY for step in shown.steps) or any(
-        status.startswith(TaskStatus.PENDING) for status in shown.tasks.values()
-    )
-    if not waits:
-        return ""
-    lately = [f"{each.name} ({each.free} of {each.capacity} slots free)" for each in daemons if each.reported_lately]
-    if lately:
-        return f"waits on queue {shown.queue}; daemons that have reported lately: {', '.join(lately)}"
+    """Said when something waits for a daemon: where, who may serve it there, with how many free slots (SPEC 4.4)."""
+    return "; ".join(_queue_note(queue, shown.owner, daemons) for queue in shown.queues)
+
+
+def _queue_note(queue: Queue, owner: str, daemons: Sequence[DaemonSeen]) -> str:
+    serving = [each for each in daemons if each.reported_lately and queue.is_served_by(each.name, each.labels)]
+    who = f" {queue.daemon!r}" if queue.daemon else f" with label {queue.label!r}" if queue.label else ""
+    if serving:
+        lately = ", ".join(f"{each.name} ({each.free} of {each.capacity} slots free)" for each in serving)
+        return f"waits on queue {queue.name}; daemons{who} that have reported lately: {lately}"
+    how = f"`labels = ['{queue.label}']` in its settings" if queue.label else "`python -m daemon`"
     return (
-        f"waits on queue {shown.queue}: no daemon of owner {shown.owner!r} has reported in the last 90 s. "
-        "Start one with `python -m daemon`; the directive goes on by itself."
+        f"waits on queue {queue.name}: no daemon{who} of owner {owner!r} has reported in the last 90 s. "
+        f"Start one with {how}; the directive goes on by itself."
     )
 
 
@@ -107,10 +110,11 @@ def daemon_line(daemon: DaemonSeen) -> str:
     """One daemon in a list."""
     agents = ", ".join(daemon.agents) or "no agent"
     labels = f"  labels {', '.join(daemon.labels)}" if daemon.labels else ""
+    about = f"  version {daemon.version}" + (f", sandbox {daemon.sandbox}" if daemon.sandbox else "")
     gone = "" if daemon.reported_lately else "  (gone: nothing heard for 90 s)"
     slots = f"{daemon.free} of {daemon.capacity} slots free, {len(daemon.running)} running"
     ago = f"last contact {daemon.silent_for.total_seconds():.0f} s ago"
-    return f"{daemon.name}  {slots}, {ago}  [{agents}]{labels}{gone}"
+    return f"{daemon.name}  {slots}, {ago}  [{agents}]{labels}{about}{gone}"
 
 
 def daemon_fields(daemon: DaemonSeen) -> dict[str, Any]:

@@ -27,7 +27,8 @@ from domain.requests import (
 from workflows.directive import DirectiveWorkflow
 
 Phase = Annotated[int, typer.Option(help="The step's phase: it waits for every lower one.", min=0)]
-COMMIT = re.compile(r"[0-9a-f]{40}")
+Label = Annotated[str, typer.Option(help="Only a daemon with this label may do it.")]
+COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 def add_step(
@@ -36,6 +37,7 @@ def add_step(
     description: Annotated[str, typer.Option(help="What it is, in a line or two.")] = "",
     depends_on: Annotated[str, typer.Option(help="Ids or names of steps, separated by commas.")] = "",
     order_index: Phase = 0,
+    label: Label = "",
 ) -> AddStep:
     """Add a step to the newest plan and print its id.
 
@@ -47,6 +49,7 @@ def add_step(
         task_plan=task_plan,
         depends_on=listed(depends_on),
         order_index=order_index,
+        label=label,
     )
     return AddStep(id=uuid4(), step=planned)
 
@@ -56,14 +59,15 @@ def edit_step(
     description: Annotated[str | None, typer.Option(help="What it is, in a line or two.")] = None,
     task_plan: Annotated[str | None, typer.Option(help="Everything that the step's agent has to know.")] = None,
     order_index: Annotated[int | None, typer.Option(help="Another phase.", min=0)] = None,
+    label: Annotated[str | None, typer.Option(help='The label that its daemon must have; "" for none.')] = None,
 ) -> EditStep:
-    """Give a step that doesn't run yet other texts or another phase.
+    """Give a step that doesn't run yet another text, phase or label.
 
     Example: starter.py edit-step 3f2a "Rate limit" --task-plan "Ten tries a minute"
     """
-    if description is None and task_plan is None and order_index is None:
-        raise Refused("nothing to edit: give --description, --task-plan or --order-index")
-    return EditStep(step=step, description=description, task_plan=task_plan, order_index=order_index)
+    if (description, task_plan, order_index, label) == (None, None, None, None):
+        raise Refused("nothing to edit: give --description, --task-plan, --order-index or --label")
+    return EditStep(step=step, description=description, task_plan=task_plan, order_index=order_index, label=label)
 
 
 def remove_step(step: StepName) -> RemoveStep:
@@ -112,7 +116,7 @@ def complete_step(
     Example: starter.py complete-step 3f2a "Session store" --commit "$(git rev-parse HEAD)"
     """
     if commit and not COMMIT.fullmatch(commit.lower()):
-        raise Refused("--commit takes a whole commit id, 40 hex digits: `git rev-parse HEAD` prints one")
+        raise Refused("--commit takes a whole commit id: `git rev-parse HEAD` prints one")
     return CompleteStep(step=step, commit=commit.lower())
 
 

@@ -42,6 +42,8 @@ REPORT_EVERY = 30.0
 """Seconds between two reports of a daemon (DESIGN 4)."""
 HEARTBEAT_THROTTLE = timedelta(seconds=5)
 """Bounds how late a cancel arrives (DESIGN 11)."""
+LIGHT = 4
+"""Slots for what needs no agent (DESIGN 10)."""
 
 logger = logging.getLogger("daemon")
 
@@ -92,23 +94,30 @@ async def hold_for_ever(mark: Path) -> None:
 def build_workers(
     client: Client, settings: Settings, own: DaemonSettings, runner: Runner, throttle: timedelta
 ) -> list[Worker]:
-    """One worker a queue, the slots shared (DESIGN 10)."""
+    """One worker a queue: the slots of those for agents are shared, the light one has its own (DESIGN 10)."""
     slots = SharedSlots(own.capacity)
     planning = PlanningActivities(runner, client, own.name)
     steps = StepActivities(runner, client, own.name)
     completion = CompletionActivities(runner, client, own.name)
+    with_agents = (planning.plan_directive, steps.execute_step, completion.complete_directive)
+    without_agents = (planning.plan_directive,)
+    build = partial(
+        Worker,
+        client,
+        identity=f"daemon:{own.name}",
+        max_heartbeat_throttle_interval=throttle,
+        graceful_shutdown_timeout=timedelta(seconds=STOP_WITHIN),
+    )
     return [
-        Worker(
-            client,
-            task_queue=queue,
-            activities=[planning.plan_directive, steps.execute_step, completion.complete_directive],
-            tuner=slots.tuner(),
-            interceptors=[slots],
-            identity=f"daemon:{own.name}",
-            max_heartbeat_throttle_interval=throttle,
-            graceful_shutdown_timeout=timedelta(seconds=STOP_WITHIN),
-        )
-        for queue in (names.daemons_queue(settings.owner), names.daemon_queue(settings.owner, own.name))
+        build(task_queue=names.light_queue(settings.owner), activities=without_agents, max_concurrent_activities=LIGHT),
+        *(
+            build(task_queue=queue, activities=with_agents, tuner=slots.tuner(), interceptors=[slots])
+            for queue in (
+                names.daemons_queue(settings.owner),
+                names.daemon_queue(settings.owner, own.name),
+                *(names.label_queue(settings.owner, label) for label in own.labels),
+            )
+        ),
     ]
 
 
@@ -120,8 +129,10 @@ async def report_for_ever(core: TemporalCore, settings: Settings, own: DaemonSet
             name=own.name,
             version=version("makima"),
             agents=tuple(own.served()),
+            labels=own.labels,
             capacity=own.capacity,
             running=tuple(sorted(runner.running)),
+            sandbox=runner.sandbox,
         )
         try:
             await core.report(report)

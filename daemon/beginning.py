@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from daemon.checkpoints import Checkpoint, Checkpoints
 from daemon.outcomes import Outcomes
+from daemon.peculiarities import as_prompt, peculiarities
 from daemon.repositories import RepositoryCache
 from daemon.saver import Saver
 from daemon.workspace import Workspace
@@ -37,10 +38,13 @@ class Beginning:
     restored: Checkpoint | None = None
     earlier: str = ""
     """What the attempt before this one left."""
+    notes: tuple[str, ...] = ()
+    """What the repository holds and the worktree doesn't (daemon.peculiarities)."""
 
     def prompt(self, command: SpawnTask) -> str:
         """The command's, after what the agent must know of its worktree."""
         notes = [INTERRUPTED] if self.restored else []
+        notes += [as_prompt(self.notes)] if self.notes else []
         if self.conflict:
             notes.append(conflict_note(self.conflict.files, [one.commit for one in self.conflict.remaining]))
         if self.earlier:
@@ -52,19 +56,20 @@ class Beginning:
 async def begin(command: SpawnTask, cache: RepositoryCache, workspace: Workspace, saver: Saver, base: str) -> Beginning:
     """Check out, merge what has to be merged, and lay the attempt's newest checkpoint over it."""
     if command.kind is TaskKind.PLANNING:
-        return Beginning(await workspace.check_out(cache, base), base)
+        worktree = await workspace.check_out(cache, base)
+        return Beginning(worktree, base, notes=await peculiarities(worktree))
     restored = await _usable(command, cache, saver, base)
     worktree = await workspace.check_out(cache, restored.head if restored else base)
     incoming = [Incoming(one.commit, one.name) for one in command.merge]
     heads = await cache.independent([one.commit for one in incoming])
     conflict = await worktree.merge([one for one in incoming if one.commit in heads])
-    began = await worktree.head()
+    began, notes = await worktree.head(), await peculiarities(worktree)
     if restored:
         await worktree.lay_over(restored.commit)
         began = restored.began if await cache.has(restored.began) else began
     saver.watch(workspace.agents_worktree, began)
     workspace.note(began=began)
-    return Beginning(worktree, began, conflict, restored, await _earlier_work(command, cache))
+    return Beginning(worktree, began, conflict, restored, await _earlier_work(command, cache), notes)
 
 
 async def _usable(command: SpawnTask, cache: RepositoryCache, saver: Saver, base: str) -> Checkpoint | None:

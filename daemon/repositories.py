@@ -6,6 +6,7 @@ import asyncio
 import fcntl
 import hashlib
 import os
+import shutil
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -29,6 +30,8 @@ LOCK_PATIENCE = 300.0
 
 HEADS = "+refs/heads/*:refs/remotes/origin/*"
 SHOWN_BRANCHES = 5
+OTHER_NAMES = "mismatched algorithms: client sha1; server sha256"
+"""git's words for a remote whose objects have SHA-256 names; only a fetch says it."""
 
 
 class Repositories:
@@ -89,9 +92,7 @@ class RepositoryCache:
         async with self._fetching:
             if self._ended < wanted:
                 await asyncio.sleep(0)  # whoever asks in the same turn of the loop is early enough
-                self._begun += 1
-                self._failure = await self._fetch_now()
-                self._ended = self._begun
+                await self._fetch_counted()
             if self._failure:
                 raise self._failure
 
@@ -128,7 +129,7 @@ class RepositoryCache:
     async def ensure(self, commits: Sequence[str]) -> None:
         """Have all `commits` here, fetching only for missing ones; raises RepositoryError for a lost one."""
         if await self._missing(commits):
-            await self.fetch()
+            await self._fetch_for(commits)
         for commit in await self._missing(commits):
             fetch = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", self.url.text, commit)
             try:
@@ -179,14 +180,40 @@ class RepositoryCache:
         refuse = "--receive-pack=git -c receive.denyCurrentBranch=refuse receive-pack"
         return ("--porcelain", "--no-verify", *((refuse,) if self.url.kind is RepositoryKind.LOCAL else ()))
 
+    async def _fetch_for(self, commits: Sequence[str]) -> None:
+        """Fetch, unless one that ran meanwhile has brought the commits; its failure counts for this one, too."""
+        ended = self._ended
+        async with self._fetching:
+            if self._ended == ended or (not self._failure and await self._missing(commits)):
+                await self._fetch_counted()
+            if self._failure:
+                raise self._failure
+
+    async def _fetch_counted(self) -> None:
+        self._begun += 1
+        self._failure = await self._fetch_now()
+        self._ended = self._begun
+
     async def _fetch_now(self) -> MakimaError | None:
         async with self._file_lock() as lock:
-            args = ("fetch", "--quiet", "--prune", "--no-tags", "--no-write-fetch-head", self.url.text, HEADS)
             try:
-                await self.remote(*args, timeout=FETCH_TIMEOUT, lock=lock)
+                await self._fetch_heads(lock)
             except MakimaError as error:
                 return error
         return None
+
+    async def _fetch_heads(self, lock: int) -> None:
+        fetch = ("fetch", "--quiet", "--prune", "--no-tags", "--no-write-fetch-head", self.url.text, HEADS)
+        try:
+            await self.remote(*fetch, timeout=FETCH_TIMEOUT, lock=lock)
+        except GitError as error:
+            if OTHER_NAMES not in str(error):
+                raise
+            # Nothing can be in a cache that never could be filled; git names objects in one way in a repository.
+            await asyncio.to_thread(shutil.rmtree, self.folder)
+            await asyncio.to_thread(self.folder.mkdir)
+            await self.local("init", "--quiet", "--bare", "--template=", "--object-format=sha256")
+            await self.remote(*fetch, timeout=FETCH_TIMEOUT, lock=lock)
 
     async def _check_push(self, commit: str) -> None:
         if await self.branch_commit("makima"):

@@ -80,6 +80,7 @@ class Runner:
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
         self.running: set[UUID] = set()
+        """The tasks that hold one of the slots for agents."""
         self.sandbox = machine.sandbox.name
         """The mode, for logs and reports."""
         self._stopping = Stopping(machine.name)
@@ -91,7 +92,8 @@ class Runner:
     async def spawn(self, command: SpawnTask, delivery: Delivery) -> Outcome:
         """Run one delivery of an attempt to its end; see activities.ports.Daemon."""
         refuse_foreign(command, self.machine.owner)
-        self.running.add(command.task)
+        if command.kind is not TaskKind.PREPARE:
+            self.running.add(command.task)
         pulse = Pulse(delivery, self.machine.name)
         try:
             async with pulse.beating(command.pulse, command.settle):

@@ -16,6 +16,7 @@ from daemon.copied_files import CopiedFile
 from daemon.housekeeping import Keeping
 from daemon.sandbox import SandboxMode
 from domain.errors import SettingsError
+from domain.settings import AnyLabel
 from runtime.settings import Address
 
 SHELL = "shell"
@@ -26,6 +27,10 @@ def _absolute(path: Path) -> Path:
     if not expanded.is_absolute():
         raise ValueError(f"{path} must begin with / or ~")
     return Path(os.path.normpath(expanded))
+
+
+def _distinct(labels: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(label for label in labels if label))
 
 
 SandboxPath = Annotated[Path, AfterValidator(_absolute)]
@@ -40,6 +45,8 @@ class DaemonSettings(BaseModel):
     capacity: Annotated[int, Field(ge=1, le=64)] = 4
     serves: tuple[str, ...] = ()
     """The names of the agents that it runs; `shell` is off unless named (SPEC 6.6)."""
+    labels: Annotated[tuple[AnyLabel, ...], Field(max_length=4), AfterValidator(_distinct)] = ()
+    """What steps may ask for: this daemon is a daemon of each of these queues, too."""
     agents: dict[str, ConfiguredAgent] = {}
     allow_local_repositories: bool = False
     """Whether `file://` and paths of this machine are repositories (SPEC 6.1)."""

@@ -70,6 +70,8 @@ class AgentWork:
         start = await self._start()
         self._pulse.phase = "checking out"
         begun = await begin(self._command, self._cache, self._workspace, self._saver, start.base)
+        for note in begun.notes:
+            self._log.say(note)
         project = await project_of(self._command, self._cache, start.settled)
         by_agent = self._command.kind is not TaskKind.COMPLETION or bool(begun.conflict or begun.restored)
         await self._prepare(begun, project.setup if by_agent or project.verify else ())

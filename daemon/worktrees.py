@@ -18,10 +18,14 @@ from pathlib import Path
 from daemon.git import checked, commit_id
 from daemon.git_config import NO_CODE_OF_THE_REPOSITORY, as_environment
 from daemon.process import Finished, Runs
-from domain.errors import GitError
+from domain.errors import GitError, MakimaError, RepositoryError
 
 CHECKOUT_TIMEOUT = 900.0
 """Seconds for anything that git does in a worktree."""
+IMPOSSIBLE = 128
+"""git's exit code where it has not even begun to merge."""
+SHA256_DIGITS = 64
+SUBMODULE = "160000 "
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,8 @@ class Worktree:
         """
         worktree = cls(path, runs, identity)
         _lay_out(path, cache)
-        await worktree._git("init", "--quiet", "--template=")
+        names = ("--object-format=sha256",) if len(commit) == SHA256_DIGITS else ()
+        await worktree._git("init", "--quiet", "--template=", *names)
         await worktree._git("checkout", "--quiet", "--detach", commit_id(commit))
         return worktree
 
@@ -79,11 +84,13 @@ class Worktree:
 
     async def merge(self, incoming: Sequence[Incoming]) -> Conflict | None:
         """Merge the commits in, in their order, to the first conflict; a commit that is here already changes nothing.
-        Raises GitError where git can't merge at all.
+        Raises RepositoryError where they have no commit in common, GitError where git can't merge for another reason.
         """
         for position, one in enumerate(incoming):
             args = ("--no-edit", "--no-verify", "--quiet", "--no-stat", "-m", f"Merge {_line(one.name)}")
-            merged = await self._git("merge", *args, commit_id(one.commit), also=(1,))
+            merged = await self._git("merge", *args, commit_id(one.commit), also=(1, IMPOSSIBLE))
+            if merged.exit_code == IMPOSSIBLE:
+                raise _impossible(one, merged)
             if merged.exit_code == 1:
                 files = await self.conflicted_files()
                 if not files:
@@ -146,6 +153,19 @@ class Worktree:
         listed = await self._git("ls-files", "-z", "--", *paths, literal=True)
         return frozenset(listed.names) if paths else frozenset()
 
+    async def submodules(self) -> tuple[str, ...]:
+        """The paths at which other repositories belong; git leaves an empty folder there."""
+        if not await self.tracked([".gitmodules"]):
+            return ()
+        listed = (await self._git("ls-files", "-z", "--stage")).names
+        return tuple(entry.partition("\t")[2] for entry in listed if entry.startswith(SUBMODULE))
+
+    async def lfs_files(self) -> tuple[str, ...]:
+        """The files of which git has only pointers, by the attributes in the repository's first folder."""
+        if not await self.tracked([".gitattributes"]):
+            return ()
+        return (await self._git("ls-files", "-z", "--", ":(attr:filter=lfs)")).names
+
     async def untracked(self) -> frozenset[str]:
         """The files that git neither knows nor ignores; of a folder without known files only its name with a slash."""
         listed = await self._git("ls-files", "-z", "--others", "--exclude-standard", "--directory")
@@ -194,6 +214,15 @@ class Worktree:
         argv = ("git", "--git-dir=.git", "--work-tree=.", *(("--literal-pathspecs",) if literal else ()), *args)
         env = as_environment(NO_CODE_OF_THE_REPOSITORY) | self.identity.environment
         return checked(await self.runs(argv, cwd=self.path, env=env, stdin=stdin, timeout=CHECKOUT_TIMEOUT), *also)
+
+
+def _impossible(one: Incoming, merged: Finished) -> MakimaError:
+    if "unrelated histories" not in merged.stderr:
+        return GitError(str(merged))
+    return RepositoryError(
+        f"the work of {one.name!r} ({one.commit[:12]}) has no commit in common with what it is merged into: if the "
+        "base branch was replaced, put the old one back, or change the goal to plan again from the new one"
+    )
 
 
 def _lay_out(path: Path, cache: Path) -> None:

@@ -184,6 +184,8 @@ class Step(Value):
     """Empty once a completed step's texts were dropped from the state; the record keeps them (DESIGN 6)."""
     depends_on: tuple[UUID, ...] = ()
     order_index: int = 0
+    label: str = ""
+    """Only daemons with it may do the step; empty: the directive's."""
     status: StepStatus = StepStatus.PENDING
     blocked_by: tuple[UUID, ...] = ()
     removed: bool = False

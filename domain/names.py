@@ -84,6 +84,11 @@ def light_queue(owner: str) -> str:
     return f"daemon-light/{owner}"
 
 
+def label_queue(owner: str, label: str) -> str:
+    """Any daemon of an owner that has a label."""
+    return f"daemons/{owner}/{label}"
+
+
 def daemon_queue(owner: str, daemon: str) -> str:
     """One daemon of an owner."""
     return f"daemon/{owner}/{daemon}"

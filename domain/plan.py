@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from graphlib import CycleError, TopologicalSorter
 from uuid import UUID
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
+from domain import settings
 from domain.errors import PlanRefused
 from domain.models import State, Step, StepStatus
 from domain.spawn_task import KnownStep, PlanChanges
@@ -18,6 +20,7 @@ MAX_DESCRIPTION = 4 * 1024
 MAX_TASK_PLAN = 64 * 1024
 MAX_PLAN = 512 * 1024
 MAX_UNFINISHED_TEXTS = 768 * 1024
+LABEL = re.compile(settings.LABEL)
 
 
 class PlannedStep(BaseModel):
@@ -30,6 +33,7 @@ class PlannedStep(BaseModel):
     task_plan: str = Field("", validation_alias=AliasChoices("task_plan", "taskPlan"))
     depends_on: tuple[str, ...] = Field((), validation_alias=AliasChoices("depends_on", "dependsOn"))
     order_index: int = Field(0, validation_alias=AliasChoices("order_index", "orderIndex"))
+    label: str = ""
 
 
 def read_planned(entries: object) -> list[PlannedStep]:
@@ -100,6 +104,7 @@ def _step(planned: PlannedStep, identity: UUID, generation: int, position: int, 
         task_plan=planned.task_plan or planned.description,
         depends_on=resolved(name, planned.depends_on, target),
         order_index=planned.order_index,
+        label=planned.label.strip(),
     )
 
 
@@ -154,6 +159,8 @@ def check_texts(step: Step) -> None:
             raise PlanRefused(f"step {step.name!r}: a {what} has at most {limit // 1024} KiB")
     if step.order_index < 0:
         raise PlanRefused(f"step {step.name!r}: order_index is {step.order_index}, it starts at 0")
+    if step.label and not LABEL.fullmatch(step.label):
+        raise PlanRefused(f"step {step.name!r}: a label is up to 40 of [a-z0-9._-], not {step.label[:80]!r}")
 
 
 def check_order(steps: Iterable[Step]) -> None:
@@ -195,6 +202,7 @@ def known_steps(state: State) -> tuple[KnownStep, ...]:
             running=step.status.value == "running",
             depends_on=step.depends_on,
             order_index=step.order_index,
+            label=step.label,
         )
         for step in state.ordered_steps()
     )

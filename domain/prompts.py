@@ -13,7 +13,7 @@ _PLANNER_RULES = """\
 Explore the repository in your working directory first. Then add steps with the `makima` command, which is on your PATH:
 
     makima directive add-step "Name" --description "…" --task-plan "…" --depends-on id,id --order-index 0
-    makima directive batch-add-steps --json '[{"name": …, "description": …, "taskPlan": …, "dependsOn": [names or ids], "orderIndex": 0}, …]'
+    makima directive batch-add-steps --json '[{"name": …, "description": …, "taskPlan": …, "dependsOn": [names or ids], "orderIndex": 0, "label": …}, …]'
     makima directive set-deps STEP OTHER…               what a step depends on, as long as it has not started
     makima directive remove-step STEP
     makima directive status
@@ -30,6 +30,8 @@ as a file (`makima directive artifact-put chain-plan.json < FILE`), or in a ```j
 - A step starts when all steps in `dependsOn` are done, on top of their work; steps without dependencies between them run side by side.
 - `orderIndex` is a phase: a step waits for every step of a lower phase. Prefer `dependsOn`.
 - Names are unique within the plan. 1 to 200 steps.
+- `label` is for a step that only some machines can do, such as those with a GPU. Use only labels that are named above: a
+  step waits until a machine with its label is there. Leave it out otherwise.
 - Change nothing in the repository yourself: only the plan counts.
 """
 

@@ -183,6 +183,8 @@ class DaemonReport(Value):
     capacity: int
     running: tuple[UUID, ...] = ()
     """The tasks that it runs."""
+    sandbox: str = ""
+    """How it keeps its agents apart from the machine (docs/sandbox.md)."""
 
 
 LOG_HEAD_BYTES = 2 * 1024 * 1024
@@ -218,4 +220,6 @@ class DaemonWanted(Value):
     """Which daemon may serve a task that others have refused (DESIGN 10)."""
 
     owner: str
+    label: str = ""
+    """It must have it; empty: any daemon will do."""
     exclude: tuple[str, ...] = ()

@@ -36,6 +36,8 @@ class DaemonSeen(Value):
     capacity: int
     running: tuple[UUID, ...]
     reported_at: datetime
+    sandbox: str
+    """How it keeps its agents apart from its machine."""
     silent_for: timedelta
     """By the database's clock, so that no machine's own clock matters."""
 

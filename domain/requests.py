@@ -76,11 +76,12 @@ class StepRequest(Request):
 
 
 class EditStep(StepRequest):
-    """Other texts for a step that doesn't run yet; None leaves one as it is."""
+    """Another text, phase or label for a step that doesn't run yet; None leaves one as it is."""
 
     description: str | None = None
     task_plan: str | None = None
     order_index: int | None = None
+    label: str | None = None
 
 
 class RemoveStep(StepRequest):
@@ -104,7 +105,7 @@ class SkipStep(StepRequest):
 class CompleteStep(StepRequest):
     """Count it as completed by hand, with the commit that holds its work, if there is one (SPEC 4.5)."""
 
-    commit: Annotated[str, Field(pattern=r"^([0-9a-f]{40})?$")] = ""
+    commit: Annotated[str, Field(pattern=r"^([0-9a-f]{40}|[0-9a-f]{64})?$")] = ""
 
 
 class FailStep(StepRequest):

@@ -10,6 +10,10 @@ from pydantic import Field
 
 from domain.value import Value
 
+LABEL = r"[a-z0-9][a-z0-9._-]{0,39}"
+"""What daemons and steps may be labelled with; it is a part of a queue's name."""
+AnyLabel = Annotated[str, Field(pattern=f"^({LABEL})?$")]
+
 
 class AgentChoice(Value):
     """Which agent of the daemon's settings does a kind of task, and with what."""
@@ -85,6 +89,8 @@ class Settings(Value):
     memory: bool = False
     on: str = ""
     """The only daemon that may serve it: where a local repository lies (SPEC 6.13)."""
+    label: AnyLabel = ""
+    """Which daemons may serve it: those with this label; a step's own label takes its place."""
     setup: tuple[str, ...] = ()
     verify: tuple[str, ...] = ()
     """Commands in place of those of `.makima.toml` at the base commit (SPEC 6.5)."""

@@ -39,6 +39,7 @@ class KnownStep(Tolerant):
     running: bool
     depends_on: tuple[UUID, ...] = ()
     order_index: int = 0
+    label: str = ""
 
 
 class CommandContext(Tolerant):

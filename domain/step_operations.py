@@ -75,8 +75,7 @@ def _add(draft: Draft, request: AddStep) -> None:
 
 def _edit(draft: Draft, step: Step, request: EditStep) -> None:
     _require(step, NOT_STARTED, "edited")
-    wanted = {"description": request.description, "task_plan": request.task_plan, "order_index": request.order_index}
-    changed = {name: value for name, value in wanted.items() if value is not None}
+    changed = request.model_dump(include={"description", "task_plan", "order_index", "label"}, exclude_none=True)
     check_texts(draft.step(step.id, **changed))
     check_order(draft.state.steps.values())
     check_unfinished_texts(draft.state)

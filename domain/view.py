@@ -10,6 +10,7 @@ from uuid import UUID
 from domain import names
 from domain.models import DirectiveStatus, Proposal, Question, State, Step, StepStatus, TaskKind, TaskStatus
 from domain.questions import open_questions
+from domain.queues import Queue, queue_of
 from domain.value import Value
 
 DETAILS_LIMIT = 16 * 1024
@@ -30,6 +31,8 @@ class StepView(Value):
     status: StepStatus
     generation: int
     order_index: int
+    label: str
+    """Which daemons may do it, where it has one of its own."""
     depends_on: tuple[UUID, ...]
     blocked_by: tuple[UUID, ...]
     attempt: int
@@ -79,8 +82,8 @@ class DirectiveView(Value):
     steps: tuple[StepView, ...]
     tasks: dict[str, str]
     """The planning, prepare and completion tasks: name → status."""
-    queue: str = ""
-    """Where its tasks wait for a daemon (SPEC 4.4)."""
+    queues: tuple[Queue, ...] = ()
+    """Where tasks of it wait for a daemon (SPEC 4.4)."""
     proposal: ProposalView | None = None
     questions: tuple[QuestionView, ...] = ()
     """The open ones."""
@@ -110,18 +113,16 @@ def view(state: State) -> DirectiveView:
             for task in state.tasks.values()
             if task.step is None
         },
-        queue=_queue(state),
+        queues=_queues(state),
         proposal=_proposal_view(state, state.proposal) if state.proposal else None,
         questions=tuple(_question_view(state, question) for question in open_questions(state)),
         memories=len(state.memories),
     )
 
 
-def _queue(state: State) -> str:
-    """Any daemon's of the owner, or the only one's that may serve the directive (SPEC 6.13)."""
-    directive = state.directive
-    only = directive.settings.on
-    return names.daemon_queue(directive.owner, only) if only else names.daemons_queue(directive.owner)
+def _queues(state: State) -> tuple[Queue, ...]:
+    pending = [task for task in state.live() if task.status is TaskStatus.PENDING and not task.unwanted]
+    return tuple(dict.fromkeys(queue_of(state, task) for task in pending))
 
 
 def _proposal_view(state: State, proposal: Proposal) -> ProposalView:
@@ -152,6 +153,7 @@ def _step_view(state: State, step: Step) -> StepView:
         status=step.status,
         generation=step.generation,
         order_index=step.order_index,
+        label=step.label,
         depends_on=step.depends_on,
         blocked_by=step.blocked_by,
         attempt=task.attempt if task else 0,
@@ -172,7 +174,7 @@ def waiting_reason(state: State, step: Step) -> str:
     if task and task.status is TaskStatus.WAITING:
         return task.reason
     if task and task.status is TaskStatus.PENDING and step.status is StepStatus.READY:
-        return f"waits for a daemon on queue {_queue(state)}"
+        return f"waits for a daemon on queue {queue_of(state, task).name}"
     if step.status is StepStatus.READY:
         return "waits for a place among the steps in flight"
     if step.status is StepStatus.PENDING:

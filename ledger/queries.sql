@@ -46,20 +46,20 @@ on conflict (directive_id, branch) do update set
 -- name: put_steps(directive, rows)!
 -- Brings any number of steps up to the write in one statement; a text that the workflow dropped to save room stays.
 insert into steps (
-    directive_id, id, generation, position, name, description, task_plan, depends_on, order_index, status,
+    directive_id, id, generation, position, name, description, task_plan, depends_on, order_index, label, status,
     blocked_by, removed, work, summary, failure, shipped
 )
 select
-    :directive::uuid, id, generation, position, name, description, task_plan, depends_on, order_index, status,
+    :directive::uuid, id, generation, position, name, description, task_plan, depends_on, order_index, label, status,
     blocked_by, removed, work, summary, failure, shipped
 from jsonb_populate_recordset(null::steps, :rows)
 on conflict (directive_id, id) do update set
     (
-        generation, position, name, depends_on, order_index, status, blocked_by, removed, work, failure, shipped,
-        dropped_at, updated_at
+        generation, position, name, depends_on, order_index, label, status, blocked_by, removed, work, failure,
+        shipped, dropped_at, updated_at
     ) = (
         excluded.generation, excluded.position, excluded.name, excluded.depends_on, excluded.order_index,
-        excluded.status, excluded.blocked_by, excluded.removed, excluded.work, excluded.failure, excluded.shipped,
+        excluded.label, excluded.status, excluded.blocked_by, excluded.removed, excluded.work, excluded.failure, excluded.shipped,
         null, now()
     ),
     description = case when excluded.task_plan = '' then steps.description else excluded.description end,
@@ -228,13 +228,16 @@ values (:directive, :task, :attempt, :name, :content)
 on conflict (task, attempt, name) do update set
     (directive_id, content, put_at) = (excluded.directive_id, excluded.content, now());
 
--- name: report_daemon(owner, name, version, agents, labels, capacity, running)!
+-- name: report_daemon(owner, name, version, agents, labels, capacity, running, sandbox)!
 -- Keeps what a daemon says of itself, and when by the database's clock: machines' clocks differ.
-insert into daemons (owner, name, version, agents, labels, capacity, running)
-values (:owner, :name, :version, :agents, :labels, :capacity, :running)
+insert into daemons (owner, name, version, agents, labels, capacity, running, sandbox)
+values (:owner, :name, :version, :agents, :labels, :capacity, :running, :sandbox)
 on conflict (owner, name) do update set
-    (version, agents, labels, capacity, running, reported_at)
-    = (excluded.version, excluded.agents, excluded.labels, excluded.capacity, excluded.running, now());
+    (version, agents, labels, capacity, running, sandbox, reported_at)
+    = (
+        excluded.version, excluded.agents, excluded.labels, excluded.capacity, excluded.running, excluded.sandbox,
+        now()
+    );
 
 -- name: directives_of_owner(owner)
 -- Lists an owner's directives, the latest changed first, each with its steps counted by status.
@@ -334,14 +337,16 @@ order by first_byte;
 
 -- name: daemons_of_owner(owner)
 -- Lists an owner's daemons and how long each has been silent, by the one clock that wrote its last contact.
-select name, version, agents, labels, capacity, running, reported_at, now() - reported_at as silent_for
+select name, version, agents, labels, capacity, running, sandbox, reported_at, now() - reported_at as silent_for
 from daemons where owner = :owner
 order by name;
 
--- name: pick_daemon(owner, exclude, lately)$
+-- name: pick_daemon(owner, label, exclude, lately)$
 -- Chooses who is asked next to serve a task: a full daemon too, since it will have a free slot again.
 select name from daemons
-where owner = :owner and name <> all (:exclude::text[]) and reported_at > now() - :lately::interval
+where
+    owner = :owner and name <> all (:exclude::text[]) and reported_at > now() - :lately::interval
+    and (:label = '' or :label = any (labels))
 order by capacity - cardinality(running) desc, name
 limit 1;
 

@@ -75,6 +75,7 @@ create table steps (
     shipped boolean not null,
     dropped_at timestamptz,
     updated_at timestamptz not null default now(),
+    label text not null,
     constraint steps_pkey primary key (directive_id, id),
     constraint steps_status_known check (
         status in (
@@ -233,6 +234,7 @@ create table daemons (
     capacity integer not null,
     running uuid[] not null,
     reported_at timestamptz not null default now(),
+    sandbox text not null,
     constraint daemons_pkey primary key (owner, name)
 );
 

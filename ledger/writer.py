@@ -56,7 +56,7 @@ class PostgresLedger:
         """The daemon with the most free slots that reported lately, by the database's clock; None if none did."""
         with translated():
             name: str | None = await self._sql.pick_daemon(
-                self._pool, owner=wanted.owner, exclude=list(wanted.exclude), lately=LATELY
+                self._pool, owner=wanted.owner, label=wanted.label, exclude=list(wanted.exclude), lately=LATELY
             )
         return name
 

@@ -101,6 +101,8 @@ def _field(info: FieldInfo) -> st.SearchStrategy[Any]:
     if info.annotation is int:
         low, high = limits.get(Ge, Ge(0)).ge, limits.get(Le, Le(2**31 - 1)).le
         return st.integers(low, high)
+    if pattern := next((limit.pattern for limit in info.metadata if hasattr(limit, "pattern")), None):
+        return st.from_regex(pattern, fullmatch=True)
     if info.annotation is str and (MinLen in limits or MaxLen in limits):
         return TEXTS.filter(lambda text: len(text) >= limits.get(MinLen, MinLen(0)).min_length)
     return _annotated(info.annotation)

@@ -24,6 +24,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.change import Change
     from domain.dispatch import spawn_command
     from domain.models import DirectiveStatus, Failure, FailureCategory, Task, TaskKind, TaskStatus
+    from domain.queues import label_of
     from domain.record import DaemonWanted
     from domain.size import without_finished_texts
     from domain.spawn_task import Outcome, SpawnTask
@@ -126,7 +127,8 @@ class DirectiveWorkflow(Operations):
         only = self.state.directive.settings.on
         if not task.refusals or only:
             return None if only in task.refusals else only
-        wanted = DaemonWanted(owner=self.state.directive.owner, exclude=tuple(task.refusals))
+        label = label_of(self.state, task)
+        wanted = DaemonWanted(owner=self.state.directive.owner, label=label, exclude=tuple(task.refusals))
         return await workflow.execute_activity_method(LedgerActivities.pick_daemon, wanted, **PICK_DAEMON)
 
     def ended_without_outcome(self, task: Task, chosen: str, error: BaseException) -> Change:

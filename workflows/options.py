@@ -10,6 +10,7 @@ from temporalio.workflow import ActivityCancellationType
 
 from domain import names
 from domain.models import State, Task, TaskKind
+from domain.queues import queue_of
 from domain.settings import Settings
 
 GRACE_BEYOND_LIMIT = timedelta(minutes=30)
@@ -27,7 +28,7 @@ def daemon_activity(state: State, task: Task, chosen: str) -> dict[str, Any]:
     limit = {TaskKind.STEP: timings.step_limit, TaskKind.COMPLETION: timings.completion_limit}
     return {
         "activity_id": names.activity_id(task.kind, task.id, task.attempt, task.dispatch),
-        "task_queue": names.daemon_queue(owner, chosen) if chosen else names.daemons_queue(owner),
+        "task_queue": names.daemon_queue(owner, chosen) if chosen else queue_of(state, task).name,
         "schedule_to_start_timeout": timings.schedule_to_start if task.refusals else None,
         "summary": names.step_name_line(state.steps[task.step].name if task.step else task.name),
         "start_to_close_timeout": limit.get(task.kind, timings.planning_limit) + GRACE_BEYOND_LIMIT,

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -152,13 +152,14 @@ def environment(**variables: str | Path) -> dict[str, str]:
     return {**kept, "TEMPORAL_CONFIG_FILE": os.devnull, "PYTHONUNBUFFERED": "1", **given}
 
 
-def daemon_settings(folder: Path, name: str, further: str = "") -> Path:
+def daemon_settings(folder: Path, name: str, labels: Sequence[str] = (), further: str = "") -> Path:
     """The TOML file of a daemon that serves shell and the planner, which is told `folder`; `further`: lines of it."""
     planner = [sys.executable, str(Path(__file__).with_name("planner.py")), str(folder)]
     file = folder / name / "daemon.toml"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(
         f'name = "{name}"\nserves = ["planner", "shell"]\nallow_local_repositories = true\n'
+        f"labels = {json.dumps(labels)}\n"
         # These agents reach outside of their worktrees: they tell the test that they have started, and wait for it.
         f'sandbox = "none"\n{further}\n'
         f'[agents.planner]\nkind = "command"\nargv = {json.dumps(planner)}\n'
@@ -193,9 +194,11 @@ class Site:
         own = {"MAKIMA_DATABASE_URL": self.servers.addresses.database_url, **variables}
         return self._start("worker", WORKER, self._at(self.folder / "worker", **own))
 
-    def daemon(self, name: str = "one", further: str = "", **variables: str | Path) -> Running:
+    def daemon(
+        self, name: str = "one", labels: Sequence[str] = (), further: str = "", **variables: str | Path
+    ) -> Running:
         """`python -m daemon` on a machine of its own: it shares no folder with another daemon, and no database."""
-        settings = daemon_settings(self.folder, name, further)
+        settings = daemon_settings(self.folder, name, labels, further)
         own = {"MAKIMA_DAEMON_CONFIG": settings, "MAKIMA_TEST_HEARTBEAT_THROTTLE": "1", **variables}
         return self._start(name, DAEMON, self._at(settings.parent, **own))
 

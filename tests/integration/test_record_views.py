@@ -150,11 +150,12 @@ def daemon(name: str, **fields: Any) -> DaemonReport:
 
 
 async def test_a_daemon_is_known_by_its_last_report(ledger: PostgresLedger, record: Record) -> None:
-    report = daemon("box", labels=("gpu",))
+    report = daemon("box", labels=("gpu",), sandbox="none")
     await ledger.report_daemon(report)
     await ledger.report_daemon(report.model_copy(update={"running": (UUID(int=1),)}))
     await ledger.report_daemon(report.model_copy(update={"owner": "somebody else"}))
     (seen,) = await record.daemons("me")
+    assert seen.sandbox == "none"
     assert (seen.name, seen.agents, seen.labels, seen.capacity, seen.running) == (
         "box",
         ("shell",),
@@ -176,6 +177,14 @@ async def test_the_daemon_with_the_most_free_slots_is_asked_next(ledger: Postgre
     while next_one := await ledger.pick_daemon(DaemonWanted(owner="me", exclude=tuple(picked))):
         picked.append(next_one)
     assert picked == ["free", "large", "full"]
+
+
+@pytest.mark.rule("5.4")
+async def test_only_a_daemon_with_the_label_is_asked(ledger: PostgresLedger) -> None:
+    for name, labels in (("plain", ()), ("one", ("gpu",)), ("other", ("mac", "gpu"))):
+        await ledger.report_daemon(daemon(name, labels=labels))
+    assert await ledger.pick_daemon(DaemonWanted(owner="me", label="gpu", exclude=("one",))) == "other"
+    assert await ledger.pick_daemon(DaemonWanted(owner="me", label="gpu", exclude=("one", "other"))) is None
 
 
 # Artifacts

@@ -169,6 +169,25 @@ async def test_a_task_on_the_own_queue_does_not_wait_for_the_shared_queue_to_dra
     assert daemon.agents.most == 2
 
 
+@pytest.mark.parametrize(("queues_served", "capacity"), [(3, 1), (7, 1), (7, 3)])
+async def test_of_many_queues_none_starves_beside_one_that_is_always_full(
+    client: Client, queues_served: int, capacity: int
+) -> None:
+    full, *quiet = [f"daemons/{uuid4().hex[:6]}/{at}" for at in range(queues_served)]
+    daemon = machine(capacity, full, *quiet)
+    backlog = [await put(client, full, f"{i}") for i in range(60)]
+    async with daemon.serving(client):
+        await daemon.polls_everywhere()
+        singles = [await put(client, queue, "single") for queue in quiet]
+        await all_done(singles)
+        assert len(daemon.agents.began) < 60, "they did not wait for the backlog's end"
+        await all_done(backlog)
+        for queue in reversed(quiet):  # and all of them empty, each gets what comes at once
+            async with asyncio.timeout(3):
+                await (await put(client, queue, "later")).result()
+    assert daemon.agents.most == capacity
+
+
 @pytest.mark.rule("5.4")
 async def test_a_task_that_came_too_much_is_handed_back_to_a_daemon_with_a_free_slot(
     client: Client, queues: tuple[str, str]

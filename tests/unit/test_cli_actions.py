@@ -99,7 +99,7 @@ def test_what_is_typed_becomes_the_request(made: Request, request_: Request) -> 
     ("args", "said"),
     [
         (["edit-step", "3f2a", "roof"], "nothing to edit"),
-        (["complete-step", "3f2a", "roof", "--commit", "abc"], "40 hex digits"),
+        (["complete-step", "3f2a", "roof", "--commit", "abc"], "a whole commit id"),
         (["archive", "3f2a"], "add --yes"),
         (["answer", "3f2a", "91", "yes"], "question: String should have at least 4 characters"),
         (["set-pr", "3f2a", "not a url"], "url: "),

@@ -38,6 +38,22 @@ def test_waiting_says_that_there_is_no_daemon(waiting: State) -> None:
 
 
 @pytest.mark.rule("4.4")
+@pytest.mark.rule("5.4")
+def test_waiting_for_a_label_names_the_daemons_that_have_it(waiting: State) -> None:
+    one, other = waiting.steps
+    shown = view(with_step(waiting, one, label="gpu"))
+    assert "on queue daemons/me/gpu" in shown.steps[0].waiting
+    plain, labelled = sorted(waiting_note(shown, [daemon("box"), daemon("big", labels=("gpu",))]).split("; waits"))
+    assert "box (4 of 4 slots free), big" in plain + labelled
+    assert labelled.endswith("daemons with label 'gpu' that have reported lately: big (4 of 4 slots free)")
+    alone = view(with_step(with_step(waiting, one, label="gpu"), other, label="gpu"))
+    assert waiting_note(alone, [daemon("box")]).startswith(
+        "waits on queue daemons/me/gpu: no daemon with label 'gpu' of owner 'me' has reported in the last 90 s. "
+        "Start one with `labels = ['gpu']` in its settings"
+    )
+
+
+@pytest.mark.rule("4.4")
 def test_nothing_that_runs_or_rests_is_said_to_wait(waiting: State) -> None:
     running = with_step(waiting, next(iter(waiting.steps)), status=StepStatus.RUNNING)
     tasks = {task.id: task.model_copy(update={"status": TaskStatus.RUNNING}) for task in running.tasks.values()}
@@ -48,7 +64,7 @@ def test_nothing_that_runs_or_rests_is_said_to_wait(waiting: State) -> None:
 def test_a_directive_of_one_daemon_waits_on_that_daemons_queue(waiting: State) -> None:
     directive = waiting.directive.model_copy(update={"settings": Settings(on="box")})
     shown = view(waiting.model_copy(update={"directive": directive}))
-    assert shown.queue == "daemon/me/box"
+    assert [queue.name for queue in shown.queues] == ["daemon/me/box"]
     assert "on queue daemon/me/box" in shown.steps[0].waiting
 
 
@@ -120,8 +136,8 @@ def test_the_record_is_marked_as_such_where_no_worker_answers(waiting: State) ->
 
 
 def test_a_daemon_is_shown_with_its_agents_slots_and_last_contact() -> None:
-    line = "box  3 of 4 slots free, 1 running, last contact 2 s ago  [shell]"
-    assert daemon_line(daemon("box", silent=2.2, running=1)) == line
+    line = "box  3 of 4 slots free, 1 running, last contact 2 s ago  [shell]  labels gpu, mac  version 1, sandbox none"
+    assert daemon_line(daemon("box", silent=2.2, running=1, labels=("gpu", "mac"))) == line
     gone = daemon("box", silent=timedelta(hours=1).total_seconds(), running=1)
     assert gone.free == 0
     assert "gone" in daemon_line(gone)

@@ -23,14 +23,15 @@ def options(**given: Any) -> StartOptions:
     return StartOptions(**{"title": "Add login", "goal": "Users log in", "repo": URL, "planner": "claude", **given})
 
 
-def daemon(name: str, silent: float = 1, running: int = 0) -> DaemonSeen:
+def daemon(name: str, silent: float = 1, running: int = 0, labels: tuple[str, ...] = ()) -> DaemonSeen:
     return DaemonSeen(
         name=name,
         version="1",
         agents=("shell",),
-        labels=(),
+        labels=labels,
         capacity=4,
         running=tuple(UUID(int=number) for number in range(running)),
+        sandbox="none",
         reported_at=datetime.fromtimestamp(0, NOON.tzinfo),
         silent_for=timedelta(seconds=silent),
     )
@@ -105,6 +106,21 @@ def test_a_local_repository_is_served_by_the_only_daemon_there_is(tmp_path: Path
 def test_a_local_repository_goes_where_on_says_though_its_path_is_not_here() -> None:
     draft = new_directive(options(repo="/there/is/no/such/folder", on="mac"), "me")
     assert placed(draft, [daemon("box")]).directive.settings.on == "mac"
+
+
+@pytest.mark.rule("6.13")
+def test_of_several_daemons_the_only_one_with_the_directives_label_serves_a_local_repository(tmp_path: Path) -> None:
+    draft = new_directive(options(repo=str(tmp_path), label="gpu"), "me")
+    assert placed(draft, [daemon("box"), daemon("big", labels=("gpu",))]).directive.settings.on == "big"
+    assert placed(draft, [daemon("box")]).directive.settings.on == "", "it waits for a daemon with the label"
+
+
+@pytest.mark.rule("5.4")
+def test_a_label_beside_the_only_daemon_is_refused() -> None:
+    with pytest.raises(Refused, match="--on box names the daemon: --label gpu"):
+        new_directive(options(on="box", label="gpu"), "me")
+    with pytest.raises(Refused, match="label"):
+        new_directive(options(label="G P U"), "me")
 
 
 @pytest.mark.rule("6.13")

@@ -113,8 +113,10 @@ class RememberedLedger:
         self.away = _open()
         self.last = 0
         self.daemons: list[str] = []
+        self.wanted: list[DaemonWanted] = []
 
     async def pick_daemon(self, wanted: DaemonWanted) -> str | None:
+        self.wanted.append(wanted)
         return next((name for name in self.daemons if name not in wanted.exclude), None)
 
     async def record(self, write: ProgressWrite) -> WriteAnswer:
@@ -167,7 +169,7 @@ class Surroundings:
         )
 
     def workers(self) -> list[Worker]:
-        return [self.core_worker(), self.daemon_worker()]
+        return [self.core_worker(), self.daemon_worker(), self.light_worker()]
 
     def core_worker(self) -> Worker:
         ledger = LedgerActivities(self.real_ledger or self.ledger)
@@ -180,10 +182,20 @@ class Surroundings:
 
     def daemon_worker(self, name: str = "") -> Worker:
         """Of the shared queue, or of one daemon's own."""
+        queue = names.daemon_queue(self.owner, name) if name else names.daemons_queue(self.owner)
+        return self._worker_of(queue, name)
+
+    def label_worker(self, label: str) -> Worker:
+        return self._worker_of(names.label_queue(self.owner, label))
+
+    def light_worker(self) -> Worker:
+        return self._worker_of(names.light_queue(self.owner))
+
+    def _worker_of(self, queue: str, name: str = "") -> Worker:
         given = (self.daemon, self.client, name or "scripted")
         return Worker(
             self.client,
-            task_queue=names.daemon_queue(self.owner, name) if name else names.daemons_queue(self.owner),
+            task_queue=queue,
             activities=[
                 PlanningActivities(*given).plan_directive,
                 StepActivities(*given).execute_step,
@@ -197,7 +209,7 @@ class Surroundings:
 async def surroundings(client: Client, ledger: Ledger | None = None) -> AsyncIterator[Surroundings]:
     """`ledger`: the real one in place of the one that remembers."""
     world = Surroundings(client, ledger)
-    async with world.core_worker(), world.daemon_worker():
+    async with world.core_worker(), world.daemon_worker(), world.light_worker():
         yield world
 
 

@@ -11,10 +11,12 @@ from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
+from domain import names
 from domain.errors import CannotServe
 from domain.models import DirectiveStatus, Failure, FailureCategory, StepStatus
 from domain.requests import Archive, ChangeGoal, Resume
 from domain.spawn_task import Outcome, SpawnTask, failed
+from domain.view import view
 from tests.workflows.scripted import Surroundings, plan_of, planned, surroundings, until, until_status
 from workflows.directive import DirectiveWorkflow
 
@@ -81,6 +83,19 @@ async def test_a_given_plan_needs_no_planner_only_a_base(world: Surroundings) ->
     await until_status(handle, "idle")
     assert world.daemon.started[0] == "prepare"
     assert "planning" not in world.daemon.started
+
+
+@pytest.mark.rule("2.3")
+async def test_what_needs_no_agent_is_done_while_no_slot_for_agents_is_free(
+    temporal_server: WorkflowEnvironment,
+) -> None:
+    world = Surroundings(temporal_server.client)
+    async with world.core_worker(), world.light_worker():
+        handle = await world.start(world.directive(planner=None), plan_of(DIAMOND))
+        state = await until_status(handle, "active")
+        await handle.terminate()
+    assert world.daemon.started == ["prepare"]
+    assert [queue.name for queue in view(state).queues] == [names.daemons_queue(world.owner)]
 
 
 @pytest.mark.rule("4.1")

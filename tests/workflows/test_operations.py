@@ -400,6 +400,34 @@ async def test_a_refused_task_goes_to_another_daemon_and_not_back(world: Surroun
 
 
 @pytest.mark.rule("5.4")
+async def test_a_step_with_a_label_waits_for_a_daemon_that_has_it_also_after_a_refusal(world: Surroundings) -> None:
+    plan = [PlannedStep(name="train", task_plan="train it", label="gpu"), *planned(("floor", []))]
+    world.daemon.plans = [plan]
+    refusals = iter([CannotServe("no driver")])
+
+    async def refuses_once(command: SpawnTask) -> Outcome:
+        for refusal in refusals:
+            raise refusal
+        return Outcome(
+            task=command.task, attempt=command.attempt, status=OutcomeStatus.COMPLETED, work=work_of(command)
+        )
+
+    world.daemon.endings["train"] = refuses_once
+    world.ledger.daemons = ["scripted", "other"]
+    handle = await world.start(world.directive())
+
+    async def floor_is_done() -> bool:
+        return "floor" in world.daemon.ended
+
+    await until(floor_is_done)
+    assert "train" not in world.daemon.started, "the daemon here has no label"
+    async with world.label_worker("gpu"), world.daemon_worker("other"):
+        await until_status(handle, "idle")
+    assert world.daemon.started.count("train") == 2
+    assert [wanted.label for wanted in world.ledger.wanted] == ["gpu"]
+
+
+@pytest.mark.rule("5.4")
 async def test_a_chosen_daemon_that_does_not_take_the_task_up_is_excluded_too(world: Surroundings) -> None:
     world.daemon.plans = [planned(("floor", []))]
 

@@ -1,0 +1,38 @@
+"""Where a task waits for a daemon, and which daemons serve it there (SPEC 4.4, 5.4, DESIGN 10)."""
+
+from __future__ import annotations
+
+from domain import names
+from domain.models import State, Task, TaskKind
+from domain.value import Value
+
+
+class Queue(Value):
+    """A task queue, and what a daemon must be to serve it."""
+
+    name: str
+    daemon: str = ""
+    """Only the daemon of this name."""
+    label: str = ""
+    """Only daemons with this label."""
+
+    def is_served_by(self, daemon: str, labels: tuple[str, ...]) -> bool:
+        return (not self.daemon or daemon == self.daemon) and (not self.label or self.label in labels)
+
+
+def label_of(state: State, task: Task) -> str:
+    """The label that its daemon must have: its step's own, else the directive's; empty: any daemon may serve it."""
+    own = state.steps[task.step].label if task.step else ""
+    return own or state.directive.settings.label
+
+
+def queue_of(state: State, task: Task) -> Queue:
+    """Where the task waits unless a daemon was chosen for it. What needs no agent waits for no slot of agents."""
+    directive = state.directive
+    if only := directive.settings.on:
+        return Queue(name=names.daemon_queue(directive.owner, only), daemon=only)
+    if label := label_of(state, task):
+        return Queue(name=names.label_queue(directive.owner, label), label=label)
+    if task.kind is TaskKind.PREPARE:
+        return Queue(name=names.light_queue(directive.owner))
+    return Queue(name=names.daemons_queue(directive.owner))
