@@ -41,6 +41,7 @@ _STATES = {
 def routes(api: Api) -> list[Route]:
     return [
         api.route(f"{_PULL}/reviews", GET=list_reviews, POST=create_review),
+        api.route(f"{_PULL}/reviews/{{review:int}}", GET=get_review),
         api.route(f"{_PULL}/comments", GET=list_review_comments),
         api.route(f"{_PULL}/comments/{{comment:int}}/replies", POST=reply),
         api.route("/repos/{owner}/{repo}/pulls/comments/{comment:int}", GET=get_review_comment),
@@ -52,6 +53,15 @@ async def list_reviews(call: Call) -> Answer:
     repository, pull = await call.pull()
     found, headers = call.page([each for each in repository.record.reviews if each.pull == pull.number])
     return Answer([call.forge.shapes.review(repository.record, each) for each in found], headers=headers)
+
+
+async def get_review(call: Call) -> Answer:
+    repository, pull = await call.pull()
+    wanted = (pull.number, call.number("review"))
+    found = next((each for each in repository.record.reviews if (each.pull, each.id) == wanted), None)
+    if found is None:
+        raise not_found()
+    return Answer(call.forge.shapes.review(repository.record, found))
 
 
 async def create_review(call: Call) -> Answer:
