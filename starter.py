@@ -95,7 +95,7 @@ def build_app() -> typer.Typer:
     def up(
         servers_only: Annotated[bool, typer.Option("--servers-only", help="Neither worker nor daemon.")] = False,
     ) -> None:
-        """Run the embedded stack in the foreground until Ctrl-C: Temporal, Postgres, a worker, a daemon.
+        """Run the embedded stack in the foreground until Ctrl-C: Temporal, Postgres, a forge, a worker, a daemon.
 
         Example: starter.py up
         """

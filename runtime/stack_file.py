@@ -49,6 +49,7 @@ class StackFile(BaseModel):
     temporal_namespace: str = "default"
     web_ui_url: str  # without a slash at the end
     database_url: str  # holds the password: the file has mode 0600
+    forge_url: str = ""  # without a slash at the end; empty in the file of a stack that had no forge
     up: ProcessMark  # the process that watches the stack; the addresses hold while it is alive
 
 

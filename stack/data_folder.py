@@ -28,9 +28,10 @@ class Service(StrEnum):
     TEMPORAL = "temporal"
     WEB_UI = "web_ui"
     POSTGRES = "postgres"
+    FORGE = "forge"
 
 
-_PREFERRED = {Service.TEMPORAL: 7233, Service.WEB_UI: 8233, Service.POSTGRES: 5433}
+_PREFERRED = {Service.TEMPORAL: 7233, Service.WEB_UI: 8233, Service.POSTGRES: 5433, Service.FORGE: 8234}
 
 
 class _Ports(RootModel[dict[Service, int]]):
@@ -45,6 +46,7 @@ class DataFolder:
         self.temporal_database = path / "temporal.db"
         self.postgres = path / "postgres"
         self.postgres_password = path / "postgres.password"
+        self.forge = path / "forge"
         self.daemon_settings = path / "daemon.toml"
         self.logs = path / "logs"
         self._ports = path / "ports.json"

@@ -16,6 +16,7 @@ from runtime.settings import Settings
 from runtime.stack_file import ProcessMark, StackFile, remove_stack_file, write_stack_file
 from stack import programs
 from stack.data_folder import DataFolder, Service
+from stack.forge_server import ForgeServer
 from stack.postgres import PostgresServer
 from stack.supervisor import EndedEarly, Report, Supervisor
 from stack.temporal import TemporalServer
@@ -117,6 +118,7 @@ async def _serve(
         echo(f"Temporal     {addresses.temporal_address}")
         echo(f"Web UI       {addresses.web_ui_url}")
         echo(f"Postgres     {database}")
+        echo(f"Forge        {addresses.forge_url}")
         echo(f"Data folder  {settings.data_dir}")
         if beside:
             await beside()
@@ -129,10 +131,12 @@ async def _start_servers(supervisor: Supervisor, folder: DataFolder, settings: S
     else:
         database_url = settings.database_url.get_secret_value()
     temporal = await _start_temporal(supervisor, folder)
+    forge = await _start_forge(supervisor, folder)
     return StackFile(
         temporal_address=temporal.address,
         web_ui_url=temporal.web_ui_url,
         database_url=database_url,
+        forge_url=forge.url,
         up=ProcessMark.of_this_process(),
     )
 
@@ -160,6 +164,15 @@ async def _start_temporal(supervisor: Supervisor, folder: DataFolder) -> Tempora
     server = await _trying_other_ports(start)
     server.note_complete()
     return server
+
+
+async def _start_forge(supervisor: Supervisor, folder: DataFolder) -> ForgeServer:
+    async def start() -> ForgeServer:
+        server = ForgeServer(folder.forge, folder.choose_port(Service.FORGE))
+        await supervisor.start(server.child())
+        return server
+
+    return await _trying_other_ports(start)
 
 
 async def _trying_other_ports(start: Callable[[], Awaitable[_Server]]) -> _Server:

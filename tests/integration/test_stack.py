@@ -80,7 +80,7 @@ class Up:
 
     def server(self, name: str) -> psutil.Process | None:
         direct = psutil.Process(self.process.pid).children()
-        return next((each for each in direct if each.name() == name), None)
+        return next((each for each in direct if each.name() == name or f"stack.{name}" in each.cmdline()), None)
 
     def stderr(self) -> str:
         folder = self.settings.data_dir
@@ -95,13 +95,14 @@ async def up_on(*folders: Path) -> AsyncIterator[list[Up]]:
         running = []
         for process, folder in zip(processes, folders, strict=True):
             assert process.stdout
-            lines = [await asyncio.to_thread(process.stdout.readline) for _ in range(4)]
+            lines = [await asyncio.to_thread(process.stdout.readline) for _ in range(5)]
             stack = running_stack(folder)
             assert stack is not None, (folder.parent / f"{folder.name}.stderr").read_text()
             assert stack.temporal_address in lines[0]
             assert stack.web_ui_url in lines[1]
             assert "@127.0.0.1:" in lines[2]
             assert stack.database_url not in lines[2]  # it holds the password
+            assert stack.forge_url in lines[3]
             running.append(Up(process, Settings(data_dir=folder), stack))
         yield running
     finally:
@@ -187,14 +188,15 @@ async def test_two_folders_are_two_stacks_also_when_started_together(tmp_path: P
 async def test_killed_servers_are_started_again_with_their_data(tmp_path: Path) -> None:
     async with up_on(tmp_path / "data") as (up,):
         await query(up.stack.database_url, "create table kept as select 7 as value")
-        for name in ("postgres", "temporal"):
+        for name in ("postgres", "temporal", "forge"):
             server = up.server(name)
             assert server is not None
             server.kill()
-        told = [f"makima: {name} ended with exit code -9, started again in 1 s" for name in ("postgres", "temporal")]
+        told = [f"makima: {name} ended with exit code -9, started again in 1 s" for name in ("forge", "postgres", "temporal")]
         await until(lambda: sorted(up.stderr().splitlines()) == told)
         await until(lambda: up.server("postgres"))
         await until(lambda: up.server("temporal"))
+        await until(lambda: port_answers(up.stack.forge_url.removeprefix("http://")))
         await until_answers(up.stack.database_url)
         assert await query(up.stack.database_url, "select value from kept") == 7
         await until(lambda: port_answers(up.stack.temporal_address))
