@@ -38,10 +38,7 @@ class Forges:
         self._known: dict[str, GitHub] = {}
 
     async def at(self, url: RepositoryUrl) -> Forge:
-        """The forge of the repository at `url`; a NoForge for a path, and for a host that nothing is known of.
-
-        Raises ForgeRefused where the settings name a token that isn't there.
-        """
+        """The forge of the repository at `url`; a NoForge for a path, and for a host that nothing is known of."""
         if url.text in self._known:
             return self._known[url.text]
         settings = self._settings.get(url.host) or WELL_KNOWN.get(url.host) or NOTHING
@@ -60,7 +57,8 @@ class Forges:
 
     async def _github(self, url: RepositoryUrl, settings: ForgeSettings) -> Forge:
         tokens = Tokens(url.host, settings, self._environ, self._learn)
-        if url.path.count("/") != 1 or await tokens.token() is None and url.host not in self._settings:
+        is_asked_for = url.host in self._settings or await tokens.token() is not None
+        if url.path.count("/") != 1 or not is_asked_for:
             return NoForge(url)  # not kept: somebody may log in
         self._client = self._client or open_client(self._patience)
         api = Api(self._client, api_of(url.host, settings), tokens, self._patience)
