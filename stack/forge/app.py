@@ -1,0 +1,28 @@
+"""The forge as one ASGI application: addresses and what stands behind them."""
+
+from __future__ import annotations
+
+from starlette.applications import Starlette
+from starlette.routing import BaseRoute, Mount
+from starlette.types import ASGIApp
+
+from stack.forge import control, graphql_api, rest_checks, rest_pulls, rest_repositories, rest_talk
+from stack.forge.calling import Api
+from stack.forge.forge import Forge
+from stack.forge.front import Front
+from stack.forge.git_http import GitHttp
+
+
+def build_app(forge: Forge) -> ASGIApp:
+    """GitHub's REST API at the root and below /api/v3, git below each repository, and the control API."""
+    api = Api(forge)
+    rest = [route for part in (rest_repositories, rest_pulls, rest_talk, rest_checks) for route in part.routes(api)]
+    routes: list[BaseRoute] = [
+        *control.routes(Api(forge, control=True)),
+        Mount("/api/v3", routes=rest),
+        *rest,
+        *graphql_api.routes(api),
+        rest_checks.log_route(forge),
+        *GitHttp(forge).routes(),
+    ]
+    return Front(Starlette(routes=routes), forge)

@@ -1,0 +1,163 @@
+"""A bare repository on disk, and the one place of the forge that runs git to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from asyncio.subprocess import DEVNULL, PIPE
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+_CONFIG = {
+    "gc.auto": "0",  # objects of closed pull requests stay
+    "receive.autogc": "false",
+    "receive.hideRefs": "refs/pull",  # as at GitHub: fetched by anybody, pushed by nobody
+    "uploadpack.allowFilter": "true",
+    "uploadpack.allowAnySHA1InWant": "true",
+}
+_FIELDS = "%x00".join(("%H", "%P", "%an", "%ae", "%aI", "%cn", "%ce", "%cI", "%B"))
+
+
+class GitFailed(Exception):
+    """git ended with an error; the text holds the command and its stderr."""
+
+
+@dataclass(frozen=True)
+class Signature:
+    """Who did something to a commit, and when."""
+
+    name: str
+    email: str
+    at: str
+    """ISO 8601, with the time zone."""
+
+
+@dataclass(frozen=True)
+class Commit:
+    sha: str
+    parents: tuple[str, ...]
+    author: Signature
+    committer: Signature
+    message: str
+
+    @property
+    def subject(self) -> str:
+        return self.message.partition("\n")[0]
+
+
+def git_environment() -> dict[str, str]:
+    """Nothing of the user's own configuration reaches the forge's git."""
+    return {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "HOME": os.devnull,
+        "LC_ALL": "C.UTF-8",
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_TERMINAL_PROMPT": "0",
+    }
+
+
+def identity(name: str, email: str, at: datetime | None = None) -> dict[str, str]:
+    """The environment in which a commit is this person's; `at` is when, default: when git makes it."""
+    whose = {f"GIT_{role}_{part}": value for role in _ROLES for part, value in (("NAME", name), ("EMAIL", email))}
+    return whose | ({f"GIT_{role}_DATE": at.isoformat() for role in _ROLES} if at else {})
+
+
+_ROLES = ("AUTHOR", "COMMITTER")
+
+
+@dataclass(frozen=True)
+class BareRepository:
+    path: Path
+
+    async def create(self, default_branch: str, source: str | None = None) -> None:
+        """Make it, empty or with all branches and tags of the repository at `source` (a path or URL)."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        await run_git("init", "--quiet", "--bare", f"--initial-branch={default_branch}", str(self.path))
+        for name, value in _CONFIG.items():
+            await self.run("config", name, value)
+        if source:
+            specs = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
+            await self.run("fetch", "--quiet", "--no-tags", "--end-of-options", source, *specs)
+
+    async def run(self, *args: str, stdin: str = "", env: dict[str, str] | None = None) -> str:
+        """The output of a git command; GitFailed when its exit code is not 0."""
+        return await run_git(f"--git-dir={self.path}", *args, stdin=stdin, env=env)
+
+    async def branches(self) -> dict[str, str]:
+        """Branch → commit."""
+        return {name.removeprefix("refs/heads/"): sha for name, sha in (await self.refs("refs/heads/")).items()}
+
+    async def refs(self, prefix: str) -> dict[str, str]:
+        """Full name of each ref under `prefix` → its object."""
+        lines = await self.run("for-each-ref", "--format=%(refname) %(objectname)", prefix)
+        return dict(line.partition(" ")[::2] for line in lines.splitlines())
+
+    async def resolve(self, revision: str) -> str | None:
+        """The commit that a branch, tag, ref or (short) SHA names."""
+        for candidate in (f"refs/heads/{revision}", revision):
+            try:
+                found = await self.run("rev-parse", "--verify", "--quiet", "--end-of-options", candidate + "^{commit}")
+            except GitFailed:
+                continue
+            return found.strip()
+        return None
+
+    async def is_ancestor(self, ancestor: str, descendant: str) -> bool:
+        return await self.run("rev-list", "--count", "--max-count=1", ancestor, f"^{descendant}") == "0\n"
+
+    async def merged_tree(self, base: str, head: str) -> str | None:
+        """The tree of both commits merged; None where they are in conflict or have no history in common."""
+        try:
+            return (await self.run("merge-tree", "--write-tree", base, head)).strip()
+        except GitFailed:
+            return None
+
+    async def commits(self, base: str, head: str) -> tuple[Commit, ...]:
+        """What `head` holds and `base` doesn't, oldest first."""
+        output = await self.run("log", "--reverse", "--topo-order", f"--format={_FIELDS}%x1e", head, f"^{base}")
+        return tuple(_commit(record.lstrip("\n")) for record in output.split("\x1e") if record.strip())
+
+    async def diff(self, base: str, head: str, *options: str) -> str:
+        """What `head` changes since it left `base`."""
+        return await self.run("diff", "--no-color", "--no-ext-diff", "-M", *options, f"{base}...{head}", "--")
+
+    async def commit_tree(self, tree: str, parents: tuple[str, ...], message: str, env: dict[str, str]) -> str:
+        flags = tuple(part for parent in parents for part in ("-p", parent))
+        return (await self.run("commit-tree", tree, *flags, "-F", "-", stdin=message, env=env)).strip()
+
+    async def move(self, ref: str, new: str, old: str) -> None:
+        """Move a ref from `old` (empty: it isn't there yet) to `new`; GitFailed when it is elsewhere by now."""
+        await self.run("update-ref", ref, new, old or "0" * 40)
+
+    async def delete(self, ref: str) -> None:
+        await self.run("update-ref", "-d", ref)
+
+
+async def run_git(*args: str, stdin: str = "", env: dict[str, str] | None = None, cwd: Path | None = None) -> str:
+    """The output of git; GitFailed when its exit code is not 0. Killed when the caller is cancelled."""
+    process = await asyncio.create_subprocess_exec(
+        "git",
+        *args,
+        env=git_environment() | (env or {}),
+        cwd=cwd,
+        stdin=PIPE if stdin else DEVNULL,
+        stdout=PIPE,
+        stderr=PIPE,
+    )
+    try:
+        output, errors = await process.communicate(stdin.encode() if stdin else None)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    if process.returncode:
+        raise GitFailed(f"git {' '.join(args[:3])} …: {errors.decode(errors='replace').strip()}")
+    return output.decode(errors="replace")
+
+
+def _commit(record: str) -> Commit:
+    sha, parents, *people, message = record.split("\x00")
+    author, committer = Signature(*people[:3]), Signature(*people[3:])
+    return Commit(sha, tuple(parents.split()), author, committer, message.rstrip("\n"))

@@ -1,0 +1,245 @@
+"""What the forge keeps of one repository beside its git data: frozen values, written to one JSON file."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+RESERVED_OWNERS = frozenset({"api", "assets", "graphql", "rate_limit", "repos", "user"})
+"""First parts of paths that mean something else."""
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")]
+"""Of an owner or a repository; never begins with what git or a path would read as something else."""
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Stored(BaseModel):
+    """A frozen value; an unknown field in it is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class PullState(StrEnum):
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+class Pull(Stored):
+    number: int
+    id: int
+    title: str
+    body: str = ""
+    author: str
+    draft: bool = False
+    state: PullState = PullState.OPEN
+    head: str
+    """The branch, without refs/heads/."""
+    base: str
+    head_sha: str
+    """Follows the branch while the pull request is open, and stays where it was afterwards."""
+    base_sha: str
+    created_at: datetime
+    updated_at: datetime
+    closed_at: datetime | None = None
+    merged_at: datetime | None = None
+    merged_by: str | None = None
+    merge_commit_sha: str | None = None
+
+    @property
+    def is_open(self) -> bool:
+        return self.state is PullState.OPEN
+
+
+class ReviewState(StrEnum):
+    APPROVED = "APPROVED"
+    CHANGES_REQUESTED = "CHANGES_REQUESTED"
+    COMMENTED = "COMMENTED"
+    DISMISSED = "DISMISSED"
+
+
+class Review(Stored):
+    id: int
+    pull: int
+    """The number of its pull request."""
+    user: str
+    state: ReviewState
+    body: str
+    commit_id: str
+    submitted_at: datetime
+
+
+class ReviewComment(Stored):
+    """A comment on a line of the diff, or an answer to one."""
+
+    id: int
+    pull: int
+    review: int | None
+    user: str
+    path: str
+    line: int | None
+    body: str
+    commit_id: str
+    in_reply_to: int | None = None
+    created_at: datetime
+
+
+class Comment(Stored):
+    """A comment on the pull request as a whole (GitHub: issue comment)."""
+
+    id: int
+    pull: int
+    user: str
+    body: str
+    created_at: datetime
+
+
+class CheckStatus(StrEnum):
+    QUEUED = "queued"
+    IN_PROGRESS = "in_progress"
+    COMPLETED = "completed"
+
+
+class Conclusion(StrEnum):
+    SUCCESS = "success"
+    FAILURE = "failure"
+    NEUTRAL = "neutral"
+    CANCELLED = "cancelled"
+    SKIPPED = "skipped"
+    TIMED_OUT = "timed_out"
+    ACTION_REQUIRED = "action_required"
+
+
+FAILING = frozenset({Conclusion.FAILURE, Conclusion.CANCELLED, Conclusion.TIMED_OUT, Conclusion.ACTION_REQUIRED})
+
+
+class JobStep(Stored):
+    """A step of the job behind a check, as Actions shows it."""
+
+    name: str
+    conclusion: Conclusion = Conclusion.SUCCESS
+
+
+class Annotation(Stored):
+    path: str
+    start_line: int
+    end_line: int
+    annotation_level: str = "failure"
+    message: str
+    title: str = ""
+
+
+class Check(Stored):
+    """A check run; its id is the id of its job too, as with GitHub's Actions."""
+
+    id: int
+    head_sha: str
+    name: str
+    status: CheckStatus
+    conclusion: Conclusion | None
+    title: str = ""
+    summary: str = ""
+    text: str = ""
+    log: str = ""
+    steps: tuple[JobStep, ...] = ()
+    annotations: tuple[Annotation, ...] = ()
+    details_url: str = ""
+    """Empty: the page of its job on this forge."""
+    started_at: datetime
+    completed_at: datetime | None
+
+    @property
+    def failed(self) -> bool:
+        return self.conclusion in FAILING
+
+
+class StatusState(StrEnum):
+    PENDING = "pending"
+    SUCCESS = "success"
+    FAILURE = "failure"
+    ERROR = "error"
+
+
+class CommitStatus(Stored):
+    """A status of the older kind, which many CI systems still set."""
+
+    id: int
+    sha: str
+    context: str
+    state: StatusState
+    description: str = ""
+    target_url: str = ""
+    created_at: datetime
+
+
+class RepositoryRecord(Stored):
+    """Everything about a repository that is not in its git data."""
+
+    id: int
+    owner: Name
+    name: Name
+    description: str = ""
+    private: bool = False
+    default_branch: str = "main"
+    slow_mergeability: bool = False
+    """The first look at a new head or base answers `mergeable: null`, as GitHub does while it computes."""
+    created_at: datetime
+    last_id: int = 0
+    pulls: tuple[Pull, ...] = ()
+    """In order of their numbers."""
+    reviews: tuple[Review, ...] = ()
+    review_comments: tuple[ReviewComment, ...] = ()
+    comments: tuple[Comment, ...] = ()
+    checks: tuple[Check, ...] = ()
+    statuses: tuple[CommitStatus, ...] = ()
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.owner}/{self.name}"
+
+    @property
+    def next_id(self) -> int:
+        """An id that nothing else on this forge has; whoever uses it raises `last_id`."""
+        return self.id * 1_000_000 + self.last_id + 1
+
+    def pull(self, number: int) -> Pull | None:
+        return next((each for each in self.pulls if each.number == number), None)
+
+    def with_pull(self, pull: Pull) -> RepositoryRecord:
+        """The same with a new pull request, or with a changed one in its old place."""
+        others = tuple(each for each in self.pulls if each.number != pull.number)
+        return self.with_changes(pulls=tuple(sorted((*others, pull), key=lambda each: each.number)))
+
+    def with_changes(self, **fields: object) -> RepositoryRecord:
+        return self.model_copy(update=fields)
+
+    def checks_of(self, sha: str) -> tuple[Check, ...]:
+        """The latest check run of each name."""
+        return tuple({each.name: each for each in self.checks if each.head_sha == sha}.values())
+
+    def statuses_of(self, sha: str) -> tuple[CommitStatus, ...]:
+        """The latest status of each context."""
+        return tuple({each.context: each for each in self.statuses if each.sha == sha}.values())
+
+
+class Account(Stored):
+    """Who a token speaks for, and what it may do."""
+
+    token: str
+    login: str
+    scopes: tuple[str, ...] = ("repo",)
+    """As `X-OAuth-Scopes` names them."""
+    write: bool = True
+    """May push and change; without it the token reads only."""
+
+
+class ForgeRecord(Stored):
+    """What is not of one repository."""
+
+    accounts: tuple[Account, ...] = ()
+    last_repository: int = 0

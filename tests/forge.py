@@ -1,0 +1,183 @@
+"""The fake forge for tests: a process of its own in a folder, and a typed client of its control API.
+
+    async with forge_under_test(tmp_path / "forge") as forge:
+        repository = await forge.make_repository("acme", "shop", source=origin)   # or empty
+        …push to repository.clone_url with forge.token as password, open a pull request over forge.api_url…
+        await forge.set_check("acme/shop", ref="my-branch", name="test", conclusion="failure", log="1 failed")
+        await forge.review("acme/shop", 1, user="ann", state="CHANGES_REQUESTED", body="Please rename it.")
+        await forge.fail("rate_limit", method="POST", path=r"/pulls$", times=2, seconds=30)
+        await forge.restart()                                                      # killed; same port, same state
+        assert len(await forge.requests(method="POST", path=r"/pulls$")) == 1
+
+`forge.url` is where people look, `forge.api_url` GitHub's REST API (Enterprise's prefix; the root answers too),
+`forge.token` may do everything as `makima`, `forge.add_token` makes others. Everything else a test wants of the forge
+it does as a user would: git for pushes of people, REST by `forge.rest()` for merging.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+from pydantic import TypeAdapter
+
+from stack.forge.failures import FailureKind
+from stack.forge.received import ReceivedRequest
+
+_READY_WITHIN = 20.0  # seconds
+_REQUESTS = TypeAdapter(list[ReceivedRequest])
+
+
+@dataclass(frozen=True)
+class ForgeRepository:
+    """A repository on the forge."""
+
+    full_name: str
+    clone_url: str
+    """http, without credentials."""
+    path: Path
+    """The bare repository itself."""
+
+
+class ForgeUnderTest:
+    """A running forge; make it with `forge_under_test`."""
+
+    def __init__(self, folder: Path, unix_socket: Path | None) -> None:
+        self.folder = folder
+        self.unix_socket = unix_socket
+        self.url = ""
+        self._process: asyncio.subprocess.Process | None = None
+
+    @property
+    def api_url(self) -> str:
+        return f"{self.url}/api/v3"
+
+    @property
+    def token(self) -> str:
+        return (self.folder / "token").read_text().strip()
+
+    def url_with(self, repository: str, token: str | None = None) -> str:
+        """The clone URL of `owner/name` with a token in it, as a person's git would use it."""
+        return f"http://x-access-token:{token or self.token}@{self.url.removeprefix('http://')}/{repository}.git"
+
+    def rest(self, token: str | None = None) -> httpx.AsyncClient:
+        """A client of the REST API with these credentials (default: the forge's own; empty: none)."""
+        value = self.token if token is None else token
+        headers = {"Authorization": f"Bearer {value}"} if value else {}
+        return httpx.AsyncClient(base_url=self.api_url, headers=headers, timeout=20)
+
+    async def make_repository(
+        self, owner: str, name: str, *, source: Path | str | None = None, private: bool = False
+    ) -> ForgeRepository:
+        """Make a repository, empty or with what `source` holds."""
+        wanted = {"owner": owner, "name": name, "source": str(source) if source else None, "private": private}
+        made = await self._control("POST", "repos", wanted)
+        path = self.folder / "repositories" / owner / f"{name}.git"
+        return ForgeRepository(made["full_name"], made["clone_url"], path)
+
+    async def change_repository(self, repository: str, **changes: object) -> None:
+        """Change `private`, `default_branch` or `slow_mergeability`."""
+        await self._control("PATCH", f"repos/{repository}", changes)
+
+    async def add_token(self, token: str, login: str, *, scopes: Sequence[str] = ("repo",), write: bool = True) -> None:
+        await self._control("PUT", "tokens", {"token": token, "login": login, "scopes": list(scopes), "write": write})
+
+    async def remove_token(self, token: str) -> None:
+        await self._control("DELETE", "tokens", {"token": token})
+
+    async def set_check(self, repository: str, *, ref: str, name: str, **fields: object) -> dict[str, Any]:
+        """A check run of a branch or commit; further fields as in `stack.forge.control.NewCheck`; GitHub's shape."""
+        made: dict[str, Any] = await self._control(
+            "POST", f"repos/{repository}/checks", {"ref": ref, "name": name, **fields}
+        )
+        return made
+
+    async def set_status(self, repository: str, *, ref: str, context: str, state: str, **fields: object) -> None:
+        await self._control("POST", f"repos/{repository}/statuses", {"ref": ref, "context": context, "state": state}
+                            | fields)  # fmt: skip
+
+    async def review(
+        self, repository: str, number: int, *, user: str, state: str, body: str = "",
+        comments: Sequence[dict[str, object]] = (),
+    ) -> dict[str, Any]:  # fmt: skip
+        """A review (`APPROVED`, `CHANGES_REQUESTED`, `COMMENTED`) with remarks `{path, line, body}`; GitHub's shape."""
+        fields = {"user": user, "state": state, "body": body, "comments": list(comments)}
+        made: dict[str, Any] = await self._control("POST", f"repos/{repository}/pulls/{number}/reviews", fields)
+        return made
+
+    async def remark(
+        self, repository: str, number: int, *, user: str, path: str, body: str, line: int | None = None
+    ) -> dict[str, Any]:
+        """A comment on a line, by a person; GitHub's shape."""
+        fields = {"user": user, "path": path, "line": line, "body": body}
+        made: dict[str, Any] = await self._control("POST", f"repos/{repository}/pulls/{number}/remarks", fields)
+        return made
+
+    async def comment(self, repository: str, number: int, *, user: str, body: str) -> dict[str, Any]:
+        """A comment on the pull request as a whole, by a person; GitHub's shape."""
+        made: dict[str, Any] = await self._control(
+            "POST", f"repos/{repository}/pulls/{number}/comments", {"user": user, "body": body}
+        )
+        return made
+
+    async def fail(self, kind: FailureKind | str, **order: object) -> None:
+        """The next requests fail: `kind` and fields as in `stack.forge.failures.FailureOrder`."""
+        await self._control("POST", "failures", {"kind": FailureKind(kind).value, **order})
+
+    async def clear_failures(self) -> None:
+        await self._control("DELETE", "failures")
+
+    async def requests(self, *, method: str = ".*", path: str = "") -> list[ReceivedRequest]:
+        """What was received since the start or `forget_requests`, matched as failures are."""
+        received = _REQUESTS.validate_python(await self._control("GET", "requests"))
+        return [each for each in received if re.fullmatch(method, each.method) and re.search(path, each.path)]
+
+    async def forget_requests(self) -> None:
+        await self._control("DELETE", "requests")
+
+    async def restart(self) -> None:
+        """Kill the forge and start it again on the same port."""
+        await self.kill()
+        await self.start(int(self.url.rpartition(":")[2]))
+
+    async def kill(self) -> None:
+        assert self._process is not None
+        if self._process.returncode is None:
+            self._process.kill()
+        await self._process.wait()
+
+    async def start(self, port: int = 0) -> None:
+        extra = ("--unix-socket", str(self.unix_socket)) if self.unix_socket else ()
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "stack.forge", "--data", str(self.folder), "--port", str(port), *extra,
+            stdout=asyncio.subprocess.PIPE, process_group=0, env={**os.environ, "PYTHONSAFEPATH": "1"},
+        )  # fmt: skip
+        assert self._process.stdout is not None
+        line = await asyncio.wait_for(self._process.stdout.readline(), _READY_WITHIN)
+        self.url = line.decode().removeprefix("forge:").strip()
+        assert self.url, "the forge ended before it listened"
+
+    async def _control(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        async with httpx.AsyncClient(headers={"Authorization": f"Bearer {self.token}"}, timeout=60) as client:
+            answer = await client.request(method, f"{self.url}/_control/{path}", json=body)
+        assert answer.is_success, answer.text
+        return answer.json() if answer.content else None
+
+
+@asynccontextmanager
+async def forge_under_test(folder: Path, *, unix_socket: Path | None = None) -> AsyncIterator[ForgeUnderTest]:
+    """Run a forge on a free port; its state lies in `folder`, which is made if it is missing."""
+    forge = ForgeUnderTest(folder, unix_socket)
+    await forge.start()
+    try:
+        yield forge
+    finally:
+        await forge.kill()
