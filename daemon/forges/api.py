@@ -12,7 +12,14 @@ from typing import TypeVar
 
 import httpx
 from pydantic import BaseModel, SecretStr, TypeAdapter, ValidationError
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_before_delay, wait_exponential_jitter
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception_type,
+    stop_before_delay,
+    wait_exponential,
+    wait_random,
+)
 
 from daemon.forges.answers import Declined, Later, graph_trouble, later, refusal
 from daemon.forges.github_models import GraphAnswer
@@ -85,6 +92,7 @@ class Api:
         self._tokens = tokens
         self.host = tokens.host
         self.patience = patience
+        self._backoff = wait_exponential(patience.first, patience.longest) + wait_random(0, patience.first)
 
     async def get(self, path: str, etag: str = "") -> Page | None:
         """The answer; None where it is still the one that `etag` names. `path` may be a page's `following`."""
@@ -161,7 +169,10 @@ class Api:
             f'{self.host} does not answer as GitHub does ({where}: {first["msg"]}): check api in [forges."{self.host}"]'
         )
 
-    async def _patiently(self, attempt: Callable[[], Awaitable[Found]]) -> Found:
+    async def _patiently(self, call: Callable[[], Awaitable[Found]]) -> Found:
+        async def attempt() -> Found:  # tenacity waits for what is async by its own definition only
+            return await call()
+
         retrying = AsyncRetrying(
             retry=retry_if_exception_type(Later),
             wait=self._wait,
@@ -175,7 +186,7 @@ class Api:
         raise given_up
 
     def _wait(self, state: RetryCallState) -> float:
-        usual = wait_exponential_jitter(self.patience.first, self.patience.longest, jitter=self.patience.first)(state)
+        usual = self._backoff(state)
         late = state.outcome.exception() if state.outcome else None
         if not isinstance(late, Later) or late.until is None:
             return usual

@@ -13,7 +13,7 @@ from daemon.forges.api import Api
 from daemon.forges.github_bodies import DRAFT, READY, Mutation, NewComment, NewPull, PullChange
 from daemon.forges.github_findings import reply_mark
 from daemon.forges.github_look import Look
-from daemon.forges.github_models import Comment, Pull, Repository, Review, User
+from daemon.forges.github_models import Comment, Pull, Repository, User
 from daemon.forges.links import github_compare
 from daemon.forges.remembered import Remembered
 from domain.errors import ForgeRefused
@@ -24,6 +24,10 @@ PULLS = TypeAdapter(tuple[Pull, ...])
 COMMENTS = TypeAdapter(tuple[Comment, ...])
 TITLE_LIMIT = 256
 """Characters that GitHub takes."""
+
+AT_A_LINE, BELOW = "comment", "talk"
+_SAID_AT = {AT_A_LINE: "/pulls/{}/comments", BELOW: "/issues/{}/comments", "review": "/pulls/{}/reviews"}
+"""Kind of finding → where its comment is listed."""
 
 logger = logging.getLogger(__name__)
 
@@ -73,12 +77,19 @@ class GitHub:
 
     async def reply(self, known: PullRequest, reply: Reply) -> None:
         kind, _, number = reply.comment.rpartition(":")
-        if not number.isdecimal():
-            raise ForgeRefused(f"{self._api.host}: {reply.comment[:80]!r} is no comment that can be answered")
-        if kind in ("", "comment"):
-            await self._reply_at_the_line(known, reply, int(number))
+        among = _SAID_AT.get(kind or AT_A_LINE)
+        if among is None or not number.isdecimal():
+            raise ForgeRefused(f"{self._api.host}: {reply.comment!r} is no comment that can be answered")
+        said = await self._comments(await self._path(among.format(known.number)))
+        asked = next((each for each in said if each.id == int(number)), None)
+        if asked is None:
+            return  # deleted meanwhile
+        if among == _SAID_AT[AT_A_LINE]:
+            # An answer can be given to the first comment of a thread only.
+            await self._say(f"{among}/{asked.in_reply_to_id or asked.id}/replies", among, known, reply.text, reply)
         else:
-            await self._reply_below(known, reply, kind, int(number))
+            below = _SAID_AT[BELOW]
+            await self._say(below, below, known, f"About {asked.html_url}:\n\n{reply.text}", reply)
 
     def compare_url(self, branch: str, base: str) -> str:
         return github_compare(self._api.host, self._name, branch, base)
@@ -119,31 +130,14 @@ class GitHub:
             logger.warning("%s", declined)
         return pull
 
-    async def _reply_at_the_line(self, known: PullRequest, reply: Reply, number: int) -> None:
-        path = await self._path(f"/pulls/{known.number}/comments")
-        # An answer can be given to the first comment of a thread only.
-        asked = next((each for each in await self._comments(path) if each.id == number), None)
-        if asked is None:
-            return
-        body = NewComment(body=f"{reply.text}\n\n{reply_mark(reply.comment)}")
-        await self._say(f"{path}/{asked.in_reply_to_id or asked.id}/replies", body, path, reply)
+    async def _say(self, to: str, among: str, known: PullRequest, text: str, reply: Reply) -> None:
+        mark = reply_mark(reply.comment)
+        path, look_at = await self._path(to.format(known.number)), await self._path(among.format(known.number))
 
-    async def _reply_below(self, known: PullRequest, reply: Reply, kind: str, number: int) -> None:
-        path = await self._path(f"/issues/{known.number}/comments")
-        if kind == "review":
-            review = await self._api.read(await self._path(f"/pulls/{known.number}/reviews/{number}"), Review)
-            url = review.html_url
-        else:
-            url = next((each.html_url for each in await self._comments(path) if each.id == number), "")
-        about = f"About {url}:\n\n" if url else ""
-        await self._say(path, NewComment(body=f"{about}{reply.text}\n\n{reply_mark(reply.comment)}"), path, reply)
-
-    async def _say(self, path: str, body: NewComment, among: str, reply: Reply) -> None:
         async def said() -> Comment | None:
-            mark = reply_mark(reply.comment)
-            return next((each for each in await self._comments(among) if mark in (each.body or "")), None)
+            return next((each for each in await self._comments(look_at) if mark in (each.body or "")), None)
 
-        await self._api.post_once(path, body, Comment, said)
+        await self._api.post_once(path, NewComment(body=f"{text}\n\n{mark}"), Comment, said)
 
     async def _comments(self, path: str) -> list[Comment]:
         pages = await Remembered(self._api, {}).pages(path, COMMENTS)
