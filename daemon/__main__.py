@@ -20,6 +20,7 @@ from activities.planning import PlanningActivities
 from activities.steps import StepActivities
 from daemon import keeper
 from daemon.commands import House, build_app
+from daemon.forges.registry import Forges
 from daemon.home import Home, masker_of, open_home
 from daemon.log_sender import LogBacklog
 from daemon.recovery import rescue, settle
@@ -65,6 +66,7 @@ def build_runner(
     """The daemon's own git, caches and agents behind the port of the activities."""
     own = home.own
     hold = environment.test_hold_after_outcome
+    masker = masker_of(own, os.environ)
     machine = Machine(
         name=own.name,
         owner=settings.owner,
@@ -78,8 +80,9 @@ def build_runner(
         max_task_memory=own.max_task_memory_mb * MEGABYTE,
         after_outcome=(lambda: hold_for_ever(hold)) if hold else nothing_more,
         copy_files=own.copy_files,
-        masker=masker_of(own, os.environ),
+        masker=masker,
         backlog=backlog,
+        forges=Forges(own.forges, os.environ, masker.learn),
     )
     return Runner(machine)
 

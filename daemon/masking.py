@@ -76,9 +76,14 @@ class Masker:
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         """`secrets` are values such as those of `secrets_of`; shorter than 8 characters they are left out."""
-        known = {form for secret in secrets for form in _forms(secret)}
+        self._forms: set[str] = set()
+        self.learn(*secrets)
+
+    def learn(self, *secrets: str) -> None:
+        """Know further ones from now on, also in texts that have begun."""
+        self._forms |= {form for secret in secrets for form in _forms(secret)}
         # The longest first: of two that begin alike the shorter one would leave the rest readable.
-        ordered = sorted(known, key=lambda form: (-len(form), form))
+        ordered = sorted(self._forms, key=lambda form: (-len(form), form))
         self._known = re.compile("|".join(map(re.escape, ordered))) if ordered else None
         self.overlap = max(OVERLAP, len(ordered[0]) if ordered else 0)
 

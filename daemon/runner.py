@@ -21,6 +21,7 @@ from daemon.copied_files import CopiedFile, chosen
 from daemon.delivering import Publisher
 from daemon.delivery_note import mark_alive
 from daemon.environment import GitIdentity
+from daemon.forges.registry import Forges
 from daemon.handing_over import with_handover
 from daemon.log_sender import LogBacklog
 from daemon.masking import Masker, masked_outcome
@@ -72,6 +73,8 @@ class Machine:
     masker: Masker = field(default_factory=Masker)
     backlog: LogBacklog | None = None
     """Takes what is left of a log at the end of its task; without one the next daemon sends it."""
+    forges: Forges = field(default_factory=Forges)
+    """Where pull requests are opened; by default none is known."""
 
 
 class Runner:

@@ -16,8 +16,8 @@ from domain.tolerant import Tolerant
 class Reply(Tolerant):
     """An answer to a review comment that a fix step has dealt with; posted once, after the push."""
 
-    comment: str
-    """The comment's id, as the forge gave it."""
+    comment: Annotated[str, Field(pattern=r"^([a-z]+:)?[A-Za-z0-9_-]{1,100}$")]
+    """The finding's id."""
     text: Annotated[str, Field(max_length=4096)]
 
 
@@ -34,6 +34,11 @@ class PullRequestWanted(Tolerant):
     """The branches for the first, second, … pull request of the directive, starting with the known one's version:
     where that is found merged or closed, the next takes its place. At least two."""
     replies: tuple[Reply, ...] = ()
+
+    def version_of(self, branch: str) -> int:
+        """Which of the directive's pull requests the one of `branch` is."""
+        first = self.known.version if self.known else 1
+        return first + (self.branches.index(branch) if branch in self.branches else 0)
 
 
 class Shipped(Tolerant):
@@ -76,7 +81,8 @@ class Finding(Tolerant):
     """Something about a pull request that asks for work."""
 
     id: Annotated[str, Field(min_length=1, max_length=200)]
-    """The same finding has the same id: `check:<run id>`, `comment:<id>`, `review:<id>`, `conflict:<head>:<base>`."""
+    """The same finding has the same id: `check:<run id>`, `status:<id>`, `comment:<id>` (at a line), `talk:<id>` (below
+    the pull request), `review:<id>`, `conflict:<head>:<base>`."""
     kind: FindingKind
     title: Annotated[str, Field(max_length=300)]
     """The check's name with the step that failed; the comment's author and place; what has to be done."""
