@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -119,7 +120,8 @@ async def test_a_way_to_another_host_is_not_gone_and_the_token_stays_here() -> N
 
 
 @pytest.mark.rule("7.5")
-async def test_a_log_at_another_host_is_read_without_the_token() -> None:
+async def test_a_log_at_another_host_is_read_without_the_token(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
     check = {"id": 5, "name": "test", "status": "completed", "conclusion": "failure", "app": {"slug": "github-actions"}}
     async with serving() as server, serving() as store, github_at(server) as github:
         repository = "/repos/new/shop"
@@ -140,6 +142,7 @@ async def test_a_log_at_another_host_is_read_without_the_token() -> None:
         assert found.text.endswith("##[error]broken")
         assert len(found.text) <= 16 * 1024
         assert store.asked == [("GET", "/log", "")]
+        assert "sig=" not in caplog.text, "who reads a signed address can read what it signs"
 
 
 async def test_what_is_no_github_is_refused_with_the_setting_to_check() -> None:
