@@ -6,15 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from daemon.git_config import (
-    OWN_SETTINGS,
-    Entry,
-    credentialed_environment,
-    has_credential_helper,
-    plain_environment,
-    rendered,
-    taken_over,
-)
+from daemon.git_config import OWN_SETTINGS, Entry, credentialed_environment, plain_environment, rendered, taken_over
 from daemon.process import Finished, run
 from domain.errors import GitError, SettingsError
 
@@ -45,7 +37,7 @@ class Git:
         helpers: Mapping[str, str] | None = None,
     ) -> None:
         """`home` holds the two configurations that `prepare` writes; `environ` is the daemon's environment; `helpers`
-        (https://host → credential helper) are used where the machine's owner has set none.
+        (https://host → credential helper) are asked where those of the machine's owner know nothing.
         """
         self.home = home
         self.allow_local = allow_local
@@ -60,8 +52,7 @@ class Git:
         """Write the configurations anew from the machine's; raises SettingsError where git is missing."""
         self.home.mkdir(parents=True, exist_ok=True)
         kept = taken_over(await self._machine_configuration())
-        helpers = (item for item in self._helpers.items() if not has_credential_helper(kept, item[0]))
-        added = (Entry(f"credential.{url}.helper", helper) for url, helper in helpers)
+        added = (Entry(f"credential.{url}.helper", helper) for url, helper in self._helpers.items())
         self._own_config.touch(mode=0o600)  # a rewrite may hold a token
         self._own_config.write_text(rendered((*OWN_SETTINGS, *kept, *added)), errors="surrogateescape")
         self._plain_config.write_text(rendered(OWN_SETTINGS))

@@ -53,15 +53,6 @@ def taken_over(listing: bytes) -> tuple[Entry, ...]:
     return tuple(entry for entry in entries if TAKEN_OVER.fullmatch(entry.key))
 
 
-def has_credential_helper(entries: Iterable[Entry], url: str) -> bool:
-    """Whether the machine's owner has said where credentials for `url` (https://host, without a path) come from: for
-    all addresses, for this one, or for a repository there.
-    """
-    keys = (entry.key for entry in entries if entry.value and entry.key.lower().endswith(".helper"))
-    places = (key[len("credential.") : -len(".helper")] for key in keys if key.lower().startswith("credential."))
-    return any(not place or place == url or place.startswith(f"{url}/") for place in places)
-
-
 def rendered(entries: Iterable[Entry]) -> str:
     """The entries as the text of a configuration file."""
     return "".join(f"{_section(entry.key)}\n\t{_assignment(entry)}\n" for entry in entries)

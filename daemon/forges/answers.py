@@ -20,8 +20,8 @@ LONGEST_WAIT = timedelta(hours=2)
 """Whatever a header says, asking again after it does no harm: limits are counted by the hour."""
 _SHOWN = 300
 _NEEDED = (
-    "access to this repository: the scope repo, or the permissions contents=write, pull_requests=write, issues=write, "
-    "checks=read, statuses=read and actions=read"
+    "access to this repository: the scope repo, or the permissions contents=write, pull_requests=write, statuses=read "
+    "and actions=read"
 )
 
 

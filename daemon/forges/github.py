@@ -51,7 +51,8 @@ class GitHub:
 
     async def read(self, known: PullRequest) -> PullRequest:
         if not known.number:
-            return await self.find(known.branch, known.base) or known
+            found = await self.find(known.branch, known.base)
+            return found.model_copy(update={"version": known.version}) if found else known
         pull = await self._api.read(await self._path(f"/pulls/{known.number}"), Pull)
         return _as_pull_request(pull, known.version)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from daemon.forges.github_models import CheckRun, Comment, Job, Pull, Review, Status, User
+from daemon.forges.github_models import CheckRun, Comment, Job, Pull, Review, Status, User, WorkflowRun
 from domain.pull_requests import Finding, FindingKind
 
 TEXT_LIMIT = 16 * 1024
@@ -18,7 +18,7 @@ MARK = "<!-- makima:"
 
 _FAILED = frozenset({"failure", "timed_out", "startup_failure"})
 _FAILED_STATES = frozenset({"failure", "error"})
-_ACTIONS = "github-actions"
+ACTIONS = "github-actions"
 _TIME = re.compile(r"^\ufeff?\d{4}-\d\d-\d\dT[\d:.]+Z ", re.MULTILINE)
 _ERROR = "##[error]"
 
@@ -28,14 +28,14 @@ def reply_mark(comment: str) -> str:
     return f"{MARK}reply:{comment} -->"
 
 
-def has_failed(run: CheckRun) -> bool:
+def has_failed(run: CheckRun | WorkflowRun) -> bool:
     """Only what is over counts; a cancelled check, or one that waits for a person, is no work for us."""
     return run.status == "completed" and run.conclusion in _FAILED
 
 
 def is_job(run: CheckRun) -> bool:
     """Whether it is a job of GitHub Actions, which has steps and a log."""
-    return run.app is not None and run.app.slug == _ACTIONS
+    return run.app is not None and run.app.slug == ACTIONS
 
 
 def failed_step(job: Job) -> str:

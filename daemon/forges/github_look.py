@@ -12,7 +12,19 @@ from pydantic import TypeAdapter
 from daemon.forges import github_findings as findings
 from daemon.forges.answers import Declined
 from daemon.forges.api import Api
-from daemon.forges.github_models import CheckRun, CheckRuns, CombinedStatus, Comment, Job, Pull, Ref, Review
+from daemon.forges.github_models import (
+    App,
+    CheckRun,
+    CheckRuns,
+    CombinedStatus,
+    Comment,
+    Job,
+    Jobs,
+    Pull,
+    Ref,
+    Review,
+    WorkflowRuns,
+)
 from daemon.forges.remembered import Remembered
 from domain.models import PullRequest
 from domain.pull_requests import Finding, Sighting
@@ -22,6 +34,8 @@ Entry = TypeVar("Entry", Review, Comment)
 PULL = TypeAdapter(Pull)
 REF = TypeAdapter(Ref)
 CHECK_RUNS = TypeAdapter(CheckRuns)
+JOBS = TypeAdapter(Jobs)
+WORKFLOW_RUNS = TypeAdapter(WorkflowRuns)
 STATUSES = TypeAdapter(CombinedStatus)
 REVIEWS = TypeAdapter(tuple[Review, ...])
 COMMENTS = TypeAdapter(tuple[Comment, ...])
@@ -76,11 +90,28 @@ class Look:
         )
 
     async def _failures(self, sha: str) -> list[Finding]:
-        runs = await self._remembered.pages(f"{self._path}/commits/{sha}/check-runs", CHECK_RUNS)
-        failed = [run for page in runs for run in page.check_runs if findings.has_failed(run)]
+        failed = [run for run in await self._runs(sha) if findings.has_failed(run)]
         statuses = await self._remembered.pages(f"{self._path}/commits/{sha}/status", STATUSES)
         found = [await self._check(run) for run in failed]
         return found + findings.status_findings(status for page in statuses for status in page.statuses)
+
+    async def _runs(self, sha: str) -> list[CheckRun]:
+        """All check runs; those of Actions alone for a fine-grained token, which can't be given the right to others."""
+        try:
+            pages = await self._remembered.pages(f"{self._path}/commits/{sha}/check-runs", CHECK_RUNS)
+        except Declined as declined:
+            if declined.status not in _NOT_SHOWN:
+                raise
+            return await self._failed_jobs(sha)
+        return [run for page in pages for run in page.check_runs]
+
+    async def _failed_jobs(self, sha: str) -> list[CheckRun]:
+        actions = f"{self._path}/actions/runs"
+        runs = await self._remembered.pages(f"{actions}?head_sha={sha}", WORKFLOW_RUNS)
+        failed = [run.id for page in runs for run in page.workflow_runs if findings.has_failed(run)]
+        pages = [page for run in failed for page in await self._remembered.pages(f"{actions}/{run}/jobs", JOBS)]
+        of_actions = {"app": App(slug=findings.ACTIONS)}
+        return [job.model_copy(update=of_actions) for page in pages for job in page.jobs]
 
     async def _check(self, run: CheckRun) -> Finding:
         key = f"check:{run.id}"  # a log is long, and doesn't change any more

@@ -116,7 +116,25 @@ class JobStep(Tolerant):
 
 
 class Job(Tolerant):
+    """A job of Actions."""
+
     steps: tuple[JobStep, ...] = ()
+
+
+class Jobs(Tolerant):
+    """Those of one workflow run; a job's id is that of its check run, too."""
+
+    jobs: tuple[CheckRun, ...]
+
+
+class WorkflowRun(Tolerant):
+    id: int
+    status: str
+    conclusion: str | None = None
+
+
+class WorkflowRuns(Tolerant):
+    workflow_runs: tuple[WorkflowRun, ...]
 
 
 class Review(Tolerant):

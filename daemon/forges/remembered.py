@@ -29,7 +29,7 @@ class Remembered:
     async def pages(self, path: str, adapter: TypeAdapter[Found]) -> list[Found]:
         """The answers of all pages, of at most 2,000 entries."""
         found: list[Found] = []
-        following = f"{path}?{PAGE}"
+        following = f"{path}{'&' if '?' in path else '?'}{PAGE}"
         while following and len(found) < MOST_PAGES:
             page, following = await self._page(following, adapter)
             found.append(page)

@@ -123,15 +123,22 @@ async def test_the_same_token_serves_git_and_is_written_nowhere(site: Site, tmp_
 
 
 @pytest.mark.rule("6.2")
-async def test_a_credential_helper_of_the_machines_owner_goes_first(site: Site, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("answer", "is_theirs"), [("echo username=me; echo password=wrong;:", True), (":", False)])
+async def test_the_credential_helper_of_the_machines_owner_goes_first(
+    site: Site, tmp_path: Path, answer: str, is_theirs: bool
+) -> None:
     await site.forge.change_repository(site.name, private=True)
     environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "GIT_CONFIG_NOSYSTEM": "1", "T": site.forge.token}
     helpers = credential_helpers({site.forge.url.removeprefix("http://"): ForgeSettings(token_env="T")}, has_gh=False)
-    (tmp_path / ".gitconfig").write_text('[credential]\n\thelper = "!echo username=me; echo password=wrong;:"\n')
+    (tmp_path / ".gitconfig").write_text(f'[credential]\n\thelper = "!{answer}"\n')
     git = Git(tmp_path / "daemon", environ, allow_local=False, helpers=helpers)
     await git.prepare()
-    with pytest.raises(RepositoryError):
-        await (await Repositories(git, tmp_path / "caches").at(site.repository.clone_url)).fetch()
+    cache = await Repositories(git, tmp_path / "caches").at(site.repository.clone_url)
+    if is_theirs:
+        with pytest.raises(RepositoryError):
+            await cache.fetch()
+    else:
+        await cache.fetch()
 
 
 async def test_without_an_api_nothing_is_opened_and_the_link_is_told() -> None:

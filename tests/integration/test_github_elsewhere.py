@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -119,7 +120,8 @@ async def test_a_way_to_another_host_is_not_gone_and_the_token_stays_here() -> N
 
 
 @pytest.mark.rule("7.5")
-async def test_a_log_at_another_host_is_read_without_the_token() -> None:
+async def test_a_log_at_another_host_is_read_without_the_token(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
     check = {"id": 5, "name": "test", "status": "completed", "conclusion": "failure", "app": {"slug": "github-actions"}}
     async with serving() as server, serving() as store, github_at(server) as github:
         repository = "/repos/new/shop"
@@ -140,6 +142,35 @@ async def test_a_log_at_another_host_is_read_without_the_token() -> None:
         assert found.text.endswith("##[error]broken")
         assert len(found.text) <= 16 * 1024
         assert store.asked == [("GET", "/log", "")]
+        assert "sig=" not in caplog.text, "who reads a signed address can read what it signs"
+
+
+@pytest.mark.rule("7.5")
+async def test_a_token_that_may_not_see_checks_sees_those_of_actions() -> None:
+    over = {"status": "completed", "conclusion": "failure"}
+    runs = [{"id": 3, **over}, {"id": 4, "status": "completed", "conclusion": "success"}]
+    async with serving() as server, github_at(server) as github:
+        repository = "/repos/new/shop"
+        answers = {
+            "/repos/team/shop": {"full_name": "new/shop"},
+            f"{repository}/pulls/1": pull(server),
+            f"{repository}/git/ref/heads/main": {"object": {"sha": "2" * 40}},
+            f"{repository}/commits/{'1' * 40}/status": {"statuses": []},
+            f"{repository}/actions/runs": {"workflow_runs": runs},
+            f"{repository}/actions/runs/3/jobs": {"jobs": [{"id": 5, "name": "test", **over}]},
+            f"{repository}/actions/jobs/5": {"steps": [{"name": "Run tests", "conclusion": "failure"}]},
+            **{f"{repository}/{kind}/1/comments": [] for kind in ("pulls", "issues")},
+            f"{repository}/pulls/1/reviews": [],
+            "/user": {"login": "makima"},
+        }
+        server.answers = {path: _answering(content) for path, content in answers.items()}
+        server.answers[f"{repository}/commits/{'1' * 40}/check-runs"] = lambda _: JSONResponse({}, 403)
+        (found,) = (await github.look(KNOWN, {})).findings
+        assert (found.id, found.title) == ("check:5", "test: Run tests")
+
+
+def _answering(content: object) -> Answerer:
+    return lambda _: JSONResponse(content)
 
 
 async def test_what_is_no_github_is_refused_with_the_setting_to_check() -> None:
