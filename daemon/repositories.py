@@ -146,6 +146,11 @@ class RepositoryCache:
         found = await self.local("merge-base", "--independent", *(commit_id(commit) for commit in commits))
         return frozenset(found.text.splitlines())
 
+    async def holds(self, head: str, commit: str) -> bool:
+        """Whether `head` holds `commit`; a commit that isn't here is in nothing."""
+        asked = await self.local("merge-base", "--is-ancestor", commit_id(commit), commit_id(head), also=(1, 128))
+        return asked.exit_code == 0
+
     async def take(self, worktree: Path, commit: str) -> None:
         """Fetch `commit` with its history from a worktree that an agent may have changed (SPEC 6.2).
 

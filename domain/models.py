@@ -142,6 +142,8 @@ class Work(Value):
     files_changed: Annotated[int, Field(ge=0)] = 0
     replaces: str = ""
     """Where the branch was on the remote when the work began; empty: nowhere. The push's lease (SPEC 6.8)."""
+    verified: tuple[str, ...] = ()
+    """The verify commands that succeeded at `head` (SPEC 6.5)."""
 
 
 class Memory(Value):

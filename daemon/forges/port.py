@@ -6,6 +6,15 @@ from typing import Protocol
 
 from domain.models import PullRequest
 from domain.pull_requests import PullRequestWanted, Reply, Sighting
+from domain.repository_url import RepositoryUrl
+
+
+class ForgesByUrl(Protocol):
+    """The forges that repositories are at."""
+
+    async def at(self, url: RepositoryUrl) -> Forge:
+        """The one of the repository at `url`; ForgeRefused where there should be a token and isn't."""
+        ...
 
 
 class Forge(Protocol):
