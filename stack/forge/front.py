@@ -81,6 +81,8 @@ class Front:
     async def _fail(self, order: FailureOrder, exchange: _Exchange, receive: Receive, send: Send) -> None:
         if order.acts:
             await self._app(exchange.scope, receive, _into_the_void)
+        else:
+            await _drain(receive)
         match order.kind:
             case FailureKind.ACTED_THEN_SILENT | FailureKind.SILENT:
                 self._note(exchange, order)  # now: who asks what was received must not wait for the time-out
@@ -139,6 +141,12 @@ class Front:
             status=exchange.status,
             failure=order.kind.value if order else "",
         )
+
+
+async def _drain(receive: Receive) -> None:
+    """Take the whole request: a client that is still sending would see a broken connection in place of the answer."""
+    while (await receive()).get("more_body", False):
+        pass
 
 
 async def _into_the_void(message: Message) -> None:
