@@ -190,6 +190,7 @@ async def test_an_answer_that_has_not_changed_is_not_sent_again(shop: Shop, clie
     assert (second.status_code, second.content) == (304, b"")
     remaining = [int(each.headers["X-RateLimit-Remaining"]) for each in (first, second)]
     assert remaining[0] == remaining[1]  # GitHub counts it not
+    assert (await client.get("/rate_limit")).json()["rate"]["remaining"] == remaining[1]
     assert first.headers["X-OAuth-Scopes"] == "repo"
     await shop.ann.commit("feature", {"a": "2\n"})
     assert (await client.get(path, headers=known)).status_code == 200
