@@ -146,10 +146,10 @@ class Runner:
         async with _cleaned(workspace, saver), log.sending(), saver.saving(command.checkpoint_every.total_seconds()):
             files = chosen(machine.copy_files, command.repository)
             work = AgentWork(command, cache, workspace, agent, pulse, log, saver, machine.max_task_memory, files)
-            async with Conversation(workspace.folder.path, delivery).going_on():
+            async with Conversation(workspace.folder.path, delivery, machine.masker).going_on():
                 outcome = await work.outcome()
             pulse.phase = PUBLISHING
-            outcome = await with_handover(outcome, command, workspace.folder, machine.core)
+            outcome = await with_handover(outcome, command, workspace.folder, machine.core, machine.masker)
             outcome = masked_outcome(outcome, machine.masker)
             usage = Usage(seconds=round(time.monotonic() - began, 3))
             outcome = outcome.model_copy(update={"usage": usage, "warnings": (*outcome.warnings, *saver.warnings)})
