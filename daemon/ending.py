@@ -60,9 +60,9 @@ class Ending:
 
     async def _told(self, work: AgentWork) -> Outcome:
         folder, saver = self.workspace.folder, self.saver
-        async with Conversation(folder.path, self.delivery).going_on():
+        async with Conversation(folder.path, self.delivery, self.masker).going_on():
             outcome = await work.outcome()
-        outcome = await with_handover(outcome, self.workspace.command, folder, self.core)
+        outcome = await with_handover(outcome, self.workspace.command, folder, self.core, self.masker)
         outcome = masked_outcome(outcome, self.masker)
         usage = Usage(seconds=round(time.monotonic() - self.began, 3))
         return outcome.model_copy(update={"usage": usage, "warnings": (*outcome.warnings, *saver.warnings)})

@@ -39,7 +39,7 @@ class Home:
 
     @property
     def housekeeper(self) -> Housekeeper:
-        return Housekeeper(self.tasks, self.repositories, self.own.keeping)
+        return Housekeeper(self.tasks, self.repositories, self.own.keeping, self.path / "restored")
 
     @property
     def house(self) -> House:

@@ -60,6 +60,8 @@ class DaemonSettings(BaseModel):
     keep_succeeded_hours: Annotated[float, Field(ge=0)] = 24
     """Worktrees stay for so long after a success, and then go once the remote has their work (SPEC 6.12)."""
     keep_failed_hours: Annotated[float, Field(ge=0)] = 7 * 24
+    keep_repositories_days: Annotated[float, Field(ge=0)] = 30
+    """The cache of a repository goes when nothing has used it for so long, and nothing borrows from it."""
     copy_files: tuple[CopiedFile, ...] = ()
     """Files of this machine for the worktrees of tasks, never committed (SPEC 6.5)."""
     sandbox: SandboxMode = SandboxMode.AUTO
@@ -85,7 +87,11 @@ class DaemonSettings(BaseModel):
 
     @property
     def keeping(self) -> Keeping:
-        return Keeping(timedelta(hours=self.keep_succeeded_hours), timedelta(hours=self.keep_failed_hours))
+        return Keeping(
+            timedelta(hours=self.keep_succeeded_hours),
+            timedelta(hours=self.keep_failed_hours),
+            timedelta(days=self.keep_repositories_days),
+        )
 
     def served(self) -> dict[str, ConfiguredAgent]:
         """Name → agent; SettingsError for a served name that no `[agents.NAME]` describes."""
