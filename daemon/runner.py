@@ -42,10 +42,10 @@ from domain.spawn_task import (
     Outcome,
     OutcomeStatus,
     SpawnTask,
-    Usage,
     failed,
     refuse_foreign,
 )
+from domain.usage import Usage
 
 PUBLISHING = "publishing"
 MEGABYTE = 1024 * 1024

@@ -14,6 +14,7 @@ from domain.models import (
     Directive,
     DirectiveStatus,
     Memory,
+    Merged,
     Proposal,
     PullRequest,
     Question,
@@ -22,6 +23,7 @@ from domain.models import (
     Task,
     Text,
 )
+from domain.shepherding import Shepherding
 from domain.spawn_task import Outcome
 from domain.value import Value
 
@@ -73,6 +75,8 @@ class DirectiveRow(Value):
     memories: dict[str, Memory] = {}
     questions: dict[UUID, Question] = {}
     pull_request: PullRequest | None
+    shepherding: Shepherding = Shepherding()
+    merged: Merged = Merged()
     answered: dict[str, Answer] = {}
 
 

@@ -51,6 +51,10 @@ class Timings(Value):
     """How long a chosen daemon may take to take up a task (DESIGN 10)."""
     checkpoint: timedelta = timedelta(minutes=2)
     """At most this much unfinished work is repeated (SPEC 6.7)."""
+    poll: timedelta = timedelta(seconds=60)
+    """Between the first looks at a pull request (SPEC 7.5)."""
+    poll_at_most: timedelta = timedelta(minutes=15)
+    """What that grows to while nothing happens."""
 
     @classmethod
     def fast(cls) -> Timings:
@@ -63,6 +67,8 @@ class Timings(Value):
             cannot_serve=timedelta(seconds=3),
             schedule_to_start=timedelta(seconds=5),
             checkpoint=timedelta(seconds=1),
+            poll=timedelta(seconds=1),
+            poll_at_most=timedelta(seconds=3),
         )
 
 
@@ -94,6 +100,16 @@ class Settings(Value):
     setup: tuple[str, ...] = ()
     verify: tuple[str, ...] = ()
     """Commands in place of those of `.makima.toml` at the base commit (SPEC 6.5)."""
+    pull_request: bool = True
+    """Open and update one where the daemon knows how; else the branch is pushed, nothing more (SPEC 7.4)."""
+    shepherd: bool = True
+    """Look after the pull request once it is open (SPEC 7.5)."""
+    shepherd_rounds: Annotated[int, Field(ge=0, le=20)] = 3
+    """Batches of fixes before an operator is asked."""
+    fixer: AgentChoice | None = None
+    """The agent that mends pull requests; None: the planner, else the one that does the steps."""
+    keep_branches: bool = False
+    """Leave the branches and refs of merged work on the remote."""
     rest_at_events: Annotated[int, Field(ge=100, le=40_000)] = 20_000
     """From so many history events on nothing new is started until the run has continued as new (DESIGN 6)."""
     timings: Timings = Timings()
