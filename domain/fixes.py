@@ -9,11 +9,9 @@ from domain import names
 from domain.models import PullRequest, State, Step
 from domain.plan import MAX_NAME
 from domain.pull_requests import Finding, FindingKind
-from domain.settings import AgentChoice, Settings
+from domain.settings import SHELL, AgentChoice, Settings
 from domain.shepherding import Fix
 
-SHELL = "shell"
-"""The agent for which a task plan is a script: it can't read one that is meant for a reader."""
 TEXT_SHOWN = 6 * 1024
 """Characters of a log's tail or a comment; its end, where programs say what is wrong."""
 PLAN_LIMIT = 32 * 1024

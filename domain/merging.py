@@ -24,6 +24,7 @@ def held_by(state: State, version: int) -> list[Step]:
 
 def fold_over(draft: Draft, former: PullRequest) -> None:
     """`former`, which was the directive's, was found merged or closed."""
+    draft.fact(former)
     _drop_fixes(draft)
     if former.state is PullRequestState.MERGED:
         _merged(draft, former)

@@ -87,6 +87,8 @@ class Facts(Value):
     revisions: tuple[GoalRevision, ...] = ()
     deliveries: tuple[DeliveryStarted, ...] = ()
     attempts: tuple[AttemptEnded, ...] = ()
+    pull_requests: tuple[PullRequest, ...] = ()
+    """Those that were found merged or closed."""
 
     def __add__(self, later: Facts) -> Facts:
         return Facts(
@@ -94,6 +96,7 @@ class Facts(Value):
             revisions=self.revisions + later.revisions,
             deliveries=self.deliveries + later.deliveries,
             attempts=self.attempts + later.attempts,
+            pull_requests=self.pull_requests + later.pull_requests,
         )
 
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from domain.value import Value
 
@@ -79,10 +79,14 @@ class Completion(StrEnum):
     ALL = "all"
 
 
+SHELL = "shell"
+"""The agent for which a task plan is a script: it can't read one that is meant for a reader."""
+
+
 class Settings(Value):
     """How a directive is run; fixed at its start."""
 
-    agent: AgentChoice = AgentChoice(name="shell")
+    agent: AgentChoice = AgentChoice(name=SHELL)
     planner: AgentChoice | None = None
     """None: the plan was given with the directive."""
     max_parallel_steps: Annotated[int, Field(ge=1, le=64)] = 8
@@ -113,3 +117,10 @@ class Settings(Value):
     rest_at_events: Annotated[int, Field(ge=100, le=40_000)] = 20_000
     """From so many history events on nothing new is started until the run has continued as new (DESIGN 6)."""
     timings: Timings = Timings()
+
+    @field_validator("fixer")
+    @classmethod
+    def _reads_what_others_write(cls, fixer: AgentChoice | None) -> AgentChoice | None:
+        if fixer and fixer.name == SHELL:
+            raise ValueError("the shell agent can't fix pull requests: it would run what logs and comments say")
+        return fixer

@@ -59,7 +59,7 @@ class QuestionView(Value):
 
     id: UUID
     task: str
-    """The name of the task that asks."""
+    """The name of the task that asks; empty where Makima itself does."""
     text: str
     choices: tuple[str, ...]
     context: str
@@ -134,7 +134,8 @@ def _proposal_view(state: State, proposal: Proposal) -> ProposalView:
 
 def _question_view(state: State, question: Question) -> QuestionView:
     shown = question.model_dump(include=set(QuestionView.model_fields) - {"task"})
-    return QuestionView(**shown, task=state.tasks[question.task].name)
+    task = state.tasks.get(question.task)
+    return QuestionView(**shown, task=task.name if task else "")
 
 
 def _task_label(name: str, round_: int) -> str:
