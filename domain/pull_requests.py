@@ -107,6 +107,19 @@ class Sighting(Tolerant):
     daemon: str = ""
 
 
+MOST_FINDINGS = 30
+"""That one sighting tells; the others are told by the next one, since they were not seen."""
+
+
+def news_of(watch: Watch, sighting: Sighting) -> Sighting | None:
+    """What of `sighting` the watcher doesn't know yet; None: nothing."""
+    known, seen = watch.pull_request, sighting.pull_request.model_copy(update={"version": watch.pull_request.version})
+    new = tuple(finding for finding in sighting.findings if finding.id not in watch.seen)[:MOST_FINDINGS]
+    if not new and (known.state, known.head, known.branch) == (seen.state, seen.head, seen.branch):
+        return None
+    return sighting.model_copy(update={"pull_request": seen, "findings": new})
+
+
 class Tidying(Tolerant):
     """What a merged pull request leaves on the remote: deleted where its commits are contained (SPEC 7.5)."""
 
