@@ -19,7 +19,7 @@ REPLY_SHOWN = 1_500
 SECTION_LIMIT = 20_000
 """Characters of a table or list: three of them and the goal fit."""
 
-_SPECIAL = re.compile(r"([\\`*_{}\[\]()<>|~!+\-=.])")
+_SPECIAL = re.compile(r"([\\`*_{}\[\]()<>|~!+\-=.#])")
 _LINKED = re.compile(r"([@#])(?=\w)")
 _ZERO_WIDTH = "&#8203;"
 """Keeps a forge from notifying @people and linking #numbers that a goal or a log happens to name."""

@@ -13,7 +13,6 @@ COUNT = {1: 0, 2: 9, 3: 5, 4: 5, 5: 8, 6: 13, 7: 5, 8: 3, 9: 3}
 
 NOT_SHOWN = {
     "5.6": "usage limits are known with the real coding agents",
-    "7.2": "pull requests",
 }
 
 
