@@ -17,6 +17,7 @@ from temporalio.worker import Worker
 
 from activities.completion import CompletionActivities
 from activities.planning import PlanningActivities
+from activities.pull_requests import PullRequestActivities
 from activities.steps import StepActivities
 from daemon import keeper
 from daemon.commands import House, build_app
@@ -26,6 +27,7 @@ from daemon.log_sender import LogBacklog
 from daemon.recovery import rescue, settle
 from daemon.runner import MEGABYTE, Machine, Runner, nothing_more
 from daemon.settings import DaemonSettings, load_daemon_settings
+from daemon.shepherding import PullRequestShepherd
 from daemon.slots import SharedSlots
 from daemon.stopping import STOP_WITHIN
 from daemon.temporal_core import TemporalCore
@@ -103,7 +105,11 @@ def build_workers(
     steps = StepActivities(runner, client, own.name)
     completion = CompletionActivities(runner, client, own.name)
     with_agents = (planning.plan_directive, steps.execute_step, completion.complete_directive)
-    without_agents = (planning.plan_directive,)
+    machine = runner.machine
+    shepherd = PullRequestActivities(
+        PullRequestShepherd(settings.owner, machine.repositories, machine.forges), own.name
+    )
+    without_agents = (planning.plan_directive, shepherd.watch_pull_request, shepherd.tidy_pull_request)
     build = partial(
         Worker,
         client,

@@ -11,7 +11,6 @@ from domain.models import (
     DirectiveStatus,
     Failure,
     FailureCategory,
-    PullRequest,
     Question,
     State,
     StepStatus,
@@ -19,10 +18,11 @@ from domain.models import (
     TaskKind,
     TaskStatus,
 )
-from domain.names import directive_branch
 from domain.planning import NoSteps, fold_plan
+from domain.pull_request_url import name_pull_request
 from domain.questions import ask
 from domain.record import AttemptEnded, DeliveryStarted
+from domain.shipping import fold_shipped
 from domain.spawn_task import MemoryChange, Outcome, OutcomeStatus, TaskStarted, cut
 
 KEPT_REPORT = 1024
@@ -54,7 +54,7 @@ def fold_outcome(state: State, dispatched: Task, outcome: Outcome, now: datetime
     task = state.tasks[dispatched.id]
     if not task.status.is_live or task.attempt != dispatched.attempt or outcome.task != task.id:
         return draft.change()
-    draft.task(task.id, daemon=outcome.daemon or task.daemon)
+    draft.task(task.id, daemon=outcome.daemon or task.daemon, usage=task.usage + outcome.usage)
     for change in outcome.memories:
         _remember(draft, task, change)
     if outcome.pull_request_url:
@@ -200,7 +200,7 @@ def _give_up(draft: Draft, task: Task, failure: Failure) -> None:
         if not draft.state.steps[task.step].status.is_finished:
             draft.step(task.step, status=StepStatus.FAILED, failure=failure)
             draft.event("step failed", failure.category, step=task.step)
-        if draft.state.directive.settings.fail_fast:
+        if draft.state.directive.settings.fail_fast and draft.state.steps[task.step].fix is None:
             _fail_fast(draft, task)
     elif task.kind is TaskKind.COMPLETION or task.generation == draft.state.generation:
         pause(draft, f"{task.name}: {failure.report}")
@@ -231,7 +231,7 @@ def _succeed(draft: Draft, task: Task, outcome: Outcome) -> None:
         case TaskKind.PLANNING | TaskKind.PREPARE:
             _plan(draft, task, outcome)
         case TaskKind.COMPLETION:
-            _ship(draft, task, outcome)
+            fold_shipped(draft, task, outcome)
 
 
 def _complete_step(draft: Draft, task: Task, outcome: Outcome) -> None:
@@ -247,27 +247,6 @@ def _complete_step(draft: Draft, task: Task, outcome: Outcome) -> None:
         blocked_by=(),
     )
     draft.event("step completed", outcome.summary, step=task.step, task=task.id)
-
-
-def name_pull_request(draft: Draft, url: str) -> None:
-    """Remember a pull request that was opened by hand or by an agent (SPEC 3.2, 8.2)."""
-    directive = draft.state.directive
-    known = draft.state.pull_request or PullRequest(
-        branch=directive_branch(directive.text.title, directive.id), head="", base=directive.base_branch
-    )
-    draft.set(pull_request=known.model_copy(update={"url": url}))
-    draft.event("pull request set", url)
-
-
-def _ship(draft: Draft, task: Task, outcome: Outcome) -> None:
-    assert outcome.work is not None
-    for step in task.ships:
-        draft.step(step, shipped=True)
-    work = outcome.work
-    base = draft.state.directive.base_branch
-    url = draft.state.pull_request.url if draft.state.pull_request else ""
-    draft.set(pull_request=PullRequest(branch=work.branch, head=work.head, base=base, url=url))
-    draft.event("branch pushed", f"{work.branch} {work.head}", task=task.id)
 
 
 def _plan(draft: Draft, task: Task, outcome: Outcome) -> None:

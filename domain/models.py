@@ -10,6 +10,8 @@ from uuid import UUID
 from pydantic import Field
 
 from domain.settings import Settings
+from domain.shepherding import Fix, Shepherding
+from domain.usage import Usage
 from domain.value import Value
 
 
@@ -159,6 +161,9 @@ class Question(Value):
 
     id: UUID
     task: UUID
+    """Whose work waits for the answer; the directive's id where Makima itself asks."""
+    topic: str = ""
+    """What the answer is for, where Makima itself asks (domain/asking.py)."""
     text: Annotated[str, Field(min_length=1, max_length=4096)]
     choices: tuple[str, ...] = ()
     context: Annotated[str, Field(max_length=8192)] = ""
@@ -197,6 +202,9 @@ class Step(Value):
     failure: Failure | None = None
     shipped: bool = False
     """The pull request holds it: recorded, never computed from ancestry (SPEC 7.2)."""
+    shipped_in: int = 0
+    """That pull request's version; 0: there was none when a step without commits was done."""
+    fix: Fix | None = None
 
     @property
     def order(self) -> tuple[int, int, int]:
@@ -229,6 +237,8 @@ class Task(Value):
     """Daemon → why it can't serve this task; it is not asked again until the wait is over (SPEC 5.4)."""
     ships: tuple[UUID, ...] = ()
     """Completion: the steps that it merges, fixed when it is made."""
+    usage: Usage = Usage()
+    """Over all attempts that have ended."""
 
 
 class Answer(Value):
@@ -270,6 +280,17 @@ class PullRequest(Value):
     """The first one of the directive is 1; later ones' branches end in `-v2`, `-v3`, …"""
 
 
+class Merged(Value):
+    """What is known of pull requests that were merged (SPEC 7.2)."""
+
+    heads: tuple[str, ...] = ()
+    """Their heads, as far as work that isn't merged yet may build on them."""
+    generation: int = 0
+    """The bases of generations up to this one are older than the newest merge."""
+    untidied: tuple[PullRequest, ...] = ()
+    """Those whose branches and refs are still on the remote."""
+
+
 class Dependencies(Value):
     """What a step that exists already depends on from now on."""
 
@@ -309,6 +330,8 @@ class State(Value):
     memories: dict[str, Memory] = {}
     questions: dict[UUID, Question] = {}
     pull_request: PullRequest | None = None
+    shepherding: Shepherding = Shepherding()
+    merged: Merged = Merged()
     answered: dict[str, Answer] = {}
     """The last 500 updates by id, so that the same id twice has one effect, also across runs (DESIGN 6)."""
 

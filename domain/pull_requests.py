@@ -66,6 +66,11 @@ class Watch(Tolerant):
     at_most: timedelta = timedelta(minutes=15)
 
 
+def until_next_poll(watch: Watch, quiet: int) -> timedelta:
+    """How long to wait after `quiet` polls without news: half as long again each time, up to the most."""
+    return min(watch.every * 1.5 ** min(quiet, 30), watch.at_most)
+
+
 class FindingKind(StrEnum):
     CHECK = "check"
     """A check of the newest commit has failed."""
@@ -100,3 +105,39 @@ class Sighting(Tolerant):
     """The base branch's commit at this moment."""
     approved: bool = False
     daemon: str = ""
+
+
+MOST_FINDINGS = 30
+"""That one sighting tells; the others are told by the next one, since they were not seen."""
+
+
+def news_of(watch: Watch, sighting: Sighting) -> Sighting | None:
+    """What of `sighting` the watcher doesn't know yet; None: nothing."""
+    known, seen = watch.pull_request, sighting.pull_request.model_copy(update={"version": watch.pull_request.version})
+    new = tuple(finding for finding in sighting.findings if finding.id not in watch.seen)[:MOST_FINDINGS]
+    if not new and (known.state, known.head, known.branch) == (seen.state, seen.head, seen.branch):
+        return None
+    return sighting.model_copy(update={"pull_request": seen, "findings": new})
+
+
+class Tidying(Tolerant):
+    """What a merged pull request leaves on the remote: deleted where its commits are contained (SPEC 7.5)."""
+
+    version: str = "1.0"
+    owner: str
+    directive: UUID
+    repository: str
+    base_branch: str
+    pull_requests: tuple[PullRequest, ...]
+    branches: tuple[str, ...] = ()
+    """Of the steps that they held."""
+    tasks: tuple[UUID, ...] = ()
+    """Whose checkpoints and outcomes nobody needs any more."""
+
+
+class Tidied(Tolerant):
+    """What was done about it, as names of refs."""
+
+    deleted: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
+    """Those whose commits are nowhere else."""

@@ -14,6 +14,7 @@ from domain.models import Dependencies, Failure, FailureCategory, Memory, Questi
 from domain.pull_requests import PullRequestWanted, Shipped
 from domain.settings import AgentChoice, Limits
 from domain.tolerant import Tolerant
+from domain.usage import Usage
 
 VERSION = "1.0"
 REPORT_LIMIT = 4 * 1024
@@ -105,14 +106,6 @@ class OutcomeStatus(StrEnum):
     COMPLETED = "completed"
     FAILED = "failed"
     WAITING = "waiting"
-
-
-class Usage(Tolerant):
-    """What an attempt used up."""
-
-    seconds: float = 0
-    cost_usd: float = 0
-    tokens: int = 0
 
 
 class PlanChanges(Tolerant):
