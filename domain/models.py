@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, field_serializer
 
 from domain.settings import Settings
 from domain.shepherding import Fix, Shepherding
@@ -334,6 +334,11 @@ class State(Value):
     merged: Merged = Merged()
     answered: dict[str, Answer] = {}
     """The last 500 updates by id, so that the same id twice has one effect, also across runs (DESIGN 6)."""
+
+    @field_serializer("steps", "tasks", when_used="json")
+    def _briefly(self, known: dict[UUID, Step] | dict[UUID, Task]) -> dict[str, Any]:
+        """A thousand finished steps have to fit one payload: what is as in every new one is left out, and read so."""
+        return {str(identity): each.model_dump(mode="json", exclude_defaults=True) for identity, each in known.items()}
 
     def ordered_steps(self) -> list[Step]:
         """The steps as plans and lists show them: (generation, order_index, position)."""
