@@ -20,7 +20,8 @@ from daemon.work import AgentWork
 from daemon.workspace import Workspace
 from domain.errors import LeaseLost
 from domain.models import TaskKind
-from domain.spawn_task import Delivery, Outcome, OutcomeStatus, Usage
+from domain.spawn_task import Delivery, Outcome, OutcomeStatus
+from domain.usage import Usage
 
 PUBLISHING = "publishing"
 """The phase in which a daemon that stops lets a delivery end by itself."""

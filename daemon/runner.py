@@ -56,7 +56,6 @@ from domain.spawn_task import (
     failed,
     refuse_foreign,
 )
-from domain.usage import Usage
 
 MEGABYTE = 1024 * 1024
 

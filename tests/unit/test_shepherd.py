@@ -249,6 +249,28 @@ def test_the_remote_is_tidied_once_no_unmerged_work_may_build_on_what_was_merged
     assert wanted_tidying(seen(opened(keep_branches=True), state=PullRequestState.MERGED)) is None
 
 
+@pytest.mark.rule("7.2")
+def test_a_fix_starts_at_the_pull_request_also_where_the_generations_base_is_older_than_a_merge() -> None:
+    state = seen(opened(), state=PullRequestState.MERGED)
+    state = granted(state, AddStep(id=uuid4(), step=PlannedStep(name="roof", task_plan="x")))
+    state = shipped(ended(state, task_of(state)), number=12, version=2, branch="b-v2", head=NEWER)
+    command = command_of(seen(state, check()))
+    assert command.continue_from and command.continue_from.commit == NEWER
+    assert (command.base_commit, command.bridges) == (BASE, ())
+
+
+@pytest.mark.rule("7.2")
+def test_a_step_goes_on_from_unmerged_work_as_before_the_merge() -> None:
+    state = seen(opened(), state=PullRequestState.MERGED)
+    for name, needs in (("walls", ()), ("roof", ("walls",))):
+        step = PlannedStep(name=name, task_plan="x", depends_on=needs)
+        state = granted(state, AddStep(id=uuid4(), step=step))
+    state = ended(state, task_of(state))
+    command = command_of(state)
+    assert command.continue_from and command.continue_from.name == "walls"
+    assert (command.base_commit, command.bridges) == (BASE, ())
+
+
 # Fixes
 
 
