@@ -29,6 +29,7 @@ from domain.models import (
 )
 from domain.operations import Refusal, apply
 from domain.plan import PlannedStep, add_steps, known_steps
+from domain.pull_request_body import total_usage
 from domain.pull_requests import Finding, FindingKind, Shipped, Sighting
 from domain.readiness import standing
 from domain.requests import (
@@ -517,4 +518,7 @@ def test_what_attempts_used_is_added_up() -> None:
         failed = {"failure": FAILED} if status is OutcomeStatus.FAILED else {}
         state = ended(state, task_of(state), status=status, usage=Usage(seconds=2, cost_usd=0.25, tokens=10), **failed)
     (task,) = [task for task in state.tasks.values() if task.step]
-    assert task.usage == Usage(seconds=4, cost_usd=0.5, tokens=20)
+    used = Usage(seconds=4, cost_usd=0.5, tokens=20)
+    assert task.usage == used
+    assert total_usage(state) == used
+    assert total_usage(seen(shipped(state), state=PullRequestState.MERGED)) == used
