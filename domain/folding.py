@@ -24,6 +24,7 @@ from domain.questions import ask
 from domain.record import AttemptEnded, DeliveryStarted
 from domain.shipping import fold_shipped
 from domain.spawn_task import MemoryChange, Outcome, OutcomeStatus, TaskStarted, cut
+from domain.usage import Usage
 
 KEPT_REPORT = 1024
 """Bytes of a failed step's report that stay in the state."""
@@ -54,7 +55,7 @@ def fold_outcome(state: State, dispatched: Task, outcome: Outcome, now: datetime
     task = state.tasks[dispatched.id]
     if not task.status.is_live or task.attempt != dispatched.attempt or outcome.task != task.id:
         return draft.change()
-    draft.task(task.id, daemon=outcome.daemon or task.daemon, usage=task.usage + outcome.usage)
+    draft.task(task.id, daemon=outcome.daemon or task.daemon, usage=(task.usage or Usage()) + outcome.usage)
     for change in outcome.memories:
         _remember(draft, task, change)
     if outcome.pull_request_url:

@@ -237,8 +237,8 @@ class Task(Value):
     """Daemon → why it can't serve this task; it is not asked again until the wait is over (SPEC 5.4)."""
     ships: tuple[UUID, ...] = ()
     """Completion: the steps that it merges, fixed when it is made."""
-    usage: Usage = Usage()
-    """Over all attempts that have ended."""
+    usage: Usage | None = None
+    """Over all attempts that have ended; None: none, or it is part of the sum of what was merged."""
 
 
 class Answer(Value):
@@ -289,6 +289,8 @@ class Merged(Value):
     """The bases of generations up to this one are older than the newest merge."""
     untidied: tuple[PullRequest, ...] = ()
     """Those whose branches and refs are still on the remote."""
+    usage: Usage = Usage()
+    """Of the tasks of their steps, told in one sum: a directive may have a thousand of them (DESIGN 6)."""
 
 
 class Dependencies(Value):

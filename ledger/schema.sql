@@ -112,7 +112,7 @@ create table tasks (
     ships uuid[] not null,
     dropped_at timestamptz,
     updated_at timestamptz not null default now(),
-    usage jsonb not null default '{}',
+    usage jsonb,
     constraint tasks_pkey primary key (directive_id, id),
     constraint tasks_of_step foreign key (directive_id, step) references steps (directive_id, id),
     constraint tasks_kind_known check (kind in ('prepare', 'planning', 'step', 'completion')),
