@@ -97,6 +97,8 @@ class FailureCategory(StrEnum):
     """Unknown repository, missing base branch, no push right (SPEC 2.3)."""
     TIME_LIMIT = "time limit"
     NO_OUTPUT = "no output"
+    MEMORY = "memory"
+    """Its processes used more than the daemon allows a task (SPEC 5.7)."""
     VERIFY = "verify"
     """The verify commands kept failing (SPEC 6.5)."""
     OPERATOR = "operator"

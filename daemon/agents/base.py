@@ -140,7 +140,7 @@ class Program(Value):
         if end.ended_by is EndedBy.NO_OUTPUT:
             return _failed(FailureCategory.NO_OUTPUT, "stopped because it printed nothing for too long", end)
         if end.ended_by is EndedBy.MEMORY:
-            return _failed(FailureCategory.AGENT, "stopped because it used more memory than max_task_memory_mb", end)
+            return _failed(FailureCategory.MEMORY, "stopped because it used more memory than max_task_memory_mb", end)
         if end.exit_code != 0:
             return _failed(FailureCategory.AGENT, f"exit code {end.exit_code}", end)
         return AgentResult()
