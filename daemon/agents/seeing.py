@@ -1,0 +1,78 @@
+"""What the daemon remembers of an agent's events, and how people read them; pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from daemon.agents.base import Seen
+from daemon.agents.events import (
+    Asked,
+    Denied,
+    Event,
+    FileChanged,
+    Final,
+    Limited,
+    Printed,
+    Said,
+    SessionStarted,
+    ToolCalled,
+    ToolFailed,
+    Used,
+    Warned,
+)
+
+COMPLAINTS_KEPT = 4096
+_FAILED_SHOWN = 2000
+
+
+def after(seen: Seen, event: Event) -> Seen:
+    """What is known once `event` has come, too."""
+    match event:
+        case SessionStarted():
+            return replace(seen, session=event.session)
+        case Used():
+            return replace(seen, totals=event.totals)
+        case Limited():
+            return replace(seen, until=event.until)
+        case Final():
+            return replace(seen, final=event)
+        case Denied():
+            told = f"{event.tool}: {event.why}"[:300]
+            return replace(seen, denied=(*(each for each in seen.denied if each != told), told))
+    return seen
+
+
+def complained(seen: Seen, text: str) -> Seen:
+    """What is known once `text` has come on stderr."""
+    return replace(seen, complaints=(seen.complaints + text)[-COMPLAINTS_KEPT:])
+
+
+def shown(event: Event, said: str) -> str:
+    """The event as text for the log, with its line end; `said` is what the agent said last, not to be said twice."""
+    match event:
+        case Printed():
+            return event.text
+        case SessionStarted():
+            return _line(f"[session {event.session}{f', {event.model}' if event.model else ''}]")
+        case Said():
+            return _line(event.text)
+        case ToolCalled() | Asked():
+            return _line(f"→ {event.tool}: {event.about}")
+        case ToolFailed():
+            return _line(f"✗ {event.tool}: {event.output.strip()[:_FAILED_SHOWN]}")
+        case FileChanged():
+            return _line(f"± {event.path}")
+        case Denied():
+            return _line(f"✗ {event.tool} was denied: {event.why}")
+        case Warned():
+            return _line(f"! {event.text}")
+        case Limited():
+            until = f" until {event.until:%Y-%m-%d %H:%M %Z}" if event.until else ""
+            return _line(f"! the account's limit is reached{until}")
+        case Final():
+            return "" if event.text.strip() == said.strip() else _line(f"{event.ending}: {event.text}")
+    return ""
+
+
+def _line(text: str) -> str:
+    return text.rstrip("\n") + "\n"
