@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from uuid import UUID
 
+from daemon.agent_runs import Host, account_of, accounted
 from daemon.agents import ConfiguredAgent
 from daemon.checkpoints import Checkpoints
 from daemon.conversation import Conversation
@@ -25,6 +26,7 @@ from daemon.handing_over import with_handover
 from daemon.log_sender import LogBacklog
 from daemon.masking import Masker, masked_outcome
 from daemon.outcomes import Outcomes
+from daemon.parking import Parking
 from daemon.ports import Core
 from daemon.pulse import Pulse
 from daemon.repositories import Repositories, RepositoryCache
@@ -41,7 +43,6 @@ from domain.spawn_task import (
     Outcome,
     OutcomeStatus,
     SpawnTask,
-    Usage,
     failed,
     refuse_foreign,
 )
@@ -84,6 +85,7 @@ class Runner:
         self.sandbox = machine.sandbox.name
         """The mode, for logs and reports."""
         self._stopping = Stopping(machine.name)
+        self.parking = Parking(machine.name)
 
     def stop(self) -> None:
         """Hand all tasks back, with their work saved (SPEC 6.10); none is taken from now on."""
@@ -145,14 +147,15 @@ class Runner:
         )
         async with _cleaned(workspace, saver), log.sending(), saver.saving(command.checkpoint_every.total_seconds()):
             files = chosen(machine.copy_files, command.repository)
-            work = AgentWork(command, cache, workspace, agent, pulse, log, saver, machine.max_task_memory, files)
+            host = Host(machine.name, delivery, self.parking)
+            work = AgentWork(command, cache, workspace, agent, pulse, log, saver, machine.max_task_memory, host, files)
             async with Conversation(workspace.folder.path, delivery).going_on():
                 outcome = await work.outcome()
             pulse.phase = PUBLISHING
             outcome = await with_handover(outcome, command, workspace.folder, machine.core)
             outcome = masked_outcome(outcome, machine.masker)
-            usage = Usage(seconds=round(time.monotonic() - began, 3))
-            outcome = outcome.model_copy(update={"usage": usage, "warnings": (*outcome.warnings, *saver.warnings)})
+            outcome = accounted(outcome, work.runs, round(time.monotonic() - began, 3))
+            outcome = outcome.model_copy(update={"warnings": (*outcome.warnings, *saver.warnings)})
             if outcome.status is OutcomeStatus.WAITING:
                 await saver.leave()
                 return outcome  # the attempt goes on: only how it ends is published
@@ -178,6 +181,7 @@ class Runner:
             served = ", ".join(self.machine.agents) or "none"
             raise CannotServe(f"{self.machine.name} does not serve agent {command.agent.name!r}, only: {served}")
         agent.check()
+        self.parking.admit(account_of(agent), command.context.answers)
         return agent
 
 

@@ -6,8 +6,11 @@ import asyncio
 from dataclasses import dataclass
 
 from daemon.agents import ConfiguredAgent
-from daemon.agents.base import AgentRun
+from daemon.agent_runs import AgentRuns, Host
+from daemon.agents.base import AgentResult
+from daemon.agents.events import Ending
 from daemon.beginning import Beginning, begin
+from daemon.continuing import Ask
 from daemon.copied_files import CopiedFile
 from daemon.left_plan import LAST_WORDS, left_plan
 from daemon.preparing import copy_files, set_up
@@ -51,6 +54,7 @@ class AgentWork:
         log: TaskLog,
         saver: Saver,
         memory: int,
+        host: Host,
         copy_files: tuple[CopiedFile, ...] = (),
     ) -> None:
         """`memory`: bytes that the agent's processes may use together; 0: no limit."""
@@ -61,7 +65,11 @@ class AgentWork:
         self._pulse = pulse
         self._log = log
         self._saver = saver
+        self._host = host
         self._copy_files = copy_files
+        self._allowed: tuple[str, ...] = ()
+        self.runs: AgentRuns | None = None
+        """Of the agent, once it has been started."""
         self._laid: tuple[str, ...] = ()
         self._programs = Programs(workspace, agent, pulse, log, memory=memory, before_kill=saver.before_kill)
 
@@ -73,16 +81,17 @@ class AgentWork:
         for note in begun.notes:
             self._log.say(note)
         project = await project_of(self._command, self._cache, start.settled)
+        self._allowed = (*project.setup, *project.verify)
         by_agent = self._command.kind is not TaskKind.COMPLETION or bool(begun.conflict or begun.restored)
         await self._prepare(begun, project.setup if by_agent or project.verify else ())
-        outcome = await self._round(begun, start, begun.prompt(self._command) if by_agent else None)
+        outcome = await self._round(begun, start, Ask(begun.prompt(self._command)) if by_agent else None)
         rounds = ROUNDS if self._agent and self._agent.follows_prompts else 0
         while broken := await self._broken(outcome, project.verify):
             if not rounds:
                 report = failed(self._command, FailureCategory.VERIFY, broken.report)
                 return report.model_copy(update={"work": outcome.work})
             rounds -= 1
-            outcome = await self._round(begun, start, broken.prompt(self._command.prompt))
+            outcome = await self._round(begun, start, broken.ask(self._command.prompt))
         return outcome
 
     async def _prepare(self, begun: Beginning, setup: Commands) -> None:
@@ -97,18 +106,21 @@ class AgentWork:
             return None
         return await verify(commands, outcome.work.head, self._workspace.agents_worktree, self._programs)
 
-    async def _round(self, begun: Beginning, start: Start, prompt: str | None) -> Outcome:
-        """The agent's work on `prompt` (None: there is nothing for an agent to do), judged but not verified."""
-        failure = await self._run_agent(begun, prompt) if prompt is not None else None
+    async def _round(self, begun: Beginning, start: Start, ask: Ask | None) -> Outcome:
+        """The agent's work on `ask` (None: there is nothing for an agent to do), judged but not verified."""
+        result = await self._run_agent(begun, ask) if ask is not None else AgentResult()
+        failure = result.failure
         worktree, merged, conflict = self._workspace.agents_worktree, begun.began, begun.conflict
         said = await self._workspace.handover()
         if said.gave_up:
             failure = Failure(category=FailureCategory.AGENT, report=f"gave up: {said.gave_up}")
         elif said.open_questions:
             return self._outcome(OutcomeStatus.WAITING, questions=said.open_questions)
+        elif self.runs and (waits := self.runs.waits(result)):
+            return waits
         if self._command.kind is TaskKind.PLANNING:
             return await self._planned(start.base, said, failure)
-        unfit = await self._saver.unfit() if prompt is not None else ()
+        unfit = await self._saver.unfit() if ask is not None else ()
         await worktree.commit_all(self._subject(), self._trailers(), without=unfit)
         if await worktree.touches(merged, self._laid):
             # Without the work, which would be pushed with the outcome.
@@ -134,21 +146,27 @@ class AgentWork:
         branch = await self._cache.branch_commit(command.target_branch)
         return Start(base=branch or prepared, replaces=branch or "", settled=prepared)
 
-    async def _run_agent(self, begun: Beginning, prompt: str) -> Failure | None:
+    async def _run_agent(self, begun: Beginning, ask: Ask) -> AgentResult:
         command, conflict = self._command, begun.conflict
         if self._agent is None or command.agent is None:
-            return Failure(category=FailureCategory.CONFLICT, report=_conflict_report(conflict))
+            return _conflicting(conflict)
         if conflict and command.kind is TaskKind.COMPLETION and not self._agent.follows_prompts:
-            return Failure(category=FailureCategory.CONFLICT, report=_conflict_report(conflict))
-        run = AgentRun(
-            prompt=prompt,
-            folder=self._workspace.folder,
-            script=command.script,
-            model=command.agent.model,
-            arguments=command.agent.arguments,
+            return _conflicting(conflict)
+        self.runs = self.runs or AgentRuns(
+            self._workspace,
+            self._agent,
+            command.agent,
+            self._programs,
+            self._pulse,
+            self._log,
+            self._host,
+            changes=lambda: self._changes(begun),
+            commands=self._allowed,
         )
-        ended = await self._programs.run(self._agent.command(run), f"agent {command.agent.name}")
-        return self._agent.judge(ended).failure
+        return await self.runs.run(ask)
+
+    async def _changes(self, begun: Beginning) -> tuple[str, str]:
+        return begun.began, await self._workspace.agents_worktree.stat_since(begun.began)
 
     async def _verdict(
         self, worktree: Worktree, work: Work, merged: str, conflict: Conflict | None, said: Handover
@@ -161,6 +179,10 @@ class AgentWork:
             return Failure(category=FailureCategory.CONFLICT, report=f"markers are left in {', '.join(conflict.files)}")
         if self._command.kind is TaskKind.STEP and work.head == merged and not said.nothing_to_do:
             report = "the agent left no change, and did not say that nothing had to be changed"
+            if self.runs and self.runs.denied:
+                return Failure(
+                    category=FailureCategory.DENIED, report=f"{report}; denied: {'; '.join(self.runs.denied)}"
+                )
             return Failure(category=FailureCategory.NO_RESULT, report=report)
         return None
 
@@ -181,11 +203,15 @@ class AgentWork:
         try:
             # In a thread: looking for JSON in a long text takes its time.
             plan = await asyncio.to_thread(
-                left_plan, said, self._command, self._workspace.folder.path, self._log.tail(LAST_WORDS)
+                left_plan, said, self._command, self._workspace.folder.path, self._last_words()
             )
         except PlanRefused as refused:
             return failed(self._command, FailureCategory.PLAN, str(refused))
         return self._outcome(OutcomeStatus.COMPLETED, base_commit=base, plan=plan, summary=said.nothing_to_do)
+
+    def _last_words(self) -> str:
+        """What the agent said at its end: its final message, where it has one."""
+        return (self.runs.last_words if self.runs else "") or self._log.tail(LAST_WORDS)
 
     def _outcome(self, status: OutcomeStatus, **fields: object) -> Outcome:
         command = self._command
@@ -198,6 +224,10 @@ class AgentWork:
         command = self._command
         step = {"Makima-Step": str(command.step)} if command.step else {}
         return {"Makima-Directive": str(command.directive), **step, "Makima-Task": str(command.task)}
+
+
+def _conflicting(conflict: Conflict | None) -> AgentResult:
+    return AgentResult(Ending.GAVE_UP, Failure(category=FailureCategory.CONFLICT, report=_conflict_report(conflict)))
 
 
 def _conflict_report(conflict: Conflict | None) -> str:

@@ -10,6 +10,7 @@ from uuid import UUID
 from pydantic import Field
 
 from domain.settings import Settings
+from domain.usage import Resume
 from domain.value import Value
 
 
@@ -235,6 +236,10 @@ class Task(Value):
     """The report of the attempt before this one."""
     refusals: dict[str, str] = {}
     """Daemon → why it can't serve this task; it is not asked again until the wait is over (SPEC 5.4)."""
+    refused_until: dict[str, datetime] = {}
+    """Daemon → when asking it again makes sense, where it has said so."""
+    resume: Resume | None = None
+    """The agent's session that the attempt goes on with after its wait."""
     ships: tuple[UUID, ...] = ()
     """Completion: the steps that it merges, fixed when it is made."""
 

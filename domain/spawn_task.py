@@ -14,6 +14,8 @@ from domain.models import Dependencies, Failure, FailureCategory, Memory, Questi
 from domain.pull_requests import PullRequestWanted, Shipped
 from domain.settings import AgentChoice, Limits
 from domain.tolerant import Tolerant
+from domain.usage import Resume
+from domain.usage import Usage as Usage
 
 VERSION = "1.0"
 REPORT_LIMIT = 4 * 1024
@@ -92,6 +94,8 @@ class SpawnTask(Tolerant):
     those of them that it doesn't hold (SPEC 7.2)."""
     pull_request: PullRequestWanted | None = None
     """Completion: what to open or update after the push; None: push only."""
+    resume: Resume | None = None
+    """The attempt has waited: the session that it can go on with, and what it has used so far."""
 
     @field_validator("version")
     @classmethod
@@ -105,14 +109,6 @@ class OutcomeStatus(StrEnum):
     COMPLETED = "completed"
     FAILED = "failed"
     WAITING = "waiting"
-
-
-class Usage(Tolerant):
-    """What an attempt used up."""
-
-    seconds: float = 0
-    cost_usd: float = 0
-    tokens: int = 0
 
 
 class PlanChanges(Tolerant):
@@ -156,6 +152,9 @@ class Outcome(Tolerant):
     questions: tuple[Question, ...] = ()
     """Waiting: what the agent asks."""
     usage: Usage = Usage()
+    """Of the whole attempt, over all its deliveries."""
+    resume: Resume | None = None
+    """Waiting: where the agent's session lies."""
     warnings: tuple[str, ...] = ()
     daemon: str = ""
     delivery: str = ""

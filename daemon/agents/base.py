@@ -63,6 +63,8 @@ class AgentCommand:
     """Set for it."""
     pass_env: tuple[str, ...] = ()
     """Names in the daemon's environment that it may see."""
+    writes: tuple[Path, ...] = ()
+    """Folders of this machine that it changes beside its task's: a sandbox lets it."""
     talks: bool = False
     """Its stdin stays open behind `stdin`, for the answers to what it asks."""
 
@@ -100,6 +102,7 @@ class Seen:
     session: str = ""
     totals: Totals | None = None
     """Of the session; None: it has told nothing."""
+    turns: int = 0
     final: Final | None = None
     denied: tuple[str, ...] = ()
     until: datetime | None = None

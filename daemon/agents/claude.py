@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterator
 from datetime import datetime
+from pathlib import Path
 from typing import ClassVar, Literal
 
 from daemon.agents.base import AgentCommand, AgentRun
@@ -41,6 +43,9 @@ class ClaudeAgent(CodingAgent):
     def program_name(self) -> str:
         return self.program
 
+    def login_command(self, folder: Path) -> str:
+        return f"CLAUDE_CONFIG_DIR={shlex.quote(str(folder))} {self.program} auth login"
+
     def command(self, run: AgentRun) -> AgentCommand:
         talks = self._talks(run)
         argv = (
@@ -54,7 +59,7 @@ class ClaudeAgent(CodingAgent):
             *(*self.arguments, *run.arguments),
         )
         stdin = self.stream(run).prompt(run.prompt).encode()
-        return AgentCommand(argv, stdin, self._environment(run), self.pass_env, talks)
+        return AgentCommand(argv, stdin, self._environment(run), self.pass_env, self.writes(run), talks)
 
     def stream(self, run: AgentRun) -> Stream:
         return ClaudeStream(run.before, lambda: datetime.now().astimezone(), talks=self._talks(run))

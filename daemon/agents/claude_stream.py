@@ -141,6 +141,7 @@ class _Result(Tolerant):
     terminal_reason: str | None = None
     permission_denials: list[_Denial] = []
     total_cost_usd: float = 0
+    num_turns: int = 0
     usage: _Usage = _Usage()
 
 
@@ -242,7 +243,7 @@ class ClaudeStream:
         ending = self._ending(read, text)
         until = (self._until or reset_time(text, self._now())) if ending is Ending.LIMIT else None
         denied: list[Event] = [Denied(each.tool_name, _about(each.tool_input)) for each in read.permission_denials]
-        return [*denied, Used(used), Final(ending, text, until)]
+        return [*denied, Used(used, read.num_turns), Final(ending, text, until)]
 
     def _ending(self, read: _Result, text: str) -> Ending:
         if read.subtype in ("error_max_turns", "error_max_budget_usd"):

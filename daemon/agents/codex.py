@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -22,6 +23,8 @@ class CodexAgent(CodingAgent):
     key_variable: ClassVar[str] = "CODEX_API_KEY"
     token_variable: ClassVar[str] = "CODEX_ACCESS_TOKEN"  # noqa: S105 (a variable's name)
 
+    counts_turns: ClassVar[bool] = False
+
     kind: Literal["codex"]
     program: str = "codex"
     permissions: Literal["auto", "allow", "deny"] = "auto"
@@ -31,6 +34,9 @@ class CodexAgent(CodingAgent):
     @property
     def program_name(self) -> str:
         return self.program
+
+    def login_command(self, folder: Path) -> str:
+        return f"CODEX_HOME={shlex.quote(str(folder))} {self.program} login"
 
     def command(self, run: AgentRun) -> AgentCommand:
         self._link_login(run)
@@ -44,7 +50,7 @@ class CodexAgent(CodingAgent):
             "-",
         )
         env = {"CODEX_HOME": str(run.state), **self.credentials(os.environ), **self.env}
-        return AgentCommand(argv, run.prompt.encode(), env, self.pass_env)
+        return AgentCommand(argv, run.prompt.encode(), env, self.pass_env, self.writes(run))
 
     def stream(self, run: AgentRun) -> Stream:
         return CodexStream(lambda: datetime.now().astimezone())

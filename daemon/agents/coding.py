@@ -13,6 +13,7 @@ from pydantic import Field
 
 from daemon.agents.base import (
     AgentResult,
+    AgentRun,
     EndedBy,
     ProcessEnd,
     Program,
@@ -51,6 +52,8 @@ class CodingAgent(Program):
     """An agent of a vendor, whose account is used by an API key, a long-lived token, or a login on this machine."""
 
     follows_prompts: ClassVar[bool] = True
+    counts_turns: ClassVar[bool] = True
+    """Whether it can be told how many it may take; else the daemon counts the tools that it calls."""
     key_variable: ClassVar[str]
     """Where the program looks for an API key, and below for a token."""
     token_variable: ClassVar[str]
@@ -79,6 +82,15 @@ class CodingAgent(Program):
     def program_name(self) -> str:
         raise NotImplementedError
 
+    def remedy(self, folder: Path) -> str:
+        """What a person does on this machine about a login that is refused; its login lies in `folder`."""
+        if variable := self.api_key_env or self.token_env:
+            return f"Its credential is {variable} in the daemon's environment: set it anew and restart the daemon."
+        return f"Its login is in a folder of its own: {self.login_command(folder)}"
+
+    def login_command(self, folder: Path) -> str:
+        raise NotImplementedError
+
     def check(self) -> None:
         require_program(self.program_name, self.env.get("PATH"))
         for name in filter(None, (self.api_key_env, self.token_env)):
@@ -92,6 +104,10 @@ class CodingAgent(Program):
         """The variables by which the program is given its key or token."""
         given = {self.key_variable: self.api_key_env, self.token_variable: self.token_env}
         return {name: environ[source] for name, source in given.items() if source and source in environ}
+
+    def writes(self, run: AgentRun) -> tuple[Path, ...]:
+        """The folders that its program changes."""
+        return (run.state, run.login) if self.uses_login else (run.state,)
 
     def judge(self, end: ProcessEnd, seen: Seen) -> AgentResult:
         """Completed only where its final event says so and it ended by itself with exit code 0, or was ended for not

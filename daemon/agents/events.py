@@ -81,6 +81,9 @@ class FileChanged:
 @dataclass(frozen=True)
 class Used:
     totals: Totals
+    """Of the session."""
+    turns: int = 0
+    """Of this run."""
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ def after(seen: Seen, event: Event) -> Seen:
         case SessionStarted():
             return replace(seen, session=event.session)
         case Used():
-            return replace(seen, totals=event.totals)
+            return replace(seen, totals=event.totals, turns=event.turns)
         case Limited():
             return replace(seen, until=event.until)
         case Final():

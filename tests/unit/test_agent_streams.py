@@ -40,7 +40,8 @@ NOW = datetime(2026, 11, 22, 21, 40, tzinfo=UTC)
 STREAMS = sorted(RECORDED.glob("*.jsonl"))
 
 
-def stream_of(name: str, before: Totals = Totals()) -> Stream:
+def stream_of(name: str, before: Totals | None = None) -> Stream:
+    before = before or Totals()
     return CodexStream(lambda: NOW) if name.startswith("codex") else ClaudeStream(before, lambda: NOW, talks=False)
 
 
@@ -104,7 +105,7 @@ def test_a_run_of_claude_is_told_in_our_words() -> None:
         ToolCalled("Bash", command),
         FileChanged("/repo/worktree/hello.txt"),
         Said("All done. hello.txt created."),
-        Used(Totals(0.01212, 3100)),
+        Used(Totals(0.01212, 3100), turns=2),
         Final(Ending.COMPLETED, "All done. hello.txt created."),
     ]
 
@@ -178,7 +179,7 @@ def test_lines_of_other_shapes_break_nothing(line: str) -> None:
 @pytest.mark.rule("5.6")
 def test_the_reset_time_of_an_account_is_found() -> None:
     at = datetime(2026, 11, 22, 23, 40, 5, tzinfo=UTC)
-    event = '{"type":"rate_limit_event","rate_limit_info":{"status":"rejected","resetsAt":%d}}' % at.timestamp()
+    event = f'{{"type":"rate_limit_event","rate_limit_info":{{"status":"rejected","resetsAt":{at.timestamp()}}}}}'
     final = '{"type":"result","subtype":"success","is_error":true,"api_error_status":429,"result":"5-hour limit"}'
     events = read(stream_of("claude"), [event, final])
     assert Limited(at) in events

@@ -1,0 +1,30 @@
+"""What agents use up, and where a session of one lies that can be gone on with (SPEC 5.2)."""
+
+from __future__ import annotations
+
+from domain.tolerant import Tolerant
+
+
+class Usage(Tolerant):
+    """What an attempt used up."""
+
+    seconds: float = 0
+    cost_usd: float = 0
+    tokens: int = 0
+
+    def __add__(self, more: Usage) -> Usage:
+        return Usage(
+            seconds=round(self.seconds + more.seconds, 3),
+            cost_usd=round(self.cost_usd + more.cost_usd, 6),
+            tokens=self.tokens + more.tokens,
+        )
+
+
+class Resume(Tolerant):
+    """An agent's session that an attempt which waits can go on with, on the machine where it is."""
+
+    agent: str
+    session: str
+    daemon: str
+    usage: Usage = Usage()
+    """Of the attempt so far."""
