@@ -63,13 +63,15 @@ async def run_agent(
     """Runs `command` to its end, to one of its limits, or until `stop` is set; its whole tree is gone afterwards.
 
     `env` is all of its environment (`agent_environment`). stdout and stderr, merged unless `talk` takes the latter, go
-    to `sink` as they come; where `sink` raises, the tree is ended and the error raised. `grace` is the time in seconds from SIGINT to SIGTERM and
-    from there to SIGKILL. `memory` is a limit in bytes for the whole tree (0: none). A cancelled caller gets its
-    CancelledError when the tree is gone; before the first signal `before_kill`, which must not raise, is awaited then.
-    A program that isn't there ends with exit code 127. OSError where no process can be started. The daemon must be a
-    subreaper (`keeper.become_subreaper`), else what an agent leaves behind after killing its keeper escapes.
+    to `sink` as they come; where `sink` raises, the tree is ended and the error raised. `grace` is the time in seconds
+    from SIGINT to SIGTERM and from there to SIGKILL. `memory` is a limit in bytes for the whole tree (0: none). A
+    cancelled caller gets its CancelledError when the tree is gone; before the first signal `before_kill`, which must
+    not raise, is awaited then. A program that isn't there ends with exit code 127. OSError where no process can be
+    started. The daemon must be a subreaper (`keeper.become_subreaper`), else what an agent leaves behind after killing
+    its keeper escapes.
     """
-    with await _start(command, cwd, env, grace, talk) as process:
+    stdin = await _spoken(command, talk.voice) if talk and command.talks else _written(command.stdin)
+    with _start(command, cwd, env, grace, stdin, is_understood=talk is not None) as process:
         kept = _Kept(process, grace, env.get(keeper.MARK, ""))
         output = _Output(process.stdout, sink)
         errors = _Output(process.stderr, talk.complaints, output) if talk else None
@@ -87,13 +89,12 @@ async def run_agent(
     return ProcessEnd(code if code >= 0 else 128 - code, ended_by, output.tail)
 
 
-async def _start(
-    command: AgentCommand, cwd: Path, env: Mapping[str, str], grace: float, talk: Talk | None
+def _start(
+    command: AgentCommand, cwd: Path, env: Mapping[str, str], grace: float, stdin: int, *, is_understood: bool
 ) -> subprocess.Popen[bytes]:
     options = ("--grace", str(grace), "--parent", str(os.getpid()))
     # By file and without `site`: it starts in less time, and nobody who looks for "-m daemon" finds it.
     argv = (sys.executable, "-I", "-S", keeper.__file__, *options, "--", *command.argv)
-    stdin = await _spoken(command, talk.voice) if talk and command.talks else _written(command.stdin)
     try:
         return subprocess.Popen(
             argv,
@@ -101,7 +102,7 @@ async def _start(
             env=env,
             stdin=stdin,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE if talk else subprocess.STDOUT,
+            stderr=subprocess.PIPE if is_understood else subprocess.STDOUT,
             # Away from a Ctrl-C at the daemon's terminal, and yet in the daemon's session: see kill_strays.
             process_group=0,
         )

@@ -1,4 +1,4 @@
-"""Runs a task's agent until it has come to an end that counts: resumed, handed over, or left waiting (SPEC 5.5, 6.9)."""
+"""Runs a task's agent until it has come to an end that counts: resumed, handed over, left waiting (SPEC 6.9)."""
 
 from __future__ import annotations
 
@@ -57,7 +57,9 @@ class AgentRuns:
         changes: Callable[[], Awaitable[tuple[str, str]]],
         commands: tuple[str, ...] = (),
     ) -> None:
-        """`changes`: the commit at which the task began, and `git diff --stat` since. `commands`: of setup and verify."""
+        """`changes`: the commit at which the task began, and `git diff --stat` since it. `commands`: those of setup and
+        verify.
+        """
         self._workspace = workspace
         self._command = workspace.command
         self._agent = agent
@@ -174,6 +176,7 @@ class AgentRuns:
             decide=self._decide,
             tell=lambda seen: self._learn(run, seen),
             raw=self._folder.raw,
+            worktree=str(self._workspace.work_path),
             turns=0 if counts_itself else run.turns,
         )
 

@@ -1,4 +1,4 @@
-"""Follows an agent's output: events into its log, its task's progress, and what is remembered of the run (SPEC 6.11)."""
+"""Follows an agent's output: events into log, progress, and what is remembered of the run (SPEC 6.11)."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ class Follower:
         decide: Decide,
         tell: Callable[[Seen], None],
         raw: Path,
+        worktree: str,
         turns: int = 0,
     ) -> None:
         """`tell` is called at every event that `seen` has changed by; `raw` keeps the output as it came; `turns`: the
@@ -45,6 +46,7 @@ class Follower:
         self._decide = decide
         self._tell = tell
         self._raw = raw
+        self._worktree = f"{worktree}/"
         self._turns = turns
         self._line: list[str] = []
         self._size = 0
@@ -95,7 +97,7 @@ class Follower:
             self._event(event)
 
     def _event(self, event: Event) -> None:
-        self._show(shown(event, self._said))
+        self._show(shown(event, self._said).replace(self._worktree, ""))
         before, self.seen = self.seen, after(self.seen, event)
         if self.seen is not before:
             self._tell(self.seen)

@@ -32,6 +32,9 @@ class Parked:
     """When the trouble began that has lasted since."""
     waits: int = 1
 
+    def __str__(self) -> str:
+        return f"{self.agent} until {self.until:%Y-%m-%d %H:%M} UTC: {self.reason}"
+
 
 def utc_now() -> datetime:
     return datetime.now(UTC)
@@ -51,10 +54,9 @@ class Parking:
         """
         parked = self._parked.get(account) if account else None
         if parked and account and _is_answered(answers, self.question_id(parked, account)):
-            return self.works(account)
-        if parked and parked.until > self.now():
-            reason = f"{parked.agent}: {parked.reason}; tasks wait until {parked.until:%Y-%m-%d %H:%M} UTC"
-            raise CannotServe(reason, parked.until)
+            self.works(account)
+        elif parked and parked.until > self.now():
+            raise CannotServe(f"no task of {parked}", parked.until)
 
     def limited(self, account: Account, agent: str, until: datetime | None) -> Parked:
         """The account's limit is reached, until a time or nobody knows."""
@@ -80,10 +82,10 @@ class Parking:
         """The same for all tasks that meet the same trouble on this daemon."""
         return uuid5(NAMESPACE_URL, f"makima:{self._daemon}:{'/'.join(account)}:{parked.since.isoformat()}")
 
-    def now_parked(self) -> list[Parked]:
-        """Those that can't be used at this moment, by name."""
+    def now_parked(self) -> tuple[str, ...]:
+        """The agents that can't be used at this moment, for the daemon's report."""
         now = self.now()
-        return sorted((each for each in self._parked.values() if each.until > now), key=lambda each: each.agent)
+        return tuple(sorted(str(each) for each in self._parked.values() if each.until > now))
 
     def _park(self, account: Account, parked: Parked) -> Parked:
         self._parked[account] = parked

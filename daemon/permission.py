@@ -28,11 +28,11 @@ class _Option(Tolerant):
 
 class _Posed(Tolerant):
     question: str
-    options: list[_Option] = []
+    options: tuple[_Option, ...] = ()
 
 
 class _Questions(Tolerant):
-    questions: list[_Posed]
+    questions: tuple[_Posed, ...]
 
 
 class Asking:
@@ -96,11 +96,11 @@ def questions_in(asked: Asked, command: SpawnTask) -> list[Question]:
     return [_question(command, text, (ALLOW, DENY))]
 
 
-def _posed(arguments: dict[str, Any]) -> list[_Posed]:
+def _posed(arguments: dict[str, Any]) -> tuple[_Posed, ...]:
     try:
         return _Questions.model_validate(arguments).questions
     except ValidationError:
-        return []
+        return ()
 
 
 def _question(command: SpawnTask, text: str, choices: tuple[str, ...]) -> Question:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from daemon.agents import ConfiguredAgent
 from daemon.agent_runs import AgentRuns, Host
+from daemon.agents import ConfiguredAgent
 from daemon.agents.base import AgentResult
 from daemon.agents.events import Ending
 from daemon.beginning import Beginning, begin

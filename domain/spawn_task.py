@@ -14,8 +14,7 @@ from domain.models import Dependencies, Failure, FailureCategory, Memory, Questi
 from domain.pull_requests import PullRequestWanted, Shipped
 from domain.settings import AgentChoice, Limits
 from domain.tolerant import Tolerant
-from domain.usage import Resume
-from domain.usage import Usage as Usage
+from domain.usage import Resume, Usage
 
 VERSION = "1.0"
 REPORT_LIMIT = 4 * 1024

@@ -228,15 +228,15 @@ values (:directive, :task, :attempt, :name, :content)
 on conflict (task, attempt, name) do update set
     (directive_id, content, put_at) = (excluded.directive_id, excluded.content, now());
 
--- name: report_daemon(owner, name, version, agents, labels, capacity, running, sandbox)!
+-- name: report_daemon(owner, name, version, agents, labels, capacity, running, sandbox, parked)!
 -- Keeps what a daemon says of itself, and when by the database's clock: machines' clocks differ.
-insert into daemons (owner, name, version, agents, labels, capacity, running, sandbox)
-values (:owner, :name, :version, :agents, :labels, :capacity, :running, :sandbox)
+insert into daemons (owner, name, version, agents, labels, capacity, running, sandbox, parked)
+values (:owner, :name, :version, :agents, :labels, :capacity, :running, :sandbox, :parked)
 on conflict (owner, name) do update set
-    (version, agents, labels, capacity, running, sandbox, reported_at)
+    (version, agents, labels, capacity, running, sandbox, parked, reported_at)
     = (
         excluded.version, excluded.agents, excluded.labels, excluded.capacity, excluded.running, excluded.sandbox,
-        now()
+        excluded.parked, now()
     );
 
 -- name: directives_of_owner(owner)
@@ -337,7 +337,7 @@ order by first_byte;
 
 -- name: daemons_of_owner(owner)
 -- Lists an owner's daemons and how long each has been silent, by the one clock that wrote its last contact.
-select name, version, agents, labels, capacity, running, sandbox, reported_at, now() - reported_at as silent_for
+select name, version, agents, labels, capacity, running, sandbox, parked, reported_at, now() - reported_at as silent_for
 from daemons where owner = :owner
 order by name;
 

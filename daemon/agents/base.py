@@ -41,7 +41,7 @@ class AgentRun:
     """The folder in which its login lies, where it has one."""
     session: str = ""
     """The session to go on with; empty: a new one."""
-    before: Totals = Totals()
+    before: Totals = field(default_factory=Totals)
     """What that session has used."""
     turns: int = 0
     """How many it may take; 0: no limit."""

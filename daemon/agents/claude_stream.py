@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import singledispatchmethod
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
@@ -46,14 +47,14 @@ class _Block(Tolerant):
     text: str = ""
     name: str = ""
     id: str = ""
-    input: dict[str, Any] = {}
+    input: dict[str, Any] = Field(default_factory=dict)
     tool_use_id: str = ""
     is_error: bool | None = None
     content: Any = None
 
 
 class _Message(Tolerant):
-    content: list[_Block] | str = []
+    content: tuple[_Block, ...] | str = ()
 
 
 class _System(Tolerant):
@@ -76,7 +77,7 @@ class _Assistant(Tolerant):
 
 
 class _Diff(Tolerant):
-    changedFiles: list[str] = []  # noqa: N815 (theirs)
+    changedFiles: tuple[str, ...] = ()  # noqa: N815 (theirs)
 
 
 class _ToolUseResult(Tolerant):
@@ -104,7 +105,7 @@ class _RateLimitEvent(Tolerant):
 class _Request(Tolerant):
     subtype: str = ""
     tool_name: str = ""
-    input: dict[str, Any] = {}
+    input: dict[str, Any] = Field(default_factory=dict)
 
 
 class _ControlRequest(Tolerant):
@@ -115,7 +116,7 @@ class _ControlRequest(Tolerant):
 
 class _Denial(Tolerant):
     tool_name: str = ""
-    tool_input: dict[str, Any] = {}
+    tool_input: dict[str, Any] = Field(default_factory=dict)
 
 
 class _Usage(Tolerant):
@@ -136,10 +137,10 @@ class _Result(Tolerant):
     subtype: str = ""
     is_error: bool = False
     result: str | None = None
-    errors: list[str] = []
+    errors: tuple[str, ...] = ()
     api_error_status: int | None = None
     terminal_reason: str | None = None
-    permission_denials: list[_Denial] = []
+    permission_denials: tuple[_Denial, ...] = ()
     total_cost_usd: float = 0
     num_turns: int = 0
     usage: _Usage = _Usage()
@@ -184,21 +185,15 @@ class ClaudeStream:
             read = _Line.validate_json(line)
         except ValidationError:
             return [] if _type_of(line) in _UNINTERESTING else [Printed(line)]
-        match read:
-            case _System():
-                return self._system(read)
-            case _Assistant():
-                return self._assistant(read)
-            case _User():
-                return self._user(read)
-            case _RateLimitEvent():
-                return self._rate_limit(read.rate_limit_info)
-            case _ControlRequest():
-                return _control(read)
-            case _Result():
-                return self._result(read)
+        return self._events(read)
 
-    def _system(self, read: _System) -> list[Event]:
+    @singledispatchmethod
+    def _events(self, read: Tolerant) -> list[Event]:
+        """The events of a line, by its kind."""
+        raise NotImplementedError(type(read))
+
+    @_events.register
+    def _(self, read: _System) -> list[Event]:
         if read.subtype == "init":
             # Said again at every turn of the same run.
             fresh, self._session = read.session_id != self._session, read.session_id
@@ -210,7 +205,8 @@ class ClaudeStream:
             return [Warned(f"the model's server: {read.error}{status}; try {read.attempt} of {read.max_retries}")]
         return []
 
-    def _assistant(self, read: _Assistant) -> list[Event]:
+    @_events.register
+    def _(self, read: _Assistant) -> list[Event]:
         self._error = str(read.error or "")
         if isinstance(read.message.content, str):
             return [Said(read.message.content)]
@@ -223,27 +219,38 @@ class ClaudeStream:
                 events.append(ToolCalled(block.name, _about(block.input)))
         return events
 
-    def _user(self, read: _User) -> list[Event]:
+    @_events.register
+    def _(self, read: _User) -> list[Event]:
         events: list[Event] = [FileChanged(path) for path in _changed(read.tool_use_result)]
-        for block in read.message.content if isinstance(read.message.content, list) else []:
+        for block in () if isinstance(read.message.content, str) else read.message.content:
             if block.type == "tool_result" and block.is_error:
                 called = self._tools.get(block.tool_use_id)
                 events.append(ToolFailed(called.name if called else "a tool", _text_of(block.content)))
         return events
 
-    def _rate_limit(self, info: _RateLimit) -> list[Event]:
+    @_events.register
+    def _(self, read: _RateLimitEvent) -> list[Event]:
+        info = read.rate_limit_info
         if info.status != "rejected":
             return []
         self._until = _moment(info.resetsAt)
         return [Limited(self._until)]
 
-    def _result(self, read: _Result) -> list[Event]:
+    @_events.register
+    def _(self, read: _Result) -> list[Event]:
         used = Totals(max(read.total_cost_usd, 0), self._before.tokens + read.usage.tokens)
         text = read.result or "; ".join(read.errors)
         ending = self._ending(read, text)
         until = (self._until or reset_time(text, self._now())) if ending is Ending.LIMIT else None
         denied: list[Event] = [Denied(each.tool_name, _about(each.tool_input)) for each in read.permission_denials]
         return [*denied, Used(used, read.num_turns), Final(ending, text, until)]
+
+    @_events.register
+    def _(self, read: _ControlRequest) -> list[Event]:
+        request = read.request
+        if request.subtype != "can_use_tool":
+            return []
+        return [Asked(read.request_id, request.tool_name, _about(request.input), request.input)]
 
     def _ending(self, read: _Result, text: str) -> Ending:
         if read.subtype in ("error_max_turns", "error_max_budget_usd"):
@@ -256,13 +263,6 @@ class ClaudeStream:
             )
             return ending_of(words, read.api_error_status)
         return Ending.DENIED if read.permission_denials else Ending.COMPLETED
-
-
-def _control(read: _ControlRequest) -> list[Event]:
-    request = read.request
-    if request.subtype != "can_use_tool":
-        return []
-    return [Asked(read.request_id, request.tool_name, _about(request.input), request.input)]
 
 
 def _about(arguments: dict[str, Any]) -> str:
@@ -278,7 +278,7 @@ def _changed(result: object) -> list[str]:
     except ValidationError:
         return []
     by_edit = [read.filePath] if read.filePath and read.structuredPatch is not None else []
-    return by_edit + (read.bashEditDiff.changedFiles if read.bashEditDiff else [])
+    return [*by_edit, *(read.bashEditDiff.changedFiles if read.bashEditDiff else ())]
 
 
 def _text_of(content: object) -> str:

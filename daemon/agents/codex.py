@@ -9,6 +9,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import ClassVar, Literal
 
+from pydantic import Field
+
 from daemon.agents.base import AgentCommand, AgentRun
 from daemon.agents.codex_stream import CodexStream
 from daemon.agents.coding import CodingAgent
@@ -28,7 +30,7 @@ class CodexAgent(CodingAgent):
     kind: Literal["codex"]
     program: str = "codex"
     permissions: Literal["auto", "allow", "deny"] = "auto"
-    config: dict[str, str] = {}
+    config: dict[str, str] = Field(default_factory=dict)
     """What is set by `-c`: dotted name → value in TOML."""
 
     @property

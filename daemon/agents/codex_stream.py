@@ -44,7 +44,7 @@ class _Item(Tolerant):
     aggregated_output: str = ""
     exit_code: int | None = None
     status: str = ""
-    changes: list[_Change] = []
+    changes: tuple[_Change, ...] = ()
     server: str = ""
     tool: str = ""
     query: str = ""
@@ -91,41 +91,45 @@ class CodexStream:
             read = _Line.model_validate_json(line)
         except ValidationError:
             return [Printed(line)]
+        events: list[Event] = []
         match read.type:
             case "thread.started":
-                return [SessionStarted(read.thread_id)] if read.thread_id else []
+                events = [SessionStarted(read.thread_id)]
             case "item.started":
-                return _begun(read.item)
+                events = _begun(read.item)
             case "item.completed":
-                return self._ended(read.item)
+                events = self._ended(read.item)
             case "turn.completed":
                 totals = Totals(tokens=read.usage.input_tokens + read.usage.output_tokens)
-                return [Used(totals), Final(Ending.COMPLETED, self._last)]
+                events = [Used(totals), Final(Ending.COMPLETED, self._last)]
             case "turn.failed":
-                return self._failed(read.error.message or self._trouble)
+                events = self._failed(read.error.message or self._trouble)
             case "error":
                 self._trouble = str(read.message or "") or self._trouble
-                return [Warned(str(read.message))] if read.message else []
+                events = [Warned(self._trouble)]
             case "turn.started" | "item.updated":
-                return []
-        return [Printed(line)]
+                pass
+            case _:
+                events = [Printed(line)]
+        return events
 
     def _ended(self, item: _Item) -> list[Event]:
+        events: list[Event] = []
         match item.type:
             case "agent_message":
                 self._last = item.text
-                return [Said(item.text)]
+                events = [Said(item.text)]
             case "command_execution" if item.status == "declined":
-                return [Denied("shell", item.command)]
+                events = [Denied("shell", item.command)]
             case "command_execution" if item.exit_code:
-                return [ToolFailed("shell", item.aggregated_output[-_OUTPUT_SHOWN:])]
+                events = [ToolFailed("shell", item.aggregated_output[-_OUTPUT_SHOWN:])]
             case "file_change":
-                return [FileChanged(change.path) for change in item.changes]
+                events = [FileChanged(change.path) for change in item.changes]
             case "error":
-                return [Warned(item.message)]
+                events = [Warned(item.message)]
             case "mcp_tool_call" if item.status == "failed":
-                return [ToolFailed(f"{item.server} {item.tool}", item.message)]
-        return []
+                events = [ToolFailed(f"{item.server} {item.tool}", item.message)]
+        return events
 
     def _failed(self, text: str) -> list[Event]:
         ending = ending_of(text)

@@ -49,30 +49,27 @@ def complained(seen: Seen, text: str) -> Seen:
 
 def shown(event: Event, said: str) -> str:
     """The event as text for the log, with its line end; `said` is what the agent said last, not to be said twice."""
+    if isinstance(event, Printed):
+        return event.text
+    text = ""
     match event:
-        case Printed():
-            return event.text
         case SessionStarted():
-            return _line(f"[session {event.session}{f', {event.model}' if event.model else ''}]")
+            text = f"[session {event.session}{f', {event.model}' if event.model else ''}]"
         case Said():
-            return _line(event.text)
+            text = event.text
         case ToolCalled() | Asked():
-            return _line(f"→ {event.tool}: {event.about}")
+            text = f"→ {event.tool}: {event.about}"
         case ToolFailed():
-            return _line(f"✗ {event.tool}: {event.output.strip()[:_FAILED_SHOWN]}")
+            text = f"✗ {event.tool}: {event.output.strip()[:_FAILED_SHOWN]}"
         case FileChanged():
-            return _line(f"± {event.path}")
+            text = f"± {event.path}"
         case Denied():
-            return _line(f"✗ {event.tool} was denied: {event.why}")
+            text = f"✗ {event.tool} was denied: {event.why}"
         case Warned():
-            return _line(f"! {event.text}")
+            text = f"! {event.text}"
         case Limited():
             until = f" until {event.until:%Y-%m-%d %H:%M %Z}" if event.until else ""
-            return _line(f"! the account's limit is reached{until}")
-        case Final():
-            return "" if event.text.strip() == said.strip() else _line(f"{event.ending}: {event.text}")
-    return ""
-
-
-def _line(text: str) -> str:
-    return text.rstrip("\n") + "\n"
+            text = f"! the account's limit is reached{until}"
+        case Final() if event.text.strip() != said.strip():
+            text = f"{event.ending}: {event.text}"
+    return text.rstrip("\n") + "\n" if text else ""

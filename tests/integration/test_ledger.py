@@ -39,7 +39,8 @@ from domain.record import (
     write,
 )
 from domain.size import without_finished_texts
-from domain.spawn_task import Outcome, OutcomeStatus, Usage
+from domain.spawn_task import Outcome, OutcomeStatus
+from domain.usage import Usage
 from ledger.pool import Database, open_pool
 from ledger.reader import Record
 from ledger.writer import PostgresLedger

@@ -192,7 +192,10 @@ async def test_killed_servers_are_started_again_with_their_data(tmp_path: Path) 
             server = up.server(name)
             assert server is not None
             server.kill()
-        told = [f"makima: {name} ended with exit code -9, started again in 1 s" for name in ("forge", "postgres", "temporal")]
+        told = [
+            f"makima: {name} ended with exit code -9, started again in 1 s"
+            for name in ("forge", "postgres", "temporal")
+        ]
         await until(lambda: sorted(up.stderr().splitlines()) == told)
         await until(lambda: up.server("postgres"))
         await until(lambda: up.server("temporal"))
