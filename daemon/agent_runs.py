@@ -22,6 +22,7 @@ from daemon.task_log import TaskLog
 from daemon.waiting import NETWORK_AGAIN, login_question, waiting
 from daemon.workspace import Workspace
 from domain.models import FailureCategory
+from domain.questions import question_id
 from domain.settings import AgentChoice
 from domain.spawn_task import Delivery, Outcome
 from domain.usage import Resume, Usage
@@ -124,7 +125,8 @@ class AgentRuns:
 
     def _resumed(self, reason: str) -> str:
         worktree = str(self._workspace.work_path)
-        return resumed(reason, worktree, self._note.worktree, self._command.context.answers)
+        answers = [each for each in self._command.context.answers if each.id == question_id(each.task, each.text)]
+        return resumed(reason, worktree, self._note.worktree, answers)
 
     async def _handed_over(self, reason: str, ask: Ask) -> str:
         base, stat = await self._changes()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from daemon.agents.base import RESERVED, AgentCommand
 from daemon.keeper import MARK
-from daemon.task_folder import PATH_VARIABLE, TaskFolder
+from daemon.task_folder import TaskFolder
 
 CERTIFICATES = frozenset(
     {"CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE", "SSL_CERT_DIR", "SSL_CERT_FILE"}
@@ -37,11 +37,10 @@ def agent_environment(
     named = {name: own[name] for name in command.pass_env if name in own}
     chosen = _passed(own) | named | dict(command.env)
     chosen = {name: value for name, value in chosen.items() if not name.startswith(RESERVED)}
-    path = f"{folder.bin}{os.pathsep}{chosen.get('PATH') or os.defpath}"
+    path = chosen.get("PATH") or os.defpath
     return chosen | {
         "HOME": str(folder.home),
-        "PATH": path,
-        PATH_VARIABLE: path,
+        "PATH": f"{folder.bin}{os.pathsep}{path}",
         MARK: str(folder.path),
         "MAKIMA_TASK_ID": task_id,
         "GIT_AUTHOR_NAME": identity.name,

@@ -106,7 +106,8 @@ class Follower:
                 self._said = event.text
             case ToolCalled():
                 self._pulse.phase = f"{self._phase}: {event.tool}"
-                self._count()
+                if self._turns and self.seen.turns >= self._turns:
+                    self.stop.set()
             case Asked():
                 answering = asyncio.create_task(self._answer(event))
                 self._answering.add(answering)
@@ -117,12 +118,6 @@ class Follower:
                 self.talk.voice.close()
             case Printed():
                 pass
-
-    def _count(self) -> None:
-        if self._turns:
-            self._turns -= 1
-            if not self._turns:
-                self.stop.set()
 
     async def _answer(self, asked: Asked) -> None:
         reply = await self._decide(asked)

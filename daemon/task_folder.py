@@ -7,9 +7,6 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-PATH_VARIABLE = "MAKIMA_PATH"
-"""The agent's PATH, once more."""
-
 
 @dataclass(frozen=True)
 class TaskFolder:
@@ -66,7 +63,4 @@ def make_task_folder(path: Path) -> TaskFolder:
     # -I: neither the worktree nor the agent's environment can put another `cli` before ours.
     folder.makima.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -I -m cli.agent "$@"\n')
     folder.makima.chmod(0o700)
-    if not (profile := folder.home / ".profile").exists():
-        # A login shell, which Codex starts for every command, begins with the machine's own PATH.
-        profile.write_text(f'PATH="${{{PATH_VARIABLE}:-$PATH}}"\n')
     return folder

@@ -103,6 +103,7 @@ class Seen:
     totals: Totals | None = None
     """Of the session; None: it has told nothing."""
     turns: int = 0
+    """Of this run; before its end the tools that were called."""
     final: Final | None = None
     denied: tuple[str, ...] = ()
     until: datetime | None = None
@@ -183,6 +184,11 @@ class Program(Value):
         if reserved:
             raise ValueError(f"{', '.join(reserved)}: no agent gets Makima's own settings")
         return self
+
+    @property
+    def credential_variables(self) -> tuple[str, ...]:
+        """Further ones, given to it under other names: nobody may read them in a log."""
+        return ()
 
     def stream(self, run: AgentRun) -> Stream:
         return PlainStream()

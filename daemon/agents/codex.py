@@ -45,6 +45,8 @@ class CodexAgent(CodingAgent):
         settings = (part for name, value in self.config.items() for part in ("-c", f"{name}={value}"))
         argv = (
             *(self.program, "exec", "--json", "--skip-git-repo-check"),
+            # A login shell takes its PATH from /etc/profile, and the `makima` command would be out of reach.
+            *("-c", "allow_login_shell=false"),
             *self._permitted(run),
             *(("--model", model) if (model := run.model or self.model) else ()),
             *(*settings, *self.arguments, *run.arguments),

@@ -75,8 +75,12 @@ class CodingAgent(Program):
         return self.api_key_env or self.token_env or self.login
 
     @property
+    def credential_variables(self) -> tuple[str, ...]:
+        return tuple(filter(None, (self.api_key_env, self.token_env)))
+
+    @property
     def uses_login(self) -> bool:
-        return not (self.api_key_env or self.token_env)
+        return not self.credential_variables
 
     @property
     def program_name(self) -> str:
@@ -93,7 +97,7 @@ class CodingAgent(Program):
 
     def check(self) -> None:
         require_program(self.program_name, self.env.get("PATH"))
-        for name in filter(None, (self.api_key_env, self.token_env)):
+        for name in self.credential_variables:
             if not os.environ.get(name):
                 raise CannotServe(f"{name} is not set in the daemon's environment, where the agent's settings want it")
 

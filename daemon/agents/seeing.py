@@ -23,22 +23,25 @@ from daemon.agents.events import (
 
 COMPLAINTS_KEPT = 4096
 _FAILED_SHOWN = 2000
+_DENIAL_SHOWN = 300
 
 
 def after(seen: Seen, event: Event) -> Seen:
     """What is known once `event` has come, too."""
     match event:
         case SessionStarted():
-            return replace(seen, session=event.session)
+            seen = replace(seen, session=event.session)
+        case ToolCalled():
+            seen = replace(seen, turns=seen.turns + 1)
         case Used():
-            return replace(seen, totals=event.totals, turns=event.turns)
+            seen = replace(seen, totals=event.totals, turns=event.turns or seen.turns)
         case Limited():
-            return replace(seen, until=event.until)
+            seen = replace(seen, until=event.until)
         case Final():
-            return replace(seen, final=event)
+            seen = replace(seen, final=event)
         case Denied():
-            told = f"{event.tool}: {event.why}"[:300]
-            return replace(seen, denied=(*(each for each in seen.denied if each != told), told))
+            told = f"{event.tool}: {event.why}"[:_DENIAL_SHOWN]
+            seen = replace(seen, denied=(*(each for each in seen.denied if each != told), told))
     return seen
 
 

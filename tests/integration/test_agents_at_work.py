@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -333,8 +332,9 @@ async def test_codex_is_resumed_and_counted_by_its_thread(agent: OneAgent) -> No
     first, second = agent.starts
     assert (first.argv[:2], first.argv[-1]) == (["exec", "--json"], "-")
     assert second.argv[-3:] == ["resume", "01a203fa-0bf0-7b02-98cf-70c27209f66a", "-"]
-    login = os.readlink(f"{second.env['CODEX_HOME']}/auth.json")
-    assert Path(login) == agent.daemon.tasks.parent / "logins" / "codex-default" / "auth.json"
+    home = Path(second.env["CODEX_HOME"])
+    login = agent.daemon.tasks.parent / "logins" / "codex-default"
+    assert await asyncio.to_thread((home / "auth.json").readlink) == login / "auth.json"
 
 
 async def test_codex_which_counts_no_turns_is_stopped_after_as_many_tools(agent: OneAgent) -> None:
