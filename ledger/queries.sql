@@ -75,20 +75,20 @@ where directive_id = :directive and dropped_at is null and id <> all (:kept::uui
 -- Brings any number of tasks up to the write in one statement; what the workflow dropped of completed ones stays.
 insert into tasks (
     directive_id, id, kind, name, step, generation, round, status, attempt, dispatch, unwanted, wait_until, reason,
-    daemon, delivery, earlier, refusals, ships
+    daemon, delivery, earlier, refusals, ships, refused_until, resume
 )
 select
     :directive::uuid, id, kind, name, step, generation, round, status, attempt, dispatch, unwanted, wait_until, reason,
-    daemon, delivery, earlier, refusals, ships
+    daemon, delivery, earlier, refusals, ships, refused_until, resume
 from jsonb_populate_recordset(null::tasks, :rows)
 on conflict (directive_id, id) do update set
     (
         kind, name, step, generation, round, status, attempt, dispatch, unwanted, wait_until, reason, daemon,
-        delivery, dropped_at, updated_at
+        delivery, refused_until, resume, dropped_at, updated_at
     ) = (
         excluded.kind, excluded.name, excluded.step, excluded.generation, excluded.round, excluded.status,
         excluded.attempt, excluded.dispatch, excluded.unwanted, excluded.wait_until, excluded.reason,
-        excluded.daemon, excluded.delivery, null, now()
+        excluded.daemon, excluded.delivery, excluded.refused_until, excluded.resume, null, now()
     ),
     earlier = case
         when excluded.status = 'completed' then coalesce(excluded.earlier, tasks.earlier) else excluded.earlier
