@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from domain.pull_requests import Sighting, Tidied, Tidying, Watch
 from domain.record import Artifact, DaemonReport, DaemonWanted, LogChunk, ProgressWrite, WriteAnswer
 from domain.spawn_task import Delivery, Outcome, SpawnTask
 
@@ -17,6 +18,18 @@ class Daemon(Protocol):
         A failure of the work is an Outcome. Raises CannotServe where this daemon can't serve the task, AttemptGone
         where the attempt is no longer this delivery's own; any other error is infrastructure's, and delivered again.
         """
+        ...
+
+
+class Shepherd(Protocol):
+    """What a daemon does about a pull request between completions (SPEC 7.5)."""
+
+    async def look(self, watch: Watch) -> Sighting | None:
+        """What is new of it; None: nothing. What the forge refuses us is a finding. Raises ForgeUnreachable."""
+        ...
+
+    async def tidy(self, tidying: Tidying) -> Tidied:
+        """Delete what is merged; any number of times. Raises GitError, RepositoryError."""
         ...
 
 

@@ -27,6 +27,7 @@ from domain.requests import (
     ChangeGoal,
     DeleteMemory,
     Pause,
+    Poke,
     Reject,
     Replan,
     Request,
@@ -138,8 +139,16 @@ def memory_delete(key: Annotated[str, typer.Argument(help="What it is remembered
     return DeleteMemory(key=key)
 
 
+def poke() -> Poke:
+    """Look at the pull request at once, in place of at the next of its polls.
+
+    Example: starter.py poke 3f2a
+    """
+    return Poke()
+
+
 def set_pr(url: Annotated[str, typer.Argument(help="Its address.")]) -> SetPullRequest:
-    """Name the pull request that was opened by hand.
+    """Name the pull request that was opened by hand; it is looked after from now on.
 
     Example: starter.py set-pr 3f2a https://git.example.com/team/shop/pulls/12
     """
@@ -163,6 +172,7 @@ ACTIONS: tuple[Action, ...] = (
     (DirectiveWorkflow.set_memory, memory_set),
     (DirectiveWorkflow.delete_memory, memory_delete),
     (DirectiveWorkflow.set_pr, set_pr),
+    (DirectiveWorkflow.poke, poke),
 )
 
 

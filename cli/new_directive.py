@@ -63,6 +63,19 @@ class StartOptions:
     verify: Annotated[
         list[str] | None, typer.Option(help="Has to succeed on every step's work; may be given more than once.")
     ] = None
+    pull_request: Annotated[
+        bool, typer.Option("--pull-request/--no-pull-request", help="Open one, or push the branch and no more.")
+    ] = True
+    shepherd: Annotated[
+        bool, typer.Option("--shepherd/--no-shepherd", help="Fix failed checks and answer reviews once it is open.")
+    ] = True
+    shepherd_rounds: Annotated[int, typer.Option(help="Rounds of such fixes before you are asked.")] = 3
+    fixer: Annotated[
+        str | None, typer.Option(help="The daemon's agent for such fixes; else the planner, else the step's.")
+    ] = None
+    keep_branches: Annotated[
+        bool, typer.Option("--keep-branches", help="Leave the branches of merged work on the remote.")
+    ] = False
     max_parallel: Annotated[int, typer.Option(help="How many steps may be in flight.")] = 8
     max_attempts: Annotated[int, typer.Option(help="How often an agent may try a step.")] = 2
     max_turns: Annotated[int, typer.Option(help="How many turns an agent may take for a step; 0: no limit.")] = 0
@@ -138,6 +151,11 @@ def _settings(options: StartOptions) -> Settings:
         label=options.label,
         setup=tuple(options.setup or ()),
         verify=tuple(options.verify or ()),
+        pull_request=options.pull_request,
+        shepherd=options.shepherd,
+        shepherd_rounds=options.shepherd_rounds,
+        fixer=AgentChoice(name=options.fixer) if options.fixer else None,
+        keep_branches=options.keep_branches,
         max_parallel_steps=options.max_parallel,
         max_attempts=options.max_attempts,
         max_turns=options.max_turns,

@@ -9,6 +9,8 @@ from uuid import UUID
 from cli.directives import Look
 from domain.models import Memory, Question, StepStatus
 from domain.names import short
+from domain.pull_request_body import used
+from domain.pull_request_view import PullRequestView
 from domain.queues import Queue
 from domain.record import Event
 from domain.reports import DaemonSeen, DirectiveSummary
@@ -26,7 +28,8 @@ def status_lines(look: Look[DirectiveView], daemons: Sequence[DaemonSeen], web_u
     ]
     lines += [f"  reason      {shown.reason}"] if shown.reason else []
     lines += [f"  branch      {shown.pr.branch} at {shown.pr.head[:10]}"] if shown.pr else []
-    lines += [f"  pull req.   {shown.pr.url} ({shown.pr.state})"] if shown.pr and shown.pr.url else []
+    lines += pull_request_lines(shown.pr) if shown.pr else []
+    lines += [f"  used        {used(shown.usage)}"] if used(shown.usage) else []
     lines += [f"  memories    {shown.memories}"] if shown.memories else []
     lines += [f"  web ui      {web_ui}"] if web_ui else []
     lines += [f"  {name}: {status}" for name, status in shown.tasks.items()]
@@ -58,6 +61,16 @@ def _source(look: Look[DirectiveView]) -> str:
 def lost_note(how: str) -> str:
     """Said of a directive whose workflow has ended before its time (SPEC 9.2)."""
     return f"lost: {how}; recover goes on"
+
+
+def pull_request_lines(shown: PullRequestView) -> list[str]:
+    """The pull request, and what its checks and reviewers say of it."""
+    if not shown.url:
+        return []
+    lines = [f"  pull req.   {shown.url} ({shown.state}{', approved' if shown.approved else ''})"]
+    lines += [f"  checks      failed: {', '.join(shown.failing)}"] if shown.failing else []
+    left = f"{shown.rounds_left} {'round' if shown.rounds_left == 1 else 'rounds'} of fixes left"
+    return [*lines, f"  shepherd    looks after it, {left}"] if shown.watched else lines
 
 
 def proposal_lines(proposal: ProposalView, directive: str) -> list[str]:
@@ -155,9 +168,15 @@ def changes(before: DirectiveView | None, now: DirectiveView) -> list[str]:
         )
     known = {step.id: step for step in before.steps} if before else {}
     lines += ["  " + step_line(step) for step in now.steps if _differs(known.get(step.id), step)]
-    if now.pr and (before is None or before.pr != now.pr):
-        lines.append(f"  branch {now.pr.branch} at {now.pr.head[:10]}")
+    lines += [] if before and _place(before.pr) == _place(now.pr) else _place(now.pr)
     return lines
+
+
+def _place(shown: PullRequestView | None) -> list[str]:
+    if shown is None:
+        return []
+    where = [f"  pull request {shown.state}: {shown.url}"] if shown.url else []
+    return [f"  branch {shown.branch} at {shown.head[:10]}", *where]
 
 
 def _differs(before: StepView | None, now: StepView) -> bool:

@@ -17,14 +17,17 @@ from temporalio.worker import Worker
 
 from activities.completion import CompletionActivities
 from activities.planning import PlanningActivities
+from activities.pull_requests import PullRequestActivities
 from activities.steps import StepActivities
 from daemon import keeper
 from daemon.commands import House, build_app
+from daemon.forges.registry import Forges
 from daemon.home import Home, masker_of, open_home
 from daemon.log_sender import LogBacklog
 from daemon.recovery import rescue, settle
 from daemon.runner import MEGABYTE, Machine, Runner, nothing_more
 from daemon.settings import DaemonSettings, load_daemon_settings
+from daemon.shepherding import PullRequestShepherd
 from daemon.slots import SharedSlots
 from daemon.stopping import STOP_WITHIN
 from daemon.temporal_core import TemporalCore
@@ -65,6 +68,7 @@ def build_runner(
     """The daemon's own git, caches and agents behind the port of the activities."""
     own = home.own
     hold = environment.test_hold_after_outcome
+    masker = masker_of(own, os.environ)
     machine = Machine(
         name=own.name,
         owner=settings.owner,
@@ -78,8 +82,9 @@ def build_runner(
         max_task_memory=own.max_task_memory_mb * MEGABYTE,
         after_outcome=(lambda: hold_for_ever(hold)) if hold else nothing_more,
         copy_files=own.copy_files,
-        masker=masker_of(own, os.environ),
+        masker=masker,
         backlog=backlog,
+        forges=Forges(own.forges, os.environ, masker.learn),
     )
     return Runner(machine)
 
@@ -100,7 +105,11 @@ def build_workers(
     steps = StepActivities(runner, client, own.name)
     completion = CompletionActivities(runner, client, own.name)
     with_agents = (planning.plan_directive, steps.execute_step, completion.complete_directive)
-    without_agents = (planning.plan_directive,)
+    machine = runner.machine
+    shepherd = PullRequestActivities(
+        PullRequestShepherd(settings.owner, machine.repositories, machine.forges), own.name
+    )
+    without_agents = (planning.plan_directive, shepherd.watch_pull_request, shepherd.tidy_pull_request)
     build = partial(
         Worker,
         client,

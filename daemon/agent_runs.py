@@ -87,11 +87,10 @@ class AgentRuns:
         return self._note.usage
 
     @property
-    def resume(self) -> Resume | None:
-        """The session that a later delivery can go on with."""
+    def resume(self) -> Resume:
+        """The session that a later delivery can go on with, if there is one."""
         note = self._note
-        known = {"agent": note.agent, "session": note.session, "daemon": self._host.daemon}
-        return Resume(**known, usage=note.usage) if isinstance(self._agent, CodingAgent) else None
+        return Resume(agent=note.agent, session=note.session, daemon=self._host.daemon, usage=note.usage)
 
     async def run(self, ask: Ask) -> AgentResult:
         """Ask the agent, in its session where it has one here; what it comes to, once there is nothing left to try."""
@@ -108,10 +107,10 @@ class AgentRuns:
             prompt = await self._next(move, str(result.ending), ask)
 
     async def _first(self, ask: Ask) -> str:
-        if self._note.session and self._has_run and ask.further:
-            return ask.further
+        if self._note.session and self._has_run:
+            return ask.further or ask.whole
         if self._note.session:
-            return self._resumed("the task was given back to this machine's queue")
+            return f"{self._resumed('the task was given back to its queue')}\n{ask.further}"
         elsewhere = self._command.resume
         if elsewhere and elsewhere.session and not self._has_run:
             return await self._handed_over(f"it ran on {elsewhere.daemon}", ask)
@@ -257,6 +256,6 @@ def accounted(outcome: Outcome, runs: AgentRuns | None, seconds: float) -> Outco
         return outcome.model_copy(update={"usage": own})
     denied = tuple(f"denied: {each}" for each in dict.fromkeys(runs.denied))
     usage = runs.usage + own
-    resume = runs.resume.model_copy(update={"usage": usage}) if runs.resume else None
+    resume = runs.resume.model_copy(update={"usage": usage})
     warnings = (*outcome.warnings, *denied)
     return outcome.model_copy(update={"usage": usage, "resume": resume, "warnings": warnings})

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from daemon.checkpoints import Checkpoint, Checkpoints
+from daemon.continuing import Ask
 from daemon.outcomes import Outcomes
 from daemon.peculiarities import as_prompt, peculiarities
 from daemon.repositories import RepositoryCache
@@ -41,8 +43,8 @@ class Beginning:
     notes: tuple[str, ...] = ()
     """What the repository holds and the worktree doesn't (daemon.peculiarities)."""
 
-    def prompt(self, command: SpawnTask) -> str:
-        """The command's, after what the agent must know of its worktree."""
+    def ask(self, command: SpawnTask) -> Ask:
+        """The command's prompt, after what the agent must know of its worktree."""
         notes = [INTERRUPTED] if self.restored else []
         notes += [as_prompt(self.notes)] if self.notes else []
         if self.conflict:
@@ -50,35 +52,39 @@ class Beginning:
         if self.earlier:
             known = {"attempt": command.attempt - 1, "commit": self.earlier, "base": self.began}
             notes.append(EARLIER_WORK.format(**known))
-        return "\n".join([*notes, command.prompt])
+        return Ask("\n".join([*notes, command.prompt]), "\n".join(notes))
 
 
-async def begin(command: SpawnTask, cache: RepositoryCache, workspace: Workspace, saver: Saver, base: str) -> Beginning:
-    """Check out, merge what has to be merged, and lay the attempt's newest checkpoint over it."""
+async def begin(
+    command: SpawnTask,
+    cache: RepositoryCache,
+    workspace: Workspace,
+    saver: Saver,
+    base: str,
+    incoming: Sequence[Incoming],
+    fits: Callable[[Checkpoint], Awaitable[bool]],
+) -> Beginning:
+    """Check out, merge what has to be merged, and lay the attempt's newest checkpoint over it, if that `fits`."""
     if command.kind is TaskKind.PLANNING:
         worktree = await workspace.check_out(cache, base)
         return Beginning(worktree, base, notes=await peculiarities(worktree))
-    restored = await _usable(command, cache, saver, base)
+    restored = await saver.restore()
+    if restored and not await fits(restored):
+        restored = None
     worktree = await workspace.check_out(cache, restored.head if restored else base)
-    incoming = [Incoming(one.commit, one.name) for one in command.merge]
+    if restored and command.kind is TaskKind.COMPLETION:
+        # No more than the saved files knew of: laid over a later merge they would take it back.
+        incoming = [Incoming(restored.merging, "what is in conflict")] if restored.merging else []
     heads = await cache.independent([one.commit for one in incoming])
     conflict = await worktree.merge([one for one in incoming if one.commit in heads])
-    began, notes = await worktree.head(), await peculiarities(worktree)
+    began, merging = await worktree.head(), conflict.incoming.commit if conflict else ""
+    notes = await peculiarities(worktree)
     if restored:
         await worktree.lay_over(restored.commit)
         began = restored.began if await cache.has(restored.began) else began
-    saver.watch(workspace.agents_worktree, began)
-    workspace.note(began=began)
+    saver.watch(workspace.agents_worktree, began, merging)
+    workspace.note(began=began, merging=merging)
     return Beginning(worktree, began, conflict, restored, await _earlier_work(command, cache), notes)
-
-
-async def _usable(command: SpawnTask, cache: RepositoryCache, saver: Saver, base: str) -> Checkpoint | None:
-    """The newest checkpoint. Of a completion only where it holds the branch as it is: others may have pushed to it."""
-    newest = await saver.restore()
-    if newest and command.kind is TaskKind.COMPLETION:
-        asked = await cache.local("merge-base", "--is-ancestor", base, newest.head, also=(1,))
-        return newest if asked.exit_code == 0 else None
-    return newest
 
 
 async def _earlier_work(command: SpawnTask, cache: RepositoryCache) -> str:

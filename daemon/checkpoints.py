@@ -28,6 +28,7 @@ LARGEST = 10 * 1024 * 1024
 SNAPSHOT_TIMEOUT = 300.0
 
 _BEGAN = "Makima-Began: "
+_MERGING = "Makima-Merging: "
 _BY = "Makima <makima@localhost>"
 
 
@@ -57,6 +58,8 @@ class Checkpoint:
     """Where the agent had begun: the base with the dependencies merged in."""
     saved_at: int
     """Seconds of the epoch."""
+    merging: str = ""
+    """The commit whose merge had stopped at a conflict when the agent began; empty: there was none."""
 
 
 async def take_snapshot(worktree: Worktree) -> Snapshot:
@@ -97,16 +100,19 @@ class Checkpoints:
             return False
         return content.tree == (await self._cache.local("rev-parse", f"{began}^{{tree}}")).text
 
-    async def keep(self, content: Content, delivery: str, began: str, at: int | None = None) -> Checkpoint:
+    async def keep(
+        self, content: Content, delivery: str, began: str, at: int | None = None, merging: str = ""
+    ) -> Checkpoint:
         """Make the delivery's checkpoint, in the cache alone; `at` is its date in seconds of the epoch, if not now."""
         when = int(time.time()) if at is None else at
         tree, head = content
         lines = [f"tree {tree}", f"parent {head}", *(f"{who} {_BY} {when} +0000" for who in ("author", "committer"))]
         said = f"Checkpoint of task {self._task}, attempt {self._attempt}\n\n{_BEGAN}{commit_id(began)}\n"
+        said += f"{_MERGING}{commit_id(merging)}\n" if merging else ""
         written = "\n".join([*lines, "", said]).encode()
         made = (await self._cache.local("hash-object", "-t", "commit", "-w", "--stdin", stdin=written)).text
         await self._cache.local("update-ref", f"{REFS}{self._name}{delivery}", made)
-        return Checkpoint(made, head, began, when)
+        return Checkpoint(made, head, began, when, merging)
 
     async def publish(self, checkpoint: Checkpoint, delivery: str) -> str:
         """Push the delivery's checkpoint; empty, or why it isn't where it should be: a refused push is never silent.
@@ -152,7 +158,12 @@ class Checkpoints:
     async def _read(self, commit: str) -> Checkpoint:
         text = (await self._cache.local("cat-file", "commit", commit)).text
         fields = dict(line.partition(" ")[::2] for line in text.partition("\n\n")[0].splitlines())
-        began = next((line for line in text.splitlines() if line.startswith(_BEGAN)), "")
         head = commit_id(fields.get("parent", ""))
         saved_at = int(fields["committer"].split()[-2])
-        return Checkpoint(commit, head, commit_id(began.removeprefix(_BEGAN)) if began else head, saved_at)
+        return Checkpoint(commit, head, _said(text, _BEGAN) or head, saved_at, _said(text, _MERGING))
+
+
+def _said(text: str, trailer: str) -> str:
+    """The commit that a trailer names; empty: there is no such trailer."""
+    line = next((line for line in text.splitlines() if line.startswith(trailer)), "")
+    return commit_id(line.removeprefix(trailer)) if line else ""

@@ -39,7 +39,7 @@ class Ask:
     whole: str
     """For a session that knows nothing of the task."""
     further: str = ""
-    """For one that has worked on it already; empty: that it was interrupted."""
+    """For one that has worked on it already."""
 
 
 def resumed(reason: str, worktree: str, before: str, answers: Iterable[Question]) -> str:

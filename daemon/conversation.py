@@ -12,6 +12,7 @@ from pathlib import Path
 from uuid import UUID
 
 from daemon.handing_over import read_handover
+from daemon.masking import Masker, masked_question
 from domain.errors import HandoverBroken, NotReachable
 from domain.handover import ANSWERS_FILE, Answers
 from domain.models import Question
@@ -29,10 +30,16 @@ class Conversation:
     """Tells each question once, and writes every answer down as it comes; nothing in it ever fails the task."""
 
     def __init__(
-        self, folder: Path, delivery: Delivery, look_every: float = LOOK_EVERY, ask_every: float = ASK_EVERY
+        self,
+        folder: Path,
+        delivery: Delivery,
+        masker: Masker | None = None,
+        look_every: float = LOOK_EVERY,
+        ask_every: float = ASK_EVERY,
     ) -> None:
         self._folder = folder
         self._delivery = delivery
+        self._masker = masker or Masker()
         self._look_every = look_every
         self._ask_every = ask_every
         self._told: set[UUID] = set()
@@ -73,7 +80,7 @@ class Conversation:
     async def _tell(self, asked: list[Question]) -> None:
         for question in asked:
             if question.id not in self._told:
-                await self._delivery.ask(question)
+                await self._delivery.ask(masked_question(question, self._masker))
                 self._told.add(question.id)
 
     async def _hear(self, questions: tuple[Question, ...]) -> None:

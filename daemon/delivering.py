@@ -21,32 +21,47 @@ def _may_pass(error: BaseException) -> bool:
     return isinstance(error, GitError | NotReachable) and not isinstance(error, LeaseLost | RefRefused)
 
 
+Ship = Callable[[Outcome], Awaitable[Outcome]]
+"""What comes after the push, however often it is done: the same outcome with what it led to."""
+
+
 class Publisher:
     """The outcome of one attempt, as its deliveries share it on the remote."""
 
-    def __init__(self, outcomes: Outcomes, command: SpawnTask, delivery: Delivery, daemon: str) -> None:
+    def __init__(self, outcomes: Outcomes, command: SpawnTask, delivery: Delivery, daemon: str, ship: Ship) -> None:
         self._outcomes = outcomes
         self._command = command
         self._delivery = delivery
         self._daemon = daemon
+        self._ship = ship
 
-    async def earlier(self) -> Outcome | None:
-        """What an earlier delivery of this attempt has published, its branch pushed if it isn't yet; no agent runs."""
-        stored = await self._outcomes.find_outcome(str(self._command.task), self._command.attempt)
-        return await self._settled(stored) if stored else None
+    async def earlier(self) -> StoredOutcome | None:
+        """What an earlier delivery of this attempt has published."""
+        return await self._outcomes.find_outcome(str(self._command.task), self._command.attempt)
 
     async def is_decided(self) -> bool:
         """Whether the attempt has an outcome, whosever it is."""
-        return await self._outcomes.find_outcome(str(self._command.task), self._command.attempt) is not None
+        return await self.earlier() is not None
 
     async def publish(self, outcome: Outcome, take: Callable[[str], Awaitable[None]]) -> Outcome:
         """Make `outcome` the attempt's one, unless another delivery was first: then return that one.
 
-        `take` brings the work's commit into the cache. Raises AttemptGone if the attempt is no longer this delivery's.
+        `take` brings the work's commit into the cache. Raises AttemptGone if the attempt is no longer this delivery's,
+        LeaseLost if its branch went on without the work.
         """
         head = outcome.work.head if outcome.work else None
         if head:
             await take(head)
+        own = outcome.model_copy(update={"delivery": self._delivery.name})
+        return await self._persistently(lambda: self._published(own, head))
+
+    async def settle(self, stored: Outcome) -> Outcome:
+        """The attempt's outcome, once the branch that it names holds its work, which must be in the cache; no agent
+        runs. Raises like `publish`.
+        """
+        return await self._persistently(lambda: self._settled(stored))
+
+    async def _persistently(self, work: Callable[[], Awaitable[Outcome]]) -> Outcome:
         async for attempt in AsyncRetrying(
             retry=retry_if_exception(_may_pass),
             wait=wait_exponential_jitter(multiplier=0.5, max=30),
@@ -56,7 +71,7 @@ class Publisher:
             with attempt:
                 # Asked afresh at each try: a delivery that was replaced while the remote was away must not win late.
                 await self._delivery.confirm()
-                return await self._published(outcome.model_copy(update={"delivery": self._delivery.name}), head)
+                return await work()
         raise AssertionError("tenacity returns or raises")
 
     async def _published(self, outcome: Outcome, head: str | None) -> Outcome:
@@ -68,20 +83,25 @@ class Publisher:
             # The agent has done its work: a remote that takes nothing but branches must not make it run again.
             kept = await self._outcomes.keep_outcome(task, attempt, payload, head)
             warning = f"the outcome is saved on {self._daemon} only: {refusal}"
-            return await self._settled(kept, warning)
+            return await self._settled(outcome_in(kept), warning)
         warning = f"the remote takes no refs/makima/: the outcome is in branch {published.ref}"
-        return await self._settled(published.outcome, warning if published.ref.startswith(BRANCHES) else "")
+        outcome = outcome_in(published.outcome)
+        return await self._settled(outcome, warning if published.ref.startswith(BRANCHES) else "")
 
-    async def _settled(self, stored: StoredOutcome, warning: str = "") -> Outcome:
-        """The stored outcome, once the branch that it names holds its work."""
-        outcome = Outcome.model_validate_json(stored.payload)
+    async def _settled(self, outcome: Outcome, warning: str = "") -> Outcome:
         if warning:
             outcome = outcome.model_copy(update={"warnings": (*outcome.warnings, warning)})
-        if outcome.work and outcome.work.branch and not outcome.failure:
-            work = outcome.work
-            try:
-                await self._outcomes.push_branch(work.branch, work.head, work.replaces or None)
-            except LeaseLost:
-                if not await self._outcomes.branch_holds(work.branch, work.head):  # it was there, and has gone on since
-                    raise
-        return outcome
+        if not (outcome.work and outcome.work.branch) or outcome.failure:
+            return outcome
+        work = outcome.work
+        try:
+            await self._outcomes.push_branch(work.branch, work.head, work.replaces or None)
+        except LeaseLost:
+            if not await self._outcomes.branch_holds(work.branch, work.head):  # it was there, and has gone on since
+                raise
+        return await self._ship(outcome)
+
+
+def outcome_in(stored: StoredOutcome) -> Outcome:
+    """What an outcome on the remote says."""
+    return Outcome.model_validate_json(stored.payload)

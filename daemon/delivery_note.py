@@ -23,6 +23,8 @@ class DeliveryNote(BaseModel):
     delivery: str
     began: str = ""
     """The commit at which its agent began; empty: none has."""
+    merging: str = ""
+    """The commit whose merge had stopped at a conflict then; empty: none had."""
     is_over: bool = False
     """It ended by itself, with its work saved: whatever lies here is kept on purpose."""
     succeeded: bool = False

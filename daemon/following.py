@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -61,7 +62,7 @@ class Follower:
     @asynccontextmanager
     async def following(self) -> AsyncIterator[None]:
         """While the program runs; what it still waits to be answered at the end is dropped."""
-        with self._raw.open("a") as self._kept:
+        with (self._raw if self._stream.by_lines else Path(os.devnull)).open("a") as self._kept:
             try:
                 yield
             finally:

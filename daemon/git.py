@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from daemon.git_config import OWN_SETTINGS, credentialed_environment, plain_environment, rendered, taken_over
+from daemon.git_config import OWN_SETTINGS, Entry, credentialed_environment, plain_environment, rendered, taken_over
 from daemon.process import Finished, run
 from domain.errors import GitError, SettingsError
 
@@ -28,11 +28,21 @@ def commit_id(text: str) -> str:
 class Git:
     """Runs git for the daemon, never inside a worktree: it has the machine's credentials (SPEC 6.2)."""
 
-    def __init__(self, home: Path, environ: Mapping[str, str], *, allow_local: bool) -> None:
-        """`home` holds the two configurations that `prepare` writes; `environ` is the daemon's environment."""
+    def __init__(
+        self,
+        home: Path,
+        environ: Mapping[str, str],
+        *,
+        allow_local: bool,
+        helpers: Mapping[str, str] | None = None,
+    ) -> None:
+        """`home` holds the two configurations that `prepare` writes; `environ` is the daemon's environment; `helpers`
+        (https://host → credential helper) are asked where those of the machine's owner know nothing.
+        """
         self.home = home
         self.allow_local = allow_local
         self._environ = environ
+        self._helpers = helpers or {}
         self._own_config = home / "gitconfig"
         self._plain_config = home / "gitconfig-plain"
         self._environment = credentialed_environment(environ, str(self._own_config), allow_local=allow_local)
@@ -41,9 +51,10 @@ class Git:
     async def prepare(self) -> None:
         """Write the configurations anew from the machine's; raises SettingsError where git is missing."""
         self.home.mkdir(parents=True, exist_ok=True)
-        listing = await self._machine_configuration()
+        kept = taken_over(await self._machine_configuration())
+        added = (Entry(f"credential.{url}.helper", helper) for url, helper in self._helpers.items())
         self._own_config.touch(mode=0o600)  # a rewrite may hold a token
-        self._own_config.write_text(rendered((*OWN_SETTINGS, *taken_over(listing))), errors="surrogateescape")
+        self._own_config.write_text(rendered((*OWN_SETTINGS, *kept, *added)), errors="surrogateescape")
         self._plain_config.write_text(rendered(OWN_SETTINGS))
 
     async def run(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from daemon.masking import Masker
 from daemon.ports import Core
 from daemon.task_folder import TaskFolder
 from domain.errors import HandoverBroken, NotReachable
@@ -59,11 +60,18 @@ def _read(folder: Path, name: str, limit: int) -> bytes:
 
 
 async def with_handover(
-    outcome: Outcome, command: SpawnTask, folder: TaskFolder, core: Core, within: float = ARTIFACTS_WITHIN
+    outcome: Outcome,
+    command: SpawnTask,
+    folder: TaskFolder,
+    core: Core,
+    masker: Masker,
+    within: float = ARTIFACTS_WITHIN,
 ) -> Outcome:
-    """`outcome` with what the agent wants remembered; its artifacts are sent, a warning names those that can't be."""
+    """`outcome` with what the agent wants remembered; its artifacts are sent, without secrets, and a warning names
+    those that can't be.
+    """
     handover = await asyncio.to_thread(read_handover, folder.path)
-    missed = await _send_all(handover, command, folder, core, within)
+    missed = await _send_all(handover, command, folder, core, masker, within)
     return outcome.model_copy(
         update={
             "memories": handover.memories,
@@ -74,7 +82,7 @@ async def with_handover(
 
 
 async def _send_all(
-    handover: Handover, command: SpawnTask, folder: TaskFolder, core: Core, within: float
+    handover: Handover, command: SpawnTask, folder: TaskFolder, core: Core, masker: Masker, within: float
 ) -> dict[str, str]:
     """Name → why it did not arrive; all of them together have the time `within`, in seconds."""
     missed = {name: f"artifact {name!r} did not arrive: the core did not answer" for name in handover.artifacts}
@@ -86,7 +94,8 @@ async def _send_all(
                 except HandoverBroken as broken:
                     missed[name] = str(broken)
                     continue
-                await _send(core, _artifact(command, name, content))
+                masked = await asyncio.to_thread(masker.mask, content)
+                await _send(core, _artifact(command, masker.mask(name), masked))
                 del missed[name]
     except TimeoutError:
         pass  # what is left in `missed` says it

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from daemon.commands import House
 from daemon.environment import GitIdentity
+from daemon.forges.settings import credential_helpers, tokens_at_hand
 from daemon.git import Git
 from daemon.housekeeping import Housekeeper
 from daemon.masking import Masker, secrets_of
@@ -37,7 +39,7 @@ class Home:
 
     @property
     def housekeeper(self) -> Housekeeper:
-        return Housekeeper(self.tasks, self.repositories, self.own.keeping)
+        return Housekeeper(self.tasks, self.repositories, self.own.keeping, self.path / "restored")
 
     @property
     def house(self) -> House:
@@ -53,9 +55,12 @@ async def open_home(data_dir: Path, own: DaemonSettings, *, is_daemon: bool) -> 
     """
     path = data_dir / "daemon" / own.name
     path.mkdir(parents=True, exist_ok=True, mode=0o700)
-    # A command has a configuration of its own: while one is written, the daemon's git would read half of it.
     git = Git(
-        path / ("git" if is_daemon else "git-of-commands"), dict(os.environ), allow_local=own.allow_local_repositories
+        # A command has a configuration of its own: while one is written, the daemon's git would read half of it.
+        path / ("git" if is_daemon else "git-of-commands"),
+        dict(os.environ),
+        allow_local=own.allow_local_repositories,
+        helpers=credential_helpers(own.forges, has_gh=shutil.which("gh") is not None),
     )
     await git.prepare()
     agents = own.served()
@@ -73,4 +78,5 @@ def masker_of(own: DaemonSettings, environ: Mapping[str, str]) -> Masker:
     """Knows what of this machine's settings nobody may read (SPEC 6.11)."""
     passed = {name for agent in own.agents.values() for name in (*agent.pass_env, *agent.credential_variables)}
     given = [agent.env for agent in own.agents.values()]
-    return Masker(secret for env in (given or [{}]) for secret in secrets_of(environ, passed, env))
+    secrets = (secret for env in (given or [{}]) for secret in secrets_of(environ, passed, env))
+    return Masker((*secrets, *tokens_at_hand(own.forges, environ)))

@@ -18,6 +18,8 @@ from daemon.state_refs import in_all_places
 from domain.errors import MakimaError
 
 CLEAN_EVERY = 3600.0
+JUST_USED = 3600.0
+"""Seconds for which a cache is kept in any case: a task that has just asked for it borrows from it a moment later."""
 WORKTREE = "work"
 
 logger = logging.getLogger(__name__)
@@ -29,6 +31,8 @@ class Keeping:
 
     succeeded: timedelta = timedelta(hours=24)
     failed: timedelta = timedelta(days=7)
+    caches: timedelta = timedelta(days=30)
+    """Of repositories, after their last use."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +47,10 @@ class Cleaned:
 class Housekeeper:
     """Removes what is old and safe, of the tasks of one daemon."""
 
-    def __init__(self, tasks: Path, repositories: Repositories, keeping: Keeping) -> None:
+    def __init__(self, tasks: Path, repositories: Repositories, keeping: Keeping, restored: Path | None = None) -> None:
+        """`restored`: the folder of what `restore` has laid out, which borrows from caches, too."""
         self._tasks = tasks
+        self._restored = restored
         self._repositories = repositories
         self._keeping = keeping
 
@@ -55,16 +61,27 @@ class Housekeeper:
                 if cleaned.kept_because:
                     logger.warning("%s stays: %s", cleaned.folder, cleaned.kept_because)
                 else:
-                    logger.info("%s is removed: its work is on the remote", cleaned.folder)
+                    logger.info("%s is removed: all that was in it is on the remote", cleaned.folder)
             await asyncio.to_thread(clean_sessions, self._tasks, self._keeping.failed)
             await asyncio.sleep(CLEAN_EVERY)
 
     async def clean(self, *, at_once: bool = False) -> list[Cleaned]:
-        """Look at every delivery that has ended; `at_once` takes the time of each as over. What happened to those whose
-        time is over.
+        """Look at every delivery that has ended, then at the caches that nothing borrows from; `at_once` takes the time
+        of each as over. What happened to those whose time is over.
         """
         folders = await asyncio.to_thread(noted_folders, self._tasks)
-        return [cleaned for folder in folders if (cleaned := await self._clean(folder, at_once=at_once))]
+        cleaned = [each for folder in folders if (each := await self._clean(folder, at_once=at_once))]
+        needed = await asyncio.to_thread(self._needed)
+        unused = JUST_USED if at_once else max(JUST_USED, self._keeping.caches.total_seconds())
+        dropped = await self._repositories.drop_unused(time.time() - unused, needed)
+        return [*cleaned, *(Cleaned(cache) for cache in dropped)]
+
+    def _needed(self) -> frozenset[Path]:
+        """The caches that a delivery's folder, or a restored one, borrows from."""
+        notes = [note for folder in noted_folders(self._tasks) if (note := read_note(folder))]
+        alternates = self._restored.glob(f"*/{WORKTREE}/.git/objects/info/alternates") if self._restored else ()
+        borrowed = [Path(line).parent for file in alternates for line in file.read_text().splitlines()]
+        return frozenset([*borrowed, *(self._repositories.folder_of(note.command.repository) for note in notes)])
 
     async def _clean(self, folder: Path, *, at_once: bool) -> Cleaned | None:
         note = await asyncio.to_thread(read_note, folder)

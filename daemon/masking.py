@@ -11,7 +11,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from urllib.parse import quote, urlsplit
 
-from domain.spawn_task import Outcome
+from domain.models import Question, Step
+from domain.spawn_task import MemoryChange, Outcome, PlanChanges
 
 MASK = "***"
 SHORTEST = 8
@@ -76,9 +77,14 @@ class Masker:
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         """`secrets` are values such as those of `secrets_of`; shorter than 8 characters they are left out."""
-        known = {form for secret in secrets for form in _forms(secret)}
+        self._forms: set[str] = set()
+        self.learn(*secrets)
+
+    def learn(self, *secrets: str) -> None:
+        """Know further ones from now on, also in texts that have begun."""
+        self._forms |= {form for secret in secrets for form in _forms(secret)}
         # The longest first: of two that begin alike the shorter one would leave the rest readable.
-        ordered = sorted(known, key=lambda form: (-len(form), form))
+        ordered = sorted(self._forms, key=lambda form: (-len(form), form))
         self._known = re.compile("|".join(map(re.escape, ordered))) if ordered else None
         self.overlap = max(OVERLAP, len(ordered[0]) if ordered else 0)
 
@@ -158,11 +164,40 @@ class MaskedStream:
 
 
 def masked_outcome(outcome: Outcome, masker: Masker) -> Outcome:
-    """What an outcome says in words, without secrets."""
+    """What an outcome says in words, its agent's among them, without secrets."""
     failure = outcome.failure and outcome.failure.model_copy(update={"report": masker.mask(outcome.failure.report)})
-    warnings = tuple(masker.mask(warning) for warning in outcome.warnings)
-    said = {"summary": masker.mask(outcome.summary), "failure": failure, "warnings": warnings}
+    said = {
+        "summary": masker.mask(outcome.summary),
+        "failure": failure,
+        "warnings": tuple(masker.mask(warning) for warning in outcome.warnings),
+        "memories": tuple(_masked_memory(change, masker) for change in outcome.memories),
+        "questions": tuple(masked_question(question, masker) for question in outcome.questions),
+        "pull_request_url": masker.mask(outcome.pull_request_url),
+        "plan": outcome.plan and _masked_plan(outcome.plan, masker),
+    }
     return outcome.model_copy(update=said)
+
+
+def masked_question(question: Question, masker: Masker) -> Question:
+    """The same question, known by its id, without secrets."""
+    said = {name: masker.mask(getattr(question, name)) for name in ("text", "context", "default")}
+    return question.model_copy(update={**said, "choices": tuple(masker.mask(each) for each in question.choices)})
+
+
+def _masked_memory(change: MemoryChange, masker: Masker) -> MemoryChange:
+    key, memory = masker.mask(change.key), change.memory
+    if memory:
+        said = {"key": key, "value": masker.mask(memory.value), "category": masker.mask(memory.category)}
+        memory = memory.model_copy(update=said)
+    return change.model_copy(update={"key": key, "memory": memory})
+
+
+def _masked_plan(plan: PlanChanges, masker: Masker) -> PlanChanges:
+    def masked(step: Step) -> Step:
+        said = {name: masker.mask(getattr(step, name)) for name in ("name", "description", "task_plan")}
+        return step.model_copy(update=said)
+
+    return plan.model_copy(update={"add": tuple(masked(step) for step in plan.add)})
 
 
 def secrets_of(environ: Mapping[str, str], passed: Iterable[str], given: Mapping[str, str]) -> frozenset[str]:

@@ -108,10 +108,7 @@ class Outcomes:
         """Whether `branch` on the remote holds `commit` at this moment. Raises RepositoryError, GitUnreachable."""
         await self._cache.fetch()
         head = await self._cache.branch_commit(branch)
-        if head is None:
-            return False
-        asked = await self._cache.local("merge-base", "--is-ancestor", commit_id(commit), head, also=(1,))
-        return asked.exit_code == 0
+        return head is not None and await self._cache.holds(head, commit)
 
     async def _write(self, payload: bytes, head: str | None) -> str:
         """A commit that holds the payload and, by its parent, keeps the work reachable on the remote."""

@@ -80,7 +80,7 @@ async def _rescue(machine: Machine, folder: Path) -> Rescued | None:
     if await checkpoints.is_untouched(content, note.began):
         return Rescued(folder, note, cache, None)
     # Dated when the work was last alive: what another machine has done since, from an older state, is newer.
-    return Rescued(folder, note, cache, await checkpoints.keep(content, note.delivery, note.began, at))
+    return Rescued(folder, note, cache, await checkpoints.keep(content, note.delivery, note.began, at, note.merging))
 
 
 async def _settled(rescued: Rescued) -> bool:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import hashlib
-import os
 import shutil
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from daemon.cache_lock import cache_lock, last_used, mark_used
 from daemon.git import Git, checked, commit_id
 from daemon.git_trouble import remote_error
 from daemon.process import Finished
@@ -24,10 +22,8 @@ FETCH_TIMEOUT = 3600.0
 PUSH_TIMEOUT = 900.0
 ASK_TIMEOUT = 60.0
 """Seconds for a talk with the remote that moves no objects."""
-LOCK_POLL = 0.05
-LOCK_PATIENCE = 300.0
-"""Seconds to wait for another process that uses the same cache."""
 
+OURS = "refs/makima/"
 HEADS = "+refs/heads/*:refs/remotes/origin/*"
 SHOWN_BRANCHES = 5
 OTHER_NAMES = "mismatched algorithms: client sha1; server sha256"
@@ -53,10 +49,32 @@ class Repositories:
             parsed = parse_repository_url(url, allow_local=self.git.allow_local)
         except Refused as refusal:
             raise RepositoryError(str(refusal)) from refusal
+        folder = self.folder_of(url)
         async with self._opening:
-            if url not in self._caches:
-                self._caches[url] = await RepositoryCache.make(self.git, parsed, self._folder, tidy=self._is_own)
+            if url not in self._caches or not self._caches[url].folder.exists():
+                self._caches[url] = await RepositoryCache.make(self.git, parsed, folder, tidy=self._is_own)
+            mark_used(self._caches[url].folder)
         return self._caches[url]
+
+    def folder_of(self, url: str) -> Path:
+        """Where the cache of the repository at `url` is, or would be; Refused for what is no address."""
+        text = parse_repository_url(url, allow_local=True).text
+        return self._folder / f"{sanitized(Path(text).name)}-{hashlib.sha256(text.encode()).hexdigest()[:12]}.git"
+
+    async def drop_unused(self, since: float, needed: Collection[Path]) -> list[Path]:
+        """Remove the caches that nobody has used since then (seconds of the epoch), but for the `needed` ones, and for
+        those in which work is that no remote has taken; which ones.
+        """
+        old = [each for each in sorted(self._folder.glob("*.git")) if each not in needed and last_used(each) < since]
+        return [cache for cache in old if await self._drop(cache, since)]
+
+    async def _drop(self, cache: Path, since: float) -> bool:
+        async with self._opening, cache_lock(cache):
+            kept = await self.git.ask("for-each-ref", "--count=1", OURS, repository=cache)
+            if kept or last_used(cache) >= since:
+                return False
+            await asyncio.to_thread(shutil.rmtree, cache)
+        return True
 
 
 class RepositoryCache:
@@ -73,12 +91,11 @@ class RepositoryCache:
         self._failure: MakimaError | None = None
 
     @classmethod
-    async def make(cls, git: Git, url: RepositoryUrl, parent: Path, *, tidy: bool = True) -> RepositoryCache:
+    async def make(cls, git: Git, url: RepositoryUrl, folder: Path, *, tidy: bool = True) -> RepositoryCache:
         """Open or make the cache; `tidy`: and take away what a git that was killed left in the way."""
-        name = f"{sanitized(Path(url.text).name)}-{hashlib.sha256(url.text.encode()).hexdigest()[:12]}.git"
-        cache = cls(git, url, parent / name)
+        cache = cls(git, url, folder)
         cache.folder.mkdir(parents=True, exist_ok=True)
-        async with cache._file_lock():
+        async with cache_lock(cache.folder):
             checked(await git.run("init", "--quiet", "--bare", "--template=", repository=cache.folder))
             if tidy:
                 await asyncio.to_thread(_remove_leftovers, cache.folder)
@@ -146,6 +163,11 @@ class RepositoryCache:
         found = await self.local("merge-base", "--independent", *(commit_id(commit) for commit in commits))
         return frozenset(found.text.splitlines())
 
+    async def holds(self, head: str, commit: str) -> bool:
+        """Whether `head` holds `commit`; a commit that isn't here is in nothing."""
+        asked = await self.local("merge-base", "--is-ancestor", commit_id(commit), commit_id(head), also=(1, 128))
+        return asked.exit_code == 0
+
     async def take(self, worktree: Path, commit: str) -> None:
         """Fetch `commit` with its history from a worktree that an agent may have changed (SPEC 6.2).
 
@@ -195,7 +217,7 @@ class RepositoryCache:
         self._ended = self._begun
 
     async def _fetch_now(self) -> MakimaError | None:
-        async with self._file_lock() as lock:
+        async with cache_lock(self.folder) as lock:
             try:
                 await self._fetch_heads(lock)
             except MakimaError as error:
@@ -231,38 +253,9 @@ class RepositoryCache:
         names = (await self.local("for-each-ref", *wanted)).text.splitlines()
         return ", ".join(names) or "none: it is empty"
 
-    @asynccontextmanager
-    async def _file_lock(self) -> AsyncIterator[int]:
-        """The lock that a second daemon, and a fetch that outlived a killed daemon, would hold: git inherits it."""
-        lock = os.open(self.folder.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            await self._locking(lock)
-            try:
-                yield lock
-            finally:  # closing would not do: a credential helper that stays may have inherited the lock
-                fcntl.flock(lock, fcntl.LOCK_UN)
-        finally:
-            os.close(lock)
-
-    async def _locking(self, lock: int) -> None:
-        try:
-            async with asyncio.timeout(LOCK_PATIENCE):
-                while not _locked(lock):  # noqa: ASYNC110  the holder is another process, which can wake nobody here
-                    await asyncio.sleep(LOCK_POLL)
-        except TimeoutError as error:
-            raise GitError(f"{self.folder} is in use by another process, perhaps a second daemon") from error
-
 
 def _fits(name: str, pattern: str) -> bool:
     return name.startswith(pattern[:-1]) if pattern.endswith("/*") else name == pattern
-
-
-def _locked(lock: int) -> bool:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _remove_leftovers(cache: Path) -> None:

@@ -6,7 +6,6 @@ import asyncio
 import errno
 import os
 import shutil
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -14,17 +13,19 @@ from functools import partial
 from pathlib import Path
 from uuid import UUID
 
-from daemon.agent_runs import Host, account_of, accounted
+from daemon.agent_runs import Host, account_of
 from daemon.agents import ConfiguredAgent
 from daemon.checkpoints import Checkpoints
-from daemon.conversation import Conversation
+from daemon.completing import Completion
 from daemon.copied_files import CopiedFile, chosen
-from daemon.delivering import Publisher
+from daemon.delivering import Publisher, outcome_in
 from daemon.delivery_note import mark_alive
+from daemon.ending import PUBLISHING, Ending
 from daemon.environment import GitIdentity
-from daemon.handing_over import with_handover
+from daemon.forges.port import ForgesByUrl
+from daemon.forges.registry import Forges
 from daemon.log_sender import LogBacklog
-from daemon.masking import Masker, masked_outcome
+from daemon.masking import Masker
 from daemon.outcomes import Outcomes
 from daemon.parking import Parking
 from daemon.ports import Core
@@ -32,11 +33,22 @@ from daemon.pulse import Pulse
 from daemon.repositories import Repositories, RepositoryCache
 from daemon.sandbox import Sandbox
 from daemon.saver import Saver
+from daemon.shipping import Shipping, asked
 from daemon.stopping import Stopping
 from daemon.task_log import TaskLog
 from daemon.work import AgentWork
 from daemon.workspace import Workspace
-from domain.errors import CannotServe, GitError, GitUnreachable, HandoverBroken, LeaseLost, RefRefused, RepositoryError
+from domain.errors import (
+    CannotServe,
+    ForgeRefused,
+    ForgeUnreachable,
+    GitError,
+    GitUnreachable,
+    HandoverBroken,
+    LeaseLost,
+    RefRefused,
+    RepositoryError,
+)
 from domain.models import FailureCategory, TaskKind
 from domain.spawn_task import (
     Delivery,
@@ -47,7 +59,6 @@ from domain.spawn_task import (
     refuse_foreign,
 )
 
-PUBLISHING = "publishing"
 MEGABYTE = 1024 * 1024
 
 
@@ -73,6 +84,8 @@ class Machine:
     masker: Masker = field(default_factory=Masker)
     backlog: LogBacklog | None = None
     """Takes what is left of a log at the end of its task; without one the next daemon sends it."""
+    forges: ForgesByUrl = field(default_factory=Forges)
+    """Where pull requests are opened; by default none is known."""
 
 
 class Runner:
@@ -105,8 +118,12 @@ class Runner:
             return failed(command, FailureCategory.AGENT, str(error))
         except (RepositoryError, RefRefused, LeaseLost) as error:
             return failed(command, FailureCategory.REPOSITORY, str(error))
+        except ForgeRefused as error:
+            return asked(command, error)
         except GitUnreachable as error:
             raise CannotServe(str(error)) from error
+        except ForgeUnreachable as error:
+            raise CannotServe(str(error), error.until) from error
         except (GitError, OSError) as error:
             if not _is_disk_full(error):
                 raise
@@ -119,15 +136,32 @@ class Runner:
         cache = await self.machine.repositories.at(command.repository)
         if command.kind is TaskKind.PREPARE:
             return await _prepared(command, cache)
-        publisher = Publisher(Outcomes(cache), command, delivery, self.machine.name)
-        if (stored := await publisher.earlier()) is not None:
-            await _checkpoints(command, cache).forget()
-            return stored
-        return await self._work(command, delivery, pulse, cache, publisher)
+        shipping = Shipping(command, cache, self.machine.forges, delivery.confirm)
+        publisher = Publisher(Outcomes(cache), command, delivery, self.machine.name, shipping.ship)
+        stored = await publisher.earlier()
+        if stored is None:
+            return await self._work(command, delivery, pulse, cache, publisher, shipping)
+        pulse.phase = PUBLISHING
+        try:
+            settled = await publisher.settle(outcome_in(stored))
+        except LeaseLost:
+            if command.kind is not TaskKind.COMPLETION or stored.head is None:
+                raise
+            return await self._work(command, delivery, pulse, cache, publisher, shipping, stored.head)
+        await _checkpoints(command, cache).forget()
+        return settled
 
     async def _work(
-        self, command: SpawnTask, delivery: Delivery, pulse: Pulse, cache: RepositoryCache, publisher: Publisher
+        self,
+        command: SpawnTask,
+        delivery: Delivery,
+        pulse: Pulse,
+        cache: RepositoryCache,
+        publisher: Publisher,
+        shipping: Shipping,
+        carried: str = "",
     ) -> Outcome:
+        """`carried`: work that the attempt has published, and that its branch went on without."""
         agent = self._agent(command)
         machine = self.machine
         await asyncio.to_thread(self._refuse_without_room)
@@ -135,7 +169,6 @@ class Runner:
             machine.tasks_folder, command, delivery.name, machine.identity, machine.sandbox, cache.folder
         )
         log = TaskLog(workspace.folder.log, command, delivery.name, machine.core, machine.masker, machine.backlog)
-        began = time.monotonic()
         saver = Saver(
             _checkpoints(command, cache),
             partial(cache.take, workspace.work_path),
@@ -145,25 +178,16 @@ class Runner:
             alive=partial(mark_alive, workspace.path),
             decided=publisher.is_decided,
         )
+        ending = Ending(delivery, workspace, cache, pulse, saver, publisher, machine.core, machine.masker)
         async with _cleaned(workspace, saver), log.sending(), saver.saving(command.checkpoint_every.total_seconds()):
             files = chosen(machine.copy_files, command.repository)
             host = Host(machine.name, delivery, self.parking)
-            work = AgentWork(command, cache, workspace, agent, pulse, log, saver, machine.max_task_memory, host, files)
-            async with Conversation(workspace.folder.path, delivery).going_on():
-                outcome = await work.outcome()
-            pulse.phase = PUBLISHING
-            outcome = await with_handover(outcome, command, workspace.folder, machine.core)
-            outcome = masked_outcome(outcome, machine.masker)
-            outcome = accounted(outcome, work.runs, round(time.monotonic() - began, 3))
-            outcome = outcome.model_copy(update={"warnings": (*outcome.warnings, *saver.warnings)})
-            if outcome.status is OutcomeStatus.WAITING:
-                await saver.leave()
-                return outcome  # the attempt goes on: only how it ends is published
-            published = await publisher.publish(outcome, partial(cache.take, workspace.work_path))
-            await saver.finish()
-            await asyncio.to_thread(partial(workspace.note, **_end(outcome)))
+            parts = (command, cache, workspace, agent, pulse, log, saver, machine.max_task_memory, host, files)
+            is_completion = command.kind is TaskKind.COMPLETION
+            work = Completion(*parts, shipping=shipping, carried=carried) if is_completion else AgentWork(*parts)
+            outcome = await ending.of(work, is_decided=bool(carried))
             await machine.after_outcome()
-        return published
+        return outcome
 
     def _refuse_without_room(self) -> None:
         folder, wanted = self.machine.tasks_folder, self.machine.min_free_disk
@@ -204,12 +228,6 @@ def _is_disk_full(error: GitError | OSError) -> bool:
     if isinstance(error, OSError):
         return error.errno in (errno.ENOSPC, errno.EDQUOT)
     return any(os.strerror(number) in str(error) for number in (errno.ENOSPC, errno.EDQUOT))
-
-
-def _end(outcome: Outcome) -> dict[str, object]:
-    """What the note of a delivery that has published says: its worktree is kept for a while (SPEC 6.12)."""
-    head = outcome.work.head if outcome.work else ""
-    return {"is_over": True, "succeeded": outcome.status is OutcomeStatus.COMPLETED, "head": head}
 
 
 async def _prepared(command: SpawnTask, cache: RepositoryCache) -> Outcome:

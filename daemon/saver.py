@@ -50,7 +50,7 @@ class Saver:
         self._decided = decided
         self._saving = asyncio.Lock()
         self._worktree: Worktree | None = None
-        self._began = ""
+        self._began = self._merging = ""
         self._seen: Content | None = None
         self._newest: Checkpoint | None = None
         self._published: Checkpoint | None = None
@@ -61,9 +61,11 @@ class Saver:
         self.is_safe = False
         """All that was in the worktree when it was left is on the remote."""
 
-    def watch(self, worktree: Worktree, began: str) -> None:
-        """From now on there is work to lose: in `worktree`, run by the agent, which has begun at commit `began`."""
-        self._worktree, self._began = worktree, began
+    def watch(self, worktree: Worktree, began: str, merging: str = "") -> None:
+        """From now on there is work to lose: in `worktree`, run by the agent, which has begun at commit `began`, where
+        the merge of `merging` had stopped at a conflict (empty: none had).
+        """
+        self._worktree, self._began, self._merging = worktree, began, merging
 
     async def restore(self) -> Checkpoint | None:
         """What to go on from; its objects are in the cache."""
@@ -164,7 +166,7 @@ class Saver:
             if content == self._seen or await self._is_untouched(content):
                 return
             self._left_any = True
-            self._newest = await self._checkpoints.keep(content, self._delivery, self._began)
+            self._newest = await self._checkpoints.keep(content, self._delivery, self._began, merging=self._merging)
             self._seen = content
 
     async def _hold(self) -> None:

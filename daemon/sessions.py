@@ -93,5 +93,6 @@ def clean_sessions(tasks: Path, kept: timedelta) -> None:
     """Remove the sessions of attempts that nothing has happened to for so long."""
     sessions = tasks.with_name(SESSIONS)
     for folder in sorted(sessions.iterdir()) if sessions.exists() else ():
-        if (folder / NOTE).exists() and time.time() - (folder / NOTE).stat().st_mtime > kept.total_seconds():
+        # Writing the note changes the folder, too; an agent that keeps no session leaves no note.
+        if time.time() - folder.stat().st_mtime > kept.total_seconds():
             shutil.rmtree(folder)

@@ -6,13 +6,14 @@ import os
 import tomllib
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from daemon.agents import ConfiguredAgent
 from daemon.agents.shell import ShellAgent
 from daemon.copied_files import CopiedFile
+from daemon.forges.settings import ForgeSettings
 from daemon.housekeeping import Keeping
 from daemon.sandbox import SandboxMode
 from domain.errors import SettingsError
@@ -59,6 +60,8 @@ class DaemonSettings(BaseModel):
     keep_succeeded_hours: Annotated[float, Field(ge=0)] = 24
     """Worktrees stay for so long after a success, and then go once the remote has their work (SPEC 6.12)."""
     keep_failed_hours: Annotated[float, Field(ge=0)] = 7 * 24
+    keep_repositories_days: Annotated[float, Field(ge=0)] = 30
+    """The cache of a repository goes when nothing has used it for so long, and nothing borrows from it."""
     copy_files: tuple[CopiedFile, ...] = ()
     """Files of this machine for the worktrees of tasks, never committed (SPEC 6.5)."""
     sandbox: SandboxMode = SandboxMode.AUTO
@@ -71,10 +74,24 @@ class DaemonSettings(BaseModel):
     """Where it shows metrics to Prometheus."""
     health: Address = ""
     """Where it answers `GET /health`."""
+    forges: dict[str, ForgeSettings] = {}
+    """By host, with its port for http on this machine: where pull requests are opened, with which token (SPEC 7.4)."""
+
+    @model_validator(mode="after")
+    def _no_agent_gets_a_forges_token(self) -> Self:
+        tokens = {forge.token_env for forge in self.forges.values()}
+        for name, agent in self.agents.items():
+            for variable in tokens & {*agent.pass_env, *agent.env}:
+                raise ValueError(f"agents.{name} would get {variable}, the token of a forge, which no agent may have")
+        return self
 
     @property
     def keeping(self) -> Keeping:
-        return Keeping(timedelta(hours=self.keep_succeeded_hours), timedelta(hours=self.keep_failed_hours))
+        return Keeping(
+            timedelta(hours=self.keep_succeeded_hours),
+            timedelta(hours=self.keep_failed_hours),
+            timedelta(days=self.keep_repositories_days),
+        )
 
     def served(self) -> dict[str, ConfiguredAgent]:
         """Name → agent; SettingsError for a served name that no `[agents.NAME]` describes."""

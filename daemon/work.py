@@ -3,30 +3,34 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from daemon.agent_runs import AgentRuns, Host
 from daemon.agents import ConfiguredAgent
 from daemon.agents.base import AgentResult
 from daemon.agents.events import Ending
 from daemon.beginning import Beginning, begin
+from daemon.bridges import bridge
+from daemon.checkpoints import Checkpoint
 from daemon.continuing import Ask
 from daemon.copied_files import CopiedFile
 from daemon.left_plan import LAST_WORDS, left_plan
 from daemon.preparing import copy_files, set_up
 from daemon.programs import Programs
-from daemon.project import Commands, project_of
+from daemon.project import Commands, Project, project_of
 from daemon.pulse import Pulse
 from daemon.repositories import RepositoryCache
 from daemon.saver import Saver
 from daemon.task_log import TaskLog
 from daemon.verification import ROUNDS, Broken, verify
 from daemon.workspace import Workspace
-from daemon.worktrees import Conflict, Worktree
+from daemon.worktrees import Conflict, Incoming, Worktree
 from domain.errors import PlanRefused
 from domain.handover import Handover
 from domain.models import Failure, FailureCategory, TaskKind, Work
-from domain.spawn_task import Outcome, OutcomeStatus, SpawnTask, failed
+from domain.spawn_task import ContinueFrom, Outcome, OutcomeStatus, SpawnTask, failed
 
 
 @dataclass(frozen=True)
@@ -39,10 +43,16 @@ class Start:
     """The target branch's commit at this moment; empty: there is none."""
     settled: str = ""
     """Where `.makima.toml` counts: a commit of the base branch, which no task can have edited (SPEC 6.5)."""
+    incoming: tuple[Incoming, ...] = ()
+    """What is merged into the base first, in this order."""
+    branch: str = ""
+    """Where the work is pushed to."""
+    joined: tuple[str, ...] = ()
+    """What `base` is a bridge to."""
 
 
 class AgentWork:
-    """Does a planning, step or completion task; `outcome` is its whole story."""
+    """Does a planning or step task; `outcome` is its whole story. A completion is one of its own kind."""
 
     def __init__(
         self,
@@ -76,23 +86,45 @@ class AgentWork:
     async def outcome(self) -> Outcome:
         """Raises RepositoryError, GitUnreachable, GitError, CannotServe; a failure of the work is an Outcome."""
         start = await self._start()
-        self._pulse.phase = "checking out"
-        begun = await begin(self._command, self._cache, self._workspace, self._saver, start.base)
-        for note in begun.notes:
-            self._log.say(note)
+        begun = await self._begin(start)
+        project = await self._project(start)
+        await self._prepare(begun, project.setup)
+        outcome = await self._round(begun, start, begun.ask(self._command))
+        return await self._verified(outcome, begun, start, project.verify)
+
+    async def _project(self, start: Start) -> Project:
         project = await project_of(self._command, self._cache, start.settled)
         self._allowed = (*project.setup, *project.verify)
-        by_agent = self._command.kind is not TaskKind.COMPLETION or bool(begun.conflict or begun.restored)
-        await self._prepare(begun, project.setup if by_agent or project.verify else ())
-        outcome = await self._round(begun, start, Ask(begun.prompt(self._command)) if by_agent else None)
-        rounds = ROUNDS if self._agent and self._agent.follows_prompts else 0
-        while broken := await self._broken(outcome, project.verify):
+        return project
+
+    async def _begin(self, start: Start) -> Beginning:
+        self._pulse.phase = "checking out"
+        parts = (self._command, self._cache, self._workspace, self._saver)
+        begun = await begin(*parts, start.base, start.incoming, partial(self._fits, start))
+        for note in begun.notes:
+            self._log.say(note)
+        return begun
+
+    async def _fits(self, start: Start, checkpoint: Checkpoint) -> bool:
+        """Whether the work may go on from it: what a step starts from never changes."""
+        return True
+
+    async def _verified(self, outcome: Outcome, begun: Beginning, start: Start, commands: Commands) -> Outcome:
+        """`outcome`, once its work passes: what fails goes back to the agent (SPEC 6.5)."""
+        rounds = ROUNDS if self._follows_prompts else 0
+        while broken := await self._broken(outcome, commands):
             if not rounds:
                 report = failed(self._command, FailureCategory.VERIFY, broken.report)
                 return report.model_copy(update={"work": outcome.work})
             rounds -= 1
             outcome = await self._round(begun, start, broken.ask(self._command.prompt))
-        return outcome
+        if outcome.status is not OutcomeStatus.COMPLETED or not outcome.work:
+            return outcome
+        return outcome.model_copy(update={"work": outcome.work.model_copy(update={"verified": commands})})
+
+    @property
+    def _follows_prompts(self) -> bool:
+        return self._agent is not None and self._agent.follows_prompts
 
     async def _prepare(self, begun: Beginning, setup: Commands) -> None:
         if self._command.kind is not TaskKind.PLANNING:
@@ -110,7 +142,7 @@ class AgentWork:
         """The agent's work on `ask` (None: there is nothing for an agent to do), judged but not verified."""
         result = await self._run_agent(begun, ask) if ask is not None else AgentResult()
         failure = result.failure
-        worktree, merged, conflict = self._workspace.agents_worktree, begun.began, begun.conflict
+        worktree, merged = self._workspace.agents_worktree, begun.began
         said = await self._workspace.handover()
         if said.gave_up:
             failure = Failure(category=FailureCategory.AGENT, report=f"gave up: {said.gave_up}")
@@ -121,13 +153,13 @@ class AgentWork:
         if self._command.kind is TaskKind.PLANNING:
             return await self._planned(start.base, said, failure)
         unfit = await self._saver.unfit() if ask is not None else ()
-        await worktree.commit_all(self._subject(), self._trailers(), without=unfit)
+        await worktree.commit_all(self._subject(begun), self._trailers(), without=unfit)
         if await worktree.touches(merged, self._laid):
             # Without the work, which would be pushed with the outcome.
             report = f"one of {', '.join(self._laid)} was committed: they are this machine's (copy_files)"
             return failed(self._command, FailureCategory.AGENT, report)
         work = await self._measured(worktree, start, merged)
-        verdict = failure or await self._verdict(worktree, work, merged, conflict, said)
+        verdict = failure or await self._verdict(worktree, work, begun, start, said)
         if verdict:
             return failed(self._command, verdict.category, verdict.report).model_copy(update={"work": work})
         return self._outcome(OutcomeStatus.COMPLETED, work=work, summary=said.nothing_to_do)
@@ -136,65 +168,63 @@ class AgentWork:
         command = self._command
         if command.kind is TaskKind.PLANNING:
             return Start(base=await self._cache.prepare(command.base_branch), replaces="")
-        if command.kind is TaskKind.STEP:
-            base = command.continue_from.commit if command.continue_from else command.base_commit
-            await self._cache.ensure([base, command.base_commit, *(one.commit for one in command.merge)])
-            replaced = await self._cache.on_remote(f"refs/heads/{command.target_branch}")
-            return Start(base=base, replaces=replaced or "", settled=command.base_commit)
-        prepared = await self._cache.prepare(command.base_branch)
-        await self._cache.ensure([one.commit for one in command.merge])
-        branch = await self._cache.branch_commit(command.target_branch)
-        return Start(base=branch or prepared, replaces=branch or "", settled=prepared)
+        replaced = await self._cache.on_remote(f"refs/heads/{command.target_branch}") or ""
+        if command.bridges or not command.base_commit:
+            return await self._bridged(replaced)
+        base = command.continue_from.commit if command.continue_from else command.base_commit
+        await self._cache.ensure([base, command.base_commit, *(one.commit for one in command.merge)])
+        incoming = _incoming(command.merge)
+        return Start(base, replaced, command.base_commit, incoming=incoming, branch=command.target_branch)
+
+    async def _bridged(self, replaced: str) -> Start:
+        """From the base branch as it is now, which holds what was merged of what the step depends on (SPEC 7.2)."""
+        command = self._command
+        settled = await self._cache.prepare(command.base_branch)
+        built_on = (*((command.continue_from,) if command.continue_from else ()), *command.merge)
+        await self._cache.ensure([one.commit for one in built_on])
+        # Without unmerged work there is nothing that the merged work's commits would have to be joined with.
+        base = await bridge(self._cache, settled, command.bridges) if built_on else settled
+        return Start(base, replaced, settled, incoming=_incoming(built_on), branch=command.target_branch)
 
     async def _run_agent(self, begun: Beginning, ask: Ask) -> AgentResult:
-        command, conflict = self._command, begun.conflict
+        command = self._command
         if self._agent is None or command.agent is None:
-            return _conflicting(conflict)
-        if conflict and command.kind is TaskKind.COMPLETION and not self._agent.follows_prompts:
-            return _conflicting(conflict)
-        self.runs = self.runs or AgentRuns(
-            self._workspace,
-            self._agent,
-            command.agent,
-            self._programs,
-            self._pulse,
-            self._log,
-            self._host,
-            changes=lambda: self._changes(begun),
-            commands=self._allowed,
-        )
+            return without_agent(begun.conflict)
+        if self.runs is None:
+            parts = (self._workspace, self._agent, command.agent, self._programs, self._pulse, self._log, self._host)
+            self.runs = AgentRuns(*parts, changes=lambda: self._changes(begun), commands=self._allowed)
         return await self.runs.run(ask)
 
     async def _changes(self, begun: Beginning) -> tuple[str, str]:
         return begun.began, await self._workspace.agents_worktree.stat_since(begun.began)
 
     async def _verdict(
-        self, worktree: Worktree, work: Work, merged: str, conflict: Conflict | None, said: Handover
+        self, worktree: Worktree, work: Work, begun: Beginning, start: Start, said: Handover
     ) -> Failure | None:
         """SPEC 6.9: there is work, or a declaration that none was needed; everything to be merged is merged."""
-        for one in self._command.merge:
+        for one in start.incoming:
             if not await worktree.contains(one.commit):
                 return Failure(category=FailureCategory.CONFLICT, report=f"{one.name!r} ({one.commit}) was not merged")
-        if conflict and await worktree.has_conflict_markers(conflict.files):
-            return Failure(category=FailureCategory.CONFLICT, report=f"markers are left in {', '.join(conflict.files)}")
-        if self._command.kind is TaskKind.STEP and work.head == merged and not said.nothing_to_do:
+        if unresolved := await left_markers(worktree, begun.conflict):
+            return unresolved
+        if work.head == begun.began and not said.nothing_to_do:
             report = "the agent left no change, and did not say that nothing had to be changed"
             if self.runs and self.runs.denied:
-                return Failure(
-                    category=FailureCategory.DENIED, report=f"{report}; denied: {'; '.join(self.runs.denied)}"
-                )
+                report += f"; denied: {'; '.join(self.runs.denied)}"
+                return Failure(category=FailureCategory.DENIED, report=report)
             return Failure(category=FailureCategory.NO_RESULT, report=report)
         return None
 
-    async def _measured(self, worktree: Worktree, start: Start, merged: str) -> Work:
+    async def _measured(self, worktree: Worktree, start: Start, since: str) -> Work:
+        """`since`: the commit after which files count as changed."""
         head = await worktree.head()
         return Work(
-            branch=self._command.target_branch,
+            branch=start.branch,
             base=start.base,
             head=head,
             replaces=start.replaces,
             commits=len(await worktree.commits_since(start.base)),
-            files_changed=len(await worktree.changed_files(merged, head)),
+            files_changed=len(await worktree.changed_files(since, head)),
         )
 
     async def _planned(self, base: str, said: Handover, failure: Failure | None) -> Outcome:
@@ -217,7 +247,7 @@ class AgentWork:
         command = self._command
         return Outcome.model_validate({"task": command.task, "attempt": command.attempt, "status": status, **fields})
 
-    def _subject(self) -> str:
+    def _subject(self, begun: Beginning) -> str:
         return self._command.step_name or self._command.name
 
     def _trailers(self) -> dict[str, str]:
@@ -226,11 +256,24 @@ class AgentWork:
         return {"Makima-Directive": str(command.directive), **step, "Makima-Task": str(command.task)}
 
 
-def _conflicting(conflict: Conflict | None) -> AgentResult:
-    return AgentResult(Ending.GAVE_UP, Failure(category=FailureCategory.CONFLICT, report=_conflict_report(conflict)))
+async def left_markers(worktree: Worktree, conflict: Conflict | None) -> Failure | None:
+    """The failure of work that left what a conflict looks like in one of its files."""
+    if conflict is None or not await worktree.has_conflict_markers(conflict.files):
+        return None
+    return Failure(category=FailureCategory.CONFLICT, report=f"markers are left in {', '.join(conflict.files)}")
 
 
-def _conflict_report(conflict: Conflict | None) -> str:
+def conflict_report(conflict: Conflict | None) -> str:
+    """Why work that stands in `conflict` can't go on without an agent."""
     if conflict is None:
         return "there is no agent to do this"
     return f"merging {conflict.incoming.name!r} conflicts in {', '.join(conflict.files)}, and no agent can resolve it"
+
+
+def _incoming(work: Sequence[ContinueFrom]) -> tuple[Incoming, ...]:
+    return tuple(Incoming(one.commit, one.name) for one in work)
+
+
+def without_agent(conflict: Conflict | None) -> AgentResult:
+    """The result of work that would need an agent, and has none that could do it."""
+    return AgentResult(Ending.GAVE_UP, Failure(category=FailureCategory.CONFLICT, report=conflict_report(conflict)))

@@ -26,6 +26,7 @@ IMPOSSIBLE = 128
 """git's exit code where it has not even begun to merge."""
 SHA256_DIGITS = 64
 SUBMODULE = "160000 "
+COMMITS_SHOWN = 40
 
 
 @dataclass(frozen=True)
@@ -137,9 +138,19 @@ class Worktree:
         """The files that the index holds as unmerged."""
         return (await self._git("diff", "--name-only", "-z", "--diff-filter=U", "--no-ext-diff")).names
 
+    async def both_sides(self, incoming: str, files: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The commits that changed `files` on HEAD alone and on `incoming` alone, newest first, each as one line of
+        short name and subject; of each side at most the last few.
+        """
+        options = ("--left-right", "--no-merges", f"--max-count={COMMITS_SHOWN}", "--format=%m%h %s")
+        sides = (f"HEAD...{commit_id(incoming)}", "--", *files)
+        lines = (await self._git("log", *options, *sides, literal=True)).text.splitlines()
+        ours, theirs = (tuple(line[1:] for line in lines if line.startswith(side)) for side in "<>")
+        return ours, theirs
+
     async def has_conflict_markers(self, files: Sequence[str]) -> bool:
-        """Whether one of `files` still holds both markers that a conflict begins and ends with."""
-        markers = ("--all-match", "-e", "^<<<<<<< ", "--or", "-e", "^>>>>>>> ")
+        """Whether one of `files` still holds a marker that a conflict begins or ends with."""
+        markers = ("-e", "^<<<<<<< ", "-e", "^>>>>>>> ")
         search = ("grep", "--quiet", "--untracked", "--no-textconv", *markers, "--", *files)
         return bool(files) and (await self._git(*search, also=(1,), literal=True)).exit_code == 0
 

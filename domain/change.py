@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from domain.models import State, Step, Task
+from domain.models import PullRequest, State, Step, Task
 from domain.record import AttemptEnded, Changed, DeliveryStarted, Event, Facts, GoalRevision
 from domain.value import Value
 
@@ -54,7 +54,7 @@ class Draft:
         event = Event(at=self.now, actor=self.actor, what=what, why=why, step=step, task=task)
         self._changed += Changed(facts=Facts(events=(event,)))
 
-    def fact(self, fact: GoalRevision | DeliveryStarted | AttemptEnded) -> None:
+    def fact(self, fact: GoalRevision | DeliveryStarted | AttemptEnded | PullRequest) -> None:
         """Add what belongs into a list of its own."""
         match fact:
             case GoalRevision():
@@ -63,6 +63,8 @@ class Draft:
                 facts = Facts(deliveries=(fact,))
             case AttemptEnded():
                 facts = Facts(attempts=(fact,))
+            case PullRequest():
+                facts = Facts(pull_requests=(fact,))
         self._changed += Changed(facts=facts)
 
     def change(self) -> Change:

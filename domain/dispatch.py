@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
-from domain import names, prompts
+from domain import names, prompts, shipping
+from domain.fixes import fixer
+from domain.merging import base_of
 from domain.models import State, Step, StepStatus, Task, TaskKind
 from domain.plan import known_steps
 from domain.settings import AgentChoice, Limits
@@ -32,35 +35,51 @@ def spawn_command(state: State, task: Task) -> SpawnTask:
 def _step_command(state: State, task: Task) -> SpawnTask:
     assert task.step is not None
     step = state.steps[task.step]
-    heads = _heads_of(state, step)
+    settings = state.directive.settings
     return _command(
         state,
         task,
         prompt=prompts.step_prompt(state, step, task),
-        agent=state.directive.settings.agent,
-        script=step.task_plan,
+        agent=fixer(settings) if step.fix else settings.agent,
+        # A fix's plan quotes logs and comments: nothing may ever run it as a script.
+        script="" if step.fix else step.task_plan,
         step=step.id,
         step_name=step.name,
-        base_commit=state.bases[step.generation],
+        base_commit=base_of(state, step.generation),
         target_branch=names.task_branch(task.name, task.id),
-        continue_from=heads[0] if heads else None,
-        merge=tuple(heads[1:]),
+        **_ground(state, step),
     )
+
+
+def _ground(state: State, step: Step) -> dict[str, Any]:
+    """What a step's work builds on: finished work, the base branch, or both (SPEC 6.4, 7.2)."""
+    heads = _heads_of(state, step)
+    if step.fix and state.pull_request:
+        branch, base = state.pull_request.branch, state.directive.base_branch
+        heads = heads or [_outside(state, "the pull request", branch, step.fix.starts_at)]
+        heads += [_outside(state, base, base, commit) for commit in step.fix.merges]
+    elif heads and any(_rests_on_merged(state, state.steps[other]) for other in step.depends_on):
+        return {"merge": tuple(heads), "bridges": state.merged.heads}
+    return {"continue_from": heads[0] if heads else None, "merge": tuple(heads[1:])}
+
+
+def _outside(state: State, name: str, branch: str, commit: str) -> ContinueFrom:
+    """A commit that is no task's."""
+    return ContinueFrom(task=state.directive.id, name=name, branch=branch, commit=commit)
 
 
 def _completion_command(state: State, task: Task) -> SpawnTask:
     directive = state.directive
     steps = [state.steps[identity] for identity in task.ships]
-    pull_request = state.pull_request
     return _command(
         state,
         task,
         prompt=prompts.completion_prompt(state, steps),
         agent=directive.settings.agent,
-        target_branch=pull_request.branch
-        if pull_request
-        else names.directive_branch(directive.text.title, directive.id),
+        target_branch=shipping.target_branch(state),
         merge=tuple(_head(step) for step in steps if step.work),
+        bridges=state.merged.heads,
+        pull_request=shipping.wanted(state, task),
     )
 
 
@@ -125,12 +144,22 @@ def _heads_of(state: State, step: Step) -> list[ContinueFrom]:
 
 
 def _heads_through(state: State, step: Step) -> list[ContinueFrom]:
-    """A step's own head; through a skipped one, those of the steps that it would have built on."""
+    """A step's own head; through a skipped one, those of the steps that it would have built on. What was merged is
+    in the base branch."""
+    if step.status is StepStatus.MERGED:
+        return []
     if step.work is not None:
         return [_head(step)]
     if step.status is StepStatus.SKIPPED:
         return [head for other in step.depends_on for head in _heads_through(state, state.steps[other])]
     return []
+
+
+def _rests_on_merged(state: State, step: Step) -> bool:
+    """It is merged, or skipped on top of one that is."""
+    if step.status is StepStatus.SKIPPED:
+        return any(_rests_on_merged(state, state.steps[other]) for other in step.depends_on)
+    return step.status is StepStatus.MERGED
 
 
 def _head(step: Step) -> ContinueFrom:

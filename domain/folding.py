@@ -11,7 +11,6 @@ from domain.models import (
     DirectiveStatus,
     Failure,
     FailureCategory,
-    PullRequest,
     Question,
     State,
     StepStatus,
@@ -19,10 +18,11 @@ from domain.models import (
     TaskKind,
     TaskStatus,
 )
-from domain.names import directive_branch
 from domain.planning import NoSteps, fold_plan
+from domain.pull_request_url import name_pull_request
 from domain.questions import ask
 from domain.record import AttemptEnded, DeliveryStarted
+from domain.shipping import fold_shipped
 from domain.spawn_task import MemoryChange, Outcome, OutcomeStatus, TaskStarted, cut
 
 KEPT_REPORT = 1024
@@ -67,6 +67,8 @@ def fold_outcome(state: State, dispatched: Task, outcome: Outcome, now: datetime
         draft.task(task.id, resume=outcome.resume)
         _wait_for_it(draft, task, outcome)
         return draft.change()
+    # Not before: an outcome's usage is the attempt's, over all the times that it has waited.
+    draft.task(task.id, usage=task.usage + outcome.usage)
     draft.fact(AttemptEnded(outcome=outcome, at=now))
     if outcome.failure:
         _fail(draft, task, outcome.failure)
@@ -219,7 +221,7 @@ def _give_up(draft: Draft, task: Task, failure: Failure) -> None:
         if not draft.state.steps[task.step].status.is_finished:
             draft.step(task.step, status=StepStatus.FAILED, failure=failure)
             draft.event("step failed", failure.category, step=task.step)
-        if draft.state.directive.settings.fail_fast:
+        if draft.state.directive.settings.fail_fast and draft.state.steps[task.step].fix is None:
             _fail_fast(draft, task)
     elif task.kind is TaskKind.COMPLETION or task.generation == draft.state.generation:
         pause(draft, f"{task.name}: {failure.report}")
@@ -250,7 +252,7 @@ def _succeed(draft: Draft, task: Task, outcome: Outcome) -> None:
         case TaskKind.PLANNING | TaskKind.PREPARE:
             _plan(draft, task, outcome)
         case TaskKind.COMPLETION:
-            _ship(draft, task, outcome)
+            fold_shipped(draft, task, outcome)
 
 
 def _complete_step(draft: Draft, task: Task, outcome: Outcome) -> None:
@@ -266,27 +268,6 @@ def _complete_step(draft: Draft, task: Task, outcome: Outcome) -> None:
         blocked_by=(),
     )
     draft.event("step completed", outcome.summary, step=task.step, task=task.id)
-
-
-def name_pull_request(draft: Draft, url: str) -> None:
-    """Remember a pull request that was opened by hand or by an agent (SPEC 3.2, 8.2)."""
-    directive = draft.state.directive
-    known = draft.state.pull_request or PullRequest(
-        branch=directive_branch(directive.text.title, directive.id), head="", base=directive.base_branch
-    )
-    draft.set(pull_request=known.model_copy(update={"url": url}))
-    draft.event("pull request set", url)
-
-
-def _ship(draft: Draft, task: Task, outcome: Outcome) -> None:
-    assert outcome.work is not None
-    for step in task.ships:
-        draft.step(step, shipped=True)
-    work = outcome.work
-    base = draft.state.directive.base_branch
-    url = draft.state.pull_request.url if draft.state.pull_request else ""
-    draft.set(pull_request=PullRequest(branch=work.branch, head=work.head, base=base, url=url))
-    draft.event("branch pushed", f"{work.branch} {work.head}", task=task.id)
 
 
 def _plan(draft: Draft, task: Task, outcome: Outcome) -> None:

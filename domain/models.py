@@ -10,7 +10,8 @@ from uuid import UUID
 from pydantic import Field
 
 from domain.settings import Settings
-from domain.usage import Resume
+from domain.shepherding import Fix, Shepherding
+from domain.usage import Resume, Usage
 from domain.value import Value
 
 
@@ -153,6 +154,8 @@ class Work(Value):
     files_changed: Annotated[int, Field(ge=0)] = 0
     replaces: str = ""
     """Where the branch was on the remote when the work began; empty: nowhere. The push's lease (SPEC 6.8)."""
+    verified: tuple[str, ...] = ()
+    """The verify commands that succeeded at `head` (SPEC 6.5)."""
 
 
 class Memory(Value):
@@ -168,6 +171,9 @@ class Question(Value):
 
     id: UUID
     task: UUID
+    """Whose work waits for the answer; the directive's id where Makima itself asks."""
+    topic: str = ""
+    """What the answer is for, where Makima itself asks (domain/asking.py)."""
     text: Annotated[str, Field(min_length=1, max_length=4096)]
     choices: tuple[str, ...] = ()
     context: Annotated[str, Field(max_length=8192)] = ""
@@ -206,6 +212,9 @@ class Step(Value):
     failure: Failure | None = None
     shipped: bool = False
     """The pull request holds it: recorded, never computed from ancestry (SPEC 7.2)."""
+    shipped_in: int = 0
+    """That pull request's version; 0: there was none when a step without commits was done."""
+    fix: Fix | None = None
 
     @property
     def order(self) -> tuple[int, int, int]:
@@ -242,6 +251,8 @@ class Task(Value):
     """The agent's session that the attempt goes on with after its wait."""
     ships: tuple[UUID, ...] = ()
     """Completion: the steps that it merges, fixed when it is made."""
+    usage: Usage = Usage()
+    """Over all attempts that have ended."""
 
 
 class Answer(Value):
@@ -283,6 +294,17 @@ class PullRequest(Value):
     """The first one of the directive is 1; later ones' branches end in `-v2`, `-v3`, …"""
 
 
+class Merged(Value):
+    """What is known of pull requests that were merged (SPEC 7.2)."""
+
+    heads: tuple[str, ...] = ()
+    """Their heads, as far as work that isn't merged yet may build on them."""
+    generation: int = 0
+    """The bases of generations up to this one are older than the newest merge."""
+    untidied: tuple[PullRequest, ...] = ()
+    """Those whose branches and refs are still on the remote."""
+
+
 class Dependencies(Value):
     """What a step that exists already depends on from now on."""
 
@@ -322,6 +344,8 @@ class State(Value):
     memories: dict[str, Memory] = {}
     questions: dict[UUID, Question] = {}
     pull_request: PullRequest | None = None
+    shepherding: Shepherding = Shepherding()
+    merged: Merged = Merged()
     answered: dict[str, Answer] = {}
     """The last 500 updates by id, so that the same id twice has one effect, also across runs (DESIGN 6)."""
 

@@ -52,6 +52,11 @@ def directive_task(directive: UUID, kind: str, generation: int, round_: int) -> 
     return uuid5(_TASKS, f"{kind}:{directive}:{generation}:{round_}")
 
 
+def fix_step(directive: UUID, kind: str, findings: tuple[str, ...]) -> UUID:
+    """The id of the step that mends these findings: seen twice, they are mended once."""
+    return uuid5(_TASKS, "\n".join(["fix", str(directive), kind, *findings]))
+
+
 def activity_id(kind: str, task: UUID, attempt: int, dispatch: int) -> str:
     """The id of the activity that runs an attempt for the `dispatch`-th time, the same on every replay."""
     return f"{kind}-{short(task)}-{attempt}.{dispatch}"

@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from domain import folding, memory, step_operations
+from domain import folding, memory, shepherd, step_operations
 from domain.change import Change, Draft
 from domain.errors import Refused
 from domain.models import Answer, DirectiveStatus, Memory, State, TaskStatus, Text
 from domain.planning import carry_out, check_proposal
+from domain.pull_request_url import name_pull_request
 from domain.questions import answer_question
 from domain.record import GoalRevision
 from domain.requests import (
@@ -21,6 +22,7 @@ from domain.requests import (
     ChangeGoal,
     DeleteMemory,
     Pause,
+    Poke,
     Reject,
     Replan,
     Request,
@@ -76,10 +78,11 @@ def _apply(draft: Draft, request: Request) -> None:
         Archive: _archive,
         Approve: _approve,
         Reject: _reject,
-        AnswerQuestion: answer_question,
+        AnswerQuestion: _answer,
         SetMemory: _set_memory,
         DeleteMemory: _delete_memory,
         SetPullRequest: _set_pull_request,
+        Poke: _poke,
     }
     if isinstance(request, StepRequest | AddStep):
         step_operations.apply(draft, request)
@@ -161,6 +164,14 @@ def _reject(draft: Draft, request: Reject) -> None:
     draft.event("plan rejected", request.comment[:500])
 
 
+def _answer(draft: Draft, request: AnswerQuestion) -> None:
+    shepherd.answered(draft, answer_question(draft, request))
+
+
+def _poke(draft: Draft, _: Poke) -> None:
+    shepherd.poke(draft)
+
+
 def _set_memory(draft: Draft, request: SetMemory) -> None:
     new = Memory(key=request.key, value=request.value, category=request.category)
     draft.set(memories=memory.remembered(draft.state.memories, new))
@@ -173,4 +184,4 @@ def _delete_memory(draft: Draft, request: DeleteMemory) -> None:
 
 
 def _set_pull_request(draft: Draft, request: SetPullRequest) -> None:
-    folding.name_pull_request(draft, request.url)
+    name_pull_request(draft, request.url)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from graphlib import TopologicalSorter
 
 from domain import names
 from domain.change import Change, Draft
@@ -11,6 +10,7 @@ from domain.models import DirectiveStatus, State, Step, StepStatus, Task, TaskKi
 from domain.questions import answer_by_default, next_deadline, open_questions
 from domain.readiness import standing
 from domain.settings import Completion
+from domain.shipping import is_worth_a_completion, unfinished, unshipped
 
 PLANNERS = (TaskKind.PLANNING, TaskKind.PREPARE)
 
@@ -51,18 +51,6 @@ def next_wake(state: State) -> datetime | None:
     due = [task.wait_until for task in state.live() if task.wait_until and state.status is not DirectiveStatus.PAUSED]
     deadline = next_deadline(state)
     return min([*due, deadline] if deadline else due, default=None)
-
-
-def unshipped(state: State) -> list[Step]:
-    """Completed steps that the pull request doesn't hold, in the order in which they are merged (SPEC 7.1)."""
-    done = [step for step in state.ordered_steps() if step.status is StepStatus.COMPLETED and not step.shipped]
-    return _dependencies_first(state, done)
-
-
-def _dependencies_first(state: State, steps: list[Step]) -> list[Step]:
-    wanted = {step.id for step in steps}
-    graph = {step.id: [other for other in step.depends_on if other in wanted] for step in steps}
-    return [state.steps[identity] for identity in TopologicalSorter(graph).static_order()]
 
 
 def _wake(draft: Draft) -> None:
@@ -179,19 +167,16 @@ def _complete(draft: Draft) -> None:
     if is_planning(state) or state.live() or _can_progress(state):
         return
     to_ship = unshipped(state)
-    if state.directive.settings.completion is Completion.ALL and _unfinished(state):
+    left = bool(unfinished(state))
+    if state.directive.settings.completion is Completion.ALL and left:
         return
-    if any(step.work and step.work.commits for step in to_ship):
+    if is_worth_a_completion(state, to_ship):
         ships = tuple(step.id for step in to_ship)
+        draft.set(shepherding=state.shepherding.model_copy(update={"draft": left}))
         _new_directive_task(draft, TaskKind.COMPLETION, f"PR: {state.directive.text.title}", ships=ships)
     else:
         for step in to_ship:
-            draft.step(step.id, shipped=True)
-
-
-def _unfinished(state: State) -> bool:
-    """A step that was wanted failed, was cancelled, or waits for such a one."""
-    return any(not step.status.satisfies and not step.removed for step in state.steps.values())
+            draft.step(step.id, shipped=True, shipped_in=state.pull_request.version if state.pull_request else 0)
 
 
 def _can_progress(state: State) -> bool:
@@ -201,7 +186,7 @@ def _can_progress(state: State) -> bool:
 def _settle(draft: Draft) -> None:
     status = _status(draft.state)
     if status is DirectiveStatus.IDLE and draft.state.directive.settings.once:
-        status = DirectiveStatus.FAILED if _unfinished(draft.state) else DirectiveStatus.COMPLETED
+        status = DirectiveStatus.FAILED if unfinished(draft.state) else DirectiveStatus.COMPLETED
     reason = _reason(draft.state, status)
     if (status, reason) != (draft.state.status, draft.state.reason):
         draft.set(status=status, reason=reason)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from domain.models import Failure, Memory, State, Step, Task
 
@@ -44,6 +44,15 @@ pushed for you. Don't push. Other commands:
     makima directive fail "reason"                      when it can't be done
 """
 
+_MERGE_RULES = """\
+## What to do
+Finish what has stopped in your working directory, so that every step's change is kept and works together with the others.
+Read the commits named above (`git show`) before you decide; never drop one side to be done. Leave no conflict marker. Leave
+the result as it is or commit it; don't abort the merge, don't start others, don't rebase, don't push: that is done for you.
+
+    makima directive fail "reason"                      when it can't be done
+"""
+
 _TALKING = """\
 ## Questions and files
     makima directive ask "question" --choices yes,no --context "…" --timeout 4h --default yes
@@ -62,6 +71,8 @@ Kept for all agents that work on it, now and later:
     makima directive memory-list
     makima directive memory-delete KEY
 """
+PLAN_SHOWN = 2000
+"""Characters of each merged step's task plan that a completion's prompt shows."""
 MEMORY_SHOWN = 500
 """Characters of an entry that a prompt shows; `memory-get` prints all of it."""
 
@@ -104,14 +115,31 @@ def step_prompt(state: State, step: Step, task: Task) -> str:
 
 
 def completion_prompt(state: State, steps: Iterable[Step]) -> str:
-    """An agent's for a conflict while the branches of finished steps are merged."""
-    lines = [f"- {step.name}: {step.description or step.task_plan[:500]}" for step in steps]
+    """An agent's for what git alone can't do while finished steps are merged: a conflict, or a check that fails."""
     return _fitted(
         [
             f"# {state.directive.text.title}: merge the finished steps",
-            "Merging the branches of these steps left conflicts in your working directory. Resolve them so that every "
-            "step's change is kept, and finish the merge.",
-            "\n".join(lines),
+            f"## The goal behind it\n{state.directive.text.goal}",
+            "## The steps that are being merged",
+            *(_merged_step(step) for step in steps),
+            _MERGE_RULES,
+            _TALKING,
+        ]
+    )
+
+
+def merge_note(
+    name: str, commit: str, files: Iterable[str], *, ours: Sequence[str], theirs: Sequence[str], verify: Sequence[str]
+) -> str:
+    """What a completion's prompt begins with at a conflict (SPEC 7.1): where, between what, and how it is checked."""
+    return "\n".join(
+        [
+            f"## Merge conflict\nMerging {name!r} ({commit}) has stopped in your working directory. In conflict are:",
+            *(f"- {file}" for file in files),
+            *_side("What changed these files in what is merged so far", ours),
+            *_side(f"What changed them in {name!r}", theirs),
+            *_side("Your result is checked with these commands, in this order", verify),
+            "",
         ]
     )
 
@@ -129,6 +157,15 @@ def verify_note(how: str, output: str) -> str:
         f"there: {how}. Its output ends so:\n\n{output}\n\nFind out why and correct your work; leave the check itself "
         "as it is.\n"
     )
+
+
+def _merged_step(step: Step) -> str:
+    head = f", commit {step.work.head}" if step.work else ""
+    return "\n".join(filter(None, (f"### {step.name}{head}", step.description, step.task_plan[:PLAN_SHOWN])))
+
+
+def _side(title: str, lines: Sequence[str]) -> list[str]:
+    return ["", f"{title}:", *(f"- {line}" for line in lines)] if lines else []
 
 
 def _listed(title: str, lines: tuple[str, ...]) -> str:

@@ -16,8 +16,8 @@ from domain.tolerant import Tolerant
 class Reply(Tolerant):
     """An answer to a review comment that a fix step has dealt with; posted once, after the push."""
 
-    comment: str
-    """The comment's id, as the forge gave it."""
+    comment: Annotated[str, Field(pattern=r"^([a-z]+:)?[A-Za-z0-9_-]{1,100}$")]
+    """The finding's id."""
     text: Annotated[str, Field(max_length=4096)]
 
 
@@ -34,6 +34,11 @@ class PullRequestWanted(Tolerant):
     """The branches for the first, second, … pull request of the directive, starting with the known one's version:
     where that is found merged or closed, the next takes its place. At least two."""
     replies: tuple[Reply, ...] = ()
+
+    def version_of(self, branch: str) -> int:
+        """Which of the directive's pull requests the one of `branch` is."""
+        first = self.known.version if self.known else 1
+        return first + (self.branches.index(branch) if branch in self.branches else 0)
 
 
 class Shipped(Tolerant):
@@ -61,6 +66,11 @@ class Watch(Tolerant):
     at_most: timedelta = timedelta(minutes=15)
 
 
+def until_next_poll(watch: Watch, quiet: int) -> timedelta:
+    """How long to wait after `quiet` polls without news: half as long again each time, up to the most."""
+    return min(watch.every * 1.5 ** min(quiet, 30), watch.at_most)
+
+
 class FindingKind(StrEnum):
     CHECK = "check"
     """A check of the newest commit has failed."""
@@ -76,7 +86,8 @@ class Finding(Tolerant):
     """Something about a pull request that asks for work."""
 
     id: Annotated[str, Field(min_length=1, max_length=200)]
-    """The same finding has the same id: `check:<run id>`, `comment:<id>`, `review:<id>`, `conflict:<head>:<base>`."""
+    """The same finding has the same id: `check:<run id>`, `status:<id>`, `comment:<id>` (at a line), `talk:<id>` (below
+    the pull request), `review:<id>`, `conflict:<head>:<base>`."""
     kind: FindingKind
     title: Annotated[str, Field(max_length=300)]
     """The check's name with the step that failed; the comment's author and place; what has to be done."""
@@ -94,3 +105,39 @@ class Sighting(Tolerant):
     """The base branch's commit at this moment."""
     approved: bool = False
     daemon: str = ""
+
+
+MOST_FINDINGS = 30
+"""That one sighting tells; the others are told by the next one, since they were not seen."""
+
+
+def news_of(watch: Watch, sighting: Sighting) -> Sighting | None:
+    """What of `sighting` the watcher doesn't know yet; None: nothing."""
+    known, seen = watch.pull_request, sighting.pull_request.model_copy(update={"version": watch.pull_request.version})
+    new = tuple(finding for finding in sighting.findings if finding.id not in watch.seen)[:MOST_FINDINGS]
+    if not new and (known.state, known.head, known.branch) == (seen.state, seen.head, seen.branch):
+        return None
+    return sighting.model_copy(update={"pull_request": seen, "findings": new})
+
+
+class Tidying(Tolerant):
+    """What a merged pull request leaves on the remote: deleted where its commits are contained (SPEC 7.5)."""
+
+    version: str = "1.0"
+    owner: str
+    directive: UUID
+    repository: str
+    base_branch: str
+    pull_requests: tuple[PullRequest, ...]
+    branches: tuple[str, ...] = ()
+    """Of the steps that they held."""
+    tasks: tuple[UUID, ...] = ()
+    """Whose checkpoints and outcomes nobody needs any more."""
+
+
+class Tidied(Tolerant):
+    """What was done about it, as names of refs."""
+
+    deleted: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
+    """Those whose commits are nowhere else."""

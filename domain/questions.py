@@ -36,7 +36,7 @@ def ask(draft: Draft, asked: Question) -> None:
     draft.event("question asked", asked.text[:500], task=asked.task)
 
 
-def answer_question(draft: Draft, request: AnswerQuestion) -> None:
+def answer_question(draft: Draft, request: AnswerQuestion) -> Question:
     """Answer one by a person, and wake the task that waits for it; Refused for an unknown or answered one."""
     wanted = request.question.lower().replace("-", "")
     found = [question for question in draft.state.questions.values() if question.id.hex.startswith(wanted)]
@@ -47,14 +47,14 @@ def answer_question(draft: Draft, request: AnswerQuestion) -> None:
         raise Refused(f"the question was answered by {question.answered_by}: {question.answer}")
     if question.choices and request.answer not in question.choices:
         raise Refused(f"the answer is one of: {', '.join(question.choices)}")
-    _settle(draft, question, request.answer, request.actor)
+    return settle(draft, question, request.answer, request.actor)
 
 
 def answer_by_default(draft: Draft) -> None:
     """Questions whose deadline is over are answered by their default."""
     for question in open_questions(draft.state):
         if question.deadline and question.deadline <= draft.now:
-            _settle(draft, question, question.default, "default")
+            settle(draft, question, question.default, "default")
 
 
 def next_deadline(state: State) -> datetime | None:
@@ -62,11 +62,13 @@ def next_deadline(state: State) -> datetime | None:
     return min((question.deadline for question in open_questions(state) if question.deadline), default=None)
 
 
-def _settle(draft: Draft, question: Question, answer: str, by: str) -> None:
+def settle(draft: Draft, question: Question, answer: str, by: str) -> Question:
+    """Answer it, and wake the task that waits for nothing else."""
     answered = question.model_copy(update={"answer": answer, "answered_by": by})
     draft.set(questions={**draft.state.questions, question.id: answered})
-    draft.event("question answered", f"{by}: {answer}"[:500], task=question.task)
-    task = draft.state.tasks[question.task]
+    task = draft.state.tasks.get(question.task)
+    draft.event("question answered", f"{by}: {answer}"[:500], task=task.id if task else None)
     waits_for_more = any(other.task == question.task for other in open_questions(draft.state))
-    if task.status is TaskStatus.WAITING and not waits_for_more:
+    if task and task.status is TaskStatus.WAITING and not waits_for_more:
         draft.task(task.id, wait_until=draft.now)
+    return answered

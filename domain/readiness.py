@@ -38,10 +38,10 @@ def _standing(waits_for: list[UUID], status: dict[UUID, StepStatus]) -> tuple[St
 
 
 def _unsatisfied_phases(state: State) -> dict[int, dict[int, list[UUID]]]:
-    """Generation → phase → steps that later phases still wait for; a removed step belongs to no phase."""
+    """Generation → phase → steps that later phases still wait for; removed steps and fixes belong to no phase."""
     phases: dict[int, dict[int, list[UUID]]] = {}
     for step in state.steps.values():
-        if not step.removed and not step.status.satisfies:
+        if not step.removed and not step.fix and not step.status.satisfies:
             phases.setdefault(step.generation, {}).setdefault(step.order_index, []).append(step.id)
     return phases
 
@@ -50,7 +50,7 @@ def _waits_for(step: Step, phases: dict[int, dict[int, list[UUID]]]) -> list[UUI
     earlier = [
         other
         for phase, steps in sorted(phases.get(step.generation, {}).items())
-        if phase < step.order_index
+        if phase < step.order_index and not step.fix
         for other in steps
     ]
     return list(dict.fromkeys([*step.depends_on, *earlier]))

@@ -14,6 +14,7 @@ from domain.models import (
     Directive,
     DirectiveStatus,
     Memory,
+    Merged,
     Proposal,
     PullRequest,
     Question,
@@ -22,6 +23,7 @@ from domain.models import (
     Task,
     Text,
 )
+from domain.shepherding import Shepherding
 from domain.spawn_task import Outcome
 from domain.value import Value
 
@@ -73,6 +75,8 @@ class DirectiveRow(Value):
     memories: dict[str, Memory] = {}
     questions: dict[UUID, Question] = {}
     pull_request: PullRequest | None
+    shepherding: Shepherding = Shepherding()
+    merged: Merged = Merged()
     answered: dict[str, Answer] = {}
 
 
@@ -83,6 +87,8 @@ class Facts(Value):
     revisions: tuple[GoalRevision, ...] = ()
     deliveries: tuple[DeliveryStarted, ...] = ()
     attempts: tuple[AttemptEnded, ...] = ()
+    pull_requests: tuple[PullRequest, ...] = ()
+    """Those that were found merged or closed."""
 
     def __add__(self, later: Facts) -> Facts:
         return Facts(
@@ -90,6 +96,7 @@ class Facts(Value):
             revisions=self.revisions + later.revisions,
             deliveries=self.deliveries + later.deliveries,
             attempts=self.attempts + later.attempts,
+            pull_requests=self.pull_requests + later.pull_requests,
         )
 
 

@@ -13,7 +13,7 @@ LONGEST_URL = 2048
 _SCHEME = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
 _HELPER = re.compile(r"[A-Za-z0-9+.-]+::")
 _HOST = r"(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.%]+\])"
-_AUTHORITY = re.compile(rf"(?:(?P<user>[^@/]*)@)?{_HOST}(?::\d{{1,5}})?(?P<path>/.+)")
+_AUTHORITY = re.compile(rf"(?:(?P<user>[^@/]*)@)?{_HOST}(?P<port>:\d{{1,5}})?(?P<path>/.+)")
 _SCP_LIKE = re.compile(rf"(?:(?P<user>[A-Za-z0-9_.+-]+)@)?{_HOST}:(?P<path>[^:].*)")
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -21,6 +21,8 @@ _HTTP_USERINFO = re.compile(r"(https?://)[^/\s]*@", re.IGNORECASE)
 _PASSWORD = re.compile(r"([a-z][a-z0-9+.-]*://[^/\s:@]*):[^/\s]*@", re.IGNORECASE)
 
 REMOTE_SCHEMES = frozenset({"https", "http", "ssh", "git"})
+_HTTP_PORTS = {"https": ":443", "http": ":80"}
+_LOOPBACK = re.compile(r"(localhost|.+\.localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?")
 
 
 class RepositoryKind(StrEnum):
@@ -36,6 +38,12 @@ class RepositoryUrl:
 
     text: str
     kind: RepositoryKind
+    host: str = ""
+    """In lower case; with the port where an http address names one that isn't the usual. Empty for a local one."""
+    path: str = ""
+    """On the host, without the first `/` and the last `.git`: what a forge calls it, `owner/name`."""
+    scheme: str = ""
+    """In lower case; `ssh` for `user@host:path`."""
 
     @property
     def display(self) -> str:
@@ -49,8 +57,9 @@ class RepositoryUrl:
 
 
 def parse_repository_url(text: str, *, allow_local: bool) -> RepositoryUrl:
-    """The repository that `text` names: https, http, ssh, git, `user@host:path`, and, where the setting allows,
-    `file:///path` or an absolute path (SPEC 6.1). Refused: everything else, above all `ext::` and options in disguise.
+    """The repository that `text` names: https, ssh, git, `user@host:path`, http on this machine, and, where the setting
+    allows, `file:///path` or an absolute path (SPEC 6.1). Refused: everything else, above all `ext::` and options in
+    disguise.
     """
     if not text or len(text) > LONGEST_URL or _UNPRINTABLE.search(text) or text != text.strip():
         raise Refused(f"A repository's address is 1 to {LONGEST_URL} printable characters without blanks around it.")
@@ -73,15 +82,29 @@ def _local(text: str) -> RepositoryUrl | None:
     return RepositoryUrl(text, RepositoryKind.LOCAL) if path.startswith("/") else None
 
 
+def is_loopback(host: str) -> bool:
+    """Whether `host`, with or without a port, is this machine: what is sent there in clear nobody else can read."""
+    return bool(_LOOPBACK.fullmatch(host.lower()))
+
+
 def _remote(text: str) -> RepositoryUrl:
+    scheme, parts = "ssh", _SCP_LIKE.fullmatch(text)
     if schemed := _SCHEME.fullmatch(text):
-        if schemed["scheme"].lower() not in REMOTE_SCHEMES:
+        scheme, parts = schemed["scheme"].lower(), _AUTHORITY.fullmatch(schemed["rest"])
+        if scheme not in REMOTE_SCHEMES:
             raise Refused(f"{masked(text)!r}: git over {schemed['scheme']!r} is not accepted; use https, ssh or git.")
-        parts = _AUTHORITY.fullmatch(schemed["rest"])
-    else:
-        parts = _SCP_LIKE.fullmatch(text)
     if parts is None or any((part or "").startswith("-") for part in parts.groups()):
         raise Refused(
             f"{masked(text)!r} is not a repository's address: use https://host/path, user@host:path or /a/path."
         )
-    return RepositoryUrl(text, RepositoryKind.REMOTE)
+    host = _host(scheme, parts)
+    if scheme == "http" and not is_loopback(host):
+        raise Refused(f"{masked(text)!r}: what http sends can be read and changed on its way; use https.")
+    path = parts["path"].strip("/").removesuffix(".git").rstrip("/")
+    return RepositoryUrl(text, RepositoryKind.REMOTE, host, path, scheme)
+
+
+def _host(scheme: str, parts: re.Match[str]) -> str:
+    port = parts.groupdict().get("port") or ""
+    is_usual = scheme not in _HTTP_PORTS or port == _HTTP_PORTS[scheme]
+    return parts["host"].lower() + ("" if is_usual else port)

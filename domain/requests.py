@@ -139,7 +139,11 @@ class DeleteMemory(Request):
     key: str
 
 
+class Poke(Request):
+    """Look at the pull request now (SPEC 7.5)."""
+
+
 class SetPullRequest(Request):
-    """Name the pull request that was opened by hand."""
+    """Name the pull request that was opened by hand; one of the directive's repository is looked after from now on."""
 
     url: Annotated[str, Field(pattern=r"^https?://\S+$", max_length=2048)]

@@ -6,7 +6,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from domain.tolerant import Tolerant
 from domain.value import Value
@@ -55,6 +55,10 @@ class Timings(Value):
     """How long a chosen daemon may take to take up a task (DESIGN 10)."""
     checkpoint: timedelta = timedelta(minutes=2)
     """At most this much unfinished work is repeated (SPEC 6.7)."""
+    poll: timedelta = timedelta(seconds=60)
+    """Between the first looks at a pull request (SPEC 7.5)."""
+    poll_at_most: timedelta = timedelta(minutes=15)
+    """What that grows to while nothing happens."""
 
     @classmethod
     def fast(cls) -> Timings:
@@ -67,6 +71,8 @@ class Timings(Value):
             cannot_serve=timedelta(seconds=3),
             schedule_to_start=timedelta(seconds=5),
             checkpoint=timedelta(seconds=1),
+            poll=timedelta(seconds=1),
+            poll_at_most=timedelta(seconds=3),
         )
 
 
@@ -77,10 +83,14 @@ class Completion(StrEnum):
     ALL = "all"
 
 
+SHELL = "shell"
+"""The agent for which a task plan is a script: it can't read one that is meant for a reader."""
+
+
 class Settings(Value):
     """How a directive is run; fixed at its start."""
 
-    agent: AgentChoice = AgentChoice(name="shell")
+    agent: AgentChoice = AgentChoice(name=SHELL)
     planner: AgentChoice | None = None
     """None: the plan was given with the directive."""
     max_parallel_steps: Annotated[int, Field(ge=1, le=64)] = 8
@@ -101,6 +111,23 @@ class Settings(Value):
     max_turns: Annotated[int, Field(ge=0)] = 0
     """What an agent may take for one step; 0: no limit, here and below."""
     max_cost_usd: Annotated[float, Field(ge=0)] = 0
+    pull_request: bool = True
+    """Open and update one where the daemon knows how; else the branch is pushed, nothing more (SPEC 7.4)."""
+    shepherd: bool = True
+    """Look after the pull request once it is open (SPEC 7.5)."""
+    shepherd_rounds: Annotated[int, Field(ge=0, le=20)] = 3
+    """Batches of fixes before an operator is asked."""
+    fixer: AgentChoice | None = None
+    """The agent that mends pull requests; None: the planner, else the one that does the steps."""
+    keep_branches: bool = False
+    """Leave the branches and refs of merged work on the remote."""
     rest_at_events: Annotated[int, Field(ge=100, le=40_000)] = 20_000
     """From so many history events on nothing new is started until the run has continued as new (DESIGN 6)."""
     timings: Timings = Timings()
+
+    @field_validator("fixer")
+    @classmethod
+    def _reads_what_others_write(cls, fixer: AgentChoice | None) -> AgentChoice | None:
+        if fixer and fixer.name == SHELL:
+            raise ValueError("the shell agent can't fix pull requests: it would run what logs and comments say")
+        return fixer

@@ -41,7 +41,7 @@ def without_finished_texts(state: State) -> State:
     }
     tasks = {
         identity: task.model_copy(update={"earlier": None, "refusals": {}, "ships": ()})
-        if task.status is TaskStatus.COMPLETED
+        if task.status in (TaskStatus.COMPLETED, TaskStatus.MERGED)
         else task
         for identity, task in state.tasks.items()
     }

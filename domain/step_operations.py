@@ -110,6 +110,7 @@ def _retry(draft: Draft, step: Step, _: RetryStep) -> None:
     if step.removed:
         raise Refused(f"step {step.name!r} was removed: add it anew")
     draft.step(step.id, status=StepStatus.PENDING, failure=None)
+    check_order(draft.state.steps.values())  # what was added meanwhile may depend on it from an earlier phase
     draft.event("step retried", step=step.id)
 
 

@@ -1,4 +1,4 @@
-"""What agents use up, and where a session of one lies that can be gone on with (SPEC 5.2)."""
+"""What agents use up, added up over attempts, tasks and directives; and their sessions (SPEC 5.2)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from domain.tolerant import Tolerant
 
 
 class Usage(Tolerant):
-    """What an attempt used up."""
+    """What an attempt, or several together, used up."""
 
     seconds: float = 0
     cost_usd: float = 0
@@ -25,6 +25,7 @@ class Resume(Tolerant):
 
     agent: str
     session: str
+    """Empty: there is none, only what the attempt has used."""
     daemon: str
     usage: Usage = Usage()
     """Of the attempt so far."""

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from datetime import datetime
 from uuid import UUID
 
 from domain import names
-from domain.models import DirectiveStatus, Proposal, Question, State, Step, StepStatus, TaskKind, TaskStatus
+from domain.models import (
+    DirectiveStatus,
+    Proposal,
+    Question,
+    State,
+    Step,
+    StepStatus,
+    TaskKind,
+    TaskStatus,
+)
+from domain.pull_request_view import PullRequestView, plain, pull_request_view, standing
 from domain.questions import open_questions
 from domain.queues import Queue, queue_of
+from domain.usage import Usage
 from domain.value import Value
 
 DETAILS_LIMIT = 16 * 1024
-
-
-class PullRequestView(Value):
-    branch: str
-    head: str
-    url: str
-    state: str
-    number: int
-    version: int
 
 
 class StepView(Value):
@@ -43,6 +44,9 @@ class StepView(Value):
     waiting: str
     """Why it has not gone on, in one line; empty while it runs or has finished."""
     shipped: bool
+    is_fix: bool
+    """It mends the pull request, and belongs to no plan."""
+    usage: Usage
 
 
 class ProposalView(Value):
@@ -59,7 +63,7 @@ class QuestionView(Value):
 
     id: UUID
     task: str
-    """The name of the task that asks."""
+    """The name of the task that asks; empty where Makima itself does."""
     text: str
     choices: tuple[str, ...]
     context: str
@@ -89,12 +93,13 @@ class DirectiveView(Value):
     """The open ones."""
     memories: int = 0
     """How many there are."""
+    usage: Usage = Usage()
+    """Of all its tasks."""
 
 
 def view(state: State) -> DirectiveView:
     """All that is known of a directive without asking a daemon."""
     directive = state.directive
-    pull_request = state.pull_request
     return DirectiveView(
         id=directive.id,
         workflow_id=names.workflow_id(directive.text.title, directive.id),
@@ -106,7 +111,7 @@ def view(state: State) -> DirectiveView:
         status=state.status,
         reason=state.reason,
         generation=state.generation,
-        pr=PullRequestView(**pull_request.model_dump(exclude={"base"})) if pull_request else None,
+        pr=pull_request_view(state, state.pull_request) if state.pull_request else None,
         steps=tuple(_step_view(state, step) for step in state.ordered_steps()),
         tasks={
             _task_label(task.name, task.round): _described(task.status, task.reason)
@@ -117,6 +122,7 @@ def view(state: State) -> DirectiveView:
         proposal=_proposal_view(state, state.proposal) if state.proposal else None,
         questions=tuple(_question_view(state, question) for question in open_questions(state)),
         memories=len(state.memories),
+        usage=sum((task.usage for task in state.tasks.values()), Usage()),
     )
 
 
@@ -134,7 +140,8 @@ def _proposal_view(state: State, proposal: Proposal) -> ProposalView:
 
 def _question_view(state: State, question: Question) -> QuestionView:
     shown = question.model_dump(include=set(QuestionView.model_fields) - {"task"})
-    return QuestionView(**shown, task=state.tasks[question.task].name)
+    task = state.tasks.get(question.task)
+    return QuestionView(**shown, task=task.name if task else "")
 
 
 def _task_label(name: str, round_: int) -> str:
@@ -163,6 +170,8 @@ def _step_view(state: State, step: Step) -> StepView:
         failure=_failure(step),
         waiting=waiting_reason(state, step),
         shipped=step.shipped,
+        is_fix=step.fix is not None,
+        usage=task.usage if task else Usage(),
     )
 
 
@@ -212,16 +221,16 @@ def _headlines(state: State) -> list[str]:
     counts = Counter(step.status for step in state.steps.values())
     counted = ", ".join(f"{counts[status]} {status}" for status in _SHOWN_FIRST if counts[status])
     lines = [f"**{state.status}**, generation {state.generation}: {counted or 'no steps yet'}"]
-    lines += ["", _plain(state.reason)] if state.reason else []
+    lines += ["", plain(state.reason)] if state.reason else []
     if pull_request := state.pull_request:
         lines += ["", f"Branch `{pull_request.branch}` at `{pull_request.head[:10]}`"]
-        lines += [f"Pull request {pull_request.state}: {pull_request.url}"] if pull_request.url else []
+        lines += [f"Pull request {standing(state, pull_request)}: {pull_request.url}"] if pull_request.url else []
     return lines
 
 
 def _tasks_under_way(state: State) -> list[str]:
     tasks = [task for task in state.live() if task.kind is not TaskKind.STEP]
-    return _block("Now", [_plain(f"{task.name}: {_described(task.status, task.reason)}") for task in tasks])
+    return _block("Now", [plain(f"{task.name}: {_described(task.status, task.reason)}") for task in tasks])
 
 
 def _steps_by_status(state: State) -> list[str]:
@@ -248,16 +257,11 @@ def _detail(state: State, step: Step) -> str:
         waiting_reason(state, step),
         _failure(step)[:200],
     )
-    return ", ".join(_plain(note) for note in notes if note) + (f" `{step.work.branch}`" if step.work else "")
+    return ", ".join(plain(note) for note in notes if note) + (f" `{step.work.branch}`" if step.work else "")
 
 
 def _failure(step: Step) -> str:
     return f"{step.failure.category}: {step.failure.report}" if step.failure else ""
-
-
-def _plain(text: str) -> str:
-    """Text of a person or agent as one line that markdown leaves as it is."""
-    return re.sub(r"([\\`*_{}\[\]<>#|~])", r"\\\1", " ".join(text.split()))
 
 
 def _fitted(lines: list[str]) -> str:

@@ -10,23 +10,23 @@ select run_id, sequence, fingerprint from directives where id = :directive;
 -- Brings the directive's own row up to the write; its workflow id is fixed at its start and stays.
 insert into directives (
     id, owner, workflow_id, title, goal, requirements, acceptance, constraints, repository, base_branch, settings,
-    status, reason, generation, planned, bases, given_plan, proposal, note, pull_request, answered, fingerprint,
-    run_id, sequence
+    status, reason, generation, planned, bases, given_plan, proposal, note, pull_request, shepherding, merged, answered,
+    fingerprint, run_id, sequence
 )
 select
     id, owner, workflow_id, title, goal, requirements, acceptance, constraints, repository, base_branch, settings,
-    status, reason, generation, planned, bases, given_plan, proposal, note, pull_request, answered, fingerprint,
-    run_id, sequence
+    status, reason, generation, planned, bases, given_plan, proposal, note, pull_request, shepherding, merged, answered,
+    fingerprint, run_id, sequence
 from jsonb_populate_record(null::directives, :row)
 on conflict (id) do update set
     (
         owner, title, goal, requirements, acceptance, constraints, repository, base_branch, settings, status, reason,
-        generation, planned, bases, note, pull_request, fingerprint, run_id, sequence, updated_at
+        generation, planned, bases, note, pull_request, shepherding, merged, fingerprint, run_id, sequence, updated_at
     ) = (
         excluded.owner, excluded.title, excluded.goal, excluded.requirements, excluded.acceptance,
         excluded.constraints, excluded.repository, excluded.base_branch, excluded.settings, excluded.status,
         excluded.reason, excluded.generation, excluded.planned, excluded.bases, excluded.note, excluded.pull_request,
-        excluded.fingerprint, excluded.run_id, excluded.sequence, now()
+        excluded.shepherding, excluded.merged, excluded.fingerprint, excluded.run_id, excluded.sequence, now()
     ),
     -- Large, and seldom another: the value that is here already is not stored a second time.
     given_plan = case
@@ -37,30 +37,31 @@ on conflict (id) do update set
 
 -- name: put_pull_request(directive, row)!
 -- Keeps one row for each branch a pull request came from; directives.pull_request names the current one.
-insert into pull_requests (directive_id, branch, head, base, url, state)
-select :directive::uuid, branch, head, base, url, state from jsonb_populate_record(null::pull_requests, :row)
+insert into pull_requests (directive_id, branch, head, base, url, state, number, version)
+select :directive::uuid, branch, head, base, url, state, number, version
+from jsonb_populate_record(null::pull_requests, :row)
 on conflict (directive_id, branch) do update set
-    (head, base, url, state, updated_at)
-    = (excluded.head, excluded.base, excluded.url, excluded.state, now());
+    (head, base, url, state, number, version, updated_at)
+    = (excluded.head, excluded.base, excluded.url, excluded.state, excluded.number, excluded.version, now());
 
 -- name: put_steps(directive, rows)!
 -- Brings any number of steps up to the write in one statement; a text that the workflow dropped to save room stays.
 insert into steps (
     directive_id, id, generation, position, name, description, task_plan, depends_on, order_index, label, status,
-    blocked_by, removed, work, summary, failure, shipped
+    blocked_by, removed, work, summary, failure, shipped, shipped_in, fix
 )
 select
     :directive::uuid, id, generation, position, name, description, task_plan, depends_on, order_index, label, status,
-    blocked_by, removed, work, summary, failure, shipped
+    blocked_by, removed, work, summary, failure, shipped, shipped_in, fix
 from jsonb_populate_recordset(null::steps, :rows)
 on conflict (directive_id, id) do update set
     (
         generation, position, name, depends_on, order_index, label, status, blocked_by, removed, work, failure,
-        shipped, dropped_at, updated_at
+        shipped, shipped_in, fix, dropped_at, updated_at
     ) = (
         excluded.generation, excluded.position, excluded.name, excluded.depends_on, excluded.order_index,
-        excluded.label, excluded.status, excluded.blocked_by, excluded.removed, excluded.work, excluded.failure, excluded.shipped,
-        null, now()
+        excluded.label, excluded.status, excluded.blocked_by, excluded.removed, excluded.work, excluded.failure,
+        excluded.shipped, excluded.shipped_in, excluded.fix, null, now()
     ),
     description = case when excluded.task_plan = '' then steps.description else excluded.description end,
     task_plan = case when excluded.task_plan = '' then steps.task_plan else excluded.task_plan end,
@@ -75,29 +76,30 @@ where directive_id = :directive and dropped_at is null and id <> all (:kept::uui
 -- Brings any number of tasks up to the write in one statement; what the workflow dropped of completed ones stays.
 insert into tasks (
     directive_id, id, kind, name, step, generation, round, status, attempt, dispatch, unwanted, wait_until, reason,
-    daemon, delivery, earlier, refusals, ships, refused_until, resume
+    daemon, delivery, earlier, refusals, ships, usage, refused_until, resume
 )
 select
     :directive::uuid, id, kind, name, step, generation, round, status, attempt, dispatch, unwanted, wait_until, reason,
-    daemon, delivery, earlier, refusals, ships, refused_until, resume
+    daemon, delivery, earlier, refusals, ships, usage, refused_until, resume
 from jsonb_populate_recordset(null::tasks, :rows)
 on conflict (directive_id, id) do update set
     (
         kind, name, step, generation, round, status, attempt, dispatch, unwanted, wait_until, reason, daemon,
-        delivery, refused_until, resume, dropped_at, updated_at
+        delivery, usage, refused_until, resume, dropped_at, updated_at
     ) = (
         excluded.kind, excluded.name, excluded.step, excluded.generation, excluded.round, excluded.status,
         excluded.attempt, excluded.dispatch, excluded.unwanted, excluded.wait_until, excluded.reason,
-        excluded.daemon, excluded.delivery, excluded.refused_until, excluded.resume, null, now()
+        excluded.daemon, excluded.delivery, excluded.usage, excluded.refused_until, excluded.resume, null,
+        now()
     ),
     earlier = case
-        when excluded.status = 'completed' then coalesce(excluded.earlier, tasks.earlier) else excluded.earlier
+        when excluded.status in ('completed', 'merged') then coalesce(excluded.earlier, tasks.earlier) else excluded.earlier
     end,
     refusals = case
-        when excluded.status = 'completed' and excluded.refusals = '{}' then tasks.refusals else excluded.refusals
+        when excluded.status in ('completed', 'merged') and excluded.refusals = '{}' then tasks.refusals else excluded.refusals
     end,
     ships = case
-        when excluded.status = 'completed' and excluded.ships = '{}' then tasks.ships else excluded.ships
+        when excluded.status in ('completed', 'merged') and excluded.ships = '{}' then tasks.ships else excluded.ships
     end;
 
 -- name: drop_other_tasks(directive, kept)!
@@ -126,13 +128,13 @@ dropped as (
     where directive_id = :directive::uuid and dropped_at is null and id not in (select s.id from sent as s)
 )
 
-insert into questions (directive_id, id, task, text, choices, context, "default", deadline, answer, answered_by)
-select :directive::uuid, id, task, text, choices, context, "default", deadline, answer, answered_by from sent
+insert into questions (directive_id, id, task, topic, text, choices, context, "default", deadline, answer, answered_by)
+select :directive::uuid, id, task, topic, text, choices, context, "default", deadline, answer, answered_by from sent
 on conflict (directive_id, id) do update set
-    (task, text, choices, context, "default", deadline, answer, answered_by, dropped_at)
+    (task, topic, text, choices, context, "default", deadline, answer, answered_by, dropped_at)
     = (
-        excluded.task, excluded.text, excluded.choices, excluded.context, excluded."default", excluded.deadline,
-        excluded.answer, excluded.answered_by, null
+        excluded.task, excluded.topic, excluded.text, excluded.choices, excluded.context, excluded."default",
+        excluded.deadline, excluded.answer, excluded.answered_by, null
     );
 
 -- name: add_revisions(directive, rows)!

@@ -28,6 +28,8 @@ create table directives (
     sequence bigint not null,
     created_at timestamptz not null default now(),
     updated_at timestamptz not null default now(),
+    shepherding jsonb not null default '{}',
+    merged jsonb not null default '{}',
     constraint directives_owner_named check (owner <> ''),
     constraint directives_status_known check (
         status in ('draft', 'planning', 'active', 'completing', 'idle', 'paused', 'completed', 'failed', 'archived')
@@ -76,6 +78,8 @@ create table steps (
     dropped_at timestamptz,
     updated_at timestamptz not null default now(),
     label text not null,
+    shipped_in integer not null default 0,
+    fix jsonb,
     constraint steps_pkey primary key (directive_id, id),
     constraint steps_status_known check (
         status in (
@@ -84,6 +88,7 @@ create table steps (
     )
 );
 
+comment on column steps.fix is 'what makes it one of the shepherd''s: where it starts, what it merges, whom it answers';
 comment on column steps.dropped_at is 'when a snapshot no longer held it (after a reset): kept, but no part of the state';
 
 create table tasks (
@@ -109,6 +114,7 @@ create table tasks (
     updated_at timestamptz not null default now(),
     refused_until jsonb not null,
     resume jsonb,
+    usage jsonb not null default '{}',
     constraint tasks_pkey primary key (directive_id, id),
     constraint tasks_of_step foreign key (directive_id, step) references steps (directive_id, id),
     constraint tasks_kind_known check (kind in ('prepare', 'planning', 'step', 'completion')),
@@ -179,9 +185,11 @@ create table questions (
     answered_by text not null,
     asked_at timestamptz not null default now(),
     dropped_at timestamptz,
-    constraint questions_pkey primary key (directive_id, id),
-    constraint questions_of_task foreign key (directive_id, task) references tasks (directive_id, id)
+    topic text not null default '',
+    constraint questions_pkey primary key (directive_id, id)
 );
+
+comment on column questions.task is 'the directive where Makima itself asks';
 
 comment on column questions.dropped_at is 'when the state no longer held it: kept, but no part of the state';
 
@@ -194,6 +202,8 @@ create table pull_requests (
     state text not null,
     created_at timestamptz not null default now(),
     updated_at timestamptz not null default now(),
+    number integer not null default 0,
+    version integer not null default 1,
     constraint pull_requests_pkey primary key (directive_id, branch)
 );
 
@@ -285,10 +295,9 @@ create table notice_kinds (
 
 comment on column notice_kinds.since is 'when notices were first asked for: nobody is told of what happened before';
 
+-- No foreign key: it would keep the events from being what they are, a list that nothing else holds.
 create table noticed (
-    event bigint constraint noticed_pkey primary key
-        constraint noticed_of_event references events (number)
-        on delete cascade,
+    event bigint constraint noticed_pkey primary key,
     at timestamptz not null default now()
 );
 

@@ -105,7 +105,8 @@ class PostgresLedger:
     async def _apply(self, session: Session, write: ProgressWrite, recorded: UUID | None) -> None:
         directive = write.row.directive.id
         await self._sql.put_directive(session, row=directive_row(write))
-        if pull_request := write.row.pull_request:
+        current = (write.row.pull_request,) if write.row.pull_request else ()
+        for pull_request in (*write.facts.pull_requests, *current):
             await self._sql.put_pull_request(session, directive=directive, row=pull_request.model_dump())
         if write.snapshot:
             await self._drop_others(session, write)

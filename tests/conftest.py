@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["tests.fixtures_stack", "tests.fixtures_ledger"]
+pytest_plugins = ["tests.fixtures_stack", "tests.fixtures_ledger", "tests.fixtures_github"]
 
 TESTS = Path(__file__).parent
 

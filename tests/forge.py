@@ -2,7 +2,9 @@
 
     async with forge_under_test(tmp_path / "forge") as forge:
         repository = await forge.make_repository("acme", "shop", source=origin)   # or empty
-        …push to repository.clone_url with forge.token as password, open a pull request over forge.api_url…
+        ann = Person(tmp_path / "ann", forge.url_with("acme/shop"))                # a person with a clone and git
+        await ann.commit("my-branch", {"file": "text"}, onto="main")               # …and pushed
+        …open a pull request over forge.api_url with forge.token…
         await forge.set_check("acme/shop", ref="my-branch", name="test", conclusion="failure", log="1 failed")
         await forge.review("acme/shop", 1, user="ann", state="CHANGES_REQUESTED", body="Please rename it.")
         await forge.fail("rate_limit", method="POST", path=r"/pulls$", times=2, seconds=30)
@@ -45,6 +47,53 @@ class ForgeRepository:
     """http, without credentials."""
     path: Path
     """The bare repository itself."""
+
+
+class Person:
+    """Somebody with git and a clone in `folder`, who pushes to `url`."""
+
+    def __init__(self, folder: Path, url: str) -> None:
+        self.folder = folder
+        self.url = url
+        who = {
+            f"GIT_{role}_{part}": "ann@example.com" for role in ("AUTHOR", "COMMITTER") for part in ("NAME", "EMAIL")
+        }
+        self._env = {"PATH": os.environ["PATH"], "HOME": str(folder), "GIT_CONFIG_NOSYSTEM": "1", **who}
+
+    async def commit(self, branch: str, files: dict[str, str], *, onto: str | None = None) -> str:
+        """One commit, with these files written, on top of the remote's `onto` (default: of `branch`; a branch that is
+        nowhere begins anew), pushed to `branch`; gives the commit."""
+        if not (self.folder / ".git").exists():
+            await asyncio.to_thread(self.folder.mkdir, parents=True, exist_ok=True)
+            await self.git("init", "--quiet", "--initial-branch=unborn")
+            await self.git("remote", "add", "origin", self.url)
+        await self.git("fetch", "--quiet", "--prune", "origin")
+        start = f"refs/remotes/origin/{onto or branch}"
+        if await self.git("for-each-ref", start):
+            await self.git("checkout", "--quiet", "--force", "--detach", start)
+        else:
+            await self.git("checkout", "--quiet", "--orphan", f"new-{branch}")
+        for name, text in files.items():
+            await asyncio.to_thread((self.folder / name).write_text, text)
+        await self.git("add", "--all")
+        await self.git("commit", "--quiet", "--message", f"Change {', '.join(files)}")
+        await self.git("push", "--quiet", "origin", f"HEAD:refs/heads/{branch}")
+        return await self.git("rev-parse", "HEAD")
+
+    async def git(self, *args: str) -> str:
+        """The output of git in the clone; AssertionError with its stderr where it fails."""
+        code, output, errors = await self.try_git(*args)
+        assert code == 0, f"{args}: {errors}"
+        return output
+
+    async def try_git(self, *args: str) -> tuple[int | None, str, str]:
+        """Exit code, output and stderr of git in the clone."""
+        process = await asyncio.create_subprocess_exec(
+            "git", *args, cwd=self.folder, env=self._env | {"GIT_TERMINAL_PROMPT": "0"},
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        output, errors = await process.communicate()
+        return process.returncode, output.decode().strip(), errors.decode().strip()
 
 
 class ForgeUnderTest:

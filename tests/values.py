@@ -24,6 +24,7 @@ TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]
 PLAIN: dict[Any, st.SearchStrategy[Any]] = {
     str: TEXTS,
     bool: st.booleans(),
+    float: st.floats(0, 1e9, width=32),
     UUID: st.uuids(),
     datetime: st.datetimes(timezones=st.just(UTC)),
     timedelta: st.timedeltas(timedelta(), timedelta(days=365)),

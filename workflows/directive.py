@@ -31,6 +31,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.view import details
     from workflows.options import PICK_DAEMON, daemon_activity
     from workflows.recorder import Recorder
+    from workflows.shepherd import Shepherd
 
 ACTIVITY: dict[TaskKind, Callable[[Any, SpawnTask], Awaitable[Outcome]]] = {
     TaskKind.PREPARE: PlanningActivities.plan_directive,
@@ -55,6 +56,7 @@ class DirectiveWorkflow(Operations):
         self.state = given.state
         self.recorder = Recorder(given.sequence, given.state.planned if given.sequence else 0)
         self.in_flight: dict[tuple[str, int, int], asyncio.Task[None]] = {}
+        self.shepherd = Shepherd()
         self.news = True
 
     @workflow.run
@@ -64,9 +66,11 @@ class DirectiveWorkflow(Operations):
             self.decide()
             self.start_tasks()
             self.call_back_tasks()
+            self.look_after_pull_request()
             self.show()
             await self.continue_if_long()
             await self.something_happens()
+        self.shepherd.stop()
         await self.recorder.finish()
         return DirectiveResult(
             status=self.state.status, generation=self.state.generation, pull_request=self.state.pull_request
@@ -101,6 +105,11 @@ class DirectiveWorkflow(Operations):
                 running.cancel()
             elif task.unwanted:
                 self.take(folding.fold_interrupted(self.state, task, workflow.now()))
+
+    def look_after_pull_request(self) -> None:
+        """Keep the watch that the rules want (SPEC 7.5); it never keeps a run from going on as a new one."""
+        if not self.must_rest():
+            self.shepherd.follow(self)
 
     async def deliver(self, task: Task) -> None:
         """Run a task's attempt on some daemon, over as many deliveries as it takes, and fold in what came of it."""
@@ -169,6 +178,7 @@ class DirectiveWorkflow(Operations):
         if self.news or self.state.status.is_final or not self.recorder.is_written:
             return
         await workflow.wait_condition(workflow.all_handlers_finished)
+        self.shepherd.stop()
         workflow.continue_as_new(
             DirectiveInput(
                 state=without_finished_texts(self.state),

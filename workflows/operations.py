@@ -200,6 +200,14 @@ class Operations:
     def _may_set_pr(self, request: requests.SetPullRequest) -> None:
         self._check(request)
 
+    @workflow.update
+    def poke(self, request: requests.Poke) -> Answer:
+        return self._grant(request)
+
+    @poke.validator
+    def _may_poke(self, request: requests.Poke) -> None:
+        self._check(request)
+
     @workflow.signal
     def task_started(self, started: TaskStarted) -> None:
         self.take(fold_started(self.state, started, workflow.now()))

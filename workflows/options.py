@@ -10,6 +10,7 @@ from temporalio.workflow import ActivityCancellationType
 
 from domain import names
 from domain.models import State, Task, TaskKind
+from domain.pull_requests import Tidying, Watch
 from domain.queues import queue_of
 from domain.settings import Settings
 
@@ -47,6 +48,33 @@ def _deliveries(settings: Settings) -> RetryPolicy:
         maximum_attempts=settings.max_deliveries,
         non_retryable_error_types=["PayloadsTooLarge"],
     )
+
+
+def watch_activity(watch: Watch, number: int) -> dict[str, Any]:
+    """The options of the `number`-th watch of a run: it polls by failing, for as long as it takes (DESIGN 11)."""
+    return {
+        "activity_id": f"watch-{watch.pull_request.number}-{number}",
+        "task_queue": names.light_queue(watch.owner),
+        "summary": f"pull request #{watch.pull_request.number}",
+        "start_to_close_timeout": timedelta(minutes=5),
+        "retry_policy": RetryPolicy(initial_interval=watch.every, maximum_interval=watch.at_most),
+        # What a poll finds after it was called off is read again by the next one: nobody has to wait for it.
+        "cancellation_type": ActivityCancellationType.TRY_CANCEL,
+    }
+
+
+def tidy_activity(tidying: Tidying, number: int) -> dict[str, Any]:
+    """The options of tidying up: worth some tries, and no more than that."""
+    return {
+        "activity_id": f"tidy-{number}",
+        "task_queue": names.light_queue(tidying.owner),
+        "summary": "delete merged branches",
+        "start_to_close_timeout": timedelta(minutes=10),
+        "retry_policy": RetryPolicy(
+            initial_interval=timedelta(seconds=5), maximum_interval=timedelta(minutes=10), maximum_attempts=10
+        ),
+        "cancellation_type": ActivityCancellationType.TRY_CANCEL,
+    }
 
 
 PICK_DAEMON: dict[str, Any] = {

@@ -6,6 +6,15 @@ from typing import Protocol
 
 from domain.models import PullRequest
 from domain.pull_requests import PullRequestWanted, Reply, Sighting
+from domain.repository_url import RepositoryUrl
+
+
+class ForgesByUrl(Protocol):
+    """The forges that repositories are at."""
+
+    async def at(self, url: RepositoryUrl) -> Forge:
+        """The one of the repository at `url`; ForgeRefused where there should be a token and isn't."""
+        ...
 
 
 class Forge(Protocol):
@@ -18,21 +27,25 @@ class Forge(Protocol):
         ...
 
     async def read(self, known: PullRequest) -> PullRequest:
-        """`known` as it stands now: its state, and the newest commit of its branch."""
+        """`known` as it stands now: its state, and the newest commit of its branch. Of one without a number, that has
+        been opened by hand meanwhile, what `find` finds."""
         ...
 
     async def open_or_update(self, wanted: PullRequestWanted, branch: str, base: str) -> PullRequest:
         """Open one for the pushed `branch`, or bring the open one that there is to the wanted title, body and draft
-        state, and post the replies that have not been posted."""
+        state, and post the replies that have not been posted. Its head is what the forge says, which may come after
+        the push; empty, with state PUSHED and number 0, where there is no API."""
         ...
 
     async def look(self, known: PullRequest, marks: dict[str, str]) -> Sighting:
         """State, failed checks of the head, people's comments and change requests, and conflict with the base: all
-        that there are. `marks` holds what makes asking again cheap (ETags by path); it is changed in place."""
+        that there are; of one that is over, the state alone. `marks` makes asking again cheap: ETags with what was
+        answered, some 100 KiB at most, changed in place, to be kept in this process between looks, or dropped."""
         ...
 
     async def reply(self, known: PullRequest, reply: Reply) -> None:
-        """Answer a comment, unless it is answered already."""
+        """Answer the comment with the finding's id `comment:…`, `talk:…` or `review:…`, unless it is answered already
+        or gone."""
         ...
 
     def compare_url(self, branch: str, base: str) -> str:

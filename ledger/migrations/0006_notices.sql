@@ -10,10 +10,9 @@ create table notice_kinds (
 
 comment on column notice_kinds.since is 'when notices were first asked for: nobody is told of what happened before';
 
+-- No foreign key: it would keep the events from being what they are, a list that nothing else holds.
 create table noticed (
-    event bigint constraint noticed_pkey primary key
-        constraint noticed_of_event references events (number)
-        on delete cascade,
+    event bigint constraint noticed_pkey primary key,
     at timestamptz not null default now()
 );
 

@@ -11,10 +11,11 @@ from stack.forge.calling import Api
 from stack.forge.forge import Forge
 from stack.forge.front import Front
 from stack.forge.git_http import GitHttp
+from stack.forge.pages import Pages
 
 
 def build_app(forge: Forge) -> ASGIApp:
-    """GitHub's REST API at the root and below /api/v3, git below each repository, and the control API."""
+    """GitHub's APIs at the root and below /api, git and pages below each repository, and the control API."""
     api = Api(forge)
     rest = [route for part in (rest_repositories, rest_pulls, rest_talk, rest_checks) for route in part.routes(api)]
     routes: list[BaseRoute] = [
@@ -24,5 +25,6 @@ def build_app(forge: Forge) -> ASGIApp:
         *graphql_api.routes(api),
         rest_checks.log_route(forge),
         *GitHttp(forge).routes(),
+        *Pages(forge).routes(),
     ]
     return Front(Starlette(routes=routes), forge)

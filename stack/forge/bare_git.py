@@ -9,13 +9,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-_CONFIG = {
-    "gc.auto": "0",  # objects of closed pull requests stay
-    "receive.autogc": "false",
-    "receive.hideRefs": "refs/pull",  # as at GitHub: fetched by anybody, pushed by nobody
-    "uploadpack.allowFilter": "true",
-    "uploadpack.allowAnySHA1InWant": "true",
-}
+# Objects of closed pull requests stay. As at GitHub, refs/pull is fetched by anybody and pushed by nobody.
+_CONFIG = """\
+[gc]
+\tauto = 0
+[receive]
+\tautogc = false
+\thideRefs = refs/pull
+[uploadpack]
+\tallowFilter = true
+\tallowAnySHA1InWant = true
+"""
 _FIELDS = "%x00".join(("%H", "%P", "%an", "%ae", "%aI", "%cn", "%ce", "%cI", "%B"))
 
 
@@ -75,8 +79,7 @@ class BareRepository:
         """Make it, empty or with all branches and tags of the repository at `source` (a path or URL)."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         await run_git("init", "--quiet", "--bare", f"--initial-branch={default_branch}", str(self.path))
-        for name, value in _CONFIG.items():
-            await self.run("config", name, value)
+        await asyncio.to_thread(_append, self.path / "config", _CONFIG)
         if source:
             specs = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
             await self.run("fetch", "--quiet", "--no-tags", "--end-of-options", source, *specs)
@@ -161,3 +164,8 @@ def _commit(record: str) -> Commit:
     sha, parents, *people, message = record.split("\x00")
     author, committer = Signature(*people[:3]), Signature(*people[3:])
     return Commit(sha, tuple(parents.split()), author, committer, message.rstrip("\n"))
+
+
+def _append(file: Path, text: str) -> None:
+    with file.open("a") as open_file:
+        open_file.write(text)

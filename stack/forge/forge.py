@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from stack.forge.failures import Failures
 from stack.forge.merging import Mergeabilities
+from stack.forge.rate_limits import RateLimits
 from stack.forge.received import Received
 from stack.forge.shapes import Shapes
 from stack.forge.store import Store
@@ -18,6 +19,7 @@ class Forge:
     """Where people reach it, without a slash at its end; part of every answer, whatever address was called."""
     failures: Failures = field(default_factory=Failures)
     received: Received = field(default_factory=Received)
+    limits: RateLimits = field(default_factory=RateLimits)
     mergeabilities: Mergeabilities = field(default_factory=Mergeabilities)
 
     @property

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-import time
 import uuid
-from collections import Counter
 from dataclasses import dataclass, field
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -18,9 +16,9 @@ from stack.forge.errors import Answered
 from stack.forge.failures import FailureKind, FailureOrder, answer_of
 from stack.forge.forge import Forge
 from stack.forge.models import Account
+from stack.forge.rate_limits import Resource
 from stack.forge.received import BODY_KEPT
 
-_LIMIT, _WINDOW = 5000, 3600  # requests; seconds
 _API = re.compile(r"^/(api/(v3|graphql)|repos|user|graphql|rate_limit)(/|$)")
 _GIT = re.compile(r"/(info/refs|git-upload-pack|git-receive-pack)$")
 
@@ -61,7 +59,6 @@ class Front:
     def __init__(self, app: ASGIApp, forge: Forge) -> None:
         self._app = app
         self._forge = forge
-        self._used: Counter[tuple[str, int]] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"].startswith("/_control"):
@@ -81,6 +78,8 @@ class Front:
     async def _fail(self, order: FailureOrder, exchange: _Exchange, receive: Receive, send: Send) -> None:
         if order.acts:
             await self._app(exchange.scope, receive, _into_the_void)
+        else:
+            await _drain(receive)
         match order.kind:
             case FailureKind.ACTED_THEN_SILENT | FailureKind.SILENT:
                 self._note(exchange, order)  # now: who asks what was received must not wait for the time-out
@@ -106,14 +105,12 @@ class Front:
         return answering
 
     def _add_headers(self, headers: MutableHeaders, exchange: _Exchange) -> None:
-        window = int(time.time()) // _WINDOW
-        key = (exchange.account.login if exchange.account else "", window)
-        self._used[key] += exchange.status != 304  # GitHub counts no conditional request that finds nothing new
-        headers.setdefault("X-RateLimit-Limit", str(_LIMIT))
-        headers.setdefault("X-RateLimit-Used", str(self._used[key]))
-        headers.setdefault("X-RateLimit-Remaining", str(max(_LIMIT - self._used[key], 0)))
-        headers.setdefault("X-RateLimit-Reset", str((window + 1) * _WINDOW))
-        headers.setdefault("X-RateLimit-Resource", "graphql" if exchange.path.endswith("graphql") else "core")
+        resource = Resource.GRAPHQL if exchange.path.endswith("/graphql") else Resource.CORE
+        # GitHub counts neither a conditional request that finds nothing new nor a look at the limits themselves.
+        counts = exchange.status != 304 and not exchange.path.endswith("/rate_limit")
+        login = exchange.account.login if exchange.account else ""
+        for name, value in self._forge.limits.count(login, resource, int(counts)).headers().items():
+            headers.setdefault(name, value)
         headers.setdefault("X-GitHub-Request-Id", uuid.uuid4().hex.upper())
         if exchange.account:
             headers.setdefault("X-OAuth-Scopes", ", ".join(exchange.account.scopes))
@@ -139,6 +136,12 @@ class Front:
             status=exchange.status,
             failure=order.kind.value if order else "",
         )
+
+
+async def _drain(receive: Receive) -> None:
+    """Take the whole request: a client that is still sending would see a broken connection in place of the answer."""
+    while (await receive()).get("more_body", False):
+        pass
 
 
 async def _into_the_void(message: Message) -> None:

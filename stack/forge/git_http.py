@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import zlib
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
 from starlette.requests import ClientDisconnect, Request
@@ -83,13 +82,13 @@ class GitHttp:
 class _Endpoint:
     """An ASGI application of its own: a response of Starlette's would read the body while git does."""
 
-    def __init__(self, serve: object) -> None:
+    def __init__(self, serve: Callable[[Request, Send], Awaitable[None]]) -> None:
         self._serve = serve
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         try:
-            await self._serve(request, send)  # type: ignore[operator]
+            await self._serve(request, send)
         except Answered as refusal:
             challenge = {"WWW-Authenticate": 'Basic realm="GitHub"'} if refusal.status == 401 else {}
             response = Response(f"{refusal.message}\n", refusal.status, challenge, media_type="text/plain")
@@ -111,7 +110,7 @@ async def _git_service(repository: Repository, service: str, request: Request, *
         env=git_environment() | ({"GIT_PROTOCOL": version} if version else {}),
         stdin=DEVNULL if flags else PIPE,
         stdout=PIPE,
-        stderr=None if os.environ.get("MAKIMA_FORGE_VERBOSE") else DEVNULL,
+        stderr=DEVNULL,  # what the client has to know is in the protocol
     )
     try:
         yield process

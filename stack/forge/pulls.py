@@ -120,7 +120,7 @@ async def _follow(git: BareRepository, pull: Pull, branches: dict[str, str]) -> 
         # Somebody merged it by hand and pushed the base branch, or has set its branch back to where nothing is in it.
         if not await git.is_ancestor(pull.head_sha, base):
             return closed(pull)
-        kept = pull.model_copy(update={"head_sha": head or pull.head_sha, "base_sha": base})
+        kept = pull.model_copy(update={"head_sha": head or pull.head_sha})
         await _keep_head(git, kept)
         return merged(kept, base, None)
     if head is None or base is None:

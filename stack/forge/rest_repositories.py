@@ -10,6 +10,7 @@ from stack.forge.bare_git import GitFailed
 from stack.forge.calling import Answer, Api, Call
 from stack.forge.errors import Answered, not_found
 from stack.forge.pulls import follow_branches
+from stack.forge.rate_limits import Resource
 from stack.forge.store import Repository
 
 _REPOSITORY = "/repos/{owner}/{repo}"
@@ -32,8 +33,13 @@ async def get_user(call: Call) -> Answer:
 
 
 async def rate_limit(call: Call) -> Answer:
-    limits = {"limit": 5000, "used": 0, "remaining": 5000, "reset": 0}
-    return Answer({"resources": {"core": limits, "graphql": limits}, "rate": limits})
+    login = call.account.login if call.account else ""
+    left = {each.value: call.forge.limits.count(login, each, 0) for each in Resource}
+    shown = {
+        name: {"limit": each.limit, "used": each.used, "remaining": each.remaining, "reset": each.reset}
+        for name, each in left.items()
+    }
+    return Answer({"resources": shown, "rate": shown[Resource.CORE]})
 
 
 async def get_repository(call: Call) -> Answer:

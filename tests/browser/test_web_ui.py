@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 import pytest
 from playwright.async_api import BrowserContext, Locator, expect
 
@@ -25,6 +27,19 @@ async def test_the_list_of_workflows_shows_the_run_by_its_title(browser: Browser
         row = page.get_by_role("row").filter(has=web_ui.link(run.workflow_id))
         await expect(row).to_contain_text("Running")
     assert run.workflow_id.startswith(f"directive-{TITLE.lower()}-")
+
+
+async def test_the_list_is_filtered_by_where_directives_stand_and_whose_they_are(
+    browser: BrowserContext, run: Run
+) -> None:
+    async with await browser.new_page() as page:
+        web_ui = WebUi(page, run)
+        runs = run.url.rsplit("/", 1)[0]
+        here = 'DirectiveStatus="idle" AND DirectiveOwner="default" AND DirectiveGeneration=1'
+        await web_ui.open(f"{runs}?query={quote(here)}", web_ui.link(run.workflow_id))
+        elsewhere = quote('DirectiveStatus="paused"')
+        await web_ui.open(f"{runs}?query={elsewhere}", page.get_by_text("No Workflows"))
+        await expect(web_ui.link(run.workflow_id)).to_have_count(0)
 
 
 async def test_the_timeline_reads_planning_then_steps_by_name_then_pull_request(web_ui: WebUi) -> None:
@@ -55,7 +70,20 @@ async def test_user_metadata_says_what_is_wanted_and_where_it_stands(web_ui: Web
     current = web_ui.markdown("current-details").locator("main")
     await expect(current).to_contain_text("idle, generation 1: 5 completed", timeout=SEEN_WITHIN)
     pull_request = web_ui.run.shown["pr"]
-    pull_request = web_ui.run.shown["pr"]
     await expect(current).to_contain_text(f"Branch {pull_request['branch']} at {pull_request['head'][:10]}")
     for step in web_ui.run.shown["steps"]:
         await expect(current).to_contain_text(f"- {step['name']} {step['branch']}")
+
+
+async def test_a_goal_that_is_changed_by_the_pages_own_form_is_planned(browser: BrowserContext, run: Run) -> None:
+    """The last test: the run is another one afterwards."""
+    async with await browser.new_page() as page:
+        web_ui = WebUi(page, run)
+        await web_ui.open_run()
+        await web_ui.send_signal("goal_changed", '"Says hello in Danish, too"')
+        await expect(web_ui.activity(f"plan_directive • Re-plan: {TITLE}")).to_be_visible(timeout=SEEN_WITHIN)
+        await web_ui.open_tab("User Metadata")
+        current = web_ui.markdown("current-details").locator("main")
+        await expect(current).to_contain_text("generation 2", timeout=SEEN_WITHIN)
+    shown = await run.starter.json("status", run.shown["id"])
+    assert (shown["goal"], shown["generation"]) == ("Says hello in Danish, too", 2)

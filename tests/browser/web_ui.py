@@ -51,7 +51,8 @@ class Run:
     """The Web UI's page of it."""
     workflow_id: str
     shown: dict[str, Any]
-    """What `starter.py status --json` says of it."""
+    """What `starter.py status --json` said of it when its work was done."""
+    starter: Starter
 
     @property
     def step_names(self) -> list[str]:
@@ -70,7 +71,7 @@ async def finished_run(folder: Path) -> AsyncIterator[Run]:
         )
         shown = await follow(starter, started["id"])
         assert shown["status"] == "idle", shown["reason"]
-        yield Run(url=started["web_ui"], workflow_id=shown["workflow_id"], shown=shown)
+        yield Run(url=started["web_ui"], workflow_id=shown["workflow_id"], shown=shown, starter=starter)
 
 
 @asynccontextmanager
@@ -125,6 +126,17 @@ class WebUi:
     async def open_tab(self, name: str) -> None:
         """Another tab of the run's page."""
         await self.page.get_by_role("tab", name=name).click()
+
+    async def send_signal(self, name: str, payload: str) -> None:
+        """By the page's own form; `payload` is JSON."""
+        await self.page.get_by_role("button", name="More Actions").click()
+        await self.page.get_by_role("menu").get_by_text("Send a Signal").click()
+        form = self.page.get_by_role("dialog", name="Send a Signal")
+        await form.get_by_role("button", name="Select a signal").click()
+        await self.page.get_by_role("option", name=name).click()
+        await form.get_by_role("textbox", name="Data").fill(payload)
+        await form.get_by_role("button", name="Submit").click()
+        await expect(form).to_be_hidden()
 
     @property
     def headline(self) -> Locator:

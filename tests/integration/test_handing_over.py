@@ -11,6 +11,7 @@ from uuid import uuid4
 import pytest
 
 from daemon.handing_over import read_artifact, read_handover, with_handover
+from daemon.masking import Masker
 from daemon.repositories import Repositories
 from daemon.task_folder import make_task_folder
 from domain.errors import HandoverBroken
@@ -106,6 +107,30 @@ async def test_artifacts_arrive_before_the_outcome_is_published(daemon: OneDaemo
     assert outcome.warnings == ()
 
 
+@pytest.mark.rule("6.11")
+async def test_nothing_that_an_agent_hands_over_leaves_the_machine_with_a_secret_in_it(daemon: OneDaemon) -> None:
+    daemon.more = {"masker": Masker(["swordfish-1"])}
+    hands_over = f"""
+        makima directive memory-set deploy 'use swordfish-1' --category 'by swordfish-1'
+        makima directive add-step Deploy --task-plan 'log in with swordfish-1' --description 'swordfish-1'
+        {put("report.md", "it is swordfish-1")}
+    """
+    asks = "makima directive ask 'Is it swordfish-1?' --choices 'swordfish-1,no' --context 'I saw swordfish-1'"
+    context = CommandContext(memory_enabled=True)
+    outcome = await daemon.does(hands_over, context=context)
+    (memory,), (artifact,) = outcome.memories, daemon.core.artifacts
+    assert outcome.plan and memory.memory
+    (step,) = outcome.plan.add
+    assert (memory.memory.value, memory.memory.category) == ("use ***", "by ***")
+    assert (step.task_plan, step.description, artifact.content.strip()) == ("log in with ***", "***", "it is ***")
+    waiting = await daemon.does(f"{asks} --wait-seconds 1", context=context, task=uuid4())
+    (asked,), (told,) = waiting.questions, daemon.delivery.asked
+    assert (asked.text, asked.context, asked.choices) == ("Is it ***?", "I saw ***", ("***", "no"))
+    assert told == asked
+    text = outcome.model_dump_json() + waiting.model_dump_json() + artifact.model_dump_json()
+    assert "swordfish" not in text
+
+
 @pytest.mark.rule("1")
 async def test_an_artifact_that_does_not_arrive_is_a_warning(daemon: OneDaemon, tmp_path: Path) -> None:
     folder, command = make_task_folder(tmp_path / "task"), daemon.command(TaskKind.PLANNING)
@@ -114,7 +139,7 @@ async def test_an_artifact_that_does_not_arrive_is_a_warning(daemon: OneDaemon, 
     (folder.path / "artifacts" / "plan.json").write_text("[]")
     outcome = Outcome(task=command.task, attempt=1, status=OutcomeStatus.COMPLETED, warnings=("first",))
     daemon.core.away = True
-    told = await with_handover(outcome, command, folder, daemon.core, within=0.1)
+    told = await with_handover(outcome, command, folder, daemon.core, Masker(), within=0.1)
     first, gone, late = told.warnings
     assert first == "first"
     assert gone.startswith("artifact 'gone' is no longer the file that was handed over")

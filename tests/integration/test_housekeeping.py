@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from daemon import delivery_note
+from daemon import cache_lock, delivery_note
 from daemon.environment import GitIdentity
 from daemon.git import Git
 from daemon.housekeeping import Cleaned, Housekeeper, Keeping, is_on_remote
@@ -245,6 +245,54 @@ async def test_a_commit_that_was_never_taken_is_not_on_the_remote(machine: Machi
     cache = await repositories.at(f"file://{machine.origin}")
     assert not await is_on_remote(cache, str(uuid4()), "0" * 39 + "1")
     assert await is_on_remote(cache, str(uuid4()), await machine.daemon.base())
+
+
+def last_used(repositories: Repositories, origin: Path, days_ago: float) -> Path:
+    """The origin's cache, last used so long ago."""
+    cache = repositories.folder_of(f"file://{origin}")
+    at = time.time() - days_ago * 24 * HOUR
+    os.utime(cache_lock.lock_file(cache), (at, at))
+    return cache
+
+
+async def test_a_repository_that_nothing_uses_goes_after_a_month_and_comes_back_when_it_is_needed(
+    machine: Machine, repositories: Repositories
+) -> None:
+    await machine.does("touch result")
+    machine.ended(hours_ago=23)
+    cache = last_used(repositories, machine.origin, days_ago=31)
+    assert await machine.housekeeper.clean() == [], "a kept worktree borrows from it"
+    machine.ended(hours_ago=25)
+    last_used(repositories, machine.origin, days_ago=29)
+    assert [each.folder.parent for each in await machine.housekeeper.clean()] == [machine.daemon.tasks]
+    assert await machine.housekeeper.clean() == [], "its time is not over"
+    last_used(repositories, machine.origin, days_ago=31)
+    assert await machine.housekeeper.clean() == [Cleaned(cache)]
+    assert not cache.exists()
+    assert (await machine.does("touch result")).status is OutcomeStatus.COMPLETED
+
+
+async def test_a_repository_stays_while_what_was_restored_borrows_from_it_or_it_holds_what_no_remote_has(
+    machine: Machine, repositories: Repositories, git: GitCommand
+) -> None:
+    task = uuid4()
+    await machine.does("touch result", task)
+    restored = await machine.restorer.restore(str(task))
+    housekeeper = Housekeeper(machine.daemon.tasks, repositories, Keeping(), machine.target)
+    machine.ended(hours_ago=25)
+    await housekeeper.clean()
+    cache = last_used(repositories, machine.origin, days_ago=31)
+    assert await housekeeper.clean(at_once=True) == []
+    shutil.rmtree(restored)
+    git(cache, "update-ref", f"{REFS}outcomes/{task}/1", "refs/remotes/origin/main")
+    assert await housekeeper.clean(at_once=True) == []
+    git(cache, "update-ref", "-d", f"{REFS}outcomes/{task}/1")
+    assert await housekeeper.clean(at_once=True) == [Cleaned(cache)]
+
+
+async def test_a_repository_that_was_asked_for_just_now_stays(machine: Machine, repositories: Repositories) -> None:
+    await repositories.at(f"file://{machine.origin}")
+    assert await machine.housekeeper.clean(at_once=True) == []
 
 
 async def test_the_commands_work_beside_a_daemon_and_without_temporal(

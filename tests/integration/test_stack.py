@@ -67,6 +67,12 @@ def starting_up(folder: Path) -> subprocess.Popen[str]:
         )
 
 
+def is_server(process: psutil.Process, name: str) -> bool:
+    with suppress(psutil.Error):  # it ends in this moment
+        return process.name() == name or f"stack.{name}" in process.cmdline()
+    return False
+
+
 @dataclass(frozen=True)
 class Up:
     """A running `up`, with the addresses that it published."""
@@ -80,7 +86,7 @@ class Up:
 
     def server(self, name: str) -> psutil.Process | None:
         direct = psutil.Process(self.process.pid).children()
-        return next((each for each in direct if each.name() == name or f"stack.{name}" in each.cmdline()), None)
+        return next((each for each in direct if is_server(each, name)), None)
 
     def stderr(self) -> str:
         folder = self.settings.data_dir

@@ -333,7 +333,7 @@ def test_sessions_are_removed_when_nothing_has_happened_to_them_for_long(tmp_pat
     old, new = SessionFolder.of(tasks, spawn()), SessionFolder.of(tasks, spawn())
     for folder in (old, new):
         folder.write(SessionNote(agent="claude"))
-    os.utime(old.path / NOTE, (0, 0))
+    os.utime(old.path, (0, 0))
     clean_sessions(tasks, timedelta(days=7))
     assert [folder.name for folder in (tmp_path / SESSIONS).iterdir()] == [new.path.name]
     clean_sessions(tmp_path / "elsewhere" / "tasks", timedelta(0))

@@ -11,23 +11,37 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from domain import folding, policy, requests
-from domain.change import Change
+from domain import folding, merging, policy, requests, shepherd
+from domain.change import Change, Draft
 from domain.dispatch import spawn_command
 from domain.errors import PlanRefused
-from domain.models import Failure, FailureCategory, Question, State, StepStatus, Task, TaskKind, TaskStatus, Work
+from domain.models import (
+    Failure,
+    FailureCategory,
+    PullRequest,
+    PullRequestState,
+    Question,
+    State,
+    StepStatus,
+    Task,
+    TaskKind,
+    TaskStatus,
+    Work,
+)
 from domain.operations import apply
 from domain.plan import PlannedStep, add_steps, known_steps
+from domain.pull_requests import Finding, FindingKind, Shipped, Sighting, Tidied
 from domain.questions import question_id
 from domain.record import Facts, restored, snapshot
 from domain.recovery import recovered
-from domain.settings import Completion
+from domain.settings import AgentChoice, Completion
 from domain.size import MAX_STATE, state_size
 from domain.spawn_task import Outcome, OutcomeStatus, PlanChanges, TaskStarted
 from domain.view import details, view
 from tests.unit.directives import BASE, NOW, begun
 
 SPACE = UUID(int=42)
+PULL_REQUEST = "https://example.invalid/r/pull/77"
 FAILURE = Failure(category=FailureCategory.AGENT, report="no")
 STEP_REQUESTS: list[Any] = [
     lambda name: requests.RetryStep(step=name),
@@ -51,19 +65,26 @@ class DirectiveMachine(RuleBasedStateMachine):
         attempts=st.integers(1, 2),
         approval=st.booleans(),
         completion=st.sampled_from(Completion),
+        rounds=st.integers(0, 2),
+        fixer=st.booleans(),
     )
-    def begin(self, parallel: int, attempts: int, approval: bool, completion: Completion) -> None:
+    def begin(
+        self, parallel: int, attempts: int, approval: bool, completion: Completion, rounds: int, fixer: bool
+    ) -> None:
         self.now = NOW
         self.ids = 0
         self.in_flight: dict[tuple[UUID, int, int], Task] = {}
         self.recorded: set[UUID] = set()
         self.completed: dict[UUID, Work | None] = {}
+        self.merged: set[UUID] = set()
         self.state = begun(
             max_parallel_steps=parallel,
             max_attempts=attempts,
             require_approval=approval,
             completion=completion,
             memory=True,
+            shepherd_rounds=rounds,
+            planner=AgentChoice(name="planner" if fixer else "shell"),
         )
         self.react()
 
@@ -209,7 +230,57 @@ class DirectiveMachine(RuleBasedStateMachine):
     def a_question_is_answered(self, data: st.DataObject) -> None:
         open_ones = [question for question in self.state.questions.values() if question.is_open]
         question = data.draw(st.sampled_from(open_ones))
-        self.ask(requests.AnswerQuestion(question=str(question.id), answer="yes"))
+        answer = data.draw(st.sampled_from(question.choices or ("yes",)))
+        self.ask(requests.AnswerQuestion(question=str(question.id), answer=answer))
+
+    @rule(
+        data=st.data(),
+        state=st.sampled_from([None, None, None, *PullRequestState]),
+        findings=st.lists(st.sampled_from(FindingKind), max_size=4),
+        pushed=st.booleans(),
+    )
+    @precondition(lambda self: shepherd.wanted_watch(self.state))
+    def the_watch_ends(
+        self, data: st.DataObject, state: PullRequestState | None, findings: list[FindingKind], pushed: bool
+    ) -> None:
+        watch = shepherd.wanted_watch(self.state)
+        assert watch is not None
+        seen = watch.pull_request
+        if state not in (None, PullRequestState.PUSHED):
+            seen = seen.model_copy(update={"state": state})
+        if pushed:
+            seen = seen.model_copy(update={"head": self.next_id().hex + "0" * 8})
+        new = tuple(self.finding(kind, data.draw(st.integers(0, 9))) for kind in findings)
+        new = tuple(finding for finding in new if finding.id not in watch.seen)
+        sighting = Sighting(pull_request=seen, findings=new, base_head=BASE, daemon="one")
+        self.take(shepherd.fold_sighting(self.state, sighting, self.now))
+        self.check_seen(new)
+        self.react()
+
+    @rule(is_done=st.booleans())
+    @precondition(lambda self: merging.wanted_tidying(self.state))
+    def the_remote_is_tidied(self, is_done: bool) -> None:
+        tidying = merging.wanted_tidying(self.state)
+        assert tidying is not None
+        draft = Draft(self.state, self.now)
+        merging.fold_tidied(draft, tidying, Tidied(deleted=tidying.branches) if is_done else None)
+        self.take(draft.change())
+        self.react()
+
+    @rule()
+    @precondition(lambda self: self.in_flight)
+    def all_goes_well_for_a_while(self) -> None:
+        for _ in range(20):
+            if not self.in_flight:
+                return
+            task = self.in_flight.pop(min(self.in_flight))
+            self.take(folding.fold_outcome(self.state, task, self.outcome(task, 3, "completed"), self.now))
+            self.react()
+
+    @rule(request=st.sampled_from([requests.Poke(), requests.Poke(), requests.SetPullRequest(url=PULL_REQUEST)]))
+    @precondition(lambda self: self.state.pull_request)
+    def an_operator_thinks_of_the_pull_request(self, request: requests.Request) -> None:
+        self.ask(request)
 
     @rule()
     def temporals_data_is_lost(self) -> None:
@@ -220,6 +291,16 @@ class DirectiveMachine(RuleBasedStateMachine):
         self.react()
 
     # helpers
+
+    def finding(self, kind: FindingKind, number: int) -> Finding:
+        prefix = shepherd.TROUBLE if kind is FindingKind.TROUBLE else f"{kind}:"
+        return Finding(id=f"{prefix}{number}", kind=kind, title=f"{kind} {number}", text="```\nit fails")
+
+    def check_seen(self, findings: tuple[Finding, ...]) -> None:
+        """What was seen once is not told again, or the watch would end again and again."""
+        watch = shepherd.wanted_watch(self.state)
+        for finding in findings:
+            assert watch is None or finding.id in watch.seen
 
     def in_flight_now(self) -> list[Task]:
         now = [self.state.tasks[task.id] for task in self.in_flight.values()]
@@ -242,7 +323,25 @@ class DirectiveMachine(RuleBasedStateMachine):
         if task.kind in (TaskKind.PLANNING, TaskKind.PREPARE):
             return done.model_copy(update={"plan": self.plan(size), "base_commit": BASE})
         head = task.id.hex[:32] + f"{task.attempt:08d}"
-        return done.model_copy(update={"work": Work(branch="b", base=BASE, head=head, commits=1)})
+        work = Work(branch="b", base=BASE, head=head, commits=0 if size == 1 and task.step else 1)
+        done = done.model_copy(update={"work": work})
+        return done.model_copy(update={"shipped": self.shipped(task, head, size)}) if task.step is None else done
+
+    def shipped(self, task: Task, head: str, size: int) -> Shipped | None:
+        """At a forge, mostly: in the known pull request, or, where that was found to be over, in the next one."""
+        wanted = spawn_command(self.state, task).pull_request
+        assert wanted is not None
+        if size == 2:
+            return None
+        known, open_state = wanted.known, PullRequestState.DRAFT if wanted.draft else PullRequestState.OPEN
+        version = known.version if known else 1
+        former = None
+        if known and known.number and (known.state.is_over or size == 4):
+            over = known.state if known.state.is_over else PullRequestState.MERGED
+            former, version = known.model_copy(update={"state": over}), version + 1
+        branch = wanted.branches[version - (known.version if known else 1)]
+        now = PullRequest(branch=branch, head=head, base="main", state=open_state, number=version, version=version)
+        return Shipped(pull_request=now, former=former)
 
     def plan(self, size: int) -> PlanChanges:
         """A chain with side branches, the second half in a later phase, tied to a step that exists."""
@@ -276,11 +375,15 @@ class DirectiveMachine(RuleBasedStateMachine):
     @invariant()
     def finished_work_stays_finished(self) -> None:
         for identity, work in self.completed.items():
-            assert self.state.steps[identity].status is StepStatus.COMPLETED
+            assert self.state.steps[identity].status in (StepStatus.COMPLETED, StepStatus.MERGED)
             assert self.state.steps[identity].work == work
         for step in self.state.steps.values():
+            assert step.id not in self.merged or step.status is StepStatus.MERGED
             if step.status is StepStatus.COMPLETED:
                 self.completed.setdefault(step.id, step.work)
+            if step.status is StepStatus.MERGED:
+                self.merged.add(step.id)
+                assert step.shipped
 
     @invariant()
     def status_is_explainable(self) -> None:
@@ -298,6 +401,21 @@ class DirectiveMachine(RuleBasedStateMachine):
             assert moving or asks or state.proposal, f"{state.status}, but nothing moves and nobody is asked"
         if state.status.value == "paused":
             assert state.reason
+
+    @invariant()
+    def fixes_hold_up_nobody(self) -> None:
+        for step in self.state.steps.values():
+            phases = [other for other in step.blocked_by if other not in step.depends_on]
+            assert not any(self.state.steps[other].fix for other in phases)
+        assert self.state.shepherding.rounds <= (
+            self.state.directive.settings.shepherd_rounds + self.state.shepherding.granted
+        )
+
+    @invariant()
+    def whoever_may_still_be_merged_is_looked_after(self) -> None:
+        state = self.state
+        if state.pull_request and state.pull_request.number and not state.pull_request.state.is_over:
+            assert shepherd.wanted_watch(state) or state.live(TaskKind.COMPLETION) or not state.planned
 
     @invariant()
     def at_most_the_allowed_number_is_in_flight(self) -> None:

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.rule("6.1")
         "https://example.com/-/snippets/1.git",
         "https://token@example.com/owner/repo",
         "http://127.0.0.1:8080/repo.git",
+        "http://forge.localhost/repo.git",
         "ssh://git@example.com:22/owner/repo.git",
         "git://example.com/repo",
         "git@example.com:owner/repo.git",
@@ -27,6 +28,31 @@ pytestmark = pytest.mark.rule("6.1")
 )
 def test_https_ssh_git_and_scp_like_addresses_are_remote(text: str) -> None:
     assert parse_repository_url(text, allow_local=False).kind is RepositoryKind.REMOTE
+
+
+@pytest.mark.parametrize(
+    ("text", "host", "path"),
+    [
+        ("https://me:secret@GitHub.com/team/shop.git", "github.com", "team/shop"),
+        ("https://github.com:443/team/shop/", "github.com", "team/shop"),
+        ("http://127.0.0.1:8080/team/shop.git", "127.0.0.1:8080", "team/shop"),
+        ("ssh://git@github.com:22/team/shop.git/", "github.com", "team/shop"),
+        ("git@github.com:team/shop.git", "github.com", "team/shop"),
+        ("git@[::1]:/team/shop", "[::1]", "team/shop"),
+    ],
+)
+@pytest.mark.rule("7.4")
+def test_a_remote_repository_says_at_which_host_it_is_and_how_it_is_called_there(
+    text: str, host: str, path: str
+) -> None:
+    parsed = parse_repository_url(text, allow_local=False)
+    assert (parsed.host, parsed.path) == (host, path)
+
+
+@pytest.mark.parametrize("host", ["example.com", "10.0.0.1:80", "localhost.example.com", "127.0.0.1.example.com"])
+def test_http_is_refused_beyond_this_machine(host: str) -> None:
+    with pytest.raises(Refused, match="use https"):
+        parse_repository_url(f"http://{host}/repo.git", allow_local=True)
 
 
 @pytest.mark.parametrize(("text", "path"), [("/srv/a repo", "/srv/a repo"), ("file:///srv/repo", "/srv/repo")])

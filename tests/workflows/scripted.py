@@ -17,10 +17,12 @@ from activities.completion import CompletionActivities
 from activities.ledger import LedgerActivities
 from activities.planning import PlanningActivities
 from activities.ports import Ledger
+from activities.pull_requests import PullRequestActivities
 from activities.steps import StepActivities
 from domain import names
-from domain.models import Directive, State, Step, Task, TaskKind, Text, Work
+from domain.models import Directive, PullRequest, PullRequestState, State, Step, Task, TaskKind, Text, Work
 from domain.plan import PlannedStep, add_steps
+from domain.pull_requests import Finding, Shipped, Sighting, Tidied, Tidying, Watch
 from domain.record import DaemonWanted, ProgressWrite, Verdict, WriteAnswer, restored
 from domain.settings import AgentChoice, Settings, Timings
 from domain.spawn_task import Delivery, Outcome, OutcomeStatus, PlanChanges, Progress, SpawnTask
@@ -49,6 +51,24 @@ def work_of(command: SpawnTask, commits: int = 1) -> Work:
     return Work(branch=command.target_branch, base=command.base_commit or BASE, head=head, commits=commits)
 
 
+def shipped_by(command: SpawnTask) -> Shipped:
+    """The pull request that the command wants, at a forge that numbers them by their versions, from 11 on."""
+    wanted = command.pull_request
+    assert wanted is not None
+    known = wanted.known
+    version = known.version + known.state.is_over if known else 1
+    made = PullRequest(
+        branch=wanted.branches[1 if known and known.state.is_over else 0],
+        head=work_of(command).head,
+        base=command.base_branch,
+        url=f"https://example.invalid/house/pull/{10 + version}",
+        state=PullRequestState.DRAFT if wanted.draft else PullRequestState.OPEN,
+        number=10 + version,
+        version=version,
+    )
+    return Shipped(pull_request=made, former=known if known and known.state.is_over else None)
+
+
 class ScriptedDaemon:
     """Does every task at once, unless the test holds it or says how it ends."""
 
@@ -60,6 +80,7 @@ class ScriptedDaemon:
         self.endings: dict[str, Callable[[SpawnTask], Awaitable[Outcome]]] = {}
         self.holds: dict[str, asyncio.Event] = defaultdict(_open)
         self.arrived: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
+        self.opens_pull_requests = False
 
     def hold(self, name: str) -> asyncio.Event:
         """The step waits until the returned event is set."""
@@ -92,8 +113,32 @@ class ScriptedDaemon:
                 steps = self.plans.pop(0) if self.plans else []
                 plan = plan_of(steps, command.generation, command.context.steps)
                 return done.model_copy(update={"base_commit": BASE, "plan": plan})
+            case TaskKind.COMPLETION if self.opens_pull_requests:
+                return done.model_copy(update={"work": work_of(command), "shipped": shipped_by(command)})
             case _:
                 return done.model_copy(update={"work": work_of(command)})
+
+
+class ScriptedForge:
+    """A forge with one pull request, as a daemon's shepherd sees it: the test says what is there to see."""
+
+    def __init__(self) -> None:
+        self.seen: list[Sighting] = []
+        """What the next looks find, one after the other."""
+        self.looks: list[Watch] = []
+        self.tidied: list[Tidying] = []
+
+    def shows(self, known: PullRequest, *findings: Finding, **fields: Any) -> None:
+        """From now on: once, since what was seen is no news."""
+        self.seen.append(Sighting(pull_request=known.model_copy(update=fields), findings=findings, base_head="e" * 40))
+
+    async def look(self, watch: Watch) -> Sighting | None:
+        self.looks.append(watch)
+        return self.seen.pop(0) if self.seen else None
+
+    async def tidy(self, tidying: Tidying) -> Tidied:
+        self.tidied.append(tidying)
+        return Tidied(deleted=tidying.branches)
 
 
 def _open() -> asyncio.Event:
@@ -140,6 +185,7 @@ class Surroundings:
     def __init__(self, client: Client, ledger: Ledger | None = None) -> None:
         self.client = client
         self.daemon = ScriptedDaemon()
+        self.forge = ScriptedForge()
         self.ledger = RememberedLedger()
         self.real_ledger = ledger
         self.owner = f"t-{uuid4().hex[:12]}"
@@ -193,6 +239,7 @@ class Surroundings:
 
     def _worker_of(self, queue: str, name: str = "") -> Worker:
         given = (self.daemon, self.client, name or "scripted")
+        shepherd = PullRequestActivities(self.forge, name or "scripted")
         return Worker(
             self.client,
             task_queue=queue,
@@ -200,6 +247,8 @@ class Surroundings:
                 PlanningActivities(*given).plan_directive,
                 StepActivities(*given).execute_step,
                 CompletionActivities(*given).complete_directive,
+                shepherd.watch_pull_request,
+                shepherd.tidy_pull_request,
             ],
             max_heartbeat_throttle_interval=timedelta(milliseconds=200),
         )

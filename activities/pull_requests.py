@@ -1,0 +1,54 @@
+"""Look after a pull request between completions (SPEC 7.5); needs a daemon, but no agent (DESIGN 10)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
+
+from activities.ports import Shepherd
+from domain.errors import ForgeUnreachable
+from domain.pull_requests import Sighting, Tidied, Tidying, Watch, until_next_poll
+
+NO_NEWS = "NoNews"
+
+
+class PullRequestActivities:
+    def __init__(self, shepherd: Shepherd, name: str) -> None:
+        self._shepherd = shepherd
+        self._name = name
+
+    @activity.defn
+    async def watch_pull_request(self, watch: Watch) -> Sighting:
+        """Poll until there is news. A poll without any fails, to be tried again later: that costs no history (DESIGN
+        11). How many there were travels in the heartbeat of the failed attempt.
+        """
+        quiet = _quiet_polls()
+        try:
+            sighting = await self._shepherd.look(watch)
+        except ForgeUnreachable as away:
+            activity.heartbeat(quiet)
+            raise _again(str(away), _longer(until_next_poll(watch, quiet), away.until)) from away
+        if sighting is None:
+            activity.heartbeat(quiet + 1)
+            raise _again("nothing has happened", until_next_poll(watch, quiet))
+        return sighting.model_copy(update={"daemon": self._name})
+
+    @activity.defn
+    async def tidy_pull_request(self, tidying: Tidying) -> Tidied:
+        """Delete on the remote what merged pull requests have left there."""
+        return await self._shepherd.tidy(tidying)
+
+
+def _quiet_polls() -> int:
+    details = activity.info().heartbeat_details
+    return int(details[0]) if details else 0
+
+
+def _longer(pause: timedelta, until: datetime | None) -> timedelta:
+    return max(pause, until - datetime.now(UTC)) if until else pause
+
+
+def _again(why: str, pause: timedelta) -> ApplicationError:
+    return ApplicationError(why, type=NO_NEWS, next_retry_delay=pause, category=ApplicationErrorCategory.BENIGN)

@@ -1,0 +1,50 @@
+"""Joins a base branch to what it holds without its commits, merged by squash or rebase (SPEC 7.2)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from daemon.git import commit_id
+from daemon.repositories import RepositoryCache
+from domain.errors import GitUnreachable, RepositoryError
+
+_BY = "Makima <makima@localhost>"
+
+logger = logging.getLogger(__name__)
+
+
+async def bridge(cache: RepositoryCache, base: str, heads: Sequence[str]) -> str:
+    """A commit with the tree of `base` that holds `base` and all `heads`; `base` itself where it holds them already.
+
+    What is built on such a head then merges as if the base branch held it: only what came after it counts. The same
+    arguments make the same commit on every machine. A head that is lost everywhere is left out: nothing can be built
+    on it any more. All else that is named must be in the cache. Raises GitError, GitUnreachable.
+    """
+    missing = await _missing(cache, base, [head for head in dict.fromkeys(heads) if await _is_here(cache, head)])
+    if not missing:
+        return base
+    asked = await cache.local("show", "--no-patch", "--format=%T %ct", commit_id(base))
+    tree, date = asked.text.split()
+    parents = [f"parent {each}" for each in (base, *missing)]
+    people = [f"{who} {_BY} {date} +0000" for who in ("author", "committer")]
+    said = "Join what was merged before"
+    written = "\n".join([f"tree {tree}", *parents, *people, "", f"{said}\n"]).encode()
+    return (await cache.local("hash-object", "-t", "commit", "-w", "--stdin", stdin=written)).text
+
+
+async def _missing(cache: RepositoryCache, base: str, heads: Sequence[str]) -> list[str]:
+    """Those of `heads` that neither `base` nor another of them holds, in their order."""
+    independent = await cache.independent([base, *heads]) if heads else frozenset()
+    return [head for head in heads if head in independent and head != base]
+
+
+async def _is_here(cache: RepositoryCache, head: str) -> bool:
+    try:
+        await cache.ensure([head])
+    except GitUnreachable:
+        raise
+    except RepositoryError as lost:
+        logger.warning("a merged pull request is not joined to the base branch: %s", lost)
+        return False
+    return True

@@ -1,0 +1,64 @@
+"""The lock of a repository's cache between processes, and when the cache was last used: one file beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from domain.errors import GitError
+
+LOCK_POLL = 0.05
+LOCK_PATIENCE = 300.0
+"""Seconds to wait for another process that uses the same cache."""
+
+
+def lock_file(cache: Path) -> Path:
+    return cache.with_suffix(".lock")
+
+
+@asynccontextmanager
+async def cache_lock(cache: Path) -> AsyncIterator[int]:
+    """The lock that a second daemon, and a fetch that outlived a killed daemon, would hold: git inherits it."""
+    lock = os.open(lock_file(cache), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        await _locking(lock, cache)
+        try:
+            yield lock
+        finally:  # closing would not do: a credential helper that stays may have inherited the lock
+            fcntl.flock(lock, fcntl.LOCK_UN)
+    finally:
+        os.close(lock)
+
+
+def mark_used(cache: Path) -> None:
+    """The cache is used at this moment; for as long as it exists it has a lock."""
+    os.utime(lock_file(cache))
+
+
+def last_used(cache: Path) -> float:
+    """Seconds of the epoch; 0 where nobody has ever locked it."""
+    try:
+        return lock_file(cache).stat().st_mtime
+    except FileNotFoundError:
+        return 0
+
+
+async def _locking(lock: int, cache: Path) -> None:
+    try:
+        async with asyncio.timeout(LOCK_PATIENCE):
+            while not _locked(lock):  # noqa: ASYNC110  the holder is another process, which can wake nobody here
+                await asyncio.sleep(LOCK_POLL)
+    except TimeoutError as error:
+        raise GitError(f"{cache} is in use by another process, perhaps a second daemon") from error
+
+
+def _locked(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -1,0 +1,270 @@
+"""Calls of GitHub's API for one host: patient, checked, and silent about the token."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from typing import TypeVar
+
+import httpx
+from pydantic import BaseModel, SecretStr, TypeAdapter, ValidationError
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception_type,
+    stop_before_delay,
+    wait_exponential,
+    wait_random,
+)
+
+from daemon.forges.answers import Declined, Later, graph_trouble, later, refusal
+from daemon.forges.github_models import GraphAnswer
+from daemon.forges.settings import graphql_of
+from daemon.forges.tokens import Tokens
+from domain.errors import ForgeRefused, ForgeUnreachable
+from domain.repository_url import is_loopback
+
+Model = TypeVar("Model", bound=BaseModel)
+Found = TypeVar("Found")
+
+HEADERS = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28", "User-Agent": "makima"}
+MOST_REDIRECTS = 3
+GRAPH_ANSWER = TypeAdapter(GraphAnswer)
+EXISTS = "already exists"
+GIVEN_UP_FOR = timedelta(minutes=1)
+"""After all tries have failed and the forge has named no time."""
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long one call goes on trying before its caller hears of it; seconds."""
+
+    at_most: float = 120.0
+    first: float = 1.0
+    longest: float = 30.0
+    answer: float = 30.0
+    """For one answer."""
+    mergeable: float = 2.0
+    """Before asking again whether it can be merged, which GitHub works out when it is asked."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """One answer of a GET, as it came."""
+
+    content: bytes
+    etag: str
+    following: str
+    """The address of the next page; empty: this is the last one."""
+
+
+class Bearer(httpx.Auth):
+    """Adds the token at the last moment, so that no client, log or representation holds it."""
+
+    def __init__(self, token: SecretStr) -> None:
+        self._token = token
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        request.headers["Authorization"] = f"Bearer {self._token.get_secret_value()}"
+        yield request
+
+
+def open_client(patience: Patience) -> httpx.AsyncClient:
+    """The connections of one daemon to all its forges; whoever opens it closes it."""
+    # httpx tells each address at INFO, and that of a job's log is signed: whoever reads it can read the log.
+    for name in ("httpx", "httpcore"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    return httpx.AsyncClient(headers=HEADERS, timeout=patience.answer, follow_redirects=False)
+
+
+class Api:
+    """Every call raises ForgeUnreachable or ForgeRefused; the latter as Declined, for a caller that knows better."""
+
+    def __init__(self, client: httpx.AsyncClient, url: str, tokens: Tokens, patience: Patience) -> None:
+        """`url` is the REST API's, without a `/` at its end."""
+        self._client = client
+        self._url = httpx.URL(url)
+        self._graphql = httpx.URL(graphql_of(url))
+        self._tokens = tokens
+        self.host = tokens.host
+        self.patience = patience
+        self._backoff = wait_exponential(patience.first, patience.longest) + wait_random(0, patience.first)
+
+    async def get(self, path: str, etag: str = "") -> Page | None:
+        """The answer; None where it is still the one that `etag` names. `path` may be a page's `following`."""
+        headers = {"If-None-Match": etag} if etag else {}
+        answer = await self._patiently(lambda: self._send("GET", self._at(path), headers=headers))
+        if answer.status_code == HTTPStatus.NOT_MODIFIED:
+            return None
+        return Page(answer.content, answer.headers.get("etag", ""), answer.links.get("next", {}).get("url", ""))
+
+    async def read(self, path: str, model: type[Model]) -> Model:
+        """The answer of a GET as a `model`."""
+        answer = await self._patiently(lambda: self._send("GET", self._at(path)))
+        return self.parsed(TypeAdapter(model), answer.content)
+
+    async def patch(self, path: str, body: BaseModel, model: type[Model]) -> Model:
+        """The answer of a PATCH, which does the same however often it is sent."""
+        answer = await self._patiently(lambda: self._send("PATCH", self._at(path), body))
+        return self.parsed(TypeAdapter(model), answer.content)
+
+    async def post_once(
+        self, path: str, body: BaseModel, model: type[Model], done: Callable[[], Awaitable[Model | None]]
+    ) -> Model:
+        """What `done` finds, else the answer of a POST. `done` is asked again before each try: an answer that didn't
+        come may belong to a call that has acted, and what "already exists" was made by somebody else meanwhile.
+        """
+
+        async def look_and_post() -> Model:
+            if found := await done():
+                return found
+            try:
+                answer = await self._send("POST", self._at(path), body)
+            except Declined as declined:
+                if EXISTS in declined.complaint.lower():
+                    raise Later(str(declined)) from declined
+                raise
+            return self.parsed(TypeAdapter(model), answer.content)
+
+        return await self._patiently(look_and_post)
+
+    async def mutate(self, change: BaseModel, done: Callable[[], Awaitable[Model | None]]) -> Model:
+        """What `done` finds, once a change of GraphQL's has been made, if it was needed."""
+
+        async def look_and_change() -> Model:
+            if found := await done():
+                return found
+            answer = await self._send("POST", self._graphql, change)
+            if trouble := graph_trouble(self.parsed(GRAPH_ANSWER, answer.content), self.host, self._tokens.place):
+                raise trouble
+            if found := await done():
+                return found
+            raise Later("has not made the change yet")
+
+        return await self._patiently(look_and_change)
+
+    async def tail(self, path: str, limit: int) -> bytes:
+        """The last `limit` bytes of a file. It may lie at another host; that one gets no token."""
+
+        async def follow() -> bytes:
+            answer = await self._send("GET", self._at(path), may_leave=True)
+            if not answer.has_redirect_location:
+                return answer.content[-limit:]
+            return await self._stream(answer.url.join(answer.headers["location"]), limit)
+
+        return await self._patiently(follow)
+
+    def parsed(self, adapter: TypeAdapter[Found], content: bytes) -> Found:
+        """Raises ForgeRefused for what isn't GitHub's: the address is a person's to change."""
+        try:
+            return adapter.validate_json(content)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the answer"
+        raise ForgeRefused(
+            f'{self.host} does not answer as GitHub does ({where}: {first["msg"]}): check api in [forges."{self.host}"]'
+        )
+
+    async def _patiently(self, call: Callable[[], Awaitable[Found]]) -> Found:
+        async def attempt() -> Found:  # tenacity waits for what is async by its own definition only
+            return await call()
+
+        retrying = AsyncRetrying(
+            retry=retry_if_exception_type(Later),
+            wait=self._wait,
+            stop=stop_before_delay(self.patience.at_most),
+            reraise=True,
+        )
+        try:
+            return await retrying(attempt)
+        except Later as late:
+            given_up = ForgeUnreachable(f"{self.host} {late}", late.until or _now() + GIVEN_UP_FOR)
+        raise given_up
+
+    def _wait(self, state: RetryCallState) -> float:
+        usual = self._backoff(state)
+        late = state.outcome.exception() if state.outcome else None
+        if not isinstance(late, Later) or late.until is None:
+            return usual
+        return max(usual, (late.until - _now()).total_seconds())
+
+    async def _send(
+        self,
+        method: str,
+        url: httpx.URL,
+        body: BaseModel | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        may_leave: bool = False,
+    ) -> httpx.Response:
+        """One try, with the method kept where the repository has moved; `may_leave`: a way to another host is the
+        answer.
+        """
+        for _ in range(MOST_REDIRECTS):
+            answer = await self._exchange(method, url, body, headers or {})
+            if not answer.has_redirect_location:
+                return answer
+            url = answer.url.join(answer.headers["location"])
+            if not self._is_ours(url):
+                if may_leave:
+                    return answer
+                break
+        raise ForgeRefused(f'{self.host} sends us elsewhere: check api in [forges."{self.host}"]')
+
+    async def _exchange(
+        self, method: str, url: httpx.URL, body: BaseModel | None, headers: Mapping[str, str]
+    ) -> httpx.Response:
+        answer = await self._ask(method, url, body, headers)
+        if answer.status_code == HTTPStatus.UNAUTHORIZED and await self._tokens.renew():
+            answer = await self._ask(method, url, body, headers)
+        trouble = later(answer, _now()) or refusal(answer, self.host, f"{method} {url.path}", self._tokens.place)
+        if trouble:
+            raise trouble
+        return answer
+
+    async def _ask(
+        self, method: str, url: httpx.URL, body: BaseModel | None, headers: Mapping[str, str]
+    ) -> httpx.Response:
+        token = await self._tokens.token()
+        auth = Bearer(token) if token else None
+        try:
+            content = body.model_dump_json() if body else None
+            typed = {"Content-Type": "application/json"} if body else {}
+            return await self._client.request(method, url, content=content, headers={**headers, **typed}, auth=auth)
+        except httpx.HTTPError as error:
+            kind = type(error).__name__
+        # Outside of the handler: the error holds the request with its token, and would be kept as this one's context.
+        raise Later(f"does not answer ({kind})")
+
+    async def _stream(self, url: httpx.URL, limit: int) -> bytes:
+        kept = bytearray()
+        if url.scheme != "https" and not is_loopback(url.host):
+            return b""
+        try:
+            async with asyncio.timeout(self.patience.answer), self._client.stream("GET", url) as answer:
+                if answer.is_success:
+                    async for piece in answer.aiter_bytes():
+                        kept += piece
+                        del kept[:-limit]
+            return bytes(kept)
+        except (httpx.HTTPError, TimeoutError) as error:
+            kind = type(error).__name__
+        raise Later(f"does not answer ({kind})")
+
+    def _at(self, path: str) -> httpx.URL:
+        url = httpx.URL(path) if "://" in path else httpx.URL(f"{self._url}{path}")
+        if not self._is_ours(url):
+            raise ForgeRefused(f'{self.host} sends us elsewhere: check api in [forges."{self.host}"]')
+        return url
+
+    def _is_ours(self, url: httpx.URL) -> bool:
+        """Whether the token may be sent there."""
+        return (url.scheme, url.host, url.port) == (self._url.scheme, self._url.host, self._url.port)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,203 @@
+"""GitHub, and GitHub Enterprise, behind the port (SPEC 7.3–7.5)."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+from urllib.parse import quote
+
+from pydantic import TypeAdapter
+
+from daemon.forges.answers import Declined
+from daemon.forges.api import Api
+from daemon.forges.github_bodies import DRAFT, READY, Mutation, NewComment, NewPull, PullChange
+from daemon.forges.github_findings import reply_mark
+from daemon.forges.github_look import Look
+from daemon.forges.github_models import Comment, Pull, Repository, User
+from daemon.forges.links import github_compare
+from daemon.forges.remembered import Remembered
+from domain.errors import ForgeRefused
+from domain.models import PullRequest
+from domain.pull_requests import PullRequestWanted, Reply, Sighting
+
+PULLS = TypeAdapter(tuple[Pull, ...])
+COMMENTS = TypeAdapter(tuple[Comment, ...])
+TITLE_LIMIT = 256
+"""Characters that GitHub takes."""
+
+AT_A_LINE, BELOW = "comment", "talk"
+_SAID_AT = {AT_A_LINE: "/pulls/{}/comments", BELOW: "/issues/{}/comments", "review": "/pulls/{}/reviews"}
+"""Kind of finding → where its comment is listed."""
+
+logger = logging.getLogger(__name__)
+
+
+class GitHub:
+    """One repository; see daemon.forges.port.Forge."""
+
+    def __init__(self, api: Api, name: str, *, heed_own_comments: bool = False) -> None:
+        """`name`: `owner/name`, as its address has it; the repository may have another one by now."""
+        self._api = api
+        self._name = name
+        self._heed_own_comments = heed_own_comments
+        self._repository: Repository | None = None
+        self._me: str | None = None
+
+    async def find(self, branch: str, base: str) -> PullRequest | None:
+        found = await self._pulls(branch, base, "all")
+        # One may have been opened again after a later one was closed.
+        chosen = next((pull for pull in found if pull.state == "open"), next(iter(found), None))
+        return _as_pull_request(chosen) if chosen else None
+
+    async def read(self, known: PullRequest) -> PullRequest:
+        if not known.number:
+            found = await self.find(known.branch, known.base)
+            return found.model_copy(update={"version": known.version}) if found else known
+        pull = await self._api.read(await self._path(f"/pulls/{known.number}"), Pull)
+        return _as_pull_request(pull, known.version)
+
+    async def open_or_update(self, wanted: PullRequestWanted, branch: str, base: str) -> PullRequest:
+        wanted = wanted.model_copy(update={"title": _title(wanted.title)})
+        pull = await self._opened(wanted, branch, base)
+        pull = await self._with_texts(pull, wanted)
+        pull = await self._with_draft_state(pull, wanted.draft)
+        made = _as_pull_request(pull, wanted.version_of(branch))
+        for reply in wanted.replies:
+            await self.reply(made, reply)
+        return made
+
+    async def look(self, known: PullRequest, marks: dict[str, str]) -> Sighting:
+        if not known.number:
+            return Sighting(pull_request=known)
+        look = Look(self._api, await self._path(""), Remembered(self._api, marks), marks)
+        pull = await look.pull(known.number)
+        seen = _as_pull_request(pull, known.version)
+        if seen.state.is_over:
+            return Sighting(pull_request=seen, base_head=await look.base_head(pull))
+        return await look.sighting(seen, pull, await self._not_heeded())
+
+    async def reply(self, known: PullRequest, reply: Reply) -> None:
+        kind, _, number = reply.comment.rpartition(":")
+        among = _SAID_AT.get(kind or AT_A_LINE)
+        if among is None or not number.isdecimal():
+            raise ForgeRefused(f"{self._api.host}: {reply.comment!r} is no comment that can be answered")
+        said = await self._comments(await self._path(among.format(known.number)))
+        asked = next((each for each in said if each.id == int(number)), None)
+        if asked is None:
+            return  # deleted meanwhile
+        if among == _SAID_AT[AT_A_LINE]:
+            # An answer can be given to the first comment of a thread only.
+            await self._say(f"{among}/{asked.in_reply_to_id or asked.id}/replies", among, known, reply.text, reply)
+        else:
+            below = _SAID_AT[BELOW]
+            await self._say(below, below, known, f"About {asked.html_url}:\n\n{reply.text}", reply)
+
+    def compare_url(self, branch: str, base: str) -> str:
+        return github_compare(self._api.host, self._name, branch, base)
+
+    async def _opened(self, wanted: PullRequestWanted, branch: str, base: str) -> Pull:
+        async def find_open() -> Pull | None:
+            return next(iter(await self._pulls(branch, base, "open")), None)
+
+        body = NewPull(title=wanted.title, body=wanted.body, head=branch, base=base, draft=wanted.draft)
+        path = await self._path("/pulls")
+        try:
+            return await self._api.post_once(path, body, Pull, find_open)
+        except Declined as declined:
+            if not (body.draft and _has_no_drafts(declined)):
+                raise
+        return await self._api.post_once(path, body.model_copy(update={"draft": False}), Pull, find_open)
+
+    async def _with_texts(self, pull: Pull, wanted: PullRequestWanted) -> Pull:
+        if (_plain(pull.title), _plain(pull.body or "")) == (_plain(wanted.title), _plain(wanted.body)):
+            return pull
+        change = PullChange(title=wanted.title, body=wanted.body)
+        return await self._api.patch(await self._path(f"/pulls/{pull.number}"), change, Pull)
+
+    async def _with_draft_state(self, pull: Pull, draft: bool) -> Pull:
+        if pull.draft == draft:
+            return pull
+        path = await self._path(f"/pulls/{pull.number}")
+
+        async def as_wanted() -> Pull | None:
+            now = await self._api.read(path, Pull)
+            return now if now.draft == draft else None
+
+        try:
+            return await self._api.mutate(Mutation.of(DRAFT if draft else READY, pull.node_id), as_wanted)
+        except Declined as declined:
+            if not (draft and _has_no_drafts(declined)):
+                raise
+            logger.warning("%s", declined)
+        return pull
+
+    async def _say(self, to: str, among: str, known: PullRequest, text: str, reply: Reply) -> None:
+        mark = reply_mark(reply.comment)
+        path, look_at = await self._path(to.format(known.number)), await self._path(among.format(known.number))
+
+        async def said() -> Comment | None:
+            return next((each for each in await self._comments(look_at) if mark in (each.body or "")), None)
+
+        await self._api.post_once(path, NewComment(body=f"{text}\n\n{mark}"), Comment, said)
+
+    async def _comments(self, path: str) -> list[Comment]:
+        pages = await Remembered(self._api, {}).pages(path, COMMENTS)
+        return [comment for page in pages for comment in page]
+
+    async def _pulls(self, branch: str, base: str, state: str) -> list[Pull]:
+        """The newest first."""
+        repository = await self._canonical()
+        head = quote(f"{repository.owner}:{branch}", safe="")
+        asked = f"state={state}&head={head}&base={quote(base, safe='')}&sort=created&direction=desc"
+        page = await self._api.get(await self._path(f"/pulls?{asked}"))
+        assert page is not None  # no etag was sent
+        found = self._api.parsed(PULLS, page.content)
+        # GitHub leaves out a filter that it doesn't understand, and then names every pull request.
+        return [pull for pull in found if pull.is_from(repository, branch) and pull.base.ref == base]
+
+    async def _path(self, rest: str) -> str:
+        return f"/repos/{(await self._canonical()).full_name}{rest}"
+
+    async def _canonical(self) -> Repository:
+        """The repository by its present name: after a renaming a POST, and a search by owner, would go astray."""
+        if self._repository is None:
+            self._repository = await self._api.read(f"/repos/{quote(self._name)}", Repository)
+        return self._repository
+
+    async def _not_heeded(self) -> str:
+        """The login whose comments are not for us: our own; empty where it can't be known, as with an app's token."""
+        if self._me is None:
+            try:
+                self._me = "" if self._heed_own_comments else (await self._api.read("/user", User)).login
+            except Declined as declined:
+                if declined.status not in (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND):
+                    raise
+                self._me = ""
+        return self._me
+
+
+def _as_pull_request(pull: Pull, version: int = 1) -> PullRequest:
+    return PullRequest(
+        branch=pull.head.ref,
+        head=pull.head.sha,
+        base=pull.base.ref,
+        url=pull.html_url,
+        state=pull.standing,
+        number=pull.number,
+        version=version,
+    )
+
+
+def _has_no_drafts(declined: Declined) -> bool:
+    """Private repositories of some plans have none."""
+    return declined.status == HTTPStatus.UNPROCESSABLE_ENTITY and "draft" in declined.complaint.lower()
+
+
+def _title(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= TITLE_LIMIT else f"{line[: TITLE_LIMIT - 1]}…"
+
+
+def _plain(text: str) -> str:
+    """As GitHub keeps it: line ends and blanks around it may differ."""
+    return text.replace("\r\n", "\n").strip()

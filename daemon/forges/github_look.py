@@ -1,0 +1,138 @@
+"""One look at a pull request of GitHub's: what is wrong with it, and what people say (SPEC 7.5)."""
+
+from __future__ import annotations
+
+import asyncio
+from http import HTTPStatus
+from typing import TypeVar
+from urllib.parse import quote
+
+from pydantic import TypeAdapter
+
+from daemon.forges import github_findings as findings
+from daemon.forges.answers import Declined
+from daemon.forges.api import Api
+from daemon.forges.github_models import (
+    App,
+    CheckRun,
+    CheckRuns,
+    CombinedStatus,
+    Comment,
+    Job,
+    Jobs,
+    Pull,
+    Ref,
+    Review,
+    WorkflowRuns,
+)
+from daemon.forges.remembered import Remembered
+from domain.models import PullRequest
+from domain.pull_requests import Finding, Sighting
+
+Entry = TypeVar("Entry", Review, Comment)
+
+PULL = TypeAdapter(Pull)
+REF = TypeAdapter(Ref)
+CHECK_RUNS = TypeAdapter(CheckRuns)
+JOBS = TypeAdapter(Jobs)
+WORKFLOW_RUNS = TypeAdapter(WorkflowRuns)
+STATUSES = TypeAdapter(CombinedStatus)
+REVIEWS = TypeAdapter(tuple[Review, ...])
+COMMENTS = TypeAdapter(tuple[Comment, ...])
+
+ASK_MERGEABLE = 5
+"""Times; GitHub begins to work it out when it is first asked."""
+_NOT_SHOWN = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
+
+
+class Look:
+    """All that there is to see, at the price of what has changed since the last look with the same `marks`."""
+
+    def __init__(self, api: Api, path: str, remembered: Remembered, marks: dict[str, str]) -> None:
+        """`path` is the repository's in the API."""
+        self._api = api
+        self._path = path
+        self._remembered = remembered
+        self._marks = marks
+
+    async def pull(self, number: int) -> Pull:
+        """The pull request; whether it can be merged is known, if GitHub knows it within some seconds."""
+        for _ in range(ASK_MERGEABLE):
+            pull = await self._remembered.read(f"{self._path}/pulls/{number}", PULL)
+            if pull.mergeable is not None or pull.state != "open":
+                break
+            await asyncio.sleep(self._api.patience.mergeable)
+        return pull
+
+    async def base_head(self, pull: Pull) -> str:
+        """The newest commit of the base branch; a pull request itself names an older one. Empty: it is gone."""
+        try:
+            ref = await self._remembered.read(f"{self._path}/git/ref/heads/{quote(pull.base.ref)}", REF)
+        except Declined as declined:
+            if declined.status != HTTPStatus.NOT_FOUND:
+                raise
+            return ""
+        return ref.object.sha
+
+    async def sighting(self, seen: PullRequest, pull: Pull, me: str) -> Sighting:
+        """`me`: whose comments don't count."""
+        base_head = await self.base_head(pull)
+        conflict = [findings.conflict_finding(pull, base_head)] if pull.mergeable is False else []
+        reviews = await self._all(f"/pulls/{pull.number}/reviews", REVIEWS)
+        said = findings.review_findings(reviews, me)
+        said += findings.remark_findings(await self._all(f"/pulls/{pull.number}/comments", COMMENTS), me)
+        said += findings.talk_findings(await self._all(f"/issues/{pull.number}/comments", COMMENTS), me)
+        return Sighting(
+            pull_request=seen,
+            findings=(*conflict, *await self._failures(pull.head.sha), *said),
+            base_head=base_head,
+            approved=findings.is_approved(reviews),
+        )
+
+    async def _failures(self, sha: str) -> list[Finding]:
+        failed = [run for run in await self._runs(sha) if findings.has_failed(run)]
+        statuses = await self._remembered.pages(f"{self._path}/commits/{sha}/status", STATUSES)
+        found = [await self._check(run) for run in failed]
+        return found + findings.status_findings(status for page in statuses for status in page.statuses)
+
+    async def _runs(self, sha: str) -> list[CheckRun]:
+        """All check runs; those of Actions alone for a fine-grained token, which can't be given the right to others."""
+        try:
+            pages = await self._remembered.pages(f"{self._path}/commits/{sha}/check-runs", CHECK_RUNS)
+        except Declined as declined:
+            if declined.status not in _NOT_SHOWN:
+                raise
+            return await self._failed_jobs(sha)
+        return [run for page in pages for run in page.check_runs]
+
+    async def _failed_jobs(self, sha: str) -> list[CheckRun]:
+        actions = f"{self._path}/actions/runs"
+        runs = await self._remembered.pages(f"{actions}?head_sha={sha}", WORKFLOW_RUNS)
+        failed = [run.id for page in runs for run in page.workflow_runs if findings.has_failed(run)]
+        pages = [page for run in failed for page in await self._remembered.pages(f"{actions}/{run}/jobs", JOBS)]
+        of_actions = {"app": App(slug=findings.ACTIONS)}
+        return [job.model_copy(update=of_actions) for page in pages for job in page.jobs]
+
+    async def _check(self, run: CheckRun) -> Finding:
+        key = f"check:{run.id}"  # a log is long, and doesn't change any more
+        if key not in self._marks:
+            self._marks[key] = (await self._explained(run)).model_dump_json()
+        return Finding.model_validate_json(self._marks[key])
+
+    async def _explained(self, run: CheckRun) -> Finding:
+        text = findings.output_text(run)
+        if not findings.is_job(run):
+            return findings.check_finding(run, "", text)
+        step, log = "", b""
+        try:
+            step = findings.failed_step(await self._api.read(f"{self._path}/actions/jobs/{run.id}", Job))
+            log = await self._api.tail(f"{self._path}/actions/jobs/{run.id}/logs", findings.LOG_WINDOW)
+        except Declined as declined:
+            # Logs are thrown away after a time, and a token may be without the right to read them.
+            if declined.status not in _NOT_SHOWN:
+                raise
+        return findings.check_finding(run, step, findings.job_text(log) or text)
+
+    async def _all(self, path: str, adapter: TypeAdapter[tuple[Entry, ...]]) -> list[Entry]:
+        pages = await self._remembered.pages(f"{self._path}{path}", adapter)
+        return [entry for page in pages for entry in page]

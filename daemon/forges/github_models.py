@@ -1,0 +1,187 @@
+"""What we read of GitHub's answers; whatever else they hold is ignored."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from domain.models import PullRequestState
+from domain.tolerant import Tolerant
+
+
+class User(Tolerant):
+    login: str
+    type: str = "User"
+
+    @property
+    def is_bot(self) -> bool:
+        return self.type != "User" or self.login.endswith("[bot]")
+
+
+class Repository(Tolerant):
+    full_name: str
+
+    @property
+    def owner(self) -> str:
+        return self.full_name.partition("/")[0]
+
+
+class Side(Tolerant):
+    """The head or the base of a pull request."""
+
+    ref: str
+    sha: str
+    repo: Repository | None = None
+    """None: it was deleted."""
+
+
+class Pull(Tolerant):
+    number: Annotated[int, Field(ge=1)]
+    node_id: str
+    html_url: str
+    state: Literal["open", "closed"]
+    draft: bool = False
+    merged_at: datetime | None = None
+    title: str
+    body: str | None = None
+    head: Side
+    base: Side
+    mergeable: bool | None = None
+    """None: GitHub hasn't worked it out yet. Not in lists."""
+
+    def is_from(self, repository: Repository, branch: str) -> bool:
+        """Whether it asks for `branch` of `repository` itself, and not of a fork."""
+        at = self.head.repo.full_name.lower() if self.head.repo else ""
+        return self.head.ref == branch and at == repository.full_name.lower()
+
+    @property
+    def standing(self) -> PullRequestState:
+        if self.merged_at:
+            return PullRequestState.MERGED
+        if self.state == "closed":
+            return PullRequestState.CLOSED
+        return PullRequestState.DRAFT if self.draft else PullRequestState.OPEN
+
+
+class Target(Tolerant):
+    sha: str
+
+
+class Ref(Tolerant):
+    object: Target
+
+
+class CheckOutput(Tolerant):
+    title: str | None = None
+    summary: str | None = None
+    text: str | None = None
+
+
+class App(Tolerant):
+    slug: str | None = None
+
+
+class CheckRun(Tolerant):
+    id: int
+    name: str
+    status: str
+    conclusion: str | None = None
+    html_url: str | None = None
+    details_url: str | None = None
+    output: CheckOutput = CheckOutput()
+    app: App | None = None
+
+
+class CheckRuns(Tolerant):
+    check_runs: tuple[CheckRun, ...]
+
+
+class Status(Tolerant):
+    id: int
+    context: str
+    state: str
+    description: str | None = None
+    target_url: str | None = None
+
+
+class CombinedStatus(Tolerant):
+    statuses: tuple[Status, ...]
+
+
+class JobStep(Tolerant):
+    name: str
+    conclusion: str | None = None
+
+
+class Job(Tolerant):
+    """A job of Actions."""
+
+    steps: tuple[JobStep, ...] = ()
+
+
+class Jobs(Tolerant):
+    """Those of one workflow run; a job's id is that of its check run, too."""
+
+    jobs: tuple[CheckRun, ...]
+
+
+class WorkflowRun(Tolerant):
+    id: int
+    status: str
+    conclusion: str | None = None
+
+
+class WorkflowRuns(Tolerant):
+    workflow_runs: tuple[WorkflowRun, ...]
+
+
+class Review(Tolerant):
+    id: int
+    user: User | None = None
+    body: str | None = None
+    state: str
+    html_url: str = ""
+
+
+class Comment(Tolerant):
+    """One of the conversation, or, with a path, one of a review."""
+
+    id: int
+    user: User | None = None
+    body: str | None = None
+    html_url: str = ""
+    path: str = ""
+    line: int | None = None
+    original_line: int | None = None
+    in_reply_to_id: int | None = None
+
+
+class ComplaintDetail(Tolerant):
+    message: str = ""
+    field: str = ""
+    code: str = ""
+
+    @property
+    def said(self) -> str:
+        return self.message or " ".join(filter(None, (self.field, self.code)))
+
+
+class Complaint(Tolerant):
+    message: str = ""
+    errors: tuple[ComplaintDetail | str, ...] = ()
+
+    @property
+    def said(self) -> str:
+        details = (error if isinstance(error, str) else error.said for error in self.errors)
+        return "; ".join(filter(None, (self.message, *details)))
+
+
+class GraphError(Tolerant):
+    type: str = ""
+    message: str = ""
+
+
+class GraphAnswer(Tolerant):
+    errors: tuple[GraphError, ...] = ()

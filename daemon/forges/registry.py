@@ -1,0 +1,66 @@
+"""Which forge a repository is at: a line for each kind, chosen by its host and the daemon's settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import httpx
+
+from daemon.forges.api import Api, Patience, open_client
+from daemon.forges.github import GitHub
+from daemon.forges.none import NoForge
+from daemon.forges.port import Forge
+from daemon.forges.settings import GITHUB, ForgeKind, ForgeSettings, api_of
+from daemon.forges.tokens import Tokens
+from domain.repository_url import RepositoryUrl
+
+WELL_KNOWN = {GITHUB: ForgeSettings()}
+"""Used with a token where there is one, without any settings."""
+NOTHING = ForgeSettings(kind=ForgeKind.NONE)
+
+
+class Forges:
+    """All forges of one daemon; they share their connections. To be closed."""
+
+    def __init__(
+        self,
+        settings: Mapping[str, ForgeSettings] | None = None,
+        environ: Mapping[str, str] | None = None,
+        learn: Callable[[str], None] = lambda token: None,
+        patience: Patience | None = None,
+    ) -> None:
+        """`settings` by host; `environ` is the daemon's environment; `learn` is told each token, to mask it."""
+        self._settings = settings or {}
+        self._environ = environ or {}
+        self._learn = learn
+        self._patience = patience or Patience()
+        self._client: httpx.AsyncClient | None = None
+        self._known: dict[str, GitHub] = {}
+
+    async def at(self, url: RepositoryUrl) -> Forge:
+        """The forge of the repository at `url`; a NoForge for a path, and for a host that nothing is known of."""
+        if url.text in self._known:
+            return self._known[url.text]
+        settings = self._settings.get(url.host) or WELL_KNOWN.get(url.host) or NOTHING
+        match settings.kind:
+            case ForgeKind.GITHUB:
+                return await self._github(url, settings)
+            case ForgeKind.NONE:
+                return NoForge(url)
+
+    async def close(self) -> None:
+        """Close the connections; a forge from before is of no use any more."""
+        self._known.clear()
+        if self._client:
+            await self._client.aclose()
+            self._client = None
+
+    async def _github(self, url: RepositoryUrl, settings: ForgeSettings) -> Forge:
+        tokens = Tokens(url.host, settings, self._environ, self._learn)
+        is_asked_for = url.host in self._settings or await tokens.token() is not None
+        if url.path.count("/") != 1 or not is_asked_for:
+            return NoForge(url)  # not kept: somebody may log in
+        self._client = self._client or open_client(self._patience)
+        api = Api(self._client, api_of(url.host, settings), tokens, self._patience)
+        self._known[url.text] = GitHub(api, url.path, heed_own_comments=settings.heed_own_comments)
+        return self._known[url.text]

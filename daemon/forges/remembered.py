@@ -1,0 +1,51 @@
+"""GETs that cost the forge next to nothing while nothing has changed (SPEC 7.5: ETag)."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from pydantic import TypeAdapter
+
+from daemon.forges.api import Api, Page
+
+Found = TypeVar("Found")
+
+MOST_PAGES = 20
+PAGE = "per_page=100"
+
+
+class Remembered:
+    """Keeps each answer with its ETag in `marks`: a 304 has no content, and all that there is has to be told again."""
+
+    def __init__(self, api: Api, marks: dict[str, str]) -> None:
+        """`marks`: path → ETag, address of the next page and what we read of the answer, a line each."""
+        self._api = api
+        self._marks = marks
+
+    async def read(self, path: str, adapter: TypeAdapter[Found]) -> Found:
+        """The answer of one page."""
+        return (await self._page(path, adapter))[0]
+
+    async def pages(self, path: str, adapter: TypeAdapter[Found]) -> list[Found]:
+        """The answers of all pages, of at most 2,000 entries."""
+        found: list[Found] = []
+        following = f"{path}{'&' if '?' in path else '?'}{PAGE}"
+        while following and len(found) < MOST_PAGES:
+            page, following = await self._page(following, adapter)
+            found.append(page)
+        return found
+
+    async def _page(self, path: str, adapter: TypeAdapter[Found]) -> tuple[Found, str]:
+        etag, following, content = (*self._marks.get(path, "").split("\n", 2), "", "")[:3]
+        page = await self._api.get(path, etag)
+        if page is None:
+            return adapter.validate_json(content), following
+        found = self._api.parsed(adapter, page.content)
+        self._keep(path, page, adapter.dump_json(found).decode())
+        return found, page.following
+
+    def _keep(self, path: str, page: Page, content: str) -> None:
+        if page.etag:
+            self._marks[path] = "\n".join((page.etag, page.following, content))
+        else:
+            self._marks.pop(path, None)

@@ -1,0 +1,100 @@
+"""What the daemon's settings say of a forge: `[forges."HOST"]` (SPEC 7.4)."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, model_validator
+
+from domain.repository_url import is_loopback
+from domain.value import Value
+
+GITHUB = "github.com"
+
+
+class ForgeKind(StrEnum):
+    GITHUB = "github"
+    """GitHub, or GitHub Enterprise."""
+    NONE = "none"
+    """Branches are pushed, nothing more."""
+
+
+def _without_user(path: Path) -> Path:
+    expanded = path.expanduser()
+    if not expanded.is_absolute():
+        raise ValueError(f"{path} must begin with / or ~")
+    return expanded
+
+
+class ForgeSettings(Value):
+    """The forge at one host, and where the daemon's token for it comes from; neither: `gh auth token` is asked."""
+
+    kind: ForgeKind = ForgeKind.GITHUB
+    api: Annotated[str, Field(max_length=2048)] = ""
+    """Where its API is; empty: https://api.github.com, or `/api/v3` of another host."""
+    token_env: Annotated[str, Field(pattern=r"^([A-Za-z_][A-Za-z0-9_]*)?$")] = ""
+    """A variable of the daemon's environment. No agent may be handed it."""
+    token_file: Annotated[Path, AfterValidator(_without_user)] | None = None
+    """A file that holds the token alone; read anew when the forge refuses the one that is known."""
+    heed_own_comments: bool = False
+    """Whether comments of the token's own user ask for work: for a daemon that uses your account."""
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Self:
+        if self.token_env and self.token_file:
+            raise ValueError("token_env and token_file are both set; the token comes from one place")
+        parts = urlsplit(self.api)
+        if self.api and (parts.scheme not in ("https", "http") or not parts.netloc or parts.username):
+            raise ValueError("api is an address like https://ghe.example.com/api/v3")
+        if parts.scheme == "http" and not is_loopback(parts.netloc):
+            raise ValueError("api begins with https://: http would show the token to everyone on the way")
+        return self
+
+
+def api_of(host: str, settings: ForgeSettings) -> str:
+    """The address of the host's REST API, without a `/` at its end."""
+    if settings.api:
+        return settings.api.rstrip("/")
+    return "https://api.github.com" if host == GITHUB else f"{web_scheme(host)}://{host}/api/v3"
+
+
+def graphql_of(api: str) -> str:
+    """The address of GraphQL beside a REST API."""
+    root = api.removesuffix("/v3")
+    return f"{root}/graphql"
+
+
+def web_scheme(host: str) -> str:
+    """https, but for a forge on this machine that is named with its port."""
+    return "http" if is_loopback(host) and host.rpartition("]")[2].count(":") else "https"
+
+
+def credential_helpers(forges: Mapping[str, ForgeSettings], *, has_gh: bool) -> dict[str, str]:
+    """https://host → what git asks there for the same token when it pushes (`credential.URL.helper`)."""
+    known = {GITHUB: ForgeSettings(), **forges}
+    helpers = (
+        (host, _credential_helper(each, has_gh)) for host, each in known.items() if each.kind is not ForgeKind.NONE
+    )
+    return {f"{web_scheme(host)}://{host}": helper for host, helper in helpers if helper}
+
+
+def tokens_at_hand(forges: Mapping[str, ForgeSettings], environ: Mapping[str, str]) -> list[str]:
+    """Those in the daemon's environment."""
+    return [environ[each.token_env] for each in forges.values() if environ.get(each.token_env)]
+
+
+def _credential_helper(settings: ForgeSettings, has_gh: bool) -> str:
+    """It holds the token's place, never the token: git runs it with the daemon's environment."""
+    if settings.token_env:
+        password = f'"${settings.token_env}"'
+    elif settings.token_file:
+        password = f'"$(cat {shlex.quote(str(settings.token_file))})"'
+    else:
+        return "!gh auth git-credential" if has_gh else ""
+    answer = f"echo username=x-access-token; printf 'password=%s\\n' {password}"
+    return f'!f() {{ if test "$1" = get; then {answer}; fi; }}; f'

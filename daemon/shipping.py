@@ -1,0 +1,166 @@
+"""A completion's pull request: which branch it comes from, and what becomes of it after the push (SPEC 7)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+
+from daemon.forges.port import Forge, ForgesByUrl
+from daemon.patience import patiently
+from daemon.repositories import RepositoryCache
+from domain.errors import ForgeRefused, LeaseLost, RepositoryError
+from domain.models import PullRequest, PullRequestState, Question, Work
+from domain.pull_requests import PullRequestWanted, Shipped
+from domain.questions import question_id
+from domain.spawn_task import Outcome, OutcomeStatus, SpawnTask
+
+AGAIN = "try again"
+LEAVE = "leave it as a branch"
+CHOICES = (AGAIN, LEAVE)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Target:
+    """The branch that a completion's work goes to at this moment."""
+
+    branch: str
+    version: int = 1
+    over: tuple[PullRequest, ...] = ()
+    """The pull requests that were found merged or closed, and whose place this one takes; oldest first."""
+
+    news: frozenset[str] = frozenset()
+    """The branches of those whose end is news."""
+
+    @property
+    def merged(self) -> tuple[str, ...]:
+        """The heads whose content is in the base branch, though perhaps not as these commits."""
+        return tuple(each.head for each in self.over if each.state is PullRequestState.MERGED and each.head)
+
+    @property
+    def closed(self) -> tuple[str, ...]:
+        """The heads whose content would be lost. Not of those that are known to be closed: there a person has been
+        asked, and the steps say what is wanted of them.
+        """
+        closed = [each for each in self.over if each.state is PullRequestState.CLOSED and each.head]
+        return tuple(each.head for each in closed if each.branch in self.news)
+
+
+class Shipping:
+    """Reads the pull request before the work and before the push, and opens or updates it after the push."""
+
+    def __init__(
+        self, command: SpawnTask, cache: RepositoryCache, forges: ForgesByUrl, confirm: Callable[[], Awaitable[None]]
+    ) -> None:
+        """`confirm` raises AttemptGone where this delivery must do nothing more."""
+        self._command = command
+        self._cache = cache
+        self._forges = forges
+        self._confirm = confirm
+        self._is_left = _is_left(command)
+
+    async def target(self) -> Target:
+        """The first branch without a merged or closed pull request (SPEC 7.3), as the forge says now.
+
+        Raises ForgeUnreachable, ForgeRefused; RepositoryError where there is none.
+        """
+        wanted = self._command.pull_request
+        if wanted is None:
+            return Target(self._command.target_branch)
+        over: list[PullRequest] = []
+        for version, branch in enumerate(_branches(wanted), start=wanted.known.version if wanted.known else 1):
+            found = await self._found(wanted, branch)
+            if found is None or not found.state.is_over:
+                known = {wanted.known.branch} if wanted.known and wanted.known.state.is_over else set()
+                return Target(branch, version, tuple(over), frozenset(each.branch for each in over) - known)
+            over.append(found.model_copy(update={"version": version}))
+        raise RepositoryError(f"the pull requests of {', '.join(each.branch for each in over)} are all over")
+
+    async def ship(self, outcome: Outcome) -> Outcome:
+        """`outcome`, whose work is pushed, with the pull request that holds it: opened, brought up to date, or merged
+        already. Raises LeaseLost where the one of its branch was over before the push; ForgeUnreachable, ForgeRefused.
+        """
+        wanted, work = self._command.pull_request, outcome.work
+        if wanted is None or work is None:
+            return outcome
+        target = await self.target()
+        if target.branch == work.branch:
+            shipped = await self._opened(wanted, work, target)
+        else:
+            shipped = await self._over(work, target)
+        return outcome.model_copy(update={"shipped": shipped})
+
+    async def _opened(self, wanted: PullRequestWanted, work: Work, target: Target) -> Shipped:
+        branch, base = work.branch, self._command.base_branch
+        head = await self._cache.on_remote(f"refs/heads/{branch}") or work.head
+        former = target.over[0] if target.over else None
+        known = {"branch": branch, "base": base, "head": head, "version": target.version}
+        if self._is_left:
+            made = _known(wanted, branch) or PullRequest(branch=branch, base=base, head=head)
+            return Shipped(pull_request=made.model_copy(update=known), former=former)
+        forge = await self._forge()
+        made = await self._patiently(partial(forge.open_or_update, wanted, branch, base))
+        url = forge.compare_url(branch, base) if made.state is PullRequestState.PUSHED else ""
+        return Shipped(pull_request=made.model_copy(update=known), former=former, compare_url=url)
+
+    async def _over(self, work: Work, target: Target) -> Shipped:
+        """The pull request was merged or closed with the work in it, while nobody was there to say that it was open."""
+        for position, each in enumerate(target.over):
+            if each.branch == work.branch and await self._holds(each.head, work.head):
+                return Shipped(pull_request=each, former=target.over[0] if position else None)
+        raise LeaseLost(f"the pull request of {work.branch} was merged or closed before {work.head} was pushed")
+
+    async def _found(self, wanted: PullRequestWanted, branch: str) -> PullRequest | None:
+        known = _known(wanted, branch)
+        if self._is_left:
+            return known
+        forge = await self._forge()
+        if known and known.number:
+            return await self._patiently(partial(forge.read, known))
+        return await self._patiently(partial(forge.find, branch, self._command.base_branch)) or known
+
+    async def _forge(self) -> Forge:
+        return await self._patiently(partial(self._forges.at, self._cache.url))
+
+    async def _holds(self, head: str, commit: str) -> bool:
+        await self._cache.ensure([head, commit])
+        return await self._cache.holds(head, commit)
+
+    async def _patiently(self, call: Callable[[], Awaitable[T]]) -> T:
+        return await patiently(call, self._confirm)
+
+
+def asked(command: SpawnTask, refused: ForgeRefused) -> Outcome:
+    """What a completion waits for that the forge refuses: a person, who gives the right that is missing or decides to
+    do without a pull request. The same refusal after an answer is a new question.
+    """
+    times = len(_answers(command))
+    text = f"{refused}\nThe work is saved. What shall become of the pull request of {command.directive_title!r}?"
+    question = Question(
+        id=question_id(command.task, f"{times} {text}"), task=command.task, text=text[:4096], choices=CHOICES
+    )
+    return Outcome(
+        task=command.task, attempt=command.attempt, status=OutcomeStatus.WAITING, questions=(question,), summary=text
+    )
+
+
+def _is_left(command: SpawnTask) -> bool:
+    """Whether a person has decided to do without a pull request; or nobody could be asked."""
+    return any(answer != AGAIN for answer in _answers(command))
+
+
+def _answers(command: SpawnTask) -> list[str]:
+    return [each.answer for each in command.context.answers if each.choices == CHOICES and each.answer is not None]
+
+
+def _known(wanted: PullRequestWanted, branch: str) -> PullRequest | None:
+    """The one that was made before, if it comes from `branch`."""
+    return wanted.known if wanted.known and wanted.known.branch == branch else None
+
+
+def _branches(wanted: PullRequestWanted) -> tuple[str, ...]:
+    """The known one's own, whatever it would be called today, and those that may take its place."""
+    return (wanted.known.branch, *wanted.branches[1:]) if wanted.known else wanted.branches

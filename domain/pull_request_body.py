@@ -1,0 +1,161 @@
+"""The text of a pull request (SPEC 7.4): what was asked, what was done, what is missing, what it cost, how to go on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import timedelta
+
+from domain.models import State, Step, StepStatus
+from domain.names import short, step_task
+from domain.usage import Usage
+
+BODY_LIMIT = 60_000
+"""Characters; GitHub takes 65,536."""
+GOAL_SHOWN = 8_000
+LINE_SHOWN = 1_000
+REPORT_SHOWN = 600
+REPLY_SHOWN = 1_500
+SECTION_LIMIT = 20_000
+"""Characters of a table or list: three of them and the goal fit."""
+
+_SPECIAL = re.compile(r"([\\`*_{}\[\]()<>|~!+\-=.#])")
+_LINKED = re.compile(r"([@#])(?=\w)")
+_ZERO_WIDTH = "&#8203;"
+"""Keeps a forge from notifying @people and linking #numbers that a goal or a log happens to name."""
+
+
+def body(state: State, ships: Iterable[Step] = ()) -> str:
+    """The pull request's description once it holds `ships`, as markdown of at most 60,000 characters."""
+    arriving = {step.id for step in ships}
+    version = state.pull_request.version if state.pull_request and not state.pull_request.state.is_over else 0
+    held = [step for step in state.ordered_steps() if step.id in arriving or _is_held(step, version)]
+    parts = [
+        _asked(state),
+        _table(state, held),
+        _left_out(state),
+        _cost(state),
+        _how_to_go_on(state),
+        f"<!-- makima:directive:{state.directive.id} -->",
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def reply_text(step: Step) -> str:
+    """What a reviewer is answered once a fix step has dealt with the comment."""
+    summary = escaped(step.summary, REPLY_SHOWN)
+    if step.work and step.work.commits:
+        return f"Done in {step.work.head}." + (f" {summary}" if summary else "")
+    return f"Nothing was changed: {summary or 'no reason was given'}"
+
+
+def escaped(text: str, limit: int = LINE_SHOWN) -> str:
+    """Text of a person or agent as one line that markdown, HTML and tables leave as it is."""
+    line = " ".join(text.split())
+    line = line if len(line) <= limit else line[: limit - 1] + "…"
+    line = _SPECIAL.sub(r"\\\1", line.replace("&", "&amp;"))
+    return _LINKED.sub(rf"\1{_ZERO_WIDTH}", line)
+
+
+def duration(seconds: float) -> str:
+    """`1 h 4 min`, `4 min`, `12 s`."""
+    minutes, rest = divmod(round(timedelta(seconds=seconds).total_seconds()), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min" if minutes else f"{rest} s"
+
+
+def used(usage: Usage) -> str:
+    """Cost and duration, as far as they are known."""
+    parts = [f"${usage.cost_usd:.2f}"] if usage.cost_usd else []
+    parts += [f"{usage.tokens:,} tokens"] if usage.tokens else []
+    return ", ".join([*parts, duration(usage.seconds)]) if usage != Usage() else ""
+
+
+def _is_held(step: Step, version: int) -> bool:
+    return step.status is StepStatus.COMPLETED and step.shipped and step.shipped_in == version
+
+
+def _asked(state: State) -> str:
+    text = state.directive.text
+    quoted = "\n".join(f"> {escaped(line)}" for line in text.goal[:GOAL_SHOWN].splitlines())
+    more = "\n> …" if len(text.goal) > GOAL_SHOWN else ""
+    listed = [
+        _listed("Requirements", text.requirements),
+        _listed("Acceptance criteria", text.acceptance),
+        _listed("Constraints", text.constraints),
+    ]
+    return "\n\n".join(["## What was asked", quoted + more, *(part for part in listed if part)])
+
+
+def _listed(title: str, lines: tuple[str, ...]) -> str:
+    return _fitted([f"**{title}**", "", *(f"- {escaped(line)}" for line in lines)], 4_000) if lines else ""
+
+
+def _table(state: State, held: list[Step]) -> str:
+    if not held:
+        return ""
+    head = ["## Steps", "", "| Step | Status | Branch | Commit | Verified by | Used |", "|---|---|---|---|---|---|"]
+    return _fitted([*head, *(_row(state, step) for step in held)], SECTION_LIMIT)
+
+
+def _row(state: State, step: Step) -> str:
+    work = step.work
+    cells = (
+        escaped(step.name, 200),
+        "nothing to do" if work is None or not work.commits else step.status.value,
+        escaped(work.branch) if work and work.commits else "",
+        work.head[:10] if work and work.commits else "",
+        escaped(", ".join(work.verified), 300) if work else "",
+        escaped(used(_usage(state, step))),
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def _left_out(state: State) -> str:
+    """What failed, was skipped or cancelled, and why; what a later plan took out is nobody's loss."""
+    left = [step for step in state.ordered_steps() if _is_left_out(step)]
+    lines = [f"- **{escaped(step.name, 200)}**: {escaped(_why(state, step), REPORT_SHOWN)}" for step in left]
+    return _fitted(["## Not in here", "", *lines], SECTION_LIMIT) if lines else ""
+
+
+def _is_left_out(step: Step) -> bool:
+    return not step.removed and step.status not in (StepStatus.COMPLETED, StepStatus.MERGED)
+
+
+def _why(state: State, step: Step) -> str:
+    if step.failure:
+        return f"failed ({step.failure.category}): {step.failure.report}"
+    if step.status is StepStatus.BLOCKED:
+        return "blocked by " + ", ".join(state.steps[other].name for other in step.blocked_by)
+    return step.status.value
+
+
+def _cost(state: State) -> str:
+    total = sum((task.usage for task in state.tasks.values()), Usage())
+    return f"## Used so far\n\n{escaped(used(total))}, by all agents of this directive." if total != Usage() else ""
+
+
+def _how_to_go_on(state: State) -> str:
+    name = short(state.directive.id)
+    failed = next((step for step in state.ordered_steps() if step.status is StepStatus.FAILED), None)
+    commands = [f'starter.py goal {name} "another goal"', f"starter.py status {name}"]
+    if failed:
+        commands.insert(0, f"starter.py retry-step {name} {failed.id}")
+    return "## How to go on\n\n```\n" + "\n".join(commands) + "\n```"
+
+
+def _usage(state: State, step: Step) -> Usage:
+    task = state.tasks.get(step_task(step.id))
+    return task.usage if task else Usage()
+
+
+def _fitted(lines: list[str], limit: int) -> str:
+    """The lines as text of at most `limit` characters, with the number of those that didn't fit."""
+    length = 0
+    for number, line in enumerate(lines):
+        length += len(line) + 1
+        if length > limit - 40:
+            return "\n".join([*lines[:number], "", f"… and {len(lines) - number} more"])
+    return "\n".join(lines)

@@ -1,0 +1,36 @@
+"""What a directive remembers of looking after its pull request (SPEC 7.5)."""
+
+from __future__ import annotations
+
+from domain.value import Value
+
+
+class Fix(Value):
+    """What makes a step one of the shepherd's: it mends a pull request (SPEC 7.5), and holds up no other step."""
+
+    starts_at: str
+    """The pull request's head when the trouble was seen; the work builds on it."""
+    merges: tuple[str, ...] = ()
+    """The base branch's head, where the pull request is in conflict with it."""
+    comments: tuple[str, ...] = ()
+    """The findings that are answered once the work is pushed."""
+
+
+class Shepherding(Value):
+    """How far the shepherd of the current pull request is (SPEC 7.5)."""
+
+    draft: bool = False
+    """The newest completion asked for a draft; whoever changes that by hand is not contradicted."""
+    seen: tuple[str, ...] = ()
+    """Ids of findings that something was done about."""
+    held: tuple[str, ...] = ()
+    """Ids of findings that came while fixes were under way, or after the last round: read anew when it goes on."""
+    rounds: int = 0
+    """Batches of fix steps since the pull request last got a step of a plan."""
+    granted: int = 0
+    """Rounds that an operator has allowed beyond the settings' number."""
+    pokes: int = 0
+    """How often an operator wanted it looked at at once."""
+    failing: tuple[str, ...] = ()
+    """The failed checks of its head, by name."""
+    approved: bool = False

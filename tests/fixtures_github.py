@@ -1,0 +1,123 @@
+"""A repository at the fake forge, and the daemon's GitHub adapter for it."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from daemon.forges.api import Patience
+from daemon.forges.port import Forge
+from daemon.forges.registry import Forges
+from daemon.forges.settings import ForgeSettings
+from domain.models import PullRequest
+from domain.pull_requests import PullRequestWanted
+from domain.repository_url import parse_repository_url
+from tests.forge import ForgeRepository, ForgeUnderTest, forge_under_test
+
+QUICK = Patience(at_most=3, first=0.05, longest=0.3, answer=1.5, mergeable=0.05)
+TOKEN_VARIABLE = "FORGE_TOKEN"
+_NUMBERS = count(1)
+
+
+@dataclass
+class Site:
+    """A repository with `main` and a branch `work` that is one commit ahead of it."""
+
+    forge: ForgeUnderTest
+    repository: ForgeRepository
+    forges: Forges
+    github: Forge
+    learned: list[str] = field(repr=False)
+    """What the adapter has told a masker."""
+
+    @property
+    def name(self) -> str:
+        return self.repository.full_name
+
+    async def another(self, **settings: object) -> tuple[Forges, Forge]:
+        """A further adapter, with other settings; to be closed."""
+        return await open_adapter(self.forge, self.repository, self.learned, **settings)
+
+    def commit(self, branch: str, files: dict[str, str], *, parent: str = "") -> str:
+        """Put a commit onto `branch`, which begins at `parent`."""
+        parent = parent or self._git("rev-parse", f"refs/heads/{branch}")
+        entries = dict(line.split("\t")[::-1] for line in self._git("ls-tree", parent).splitlines())
+        for name, text in files.items():
+            entries[name] = f"100644 blob {self._git('hash-object', '-w', '--stdin', stdin=text)}"
+        tree = self._git("mktree", stdin="".join(f"{entry}\t{name}\n" for name, entry in entries.items()))
+        made = self._git("commit-tree", tree, "-p", parent, "-m", "change")
+        self._git("update-ref", f"refs/heads/{branch}", made)
+        return made
+
+    async def opened(self, **fields: object) -> PullRequest:
+        return await self.github.open_or_update(wanted(**fields), "work", "main")
+
+    async def merge(self, number: int, method: str = "squash") -> None:
+        async with self.forge.rest() as client:
+            answer = await client.put(f"/repos/{self.name}/pulls/{number}/merge", json={"merge_method": method})
+            assert answer.is_success, answer.text
+
+    async def asked(self, method: str = ".*", path: str = "") -> int:
+        """How many requests of this repository were received."""
+        return len(await self.forge.requests(method=method, path=f"{self.name}.*{path}"))
+
+    def _git(self, *args: str, stdin: str = "") -> str:
+        return run_git(self.repository.path, *args, stdin=stdin)
+
+
+def wanted(**fields: object) -> PullRequestWanted:
+    return PullRequestWanted.model_validate(
+        {"title": "Add login", "body": "Users can log in.", "branches": ("work", "work-v2"), **fields}
+    )
+
+
+def run_git(folder: Path, *args: str, stdin: str = "") -> str:
+    identity = ("-c", "user.name=Ann", "-c", "user.email=ann@example.com", "-c", "init.defaultBranch=main")
+    argv = ["git", *identity, *args]
+    done = subprocess.run(argv, cwd=folder, input=stdin, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{args}: {done.stderr}"
+    return done.stdout.strip()
+
+
+async def open_adapter(
+    forge: ForgeUnderTest, repository: ForgeRepository, learned: list[str], **settings: object
+) -> tuple[Forges, Forge]:
+    given = ForgeSettings.model_validate({"token_env": TOKEN_VARIABLE, **settings})
+    host = forge.url.removeprefix("http://")
+    forges = Forges({host: given}, {TOKEN_VARIABLE: forge.token}, learned.append, QUICK)
+    return forges, await forges.at(parse_repository_url(repository.clone_url, allow_local=False))
+
+
+@pytest_asyncio.fixture(scope="session")
+async def fake_forge(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ForgeUnderTest]:
+    async with forge_under_test(tmp_path_factory.mktemp("forge")) as forge:
+        yield forge
+
+
+@pytest.fixture(scope="session")
+def seed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What every repository begins with."""
+    folder = tmp_path_factory.mktemp("seed")
+    run_git(folder, "init", "--quiet", "--bare")
+    tree = run_git(folder, "mktree", stdin=f"100644 blob {run_git(folder, 'hash-object', '-w', '--stdin')}\tREADME\n")
+    first = run_git(folder, "commit-tree", tree, "-m", "first")
+    run_git(folder, "update-ref", "refs/heads/main", first)
+    return folder
+
+
+@pytest_asyncio.fixture
+async def site(fake_forge: ForgeUnderTest, seed: Path) -> AsyncIterator[Site]:
+    repository = await fake_forge.make_repository("acme", f"shop{next(_NUMBERS)}", source=seed)
+    learned: list[str] = []
+    forges, github = await open_adapter(fake_forge, repository, learned)
+    made = Site(fake_forge, repository, forges, github, learned)
+    made.commit("work", {"app.py": "print(1)\n"}, parent="main")
+    yield made
+    await fake_forge.clear_failures()
+    await forges.close()

@@ -1,0 +1,77 @@
+"""Completions of one directive on one daemon, with a forge that remembers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from domain.models import PullRequest, TaskKind
+from domain.pull_requests import PullRequestWanted
+from domain.spawn_task import ContinueFrom, Outcome
+from tests.integration.deliveries import OneDaemon
+from tests.integration.forge_in_memory import ForgeInMemory
+
+GitCommand = Callable[..., str]
+BRANCH = "makima/directive-a-house"
+NEXT = f"{BRANCH}-v2"
+THIRD = f"{BRANCH}-v3"
+
+
+def head(name: str, commit: str) -> ContinueFrom:
+    """A finished step's work."""
+    return ContinueFrom(task=uuid4(), name=name, branch=f"makima/step-{commit[:8]}", commit=commit)
+
+
+class Completions:
+    """What core would send, as far as the pull request goes."""
+
+    def __init__(self, daemon: OneDaemon, forge: ForgeInMemory, origin: Path, git: GitCommand) -> None:
+        self.daemon = daemon
+        self.forge = forge
+        self.known: PullRequest | None = None
+        """As the directive's state has it."""
+        self.bridges: tuple[str, ...] = ()
+        self.outcome: Outcome
+        self._last: dict[str, Any] = {}
+        self._origin = origin
+        self._git = git
+
+    async def does(self, script: str, steps: Sequence[ContinueFrom], **fields: Any) -> Outcome:
+        """A completion of a task of its own; what it ships is known to the next one."""
+        wanted = PullRequestWanted(title="A house", body="It stands.", known=self.known, branches=self._branches())
+        given = {"task": uuid4(), "merge": tuple(steps), "pull_request": wanted, "bridges": self.bridges}
+        self._last = {**given, **fields}
+        return await self.delivered(script)
+
+    async def again(self, script: str, steps: Sequence[ContinueFrom], **fields: Any) -> Outcome:
+        """The next round's completion."""
+        return await self.does(script, steps, **fields)
+
+    async def delivered(self, script: str, **fields: Any) -> Outcome:
+        """Another delivery of the last task's attempt."""
+        name = {"name": "PR: A house", "base_commit": ""}
+        self.outcome = await self.daemon.does(script, TaskKind.COMPLETION, **{**name, **self._last, **fields})
+        if self.outcome.shipped:
+            self.known = self.outcome.shipped.pull_request
+        return self.outcome
+
+    def branches(self) -> list[str]:
+        return self._git(self._origin, "for-each-ref", "--format=%(refname:lstrip=2)", "refs/heads").split()
+
+    def files(self, branch: str) -> set[str]:
+        return set(self._git(self._origin, "ls-tree", "-r", "--name-only", branch).splitlines())
+
+    def news(self, branch: str = BRANCH) -> set[str]:
+        """The files that the pull request shows."""
+        return set(self._git(self._origin, "diff", "--name-only", f"main...{branch}").splitlines())
+
+    @staticmethod
+    def match(pattern: str, text: str) -> None:
+        assert re.search(pattern, text), text
+
+    def _branches(self) -> tuple[str, ...]:
+        every = (BRANCH, NEXT, THIRD, f"{BRANCH}-v4")
+        return every[self.known.version - 1 :] if self.known else every

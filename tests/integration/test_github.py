@@ -1,0 +1,146 @@
+"""The life of a pull request at GitHub's API (SPEC 7.3, 7.4), against the fake forge."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from domain.models import PullRequestState
+from domain.pull_requests import Reply
+from tests.fixtures_github import Site, wanted
+
+pytestmark = pytest.mark.rule("7.4")
+
+
+async def test_a_pull_request_is_opened_once(site: Site) -> None:
+    made = await site.opened()
+    assert (made.branch, made.base, made.state, made.version) == ("work", "main", PullRequestState.OPEN, 1)
+    assert made.url == f"{site.forge.url}/{site.name}/pull/{made.number}"
+    assert await site.opened() == made
+    assert await site.asked("POST", "/pulls$") == 1
+    assert await site.asked("PATCH") == 0, "nothing differed"
+
+
+@pytest.mark.rule("7.3")
+async def test_one_that_a_person_has_opened_is_adopted(site: Site) -> None:
+    async with site.forge.rest() as client:
+        body = {"title": "mine", "head": "work", "base": "main"}
+        by_hand = (await client.post(f"/repos/{site.name}/pulls", json=body)).json()
+    found = await site.github.find("work", "main")
+    assert found is not None
+    assert found.number == by_hand["number"]
+    assert (await site.opened()).number == by_hand["number"]
+    assert await site.asked("POST", "/pulls$") == 1, "the person's"
+
+
+@pytest.mark.rule("7.3")
+async def test_whoever_opens_at_the_same_time_gets_the_same_one(site: Site) -> None:
+    made = await asyncio.gather(*(site.opened() for _ in range(6)))
+    assert len({each.number for each in made}) == 1
+
+
+async def test_title_and_body_are_brought_up_to_date(site: Site) -> None:
+    made = await site.opened()
+    await site.opened(title="Add login\nand logout", body="More.\r\n")
+    async with site.forge.rest() as client:
+        now = (await client.get(f"/repos/{site.name}/pulls/{made.number}")).json()
+    assert (now["title"], now["body"].strip()) == ("Add login and logout", "More.")
+    before = await site.asked("PATCH")
+    await site.opened(title="Add login and logout", body="More.\n")
+    assert await site.asked("PATCH") == before
+
+
+async def test_a_draft_becomes_ready_and_a_draft_again(site: Site) -> None:
+    assert (await site.opened(draft=True)).state is PullRequestState.DRAFT
+    assert (await site.opened(draft=False)).state is PullRequestState.OPEN
+    again = await site.opened(draft=True)
+    assert again.state is PullRequestState.DRAFT
+    assert await site.github.read(again) == again
+
+
+@pytest.mark.rule("7.3")
+async def test_the_state_and_a_persons_commits_are_read(site: Site) -> None:
+    made = await site.opened()
+    pushed = site.commit("work", {"more.py": "2\n"})
+    assert (await site.github.read(made)).head == pushed
+    await site.merge(made.number)
+    merged = await site.github.read(made)
+    assert merged.state is PullRequestState.MERGED
+    assert await site.github.find("work", "main") == merged
+
+
+@pytest.mark.rule("7.3")
+async def test_after_a_merged_one_the_next_branch_gets_a_pull_request_of_its_own(site: Site) -> None:
+    first = await site.opened()
+    await site.merge(first.number)
+    site.commit("work-v2", {"more.py": "2\n"}, parent="main")
+    second = await site.github.open_or_update(wanted(known=first), "work-v2", "main")
+    assert (second.branch, second.version, second.state) == ("work-v2", 2, PullRequestState.OPEN)
+    assert second.number != first.number
+
+
+@pytest.mark.rule("7.3")
+async def test_of_several_an_open_one_is_found_and_else_the_newest(site: Site) -> None:
+    first = await site.opened()
+    await _set_state(site, first.number, "closed")
+    second = await site.opened()
+    assert second.number > first.number
+    await _set_state(site, second.number, "closed")
+    found = await site.github.find("work", "main")
+    assert found is not None
+    assert (found.number, found.state) == (second.number, PullRequestState.CLOSED)
+    await _set_state(site, first.number, "open")
+    found = await site.github.find("work", "main")
+    assert found is not None
+    assert found.number == first.number
+
+
+async def test_nothing_is_found_for_another_branch_or_base(site: Site) -> None:
+    await site.opened()
+    assert await site.github.find("work", "develop") is None
+    assert await site.github.find("wor", "main") is None
+
+
+@pytest.mark.rule("7.5")
+async def test_each_comment_is_answered_once_where_it_was_made(site: Site) -> None:
+    made = await site.opened()
+    remark = await site.forge.remark(site.name, made.number, user="ann", path="app.py", line=1, body="Rename it.")
+    review = await site.forge.review(site.name, made.number, user="ann", state="CHANGES_REQUESTED", body="No.")
+    talk = await site.forge.comment(site.name, made.number, user="ann", body="Why?")
+    ids = (f"comment:{remark['id']}", f"review:{review['id']}", f"talk:{talk['id']}")
+    replies = tuple(Reply(comment=each, text=f"Done, {each}.") for each in ids)
+    await site.opened(replies=replies)
+    for reply in replies:
+        await site.github.reply(made, reply)
+    at_lines, below = (
+        await _bodies(site, f"pulls/{made.number}/comments"),
+        await _bodies(site, f"issues/{made.number}/comments"),
+    )
+    assert [each for each in at_lines if "Done" in each] == [f"Done, {ids[0]}.\n\n<!-- makima:reply:{ids[0]} -->"]
+    assert [each.count("Done") for each in below] == [0, 1, 1]
+    assert review["html_url"] in below[1], "a reader sees what is answered"
+
+
+@pytest.mark.rule("7.5")
+async def test_an_answer_within_a_thread_goes_to_its_beginning_and_a_deleted_comment_gets_none(site: Site) -> None:
+    made = await site.opened()
+    first = await site.forge.remark(site.name, made.number, user="ann", path="app.py", line=1, body="Rename it.")
+    async with site.forge.rest() as client:
+        path = f"/repos/{site.name}/pulls/{made.number}/comments/{first['id']}/replies"
+        second = (await client.post(path, json={"body": "To what?"})).json()
+    await site.github.reply(made, Reply(comment=f"comment:{second['id']}", text="Done."))
+    await site.github.reply(made, Reply(comment="comment:999999999", text="Done."))
+    assert len(await _bodies(site, f"pulls/{made.number}/comments")) == 3
+    assert await site.asked("POST", f"comments/{first['id']}/replies") == 2, "the person's and ours"
+
+
+async def _bodies(site: Site, path: str) -> list[str]:
+    async with site.forge.rest() as client:
+        return [each["body"] for each in (await client.get(f"/repos/{site.name}/{path}")).json()]
+
+
+async def _set_state(site: Site, number: int, state: str) -> None:
+    async with site.forge.rest() as client:
+        answer = await client.patch(f"/repos/{site.name}/pulls/{number}", json={"state": state})
+        assert answer.is_success, answer.text

@@ -1,0 +1,191 @@
+"""Where GitHub's answers lead elsewhere, and where what answers is no GitHub (SPEC 7.4); a tiny server plays it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from daemon.forges.port import Forge
+from daemon.forges.registry import Forges
+from daemon.forges.settings import ForgeSettings
+from domain.errors import ForgeRefused
+from domain.models import PullRequest
+from domain.repository_url import parse_repository_url
+from tests.fixtures_github import QUICK, wanted
+
+pytestmark = pytest.mark.rule("7.4")
+
+Answerer = Callable[[Request], Response]
+KNOWN = PullRequest(branch="work", head="1" * 40, base="main", number=1)
+TOKEN = "the-token-of-this-daemon"
+
+
+class Server:
+    """Answers each request as it is told, and keeps what was asked with which credentials."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, Answerer] = {}
+        self.asked: list[tuple[str, str, str]] = []
+        self.url = ""
+
+    async def answer(self, request: Request) -> Response:
+        path = request.url.path
+        self.asked.append((request.method, path, request.headers.get("authorization", "")))
+        chosen = self.answers.get(path)
+        return chosen(request) if chosen else JSONResponse({"message": "Not Found"}, 404)
+
+
+@asynccontextmanager
+async def serving() -> AsyncIterator[Server]:
+    server = Server()
+    app = Starlette(routes=[Route("/{path:path}", server.answer, methods=["GET", "POST", "PATCH"])])
+    config = uvicorn.Config(app, log_level="error", lifespan="off", timeout_graceful_shutdown=1)
+    running = uvicorn.Server(config)
+    sockets = [socket.create_server(("127.0.0.1", 0))]
+    server.url = f"http://127.0.0.1:{sockets[0].getsockname()[1]}"
+    task = asyncio.create_task(running.serve(sockets=sockets))
+    try:
+        yield server
+    finally:
+        running.should_exit = True
+        await task
+
+
+@asynccontextmanager
+async def github_at(server: Server) -> AsyncIterator[Forge]:
+    host = server.url.removeprefix("http://")
+    forges = Forges({host: ForgeSettings(token_env="T", api=server.url)}, {"T": TOKEN}, patience=QUICK)
+    yield await forges.at(parse_repository_url(f"{server.url}/team/shop.git", allow_local=False))
+    await forges.close()
+
+
+def pull(server: Server, **fields: object) -> dict[str, object]:
+    side = {"sha": "1" * 40, "repo": {"full_name": "new/shop"}}
+    return {
+        "number": 1,
+        "node_id": "x",
+        "html_url": f"{server.url}/new/shop/pull/1",
+        "state": "open",
+        "title": "Add login",
+        "body": "Users can log in.",
+        "head": {"ref": "work", **side},
+        "base": {"ref": "main", **side},
+        "mergeable": True,
+        **fields,
+    }
+
+
+async def test_a_renamed_repository_is_followed_and_posted_to_by_its_new_name() -> None:
+    async with serving() as server, github_at(server) as github:
+        server.answers = {
+            "/repos/team/shop": lambda _: RedirectResponse(f"{server.url}/repositories/7", 301),
+            "/repositories/7": lambda _: JSONResponse({"full_name": "new/shop"}),
+            "/repos/new/shop/pulls": lambda asked: (
+                JSONResponse(pull(server), 201) if asked.method == "POST" else JSONResponse([])
+            ),
+        }
+        assert (await github.open_or_update(wanted(), "work", "main")).number == 1
+        assert ("POST", "/repos/new/shop/pulls", f"Bearer {TOKEN}") in server.asked
+
+
+async def test_one_renamed_while_we_know_it_is_posted_to_where_it_is_now() -> None:
+    async with serving() as server, github_at(server) as github:
+        server.answers = {
+            "/repos/team/shop": lambda _: JSONResponse({"full_name": "team/shop"}),
+            "/repos/team/shop/pulls": lambda asked: (
+                RedirectResponse("/repos/new/shop/pulls", 307) if asked.method == "POST" else JSONResponse([])
+            ),
+            "/repos/new/shop/pulls": lambda _: JSONResponse(pull(server), 201),
+        }
+        assert (await github.open_or_update(wanted(), "work", "main")).number == 1
+        assert server.asked[-1][:2] == ("POST", "/repos/new/shop/pulls")
+
+
+async def test_a_way_to_another_host_is_not_gone_and_the_token_stays_here() -> None:
+    async with serving() as server, serving() as stranger, github_at(server) as github:
+        server.answers = {"/repos/team/shop": lambda _: RedirectResponse(f"{stranger.url}/x", 302)}
+        with pytest.raises(ForgeRefused, match="sends us elsewhere: check api"):
+            await github.read(KNOWN)
+        assert stranger.asked == []
+
+
+@pytest.mark.rule("7.5")
+async def test_a_log_at_another_host_is_read_without_the_token(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    check = {"id": 5, "name": "test", "status": "completed", "conclusion": "failure", "app": {"slug": "github-actions"}}
+    async with serving() as server, serving() as store, github_at(server) as github:
+        repository = "/repos/new/shop"
+        server.answers = {
+            "/repos/team/shop": lambda _: JSONResponse({"full_name": "new/shop"}),
+            f"{repository}/pulls/1": lambda _: JSONResponse(pull(server)),
+            f"{repository}/git/ref/heads/main": lambda _: JSONResponse({"object": {"sha": "2" * 40}}),
+            f"{repository}/commits/{'1' * 40}/check-runs": lambda _: JSONResponse({"check_runs": [check]}),
+            f"{repository}/commits/{'1' * 40}/status": lambda _: JSONResponse({"statuses": []}),
+            f"{repository}/actions/jobs/5": lambda _: JSONResponse({"steps": []}),
+            f"{repository}/actions/jobs/5/logs": lambda _: RedirectResponse(f"{store.url}/log?sig=secret", 302),
+            **{f"{repository}/{kind}/1/comments": lambda _: JSONResponse([]) for kind in ("pulls", "issues")},
+            f"{repository}/pulls/1/reviews": lambda _: JSONResponse([]),
+            "/user": lambda _: JSONResponse({"message": "Resource not accessible by integration"}, 403),
+        }
+        store.answers = {"/log": lambda _: PlainTextResponse("start\n" + "x" * 100_000 + "\n##[error]broken\n")}
+        (found,) = (await github.look(KNOWN, {})).findings
+        assert found.text.endswith("##[error]broken")
+        assert len(found.text) <= 16 * 1024
+        assert store.asked == [("GET", "/log", "")]
+        assert "sig=" not in caplog.text, "who reads a signed address can read what it signs"
+
+
+@pytest.mark.rule("7.5")
+async def test_a_token_that_may_not_see_checks_sees_those_of_actions() -> None:
+    over = {"status": "completed", "conclusion": "failure"}
+    runs = [{"id": 3, **over}, {"id": 4, "status": "completed", "conclusion": "success"}]
+    async with serving() as server, github_at(server) as github:
+        repository = "/repos/new/shop"
+        answers = {
+            "/repos/team/shop": {"full_name": "new/shop"},
+            f"{repository}/pulls/1": pull(server),
+            f"{repository}/git/ref/heads/main": {"object": {"sha": "2" * 40}},
+            f"{repository}/commits/{'1' * 40}/status": {"statuses": []},
+            f"{repository}/actions/runs": {"workflow_runs": runs},
+            f"{repository}/actions/runs/3/jobs": {"jobs": [{"id": 5, "name": "test", **over}]},
+            f"{repository}/actions/jobs/5": {"steps": [{"name": "Run tests", "conclusion": "failure"}]},
+            **{f"{repository}/{kind}/1/comments": [] for kind in ("pulls", "issues")},
+            f"{repository}/pulls/1/reviews": [],
+            "/user": {"login": "makima"},
+        }
+        server.answers = {path: _answering(content) for path, content in answers.items()}
+        server.answers[f"{repository}/commits/{'1' * 40}/check-runs"] = lambda _: JSONResponse({}, 403)
+        (found,) = (await github.look(KNOWN, {})).findings
+        assert (found.id, found.title) == ("check:5", "test: Run tests")
+
+
+def _answering(content: object) -> Answerer:
+    return lambda _: JSONResponse(content)
+
+
+async def test_what_is_no_github_is_refused_with_the_setting_to_check() -> None:
+    async with serving() as server, github_at(server) as github:
+        server.answers = {"/repos/team/shop": lambda _: HTMLResponse("<h1>Welcome</h1>")}
+        with pytest.raises(ForgeRefused, match=r"does not answer as GitHub does .*: check api in \[forges\."):
+            await github.read(KNOWN)
+
+
+async def test_a_filter_that_the_forge_leaves_out_finds_nobody_elses_pull_request() -> None:
+    async with serving() as server, github_at(server) as github:
+        fork = pull(server)["head"] | {"repo": {"full_name": "stranger/shop"}}  # type: ignore[operator]
+        other = pull(server)["head"] | {"ref": "other"}  # type: ignore[operator]
+        server.answers = {
+            "/repos/team/shop": lambda _: JSONResponse({"full_name": "new/shop"}),
+            "/repos/new/shop/pulls": lambda _: JSONResponse([pull(server, head=fork), pull(server, head=other)]),
+        }
+        assert await github.find("work", "main") is None

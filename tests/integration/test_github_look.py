@@ -1,0 +1,150 @@
+"""What the shepherd sees of a pull request (SPEC 7.5), against the fake forge."""
+
+from __future__ import annotations
+
+import pytest
+
+from domain.models import PullRequest, PullRequestState
+from domain.pull_requests import Finding, FindingKind, Reply, Sighting
+from tests.fixtures_github import Site
+
+pytestmark = pytest.mark.rule("7.5")
+
+LOG = """2026-01-05T10:00:00.1234567Z ##[group]Run pytest
+2026-01-05T10:00:01.1234567Z 1 failed, 3 passed
+2026-01-05T10:00:01.2234567Z ##[error]Process completed with exit code 1.
+2026-01-05T10:00:02.1234567Z Post job cleanup.
+"""
+
+
+async def look(site: Site, known: PullRequest, marks: dict[str, str] | None = None) -> Sighting:
+    return await site.github.look(known, {} if marks is None else marks)
+
+
+async def findings(site: Site, known: PullRequest) -> dict[str, Finding]:
+    return {each.id: each for each in (await look(site, known)).findings}
+
+
+async def test_a_failed_check_is_told_with_its_step_the_end_of_its_log_and_its_address(site: Site) -> None:
+    made = await site.opened()
+    steps = [{"name": "Set up", "conclusion": "success"}, {"name": "Run pytest", "conclusion": "failure"}]
+    check = await site.forge.set_check(site.name, ref="work", name="test", conclusion="failure", log=LOG, steps=steps)
+    (found,) = (await look(site, made)).findings
+    assert (found.id, found.kind, found.title) == (f"check:{check['id']}", FindingKind.CHECK, "test: Run pytest")
+    assert found.text == "##[group]Run pytest\n1 failed, 3 passed\n##[error]Process completed with exit code 1."
+    assert found.url == check["html_url"]
+
+
+async def test_only_failures_that_are_over_count_and_only_those_of_the_newest_commit(site: Site) -> None:
+    made = await site.opened()
+    await site.forge.set_check(site.name, ref="work", name="test", conclusion="failure", log=LOG)
+    site.commit("work", {"more.py": "2\n"})
+    await site.forge.set_check(site.name, ref="work", name="lint", status="in_progress")
+    for conclusion in ("success", "neutral", "cancelled", "skipped", "action_required"):
+        await site.forge.set_check(site.name, ref="work", name=conclusion, conclusion=conclusion)
+    await site.forge.set_status(site.name, ref="work", context="ci/slow", state="pending")
+    assert (await look(site, made)).findings == ()
+
+
+async def test_a_failed_status_and_a_check_without_a_log_are_told_in_their_own_words(site: Site) -> None:
+    made = await site.opened()
+    await site.forge.set_check(
+        site.name, ref="work", name="scan", conclusion="timed_out", title="2 problems", summary="In app.py.", text="x=1"
+    )
+    await site.forge.set_status(
+        site.name, ref="work", context="ci/old", state="error", description="broken", target_url="http://ci/1"
+    )
+    check, status = (await look(site, made)).findings
+    assert (check.title, check.text) == ("scan: timed_out", "2 problems\n\nIn app.py.\n\nx=1")
+    assert (status.kind, status.title, status.text, status.url) == (
+        FindingKind.CHECK,
+        "ci/old: error",
+        "broken",
+        "http://ci/1",
+    )
+
+
+async def test_what_people_say_is_told_and_nothing_else(site: Site) -> None:
+    made = await site.opened()
+    number = made.number
+    remark = await site.forge.remark(site.name, number, user="ann", path="app.py", line=1, body="Rename it.")
+    review = await site.forge.review(site.name, number, user="ann", state="CHANGES_REQUESTED", body="Not yet.")
+    talk = await site.forge.comment(site.name, number, user="ben", body="Why?")
+    await site.forge.review(site.name, number, user="ben", state="APPROVED", body="Fine.")
+    await site.forge.comment(site.name, number, user="ci[bot]", body="Coverage 90 %")
+    await site.forge.comment(site.name, number, user="makima", body="Mine, by hand.")
+    await site.github.reply(made, Reply(comment=f"comment:{remark['id']}", text="Done."))
+    found = await findings(site, made)
+    assert {key: (each.title, each.text) for key, each in found.items()} == {
+        f"comment:{remark['id']}": ("ann on app.py:1", "Rename it."),
+        f"review:{review['id']}": ("ann asks for changes", "Not yet."),
+        f"talk:{talk['id']}": ("ben has commented", "Why?"),
+    }
+    assert found[f"talk:{talk['id']}"].url == talk["html_url"]
+
+
+async def test_ones_own_comments_count_where_the_settings_say_so_but_never_what_we_have_posted(site: Site) -> None:
+    forges, github = await site.another(heed_own_comments=True)
+    made = await site.opened()
+    mine = await site.forge.comment(site.name, made.number, user="makima", body="Rename it.")
+    await github.reply(made, Reply(comment=f"talk:{mine['id']}", text="Done."))
+    seen = await github.look(made, {})
+    assert [each.id for each in seen.findings] == [f"talk:{mine['id']}"]
+    await forges.close()
+
+
+async def test_it_is_approved_while_the_last_word_of_everyone_is_yes(site: Site) -> None:
+    made = await site.opened()
+    assert not (await look(site, made)).approved
+    for user, state, approved in (
+        ("ann", "APPROVED", True),
+        ("ben", "CHANGES_REQUESTED", False),
+        ("ben", "COMMENTED", False),
+        ("ben", "APPROVED", True),
+    ):
+        await site.forge.review(site.name, made.number, user=user, state=state, body="so")
+        assert (await look(site, made)).approved is approved
+
+
+async def test_a_conflict_with_the_base_is_found_once_the_forge_has_worked_it_out(site: Site) -> None:
+    await site.forge.change_repository(site.name, slow_mergeability=True)
+    made = await site.opened()
+    assert (await look(site, made)).findings == ()
+    moved = site.commit("main", {"app.py": "print(2)\n"})
+    seen = await look(site, made)
+    (found,) = seen.findings
+    assert (found.id, found.kind) == (f"conflict:{made.head}:{moved}", FindingKind.CONFLICT)
+    assert seen.base_head == moved
+
+
+async def test_a_second_look_costs_nothing_and_tells_the_same(site: Site) -> None:
+    made = await site.opened()
+    await site.forge.set_check(site.name, ref="work", name="test", conclusion="failure", log=LOG)
+    await site.forge.remark(site.name, made.number, user="ann", path="app.py", line=1, body="Rename it.")
+    marks: dict[str, str] = {}
+    first = await look(site, made, marks)
+    await site.forge.forget_requests()
+    assert await look(site, made, marks) == first
+    statuses = [each.status for each in await site.forge.requests(path=site.name)]
+    assert set(statuses) == {304}
+    assert len(statuses) == 7
+    await site.forge.comment(site.name, made.number, user="ann", body="And this.")
+    assert len((await look(site, made, marks)).findings) == len(first.findings) + 1
+
+
+async def test_more_comments_than_fit_a_page_are_all_seen(site: Site) -> None:
+    made = await site.opened()
+    remarks = [{"path": "app.py", "line": 1, "body": f"Remark {number}"} for number in range(205)]
+    await site.forge.review(site.name, made.number, user="ann", state="COMMENTED", comments=remarks)
+    marks: dict[str, str] = {}
+    assert len((await look(site, made, marks)).findings) == 205
+    assert len((await look(site, made, marks)).findings) == 205
+
+
+async def test_nothing_is_asked_for_about_one_that_is_over(site: Site) -> None:
+    made = await site.opened()
+    await site.forge.comment(site.name, made.number, user="ann", body="Why?")
+    await site.merge(made.number, "rebase")
+    seen = await look(site, made)
+    assert (seen.pull_request.state, seen.findings) == (PullRequestState.MERGED, ())
+    assert seen.base_head not in ("", made.head)

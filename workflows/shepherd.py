@@ -1,0 +1,100 @@
+"""Keeps the watch on a directive's pull request, and tidies up after it (SPEC 7.5): beside the tasks, never one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, is_cancelled_exception
+
+with workflow.unsafe.imports_passed_through():
+    from activities.pull_requests import PullRequestActivities
+    from domain import merging, shepherd
+    from domain.change import Change, Draft
+    from domain.models import State
+    from domain.pull_requests import Sighting, Tidied, Tidying, Watch
+    from workflows.options import tidy_activity, watch_activity
+
+
+class Shepherded(Protocol):
+    """What is looked after: a run of a directive."""
+
+    state: State
+
+    def take(self, change: Change) -> None:
+        """Make the change's state the directive's."""
+        ...
+
+
+class Shepherd:
+    """At most one watch and one tidying are under way; each is called off as soon as it is no longer wanted."""
+
+    def __init__(self) -> None:
+        self._watched: tuple[Watch, int] | None = None
+        self._watching: asyncio.Task[None] | None = None
+        self._tidying: asyncio.Task[None] | None = None
+        self._started = 0
+
+    def follow(self, directive: Shepherded) -> None:
+        """Let what is under way be what the state wants."""
+        watch = shepherd.wanted_watch(directive.state)
+        wanted = (watch, directive.state.shepherding.pokes) if watch else None
+        if wanted != self._watched:
+            _cancel(self._watching)
+            self._watched = wanted
+            self._watching = self._start(self._watch, directive, watch) if watch else None
+        tidying = merging.wanted_tidying(directive.state)
+        if tidying and self._tidying is None:
+            self._tidying = self._start(self._tidy, directive, tidying)
+
+    def stop(self) -> None:
+        """Before the run ends: the next one starts again what is wanted."""
+        _cancel(self._watching)
+        _cancel(self._tidying)
+        self._watched, self._watching, self._tidying = None, None, None
+
+    def _start(self, work: Callable[..., Coroutine[Any, Any, None]], *given: object) -> asyncio.Task[None]:
+        """`work` gets a number of its own at the end: one that was called off may still be known to the server."""
+        self._started += 1
+        return asyncio.create_task(work(*given, self._started))
+
+    async def _watch(self, directive: Shepherded, watch: Watch, number: int) -> None:
+        try:
+            sighting: Sighting = await workflow.execute_activity_method(
+                PullRequestActivities.watch_pull_request, watch, **watch_activity(watch, number)
+            )
+        except (ActivityError, asyncio.CancelledError) as error:
+            if not is_cancelled_exception(error):
+                directive.take(_noted(directive.state, "pull request not watched", str(error.__cause__ or error)))
+            return
+        self._watched = None  # also where the same is wanted again: this watch is over
+        directive.take(shepherd.fold_sighting(directive.state, sighting, workflow.now()))
+
+    async def _tidy(self, directive: Shepherded, tidying: Tidying, number: int) -> None:
+        tidied: Tidied | None = None
+        why = ""
+        try:
+            tidied = await workflow.execute_activity_method(
+                PullRequestActivities.tidy_pull_request, tidying, **tidy_activity(tidying, number)
+            )
+        except (ActivityError, asyncio.CancelledError) as error:
+            if is_cancelled_exception(error):
+                return
+            why = str(error.__cause__ or error)
+        self._tidying = None
+        draft = Draft(directive.state, workflow.now())
+        merging.fold_tidied(draft, tidying, tidied, why)
+        directive.take(draft.change())
+
+
+def _noted(state: State, what: str, why: str) -> Change:
+    draft = Draft(state, workflow.now())
+    draft.event(what, why[:500])
+    return draft.change()
+
+
+def _cancel(task: asyncio.Task[None] | None) -> None:
+    if task:
+        task.cancel()
