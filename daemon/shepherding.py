@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 
-from daemon.forges.registry import Forges
+from daemon.forges.port import ForgesByUrl
 from daemon.repositories import Repositories
 from daemon.tidying import tidy
 from domain.errors import ForgeRefused, Refused
@@ -19,7 +19,7 @@ KEPT_MARKS = 100
 class PullRequestShepherd:
     """The daemon behind the port `activities.ports.Shepherd`."""
 
-    def __init__(self, owner: str, repositories: Repositories, forges: Forges) -> None:
+    def __init__(self, owner: str, repositories: Repositories, forges: ForgesByUrl) -> None:
         self._owner = owner
         self._repositories = repositories
         self._forges = forges

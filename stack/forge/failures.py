@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from enum import StrEnum
@@ -107,7 +108,7 @@ def _headers(order: FailureOrder) -> dict[str, str]:
         case FailureKind.FORBIDDEN:
             return {"X-Accepted-OAuth-Scopes": order.scope, "X-OAuth-Scopes": ""}
         case FailureKind.RATE_LIMIT:
-            reset = str(int(time.time()) + order.seconds)
+            reset = str(math.ceil(time.time()) + order.seconds)  # whole seconds, and never sooner than ordered
             return {"X-RateLimit-Limit": "5000", "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": reset}
         case FailureKind.SECONDARY_RATE_LIMIT | FailureKind.TOO_MANY_REQUESTS:
             return {"Retry-After": str(order.seconds)}
