@@ -29,9 +29,11 @@ class DaemonActivities:
         try:
             outcome = await self._daemon.spawn(command, delivery)
         except CannotServe as refusal:
+            until = (refusal.until.isoformat(),) if refusal.until else ()
             raise ApplicationError(
                 str(refusal),
                 self._name,
+                *until,
                 type=CANNOT_SERVE,
                 non_retryable=True,
                 category=ApplicationErrorCategory.BENIGN,

@@ -78,6 +78,8 @@ class StartOptions:
     ] = False
     max_parallel: Annotated[int, typer.Option(help="How many steps may be in flight.")] = 8
     max_attempts: Annotated[int, typer.Option(help="How often an agent may try a step.")] = 2
+    max_turns: Annotated[int, typer.Option(help="How many turns an agent may take for a step; 0: no limit.")] = 0
+    max_cost: Annotated[float, typer.Option(help="What an agent may cost for a step, in USD; 0: no limit.")] = 0
     timings: Annotated[str, typer.Option(help="normal, or fast for tests.")] = "normal"
 
 
@@ -156,6 +158,8 @@ def _settings(options: StartOptions) -> Settings:
         keep_branches=options.keep_branches,
         max_parallel_steps=options.max_parallel,
         max_attempts=options.max_attempts,
+        max_turns=options.max_turns,
+        max_cost_usd=options.max_cost,
         timings=_timings(options.timings),
     )
 

@@ -124,10 +124,11 @@ def daemon_line(daemon: DaemonSeen) -> str:
     agents = ", ".join(daemon.agents) or "no agent"
     labels = f"  labels {', '.join(daemon.labels)}" if daemon.labels else ""
     about = f"  version {daemon.version}" + (f", sandbox {daemon.sandbox}" if daemon.sandbox else "")
+    parked = "".join(f"\n    parked: {each}" for each in daemon.parked if daemon.reported_lately)
     gone = "" if daemon.reported_lately else "  (gone: nothing heard for 90 s)"
     slots = f"{daemon.free} of {daemon.capacity} slots free, {len(daemon.running)} running"
     ago = f"last contact {daemon.silent_for.total_seconds():.0f} s ago"
-    return f"{daemon.name}  {slots}, {ago}  [{agents}]{labels}{about}{gone}"
+    return f"{daemon.name}  {slots}, {ago}  [{agents}]{labels}{about}{gone}{parked}"
 
 
 def daemon_fields(daemon: DaemonSeen) -> dict[str, Any]:

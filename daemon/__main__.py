@@ -142,6 +142,7 @@ async def report_for_ever(core: TemporalCore, settings: Settings, own: DaemonSet
             capacity=own.capacity,
             running=tuple(sorted(runner.running)),
             sandbox=runner.sandbox,
+            parked=runner.parking.now_parked(),
         )
         try:
             await core.report(report)

@@ -9,12 +9,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
 from daemon import keeper
 from daemon.agents.base import AgentCommand, EndedBy, ProcessEnd
 from daemon.memory import outgrown
+from daemon.voice import Voice
 from domain.settings import Limits
 
 PIECE_LIMIT = 16 * 1024
@@ -23,10 +25,26 @@ TAIL_LIMIT = 4096
 Sink = Callable[[str], None]
 """Takes a piece of output: a line with its newline, or a part of a line that is longer than 16 Ki characters."""
 
+LINGER_SECONDS = 30.0
+"""How long a program may live that has said that it is done."""
+
 _READ_BYTES = 64 * 1024
 _DRAIN_SECONDS = 2.0
 _ROUND_SECONDS = 0.02
 _STUCK_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Talk:
+    """What passes between the daemon and a program that it understands, apart from stdout."""
+
+    complaints: Sink
+    """Takes its stderr."""
+    voice: Voice = field(default_factory=Voice)
+    """Its stdin, where it talks."""
+    done: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when it has said that it is done: from then on it has LINGER_SECONDS."""
+    linger: float = LINGER_SECONDS
 
 
 async def run_agent(
@@ -40,54 +58,70 @@ async def run_agent(
     grace: float = keeper.GRACE_SECONDS,
     memory: int = 0,
     before_kill: Callable[[], Awaitable[None]] | None = None,
+    talk: Talk | None = None,
 ) -> ProcessEnd:
     """Runs `command` to its end, to one of its limits, or until `stop` is set; its whole tree is gone afterwards.
 
-    `env` is all of its environment (`agent_environment`). stdout and stderr, merged, go to `sink` as they come; where
-    `sink` raises, the tree is ended and the error raised. `grace` is the time in seconds from SIGINT to SIGTERM and
-    from there to SIGKILL. `memory` is a limit in bytes for the whole tree (0: none). A cancelled caller gets its
-    CancelledError when the tree is gone; before the first signal `before_kill`, which must not raise, is awaited then.
-    A program that isn't there ends with exit code 127. OSError where no process can be started. The daemon must be a
-    subreaper (`keeper.become_subreaper`), else what an agent leaves behind after killing its keeper escapes.
+    `env` is all of its environment (`agent_environment`). stdout and stderr, merged unless `talk` takes the latter, go
+    to `sink` as they come; where `sink` raises, the tree is ended and the error raised. `grace` is the time in seconds
+    from SIGINT to SIGTERM and from there to SIGKILL. `memory` is a limit in bytes for the whole tree (0: none). A
+    cancelled caller gets its CancelledError when the tree is gone; before the first signal `before_kill`, which must
+    not raise, is awaited then. A program that isn't there ends with exit code 127. OSError where no process can be
+    started. The daemon must be a subreaper (`keeper.become_subreaper`), else what an agent leaves behind after killing
+    its keeper escapes.
     """
-    with _start(command, cwd, env, grace) as process:
+    stdin = await _spoken(command, talk.voice) if talk and command.talks else _written(command.stdin)
+    with _start(command, cwd, env, grace, stdin, is_understood=talk is not None) as process:
         kept = _Kept(process, grace, env.get(keeper.MARK, ""))
         output = _Output(process.stdout, sink)
+        errors = _Output(process.stderr, talk.complaints, output) if talk else None
         try:
             grown = outgrown(process.pid, memory) if memory else asyncio.Event().wait()
-            ended_by = await _first_of(kept.ended, output, limits, stop or asyncio.Event(), grown)
+            ended_by = await _first_of(kept.ended, output, limits, stop or asyncio.Event(), grown, talk)
         except asyncio.CancelledError:
             if before_kill:
                 await _to_its_end(_awaited(before_kill()))
             raise
         finally:
-            await _to_its_end(_close(kept, output))
+            await _to_its_end(_close(kept, output, errors, talk))
         output.raise_failure()
     code = process.returncode
     return ProcessEnd(code if code >= 0 else 128 - code, ended_by, output.tail)
 
 
-def _start(command: AgentCommand, cwd: Path, env: Mapping[str, str], grace: float) -> subprocess.Popen[bytes]:
+def _start(
+    command: AgentCommand, cwd: Path, env: Mapping[str, str], grace: float, stdin: int, *, is_understood: bool
+) -> subprocess.Popen[bytes]:
     options = ("--grace", str(grace), "--parent", str(os.getpid()))
     # By file and without `site`: it starts in less time, and nobody who looks for "-m daemon" finds it.
     argv = (sys.executable, "-I", "-S", keeper.__file__, *options, "--", *command.argv)
-    # A file, not a pipe: a program that doesn't read it can neither block nor break us.
-    stdin = os.memfd_create("stdin")
     try:
-        os.write(stdin, command.stdin)
-        os.lseek(stdin, 0, os.SEEK_SET)
         return subprocess.Popen(
             argv,
             cwd=cwd,
             env=env,
             stdin=stdin,
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stderr=subprocess.PIPE if is_understood else subprocess.STDOUT,
             # Away from a Ctrl-C at the daemon's terminal, and yet in the daemon's session: see kill_strays.
             process_group=0,
         )
     finally:
         os.close(stdin)
+
+
+def _written(stdin: bytes) -> int:
+    """A file, not a pipe: a program that doesn't read it can neither block nor break us."""
+    file = os.memfd_create("stdin")
+    os.write(file, stdin)
+    os.lseek(file, 0, os.SEEK_SET)
+    return file
+
+
+async def _spoken(command: AgentCommand, voice: Voice) -> int:
+    reading = await voice.open()
+    voice.say(command.stdin)
+    return reading
 
 
 async def _first_of(
@@ -96,19 +130,24 @@ async def _first_of(
     limits: Limits,
     stop: asyncio.Event,
     grown: Coroutine[None, None, object],
+    talk: Talk | None,
 ) -> EndedBy:
     clock = asyncio.get_running_loop().time
     deadline = clock() + limits.time.total_seconds()
     stopped, outgrew = asyncio.create_task(_set(stop)), asyncio.create_task(grown)
+    lingered = asyncio.create_task(_lingered(talk))
     try:
         while True:
             silence = output.last + limits.no_output.total_seconds()
             reading = () if output.reading.done() else (output.reading,)
             left = max(0, min(deadline, silence) - clock())
-            await asyncio.wait({ended, stopped, outgrew, *reading}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+            watched = {ended, stopped, outgrew, lingered, *reading}
+            await asyncio.wait(watched, timeout=left, return_when=asyncio.FIRST_COMPLETED)
             output.raise_failure()
             if ended.done():
                 return EndedBy.EXIT
+            if lingered.done():
+                return EndedBy.LINGERED
             if stopped.done():
                 return EndedBy.STOPPED
             if outgrew.done():
@@ -120,15 +159,27 @@ async def _first_of(
     finally:
         stopped.cancel()
         outgrew.cancel()
+        lingered.cancel()
+
+
+async def _lingered(talk: Talk | None) -> None:
+    """Returns where a program that has said that it is done hasn't ended for a while."""
+    done = talk.done if talk else asyncio.Event()
+    await done.wait()
+    await asyncio.sleep(talk.linger if talk else 0)
 
 
 async def _set(event: asyncio.Event) -> None:
     await event.wait()
 
 
-async def _close(kept: _Kept, output: _Output) -> None:
+async def _close(kept: _Kept, output: _Output, errors: _Output | None, talk: Talk | None) -> None:
+    if talk:
+        talk.voice.close()
     await kept.end()
     await output.close()
+    if errors:
+        await errors.close()
 
 
 async def _awaited(work: Awaitable[None]) -> None:
@@ -189,9 +240,11 @@ class _Kept:
 class _Output:
     """Reads a pipe to its end into a sink; knows when something last came, and the last of it."""
 
-    def __init__(self, pipe: IO[bytes] | None, sink: Sink) -> None:
+    def __init__(self, pipe: IO[bytes] | None, sink: Sink, main: _Output | None = None) -> None:
+        """What comes here counts as a sign of life of `main`, too."""
         self._loop = asyncio.get_running_loop()
         self.last = self._loop.time()
+        self._main = main or self
         self.tail = ""
         self._sink = sink
         self._rest = ""
@@ -215,7 +268,7 @@ class _Output:
         decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         try:
             while data := await reader.read(_READ_BYTES):
-                self.last = self._loop.time()
+                self._main.last = self._loop.time()
                 self._take(decoder.decode(data))
         finally:
             transport.close()

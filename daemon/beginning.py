@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from daemon.checkpoints import Checkpoint, Checkpoints
+from daemon.continuing import Ask
 from daemon.outcomes import Outcomes
 from daemon.peculiarities import as_prompt, peculiarities
 from daemon.repositories import RepositoryCache
@@ -42,8 +43,8 @@ class Beginning:
     notes: tuple[str, ...] = ()
     """What the repository holds and the worktree doesn't (daemon.peculiarities)."""
 
-    def prompt(self, command: SpawnTask) -> str:
-        """The command's, after what the agent must know of its worktree."""
+    def ask(self, command: SpawnTask) -> Ask:
+        """The command's prompt, after what the agent must know of its worktree."""
         notes = [INTERRUPTED] if self.restored else []
         notes += [as_prompt(self.notes)] if self.notes else []
         if self.conflict:
@@ -51,7 +52,7 @@ class Beginning:
         if self.earlier:
             known = {"attempt": command.attempt - 1, "commit": self.earlier, "base": self.began}
             notes.append(EARLIER_WORK.format(**known))
-        return "\n".join([*notes, command.prompt])
+        return Ask("\n".join([*notes, command.prompt]), "\n".join(notes))
 
 
 async def begin(

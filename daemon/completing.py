@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from daemon.agents.base import AgentResult
 from daemon.beginning import Beginning
 from daemon.bridges import bridge
 from daemon.checkpoints import Checkpoint
-from daemon.project import Commands, project_of
+from daemon.continuing import Ask
+from daemon.project import Commands
 from daemon.shipping import Shipping, Target
-from daemon.work import AgentWork, Start, conflict_report, left_markers
+from daemon.work import AgentWork, Start, left_markers, without_agent
 from daemon.worktrees import Conflict, Incoming, Worktree
 from domain.errors import LeaseLost
 from domain.handover import Handover
@@ -101,7 +103,7 @@ class Completion(AgentWork):
         is_new = not self._is_checked_out
         begun = await (self._begin(start) if is_new else self._begin_again(start))
         self._is_checked_out = True
-        project = await project_of(self._command, self._cache, start.settled)
+        project = await self._project(start)
         if is_new:
             by_agent = begun.conflict or begun.restored
             await self._prepare(begun, project.setup if by_agent or project.verify else ())
@@ -112,7 +114,7 @@ class Completion(AgentWork):
         """One conflict after the other by the agent, all else by git."""
         while begun.conflict or begun.restored:
             by_agent = begun.conflict or self._follows_prompts
-            outcome = await self._round(begun, start, await self._prompt(begun, verify) if by_agent else None)
+            outcome = await self._round(begun, start, await self._ask(begun, verify) if by_agent else None)
             if outcome.status is not OutcomeStatus.COMPLETED:
                 return outcome
             left = begun.conflict.remaining if begun.conflict and not begun.restored else start.incoming
@@ -134,21 +136,22 @@ class Completion(AgentWork):
         self._workspace.note(began=began, merging=merging)
         return Beginning(worktree, began, conflict)
 
-    async def _prompt(self, begun: Beginning, verify: Commands) -> str:
-        told = replace(begun, conflict=None).prompt(self._command)
+    async def _ask(self, begun: Beginning, verify: Commands) -> Ask:
+        told = replace(begun, conflict=None).ask(self._command)
         if begun.conflict is None:
             return told
-        return f"{await self._note(begun.conflict, verify)}\n{told}"
+        note = await self._note(begun.conflict, verify)
+        return Ask(f"{note}\n{told.whole}", note)
 
     async def _note(self, conflict: Conflict, verify: Commands) -> str:
         worktree, incoming = self._workspace.agents_worktree, conflict.incoming
         ours, theirs = await worktree.both_sides(incoming.commit, conflict.files)
         return merge_note(incoming.name, incoming.commit, conflict.files, ours=ours, theirs=theirs, verify=verify)
 
-    async def _run_agent(self, begun: Beginning, prompt: str) -> Failure | None:
+    async def _run_agent(self, begun: Beginning, ask: Ask) -> AgentResult:
         if begun.conflict and not self._follows_prompts:
-            return Failure(category=FailureCategory.CONFLICT, report=conflict_report(begun.conflict))
-        return await super()._run_agent(begun, prompt)
+            return without_agent(begun.conflict)
+        return await super()._run_agent(begun, ask)
 
     async def _verdict(
         self, worktree: Worktree, work: Work, begun: Beginning, start: Start, said: Handover

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass, field
 from functools import partial
 
+from daemon.agent_runs import accounted
 from daemon.completing import ROUNDS
 from daemon.conversation import Conversation
 from daemon.delivering import Publisher
@@ -21,7 +22,6 @@ from daemon.workspace import Workspace
 from domain.errors import LeaseLost
 from domain.models import TaskKind
 from domain.spawn_task import Delivery, Outcome, OutcomeStatus
-from domain.usage import Usage
 
 PUBLISHING = "publishing"
 """The phase in which a daemon that stops lets a delivery end by itself."""
@@ -65,8 +65,8 @@ class Ending:
             outcome = await work.outcome()
         outcome = await with_handover(outcome, self.workspace.command, folder, self.core, self.masker)
         outcome = masked_outcome(outcome, self.masker)
-        usage = Usage(seconds=round(time.monotonic() - self.began, 3))
-        return outcome.model_copy(update={"usage": usage, "warnings": (*outcome.warnings, *saver.warnings)})
+        outcome = accounted(outcome, work.runs, round(time.monotonic() - self.began, 3))
+        return outcome.model_copy(update={"warnings": (*outcome.warnings, *saver.warnings)})
 
     async def _over(self, outcome: Outcome, is_decided: bool) -> Outcome:
         take = partial(self.cache.take, self.workspace.work_path)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from daemon.delivery_note import DeliveryNote, last_alive, noted_folders, read_note, write_note
 from daemon.repositories import Repositories, RepositoryCache
+from daemon.sessions import clean_sessions
 from daemon.state_refs import in_all_places
 from domain.errors import MakimaError
 
@@ -61,6 +62,7 @@ class Housekeeper:
                     logger.warning("%s stays: %s", cleaned.folder, cleaned.kept_because)
                 else:
                     logger.info("%s is removed: all that was in it is on the remote", cleaned.folder)
+            await asyncio.to_thread(clean_sessions, self._tasks, self._keeping.failed)
             await asyncio.sleep(CLEAN_EVERY)
 
     async def clean(self, *, at_once: bool = False) -> list[Cleaned]:

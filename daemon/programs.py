@@ -10,6 +10,7 @@ from datetime import timedelta
 from daemon.agent_process import TAIL_LIMIT, run_agent
 from daemon.agents import ConfiguredAgent
 from daemon.agents.base import AgentCommand, EndedBy, ProcessEnd
+from daemon.following import Follower
 from daemon.pulse import Pulse
 from daemon.task_log import TaskLog
 from daemon.workspace import Workspace
@@ -39,8 +40,16 @@ class Programs:
         self._until: float | None = None
         self._log_began = 0
 
-    async def run(self, command: AgentCommand, phase: str, at_most: timedelta | None = None) -> ProcessEnd:
-        """How `command` ended; the tail is without secrets. `at_most` takes the place of the limit on silence, too."""
+    async def run(
+        self,
+        command: AgentCommand,
+        phase: str,
+        at_most: timedelta | None = None,
+        follower: Follower | None = None,
+    ) -> ProcessEnd:
+        """How `command` ended; the tail is without secrets. `at_most` takes the place of the limit on silence, too.
+        `follower` understands what it prints.
+        """
         self._pulse.phase = phase
         self._log_began = self._log.size
         limits = self._workspace.command.limits
@@ -49,10 +58,12 @@ class Programs:
         if at_most is not None:
             limits = Limits(time=at_most, no_output=at_most)
         ended = await run_agent(
-            replace(command, argv=self._workspace.boxed(command.argv)),
+            replace(command, argv=self._workspace.boxed(command.argv, writes=command.writes)),
             cwd=self._workspace.work_path,
             env=self._workspace.environment(command),
-            sink=self._say,
+            sink=follower.take if follower else self._say,
+            talk=follower.talk if follower else None,
+            stop=follower.stop if follower else None,
             limits=limits.model_copy(update={"time": min(limits.time, left)}),
             memory=self._memory,
             before_kill=self._before_kill,

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from uuid import UUID
 
+from daemon.agent_runs import Host, account_of
 from daemon.agents import ConfiguredAgent
 from daemon.checkpoints import Checkpoints
 from daemon.completing import Completion
@@ -26,6 +27,7 @@ from daemon.forges.registry import Forges
 from daemon.log_sender import LogBacklog
 from daemon.masking import Masker
 from daemon.outcomes import Outcomes
+from daemon.parking import Parking
 from daemon.ports import Core
 from daemon.pulse import Pulse
 from daemon.repositories import Repositories, RepositoryCache
@@ -96,6 +98,7 @@ class Runner:
         self.sandbox = machine.sandbox.name
         """The mode, for logs and reports."""
         self._stopping = Stopping(machine.name)
+        self.parking = Parking(machine.name)
 
     def stop(self) -> None:
         """Hand all tasks back, with their work saved (SPEC 6.10); none is taken from now on."""
@@ -178,7 +181,8 @@ class Runner:
         ending = Ending(delivery, workspace, cache, pulse, saver, publisher, machine.core, machine.masker)
         async with _cleaned(workspace, saver), log.sending(), saver.saving(command.checkpoint_every.total_seconds()):
             files = chosen(machine.copy_files, command.repository)
-            parts = (command, cache, workspace, agent, pulse, log, saver, machine.max_task_memory, files)
+            host = Host(machine.name, delivery, self.parking)
+            parts = (command, cache, workspace, agent, pulse, log, saver, machine.max_task_memory, host, files)
             is_completion = command.kind is TaskKind.COMPLETION
             work = Completion(*parts, shipping=shipping, carried=carried) if is_completion else AgentWork(*parts)
             outcome = await ending.of(work, is_decided=bool(carried))
@@ -201,6 +205,7 @@ class Runner:
             served = ", ".join(self.machine.agents) or "none"
             raise CannotServe(f"{self.machine.name} does not serve agent {command.agent.name!r}, only: {served}")
         agent.check()
+        self.parking.admit(account_of(agent), command.context.answers)
         return agent
 
 

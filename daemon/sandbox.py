@@ -44,6 +44,8 @@ class Places:
     folder: TaskFolder
     objects: Path
     """The objects of the cache that the worktree borrows from."""
+    writes: tuple[Path, ...] = ()
+    """Further folders that the command may change."""
 
 
 class Sandbox(Protocol):
@@ -113,7 +115,7 @@ def _own_pieces(places: Places) -> View:
     return {
         # A folder and not memory: sixteen builds would fill it.
         Path("/tmp"): ("--bind", str(folder.tmp)),  # noqa: S108
-        **writable([folder.path, places.worktree]),
+        **writable([folder.path, places.worktree, *places.writes]),
         **{path: ("--ro-bind-try", str(path)) for path in (*kept, places.objects)},
     }
 

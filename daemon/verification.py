@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from daemon.continuing import Ask
 from daemon.programs import Programs, told
 from daemon.worktrees import Worktree
 from domain.prompts import verify_note
@@ -26,9 +27,10 @@ class Broken:
     def report(self) -> str:
         return f"verify: {self.how}\n{self.output}"
 
-    def prompt(self, prompt: str) -> str:
-        """What the agent is asked, for the next round."""
-        return f"{verify_note(self.how, self.output)}\n{prompt}"
+    def ask(self, prompt: str) -> Ask:
+        """What the agent is asked, for the next round; `prompt` is that of its task."""
+        note = verify_note(self.how, self.output)
+        return Ask(f"{note}\nThis was your task:\n\n{prompt}", note)
 
 
 async def verify(commands: Sequence[str], head: str, worktree: Worktree, programs: Programs) -> Broken | None:

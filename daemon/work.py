@@ -7,16 +7,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from daemon.agent_runs import AgentRuns, Host
 from daemon.agents import ConfiguredAgent
-from daemon.agents.base import AgentRun
+from daemon.agents.base import AgentResult
+from daemon.agents.events import Ending
 from daemon.beginning import Beginning, begin
 from daemon.bridges import bridge
 from daemon.checkpoints import Checkpoint
+from daemon.continuing import Ask
 from daemon.copied_files import CopiedFile
 from daemon.left_plan import LAST_WORDS, left_plan
 from daemon.preparing import copy_files, set_up
 from daemon.programs import Programs
-from daemon.project import Commands, project_of
+from daemon.project import Commands, Project, project_of
 from daemon.pulse import Pulse
 from daemon.repositories import RepositoryCache
 from daemon.saver import Saver
@@ -61,6 +64,7 @@ class AgentWork:
         log: TaskLog,
         saver: Saver,
         memory: int,
+        host: Host,
         copy_files: tuple[CopiedFile, ...] = (),
     ) -> None:
         """`memory`: bytes that the agent's processes may use together; 0: no limit."""
@@ -71,7 +75,11 @@ class AgentWork:
         self._pulse = pulse
         self._log = log
         self._saver = saver
+        self._host = host
         self._copy_files = copy_files
+        self._allowed: tuple[str, ...] = ()
+        self.runs: AgentRuns | None = None
+        """Of the agent, once it has been started."""
         self._laid: tuple[str, ...] = ()
         self._programs = Programs(workspace, agent, pulse, log, memory=memory, before_kill=saver.before_kill)
 
@@ -79,10 +87,15 @@ class AgentWork:
         """Raises RepositoryError, GitUnreachable, GitError, CannotServe; a failure of the work is an Outcome."""
         start = await self._start()
         begun = await self._begin(start)
-        project = await project_of(self._command, self._cache, start.settled)
+        project = await self._project(start)
         await self._prepare(begun, project.setup)
-        outcome = await self._round(begun, start, begun.prompt(self._command))
+        outcome = await self._round(begun, start, begun.ask(self._command))
         return await self._verified(outcome, begun, start, project.verify)
+
+    async def _project(self, start: Start) -> Project:
+        project = await project_of(self._command, self._cache, start.settled)
+        self._allowed = (*project.setup, *project.verify)
+        return project
 
     async def _begin(self, start: Start) -> Beginning:
         self._pulse.phase = "checking out"
@@ -104,7 +117,7 @@ class AgentWork:
                 report = failed(self._command, FailureCategory.VERIFY, broken.report)
                 return report.model_copy(update={"work": outcome.work})
             rounds -= 1
-            outcome = await self._round(begun, start, broken.prompt(self._command.prompt))
+            outcome = await self._round(begun, start, broken.ask(self._command.prompt))
         if outcome.status is not OutcomeStatus.COMPLETED or not outcome.work:
             return outcome
         return outcome.model_copy(update={"work": outcome.work.model_copy(update={"verified": commands})})
@@ -125,18 +138,21 @@ class AgentWork:
             return None
         return await verify(commands, outcome.work.head, self._workspace.agents_worktree, self._programs)
 
-    async def _round(self, begun: Beginning, start: Start, prompt: str | None) -> Outcome:
-        """The agent's work on `prompt` (None: there is nothing for an agent to do), judged but not verified."""
-        failure = await self._run_agent(begun, prompt) if prompt is not None else None
+    async def _round(self, begun: Beginning, start: Start, ask: Ask | None) -> Outcome:
+        """The agent's work on `ask` (None: there is nothing for an agent to do), judged but not verified."""
+        result = await self._run_agent(begun, ask) if ask is not None else AgentResult()
+        failure = result.failure
         worktree, merged = self._workspace.agents_worktree, begun.began
         said = await self._workspace.handover()
         if said.gave_up:
             failure = Failure(category=FailureCategory.AGENT, report=f"gave up: {said.gave_up}")
         elif said.open_questions:
             return self._outcome(OutcomeStatus.WAITING, questions=said.open_questions)
+        elif self.runs and (waits := self.runs.waits(result)):
+            return waits
         if self._command.kind is TaskKind.PLANNING:
             return await self._planned(start.base, said, failure)
-        unfit = await self._saver.unfit() if prompt is not None else ()
+        unfit = await self._saver.unfit() if ask is not None else ()
         await worktree.commit_all(self._subject(begun), self._trailers(), without=unfit)
         if await worktree.touches(merged, self._laid):
             # Without the work, which would be pushed with the outcome.
@@ -170,19 +186,17 @@ class AgentWork:
         base = await bridge(self._cache, settled, command.bridges) if built_on else settled
         return Start(base, replaced, settled, incoming=_incoming(built_on), branch=command.target_branch)
 
-    async def _run_agent(self, begun: Beginning, prompt: str) -> Failure | None:
+    async def _run_agent(self, begun: Beginning, ask: Ask) -> AgentResult:
         command = self._command
         if self._agent is None or command.agent is None:
-            return Failure(category=FailureCategory.CONFLICT, report=conflict_report(begun.conflict))
-        run = AgentRun(
-            prompt=prompt,
-            folder=self._workspace.folder,
-            script=command.script,
-            model=command.agent.model,
-            arguments=command.agent.arguments,
-        )
-        ended = await self._programs.run(self._agent.command(run), f"agent {command.agent.name}")
-        return self._agent.judge(ended).failure
+            return without_agent(begun.conflict)
+        if self.runs is None:
+            parts = (self._workspace, self._agent, command.agent, self._programs, self._pulse, self._log, self._host)
+            self.runs = AgentRuns(*parts, changes=lambda: self._changes(begun), commands=self._allowed)
+        return await self.runs.run(ask)
+
+    async def _changes(self, begun: Beginning) -> tuple[str, str]:
+        return begun.began, await self._workspace.agents_worktree.stat_since(begun.began)
 
     async def _verdict(
         self, worktree: Worktree, work: Work, begun: Beginning, start: Start, said: Handover
@@ -195,6 +209,9 @@ class AgentWork:
             return unresolved
         if work.head == begun.began and not said.nothing_to_do:
             report = "the agent left no change, and did not say that nothing had to be changed"
+            if self.runs and self.runs.denied:
+                report += f"; denied: {'; '.join(self.runs.denied)}"
+                return Failure(category=FailureCategory.DENIED, report=report)
             return Failure(category=FailureCategory.NO_RESULT, report=report)
         return None
 
@@ -216,11 +233,15 @@ class AgentWork:
         try:
             # In a thread: looking for JSON in a long text takes its time.
             plan = await asyncio.to_thread(
-                left_plan, said, self._command, self._workspace.folder.path, self._log.tail(LAST_WORDS)
+                left_plan, said, self._command, self._workspace.folder.path, self._last_words()
             )
         except PlanRefused as refused:
             return failed(self._command, FailureCategory.PLAN, str(refused))
         return self._outcome(OutcomeStatus.COMPLETED, base_commit=base, plan=plan, summary=said.nothing_to_do)
+
+    def _last_words(self) -> str:
+        """What the agent said at its end: its final message, where it has one."""
+        return (self.runs.last_words if self.runs else "") or self._log.tail(LAST_WORDS)
 
     def _outcome(self, status: OutcomeStatus, **fields: object) -> Outcome:
         command = self._command
@@ -251,3 +272,8 @@ def conflict_report(conflict: Conflict | None) -> str:
 
 def _incoming(work: Sequence[ContinueFrom]) -> tuple[Incoming, ...]:
     return tuple(Incoming(one.commit, one.name) for one in work)
+
+
+def without_agent(conflict: Conflict | None) -> AgentResult:
+    """The result of work that would need an agent, and has none that could do it."""
+    return AgentResult(Ending.GAVE_UP, Failure(category=FailureCategory.CONFLICT, report=conflict_report(conflict)))

@@ -17,7 +17,7 @@ from daemon.environment import GitIdentity, agent_environment
 from daemon.handing_over import read_handover
 from daemon.process import Finished, run
 from daemon.repositories import RepositoryCache
-from daemon.sandbox import Places, Sandbox
+from daemon.sandbox import NoSandbox, Places, Sandbox
 from daemon.task_folder import TaskFolder, make_task_folder
 from daemon.worktrees import Identity, Worktree
 from domain.handover import CONTEXT_FILE, Handover, TaskContext
@@ -96,9 +96,16 @@ class Workspace:
             os.environ, folder=self.folder, task_id=str(self.command.task), command=command, identity=self.identity
         )
 
-    def boxed(self, argv: Sequence[str], cwd: Path | None = None) -> tuple[str, ...]:
-        """`argv` inside of the sandbox, in `cwd` (the worktree); to be run under a keeper with `environment`."""
-        places = Places(worktree=self.work_path, folder=self.folder, objects=self.cache / "objects")
+    @property
+    def is_boxed(self) -> bool:
+        """There is a sandbox around what runs here."""
+        return self.sandbox.name != NoSandbox.name
+
+    def boxed(self, argv: Sequence[str], cwd: Path | None = None, writes: tuple[Path, ...] = ()) -> tuple[str, ...]:
+        """`argv` inside of the sandbox, in `cwd` (the worktree); to be run under a keeper with `environment`. `writes`:
+        further folders that it may change.
+        """
+        places = Places(worktree=self.work_path, folder=self.folder, objects=self.cache / "objects", writes=writes)
         return self.sandbox.wrap(argv, cwd=cwd or self.work_path, places=places)
 
     async def run_as_agent(

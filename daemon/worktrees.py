@@ -191,6 +191,10 @@ class Worktree:
         if lines:
             checked(await self.runs(append, cwd=self.path, env={}, stdin=stdin, timeout=CHECKOUT_TIMEOUT))
 
+    async def stat_since(self, commit: str) -> str:
+        """What has changed since `commit`, committed or not: a line for each file that git knows."""
+        return (await self._git("diff", "--stat", commit_id(commit))).text
+
     async def touches(self, base: str, paths: Sequence[str]) -> bool:
         """Whether a commit on HEAD that `base` doesn't hold changes one of `paths`."""
         args = ("rev-list", "--max-count=1", f"{commit_id(base)}..HEAD", "--", *paths)

@@ -107,6 +107,7 @@ def _command(state: State, task: Task, *, prompt: str, agent: AgentChoice | None
             "context": _context(state, task),
             "setup": directive.settings.setup,
             "verify": directive.settings.verify,
+            "resume": task.resume,
             **fields,
         }
     )
@@ -125,7 +126,13 @@ def _context(state: State, task: Task) -> CommandContext:
 def _limits(state: State, task: Task) -> Limits:
     timings = state.directive.settings.timings
     time = {TaskKind.STEP: timings.step_limit, TaskKind.COMPLETION: timings.completion_limit}
-    return Limits(time=time.get(task.kind, timings.planning_limit), no_output=timings.no_output)
+    settings = state.directive.settings
+    return Limits(
+        time=time.get(task.kind, timings.planning_limit),
+        no_output=timings.no_output,
+        turns=settings.max_turns,
+        cost_usd=settings.max_cost_usd,
+    )
 
 
 def _heads_of(state: State, step: Step) -> list[ContinueFrom]:

@@ -30,6 +30,8 @@ KEPT_REPORT = 1024
 """Bytes of a failed step's report that stay in the state."""
 KEPT_REASON = 200
 COMPLETION_ATTEMPTS = 2
+NOT_AGAIN = (FailureCategory.REPOSITORY, FailureCategory.BUDGET)
+"""Another attempt would meet the same, or cost the same again."""
 PLANNING_ATTEMPTS = 2
 """The second one only after a plan that clashes with what has happened meanwhile (SPEC 3.5)."""
 
@@ -55,7 +57,7 @@ def fold_outcome(state: State, dispatched: Task, outcome: Outcome, now: datetime
     task = state.tasks[dispatched.id]
     if not task.status.is_live or task.attempt != dispatched.attempt or outcome.task != task.id:
         return draft.change()
-    draft.task(task.id, daemon=outcome.daemon or task.daemon, usage=(task.usage or Usage()) + outcome.usage)
+    draft.task(task.id, daemon=outcome.daemon or task.daemon)
     for change in outcome.memories:
         _remember(draft, task, change)
     if outcome.pull_request_url:
@@ -63,8 +65,11 @@ def fold_outcome(state: State, dispatched: Task, outcome: Outcome, now: datetime
     for question in outcome.questions:
         ask(draft, question)
     if outcome.status is OutcomeStatus.WAITING:
+        draft.task(task.id, resume=outcome.resume)
         _wait_for_it(draft, task, outcome)
         return draft.change()
+    # Not before: an outcome's usage is the attempt's, over all the times that it has waited.
+    draft.task(task.id, usage=(task.usage or Usage()) + outcome.usage)
     draft.fact(AttemptEnded(outcome=outcome, at=now))
     if outcome.failure:
         _fail(draft, task, outcome.failure)
@@ -81,16 +86,23 @@ def fold_interrupted(state: State, dispatched: Task, now: datetime) -> Change:
     return draft.change()
 
 
-def fold_cannot_serve(state: State, dispatched: Task, daemon: str, reason: str, now: datetime) -> Change:
-    """A daemon refused the task: it goes to another one, not back to it (SPEC 5.4)."""
+def fold_cannot_serve(
+    state: State, dispatched: Task, daemon: str, reason: str, now: datetime, until: datetime | None = None
+) -> Change:
+    """A daemon refused the task: it goes to another one, not back to it, before `until` (SPEC 5.4)."""
     draft = Draft(state, now, f"daemon:{daemon}")
     task = state.tasks[dispatched.id]
     if task.unwanted and task.status.is_live:
         _interrupt(draft, task)
     elif task.status.is_live:
-        refusals = {**task.refusals, daemon: reason[:500]}
         draft.task(
-            task.id, status=TaskStatus.PENDING, refusals=refusals, dispatch=task.dispatch + 1, daemon="", delivery=""
+            task.id,
+            status=TaskStatus.PENDING,
+            refusals={**task.refusals, daemon: reason[:500]},
+            refused_until=task.refused_until | ({daemon: until} if until else {}),
+            dispatch=task.dispatch + 1,
+            daemon="",
+            delivery="",
         )
         draft.event("task refused", reason, task=task.id, step=task.step)
         _reopen(draft, task)
@@ -103,8 +115,11 @@ def fold_no_daemon(state: State, dispatched: Task, now: datetime) -> Change:
     task = state.tasks[dispatched.id]
     if task.status.is_live:
         reasons = "; ".join(f"{daemon}: {reason}" for daemon, reason in task.refusals.items())
-        _wait(draft, task, reasons, now + state.directive.settings.timings.cannot_serve)
-        draft.task(task.id, refusals={})
+        soon = now + state.directive.settings.timings.cannot_serve
+        # Where every daemon has said when, asking them before is of no use; one that hasn't may be ready at any time.
+        due = min((task.refused_until.get(daemon, soon) for daemon in task.refusals), default=soon)
+        _wait(draft, task, reasons, max(due, soon))
+        draft.task(task.id, refusals={}, refused_until={})
     return draft.change()
 
 
@@ -183,9 +198,15 @@ def _fail(draft: Draft, task: Task, failure: Failure) -> None:
         TaskKind.PREPARE: 1,
     }[task.kind]
     draft.event("attempt failed", f"{failure.category}: {failure.report}"[:500], task=task.id, step=task.step)
-    if task.attempt < attempts and failure.category is not FailureCategory.REPOSITORY:
+    if task.attempt < attempts and failure.category not in NOT_AGAIN:
         draft.task(
-            task.id, status=TaskStatus.PENDING, attempt=task.attempt + 1, dispatch=1, earlier=failure, delivery=""
+            task.id,
+            status=TaskStatus.PENDING,
+            attempt=task.attempt + 1,
+            dispatch=1,
+            earlier=failure,
+            delivery="",
+            resume=None,
         )
         _reopen(draft, task)
     else:

@@ -11,7 +11,7 @@ from pydantic import Field, field_serializer
 
 from domain.settings import Settings
 from domain.shepherding import Fix, Shepherding
-from domain.usage import Usage
+from domain.usage import Resume, Usage
 from domain.value import Value
 
 
@@ -99,6 +99,16 @@ class FailureCategory(StrEnum):
     NO_OUTPUT = "no output"
     MEMORY = "memory"
     """Its processes used more than the daemon allows a task (SPEC 5.7)."""
+    DENIED = "denied"
+    """It was refused what it wanted to do, and left nothing."""
+    AUTH = "auth"
+    """Its login or key was refused."""
+    BUDGET = "budget"
+    """It had used the turns or the money that a task may cost."""
+    CONTEXT = "context too long"
+    """What it had to read was too much for its model, also in a new session."""
+    CRASHED = "crashed"
+    """It ended without saying that it was done, also when it was started again."""
     VERIFY = "verify"
     """The verify commands kept failing (SPEC 6.5)."""
     OPERATOR = "operator"
@@ -237,6 +247,10 @@ class Task(Value):
     """The report of the attempt before this one."""
     refusals: dict[str, str] = {}
     """Daemon → why it can't serve this task; it is not asked again until the wait is over (SPEC 5.4)."""
+    refused_until: dict[str, datetime] = {}
+    """Daemon → when asking it again makes sense, where it has said so."""
+    resume: Resume | None = None
+    """The agent's session that the attempt goes on with after its wait."""
     ships: tuple[UUID, ...] = ()
     """Completion: the steps that it merges, fixed when it is made."""
     usage: Usage | None = None

@@ -158,7 +158,7 @@ def _step_task(state: State, step: Step, before: Task | None) -> Task:
     again = {"status": TaskStatus.PENDING, "unwanted": False, "reason": ""}
     if before.status is TaskStatus.INTERRUPTED:
         return before.model_copy(update={**again, "dispatch": before.dispatch + 1})
-    return before.model_copy(update={**again, "attempt": before.attempt + 1, "dispatch": 1})
+    return before.model_copy(update={**again, "attempt": before.attempt + 1, "dispatch": 1, "resume": None})
 
 
 def _complete(draft: Draft) -> None:

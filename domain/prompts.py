@@ -155,7 +155,7 @@ def verify_note(how: str, output: str) -> str:
     return (
         "## A check of your work fails\nYour work so far is committed in your working directory. Then this was run "
         f"there: {how}. Its output ends so:\n\n{output}\n\nFind out why and correct your work; leave the check itself "
-        "as it is. This was your task:\n"
+        "as it is.\n"
     )
 
 

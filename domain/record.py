@@ -192,6 +192,8 @@ class DaemonReport(Value):
     """The tasks that it runs."""
     sandbox: str = ""
     """How it keeps its agents apart from the machine (docs/sandbox.md)."""
+    parked: tuple[str, ...] = ()
+    """Its agents whose account can't be used now, each with why and until when (SPEC 5.6)."""
 
 
 LOG_HEAD_BYTES = 2 * 1024 * 1024

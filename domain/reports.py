@@ -38,6 +38,8 @@ class DaemonSeen(Value):
     reported_at: datetime
     sandbox: str
     """How it keeps its agents apart from its machine."""
+    parked: tuple[str, ...] = ()
+    """Its agents whose account can't be used now, each with why and until when."""
     silent_for: timedelta
     """By the database's clock, so that no machine's own clock matters."""
 

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
+from domain.tolerant import Tolerant
 from domain.value import Value
 
 LABEL = r"[a-z0-9][a-z0-9._-]{0,39}"
@@ -23,11 +24,14 @@ class AgentChoice(Value):
     arguments: tuple[str, ...] = ()
 
 
-class Limits(Value):
+class Limits(Tolerant):
     """What one attempt may use (SPEC 5.7); kept by the daemon."""
 
     time: timedelta
     no_output: timedelta = timedelta(minutes=15)
+    turns: int = 0
+    """Of the agent's model; 0: no limit, here and below."""
+    cost_usd: float = 0
 
 
 class Timings(Value):
@@ -104,6 +108,9 @@ class Settings(Value):
     setup: tuple[str, ...] = ()
     verify: tuple[str, ...] = ()
     """Commands in place of those of `.makima.toml` at the base commit (SPEC 6.5)."""
+    max_turns: Annotated[int, Field(ge=0)] = 0
+    """What an agent may take for one step; 0: no limit, here and below."""
+    max_cost_usd: Annotated[float, Field(ge=0)] = 0
     pull_request: bool = True
     """Open and update one where the daemon knows how; else the branch is pushed, nothing more (SPEC 7.4)."""
     shepherd: bool = True

@@ -14,7 +14,7 @@ from domain.models import Dependencies, Failure, FailureCategory, Memory, Questi
 from domain.pull_requests import PullRequestWanted, Shipped
 from domain.settings import AgentChoice, Limits
 from domain.tolerant import Tolerant
-from domain.usage import Usage
+from domain.usage import Resume, Usage
 
 VERSION = "1.0"
 REPORT_LIMIT = 4 * 1024
@@ -93,6 +93,8 @@ class SpawnTask(Tolerant):
     those of them that it doesn't hold (SPEC 7.2)."""
     pull_request: PullRequestWanted | None = None
     """Completion: what to open or update after the push; None: push only."""
+    resume: Resume | None = None
+    """The attempt has waited: the session that it can go on with, and what it has used so far."""
 
     @field_validator("version")
     @classmethod
@@ -149,6 +151,9 @@ class Outcome(Tolerant):
     questions: tuple[Question, ...] = ()
     """Waiting: what the agent asks."""
     usage: Usage = Usage()
+    """Of the whole attempt, over all its deliveries."""
+    resume: Resume | None = None
+    """Waiting: where the agent's session lies."""
     warnings: tuple[str, ...] = ()
     daemon: str = ""
     delivery: str = ""

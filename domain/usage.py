@@ -1,4 +1,4 @@
-"""What agents use up, added up over attempts, tasks and directives."""
+"""What agents use up, added up over attempts, tasks and directives; and their sessions (SPEC 5.2)."""
 
 from __future__ import annotations
 
@@ -18,3 +18,14 @@ class Usage(Tolerant):
             cost_usd=round(self.cost_usd + more.cost_usd, 6),
             tokens=self.tokens + more.tokens,
         )
+
+
+class Resume(Tolerant):
+    """An agent's session that an attempt which waits can go on with, on the machine where it is."""
+
+    agent: str
+    session: str
+    """Empty: there is none, only what the attempt has used."""
+    daemon: str
+    usage: Usage = Usage()
+    """Of the attempt so far."""

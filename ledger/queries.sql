@@ -76,20 +76,21 @@ where directive_id = :directive and dropped_at is null and id <> all (:kept::uui
 -- Brings any number of tasks up to the write in one statement; what the workflow dropped of completed ones stays.
 insert into tasks (
     directive_id, id, kind, name, step, generation, round, status, attempt, dispatch, unwanted, wait_until, reason,
-    daemon, delivery, earlier, refusals, ships, usage
+    daemon, delivery, earlier, refusals, ships, usage, refused_until, resume
 )
 select
     :directive::uuid, id, kind, name, step, generation, round, status, attempt, dispatch, unwanted, wait_until, reason,
-    daemon, delivery, earlier, refusals, ships, usage
+    daemon, delivery, earlier, refusals, ships, usage, refused_until, resume
 from jsonb_populate_recordset(null::tasks, :rows)
 on conflict (directive_id, id) do update set
     (
         kind, name, step, generation, round, status, attempt, dispatch, unwanted, wait_until, reason, daemon,
-        delivery, usage, dropped_at, updated_at
+        delivery, usage, refused_until, resume, dropped_at, updated_at
     ) = (
         excluded.kind, excluded.name, excluded.step, excluded.generation, excluded.round, excluded.status,
         excluded.attempt, excluded.dispatch, excluded.unwanted, excluded.wait_until, excluded.reason,
-        excluded.daemon, excluded.delivery, excluded.usage, null, now()
+        excluded.daemon, excluded.delivery, excluded.usage, excluded.refused_until, excluded.resume, null,
+        now()
     ),
     earlier = case
         when excluded.status in ('completed', 'merged') then coalesce(excluded.earlier, tasks.earlier) else excluded.earlier
@@ -229,15 +230,15 @@ values (:directive, :task, :attempt, :name, :content)
 on conflict (task, attempt, name) do update set
     (directive_id, content, put_at) = (excluded.directive_id, excluded.content, now());
 
--- name: report_daemon(owner, name, version, agents, labels, capacity, running, sandbox)!
+-- name: report_daemon(owner, name, version, agents, labels, capacity, running, sandbox, parked)!
 -- Keeps what a daemon says of itself, and when by the database's clock: machines' clocks differ.
-insert into daemons (owner, name, version, agents, labels, capacity, running, sandbox)
-values (:owner, :name, :version, :agents, :labels, :capacity, :running, :sandbox)
+insert into daemons (owner, name, version, agents, labels, capacity, running, sandbox, parked)
+values (:owner, :name, :version, :agents, :labels, :capacity, :running, :sandbox, :parked)
 on conflict (owner, name) do update set
-    (version, agents, labels, capacity, running, sandbox, reported_at)
+    (version, agents, labels, capacity, running, sandbox, parked, reported_at)
     = (
         excluded.version, excluded.agents, excluded.labels, excluded.capacity, excluded.running, excluded.sandbox,
-        now()
+        excluded.parked, now()
     );
 
 -- name: directives_of_owner(owner)
@@ -338,7 +339,7 @@ order by first_byte;
 
 -- name: daemons_of_owner(owner)
 -- Lists an owner's daemons and how long each has been silent, by the one clock that wrote its last contact.
-select name, version, agents, labels, capacity, running, sandbox, reported_at, now() - reported_at as silent_for
+select name, version, agents, labels, capacity, running, sandbox, parked, reported_at, now() - reported_at as silent_for
 from daemons where owner = :owner
 order by name;
 

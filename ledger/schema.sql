@@ -113,6 +113,8 @@ create table tasks (
     dropped_at timestamptz,
     updated_at timestamptz not null default now(),
     usage jsonb,
+    refused_until jsonb not null,
+    resume jsonb,
     constraint tasks_pkey primary key (directive_id, id),
     constraint tasks_of_step foreign key (directive_id, step) references steps (directive_id, id),
     constraint tasks_kind_known check (kind in ('prepare', 'planning', 'step', 'completion')),
@@ -245,6 +247,7 @@ create table daemons (
     running uuid[] not null,
     reported_at timestamptz not null default now(),
     sandbox text not null,
+    parked text[] not null,
     constraint daemons_pkey primary key (owner, name)
 );
 

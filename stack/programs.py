@@ -21,10 +21,10 @@ capacity = 4                      # tasks at once
 serves = ["shell"]                # the agents that this daemon serves: "shell" runs a step's task plan as a script
 allow_local_repositories = true   # clones from and pushes to folders of this machine
 
-# A coding agent is a command; name it in `serves` as well.
+# A coding agent; name it in `serves` as well (docs/agents.md).
 # [agents.claude]
-# kind = "command"
-# argv = ["claude", "-p", "--permission-mode", "bypassPermissions"]
+# kind = "claude"
+# api_key_env = "ANTHROPIC_API_KEY"
 """
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from temporalio import workflow
@@ -147,7 +147,7 @@ class DirectiveWorkflow(Operations):
         if is_cancelled_exception(error):
             return folding.fold_interrupted(self.state, task, now)
         if isinstance(cause, ApplicationError) and cause.type == CANNOT_SERVE:
-            return folding.fold_cannot_serve(self.state, task, daemon_of(cause), cause.message, now)
+            return folding.fold_cannot_serve(self.state, task, daemon_of(cause), cause.message, now, until_of(cause))
         if isinstance(cause, ApplicationError) and cause.type in HANDED_BACK:
             return folding.fold_interrupted(self.state, task, now)
         if isinstance(cause, ActivityTimeout) and cause.type is TimeoutType.SCHEDULE_TO_START:
@@ -219,6 +219,11 @@ class DirectiveWorkflow(Operations):
 def daemon_of(refusal: ApplicationError) -> str:
     """The name of the daemon that refused, as it says itself."""
     return str(refusal.details[0]) if refusal.details else "?"
+
+
+def until_of(refusal: ApplicationError) -> datetime | None:
+    """When asking that daemon again makes sense, where it says so."""
+    return datetime.fromisoformat(refusal.details[1]) if len(refusal.details) > 1 else None
 
 
 def _key(task: Task) -> tuple[str, int, int]:

@@ -4,10 +4,12 @@ from typing import Annotated
 
 from pydantic import Field
 
+from daemon.agents.claude import ClaudeAgent
+from daemon.agents.codex import CodexAgent
 from daemon.agents.command import CommandAgent
 from daemon.agents.shell import ShellAgent
 
 ConfiguredAgent = Annotated[
-    CommandAgent | ShellAgent,
+    ClaudeAgent | CodexAgent | CommandAgent | ShellAgent,
     Field(discriminator="kind"),
 ]

@@ -1,16 +1,19 @@
-"""What every agent is to the daemon: one small adapter that says how it is started and how it ended."""
+"""What every agent is to the daemon: one small adapter that says how it is started, read, and how it ended."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import ClassVar, Protocol, Self
 
 from pydantic import Field, model_validator
 
+from daemon.agents.events import Ending, Final, Stream, Totals
+from daemon.agents.plain import PlainStream
 from daemon.sandbox_view import folders_of
 from daemon.task_folder import TaskFolder
 from domain.errors import CannotServe
@@ -32,6 +35,22 @@ class AgentRun:
     model: str = ""
     """Empty: the one in the agent's settings."""
     arguments: tuple[str, ...] = ()
+    state: Path = Path()
+    """A folder for its own files, the same for all deliveries of an attempt on this machine."""
+    login: Path = Path()
+    """The folder in which its login lies, where it has one."""
+    session: str = ""
+    """The session to go on with; empty: a new one."""
+    before: Totals = field(default_factory=Totals)
+    """What that session has used."""
+    turns: int = 0
+    """How many it may take; 0: no limit."""
+    cost_usd: float = 0
+    """What it may cost; 0: no limit."""
+    boxed: bool = False
+    """It runs in a sandbox, so it may do what it likes there."""
+    commands: tuple[str, ...] = ()
+    """Of setup and verify: it may run these, too."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +63,10 @@ class AgentCommand:
     """Set for it."""
     pass_env: tuple[str, ...] = ()
     """Names in the daemon's environment that it may see."""
+    writes: tuple[Path, ...] = ()
+    """Folders of this machine that it changes beside its task's: a sandbox lets it."""
+    talks: bool = False
+    """Its stdin stays open behind `stdin`, for the answers to what it asks."""
 
 
 class EndedBy(StrEnum):
@@ -52,6 +75,8 @@ class EndedBy(StrEnum):
     NO_OUTPUT = "no output"
     STOPPED = "stopped"
     MEMORY = "memory"
+    LINGERED = "lingered"
+    """It had said that it was done, and did not end."""
 
 
 @dataclass(frozen=True)
@@ -71,10 +96,33 @@ class ProcessEnd:
 
 
 @dataclass(frozen=True)
+class Seen:
+    """What was read from an agent's stream, from its beginning to its end."""
+
+    session: str = ""
+    totals: Totals | None = None
+    """Of the session; None: it has told nothing."""
+    turns: int = 0
+    """Of this run; before its end the tools that were called."""
+    final: Final | None = None
+    denied: tuple[str, ...] = ()
+    until: datetime | None = None
+    """When the account's limit ends, where it was reached."""
+    complaints: str = ""
+    """The end of its stderr."""
+    asks: bool = False
+    """It was interrupted for an answer that nobody has given yet."""
+
+
+@dataclass(frozen=True)
 class AgentResult:
     """The agent's own side of the outcome; whether it left work is judged by the daemon (SPEC 6.9)."""
 
+    ending: Ending = Ending.COMPLETED
     failure: Failure | None = None
+    """What it is where nothing better follows from `ending`."""
+    until: datetime | None = None
+    """Ending.LIMIT: when it ends; None: nobody knows."""
 
     @property
     def is_completed(self) -> bool:
@@ -96,10 +144,14 @@ class Agent(Protocol):
         ...
 
     def command(self, run: AgentRun) -> AgentCommand:
-        """How to start it for this run; files that it needs are written into the task's folder."""
+        """How to start it for this run; files that it needs are written into the task's folder or its own state."""
         ...
 
-    def judge(self, end: ProcessEnd) -> AgentResult:
+    def stream(self, run: AgentRun) -> Stream:
+        """What reads this run's output."""
+        ...
+
+    def judge(self, end: ProcessEnd, seen: Seen) -> AgentResult:
         """What its end means. Not asked about a run that the daemon stopped."""
         ...
 
@@ -133,18 +185,37 @@ class Program(Value):
             raise ValueError(f"{', '.join(reserved)}: no agent gets Makima's own settings")
         return self
 
-    def judge(self, end: ProcessEnd) -> AgentResult:
+    @property
+    def credential_variables(self) -> tuple[str, ...]:
+        """Further ones, given to it under other names: nobody may read them in a log."""
+        return ()
+
+    def stream(self, run: AgentRun) -> Stream:
+        return PlainStream()
+
+    def judge(self, end: ProcessEnd, seen: Seen) -> AgentResult:
         """Completed where it ended by itself with exit code 0; else its last output is the report."""
-        if end.ended_by is EndedBy.TIME_LIMIT:
-            return _failed(FailureCategory.TIME_LIMIT, "stopped at the time limit", end)
-        if end.ended_by is EndedBy.NO_OUTPUT:
-            return _failed(FailureCategory.NO_OUTPUT, "stopped because it printed nothing for too long", end)
-        if end.ended_by is EndedBy.MEMORY:
-            return _failed(FailureCategory.MEMORY, "stopped because it used more memory than max_task_memory_mb", end)
+        if stopped := stopped_by_us(end):
+            return stopped
         if end.exit_code != 0:
-            return _failed(FailureCategory.AGENT, f"exit code {end.exit_code}", end)
+            return failed(Ending.CRASHED, FailureCategory.AGENT, f"exit code {end.exit_code}", end.tail)
         return AgentResult()
 
 
-def _failed(category: FailureCategory, reason: str, end: ProcessEnd) -> AgentResult:
-    return AgentResult(Failure(category=category, report="\n".join(filter(None, (reason, end.tail.strip())))))
+def stopped_by_us(end: ProcessEnd) -> AgentResult | None:
+    """What it means that the daemon ended a run at one of its limits; None: it didn't."""
+    match end.ended_by:
+        case EndedBy.TIME_LIMIT:
+            return failed(Ending.KILLED, FailureCategory.TIME_LIMIT, "stopped at the time limit", end.tail)
+        case EndedBy.NO_OUTPUT:
+            reason = "stopped because it printed nothing for too long"
+            return failed(Ending.HUNG, FailureCategory.NO_OUTPUT, reason, end.tail)
+        case EndedBy.MEMORY:
+            reason = "stopped because it used more memory than max_task_memory_mb"
+            return failed(Ending.KILLED, FailureCategory.MEMORY, reason, end.tail)
+    return None
+
+
+def failed(ending: Ending, category: FailureCategory, reason: str, output: str = "") -> AgentResult:
+    report = "\n".join(filter(None, (reason, output.strip())))
+    return AgentResult(ending, Failure(category=category, report=report))

@@ -15,7 +15,7 @@ from uuid import uuid4
 import psutil
 import pytest
 
-from daemon.agent_process import PIECE_LIMIT, TAIL_LIMIT, run_agent
+from daemon.agent_process import PIECE_LIMIT, TAIL_LIMIT, Talk, run_agent
 from daemon.agents.base import AgentCommand, EndedBy, ProcessEnd
 from domain.settings import Limits
 
@@ -31,11 +31,13 @@ class Run:
         self.stop = asyncio.Event()
         self.token = str(uuid4().int)[:12]
 
-    async def __call__(self, script: str, *, stdin: bytes = b"", limits: Limits = LONG) -> ProcessEnd:
-        command = AgentCommand(("sh", "-c", script, "sh", self.token), stdin)
+    async def __call__(
+        self, script: str, *, stdin: bytes = b"", limits: Limits = LONG, talk: Talk | None = None
+    ) -> ProcessEnd:
+        command = AgentCommand(("sh", "-c", script, "sh", self.token), stdin, talks=talk is not None)
         env = {"PATH": os.environ["PATH"], "MAKIMA_TASK_DIR": str(self.folder)}
         return await run_agent(
-            command, cwd=self.folder, env=env, sink=self.hear, limits=limits, stop=self.stop, grace=0.1
+            command, cwd=self.folder, env=env, sink=self.hear, limits=limits, stop=self.stop, grace=0.1, talk=talk
         )
 
     def hear(self, piece: str) -> None:
@@ -206,3 +208,36 @@ def test_an_agent_that_kills_its_keeper_is_ended_by_the_daemon(signal: str) -> N
     said = subprocess.run((sys.executable, "-c", program), check=False, capture_output=True, text=True, timeout=30)
     assert said.stdout.split() == [{"KILL": "137", "USR1": "138"}[signal], "None"], said.stderr
     assert not processes_with(token)
+
+
+async def test_a_program_that_is_spoken_to_hears_it_and_the_end(run: Run) -> None:
+    complaints: list[str] = []
+    talk = Talk(complaints.append)
+    script = 'read a; echo "got $a"; read b; echo "got $b" >&2; cat'
+    running = asyncio.create_task(run(script, stdin=b"one\n", talk=talk))
+    await run.has_said("got one\n")
+    talk.voice.say(b"two\n")
+    talk.voice.say(b"x" * 300_000)
+    talk.voice.close()
+    ended = await running
+    assert ended.succeeded
+    assert complaints == ["got two\n"]
+    assert sum(map(len, run.said)) == len("got one\n") + 300_000
+
+
+async def test_a_program_that_does_not_listen_stops_nobody(run: Run) -> None:
+    talk = Talk(run.hear)
+    running = asyncio.create_task(run("exec <&-; echo deaf; sleep 0.2", stdin=b"x" * 300_000, talk=talk))
+    await run.has_said("deaf\n")
+    talk.voice.say(b"more")
+    assert (await running).succeeded
+    talk.voice.say(b"too late")
+
+
+async def test_a_program_that_says_it_is_done_and_does_not_end_is_ended(run: Run) -> None:
+    talk = Talk(run.hear, linger=0.2)
+    running = asyncio.create_task(run("echo done; sleep 600", talk=talk))
+    await run.has_said("done\n")
+    talk.done.set()
+    assert (await running).ended_by is EndedBy.LINGERED
+    assert not run.left()

@@ -11,7 +11,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from daemon.agents import ConfiguredAgent
-from daemon.agents.base import Agent, AgentRun, EndedBy, ProcessEnd
+from daemon.agents.base import Agent, AgentRun, EndedBy, ProcessEnd, Seen
 from daemon.task_folder import TaskFolder, make_task_folder
 from domain.errors import CannotServe
 from domain.models import FailureCategory
@@ -79,7 +79,7 @@ def test_a_program_that_is_not_installed_is_said_so() -> None:
 def test_the_end_is_judged_by_exit_code_and_limits(
     end: ProcessEnd, category: FailureCategory | None, report: str | None
 ) -> None:
-    failure = agent(kind="shell").judge(end).failure
+    failure = agent(kind="shell").judge(end, Seen()).failure
     assert (failure and failure.category) == category
     assert failure is None or (report and failure.report.startswith(report))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -397,6 +398,25 @@ async def test_a_refused_task_goes_to_another_daemon_and_not_back(world: Surroun
     (task,) = [task for task in state.tasks.values() if task.step]
     assert task.daemon == "other"
     assert task.attempt == 1
+
+
+@pytest.mark.rule("5.4")
+async def test_a_refusal_until_a_time_is_waited_for(world: Surroundings) -> None:
+    world.daemon.plans = [planned(("floor", []))]
+    until_then = datetime.now(UTC) + timedelta(hours=3)
+
+    async def refuses(command: SpawnTask) -> Outcome:
+        raise CannotServe("no task of claude", until_then)
+
+    world.daemon.endings["floor"] = refuses
+    world.ledger.daemons = ["scripted"]
+    handle = await world.start(world.directive())
+
+    async def waits() -> bool:
+        state = await handle.query(DirectiveWorkflow.state_now)
+        return any(task.wait_until == until_then for task in state.tasks.values())
+
+    await until(waits)
 
 
 @pytest.mark.rule("5.4")

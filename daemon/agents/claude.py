@@ -1,0 +1,87 @@
+"""`claude`: Claude Code, headless (tested with the version named in docs/agents.md)."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from daemon.agents.base import AgentCommand, AgentRun
+from daemon.agents.claude_stream import ClaudeStream
+from daemon.agents.coding import CodingAgent, Permissions
+from daemon.agents.events import Stream
+
+_READS_AND_EDITS = ("Read", "Glob", "Grep", "Edit", "Write", "MultiEdit", "NotebookEdit", "TodoWrite", "Task")
+_GIT = (
+    *("add", "apply", "blame", "branch", "cat-file", "checkout", "cherry-pick", "clean", "commit", "describe", "diff"),
+    *("grep", "log", "ls-files", "ls-tree", "merge", "merge-base", "mv", "rebase", "reset", "restore", "rev-list"),
+    *("rev-parse", "revert", "rm", "show", "stash", "status", "switch", "tag", "worktree list"),
+)
+"""Neither push nor config, and nothing before the command's name, which could stand for either."""
+_NO_RULE = "()\n\r"
+"""A rule can't hold these."""
+_RETRIES = "4"
+"""Of its own ten the last ones take minutes; the daemon waits without holding a task's slot."""
+
+
+class ClaudeAgent(CodingAgent):
+    """`[agents.NAME] kind = "claude"`."""
+
+    key_variable: ClassVar[str] = "ANTHROPIC_API_KEY"
+    token_variable: ClassVar[str] = "CLAUDE_CODE_OAUTH_TOKEN"  # noqa: S105 (a variable's name)
+
+    kind: Literal["claude"]
+    program: str = "claude"
+    permissions: Permissions = Permissions.AUTO
+    allow: tuple[str, ...] = ()
+    """Rules of its own kind (`Bash(npm *)`) beside the usual ones, where not everything is allowed."""
+
+    @property
+    def program_name(self) -> str:
+        return self.program
+
+    def login_command(self, folder: Path) -> str:
+        return f"CLAUDE_CONFIG_DIR={shlex.quote(str(folder))} {self.program} auth login"
+
+    def command(self, run: AgentRun) -> AgentCommand:
+        talks = self._talks(run)
+        argv = (
+            *(self.program, "-p", "--output-format", "stream-json", "--verbose"),
+            *(("--input-format", "stream-json", "--permission-prompt-tool", "stdio") if talks else ()),
+            *self._permitted(run),
+            *(("--model", model) if (model := run.model or self.model) else ()),
+            *(("--max-turns", str(run.turns)) if run.turns else ()),
+            *(("--max-budget-usd", f"{run.cost_usd:.4f}") if run.cost_usd else ()),
+            *(("--resume", run.session) if run.session else ()),
+            *(*self.arguments, *run.arguments),
+        )
+        stdin = self.stream(run).prompt(run.prompt).encode()
+        return AgentCommand(argv, stdin, self._environment(run), self.pass_env, self.writes(run), talks)
+
+    def stream(self, run: AgentRun) -> Stream:
+        return ClaudeStream(run.before, lambda: datetime.now().astimezone(), talks=self._talks(run))
+
+    def _talks(self, run: AgentRun) -> bool:
+        return self.permissions is Permissions.ASK
+
+    def _permitted(self, run: AgentRun) -> Iterator[str]:
+        if self.permissions is Permissions.ALLOW or (self.permissions is Permissions.AUTO and run.boxed):
+            yield from ("--permission-mode", "bypassPermissions")
+            return
+        lines = [line for line in run.commands if not set(line) & set(_NO_RULE)]
+        yield "--allowedTools"
+        yield from (*_READS_AND_EDITS, *(f"Bash(git {name}:*)" for name in _GIT), "Bash(makima:*)")
+        yield from (*(f"Bash({line})" for line in lines), *self.allow)
+        yield from ("--permission-mode", "acceptEdits")
+
+    def _environment(self, run: AgentRun) -> dict[str, str]:
+        """State and history are the task's, the login is shared: a copy of a refresh token would end the others'."""
+        state = {"CLAUDE_CONFIG_DIR": str(run.state), "CLAUDE_CODE_MAX_RETRIES": _RETRIES}
+        login = {"CLAUDE_SECURESTORAGE_CONFIG_DIR": str(run.login)} if self.uses_login else {}
+        quiet = {"CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1", "DISABLE_AUTOUPDATER": "1"}
+        # As root it refuses to run without asking, unless told that somebody else has fenced it in.
+        root = {"IS_SANDBOX": "1"} if run.boxed or self.permissions is Permissions.ALLOW else {}
+        return {**quiet, **root, **state, **login, **self.credentials(os.environ), **self.env}

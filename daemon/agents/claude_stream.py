@@ -1,0 +1,306 @@
+"""Claude Code's `stream-json`, read as events (versions 2.1: docs/agents.md); unknown lines and fields do no harm."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import singledispatchmethod
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from daemon.agents.events import (
+    Asked,
+    Denied,
+    Ending,
+    Event,
+    FileChanged,
+    Final,
+    Limited,
+    Printed,
+    Reply,
+    Said,
+    SessionStarted,
+    ToolCalled,
+    ToolFailed,
+    Totals,
+    Used,
+    Warned,
+)
+from daemon.agents.trouble import ending_of, reset_time
+from domain.tolerant import Tolerant
+
+_TELLING = ("command", "file_path", "path", "notebook_path", "pattern", "url", "query", "description", "prompt")
+_ABORTED = ("aborted_tools", "aborted_streaming", "aborted")
+
+
+_UNINTERESTING = ("control_response", "control_cancel_request", "keep_alive", "stream_event", "tool_progress")
+
+
+class _Typed(Tolerant):
+    type: str
+
+
+class _Block(Tolerant):
+    type: str = ""
+    text: str = ""
+    name: str = ""
+    id: str = ""
+    input: dict[str, Any] = Field(default_factory=dict)
+    tool_use_id: str = ""
+    is_error: bool | None = None
+    content: Any = None
+
+
+class _Message(Tolerant):
+    content: tuple[_Block, ...] | str = ()
+
+
+class _System(Tolerant):
+    type: Literal["system"]
+    subtype: str = ""
+    session_id: str = ""
+    model: str = ""
+    tool_name: str = ""
+    message: Any = None
+    error: Any = None
+    error_status: int | None = None
+    attempt: int = 0
+    max_retries: int = 0
+
+
+class _Assistant(Tolerant):
+    type: Literal["assistant"]
+    message: _Message
+    error: Any = None
+
+
+class _Diff(Tolerant):
+    changedFiles: tuple[str, ...] = ()  # noqa: N815 (theirs)
+
+
+class _ToolUseResult(Tolerant):
+    filePath: str = ""  # noqa: N815
+    bashEditDiff: _Diff | None = None  # noqa: N815
+    structuredPatch: Any = None  # noqa: N815
+
+
+class _User(Tolerant):
+    type: Literal["user"]
+    message: _Message
+    tool_use_result: Any = None
+
+
+class _RateLimit(Tolerant):
+    status: str = ""
+    resetsAt: float | None = None  # noqa: N815
+
+
+class _RateLimitEvent(Tolerant):
+    type: Literal["rate_limit_event"]
+    rate_limit_info: _RateLimit
+
+
+class _Request(Tolerant):
+    subtype: str = ""
+    tool_name: str = ""
+    input: dict[str, Any] = Field(default_factory=dict)
+
+
+class _ControlRequest(Tolerant):
+    type: Literal["control_request"]
+    request_id: str
+    request: _Request
+
+
+class _Denial(Tolerant):
+    tool_name: str = ""
+    tool_input: dict[str, Any] = Field(default_factory=dict)
+
+
+class _Usage(Tolerant):
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_creation_input_tokens: int = 0
+    cache_read_input_tokens: int = 0
+
+    @property
+    def tokens(self) -> int:
+        return sum(
+            (self.input_tokens, self.output_tokens, self.cache_creation_input_tokens, self.cache_read_input_tokens)
+        )
+
+
+class _Result(Tolerant):
+    type: Literal["result"]
+    subtype: str = ""
+    is_error: bool = False
+    result: str | None = None
+    errors: tuple[str, ...] = ()
+    api_error_status: int | None = None
+    terminal_reason: str | None = None
+    permission_denials: tuple[_Denial, ...] = ()
+    total_cost_usd: float = 0
+    num_turns: int = 0
+    usage: _Usage = _Usage()
+
+
+_Line = TypeAdapter[_System | _Assistant | _User | _RateLimitEvent | _ControlRequest | _Result](
+    Annotated[_System | _Assistant | _User | _RateLimitEvent | _ControlRequest | _Result, Field(discriminator="type")]
+)
+
+
+class ClaudeStream:
+    """One run of Claude Code. `before` is what its session had used when the run began."""
+
+    by_lines = True
+
+    def __init__(self, before: Totals, now: Callable[[], datetime], *, talks: bool) -> None:
+        """`talks`: messages go to stdin as JSON lines, and it may ask for leave."""
+        self._before = before
+        self._now = now
+        self._talks = talks
+        self._tools: dict[str, _Block] = {}
+        self._session = ""
+        self._until: datetime | None = None
+        self._error = ""
+
+    def prompt(self, text: str) -> str:
+        if not self._talks:
+            return text
+        return _as_line({"type": "user", "message": {"role": "user", "content": text}})
+
+    def reply(self, asked: Asked, reply: Reply) -> str:
+        answer: dict[str, object] = {"behavior": "deny", "message": reply.message or "This is not allowed here."}
+        if reply.interrupt:
+            answer["interrupt"] = True
+        if reply.allowed:
+            answer = {"behavior": "allow", "updatedInput": reply.arguments or asked.arguments}
+        response = {"subtype": "success", "request_id": asked.request, "response": answer}
+        return _as_line({"type": "control_response", "response": response})
+
+    def read(self, line: str) -> list[Event]:
+        try:
+            read = _Line.validate_json(line)
+        except ValidationError:
+            return [] if _type_of(line) in _UNINTERESTING else [Printed(line)]
+        return self._events(read)
+
+    @singledispatchmethod
+    def _events(self, read: Tolerant) -> list[Event]:
+        """The events of a line, by its kind."""
+        raise NotImplementedError(type(read))
+
+    @_events.register
+    def _(self, read: _System) -> list[Event]:
+        if read.subtype == "init":
+            # Said again at every turn of the same run.
+            fresh, self._session = read.session_id != self._session, read.session_id
+            return [SessionStarted(read.session_id, read.model)] if fresh and read.session_id else []
+        if read.subtype == "permission_denied":
+            return [Denied(read.tool_name, str(read.message or ""))]
+        if read.subtype == "api_retry":
+            status = f" ({read.error_status})" if read.error_status else ""
+            return [Warned(f"the model's server: {read.error}{status}; try {read.attempt} of {read.max_retries}")]
+        return []
+
+    @_events.register
+    def _(self, read: _Assistant) -> list[Event]:
+        self._error = str(read.error or "")
+        if isinstance(read.message.content, str):
+            return [Said(read.message.content)]
+        events: list[Event] = []
+        for block in read.message.content:
+            if block.type == "text" and block.text.strip():
+                events.append(Said(block.text))
+            elif block.type == "tool_use":
+                self._tools[block.id] = block
+                events.append(ToolCalled(block.name, _about(block.input)))
+        return events
+
+    @_events.register
+    def _(self, read: _User) -> list[Event]:
+        events: list[Event] = [FileChanged(path) for path in _changed(read.tool_use_result)]
+        for block in () if isinstance(read.message.content, str) else read.message.content:
+            if block.type == "tool_result" and block.is_error:
+                called = self._tools.get(block.tool_use_id)
+                events.append(ToolFailed(called.name if called else "a tool", _text_of(block.content)))
+        return events
+
+    @_events.register
+    def _(self, read: _RateLimitEvent) -> list[Event]:
+        info = read.rate_limit_info
+        if info.status != "rejected":
+            return []
+        self._until = _moment(info.resetsAt)
+        return [Limited(self._until)]
+
+    @_events.register
+    def _(self, read: _Result) -> list[Event]:
+        used = Totals(max(read.total_cost_usd, 0), self._before.tokens + read.usage.tokens)
+        text = read.result or "; ".join(read.errors)
+        ending = self._ending(read, text)
+        until = (self._until or reset_time(text, self._now())) if ending is Ending.LIMIT else None
+        denied: list[Event] = [Denied(each.tool_name, _about(each.tool_input)) for each in read.permission_denials]
+        return [*denied, Used(used, read.num_turns), Final(ending, text, until)]
+
+    @_events.register
+    def _(self, read: _ControlRequest) -> list[Event]:
+        request = read.request
+        if request.subtype != "can_use_tool":
+            return []
+        return [Asked(read.request_id, request.tool_name, _about(request.input), request.input)]
+
+    def _ending(self, read: _Result, text: str) -> Ending:
+        if read.subtype in ("error_max_turns", "error_max_budget_usd"):
+            return Ending.BUDGET
+        if read.terminal_reason in _ABORTED:
+            return Ending.KILLED
+        if read.is_error:
+            words = f"{text} {self._error} {read.terminal_reason or ''}".replace(
+                "prompt_too_long", "prompt is too long"
+            )
+            return ending_of(words, read.api_error_status)
+        return Ending.DENIED if read.permission_denials else Ending.COMPLETED
+
+
+def _about(arguments: dict[str, Any]) -> str:
+    """The argument that says most, as one line."""
+    known = [arguments[name] for name in _TELLING if isinstance(arguments.get(name), str)]
+    text = known[0] if known else json.dumps(arguments, ensure_ascii=False) if arguments else ""
+    return " ".join(text.split())
+
+
+def _changed(result: object) -> list[str]:
+    try:
+        read = _ToolUseResult.model_validate(result)
+    except ValidationError:
+        return []
+    by_edit = [read.filePath] if read.filePath and read.structuredPatch is not None else []
+    return [*by_edit, *(read.bashEditDiff.changedFiles if read.bashEditDiff else ())]
+
+
+def _text_of(content: object) -> str:
+    if isinstance(content, str):
+        return content
+    parts = content if isinstance(content, list) else []
+    return "\n".join(str(part.get("text", "")) for part in parts if isinstance(part, dict))
+
+
+def _moment(epoch: float | None) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(epoch, tz=UTC) if epoch else None
+    except (OverflowError, OSError, ValueError):
+        return None
+
+
+def _type_of(line: str) -> str:
+    try:
+        return _Typed.model_validate_json(line).type
+    except ValidationError:
+        return ""
+
+
+def _as_line(message: dict[str, object]) -> str:
+    return json.dumps(message) + "\n"

@@ -1,0 +1,80 @@
+"""`codex`: OpenAI's Codex, headless (tested with the version named in docs/agents.md)."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from daemon.agents.base import AgentCommand, AgentRun
+from daemon.agents.codex_stream import CodexStream
+from daemon.agents.coding import CodingAgent
+from daemon.agents.events import Stream
+
+_LOGIN_FILES = ("auth.json", "auth.lock")
+
+
+class CodexAgent(CodingAgent):
+    """`[agents.NAME] kind = "codex"`. It can't ask: what its own sandbox doesn't allow is refused."""
+
+    key_variable: ClassVar[str] = "CODEX_API_KEY"
+    token_variable: ClassVar[str] = "CODEX_ACCESS_TOKEN"  # noqa: S105 (a variable's name)
+
+    counts_turns: ClassVar[bool] = False
+
+    kind: Literal["codex"]
+    program: str = "codex"
+    permissions: Literal["auto", "allow", "deny"] = "auto"
+    config: dict[str, str] = Field(default_factory=dict)
+    """What is set by `-c`: dotted name → value in TOML."""
+
+    @property
+    def program_name(self) -> str:
+        return self.program
+
+    def login_command(self, folder: Path) -> str:
+        return f"CODEX_HOME={shlex.quote(str(folder))} {self.program} login"
+
+    def command(self, run: AgentRun) -> AgentCommand:
+        self._link_login(run)
+        settings = (part for name, value in self.config.items() for part in ("-c", f"{name}={value}"))
+        argv = (
+            *(self.program, "exec", "--json", "--skip-git-repo-check"),
+            # A login shell takes its PATH from /etc/profile, and the `makima` command would be out of reach.
+            *("-c", "allow_login_shell=false"),
+            *self._permitted(run),
+            *(("--model", model) if (model := run.model or self.model) else ()),
+            *(*settings, *self.arguments, *run.arguments),
+            *(("resume", run.session) if run.session else ()),
+            "-",
+        )
+        env = {"CODEX_HOME": str(run.state), **self.credentials(os.environ), **self.env}
+        return AgentCommand(argv, run.prompt.encode(), env, self.pass_env, self.writes(run))
+
+    def stream(self, run: AgentRun) -> Stream:
+        return CodexStream(lambda: datetime.now().astimezone())
+
+    def _permitted(self, run: AgentRun) -> Iterator[str]:
+        if self.permissions == "allow" or (self.permissions == "auto" and run.boxed):
+            yield "--dangerously-bypass-approvals-and-sandbox"
+        else:
+            # The folder in which the `makima` command writes down what it is told.
+            yield from ("--sandbox", "workspace-write", "--add-dir", str(run.folder.path))
+
+    def _link_login(self, run: AgentRun) -> None:
+        """State and history are the task's, the login is shared: it follows the link when it renews its tokens, and
+        a copy of them would end the others'.
+        """
+        if not self.uses_login:
+            return
+        run.state.mkdir(parents=True, exist_ok=True)
+        for name in _LOGIN_FILES:
+            link = run.state / name
+            if not link.is_symlink() or link.readlink() != Path(run.login, name):
+                link.unlink(missing_ok=True)
+                link.symlink_to(run.login / name)

@@ -1,0 +1,150 @@
+"""The events of `codex exec --json` (version 0.169: docs/agents.md); unknown lines and fields do no harm."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from pydantic import ValidationError
+
+from daemon.agents.events import (
+    Asked,
+    Denied,
+    Ending,
+    Event,
+    FileChanged,
+    Final,
+    Limited,
+    Printed,
+    Reply,
+    Said,
+    SessionStarted,
+    ToolCalled,
+    ToolFailed,
+    Totals,
+    Used,
+    Warned,
+)
+from daemon.agents.trouble import ending_of, reset_time
+from domain.tolerant import Tolerant
+
+_OUTPUT_SHOWN = 4000
+
+
+class _Change(Tolerant):
+    path: str = ""
+
+
+class _Item(Tolerant):
+    type: str = ""
+    text: str = ""
+    message: str = ""
+    command: str = ""
+    aggregated_output: str = ""
+    exit_code: int | None = None
+    status: str = ""
+    changes: tuple[_Change, ...] = ()
+    server: str = ""
+    tool: str = ""
+    query: str = ""
+
+
+class _Usage(Tolerant):
+    """Of the whole thread; what was read from the cache is a part of the input."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+
+class _Error(Tolerant):
+    message: str = ""
+
+
+class _Line(Tolerant):
+    type: str
+    thread_id: str = ""
+    item: _Item = _Item()
+    usage: _Usage = _Usage()
+    error: _Error = _Error()
+    message: Any = None
+
+
+class CodexStream:
+    """One run of Codex. It knows no prices: what a session costs stays 0."""
+
+    by_lines = True
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self._now = now
+        self._last = ""
+        self._trouble = ""
+
+    def prompt(self, text: str) -> str:
+        return text
+
+    def reply(self, asked: Asked, reply: Reply) -> str:
+        return ""
+
+    def read(self, line: str) -> list[Event]:
+        try:
+            read = _Line.model_validate_json(line)
+        except ValidationError:
+            return [Printed(line)]
+        events: list[Event] = []
+        match read.type:
+            case "thread.started":
+                events = [SessionStarted(read.thread_id)]
+            case "item.started":
+                events = _begun(read.item)
+            case "item.completed":
+                events = self._ended(read.item)
+            case "turn.completed":
+                totals = Totals(tokens=read.usage.input_tokens + read.usage.output_tokens)
+                events = [Used(totals), Final(Ending.COMPLETED, self._last)]
+            case "turn.failed":
+                events = self._failed(read.error.message or self._trouble)
+            case "error":
+                self._trouble = str(read.message or "") or self._trouble
+                events = [Warned(self._trouble)]
+            case "turn.started" | "item.updated":
+                pass
+            case _:
+                events = [Printed(line)]
+        return events
+
+    def _ended(self, item: _Item) -> list[Event]:
+        events: list[Event] = []
+        match item.type:
+            case "agent_message":
+                self._last = item.text
+                events = [Said(item.text)]
+            case "command_execution" if item.status == "declined":
+                events = [Denied("shell", item.command)]
+            case "command_execution" if item.exit_code:
+                events = [ToolFailed("shell", item.aggregated_output[-_OUTPUT_SHOWN:])]
+            case "file_change":
+                events = [FileChanged(change.path) for change in item.changes]
+            case "error":
+                events = [Warned(item.message)]
+            case "mcp_tool_call" if item.status == "failed":
+                events = [ToolFailed(f"{item.server} {item.tool}", item.message)]
+        return events
+
+    def _failed(self, text: str) -> list[Event]:
+        ending = ending_of(text)
+        if ending is not Ending.LIMIT:
+            return [Final(ending, text)]
+        until = reset_time(text, self._now())
+        return [Limited(until), Final(ending, text, until)]
+
+
+def _begun(item: _Item) -> list[Event]:
+    match item.type:
+        case "command_execution":
+            return [ToolCalled("shell", " ".join(item.command.split()))]
+        case "mcp_tool_call":
+            return [ToolCalled(f"{item.server} {item.tool}", "")]
+        case "web_search":
+            return [ToolCalled("web search", item.query)]
+    return []

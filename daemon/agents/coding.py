@@ -1,0 +1,150 @@
+"""What the coding agents with an account have in common: credentials, permissions, and how their end is judged."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from daemon.agents.base import (
+    AgentResult,
+    AgentRun,
+    EndedBy,
+    ProcessEnd,
+    Program,
+    Seen,
+    failed,
+    parts_of,
+    require_program,
+    stopped_by_us,
+)
+from daemon.agents.events import Ending
+from daemon.agents.trouble import ending_of
+from domain.errors import CannotServe
+from domain.models import Failure, FailureCategory
+
+_CATEGORY = {
+    Ending.BUDGET: FailureCategory.BUDGET,
+    Ending.CONTEXT: FailureCategory.CONTEXT,
+    Ending.CRASHED: FailureCategory.CRASHED,
+    Ending.AUTH: FailureCategory.AUTH,
+}
+
+
+class Permissions(StrEnum):
+    """What an agent may do beyond reading and editing in its worktree."""
+
+    AUTO = "auto"
+    """Everything inside a sandbox; without one what `deny` says."""
+    ALLOW = "allow"
+    DENY = "deny"
+    """What the list of allowed commands doesn't name is refused."""
+    ASK = "ask"
+    """What the list doesn't name becomes a question to a person."""
+
+
+class CodingAgent(Program):
+    """An agent of a vendor, whose account is used by an API key, a long-lived token, or a login on this machine."""
+
+    follows_prompts: ClassVar[bool] = True
+    counts_turns: ClassVar[bool] = True
+    """Whether it can be told how many it may take; else the daemon counts the tools that it calls."""
+    key_variable: ClassVar[str]
+    """Where the program looks for an API key, and below for a token."""
+    token_variable: ClassVar[str]
+
+    model: str = ""
+    """Where the directive names none; empty: the program's own choice."""
+    arguments: tuple[str, ...] = ()
+    """Further ones of every run."""
+    api_key_env: str = ""
+    """The variable of the daemon's environment that holds an API key."""
+    token_env: str = ""
+    """The same for a long-lived token."""
+    login: Annotated[str, Field(pattern=r"^[a-zA-Z0-9._-]{1,40}$")] = "default"
+    """Whose login it is, where neither is given: agents with the same one share it."""
+
+    @property
+    def credential(self) -> str:
+        """The account by its name: what is parked while its limit lasts."""
+        return self.api_key_env or self.token_env or self.login
+
+    @property
+    def credential_variables(self) -> tuple[str, ...]:
+        return tuple(filter(None, (self.api_key_env, self.token_env)))
+
+    @property
+    def uses_login(self) -> bool:
+        return not self.credential_variables
+
+    @property
+    def program_name(self) -> str:
+        raise NotImplementedError
+
+    def remedy(self, folder: Path) -> str:
+        """What a person does on this machine about a login that is refused; its login lies in `folder`."""
+        if variable := self.api_key_env or self.token_env:
+            return f"Its credential is {variable} in the daemon's environment: set it anew and restart the daemon."
+        return f"Its login is in a folder of its own: {self.login_command(folder)}"
+
+    def login_command(self, folder: Path) -> str:
+        raise NotImplementedError
+
+    def check(self) -> None:
+        require_program(self.program_name, self.env.get("PATH"))
+        for name in self.credential_variables:
+            if not os.environ.get(name):
+                raise CannotServe(f"{name} is not set in the daemon's environment, where the agent's settings want it")
+
+    def parts(self) -> tuple[Path, ...]:
+        return parts_of(self.program_name, self.env.get("PATH"))
+
+    def credentials(self, environ: Mapping[str, str]) -> dict[str, str]:
+        """The variables by which the program is given its key or token."""
+        given = {self.key_variable: self.api_key_env, self.token_variable: self.token_env}
+        return {name: environ[source] for name, source in given.items() if source and source in environ}
+
+    def writes(self, run: AgentRun) -> tuple[Path, ...]:
+        """The folders that its program changes."""
+        return (run.state, run.login) if self.uses_login else (run.state,)
+
+    def judge(self, end: ProcessEnd, seen: Seen) -> AgentResult:
+        """Completed only where its final event says so and it ended by itself with exit code 0, or was ended for not
+        ending (SPEC 6.9).
+        """
+        return judged(end, seen)
+
+
+def judged(end: ProcessEnd, seen: Seen) -> AgentResult:
+    """What the end of a run means whose stream has a final event."""
+    final = seen.final
+    if seen.asks:
+        return AgentResult(Ending.ASKED)
+    if final is None or (final.ending is Ending.KILLED and end.ended_by is not EndedBy.EXIT):
+        return stopped_by_us(end) or _without_final(end, seen)
+    if final.ending in (Ending.COMPLETED, Ending.DENIED):
+        if end.ended_by is EndedBy.EXIT and end.exit_code != 0:
+            reason = f"exit code {end.exit_code} after it said that it was done"
+            return failed(Ending.CRASHED, FailureCategory.CRASHED, reason, seen.complaints)
+        return AgentResult(Ending.DENIED if seen.denied else final.ending)
+    return _result(final.ending, final.text, final.until or seen.until)
+
+
+def _without_final(end: ProcessEnd, seen: Seen) -> AgentResult:
+    words = seen.complaints
+    ending = ending_of(words)
+    if ending is Ending.CRASHED:
+        how = f"exit code {end.exit_code}, without having said that it was done"
+        return failed(ending, FailureCategory.CRASHED, how, words or end.tail)
+    return _result(ending, words, seen.until)
+
+
+def _result(ending: Ending, text: str, until: datetime | None) -> AgentResult:
+    category = _CATEGORY.get(ending, FailureCategory.AGENT)
+    report = f"{ending}: {text}".strip() if text else str(ending)
+    return AgentResult(ending, Failure(category=category, report=report), until if ending is Ending.LIMIT else None)

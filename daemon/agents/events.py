@@ -1,0 +1,181 @@
+"""What an agent's output means, whichever agent it is: the words between a stream's parser and the daemon."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol, TypeAlias
+
+
+class Ending(StrEnum):
+    """How an agent's run ended; what follows from it is decided in `daemon.agents.next_move` and by the daemon."""
+
+    COMPLETED = "completed"
+    GAVE_UP = "gave up"
+    DENIED = "denied"
+    """It came to its end, but was refused a tool on the way."""
+    ASKED = "asked"
+    """It was stopped because a person has to answer first."""
+    LIMIT = "limit"
+    """Its account has used up what it may for a while."""
+    AUTH = "auth"
+    """Its login or key is refused: only a person can help."""
+    BUDGET = "budget"
+    """It has used the turns or the money that its task may cost."""
+    CONTEXT = "context too long"
+    NETWORK = "network"
+    """The model doesn't answer, or its server has trouble."""
+    UNKNOWN_SESSION = "unknown session"
+    CRASHED = "crashed"
+    HUNG = "hung"
+    KILLED = "killed"
+
+
+@dataclass(frozen=True)
+class Totals:
+    """What a session has used since it began, over all its resumes."""
+
+    cost_usd: float = 0
+    tokens: int = 0
+
+    def since(self, before: Totals) -> Totals:
+        """What was used after `before`; all of it where the count has begun anew."""
+        if self.cost_usd < before.cost_usd or self.tokens < before.tokens:
+            return self
+        return Totals(self.cost_usd - before.cost_usd, self.tokens - before.tokens)
+
+    def __add__(self, more: Totals) -> Totals:
+        return Totals(self.cost_usd + more.cost_usd, self.tokens + more.tokens)
+
+
+@dataclass(frozen=True)
+class SessionStarted:
+    session: str
+    model: str = ""
+
+
+@dataclass(frozen=True)
+class Said:
+    text: str
+
+
+@dataclass(frozen=True)
+class ToolCalled:
+    tool: str
+    about: str
+    """Its argument that says most, as one line: a command, a path."""
+
+
+@dataclass(frozen=True)
+class ToolFailed:
+    tool: str
+    output: str
+
+
+@dataclass(frozen=True)
+class FileChanged:
+    path: str
+
+
+@dataclass(frozen=True)
+class Used:
+    totals: Totals
+    """Of the session."""
+    turns: int = 0
+    """Of this run."""
+
+
+@dataclass(frozen=True)
+class Limited:
+    """The account's limit is reached; `until` is None where nobody says when it ends."""
+
+    until: datetime | None
+
+
+@dataclass(frozen=True)
+class Denied:
+    tool: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Warned:
+    """Something that is no end yet: a retry, a reconnect."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Printed:
+    """Output that is no event of this agent's; with its line end, if it had one."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The agent waits for leave to use a tool; `request` goes back with the reply."""
+
+    request: str
+    tool: str
+    about: str
+    arguments: dict[str, Any] = field(default_factory=dict)
+    """As the agent wrote them: they go back to it unread."""
+
+
+@dataclass(frozen=True)
+class Final:
+    """The agent says that its turn is over, and how."""
+
+    ending: Ending
+    text: str = ""
+    """Its last words, or what went wrong."""
+    until: datetime | None = None
+
+
+Event: TypeAlias = (
+    SessionStarted
+    | Said
+    | ToolCalled
+    | ToolFailed
+    | FileChanged
+    | Used
+    | Limited
+    | Denied
+    | Warned
+    | Printed
+    | Asked
+    | Final
+)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What is answered to `Asked`."""
+
+    allowed: bool
+    message: str = ""
+    arguments: dict[str, Any] | None = None
+    """In place of those that it asked with."""
+    interrupt: bool = False
+    """End the turn: the answer comes later."""
+
+
+class Stream(Protocol):
+    """Reads one run of an agent, line by line; pure but for what it remembers of the lines before."""
+
+    by_lines: bool
+    """Whether it wants whole lines; else pieces as they come."""
+
+    def read(self, line: str) -> list[Event]:
+        """The events of a line of stdout. Never raises: what it doesn't know is Printed."""
+        ...
+
+    def prompt(self, text: str) -> str:
+        """What is written to stdin for the agent to begin."""
+        ...
+
+    def reply(self, asked: Asked, reply: Reply) -> str:
+        """What is written to stdin as an answer; empty for an agent that never asks."""
+        ...

@@ -1,0 +1,78 @@
+"""What the daemon remembers of an agent's events, and how people read them; pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from daemon.agents.base import Seen
+from daemon.agents.events import (
+    Asked,
+    Denied,
+    Event,
+    FileChanged,
+    Final,
+    Limited,
+    Printed,
+    Said,
+    SessionStarted,
+    ToolCalled,
+    ToolFailed,
+    Used,
+    Warned,
+)
+
+COMPLAINTS_KEPT = 4096
+_FAILED_SHOWN = 2000
+_DENIAL_SHOWN = 300
+
+
+def after(seen: Seen, event: Event) -> Seen:
+    """What is known once `event` has come, too."""
+    match event:
+        case SessionStarted():
+            seen = replace(seen, session=event.session)
+        case ToolCalled():
+            seen = replace(seen, turns=seen.turns + 1)
+        case Used():
+            seen = replace(seen, totals=event.totals, turns=event.turns or seen.turns)
+        case Limited():
+            seen = replace(seen, until=event.until)
+        case Final():
+            seen = replace(seen, final=event)
+        case Denied():
+            told = f"{event.tool}: {event.why}"[:_DENIAL_SHOWN]
+            seen = replace(seen, denied=(*(each for each in seen.denied if each != told), told))
+    return seen
+
+
+def complained(seen: Seen, text: str) -> Seen:
+    """What is known once `text` has come on stderr."""
+    return replace(seen, complaints=(seen.complaints + text)[-COMPLAINTS_KEPT:])
+
+
+def shown(event: Event, said: str) -> str:
+    """The event as text for the log, with its line end; `said` is what the agent said last, not to be said twice."""
+    if isinstance(event, Printed):
+        return event.text
+    text = ""
+    match event:
+        case SessionStarted():
+            text = f"[session {event.session}{f', {event.model}' if event.model else ''}]"
+        case Said():
+            text = event.text
+        case ToolCalled() | Asked():
+            text = f"→ {event.tool}: {event.about}"
+        case ToolFailed():
+            text = f"✗ {event.tool}: {event.output.strip()[:_FAILED_SHOWN]}"
+        case FileChanged():
+            text = f"± {event.path}"
+        case Denied():
+            text = f"✗ {event.tool} was denied: {event.why}"
+        case Warned():
+            text = f"! {event.text}"
+        case Limited():
+            until = f" until {event.until:%Y-%m-%d %H:%M %Z}" if event.until else ""
+            text = f"! the account's limit is reached{until}"
+        case Final() if event.text.strip() != said.strip():
+            text = f"{event.ending}: {event.text}"
+    return text.rstrip("\n") + "\n" if text else ""

@@ -1,0 +1,108 @@
+"""An agent asks for leave to use a tool: a person is asked in turn (SPEC 8.3)."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from pydantic import ValidationError
+
+from daemon.agents.events import Asked, Reply
+from domain.errors import NotReachable
+from domain.models import Question
+from domain.questions import question_id
+from domain.spawn_task import Delivery, SpawnTask
+from domain.tolerant import Tolerant
+
+WAIT = 60.0
+"""Seconds for which the agent waits with its turn open; then it is interrupted, and goes on with the answer later."""
+LOOK_EVERY = 2.0
+ALLOW, DENY = "allow", "deny"
+QUESTION_TOOL = "AskUserQuestion"
+_ABOUT_SHOWN = 2000
+
+
+class _Option(Tolerant):
+    label: str = ""
+
+
+class _Posed(Tolerant):
+    question: str
+    options: tuple[_Option, ...] = ()
+
+
+class _Questions(Tolerant):
+    questions: tuple[_Posed, ...]
+
+
+class Asking:
+    """Brings what an agent asks to people, and their answers back."""
+
+    def __init__(self, command: SpawnTask, delivery: Delivery, wait: float = WAIT, every: float = LOOK_EVERY) -> None:
+        self._command = command
+        self._delivery = delivery
+        self._wait = wait
+        self._every = every
+        self.open: dict[str, Question] = {}
+        """Asked, and not answered yet, by their ids."""
+
+    async def decide(self, asked: Asked) -> Reply:
+        """The answer to what the agent asks; an interruption where it has to wait for it."""
+        questions = questions_in(asked, self._command)
+        answers = [await self._answer(question) for question in questions]
+        if None in answers:
+            return Reply(False, "A person has to answer first. End your work: it is resumed then.", interrupt=True)
+        if asked.tool == QUESTION_TOOL:
+            told = {question.text: answer for question, answer in zip(questions, answers, strict=True)}
+            return Reply(True, arguments={**asked.arguments, "answers": told})
+        return Reply(answers == [ALLOW], f"A person has answered: {answers[0]}")
+
+    async def _answer(self, question: Question) -> str | None:
+        known = next((each for each in self._command.context.answers if each.id == question.id), question)
+        if known.answer is not None:
+            return known.answer
+        self.open[str(question.id)] = question
+        try:
+            async with asyncio.timeout(self._wait):
+                answer = await self._heard(question)
+        except TimeoutError:
+            return None
+        del self.open[str(question.id)]
+        return answer
+
+    async def _heard(self, question: Question) -> str:
+        is_told = False
+        while True:
+            try:
+                if not is_told:
+                    await self._delivery.ask(question)
+                    is_told = True
+                for each in await self._delivery.answers():
+                    if each.id == question.id and each.answer is not None:
+                        return each.answer
+            except NotReachable:
+                pass  # asked again below, until the time is over: then the outcome carries the question
+            await asyncio.sleep(self._every)
+
+
+def questions_in(asked: Asked, command: SpawnTask) -> list[Question]:
+    """What a person is asked: for leave, or what the agent itself wants to know."""
+    if asked.tool == QUESTION_TOOL and (posed := _posed(asked.arguments)):
+        return [
+            _question(command, each.question, tuple(option.label for option in each.options if option.label))
+            for each in posed
+        ]
+    text = f"May the agent of {command.name!r} use {asked.tool}? {asked.about[:_ABOUT_SHOWN]}"
+    return [_question(command, text, (ALLOW, DENY))]
+
+
+def _posed(arguments: dict[str, Any]) -> tuple[_Posed, ...]:
+    try:
+        return _Questions.model_validate(arguments).questions
+    except ValidationError:
+        return ()
+
+
+def _question(command: SpawnTask, text: str, choices: tuple[str, ...]) -> Question:
+    text = text.strip()[:4000] or "The agent asks, but says not what."
+    return Question(id=question_id(command.task, text), task=command.task, text=text, choices=choices)

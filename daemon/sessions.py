@@ -1,0 +1,98 @@
+"""What outlives a delivery of an attempt on this machine: its agent's session, and the files in which that lies."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from daemon.agents.events import Totals
+from domain.spawn_task import SpawnTask
+from domain.tolerant import Tolerant
+from domain.usage import Resume, Usage
+
+SESSIONS = "sessions"
+LOGINS = "logins"
+"""Folders beside that of the tasks."""
+NOTE = "session.json"
+
+
+class SessionNote(Tolerant):
+    """An attempt's session as this machine knows it."""
+
+    agent: str
+    session: str = ""
+    """Empty: none that can be gone on with."""
+    cost_usd: float = 0
+    tokens: int = 0
+    """What the session has used, by its own count: the next run's is counted from here."""
+    usage: Usage = Usage()
+    """Of the attempt, over all its sessions."""
+    turns: int = 0
+    worktree: str = ""
+    """Where the session knows its files to be."""
+
+    @property
+    def totals(self) -> Totals:
+        return Totals(self.cost_usd, self.tokens)
+
+
+@dataclass(frozen=True)
+class SessionFolder:
+    """The folder of one attempt; `path` is absolute."""
+
+    path: Path
+
+    @classmethod
+    def of(cls, tasks: Path, command: SpawnTask) -> SessionFolder:
+        """The one beside the folder `tasks`, made for nobody but this user; OSError."""
+        folder = cls((tasks.with_name(SESSIONS) / f"{command.task}-{command.attempt}").absolute())
+        folder.state.mkdir(parents=True, exist_ok=True)
+        folder.path.chmod(0o700)
+        return folder
+
+    @property
+    def state(self) -> Path:
+        """The agent's own: all that it keeps of its sessions. A sandbox shows it, and nothing beside it."""
+        return self.path / "state"
+
+    @property
+    def raw(self) -> Path:
+        """The output of all its runs, as it came."""
+        return self.path / "stream.jsonl"
+
+    def read(self, agent: str, resume: Resume | None) -> SessionNote:
+        """The attempt's note; one that begins with what it used elsewhere where there is none for this agent."""
+        try:
+            note = SessionNote.model_validate_json((self.path / NOTE).read_bytes())
+        except (FileNotFoundError, ValidationError):
+            note = SessionNote(agent="")
+        used = max(note.usage, resume.usage if resume else note.usage, key=lambda usage: (usage.tokens, usage.seconds))
+        return note.model_copy(update={"usage": used}) if note.agent == agent else SessionNote(agent=agent, usage=used)
+
+    def write(self, note: SessionNote) -> None:
+        """Whole or not at all."""
+        fresh = self.path / f"{NOTE}.new"
+        fresh.write_text(note.model_dump_json())
+        fresh.replace(self.path / NOTE)
+
+
+def login_folder(tasks: Path, kind: str, login: str) -> Path:
+    """Where a login of this daemon lies, shared by its tasks; made for nobody but this user."""
+    folder = (tasks.with_name(LOGINS) / f"{kind}-{login}").absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    return folder
+
+
+def clean_sessions(tasks: Path, kept: timedelta) -> None:
+    """Remove the sessions of attempts that nothing has happened to for so long."""
+    sessions = tasks.with_name(SESSIONS)
+    for folder in sorted(sessions.iterdir()) if sessions.exists() else ():
+        # Writing the note changes the folder, too; an agent that keeps no session leaves no note.
+        if time.time() - folder.stat().st_mtime > kept.total_seconds():
+            shutil.rmtree(folder)

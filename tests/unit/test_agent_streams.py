@@ -1,0 +1,282 @@
+"""Recorded streams of the real programs, read complete, cut at every line and byte, and judged (SPEC 6.9)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from daemon.agents.base import AgentResult, EndedBy, ProcessEnd, Seen
+from daemon.agents.claude_stream import ClaudeStream
+from daemon.agents.codex_stream import CodexStream
+from daemon.agents.coding import judged
+from daemon.agents.events import (
+    Asked,
+    Ending,
+    Event,
+    FileChanged,
+    Final,
+    Limited,
+    Printed,
+    Reply,
+    Said,
+    SessionStarted,
+    Stream,
+    ToolCalled,
+    ToolFailed,
+    Totals,
+    Used,
+    Warned,
+)
+from daemon.agents.seeing import after
+from daemon.agents.trouble import ending_of, reset_time
+from domain.models import FailureCategory
+
+RECORDED = Path(__file__).parents[1] / "fixtures" / "agent_streams"
+NOW = datetime(2026, 11, 22, 21, 40, tzinfo=UTC)
+STREAMS = sorted(RECORDED.glob("*.jsonl"))
+
+
+def stream_of(name: str, before: Totals | None = None) -> Stream:
+    before = before or Totals()
+    return CodexStream(lambda: NOW) if name.startswith("codex") else ClaudeStream(before, lambda: NOW, talks=False)
+
+
+def read(stream: Stream, lines: list[str]) -> list[Event]:
+    return [event for line in lines for event in stream.read(line)]
+
+
+def lines_of(name: str) -> list[str]:
+    return (RECORDED / name).read_text().splitlines(keepends=True)
+
+
+def seen_in(events: list[Event]) -> Seen:
+    seen = Seen()
+    for event in events:
+        seen = after(seen, event)
+    return seen
+
+
+def end(exit_code: int = 0, ended_by: EndedBy = EndedBy.EXIT) -> ProcessEnd:
+    return ProcessEnd(exit_code, ended_by, "")
+
+
+def judged_stream(name: str, exit_code: int) -> AgentResult:
+    return judged(end(exit_code), seen_in(read(stream_of(name), lines_of(name))))
+
+
+@pytest.mark.rule("6.9")
+@pytest.mark.parametrize(
+    ("name", "exit_code", "ending", "category"),
+    [
+        ("claude_ok.jsonl", 0, Ending.COMPLETED, None),
+        ("claude_denied.jsonl", 0, Ending.DENIED, None),
+        ("claude_400.jsonl", 1, Ending.CONTEXT, FailureCategory.CONTEXT),
+        ("claude_401.jsonl", 1, Ending.AUTH, FailureCategory.AUTH),
+        ("claude_429.jsonl", 1, Ending.LIMIT, FailureCategory.AGENT),
+        ("claude_429long.jsonl", 1, Ending.LIMIT, FailureCategory.AGENT),
+        ("claude_529.jsonl", 1, Ending.LIMIT, FailureCategory.AGENT),
+        ("claude_max_budget.jsonl", 1, Ending.BUDGET, FailureCategory.BUDGET),
+        ("claude_max_turns.jsonl", 1, Ending.BUDGET, FailureCategory.BUDGET),
+        ("codex_ok.jsonl", 0, Ending.COMPLETED, None),
+        ("codex_401.jsonl", 1, Ending.AUTH, FailureCategory.AUTH),
+        ("codex_429.jsonl", 1, Ending.LIMIT, FailureCategory.AGENT),
+    ],
+)
+def test_a_recorded_run_is_judged_by_what_it_says(
+    name: str, exit_code: int, ending: Ending, category: FailureCategory | None
+) -> None:
+    result = judged_stream(name, exit_code)
+    assert (result.ending, result.failure and result.failure.category) == (ending, category)
+
+
+def test_all_recorded_streams_of_these_agents_are_judged() -> None:
+    assert len(STREAMS) == 12
+
+
+def test_a_run_of_claude_is_told_in_our_words() -> None:
+    events = read(stream_of("claude_ok.jsonl"), lines_of("claude_ok.jsonl"))
+    command = "echo hi > hello.txt && git add -A && git -c user.name=a -c user.email=a@x commit -qm agent-commit"
+    assert events == [
+        SessionStarted("20a3091d-52a9-4f7f-ab69-cd2230b61781", "claude-opus-5-5"),
+        ToolCalled("Bash", command),
+        FileChanged("/repo/worktree/hello.txt"),
+        Said("All done. hello.txt created."),
+        Used(Totals(0.01212, 3100), turns=2),
+        Final(Ending.COMPLETED, "All done. hello.txt created."),
+    ]
+
+
+def test_a_run_of_codex_is_told_in_our_words() -> None:
+    session, warned, called, *said = read(stream_of("codex_ok.jsonl"), lines_of("codex_ok.jsonl"))
+    assert session == SessionStarted("01a203fa-0bf0-7b02-98cf-70c27209f66a")
+    assert isinstance(warned, Warned)
+    assert isinstance(called, ToolCalled)
+    assert said == [
+        Said("All done. hello.txt created."),
+        Used(Totals(tokens=2100)),
+        Final(Ending.COMPLETED, "All done. hello.txt created."),
+    ]
+
+
+@pytest.mark.parametrize("file", STREAMS, ids=lambda file: file.stem)
+def test_a_stream_cut_at_any_line_is_no_success(file: Path) -> None:
+    lines = lines_of(file.name)
+    for count in range(len(lines)):
+        events = read(stream_of(file.name), lines[:count])
+        assert not any(isinstance(event, Printed) for event in events)
+        if not any(isinstance(event, Final) for event in events):
+            for ended in (end(0), end(137), end(143, EndedBy.NO_OUTPUT), end(143, EndedBy.TIME_LIMIT)):
+                result = judged(ended, seen_in(events))
+                assert result.failure
+                assert result.ending in (Ending.CRASHED, Ending.HUNG, Ending.KILLED)
+
+
+@pytest.mark.parametrize("file", ["claude_ok.jsonl", "codex_ok.jsonl"])
+def test_a_stream_cut_at_any_byte_is_no_success_and_breaks_nothing(file: str) -> None:
+    whole = (RECORDED / file).read_bytes()
+    last = whole.rstrip(b"\n").rindex(b"\n") + 1
+    # The first line of Claude's is long, and cut anywhere it is the same: every 50th byte of it is enough.
+    for cut in [*range(0, len(whole) // 2, 50), *range(len(whole) // 2, len(whole.rstrip(b"\n")))]:
+        text = whole[:cut].decode(errors="replace")
+        events = read(stream_of(file), text.splitlines(keepends=True))
+        assert judged(end(0), seen_in(events)).failure
+        if cut > last:
+            assert isinstance(events[-1], Printed)
+
+
+@given(st.text(), st.booleans())
+def test_nonsense_is_printed_and_raises_nothing(text: str, codex: bool) -> None:
+    for event in stream_of("codex" if codex else "claude").read(text):
+        assert event == Printed(text)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"type":"result"}',
+        '{"type":"result","usage":null}',
+        '{"type":"assistant","message":{"content":[{"type":"text","text":7}]}}',
+        '{"type":"user","message":{"content":"plain"},"tool_use_result":[1,2]}',
+        '{"type":"rate_limit_event","rate_limit_info":{"status":"rejected","resetsAt":1e300}}',
+        '{"type":"system","subtype":"something new","session_id":null}',
+        '{"type":"control_request","request_id":"1","request":{"subtype":"hook_callback"}}',
+        '{"type":"turn.completed","usage":{"input_tokens":"many"}}',
+        '{"type":"item.completed","item":{"type":"file_change","changes":[{"path":"a"}]}}',
+        "[" * 100_000,
+        '{"type":"a kind that came later"}',
+        "\ud800",
+    ],
+)
+def test_lines_of_other_shapes_break_nothing(line: str) -> None:
+    for name in ("claude", "codex"):
+        stream_of(name).read(line)
+
+
+@pytest.mark.rule("5.6")
+def test_the_reset_time_of_an_account_is_found() -> None:
+    at = datetime(2026, 11, 22, 23, 40, 5, tzinfo=UTC)
+    event = f'{{"type":"rate_limit_event","rate_limit_info":{{"status":"rejected","resetsAt":{at.timestamp()}}}}}'
+    final = '{"type":"result","subtype":"success","is_error":true,"api_error_status":429,"result":"5-hour limit"}'
+    events = read(stream_of("claude"), [event, final])
+    assert Limited(at) in events
+    assert judged(end(1), seen_in(events)).until == at
+    allowed = '{"type":"rate_limit_event","rate_limit_info":{"status":"allowed_warning","resetsAt":1}}'
+    assert stream_of("claude").read(allowed) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "at"),
+    [
+        ("You've hit your 5-hour limit · resets 11:40pm (UTC)", NOW.replace(hour=23)),
+        ("You’ve hit your usage limit. Upgrade to Pro (https://x) or try again at 11:40 PM.", NOW.replace(hour=23)),
+        ("try again at 8:05 AM.", NOW.replace(day=23, hour=8, minute=5)),
+        ("try again at Nov 25th, 2026 3:40 PM.", NOW.replace(day=25, hour=15)),
+        ("resets Jan 2, 9am", datetime(2027, 1, 2, 9, tzinfo=UTC)),
+        ("Claude AI usage limit reached|1795390805", datetime.fromtimestamp(1795390805, tz=UTC)),
+        ("try again at Feb 31st, 2026 3:40 PM.", None),
+        ("try again later", None),
+    ],
+)
+def test_a_reset_time_is_read_from_words(text: str, at: datetime | None) -> None:
+    assert reset_time(text, NOW) == at
+
+
+def test_a_reset_time_of_day_is_the_next_one() -> None:
+    found = reset_time("resets 9:40pm", NOW)
+    assert found == NOW + timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    ("text", "status", "ending"),
+    [
+        ("unexpected status 401 Unauthorized: invalid x-api-key", None, Ending.AUTH),
+        ("Not logged in · Please run /login", None, Ending.AUTH),
+        ("Your refresh token was revoked. Please log out and sign in again.", None, Ending.AUTH),
+        ("Your credit balance is too low", 400, Ending.AUTH),
+        ("exceeded retry limit, last status: 429 Too Many Requests", None, Ending.LIMIT),
+        ("Quota exceeded. Check your plan and billing details.", None, Ending.LIMIT),
+        ("API Error: 529 Overloaded. This is a server-side issue", 529, Ending.LIMIT),
+        ("API Error: 500 boom. This is a server-side issue", 500, Ending.NETWORK),
+        ("API Error: Connection dropped (ECONNRESET).", None, Ending.NETWORK),
+        ("We’re currently experiencing high demand, which may cause temporary errors.", None, Ending.NETWORK),
+        ("stream disconnected before completion: error sending request", None, Ending.NETWORK),
+        ("Codex ran out of room in the model's context window. Start a new thread", None, Ending.CONTEXT),
+        ("Prompt is too long · the request is ~250000 tokens", 400, Ending.CONTEXT),
+        ("No conversation found with session ID: 20a3", None, Ending.UNKNOWN_SESSION),
+        ("thread/resume failed: no rollout found for thread id 01a2 (code -32600)", None, Ending.UNKNOWN_SESSION),
+        ("panicked at src/main.rs", None, Ending.CRASHED),
+    ],
+)
+def test_trouble_is_known_by_its_status_and_words(text: str, status: int | None, ending: Ending) -> None:
+    assert ending_of(text, status) is ending
+
+
+def test_a_final_event_counts_though_the_process_had_to_be_killed() -> None:
+    seen = seen_in(read(stream_of("claude_ok.jsonl"), lines_of("claude_ok.jsonl")))
+    assert judged(end(137, EndedBy.LINGERED), seen).is_completed
+    assert judged(end(3), seen).ending is Ending.CRASHED
+
+
+def test_an_interrupted_agent_has_not_completed_though_its_exit_code_is_0() -> None:
+    line = '{"type":"result","subtype":"error_during_execution","is_error":true,"terminal_reason":"aborted_tools"}'
+    seen = seen_in(stream_of("claude").read(line))
+    assert judged(end(0), seen).ending is Ending.KILLED
+    assert judged(end(0, EndedBy.TIME_LIMIT), seen).failure is not None
+
+
+def test_an_unknown_session_is_known_by_what_codex_says_on_stderr() -> None:
+    seen = Seen(complaints="Error: thread/resume failed: no rollout found for thread id 01a2 (code -32600)")
+    assert judged(end(1), seen).ending is Ending.UNKNOWN_SESSION
+
+
+def test_what_a_session_used_is_counted_from_where_it_was() -> None:
+    before = Totals(0.01212, 3100)
+    events = read(stream_of("claude_ok.jsonl", before), lines_of("claude_ok.jsonl"))
+    assert seen_in(events).totals == Totals(0.01212, 6200)
+    assert Totals(0.03, 500).since(Totals(0.01, 200)) == Totals(0.03 - 0.01, 300)
+    assert Totals(0.001, 50).since(Totals(0.01, 200)) == Totals(0.001, 50)
+
+
+def test_leave_for_a_tool_is_asked_and_answered() -> None:
+    line = (
+        '{"type":"control_request","request_id":"r1","request":{"subtype":"can_use_tool","tool_name":"Bash",'
+        '"input":{"command":"npm  test\\nnow"}}}'
+    )
+    stream = ClaudeStream(Totals(), lambda: NOW, talks=True)
+    (asked,) = stream.read(line)
+    assert isinstance(asked, Asked)
+    assert (asked.request, asked.tool, asked.about) == ("r1", "Bash", "npm test now")
+    assert '"behavior": "allow", "updatedInput": {"command": "npm  test\\nnow"}' in stream.reply(asked, Reply(True))
+    denied = stream.reply(asked, Reply(False, "no", interrupt=True))
+    assert '"behavior": "deny", "message": "no", "interrupt": true' in denied
+    assert denied.endswith("\n")
+    assert stream.prompt("do it") == '{"type": "user", "message": {"role": "user", "content": "do it"}}\n'
+
+
+def test_a_tool_that_fails_is_told_with_its_name() -> None:
+    events = read(stream_of("claude_denied.jsonl"), lines_of("claude_denied.jsonl"))
+    assert [event.tool for event in events if isinstance(event, ToolFailed)] == ["Bash"]
