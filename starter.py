@@ -14,8 +14,8 @@ from typing import Annotated, Any, NoReturn
 import typer
 from temporalio.client import Client
 
-from cli.commands import Json
-from cli.operator import add_operator_commands
+from cli.operator.app import add_operator_commands
+from cli.operator.commands import Json
 from cli.usage import run_typed
 from domain.errors import MakimaError
 from ledger.migrate import migrate

@@ -23,8 +23,8 @@ from temporalio.worker import Worker
 from typer.testing import CliRunner
 
 from activities.ledger import LedgerActivities
-from cli.directives import Directives
-from cli.operator import add_operator_commands
+from cli.operator.app import add_operator_commands
+from cli.operator.directives import Directives
 from domain import names
 from domain.errors import MakimaError, NotReachable
 from domain.models import DirectiveStatus, FailureCategory, Question, State, TaskKind

@@ -13,11 +13,11 @@ import typer
 from temporalio.client import Client
 from typer.testing import CliRunner
 
-from cli import actions, steps
-from cli.actions import ACTIONS
-from cli.connections import Record
-from cli.operator import add_operator_commands
-from cli.splicing import spliced
+from cli.operator import actions, steps
+from cli.operator.actions import ACTIONS
+from cli.operator.app import add_operator_commands
+from cli.operator.connections import Record
+from cli.operator.splicing import spliced
 from domain.errors import NotReachable, Refused
 from domain.plan import PlannedStep
 from domain.requests import (

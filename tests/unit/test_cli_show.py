@@ -7,8 +7,16 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from cli.directives import Look
-from cli.show import daemon_line, event_line, list_line, memory_lines, status_fields, status_lines, waiting_note
+from cli.operator.directives import Look
+from cli.operator.show import (
+    daemon_line,
+    event_line,
+    list_line,
+    memory_lines,
+    status_fields,
+    status_lines,
+    waiting_note,
+)
 from domain.models import DirectiveStatus, Memory, Proposal, Question, State, Step, StepStatus, TaskStatus
 from domain.reports import DirectiveSummary
 from domain.settings import Settings

@@ -23,7 +23,7 @@ from temporalio.common import QueryRejectCondition
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from cli.connections import Record
+from cli.operator.connections import Record
 from domain.errors import NotReachable, Refused
 from domain.models import Answer, State
 from domain.names import short

@@ -8,9 +8,9 @@ from functools import partial
 
 import typer
 
-from cli import show
-from cli.commands import Commands, Id, Json
-from cli.directives import Look
+from cli.operator import show
+from cli.operator.commands import Commands, Id, Json
+from cli.operator.directives import Look
 from domain.errors import NotReachable
 from domain.models import DirectiveStatus, StepStatus
 from domain.view import DirectiveView

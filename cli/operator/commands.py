@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.connections import Connections
-from cli.directives import Directives
+from cli.operator.connections import Connections
+from cli.operator.directives import Directives
 
 Run = Callable[[Coroutine[Any, Any, int]], None]
 """Runs a command to its end and leaves with its exit code."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from cli.directives import Look
+from cli.operator.directives import Look
 from domain.models import Memory, Question, StepStatus
 from domain.names import short
 from domain.pull_request_body import used

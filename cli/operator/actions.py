@@ -12,10 +12,10 @@ from uuid import uuid4
 import typer
 from pydantic import ValidationError
 
-from cli.commands import Commands, Id, Json, RequestId
-from cli.directives import first_problem
-from cli.splicing import spliced
-from cli.steps import STEP_ACTIONS
+from cli.operator.commands import Commands, Id, Json, RequestId
+from cli.operator.directives import first_problem
+from cli.operator.splicing import spliced
+from cli.operator.steps import STEP_ACTIONS
 from domain.errors import Refused
 from domain.models import Answer
 from domain.requests import (

@@ -10,13 +10,13 @@ from typing import Annotated
 
 import typer
 
-from cli.commands import Commands, Json
-from cli.directives import Directives
-from cli.launching import launch
-from cli.new_directive import StartOptions, new_directive, placed
-from cli.show import status_fields
-from cli.splicing import spliced
-from cli.watching import exit_code, say_changes, silence, until_rest
+from cli.operator.commands import Commands, Json
+from cli.operator.directives import Directives
+from cli.operator.launching import launch
+from cli.operator.new_directive import StartOptions, new_directive, placed
+from cli.operator.show import status_fields
+from cli.operator.splicing import spliced
+from cli.operator.watching import exit_code, say_changes, silence, until_rest
 from domain.errors import NotReachable, RecordError
 from domain.models import State
 from domain.reports import DaemonSeen

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import typer
 
-from cli.actions import ActionCommands
-from cli.commands import Run
-from cli.connections import Connections
-from cli.reading import ReadingCommands
-from cli.recovering import RecoverCommands
-from cli.starting import StartCommands
-from cli.watching import WatchCommands
+from cli.operator.actions import ActionCommands
+from cli.operator.commands import Run
+from cli.operator.connections import Connections
+from cli.operator.reading import ReadingCommands
+from cli.operator.recovering import RecoverCommands
+from cli.operator.starting import StartCommands
+from cli.operator.watching import WatchCommands
 
 
 def add_operator_commands(app: typer.Typer, connections: Connections, run: Run) -> None:

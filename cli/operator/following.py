@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from uuid import UUID
 
-from cli.connections import Logs
-from cli.watching import RESTING
+from cli.operator.connections import Logs
+from cli.operator.watching import RESTING
 from domain.models import State, Task
 
 LOOK_EVERY = 1.0

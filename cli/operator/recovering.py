@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from cli.commands import Commands, Json
-from cli.directives import Directives
-from cli.launching import recover
+from cli.operator.commands import Commands, Json
+from cli.operator.directives import Directives
+from cli.operator.launching import recover
 from domain.errors import Refused
 from domain.reports import DirectiveSummary
 from domain.value import Value

@@ -9,10 +9,10 @@ from typing import Annotated, Any
 
 import typer
 
-from cli import show
-from cli.commands import Commands, Id, Json
-from cli.directives import Directives
-from cli.following import follow
+from cli.operator import show
+from cli.operator.commands import Commands, Id, Json
+from cli.operator.directives import Directives
+from cli.operator.following import follow
 from domain import names
 from domain.errors import NotReachable, Refused
 from domain.models import State, Task
