@@ -22,6 +22,7 @@ from ledger.migrate import migrate
 from ledger.outbox import follow
 from ledger.pool import open_pool
 from ledger.reader import Record
+from ledger.retention import Retention
 from ledger.roles import let_read, let_write
 from runtime.chores import repeat
 from runtime.connection import connect_temporal, find_database_url, find_web_ui_url
@@ -52,6 +53,11 @@ class Connections:
     async def record(self) -> AsyncIterator[Record]:
         async with await open_pool(find_database_url(self.settings)) as pool:
             yield Record(pool)
+
+    @asynccontextmanager
+    async def retention(self) -> AsyncIterator[Retention]:
+        async with await open_pool(find_database_url(self.settings)) as pool:
+            yield Retention(pool)
 
 
 async def tell(connections: Connections, echo: Callable[[str], object]) -> None:

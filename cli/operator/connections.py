@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from datetime import timedelta
 from typing import Protocol
 from uuid import UUID
 
@@ -12,6 +13,8 @@ from temporalio.client import Client
 from domain.models import State
 from domain.record import Event
 from domain.reports import ArtifactSeen, DaemonSeen, DirectiveSummary, OpenQuestion
+from domain.spawn_task import PlanChanges
+from domain.spending import AttemptSpent, DirectiveSpent, PrunableRecord
 
 
 class Directory(Protocol):
@@ -33,6 +36,10 @@ class Directory(Protocol):
         """The daemons that have ever reported; `silent_for` tells the gone ones."""
         ...
 
+    async def spent(self, owner: str) -> Sequence[DirectiveSpent]:
+        """What each of an owner's directives has used up, the latest changed first."""
+        ...
+
 
 class Contents(Protocol):
     """What is recorded of one directive."""
@@ -43,6 +50,14 @@ class Contents(Protocol):
 
     async def events(self, directive: UUID) -> Sequence[Event]:
         """All that happened to it, in order."""
+        ...
+
+    async def attempts(self, directive: UUID) -> Sequence[AttemptSpent]:
+        """Every attempt with what it used up, in the order of plans."""
+        ...
+
+    async def plans(self, directive: UUID) -> Mapping[int, PlanChanges]:
+        """Generation → what its planner handed over last, whether it was carried out or not."""
         ...
 
     async def artifacts(self, directive: UUID) -> Sequence[ArtifactSeen]:
@@ -70,6 +85,18 @@ class Record(Directory, Contents, Logs, Protocol):
     """The record of all directives, for reading (SPEC 9.1)."""
 
 
+class Retention(Protocol):
+    """What of the record may be forgotten."""
+
+    async def prunable(self, owner: str, older_than: timedelta) -> Sequence[PrunableRecord]:
+        """The directives that ended so long ago and have events or logs, the oldest first."""
+        ...
+
+    async def prune(self, directive: UUID) -> bool:
+        """Forget its events and logs; False where it has not ended, and nothing was changed."""
+        ...
+
+
 class Connections(Protocol):
     """Opened only by the commands that need them."""
 
@@ -86,5 +113,9 @@ class Connections(Protocol):
         ...
 
     def record(self) -> AbstractAsyncContextManager[Record]:
+        """Raises NotReachable on entering."""
+        ...
+
+    def retention(self) -> AbstractAsyncContextManager[Retention]:
         """Raises NotReachable on entering."""
         ...
