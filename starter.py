@@ -9,9 +9,11 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from functools import cached_property, partial
+from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
+from platformdirs import user_cache_path
 from temporalio.client import Client
 
 from cli.operator.app import add_operator_commands
@@ -45,6 +47,10 @@ class Connections:
     @property
     def web_ui(self) -> str | None:
         return find_web_ui_url(self.settings)
+
+    @property
+    def cache(self) -> Path:
+        return user_cache_path("makima")
 
     async def temporal(self) -> Client:
         return await connect_temporal(self.settings, identity="starter", quiet=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
+from pathlib import Path
 from typing import Protocol
 from uuid import UUID
 
@@ -106,6 +107,11 @@ class Connections(Protocol):
     @property
     def web_ui(self) -> str | None:
         """The Web UI's address without a slash at its end, where it is known."""
+        ...
+
+    @property
+    def cache(self) -> Path:
+        """A folder of the operator's own for what can be fetched again."""
         ...
 
     async def temporal(self) -> Client:

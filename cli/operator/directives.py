@@ -91,6 +91,12 @@ class Directives:
             raise Refused(f"nothing is recorded of {reference!r} yet")
         return await self._summary(identity)
 
+    async def recorded_state(self, reference: str) -> State:
+        """Where it stood when it was last written; Refused where the record doesn't know it."""
+        state = await self.record.state((await self.recorded(reference)).id)
+        assert state is not None
+        return state
+
     async def look(self, reference: str) -> Look[DirectiveView]:
         """Where it stands: from the workflow, else from the record (SPEC 9.3)."""
         return await self.look_at(*await self.find(reference))

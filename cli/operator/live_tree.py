@@ -1,0 +1,149 @@
+"""Directives as a tree on a terminal: what runs with its agent's last words, what waits and why, questions, cost."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from rich.console import Group, RenderableType
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+from rich.tree import Tree
+
+from cli.operator.progress import TaskProgress
+from cli.operator.seeing import Seen
+from cli.operator.show import lost_note
+from domain import names
+from domain.models import DirectiveStatus, StepStatus
+from domain.spending import Spent
+from domain.view import DirectiveView, StepView
+
+MOST_WAITING = 8
+"""Waiting steps that are shown with their reasons; the others are counted."""
+BAR = 12
+DONE = (StepStatus.COMPLETED, StepStatus.MERGED, StepStatus.SKIPPED)
+
+LOOKS = {
+    StepStatus.PENDING: ("○", "dim"),
+    StepStatus.READY: ("◔", "cyan"),
+    StepStatus.RUNNING: ("●", "blue"),
+    StepStatus.COMPLETED: ("✔", "green"),
+    StepStatus.MERGED: ("✔", "green"),
+    StepStatus.SKIPPED: ("↷", "dim"),
+    StepStatus.FAILED: ("✘", "red"),
+    StepStatus.BLOCKED: ("◌", "yellow"),
+    StepStatus.CANCELLED: ("⊘", "dim"),
+}
+"""Status → its sign and style, the same wherever steps are drawn."""
+
+
+def tree(seen: Sequence[Seen]) -> RenderableType:
+    """All of them below each other, as wide as the terminal is."""
+    return Group(*(_directive(each) for each in seen)) if seen else Text("no directive is at work", "dim")
+
+
+def spent_text(spent: Spent) -> str:
+    """`12 min, 1.20 USD, 45,000 tokens`, without what is nothing."""
+    parts = [span(spent.seconds)] if spent.seconds else []
+    parts += [f"{spent.cost_usd:.2f} USD"] if spent.cost_usd else []
+    parts += [f"{spent.tokens:,} tokens"] if spent.tokens else []
+    return ", ".join(parts) or "nothing used up yet"
+
+
+def span(seconds: float) -> str:
+    """`42 s`, `12 min`, `3 h 05`."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    minutes = int(seconds // 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60:02}"
+
+
+def counts(view: DirectiveView) -> str:
+    """`5 completed, 1 failed`."""
+    found = Counter(step.status for step in view.steps)
+    return ", ".join(f"{found[status]} {status}" for status in LOOKS if found[status]) or "no steps"
+
+
+def _directive(seen: Seen) -> Tree:
+    view = seen.view
+    root = Tree(_headline(seen))
+    if why := lost_note(seen.look.lost) if seen.look.lost else view.reason:
+        root.add(_line("!", why, "yellow"))
+    if not seen.rests:
+        _add_work(root, seen)
+    for step in view.steps:
+        if step.status is StepStatus.FAILED:
+            root.add(_step_line(step, step.failure))
+    for question in view.questions:
+        root.add(
+            _line("?", f"{question.text}  (answer {names.short(view.id)} {names.short(question.id)} …)", "magenta")
+        )
+    if view.pr:
+        root.add(_line("⇡", view.pr.url or f"branch {view.pr.branch}", "green"))
+    return root
+
+
+def _headline(seen: Seen) -> Table:
+    view = seen.view
+    done, all_ = sum(step.status in DONE for step in view.steps), len(view.steps)
+    style = "green" if view.status is DirectiveStatus.COMPLETED else "bold"
+    title = Text(view.title, style, overflow="ellipsis", no_wrap=True)
+    title.append(f"  {view.status}" + ("" if seen.look.live else " (from the record)"), "not bold")
+    return _row(title, ProgressBar(total=max(all_, 1), completed=done, width=BAR), f"{done}/{all_}", _cost(seen))
+
+
+def _cost(seen: Seen) -> str:
+    spent = seen.spent
+    return f"{spent.cost_usd:.2f} USD" if spent.cost_usd else span(spent.seconds) if spent.seconds else ""
+
+
+def _add_work(root: Tree, seen: Seen) -> None:
+    doing = {each.task: each for each in seen.progress}
+    for name, status in seen.view.tasks.items():
+        if status.startswith(("running", "pending", "waiting", "starting")):
+            running = next((each for each in seen.progress if each.kind != "step"), None)
+            _add_running(root, f"{name}: {status}" if running is None else name, running)
+    waiting = []
+    for step in seen.view.steps:
+        if step.status is StepStatus.RUNNING:
+            _add_running(root, step.name, doing.get(names.short(names.step_task(step.id))))
+        elif step.waiting:
+            waiting.append(step)
+    for step in waiting[:MOST_WAITING]:
+        root.add(_step_line(step, step.waiting))
+    if len(waiting) > MOST_WAITING:
+        root.add(Text(f"… and {len(waiting) - MOST_WAITING} more that wait", "dim"))
+
+
+def _add_running(root: Tree, name: str, progress: TaskProgress | None) -> None:
+    sign, style = LOOKS[StepStatus.RUNNING]
+    title = Text(f"{sign} {name}", style, overflow="ellipsis", no_wrap=True)
+    if progress is None:
+        root.add(_row(title, "", "", ""))
+        return
+    title.append(f"  {progress.daemon}: {progress.phase}", "not bold default")
+    bar = ProgressBar(total=max(progress.limit_seconds, 1), completed=progress.seconds, width=BAR)
+    again = f"×{progress.delivery}" if progress.delivery > 1 else ""
+    branch = root.add(_row(title, bar, span(progress.seconds), again))
+    if progress.last_line.strip():
+        branch.add(Text(progress.last_line.strip(), "dim", overflow="ellipsis", no_wrap=True))
+
+
+def _step_line(step: StepView, why: str) -> Text:
+    sign, style = LOOKS[step.status]
+    return _line(sign, f"{step.name}: {why}", style)
+
+
+def _line(sign: str, text: str, style: str) -> Text:
+    return Text(f"{sign} {' '.join(text.split())}", style, overflow="ellipsis", no_wrap=True)
+
+
+def _row(title: RenderableType, bar: RenderableType, right: str, last: str) -> Table:
+    row = Table.grid(padding=(0, 1), expand=True)
+    row.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
+    row.add_column(width=BAR)
+    row.add_column(justify="right", no_wrap=True, min_width=7)
+    row.add_column(justify="right", no_wrap=True, min_width=8)
+    row.add_row(title, bar, Text(right), Text(last))
+    return row
