@@ -57,7 +57,7 @@ class Desk:
         self.world = world
         self.owner = world.owner
         self.ledger = PostgresLedger(pool)
-        self._pool = pool
+        self.pool = pool
         self._record = Record(pool)
         self._retention = Retention(pool)
         self._app = typer.Typer()
@@ -156,7 +156,7 @@ class Desk:
 
     async def age(self, directive: str, by: timedelta) -> None:
         """Let a directive have been written for the last time so long ago."""
-        await self._pool.execute("update directives set updated_at = now() - $1::interval where id = $2", by, directive)
+        await self.pool.execute("update directives set updated_at = now() - $1::interval where id = $2", by, directive)
 
     async def terminate(self, directive: str) -> None:
         state = await self.recorded(directive)

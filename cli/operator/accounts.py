@@ -23,7 +23,7 @@ from domain.models import State
 from domain.record import Event
 from domain.spending import DEFAULT_RETENTION, AttemptSpent, DirectiveSpent, PrunableRecord, total
 
-_AGO = re.compile(r"(\d{1,6})(s|min|m|h|d)")
+_AGO = re.compile(r"(\d{1,5})(s|min|m|h|d)")
 _UNITS = {"s": "seconds", "min": "minutes", "m": "minutes", "h": "hours", "d": "days"}
 ALL_DAYS = 36_500
 

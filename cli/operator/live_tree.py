@@ -15,13 +15,14 @@ from cli.operator.progress import TaskProgress
 from cli.operator.seeing import Seen
 from cli.operator.show import lost_note
 from domain import names
-from domain.models import DirectiveStatus, StepStatus
+from domain.models import DirectiveStatus, StepStatus, TaskKind, TaskStatus
 from domain.spending import Spent
 from domain.view import DirectiveView, StepView
 
-MOST_WAITING = 8
+MOST_WAITING = 5
 """Waiting steps that are shown with their reasons; the others are counted."""
 BAR = 12
+LIVE = tuple(status.value for status in TaskStatus if status.is_live)
 DONE = (StepStatus.COMPLETED, StepStatus.MERGED, StepStatus.SKIPPED)
 
 LOOKS = {
@@ -36,6 +37,15 @@ LOOKS = {
     StepStatus.CANCELLED: ("⊘", "dim"),
 }
 """Status → its sign and style, the same wherever steps are drawn."""
+
+STYLES = {
+    DirectiveStatus.PLANNING: "blue",
+    DirectiveStatus.ACTIVE: "blue",
+    DirectiveStatus.COMPLETING: "blue",
+    DirectiveStatus.PAUSED: "yellow",
+    DirectiveStatus.COMPLETED: "green",
+    DirectiveStatus.FAILED: "red",
+}
 
 
 def tree(seen: Sequence[Seen]) -> RenderableType:
@@ -71,14 +81,14 @@ def _directive(seen: Seen) -> Tree:
     if why := lost_note(seen.look.lost) if seen.look.lost else view.reason:
         root.add(_line("!", why, "yellow"))
     if not seen.rests:
-        _add_work(root, seen)
+        _add_running_tasks(root, seen)
+    for asked in view.questions:
+        root.add(_line("?", f"answer {names.short(view.id)} {names.short(asked.id)} …: {asked.text}", "magenta"))
     for step in view.steps:
         if step.status is StepStatus.FAILED:
             root.add(_step_line(step, step.failure))
-    for question in view.questions:
-        root.add(
-            _line("?", f"{question.text}  (answer {names.short(view.id)} {names.short(question.id)} …)", "magenta")
-        )
+    if not seen.rests:
+        _add_waiting(root, [step for step in view.steps if step.waiting])
     if view.pr:
         root.add(_line("⇡", view.pr.url or f"branch {view.pr.branch}", "green"))
     return root
@@ -87,10 +97,10 @@ def _directive(seen: Seen) -> Tree:
 def _headline(seen: Seen) -> Table:
     view = seen.view
     done, all_ = sum(step.status in DONE for step in view.steps), len(view.steps)
-    style = "green" if view.status is DirectiveStatus.COMPLETED else "bold"
-    title = Text(view.title, style, overflow="ellipsis", no_wrap=True)
-    title.append(f"  {view.status}" + ("" if seen.look.live else " (from the record)"), "not bold")
-    return _row(title, ProgressBar(total=max(all_, 1), completed=done, width=BAR), f"{done}/{all_}", _cost(seen))
+    title = Text(" ".join(view.title.split()), "bold", overflow="ellipsis", no_wrap=True)
+    status = f"{view.status}" + ("" if seen.look.live else " (recorded)")
+    bar = ProgressBar(total=max(all_, 1), completed=done, width=BAR)
+    return _row(title, Text(status, STYLES.get(view.status, "")), bar, f"{done}/{all_}", _cost(seen))
 
 
 def _cost(seen: Seen) -> str:
@@ -98,18 +108,18 @@ def _cost(seen: Seen) -> str:
     return f"{spent.cost_usd:.2f} USD" if spent.cost_usd else span(spent.seconds) if spent.seconds else ""
 
 
-def _add_work(root: Tree, seen: Seen) -> None:
-    doing = {each.task: each for each in seen.progress}
+def _add_running_tasks(root: Tree, seen: Seen) -> None:
     for name, status in seen.view.tasks.items():
-        if status.startswith(("running", "pending", "waiting", "starting")):
-            running = next((each for each in seen.progress if each.kind != "step"), None)
-            _add_running(root, f"{name}: {status}" if running is None else name, running)
-    waiting = []
+        if status.startswith(LIVE):
+            running = next((each for each in seen.progress if each.kind != TaskKind.STEP), None)
+            _add_running(root, name if running else f"{name}: {status}", running)
+    doing = {each.task: each for each in seen.progress}
     for step in seen.view.steps:
         if step.status is StepStatus.RUNNING:
             _add_running(root, step.name, doing.get(names.short(names.step_task(step.id))))
-        elif step.waiting:
-            waiting.append(step)
+
+
+def _add_waiting(root: Tree, waiting: Sequence[StepView]) -> None:
     for step in waiting[:MOST_WAITING]:
         root.add(_step_line(step, step.waiting))
     if len(waiting) > MOST_WAITING:
@@ -118,16 +128,15 @@ def _add_work(root: Tree, seen: Seen) -> None:
 
 def _add_running(root: Tree, name: str, progress: TaskProgress | None) -> None:
     sign, style = LOOKS[StepStatus.RUNNING]
-    title = Text(f"{sign} {name}", style, overflow="ellipsis", no_wrap=True)
+    title = _line(sign, name, style)
     if progress is None:
-        root.add(_row(title, "", "", ""))
+        root.add(title)
         return
-    title.append(f"  {progress.daemon}: {progress.phase}", "not bold default")
     bar = ProgressBar(total=max(progress.limit_seconds, 1), completed=progress.seconds, width=BAR)
-    again = f"×{progress.delivery}" if progress.delivery > 1 else ""
-    branch = root.add(_row(title, bar, span(progress.seconds), again))
-    if progress.last_line.strip():
-        branch.add(Text(progress.last_line.strip(), "dim", overflow="ellipsis", no_wrap=True))
+    again = f"delivery {progress.delivery}" if progress.delivery > 1 else ""
+    doing = _line(f"{progress.daemon}:", progress.phase, "default")
+    doing.append(f"  {' '.join(progress.last_line.split())}", "dim")
+    root.add(_row(title, Text(again, "yellow"), bar, span(progress.seconds), "")).add(doing)
 
 
 def _step_line(step: StepView, why: str) -> Text:
@@ -139,11 +148,12 @@ def _line(sign: str, text: str, style: str) -> Text:
     return Text(f"{sign} {' '.join(text.split())}", style, overflow="ellipsis", no_wrap=True)
 
 
-def _row(title: RenderableType, bar: RenderableType, right: str, last: str) -> Table:
+def _row(title: RenderableType, note: Text, bar: RenderableType, right: str, last: str) -> Table:
     row = Table.grid(padding=(0, 1), expand=True)
     row.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
+    row.add_column(no_wrap=True)
     row.add_column(width=BAR)
     row.add_column(justify="right", no_wrap=True, min_width=7)
     row.add_column(justify="right", no_wrap=True, min_width=8)
-    row.add_row(title, bar, Text(right), Text(last))
+    row.add_row(title, note, bar, Text(right), Text(last))
     return row

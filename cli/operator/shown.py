@@ -162,3 +162,30 @@ class RecoverShown(Shown):
 class AnswerShown(Answer):
     version: Literal[1] = 1
     request_id: str
+
+
+SHAPES: dict[str, type[Value]] = {
+    "start": StartedShown,
+    "create": StartedShown,
+    "start --wait": StatusShown,
+    "list": ListShown,
+    "status": StatusShown,
+    "watch": WatchShown,
+    "logs": LogsShown,
+    "logs --follow": LogPieceShown,
+    "questions": QuestionsShown,
+    "memory": MemoryShown,
+    "artifacts": ArtifactsShown,
+    "artifacts NAME": ArtifactShown,
+    "history": HistoryShown,
+    "costs": CostsShown,
+    "prune": PruneShown,
+    "daemons": DaemonsShown,
+    "graph": GraphShown,
+    "plan": PlanShown,
+    "why": WhyShown,
+    "diff": DiffShown,
+    "recover": RecoverShown,
+    "every action": AnswerShown,
+}
+"""Command → what it prints with `--json`; `watch` and `logs --follow` print one for every change, each on a line."""

@@ -328,7 +328,7 @@ async def test_a_directive_goes_on_where_temporal_has_lost_all_its_data(desk: De
         server = await WorkflowEnvironment.start_local(
             data_converter=desk.world.client.data_converter, dev_server_existing_path=find_binary()
         )
-        before = Desk(Surroundings((await gone.enter_async_context(server)).client), desk.reading, desk.ledger)
+        before = Desk(Surroundings((await gone.enter_async_context(server)).client), desk.pool, desk.cache)
         before.owner = before.world.owner = desk.owner
         before.daemon.plans = [plan]
         before.daemon.hold("roof")
