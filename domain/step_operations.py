@@ -54,7 +54,9 @@ def _add(draft: Draft, request: AddStep) -> None:
     if generation not in state.bases:
         raise Refused("the first plan is not there yet: wait for it, then add steps")
     known = known_steps(state)
-    changes = add_steps(PlanChanges(), [request.step], generation=generation, known=known, new_id=lambda: request.id)
+    others = tuple(str(find_step(state, reference).id) for reference in request.step.depends_on)
+    planned = request.step.model_copy(update={"depends_on": others})
+    changes = add_steps(PlanChanges(), [planned], generation=generation, known=known, new_id=lambda: request.id)
     siblings = [step for step in state.steps.values() if step.generation == generation]
     if any(step.name == changes.add[0].name and not step.removed for step in siblings):
         raise Refused(f"generation {generation} has a step named {changes.add[0].name!r} already")
