@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from domain.models import DirectiveStatus, TaskKind
+from domain.usage import Usage
 from domain.value import Value
 
 
@@ -42,22 +43,10 @@ class DirectiveSpent(Value):
     tokens: int
 
 
-class Spent(Value):
-    """Any number of attempts together."""
-
-    seconds: float = 0
-    cost_usd: float = 0
-    tokens: int = 0
-
-
-def total(attempts: Iterable[AttemptSpent | DirectiveSpent]) -> Spent:
+def total(attempts: Iterable[AttemptSpent | DirectiveSpent]) -> Usage:
     """The sum of all of them."""
-    known = list(attempts)
-    return Spent(
-        seconds=round(sum(each.seconds for each in known), 3),
-        cost_usd=round(sum(each.cost_usd for each in known), 6),
-        tokens=sum(each.tokens for each in known),
-    )
+    used = (Usage(seconds=each.seconds, cost_usd=each.cost_usd, tokens=each.tokens) for each in attempts)
+    return sum(used, Usage())
 
 
 class PrunableRecord(Value):

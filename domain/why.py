@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from domain import names
 from domain.models import DirectiveStatus, State, Step, StepStatus, Task, TaskKind, TaskStatus
 from domain.questions import open_questions
+from domain.queues import queue_of
 from domain.readiness import holders
 from domain.reports import DaemonSeen
 
@@ -129,14 +130,14 @@ def _task_waits(state: State, task: Task, now: datetime) -> str:
 
 
 def _queued(state: State, task: Task, daemons: Sequence[DaemonSeen]) -> str:
-    only = state.directive.settings.on
-    serving = [each for each in daemons if each.reported_lately and only in ("", each.name)]
+    queue = queue_of(state, task)
+    serving = [each for each in daemons if each.reported_lately and queue.is_served_by(each.name, each.labels)]
     refused = "; ".join(f"{daemon} refused: {_line(reason, 80)}" for daemon, reason in task.refusals.items())
     refused = f" ({refused})" if refused else ""
     attempt = _attempt(state, task)
     if not serving:
-        who = f"daemon {only!r}" if only else f"no daemon of owner {state.directive.owner!r}"
-        silent = f"{who} has {'not ' if only else ''}reported in the last 90 s"
+        who = f" {queue.daemon!r}" if queue.daemon else f" with label {queue.label!r}" if queue.label else ""
+        silent = f"no daemon{who} of owner {state.directive.owner!r} has reported in the last 90 s"
         return f"its task is queued{attempt}, but {silent}{refused}; it starts as soon as one is started"
     if all(each.free == 0 for each in serving):
         slots = ", ".join(f"{each.name}: 0 of {each.capacity}" for each in serving)

@@ -13,19 +13,20 @@ import typer
 
 from cli.operator import show
 from cli.operator.commands import Commands, Id, Json, OptionalId
-from cli.operator.live_tree import span, spent_text
 from cli.operator.printing import say, say_json
 from cli.operator.shown import CostsShown, HistoryShown, PruneShown
 from domain import names
 from domain.errors import Refused
 from domain.lookup import find_step
 from domain.models import State
+from domain.pull_request_body import duration, used
 from domain.record import Event
 from domain.spending import DEFAULT_RETENTION, AttemptSpent, DirectiveSpent, PrunableRecord, total
 
 _AGO = re.compile(r"(\d{1,5})(s|min|m|h|d)")
 _UNITS = {"s": "seconds", "min": "minutes", "m": "minutes", "h": "hours", "d": "days"}
 ALL_DAYS = 36_500
+NOTHING = "nothing used up yet"
 
 
 class AccountCommands(Commands):
@@ -139,12 +140,12 @@ def chosen_events(state: State, events: Sequence[Event], step: str | None, after
 def cost_lines(shown: CostsShown) -> list[str]:
     """A line a directive, or a line a task and one for each of its attempts, and the sum."""
     told = _attempt_lines(shown.attempts) if shown.attempts else [_directive_line(each) for each in shown.directives]
-    return [*told, f"{'total':<40} {spent_text(shown.total)}"]
+    return [*told, f"{'total':<40} {used(shown.total) or NOTHING}"]
 
 
 def _directive_line(spent: DirectiveSpent) -> str:
     about = f"{names.short(spent.id)}  {spent.status:<10} {spent.title}"
-    return f"{about[:40]:<40} {spent_text(total([spent]))}  ({spent.attempts} attempts)"
+    return f"{about[:40]:<40} {used(total([spent])) or NOTHING}  ({spent.attempts} attempts)"
 
 
 def _attempt_lines(attempts: Sequence[AttemptSpent]) -> list[str]:
@@ -153,11 +154,11 @@ def _attempt_lines(attempts: Sequence[AttemptSpent]) -> list[str]:
         by_task.setdefault(each.task, []).append(each)
     told = []
     for mine in by_task.values():
-        told.append(f"{mine[0].name[:40]:<40} {spent_text(total(mine))}")
+        told.append(f"{mine[0].name[:40]:<40} {used(total(mine)) or NOTHING}")
         for each in mine:
             where = f" on {each.daemon}" if each.daemon else ""
-            used = f", {each.cost_usd:.2f} USD, {each.tokens:,} tokens" if each.tokens or each.cost_usd else ""
-            told.append(f"  attempt {each.attempt}: {each.status or 'under way'}{where}, {span(each.seconds)}{used}")
+            used_up = used(total([each])) or duration(0)
+            told.append(f"  attempt {each.attempt}: {each.status or 'under way'}{where}, {used_up}")
     return told
 
 

@@ -16,7 +16,7 @@ from cli.operator.seeing import Seen
 from cli.operator.show import lost_note
 from domain import names
 from domain.models import DirectiveStatus, StepStatus, TaskKind, TaskStatus
-from domain.spending import Spent
+from domain.pull_request_body import duration
 from domain.view import DirectiveView, StepView
 
 MOST_WAITING = 5
@@ -53,22 +53,6 @@ def tree(seen: Sequence[Seen]) -> RenderableType:
     return Group(*(_directive(each) for each in seen)) if seen else Text("no directive is at work", "dim")
 
 
-def spent_text(spent: Spent) -> str:
-    """`12 min, 1.20 USD, 45,000 tokens`, without what is nothing."""
-    parts = [span(spent.seconds)] if spent.seconds else []
-    parts += [f"{spent.cost_usd:.2f} USD"] if spent.cost_usd else []
-    parts += [f"{spent.tokens:,} tokens"] if spent.tokens else []
-    return ", ".join(parts) or "nothing used up yet"
-
-
-def span(seconds: float) -> str:
-    """`42 s`, `12 min`, `3 h 05`."""
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    minutes = int(seconds // 60)
-    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60:02}"
-
-
 def counts(view: DirectiveView) -> str:
     """`5 completed, 1 failed`."""
     found = Counter(step.status for step in view.steps)
@@ -100,12 +84,12 @@ def _headline(seen: Seen) -> Table:
     title = Text(" ".join(view.title.split()), "bold", overflow="ellipsis", no_wrap=True)
     status = f"{view.status}" + ("" if seen.look.live else " (recorded)")
     bar = ProgressBar(total=max(all_, 1), completed=done, width=BAR)
-    return _row(title, Text(status, STYLES.get(view.status, "")), bar, f"{done}/{all_}", _cost(seen))
+    return _row(title, Text(status, STYLES.get(view.status, "")), bar, f"{done}/{all_}", _cost(view))
 
 
-def _cost(seen: Seen) -> str:
-    spent = seen.spent
-    return f"{spent.cost_usd:.2f} USD" if spent.cost_usd else span(spent.seconds) if spent.seconds else ""
+def _cost(view: DirectiveView) -> str:
+    usage = view.usage
+    return f"${usage.cost_usd:.2f}" if usage.cost_usd else duration(usage.seconds) if usage.seconds else ""
 
 
 def _add_running_tasks(root: Tree, seen: Seen) -> None:
@@ -136,7 +120,7 @@ def _add_running(root: Tree, name: str, progress: TaskProgress | None) -> None:
     again = f"delivery {progress.delivery}" if progress.delivery > 1 else ""
     doing = _line(f"{progress.daemon}:", progress.phase, "default")
     doing.append(f"  {' '.join(progress.last_line.split())}", "dim")
-    root.add(_row(title, Text(again, "yellow"), bar, span(progress.seconds), "")).add(doing)
+    root.add(_row(title, Text(again, "yellow"), bar, duration(progress.seconds), "")).add(doing)
 
 
 def _step_line(step: StepView, why: str) -> Text:

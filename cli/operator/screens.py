@@ -17,6 +17,8 @@ from cli.operator.printing import say_json
 from cli.operator.seeing import Seen
 from cli.operator.shown import WatchShown
 from domain.names import short
+from domain.pull_request_body import used
+from domain.usage import Usage
 from domain.view import DirectiveView
 
 
@@ -61,7 +63,7 @@ class JsonLines(_Plain):
     def show(self, seen: Sequence[Seen]) -> None:
         for each in seen:
             if self._before.get(each.view.id) != each.view:
-                said = {"lost": each.look.lost, "spent": each.spent, "progress": each.progress}
+                said = {"lost": each.look.lost, "progress": each.progress}
                 say_json(WatchShown(**each.view.model_dump(), **said))
             self._before[each.view.id] = each.view
 
@@ -105,7 +107,7 @@ def summary(seen: Sequence[Seen]) -> list[str]:
 
 def _summary(seen: Seen) -> list[str]:
     view = seen.view
-    lines = [f"  {live_tree.counts(view)}; {live_tree.spent_text(seen.spent)}"]
+    lines = [f"  {live_tree.counts(view)}" + (f"; {used(view.usage)}" if view.usage != Usage() else "")]
     lines += ["  " + show.step_line(step) for step in view.steps if step.failure]
     lines += ["  " + line for asked in view.questions for line in show.question_lines(asked, short(view.id))]
     lines += [f"  branch {view.pr.branch}" + (f"  {view.pr.url}" if view.pr.url else "")] if view.pr else []

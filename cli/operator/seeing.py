@@ -1,4 +1,4 @@
-"""What `watch` sees: the directives of an owner, or one, with what their agents do and what was used up."""
+"""What `watch` sees: the directives of an owner, or one, with what their agents do at this moment."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from uuid import UUID
 from cli.operator.directives import Directives, Look
 from cli.operator.progress import TaskProgress, progress_of
 from domain.models import DirectiveStatus
-from domain.spending import Spent, total
 from domain.view import DirectiveView
 
 RESTING = (DirectiveStatus.DRAFT, DirectiveStatus.IDLE, DirectiveStatus.PAUSED)
@@ -20,10 +19,7 @@ class Seen:
     """One directive at one moment."""
 
     look: Look[DirectiveView]
-    progress: tuple[TaskProgress, ...]
-    spent: Spent
-    recorded: bool
-    """The record has followed to where it rests, so `spent` is all of it."""
+    progress: tuple[TaskProgress, ...] = ()
 
     @property
     def view(self) -> DirectiveView:
@@ -32,7 +28,7 @@ class Seen:
     @property
     def rests(self) -> bool:
         """Nothing more is to be expected of it until somebody acts."""
-        return bool(self.look.lost) or (self.look.live and self.recorded and rests(self.view.status))
+        return bool(self.look.lost) or (self.look.live and rests(self.view.status))
 
 
 def rests(status: DirectiveStatus) -> bool:
@@ -50,9 +46,7 @@ class Watcher:
     async def one(self, workflow: str, identity: UUID | None) -> Seen:
         """Raises NotReachable while a directive that was started a moment ago is not known yet."""
         look = await self._directives.look_at(workflow, identity)
-        recorded = await self._has_followed(look.seen)
-        attempts = await self._directives.record.attempts(look.seen.id)
-        return Seen(look, await self._progress(workflow, look), total(attempts), recorded)
+        return Seen(look, await self._progress(workflow, look))
 
     async def all(self) -> list[Seen]:
         """All of the owner, those at work first, then the latest changed first; those that had ended before are left
@@ -69,12 +63,6 @@ class Watcher:
                 self._at_rest[summary.id] = (summary.updated_at, seen)
             found.append(seen)
         return sorted(found, key=lambda seen: seen.rests)
-
-    async def _has_followed(self, view: DirectiveView) -> bool:
-        if not rests(view.status):
-            return False
-        summaries = await self._directives.record.directives(self._directives.owner)
-        return any((each.id, each.status) == (view.id, view.status) for each in summaries)
 
     async def _progress(self, workflow: str, look: Look[DirectiveView]) -> tuple[TaskProgress, ...]:
         if rests(look.seen.status) or look.lost:

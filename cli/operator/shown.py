@@ -14,7 +14,8 @@ from domain.generations import PlanDifference, PlannedLine
 from domain.models import Answer, Memory, Question, StepStatus, TaskKind, TaskStatus
 from domain.record import Event
 from domain.reports import ArtifactSeen, DaemonSeen, DirectiveSummary
-from domain.spending import AttemptSpent, DirectiveSpent, PrunableRecord, Spent
+from domain.spending import AttemptSpent, DirectiveSpent, PrunableRecord
+from domain.usage import Usage
 from domain.value import Value
 from domain.view import DirectiveView
 
@@ -53,7 +54,6 @@ class StatusShown(DirectiveView):
 class WatchShown(DirectiveView):
     version: Literal[1] = 1
     lost: str
-    spent: Spent
     progress: tuple[TaskProgress, ...]
 
 
@@ -129,7 +129,7 @@ class WhyShown(Shown):
 class CostsShown(Shown):
     directives: tuple[DirectiveSpent, ...]
     attempts: tuple[AttemptSpent, ...]
-    total: Spent
+    total: Usage
 
 
 class DiffShown(Shown):

@@ -139,7 +139,7 @@ async def test_costs_are_told_by_directive_task_and_attempt(desk: Desk) -> None:
         ("House: roof", "failed"),
     }
     lines = (await desk.does("costs", directive)).splitlines()
-    assert "  attempt 1: completed on scripted, 61 s, 0.50 USD, 12,000 tokens" in lines
+    assert "  attempt 1: completed on scripted, $0.50, 12,000 tokens, 1 min" in lines
     everything = (await desk.does("costs")).splitlines()
     assert everything[0].startswith(f"{directive[:8]}  idle       House")
     assert everything[-1].split("  ")[0] == "total"
@@ -186,7 +186,7 @@ async def test_watch_without_a_terminal_prints_a_line_a_change_and_a_summary(des
     lines = printed.out.splitlines()
     assert printed.code == 0
     assert lines[-1] == "House: idle"
-    assert "1 completed; 61 s, 0.50 USD, 12,000 tokens" in lines[-3]
+    assert "1 completed; $0.50, 12,000 tokens, 1 min" in lines[-3]
     assert any(re.fullmatch(r"  completed +floor .*", line) for line in lines)
     views = [json.loads(line) for line in spoken.out.splitlines()]
     assert views[-1]["status"] == "idle"

@@ -11,8 +11,9 @@ import pytest
 from domain.models import DirectiveStatus, State, TaskKind, TaskStatus
 from domain.names import directive_task
 from domain.record import AttemptEnded, DeliveryStarted, Facts, LogChunk, snapshot
-from domain.spawn_task import Outcome, OutcomeStatus, PlanChanges, Usage
-from domain.spending import Spent, total
+from domain.spawn_task import Outcome, OutcomeStatus, PlanChanges
+from domain.spending import total
+from domain.usage import Usage
 from ledger.pool import Database
 from ledger.reader import Record
 from ledger.retention import Retention
@@ -102,7 +103,7 @@ async def test_every_attempt_tells_what_it_used_up(ledger: PostgresLedger, recor
         (first, 2): ("completed", 3.5, 0.25, 20),
         (second, 1): (None, 0, 0, 0),
     }
-    assert total(attempts) == Spent(seconds=5.5, cost_usd=0.75, tokens=30)
+    assert total(attempts) == Usage(seconds=5.5, cost_usd=0.75, tokens=30)
     (spent,) = await record.spent("me")
     assert (spent.id, spent.attempts, spent.seconds, spent.cost_usd, spent.tokens) == (
         *(state.directive.id, 3),

@@ -16,7 +16,7 @@ from cli.operator import drawing
 from cli.operator.accounts import cost_lines, moment
 from cli.operator.changes import COMMIT
 from cli.operator.directives import Look
-from cli.operator.live_tree import LOOKS, span, spent_text, tree
+from cli.operator.live_tree import LOOKS, tree
 from cli.operator.progress import TaskProgress
 from cli.operator.screens import LiveTree
 from cli.operator.seeing import Seen
@@ -24,15 +24,20 @@ from cli.operator.shown import CostsShown
 from domain.errors import Refused
 from domain.models import DirectiveStatus, Failure, FailureCategory, State, StepStatus
 from domain.names import activity_id, activity_task, short, step_task
-from domain.spending import Spent
+from domain.usage import Usage
 from domain.view import StepView, view
 from tests.values import NOON, asking, directive_with, question, with_step
 
 LONG = "and everything that it takes to make it safe and sound for everybody"
 
 
-def seen(state: State, *progress: TaskProgress, spent: Spent | None = None) -> Seen:
-    return Seen(Look(view(state), live=True), progress, spent or Spent(), recorded=True)
+def seen(state: State, *progress: TaskProgress) -> Seen:
+    return Seen(Look(view(state), live=True), progress)
+
+
+def using(state: State, usage: Usage) -> State:
+    task = next(iter(state.tasks.values())).model_copy(update={"usage": usage})
+    return state.model_copy(update={"tasks": state.tasks | {task.id: task}})
 
 
 def progress(step: UUID, **fields: object) -> TaskProgress:
@@ -65,10 +70,10 @@ def printed(shown: Seen, width: int = 80) -> list[str]:
 @pytest.mark.parametrize("width", [80, 60, 160])
 def test_the_tree_fits_the_terminal_whatever_the_texts_are(busy: State, width: int) -> None:
     runs = list(busy.steps)[1]
-    lines = printed(seen(busy, progress(runs, last_line=LONG * 3), spent=Spent(cost_usd=1.2)), width)
+    lines = printed(seen(using(busy, Usage(cost_usd=1.2)), progress(runs, last_line=LONG * 3)), width)
     assert max(Text(line).cell_len for line in lines) <= width
     assert "1/9" in lines[0]
-    assert "1.20 USD" in lines[0]
+    assert "$1.20" in lines[0]
 
 
 @pytest.mark.rule("6.11")
@@ -80,17 +85,17 @@ def test_the_tree_tells_phase_and_last_line_question_failure_and_what_waits_in_t
     found = [next(number for number, line in enumerate(lines) if text in line) for text in order]
     assert found == sorted(found)
     assert "delivery 2" in lines[found[0]]
-    assert "60 s" in lines[found[0]]
+    assert "1 min" in lines[found[0]]
     assert "… and 1 more that wait" in lines[-1]
 
 
 def test_what_the_live_tree_leaves_is_a_summary(busy: State) -> None:
     file = io.StringIO()
-    idle = seen(busy.model_copy(update={"status": DirectiveStatus.IDLE}), spent=Spent(seconds=90, tokens=1000))
+    idle = seen(using(busy, Usage(seconds=90, tokens=1000)).model_copy(update={"status": DirectiveStatus.IDLE}))
     with LiveTree(Console(file=file, width=80, force_terminal=True, color_system=None)) as live:
         live.show([idle])
     left = " ".join(file.getvalue().rpartition("\x1b[2K")[2].split())
-    assert "1 running, 1 completed, 1 failed; 90 s, 1,000 tokens" in left.replace("6 pending, ", "")
+    assert "1 running, 1 completed, 1 failed; 1,000 tokens, 1 min" in left.replace("6 pending, ", "")
     assert left.endswith(" idle")
 
 
@@ -173,11 +178,8 @@ def test_anything_else_is_no_moment(typed: str) -> None:
         moment(typed, NOON)
 
 
-def test_what_was_used_up_reads_like_a_sentence() -> None:
-    assert spent_text(Spent(seconds=12, cost_usd=0.5, tokens=45_000)) == "12 s, 0.50 USD, 45,000 tokens"
-    assert spent_text(Spent()) == "nothing used up yet"
-    assert [span(seconds) for seconds in (0.4, 119, 120, 7_200)] == ["0 s", "119 s", "2 min", "2 h 00"]
-    assert cost_lines(CostsShown(directives=(), attempts=(), total=Spent()))[0].endswith("nothing used up yet")
+def test_nothing_used_up_is_said_so() -> None:
+    assert cost_lines(CostsShown(directives=(), attempts=(), total=Usage()))[0].endswith("nothing used up yet")
 
 
 def test_an_activity_says_whose_attempt_it_runs() -> None:

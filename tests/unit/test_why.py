@@ -80,7 +80,7 @@ def test_a_queued_task_tells_of_the_daemons_and_their_slots(state: State) -> Non
     assert told(queued, 0, (full, free)).startswith("its task is queued (box: 0 of 4 slots free, mac: 3 of 4")
     only = queued.directive.model_copy(update={"settings": Settings(on="box")})
     bound = queued.model_copy(update={"directive": only})
-    assert "daemon 'box' has not reported" in told(bound, 0, (free,))
+    assert "no daemon 'box' of owner 'me' has reported" in told(bound, 0, (free,))
     refused = with_task(queued, 0, TaskStatus.PENDING, refusals={"mac": "disk full"}, attempt=2)
     assert "queued, attempt 2 of 2 (mac: 3 of 4 slots free) (mac refused: disk full)" in told(refused, 0, (free,))
 
