@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import pty
+import signal
 import struct
 import subprocess
 import termios
@@ -78,6 +79,7 @@ def test_watch_shows_a_live_tree_that_fits_and_leaves_a_summary(site: Site) -> N
     greeter = Greeter(site)
     directive = greeter.start_only()
     greeter.until_running(*FIRST_STEPS)
+    check_that_ctrl_c_leaves_a_summary(site)
     with Terminal(site, "watch", directive[:8]) as terminal:
         running = until(lambda: next((f for f in terminal.frames if "one: agent" in f), None), "a running step's phase")
         assert "Greeter" in running
@@ -100,6 +102,16 @@ def test_watch_shows_a_live_tree_that_fits_and_leaves_a_summary(site: Site) -> N
     assert any(line.startswith("  completed  Changelog") for line in lines)
     assert lines[-1] == "Greeter: idle"
     check_the_other_views(site, greeter, directive[:8])
+
+
+def check_that_ctrl_c_leaves_a_summary(site: Site) -> None:
+    with Terminal(site, "watch") as terminal:
+        until(lambda: "● Changelog" in "".join(terminal.frames), "the tree of all directives")
+        terminal.popen.send_signal(signal.SIGINT)
+        assert terminal.wait() == 130
+        left = terminal.text.rpartition(CLEARED)[2]
+    assert "2 running" in left
+    assert left.rstrip().endswith("Greeter: active")
 
 
 def check_the_other_views(site: Site, greeter: Greeter, directive: str) -> None:

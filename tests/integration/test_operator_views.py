@@ -13,9 +13,11 @@ from xml.etree import ElementTree
 import pytest
 from temporalio.client import WorkflowHandle
 
+from cli.operator.changes import Changes
 from cli.operator.progress import TaskProgress, progress_of
 from cli.operator.shown import CostsShown, DiffShown, GraphShown, HistoryShown, PlanShown, PruneShown, WhyShown
 from domain import names
+from domain.errors import NotReachable, Refused
 from domain.models import FailureCategory, TaskKind, Work
 from domain.record import LogChunk
 from domain.spawn_task import Outcome, OutcomeStatus, SpawnTask, Usage, failed
@@ -271,3 +273,42 @@ async def test_diff_fetches_a_steps_own_change_from_the_repository(
     ]
     git(origin, "update-ref", "-d", "refs/heads/makima/roof")
     assert "+slate" in await desk.does("diff", directive, "roof")  # from the cache
+
+
+@pytest.mark.rule("6.4")
+async def test_a_diff_that_cannot_be_had_is_said_in_one_line(
+    origin: Path, commit: Committer, git: GitCommand, tmp_path: Path
+) -> None:
+    base = git(origin, "rev-parse", "main")
+    head = commit({"floor": "oak"}, base, branch="makima/floor")
+    work = Work(branch="makima/floor", base=base, head=head, commits=1)
+    changes = Changes(str(origin), tmp_path / "cache")
+    # A server that gives out nothing but what its branches point to, and then the branch moves on.
+    git(origin, "config", "uploadpack.allowAnySHA1InWant", "false")
+    assert (await changes.of(work, ())).head == head
+    moved = work.model_copy(update={"head": "d" * 40})
+    with pytest.raises(Refused, match=r"dddddddddd is no longer on .*: its branch makima/floor has moved on"):
+        await changes.of(moved, ())
+    with pytest.raises(Refused, match="no commits of its own"):
+        await changes.of(work.model_copy(update={"base": ""}), ())
+    with pytest.raises(NotReachable, match="git could not read /nowhere: ") as told:
+        await Changes("/nowhere", tmp_path / "cache").of(work, ())
+    assert "\n" not in str(told.value)
+
+
+async def test_a_repositorys_own_settings_run_nothing_while_its_changes_are_read(
+    origin: Path, commit: Committer, git: GitCommand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trap = tmp_path / "trap"
+    trap.write_text(f"#!/bin/sh\ntouch {tmp_path}/sprung\n")
+    trap.chmod(0o755)
+    settings = tmp_path / "gitconfig"
+    settings.write_text(f'[diff "evil"]\n command = {trap}\n textconv = {trap}\n[core]\n hooksPath = {tmp_path}\n')
+    (tmp_path / "reference-transaction").symlink_to(trap)
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(settings))
+    base = git(origin, "rev-parse", "main")
+    head = commit({".gitattributes": "* diff=evil\n", "floor": "oak\n"}, base, branch="makima/floor")
+    changes = Changes(str(origin), tmp_path / "cache")
+    change = await changes.of(Work(branch="makima/floor", base=base, head=head, commits=1), ())
+    assert "+oak" in await changes.patch(change)
+    assert not (tmp_path / "sprung").exists()
