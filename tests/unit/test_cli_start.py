@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from cli.new_directive import StartOptions, new_directive, placed
+from cli.operator.new_directive import StartOptions, new_directive, placed
 from domain.errors import Refused
 from domain.models import DirectiveStatus
 from domain.reports import DaemonSeen

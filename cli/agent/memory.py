@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
-from cli.agent_folder import AgentFolder
+from cli.agent.folder import AgentFolder
 from domain.errors import Refused
 from domain.handover import delete_memory, memories, set_memory
 from domain.models import Memory

@@ -10,8 +10,8 @@ from uuid import UUID
 
 import typer
 
-from cli.agent_folder import AgentFolder
-from cli.agent_plan import listed
+from cli.agent.folder import AgentFolder
+from cli.agent.plan import listed
 from domain.errors import Refused
 from domain.handover import ask as asked
 from domain.handover import hear, make_question

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cli.agent_folder import AgentFolder
+from cli.agent.folder import AgentFolder
 from domain.errors import Refused
 from domain.handover import MAX_ARTIFACT, MAX_ARTIFACT_MESSAGE, file_name, put_artifact
 

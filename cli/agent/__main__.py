@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from cli import agent_artifacts, agent_memory, agent_plan, agent_questions
-from cli.agent_folder import AgentFolder
+from cli.agent import artifacts, memory, plan, questions
+from cli.agent.folder import AgentFolder
 from cli.usage import run_typed
 from domain.errors import MakimaError, Refused
 from domain.handover import Handover, finish, give_up, set_pull_request
@@ -19,7 +19,7 @@ BROKEN = 1
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 directive = typer.Typer(no_args_is_help=True, help="Plan a directive, or finish a step of it.")
 app.add_typer(directive, name="directive")
-for group in (agent_plan.app, agent_memory.app, agent_artifacts.app, agent_questions.app):
+for group in (plan.app, memory.app, artifacts.app, questions.app):
     directive.add_typer(group)
 
 
@@ -43,7 +43,7 @@ def fail(reason: str) -> None:
 # Spellings of the system before this one, for prompts that were written for it (SPEC 3.2).
 _files = typer.Typer(hidden=True)
 app.add_typer(_files, name="contract")
-_files.command("create-file")(agent_artifacts.artifact_put)
+_files.command("create-file")(artifacts.artifact_put)
 
 _ending = typer.Typer(hidden=True)
 app.add_typer(_ending, name="supervisor")

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import typer
 
-from cli.agent_folder import AgentFolder
+from cli.agent.folder import AgentFolder
 from domain.errors import Refused
 from domain.handover import Handover, TaskContext, add, remove_step, set_dependencies
 from domain.plan import PlannedStep, read_planned

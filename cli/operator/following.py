@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from uuid import UUID
 
-from cli.connections import Logs
-from cli.watching import RESTING
+from cli.operator.connections import Logs
+from cli.operator.seeing import rests
 from domain.models import State, Task
 
 LOOK_EVERY = 1.0
@@ -46,9 +46,8 @@ def is_over(state: State, chosen: Sequence[Task]) -> bool:
     """Whether nothing more is to be expected of these tasks; pure. One that is missing can still come to be while the
     directive is at work.
     """
-    at_rest = state.status.is_final or state.status in RESTING
     only_one = len(chosen) == 1 and chosen[0].step is not None
-    return (at_rest or only_one) and not any(task.status.is_live for task in chosen)
+    return (rests(state.status) or only_one) and not any(task.status.is_live for task in chosen)
 
 
 async def _tell(record: Logs, task: Task, say: Say) -> None:

@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from cli import show
-from cli.commands import Commands, Id, Json
-from cli.directives import Directives
-from cli.following import follow
+from cli.operator import show
+from cli.operator.commands import Commands, Id, Json, OptionalId
+from cli.operator.directives import Directives
+from cli.operator.following import follow
+from cli.operator.printing import say, say_json
+from cli.operator.shown import (
+    ArtifactShown,
+    ArtifactsShown,
+    AskedQuestion,
+    DaemonsShown,
+    ListedDirective,
+    ListShown,
+    LoggedTask,
+    LogPieceShown,
+    LogsShown,
+    MemoryShown,
+    QuestionsShown,
+)
 from domain import names
 from domain.errors import NotReachable, Refused
+from domain.lookup import find_step
 from domain.models import State, Task
-
-OptionalId = Annotated[str | None, typer.Argument(metavar="[ID]", help="A directive; without it, all of them.")]
 
 
 class ReadingCommands(Commands):
@@ -31,7 +43,6 @@ class ReadingCommands(Commands):
             self.questions,
             self.memory,
             self.artifacts,
-            self.history,
             self.daemons,
         ):
             app.command(command.__name__)(command)
@@ -53,11 +64,11 @@ class ReadingCommands(Commands):
             except NotReachable as error:  # the record is enough for a list
                 unknown = f"which of them run is not known: {error}"
         if as_json:
-            shown = [{**each.model_dump(mode="json"), "lost": lost.get(each.id, "")} for each in summaries]
-            _say_json({"directives": shown, "unknown": unknown})
+            listed = tuple(ListedDirective(**each.model_dump(), lost=lost.get(each.id, "")) for each in summaries)
+            say_json(ListShown(directives=listed, unknown=unknown))
         else:
-            _say(show.list_line(each, lost.get(each.id, "")) for each in summaries)
-            _say([unknown] if unknown else [], err=True)
+            say(show.list_line(each, lost.get(each.id, "")) for each in summaries)
+            say([unknown] if unknown else [], err=True)
         return 0
 
     def status(self, directive: Id, as_json: Json = False) -> None:
@@ -73,9 +84,9 @@ class ReadingCommands(Commands):
             daemons = await directives.record.daemons(directives.owner)
         page = self.page(look.seen.workflow_id)
         if as_json:
-            _say_json(show.status_fields(look, daemons, page))
+            say_json(show.status_shown(look, daemons, page))
         else:
-            _say(show.status_lines(look, daemons, page))
+            say(show.status_lines(look, daemons, page))
         return 0
 
     def logs(
@@ -96,18 +107,18 @@ class ReadingCommands(Commands):
 
     async def _follow_logs(self, reference: str, step: str | None, *, as_json: bool) -> int:
         async with self.directives() as directives:
-            look = partial(_recorded_state, directives, reference)
+            look = partial(directives.recorded_state, reference)
             choose = partial(_tasks, step=step) if step else lambda state: tuple(state.tasks.values())
             await follow(directives.record, look, choose, say_log_as_json if as_json else LogPrinter())
         return 0
 
     async def _logs(self, reference: str, step: str | None, *, as_json: bool) -> int:
         async with self.directives() as directives:
-            state = await _recorded_state(directives, reference)
+            state = await directives.recorded_state(reference)
             found = [(task, await directives.record.logs(task.id)) for task in _tasks(state, step)]
         if as_json:
-            logs = [{**task.model_dump(mode="json", include=SHOWN_OF_TASK), "log": log} for task, log in found]
-            _say_json({"tasks": logs})
+            shown = (LoggedTask(**task.model_dump(include=SHOWN_OF_TASK), log=log) for task, log in found)
+            say_json(LogsShown(tasks=tuple(shown)))
         for task, log in () if as_json else found:
             typer.echo(f"--- {task.name} ({task.status}, attempt {task.attempt})")
             typer.echo(log, nl=False)
@@ -129,10 +140,10 @@ class ReadingCommands(Commands):
                 state = (await directives.look_inside(reference)).seen
                 asked = [(state.directive.id, each) for each in state.questions.values() if each.is_open]
         if as_json:
-            shown = [{"directive": str(whose), **each.model_dump(mode="json")} for whose, each in asked]
-            _say_json({"questions": shown})
+            shown = (AskedQuestion(**each.model_dump(), directive=whose) for whose, each in asked)
+            say_json(QuestionsShown(questions=tuple(shown)))
         else:
-            _say(line for whose, each in asked for line in show.question_lines(each, names.short(whose)))
+            say(line for whose, each in asked for line in show.question_lines(each, names.short(whose)))
         return 0
 
     def memory(
@@ -154,11 +165,11 @@ class ReadingCommands(Commands):
             raise Refused(f"there is no memory {key!r}; `starter.py memory {reference}` lists them")
         wanted = [memories[key]] if key is not None else list(memories.values())
         if as_json:
-            _say_json({"memories": [each.model_dump(mode="json") for each in wanted]})
+            say_json(MemoryShown(memories=tuple(wanted)))
         elif key is not None:
             typer.echo(wanted[0].value)
         else:
-            _say(line for each in wanted for line in show.memory_lines(each))
+            say(line for each in wanted for line in show.memory_lines(each))
         return 0
 
     def artifacts(
@@ -179,35 +190,16 @@ class ReadingCommands(Commands):
             if name is None:
                 found = await directives.record.artifacts(whose)
                 lines = [f"{each.name}  {each.size} bytes, {each.put_at:%Y-%m-%d %H:%M:%S}" for each in found]
-                shown: dict[str, Any] = {"artifacts": [each.model_dump(mode="json") for each in found]}
+                shown: ArtifactsShown | ArtifactShown = ArtifactsShown(artifacts=tuple(found))
             else:
                 text = await directives.record.artifact(whose, name)
                 if text is None:
                     raise Refused(f"there is no artifact {name!r}; `starter.py artifacts {reference}` lists them")
-                lines, shown = [text], {"name": name, "content": text}
+                lines, shown = [text], ArtifactShown(name=name, content=text)
         if as_json:
-            _say_json(shown)
+            say_json(shown)
         else:
-            _say(lines)
-        return 0
-
-    def history(self, directive: Id, as_json: Json = False) -> None:
-        """Print all that happened to a directive: when, who, what, why.
-
-        Example: starter.py history 3f2a
-        """
-        self.run(self._history(directive, as_json=as_json))
-
-    async def _history(self, reference: str, *, as_json: bool) -> int:
-        async with self.directives() as directives:
-            state = await _recorded_state(directives, reference)
-            events = await directives.record.events(state.directive.id)
-        if as_json:
-            _say_json({"events": [event.model_dump(mode="json") for event in events]})
-        else:
-            about = {task.id: task.name for task in state.tasks.values()}
-            about |= {step.id: step.name for step in state.steps.values()}
-            _say(show.event_line(event, about) for event in events)
+            say(lines)
         return 0
 
     def daemons(self, as_json: Json = False) -> None:
@@ -221,9 +213,9 @@ class ReadingCommands(Commands):
         async with self.connections.record() as record:
             found = await record.daemons(self.connections.owner)
         if as_json:
-            _say_json({"daemons": [show.daemon_fields(each) for each in found]})
+            say_json(DaemonsShown(daemons=tuple(found)))
         else:
-            _say(show.daemon_line(each) for each in found)
+            say(show.daemon_line(each) for each in found)
         return 0
 
 
@@ -242,33 +234,15 @@ class LogPrinter:
 
 def say_log_as_json(task: Task, text: str) -> None:
     """One line for each piece."""
-    _say_json({"id": str(task.id), "name": task.name, "text": text})
+    say_json(LogPieceShown(id=task.id, name=task.name, text=text))
 
 
 SHOWN_OF_TASK = {"id", "name", "kind", "status", "attempt", "daemon"}
 
 
-async def _recorded_state(directives: Directives, reference: str) -> State:
-    state = await directives.record.state((await directives.recorded(reference)).id)
-    assert state is not None
-    return state
-
-
 def _tasks(state: State, step: str | None) -> Sequence[Task]:
-    """The task of a step, the newest one of its name; without a step, those of planning and completion."""
+    """The task of a step; without a step, those of planning and completion."""
     if step is None:
         return [task for task in state.tasks.values() if task.step is None]
-    wanted = [each for each in state.ordered_steps() if step in (each.name, str(each.id))]
-    if not wanted:
-        raise Refused(f"there is no step {step!r}; `starter.py status {names.short(state.directive.id)}` lists them")
-    task = state.tasks.get(names.step_task(wanted[-1].id))
+    task = state.tasks.get(names.step_task(find_step(state, step).id))
     return [task] if task else []
-
-
-def _say(lines: Iterable[str], *, err: bool = False) -> None:
-    for line in lines:
-        typer.echo(line, err=err)
-
-
-def _say_json(shown: dict[str, Any]) -> None:
-    typer.echo(json.dumps(shown))

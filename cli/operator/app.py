@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import typer
 
-from cli.actions import ActionCommands
-from cli.commands import Run
-from cli.connections import Connections
-from cli.reading import ReadingCommands
-from cli.recovering import RecoverCommands
-from cli.starting import StartCommands
-from cli.watching import WatchCommands
+from cli.operator.accounts import AccountCommands
+from cli.operator.actions import ActionCommands
+from cli.operator.commands import Run
+from cli.operator.connections import Connections
+from cli.operator.reading import ReadingCommands
+from cli.operator.recovering import RecoverCommands
+from cli.operator.starting import StartCommands
+from cli.operator.viewing import ViewCommands
+from cli.operator.watching import WatchCommands
 
 
 def add_operator_commands(app: typer.Typer, connections: Connections, run: Run) -> None:
@@ -18,5 +20,7 @@ def add_operator_commands(app: typer.Typer, connections: Connections, run: Run) 
     StartCommands(connections, run).add_to(app)
     ReadingCommands(connections, run).add_to(app)
     WatchCommands(connections, run).add_to(app)
+    ViewCommands(connections, run).add_to(app)
+    AccountCommands(connections, run).add_to(app)
     ActionCommands(connections, run).add_to(app)
     RecoverCommands(connections, run).add_to(app)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from functools import partial
 from inspect import getdoc
@@ -10,13 +9,15 @@ from typing import Annotated
 
 import typer
 
-from cli.commands import Commands, Json
-from cli.directives import Directives
-from cli.launching import launch
-from cli.new_directive import StartOptions, new_directive, placed
-from cli.show import status_fields
-from cli.splicing import spliced
-from cli.watching import exit_code, say_changes, silence, until_rest
+from cli.operator.commands import Commands, Json
+from cli.operator.directives import Directives
+from cli.operator.launching import launch
+from cli.operator.new_directive import StartOptions, new_directive, placed
+from cli.operator.printing import say_json
+from cli.operator.show import status_shown
+from cli.operator.shown import StartedShown
+from cli.operator.splicing import spliced
+from cli.operator.watching import exit_code, say_changes, silence, until_rest
 from domain.errors import NotReachable, RecordError
 from domain.models import State
 from domain.reports import DaemonSeen
@@ -58,16 +59,16 @@ class StartCommands(Commands):
             look_now = partial(directives.look_at, workflow, state.directive.id)
             look = await until_rest(look_now, silence if as_json else say_changes)
             if as_json:
-                typer.echo(json.dumps(status_fields(look, await _daemons(directives), self.page(workflow))))
+                say_json(status_shown(look, await _daemons(directives), self.page(workflow)))
         return exit_code(look)
 
     def _tell(self, state: State, workflow: str, what: str, *, as_json: bool) -> None:
-        identity, page = str(state.directive.id), self.page(workflow)
+        page = self.page(workflow)
         if as_json:
-            told = {"id": identity, "workflow_id": workflow, "title": state.directive.text.title, "web_ui": page}
-            typer.echo(json.dumps(told))
+            title = state.directive.text.title
+            say_json(StartedShown(id=state.directive.id, workflow_id=workflow, title=title, web_ui=page))
         else:
-            typer.echo(f"{what} {identity}  {page or workflow}")
+            typer.echo(f"{what} {state.directive.id}  {page or workflow}")
 
 
 async def _daemons(directives: Directives) -> Sequence[DaemonSeen]:

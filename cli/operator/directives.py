@@ -23,7 +23,7 @@ from temporalio.common import QueryRejectCondition
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from cli.connections import Record
+from cli.operator.connections import Record
 from domain.errors import NotReachable, Refused
 from domain.models import Answer, State
 from domain.names import short
@@ -90,6 +90,12 @@ class Directives:
         if identity is None:
             raise Refused(f"nothing is recorded of {reference!r} yet")
         return await self._summary(identity)
+
+    async def recorded_state(self, reference: str) -> State:
+        """Where it stood when it was last written; Refused where the record doesn't know it."""
+        state = await self.record.state((await self.recorded(reference)).id)
+        assert state is not None
+        return state
 
     async def look(self, reference: str) -> Look[DirectiveView]:
         """Where it stands: from the workflow, else from the record (SPEC 9.3)."""

@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import typer
 
-from cli.commands import Commands, Json
-from cli.directives import Directives
-from cli.launching import recover
+from cli.operator.commands import Commands, Json
+from cli.operator.directives import Directives
+from cli.operator.launching import recover
+from cli.operator.printing import say_json
+from cli.operator.shown import RecoveredDirective, RecoverShown
 from domain.errors import Refused
+from domain.names import short
 from domain.reports import DirectiveSummary
-from domain.value import Value
-
-
-class Recovered(Value):
-    """What `recover` did for a directive."""
-
-    id: str
-    title: str
-    recovered: bool
-    why: str
-    """Where it goes on, or why it doesn't."""
 
 
 class RecoverCommands(Commands):
@@ -53,13 +44,13 @@ class RecoverCommands(Commands):
             else:
                 done = await recover_all(directives)
         if as_json:
-            typer.echo(json.dumps({"directives": [each.model_dump() for each in done]}))
+            say_json(RecoverShown(directives=tuple(done)))
         else:
             typer.echo("\n".join(_line(each) for each in done) or "there is no unfinished directive")
         return 0
 
 
-async def recover_all(directives: Directives) -> list[Recovered]:
+async def recover_all(directives: Directives) -> list[RecoveredDirective]:
     """Recover every unfinished directive of the owner that doesn't run, and say what was done for each."""
     unfinished = [each for each in await directives.record.directives(directives.owner) if not each.status.is_final]
     lost = await directives.lost(unfinished)
@@ -73,15 +64,15 @@ async def recover_all(directives: Directives) -> list[Recovered]:
     return done
 
 
-def _recovered(summary: DirectiveSummary, status: str | None) -> Recovered:
+def _recovered(summary: DirectiveSummary, status: str | None) -> RecoveredDirective:
     if status is None:
         return _left(summary, "it is running")
-    return Recovered(id=str(summary.id), title=summary.title, recovered=True, why=f"goes on as {status}")
+    return RecoveredDirective(id=summary.id, title=summary.title, recovered=True, why=f"goes on as {status}")
 
 
-def _left(summary: DirectiveSummary, why: str) -> Recovered:
-    return Recovered(id=str(summary.id), title=summary.title, recovered=False, why=why)
+def _left(summary: DirectiveSummary, why: str) -> RecoveredDirective:
+    return RecoveredDirective(id=summary.id, title=summary.title, recovered=False, why=why)
 
 
-def _line(done: Recovered) -> str:
-    return f"{done.id[:8]}  {'recovered' if done.recovered else 'left alone'}  {done.title}: {done.why}"
+def _line(done: RecoveredDirective) -> str:
+    return f"{short(done.id)}  {'recovered' if done.recovered else 'left alone'}  {done.title}: {done.why}"

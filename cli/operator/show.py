@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 from uuid import UUID
 
-from cli.directives import Look
+from cli.operator.directives import Look
+from cli.operator.shown import StatusShown
 from domain.models import Memory, Question, StepStatus
 from domain.names import short
 from domain.pull_request_body import used
@@ -40,16 +40,16 @@ def status_lines(look: Look[DirectiveView], daemons: Sequence[DaemonSeen], web_u
     return [*lines, f"  {waiting}"] if waiting else lines
 
 
-def status_fields(look: Look[DirectiveView], daemons: Sequence[DaemonSeen], web_ui: str | None) -> dict[str, Any]:
+def status_shown(look: Look[DirectiveView], daemons: Sequence[DaemonSeen], web_ui: str | None) -> StatusShown:
     """The same for programs."""
-    return {
-        **look.seen.model_dump(mode="json"),
-        "live": look.live,
-        "lost": look.lost,
-        "web_ui": web_ui,
-        "waiting": waiting_note(look.seen, daemons),
-        "daemons": [daemon_fields(daemon) for daemon in daemons],
-    }
+    return StatusShown(
+        **look.seen.model_dump(),
+        live=look.live,
+        lost=look.lost,
+        web_ui=web_ui,
+        waiting=waiting_note(look.seen, daemons),
+        daemons=tuple(daemons),
+    )
 
 
 def _source(look: Look[DirectiveView]) -> str:
@@ -131,11 +131,6 @@ def daemon_line(daemon: DaemonSeen) -> str:
     return f"{daemon.name}  {slots}, {ago}  [{agents}]{labels}{about}{gone}{parked}"
 
 
-def daemon_fields(daemon: DaemonSeen) -> dict[str, Any]:
-    """The same for programs."""
-    return {**daemon.model_dump(mode="json"), "free": daemon.free, "reported_lately": daemon.reported_lately}
-
-
 def event_line(event: Event, names: Mapping[UUID, str]) -> str:
     """One event: when, who, what, of which step or task, why."""
     about = names.get(event.step or event.task or UUID(int=0), "")
@@ -168,6 +163,9 @@ def changes(before: DirectiveView | None, now: DirectiveView) -> list[str]:
         )
     known = {step.id: step for step in before.steps} if before else {}
     lines += ["  " + step_line(step) for step in now.steps if _differs(known.get(step.id), step)]
+    asked = {question.id for question in before.questions} if before else set()
+    new = [question for question in now.questions if question.id not in asked]
+    lines += ["  " + line for question in new for line in question_lines(question, short(now.id))]
     lines += [] if before and _place(before.pr) == _place(now.pr) else _place(now.pr)
     return lines
 

@@ -8,7 +8,7 @@ from temporalio.common import SearchAttributePair, TypedSearchAttributes
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
-from cli.directives import Directives
+from cli.operator.directives import Directives
 from domain import names
 from domain.errors import NotReachable, Refused
 from domain.models import Directive, DirectiveStatus, State

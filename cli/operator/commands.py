@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.connections import Connections
-from cli.directives import Directives
+from cli.operator.connections import Connections
+from cli.operator.directives import Directives
 
 Run = Callable[[Coroutine[Any, Any, int]], None]
 """Runs a command to its end and leaves with its exit code."""
@@ -17,7 +17,11 @@ Run = Callable[[Coroutine[Any, Any, int]], None]
 Id = Annotated[
     str, typer.Argument(metavar="ID", help="A directive's id, a unique beginning of it, or its workflow's name.")
 ]
-StepName = Annotated[str, typer.Argument(metavar="STEP", help="A step's id, or its name: the newest one of that name.")]
+OptionalId = Annotated[str | None, typer.Argument(metavar="[ID]", help="A directive; without it, all of them.")]
+StepName = Annotated[
+    str,
+    typer.Argument(metavar="STEP", help="A step's name (the newest one of it), its id or a unique beginning of that."),
+]
 Json = Annotated[bool, typer.Option("--json", help="JSON in place of lines.")]
 RequestId = Annotated[
     str | None, typer.Option("--request-id", help="A name for this request: sent again, it has no second effect.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable
 from inspect import getdoc
@@ -12,10 +11,12 @@ from uuid import uuid4
 import typer
 from pydantic import ValidationError
 
-from cli.commands import Commands, Id, Json, RequestId
-from cli.directives import first_problem
-from cli.splicing import spliced
-from cli.steps import STEP_ACTIONS
+from cli.operator.commands import Commands, Id, Json, RequestId
+from cli.operator.directives import first_problem
+from cli.operator.printing import say_json
+from cli.operator.shown import AnswerShown
+from cli.operator.splicing import spliced
+from cli.operator.steps import STEP_ACTIONS
 from domain.errors import Refused
 from domain.models import Answer
 from domain.requests import (
@@ -202,7 +203,7 @@ class ActionCommands(Commands):
         async with self.directives() as directives:
             given = await directives.ask(reference, update, request, request_id)
         if as_json:
-            typer.echo(json.dumps({**given.model_dump(mode="json"), "request_id": request_id}))
+            say_json(AnswerShown(**given.model_dump(), request_id=request_id))
         else:
             typer.echo(_line(request, given))
         return 0

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from datetime import timedelta
+from pathlib import Path
 from typing import Protocol
 from uuid import UUID
 
@@ -12,6 +14,8 @@ from temporalio.client import Client
 from domain.models import State
 from domain.record import Event
 from domain.reports import ArtifactSeen, DaemonSeen, DirectiveSummary, OpenQuestion
+from domain.spawn_task import PlanChanges
+from domain.spending import AttemptSpent, DirectiveSpent, PrunableRecord
 
 
 class Directory(Protocol):
@@ -33,6 +37,10 @@ class Directory(Protocol):
         """The daemons that have ever reported; `silent_for` tells the gone ones."""
         ...
 
+    async def spent(self, owner: str) -> Sequence[DirectiveSpent]:
+        """What each of an owner's directives has used up, the latest changed first."""
+        ...
+
 
 class Contents(Protocol):
     """What is recorded of one directive."""
@@ -43,6 +51,14 @@ class Contents(Protocol):
 
     async def events(self, directive: UUID) -> Sequence[Event]:
         """All that happened to it, in order."""
+        ...
+
+    async def attempts(self, directive: UUID) -> Sequence[AttemptSpent]:
+        """Every attempt with what it used up, in the order of plans."""
+        ...
+
+    async def plans(self, directive: UUID) -> Mapping[int, PlanChanges]:
+        """Generation → what its planner handed over last, whether it was carried out or not."""
         ...
 
     async def artifacts(self, directive: UUID) -> Sequence[ArtifactSeen]:
@@ -70,6 +86,18 @@ class Record(Directory, Contents, Logs, Protocol):
     """The record of all directives, for reading (SPEC 9.1)."""
 
 
+class Retention(Protocol):
+    """What of the record may be forgotten."""
+
+    async def prunable(self, owner: str, older_than: timedelta) -> Sequence[PrunableRecord]:
+        """The directives that ended so long ago and have events or logs, the oldest first."""
+        ...
+
+    async def prune(self, directive: UUID) -> bool:
+        """Forget its events and logs; False where it has not ended, and nothing was changed."""
+        ...
+
+
 class Connections(Protocol):
     """Opened only by the commands that need them."""
 
@@ -81,10 +109,19 @@ class Connections(Protocol):
         """The Web UI's address without a slash at its end, where it is known."""
         ...
 
+    @property
+    def cache(self) -> Path:
+        """A folder of the operator's own for what can be fetched again."""
+        ...
+
     async def temporal(self) -> Client:
         """Raises NotReachable."""
         ...
 
     def record(self) -> AbstractAsyncContextManager[Record]:
+        """Raises NotReachable on entering."""
+        ...
+
+    def retention(self) -> AbstractAsyncContextManager[Retention]:
         """Raises NotReachable on entering."""
         ...
