@@ -303,7 +303,8 @@ async def test_a_repositorys_own_settings_run_nothing_while_its_changes_are_read
     trap.write_text(f"#!/bin/sh\ntouch {tmp_path}/sprung\n")
     trap.chmod(0o755)
     settings = tmp_path / "gitconfig"
-    settings.write_text(f'[diff "evil"]\n command = {trap}\n textconv = {trap}\n[core]\n hooksPath = {tmp_path}\n')
+    evil = f'[diff "evil"]\n command = {trap}\n textconv = {trap}\n[diff]\n external = {trap}\n'
+    settings.write_text(f"{evil}[core]\n hooksPath = {tmp_path}\n")
     (tmp_path / "reference-transaction").symlink_to(trap)
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(settings))
     base = git(origin, "rev-parse", "main")
