@@ -30,6 +30,8 @@ from domain import names
 from domain.errors import NotReachable, Refused
 from domain.lookup import find_step
 from domain.models import State, Task
+from domain.pull_request_body import body
+from domain.shipping import unshipped
 
 
 class ReadingCommands(Commands):
@@ -41,6 +43,7 @@ class ReadingCommands(Commands):
             self.status,
             self.logs,
             self.questions,
+            self.body,
             self.memory,
             self.artifacts,
             self.daemons,
@@ -144,6 +147,23 @@ class ReadingCommands(Commands):
             say_json(QuestionsShown(questions=tuple(shown)))
         else:
             say(line for whose, each in asked for line in show.question_lines(each, names.short(whose)))
+        return 0
+
+    def body(self, directive: Id, as_json: Json = False) -> None:
+        """Print the description that the next completion gives to the pull request, as markdown.
+
+        Example: starter.py body 3f2a
+        """
+        self.run(self._body(directive, as_json=as_json))
+
+    async def _body(self, reference: str, *, as_json: bool) -> int:
+        async with self.directives() as directives:
+            state = (await directives.look_inside(reference)).seen
+        text = body(state, unshipped(state))
+        if as_json:
+            _say_json({"body": text})
+        else:
+            typer.echo(text)
         return 0
 
     def memory(
