@@ -17,6 +17,7 @@ from cli.operator.shown import (
     ArtifactShown,
     ArtifactsShown,
     AskedQuestion,
+    BodyShown,
     DaemonsShown,
     ListedDirective,
     ListShown,
@@ -161,7 +162,7 @@ class ReadingCommands(Commands):
             state = (await directives.look_inside(reference)).seen
         text = body(state, unshipped(state))
         if as_json:
-            _say_json({"body": text})
+            say_json(BodyShown(body=text))
         else:
             typer.echo(text)
         return 0
