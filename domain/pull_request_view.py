@@ -5,9 +5,7 @@ from __future__ import annotations
 import re
 
 from domain.models import PullRequest, State
-from domain.pull_request_body import body
 from domain.shepherd import rounds_left, wanted_watch
-from domain.shipping import unshipped
 from domain.value import Value
 
 
@@ -25,8 +23,6 @@ class PullRequestView(Value):
     """The failed checks of its head."""
     rounds_left: int
     """Of fixes, before an operator is asked."""
-    body: str
-    """What its description says now, or will say after the next completion."""
 
 
 def pull_request_view(state: State, pull_request: PullRequest) -> PullRequestView:
@@ -37,7 +33,6 @@ def pull_request_view(state: State, pull_request: PullRequest) -> PullRequestVie
         approved=state.shepherding.approved,
         failing=state.shepherding.failing,
         rounds_left=rounds_left(state),
-        body=body(state, unshipped(state)),
     )
 
 

@@ -17,6 +17,7 @@ from cli.operator.shown import (
     ArtifactShown,
     ArtifactsShown,
     AskedQuestion,
+    BodyShown,
     DaemonsShown,
     ListedDirective,
     ListShown,
@@ -30,6 +31,8 @@ from domain import names
 from domain.errors import NotReachable, Refused
 from domain.lookup import find_step
 from domain.models import State, Task
+from domain.pull_request_body import body
+from domain.shipping import unshipped
 
 
 class ReadingCommands(Commands):
@@ -41,6 +44,7 @@ class ReadingCommands(Commands):
             self.status,
             self.logs,
             self.questions,
+            self.body,
             self.memory,
             self.artifacts,
             self.daemons,
@@ -144,6 +148,23 @@ class ReadingCommands(Commands):
             say_json(QuestionsShown(questions=tuple(shown)))
         else:
             say(line for whose, each in asked for line in show.question_lines(each, names.short(whose)))
+        return 0
+
+    def body(self, directive: Id, as_json: Json = False) -> None:
+        """Print the description that the next completion gives to the pull request, as markdown.
+
+        Example: starter.py body 3f2a
+        """
+        self.run(self._body(directive, as_json=as_json))
+
+    async def _body(self, reference: str, *, as_json: bool) -> int:
+        async with self.directives() as directives:
+            state = (await directives.look_inside(reference)).seen
+        text = body(state, unshipped(state))
+        if as_json:
+            say_json(BodyShown(body=text))
+        else:
+            typer.echo(text)
         return 0
 
     def memory(

@@ -85,6 +85,10 @@ class QuestionsShown(Shown):
     questions: tuple[AskedQuestion, ...]
 
 
+class BodyShown(Shown):
+    body: str
+
+
 class MemoryShown(Shown):
     memories: tuple[Memory, ...]
 
@@ -174,6 +178,7 @@ SHAPES: dict[str, type[Value]] = {
     "logs": LogsShown,
     "logs --follow": LogPieceShown,
     "questions": QuestionsShown,
+    "body": BodyShown,
     "memory": MemoryShown,
     "artifacts": ArtifactsShown,
     "artifacts NAME": ArtifactShown,
