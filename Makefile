@@ -47,6 +47,8 @@ chaos: install
 
 bench: install
 	$(BIN)/python -m bench.hop
+	$(BIN)/python -m bench.start
+	$(BIN)/python -m bench.load
 
 histories: install
 	$(BIN)/python -m tests.histories.record

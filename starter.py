@@ -9,19 +9,22 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from functools import cached_property, partial
+from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
+from platformdirs import user_cache_path
 from temporalio.client import Client
 
-from cli.commands import Json
-from cli.operator import add_operator_commands
+from cli.operator.app import add_operator_commands
+from cli.operator.commands import Json
 from cli.usage import run_typed
 from domain.errors import MakimaError
 from ledger.migrate import migrate
 from ledger.outbox import follow
 from ledger.pool import open_pool
 from ledger.reader import Record
+from ledger.retention import Retention
 from ledger.roles import let_read, let_write
 from runtime.chores import repeat
 from runtime.connection import connect_temporal, find_database_url, find_web_ui_url
@@ -45,6 +48,10 @@ class Connections:
     def web_ui(self) -> str | None:
         return find_web_ui_url(self.settings)
 
+    @property
+    def cache(self) -> Path:
+        return user_cache_path("makima")
+
     async def temporal(self) -> Client:
         return await connect_temporal(self.settings, identity="starter", quiet=True)
 
@@ -52,6 +59,11 @@ class Connections:
     async def record(self) -> AsyncIterator[Record]:
         async with await open_pool(find_database_url(self.settings)) as pool:
             yield Record(pool)
+
+    @asynccontextmanager
+    async def retention(self) -> AsyncIterator[Retention]:
+        async with await open_pool(find_database_url(self.settings)) as pool:
+            yield Retention(pool)
 
 
 async def tell(connections: Connections, echo: Callable[[str], object]) -> None:

@@ -32,7 +32,7 @@ from domain.errors import SettingsError
 from runtime.exit import leave, run
 
 FILES, FOLDERS = 20_000, 400
-ROUNDS = 7
+ROUNDS = 5
 AIM = 1.3
 STARTED = 'touch "$0"'
 """The agent: it says that it has been started, by a file's time."""

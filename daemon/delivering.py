@@ -9,7 +9,8 @@ from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_e
 from daemon.outcomes import Outcomes, StoredOutcome
 from daemon.state_refs import BRANCHES
 from domain.errors import GitError, LeaseLost, NotReachable, RefRefused
-from domain.spawn_task import Delivery, Outcome, SpawnTask
+from domain.models import TaskKind
+from domain.spawn_task import Delivery, Outcome, OutcomeStatus, SpawnTask
 
 PUBLISH_WITHIN = 3600.0
 """Seconds for which finished work is offered to a remote that doesn't answer, and for which a server that doesn't is
@@ -36,8 +37,11 @@ class Publisher:
         self._ship = ship
 
     async def earlier(self) -> StoredOutcome | None:
-        """What an earlier delivery of this attempt has published."""
-        return await self._outcomes.find_outcome(str(self._command.task), self._command.attempt)
+        """What an earlier delivery of this attempt has published, if only by the branch that it pushed."""
+        command = self._command
+        branch = f"refs/heads/{command.target_branch}"
+        stored, head = await self._outcomes.look(str(command.task), command.attempt, branch)
+        return stored or (await self._ended_in(head) if head and command.kind is TaskKind.STEP else None)
 
     async def is_decided(self) -> bool:
         """Whether the attempt has an outcome, whosever it is."""
@@ -74,6 +78,21 @@ class Publisher:
                 return await work()
         raise AssertionError("tenacity returns or raises")
 
+    async def _ended_in(self, head: str) -> StoredOutcome | None:
+        """The outcome of an attempt of which only the branch arrived: its daemon was lost before it could report."""
+        command = self._command
+        if not await self._outcomes.ended_in(head, str(command.task), command.attempt):
+            return None
+        base = command.continue_from.commit if command.continue_from else command.base_commit
+        outcome = Outcome(
+            task=command.task,
+            attempt=command.attempt,
+            status=OutcomeStatus.COMPLETED,
+            work=await self._outcomes.work_in(command.target_branch, base, head),
+            warnings=("the daemon was lost after it had pushed the branch: what its agent wanted remembered is gone",),
+        )
+        return StoredOutcome(outcome.model_dump_json().encode(), head, head)
+
     async def _published(self, outcome: Outcome, head: str | None) -> Outcome:
         task, attempt = str(self._command.task), self._command.attempt
         payload = outcome.model_dump_json().encode()
@@ -81,6 +100,10 @@ class Publisher:
             published = await self._outcomes.publish_outcome(task, attempt, payload, head)
         except RefRefused as refusal:
             # The agent has done its work: a remote that takes nothing but branches must not make it run again.
+            if outcome.work and not outcome.failure and self._command.kind is TaskKind.STEP:
+                # Nothing else on this remote can tell another machine that the attempt has ended.
+                work = await self._outcomes.sealed(outcome.work, task, attempt)
+                payload, head = outcome.model_copy(update={"work": work}).model_dump_json().encode(), work.head
             kept = await self._outcomes.keep_outcome(task, attempt, payload, head)
             warning = f"the outcome is saved on {self._daemon} only: {refusal}"
             return await self._settled(outcome_in(kept), warning)

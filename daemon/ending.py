@@ -72,7 +72,8 @@ class Ending:
         take = partial(self.cache.take, self.workspace.work_path)
         over = await (self.publisher.settle(outcome) if is_decided else self.publisher.publish(outcome, take))
         await self.saver.finish()
-        head, succeeded = outcome.work.head if outcome.work else "", outcome.status is OutcomeStatus.COMPLETED
+        ours = over if over.delivery == self.delivery.name else outcome
+        head, succeeded = ours.work.head if ours.work else "", outcome.status is OutcomeStatus.COMPLETED
         # Its worktree is kept for a while (SPEC 6.12).
         await asyncio.to_thread(partial(self.workspace.note, is_over=True, succeeded=succeeded, head=head))
         return over

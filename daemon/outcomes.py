@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from daemon.git import commit_id
 from daemon.pushing import lease, push
 from daemon.repositories import FETCH_TIMEOUT, RepositoryCache
+from daemon.sealing import holds, seal
 from daemon.state_refs import REFS, in_all_places, outcome_name
 from domain.errors import LeaseLost, RefRefused
+from domain.models import Work
 
 OUTCOME_FILE = "outcome.json"
 
@@ -47,16 +49,39 @@ class Outcomes:
         self._cache = cache
 
     async def find_outcome(self, task: str, attempt: int) -> StoredOutcome | None:
-        """The first act of a delivery: the outcome that an earlier one published, with its work fetched into the cache.
-        Raises RepositoryError, GitUnreachable, GitError.
+        """The outcome that an earlier delivery published, with its work fetched into the cache. Raises RepositoryError,
+        GitUnreachable, GitError.
+        """
+        stored, _ = await self.look(task, attempt, outcome_ref(task, attempt))
+        return stored
+
+    async def look(self, task: str, attempt: int, branch: str) -> tuple[StoredOutcome | None, str]:
+        """The first act of a delivery: the same, and where the ref `branch` is on the remote (empty: nowhere), by one
+        talk with it.
         """
         refs = in_all_places(outcome_name(task, attempt))
-        found = await self._cache.listed(*refs)
+        found = await self._cache.listed(*refs, branch)
         for ref in refs:
             if ref in found:
-                return await self._fetched(ref, found[ref])
+                return await self._fetched(ref, found[ref]), found.get(branch, "")
         kept = await self._cache.local("show-ref", "--verify", "--hash", outcome_ref(task, attempt), also=(1, 128))
-        return await self._read(kept.text) if kept.exit_code == 0 else None
+        stored = await self._read(kept.text) if kept.exit_code == 0 else None
+        return stored, found.get(branch, "")
+
+    async def ended_in(self, head: str, task: str, attempt: int) -> bool:
+        """Whether `head`, where the task's branch is, is itself the evidence of the attempt's end."""
+        await self._cache.ensure([head])
+        return await holds(self._cache, head, task, attempt)
+
+    async def sealed(self, work: Work, task: str, attempt: int) -> Work:
+        """The work with a last commit that names the attempt, for a remote that keeps no outcome."""
+        return work.model_copy(update={"head": await seal(self._cache, work.head, task, attempt)})
+
+    async def work_in(self, branch: str, base: str, head: str) -> Work:
+        """What can be known of work by its commits, which must be in the cache."""
+        commits = (await self._cache.local("rev-list", "--count", f"{commit_id(base)}..{commit_id(head)}")).text
+        files = (await self._cache.local("diff", "--name-only", "-z", "--no-renames", base, head)).names
+        return Work(branch=branch, base=base, head=head, commits=int(commits), files_changed=len(files), replaces=head)
 
     async def publish_outcome(self, task: str, attempt: int, payload: bytes, head: str | None) -> Publication:
         """The last act of a delivery, after `take(head)`: create the ref, which must not exist yet.

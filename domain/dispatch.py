@@ -45,7 +45,6 @@ def _step_command(state: State, task: Task) -> SpawnTask:
         script="" if step.fix else step.task_plan,
         step=step.id,
         step_name=step.name,
-        base_commit=base_of(state, step.generation),
         target_branch=names.task_branch(task.name, task.id),
         **_ground(state, step),
     )
@@ -54,13 +53,15 @@ def _step_command(state: State, task: Task) -> SpawnTask:
 def _ground(state: State, step: Step) -> dict[str, Any]:
     """What a step's work builds on: finished work, the base branch, or both (SPEC 6.4, 7.2)."""
     heads = _heads_of(state, step)
-    if step.fix and state.pull_request:
-        branch, base = state.pull_request.branch, state.directive.base_branch
+    if not step.fix and (not heads or any(_rests_on_merged(state, state.steps[other]) for other in step.depends_on)):
+        bridges = state.merged.heads if heads else ()
+        return {"base_commit": base_of(state, step.generation), "merge": tuple(heads), "bridges": bridges}
+    if step.fix:
+        branch, base = shipping.target_branch(state), state.directive.base_branch
         heads = heads or [_outside(state, "the pull request", branch, step.fix.starts_at)]
         heads += [_outside(state, base, base, commit) for commit in step.fix.merges]
-    elif heads and any(_rests_on_merged(state, state.steps[other]) for other in step.depends_on):
-        return {"merge": tuple(heads), "bridges": state.merged.heads}
-    return {"continue_from": heads[0] if heads else None, "merge": tuple(heads[1:])}
+    # The recorded base, also where the branch has moved on: the repository's own settings are read there.
+    return {"base_commit": state.bases[step.generation], "continue_from": heads[0], "merge": tuple(heads[1:])}
 
 
 def _outside(state: State, name: str, branch: str, commit: str) -> ContinueFrom:

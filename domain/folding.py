@@ -24,6 +24,7 @@ from domain.questions import ask
 from domain.record import AttemptEnded, DeliveryStarted
 from domain.shipping import fold_shipped
 from domain.spawn_task import MemoryChange, Outcome, OutcomeStatus, TaskStarted, cut
+from domain.usage import Usage
 
 KEPT_REPORT = 1024
 """Bytes of a failed step's report that stay in the state."""
@@ -68,7 +69,7 @@ def fold_outcome(state: State, dispatched: Task, outcome: Outcome, now: datetime
         _wait_for_it(draft, task, outcome)
         return draft.change()
     # Not before: an outcome's usage is the attempt's, over all the times that it has waited.
-    draft.task(task.id, usage=task.usage + outcome.usage)
+    draft.task(task.id, usage=(task.usage or Usage()) + outcome.usage)
     draft.fact(AttemptEnded(outcome=outcome, at=now))
     if outcome.failure:
         _fail(draft, task, outcome.failure)

@@ -7,6 +7,7 @@ from domain.asking import Topic, ask_operator
 from domain.change import Draft
 from domain.models import PullRequest, PullRequestState, State, Step, StepStatus, TaskKind, TaskStatus
 from domain.pull_requests import Tidied, Tidying
+from domain.usage import Usage
 
 MAX_HEADS = 20
 OPEN_ANOTHER = "open a new one"
@@ -84,16 +85,21 @@ def fold_tidied(draft: Draft, tidying: Tidying, tidied: Tidied | None, why: str 
 
 
 def _merged(draft: Draft, former: PullRequest) -> None:
-    state = draft.state
+    state, usage = draft.state, draft.state.merged.usage
     for step in held_by(state, former.version):
         draft.step(step.id, status=StepStatus.MERGED)
         task = state.tasks.get(names.step_task(step.id))
         if task and task.status is TaskStatus.COMPLETED:
-            draft.task(task.id, status=TaskStatus.MERGED)
+            usage += task.usage or Usage()
+            draft.task(task.id, status=TaskStatus.MERGED, usage=None)
     merged = state.merged
     untidied = () if state.directive.settings.keep_branches else (*merged.untidied, former)
     heads = tuple(dict.fromkeys([*merged.heads, former.head]))[-MAX_HEADS:]
-    draft.set(merged=merged.model_copy(update={"heads": heads, "generation": state.generation, "untidied": untidied}))
+    draft.set(
+        merged=merged.model_copy(
+            update={"heads": heads, "generation": state.generation, "untidied": untidied, "usage": usage}
+        )
+    )
 
 
 def _drop_fixes(draft: Draft) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, field_serializer
 
 from domain.settings import Settings
 from domain.shepherding import Fix, Shepherding
@@ -97,6 +97,8 @@ class FailureCategory(StrEnum):
     """Unknown repository, missing base branch, no push right (SPEC 2.3)."""
     TIME_LIMIT = "time limit"
     NO_OUTPUT = "no output"
+    MEMORY = "memory"
+    """Its processes used more than the daemon allows a task (SPEC 5.7)."""
     DENIED = "denied"
     """It was refused what it wanted to do, and left nothing."""
     AUTH = "auth"
@@ -251,8 +253,8 @@ class Task(Value):
     """The agent's session that the attempt goes on with after its wait."""
     ships: tuple[UUID, ...] = ()
     """Completion: the steps that it merges, fixed when it is made."""
-    usage: Usage = Usage()
-    """Over all attempts that have ended."""
+    usage: Usage | None = None
+    """Over all attempts that have ended; None: none, or it is part of the sum of what was merged."""
 
 
 class Answer(Value):
@@ -303,6 +305,8 @@ class Merged(Value):
     """The bases of generations up to this one are older than the newest merge."""
     untidied: tuple[PullRequest, ...] = ()
     """Those whose branches and refs are still on the remote."""
+    usage: Usage = Usage()
+    """Of the tasks of their steps, told in one sum: a directive may have a thousand of them (DESIGN 6)."""
 
 
 class Dependencies(Value):
@@ -348,6 +352,11 @@ class State(Value):
     merged: Merged = Merged()
     answered: dict[str, Answer] = {}
     """The last 500 updates by id, so that the same id twice has one effect, also across runs (DESIGN 6)."""
+
+    @field_serializer("steps", "tasks", when_used="json")
+    def _briefly(self, known: dict[UUID, Step] | dict[UUID, Task]) -> dict[str, Any]:
+        """A thousand finished steps have to fit one payload: what is as in every new one is left out, and read so."""
+        return {str(identity): each.model_dump(mode="json", exclude_defaults=True) for identity, each in known.items()}
 
     def ordered_steps(self) -> list[Step]:
         """The steps as plans and lists show them: (generation, order_index, position)."""

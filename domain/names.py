@@ -62,6 +62,15 @@ def activity_id(kind: str, task: UUID, attempt: int, dispatch: int) -> str:
     return f"{kind}-{short(task)}-{attempt}.{dispatch}"
 
 
+_ACTIVITY_ID = re.compile(r"(?P<kind>[a-z]+)-(?P<task>[0-9a-f]{8})-[0-9]+\.[0-9]+")
+
+
+def activity_task(identity: str) -> tuple[str, str] | None:
+    """Kind and the short id of the task whose attempt an activity runs; None for every other activity."""
+    found = _ACTIVITY_ID.fullmatch(identity)
+    return (found["kind"], found["task"]) if found else None
+
+
 def delivery(run_id: str, activity: str, temporal_attempt: int) -> str:
     """8 hex digits that no other start of any attempt on any machine has (DESIGN 9)."""
     return hashlib.sha256(f"{run_id}/{activity}/{temporal_attempt}".encode()).hexdigest()[:8]

@@ -132,8 +132,13 @@ def _why(state: State, step: Step) -> str:
     return step.status.value
 
 
+def total_usage(state: State) -> Usage:
+    """Of all the tasks that the directive ever had."""
+    return sum((task.usage for task in state.tasks.values() if task.usage), state.merged.usage)
+
+
 def _cost(state: State) -> str:
-    total = sum((task.usage for task in state.tasks.values()), Usage())
+    total = total_usage(state)
     return f"## Used so far\n\n{escaped(used(total))}, by all agents of this directive." if total != Usage() else ""
 
 
@@ -148,7 +153,7 @@ def _how_to_go_on(state: State) -> str:
 
 def _usage(state: State, step: Step) -> Usage:
     task = state.tasks.get(step_task(step.id))
-    return task.usage if task else Usage()
+    return (task and task.usage) or Usage()
 
 
 def _fitted(lines: list[str], limit: int) -> str:

@@ -28,6 +28,12 @@ def standing(state: State) -> dict[UUID, tuple[StepStatus, tuple[UUID, ...]]]:
     return found
 
 
+def holders(state: State, step: Step) -> list[Step]:
+    """The unfinished steps that a step still waits for: dependencies, then those of lower phases."""
+    waits_for = _waits_for(step, _unsatisfied_phases(state))
+    return [state.steps[other] for other in waits_for if not state.steps[other].status.satisfies]
+
+
 def _standing(waits_for: list[UUID], status: dict[UUID, StepStatus]) -> tuple[StepStatus, tuple[UUID, ...]]:
     blockers = tuple(other for other in waits_for if status[other] in BLOCKING)
     if blockers:

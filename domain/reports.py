@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from pydantic import computed_field
+
 from domain.models import DirectiveStatus, Question, StepStatus
 from domain.value import Value
 
@@ -43,10 +45,12 @@ class DaemonSeen(Value):
     silent_for: timedelta
     """By the database's clock, so that no machine's own clock matters."""
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def reported_lately(self) -> bool:
         return self.silent_for < LATELY
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def free(self) -> int:
         """The slots that hold no task; those of a daemon that has gone are nobody's."""

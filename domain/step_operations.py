@@ -8,6 +8,7 @@ from uuid import UUID
 from domain import names
 from domain.change import Draft
 from domain.errors import Refused
+from domain.lookup import find_step
 from domain.models import Failure, FailureCategory, Step, StepStatus, TaskStatus, Work
 from domain.plan import add_steps, check_order, check_texts, check_unfinished_texts, known_steps
 from domain.requests import (
@@ -42,16 +43,7 @@ def apply(draft: Draft, request: StepRequest | AddStep) -> None:
         FailStep: _fail,
         CancelStep: _cancel,
     }
-    rules[type(request)](draft, find(draft, request.step), request)
-
-
-def find(draft: Draft, reference: str) -> Step:
-    """The step of this id, else the newest one of this name; Refused where there is none."""
-    steps = draft.state.ordered_steps()
-    for step in reversed(steps):
-        if reference in (str(step.id), step.name):
-            return step
-    raise Refused(f"there is no step {reference!r}; `status` lists them")
+    rules[type(request)](draft, find_step(draft.state, request.step), request)
 
 
 def _add(draft: Draft, request: AddStep) -> None:
@@ -62,7 +54,9 @@ def _add(draft: Draft, request: AddStep) -> None:
     if generation not in state.bases:
         raise Refused("the first plan is not there yet: wait for it, then add steps")
     known = known_steps(state)
-    changes = add_steps(PlanChanges(), [request.step], generation=generation, known=known, new_id=lambda: request.id)
+    others = tuple(str(find_step(state, reference).id) for reference in request.step.depends_on)
+    planned = request.step.model_copy(update={"depends_on": others})
+    changes = add_steps(PlanChanges(), [planned], generation=generation, known=known, new_id=lambda: request.id)
     siblings = [step for step in state.steps.values() if step.generation == generation]
     if any(step.name == changes.add[0].name and not step.removed for step in siblings):
         raise Refused(f"generation {generation} has a step named {changes.add[0].name!r} already")
@@ -95,7 +89,9 @@ def _remove(draft: Draft, step: Step, _: RemoveStep) -> None:
 
 def _set_dependencies(draft: Draft, step: Step, request: SetDependencies) -> None:
     _require(step, NOT_STARTED, "given other dependencies")
-    others: tuple[UUID, ...] = tuple(dict.fromkeys(find(draft, reference).id for reference in request.depends_on))
+    others: tuple[UUID, ...] = tuple(
+        dict.fromkeys(find_step(draft.state, reference).id for reference in request.depends_on)
+    )
     removed = [draft.state.steps[other].name for other in others if draft.state.steps[other].removed]
     if removed:
         raise Refused(f"step {removed[0]!r} was removed: nothing can depend on it")

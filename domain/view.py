@@ -17,6 +17,7 @@ from domain.models import (
     TaskKind,
     TaskStatus,
 )
+from domain.pull_request_body import total_usage
 from domain.pull_request_view import PullRequestView, plain, pull_request_view, standing
 from domain.questions import open_questions
 from domain.queues import Queue, queue_of
@@ -122,7 +123,7 @@ def view(state: State) -> DirectiveView:
         proposal=_proposal_view(state, state.proposal) if state.proposal else None,
         questions=tuple(_question_view(state, question) for question in open_questions(state)),
         memories=len(state.memories),
-        usage=sum((task.usage for task in state.tasks.values()), Usage()),
+        usage=total_usage(state),
     )
 
 
@@ -171,7 +172,7 @@ def _step_view(state: State, step: Step) -> StepView:
         waiting=waiting_reason(state, step),
         shipped=step.shipped,
         is_fix=step.fix is not None,
-        usage=task.usage if task else Usage(),
+        usage=(task and task.usage) or Usage(),
     )
 
 

@@ -319,6 +319,78 @@ limit 1;
 -- Reads all that happened to a directive, in order.
 select at, actor, what, why, step, task from events where directive_id = :directive order by number;
 
+-- name: attempts_of_directive(directive)
+-- Reads every attempt with what it used up, in the order of plans.
+select
+    a.task, t.name, t.kind, t.step, t.generation, a.attempt, a.status, a.seconds, a.cost_usd, a.tokens, a.daemon,
+    a.started_at, a.ended_at
+from attempts as a
+inner join tasks as t on a.directive_id = t.directive_id and a.task = t.id
+where a.directive_id = :directive
+order by t.generation, t.round, coalesce(a.started_at, a.ended_at), t.name, a.attempt;
+
+-- name: spent_by_directives(owner)
+-- Adds up what each of an owner's directives has used up, the latest changed first.
+select
+    d.id, d.title, d.status,
+    count(a.task) as attempts,
+    coalesce(sum(a.seconds), 0)::double precision as seconds,
+    coalesce(sum(a.cost_usd), 0)::double precision as cost_usd,
+    coalesce(sum(a.tokens), 0)::bigint as tokens
+from directives as d
+left join attempts as a on d.id = a.directive_id
+where d.owner = :owner
+group by d.id
+order by d.updated_at desc, d.id;
+
+-- name: plans_of_directive(directive)
+-- Reads what each generation's planner handed over last.
+select distinct on (t.generation) t.generation, a.plan
+from attempts as a
+inner join tasks as t on a.directive_id = t.directive_id and a.task = t.id
+where a.directive_id = :directive and t.kind = 'planning' and a.status = 'completed' and a.plan is not null
+order by t.generation, t.round desc, a.attempt desc;
+
+-- name: prunable(owner, older_than, final)
+-- Lists the directives that ended long ago and have something to forget; the note of an earlier pruning is kept.
+select id, title, status, ended_at, events, log_bytes
+from (
+    select
+        d.id, d.title, d.status, d.updated_at as ended_at,
+        (
+            select count(*) from events as e
+            where e.directive_id = d.id and e.what <> 'record pruned'
+        ) as events,
+        (
+            select coalesce(sum(octet_length(l.text)), 0)::bigint
+            from task_logs as l inner join tasks as t on l.task = t.id
+            where t.directive_id = d.id
+        ) as log_bytes
+    from directives as d
+    where
+        d.owner = :owner and d.status = any(:final::text[])
+        and d.updated_at < now() - :older_than::interval
+) as ended
+where events > 0 or log_bytes > 0
+order by ended_at, id;
+
+-- name: name_pruned(directive)!
+-- Lets this transaction delete the events of one directive, as long as that has ended.
+select set_config('makima.pruning', :directive, true);
+
+-- name: prune_events(directive)!
+-- Forgets what happened to a directive.
+delete from events where directive_id = :directive and what <> 'record pruned';
+
+-- name: prune_logs(directive)!
+-- Forgets what its agents have printed.
+delete from task_logs where task in (select id from tasks where directive_id = :directive);
+
+-- name: note_pruning(directive, why)!
+-- Leaves a line in place of all that was forgotten.
+insert into events (directive_id, fingerprint, at, actor, what, why)
+values (:directive, gen_random_uuid(), now(), 'operator', 'record pruned', :why);
+
 -- name: latest_delivery(task)^
 -- Finds whose log is the one to show; the record of a delivery may come later than its first lines.
 select l.attempt, l.delivery

@@ -20,6 +20,8 @@ from domain.reports import (
     DirectiveSummary,
     OpenQuestion,
 )
+from domain.spawn_task import PlanChanges
+from domain.spending import AttemptSpent, DirectiveSpent
 from ledger.pool import Database, translated
 from ledger.rows import StateRows, log_text, model_of, open_question_of, state_of
 from ledger.statements import statements
@@ -93,6 +95,24 @@ class Record:
         with translated():
             rows = [row async for row in self._sql.events_of_directive(self._pool, directive=directive)]
         return tuple(model_of(Event, row) for row in rows)
+
+    async def attempts(self, directive: UUID) -> tuple[AttemptSpent, ...]:
+        """Every attempt of a directive with what it used up, in the order of plans."""
+        with translated():
+            rows = [row async for row in self._sql.attempts_of_directive(self._pool, directive=directive)]
+        return tuple(model_of(AttemptSpent, row) for row in rows)
+
+    async def spent(self, owner: str) -> tuple[DirectiveSpent, ...]:
+        """What each of an owner's directives has used up, the latest changed first."""
+        with translated():
+            rows = [row async for row in self._sql.spent_by_directives(self._pool, owner=owner)]
+        return tuple(model_of(DirectiveSpent, row) for row in rows)
+
+    async def plans(self, directive: UUID) -> dict[int, PlanChanges]:
+        """Generation → what its planner handed over last, whether it was carried out or not."""
+        with translated():
+            rows = [row async for row in self._sql.plans_of_directive(self._pool, directive=directive)]
+        return {row["generation"]: PlanChanges.model_validate(row["plan"]) for row in rows}
 
     async def artifacts(self, directive: UUID) -> tuple[ArtifactSeen, ...]:
         """The files that a directive's tasks handed over, the latest first; of every task and attempt its own."""

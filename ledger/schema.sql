@@ -112,7 +112,7 @@ create table tasks (
     ships uuid[] not null,
     dropped_at timestamptz,
     updated_at timestamptz not null default now(),
-    usage jsonb not null default '{}',
+    usage jsonb,
     refused_until jsonb not null,
     resume jsonb,
     constraint tasks_pkey primary key (directive_id, id),
@@ -275,8 +275,20 @@ begin
 end
 $$;
 
+-- But `prune` may forget what happened to a directive that has ended; it names that one in a setting of its transaction.
+create function refuse_event_change() returns trigger language plpgsql as $$
+begin
+    if tg_op = 'DELETE' and current_setting('makima.pruning', true) = old.directive_id::text and exists (
+        select from directives where id = old.directive_id and status in ('completed', 'failed', 'archived')
+    ) then
+        return old;
+    end if;
+    raise exception 'events are only ever appended' using errcode = 'restrict_violation';
+end
+$$;
+
 create trigger events_append_only before update or delete on events
-    for each row execute function refuse_change('events are only ever appended');
+    for each row execute function refuse_event_change();
 create trigger events_never_emptied before truncate on events
     for each statement execute function refuse_change('events are only ever appended');
 create trigger attempts_finished_stay before update on attempts

@@ -7,7 +7,12 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["tests.fixtures_stack", "tests.fixtures_ledger", "tests.fixtures_github"]
+pytest_plugins = [
+    "tests.fixtures_stack",
+    "tests.fixtures_ledger",
+    "tests.fixtures_github",
+    "tests.fixtures_desk",
+]
 
 TESTS = Path(__file__).parent
 

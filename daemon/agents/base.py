@@ -212,7 +212,7 @@ def stopped_by_us(end: ProcessEnd) -> AgentResult | None:
             return failed(Ending.HUNG, FailureCategory.NO_OUTPUT, reason, end.tail)
         case EndedBy.MEMORY:
             reason = "stopped because it used more memory than max_task_memory_mb"
-            return failed(Ending.KILLED, FailureCategory.AGENT, reason, end.tail)
+            return failed(Ending.KILLED, FailureCategory.MEMORY, reason, end.tail)
     return None
 
 

@@ -8,7 +8,7 @@ alter table steps
     add column shipped_in integer not null default 0,
     add column fix jsonb;
 
-alter table tasks add column usage jsonb not null default '{}';
+alter table tasks add column usage jsonb;
 
 alter table pull_requests
     add column number integer not null default 0,

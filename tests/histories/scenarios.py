@@ -8,8 +8,9 @@ from uuid import uuid4
 
 from domain import requests
 from domain.errors import CannotServe
-from domain.models import FailureCategory, Question
+from domain.models import FailureCategory, PullRequest, PullRequestState, Question
 from domain.plan import PlannedStep
+from domain.pull_requests import Finding, FindingKind
 from domain.questions import question_id
 from domain.spawn_task import Outcome, OutcomeStatus, SpawnTask, failed
 from tests.workflows.scripted import Handle, Surroundings, planned, until, until_status, work_of
@@ -82,10 +83,7 @@ async def refused_and_asked(world: Surroundings) -> Handle:
     async with world.daemon_worker("other"):
         handle = await world.start(world.directive())
 
-        async def asked() -> bool:
-            return bool((await handle.query(DirectiveWorkflow.state_now)).questions)
-
-        await until(asked)
+        await until_asked(handle)
         (question,) = (await handle.query(DirectiveWorkflow.state_now)).questions.values()
         answer = requests.AnswerQuestion(question=str(question.id), answer="oak")
         await handle.execute_update(DirectiveWorkflow.answer, answer)
@@ -102,6 +100,42 @@ async def continued(world: Surroundings) -> Handle:
     return world.client.get_workflow_handle_for(DirectiveWorkflow.run, handle.id, run_id=handle.first_execution_run_id)
 
 
+async def shepherded(world: Surroundings) -> Handle:
+    """A failed check and a comment are dealt with, a poke, closed and opened anew, merged, tidied; then a new goal."""
+    world.daemon.opens_pull_requests = True
+    world.daemon.plans = [planned(("floor", [])), planned(("pool", ["floor"]))]
+    handle = await world.start(world.directive())
+    first = await until_watched(world, handle, 11)
+    check = Finding(id="check:1", kind=FindingKind.CHECK, title="tests: floor", text="1 failed")
+    comment = Finding(id="comment:1", kind=FindingKind.COMMENT, title="ann on floor:1", text="Oak, please")
+    world.forge.shows(first, check, comment)
+    mended = await until_watched(world, handle, 11, unlike=first.head)
+    await handle.execute_update(DirectiveWorkflow.poke, requests.Poke())
+    world.forge.shows(mended, state=PullRequestState.CLOSED)
+    await until_asked(handle)
+    (question,) = (await handle.query(DirectiveWorkflow.state_now)).questions.values()
+    answer = requests.AnswerQuestion(question=str(question.id), answer="open a new one")
+    await handle.execute_update(DirectiveWorkflow.answer, answer)
+    second = await until_watched(world, handle, 12)
+    world.forge.shows(second, state=PullRequestState.MERGED)
+    await until_steps(handle, floor="merged")
+    await handle.execute_update(DirectiveWorkflow.change_goal, requests.ChangeGoal(goal="A house with a pool"))
+    await until_watched(world, handle, 13)
+    return await archived(handle)
+
+
+async def watched_and_continued(world: Surroundings) -> Handle:
+    """The first run of one that became too long while its pull request was watched."""
+    world.daemon.opens_pull_requests = True
+    world.daemon.plans = [planned(("floor", [])), planned(*((str(n), [str(n - 1)] if n else []) for n in range(14)))]
+    handle = await world.start(world.directive(rest_at_events=100))
+    first = await until_watched(world, handle, 11)
+    await handle.execute_update(DirectiveWorkflow.change_goal, requests.ChangeGoal(goal="more"))
+    await until_watched(world, handle, 11, unlike=first.head)
+    await archived(handle)
+    return world.client.get_workflow_handle_for(DirectiveWorkflow.run, handle.id, run_id=handle.first_execution_run_id)
+
+
 async def archived(handle: Handle) -> Handle:
     await handle.execute_update(DirectiveWorkflow.archive, requests.Archive())
     await asyncio.wait_for(handle.result(), 30)
@@ -110,6 +144,27 @@ async def archived(handle: Handle) -> Handle:
 
 async def fails(command: SpawnTask) -> Outcome:
     return failed(command, FailureCategory.AGENT, "the saw is blunt")
+
+
+async def until_asked(handle: Handle) -> None:
+    async def asked() -> bool:
+        return bool((await handle.query(DirectiveWorkflow.state_now)).questions)
+
+    await until(asked)
+
+
+async def until_watched(world: Surroundings, handle: Handle, number: int, unlike: str = "") -> PullRequest:
+    """The pull request of this number, once it is looked at as it now is, at another head than `unlike`."""
+
+    async def watched() -> bool:
+        known = (await handle.query(DirectiveWorkflow.state_now)).pull_request
+        looked_at = world.forge.looks[-1].pull_request if world.forge.looks else None
+        return known is not None and known.number == number and known.head != unlike and looked_at == known
+
+    await until(watched)
+    known = (await handle.query(DirectiveWorkflow.state_now)).pull_request
+    assert known
+    return known
 
 
 async def until_reason(handle: Handle, text: str) -> None:
@@ -129,5 +184,14 @@ async def until_steps(handle: Handle, **wanted: str) -> None:
 
 
 SCENARIOS: dict[str, Callable[[Surroundings], Awaitable[Handle]]] = {
-    scenario.__name__: scenario for scenario in (plain_run, goal_change, steered, refused_and_asked, continued)
+    scenario.__name__: scenario
+    for scenario in (
+        plain_run,
+        goal_change,
+        steered,
+        refused_and_asked,
+        continued,
+        shepherded,
+        watched_and_continued,
+    )
 }

@@ -28,15 +28,18 @@ def head(name: str, commit: str) -> ContinueFrom:
 class Completions:
     """What core would send, as far as the pull request goes."""
 
-    def __init__(self, daemon: OneDaemon, forge: ForgeInMemory, origin: Path, git: GitCommand) -> None:
+    def __init__(self, daemon: OneDaemon, origin: Path, git: GitCommand, repository: str = "") -> None:
+        """`repository`: its address, if not the path `origin`."""
         self.daemon = daemon
-        self.forge = forge
+        self.forge = ForgeInMemory(origin, git)
+        """Only there where the daemon is given it."""
         self.known: PullRequest | None = None
         """As the directive's state has it."""
         self.bridges: tuple[str, ...] = ()
         self.outcome: Outcome
         self._last: dict[str, Any] = {}
         self._origin = origin
+        self._repository = {"repository": repository} if repository else {}
         self._git = git
 
     async def does(self, script: str, steps: Sequence[ContinueFrom], **fields: Any) -> Outcome:
@@ -46,13 +49,9 @@ class Completions:
         self._last = {**given, **fields}
         return await self.delivered(script)
 
-    async def again(self, script: str, steps: Sequence[ContinueFrom], **fields: Any) -> Outcome:
-        """The next round's completion."""
-        return await self.does(script, steps, **fields)
-
     async def delivered(self, script: str, **fields: Any) -> Outcome:
         """Another delivery of the last task's attempt."""
-        name = {"name": "PR: A house", "base_commit": ""}
+        name = {"name": "PR: A house", "base_commit": "", **self._repository}
         self.outcome = await self.daemon.does(script, TaskKind.COMPLETION, **{**name, **self._last, **fields})
         if self.outcome.shipped:
             self.known = self.outcome.shipped.pull_request

@@ -14,7 +14,6 @@ from daemon.git import Git
 from daemon.repositories import Repositories, RepositoryCache
 from tests.integration.completions import Completions
 from tests.integration.deliveries import OneDaemon
-from tests.integration.forge_in_memory import ForgeInMemory
 
 GitCommand = Callable[..., str]
 """`git(folder, *args)`: the output of git run in `folder`, as a person would run it."""
@@ -90,7 +89,6 @@ async def cache(repositories: Repositories, origin: Path) -> RepositoryCache:
 
 @pytest.fixture
 def completions(tmp_path: Path, repositories: Repositories, origin: Path, git: GitCommand) -> Completions:
-    forge = ForgeInMemory(origin, git)
-    daemon = OneDaemon(tmp_path, repositories, origin)
-    daemon.more["forges"] = forge
-    return Completions(daemon, forge, origin, git)
+    made = Completions(OneDaemon(tmp_path, repositories, origin), origin, git)
+    made.daemon.more["forges"] = made.forge
+    return made

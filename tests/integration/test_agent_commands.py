@@ -257,6 +257,6 @@ def wait_for() -> Callable[[Callable[[], bool]], None]:
 
 def test_the_command_needs_no_module_of_the_daemon() -> None:
     """It starts often, and on its own: neither Temporal's client nor a database's is loaded for it."""
-    script = "import sys, cli.agent; print(sorted({'temporalio', 'asyncpg', 'daemon'} & set(sys.modules)))"
+    script = "import sys, cli.agent.__main__; print(sorted({'temporalio', 'asyncpg', 'daemon'} & set(sys.modules)))"
     said = subprocess.run((sys.executable, "-c", script), capture_output=True, text=True, check=True)
     assert said.stdout.strip() == "[]"

@@ -117,7 +117,7 @@ async def test_a_base_branch_that_has_moved_is_merged_in_first(
     assert completions.files(BRANCH) == {"README", "fence", "walls"}
     fence = commit({"fence": "higher\n"}, branch="main")
     roof = head("Roof", commit({"roof": "r\n"}, walls.commit))
-    await completions.again(NO_AGENT, [roof])
+    await completions.does(NO_AGENT, [roof])
     assert completions.files(BRANCH) == {"README", "fence", "roof", "walls"}
     assert git(origin, "merge-base", "main", BRANCH) == fence
     assert completions.news() == {"roof", "walls"}
@@ -131,7 +131,7 @@ async def test_commits_that_people_have_pushed_stay(
     first = await completions.does(NO_AGENT, [walls])
     assert first.work
     by_hand = commit({"door": "d\n"}, first.work.head, branch=BRANCH)
-    await completions.again(NO_AGENT, [head("Roof", commit({"roof": "r\n"}, walls.commit))])
+    await completions.does(NO_AGENT, [head("Roof", commit({"roof": "r\n"}, walls.commit))])
     assert completions.files(BRANCH) == {"README", "door", "roof", "walls"}
     git(origin, "merge-base", "--is-ancestor", by_hand, BRANCH)
     assert [each.number for each in completions.forge.opened] == [1]
@@ -144,7 +144,7 @@ async def test_a_branch_that_a_person_has_rewritten_stays_rewritten(
     walls = head("Walls", commit({"walls": "w\n", "README": "mine\n"}))
     await completions.does(NO_AGENT, [walls])
     rewritten = commit({"walls": "better\n"}, branch=BRANCH)
-    await completions.again(NO_AGENT, [head("Roof", commit({"roof": "r\n"}, walls.commit))])
+    await completions.does(NO_AGENT, [head("Roof", commit({"roof": "r\n"}, walls.commit))])
     git(origin, "merge-base", "--is-ancestor", rewritten, BRANCH)
     assert git(origin, "show", f"{BRANCH}:walls") == "better"
     assert git(origin, "show", f"{BRANCH}:README") == "hello"
@@ -176,6 +176,30 @@ async def test_an_interrupted_merge_goes_on_from_its_checkpoint_and_takes_nothin
     assert completions.files(BRANCH) == {"README", "fence", "half", "walls", "whole"}
     assert git(origin, "show", f"{BRANCH}:README") == "purple"
     assert completions.news() == {"README", "half", "walls", "whole"}
+
+
+@pytest.mark.rule("7.3")
+@pytest.mark.parametrize("meanwhile", ["pushed to", "merged"])
+async def test_a_checkpoint_on_a_branch_that_went_on_is_not_laid_over_it(
+    completions: Completions, commit: Committer, git: GitCommand, origin: Path, tmp_path: Path, meanwhile: str
+) -> None:
+    first = await completions.does(NO_AGENT, [head("Walls", commit({"walls": "w\n"}))])
+    steps = [head("Red", commit({"README": "red\n"})), head("Blue", commit({"README": "blue\n"}))]
+    began = tmp_path / "began"
+    working = asyncio.create_task(completions.does(f"touch {began} half; exec sleep 60", steps))
+    await until(began.exists)
+    completions.daemon.runner.stop()
+    with pytest.raises(HandedBack):
+        await working
+    assert first.work
+    commit({"walls": "by hand\n"}, first.work.head, branch=BRANCH)
+    if meanwhile == "merged":
+        completions.forge.merge(1, "squash")
+
+    done = await completions.delivered("test ! -e half; echo purple > README")
+    assert done.work, done.failure
+    assert git(origin, "show", f"{done.work.branch}:walls") == "by hand"
+    assert completions.news(done.work.branch) == ({"README"} if meanwhile == "merged" else {"README", "walls"})
 
 
 async def test_a_completion_without_a_pull_request_only_pushes(completions: Completions, commit: Committer) -> None:

@@ -33,7 +33,7 @@ async def test_after_a_merge_the_next_pull_request_holds_only_what_is_new(
     commit({"walls": "ONE\ntwo\ndoor\n"}, branch="main")  # people go on
 
     roof = commit({"roof": "r\n", "walls": "one\ntwo\ndoor\nroof\n"}, door)
-    done = await completions.again(NO_AGENT, [head("Roof", roof)])
+    done = await completions.does(NO_AGENT, [head("Roof", roof)])
     assert done.status is OutcomeStatus.COMPLETED, done.failure
     assert done.shipped and done.shipped.former and first.work
     assert (done.shipped.former.number, done.shipped.former.head) == (1, first.work.head)
@@ -48,7 +48,7 @@ async def test_after_a_merge_the_next_pull_request_holds_only_what_is_new(
     # A forge would replay the first one's commits, too, to rebase the second: they are in its history, not in its diff.
     completions.forge.merge(2, "squash" if how == "rebase" else how)
     garden = head("Garden", commit({"garden": "g\n"}, roof))
-    third = await completions.again(NO_AGENT, [garden])
+    third = await completions.does(NO_AGENT, [garden])
     assert third.status is OutcomeStatus.COMPLETED, third.failure
     assert completions.news(THIRD) == {"garden"}
     completions.forge.merge(3, "squash")
@@ -73,7 +73,7 @@ async def test_a_step_on_merged_and_unmerged_work_starts_from_both_without_a_con
     assert git(origin, "show", "makima/chimney:walls") == "one, painted"
     assert done.work
     chimney = head("Chimney", done.work.head)
-    await completions.again(NO_AGENT, [roof, chimney])
+    await completions.does(NO_AGENT, [roof, chimney])
     assert completions.news(NEXT) == {"chimney", "roof"}
 
 
@@ -100,7 +100,7 @@ async def test_what_a_closed_pull_request_held_goes_into_the_next_one(
     assert first.work
     commit({"by hand": "h\n"}, first.work.head, branch=BRANCH)
     completions.forge.close(1)
-    done = await completions.again(NO_AGENT, [head("Roof", commit({"roof": "r\n"}, walls))])
+    done = await completions.does(NO_AGENT, [head("Roof", commit({"roof": "r\n"}, walls))])
     assert done.shipped and done.shipped.former
     assert done.shipped.former.state is PullRequestState.CLOSED
     assert completions.news(NEXT) == {"by hand", "roof", "walls"}
@@ -112,7 +112,7 @@ async def test_of_one_that_is_known_to_be_closed_only_the_steps_count_that_core_
 ) -> None:
     await completions.does(NO_AGENT, [head("Walls", commit({"walls": "w\n"}))])
     completions.known = completions.forge.close(1)
-    await completions.again(NO_AGENT, [head("Roof", commit({"roof": "r\n"}))])
+    await completions.does(NO_AGENT, [head("Roof", commit({"roof": "r\n"}))])
     assert completions.news(NEXT) == {"roof"}
 
 
@@ -123,7 +123,7 @@ async def test_one_that_is_merged_while_the_work_goes_on_gets_nothing_more(
     walls = commit({"walls": "w\n"})
     await completions.does(NO_AGENT, [head("Walls", walls)])
     completions.forge.at_read(2, lambda: completions.forge.merge(1, "squash"))
-    done = await completions.again(NO_AGENT, [head("Roof", commit({"roof": "r\n"}, walls))])
+    done = await completions.does(NO_AGENT, [head("Roof", commit({"roof": "r\n"}, walls))])
     assert done.shipped and done.shipped.former
     assert (done.shipped.pull_request.branch, done.shipped.former.number) == (NEXT, 1)
     assert completions.news(NEXT) == {"roof"}
@@ -139,7 +139,7 @@ async def test_one_that_is_merged_just_before_the_push_leaves_the_work_to_the_ne
     assert first.work
     before_the_push = first.work.head
     completions.forge.at_read(3, lambda: completions.forge.merge(1, "squash", before_the_push))
-    done = await completions.again(NO_AGENT, [head("Roof", commit({"roof": "r\n"}, walls))])
+    done = await completions.does(NO_AGENT, [head("Roof", commit({"roof": "r\n"}, walls))])
     assert done.shipped and done.shipped.former
     assert (done.shipped.pull_request.branch, done.shipped.former.head) == (NEXT, before_the_push)
     assert completions.news(NEXT) == {"roof"}
@@ -152,7 +152,7 @@ async def test_one_that_is_merged_with_the_work_just_pushed_needs_no_other_one(
     walls = commit({"walls": "w\n"})
     await completions.does(NO_AGENT, [head("Walls", walls)])
     completions.forge.at_read(3, lambda: completions.forge.merge(1, "merge"))
-    done = await completions.again(NO_AGENT, [head("Roof", commit({"roof": "r\n"}, walls))])
+    done = await completions.does(NO_AGENT, [head("Roof", commit({"roof": "r\n"}, walls))])
     assert done.shipped and done.shipped.former is None
     assert done.shipped.pull_request.state is PullRequestState.MERGED
     assert completions.files("main") == {"README", "roof", "walls"}
@@ -167,7 +167,7 @@ async def test_one_whose_end_nobody_has_noted_is_found_by_its_branch(
     await completions.does(NO_AGENT, [head("Walls", walls)])
     completions.forge.merge(1, "squash")
     completions.known = None
-    done = await completions.again(NO_AGENT, [head("Roof", commit({"roof": "r\n"}, walls))])
+    done = await completions.does(NO_AGENT, [head("Roof", commit({"roof": "r\n"}, walls))])
     assert done.shipped
     assert (done.shipped.pull_request.branch, done.shipped.pull_request.version) == (NEXT, 2)
     assert completions.news(NEXT) == {"roof"}

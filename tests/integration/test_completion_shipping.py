@@ -30,7 +30,7 @@ async def test_what_people_push_while_the_work_is_verified_is_merged_and_verifie
     door = commit({"door": "d\n"}, first.work.head)
     roof = head("Roof", commit({"roof": "r\n"}, walls.commit))
     push = f"git -C {origin} update-ref refs/heads/{BRANCH} {door}"
-    done = await completions.again(NO_AGENT, [roof], verify=(f"test -e door || {push}",))
+    done = await completions.does(NO_AGENT, [roof], verify=(f"test -e door || {push}",))
     assert done.status is OutcomeStatus.COMPLETED, done.failure
     assert completions.files(BRANCH) == {"README", "door", "roof", "walls"}
     git(origin, "merge-base", "--is-ancestor", door, BRANCH)
@@ -53,7 +53,7 @@ async def test_what_people_push_in_the_last_moment_is_merged_and_no_conflict_is_
     hook.chmod(0o755)
     steps = [head("Red", commit({"README": "red\n"})), head("Blue", commit({"README": "blue\n"}))]
     runs = tmp_path / "runs"
-    done = await completions.again(f"echo run >> {runs}; echo purple > README", steps)
+    done = await completions.does(f"echo run >> {runs}; echo purple > README", steps)
     assert done.status is OutcomeStatus.COMPLETED, done.failure
     assert completions.files(BRANCH) == {"README", "door", "walls"}
     assert git(origin, "show", f"{BRANCH}:README") == "purple"
@@ -70,7 +70,7 @@ async def test_people_who_never_stop_pushing_are_never_pushed_over(
     ref = f"refs/heads/{BRANCH}"
     who = "git -c user.name=p -c user.email=p@example.com"
     push = f"cd {origin} && git update-ref {ref} $({who} commit-tree {ref}^{{tree}} -p {ref} -m more)"
-    done = await completions.again(NO_AGENT, [head("Roof", commit({"roof": "r\n"}))], verify=(push,))
+    done = await completions.does(NO_AGENT, [head("Roof", commit({"roof": "r\n"}))], verify=(push,))
     assert done.failure
     assert "5 times during the merge" in done.failure.report
     assert completions.files(BRANCH) == {"README", "walls"}
@@ -159,7 +159,7 @@ async def test_without_a_forge_the_branch_is_pushed_and_goes_on(completions: Com
     assert first.shipped and first.work
     assert first.shipped.pull_request.state is PullRequestState.PUSHED
     assert first.shipped.pull_request.head == first.work.head
-    await completions.again(NO_AGENT, [head("Roof", commit({"roof": "r\n"}, walls))])
+    await completions.does(NO_AGENT, [head("Roof", commit({"roof": "r\n"}, walls))])
     assert completions.files(BRANCH) == {"README", "roof", "walls"}
 
 

@@ -3,194 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import sys
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-import pytest_asyncio
-import typer
-from temporalio.api.enums.v1 import EventType
-from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.testing import WorkflowEnvironment
-from temporalio.worker import Worker
-from typer.testing import CliRunner
 
-from activities.ledger import LedgerActivities
-from cli.directives import Directives
-from cli.operator import add_operator_commands
+from cli.operator.directives import Directives
 from domain import names
 from domain.errors import MakimaError, NotReachable
-from domain.models import DirectiveStatus, FailureCategory, Question, State, TaskKind
+from domain.models import DirectiveStatus, FailureCategory, Question, TaskKind
 from domain.questions import question_id
 from domain.record import Artifact, DaemonReport
 from domain.requests import Pause
 from domain.spawn_task import Outcome, SpawnTask, failed
-from ledger.reader import Record
-from ledger.writer import PostgresLedger
-from runtime.exit import exit_code, one_line
 from stack.temporal import find_binary
-from tests.workflows.scripted import ScriptedDaemon, Surroundings, planned, until
+from tests.fixtures_desk import URL, Desk
+from tests.workflows.scripted import Surroundings, planned, until
 from workflows.directive import DirectiveWorkflow
 
-URL = "https://example.invalid/house.git"
 RUNNING_ROOF = ["completed", "running"]
-
-
-@dataclass
-class Printed:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-class Desk:
-    """starter.py's commands over the servers of the test, typed in a thread as they would be in a shell."""
-
-    web_ui = "http://ui.invalid"
-
-    def __init__(self, world: Surroundings, record: Record, ledger: PostgresLedger) -> None:
-        self.world = world
-        self.owner = world.owner
-        self.ledger = ledger
-        self._record = record
-        self._app = typer.Typer()
-        self._loop = asyncio.get_running_loop()
-        add_operator_commands(self._app, self, self._leave)
-
-    @property
-    def daemon(self) -> ScriptedDaemon:
-        return self.world.daemon
-
-    @property
-    def reading(self) -> Record:
-        return self._record
-
-    async def temporal(self) -> Client:
-        return self.world.client
-
-    @asynccontextmanager
-    async def record(self) -> AsyncIterator[Record]:
-        yield self._record
-
-    def _leave(self, command: Coroutine[Any, Any, int]) -> None:
-        raise typer.Exit(asyncio.run_coroutine_threadsafe(_coded(command), self._loop).result())
-
-    async def type(self, *args: str) -> Printed:
-        """Whatever comes of it."""
-        done = await asyncio.to_thread(CliRunner().invoke, self._app, args)
-        if done.exception is not None and not isinstance(done.exception, SystemExit):
-            raise done.exception
-        return Printed(done.exit_code, done.stdout, done.stderr)
-
-    async def does(self, *args: str) -> str:
-        """What a command prints that has to succeed."""
-        printed = await self.type(*args)
-        assert printed.code == 0, printed
-        return printed.out.strip()
-
-    async def json(self, *args: str) -> Any:
-        return json.loads(await self.does(*args, "--json"))
-
-    async def refused(self, *args: str) -> str:
-        printed = await self.type(*args)
-        assert (printed.code, printed.out) == (2, ""), printed
-        return printed.err
-
-    async def start(self, *options: str) -> str:
-        """A directive with the world's planner; its id."""
-        told = await self.json(
-            *("start", "--title", "House", "--goal", "A house", "--repo", URL, "--planner", "planner"),
-            *("--timings", "fast", *options),
-        )
-        directive = str(told["id"])
-
-        async def is_recorded() -> bool:
-            return await self._record.state(UUID(directive)) is not None
-
-        await until(is_recorded)
-        return directive
-
-    def worker(self) -> Worker:
-        activities = LedgerActivities(self.ledger)
-        return Worker(
-            self.world.client,
-            task_queue=names.DIRECTIVES_QUEUE,
-            workflows=[DirectiveWorkflow],
-            activities=[activities.record_progress, activities.pick_daemon],
-        )
-
-    async def recorded(self, directive: str) -> State:
-        state = await self._record.state(UUID(directive))
-        assert state is not None
-        return state
-
-    async def until(self, directive: str, *wanted: str) -> dict[str, Any]:
-        """What `status --json` says once the directive itself has reached one of these."""
-        shown: dict[str, Any] = {}
-
-        async def reached() -> bool:
-            shown.update(await self.json("status", directive))
-            return bool(shown["live"]) and shown["status"] in wanted
-
-        await until(reached)
-        return shown
-
-    async def until_recorded(self, directive: str, *wanted: str) -> State:
-        async def reached() -> bool:
-            state = await self._record.state(UUID(directive))
-            return state is not None and state.status.value in wanted
-
-        await until(reached)
-        return await self.recorded(directive)
-
-    async def terminate(self, directive: str) -> None:
-        state = await self.recorded(directive)
-        workflow = names.workflow_id(state.directive.text.title, state.directive.id)
-        await self.world.client.get_workflow_handle(workflow).terminate()
-
-    async def update_events(self, directive: str) -> int:
-        """How many events of the workflow's history speak of a request."""
-        handle = self.world.client.get_workflow_handle(names.workflow_id("House", UUID(directive)))
-        events = [EventType.Name(event.event_type) async for event in handle.fetch_history_events()]
-        return sum("EXECUTION_UPDATE" in event for event in events)
-
-
-async def _coded(command: Coroutine[Any, Any, int]) -> int:
-    try:
-        return await command
-    except MakimaError as error:
-        typer.echo(one_line(error), err=True)
-        return exit_code(error)
-
-
-@pytest_asyncio.fixture
-async def idle_desk(
-    temporal_server: WorkflowEnvironment, record: Record, ledger: PostgresLedger
-) -> AsyncIterator[Desk]:
-    """A desk without a worker; what it has started is ended with it."""
-    desk = Desk(Surroundings(temporal_server.client), record, ledger)
-    yield desk
-    for summary in await record.directives(desk.owner):
-        handle = temporal_server.client.get_workflow_handle(summary.workflow_id)
-        if (await handle.describe()).status is WorkflowExecutionStatus.RUNNING:
-            await handle.terminate()
-
-
-@pytest_asyncio.fixture
-async def desk(idle_desk: Desk) -> AsyncIterator[Desk]:
-    async with idle_desk.worker(), idle_desk.world.daemon_worker():
-        yield idle_desk
 
 
 async def blunt(command: SpawnTask) -> Outcome:
@@ -492,7 +328,7 @@ async def test_a_directive_goes_on_where_temporal_has_lost_all_its_data(desk: De
         server = await WorkflowEnvironment.start_local(
             data_converter=desk.world.client.data_converter, dev_server_existing_path=find_binary()
         )
-        before = Desk(Surroundings((await gone.enter_async_context(server)).client), desk.reading, desk.ledger)
+        before = Desk(Surroundings((await gone.enter_async_context(server)).client), desk.pool, desk.cache)
         before.owner = before.world.owner = desk.owner
         before.daemon.plans = [plan]
         before.daemon.hold("roof")

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from cli.following import follow
+from cli.operator.following import follow
 from domain.errors import NotReachable, SettingsError
 from domain.handover import MAX_ARTIFACT
 from domain.models import DirectiveStatus, State, StepStatus, Task, TaskStatus

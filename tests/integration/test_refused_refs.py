@@ -122,6 +122,29 @@ async def test_a_remote_that_takes_nothing_but_the_tasks_branch_keeps_no_work_fr
     assert again.status is OutcomeStatus.COMPLETED, "no agent ran"
 
 
+@pytest.mark.rule("6.8")
+@pytest.mark.parametrize("committed_by_agent", [True, False])
+async def test_a_branch_alone_tells_another_machine_that_the_attempt_has_ended(
+    one: OneDaemon, other: OneDaemon, origin: Path, git: GitCommand, committed_by_agent: bool
+) -> None:
+    refuse(origin, BRANCHES_OF_TASKS_ONLY)
+    commits = "git add work; git commit --quiet -m 'By the agent' -m 'Why: because'" if committed_by_agent else ""
+    lost = await step(one, f"echo done > work; {commits}")  # and its daemon dies before it reports
+    found = await step(other, "exit 1")
+    assert found.status is OutcomeStatus.COMPLETED, "no agent ran"
+    assert lost.work and found.work
+    assert found.work.head == lost.work.head == git(origin, "rev-parse", "makima/x")
+    assert (found.work.commits, found.work.files_changed, found.work.base) == (1, 1, lost.work.base)
+    said = git(origin, "log", "-1", "--format=%B", "makima/x")
+    assert said.startswith("By the agent\n\nWhy: because\n" if committed_by_agent else "build\n\nMakima-Directive: ")
+    assert said.endswith(f"Makima-Task: {TASK}\nMakima-Attempt: 1")
+
+    again = await step(other, "echo better > work", attempt=2)
+    assert again.status is OutcomeStatus.COMPLETED
+    assert git(origin, "show", "makima/x:work") == "better", "the next attempt is another one"
+    assert (await step(one, "exit 1", attempt=2)).status is OutcomeStatus.COMPLETED
+
+
 @pytest.mark.rule("6.7")
 async def test_a_refused_checkpoint_is_a_warning_of_the_outcome(one: OneDaemon, origin: Path, tmp_path: Path) -> None:
     refuse(origin, BRANCHES_OF_TASKS_ONLY)

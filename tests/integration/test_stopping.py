@@ -376,9 +376,27 @@ async def test_a_task_that_uses_too_much_memory_is_stopped_and_fails_with_the_en
     hungry = f"echo starting; {shlex.quote(sys.executable)} -c 'import time; x = bytearray(200 << 20); time.sleep(60)'"
     outcome = await one.does(hungry, TaskKind.STEP, base_commit=base, target_branch="makima/x")
     assert outcome.failure
-    assert outcome.failure.category is FailureCategory.AGENT
+    assert outcome.failure.category is FailureCategory.MEMORY
     assert "max_task_memory_mb" in outcome.failure.report
     assert "starting" in outcome.failure.report
+
+
+@pytest.mark.rule("5.7")
+@pytest.mark.parametrize(
+    ("limits", "category"),
+    [
+        (Limits(time=timedelta(seconds=1)), FailureCategory.TIME_LIMIT),
+        (Limits(time=timedelta(minutes=1), no_output=timedelta(seconds=1)), FailureCategory.NO_OUTPUT),
+    ],
+)
+async def test_a_task_that_takes_too_long_or_says_nothing_is_stopped_and_fails_with_the_end_of_its_log(
+    one: OneDaemon, base: str, limits: Limits, category: FailureCategory
+) -> None:
+    script = "echo last words; exec sleep 60"
+    outcome = await one.does(script, TaskKind.STEP, base_commit=base, target_branch="makima/x", limits=limits)
+    assert outcome.failure
+    assert outcome.failure.category is category
+    assert outcome.failure.report.endswith("last words")
 
 
 @pytest.mark.rule("5.7")

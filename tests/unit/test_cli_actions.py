@@ -6,6 +6,7 @@ import inspect
 import shlex
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,11 +14,11 @@ import typer
 from temporalio.client import Client
 from typer.testing import CliRunner
 
-from cli import actions, steps
-from cli.actions import ACTIONS
-from cli.connections import Record
-from cli.operator import add_operator_commands
-from cli.splicing import spliced
+from cli.operator import actions, steps
+from cli.operator.actions import ACTIONS
+from cli.operator.app import add_operator_commands
+from cli.operator.connections import Record, Retention
+from cli.operator.splicing import spliced
 from domain.errors import NotReachable, Refused
 from domain.plan import PlannedStep
 from domain.requests import (
@@ -39,11 +40,15 @@ class Nowhere:
 
     owner = "me"
     web_ui = None
+    cache = Path("nowhere")
 
     async def temporal(self) -> Client:
         raise NotReachable("Temporal is away")
 
     def record(self) -> AbstractAsyncContextManager[Record]:
+        raise NotReachable("Postgres is away")
+
+    def retention(self) -> AbstractAsyncContextManager[Retention]:
         raise NotReachable("Postgres is away")
 
 

@@ -7,12 +7,20 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from cli.directives import Look
-from cli.show import daemon_line, event_line, list_line, memory_lines, status_fields, status_lines, waiting_note
+from cli.operator.directives import Look
+from cli.operator.show import (
+    daemon_line,
+    event_line,
+    list_line,
+    memory_lines,
+    status_lines,
+    status_shown,
+    waiting_note,
+)
 from domain.models import DirectiveStatus, Memory, Proposal, Question, State, Step, StepStatus, TaskStatus
 from domain.reports import DirectiveSummary
 from domain.settings import Settings
-from domain.view import view
+from domain.view import ProposalView, view
 from tests.unit.test_cli_start import daemon
 from tests.values import NOON, directive_with, event, with_step
 
@@ -88,7 +96,9 @@ def test_a_plan_that_waits_for_approval_is_shown_by_its_steps(waiting: State) ->
     lines = status_lines(look, [], None)
     assert "    + Tests" in lines
     assert f"    - {removed.name}" in lines
-    assert status_fields(look, [], None)["proposal"] == {"generation": 2, "steps": ["Tests"], "removed": [removed.name]}
+    assert status_shown(look, [], None).proposal == ProposalView(
+        generation=2, steps=("Tests",), removed=(removed.name,)
+    )
 
 
 @pytest.mark.rule("8.3")

@@ -9,11 +9,11 @@ from uuid import UUID
 
 import pytest
 
-from cli.new_directive import StartOptions, new_directive, placed
+from cli.operator.new_directive import StartOptions, new_directive, placed
 from domain.errors import Refused
 from domain.models import DirectiveStatus
 from domain.reports import DaemonSeen
-from domain.settings import Completion, Settings, Timings
+from domain.settings import AgentChoice, Completion, Settings, Timings
 from tests.values import NOON
 
 URL = "https://example.invalid/shop.git"
@@ -49,6 +49,11 @@ def test_the_options_make_a_draft_with_the_settings_that_were_typed() -> None:
             setup=["npm ci"],
             verify=["npm test", "npm run lint"],
             requirement=["Passwords are hashed"],
+            pull_request=False,
+            shepherd=False,
+            shepherd_rounds=5,
+            fixer="mender",
+            keep_branches=True,
             timings="fast",
         ),
         "me",
@@ -59,6 +64,8 @@ def test_the_options_make_a_draft_with_the_settings_that_were_typed() -> None:
     assert (settings.memory, settings.on, settings.setup) == (True, "box", ("npm ci",))
     assert settings.verify == ("npm test", "npm run lint")
     assert settings.timings == Timings.fast()
+    assert (settings.pull_request, settings.shepherd, settings.shepherd_rounds) == (False, False, 5)
+    assert (settings.fixer, settings.keep_branches) == (AgentChoice(name="mender"), True)
     assert state.directive.text.requirements == ("Passwords are hashed",)
 
 

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, get_args
 
+from pydantic import BaseModel
+
+from cli.operator.shown import SHAPES
 from daemon.settings import DaemonSettings
 
 DOCS = Path(__file__).parents[2]
@@ -23,3 +28,25 @@ def test_the_documented_settings_are_a_daemons() -> None:
 def test_the_readmes_settings_are_a_daemons() -> None:
     block = re.findall(r"```toml\n(.*?)```", (DOCS / "README.md").read_text(), re.DOTALL)[0]
     assert DaemonSettings.model_validate(tomllib.loads(block)).served()
+
+
+def shapes(model: Any) -> Iterator[type[BaseModel]]:
+    """A model and all that are in it."""
+    if isinstance(model, type) and issubclass(model, BaseModel):
+        yield model
+        for field in model.model_fields.values():
+            yield from shapes(field.annotation)
+    for inside in get_args(model):
+        yield from shapes(inside)
+
+
+def test_every_field_of_every_json_is_documented_and_no_other() -> None:
+    text = (DOCS / "docs" / "json.md").read_text()
+    sections = dict(re.findall(r"^### (\w+)\n(.*?)(?=^##|\Z)", text, re.DOTALL | re.MULTILINE))
+    documented = {name: set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) for name, table in sections.items()}
+    models = {shape.__name__: shape for model in SHAPES.values() for shape in shapes(model)}
+    printed = {name: {*shape.model_fields, *shape.model_computed_fields} for name, shape in models.items()}
+    assert documented == printed
+    for command, model in SHAPES.items():
+        assert f"`{command}`" in sections[model.__name__] or command == "every action", command
+        assert model.model_fields["version"].default == 1

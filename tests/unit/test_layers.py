@@ -59,7 +59,8 @@ def test_domain_reads_no_clock() -> None:
 
 
 def test_every_package_is_importable_from_another_folder(tmp_path: Path) -> None:
-    names = [*PACKAGES, "worker", "starter", "cli.agent", "daemon.agents", "ledger.migrations", "stack.forge.__main__"]
+    inner = ["cli.agent.__main__", "cli.operator.app", "daemon.agents", "ledger.migrations", "stack.forge.__main__"]
+    names = [*PACKAGES, "worker", "starter", *inner]
     script = f"import importlib; [importlib.import_module(name) for name in {names!r}]"
     env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
     argv = [sys.executable, "-c", script]

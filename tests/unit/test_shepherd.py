@@ -29,6 +29,7 @@ from domain.models import (
 )
 from domain.operations import Refusal, apply
 from domain.plan import PlannedStep, add_steps, known_steps
+from domain.pull_request_body import total_usage
 from domain.pull_requests import Finding, FindingKind, Shipped, Sighting
 from domain.readiness import standing
 from domain.requests import (
@@ -247,6 +248,28 @@ def test_the_remote_is_tidied_once_no_unmerged_work_may_build_on_what_was_merged
     assert tidying and [each.head for each in tidying.pull_requests] == [EARLIER]
     assert wanted_tidying(granted(state, AddStep(id=uuid4(), step=PlannedStep(name="roof", task_plan="x")))) is None
     assert wanted_tidying(seen(opened(keep_branches=True), state=PullRequestState.MERGED)) is None
+
+
+@pytest.mark.rule("7.2")
+def test_a_fix_starts_at_the_pull_request_also_where_the_generations_base_is_older_than_a_merge() -> None:
+    state = seen(opened(), state=PullRequestState.MERGED)
+    state = granted(state, AddStep(id=uuid4(), step=PlannedStep(name="roof", task_plan="x")))
+    state = shipped(ended(state, task_of(state)), number=12, version=2, branch="b-v2", head=NEWER)
+    command = command_of(seen(state, check()))
+    assert command.continue_from and command.continue_from.commit == NEWER
+    assert (command.base_commit, command.bridges) == (BASE, ())
+
+
+@pytest.mark.rule("7.2")
+def test_a_step_goes_on_from_unmerged_work_as_before_the_merge() -> None:
+    state = seen(opened(), state=PullRequestState.MERGED)
+    for name, needs in (("walls", ()), ("roof", ("walls",))):
+        step = PlannedStep(name=name, task_plan="x", depends_on=needs)
+        state = granted(state, AddStep(id=uuid4(), step=step))
+    state = ended(state, task_of(state))
+    command = command_of(state)
+    assert command.continue_from and command.continue_from.name == "walls"
+    assert (command.base_commit, command.bridges) == (BASE, ())
 
 
 # Fixes
@@ -495,4 +518,7 @@ def test_what_attempts_used_is_added_up() -> None:
         failed = {"failure": FAILED} if status is OutcomeStatus.FAILED else {}
         state = ended(state, task_of(state), status=status, usage=Usage(seconds=2, cost_usd=0.25, tokens=10), **failed)
     (task,) = [task for task in state.tasks.values() if task.step]
-    assert task.usage == Usage(seconds=4, cost_usd=0.5, tokens=20)
+    used = Usage(seconds=4, cost_usd=0.5, tokens=20)
+    assert task.usage == used
+    assert total_usage(state) == used
+    assert total_usage(seen(shipped(state), state=PullRequestState.MERGED)) == used

@@ -1,0 +1,100 @@
+"""`makima directive …` for the planner: the plan's steps, one by one or all at once (SPEC 3.1)."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated
+from uuid import uuid4
+
+import typer
+
+from cli.agent.folder import AgentFolder
+from domain.errors import Refused
+from domain.handover import Handover, TaskContext, add, remove_step, set_dependencies
+from domain.plan import PlannedStep, read_planned
+
+app = typer.Typer()
+Others = Annotated[str, typer.Option(help="Ids or names, separated by commas.")]
+
+
+def listed(text: str) -> tuple[str, ...]:
+    """The parts of a list with commas."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _add(planned: list[PlannedStep]) -> None:
+    """Add steps and print their ids, a line each."""
+    changed = AgentFolder.find().change(lambda handover, context: add(handover, context, planned, uuid4))
+    for step in changed.plan.add[-len(planned) :] if planned else ():
+        typer.echo(str(step.id))
+
+
+@app.command()
+def add_step(
+    name: str,
+    description: str = "",
+    task_plan: Annotated[str, typer.Option(help="Everything that the step's agent has to know.")] = "",
+    depends_on: Others = "",
+    order_index: Annotated[int, typer.Option(help="The step's phase.")] = 0,
+    label: Annotated[str, typer.Option(help="What kind of machine it needs, if any.")] = "",
+) -> None:
+    """Add one step to the plan and print its id."""
+    step = PlannedStep(
+        name=name,
+        description=description,
+        task_plan=task_plan,
+        depends_on=listed(depends_on),
+        order_index=order_index,
+        label=label,
+    )
+    _add([step])
+
+
+@app.command()
+def batch_add_steps(json_: Annotated[str, typer.Option("--json", help="A JSON list of steps; - reads it.")]) -> None:
+    """Add several steps, all or none, and print their ids in order."""
+    text = sys.stdin.read() if json_ == "-" else json_
+    try:
+        entries = json.loads(text)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise Refused(f"--json is not JSON: {error}") from error
+    _add(read_planned(entries))
+
+
+@app.command("remove-step")
+def remove(step: Annotated[str, typer.Argument(help="Its id or name.")]) -> None:
+    """Take a step out of the plan, or remove an existing one that has not finished."""
+    AgentFolder.find().change(lambda handover, context: remove_step(handover, context, step))
+
+
+@app.command()
+def set_deps(
+    step: Annotated[str, typer.Argument(help="Its id or name.")],
+    depends_on: Annotated[list[str] | None, typer.Argument(help="Ids or names; none: it depends on nothing.")] = None,
+    depends_on_list: Annotated[str, typer.Option("--depends-on", help="The same, separated by commas.")] = "",
+) -> None:
+    """Replace what a step depends on, as long as it has not started."""
+    others = [other for given in (*(depends_on or ()), depends_on_list) for other in listed(given)]
+    AgentFolder.find().change(lambda handover, context: set_dependencies(handover, context, step, others))
+
+
+@app.command()
+def status() -> None:
+    """List the steps there are and what this plan changes, as JSON."""
+    folder = AgentFolder.find()
+    typer.echo(json.dumps(_shown(folder.handover(), folder.context()), indent=2))
+
+
+def _shown(handover: Handover, context: TaskContext) -> dict[str, object]:
+    """Nothing in it is called "steps": a log that holds it must not be taken for a chain plan (SPEC 3.3)."""
+    fields = {"id", "name", "order_index", "depends_on", "label"}
+    plan = handover.plan
+    return {
+        "generation": context.generation,
+        "existing": [step.model_dump(mode="json") for step in context.context.steps],
+        "added": [step.model_dump(mode="json", include=fields) for step in plan.add],
+        "removed": [str(step) for step in plan.remove],
+        "dependencies_set": [entry.model_dump(mode="json") for entry in plan.set_deps],
+        "done": handover.done,
+    }

@@ -1,0 +1,214 @@
+"""What an operator asks of a directive (SPEC 8.2): an action makes a typed request, and all are sent in one way."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from inspect import getdoc
+from typing import Annotated, Any
+from uuid import uuid4
+
+import typer
+from pydantic import ValidationError
+
+from cli.operator.commands import Commands, Id, Json, RequestId
+from cli.operator.directives import first_problem
+from cli.operator.printing import say_json
+from cli.operator.shown import AnswerShown
+from cli.operator.splicing import spliced
+from cli.operator.steps import STEP_ACTIONS
+from domain.errors import Refused
+from domain.models import Answer
+from domain.requests import (
+    AddStep,
+    AnswerQuestion,
+    Approve,
+    Archive,
+    Begin,
+    ChangeGoal,
+    DeleteMemory,
+    Pause,
+    Poke,
+    Reject,
+    Replan,
+    Request,
+    Resume,
+    SetMemory,
+    SetPullRequest,
+)
+from workflows.directive import DirectiveWorkflow
+
+
+def begin() -> Begin:
+    """Begin a draft that `create` has made.
+
+    Example: starter.py begin 3f2a
+    """
+    return Begin()
+
+
+def goal(goal: Annotated[str, typer.Argument(metavar="GOAL", help="The new goal.")]) -> ChangeGoal:
+    """Change the goal: the directive is planned again while running steps go on.
+
+    Example: starter.py goal 3f2a "Users can log in with a password or a passkey"
+    """
+    return ChangeGoal(goal=goal)
+
+
+def replan(comment: Annotated[str, typer.Option(help="What the planner shall know.")] = "") -> Replan:
+    """Plan the same goal again.
+
+    Example: starter.py replan 3f2a --comment "Smaller steps, please"
+    """
+    return Replan(comment=comment)
+
+
+def pause(
+    now: Annotated[bool, typer.Option("--now/--drain", help="Stop running steps too, or let them end.")] = False,
+) -> Pause:
+    """Start nothing new: queued steps are called back, running ones end, or are stopped with their work saved.
+
+    Example: starter.py pause 3f2a --now
+    """
+    return Pause(now=now)
+
+
+def resume() -> Resume:
+    """Go on after a pause.
+
+    Example: starter.py resume 3f2a
+    """
+    return Resume()
+
+
+def archive(yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False) -> Archive:
+    """Close a directive for good: what runs is cancelled, its work saved.
+
+    Example: starter.py archive 3f2a --yes
+    """
+    if not yes and not sys.stdin.isatty():
+        raise Refused("archive closes the directive for good, and nobody is here to be asked: add --yes")
+    if not yes and not typer.confirm("What runs is cancelled, and the directive is closed for good. Go on?"):
+        raise Refused("nothing was changed")
+    return Archive()
+
+
+def approve() -> Approve:
+    """Carry out the plan that waits for approval; `status` shows it.
+
+    Example: starter.py approve 3f2a
+    """
+    return Approve()
+
+
+def reject(comment: Annotated[str, typer.Option(help="What shall be different: the planner reads it.")]) -> Reject:
+    """Send the plan that waits for approval back to the planner.
+
+    Example: starter.py reject 3f2a --comment "Tests first"
+    """
+    return Reject(comment=comment)
+
+
+def answer(
+    question: Annotated[str, typer.Argument(help="A question's id or the beginning of it; `questions` lists them.")],
+    text: Annotated[str, typer.Argument(help="The answer.")],
+) -> AnswerQuestion:
+    """Answer a question of an agent's; the work that waits for it goes on.
+
+    Example: starter.py answer 3f2a 91c0 "Use Postgres"
+    """
+    return AnswerQuestion(question=question, answer=text)
+
+
+def memory_set(
+    key: Annotated[str, typer.Argument(help="What it is remembered by.")],
+    value: Annotated[str, typer.Argument(help="What is remembered.")],
+    category: Annotated[str, typer.Option(help="A word to sort by.")] = "",
+) -> SetMemory:
+    """Remember something for the directive's agents, in place of what the key held; `memory` lists them.
+
+    Example: starter.py memory-set 3f2a test-command "make test"
+    """
+    return SetMemory(key=key, value=value, category=category)
+
+
+def memory_delete(key: Annotated[str, typer.Argument(help="What it is remembered by.")]) -> DeleteMemory:
+    """Forget what a key holds.
+
+    Example: starter.py memory-delete 3f2a test-command
+    """
+    return DeleteMemory(key=key)
+
+
+def poke() -> Poke:
+    """Look at the pull request at once, in place of at the next of its polls.
+
+    Example: starter.py poke 3f2a
+    """
+    return Poke()
+
+
+def set_pr(url: Annotated[str, typer.Argument(help="Its address.")]) -> SetPullRequest:
+    """Name the pull request that was opened by hand; it is looked after from now on.
+
+    Example: starter.py set-pr 3f2a https://git.example.com/team/shop/pulls/12
+    """
+    return SetPullRequest(url=url)
+
+
+Action = tuple[Any, Callable[..., Request]]
+"""An update of DirectiveWorkflow, and the function that makes its request from what was typed; it names the command."""
+
+ACTIONS: tuple[Action, ...] = (
+    (DirectiveWorkflow.begin, begin),
+    (DirectiveWorkflow.change_goal, goal),
+    (DirectiveWorkflow.replan, replan),
+    (DirectiveWorkflow.pause, pause),
+    (DirectiveWorkflow.resume, resume),
+    (DirectiveWorkflow.archive, archive),
+    (DirectiveWorkflow.approve, approve),
+    (DirectiveWorkflow.reject, reject),
+    *STEP_ACTIONS,
+    (DirectiveWorkflow.answer, answer),
+    (DirectiveWorkflow.set_memory, memory_set),
+    (DirectiveWorkflow.delete_memory, memory_delete),
+    (DirectiveWorkflow.set_pr, set_pr),
+    (DirectiveWorkflow.poke, poke),
+)
+
+
+class ActionCommands(Commands):
+    """Every action as a command of its name: ID, its own parameters, --request-id, --json."""
+
+    def add_to(self, app: typer.Typer) -> None:
+        for update, build in ACTIONS:
+            name = build.__name__.replace("_", "-")
+            app.command(name, help=getdoc(build))(spliced(self._command(update), "request", build))
+
+    def _command(self, update: Any) -> Callable[..., None]:
+        def command(
+            directive: Id, request: Callable[[], Request], request_id: RequestId = None, as_json: Json = False
+        ) -> None:
+            self.run(self._send(directive, update, request, request_id or str(uuid4()), as_json=as_json))
+
+        return command
+
+    async def _send(
+        self, reference: str, update: Any, build: Callable[[], Request], request_id: str, *, as_json: bool
+    ) -> int:
+        try:
+            request = build()
+        except ValidationError as error:
+            raise Refused(first_problem(error)) from error
+        async with self.directives() as directives:
+            given = await directives.ask(reference, update, request, request_id)
+        if as_json:
+            say_json(AnswerShown(**given.model_dump(), request_id=request_id))
+        else:
+            typer.echo(_line(request, given))
+        return 0
+
+
+def _line(request: Request, given: Answer) -> str:
+    """What a script wants of `add-step` is the id, and nothing else."""
+    return str(given.step) if isinstance(request, AddStep) else f"{given.status}, generation {given.generation}"

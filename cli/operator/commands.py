@@ -1,0 +1,53 @@
+"""What every group of the operator's commands is made with."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Annotated, Any
+
+import typer
+
+from cli.operator.connections import Connections
+from cli.operator.directives import Directives
+
+Run = Callable[[Coroutine[Any, Any, int]], None]
+"""Runs a command to its end and leaves with its exit code."""
+
+Id = Annotated[
+    str, typer.Argument(metavar="ID", help="A directive's id, a unique beginning of it, or its workflow's name.")
+]
+OptionalId = Annotated[str | None, typer.Argument(metavar="[ID]", help="A directive; without it, all of them.")]
+StepName = Annotated[
+    str,
+    typer.Argument(metavar="STEP", help="A step's name (the newest one of it), its id or a unique beginning of that."),
+]
+Json = Annotated[bool, typer.Option("--json", help="JSON in place of lines.")]
+RequestId = Annotated[
+    str | None, typer.Option("--request-id", help="A name for this request: sent again, it has no second effect.")
+]
+
+
+class Commands:
+    """A group of commands over the connections that the composition root hands in."""
+
+    def __init__(self, connections: Connections, run: Run) -> None:
+        self.connections = connections
+        self.run = run
+
+    @asynccontextmanager
+    async def directives(self) -> AsyncIterator[Directives]:
+        """The owner's directives; raises NotReachable where Temporal or Postgres isn't."""
+        client = await self.connections.temporal()
+        async with self.connections.record() as record:
+            yield Directives(client, record, self.connections.owner)
+
+    def page(self, workflow: str) -> str | None:
+        """A directive's page in the Web UI, where its address is known."""
+        web_ui = self.connections.web_ui
+        return f"{web_ui}/namespaces/default/workflows/{workflow}" if web_ui else None
+
+
+def listed(typed: str) -> tuple[str, ...]:
+    """What was typed with commas between, in order, without blanks."""
+    return tuple(part.strip() for part in typed.split(",") if part.strip())

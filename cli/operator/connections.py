@@ -1,0 +1,127 @@
+"""What the operator's command line is handed by its composition root: Temporal, and a reader of the record."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import timedelta
+from pathlib import Path
+from typing import Protocol
+from uuid import UUID
+
+from temporalio.client import Client
+
+from domain.models import State
+from domain.record import Event
+from domain.reports import ArtifactSeen, DaemonSeen, DirectiveSummary, OpenQuestion
+from domain.spawn_task import PlanChanges
+from domain.spending import AttemptSpent, DirectiveSpent, PrunableRecord
+
+
+class Directory(Protocol):
+    """What an owner has."""
+
+    async def directives(self, owner: str) -> Sequence[DirectiveSummary]:
+        """All directives of an owner, the newest first."""
+        ...
+
+    async def directive_ids(self, owner: str, name: str) -> Sequence[UUID]:
+        """The directives that `name` may mean: an id, the beginning of one, or a workflow id (SPEC 9.2)."""
+        ...
+
+    async def open_questions(self, owner: str) -> Sequence[OpenQuestion]:
+        """What the agents of an owner's directives ask of people, the oldest first (SPEC 8.3)."""
+        ...
+
+    async def daemons(self, owner: str) -> Sequence[DaemonSeen]:
+        """The daemons that have ever reported; `silent_for` tells the gone ones."""
+        ...
+
+    async def spent(self, owner: str) -> Sequence[DirectiveSpent]:
+        """What each of an owner's directives has used up, the latest changed first."""
+        ...
+
+
+class Contents(Protocol):
+    """What is recorded of one directive."""
+
+    async def state(self, directive: UUID) -> State | None:
+        """Where it stood when it was last written; None: unknown."""
+        ...
+
+    async def events(self, directive: UUID) -> Sequence[Event]:
+        """All that happened to it, in order."""
+        ...
+
+    async def attempts(self, directive: UUID) -> Sequence[AttemptSpent]:
+        """Every attempt with what it used up, in the order of plans."""
+        ...
+
+    async def plans(self, directive: UUID) -> Mapping[int, PlanChanges]:
+        """Generation → what its planner handed over last, whether it was carried out or not."""
+        ...
+
+    async def artifacts(self, directive: UUID) -> Sequence[ArtifactSeen]:
+        """The files that its tasks handed over, the latest first."""
+        ...
+
+    async def artifact(self, directive: UUID, name: str) -> str | None:
+        """The text of the latest file of that name; None: there is none."""
+        ...
+
+
+class Logs(Protocol):
+    """What agents have printed."""
+
+    async def logs(self, task: UUID) -> str:
+        """The log of a task's latest delivery, as far as it has arrived."""
+        ...
+
+    def follow_logs(self, task: UUID) -> AsyncIterator[str]:
+        """The same as it grows, over all deliveries to come, for ever."""
+        ...
+
+
+class Record(Directory, Contents, Logs, Protocol):
+    """The record of all directives, for reading (SPEC 9.1)."""
+
+
+class Retention(Protocol):
+    """What of the record may be forgotten."""
+
+    async def prunable(self, owner: str, older_than: timedelta) -> Sequence[PrunableRecord]:
+        """The directives that ended so long ago and have events or logs, the oldest first."""
+        ...
+
+    async def prune(self, directive: UUID) -> bool:
+        """Forget its events and logs; False where it has not ended, and nothing was changed."""
+        ...
+
+
+class Connections(Protocol):
+    """Opened only by the commands that need them."""
+
+    @property
+    def owner(self) -> str: ...
+
+    @property
+    def web_ui(self) -> str | None:
+        """The Web UI's address without a slash at its end, where it is known."""
+        ...
+
+    @property
+    def cache(self) -> Path:
+        """A folder of the operator's own for what can be fetched again."""
+        ...
+
+    async def temporal(self) -> Client:
+        """Raises NotReachable."""
+        ...
+
+    def record(self) -> AbstractAsyncContextManager[Record]:
+        """Raises NotReachable on entering."""
+        ...
+
+    def retention(self) -> AbstractAsyncContextManager[Retention]:
+        """Raises NotReachable on entering."""
+        ...

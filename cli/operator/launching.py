@@ -1,0 +1,74 @@
+"""Starting the workflow of a directive: of a new one, and of one that goes on from the record (SPEC 2.1, 9.1)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from temporalio.common import SearchAttributePair, TypedSearchAttributes
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError
+
+from cli.operator.directives import Directives
+from domain import names
+from domain.errors import NotReachable, Refused
+from domain.models import Directive, DirectiveStatus, State
+from domain.recovery import recovered
+from domain.reports import DirectiveSummary
+from domain.size import without_finished_texts
+from workflows.directive import DirectiveWorkflow
+from workflows.search_attributes import missing_search_attributes
+from workflows.state import GENERATION, OWNER, REPOSITORY, STATUS, DirectiveInput
+
+DETAILS_BYTES = 18_000
+"""Of the Web UI's details; Temporal takes 20,000."""
+
+
+async def launch(directives: Directives, state: State, *, begin: bool) -> str:
+    """Start a new directive's workflow, as a draft unless it shall `begin`; its workflow's id."""
+    workflow = names.workflow_id(state.directive.text.title, state.directive.id)
+    await _start(directives, workflow, state, begin=begin)
+    return workflow
+
+
+async def recover(directives: Directives, summary: DirectiveSummary) -> DirectiveStatus:
+    """Go on from the record in a new run; Refused where the directive is final, unknown, or running."""
+    state = await directives.record.state(summary.id)
+    if state is None or state.status.is_final:
+        raise Refused(f"{summary.title} is {summary.status}: that is final")
+    try:
+        # No sequence: only the run before knew it. The first write is a snapshot, and the record answers where it is.
+        await _start(directives, summary.workflow_id, without_finished_texts(recovered(state)), begin=False)
+    except WorkflowAlreadyStartedError as error:
+        raise Refused(f"{summary.title} is running: there is nothing to recover") from error
+    return state.status
+
+
+async def _start(directives: Directives, workflow: str, state: State, *, begin: bool) -> None:
+    directive, client = state.directive, directives.client
+    searchable = not await missing_search_attributes(client)
+    attributes: list[SearchAttributePair[Any]] = [
+        SearchAttributePair(STATUS, state.status.value),
+        SearchAttributePair(GENERATION, state.generation),
+        SearchAttributePair(OWNER, directive.owner),
+        SearchAttributePair(REPOSITORY, directive.repository),
+    ]
+    try:
+        await client.start_workflow(
+            DirectiveWorkflow.run,
+            DirectiveInput(state=state, begin=begin, searchable=searchable),
+            id=workflow,
+            task_queue=names.DIRECTIVES_QUEUE,
+            static_summary=directive.text.title,
+            static_details=_static_details(directive),
+            search_attributes=TypedSearchAttributes(attributes) if searchable else TypedSearchAttributes.empty,
+        )
+    except RPCError as error:
+        raise NotReachable(f"Temporal did not start the directive: {error.message}") from error
+
+
+def _static_details(directive: Directive) -> str:
+    text = directive.text
+    lists = {"Requirements": text.requirements, "Acceptance": text.acceptance, "Constraints": text.constraints}
+    parts = [text.goal, f"Repository: {directive.repository}, branch {directive.base_branch}", f"Id: {directive.id}"]
+    parts += [f"{title}:\n" + "\n".join(f"- {line}" for line in lines) for title, lines in lists.items() if lines]
+    return "\n\n".join(parts).encode()[:DETAILS_BYTES].decode(errors="ignore")

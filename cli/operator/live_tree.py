@@ -1,0 +1,143 @@
+"""Directives as a tree on a terminal: what runs with its agent's last words, what waits and why, questions, cost."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from rich.console import Group, RenderableType
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+from rich.tree import Tree
+
+from cli.operator.progress import TaskProgress
+from cli.operator.seeing import Seen
+from cli.operator.show import lost_note
+from domain import names
+from domain.models import DirectiveStatus, StepStatus, TaskKind, TaskStatus
+from domain.pull_request_body import duration
+from domain.view import DirectiveView, StepView
+
+MOST_WAITING = 5
+"""Waiting steps that are shown with their reasons; the others are counted."""
+BAR = 12
+LIVE = tuple(status.value for status in TaskStatus if status.is_live)
+DONE = (StepStatus.COMPLETED, StepStatus.MERGED, StepStatus.SKIPPED)
+
+LOOKS = {
+    StepStatus.PENDING: ("○", "dim"),
+    StepStatus.READY: ("◔", "cyan"),
+    StepStatus.RUNNING: ("●", "blue"),
+    StepStatus.COMPLETED: ("✔", "green"),
+    StepStatus.MERGED: ("✔", "green"),
+    StepStatus.SKIPPED: ("↷", "dim"),
+    StepStatus.FAILED: ("✘", "red"),
+    StepStatus.BLOCKED: ("◌", "yellow"),
+    StepStatus.CANCELLED: ("⊘", "dim"),
+}
+"""Status → its sign and style, the same wherever steps are drawn."""
+
+STYLES = {
+    DirectiveStatus.PLANNING: "blue",
+    DirectiveStatus.ACTIVE: "blue",
+    DirectiveStatus.COMPLETING: "blue",
+    DirectiveStatus.PAUSED: "yellow",
+    DirectiveStatus.COMPLETED: "green",
+    DirectiveStatus.FAILED: "red",
+}
+
+
+def tree(seen: Sequence[Seen]) -> RenderableType:
+    """All of them below each other, as wide as the terminal is."""
+    return Group(*(_directive(each) for each in seen)) if seen else Text("no directive is at work", "dim")
+
+
+def counts(view: DirectiveView) -> str:
+    """`5 completed, 1 failed`."""
+    found = Counter(step.status for step in view.steps)
+    return ", ".join(f"{found[status]} {status}" for status in LOOKS if found[status]) or "no steps"
+
+
+def _directive(seen: Seen) -> Tree:
+    view = seen.view
+    root = Tree(_headline(seen))
+    if why := lost_note(seen.look.lost) if seen.look.lost else view.reason:
+        root.add(_line("!", why, "yellow"))
+    if not seen.rests:
+        _add_running_tasks(root, seen)
+    for asked in view.questions:
+        root.add(_line("?", f"answer {names.short(view.id)} {names.short(asked.id)} …: {asked.text}", "magenta"))
+    for step in view.steps:
+        if step.status is StepStatus.FAILED:
+            root.add(_step_line(step, step.failure))
+    if not seen.rests:
+        _add_waiting(root, [step for step in view.steps if step.waiting])
+    if view.pr:
+        root.add(_line("⇡", view.pr.url or f"branch {view.pr.branch}", "green"))
+    return root
+
+
+def _headline(seen: Seen) -> Table:
+    view = seen.view
+    done, all_ = sum(step.status in DONE for step in view.steps), len(view.steps)
+    title = Text(" ".join(view.title.split()), "bold", overflow="ellipsis", no_wrap=True)
+    status = f"{view.status}" + ("" if seen.look.live else " (recorded)")
+    bar = ProgressBar(total=max(all_, 1), completed=done, width=BAR)
+    return _row(title, Text(status, STYLES.get(view.status, "")), bar, f"{done}/{all_}", _cost(view))
+
+
+def _cost(view: DirectiveView) -> str:
+    usage = view.usage
+    return f"${usage.cost_usd:.2f}" if usage.cost_usd else duration(usage.seconds) if usage.seconds else ""
+
+
+def _add_running_tasks(root: Tree, seen: Seen) -> None:
+    for name, status in seen.view.tasks.items():
+        if status.startswith(LIVE):
+            running = next((each for each in seen.progress if each.kind != TaskKind.STEP), None)
+            _add_running(root, name if running else f"{name}: {status}", running)
+    doing = {each.task: each for each in seen.progress}
+    for step in seen.view.steps:
+        if step.status is StepStatus.RUNNING:
+            _add_running(root, step.name, doing.get(names.short(names.step_task(step.id))))
+
+
+def _add_waiting(root: Tree, waiting: Sequence[StepView]) -> None:
+    for step in waiting[:MOST_WAITING]:
+        root.add(_step_line(step, step.waiting))
+    if len(waiting) > MOST_WAITING:
+        root.add(Text(f"… and {len(waiting) - MOST_WAITING} more that wait", "dim"))
+
+
+def _add_running(root: Tree, name: str, progress: TaskProgress | None) -> None:
+    sign, style = LOOKS[StepStatus.RUNNING]
+    title = _line(sign, name, style)
+    if progress is None:
+        root.add(title)
+        return
+    bar = ProgressBar(total=max(progress.limit_seconds, 1), completed=progress.seconds, width=BAR)
+    again = f"delivery {progress.delivery}" if progress.delivery > 1 else ""
+    doing = _line(f"{progress.daemon}:", progress.phase, "default")
+    doing.append(f"  {' '.join(progress.last_line.split())}", "dim")
+    root.add(_row(title, Text(again, "yellow"), bar, duration(progress.seconds), "")).add(doing)
+
+
+def _step_line(step: StepView, why: str) -> Text:
+    sign, style = LOOKS[step.status]
+    return _line(sign, f"{step.name}: {why}", style)
+
+
+def _line(sign: str, text: str, style: str) -> Text:
+    return Text(f"{sign} {' '.join(text.split())}", style, overflow="ellipsis", no_wrap=True)
+
+
+def _row(title: RenderableType, note: Text, bar: RenderableType, right: str, last: str) -> Table:
+    row = Table.grid(padding=(0, 1), expand=True)
+    row.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
+    row.add_column(no_wrap=True)
+    row.add_column(width=BAR)
+    row.add_column(justify="right", no_wrap=True, min_width=7)
+    row.add_column(justify="right", no_wrap=True, min_width=8)
+    row.add_row(title, note, bar, Text(right), Text(last))
+    return row

@@ -1,0 +1,203 @@
+"""From the options of `start` to a valid Directive and plan; everything wrong is said before anything is started."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+from uuid import uuid4
+
+import typer
+from pydantic import ValidationError
+
+from cli.operator.directives import first_problem
+from domain.chain_plan import read_chain_plan
+from domain.errors import PlanRefused, Refused
+from domain.models import Directive, State, Step, Text
+from domain.plan import add_steps
+from domain.reports import DaemonSeen
+from domain.repository_url import parse_repository_url
+from domain.settings import AgentChoice, Completion, Settings, Timings
+from domain.spawn_task import PlanChanges
+
+LONGEST_PLAN_FILE = 4 * 1024 * 1024
+AGENTS_DEFAULT = "shell"
+
+Texts = Annotated[list[str] | None, typer.Option(help="May be given more than once.")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartOptions:
+    """The options of `start` and `create`, as they were typed."""
+
+    title: Annotated[str, typer.Option(help="A short name for the goal.")]
+    goal: Annotated[str, typer.Option(help="What shall be true when it is done.")]
+    repo: Annotated[str, typer.Option(help="A git URL, or the path of a repository on the daemon's machine.")]
+    base_branch: Annotated[str, typer.Option(help="Where the work starts, and where it shall be merged.")] = "main"
+    requirement: Texts = None
+    acceptance: Texts = None
+    constraint: Texts = None
+    agent: Annotated[str, typer.Option(help="The daemon's agent that does the steps.")] = AGENTS_DEFAULT
+    planner: Annotated[str | None, typer.Option(help="The daemon's agent that makes the plans.")] = None
+    plan: Annotated[
+        Path | None, typer.Option(help="A chain plan document: the first plan; with --planner, that makes later ones.")
+    ] = None
+    on: Annotated[
+        str,
+        typer.Option(
+            help="The only daemon that may serve it: whoever has a local path; 'any' where all daemons have it."
+        ),
+    ] = ""
+    label: Annotated[str, typer.Option(help="Only daemons with it may serve it; steps may have their own.")] = ""
+    once: Annotated[bool, typer.Option("--once", help="Complete or fail in place of becoming idle.")] = False
+    fail_fast: Annotated[bool, typer.Option("--fail-fast", help="The first failed step cancels the rest.")] = False
+    completion: Annotated[
+        Completion, typer.Option(help="Ship what is done though other steps failed, or wait for all.")
+    ] = Completion.PARTIAL
+    require_approval: Annotated[
+        bool, typer.Option("--require-approval", help="Hold every plan until `approve` or `reject`.")
+    ] = False
+    memory: Annotated[bool, typer.Option("--memory", help="Let its agents remember things for each other.")] = False
+    setup: Annotated[list[str] | None, typer.Option(help="Run before every agent; may be given more than once.")] = None
+    verify: Annotated[
+        list[str] | None, typer.Option(help="Has to succeed on every step's work; may be given more than once.")
+    ] = None
+    pull_request: Annotated[
+        bool, typer.Option("--pull-request/--no-pull-request", help="Open one, or push the branch and no more.")
+    ] = True
+    shepherd: Annotated[
+        bool, typer.Option("--shepherd/--no-shepherd", help="Fix failed checks and answer reviews once it is open.")
+    ] = True
+    shepherd_rounds: Annotated[int, typer.Option(help="Rounds of such fixes before you are asked.")] = 3
+    fixer: Annotated[
+        str | None, typer.Option(help="The daemon's agent for such fixes; else the planner, else the step's.")
+    ] = None
+    keep_branches: Annotated[
+        bool, typer.Option("--keep-branches", help="Leave the branches of merged work on the remote.")
+    ] = False
+    max_parallel: Annotated[int, typer.Option(help="How many steps may be in flight.")] = 8
+    max_attempts: Annotated[int, typer.Option(help="How often an agent may try a step.")] = 2
+    max_turns: Annotated[int, typer.Option(help="How many turns an agent may take for a step; 0: no limit.")] = 0
+    max_cost: Annotated[float, typer.Option(help="What an agent may cost for a step, in USD; 0: no limit.")] = 0
+    timings: Annotated[str, typer.Option(help="normal, or fast for tests.")] = "normal"
+
+
+def new_directive(options: StartOptions, owner: str) -> State:
+    """The draft of a directive, with the plan given for it; Refused with one line that says what to do."""
+    if options.planner is None and options.plan is None:
+        raise Refused("a directive needs --planner NAME (an agent of the daemon's settings) or --plan FILE")
+    if options.label and options.on not in ("", ANY):
+        raise Refused(f"--on {options.on} names the daemon: --label {options.label} has nothing left to choose")
+    try:
+        directive = Directive(
+            id=uuid4(),
+            owner=owner,
+            text=_text(options),
+            repository=_repository(options.repo, here=not options.on),
+            base_branch=_branch(options.base_branch),
+            settings=_settings(options),
+        )
+    except ValidationError as error:
+        raise Refused(first_problem(error)) from error
+    return State(directive=directive, given_plan=_given_plan(options.plan))
+
+
+ANY = "any"
+"""`--on any`: the path lies on a file system that all daemons share."""
+
+
+def placed(draft: State, daemons: Sequence[DaemonSeen]) -> State:
+    """A local repository is served by the daemon of its machine: `--on`, or the only one there is (SPEC 6.13)."""
+    directive = draft.directive
+    local = parse_repository_url(directive.repository, allow_local=True).local_path
+    wanted = directive.settings.label
+    lately = [each.name for each in daemons if each.reported_lately and (not wanted or wanted in each.labels)]
+    if directive.settings.on == ANY:
+        return _served_by(draft, "")
+    if local is None or directive.settings.on or not lately:
+        return draft
+    if len(lately) > 1:
+        raise Refused(f"{local} is on one machine, but there are the daemons {', '.join(lately)}: add --on NAME or any")
+    return _served_by(draft, lately[0])
+
+
+def _served_by(draft: State, daemon: str) -> State:
+    directive = draft.directive
+    settings = directive.settings.model_copy(update={"on": daemon})
+    return draft.model_copy(update={"directive": directive.model_copy(update={"settings": settings})})
+
+
+def _text(options: StartOptions) -> Text:
+    return Text(
+        title=options.title.strip(),
+        goal=options.goal.strip(),
+        requirements=tuple(options.requirement or ()),
+        acceptance=tuple(options.acceptance or ()),
+        constraints=tuple(options.constraint or ()),
+    )
+
+
+def _settings(options: StartOptions) -> Settings:
+    return Settings(
+        agent=AgentChoice(name=options.agent),
+        planner=AgentChoice(name=options.planner) if options.planner else None,
+        once=options.once,
+        fail_fast=options.fail_fast,
+        completion=options.completion,
+        require_approval=options.require_approval,
+        memory=options.memory,
+        on=options.on,
+        label=options.label,
+        setup=tuple(options.setup or ()),
+        verify=tuple(options.verify or ()),
+        pull_request=options.pull_request,
+        shepherd=options.shepherd,
+        shepherd_rounds=options.shepherd_rounds,
+        fixer=AgentChoice(name=options.fixer) if options.fixer else None,
+        keep_branches=options.keep_branches,
+        max_parallel_steps=options.max_parallel,
+        max_attempts=options.max_attempts,
+        max_turns=options.max_turns,
+        max_cost_usd=options.max_cost,
+        timings=_timings(options.timings),
+    )
+
+
+def _repository(typed: str, *, here: bool) -> str:
+    """A URL as it is, a path made absolute; where it isn't `here`, only its daemon can say whether it exists."""
+    if "://" not in typed and ("/" in typed or typed.startswith(".")) and ":" not in typed:
+        typed = str(Path(typed).expanduser().absolute())
+    repository = parse_repository_url(typed, allow_local=True)
+    if here and repository.local_path is not None and not Path(repository.local_path).is_dir():
+        raise Refused(f"there is no folder {repository.local_path}: --repo takes a URL or the path of a git repository")
+    return repository.text
+
+
+def _branch(typed: str) -> str:
+    if not typed or typed.startswith("-") or any(character in typed for character in " ~^:?*[\\") or ".." in typed:
+        raise Refused(f"{typed!r} is not a branch's name")
+    return typed
+
+
+def _timings(typed: str) -> Timings:
+    known = {"normal": Timings(), "fast": Timings.fast()}
+    if typed not in known:
+        raise Refused(f"--timings is one of {', '.join(known)}")
+    return known[typed]
+
+
+def _given_plan(file: Path | None) -> tuple[Step, ...]:
+    if file is None:
+        return ()
+    try:
+        if file.stat().st_size > LONGEST_PLAN_FILE:
+            raise Refused(f"{file} is too large for a plan")
+        document = file.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Refused(f"--plan {file}: {error}") from error
+    try:
+        planned = read_chain_plan(document)
+        return add_steps(PlanChanges(), planned, generation=1, known=(), new_id=uuid4).add
+    except PlanRefused as refusal:
+        raise Refused(f"--plan {file}: {refusal}") from refusal

@@ -1,0 +1,248 @@
+"""The commands that only read: where directives stand, what they have left, who works on them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Annotated
+
+import typer
+
+from cli.operator import show
+from cli.operator.commands import Commands, Id, Json, OptionalId
+from cli.operator.directives import Directives
+from cli.operator.following import follow
+from cli.operator.printing import say, say_json
+from cli.operator.shown import (
+    ArtifactShown,
+    ArtifactsShown,
+    AskedQuestion,
+    DaemonsShown,
+    ListedDirective,
+    ListShown,
+    LoggedTask,
+    LogPieceShown,
+    LogsShown,
+    MemoryShown,
+    QuestionsShown,
+)
+from domain import names
+from domain.errors import NotReachable, Refused
+from domain.lookup import find_step
+from domain.models import State, Task
+
+
+class ReadingCommands(Commands):
+    """Each one reads its arguments, looks, prints lines or JSON."""
+
+    def add_to(self, app: typer.Typer) -> None:
+        app.command("list")(self.list_all)
+        for command in (
+            self.status,
+            self.logs,
+            self.questions,
+            self.memory,
+            self.artifacts,
+            self.daemons,
+        ):
+            app.command(command.__name__)(command)
+
+    def list_all(self, as_json: Json = False) -> None:
+        """List the owner's directives, the newest first, and which of them are lost.
+
+        Example: starter.py list
+        """
+        self.run(self._list_all(as_json=as_json))
+
+    async def _list_all(self, *, as_json: bool) -> int:
+        async with self.connections.record() as record:
+            summaries = await record.directives(self.connections.owner)
+            lost, unknown = {}, ""
+            try:
+                client = await self.connections.temporal()
+                lost = await Directives(client, record, self.connections.owner).lost(summaries)
+            except NotReachable as error:  # the record is enough for a list
+                unknown = f"which of them run is not known: {error}"
+        if as_json:
+            listed = tuple(ListedDirective(**each.model_dump(), lost=lost.get(each.id, "")) for each in summaries)
+            say_json(ListShown(directives=listed, unknown=unknown))
+        else:
+            say(show.list_line(each, lost.get(each.id, "")) for each in summaries)
+            say([unknown] if unknown else [], err=True)
+        return 0
+
+    def status(self, directive: Id, as_json: Json = False) -> None:
+        """Show where a directive stands, what it waits for, and what it asks.
+
+        Example: starter.py status 3f2a --json
+        """
+        self.run(self._status(directive, as_json=as_json))
+
+    async def _status(self, reference: str, *, as_json: bool) -> int:
+        async with self.directives() as directives:
+            look = await directives.look(reference)
+            daemons = await directives.record.daemons(directives.owner)
+        page = self.page(look.seen.workflow_id)
+        if as_json:
+            say_json(show.status_shown(look, daemons, page))
+        else:
+            say(show.status_lines(look, daemons, page))
+        return 0
+
+    def logs(
+        self,
+        directive: Id,
+        step: Annotated[str | None, typer.Argument(help="A step's name or id.")] = None,
+        follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until all of it has been printed.")] = False,
+        as_json: Json = False,
+    ) -> None:
+        """Print the log of a step's latest attempt; without a step, those of planning and completion, with -f of all.
+
+        Example: starter.py logs 3f2a "Session store" -f
+        """
+        if follow:
+            self.run(self._follow_logs(directive, step, as_json=as_json))
+        else:
+            self.run(self._logs(directive, step, as_json=as_json))
+
+    async def _follow_logs(self, reference: str, step: str | None, *, as_json: bool) -> int:
+        async with self.directives() as directives:
+            look = partial(directives.recorded_state, reference)
+            choose = partial(_tasks, step=step) if step else lambda state: tuple(state.tasks.values())
+            await follow(directives.record, look, choose, say_log_as_json if as_json else LogPrinter())
+        return 0
+
+    async def _logs(self, reference: str, step: str | None, *, as_json: bool) -> int:
+        async with self.directives() as directives:
+            state = await directives.recorded_state(reference)
+            found = [(task, await directives.record.logs(task.id)) for task in _tasks(state, step)]
+        if as_json:
+            shown = (LoggedTask(**task.model_dump(include=SHOWN_OF_TASK), log=log) for task, log in found)
+            say_json(LogsShown(tasks=tuple(shown)))
+        for task, log in () if as_json else found:
+            typer.echo(f"--- {task.name} ({task.status}, attempt {task.attempt})")
+            typer.echo(log, nl=False)
+        return 0
+
+    def questions(self, directive: OptionalId = None, as_json: Json = False) -> None:
+        """List the open questions of agents to people.
+
+        Example: starter.py questions 3f2a
+        """
+        self.run(self._questions(directive, as_json=as_json))
+
+    async def _questions(self, reference: str | None, *, as_json: bool) -> int:
+        async with self.directives() as directives:
+            if reference is None:
+                found = await directives.record.open_questions(directives.owner)
+                asked = [(each.directive, each.question) for each in found]
+            else:
+                state = (await directives.look_inside(reference)).seen
+                asked = [(state.directive.id, each) for each in state.questions.values() if each.is_open]
+        if as_json:
+            shown = (AskedQuestion(**each.model_dump(), directive=whose) for whose, each in asked)
+            say_json(QuestionsShown(questions=tuple(shown)))
+        else:
+            say(line for whose, each in asked for line in show.question_lines(each, names.short(whose)))
+        return 0
+
+    def memory(
+        self,
+        directive: Id,
+        key: Annotated[str | None, typer.Argument(help="Print what this key holds, and nothing else.")] = None,
+        as_json: Json = False,
+    ) -> None:
+        """Show what is remembered for a directive's agents; `memory-set` and `memory-delete` change it.
+
+        Example: starter.py memory 3f2a test-command
+        """
+        self.run(self._memory(directive, key, as_json=as_json))
+
+    async def _memory(self, reference: str, key: str | None, *, as_json: bool) -> int:
+        async with self.directives() as directives:
+            memories = (await directives.look_inside(reference)).seen.memories
+        if key is not None and key not in memories:
+            raise Refused(f"there is no memory {key!r}; `starter.py memory {reference}` lists them")
+        wanted = [memories[key]] if key is not None else list(memories.values())
+        if as_json:
+            say_json(MemoryShown(memories=tuple(wanted)))
+        elif key is not None:
+            typer.echo(wanted[0].value)
+        else:
+            say(line for each in wanted for line in show.memory_lines(each))
+        return 0
+
+    def artifacts(
+        self,
+        directive: Id,
+        name: Annotated[str | None, typer.Argument(help="Print the latest file of this name.")] = None,
+        as_json: Json = False,
+    ) -> None:
+        """List the files that a directive's tasks have handed over, the latest first, or print one.
+
+        Example: starter.py artifacts 3f2a report.md
+        """
+        self.run(self._artifacts(directive, name, as_json=as_json))
+
+    async def _artifacts(self, reference: str, name: str | None, *, as_json: bool) -> int:
+        async with self.directives() as directives:
+            whose = (await directives.recorded(reference)).id
+            if name is None:
+                found = await directives.record.artifacts(whose)
+                lines = [f"{each.name}  {each.size} bytes, {each.put_at:%Y-%m-%d %H:%M:%S}" for each in found]
+                shown: ArtifactsShown | ArtifactShown = ArtifactsShown(artifacts=tuple(found))
+            else:
+                text = await directives.record.artifact(whose, name)
+                if text is None:
+                    raise Refused(f"there is no artifact {name!r}; `starter.py artifacts {reference}` lists them")
+                lines, shown = [text], ArtifactShown(name=name, content=text)
+        if as_json:
+            say_json(shown)
+        else:
+            say(lines)
+        return 0
+
+    def daemons(self, as_json: Json = False) -> None:
+        """List the owner's daemons: agents, capacity, free slots, what they run, when they were last heard.
+
+        Example: starter.py daemons
+        """
+        self.run(self._daemons(as_json=as_json))
+
+    async def _daemons(self, *, as_json: bool) -> int:
+        async with self.connections.record() as record:
+            found = await record.daemons(self.connections.owner)
+        if as_json:
+            say_json(DaemonsShown(daemons=tuple(found)))
+        else:
+            say(show.daemon_line(each) for each in found)
+        return 0
+
+
+class LogPrinter:
+    """Prints pieces of logs as they come, each task's under its name."""
+
+    def __init__(self) -> None:
+        self._last: Task | None = None
+
+    def __call__(self, task: Task, text: str) -> None:
+        if self._last is None or self._last.id != task.id:
+            typer.echo(f"--- {task.name}")
+        self._last = task
+        typer.echo(text, nl=False)
+
+
+def say_log_as_json(task: Task, text: str) -> None:
+    """One line for each piece."""
+    say_json(LogPieceShown(id=task.id, name=task.name, text=text))
+
+
+SHOWN_OF_TASK = {"id", "name", "kind", "status", "attempt", "daemon"}
+
+
+def _tasks(state: State, step: str | None) -> Sequence[Task]:
+    """The task of a step; without a step, those of planning and completion."""
+    if step is None:
+        return [task for task in state.tasks.values() if task.step is None]
+    task = state.tasks.get(names.step_task(find_step(state, step).id))
+    return [task] if task else []

@@ -1,0 +1,115 @@
+"""Where `watch` tells what it sees: a live tree on a terminal, a line a change elsewhere, JSON for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from types import TracebackType
+from typing import Protocol, Self
+from uuid import UUID
+
+import typer
+from rich.console import Console
+from rich.live import Live
+
+from cli.operator import live_tree, show
+from cli.operator.printing import say_json
+from cli.operator.seeing import Seen
+from cli.operator.shown import WatchShown
+from domain.names import short
+from domain.pull_request_body import used
+from domain.usage import Usage
+from domain.view import DirectiveView
+
+
+class Screen(AbstractContextManager["Screen"], Protocol):
+    """Shows one look after another."""
+
+    def show(self, seen: Sequence[Seen]) -> None: ...
+
+
+class _Plain:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Every line was printed when it came."""
+
+
+class Lines(_Plain):
+    """A line for everything that changes, and a summary at the end."""
+
+    def __init__(self) -> None:
+        self._before: dict[UUID, Seen] = {}
+
+    def show(self, seen: Sequence[Seen]) -> None:
+        for each in seen:
+            before = self._before.get(each.view.id)
+            for line in show.changes(before.view if before else None, each.view):
+                typer.echo(line)
+            self._before[each.view.id] = each
+
+    def __exit__(self, *_: object) -> None:
+        for line in summary(list(self._before.values())):
+            typer.echo(line)
+
+
+class JsonLines(_Plain):
+    """A directive's whole view on one line of JSON, where anything of it differs."""
+
+    def __init__(self) -> None:
+        self._before: dict[UUID, DirectiveView] = {}
+
+    def show(self, seen: Sequence[Seen]) -> None:
+        for each in seen:
+            if self._before.get(each.view.id) != each.view:
+                said = {"lost": each.look.lost, "progress": each.progress}
+                say_json(WatchShown(**each.view.model_dump(), **said))
+            self._before[each.view.id] = each.view
+
+
+class LiveTree:
+    """A tree that is drawn anew in its place; what stays on the terminal is the summary."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._live = Live(console=console, auto_refresh=False, transient=True, vertical_overflow="ellipsis")
+        self._last: Sequence[Seen] = ()
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def show(self, seen: Sequence[Seen]) -> None:
+        self._last = seen
+        self._live.update(live_tree.tree(seen), refresh=True)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._live.stop()
+        for line in summary(self._last):
+            self._console.print(line, markup=False, highlight=False)
+
+
+def screen(*, as_json: bool) -> Screen:
+    """The one that suits what stdout is."""
+    if as_json:
+        return JsonLines()
+    console = Console()
+    return LiveTree(console) if console.is_terminal else Lines()
+
+
+def summary(seen: Sequence[Seen]) -> list[str]:
+    """What each directive has come to: steps, use, what went wrong, what is asked, and last its status."""
+    return [line for each in seen for line in _summary(each)]
+
+
+def _summary(seen: Seen) -> list[str]:
+    view = seen.view
+    lines = [f"  {live_tree.counts(view)}" + (f"; {used(view.usage)}" if view.usage != Usage() else "")]
+    lines += ["  " + show.step_line(step) for step in view.steps if step.failure]
+    lines += ["  " + line for asked in view.questions for line in show.question_lines(asked, short(view.id))]
+    lines += [f"  branch {view.pr.branch}" + (f"  {view.pr.url}" if view.pr.url else "")] if view.pr else []
+    status = show.lost_note(seen.look.lost) if seen.look.lost else f"{view.status}"
+    return [*lines, f"{view.title}: {status}" + (f" ({view.reason})" if view.reason else "")]

@@ -1,0 +1,181 @@
+"""Directives as lines of text: what `status`, `list` and `watch` print."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from cli.operator.directives import Look
+from cli.operator.shown import StatusShown
+from domain.models import Memory, Question, StepStatus
+from domain.names import short
+from domain.pull_request_body import used
+from domain.pull_request_view import PullRequestView
+from domain.queues import Queue
+from domain.record import Event
+from domain.reports import DaemonSeen, DirectiveSummary
+from domain.view import DirectiveView, ProposalView, QuestionView, StepView
+
+
+def status_lines(look: Look[DirectiveView], daemons: Sequence[DaemonSeen], web_ui: str | None) -> list[str]:
+    """Everything about one directive."""
+    shown = look.seen
+    lines = [
+        shown.title,
+        f"  id          {shown.id}",
+        f"  status      {shown.status}, generation {shown.generation}" + _source(look),
+        f"  repository  {shown.repository}, branch {shown.base_branch}",
+    ]
+    lines += [f"  reason      {shown.reason}"] if shown.reason else []
+    lines += [f"  branch      {shown.pr.branch} at {shown.pr.head[:10]}"] if shown.pr else []
+    lines += pull_request_lines(shown.pr) if shown.pr else []
+    lines += [f"  used        {used(shown.usage)}"] if used(shown.usage) else []
+    lines += [f"  memories    {shown.memories}"] if shown.memories else []
+    lines += [f"  web ui      {web_ui}"] if web_ui else []
+    lines += [f"  {name}: {status}" for name, status in shown.tasks.items()]
+    lines += ["  " + step_line(step) for step in shown.steps]
+    lines += proposal_lines(shown.proposal, short(shown.id)) if shown.proposal else []
+    lines += ["  " + line for question in shown.questions for line in question_lines(question, short(shown.id))]
+    waiting = waiting_note(shown, daemons)
+    return [*lines, f"  {waiting}"] if waiting else lines
+
+
+def status_shown(look: Look[DirectiveView], daemons: Sequence[DaemonSeen], web_ui: str | None) -> StatusShown:
+    """The same for programs."""
+    return StatusShown(
+        **look.seen.model_dump(),
+        live=look.live,
+        lost=look.lost,
+        web_ui=web_ui,
+        waiting=waiting_note(look.seen, daemons),
+        daemons=tuple(daemons),
+    )
+
+
+def _source(look: Look[DirectiveView]) -> str:
+    if look.lost:
+        return f"  ({lost_note(look.lost)})"
+    return "" if look.live else "  (from the record: no worker answered)"
+
+
+def lost_note(how: str) -> str:
+    """Said of a directive whose workflow has ended before its time (SPEC 9.2)."""
+    return f"lost: {how}; recover goes on"
+
+
+def pull_request_lines(shown: PullRequestView) -> list[str]:
+    """The pull request, and what its checks and reviewers say of it."""
+    if not shown.url:
+        return []
+    lines = [f"  pull req.   {shown.url} ({shown.state}{', approved' if shown.approved else ''})"]
+    lines += [f"  checks      failed: {', '.join(shown.failing)}"] if shown.failing else []
+    left = f"{shown.rounds_left} {'round' if shown.rounds_left == 1 else 'rounds'} of fixes left"
+    return [*lines, f"  shepherd    looks after it, {left}"] if shown.watched else lines
+
+
+def proposal_lines(proposal: ProposalView, directive: str) -> list[str]:
+    """The plan that waits for approval (SPEC 2.4)."""
+    return [
+        f"  the plan of generation {proposal.generation} waits for approval: "
+        f"`starter.py approve {directive}`, or `reject {directive} --comment …`",
+        *(f"    + {name}" for name in proposal.steps),
+        *(f"    - {name}" for name in proposal.removed),
+    ]
+
+
+def question_lines(question: QuestionView | Question, directive: str) -> list[str]:
+    """A question that waits for a person, and how it is answered (SPEC 8.3)."""
+    lines = [f"question {short(question.id)}: {question.text}"]
+    lines += [f"  context: {question.context}"] if question.context else []
+    lines += [f"  choices: {', '.join(question.choices)}"] if question.choices else []
+    if question.deadline:
+        lines.append(f"  answered with {question.default!r} at {question.deadline:%Y-%m-%d %H:%M} UTC")
+    return [*lines, f"  `starter.py answer {directive} {short(question.id)} TEXT`"]
+
+
+def step_line(step: StepView) -> str:
+    """One step, in the order in which a reader looks: status, name, where, why."""
+    place = f" on {step.daemon}" if step.daemon and step.status is StepStatus.RUNNING else ""
+    work = f"  {step.branch} {step.head_sha[:10]}".rstrip() if step.head_sha else ""
+    why = step.failure or step.waiting
+    return f"{step.status:<10} {step.name}{place}{work}" + (f"  ({why})" if why else "")
+
+
+def waiting_note(shown: DirectiveView, daemons: Sequence[DaemonSeen]) -> str:
+    """Said when something waits for a daemon: where, who may serve it there, with how many free slots (SPEC 4.4)."""
+    return "; ".join(_queue_note(queue, shown.owner, daemons) for queue in shown.queues)
+
+
+def _queue_note(queue: Queue, owner: str, daemons: Sequence[DaemonSeen]) -> str:
+    serving = [each for each in daemons if each.reported_lately and queue.is_served_by(each.name, each.labels)]
+    who = f" {queue.daemon!r}" if queue.daemon else f" with label {queue.label!r}" if queue.label else ""
+    if serving:
+        lately = ", ".join(f"{each.name} ({each.free} of {each.capacity} slots free)" for each in serving)
+        return f"waits on queue {queue.name}; daemons{who} that have reported lately: {lately}"
+    how = f"`labels = ['{queue.label}']` in its settings" if queue.label else "`python -m daemon`"
+    return (
+        f"waits on queue {queue.name}: no daemon{who} of owner {owner!r} has reported in the last 90 s. "
+        f"Start one with {how}; the directive goes on by itself."
+    )
+
+
+def daemon_line(daemon: DaemonSeen) -> str:
+    """One daemon in a list."""
+    agents = ", ".join(daemon.agents) or "no agent"
+    labels = f"  labels {', '.join(daemon.labels)}" if daemon.labels else ""
+    about = f"  version {daemon.version}" + (f", sandbox {daemon.sandbox}" if daemon.sandbox else "")
+    parked = "".join(f"\n    parked: {each}" for each in daemon.parked if daemon.reported_lately)
+    gone = "" if daemon.reported_lately else "  (gone: nothing heard for 90 s)"
+    slots = f"{daemon.free} of {daemon.capacity} slots free, {len(daemon.running)} running"
+    ago = f"last contact {daemon.silent_for.total_seconds():.0f} s ago"
+    return f"{daemon.name}  {slots}, {ago}  [{agents}]{labels}{about}{gone}{parked}"
+
+
+def event_line(event: Event, names: Mapping[UUID, str]) -> str:
+    """One event: when, who, what, of which step or task, why."""
+    about = names.get(event.step or event.task or UUID(int=0), "")
+    why = " ".join(event.why.split())
+    line = f"{event.at:%Y-%m-%d %H:%M:%S}  {event.actor:<10} {event.what}"
+    return line + (f": {about}" if about else "") + (f" ({why})" if why else "")
+
+
+def memory_lines(memory: Memory) -> list[str]:
+    """What a key holds, its further lines set in."""
+    first, *others = memory.value.splitlines() or [""]
+    category = f" [{memory.category}]" if memory.category else ""
+    return [f"{memory.key}{category}: {first}", *(f"    {line}" for line in others)]
+
+
+def list_line(summary: DirectiveSummary, lost: str = "") -> str:
+    """One directive in a list."""
+    steps = ", ".join(f"{count} {status}" for status, count in sorted(summary.steps.items()))
+    why = lost_note(lost) if lost else summary.reason
+    reason = f"  ({why})" if why else ""
+    return f"{short(summary.id)}  {summary.status:<10} {summary.title}  [{steps or 'no steps'}]{reason}"
+
+
+def changes(before: DirectiveView | None, now: DirectiveView) -> list[str]:
+    """A line for everything that differs between two looks at a directive."""
+    lines = []
+    if before is None or (before.status, before.generation) != (now.status, now.generation):
+        lines.append(
+            f"{now.title}: {now.status}, generation {now.generation}" + (f": {now.reason}" if now.reason else "")
+        )
+    known = {step.id: step for step in before.steps} if before else {}
+    lines += ["  " + step_line(step) for step in now.steps if _differs(known.get(step.id), step)]
+    asked = {question.id for question in before.questions} if before else set()
+    new = [question for question in now.questions if question.id not in asked]
+    lines += ["  " + line for question in new for line in question_lines(question, short(now.id))]
+    lines += [] if before and _place(before.pr) == _place(now.pr) else _place(now.pr)
+    return lines
+
+
+def _place(shown: PullRequestView | None) -> list[str]:
+    if shown is None:
+        return []
+    where = [f"  pull request {shown.state}: {shown.url}"] if shown.url else []
+    return [f"  branch {shown.branch} at {shown.head[:10]}", *where]
+
+
+def _differs(before: StepView | None, now: StepView) -> bool:
+    return before is None or (before.status, before.attempt, before.daemon) != (now.status, now.attempt, now.daemon)

@@ -1,0 +1,191 @@
+"""The shape of every `--json`, field by field in docs/json.md.
+
+`version` rises when a field goes or means something else; new fields may come at any time.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+from uuid import UUID
+
+from cli.operator.changes import FileChange
+from cli.operator.progress import TaskProgress
+from domain.generations import PlanDifference, PlannedLine
+from domain.models import Answer, Memory, Question, StepStatus, TaskKind, TaskStatus
+from domain.record import Event
+from domain.reports import ArtifactSeen, DaemonSeen, DirectiveSummary
+from domain.spending import AttemptSpent, DirectiveSpent, PrunableRecord
+from domain.usage import Usage
+from domain.value import Value
+from domain.view import DirectiveView
+
+
+class Shown(Value):
+    """One object on one line."""
+
+    version: Literal[1] = 1
+
+
+class StartedShown(Shown):
+    id: UUID
+    workflow_id: str
+    title: str
+    web_ui: str | None
+
+
+class ListedDirective(DirectiveSummary):
+    lost: str
+
+
+class ListShown(Shown):
+    directives: tuple[ListedDirective, ...]
+    unknown: str
+
+
+class StatusShown(DirectiveView):
+    version: Literal[1] = 1
+    live: bool
+    lost: str
+    web_ui: str | None
+    waiting: str
+    daemons: tuple[DaemonSeen, ...]
+
+
+class WatchShown(DirectiveView):
+    version: Literal[1] = 1
+    lost: str
+    progress: tuple[TaskProgress, ...]
+
+
+class LoggedTask(Value):
+    id: UUID
+    name: str
+    kind: TaskKind
+    status: TaskStatus
+    attempt: int
+    daemon: str
+    log: str
+
+
+class LogsShown(Shown):
+    tasks: tuple[LoggedTask, ...]
+
+
+class LogPieceShown(Shown):
+    id: UUID
+    name: str
+    text: str
+
+
+class AskedQuestion(Question):
+    directive: UUID
+
+
+class QuestionsShown(Shown):
+    questions: tuple[AskedQuestion, ...]
+
+
+class MemoryShown(Shown):
+    memories: tuple[Memory, ...]
+
+
+class ArtifactsShown(Shown):
+    artifacts: tuple[ArtifactSeen, ...]
+
+
+class ArtifactShown(Shown):
+    name: str
+    content: str
+
+
+class HistoryShown(Shown):
+    events: tuple[Event, ...]
+
+
+class DaemonsShown(Shown):
+    daemons: tuple[DaemonSeen, ...]
+
+
+class GraphShown(Shown):
+    format: str
+    text: str
+
+
+class PlanShown(Shown):
+    generation: int
+    waits_for_approval: bool
+    steps: tuple[PlannedLine, ...]
+    against: int | None
+    difference: PlanDifference | None
+
+
+class WhyShown(Shown):
+    step: UUID
+    name: str
+    status: StepStatus
+    why: str
+
+
+class CostsShown(Shown):
+    directives: tuple[DirectiveSpent, ...]
+    attempts: tuple[AttemptSpent, ...]
+    total: Usage
+
+
+class DiffShown(Shown):
+    step: UUID
+    name: str
+    branch: str
+    base: str
+    head: str
+    files: tuple[FileChange, ...]
+    patch: str
+
+
+class PruneShown(Shown):
+    older_than_days: int
+    directives: tuple[PrunableRecord, ...]
+    pruned: bool
+
+
+class RecoveredDirective(Value):
+    id: UUID
+    title: str
+    recovered: bool
+    why: str
+
+
+class RecoverShown(Shown):
+    directives: tuple[RecoveredDirective, ...]
+
+
+class AnswerShown(Answer):
+    version: Literal[1] = 1
+    request_id: str
+
+
+SHAPES: dict[str, type[Value]] = {
+    "start": StartedShown,
+    "create": StartedShown,
+    "start --wait": StatusShown,
+    "list": ListShown,
+    "status": StatusShown,
+    "watch": WatchShown,
+    "logs": LogsShown,
+    "logs --follow": LogPieceShown,
+    "questions": QuestionsShown,
+    "memory": MemoryShown,
+    "artifacts": ArtifactsShown,
+    "artifacts NAME": ArtifactShown,
+    "history": HistoryShown,
+    "costs": CostsShown,
+    "prune": PruneShown,
+    "daemons": DaemonsShown,
+    "graph": GraphShown,
+    "plan": PlanShown,
+    "why": WhyShown,
+    "diff": DiffShown,
+    "recover": RecoverShown,
+    "every action": AnswerShown,
+}
+"""Command → what it prints with `--json`; `watch` and `logs --follow` print one for every change, each on a line."""

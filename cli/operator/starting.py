@@ -1,0 +1,79 @@
+"""`start` and `create`: a new directive, begun or as a draft (SPEC 2.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from inspect import getdoc
+from typing import Annotated
+
+import typer
+
+from cli.operator.commands import Commands, Json
+from cli.operator.directives import Directives
+from cli.operator.launching import launch
+from cli.operator.new_directive import StartOptions, new_directive, placed
+from cli.operator.printing import say_json
+from cli.operator.show import status_shown
+from cli.operator.shown import StartedShown
+from cli.operator.splicing import spliced
+from cli.operator.watching import exit_code, say_changes, silence, until_rest
+from domain.errors import NotReachable, RecordError
+from domain.models import State
+from domain.reports import DaemonSeen
+
+Wait = Annotated[bool, typer.Option("--wait", help="Return when it is idle, paused, completed, failed or archived.")]
+
+
+class StartCommands(Commands):
+    """The commands that take everything a directive is started with."""
+
+    def add_to(self, app: typer.Typer) -> None:
+        for command in (self.start, self.create):
+            app.command(command.__name__, help=getdoc(command))(spliced(command, "options", StartOptions))
+
+    def start(self, options: Callable[[], StartOptions], wait: Wait = False, as_json: Json = False) -> None:
+        """Start a directive: a goal for a repository, planned, done and merged into one branch.
+
+        Example: starter.py start --title "Add login" --goal "Users can log in" --repo . --planner claude --agent claude
+        """
+        self.run(self._start(options(), begin=True, wait=wait, as_json=as_json))
+
+    def create(self, options: Callable[[], StartOptions], as_json: Json = False) -> None:
+        """Make a draft of a directive, which does nothing until `begin`.
+
+        Example: starter.py create --title "Add login" --goal "Users can log in" --repo . --plan plan.json
+        """
+        self.run(self._start(options(), begin=False, wait=False, as_json=as_json))
+
+    async def _start(self, options: StartOptions, *, begin: bool, wait: bool, as_json: bool) -> int:
+        draft = new_directive(options, self.connections.owner)
+        async with self.directives() as directives:
+            state = placed(draft, await _daemons(directives))
+            workflow = await launch(directives, state, begin=begin)
+            if not (wait and as_json):  # then one object at the end says it all
+                self._tell(state, workflow, "started" if begin else "created", as_json=as_json)
+            if not wait:
+                await directives.until_known(workflow)
+                return 0
+            look_now = partial(directives.look_at, workflow, state.directive.id)
+            look = await until_rest(look_now, silence if as_json else say_changes)
+            if as_json:
+                say_json(status_shown(look, await _daemons(directives), self.page(workflow)))
+        return exit_code(look)
+
+    def _tell(self, state: State, workflow: str, what: str, *, as_json: bool) -> None:
+        page = self.page(workflow)
+        if as_json:
+            title = state.directive.text.title
+            say_json(StartedShown(id=state.directive.id, workflow_id=workflow, title=title, web_ui=page))
+        else:
+            typer.echo(f"{what} {state.directive.id}  {page or workflow}")
+
+
+async def _daemons(directives: Directives) -> Sequence[DaemonSeen]:
+    """Those that have ever reported; none, where no worker has made the record's tables yet."""
+    try:
+        return await directives.record.daemons(directives.owner)
+    except (RecordError, NotReachable):  # a directive can be started all the same: Temporal keeps it
+        return ()

@@ -1,0 +1,149 @@
+"""What an operator does with one step (SPEC 4.5, 8.2): functions from what was typed to a typed request."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Annotated, Any
+from uuid import uuid4
+
+import typer
+
+from cli.operator.commands import StepName, listed
+from domain.errors import Refused
+from domain.plan import PlannedStep
+from domain.requests import (
+    AddStep,
+    CancelStep,
+    CompleteStep,
+    EditStep,
+    FailStep,
+    RemoveStep,
+    Request,
+    RetryStep,
+    SetDependencies,
+    SkipStep,
+)
+from workflows.directive import DirectiveWorkflow
+
+Phase = Annotated[int, typer.Option(help="The step's phase: it waits for every lower one.", min=0)]
+Label = Annotated[str, typer.Option(help="Only a daemon with this label may do it.")]
+COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+
+
+def add_step(
+    name: Annotated[str, typer.Argument(help="The new step's name.")],
+    task_plan: Annotated[str, typer.Option(help="Everything that the step's agent has to know.")],
+    description: Annotated[str, typer.Option(help="What it is, in a line or two.")] = "",
+    depends_on: Annotated[str, typer.Option(help="Ids or names of steps, separated by commas.")] = "",
+    order_index: Phase = 0,
+    label: Label = "",
+) -> AddStep:
+    """Add a step to the newest plan and print its id.
+
+    Example: starter.py add-step 3f2a "Rate limit" --task-plan "Five tries a minute" --depends-on "Session store"
+    """
+    planned = PlannedStep(
+        name=name,
+        description=description,
+        task_plan=task_plan,
+        depends_on=listed(depends_on),
+        order_index=order_index,
+        label=label,
+    )
+    return AddStep(id=uuid4(), step=planned)
+
+
+def edit_step(
+    step: StepName,
+    description: Annotated[str | None, typer.Option(help="What it is, in a line or two.")] = None,
+    task_plan: Annotated[str | None, typer.Option(help="Everything that the step's agent has to know.")] = None,
+    order_index: Annotated[int | None, typer.Option(help="Another phase.", min=0)] = None,
+    label: Annotated[str | None, typer.Option(help='The label that its daemon must have; "" for none.')] = None,
+) -> EditStep:
+    """Give a step that doesn't run yet another text, phase or label.
+
+    Example: starter.py edit-step 3f2a "Rate limit" --task-plan "Ten tries a minute"
+    """
+    if (description, task_plan, order_index, label) == (None, None, None, None):
+        raise Refused("nothing to edit: give --description, --task-plan, --order-index or --label")
+    return EditStep(step=step, description=description, task_plan=task_plan, order_index=order_index, label=label)
+
+
+def remove_step(step: StepName) -> RemoveStep:
+    """Take a step out of the plan; refused while an unfinished step depends on it.
+
+    Example: starter.py remove-step 3f2a "Rate limit"
+    """
+    return RemoveStep(step=step)
+
+
+def set_deps(
+    step: StepName,
+    on: Annotated[str, typer.Option(help='Ids or names of steps, separated by commas; "" for none.')],
+) -> SetDependencies:
+    """Let a step that doesn't run yet depend on other steps than before.
+
+    Example: starter.py set-deps 3f2a "Rate limit" --on "Session store,Login form"
+    """
+    return SetDependencies(step=step, depends_on=listed(on))
+
+
+def retry_step(step: StepName) -> RetryStep:
+    """Run a failed or cancelled step again; the steps that it blocks are freed.
+
+    Example: starter.py retry-step 3f2a "Session store"
+    """
+    return RetryStep(step=step)
+
+
+def skip_step(step: StepName) -> SkipStep:
+    """Go on as if a step were done.
+
+    Example: starter.py skip-step 3f2a "Session store"
+    """
+    return SkipStep(step=step)
+
+
+def complete_step(
+    step: StepName,
+    commit: Annotated[
+        str, typer.Option(help="The commit that holds its work, in full; the next steps build on it.")
+    ] = "",
+) -> CompleteStep:
+    """Count a step as completed by hand.
+
+    Example: starter.py complete-step 3f2a "Session store" --commit "$(git rev-parse HEAD)"
+    """
+    if commit and not COMMIT.fullmatch(commit.lower()):
+        raise Refused("--commit takes a whole commit id: `git rev-parse HEAD` prints one")
+    return CompleteStep(step=step, commit=commit.lower())
+
+
+def fail_step(step: StepName, reason: Annotated[str, typer.Option(help="Why.")]) -> FailStep:
+    """Count a step as failed by hand.
+
+    Example: starter.py fail-step 3f2a "Session store" --reason "The library is abandoned"
+    """
+    return FailStep(step=step, reason=reason)
+
+
+def cancel_step(step: StepName) -> CancelStep:
+    """Stop a step, its work saved; `retry-step` runs it again.
+
+    Example: starter.py cancel-step 3f2a "Session store"
+    """
+    return CancelStep(step=step)
+
+
+STEP_ACTIONS: tuple[tuple[Any, Callable[..., Request]], ...] = (
+    (DirectiveWorkflow.add_step, add_step),
+    (DirectiveWorkflow.edit_step, edit_step),
+    (DirectiveWorkflow.remove_step, remove_step),
+    (DirectiveWorkflow.set_deps, set_deps),
+    (DirectiveWorkflow.retry_step, retry_step),
+    (DirectiveWorkflow.skip_step, skip_step),
+    (DirectiveWorkflow.complete_step, complete_step),
+    (DirectiveWorkflow.fail_step, fail_step),
+    (DirectiveWorkflow.cancel_step, cancel_step),
+)

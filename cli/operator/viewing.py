@@ -1,0 +1,215 @@
+"""Commands that look closer at one directive: its graph, its plans, why a step waits, what a step changed."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from cli.operator import drawing
+from cli.operator.changes import Change, Changes
+from cli.operator.commands import Commands, Id, Json, StepName
+from cli.operator.printing import say, say_json
+from cli.operator.shown import DiffShown, GraphShown, PlanShown, WhyShown
+from domain.errors import Refused
+from domain.generations import PlanDifference, PlannedLine, difference, lines, plan_of, planned_generations
+from domain.lookup import find_step
+from domain.models import State
+from domain.view import StepView, view
+from domain.why import why
+
+
+class GraphFormat(StrEnum):
+    TEXT = "text"
+    MERMAID = "mermaid"
+    SVG = "svg"
+
+
+class ViewCommands(Commands):
+    def add_to(self, app: typer.Typer) -> None:
+        for command in (self.graph, self.plan, self.why, self.diff):
+            app.command(command.__name__)(command)
+
+    def graph(
+        self,
+        directive: Id,
+        format_: Annotated[GraphFormat, typer.Option("--format", help="How it is drawn.")] = GraphFormat.TEXT,
+        as_json: Json = False,
+    ) -> None:
+        """Draw a directive's steps with what they depend on and where they stand: for the terminal, as Mermaid text,
+        or as a picture.
+
+        Example: starter.py graph 3f2a --format svg
+        """
+        self.run(self._graph(directive, format_, as_json=as_json))
+
+    async def _graph(self, reference: str, format_: GraphFormat, *, as_json: bool) -> int:
+        async with self.directives() as directives:
+            state = (await directives.look_inside(reference)).seen
+        removed = {step.id for step in state.steps.values() if step.removed}
+        steps = [step for step in view(state).steps if step.id not in removed]
+        if as_json:
+            say_json(GraphShown(format=format_, text=_drawn(steps, format_, state.directive.text.title)))
+        elif format_ is GraphFormat.TEXT:
+            _print_lanes(steps)
+        else:
+            typer.echo(_drawn(steps, format_, state.directive.text.title))
+        return 0
+
+    def plan(
+        self,
+        directive: Id,
+        generation: Annotated[int | None, typer.Option(help="The newest one if not given.", min=1)] = None,
+        diff: Annotated[bool, typer.Option("--diff", help="Against the generation before.")] = False,
+        as_json: Json = False,
+    ) -> None:
+        """Print the plan of a generation; with --diff, what it added, removed and rewired.
+
+        Example: starter.py plan 3f2a --diff
+        """
+        self.run(self._plan(directive, generation, diff=diff, as_json=as_json))
+
+    async def _plan(self, reference: str, generation: int | None, *, diff: bool, as_json: bool) -> int:
+        async with self.directives() as directives:
+            state = (await directives.look_inside(reference)).seen
+            changes = await directives.record.plans(state.directive.id)
+        planned = planned_generations(state)
+        if not planned:
+            raise Refused("there is no plan yet")
+        wanted = generation or planned[-1]
+        plan = plan_of(state, changes, wanted)
+        before = max((each for each in planned if each < wanted), default=None) if diff else None
+        older = plan_of(state, changes, before) if before else {}
+        shown = PlanShown(
+            generation=wanted,
+            waits_for_approval=bool(state.proposal and state.proposal.generation == wanted),
+            steps=lines(state, plan),
+            against=before,
+            difference=difference(state, older, plan) if diff else None,
+        )
+        if as_json:
+            say_json(shown)
+        else:
+            say(plan_lines(shown))
+        return 0
+
+    def why(self, directive: Id, step: StepName, as_json: Json = False) -> None:
+        """Say in one line why a step isn't running, and what happens next.
+
+        Example: starter.py why 3f2a "Session store"
+        """
+        self.run(self._why(directive, step, as_json=as_json))
+
+    async def _why(self, reference: str, step: str, *, as_json: bool) -> int:
+        async with self.directives() as directives:
+            look = await directives.look_inside(reference)
+            daemons = await directives.record.daemons(directives.owner)
+        found = find_step(look.seen, step)
+        said = why(look.seen, found, daemons, datetime.now(UTC))
+        said = said if look.live or look.lost else f"{said} (from the record: no worker answers, start worker.py)"
+        said = f"the directive is lost: {look.lost}; `recover` goes on" if look.lost else said
+        if as_json:
+            say_json(WhyShown(step=found.id, name=found.name, status=found.status, why=said))
+        else:
+            typer.echo(f"{found.name} is {found.status}: {said}")
+        return 0
+
+    def diff(
+        self,
+        directive: Id,
+        step: StepName,
+        stat: Annotated[bool, typer.Option("--stat", help="Only which files, and how many lines.")] = False,
+        as_json: Json = False,
+    ) -> None:
+        """Print what a step changed, fetched from the repository with your own git and its credentials.
+
+        Example: starter.py diff 3f2a "Session store" --stat
+        """
+        self.run(self._diff(directive, step, stat=stat, as_json=as_json))
+
+    async def _diff(self, reference: str, step: str, *, stat: bool, as_json: bool) -> int:
+        async with self.directives() as directives:
+            state = (await directives.look_inside(reference)).seen
+        found = find_step(state, step)
+        if found.work is None:
+            raise Refused(f"step {found.name!r} is {found.status} and has left no commit: there is nothing to show")
+        if found.work.base == found.work.head:
+            raise Refused(f"step {found.name!r} changed nothing: {found.summary or 'it made no commit'}")
+        changes = Changes(state.directive.repository, self.connections.cache)
+        change = await changes.of(found.work, _heads(state))
+        patch = "" if stat else await changes.patch(change, colour=sys.stdout.isatty() and not as_json)
+        if as_json:
+            work = {"branch": found.work.branch, "base": change.base, "head": change.head, "files": change.files}
+            say_json(DiffShown(step=found.id, name=found.name, patch=patch, **work))
+        elif stat:
+            say(stat_lines(change))
+        else:
+            typer.echo(patch, nl=False)
+        return 0
+
+
+def plan_lines(shown: PlanShown) -> list[str]:
+    """A plan, or what it changed, a line a step."""
+    waits = ", waits for approval" if shown.waits_for_approval else ""
+    if shown.difference is None:
+        return [f"plan of generation {shown.generation}{waits}", *(f"  {_planned_line(line)}" for line in shown.steps)]
+    against = f"generation {shown.against}" if shown.against else "nothing"
+    return [f"plan of generation {shown.generation}{waits}, against {against}", *_difference_lines(shown.difference)]
+
+
+def _difference_lines(found: PlanDifference) -> list[str]:
+    told = [f"  + {_planned_line(line)}" for line in found.added]
+    told += [f"  - {_planned_line(line)}" for line in found.removed]
+    for line in found.rewired:
+        told.append(f"  ~ {line.name}: after {_all_of(line.after)}, before that after {_all_of(line.before)}")
+    return told or ["  no difference"]
+
+
+def _planned_line(line: PlannedLine) -> str:
+    phase = f", phase {line.order_index}" if line.order_index else ""
+    after = f" after {_all_of(line.depends_on)}" if line.depends_on else ""
+    return f"{line.name}{after}{phase}  ({line.status})"
+
+
+def _all_of(names: Sequence[str]) -> str:
+    return ", ".join(names) or "nothing"
+
+
+def stat_lines(change: Change) -> list[str]:
+    """`+12 -3  src/login.py`, and the sum."""
+    told = []
+    for file in change.files:
+        counted = "binary" if file.added is None else f"+{file.added} -{file.removed}"
+        told.append(f"{counted:>12}  {file.path}")
+    added, removed = sum(each.added or 0 for each in change.files), sum(each.removed or 0 for each in change.files)
+    return [*told, f"{len(change.files)} files, +{added} -{removed}, {change.base[:10]}..{change.head[:10]}"]
+
+
+def _heads(state: State) -> set[str]:
+    return {step.work.head for step in state.steps.values() if step.work}
+
+
+def _drawn(steps: Sequence[StepView], format_: GraphFormat, title: str) -> str:
+    match format_:
+        case GraphFormat.TEXT:
+            return "\n".join(line.plain for line in drawing.lanes(steps))
+        case GraphFormat.MERMAID:
+            return drawing.mermaid(steps)
+        case GraphFormat.SVG:
+            return drawing.svg(steps, title)
+
+
+def _print_lanes(steps: Sequence[StepView]) -> None:
+    """In colour and cut to the terminal's width, plain and whole elsewhere."""
+    console = Console()
+    for line in drawing.lanes(steps):
+        if console.is_terminal:
+            line.truncate(console.width, overflow="ellipsis")
+            console.print(line, no_wrap=True)
+        else:
+            typer.echo(line.plain)

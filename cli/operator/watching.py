@@ -1,0 +1,103 @@
+"""Looking at directives until they rest: `watch`, and `start --wait`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+import typer
+
+from cli.operator import show
+from cli.operator.commands import Commands, Json, OptionalId
+from cli.operator.directives import Directives, Look
+from cli.operator.screens import Screen, screen
+from cli.operator.seeing import Seen, Watcher, rests
+from domain.errors import NotReachable
+from domain.models import DirectiveStatus, StepStatus
+from domain.view import DirectiveView
+
+LOOK_EVERY = 0.5
+"""Seconds between two looks."""
+
+Say = Callable[[DirectiveView | None, DirectiveView], None]
+"""Is told what was seen before (None: nothing) and what is seen now."""
+
+
+class WatchCommands(Commands):
+    def add_to(self, app: typer.Typer) -> None:
+        app.command()(self.watch)
+
+    def watch(self, directive: OptionalId = None, as_json: Json = False) -> None:
+        """Show what a directive does, or all of them, until they rest or are closed: a live tree on a terminal, else a
+        line for every change; with --json, the whole view as one. A summary stays.
+
+        Example: starter.py watch 3f2a
+        """
+        self.run(self._watch(directive, as_json=as_json))
+
+    async def _watch(self, reference: str | None, *, as_json: bool) -> int:
+        async with self.directives() as directives:
+            look = await _looking(directives, reference)
+            with screen(as_json=as_json) as shows:
+                seen = await _until_all_rest(look, shows)
+        return max((exit_code(each.look) for each in seen), default=0)
+
+
+async def _looking(directives: Directives, reference: str | None) -> Callable[[], Awaitable[Sequence[Seen]]]:
+    watcher = Watcher(directives)
+    if reference is None:
+        return watcher.all
+    found = await directives.find(reference)
+
+    async def one() -> Sequence[Seen]:
+        return [await watcher.one(*found)]
+
+    return one
+
+
+async def _until_all_rest(look: Callable[[], Awaitable[Sequence[Seen]]], shows: Screen) -> Sequence[Seen]:
+    while True:
+        try:
+            seen = await look()
+        except NotReachable:
+            await asyncio.sleep(LOOK_EVERY)  # started a moment ago, or its worker is being started again
+            continue
+        shows.show(seen)
+        if all(each.rests for each in seen):
+            return seen
+        await asyncio.sleep(LOOK_EVERY)
+
+
+async def until_rest(look_now: Callable[[], Awaitable[Look[DirectiveView]]], say: Say) -> Look[DirectiveView]:
+    """Look until the directive rests, is closed or is lost, telling every change."""
+    before: DirectiveView | None = None
+    while True:
+        try:
+            look = await look_now()
+        except NotReachable:
+            await asyncio.sleep(LOOK_EVERY)  # started a moment ago, or its worker is being started again
+            continue
+        say(before, look.seen)
+        before = look.seen
+        if look.lost or (look.live and rests(before.status)):
+            return look
+        await asyncio.sleep(LOOK_EVERY)
+
+
+def say_changes(before: DirectiveView | None, now: DirectiveView) -> None:
+    """A line for everything that differs."""
+    for line in show.changes(before, now):
+        typer.echo(line)
+
+
+def silence(before: DirectiveView | None, now: DirectiveView) -> None:
+    """For a caller that prints one JSON object at the end."""
+
+
+def exit_code(look: Look[DirectiveView]) -> int:
+    """0 for a directive that rests with nothing wrong, 1 for one that paused, failed or is lost (SPEC 9.3)."""
+    shown = look.seen
+    if look.lost or shown.status in (DirectiveStatus.PAUSED, DirectiveStatus.FAILED):
+        return 1
+    unfinished = any(step.status in (StepStatus.FAILED, StepStatus.BLOCKED) for step in shown.steps)
+    return 1 if shown.status is DirectiveStatus.IDLE and unfinished else 0

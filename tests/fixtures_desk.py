@@ -1,0 +1,195 @@
+"""starter.py's commands over real servers and a scripted daemon, typed as in a shell."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest_asyncio
+import typer
+from temporalio.api.enums.v1 import EventType
+from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.testing import WorkflowEnvironment
+from temporalio.worker import Worker
+from typer.testing import CliRunner
+
+from activities.ledger import LedgerActivities
+from cli.operator.app import add_operator_commands
+from domain import names
+from domain.errors import MakimaError
+from domain.models import State
+from ledger.pool import Database
+from ledger.reader import Record
+from ledger.retention import Retention
+from ledger.writer import PostgresLedger
+from runtime.exit import exit_code, one_line
+from tests.workflows.scripted import ScriptedDaemon, Surroundings, until
+from workflows.directive import DirectiveWorkflow
+
+URL = "https://example.invalid/house.git"
+
+
+@dataclass
+class Printed:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+class Desk:
+    """starter.py's commands over the servers of the test, typed in a thread as they would be in a shell."""
+
+    web_ui = "http://ui.invalid"
+
+    def __init__(self, world: Surroundings, pool: Database, cache: Path) -> None:
+        self.cache = cache
+        self.world = world
+        self.owner = world.owner
+        self.ledger = PostgresLedger(pool)
+        self.pool = pool
+        self._record = Record(pool)
+        self._retention = Retention(pool)
+        self._app = typer.Typer()
+        self._loop = asyncio.get_running_loop()
+        add_operator_commands(self._app, self, self._leave)
+
+    @property
+    def daemon(self) -> ScriptedDaemon:
+        return self.world.daemon
+
+    @property
+    def reading(self) -> Record:
+        return self._record
+
+    async def temporal(self) -> Client:
+        return self.world.client
+
+    @asynccontextmanager
+    async def record(self) -> AsyncIterator[Record]:
+        yield self._record
+
+    @asynccontextmanager
+    async def retention(self) -> AsyncIterator[Retention]:
+        yield self._retention
+
+    def _leave(self, command: Coroutine[Any, Any, int]) -> None:
+        raise typer.Exit(asyncio.run_coroutine_threadsafe(_coded(command), self._loop).result())
+
+    async def type(self, *args: str) -> Printed:
+        """Whatever comes of it."""
+        done = await asyncio.to_thread(CliRunner().invoke, self._app, args)
+        if done.exception is not None and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        return Printed(done.exit_code, done.stdout, done.stderr)
+
+    async def does(self, *args: str) -> str:
+        """What a command prints that has to succeed."""
+        printed = await self.type(*args)
+        assert printed.code == 0, printed
+        return printed.out.strip()
+
+    async def json(self, *args: str) -> Any:
+        return json.loads(await self.does(*args, "--json"))
+
+    async def refused(self, *args: str) -> str:
+        printed = await self.type(*args)
+        assert (printed.code, printed.out) == (2, ""), printed
+        return printed.err
+
+    async def start(self, *options: str) -> str:
+        """A directive with the world's planner; its id."""
+        told = await self.json(
+            *("start", "--title", "House", "--goal", "A house", "--repo", URL, "--planner", "planner"),
+            *("--timings", "fast", *options),
+        )
+        directive = str(told["id"])
+
+        async def is_recorded() -> bool:
+            return await self._record.state(UUID(directive)) is not None
+
+        await until(is_recorded)
+        return directive
+
+    def worker(self) -> Worker:
+        activities = LedgerActivities(self.ledger)
+        return Worker(
+            self.world.client,
+            task_queue=names.DIRECTIVES_QUEUE,
+            workflows=[DirectiveWorkflow],
+            activities=[activities.record_progress, activities.pick_daemon],
+        )
+
+    async def recorded(self, directive: str) -> State:
+        state = await self._record.state(UUID(directive))
+        assert state is not None
+        return state
+
+    async def until(self, directive: str, *wanted: str) -> dict[str, Any]:
+        """What `status --json` says once the directive itself has reached one of these."""
+        shown: dict[str, Any] = {}
+
+        async def reached() -> bool:
+            shown.update(await self.json("status", directive))
+            return bool(shown["live"]) and shown["status"] in wanted
+
+        await until(reached)
+        return shown
+
+    async def until_recorded(self, directive: str, *wanted: str) -> State:
+        async def reached() -> bool:
+            state = await self._record.state(UUID(directive))
+            return state is not None and state.status.value in wanted
+
+        await until(reached)
+        return await self.recorded(directive)
+
+    async def age(self, directive: str, by: timedelta) -> None:
+        """Let a directive have been written for the last time so long ago."""
+        await self.pool.execute("update directives set updated_at = now() - $1::interval where id = $2", by, directive)
+
+    async def terminate(self, directive: str) -> None:
+        state = await self.recorded(directive)
+        workflow = names.workflow_id(state.directive.text.title, state.directive.id)
+        await self.world.client.get_workflow_handle(workflow).terminate()
+
+    async def update_events(self, directive: str) -> int:
+        """How many events of the workflow's history speak of a request."""
+        handle = self.world.client.get_workflow_handle(names.workflow_id("House", UUID(directive)))
+        events = [EventType.Name(event.event_type) async for event in handle.fetch_history_events()]
+        return sum("EXECUTION_UPDATE" in event for event in events)
+
+
+async def _coded(command: Coroutine[Any, Any, int]) -> int:
+    try:
+        return await command
+    except MakimaError as error:
+        typer.echo(one_line(error), err=True)
+        return exit_code(error)
+
+
+@pytest_asyncio.fixture
+async def idle_desk(temporal_server: WorkflowEnvironment, pool: Database, tmp_path: Path) -> AsyncIterator[Desk]:
+    """A desk without a worker; what it has started is ended with it."""
+    desk = Desk(Surroundings(temporal_server.client), pool, tmp_path)
+    yield desk
+    for summary in await desk.reading.directives(desk.owner):
+        handle = temporal_server.client.get_workflow_handle(summary.workflow_id)
+        if (await handle.describe()).status is WorkflowExecutionStatus.RUNNING:
+            await handle.terminate()
+
+
+@pytest_asyncio.fixture
+async def desk(idle_desk: Desk) -> AsyncIterator[Desk]:
+    async with idle_desk.worker(), idle_desk.world.daemon_worker():
+        yield idle_desk
