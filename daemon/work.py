@@ -30,7 +30,7 @@ from daemon.worktrees import Conflict, Incoming, Worktree
 from domain.errors import PlanRefused
 from domain.handover import Handover
 from domain.models import Failure, FailureCategory, TaskKind, Work
-from domain.spawn_task import ContinueFrom, Outcome, OutcomeStatus, SpawnTask, failed
+from domain.spawn_task import ContinueFrom, Outcome, OutcomeStatus, SpawnTask, cut, failed
 
 
 @dataclass(frozen=True)
@@ -162,7 +162,8 @@ class AgentWork:
         verdict = failure or await self._verdict(worktree, work, begun, start, said)
         if verdict:
             return failed(self._command, verdict.category, verdict.report).model_copy(update={"work": work})
-        return self._outcome(OutcomeStatus.COMPLETED, work=work, summary=said.nothing_to_do)
+        last_words = cut(self.runs.last_words) if self.runs and ask is not None else ""
+        return self._outcome(OutcomeStatus.COMPLETED, work=work, summary=said.nothing_to_do or last_words)
 
     async def _start(self) -> Start:
         command = self._command

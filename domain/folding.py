@@ -268,7 +268,7 @@ def _complete_step(draft: Draft, task: Task, outcome: Outcome) -> None:
         failure=None,
         blocked_by=(),
     )
-    draft.event("step completed", outcome.summary, step=task.step, task=task.id)
+    draft.event("step completed", outcome.summary[:500], step=task.step, task=task.id)
 
 
 def _plan(draft: Draft, task: Task, outcome: Outcome) -> None:

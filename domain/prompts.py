@@ -5,74 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from domain.models import Failure, Memory, State, Step, Task
+from domain.prompt_texts import MEMORY, MERGE_RULES, PLANNER_RULES, REPLANNING, STEP_RULES, TALKING
 
 PROMPT_LIMIT = 192 * 1024
 
-_PLANNER_RULES = """\
-## How to hand over the plan
-Explore the repository in your working directory first. Then add steps with the `makima` command, which is on your PATH:
-
-    makima directive add-step "Name" --description "…" --task-plan "…" --depends-on id,id --order-index 0
-    makima directive batch-add-steps --json '[{"name": …, "description": …, "taskPlan": …, "dependsOn": [names or ids], "orderIndex": 0, "label": …}, …]'
-    makima directive set-deps STEP OTHER…               what a step depends on, as long as it has not started
-    makima directive remove-step STEP
-    makima directive status
-    makima directive done --nothing-to-do "reason"      when nothing has to be done
-    makima directive fail "reason"                      when no plan can be made
-
-A refused command says why and changes nothing: correct it and call it again.
-
-Instead of adding steps you may hand over a plan document, {"steps": [{"name": …, "description": …, "task_plan": …, "depends_on": [names]}]}:
-as a file (`makima directive artifact-put chain-plan.json < FILE`), or in a ```json block of your last message.
-
-## Rules for steps
-- A step is done by an agent that sees only its own instructions and the repository: write into the task plan everything it needs.
-- A step starts when all steps in `dependsOn` are done, on top of their work; steps without dependencies between them run side by side.
-- `orderIndex` is a phase: a step waits for every step of a lower phase. Prefer `dependsOn`.
-- Names are unique within the plan. 1 to 200 steps.
-- `label` is for a step that only some machines can do, such as those with a GPU. Use only labels that are named above: a
-  step waits until a machine with its label is there. Leave it out otherwise.
-- Change nothing in the repository yourself: only the plan counts.
-"""
-
-_STEP_RULES = """\
-## How to finish
-Work in your working directory, a git worktree of your own; leave the result there, committed or not: it is committed and
-pushed for you. Don't push. Other commands:
-
-    makima directive done --nothing-to-do "reason"      when nothing had to be changed
-    makima directive fail "reason"                      when it can't be done
-"""
-
-_MERGE_RULES = """\
-## What to do
-Finish what has stopped in your working directory, so that every step's change is kept and works together with the others.
-Read the commits named above (`git show`) before you decide; never drop one side to be done. Leave no conflict marker. Leave
-the result as it is or commit it; don't abort the merge, don't start others, don't rebase, don't push: that is done for you.
-
-    makima directive fail "reason"                      when it can't be done
-"""
-
-_TALKING = """\
-## Questions and files
-    makima directive ask "question" --choices yes,no --context "…" --timeout 4h --default yes
-    makima directive artifact-put NAME < FILE           hands over a file, such as a report
-
-Ask only what you can't find out and must not decide. `ask` prints the answer; where it exits with code 75 there is none
-yet: end your work at once, it will be resumed, and the same question then prints the answer.
-"""
-
-_MEMORY = """\
-## Memory of this directive
-Kept for all agents that work on it, now and later:
-
-    makima directive memory-set KEY "value" --category "…"
-    makima directive memory-get KEY
-    makima directive memory-list
-    makima directive memory-delete KEY
-"""
 PLAN_SHOWN = 2000
 """Characters of each merged step's task plan that a completion's prompt shows."""
+SUMMARY_SHOWN = 200
+"""Characters of what a finished step's agent said at its end."""
 MEMORY_SHOWN = 500
 """Characters of an entry that a prompt shows; `memory-get` prints all of it."""
 
@@ -93,10 +33,8 @@ def planning_prompt(state: State, task: Task) -> str:
     ]
     existing = state.ordered_steps()
     if existing:
-        parts.append(
-            "## Steps so far\nThe goal has changed; keep these as they are, or remove those not finished, or add more.\n"
-        )
-    return _fitted([*parts, *_step_lines(existing), *_remembered(state), _PLANNER_RULES, _TALKING])
+        parts.append(REPLANNING)
+    return _fitted([*parts, *_step_lines(existing), *_remembered(state), PLANNER_RULES, TALKING])
 
 
 def step_prompt(state: State, step: Step, task: Task) -> str:
@@ -108,8 +46,8 @@ def step_prompt(state: State, step: Step, task: Task) -> str:
             f"## Your task\n{step.task_plan}",
             *_remembered(state),
             _earlier_report(task.earlier),
-            _STEP_RULES,
-            _TALKING,
+            STEP_RULES,
+            TALKING,
         ]
     )
 
@@ -122,8 +60,8 @@ def completion_prompt(state: State, steps: Iterable[Step]) -> str:
             f"## The goal behind it\n{state.directive.text.goal}",
             "## The steps that are being merged",
             *(_merged_step(step) for step in steps),
-            _MERGE_RULES,
-            _TALKING,
+            MERGE_RULES,
+            TALKING,
         ]
     )
 
@@ -180,7 +118,7 @@ def _remembered(state: State) -> list[str]:
     """What there is in memory and how to use it; nothing where it isn't enabled."""
     if not state.directive.settings.memory:
         return []
-    return [_MEMORY, *(_memory_line(entry) for entry in state.memories.values())]
+    return [MEMORY, *(_memory_line(entry) for entry in state.memories.values())]
 
 
 def _memory_line(entry: Memory) -> str:
@@ -194,6 +132,7 @@ def _step_lines(steps: list[Step]) -> list[str]:
         f"- {step.id} {step.name} [{step.status}]"
         + (f" branch {step.work.branch}" if step.work else "")
         + (f" failed: {step.failure.report[:500]}" if step.failure else "")
+        + (f": {' '.join(step.summary.split())[:SUMMARY_SHOWN]}" if step.summary else "")
         for step in steps
     ]
 

@@ -8,7 +8,7 @@ import pytest
 
 from domain.chain_plan import MAX_TRIES, plan_artifact, read_chain_plan
 from domain.errors import NoPlanFound, PlanRefused
-from domain.prompts import _PLANNER_RULES, _TALKING
+from domain.prompt_texts import PLANNER_RULES, TALKING
 
 PLAN = [{"name": "a", "task_plan": 'print({"x": [1]})'}, {"name": "b", "taskPlan": "y", "dependsOn": ["a"]}]
 DRAFT = {"steps": [{"name": "draft", "task_plan": "x"}]}
@@ -36,7 +36,7 @@ def test_the_plan_is_in_the_artifact_that_says_so_else_in_the_first(names: tuple
         f"First I thought {json.dumps(DRAFT)}, but {json.dumps(PLAN)}. Done {{so}} [far].",
         f"```json\n{json.dumps(DRAFT)}\n```\nBetter:\n```\n{json.dumps(PLAN)}\n```",
         json.dumps({"steps": PLAN}) + '\nexit {"code": 0} [{"name": "log", "level": "info"}]',
-        _PLANNER_RULES + json.dumps({"steps": PLAN}, indent=1) + _TALKING,
+        PLANNER_RULES + json.dumps({"steps": PLAN}, indent=1) + TALKING,
     ],
 )
 def test_the_last_plan_in_a_text_counts(text: str) -> None:
@@ -47,7 +47,7 @@ def test_the_last_plan_in_a_text_counts(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        _PLANNER_RULES + _TALKING,
+        PLANNER_RULES + TALKING,
         'added: [{"id": "x", "name": "a", "depends_on": []}]',
         '{"tags": [{"name": "pets", "description": "All of them"}]}',
         "[" * 200_000,
