@@ -6,10 +6,22 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import singledispatchmethod
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import ValidationError
 
+from daemon.agents.claude_lines import (
+    LINE,
+    AssistantLine,
+    Block,
+    ControlLine,
+    RateLimitLine,
+    ResultLine,
+    SystemLine,
+    ToolUseResult,
+    Typed,
+    UserLine,
+)
 from daemon.agents.events import (
     Asked,
     Denied,
@@ -38,119 +50,6 @@ _ABORTED = ("aborted_tools", "aborted_streaming", "aborted")
 _UNINTERESTING = ("control_response", "control_cancel_request", "keep_alive", "stream_event", "tool_progress")
 
 
-class _Typed(Tolerant):
-    type: str
-
-
-class _Block(Tolerant):
-    type: str = ""
-    text: str = ""
-    name: str = ""
-    id: str = ""
-    input: dict[str, Any] = Field(default_factory=dict)
-    tool_use_id: str = ""
-    is_error: bool | None = None
-    content: Any = None
-
-
-class _Message(Tolerant):
-    content: tuple[_Block, ...] | str = ()
-
-
-class _System(Tolerant):
-    type: Literal["system"]
-    subtype: str = ""
-    session_id: str = ""
-    model: str = ""
-    tool_name: str = ""
-    message: Any = None
-    error: Any = None
-    error_status: int | None = None
-    attempt: int = 0
-    max_retries: int = 0
-
-
-class _Assistant(Tolerant):
-    type: Literal["assistant"]
-    message: _Message
-    error: Any = None
-
-
-class _Diff(Tolerant):
-    changedFiles: tuple[str, ...] = ()  # noqa: N815 (theirs)
-
-
-class _ToolUseResult(Tolerant):
-    filePath: str = ""  # noqa: N815
-    bashEditDiff: _Diff | None = None  # noqa: N815
-    structuredPatch: Any = None  # noqa: N815
-
-
-class _User(Tolerant):
-    type: Literal["user"]
-    message: _Message
-    tool_use_result: Any = None
-
-
-class _RateLimit(Tolerant):
-    status: str = ""
-    resetsAt: float | None = None  # noqa: N815
-
-
-class _RateLimitEvent(Tolerant):
-    type: Literal["rate_limit_event"]
-    rate_limit_info: _RateLimit
-
-
-class _Request(Tolerant):
-    subtype: str = ""
-    tool_name: str = ""
-    input: dict[str, Any] = Field(default_factory=dict)
-
-
-class _ControlRequest(Tolerant):
-    type: Literal["control_request"]
-    request_id: str
-    request: _Request
-
-
-class _Denial(Tolerant):
-    tool_name: str = ""
-    tool_input: dict[str, Any] = Field(default_factory=dict)
-
-
-class _Usage(Tolerant):
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cache_creation_input_tokens: int = 0
-    cache_read_input_tokens: int = 0
-
-    @property
-    def tokens(self) -> int:
-        return sum(
-            (self.input_tokens, self.output_tokens, self.cache_creation_input_tokens, self.cache_read_input_tokens)
-        )
-
-
-class _Result(Tolerant):
-    type: Literal["result"]
-    subtype: str = ""
-    is_error: bool = False
-    result: str | None = None
-    errors: tuple[str, ...] = ()
-    api_error_status: int | None = None
-    terminal_reason: str | None = None
-    permission_denials: tuple[_Denial, ...] = ()
-    total_cost_usd: float = 0
-    num_turns: int = 0
-    usage: _Usage = _Usage()
-
-
-_Line = TypeAdapter[_System | _Assistant | _User | _RateLimitEvent | _ControlRequest | _Result](
-    Annotated[_System | _Assistant | _User | _RateLimitEvent | _ControlRequest | _Result, Field(discriminator="type")]
-)
-
-
 class ClaudeStream:
     """One run of Claude Code. `before` is what its session had used when the run began."""
 
@@ -161,7 +60,7 @@ class ClaudeStream:
         self._before = before
         self._now = now
         self._talks = talks
-        self._tools: dict[str, _Block] = {}
+        self._tools: dict[str, Block] = {}
         self._session = ""
         self._until: datetime | None = None
         self._error = ""
@@ -182,7 +81,7 @@ class ClaudeStream:
 
     def read(self, line: str) -> list[Event]:
         try:
-            read = _Line.validate_json(line)
+            read = LINE.validate_json(line)
         except ValidationError:
             return [] if _type_of(line) in _UNINTERESTING else [Printed(line)]
         return self._events(read)
@@ -193,7 +92,7 @@ class ClaudeStream:
         raise NotImplementedError(type(read))
 
     @_events.register
-    def _(self, read: _System) -> list[Event]:
+    def _(self, read: SystemLine) -> list[Event]:
         if read.subtype == "init":
             # Said again at every turn of the same run.
             fresh, self._session = read.session_id != self._session, read.session_id
@@ -206,7 +105,7 @@ class ClaudeStream:
         return []
 
     @_events.register
-    def _(self, read: _Assistant) -> list[Event]:
+    def _(self, read: AssistantLine) -> list[Event]:
         self._error = str(read.error or "")
         if isinstance(read.message.content, str):
             return [Said(read.message.content)]
@@ -220,7 +119,7 @@ class ClaudeStream:
         return events
 
     @_events.register
-    def _(self, read: _User) -> list[Event]:
+    def _(self, read: UserLine) -> list[Event]:
         events: list[Event] = [FileChanged(path) for path in _changed(read.tool_use_result)]
         for block in () if isinstance(read.message.content, str) else read.message.content:
             if block.type == "tool_result" and block.is_error:
@@ -229,7 +128,7 @@ class ClaudeStream:
         return events
 
     @_events.register
-    def _(self, read: _RateLimitEvent) -> list[Event]:
+    def _(self, read: RateLimitLine) -> list[Event]:
         info = read.rate_limit_info
         if info.status != "rejected":
             return []
@@ -237,7 +136,7 @@ class ClaudeStream:
         return [Limited(self._until)]
 
     @_events.register
-    def _(self, read: _Result) -> list[Event]:
+    def _(self, read: ResultLine) -> list[Event]:
         used = Totals(max(read.total_cost_usd, 0), self._before.tokens + read.usage.tokens)
         text = read.result or "; ".join(read.errors)
         ending = self._ending(read, text)
@@ -246,13 +145,13 @@ class ClaudeStream:
         return [*denied, Used(used, read.num_turns), Final(ending, text, until)]
 
     @_events.register
-    def _(self, read: _ControlRequest) -> list[Event]:
+    def _(self, read: ControlLine) -> list[Event]:
         request = read.request
         if request.subtype != "can_use_tool":
             return []
         return [Asked(read.request_id, request.tool_name, _about(request.input), request.input)]
 
-    def _ending(self, read: _Result, text: str) -> Ending:
+    def _ending(self, read: ResultLine, text: str) -> Ending:
         if read.subtype in ("error_max_turns", "error_max_budget_usd"):
             return Ending.BUDGET
         if read.terminal_reason in _ABORTED:
@@ -274,7 +173,7 @@ def _about(arguments: dict[str, Any]) -> str:
 
 def _changed(result: object) -> list[str]:
     try:
-        read = _ToolUseResult.model_validate(result)
+        read = ToolUseResult.model_validate(result)
     except ValidationError:
         return []
     by_edit = [read.filePath] if read.filePath and read.structuredPatch is not None else []
@@ -297,7 +196,7 @@ def _moment(epoch: float | None) -> datetime | None:
 
 def _type_of(line: str) -> str:
     try:
-        return _Typed.model_validate_json(line).type
+        return Typed.model_validate_json(line).type
     except ValidationError:
         return ""
 
