@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from uuid import uuid4
 
 from daemon.agents import ConfiguredAgent
+from daemon.agents.coding import CodingAgent
 from daemon.agents.command import CommandAgent
 from daemon.doctor import (
     KNOWN,
@@ -87,7 +88,9 @@ class Examination:
 
     def _environment_of(self, agent: ConfiguredAgent) -> dict[str, str]:
         names = ("PATH", *agent.pass_env)
-        return {**{name: self._environ[name] for name in names if name in self._environ}, **agent.env}
+        passed = {name: self._environ[name] for name in names if name in self._environ}
+        given = agent.credentials(self._environ) if isinstance(agent, CodingAgent) else {}
+        return {**passed, **given, **agent.env}
 
     def _disk(self, home: Home) -> Check:
         free = shutil.disk_usage(home.path).free // MEGABYTE
@@ -146,8 +149,14 @@ class Examination:
 
 def program_of(agent: ConfiguredAgent) -> str:
     """The program that the agent is, as it is found on its PATH; empty where that isn't one program."""
-    argv = agent.argv if isinstance(agent, CommandAgent) else ("",)
-    return shutil.which(argv[0], path=agent.env.get("PATH")) or ""
+    match agent:
+        case CommandAgent():
+            name = agent.argv[0]
+        case CodingAgent():
+            name = agent.program_name
+        case _:
+            return ""
+    return shutil.which(name, path=agent.env.get("PATH")) or ""
 
 
 def _said(ended: Finished | None) -> str:
