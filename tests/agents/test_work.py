@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import platformdirs
 import pytest
 
 from domain.models import FailureCategory, TaskKind
+from domain.settings import Limits
 from domain.spawn_task import Outcome, OutcomeStatus
 from tests.agents.conftest import Hand
 from tests.model_server import shell, turn, write
@@ -71,12 +74,24 @@ async def test_words_alone_are_no_result(hand: Hand) -> None:
     assert outcome.failure.category is FailureCategory.NO_RESULT
 
 
-@pytest.mark.rule("6.9")
-async def test_a_denied_tool_is_a_failure_where_it_leaves_nothing(hand: Hand, tmp_path: Path) -> None:
+@pytest.fixture
+def outside(hand: Hand) -> Iterator[Path]:
+    """A file that the agent may not make: nothing of this is below /tmp, which Codex leaves open, and where its
+    sandbox doesn't work.
+    """
     hand.fields["permissions"] = "deny"
-    outside = tmp_path / "outside.txt"
+    room = platformdirs.user_cache_path("makima")
+    room.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=room) as folder:
+        hand.daemon.tasks = Path(folder, "tasks")
+        forbidden = Path(folder, "outside.txt")
+        yield forbidden
+        assert not forbidden.exists()
+
+
+@pytest.mark.rule("6.9")
+async def test_a_denied_tool_is_a_failure_where_it_leaves_nothing(hand: Hand, outside: Path) -> None:
     outcome = await hand.does([turn("", shell(f"touch {outside}")), turn("I may not.")])
-    assert not outside.exists()
     assert outcome.status is OutcomeStatus.FAILED
     assert outcome.failure is not None
     # Codex tells nobody that its sandbox has refused something: to it, the command has failed.
@@ -85,11 +100,8 @@ async def test_a_denied_tool_is_a_failure_where_it_leaves_nothing(hand: Hand, tm
 
 
 @pytest.mark.rule("6.9")
-async def test_a_denied_tool_is_a_warning_where_there_is_work(hand: Hand, tmp_path: Path) -> None:
-    hand.fields["permissions"] = "deny"
-    outside = tmp_path / "outside.txt"
+async def test_a_denied_tool_is_a_warning_where_there_is_work(hand: Hand, outside: Path) -> None:
     outcome = await hand.does([turn("", shell(f"touch {outside}")), turn("", write("house.txt", "red\n")), DONE])
-    assert not outside.exists()
     assert outcome.status is OutcomeStatus.COMPLETED
     assert bool(outcome.warnings) is (hand.name == "claude")
 
@@ -116,8 +128,6 @@ async def test_the_prompt_is_in_no_process_list_and_the_key_is_the_settings(hand
 
 @pytest.mark.rule("5.7")
 async def test_a_step_ends_at_its_limit_of_turns(hand: Hand) -> None:
-    from domain.settings import Limits
-
     limits = Limits(time=timedelta(minutes=2), turns=2)
     outcome = await hand.does([turn("", shell(f"echo {number}")) for number in range(6)], limits=limits)
     assert outcome.status is OutcomeStatus.FAILED
