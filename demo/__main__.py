@@ -29,6 +29,9 @@ LOOK_EVERY = 0.3
 READY_WITHIN = 60.0
 DONE_WITHIN = 120.0
 
+BEFORE_THE_WORKER = ("no worker answers", "the record has no tables yet")
+"""What `status` says until the worker has started."""
+
 console = Console()
 
 
@@ -105,7 +108,7 @@ async def follow(starter: Starter, directive: str) -> dict[str, Any]:
                 try:
                     shown = await starter.json("status", directive)
                 except DemoFailed as error:
-                    if "no worker answers" not in str(error):
+                    if not any(early in str(error) for early in BEFORE_THE_WORKER):
                         raise
                     await asyncio.sleep(LOOK_EVERY)  # the worker is starting
                     continue
