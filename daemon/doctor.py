@@ -33,7 +33,8 @@ class KnownAgent:
     """Arguments with which it says, by its exit code and without a request to a model, whether it is logged in."""
     keys: tuple[str, ...]
     """Variables that hold a credential."""
-    login: str
+    home: str
+    """The variable that names the folder of its login."""
 
 
 KNOWN = {
@@ -41,13 +42,13 @@ KNOWN = {
         tested="2.1.330",
         asks_login=("auth", "status"),
         keys=("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN"),
-        login="`claude setup-token` gives a long-lived token",
+        home="CLAUDE_CONFIG_DIR",
     ),
     "codex": KnownAgent(
         tested="0.169.0",
         asks_login=("login", "status"),
-        keys=("OPENAI_API_KEY", "CODEX_API_KEY"),
-        login="a key of the platform's",
+        keys=("CODEX_API_KEY", "OPENAI_API_KEY", "CODEX_ACCESS_TOKEN"),
+        home="CODEX_HOME",
     ),
 }
 """By the program's name."""
@@ -68,6 +69,8 @@ class AgentSeen:
     """Whether its environment holds a credential."""
     has_login: bool = False
     """Whether it says itself that it is logged in."""
+    log_in: str = ""
+    """The command that logs it in for this daemon; empty: its tasks can't use a login."""
 
 
 def agent_checks(seen: AgentSeen) -> list[Check]:
@@ -96,8 +99,11 @@ def _login_check(about: str, seen: AgentSeen, known: KnownAgent) -> Check:
         return good(about, "its environment holds a key or token")
     if seen.has_login:
         return good(about, "it says that it is logged in")
-    how = f"name {known.keys[0]} in its `pass_env` or set it in its `env` ({known.login}), or log in: docs/daemon.md"
-    return failed(about, "neither a key nor a login", how)
+    if seen.log_in:
+        return failed(
+            about, "neither a key nor a login", f"set api_key_env or token_env in its settings, or: {seen.log_in}"
+        )
+    return failed(about, "no key", f"name {known.keys[0]} in its pass_env, or set it in its env")
 
 
 def git_check(said: str) -> Check:

@@ -27,6 +27,7 @@ from daemon.home import Home, open_home
 from daemon.process import Finished, run
 from daemon.pushing import ANYWHERE, lease, push
 from daemon.repositories import ASK_TIMEOUT, Repositories, RepositoryCache
+from daemon.sessions import login_folder
 from daemon.settings import DaemonSettings
 from daemon.state_refs import PLACES
 from domain.errors import CannotServe, MakimaError, ProcessTimedOut, SettingsError
@@ -79,18 +80,36 @@ class Examination:
         kind = Path(program).name
         if kind not in KNOWN:
             return agent_checks(AgentSeen(name, kind))
-        known, env = KNOWN[kind], self._environment_of(agent)
+        known, env, login = KNOWN[kind], self._environment_of(agent), self._login_of(agent)
         version = await self._ran((program, "--version"), env)
         has_key = any(env.get(key) for key in known.keys)
-        login = None if has_key else await self._ran((program, *known.asks_login), env)
-        has_login = login is not None and login.exit_code == 0
-        return agent_checks(AgentSeen(name, kind, said=_said(version), has_key=has_key, has_login=has_login))
+        asked = (
+            None
+            if has_key
+            else await self._ran((program, *known.asks_login), env | ({known.home: str(login)} if login else {}))
+        )
+        return agent_checks(
+            AgentSeen(
+                name=name,
+                program=kind,
+                said=_said(version),
+                has_key=has_key,
+                has_login=asked is not None and asked.exit_code == 0,
+                log_in=agent.login_command(login) if isinstance(agent, CodingAgent) and login else "",
+            )
+        )
 
     def _environment_of(self, agent: ConfiguredAgent) -> dict[str, str]:
         names = ("PATH", *agent.pass_env)
         passed = {name: self._environ[name] for name in names if name in self._environ}
         given = agent.credentials(self._environ) if isinstance(agent, CodingAgent) else {}
         return {**passed, **given, **agent.env}
+
+    def _login_of(self, agent: ConfiguredAgent) -> Path | None:
+        """The folder of the agent's login; None: its tasks have a home of their own, in which there is none."""
+        if not isinstance(agent, CodingAgent):
+            return None
+        return login_folder(self._data_dir / "daemon" / self._own.name / "tasks", agent.kind, agent.login)
 
     def _disk(self, home: Home) -> Check:
         free = shutil.disk_usage(home.path).free // MEGABYTE

@@ -15,7 +15,7 @@ from temporalio.service import RPCError
 from cli.operator.commands import Commands, Json
 from domain import names
 from domain.errors import MakimaError
-from domain.health import Check, Health, all_of, failed, good
+from domain.health import Check, Health, all_of, failed, good, warning
 from domain.reports import DaemonSeen
 
 
@@ -82,7 +82,7 @@ def daemon_checks(daemons: Sequence[DaemonSeen]) -> list[Check]:
     lately = [daemon for daemon in daemons if daemon.reported_lately]
     if not lately:
         return [failed("daemons", "none has reported lately", "start one: python -m daemon, or starter.py up")]
-    return [good(f"daemon {each.name}", _serving(each)) for each in lately]
+    return [_daemon(each) for each in lately]
 
 
 def local_checks(local: Health | None, shown: set[str], repository: str) -> list[Check]:
@@ -93,5 +93,8 @@ def local_checks(local: Health | None, shown: set[str], repository: str) -> list
     return [check for check in local.checks if check.about not in shown]
 
 
-def _serving(daemon: DaemonSeen) -> str:
-    return f"serves {', '.join(daemon.agents) or 'no agent'}; {daemon.free} of {daemon.capacity} slots free"
+def _daemon(daemon: DaemonSeen) -> Check:
+    about = f"daemon {daemon.name}"
+    agents = ", ".join(daemon.agents) or "no agent"
+    found = f"serves {agents}; {daemon.free} of {daemon.capacity} slots free; sandbox: {daemon.sandbox}"
+    return warning(about, found, "; ".join(daemon.parked)) if daemon.parked else good(about, found)

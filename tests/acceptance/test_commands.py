@@ -104,7 +104,7 @@ def test_doctor_says_what_is_missing_until_nothing_is(site: Site, tmp_path: Path
     healthy = until(lambda: (ran := site.starter("doctor", "--json")).code == 0 and ran, "a daemon's report")
     shown = {check["about"]: check["found"] for check in healthy.json()["checks"]}
     assert shown.keys() == {"Temporal", "worker", "Postgres", "daemon one"}
-    assert shown["daemon one"] == "serves planner, shell; 4 of 4 slots free"
+    assert shown["daemon one"] == "serves planner, shell; 4 of 4 slots free; sandbox: none"
 
     config = site.folder / "one" / "daemon.toml"
     nowhere = site.starter("doctor", "--repository", str(tmp_path / "nowhere"), MAKIMA_DAEMON_CONFIG=config)

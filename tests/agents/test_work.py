@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
+import shutil
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -11,6 +14,7 @@ from tempfile import TemporaryDirectory
 import platformdirs
 import pytest
 
+from daemon.sandbox import Bubblewrap, Opening
 from domain.models import FailureCategory, TaskKind
 from domain.settings import Limits
 from domain.spawn_task import Outcome, OutcomeStatus
@@ -124,6 +128,20 @@ async def test_the_prompt_is_in_no_process_list_and_the_key_is_the_settings(hand
     assert outcome.status is OutcomeStatus.COMPLETED
     assert "0\nlooked" in hand.received[1].asked.results[-1]
     assert {each.asked.credential for each in hand.received} == {"key-of-the-settings"}
+
+
+@pytest.mark.rule("6.2")
+async def test_everything_is_allowed_in_a_sandbox(hand: Hand, git: GitCommand, origin: Path, tmp_path: Path) -> None:
+    bubblewrap = shutil.which("bwrap")
+    assert bubblewrap, "apt-get install bubblewrap"
+    hand.fields["permissions"] = "auto"
+    opening = Opening(parts=lambda: hand.agent().parts())
+    hand.daemon.more["sandbox"] = Bubblewrap(bubblewrap, opening, os.environ)
+    outside = tmp_path / "outside.txt"
+    outcome = await hand.does([turn("", shell(f"date > house.txt; touch {outside}")), turn("", shell(COMMIT)), DONE])
+    assert outcome.status is OutcomeStatus.COMPLETED, outcome
+    assert subjects(git, origin, outcome) == ["Paint it red"]
+    assert not await asyncio.to_thread(outside.exists)
 
 
 @pytest.mark.rule("5.7")

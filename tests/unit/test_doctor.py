@@ -54,7 +54,8 @@ def test_the_tested_versions_are_those_that_the_tests_install() -> None:
         (AgentSeen("c", "claude", said="1.0.1 (Claude Code)", has_login=True), [WARNING, OK], f"tested with {TESTED}"),
         (AgentSeen("c", "claude", said="", has_login=True), [FAILED, OK], "tells no version"),
         (AgentSeen("c", "claude", said=TESTED), [OK, FAILED], "ANTHROPIC_API_KEY"),
-        (AgentSeen("c", "codex", said="codex-cli 0.169.0"), [OK, FAILED], "OPENAI_API_KEY"),
+        (AgentSeen("c", "claude", said=TESTED, log_in="claude auth login"), [OK, FAILED], "or: claude auth login"),
+        (AgentSeen("c", "codex", said="codex-cli 0.169.0"), [OK, FAILED], "CODEX_API_KEY"),
         (AgentSeen("mine", "my-agent"), [OK], "installed"),
     ],
 )
@@ -91,7 +92,7 @@ def test_a_repository_takes_pushes_and_refs_or_says_what_is_lost() -> None:
     assert refs_check(refused, GitError("no")).verdict is WARNING
 
 
-def daemon(name: str, silent: float) -> DaemonSeen:
+def daemon(name: str, silent: float, *parked: str) -> DaemonSeen:
     return DaemonSeen(
         name=name,
         version="0.1.0",
@@ -99,6 +100,8 @@ def daemon(name: str, silent: float) -> DaemonSeen:
         labels=(),
         capacity=4,
         running=(),
+        sandbox="bubblewrap",
+        parked=parked,
         reported_at=datetime(2026, 1, 1, tzinfo=UTC),
         silent_for=timedelta(seconds=silent),
     )
@@ -106,8 +109,10 @@ def daemon(name: str, silent: float) -> DaemonSeen:
 
 def test_only_daemons_that_report_are_counted_on() -> None:
     (check,) = daemon_checks([daemon("here", 5), daemon("gone", 500)])
-    assert (check.about, check.found) == ("daemon here", "serves claude; 4 of 4 slots free")
+    assert (check.about, check.found) == ("daemon here", "serves claude; 4 of 4 slots free; sandbox: bubblewrap")
     assert daemon_checks([daemon("gone", 500)])[0].verdict is FAILED
+    (limited,) = daemon_checks([daemon("here", 5, "claude: its limit ends at 23:40")])
+    assert (limited.verdict, limited.remedy) == (WARNING, "claude: its limit ends at 23:40")
 
 
 def test_what_both_doctors_looked_at_is_told_once() -> None:
