@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -36,10 +37,13 @@ def test_a_line_names_the_verdict_what_was_found_and_the_remedy() -> None:
     assert all_of([good("git", "2.39.5"), warning("sandbox", "none", "install it")]).is_good
 
 
-def test_the_tested_versions_are_those_that_the_tests_install() -> None:
+def test_the_tested_versions_are_those_that_the_tests_install_and_the_chapter_names() -> None:
     manifest = json.loads((Path(__file__).parents[1] / "agents" / "package.json").read_text())
     pinned = {name.split("/")[-1].split("-")[0]: version for name, version in manifest["dependencies"].items()}
     assert pinned == {name: known.tested for name, known in KNOWN.items()}
+    chapter = (Path(__file__).parents[2] / "docs" / "agents.md").read_text()
+    told = dict(re.findall(r"^\| `(\w+)` \|.*\| ([\d.]+) \|$", chapter, re.MULTILINE))
+    assert told == pinned
 
 
 @pytest.mark.parametrize(
