@@ -25,9 +25,15 @@ def folder(tmp_path: Path) -> Iterator[Path]:
         os.kill(left, signal.SIGKILL)
 
 
+@pytest.mark.timeout(300)
 def test_claude_code_plans_and_does_the_demos_directive(folder: Path, programs: dict[str, str]) -> None:
     path = f"{Path(programs['claude']).parent}{os.pathsep}{os.environ['PATH']}"
-    ran = Running("demo", DEMO, environment(TMPDIR=folder, COLUMNS="200", PATH=path), folder).ran()
+    running = Running("demo", DEMO, environment(TMPDIR=folder, COLUMNS="200", PATH=path), folder)
+    try:
+        running.wait(280)
+    finally:
+        running.kill()
+    ran = running.ran()
     assert (ran.code, ran.err) == (0, ""), ran
     for step in plan():
         assert re.search(rf"{step['name']} +│ completed │ makima/greeter-", ran.out), ran.out
