@@ -13,6 +13,8 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from cli.operator.commands import Commands, Json
+from cli.operator.printing import say, say_json
+from cli.operator.shown import DoctorShown
 from domain import names
 from domain.errors import MakimaError
 from domain.health import Check, Health, all_of, failed, good, warning
@@ -45,7 +47,10 @@ class DoctorCommand(Commands):
         own = [*await self._servers(), *await self._recorded()]
         local = await self.connections.local_daemon(repository, push=push)
         health = all_of([*own, *local_checks(local, {check.about for check in own}, repository)])
-        typer.echo(health.model_dump_json() if as_json else "\n".join(health.lines()))
+        if as_json:
+            say_json(DoctorShown(checks=health.checks))
+        else:
+            say(health.lines())
         return 0 if health.is_good else 1
 
     async def _servers(self) -> list[Check]:

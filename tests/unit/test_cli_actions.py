@@ -51,6 +51,9 @@ class Nowhere:
     def retention(self) -> AbstractAsyncContextManager[Retention]:
         raise NotReachable("Postgres is away")
 
+    async def local_daemon(self, repository: str, *, push: bool) -> None:
+        return None
+
 
 def typed(*args: str) -> Any:
     """What the command line does with `args` where no server answers: exit code and output."""
