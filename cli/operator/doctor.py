@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -19,6 +20,9 @@ from domain import names
 from domain.errors import MakimaError
 from domain.health import Check, Health, all_of, failed, good, warning
 from domain.reports import DaemonSeen
+
+POLLS_WITHIN = 90.0
+"""Seconds: a poll waits for 60 before it is made anew."""
 
 
 class DoctorCommand(Commands):
@@ -77,9 +81,10 @@ async def _worker(client: Client) -> Check:
         pollers = (await client.workflow_service.describe_task_queue(asked)).pollers
     except RPCError as error:
         return failed("worker", f"Temporal does not say: {error}", "look at Temporal's log")
-    if not pollers:
+    lately = {each.identity for each in pollers if time.time() - each.last_access_time.seconds < POLLS_WITHIN}
+    if not lately:
         return failed("worker", "none has asked for work lately", "start one: python worker.py, or starter.py up")
-    return good("worker", ", ".join(sorted({poller.identity for poller in pollers})))
+    return good("worker", ", ".join(sorted(lately)))
 
 
 def daemon_checks(daemons: Sequence[DaemonSeen]) -> list[Check]:

@@ -168,7 +168,8 @@ def test_every_example_is_a_line_that_the_command_takes() -> None:
         args = shlex.split(text.partition("Example: starter.py ")[2].replace("$(git rev-parse HEAD)", "a" * 40))
         if "--plan" in args:
             continue  # names a file
-        assert typed(*args).exit_code == 3, name
+        # Doctor tells of a server that is away as of everything else that is missing.
+        assert typed(*args).exit_code == (1 if name == "doctor" else 3), name
 
 
 @pytest.mark.rule("9.3")
