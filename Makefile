@@ -4,13 +4,18 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# The real coding agents, for their tests and demo; shared by all checkouts, since they take 0.8 GB.
+export MAKIMA_AGENTS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/makima/agents
+AGENTS_BIN := $(MAKIMA_AGENTS)/node_modules/.bin
 
-.PHONY: install demo test lint bench chaos histories clean
+.PHONY: install demo demo-agent agents test test-agents lint bench chaos histories clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo [KEEP=1]  a goal becomes one merged branch, on the real parts, in under a minute"
+	@echo "make demo-agent     the same, planned and done by the real Claude Code against a fake model server"
 	@echo "make test           all checks and tests"
+	@echo "make test-agents    the real Claude Code and Codex, installed from npm, against a fake model server"
 	@echo "make chaos          a daemon is killed at 30 random moments of its work"
 	@echo "make install        the installation alone, into $(VENV)"
 	@echo "make bench          overhead, as ratios to something measured in the same run"
@@ -33,6 +38,15 @@ $(STAMP): pyproject.toml constraints.txt
 demo: install
 	@$(BIN)/python -m demo $(if $(KEEP),--keep)
 
+# What is there already in these versions is not downloaded again.
+agents:
+	@command -v npm >/dev/null || { echo "npm is needed for the coding agents: install Node.js" >&2; exit 1; }
+	@mkdir -p "$(MAKIMA_AGENTS)" && cp tests/agents/package.json "$(MAKIMA_AGENTS)/package.json"
+	@npm install --prefix "$(MAKIMA_AGENTS)" --no-audit --no-fund --no-package-lock --loglevel=error
+
+demo-agent: install agents
+	@PATH="$(AGENTS_BIN):$$PATH" $(BIN)/python -m demo --agent $(if $(KEEP),--keep)
+
 lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -41,6 +55,9 @@ lint: install
 
 test: lint
 	$(BIN)/pytest
+
+test-agents: install agents
+	$(BIN)/pytest tests/agents
 
 chaos: install
 	MAKIMA_CHAOS_ROUNDS=30 $(BIN)/pytest tests/chaos

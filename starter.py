@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -20,6 +21,7 @@ from cli.operator.app import add_operator_commands
 from cli.operator.commands import Json
 from cli.usage import run_typed
 from domain.errors import MakimaError
+from domain.health import Health
 from ledger.migrate import migrate
 from ledger.outbox import follow
 from ledger.pool import open_pool
@@ -30,7 +32,7 @@ from runtime.chores import repeat
 from runtime.connection import connect_temporal, find_database_url, find_web_ui_url
 from runtime.exit import exit_code, leave, one_line, run
 from runtime.settings import Settings, load_settings
-from stack import embedded
+from stack import embedded, local_daemon
 
 
 class Connections:
@@ -64,6 +66,9 @@ class Connections:
     async def retention(self) -> AsyncIterator[Retention]:
         async with await open_pool(find_database_url(self.settings)) as pool:
             yield Retention(pool)
+
+    async def local_daemon(self, repository: str, *, push: bool) -> Health | None:
+        return await local_daemon.examine(self.settings, os.environ, repository, push=push)
 
 
 async def tell(connections: Connections, echo: Callable[[str], object]) -> None:

@@ -21,6 +21,8 @@ from activities.pull_requests import PullRequestActivities
 from activities.steps import StepActivities
 from daemon import keeper
 from daemon.commands import House, build_app
+from daemon.doctor import Wanted
+from daemon.examination import Examination
 from daemon.forges.registry import Forges
 from daemon.home import Home, masker_of, open_home
 from daemon.log_sender import LogBacklog
@@ -33,6 +35,7 @@ from daemon.stopping import STOP_WITHIN
 from daemon.temporal_core import TemporalCore
 from domain import names
 from domain.errors import NotReachable, SettingsError
+from domain.health import Health
 from domain.record import DaemonReport
 from runtime.connection import check_temporal, connect_temporal
 from runtime.exit import FAILED, leave, run
@@ -163,6 +166,14 @@ async def open_house() -> House:
     return home.house
 
 
+async def examine(wanted: Wanted) -> Health:
+    """For `doctor`: everything that a daemon needs to serve."""
+    settings, own = load_settings(), own_settings(Environment())
+    logging.basicConfig(level=logging.CRITICAL)  # what there is to say stands in its lines
+    connect = partial(connect_temporal, settings, identity=f"doctor:{own.name}", quiet=True)
+    return await Examination(own, settings.data_dir, os.environ, connect).examine(wanted)
+
+
 async def main() -> int:
     settings = load_settings()
     environment = Environment()
@@ -219,4 +230,4 @@ async def hand_back(runner: Runner, workers: list[Worker], running: list[asyncio
 
 
 if __name__ == "__main__":
-    build_app(main, open_house, lambda chosen: leave(run(chosen)))()
+    build_app(main, open_house, examine, lambda chosen: leave(run(chosen)))()

@@ -8,8 +8,10 @@ from typing import Annotated
 
 import typer
 
+from daemon.doctor import Wanted
 from daemon.housekeeping import Housekeeper
 from daemon.restoring import Restorer
+from domain.health import Health
 
 Main = Callable[[], Awaitable[int]]
 
@@ -22,7 +24,12 @@ class House:
     restorer: Restorer
 
 
-def build_app(serve: Main, open_house: Callable[[], Awaitable[House]], end_with: Callable[[Main], None]) -> typer.Typer:
+def build_app(
+    serve: Main,
+    open_house: Callable[[], Awaitable[House]],
+    examine: Callable[[Wanted], Awaitable[Health]],
+    end_with: Callable[[Main], None],
+) -> typer.Typer:
     """`serve` runs the daemon; `end_with` runs a main function and ends the process with its exit code."""
     app = typer.Typer(add_completion=False, help="A Makima daemon; without a command it serves tasks until SIGTERM.")
 
@@ -52,7 +59,27 @@ def build_app(serve: Main, open_house: Callable[[], Awaitable[House]], end_with:
         """
         end_with(lambda: _restore(open_house, task, repo))
 
+    @app.command()
+    def doctor(
+        repository: Annotated[str, typer.Option(metavar="URL", help="Also: may this machine push there?")] = "",
+        push: Annotated[
+            bool, typer.Option("--push", help="Push a ref of Makima's there for a moment: hooks answer nothing else.")
+        ] = False,
+        as_json: Annotated[bool, typer.Option("--json", help="JSON in place of lines.")] = False,
+    ) -> None:
+        """Look at everything that this daemon needs: a line each, with the remedy. Nothing is spent.
+
+        Example: python -m daemon doctor --repository git@example.com:team/shop.git
+        """
+        end_with(lambda: _doctor(examine(Wanted(repository, push)), as_json=as_json))
+
     return app
+
+
+async def _doctor(examining: Awaitable[Health], *, as_json: bool) -> int:
+    health = await examining
+    typer.echo(health.model_dump_json() if as_json else "\n".join(health.lines()))
+    return 0 if health.is_good else 1
 
 
 async def _gc(open_house: Callable[[], Awaitable[House]], *, at_once: bool) -> int:

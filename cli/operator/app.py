@@ -8,6 +8,7 @@ from cli.operator.accounts import AccountCommands
 from cli.operator.actions import ActionCommands
 from cli.operator.commands import Run
 from cli.operator.connections import Connections
+from cli.operator.doctor import DoctorCommand
 from cli.operator.reading import ReadingCommands
 from cli.operator.recovering import RecoverCommands
 from cli.operator.starting import StartCommands
@@ -24,3 +25,4 @@ def add_operator_commands(app: typer.Typer, connections: Connections, run: Run) 
     AccountCommands(connections, run).add_to(app)
     ActionCommands(connections, run).add_to(app)
     RecoverCommands(connections, run).add_to(app)
+    DoctorCommand(connections, run).add_to(app)

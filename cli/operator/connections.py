@@ -11,6 +11,7 @@ from uuid import UUID
 
 from temporalio.client import Client
 
+from domain.health import Health
 from domain.models import State
 from domain.record import Event
 from domain.reports import ArtifactSeen, DaemonSeen, DirectiveSummary, OpenQuestion
@@ -124,4 +125,8 @@ class Connections(Protocol):
 
     def retention(self) -> AbstractAsyncContextManager[Retention]:
         """Raises NotReachable on entering."""
+        ...
+
+    async def local_daemon(self, repository: str, *, push: bool) -> Health | None:
+        """What the daemon of this machine needs and lacks; None where there is none."""
         ...

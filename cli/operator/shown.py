@@ -11,6 +11,7 @@ from uuid import UUID
 from cli.operator.changes import FileChange
 from cli.operator.progress import TaskProgress
 from domain.generations import PlanDifference, PlannedLine
+from domain.health import Check
 from domain.models import Answer, Memory, Question, StepStatus, TaskKind, TaskStatus
 from domain.record import Event
 from domain.reports import ArtifactSeen, DaemonSeen, DirectiveSummary
@@ -110,6 +111,10 @@ class DaemonsShown(Shown):
     daemons: tuple[DaemonSeen, ...]
 
 
+class DoctorShown(Shown):
+    checks: tuple[Check, ...]
+
+
 class GraphShown(Shown):
     format: str
     text: str
@@ -186,6 +191,7 @@ SHAPES: dict[str, type[Value]] = {
     "costs": CostsShown,
     "prune": PruneShown,
     "daemons": DaemonsShown,
+    "doctor": DoctorShown,
     "graph": GraphShown,
     "plan": PlanShown,
     "why": WhyShown,

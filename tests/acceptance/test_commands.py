@@ -92,3 +92,22 @@ def test_archive_ends_what_runs_and_closes_the_directive(site: Site) -> None:
     assert closed.code == 2
     assert closed.err.count("\n") == 1
     assert greeter.starts_of_first_steps() == [1, 1]
+
+
+def test_doctor_says_what_is_missing_until_nothing_is(site: Site, tmp_path: Path) -> None:
+    alone = site.starter("doctor")
+    assert alone.code == 1
+    assert "ok       Temporal" in alone.out
+    assert "start one: python -m daemon" in alone.out  # of workers, which serve all owners, another test's may be there
+    site.worker()
+    site.daemon()
+    healthy = until(lambda: (ran := site.starter("doctor", "--json")).code == 0 and ran, "a daemon's report")
+    shown = {check["about"]: check["found"] for check in healthy.json()["checks"]}
+    assert shown.keys() == {"Temporal", "worker", "Postgres", "daemon one"}
+    assert shown["daemon one"] == "serves planner, shell; 4 of 4 slots free; sandbox: none"
+
+    config = site.folder / "one" / "daemon.toml"
+    nowhere = site.starter("doctor", "--repository", str(tmp_path / "nowhere"), MAKIMA_DAEMON_CONFIG=config)
+    assert nowhere.code == 1
+    assert "ok       agent planner" in nowhere.out
+    assert "failed   repository" in nowhere.out

@@ -1,0 +1,137 @@
+"""The real Claude Code and Codex, on real git, against the fake model server; `make test-agents` installs them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import platformdirs
+import pytest
+
+from daemon.agents import ConfiguredAgent
+from daemon.agents.claude import ClaudeAgent
+from daemon.agents.codex import CodexAgent
+from daemon.repositories import Repositories
+from domain.models import TaskKind
+from domain.settings import AgentChoice, Limits
+from domain.spawn_task import Outcome
+from stack.models.player import Received
+from tests.integration.conftest import daemon_git, git, origin, repositories  # noqa: F401 (fixtures)
+from tests.integration.deliveries import OneDaemon
+from tests.model_server import ModelServer, conversation
+
+NAMES = ("claude", "codex")
+MARK = "Paint the house"
+"""Stands in every prompt: all requests of a test are one conversation."""
+MODEL = "fake-model"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.real_agents)
+
+
+@pytest.fixture(scope="session")
+def programs() -> dict[str, str]:
+    """The agents' programs by name, in the versions that package.json pins; skips where they are not installed."""
+    folder = Path(os.environ.get("MAKIMA_AGENTS") or platformdirs.user_cache_path("makima") / "agents")
+    found = {name: str(folder / "node_modules" / ".bin" / name) for name in NAMES}
+    pinned = json.loads(Path(__file__).with_name("package.json").read_text())["dependencies"]
+    for name, version in zip(NAMES, pinned.values(), strict=True):
+        if not Path(found[name]).exists():
+            pytest.skip(f"{name} is not installed: make agents")
+        said = subprocess.run([found[name], "--version"], capture_output=True, text=True, check=True).stdout
+        if version not in said:
+            pytest.skip(f"{name} is {said.strip()}, not {version}: make agents")
+    return found
+
+
+@pytest.fixture(scope="session")
+def models() -> Iterator[ModelServer]:
+    with ModelServer() as server:
+        yield server
+
+
+@dataclass
+class Hand:
+    """One real agent on one daemon; each `does` is a delivery of the same attempt."""
+
+    name: str
+    program: str
+    models: ModelServer
+    daemon: OneDaemon
+    env: dict[str, str] = field(default_factory=dict)
+    fields: dict[str, Any] = field(default_factory=dict)
+    """Of the agent's settings, beside those that point it at the server."""
+
+    async def does(self, replies: Iterable[Mapping[str, Any]], kind: TaskKind = TaskKind.STEP, **more: Any) -> Outcome:
+        """The outcome of a task in which the model says `replies`."""
+        self.models.plays(conversation(MARK, [dict(reply) for reply in replies]))
+        return await self.goes_on(kind, **more)
+
+    async def goes_on(self, kind: TaskKind = TaskKind.STEP, **more: Any) -> Outcome:
+        """The same with the replies that are left."""
+        self.daemon.more["agents"] = {self.name: self.agent()}
+        return await self.daemon.does("", kind, **{**await self._task(kind), **more})
+
+    def agent(self) -> ConfiguredAgent:
+        given = {"kind": self.name, "program": self.program, "permissions": "allow", **self.fields}
+        if self.name == "claude":
+            return ClaudeAgent.model_validate({**given, "env": {**claude_env(self.models.url), **self.env}})
+        config = codex_config(self.models.url)
+        return CodexAgent.model_validate(
+            {**given, "config": config, "env": {"OPENAI_API_KEY": "of-no-use", **self.env}}
+        )
+
+    @property
+    def received(self) -> tuple[Received, ...]:
+        """What the server was asked in this conversation."""
+        return tuple(each for each in self.models.received if each.conversation == MARK)
+
+    async def _task(self, kind: TaskKind) -> dict[str, Any]:
+        task = {
+            "prompt": f"# A house: {MARK}\n\nPaint it.",
+            "agent": AgentChoice(name=self.name),
+            "limits": Limits(time=timedelta(minutes=2), no_output=timedelta(seconds=60)),
+        }
+        if kind is not TaskKind.STEP:
+            return task
+        base = await self.daemon.base()
+        step = {"name": "A house: paint", "step": STEP, "step_name": "paint", "target_branch": "makima/paint"}
+        return {**task, **step, "base_commit": base}
+
+
+STEP = uuid4()
+
+
+def claude_env(url: str) -> dict[str, str]:
+    return {"ANTHROPIC_BASE_URL": url, "ANTHROPIC_API_KEY": "of-no-use", "CLAUDE_CODE_MAX_RETRIES": "1"}
+
+
+def codex_config(url: str) -> dict[str, str]:
+    tries = "request_max_retries = 1, stream_max_retries = 1"
+    provider = (
+        f'{{ name = "fake", base_url = "{url}/v1", env_key = "OPENAI_API_KEY", wire_api = "responses", {tries} }}'
+    )
+    return {"model": f'"{MODEL}"', "model_provider": '"fake"', "model_providers.fake": provider}
+
+
+@pytest.fixture(params=NAMES)
+def hand(
+    request: pytest.FixtureRequest,
+    programs: dict[str, str],
+    models: ModelServer,
+    tmp_path: Path,
+    repositories: Repositories,  # noqa: F811
+    origin: Path,  # noqa: F811
+) -> Hand:
+    """Each real agent in its turn."""
+    return Hand(request.param, programs[request.param], models, OneDaemon(tmp_path / "one", repositories, origin))

@@ -1,0 +1,154 @@
+"""What real agents do with a plan, a step, a question and a denied tool (SPEC 3.1, 5.8, 6.9, 8.3)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import platformdirs
+import pytest
+
+from daemon.sandbox import Bubblewrap, Opening
+from domain.models import FailureCategory, TaskKind
+from domain.settings import Limits
+from domain.spawn_task import Outcome, OutcomeStatus
+from tests.agents.conftest import Hand
+from tests.model_server import shell, turn, write
+
+GitCommand = Callable[..., str]
+
+COMMIT = "git add --all && git commit --quiet --message 'Paint it red'"
+DONE = turn("It is painted.")
+
+
+def subjects(git: GitCommand, origin: Path, outcome: Outcome) -> list[str]:
+    """What the branch's own commits say, the latest first."""
+    assert outcome.work is not None, outcome
+    return git(origin, "log", "--format=%s", f"main..{outcome.work.branch}").splitlines()
+
+
+@pytest.mark.rule("3.1")
+async def test_a_plan_is_handed_over_in_the_agents_shell(hand: Hand) -> None:
+    steps = [
+        {"name": "Walls", "description": "four", "taskPlan": "Build walls"},
+        {"name": "Roof", "description": "one", "taskPlan": "Build a roof", "dependsOn": ["Walls"]},
+    ]
+    add = f"makima directive batch-add-steps --json '{json.dumps(steps)}'"
+    outcome = await hand.does([turn("I look", shell("ls")), turn("", shell(add)), DONE], TaskKind.PLANNING)
+    assert outcome.status is OutcomeStatus.COMPLETED
+    assert outcome.plan is not None
+    walls, roof = outcome.plan.add
+    assert (walls.name, roof.name, roof.depends_on) == ("Walls", "Roof", (walls.id,))
+    (printed,) = (each.asked.results[-1] for each in hand.received[2:3])
+    assert str(roof.id) in printed
+
+
+@pytest.mark.rule("6.9")
+async def test_a_step_that_edits_and_commits(hand: Hand, git: GitCommand, origin: Path) -> None:
+    edit = {"call": "edit", "path": "README", "old": "hello", "new": "hello, red house"}
+    reading = {"call": "read", "path": "README"}
+    outcome = await hand.does([turn("", reading), turn("", edit), turn("", shell(COMMIT)), DONE])
+    assert outcome.status is OutcomeStatus.COMPLETED
+    assert subjects(git, origin, outcome) == ["Paint it red"]
+    assert outcome.work is not None
+    assert git(origin, "show", f"{outcome.work.head}:README") == "hello, red house"
+    assert outcome.usage.tokens > 4000
+    assert (outcome.usage.cost_usd > 0) is (hand.name == "claude")
+
+
+@pytest.mark.rule("6.9")
+async def test_a_step_that_forgets_to_commit(hand: Hand, git: GitCommand, origin: Path) -> None:
+    outcome = await hand.does([turn("", write("house.txt", "red\n")), DONE])
+    assert outcome.status is OutcomeStatus.COMPLETED
+    assert subjects(git, origin, outcome) == ["paint"]
+    assert git(origin, "show", f"{outcome.work.head}:house.txt") == "red" if outcome.work else False
+
+
+@pytest.mark.rule("6.9")
+async def test_words_alone_are_no_result(hand: Hand) -> None:
+    outcome = await hand.does([DONE])
+    assert outcome.status is OutcomeStatus.FAILED
+    assert outcome.failure is not None
+    assert outcome.failure.category is FailureCategory.NO_RESULT
+
+
+@pytest.fixture
+def outside(hand: Hand) -> Iterator[Path]:
+    """A file that the agent may not make: nothing of this is below /tmp, which Codex leaves open, and where its
+    sandbox doesn't work.
+    """
+    hand.fields["permissions"] = "deny"
+    room = platformdirs.user_cache_path("makima")
+    room.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=room) as folder:
+        hand.daemon.tasks = Path(folder, "tasks")
+        forbidden = Path(folder, "outside.txt")
+        yield forbidden
+        assert not forbidden.exists()
+
+
+@pytest.mark.rule("6.9")
+async def test_a_denied_tool_is_a_failure_where_it_leaves_nothing(hand: Hand, outside: Path) -> None:
+    outcome = await hand.does([turn("", shell(f"touch {outside}")), turn("I may not.")])
+    assert outcome.status is OutcomeStatus.FAILED
+    assert outcome.failure is not None
+    # Codex tells nobody that its sandbox has refused something: to it, the command has failed.
+    expected = FailureCategory.DENIED if hand.name == "claude" else FailureCategory.NO_RESULT
+    assert outcome.failure.category is expected
+
+
+@pytest.mark.rule("6.9")
+async def test_a_denied_tool_is_a_warning_where_there_is_work(hand: Hand, outside: Path) -> None:
+    outcome = await hand.does([turn("", shell(f"touch {outside}")), turn("", write("house.txt", "red\n")), DONE])
+    assert outcome.status is OutcomeStatus.COMPLETED
+    assert bool(outcome.warnings) is (hand.name == "claude")
+
+
+@pytest.mark.rule("8.3")
+async def test_a_question_is_asked_and_answered_in_the_agents_shell(hand: Hand) -> None:
+    hand.daemon.delivery.replies["Which red?"] = "dark"
+    ask = shell("makima directive ask 'Which red?' --timeout 1h")
+    outcome = await hand.does([turn("", ask), turn("", write("house.txt", "dark red\n")), DONE])
+    assert outcome.status is OutcomeStatus.COMPLETED
+    assert "dark" in hand.received[1].asked.results[-1]
+
+
+@pytest.mark.rule("6.6")
+async def test_the_prompt_is_in_no_process_list_and_the_key_is_the_settings(hand: Hand) -> None:
+    look = shell("ps -eo args | grep -c '[P]aint it' ; echo looked; exit 0")
+    key = "ANTHROPIC_API_KEY" if hand.name == "claude" else "OPENAI_API_KEY"
+    hand.env[key] = "key-of-the-settings"
+    outcome = await hand.does([turn("", look), turn("", write("house.txt", "red\n")), DONE])
+    assert outcome.status is OutcomeStatus.COMPLETED
+    assert "0\nlooked" in hand.received[1].asked.results[-1]
+    assert {each.asked.credential for each in hand.received} == {"key-of-the-settings"}
+
+
+@pytest.mark.rule("6.2")
+async def test_everything_is_allowed_in_a_sandbox(hand: Hand, git: GitCommand, origin: Path, tmp_path: Path) -> None:
+    bubblewrap = shutil.which("bwrap")
+    assert bubblewrap, "apt-get install bubblewrap"
+    hand.fields["permissions"] = "auto"
+    opening = Opening(parts=lambda: hand.agent().parts())
+    hand.daemon.more["sandbox"] = Bubblewrap(bubblewrap, opening, os.environ)
+    outside = tmp_path / "outside.txt"
+    outcome = await hand.does([turn("", shell(f"date > house.txt; touch {outside}")), turn("", shell(COMMIT)), DONE])
+    assert outcome.status is OutcomeStatus.COMPLETED, outcome
+    assert subjects(git, origin, outcome) == ["Paint it red"]
+    assert not await asyncio.to_thread(outside.exists)
+
+
+@pytest.mark.rule("5.7")
+async def test_a_step_ends_at_its_limit_of_turns(hand: Hand) -> None:
+    limits = Limits(time=timedelta(minutes=2), turns=2)
+    outcome = await hand.does([turn("", shell(f"echo {number}")) for number in range(6)], limits=limits)
+    assert outcome.status is OutcomeStatus.FAILED
+    assert outcome.failure is not None
+    assert outcome.failure.category is FailureCategory.BUDGET
+    assert len(hand.received) <= 3

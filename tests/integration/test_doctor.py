@@ -1,0 +1,139 @@
+"""Doctor on a real machine: real programs, a real repository, a server that isn't there."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from daemon.doctor import KNOWN, Wanted
+from daemon.examination import Examination
+from daemon.settings import DaemonSettings
+from domain.errors import NotReachable
+from domain.health import Health, Verdict
+from tests.model_server import ROOT
+
+GitCommand = Callable[..., str]
+
+ON_THE_MACHINE = Wanted()
+
+CLAUDE = f"""#!/bin/sh
+case "$*" in
+  --version) echo "{KNOWN["claude"].tested} (Claude Code)";;
+  "auth status") test -f "$LOGIN";;
+  *) echo "doctor spends nothing" >&2; exit 99;;
+esac
+"""
+
+
+@pytest.fixture
+def programs(tmp_path: Path) -> Path:
+    """A folder for the PATH, with a `claude` that answers as the real one and is logged in where $LOGIN exists."""
+    folder = tmp_path / "programs"
+    folder.mkdir()
+    (folder / "claude").write_text(CLAUDE)
+    (folder / "claude").chmod(0o755)
+    return folder
+
+
+async def there() -> None:
+    pass
+
+
+async def away() -> None:
+    raise NotReachable("no stack is running: start one with `python starter.py up`")
+
+
+async def examined(tmp_path: Path, programs: Path, wanted: Wanted = ON_THE_MACHINE, **variables: str) -> Health:
+    env = {"PATH": f"{programs}:{os.environ['PATH']}", "LOGIN": str(tmp_path / "login"), **variables}
+    claude = {"kind": "command", "argv": ["claude", "-p"], "env": env}
+    agents = {"claude": claude, "missing": {"kind": "command", "argv": ["no-such-agent"]}}
+    own = DaemonSettings.model_validate(
+        {"name": "here", "serves": ["claude", "missing"], "agents": agents, "allow_local_repositories": True}
+    )
+    environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    return await Examination(own, tmp_path / "data", environ, there).examine(wanted)
+
+
+def verdicts(health: Health) -> dict[str, Verdict]:
+    return {check.about: check.verdict for check in health.checks}
+
+
+async def test_each_thing_is_looked_at(tmp_path: Path, programs: Path) -> None:
+    health = await examined(tmp_path, programs)
+    assert verdicts(health) | {"sandbox": Verdict.OK} == {
+        "git": Verdict.OK,
+        "git identity": Verdict.OK,
+        "agent claude": Verdict.OK,
+        "agent claude: login": Verdict.FAILED,
+        "agent missing": Verdict.FAILED,
+        "sandbox": Verdict.OK,
+        "disk": Verdict.OK,
+        "Temporal": Verdict.OK,
+    }
+    assert not health.is_good
+
+
+async def test_a_login_and_a_key_both_do(tmp_path: Path, programs: Path) -> None:
+    given = await examined(tmp_path, programs, ANTHROPIC_API_KEY="k")
+    (tmp_path / "login").touch()
+    logged_in = await examined(tmp_path, programs)
+    assert verdicts(given)["agent claude: login"] is verdicts(logged_in)["agent claude: login"] is Verdict.OK
+
+
+async def test_a_server_that_is_away_is_one_line(tmp_path: Path) -> None:
+    own = DaemonSettings(name="here")
+    environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    health = await Examination(own, tmp_path / "data", environ, away).examine(Wanted())
+    assert [check.about for check in health.checks if check.verdict is Verdict.FAILED] == ["Temporal"]
+
+
+async def test_a_repository_is_asked_without_a_trace(
+    tmp_path: Path, programs: Path, origin: Path, git: GitCommand
+) -> None:
+    before = git(origin, "for-each-ref")
+    health = await examined(tmp_path, programs, Wanted(str(origin)))
+    assert verdicts(health)["repository"] is Verdict.OK
+    assert "refs" not in verdicts(health)
+    pushed = await examined(tmp_path, programs, Wanted(str(origin), push=True))
+    assert pushed.checks[-1].found == "refs/makima/* are taken"
+    assert git(origin, "for-each-ref") == before
+
+
+async def test_a_remote_that_takes_no_refs_is_found_out(
+    tmp_path: Path, programs: Path, origin: Path, git: GitCommand
+) -> None:
+    (origin / "hooks").mkdir(exist_ok=True)
+    hook = origin / "hooks" / "update"
+    hook.write_text('#!/bin/sh\ncase "$1" in refs/makima/*) exit 1;; esac\n')
+    hook.chmod(0o755)
+    health = await examined(tmp_path, programs, Wanted(str(origin), push=True))
+    assert "makima-state/* are taken" in health.checks[-1].found
+    assert "makima-state" not in git(origin, "for-each-ref")
+
+
+async def test_a_repository_that_is_not_there_is_told_with_its_remedy(tmp_path: Path, programs: Path) -> None:
+    health = await examined(tmp_path, programs, Wanted(str(tmp_path / "nowhere")))
+    assert health.checks[-1].verdict is Verdict.FAILED
+    assert "nowhere" in health.checks[-1].found
+
+
+def test_the_command_prints_lines_or_json_and_exits_with_1(tmp_path: Path) -> None:
+    settings = tmp_path / "daemon.toml"
+    settings.write_text('name = "here"\nserves = ["missing"]\n[agents.missing]\nkind = "command"\nargv = ["no-such"]\n')
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("MAKIMA_", "TEMPORAL_"))}
+    env = {**kept, "MAKIMA_DAEMON_CONFIG": str(settings), "MAKIMA_DATA_DIR": str(tmp_path / "data")}
+    argv = [sys.executable, "-m", "daemon", "doctor"]
+    lines = subprocess.run(argv, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60, check=False)
+    assert lines.returncode == 1
+    assert lines.stderr == ""
+    assert "failed   agent missing" in lines.stdout
+    shown = subprocess.run(
+        [*argv, "--json"], cwd=ROOT, env=env, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert "agent missing" in {check["about"] for check in json.loads(shown.stdout)["checks"]}
