@@ -30,7 +30,7 @@ from ledger.retention import Retention
 from ledger.roles import let_read, let_write
 from runtime.chores import repeat
 from runtime.connection import connect_temporal, find_database_url, find_web_ui_url
-from runtime.exit import exit_code, leave, one_line, run
+from runtime.exit import READER_GONE, exit_code, leave, one_line, run
 from runtime.settings import Settings, load_settings
 from stack import embedded, local_daemon
 
@@ -99,7 +99,14 @@ async def bring_up_to_date(
 
 def finish(command: Coroutine[Any, Any, int]) -> NoReturn:
     """Run a command to its end and leave with its exit code."""
-    leave(run(lambda: command))
+    leave(run(lambda: _while_read(command)))
+
+
+async def _while_read(command: Coroutine[Any, Any, int]) -> int:
+    try:
+        return await command
+    except BrokenPipeError:  # `| head` has read enough: nothing is wrong, and nobody is left to be told
+        return READER_GONE
 
 
 def build_app() -> typer.Typer:

@@ -16,6 +16,7 @@ FAILED = 1
 REFUSED = 2
 NOT_REACHABLE = 3
 INTERRUPTED = 130  # as a shell reports SIGINT
+READER_GONE = 141  # as it reports SIGPIPE
 
 
 def leave(code: int) -> NoReturn:

@@ -52,7 +52,7 @@ class ReadingCommands(Commands):
             app.command(command.__name__)(command)
 
     def list_all(self, as_json: Json = False) -> None:
-        """List the owner's directives, the newest first, and which of them are lost.
+        """List the owner's directives, the latest changed first, and which of them are lost.
 
         Example: starter.py list
         """
