@@ -103,7 +103,3 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
 def test_the_guides_do_what_they_say(reader: Reader) -> None:
     for guide in FOLLOWED:
         reader.follow(guide)
-
-        b = time.time()
-        reader.follow(guide)
-        print(guide, time.time() - b)
