@@ -152,9 +152,13 @@ def environment(**variables: str | Path) -> dict[str, str]:
     return {**kept, "TEMPORAL_CONFIG_FILE": os.devnull, "PYTHONUNBUFFERED": "1", **given}
 
 
-def daemon_settings(folder: Path, name: str, labels: Sequence[str] = (), further: str = "") -> Path:
-    """The TOML file of a daemon that serves shell and the planner, which is told `folder`; `further`: lines of it."""
-    planner = [sys.executable, str(Path(__file__).with_name("planner.py")), str(folder)]
+def daemon_settings(
+    folder: Path, name: str, labels: Sequence[str] = (), further: str = "", planner: str = "planner.py"
+) -> Path:
+    """The TOML file of a daemon that serves shell and the planner, a script beside this one that is told `folder`;
+    `further`: lines of it.
+    """
+    argv = [sys.executable, str(Path(__file__).with_name(planner)), str(folder)]
     file = folder / name / "daemon.toml"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(
@@ -162,7 +166,7 @@ def daemon_settings(folder: Path, name: str, labels: Sequence[str] = (), further
         f"labels = {json.dumps(labels)}\n"
         # These agents reach outside of their worktrees: they tell the test that they have started, and wait for it.
         f'sandbox = "none"\n{further}\n'
-        f'[agents.planner]\nkind = "command"\nargv = {json.dumps(planner)}\n'
+        f'[agents.planner]\nkind = "command"\nargv = {json.dumps(argv)}\n'
     )
     return file
 
@@ -195,10 +199,15 @@ class Site:
         return self._start("worker", WORKER, self._at(self.folder / "worker", **own))
 
     def daemon(
-        self, name: str = "one", labels: Sequence[str] = (), further: str = "", **variables: str | Path
+        self,
+        name: str = "one",
+        labels: Sequence[str] = (),
+        further: str = "",
+        planner: str = "planner.py",
+        **variables: str | Path,
     ) -> Running:
         """`python -m daemon` on a machine of its own: it shares no folder with another daemon, and no database."""
-        settings = daemon_settings(self.folder, name, labels, further)
+        settings = daemon_settings(self.folder, name, labels, further, planner)
         own = {"MAKIMA_DAEMON_CONFIG": settings, "MAKIMA_TEST_HEARTBEAT_THROTTLE": "1", **variables}
         return self._start(name, DAEMON, self._at(settings.parent, **own))
 

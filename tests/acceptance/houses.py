@@ -1,0 +1,188 @@
+"""Directives whose repository is at the fake forge, as an operator and the people at the forge meet them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+
+from domain.view import DirectiveView, QuestionView, StepView
+from tests.acceptance.coder import FIRST_ROOMS, ROOMS, seeds
+from tests.acceptance.stack import Ran, Servers, Site
+from tests.forge import ForgeRepository, ForgeUnderTest, Person
+from workflows.directive import DirectiveWorkflow
+
+_T = TypeVar("_T")
+
+
+async def eventually(answer: Callable[[], Awaitable[_T | None]], what: str, seconds: float = 60) -> _T:
+    """The first answer that is true; AssertionError with `what` when none comes in time."""
+    deadline = time.monotonic() + seconds
+    while not (found := await answer()):
+        assert time.monotonic() < deadline, f"waited {seconds:g} s for {what}"
+        await asyncio.sleep(0.1)
+    return found
+
+
+def forge_of(servers: Servers) -> ForgeUnderTest:
+    """The forge that `up` has started."""
+    forge = ForgeUnderTest(servers.data / "forge", None)
+    forge.url = servers.addresses.forge_url
+    return forge
+
+
+def forge_settings(*forges: ForgeUnderTest) -> str:
+    """Lines of a daemon's TOML file."""
+    return "".join(
+        f'[forges."{forge.url.removeprefix("http://")}"]\ntoken_file = "{forge.folder / "token"}"\n' for forge in forges
+    )
+
+
+@dataclass(frozen=True)
+class Street:
+    """Where one owner's houses are built: processes of ours, and a forge."""
+
+    site: Site
+    forge: ForgeUnderTest
+    client: Client
+    """It asks what `starter.py status` asks, for a hundredth of a process."""
+
+    @classmethod
+    async def at(cls, site: Site, forge: ForgeUnderTest) -> Street:
+        address = site.servers.addresses.temporal_address
+        return cls(site, forge, await Client.connect(address, data_converter=pydantic_data_converter))
+
+    async def house(self, name: str, *options: str) -> House:
+        """`starter.py start` on a repository of its own, which holds a README and the first of the rooms."""
+        repository = await self.forge.make_repository("acme", name)
+        house = House(self, repository)
+        await house.ann.commit("main", {"README.md": "# A house\n", ROOMS: FIRST_ROOMS})
+        about = ("--title", house.title, "--goal", "A house", "--repo", repository.clone_url, "--timings", "fast")
+        agents = ("--agent", "planner", "--planner", "planner", "--max-attempts", "1")
+        started = (await self.starter("start", *about, *agents, *options, "--json")).json()
+        house.id, house.workflow = started["id"], started["workflow_id"]
+        return house
+
+    async def starter(self, *args: str) -> Ran:
+        """A command of starter.py, run to its end."""
+        return await asyncio.to_thread(self.site.starter, *args)
+
+
+class House:
+    """One directive, and its repository at the forge."""
+
+    def __init__(self, street: Street, repository: ForgeRepository) -> None:
+        self.forge = street.forge
+        self.name = repository.full_name
+        """`acme/NAME`, of the repository."""
+        self.title = f"House {self.name.partition('/')[2]}"
+        self.id = ""
+        self.workflow = ""
+        self._street = street
+
+    @cached_property
+    def ann(self) -> Person:
+        """Who pushes as people do."""
+        return Person(self._street.site.folder / f"ann-{self.title}", self.forge.url_with(self.name))
+
+    @property
+    def seeds(self) -> Path:
+        """A file without which the garden fails."""
+        return seeds(self._street.site.folder, self.title)
+
+    async def says(self, command: str, *args: str) -> str:
+        """The output of a command of starter.py about this directive."""
+        ran = await self._street.starter(command, self.id, *args)
+        assert ran.code == 0, ran
+        return ran.out
+
+    async def shown(self) -> DirectiveView:
+        handle = self._street.client.get_workflow_handle_for(DirectiveWorkflow.run, self.workflow)
+        return await handle.query(DirectiveWorkflow.status)
+
+    async def until(self, holds: Callable[[DirectiveView], object], what: str, seconds: float = 60) -> DirectiveView:
+        """The first view of the directive for which it `holds`."""
+
+        async def answer() -> DirectiveView | None:
+            shown = await self.shown()
+            return shown if holds(shown) else None
+
+        return await eventually(answer, what, seconds)
+
+    async def question(self, about: str) -> QuestionView:
+        """The one open question, which is about this."""
+        (asked,) = (await self.until(lambda shown: shown.questions, f"a question about {about}")).questions
+        assert about in asked.text, asked
+        return asked
+
+    async def pull(self, number: int) -> dict[str, Any]:
+        """GitHub's shape of it; waited for until it is there."""
+        return await eventually(lambda: self._pull(number), f"pull request {number}")
+
+    async def until_pull(self, number: int, holds: Callable[[dict[str, Any]], object], what: str) -> dict[str, Any]:
+        async def answer() -> dict[str, Any] | None:
+            pull = await self.pull(number)
+            return pull if holds(pull) else None
+
+        return await eventually(answer, f"pull request {number}: {what}")
+
+    async def get(self, path: str) -> Any:
+        """What the forge's API says of the repository."""
+        async with self.forge.rest() as client:
+            answer = await client.get(f"/repos/{self.name}{path}")
+        assert answer.is_success, answer.text
+        return answer.json()
+
+    async def files(self, number: int) -> set[str]:
+        """The files of a pull request, as the forge shows them to people."""
+        return {each["filename"] for each in await self.get(f"/pulls/{number}/files")}
+
+    async def rooms(self, number: int) -> list[str]:
+        """How a pull request changes the rooms: lines with their `-` or `+`."""
+        await self.ann.git("fetch", "--quiet", "origin", f"+refs/pull/{number}/head:pull", "+main:main")
+        diff = await self.ann.git("diff", "--unified=0", "main...pull", "--", ROOMS)
+        return [line for line in diff.splitlines() if line[:1] in "+-" and line[:3] not in ("+++", "---")]
+
+    async def merge(self, number: int, method: str) -> None:
+        """As somebody who presses the button."""
+        await self._press("PUT", f"/pulls/{number}/merge", {"merge_method": method})
+
+    async def close(self, number: int) -> None:
+        await self._press("PATCH", f"/pulls/{number}", {"state": "closed"})
+
+    async def refs(self) -> set[str]:
+        """All refs at the forge, but those of pull requests."""
+        listed = await self.ann.git("ls-remote", "--quiet", "origin")
+        refs = {line.split()[1] for line in listed.splitlines()}
+        return {ref for ref in refs if not ref.startswith("refs/pull/")} - {"HEAD"}
+
+    async def _pull(self, number: int) -> dict[str, Any] | None:
+        async with self.forge.rest() as client:
+            answer = await client.get(f"/repos/{self.name}/pulls/{number}")
+        return answer.json() if answer.is_success else None
+
+    async def _press(self, method: str, path: str, body: dict[str, str]) -> None:
+        async with self.forge.rest() as client:
+            answer = await client.request(method, f"/repos/{self.name}{path}", json=body)
+        assert answer.is_success, answer.text
+
+
+def step_of(shown: DirectiveView, name: str) -> StepView:
+    """The one step whose name begins so."""
+    (found,) = [step for step in shown.steps if step.name.startswith(name)]
+    return found
+
+
+def statuses(shown: DirectiveView) -> dict[str, str]:
+    return {step.name: step.status.value for step in shown.steps}
+
+
+def is_idle(shown: DirectiveView) -> bool:
+    return shown.status == "idle"
