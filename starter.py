@@ -7,7 +7,7 @@ import logging
 import os
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from functools import cached_property, partial
 from pathlib import Path
@@ -79,7 +79,9 @@ async def tell(connections: Connections, echo: Callable[[str], object]) -> None:
             async for notice in follow(pool, connections.owner):
                 echo(f"{datetime.now():%H:%M}  {notice.kind}: {notice.text}")
 
-    await repeat(until_trouble, timedelta(seconds=5))
+    # Nobody may read any more, as with a demo that is kept: the stack goes on without telling.
+    with suppress(BrokenPipeError):
+        await repeat(until_trouble, timedelta(seconds=5))
 
 
 async def bring_up_to_date(
