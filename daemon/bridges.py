@@ -33,6 +33,23 @@ async def bridge(cache: RepositoryCache, base: str, heads: Sequence[str]) -> str
     return (await cache.local("hash-object", "-t", "commit", "-w", "--stdin", stdin=written)).text
 
 
+async def under(cache: RepositoryCache, base: str, heads: Sequence[str], work: Sequence[str]) -> tuple[str, ...]:
+    """Those of `heads` that `work` has commits of which `base` lacks: only to them has it to be joined. A bridge to
+    another would do nothing but list its commits in the pull request once more.
+
+    `base` and `work` must be in the cache. Raises GitError, GitUnreachable.
+    """
+    built = await _beyond(cache, base, work)
+    here = [head for head in dict.fromkeys(heads) if built and await _is_here(cache, head)]
+    return tuple([head for head in here if not built.isdisjoint(await _beyond(cache, base, [head]))])
+
+
+async def _beyond(cache: RepositoryCache, base: str, heads: Sequence[str]) -> set[str]:
+    """What `heads` hold and `base` doesn't."""
+    lines = "".join(f"{commit}\n" for commit in (*map(commit_id, heads), f"^{commit_id(base)}")).encode()
+    return set((await cache.local("rev-list", "--stdin", stdin=lines)).text.splitlines())
+
+
 async def _missing(cache: RepositoryCache, base: str, heads: Sequence[str]) -> list[str]:
     """Those of `heads` that neither `base` nor another of them holds, in their order."""
     independent = await cache.independent([base, *heads]) if heads else frozenset()

@@ -8,7 +8,7 @@ from typing import Any
 
 from daemon.agents.base import AgentResult
 from daemon.beginning import Beginning
-from daemon.bridges import bridge
+from daemon.bridges import bridge, under
 from daemon.checkpoints import Checkpoint
 from daemon.continuing import Ask
 from daemon.project import Commands
@@ -69,7 +69,8 @@ class Completion(AgentWork):
         base = at or held or settled
         incoming = self._incoming(target, settled)
         await cache.ensure([base, *(one.commit for one in incoming)])
-        joined = (*command.bridges, *target.merged, *((held,) if held else ()))
+        merged = (*command.bridges, *target.merged, *((held,) if held else ()))
+        joined = await under(cache, base, merged, [one.commit for one in incoming])
         independent = await cache.independent([one.commit for one in incoming])
         return Start(
             base=await bridge(cache, base, joined),
@@ -78,6 +79,7 @@ class Completion(AgentWork):
             incoming=tuple(one for one in incoming if one.commit in independent),
             branch=target.branch,
             joined=joined,
+            merged=merged,
         )
 
     def _incoming(self, target: Target, settled: str) -> list[Incoming]:
@@ -88,14 +90,16 @@ class Completion(AgentWork):
         return [*closed, *carried, *steps, Incoming(settled, f"branch {self._command.base_branch}")]
 
     async def _fits(self, start: Start, checkpoint: Checkpoint) -> bool:
-        """It holds what people left on the branch; on a new one, it was joined with what was merged. And what was in
-        conflict is still to be merged.
+        """It holds what people left on the branch; on a new one, it was joined with what was merged, and holds nothing
+        else of it, as one from the branch before would. And what was in conflict is still to be merged.
         """
         cache, head = self._cache, checkpoint.head
         base = start.base
         if not start.replaces:
-            shared = await cache.local("merge-base", start.settled, head, also=(1,))
-            base = await bridge(cache, shared.text or start.settled, start.joined)
+            shared = (await cache.local("merge-base", start.settled, head, also=(1,))).text or start.settled
+            if not {*start.joined}.issuperset(await under(cache, shared, start.merged, [head])):
+                return False
+            base = await bridge(cache, shared, start.joined)
         wanted = [await cache.holds(one.commit, checkpoint.merging) for one in start.incoming if checkpoint.merging]
         return await cache.holds(head, base) and (any(wanted) or not checkpoint.merging)
 

@@ -12,7 +12,7 @@ from daemon.agents import ConfiguredAgent
 from daemon.agents.base import AgentResult
 from daemon.agents.events import Ending
 from daemon.beginning import Beginning, begin
-from daemon.bridges import bridge
+from daemon.bridges import bridge, under
 from daemon.checkpoints import Checkpoint
 from daemon.continuing import Ask
 from daemon.copied_files import CopiedFile
@@ -49,6 +49,8 @@ class Start:
     """Where the work is pushed to."""
     joined: tuple[str, ...] = ()
     """What `base` is a bridge to."""
+    merged: tuple[str, ...] = ()
+    """All heads that it would be a bridge to if there were work on top of them."""
 
 
 class AgentWork:
@@ -182,9 +184,9 @@ class AgentWork:
         command = self._command
         settled = await self._cache.prepare(command.base_branch)
         built_on = (*((command.continue_from,) if command.continue_from else ()), *command.merge)
-        await self._cache.ensure([one.commit for one in built_on])
-        # Without unmerged work there is nothing that the merged work's commits would have to be joined with.
-        base = await bridge(self._cache, settled, command.bridges) if built_on else settled
+        await self._cache.ensure([settled, *(one.commit for one in built_on)])
+        joined = await under(self._cache, settled, command.bridges, [one.commit for one in built_on])
+        base = await bridge(self._cache, settled, joined)
         return Start(base, replaced, settled, incoming=_incoming(built_on), branch=command.target_branch)
 
     async def _run_agent(self, begun: Beginning, ask: Ask) -> AgentResult:

@@ -2,7 +2,7 @@
 
     python coder.py FOLDER      the prompt on stdin, the `makima` command on the PATH
 
-A step's task plan is a script to it. Logs and comments say what they want as `missing: FILE`. In a conflict it keeps
+A step's task plan holds a script. Logs and comments say what they want as `missing: FILE`. In a conflict it keeps
 what both sides have added. What it was asked is kept in FOLDER/asked.
 """
 
@@ -22,7 +22,7 @@ FIRST_ROOMS = "Rooms: cellar\n"
 
 def step(name: str, *lines: str, after: tuple[str, ...] = ()) -> dict[str, object]:
     """A step that leaves a file of its own."""
-    script = "\n".join((f"echo {name} > {name.lower()}.txt", *lines))
+    script = "\n".join(("#!/bin/sh", f"echo {name} > {name.lower()}.txt", *lines, "# the end"))
     return {"name": name, "description": f"It has {name}", "taskPlan": script, "dependsOn": list(after)}
 
 
@@ -30,11 +30,9 @@ def first_plan(wanted: Path) -> list[dict[str, object]]:
     """Two steps that clash, one on top of another, and one that gives up as long as there is no file `wanted`."""
     give_up = f"test -e {wanted} || {{ rm garden.txt; makima directive fail 'There are no seeds <yet>.'; }}"
     return [
-        step("Walls", _with_rooms(", walls")),
-        # In two commits, the first of them as in the other step: so the work can be rebased without the merge's commit.
-        step(
-            "Roof", _with_rooms(", walls"), f"git commit --quiet --message 'Room for it' {ROOMS}", _with_rooms(", roof")
-        ),
+        # In two commits, the first of them as the other step's: so a forge can rebase both, without the merge's commit.
+        step("Walls", _with_rooms(", roof"), f"git commit --quiet -m 'Under a roof' {ROOMS}", _with_rooms(", walls")),
+        step("Roof", _with_rooms(", roof")),
         step("Door", after=("Walls",)),
         step("Garden", give_up),
     ]
@@ -77,23 +75,23 @@ def resolve() -> None:
         git("add", file)
 
 
-def mend(task: str) -> None:
-    for name in re.findall(r"missing: (\S+)", task):
+def mend(prompt: str) -> None:
+    for name in re.findall(r"missing: (\S+)", prompt):
         Path(name).write_text("here it is\n")
 
 
 def work(prompt: str, folder: Path) -> None:
     """What the prompt asks for."""
     headline = prompt.partition("\n")[0]
-    task = prompt.partition("## Your task\n")[2].partition("\n## How to finish")[0]
+    script = re.search(r"^#!/bin/sh\n.*?^# the end$", prompt, re.MULTILINE | re.DOTALL)
     if headline.startswith(("# Plan:", "# Re-plan:")):
         plan(folder, headline)
     elif "## Merge conflict" in prompt:
         resolve()
-    elif "missing: " in task:
-        mend(task)
+    elif script:
+        subprocess.run(["sh", "-eu", "-c", script[0]], check=True)
     else:
-        subprocess.run(["sh", "-eu", "-c", task], check=True)
+        mend(prompt)
 
 
 def main(folder: Path) -> None:

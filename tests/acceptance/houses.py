@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -96,6 +97,16 @@ class House:
     def seeds(self) -> Path:
         """A file without which the garden fails."""
         return seeds(self._street.site.folder, self.title)
+
+    @asynccontextmanager
+    async def told_where_it_fails(self) -> AsyncIterator[None]:
+        """A failure within is told with what `starter.py` shows of the directive."""
+        try:
+            yield
+        except Exception as error:
+            error.add_note(await self.says("status"))
+            error.add_note(await self.says("history"))
+            raise
 
     async def says(self, command: str, *args: str) -> str:
         """The output of a command of starter.py about this directive."""

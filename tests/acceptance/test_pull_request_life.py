@@ -49,12 +49,13 @@ async def test_a_directive_lives_from_its_plan_to_its_second_pull_request(lives:
 
 async def life(street: Street, method: str) -> None:
     house = await street.house(method, "--verify", VERIFY)
-    await opened_as_a_draft(house)
-    await ready_with_all_its_steps(house)
-    await a_failed_check_is_fixed(house)
-    await a_reviewer_is_answered(house)
-    await merged(house, method)
-    await a_new_goal_gets_a_pull_request_of_its_own(house)
+    async with house.told_where_it_fails():
+        await opened_as_a_draft(house)
+        await ready_with_all_its_steps(house)
+        await a_failed_check_is_fixed(house)
+        await a_reviewer_is_answered(house)
+        await merged(house, method)
+        await a_new_goal_gets_a_pull_request_of_its_own(house)
 
 
 async def opened_as_a_draft(house: House) -> None:
@@ -62,7 +63,7 @@ async def opened_as_a_draft(house: House) -> None:
     pull = await house.pull(1)
     assert (pull["draft"], pull["title"], pull["base"]["ref"]) == (True, house.title, "main")
     assert await house.files(1) == FIRST_FILES
-    assert await house.rooms(1) == ["-Rooms: cellar", "+Rooms: cellar, walls, roof"]
+    assert await house.rooms(1) == ["-Rooms: cellar", "+Rooms: cellar, roof, walls"]
     assert "## Not in here" in pull["body"] and "There are no seeds &lt;yet" not in pull["body"]
     for said in ("> A house", "| Walls |", "| Door |", "**Garden**", r"no seeds \<yet\>", r"test \-s rooms\.txt"):
         assert said in pull["body"], pull["body"]
@@ -125,7 +126,7 @@ async def a_new_goal_gets_a_pull_request_of_its_own(house: House) -> None:
     second = await house.pull(2)
     assert second["head"]["ref"] == f"{first['head']['ref']}-v2"
     assert await house.files(2) == {"chimney.txt", ROOMS}
-    assert await house.rooms(2) == ["-Rooms: cellar, walls, roof", "+Rooms: cellar, walls, roof, chimney"]
+    assert await house.rooms(2) == ["-Rooms: cellar, roof, walls", "+Rooms: cellar, roof, walls, chimney"]
     assert "| Chimney |" in second["body"] and "Walls" not in second["body"]
     subjects = [each["commit"]["message"].partition("\n")[0] for each in await house.get("/pulls/2/commits")]
     assert subjects == ["Chimney"]

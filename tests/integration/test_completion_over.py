@@ -58,6 +58,18 @@ async def test_after_a_merge_the_next_pull_request_holds_only_what_is_new(
 
 @METHODS
 @pytest.mark.rule("7.2")
+async def test_work_that_began_after_the_merge_is_listed_alone(
+    completions: Completions, commit: Committer, git: GitCommand, origin: Path, how: str
+) -> None:
+    await completions.does(NO_AGENT, [head("Walls", commit({"walls": "w\n"}))])
+    completions.bridges = (completions.forge.merge(1, how).head,)
+    roof = commit({"roof": "r\n"}, git(origin, "rev-parse", "main"))
+    await completions.does(NO_AGENT, [head("Roof", roof)])
+    assert git(origin, "rev-list", "--no-merges", f"main..{NEXT}").split() == [roof]
+
+
+@METHODS
+@pytest.mark.rule("7.2")
 async def test_a_step_on_merged_and_unmerged_work_starts_from_both_without_a_conflict(
     completions: Completions, commit: Committer, git: GitCommand, origin: Path, how: str
 ) -> None:
