@@ -46,7 +46,7 @@ def words(call: str) -> list[str]:
 
 
 def refusal(command: list[str]) -> str:
-    """Why the command line doesn't take it; "" if it does. Where "…" leaves something out, only options are asked for."""
+    """Why the command line doesn't take it; empty: it does. Where "…" leaves something out, only options count."""
     name, *arguments = command
     known = CLI.commands.get(name)
     if known is None:
