@@ -25,9 +25,12 @@ def test_the_documented_settings_are_a_daemons() -> None:
     assert shown == set(DaemonSettings.model_fields), "every setting is shown"
 
 
-def test_the_readmes_settings_are_a_daemons() -> None:
-    block = re.findall(r"```toml\n(.*?)```", (DOCS / "README.md").read_text(), re.DOTALL)[0]
-    assert DaemonSettings.model_validate(tomllib.loads(block)).served()
+def test_the_guides_settings_are_a_daemons() -> None:
+    texts = [page.read_text() for page in sorted((DOCS / "docs" / "guides").glob("*.md"))]
+    files = [file for text in texts for file in re.findall(r"daemon\.toml <<'END'\n(.*?)^END$", text, re.DOTALL | re.M)]
+    assert len(files) == 2
+    for file in files:
+        assert list(DaemonSettings.model_validate(tomllib.loads(file)).served()) == ["claude"]
 
 
 def shapes(model: Any) -> Iterator[type[BaseModel]]:
