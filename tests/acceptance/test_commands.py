@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,7 +12,7 @@ from uuid import uuid4
 import pytest
 
 from tests.acceptance.greeter import FIRST_STEPS, Greeter, Result
-from tests.acceptance.stack import Servers, Site, until
+from tests.acceptance.stack import STARTER, Servers, Site, environment, until
 
 STEP_FIELDS = {
     *("id", "name", "status", "generation", "order_index", "depends_on"),
@@ -111,3 +113,14 @@ def test_doctor_says_what_is_missing_until_nothing_is(site: Site, tmp_path: Path
     assert nowhere.code == 1
     assert "ok       agent planner" in nowhere.out
     assert "failed   repository" in nowhere.out
+
+
+def test_a_reader_who_has_enough_ends_a_command_quietly(afterwards: Site) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    env = environment(MAKIMA_DATA_DIR=afterwards.servers.data, MAKIMA_OWNER=afterwards.owner)
+    try:
+        listing = subprocess.run([*STARTER, "list"], env=env, stdout=writing, stderr=subprocess.PIPE, check=False)
+    finally:
+        os.close(writing)
+    assert (listing.returncode, listing.stderr) == (141, b"")
