@@ -12,7 +12,7 @@ AGENTS_BIN := $(MAKIMA_AGENTS)/node_modules/.bin
 .DEFAULT_GOAL := help
 
 help:
-	@echo "make demo [KEEP=1]  a goal becomes one merged branch, on the real parts, in under a minute"
+	@echo "make demo [KEEP=1]  a goal becomes a pull request, on the real parts, in under a minute"
 	@echo "make demo-agent     the same, planned and done by the real Claude Code against a fake model server"
 	@echo "make test           all checks and tests"
 	@echo "make test-agents    the real Claude Code and Codex, installed from npm, against a fake model server"

@@ -60,6 +60,9 @@ class Environment(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="MAKIMA_", env_ignore_empty=True, frozen=True, extra="ignore")
 
     daemon_config: Path | None = None
+    forge_url: str = ""
+    """The forge of the stack that has started this daemon: it is known without a line in the daemon's file."""
+    forge_token_file: Path | None = None
     test_hold_after_outcome: Path | None = None
     """Tests only: having published an outcome, make this file and wait to be killed, between push and report."""
     test_heartbeat_throttle: float = HEARTBEAT_THROTTLE.total_seconds()
@@ -157,7 +160,8 @@ async def report_for_ever(core: TemporalCore, settings: Settings, own: DaemonSet
 def own_settings(environment: Environment) -> DaemonSettings:
     if environment.daemon_config is None:
         raise SettingsError("MAKIMA_DAEMON_CONFIG is not set: it names the daemon's TOML file")
-    return load_daemon_settings(environment.daemon_config)
+    own = load_daemon_settings(environment.daemon_config)
+    return own.also_at(environment.forge_url, environment.forge_token_file)
 
 
 async def open_house() -> House:

@@ -7,6 +7,7 @@ import tomllib
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Self
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -92,6 +93,11 @@ class DaemonSettings(BaseModel):
             timedelta(hours=self.keep_failed_hours),
             timedelta(days=self.keep_repositories_days),
         )
+
+    def also_at(self, url: str, token_file: Path | None) -> DaemonSettings:
+        """With the forge at `url`, which is empty where there is none; what the file says of it comes first."""
+        forge = {urlsplit(url).netloc: ForgeSettings(token_file=token_file)} if url and token_file else {}
+        return self.model_copy(update={"forges": {**forge, **self.forges}})
 
     def served(self) -> dict[str, ConfiguredAgent]:
         """Name → agent; SettingsError for a served name that no `[agents.NAME]` describes."""

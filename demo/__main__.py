@@ -1,4 +1,4 @@
-"""`make demo`: a goal becomes one merged branch, on the real parts, driven as a user would: through starter.py."""
+"""`make demo`: a goal becomes a pull request, on the real parts, driven as a user would: through starter.py."""
 
 from __future__ import annotations
 
@@ -21,10 +21,13 @@ from rich.live import Live
 from rich.table import Table
 
 from demo.cast import Cast, NoAgent, claude_code, file_of, small_programs
-from demo.repository import GitFailed, branch_head, git, make_origin, missing_changes
+from demo.forge import ForgeFailed, publish, pull_request
+from demo.repository import GitFailed, branch_head, copy_of, git, make_origin, missing_changes
 
 TITLE = "Greeter"
 GOAL = "A package that says hello and goodbye, with a command line, tests and a changelog."
+ACCEPTANCE = "The tests pass"
+VERIFY = "python3 -m compileall -q ."
 LOOK_EVERY = 0.3
 READY_WITHIN = 60.0
 DONE_WITHIN = 240.0
@@ -79,14 +82,17 @@ class Starter:
         return answer
 
 
-async def ready(stack: asyncio.subprocess.Process) -> None:
-    """Pass on what `up` prints until it has named its data folder, its last line."""
+async def ready(stack: asyncio.subprocess.Process) -> str:
+    """Pass on what `up` prints until it has named its data folder, its last line; gives the forge's address."""
     assert stack.stdout is not None
+    forge = ""
     async with asyncio.timeout(READY_WITHIN):
         async for line in stack.stdout:
             console.print(f"  {line.decode().rstrip()}", highlight=False, markup=False)
+            if line.startswith(b"Forge"):
+                forge = line.decode().split()[-1]
             if line.startswith(b"Data folder"):
-                return
+                return forge
     raise DemoFailed("the stack ended before it was ready")
 
 
@@ -119,8 +125,16 @@ async def follow(starter: Starter, directive: str) -> dict[str, Any]:
                 await asyncio.sleep(LOOK_EVERY)
 
 
-def report(shown: dict[str, Any], origin: Path) -> None:
-    """What was planned, what became of it, and whether git agrees; DemoFailed if not."""
+async def begin(starter: Starter, folder: Path, cast: Cast, forge: str) -> dict[str, Any]:
+    """Start the demo's directive on a repository at the forge; what `start --json` prints."""
+    repository = await publish(forge, folder / "data" / "forge" / "token", make_origin(folder))
+    what = ("--title", TITLE, "--goal", GOAL, "--acceptance", ACCEPTANCE, "--verify", VERIFY)
+    who = ("--planner", cast.planner, "--agent", cast.agent)
+    return await starter.json("start", *what, "--repo", repository, "--base-branch", "main", *who, "--timings", "fast")
+
+
+async def report(shown: dict[str, Any], folder: Path) -> None:
+    """What was planned, what became of it, and whether git and the forge agree; DemoFailed if not."""
     if shown["status"] != "idle" or shown["pr"] is None:
         raise DemoFailed(f"the directive is {shown['status']}: {shown['reason']}")
     names = {step["id"]: step["name"] for step in shown["steps"]}
@@ -131,10 +145,25 @@ def report(shown: dict[str, Any], origin: Path) -> None:
     console.print("\nDone:")
     for step in shown["steps"]:
         console.print(f"  {step['head_sha'][:10]}  {step['branch']}", highlight=False, soft_wrap=True)
-    branch = shown["pr"]["branch"]
-    console.print(f"\nPushed to {origin}: {branch}\n", highlight=False, soft_wrap=True)
-    console.print(git(origin, "log", "--graph", "--oneline", "--decorate", branch), highlight=False, markup=False)
-    check(shown, origin, branch)
+    branch, repository = shown["pr"]["branch"], shown["repository"]
+    console.print(f"\nPushed to {repository}: {branch}\n", highlight=False, soft_wrap=True)
+    pushed = copy_of(repository, folder)
+    console.print(git(pushed, "log", "--graph", "--oneline", "--decorate", branch), highlight=False, markup=False)
+    check(shown, pushed, branch)
+    await check_pull_request(shown, pushed)
+
+
+async def check_pull_request(shown: dict[str, Any], pushed: Path) -> None:
+    """Ask the forge whether the pull request is as Makima says."""
+    known = shown["pr"]
+    told = await pull_request(shown["repository"], known["number"])
+    seen = (told["state"], told["draft"], told["mergeable"], told["head"]["sha"], told["html_url"])
+    if seen != ("open", False, True, known["head"], known["url"]):
+        raise DemoFailed(f"the forge says of pull request {known['number']}: {seen}")
+    size = git(pushed, "diff", "--shortstat", f"main...{known['branch']}").strip()
+    console.print(
+        f"the forge says: pull request #{known['number']} is open and can be merged: {size}.", highlight=False
+    )
 
 
 def check(shown: dict[str, Any], origin: Path, branch: str) -> None:
@@ -151,20 +180,19 @@ def check(shown: dict[str, Any], origin: Path, branch: str) -> None:
 async def demo(folder: Path, cast: Cast, *, keep: bool) -> None:
     began = time.monotonic()
     starter = Starter(folder, cast)
-    origin = make_origin(folder)
-    console.print("Starting Temporal, Postgres, a worker and a daemon")
+    console.print("Starting Temporal, Postgres, a forge, a worker and a daemon")
     async with starter.up(keep=keep) as stack:
-        await ready(stack)
-        options = ("--title", TITLE, "--goal", GOAL, "--repo", str(origin), "--base-branch", "main")
-        who = ("--planner", cast.planner, "--agent", cast.agent)
-        started = await starter.json("start", *options, *who, "--timings", "fast")
+        forge = await ready(stack)
+        started = await begin(starter, folder, cast, forge)
         shown = await follow(starter, started["id"])
-        report(shown, origin)
-        console.print(f"\nWeb UI: {started['web_ui']}", highlight=False, soft_wrap=True)
+        await report(shown, folder)
+        console.print(f"\nPull request: {shown['pr']['url']}", highlight=False, soft_wrap=True)
+        console.print(f"Web UI: {started['web_ui']}", highlight=False, soft_wrap=True)
         console.print(f"{time.monotonic() - began:.1f} seconds in all", highlight=False)
     if keep:
+        down = f"MAKIMA_DATA_DIR={folder / 'data'} {sys.executable} starter.py down"
         console.print(
-            f"The stack goes on. Stop it with: MAKIMA_DATA_DIR={folder / 'data'} {sys.executable} starter.py down",
+            f"The stack goes on, and looks after the pull request. Stop it with: {down}",
             highlight=False,
             soft_wrap=True,
         )
@@ -190,7 +218,7 @@ async def until_interrupted(folder: Path, *, agent: bool, keep: bool) -> int:
     except NoAgent as error:
         console.print(f"demo failed: {error}", style="red")
         return 1
-    except (DemoFailed, GitFailed, TimeoutError) as error:
+    except (DemoFailed, ForgeFailed, GitFailed, TimeoutError) as error:
         console.print(
             f"demo failed: {error or 'it took too long'}; logs are in {folder / 'data' / 'logs'}", style="red"
         )

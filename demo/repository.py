@@ -1,4 +1,4 @@
-"""The demo's repository: a bare origin with some history, and what is checked in it at the end."""
+"""The demo's repository: some history to begin with, and what is checked in it at the end."""
 
 from __future__ import annotations
 
@@ -44,6 +44,12 @@ def make_origin(folder: Path) -> Path:
         git(clone, "commit", "--quiet", "-m", subject)
     git(clone, "push", "--quiet", str(origin), "main")
     return origin
+
+
+def copy_of(repository: str, folder: Path) -> Path:
+    """A fresh copy of all that anybody may fetch from the repository at that address."""
+    git(folder, "clone", "--quiet", "--mirror", repository, "pushed.git")
+    return folder / "pushed.git"
 
 
 def branch_head(origin: Path, branch: str) -> str:

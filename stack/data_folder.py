@@ -47,6 +47,7 @@ class DataFolder:
         self.postgres = path / "postgres"
         self.postgres_password = path / "postgres.password"
         self.forge = path / "forge"
+        self.forge_token = self.forge / "token"
         self.daemon_settings = path / "daemon.toml"
         self.logs = path / "logs"
         self._ports = path / "ports.json"

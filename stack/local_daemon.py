@@ -12,6 +12,8 @@ from pydantic import ValidationError
 
 from domain.health import Health, all_of, failed
 from runtime.settings import Settings
+from runtime.stack_file import running_stack
+from stack import programs
 from stack.data_folder import DataFolder
 
 _ENDS_WITHIN = 300.0  # seconds; a remote that doesn't answer takes a minute for each question
@@ -19,14 +21,17 @@ _ENDS_WITHIN = 300.0  # seconds; a remote that doesn't answer takes a minute for
 
 async def examine(settings: Settings, environment: Mapping[str, str], repository: str, *, push: bool) -> Health | None:
     """What `python -m daemon doctor` finds; None where this machine has no daemon's settings."""
-    file = environment.get("MAKIMA_DAEMON_CONFIG") or str(DataFolder(settings.data_dir).daemon_settings)
+    folder = DataFolder(settings.data_dir)
+    file = environment.get("MAKIMA_DAEMON_CONFIG") or str(folder.daemon_settings)
     if not await asyncio.to_thread(Path(file).exists):
         return None
     options = (*(("--repository", repository) if repository else ()), *(("--push",) if push else ()))
     own = {"MAKIMA_DAEMON_CONFIG": file, "MAKIMA_DATA_DIR": str(settings.data_dir), "PYTHONSAFEPATH": "1"}
+    stack = running_stack(settings.data_dir)
+    forge = programs.forge_variables(folder, stack) if stack else {}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "daemon", "doctor", "--json", *options),
-        env={**environment, **own},
+        env={**environment, **forge, **own},
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

@@ -56,10 +56,19 @@ def daemon(folder: DataFolder, stack: StackFile, owner: str, environment: Mappin
         environment={
             **_shared(folder, stack, owner, others),
             "MAKIMA_DAEMON_CONFIG": str(Path(settings).absolute()),
+            **forge_variables(folder, stack),
         },
         folder=folder.path,
         grace=60.0,  # it saves a checkpoint of every task
     )
+
+
+def forge_variables(folder: DataFolder, stack: StackFile) -> dict[str, str]:
+    """Tell a daemon of the stack's forge: at each start, since its port may be another one than before."""
+    return {
+        "MAKIMA_FORGE_URL": stack.forge_url,
+        "MAKIMA_FORGE_TOKEN_FILE": str(folder.forge_token.absolute()),
+    }
 
 
 def _shared(folder: DataFolder, stack: StackFile, owner: str, environment: Mapping[str, str]) -> dict[str, str]:

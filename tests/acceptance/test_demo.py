@@ -34,10 +34,11 @@ def demo(folder: Path, name: str, *options: str) -> Running:
 def test_the_demo_shows_the_whole_way_also_beside_one_that_was_kept(folder: Path) -> None:
     kept = demo(folder, "kept", "--keep").ran()
     assert (kept.code, kept.err) == (0, ""), kept
-    page, data = re.search(r"Web UI: (\S+)", kept.out), re.search(r"MAKIMA_DATA_DIR=(\S+)", kept.out)
-    assert page and data
-    with urlopen(page[1]) as answer:
-        assert answer.status == 200
+    pages, data = re.findall(r"(Pull request|Web UI): (\S+)", kept.out), re.search(r"MAKIMA_DATA_DIR=(\S+)", kept.out)
+    assert [name for name, _ in pages] == ["Pull request", "Web UI"] and data
+    for _, page in pages:
+        with urlopen(page) as answer:
+            assert answer.status == 200
     running, folders = processes_of(folder), list(folder.glob("makima-demo-*"))
 
     second = demo(folder, "second").ran()
@@ -45,6 +46,7 @@ def test_the_demo_shows_the_whole_way_also_beside_one_that_was_kept(folder: Path
     for step in plan():
         assert re.search(rf"{step['name']} +│ completed │ makima/greeter-", second.out), second.out
     assert "holds the changes of all 5 steps" in second.out
+    assert "pull request #1 is open and can be merged: 5 files changed" in second.out
     assert list(folder.glob("makima-demo-*")) == folders
     assert processes_of(folder) == running
 

@@ -1,8 +1,9 @@
-"""The README's pictures of the Web UI, taken of a fresh run of the demo: `python -m tests.browser.screenshots`.
+"""The README's pictures, taken of a fresh run of the demo: `python -m tests.browser.screenshots`.
 
-Writes docs/images/web-ui-run.png (the timeline) and docs/images/web-ui-details.png (the tab User Metadata). Needs
-Chromium (`apt-get install chromium`, or its path in MAKIMA_CHROMIUM) and about half a minute. Take them again when what
-a run looks like has changed, and look at them before they are committed.
+Writes docs/images/web-ui-run.png (the timeline), docs/images/web-ui-details.png (the tab User Metadata) and
+docs/images/pull-request.png (the fake forge's page of it, down to its commits). Needs Chromium (`apt-get install
+chromium`, or its path in MAKIMA_CHROMIUM) and about half a minute. Take them again when what a run looks like has
+changed, and look at them before they are committed.
 """
 
 from __future__ import annotations
@@ -22,11 +23,11 @@ TALL = 2000
 MARGIN = 100
 
 
-async def take(page: Page, file: str, lowest: Locator) -> None:
+async def take(page: Page, file: str, lowest: Locator, margin: int = MARGIN) -> None:
     """A picture of the page from its top to a little below `lowest`."""
     box = await lowest.bounding_box()
     assert box is not None
-    bottom = box["y"] + box["height"] + MARGIN
+    bottom = box["y"] + box["height"] + margin
     await page.screenshot(path=IMAGES / file, clip={"x": 0, "y": 0, "width": WIDTH, "height": bottom})
 
 
@@ -47,6 +48,11 @@ async def take_details(web_ui: WebUi) -> None:
     await take(web_ui.page, "web-ui-details.png", web_ui.page.locator("#user-metadata-current-details"))
 
 
+async def take_pull_request(web_ui: WebUi) -> None:
+    await web_ui.page.goto(web_ui.run.shown["pr"]["url"])
+    await take(web_ui.page, "pull-request.png", web_ui.page.locator("#commits"), margin=20)
+
+
 async def take_all(program: str) -> None:
     IMAGES.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix="greeter-") as folder:
@@ -59,6 +65,7 @@ async def take_all(program: str) -> None:
             await web_ui.open_run()
             await take_timeline(web_ui)
             await take_details(web_ui)
+            await take_pull_request(web_ui)
 
 
 def main() -> int:

@@ -14,8 +14,8 @@ from playwright.async_api import BrowserContext, FrameLocator, Locator, Page, as
 from playwright.async_api import Error as PlaywrightError
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from demo.__main__ import GOAL, TITLE, Starter, follow, ready
-from demo.repository import make_origin
+from demo.__main__ import TITLE, Starter, begin, follow, ready
+from demo.cast import small_programs
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = (
@@ -33,8 +33,6 @@ FLAGS = (
 WIDTH = 1400
 SEEN_WITHIN = 25_000  # milliseconds until a page has what it must have
 LOOK_WITHIN = 8_000  # milliseconds until it is loaded again
-
-DIRECTIVE_OPTIONS = ("--base-branch", "main", "--planner", "planner", "--agent", "shell", "--timings", "fast")
 
 
 def find_chromium() -> str | None:
@@ -62,13 +60,10 @@ class Run:
 @asynccontextmanager
 async def finished_run(folder: Path) -> AsyncIterator[Run]:
     """The demo's directive, run to its end on a stack of its own in `folder`; the stack runs until the block ends."""
-    starter = Starter(folder)
-    origin = make_origin(folder)
+    cast = small_programs()
+    starter = Starter(folder, cast)
     async with starter.up(keep=False) as stack:
-        await ready(stack)
-        started = await starter.json(
-            "start", "--title", TITLE, "--goal", GOAL, "--repo", str(origin), *DIRECTIVE_OPTIONS
-        )
+        started = await begin(starter, folder, cast, await ready(stack))
         shown = await follow(starter, started["id"])
         assert shown["status"] == "idle", shown["reason"]
         yield Run(url=started["web_ui"], workflow_id=shown["workflow_id"], shown=shown, starter=starter)

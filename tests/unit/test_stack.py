@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from daemon.forges.settings import ForgeSettings
+from daemon.settings import load_daemon_settings
 from runtime.stack_file import ProcessMark, StackFile
 from stack import programs
 from stack.data_folder import DataFolder, Service
@@ -68,6 +70,20 @@ def test_the_daemons_settings_are_written_once_and_stay_the_operators(tmp_path: 
     assert folder.daemon_settings.read_text() == 'name = "mine"'
     elsewhere = programs.daemon(folder, STACK, "team", {"MAKIMA_DAEMON_CONFIG": "/etc/daemon.toml"})
     assert elsewhere.environment["MAKIMA_DAEMON_CONFIG"] == "/etc/daemon.toml"
+
+
+def test_the_daemon_knows_the_stacks_forge_wherever_it_is_and_its_own_file_comes_first(tmp_path: Path) -> None:
+    stack = STACK.model_copy(update={"forge_url": "http://127.0.0.1:8234"})
+    told = programs.daemon(DataFolder(tmp_path), stack, "team", {}).environment
+    token = tmp_path / "forge" / "token"
+    assert (told["MAKIMA_FORGE_URL"], told["MAKIMA_FORGE_TOKEN_FILE"]) == (stack.forge_url, str(token))
+    file = tmp_path / "daemon.toml"
+    known = load_daemon_settings(file).also_at(stack.forge_url, token).forges
+    assert known == {"127.0.0.1:8234": ForgeSettings(token_file=token)}
+    file.write_text('name = "mine"\nforges."127.0.0.1:8234".kind = "none"\n')
+    own = load_daemon_settings(file)
+    assert own.also_at(stack.forge_url, token) == own
+    assert own.also_at("", None) == own
 
 
 def test_a_chosen_port_is_kept_and_never_given_twice(tmp_path: Path) -> None:
