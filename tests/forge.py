@@ -181,6 +181,11 @@ class ForgeUnderTest:
         """The next requests fail: `kind` and fields as in `stack.forge.failures.FailureOrder`."""
         await self._control("POST", "failures", {"kind": FailureKind(kind).value, **order})
 
+    async def pending_failures(self) -> list[dict[str, Any]]:
+        """Those that were ordered and have not happened as often as they shall."""
+        pending: list[dict[str, Any]] = await self._control("GET", "failures")
+        return pending
+
     async def clear_failures(self) -> None:
         await self._control("DELETE", "failures")
 

@@ -1,0 +1,153 @@
+"""What may go wrong around a pull request, through the whole system: refusals, outages, kills, and people (SPEC 7)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+import pytest_asyncio
+
+from tests.acceptance.coder import step
+from tests.acceptance.houses import House, Street, eventually, forge_of, forge_settings, statuses
+from tests.acceptance.stack import Running, Servers, Site
+from tests.forge import ForgeUnderTest, forge_under_test
+
+OPENING = {"method": "POST", "path": "/pulls$"}
+NEVER = 99
+
+
+class Town:
+    """One owner's processes, which a test may kill, and two forges that the daemon knows."""
+
+    def __init__(self, site: Site, forge: ForgeUnderTest, mortal: ForgeUnderTest) -> None:
+        self.site = site
+        self.forge = forge
+        self.mortal = mortal
+        self.worker = site.worker()
+        self.daemon = self.start_daemon()
+        self._plan = site.folder / "plan.json"
+        self._plan.write_text(json.dumps({"steps": [step("Hut")]}))
+
+    def start_daemon(self) -> Running:
+        return self.site.daemon(further=forge_settings(self.forge, self.mortal), planner="coder.py")
+
+    async def house(self, name: str, *options: str, forge: ForgeUnderTest | None = None) -> House:
+        """A directive of one step."""
+        street = await Street.at(self.site, forge or self.forge)
+        return await street.house(name, "--plan", str(self._plan), *options)
+
+
+@pytest.fixture(scope="module")
+def site(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with Site(servers, tmp_path_factory.mktemp("trouble"), "trouble") as alone:
+        yield alone
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def town(site: Site, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Town]:
+    async with forge_under_test(tmp_path_factory.mktemp("mortal")) as mortal:
+        yield Town(site, forge_of(site.servers), mortal)
+
+
+async def until_met(forge: ForgeUnderTest) -> None:
+    """Wait until the requests have come whose failure was ordered."""
+
+    async def met() -> bool:
+        return not await forge.pending_failures()
+
+    await eventually(met, "the request that fails")
+
+
+@pytest.mark.rule("7.5")
+async def test_after_a_closed_one_the_operator_decides_and_another_is_opened(town: Town) -> None:
+    house = await town.house("closed")
+    await house.pull(1)
+    await house.until(lambda shown: shown.pr and shown.pr.watched, "its watch")
+    await house.close(1)
+    asked = await house.question("closed without being merged")
+    assert asked.choices == ("open a new one", "leave it")
+    await house.says("answer", str(asked.id), "open a new one")
+    second = await house.pull(2)
+    assert second["head"]["ref"].endswith("-v2") and second["state"] == "open"
+    assert await house.files(2) == {"hut.txt"}
+
+
+@pytest.mark.rule("7.5")
+async def test_a_poke_looks_at_once(town: Town) -> None:
+    """Its timings are the usual ones: the next look would be a minute away, or more."""
+    house = await town.house("poked", "--timings", "normal")
+    await house.pull(1)
+    await house.until(lambda shown: shown.pr and shown.pr.watched, "its watch")
+    await eventually(lambda: looked_at(house, 1), "the first look")
+    await house.merge(1, "squash")
+    await house.says("poke")
+    shown = await house.until(lambda shown: shown.pr and shown.pr.state == "merged", "the merge", seconds=30)
+    assert statuses(shown) == {"Hut": "merged"}
+    again = await asyncio.to_thread(town.site.starter, "poke", house.id)
+    assert (again.code, again.err) == (2, "makima: the pull request is merged: there is nothing to look after\n")
+
+
+@pytest.mark.rule("7.4")
+async def test_a_token_that_is_refused_is_one_question(town: Town) -> None:
+    await town.forge.fail("bad_credentials", path="acme/refused/pulls", times=NEVER)
+    house = await town.house("refused")
+    asked = await house.question("127.0.0.1")
+    assert "token" in asked.text
+    await town.forge.clear_failures()
+    await house.says("answer", str(asked.id), "try again")
+    await house.pull(1)
+    shown = await house.until(lambda shown: shown.status == "idle", "rest")
+    assert not shown.questions and statuses(shown) == {"Hut": "completed"}
+    assert await house.get("/pulls?state=all") and len(await house.get("/pulls?state=all")) == 1
+
+    await town.forge.fail("forbidden", path="acme/refused", times=NEVER, scope="repo")
+    await house.question("refuses us")
+    await town.forge.clear_failures()
+    await house.until(lambda shown: not shown.questions, "the question's own end")
+
+
+@pytest.mark.rule("7.5")
+async def test_a_forge_that_dies_while_the_pull_request_is_opened_is_waited_for(town: Town) -> None:
+    await town.mortal.fail("silent", **OPENING)
+    house = await town.house("away", forge=town.mortal)
+    await until_met(town.mortal)
+    await town.mortal.kill()
+    await town.mortal.restart()
+    await house.pull(1)
+    shown = await house.until(lambda shown: shown.status == "idle", "rest")
+    assert not shown.questions and len(await house.get("/pulls?state=all")) == 1
+
+
+@pytest.mark.rule("6.8")
+@pytest.mark.rule("7.3")
+@pytest.mark.parametrize("kind", ["silent", "acted_then_silent"])
+async def test_a_daemon_that_dies_while_the_pull_request_is_opened_leaves_one(town: Town, kind: str) -> None:
+    await town.forge.fail(kind, **OPENING)
+    house = await town.house(kind.replace("_", "-"))
+    await until_met(town.forge)
+    assert any(ref.startswith("refs/heads/makima/directive-") for ref in await house.refs()), "it is pushed"
+    town.daemon.kill()
+    town.daemon = town.start_daemon()
+    pull = await house.pull(1)
+    shown = await house.until(lambda shown: shown.status == "idle" and shown.pr and shown.pr.number == 1, "rest")
+    assert shown.pr and shown.pr.head == pull["head"]["sha"]
+    assert len(await house.get("/pulls?state=all")) == 1
+
+
+@pytest.mark.rule("7.5")
+async def test_a_worker_that_dies_while_a_pull_request_is_watched_misses_nothing(town: Town) -> None:
+    house = await town.house("watched")
+    await house.pull(1)
+    await house.until(lambda shown: shown.pr and shown.pr.watched, "its watch")
+    town.worker.kill()
+    await house.merge(1, "rebase")
+    town.worker = town.site.worker()
+    shown = await house.until(lambda shown: shown.pr and shown.pr.state == "merged", "the merge")
+    assert statuses(shown) == {"Hut": "merged"}
+
+
+async def looked_at(house: House, number: int) -> bool:
+    """The shepherd has asked for the pull request's reviews."""
+    return bool(await house.forge.requests(method="GET", path=rf"{house.name}/pulls/{number}/reviews"))
