@@ -9,7 +9,7 @@ from daemon.forges.port import ForgesByUrl
 from daemon.repositories import Repositories
 from daemon.tidying import tidy
 from domain.errors import ForgeRefused, Refused
-from domain.pull_requests import Finding, FindingKind, Sighting, Tidied, Tidying, Watch, news_of
+from domain.pull_requests import TROUBLE, Finding, FindingKind, Sighting, Tidied, Tidying, Watch, news_of
 from domain.repository_url import parse_repository_url
 
 KEPT_MARKS = 100
@@ -59,4 +59,4 @@ class PullRequestShepherd:
 def _trouble(text: str) -> Finding:
     """The same words are the same trouble."""
     identity = hashlib.sha256(text.encode()).hexdigest()[:16]
-    return Finding(id=f"trouble:{identity}", kind=FindingKind.TROUBLE, title="The forge refuses us", text=text[:4000])
+    return Finding(id=f"{TROUBLE}{identity}", kind=FindingKind.TROUBLE, title="The forge refuses us", text=text[:4000])

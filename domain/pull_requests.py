@@ -82,6 +82,10 @@ class FindingKind(StrEnum):
     """The forge refuses us: a person has to give a right or a token."""
 
 
+TROUBLE = "trouble:"
+"""How the ids of findings begin that say that the forge refuses us."""
+
+
 class Finding(Tolerant):
     """Something about a pull request that asks for work."""
 
@@ -112,12 +116,18 @@ MOST_FINDINGS = 30
 
 
 def news_of(watch: Watch, sighting: Sighting) -> Sighting | None:
-    """What of `sighting` the watcher doesn't know yet; None: nothing."""
+    """What of `sighting` the watcher doesn't know yet; None: nothing. That a forge answers again is news, too."""
     known, seen = watch.pull_request, sighting.pull_request.model_copy(update={"version": watch.pull_request.version})
     new = tuple(finding for finding in sighting.findings if finding.id not in watch.seen)[:MOST_FINDINGS]
-    if not new and (known.state, known.head, known.branch) == (seen.state, seen.head, seen.branch):
+    refused, refuses = any(each.startswith(TROUBLE) for each in watch.seen), _is_refused(sighting)
+    moved = (known.state, known.head, known.branch) != (seen.state, seen.head, seen.branch)
+    if not new and not moved and not (refused and not refuses):
         return None
     return sighting.model_copy(update={"pull_request": seen, "findings": new})
+
+
+def _is_refused(sighting: Sighting) -> bool:
+    return any(finding.kind is FindingKind.TROUBLE for finding in sighting.findings)
 
 
 class Tidying(Tolerant):

@@ -13,13 +13,11 @@ from domain.errors import Refused
 from domain.fixes import fix_steps, fixer
 from domain.merging import OPEN_ANOTHER, fold_over, open_another
 from domain.models import DirectiveStatus, PullRequest, Question, State, StepStatus, TaskKind
-from domain.pull_requests import Finding, FindingKind, Sighting, Watch
+from domain.pull_requests import TROUBLE, Finding, FindingKind, Sighting, Watch
 from domain.shepherding import Shepherding
 from domain.size import MAX_STATE, state_size
 
 MAX_SEEN = 500
-TROUBLE = "trouble:"
-"""How the ids of findings begin that say that the forge refuses us."""
 YES, NO = "yes", "no"
 TRY_AGAIN = "try again"
 BY_HAND = "I see to it"
@@ -109,11 +107,20 @@ def _heed(draft: Draft, sighting: Sighting) -> None:
     work = [each for each in sighting.findings if each.kind is not FindingKind.TROUBLE and each.id not in known]
     if not troubles:
         settle_topic(draft, Topic.TROUBLE, "the forge answers again")
+        _set(draft, seen=_without_trouble(draft.state))
     for trouble in troubles:
-        _see(draft, [trouble])
-        ask_operator(draft, Topic.TROUBLE, trouble.id, f"{trouble.title}: {trouble.text}", (TRY_AGAIN,))
+        if trouble.id not in known:
+            _ask_about(draft, trouble)
     if work:
         _deal_with(draft, work, sighting.base_head)
+
+
+def _ask_about(draft: Draft, trouble: Finding) -> None:
+    """One question, in the newest words; the same trouble on another day is another question."""
+    settle_topic(draft, Topic.TROUBLE, "the forge refuses us otherwise by now")
+    _see(draft, [trouble])
+    occasion = f"{trouble.id} {draft.now.isoformat()}"
+    ask_operator(draft, Topic.TROUBLE, occasion, f"{trouble.title}: {trouble.text}", (TRY_AGAIN,))
 
 
 def _deal_with(draft: Draft, work: list[Finding], base_head: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from datetime import datetime, timedelta
 
 from domain.errors import NoticeFailed
@@ -61,7 +61,7 @@ class Outbox:
         return [model_of(Happening, row) async for row in self._sql.unnoticed(session, **wanted)]
 
 
-async def follow(pool: Database, owner: str) -> AsyncIterator[Notice]:
+async def follow(pool: Database, owner: str) -> AsyncGenerator[Notice, None]:
     """What happens from now on, for ever, for somebody who watches; NotReachable, RecordError."""
     sql = statements()
     with translated():

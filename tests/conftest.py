@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -19,11 +19,11 @@ TESTS = Path(__file__).parent
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print the seconds by part (the folders of tests/), so that a slow one is seen where it grows."""
-    seconds: Counter[str] = Counter()
+    seconds: defaultdict[str, float] = defaultdict(float)
     for reports in terminalreporter.stats.values():
         for report in reports:
             if isinstance(report, pytest.TestReport):
                 seconds[Path(report.nodeid).parts[1]] += report.duration
     terminalreporter.section("time by part")
-    for part, spent in seconds.most_common():
+    for part, spent in sorted(seconds.items(), key=lambda part: -part[1]):
         terminalreporter.write_line(f"{part:<12} {spent:6.1f} s")

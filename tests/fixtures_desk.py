@@ -24,6 +24,7 @@ from activities.ledger import LedgerActivities
 from cli.operator.app import add_operator_commands
 from domain import names
 from domain.errors import MakimaError
+from domain.health import Health
 from domain.models import State
 from ledger.pool import Database
 from ledger.reader import Record
@@ -82,6 +83,10 @@ class Desk:
     @asynccontextmanager
     async def retention(self) -> AsyncIterator[Retention]:
         yield self._retention
+
+    async def local_daemon(self, repository: str, *, push: bool) -> Health | None:
+        """There is none: the test's daemon is a part of it."""
+        return None
 
     def _leave(self, command: Coroutine[Any, Any, int]) -> None:
         raise typer.Exit(asyncio.run_coroutine_threadsafe(_coded(command), self._loop).result())

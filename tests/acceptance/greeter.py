@@ -36,8 +36,9 @@ class Greeter:
         return str(self._site.starter("start", *self.options(), "--json").json()["id"])
 
     def options(self, *, planned: bool = True) -> Sequence[str]:
-        asked = ("--title", "Greeter", "--goal", "Says hello", "--repo", str(self.origin), "--timings", "fast")
-        asked += ("--on", "any")  # the daemons of a test are on one machine: any of them may go on
+        about = ("--title", "Greeter", "--goal", "Says hello", "--repo", str(self.origin))
+        # The daemons of a test are on one machine: any of them may go on.
+        asked = (*about, "--timings", "fast", "--on", "any")
         return (*asked, "--planner", "planner") if planned else (*asked, "--plan", str(self._plan_file()))
 
     def _plan_file(self) -> Path:

@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 
 from tests.acceptance.greeter import FIRST_STEPS, Greeter, Result
-from tests.acceptance.stack import STARTER, Servers, Site, environment, until
+from tests.acceptance.stack import STARTER, Ran, Servers, Site, environment, until
 
 STEP_FIELDS = {
     *("id", "name", "status", "generation", "order_index", "depends_on"),
@@ -103,8 +103,12 @@ def test_doctor_says_what_is_missing_until_nothing_is(site: Site, tmp_path: Path
     assert "start one: python -m daemon" in alone.out  # of workers, which serve all owners, another test's may be there
     site.worker()
     site.daemon()
-    healthy = until(lambda: (ran := site.starter("doctor", "--json")).code == 0 and ran, "a daemon's report")
-    shown = {check["about"]: check["found"] for check in healthy.json()["checks"]}
+
+    def healthy() -> Ran | None:
+        ran = site.starter("doctor", "--json")
+        return ran if ran.code == 0 else None
+
+    shown = {check["about"]: check["found"] for check in until(healthy, "a daemon's report").json()["checks"]}
     assert shown.keys() == {"Temporal", "worker", "Postgres", "daemon one"}
     assert shown["daemon one"] == "serves planner, shell; 4 of 4 slots free; sandbox: none"
 

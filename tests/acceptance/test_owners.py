@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -67,7 +68,7 @@ def test_daemons_of_one_name_serve_their_own_owner_and_a_label_finds_its_machine
         return found if names and all(found.get(name, {}).get("status") == "completed" for name in names) else None
 
     for site, names in ((mine, ("plain",)), (yours, ("plain", "train"))):
-        found = until(lambda site=site, names=names: done(site, *names), f"{names} of {site.owner}")
+        found = until(partial(done, site, *names), f"{names} of {site.owner}")
         assert all(worked_in(origin, found[name]).startswith(str(site.folder)) for name in names)
     waiting = mine.starter("status", directives[mine], "--json").json()["waiting"]
     assert waiting.startswith(f"waits on queue daemons/{mine.owner}/gpu: no daemon with label 'gpu' of owner")

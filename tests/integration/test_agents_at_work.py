@@ -76,8 +76,8 @@ class OneAgent:
         return "".join(file.read_text() for file in files)
 
 
-_FIELDS = ("task", "name", "step", "step_name", "base_commit", "target_branch", "agent", "prompt", "limits", "context")
-_FIELDS = (*_FIELDS, "attempt", "resume", "verify")
+_ABOUT = ("task", "name", "step", "step_name", "base_commit", "target_branch", "agent", "prompt", "limits", "context")
+_FIELDS = (*_ABOUT, "attempt", "resume", "verify")
 
 
 @pytest.fixture

@@ -20,7 +20,8 @@ from domain import names
 from domain.errors import NotReachable, Refused
 from domain.models import FailureCategory, TaskKind, Work
 from domain.record import LogChunk
-from domain.spawn_task import Outcome, OutcomeStatus, SpawnTask, Usage, failed
+from domain.spawn_task import Outcome, OutcomeStatus, SpawnTask, failed
+from domain.usage import Usage
 from tests.fixtures_desk import Desk
 from tests.integration.conftest import Committer, GitCommand
 from tests.workflows.scripted import planned, until

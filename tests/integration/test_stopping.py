@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 import psutil
@@ -356,7 +357,7 @@ def one(tmp_path: Path, repositories: Repositories, origin: Path) -> OneDaemon:
 async def test_a_stopping_daemon_takes_nothing_and_hands_back_what_it_has(
     one: OneDaemon, tmp_path: Path, origin: Path, git: GitCommand, base: str
 ) -> None:
-    step = {"kind": TaskKind.STEP, "base_commit": base, "target_branch": "makima/x"}
+    step: dict[str, Any] = {"kind": TaskKind.STEP, "base_commit": base, "target_branch": "makima/x"}
     began = tmp_path / "began"
     working = asyncio.create_task(one.does(f"echo 1 > file; touch {shlex.quote(str(began))}; exec sleep 60", **step))
     await until(began.exists)

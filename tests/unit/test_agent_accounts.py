@@ -180,7 +180,8 @@ def test_a_sandbox_shows_an_agent_its_state_and_login_to_be_changed(folder: Task
     ],
 )
 def test_every_ending_leads_to_an_end(ending: Ending, moves: list[Move]) -> None:
-    tried, seen = Tried(), []
+    tried = Tried()
+    seen: list[Move] = []
     while not seen or seen[-1] is not Move.ACCEPT:
         move, wait, tried = next_move(ending, tried)
         assert 0 <= wait <= 60

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -126,11 +127,12 @@ def test_a_step_added_later_may_not_close_a_circle_through_an_existing_one() -> 
 
 @pytest.mark.rule("3.1")
 def test_only_a_planner_changes_the_plan() -> None:
-    for change in (
+    changes: tuple[Callable[[], object], ...] = (
         lambda: add(Handover(), worker(), "a"),
         lambda: h.remove_step(Handover(), worker(), "a"),
         lambda: h.set_dependencies(Handover(), worker(), "a", []),
-    ):
+    )
+    for change in changes:
         with pytest.raises(Refused, match="only the planner"):
             change()
 

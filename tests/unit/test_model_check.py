@@ -30,7 +30,7 @@ from domain.models import (
 )
 from domain.operations import apply
 from domain.plan import PlannedStep, add_steps, known_steps
-from domain.pull_requests import Finding, FindingKind, Shipped, Sighting, Tidied
+from domain.pull_requests import TROUBLE, Finding, FindingKind, Shipped, Sighting, Tidied
 from domain.questions import question_id
 from domain.record import Facts, restored, snapshot
 from domain.recovery import recovered
@@ -239,7 +239,7 @@ class DirectiveMachine(RuleBasedStateMachine):
         findings=st.lists(st.sampled_from(FindingKind), max_size=4),
         pushed=st.booleans(),
     )
-    @precondition(lambda self: shepherd.wanted_watch(self.state))
+    @precondition(lambda self: shepherd.wanted_watch(self.state) is not None)
     def the_watch_ends(
         self, data: st.DataObject, state: PullRequestState | None, findings: list[FindingKind], pushed: bool
     ) -> None:
@@ -258,7 +258,7 @@ class DirectiveMachine(RuleBasedStateMachine):
         self.react()
 
     @rule(is_done=st.booleans())
-    @precondition(lambda self: merging.wanted_tidying(self.state))
+    @precondition(lambda self: merging.wanted_tidying(self.state) is not None)
     def the_remote_is_tidied(self, is_done: bool) -> None:
         tidying = merging.wanted_tidying(self.state)
         assert tidying is not None
@@ -293,7 +293,7 @@ class DirectiveMachine(RuleBasedStateMachine):
     # helpers
 
     def finding(self, kind: FindingKind, number: int) -> Finding:
-        prefix = shepherd.TROUBLE if kind is FindingKind.TROUBLE else f"{kind}:"
+        prefix = TROUBLE if kind is FindingKind.TROUBLE else f"{kind}:"
         return Finding(id=f"{prefix}{number}", kind=kind, title=f"{kind} {number}", text="```\nit fails")
 
     def check_seen(self, findings: tuple[Finding, ...]) -> None:

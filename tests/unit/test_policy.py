@@ -48,9 +48,9 @@ def check_invariants(state: State) -> None:
             assert all(state.steps[other].status.satisfies for other in step.depends_on)
     in_flight = state.live(TaskKind.STEP)
     assert len(in_flight) <= state.directive.settings.max_parallel_steps
-    for step in view(state).steps:
-        unfinished = step.status in (StepStatus.PENDING, StepStatus.READY, StepStatus.BLOCKED)
-        assert bool(step.waiting) == unfinished, "whatever does not run says why"
+    for shown in view(state).steps:
+        unfinished = shown.status in (StepStatus.PENDING, StepStatus.READY, StepStatus.BLOCKED)
+        assert bool(shown.waiting) == unfinished, "whatever does not run says why"
     assert len(details(state).encode()) < 20_000
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -30,7 +31,7 @@ from domain.models import (
 from domain.operations import Refusal, apply
 from domain.plan import PlannedStep, add_steps, known_steps
 from domain.pull_request_body import total_usage
-from domain.pull_requests import Finding, FindingKind, Shipped, Sighting
+from domain.pull_requests import Finding, FindingKind, Shipped, Sighting, news_of
 from domain.readiness import standing
 from domain.requests import (
     AddStep,
@@ -81,11 +82,11 @@ def opened(**settings: Any) -> State:
     return shipped(ended(state, task_of(state)))
 
 
-def seen(state: State, /, *findings: Finding, **fields: Any) -> State:
+def seen(state: State, /, *findings: Finding, now: datetime = NOW, **fields: Any) -> State:
     assert state.pull_request
     known = state.pull_request.model_copy(update=fields)
     sighting = Sighting(pull_request=known, findings=findings, base_head=NEWER, daemon="one")
-    return settled(shepherd.fold_sighting(state, sighting, NOW).state)
+    return settled(shepherd.fold_sighting(state, sighting, now).state)
 
 
 def check(number: int = 1, text: str = "1 failed") -> Finding:
@@ -397,8 +398,21 @@ def test_trouble_with_the_forge_is_one_question_that_answers_itself_when_it_is_o
     assert "scope repo" in asked(state).text
     again = answered(state, "try again")
     assert "trouble:1" not in (shepherd.wanted_watch(again) or pytest.fail("not watched")).seen
-    healed = seen(state, head=NEWER)
+    healed = seen(state)
     assert not [question for question in healed.questions.values() if question.is_open]
+    later = seen(healed, TROUBLE, now=NOW + timedelta(days=1))
+    assert "scope repo" in asked(later).text, "on another day it is another question"
+    other = TROUBLE.model_copy(update={"id": "trouble:2", "text": "the token has ended"})
+    assert "the token has ended" in asked(seen(state, other)).text, "one question, in the newest words"
+
+
+@pytest.mark.rule("7.5")
+def test_that_a_forge_answers_again_is_news() -> None:
+    state = seen(opened(), TROUBLE)
+    watch = shepherd.wanted_watch(state) or pytest.fail("not watched")
+    still, healed = (Sighting(pull_request=watch.pull_request, findings=found) for found in ((TROUBLE,), ()))
+    assert (news_of(watch, still), news_of(watch, healed)) == (None, healed)
+    assert news_of(shepherd.wanted_watch(seen(state)) or pytest.fail("not watched"), healed) is None
 
 
 def test_late_news_of_another_pull_request_changes_nothing() -> None:

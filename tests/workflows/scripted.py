@@ -36,7 +36,7 @@ Handle = WorkflowHandle[DirectiveWorkflow, DirectiveResult]
 def planned(*steps: tuple[str, list[str]] | tuple[str, list[str], int]) -> list[PlannedStep]:
     """(name, names it depends on[, phase]) → steps as a planner writes them."""
     return [
-        PlannedStep(name=step[0], task_plan=f"do {step[0]}", depends_on=tuple(step[1]), order_index=[*step, 0][2])  # type: ignore[arg-type]
+        PlannedStep(name=step[0], task_plan=f"do {step[0]}", depends_on=tuple(step[1]), order_index=[*step, 0][2])
         for step in steps
     ]
 
