@@ -53,8 +53,9 @@ lint: install
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# A file's tests stay together: they share servers and daemons of their own.
 test: lint
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 test-agents: install agents
 	$(BIN)/pytest tests/agents
