@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 from daemon.git import commit_id
 from daemon.repositories import RepositoryCache
-from domain.errors import GitUnreachable, RepositoryError
 
 _BY = "Makima <makima@localhost>"
 
@@ -44,6 +43,21 @@ async def under(cache: RepositoryCache, base: str, heads: Sequence[str], work: S
     return tuple([head for head in here if not built.isdisjoint(await _beyond(cache, base, [head]))])
 
 
+async def left_behind(cache: RepositoryCache, merged: str, pushed: Sequence[str]) -> tuple[str, ...]:
+    """Those of `pushed` that the forge has not merged: they were built on the head that it has `merged`, which it took
+    for the newest. What people have made another head of was merged as they left it. Raises GitError, GitUnreachable.
+    """
+    if not merged or not pushed or merged == pushed[-1]:
+        return ()
+    return tuple([each for each in pushed if each != merged and await _is_left_behind(cache, merged, each)])
+
+
+async def _is_left_behind(cache: RepositoryCache, merged: str, pushed: str) -> bool:
+    if not await cache.within_reach(pushed):
+        return True  # to ship it once more costs less than to lose it
+    return await cache.within_reach(merged) and await cache.holds(pushed, merged)
+
+
 async def _beyond(cache: RepositoryCache, base: str, heads: Sequence[str]) -> set[str]:
     """What `heads` hold and `base` doesn't."""
     lines = "".join(f"{commit}\n" for commit in (*map(commit_id, heads), f"^{commit_id(base)}")).encode()
@@ -57,11 +71,7 @@ async def _missing(cache: RepositoryCache, base: str, heads: Sequence[str]) -> l
 
 
 async def _is_here(cache: RepositoryCache, head: str) -> bool:
-    try:
-        await cache.ensure([head])
-    except GitUnreachable:
-        raise
-    except RepositoryError as lost:
-        logger.warning("a merged pull request is not joined to the base branch: %s", lost)
-        return False
-    return True
+    is_here = await cache.within_reach(head)
+    if not is_here:
+        logger.warning("a merged pull request is not joined to the base branch: %s has no %s", cache.url.display, head)
+    return is_here

@@ -156,6 +156,16 @@ class RepositoryCache:
             except GitError as error:
                 raise RepositoryError(f"{self.url.display} has no commit {commit} (any more)") from error
 
+    async def within_reach(self, commit: str) -> bool:
+        """Whether it is here, or has come here now; raises GitUnreachable."""
+        try:
+            await self.ensure([commit])
+        except GitUnreachable:
+            raise
+        except RepositoryError:
+            return False
+        return True
+
     async def independent(self, commits: Sequence[str]) -> frozenset[str]:
         """Those of `commits` that no other one of them holds: merging these merges all. They must be here."""
         if not commits:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 
+from daemon.bridges import left_behind
 from daemon.forges.port import ForgesByUrl
 from daemon.repositories import Repositories
 from daemon.tidying import tidy
 from domain.errors import ForgeRefused, Refused
+from domain.models import PullRequestState
 from domain.pull_requests import TROUBLE, Finding, FindingKind, Sighting, Tidied, Tidying, Watch, news_of
 from domain.repository_url import parse_repository_url
 
@@ -33,7 +35,16 @@ class PullRequestShepherd:
             sighting = await forge.look(watch.pull_request, self._marks_of(watch))
         except ForgeRefused as refusal:
             sighting = Sighting(pull_request=watch.pull_request, findings=(_trouble(str(refusal)),))
-        return news_of(watch, sighting)
+        news = news_of(watch, sighting)
+        return await self._compared(watch, news) if news else None
+
+    async def _compared(self, watch: Watch, news: Sighting) -> Sighting:
+        """`news`, with what the forge has merged without."""
+        seen = news.pull_request
+        if seen.state is not PullRequestState.MERGED or not watch.pushed or seen.head == watch.pushed[-1]:
+            return news
+        cache = await self._repositories.at(watch.repository)
+        return news.model_copy(update={"unmerged": await left_behind(cache, seen.head, watch.pushed)})
 
     async def tidy(self, tidying: Tidying) -> Tidied:
         """Delete what is merged; see the port."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
+from daemon.bridges import left_behind
 from daemon.forges.port import Forge, ForgesByUrl
 from daemon.patience import patiently
 from daemon.repositories import RepositoryCache
@@ -31,6 +32,9 @@ class Target:
     version: int = 1
     over: tuple[PullRequest, ...] = ()
     """The pull requests that were found merged or closed, and whose place this one takes; oldest first."""
+
+    open: PullRequest | None = None
+    """The one that there is for it."""
 
     news: frozenset[str] = frozenset()
     """The branches of those whose end is news."""
@@ -75,7 +79,7 @@ class Shipping:
             found = await self._found(wanted, branch)
             if found is None or not found.state.is_over:
                 known = {wanted.known.branch} if wanted.known and wanted.known.state.is_over else set()
-                return Target(branch, version, tuple(over), frozenset(each.branch for each in over) - known)
+                return Target(branch, version, tuple(over), found, frozenset(each.branch for each in over) - known)
             over.append(found.model_copy(update={"version": version}))
         raise RepositoryError(f"the pull requests of {', '.join(each.branch for each in over)} are all over")
 
@@ -90,28 +94,37 @@ class Shipping:
         if target.branch == work.branch:
             shipped = await self._opened(wanted, work, target)
         else:
-            shipped = await self._over(work, target)
-        return outcome.model_copy(update={"shipped": shipped})
+            shipped = await self._over(work, target.over)
+        unmerged = await self._unmerged(wanted, shipped.over)
+        return outcome.model_copy(update={"shipped": shipped.model_copy(update={"unmerged": unmerged})})
 
     async def _opened(self, wanted: PullRequestWanted, work: Work, target: Target) -> Shipped:
         branch, base = work.branch, self._command.base_branch
         head = await self._cache.on_remote(f"refs/heads/{branch}") or work.head
-        former = target.over[0] if target.over else None
         known = {"branch": branch, "base": base, "head": head, "version": target.version}
         if self._is_left:
             made = _known(wanted, branch) or PullRequest(branch=branch, base=base, head=head)
-            return Shipped(pull_request=made.model_copy(update=known), former=former)
+            return Shipped(pull_request=made.model_copy(update=known), over=target.over)
         forge = await self._forge()
-        made = await self._patiently(partial(forge.open_or_update, wanted, branch, base))
+        made = await self._patiently(partial(forge.open_or_update, wanted, branch, base, target.open))
+        if made.state.is_over:  # since a moment ago, and perhaps with a head that the forge had seen by then
+            return await self._over(work, (*target.over, made.model_copy(update={"version": target.version})))
         url = forge.compare_url(branch, base) if made.state is PullRequestState.PUSHED else ""
-        return Shipped(pull_request=made.model_copy(update=known), former=former, compare_url=url)
+        return Shipped(pull_request=made.model_copy(update=known), over=target.over, compare_url=url)
 
-    async def _over(self, work: Work, target: Target) -> Shipped:
+    async def _over(self, work: Work, over: tuple[PullRequest, ...]) -> Shipped:
         """The pull request was merged or closed with the work in it, while nobody was there to say that it was open."""
-        for position, each in enumerate(target.over):
+        for position, each in enumerate(over):
             if each.branch == work.branch and await self._holds(each.head, work.head):
-                return Shipped(pull_request=each, former=target.over[0] if position else None)
+                return Shipped(pull_request=each, over=over[:position])
         raise LeaseLost(f"the pull request of {work.branch} was merged or closed before {work.head} was pushed")
+
+    async def _unmerged(self, wanted: PullRequestWanted, over: tuple[PullRequest, ...]) -> tuple[str, ...]:
+        """What was pushed before for the known one, and that it was merged without."""
+        for each in over:
+            if each.state is PullRequestState.MERGED and wanted.known and each.version == wanted.known.version:
+                return await left_behind(self._cache, each.head, wanted.pushed)
+        return ()
 
     async def _found(self, wanted: PullRequestWanted, branch: str) -> PullRequest | None:
         known = _known(wanted, branch)

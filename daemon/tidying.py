@@ -9,7 +9,6 @@ from daemon.git import commit_id
 from daemon.pushing import lease
 from daemon.repositories import FETCH_TIMEOUT, PUSH_TIMEOUT, RepositoryCache
 from daemon.state_refs import in_all_places
-from domain.errors import GitUnreachable, RepositoryError
 from domain.models import PullRequestState
 from domain.pull_requests import Tidied, Tidying
 
@@ -69,21 +68,11 @@ async def _not_held(cache: RepositoryCache, commits: Iterable[str], tidying: Tid
     """Those of `commits` that neither the base branch nor a merged pull request's head holds."""
     holders = [await cache.branch_commit(tidying.base_branch)]
     for each in tidying.pull_requests:
-        if each.state is PullRequestState.MERGED and await _is_here(cache, each.head):
+        if each.state is PullRequestState.MERGED and await cache.within_reach(each.head):
             holders.append(each.head)
     asked = [*commits, *(f"^{holder}" for holder in holders if holder)]
     lines = "".join(f"{each}\n" for each in asked).encode()
     return set((await cache.local("rev-list", "--stdin", stdin=lines)).text.splitlines()) if asked else set()
-
-
-async def _is_here(cache: RepositoryCache, head: str) -> bool:
-    try:
-        await cache.ensure([head])
-    except GitUnreachable:
-        raise
-    except RepositoryError:  # the forge has deleted its branch, and shows the commit to nobody
-        return False
-    return True
 
 
 async def _delete(cache: RepositoryCache, refs: Mapping[str, str]) -> None:

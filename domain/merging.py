@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from domain import names
 from domain.asking import Topic, ask_operator
 from domain.change import Draft
@@ -23,11 +25,14 @@ def held_by(state: State, version: int) -> list[Step]:
     ]
 
 
-def fold_over(draft: Draft, former: PullRequest) -> None:
-    """`former`, which was the directive's, was found merged or closed."""
+def fold_over(draft: Draft, former: PullRequest, unmerged: Collection[str] = ()) -> None:
+    """`former`, which was the directive's, was found merged or closed; merged without the pushes that `unmerged` names,
+    where the forge had not seen them yet.
+    """
     draft.fact(former)
     _drop_fixes(draft)
     if former.state is PullRequestState.MERGED:
+        _leave_behind(draft, former, unmerged)
         _merged(draft, former)
     elif steps := held_by(draft.state, former.version):
         text = (
@@ -82,6 +87,15 @@ def fold_tidied(draft: Draft, tidying: Tidying, tidied: Tidied | None, why: str 
     elif tidied.deleted or tidied.kept:
         kept = f"; kept, not contained: {', '.join(tidied.kept)}" if tidied.kept else ""
         draft.event("merged branches deleted", f"{len(tidied.deleted)} refs{kept}"[:500])
+
+
+def _leave_behind(draft: Draft, former: PullRequest, unmerged: Collection[str]) -> None:
+    """The next completion ships again what was not merged."""
+    left = {step for push in draft.state.shepherding.pushed if push.head in unmerged for step in push.steps}
+    steps = [step for step in held_by(draft.state, former.version) if step.id in left]
+    for step in steps:
+        draft.step(step.id, shipped=False, shipped_in=0)
+        draft.event("not merged", f"{former.head} was merged, without it: it goes into the next one", step=step.id)
 
 
 def _merged(draft: Draft, former: PullRequest) -> None:

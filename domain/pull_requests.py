@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from domain.models import PullRequest
 from domain.tolerant import Tolerant
@@ -34,6 +34,8 @@ class PullRequestWanted(Tolerant):
     """The branches for the first, second, … pull request of the directive, starting with the known one's version:
     where that is found merged or closed, the next takes its place. At least two."""
     replies: tuple[Reply, ...] = ()
+    pushed: tuple[str, ...] = ()
+    """What completions have pushed for the known one, oldest first."""
 
     def version_of(self, branch: str) -> int:
         """Which of the directive's pull requests the one of `branch` is."""
@@ -45,10 +47,21 @@ class Shipped(Tolerant):
     """What a completion task has brought about at the forge."""
 
     pull_request: PullRequest
-    former: PullRequest | None = None
-    """The known one, where it was found merged or closed and `pull_request` has taken its place."""
+    over: tuple[PullRequest, ...] = ()
+    """Those that were found merged or closed, oldest first, and whose place `pull_request` has taken: the known one,
+    and the next ones where they were over, too."""
+    unmerged: tuple[str, ...] = ()
+    """What was pushed for the known one, and that it was merged without."""
     compare_url: str = ""
     """Where a person can open the pull request, if there is no API to do it (SPEC 7.4)."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_older_daemons(cls, data: Any) -> Any:
+        """They name the first one only, as `former`."""
+        if isinstance(data, dict) and data.get("former"):
+            return {**data, "over": (data["former"],)}
+        return data
 
 
 class Watch(Tolerant):
@@ -61,6 +74,8 @@ class Watch(Tolerant):
     pull_request: PullRequest
     seen: tuple[str, ...] = ()
     """Ids of findings that are known already."""
+    pushed: tuple[str, ...] = ()
+    """What completions have pushed for it, oldest first."""
     every: timedelta = timedelta(seconds=60)
     """Between the first polls; it grows to `at_most` while nothing happens."""
     at_most: timedelta = timedelta(minutes=15)
@@ -107,6 +122,8 @@ class Sighting(Tolerant):
     findings: tuple[Finding, ...] = ()
     base_head: str = ""
     """The base branch's commit at this moment."""
+    unmerged: tuple[str, ...] = ()
+    """What was pushed for it, and that it was merged without."""
     approved: bool = False
     daemon: str = ""
 

@@ -39,6 +39,7 @@ def wanted_watch(state: State) -> Watch | None:
         repository=directive.repository,
         pull_request=known,
         seen=(*shepherding.seen, *(shepherding.held if _waits(state) else ())),
+        pushed=shepherding.pushed_heads,
         every=timings.poll,
         at_most=timings.poll_at_most,
     )
@@ -52,7 +53,7 @@ def fold_sighting(state: State, sighting: Sighting, now: datetime) -> Change:
         return draft.change()
     _update(draft, known, sighting)
     if seen.state.is_over:
-        fold_over(draft, seen.model_copy(update={"version": known.version}))
+        fold_over(draft, seen.model_copy(update={"version": known.version}), sighting.unmerged)
     else:
         _heed(draft, sighting)
     return draft.change()

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from domain.value import Value
+
+MAX_PUSHES = 20
 
 
 class Fix(Value):
@@ -14,6 +18,14 @@ class Fix(Value):
     """The base branch's head, where the pull request is in conflict with it."""
     comments: tuple[str, ...] = ()
     """The findings that are answered once the work is pushed."""
+
+
+class Push(Value):
+    """What one completion brought into the pull request."""
+
+    head: str
+    """The commit that was pushed; it holds all that the branch held by then."""
+    steps: tuple[UUID, ...]
 
 
 class Shepherding(Value):
@@ -34,3 +46,13 @@ class Shepherding(Value):
     failing: tuple[str, ...] = ()
     """The failed checks of its head, by name."""
     approved: bool = False
+    pushed: tuple[Push, ...] = ()
+    """Its newest pushes, oldest first: a forge may merge the head before the last one (SPEC 7.2)."""
+
+    def after(self, push: Push) -> tuple[Push, ...]:
+        """The newest pushes, once `push` was made; a forge that hasn't seen an older one isn't heard of."""
+        return (*self.pushed, push)[-MAX_PUSHES:]
+
+    @property
+    def pushed_heads(self) -> tuple[str, ...]:
+        return tuple(push.head for push in self.pushed)

@@ -10,8 +10,8 @@ from domain.change import Draft
 from domain.merging import fold_over
 from domain.models import PullRequest, PullRequestState, State, Step, StepStatus, Task
 from domain.pull_request_body import body, reply_text
-from domain.pull_requests import PullRequestWanted, Reply
-from domain.shepherding import Shepherding
+from domain.pull_requests import PullRequestWanted, Reply, Shipped
+from domain.shepherding import Push, Shepherding
 from domain.spawn_task import Outcome
 
 VERSIONS_AHEAD = 5
@@ -57,23 +57,37 @@ def wanted(state: State, task: Task) -> PullRequestWanted | None:
         known=state.pull_request,
         branches=_branches(state),
         replies=_answers(steps),
+        pushed=state.shepherding.pushed_heads,
     )
 
 
 def fold_shipped(draft: Draft, task: Task, outcome: Outcome) -> None:
     """The completion has pushed, and has done what it could at the forge."""
     known, now = draft.state.pull_request, _made(draft.state, outcome)
-    if known and not known.state.is_over and outcome.shipped and (former := outcome.shipped.former):
-        draft.event(f"pull request {former.state}", former.url or former.branch)
-        fold_over(draft, former)
+    if outcome.shipped:
+        _fold_found_over(draft, known, outcome.shipped)
     for step in task.ships:
         draft.step(step, shipped=True, shipped_in=now.version)
-    draft.set(pull_request=now, shepherding=_shepherding(draft.state, known, now, task.ships))
+    shepherding = _shepherding(draft.state, known, now, task.ships)
+    if outcome.work:
+        push = Push(head=outcome.work.head, steps=task.ships)
+        shepherding = shepherding.model_copy(update={"pushed": shepherding.after(push)})
+    draft.set(pull_request=now, shepherding=shepherding)
     draft.event("branch pushed", f"{now.branch} {now.head}", task=task.id)
     if now.url and (known is None or (known.url, known.state) != (now.url, now.state)):
         draft.event(f"pull request {now.state}", now.url, task=task.id)
     if now.state.is_over:  # while it was brought up to date, with all of the work in it
         fold_over(draft, now)
+
+
+def _fold_found_over(draft: Draft, known: PullRequest | None, shipped: Shipped) -> None:
+    """Of the directive's pull requests that are over, those whose end is news: every one of them is in the record."""
+    first_news = known.version + known.state.is_over if known else 1
+    for former in shipped.over:
+        if former.version >= first_news:
+            draft.event(f"pull request {former.state}", former.url or former.branch)
+            is_known = known is not None and former.version == known.version
+            fold_over(draft, former, shipped.unmerged if is_known else ())
 
 
 def _made(state: State, outcome: Outcome) -> PullRequest:

@@ -44,10 +44,8 @@ class GitHub:
         self._me: str | None = None
 
     async def find(self, branch: str, base: str) -> PullRequest | None:
-        found = await self._pulls(branch, base, "all")
-        # One may have been opened again after a later one was closed.
-        chosen = next((pull for pull in found if pull.state == "open"), next(iter(found), None))
-        return _as_pull_request(chosen) if chosen else None
+        found = await self._newest(branch, base)
+        return _as_pull_request(found) if found else None
 
     async def read(self, known: PullRequest) -> PullRequest:
         if not known.number:
@@ -56,11 +54,18 @@ class GitHub:
         pull = await self._api.read(await self._path(f"/pulls/{known.number}"), Pull)
         return _as_pull_request(pull, known.version)
 
-    async def open_or_update(self, wanted: PullRequestWanted, branch: str, base: str) -> PullRequest:
+    async def open_or_update(
+        self, wanted: PullRequestWanted, branch: str, base: str, known: PullRequest | None = None
+    ) -> PullRequest:
         wanted = wanted.model_copy(update={"title": _title(wanted.title)})
-        pull = await self._opened(wanted, branch, base)
-        pull = await self._with_texts(pull, wanted)
-        pull = await self._with_draft_state(pull, wanted.draft)
+        if known and known.number:
+            pull = await self._api.read(await self._path(f"/pulls/{known.number}"), Pull)
+        else:
+            pull = await self._opened(wanted, branch, base)
+        if not pull.standing.is_over:
+            pull = await self._with_texts(pull, wanted)
+        if not pull.standing.is_over:
+            pull = await self._with_draft_state(pull, wanted.draft)
         made = _as_pull_request(pull, wanted.version_of(branch))
         for reply in wanted.replies:
             await self.reply(made, reply)
@@ -96,17 +101,17 @@ class GitHub:
         return github_compare(self._api.host, self._name, branch, base)
 
     async def _opened(self, wanted: PullRequestWanted, branch: str, base: str) -> Pull:
-        async def find_open() -> Pull | None:
-            return next(iter(await self._pulls(branch, base, "open")), None)
+        async def find() -> Pull | None:
+            return await self._newest(branch, base)
 
         body = NewPull(title=wanted.title, body=wanted.body, head=branch, base=base, draft=wanted.draft)
         path = await self._path("/pulls")
         try:
-            return await self._api.post_once(path, body, Pull, find_open)
+            return await self._api.post_once(path, body, Pull, find)
         except Declined as declined:
             if not (body.draft and _has_no_drafts(declined)):
                 raise
-        return await self._api.post_once(path, body.model_copy(update={"draft": False}), Pull, find_open)
+        return await self._api.post_once(path, body.model_copy(update={"draft": False}), Pull, find)
 
     async def _with_texts(self, pull: Pull, wanted: PullRequestWanted) -> Pull:
         if (_plain(pull.title), _plain(pull.body or "")) == (_plain(wanted.title), _plain(wanted.body)):
@@ -121,11 +126,13 @@ class GitHub:
 
         async def as_wanted() -> Pull | None:
             now = await self._api.read(path, Pull)
-            return now if now.draft == draft else None
+            return now if now.draft == draft or now.standing.is_over else None
 
         try:
             return await self._api.mutate(Mutation.of(DRAFT if draft else READY, pull.node_id), as_wanted)
         except Declined as declined:
+            if now := await as_wanted():  # merged or closed at this very moment
+                return now
             if not (draft and _has_no_drafts(declined)):
                 raise
             logger.warning("%s", declined)
@@ -144,11 +151,16 @@ class GitHub:
         pages = await Remembered(self._api, {}).pages(path, COMMENTS)
         return [comment for page in pages for comment in page]
 
-    async def _pulls(self, branch: str, base: str, state: str) -> list[Pull]:
+    async def _newest(self, branch: str, base: str) -> Pull | None:
+        """The open one, else the newest: one may have been opened again after a later one was closed."""
+        found = await self._pulls(branch, base)
+        return next((pull for pull in found if pull.state == "open"), next(iter(found), None))
+
+    async def _pulls(self, branch: str, base: str) -> list[Pull]:
         """The newest first."""
         repository = await self._canonical()
         head = quote(f"{repository.owner}:{branch}", safe="")
-        asked = f"state={state}&head={head}&base={quote(base, safe='')}&sort=created&direction=desc"
+        asked = f"state=all&head={head}&base={quote(base, safe='')}&sort=created&direction=desc"
         page = await self._api.get(await self._path(f"/pulls?{asked}"))
         assert page is not None  # no etag was sent
         found = self._api.parsed(PULLS, page.content)

@@ -20,7 +20,9 @@ class NoForge:
     async def read(self, known: PullRequest) -> PullRequest:
         return known
 
-    async def open_or_update(self, wanted: PullRequestWanted, branch: str, base: str) -> PullRequest:
+    async def open_or_update(
+        self, wanted: PullRequestWanted, branch: str, base: str, known: PullRequest | None = None
+    ) -> PullRequest:
         return PullRequest(branch=branch, head="", base=base, version=wanted.version_of(branch))
 
     async def look(self, known: PullRequest, marks: dict[str, str]) -> Sighting:

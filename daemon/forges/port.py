@@ -31,10 +31,13 @@ class Forge(Protocol):
         been opened by hand meanwhile, what `find` finds."""
         ...
 
-    async def open_or_update(self, wanted: PullRequestWanted, branch: str, base: str) -> PullRequest:
-        """Open one for the pushed `branch`, or bring the open one that there is to the wanted title, body and draft
-        state, and post the replies that have not been posted. Its head is what the forge says, which may come after
-        the push; empty, with state PUSHED and number 0, where there is no API."""
+    async def open_or_update(
+        self, wanted: PullRequestWanted, branch: str, base: str, known: PullRequest | None = None
+    ) -> PullRequest:
+        """Open one for the pushed `branch`, or bring the `known` one, else the one that there is, to the wanted title,
+        body and draft state, and post the replies that have not been posted. None is opened beside one of the branch
+        that was merged or closed meanwhile: that one is returned. Its head is what the forge says, which may come
+        after the push; empty, with state PUSHED and number 0, where there is no API."""
         ...
 
     async def look(self, known: PullRequest, marks: dict[str, str]) -> Sighting:

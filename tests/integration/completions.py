@@ -35,6 +35,7 @@ class Completions:
         """Only there where the daemon is given it."""
         self.known: PullRequest | None = None
         """As the directive's state has it."""
+        self.pushed: list[str] = []
         self.bridges: tuple[str, ...] = ()
         self.outcome: Outcome
         self._last: dict[str, Any] = {}
@@ -44,7 +45,9 @@ class Completions:
 
     async def does(self, script: str, steps: Sequence[ContinueFrom], **fields: Any) -> Outcome:
         """A completion of a task of its own; what it ships is known to the next one."""
-        wanted = PullRequestWanted(title="A house", body="It stands.", known=self.known, branches=self._branches())
+        wanted = PullRequestWanted(
+            title="A house", body="It stands.", known=self.known, branches=self._branches(), pushed=tuple(self.pushed)
+        )
         given = {"task": uuid4(), "merge": tuple(steps), "pull_request": wanted, "bridges": self.bridges}
         self._last = {**given, **fields}
         return await self.delivered(script)
@@ -53,7 +56,8 @@ class Completions:
         """Another delivery of the last task's attempt."""
         name = {"name": "PR: A house", "base_commit": "", **self._repository}
         self.outcome = await self.daemon.does(script, TaskKind.COMPLETION, **{**name, **self._last, **fields})
-        if self.outcome.shipped:
+        if self.outcome.shipped and self.outcome.work:
+            self.pushed.append(self.outcome.work.head)
             self.known = self.outcome.shipped.pull_request
         return self.outcome
 

@@ -20,6 +20,8 @@ class ForgeInMemory:
         self.calls: list[str] = []
         self.wanted: list[PullRequestWanted] = []
         self.fails: list[Exception | None] = []
+        self.before_update: Callable[[], object] | None = None
+        """What a person does between the daemon's last look and its update."""
         self._at_read: tuple[int, Callable[[], object]] | None = None
         self._origin = origin
         self._git = git
@@ -38,12 +40,18 @@ class ForgeInMemory:
             self._at_read[1]()
         return self._now(known.number).model_copy(update={"version": known.version})
 
-    async def open_or_update(self, wanted: PullRequestWanted, branch: str, base: str) -> PullRequest:
+    async def open_or_update(
+        self, wanted: PullRequestWanted, branch: str, base: str, known: PullRequest | None = None
+    ) -> PullRequest:
         self._called("open_or_update")
         self.wanted.append(wanted)
-        found = self._found(branch, base)
+        if self.before_update:
+            self.before_update()
+        found = self._now(known.number) if known and known.number else self._found(branch, base)
         state = PullRequestState.DRAFT if wanted.draft else PullRequestState.OPEN
-        if found and not found.state.is_over:
+        if found and found.state.is_over:
+            return found
+        if found:
             return self._set(found.number, state=state)
         number = len(self.opened) + 1
         url = f"https://forge.example/pull/{number}"

@@ -52,8 +52,8 @@ async def test_three_pull_requests_merged_in_three_ways_each_hold_only_what_is_n
     site.commit("main", {"walls": "ONE\ndoor\n"})
     roof = site.commit("roof", {"walls": "one\ndoor\nroof\n", "roof": "r\n"}, parent=door)
     second = await at_forge.does(NO_AGENT, [head("Roof", roof)])
-    assert second.shipped and second.shipped.former, second.failure
-    assert (second.shipped.former.number, second.shipped.former.head) == (1, first.work.head)
+    assert second.shipped and second.shipped.over, second.failure
+    assert (second.shipped.over[0].number, second.shipped.over[0].head) == (1, first.work.head)
     assert (second.shipped.pull_request.number, second.shipped.pull_request.branch) == (2, NEXT)
     assert await shown(site, 2) == {"roof", "walls"}
     assert git(site.repository.path, "diff", "--numstat", f"main...{NEXT}").split("\n") == ["1\t0\troof", "1\t0\twalls"]

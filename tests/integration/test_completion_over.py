@@ -35,9 +35,9 @@ async def test_after_a_merge_the_next_pull_request_holds_only_what_is_new(
     roof = commit({"roof": "r\n", "walls": "one\ntwo\ndoor\nroof\n"}, door)
     done = await completions.does(NO_AGENT, [head("Roof", roof)])
     assert done.status is OutcomeStatus.COMPLETED, done.failure
-    assert done.shipped and done.shipped.former and first.work
-    assert (done.shipped.former.number, done.shipped.former.head) == (1, first.work.head)
-    assert done.shipped.former.state is PullRequestState.MERGED
+    assert done.shipped and done.shipped.over and first.work
+    assert (done.shipped.over[0].number, done.shipped.over[0].head) == (1, first.work.head)
+    assert done.shipped.over[0].state is PullRequestState.MERGED
     made = done.shipped.pull_request
     assert (made.branch, made.number, made.version) == (NEXT, 2, 2)
     assert completions.news(NEXT) == {"roof", "walls"}
@@ -113,8 +113,8 @@ async def test_what_a_closed_pull_request_held_goes_into_the_next_one(
     commit({"by hand": "h\n"}, first.work.head, branch=BRANCH)
     completions.forge.close(1)
     done = await completions.does(NO_AGENT, [head("Roof", commit({"roof": "r\n"}, walls))])
-    assert done.shipped and done.shipped.former
-    assert done.shipped.former.state is PullRequestState.CLOSED
+    assert done.shipped and done.shipped.over
+    assert done.shipped.over[0].state is PullRequestState.CLOSED
     assert completions.news(NEXT) == {"by hand", "roof", "walls"}
 
 
@@ -136,8 +136,8 @@ async def test_one_that_is_merged_while_the_work_goes_on_gets_nothing_more(
     await completions.does(NO_AGENT, [head("Walls", walls)])
     completions.forge.at_read(2, lambda: completions.forge.merge(1, "squash"))
     done = await completions.does(NO_AGENT, [head("Roof", commit({"roof": "r\n"}, walls))])
-    assert done.shipped and done.shipped.former
-    assert (done.shipped.pull_request.branch, done.shipped.former.number) == (NEXT, 1)
+    assert done.shipped and done.shipped.over
+    assert (done.shipped.pull_request.branch, done.shipped.over[0].number) == (NEXT, 1)
     assert completions.news(NEXT) == {"roof"}
     assert BRANCH not in completions.branches()
 
@@ -152,8 +152,8 @@ async def test_one_that_is_merged_just_before_the_push_leaves_the_work_to_the_ne
     before_the_push = first.work.head
     completions.forge.at_read(3, lambda: completions.forge.merge(1, "squash", before_the_push))
     done = await completions.does(NO_AGENT, [head("Roof", commit({"roof": "r\n"}, walls))])
-    assert done.shipped and done.shipped.former
-    assert (done.shipped.pull_request.branch, done.shipped.former.head) == (NEXT, before_the_push)
+    assert done.shipped and done.shipped.over
+    assert (done.shipped.pull_request.branch, done.shipped.over[0].head) == (NEXT, before_the_push)
     assert completions.news(NEXT) == {"roof"}
 
 
@@ -165,10 +165,70 @@ async def test_one_that_is_merged_with_the_work_just_pushed_needs_no_other_one(
     await completions.does(NO_AGENT, [head("Walls", walls)])
     completions.forge.at_read(3, lambda: completions.forge.merge(1, "merge"))
     done = await completions.does(NO_AGENT, [head("Roof", commit({"roof": "r\n"}, walls))])
-    assert done.shipped and done.shipped.former is None
+    assert done.shipped and done.shipped.over == ()
     assert done.shipped.pull_request.state is PullRequestState.MERGED
     assert completions.files("main") == {"README", "roof", "walls"}
     assert len(completions.forge.opened) == 1
+
+
+@METHODS
+@pytest.mark.rule("7.2")
+@pytest.mark.rule("7.3")
+async def test_one_that_is_merged_without_the_work_just_pushed_leaves_it_to_the_next_one(
+    completions: Completions, commit: Committer, how: str
+) -> None:
+    """The forge hadn't seen the push when a person merged, between our last look and our update."""
+    walls = commit({"walls": "w\n"})
+    first = await completions.does(NO_AGENT, [head("Walls", walls)])
+    assert first.work
+    without_the_roof, forge = first.work.head, completions.forge
+
+    def merge_once() -> None:
+        forge.before_update = None
+        forge.merge(1, how, without_the_roof)
+
+    forge.before_update = merge_once
+    done = await completions.does(NO_AGENT, [head("Roof", commit({"roof": "r\n"}, walls))])
+    assert done.shipped and done.work
+    made = done.shipped.pull_request
+    assert (made.branch, made.number, made.state) == (NEXT, 2, PullRequestState.OPEN)
+    assert [(each.number, each.head) for each in done.shipped.over] == [(1, without_the_roof)]
+    assert completions.news(NEXT) == {"roof"}
+    assert completions.files("main") == {"README", "walls"}
+
+
+@METHODS
+@pytest.mark.rule("7.2")
+async def test_a_later_completion_finds_out_what_was_merged_without(
+    completions: Completions, commit: Committer, how: str
+) -> None:
+    walls = commit({"walls": "w\n"})
+    first = await completions.does(NO_AGENT, [head("Walls", walls)])
+    second = await completions.does(NO_AGENT, [head("Roof", commit({"roof": "r\n"}, walls))])
+    assert first.work and second.work
+    completions.forge.merge(1, how, first.work.head)
+    done = await completions.does(NO_AGENT, [head("Door", commit({"door": "d\n"}, walls))])
+    assert done.shipped
+    assert done.shipped.unmerged == (second.work.head,)
+    assert completions.news(NEXT) == {"door"}
+
+
+@pytest.mark.rule("7.3")
+async def test_all_versions_that_are_found_over_are_named(completions: Completions, commit: Committer) -> None:
+    walls = head("Walls", commit({"walls": "w\n"}))
+    await completions.does(NO_AGENT, [walls])
+    known = completions.known
+    completions.forge.merge(1, "squash")
+    await completions.does(NO_AGENT, [head("Roof", commit({"roof": "r\n"}))])
+    completions.forge.close(2)
+    completions.known = known
+    done = await completions.does(NO_AGENT, [head("Door", commit({"door": "d\n"}))])
+    assert done.shipped
+    states = [(each.number, each.version, each.state) for each in done.shipped.over]
+    assert states == [(1, 1, PullRequestState.MERGED), (2, 2, PullRequestState.CLOSED)]
+    made = done.shipped.pull_request
+    assert (made.branch, made.version) == (THIRD, 3)
+    assert completions.news(THIRD) == {"door", "roof"}
 
 
 @pytest.mark.rule("7.3")

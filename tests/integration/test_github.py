@@ -84,6 +84,10 @@ async def test_after_a_merged_one_the_next_branch_gets_a_pull_request_of_its_own
 async def test_of_several_an_open_one_is_found_and_else_the_newest(site: Site) -> None:
     first = await site.opened()
     await _set_state(site, first.number, "closed")
+    assert (await site.opened()).number == first.number, "it was closed since the look that said that there is none"
+    async with site.forge.rest() as client:
+        by_hand = {"title": "Again", "head": "work", "base": "main"}
+        assert (await client.post(f"/repos/{site.name}/pulls", json=by_hand)).is_success
     second = await site.opened()
     assert second.number > first.number
     await _set_state(site, second.number, "closed")
@@ -94,6 +98,18 @@ async def test_of_several_an_open_one_is_found_and_else_the_newest(site: Site) -
     found = await site.github.find("work", "main")
     assert found is not None
     assert found.number == first.number
+
+
+@pytest.mark.rule("7.3")
+@pytest.mark.parametrize("how", ["merge", "squash", "rebase"])
+async def test_one_that_was_merged_a_moment_ago_is_left_as_it_is(site: Site, how: str) -> None:
+    made = await site.opened()
+    await site.merge(made.number, how)
+    for known in (made, None):
+        later = wanted(title="Another title", body="Another body", draft=True)
+        over = await site.github.open_or_update(later, "work", "main", known)
+        assert (over.number, over.state) == (made.number, PullRequestState.MERGED)
+    assert (await site.asked("PATCH"), await site.asked("POST", "/pulls$")) == (0, 1)
 
 
 async def test_nothing_is_found_for_another_branch_or_base(site: Site) -> None:

@@ -59,6 +59,22 @@ async def test_a_head_that_people_pushed_and_a_merge_are_news(site: Site, shephe
     assert over and over.pull_request.state is PullRequestState.MERGED
 
 
+@pytest.mark.rule("7.2")
+@pytest.mark.parametrize("how", ["merge", "squash", "rebase"])
+async def test_what_the_forge_has_merged_without_is_told(site: Site, shepherd: PullRequestShepherd, how: str) -> None:
+    known = await site.opened()
+    later = site.commit("later", {"more.py": "1\n"}, parent=known.head)  # as a push that the forge has not seen yet
+    rewritten = site.commit("rewritten", {"app.py": "print(2)\n"}, parent="main")
+    await site.merge(known.number, how)
+    watched = watch(site, known.model_copy(update={"head": later}))
+    over = await shepherd.look(watched.model_copy(update={"pushed": (rewritten, known.head, later)}))
+    assert over and over.unmerged == (later,)
+    lost = await shepherd.look(watched.model_copy(update={"pushed": (known.head, "f" * 40)}))
+    assert lost and lost.unmerged == ("f" * 40,)
+    nothing = await shepherd.look(watched.model_copy(update={"pushed": (known.head,)}))
+    assert nothing and nothing.unmerged == ()
+
+
 async def test_looking_again_costs_the_forge_next_to_nothing(site: Site, shepherd: PullRequestShepherd) -> None:
     known = await site.opened()
     await shepherd.look(watch(site, known))

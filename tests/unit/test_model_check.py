@@ -341,7 +341,7 @@ class DirectiveMachine(RuleBasedStateMachine):
             former, version = known.model_copy(update={"state": over}), version + 1
         branch = wanted.branches[version - (known.version if known else 1)]
         now = PullRequest(branch=branch, head=head, base="main", state=open_state, number=version, version=version)
-        return Shipped(pull_request=now, former=former)
+        return Shipped(pull_request=now, over=(former,) if former else ())
 
     def plan(self, size: int) -> PlanChanges:
         """A chain with side branches, the second half in a later phase, tied to a step that exists."""

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from domain import shepherd
 from domain.dispatch import spawn_command
 from domain.fixes import TEXT_SHOWN
+from domain.folding import fold_outcome
 from domain.merging import wanted_tidying
 from domain.models import (
     DirectiveStatus,
@@ -42,7 +43,7 @@ from domain.requests import (
     SkipStep,
 )
 from domain.settings import AgentChoice, Completion, Settings
-from domain.spawn_task import OutcomeStatus, PlanChanges, SpawnTask
+from domain.spawn_task import Outcome, OutcomeStatus, PlanChanges, SpawnTask
 from domain.usage import Usage
 from tests.unit.directives import BASE, NOW, dispatchable, ended, granted, planned_state, settled
 
@@ -207,11 +208,80 @@ def test_a_completion_that_finds_the_known_one_merged_leaves_only_the_new_work_u
     former = pull_request(state=PullRequestState.MERGED)
     now = pull_request(branch="makima/b-v2", number=12, version=2, head=NEWER)
     task = task_of(state, TaskKind.COMPLETION)
-    state = ended(state, task, shipped=Shipped(pull_request=now, former=former))
+    state = ended(state, task, shipped=Shipped(pull_request=now, over=(former,)))
     status = {step.name: (step.status, step.shipped_in) for step in state.steps.values()}
     assert status == {"floor": (StepStatus.MERGED, 1), "roof": (StepStatus.COMPLETED, 2)}
     assert state.pull_request == now
     assert shepherd.wanted_watch(state)
+
+
+@pytest.mark.rule("7.2")
+def test_what_was_pushed_after_the_merged_head_goes_into_the_next_pull_request() -> None:
+    """A person has merged what the forge knew a moment before our last push arrived."""
+    state = opened()
+    state = granted(state, AddStep(id=uuid4(), step=PlannedStep(name="roof", task_plan="x")))
+    state = shipped(ended(state, task_of(state)))
+    assert state.pull_request
+    watch = shepherd.wanted_watch(state)
+    assert watch and watch.pushed == state.shepherding.pushed_heads and len(watch.pushed) == 2
+    merged = state.pull_request.model_copy(update={"state": PullRequestState.MERGED, "head": watch.pushed[0]})
+    state = settled(shepherd.fold_sighting(state, Sighting(pull_request=merged, unmerged=watch.pushed[1:]), NOW).state)
+    assert {step.name: step.status for step in state.steps.values()} == {
+        "floor": StepStatus.MERGED,
+        "roof": StepStatus.COMPLETED,
+    }
+    command = command_of(state, TaskKind.COMPLETION)
+    assert [one.name for one in command.merge] == ["roof"]
+    assert command.target_branch.endswith("-v2")
+    assert command.bridges == (watch.pushed[0],)
+    following = pull_request(branch="makima/b-v2", number=12, version=2, head=NEWER)
+    state = ended(state, task_of(state, TaskKind.COMPLETION), shipped=Shipped(pull_request=following))
+    assert len(state.shepherding.pushed_heads) == 1, "another pull request begins anew"
+
+
+@pytest.mark.rule("7.2")
+def test_a_completion_that_finds_the_known_one_merged_without_a_push_ships_it_again() -> None:
+    state = opened()
+    state = granted(state, AddStep(id=uuid4(), step=PlannedStep(name="roof", task_plan="x")))
+    state = shipped(ended(state, task_of(state)))
+    state = granted(state, AddStep(id=uuid4(), step=PlannedStep(name="door", task_plan="x")))
+    state = ended(state, task_of(state))
+    first, second = state.shepherding.pushed_heads
+    former = pull_request(state=PullRequestState.MERGED, head=first)
+    now = pull_request(branch="makima/b-v2", number=12, version=2, head=NEWER)
+    completion = task_of(state, TaskKind.COMPLETION)
+    state = ended(state, completion, shipped=Shipped(pull_request=now, over=(former,), unmerged=(second,)))
+    status = {step.name: (step.status, step.shipped, step.shipped_in) for step in state.steps.values()}
+    assert status == {
+        "floor": (StepStatus.MERGED, True, 1),
+        "roof": (StepStatus.COMPLETED, False, 0),
+        "door": (StepStatus.COMPLETED, True, 2),
+    }
+    assert [one.name for one in command_of(state, TaskKind.COMPLETION).merge] == ["roof"]
+
+
+@pytest.mark.rule("7.3")
+def test_all_versions_that_a_completion_finds_over_are_in_the_record() -> None:
+    state = opened()
+    state = granted(state, AddStep(id=uuid4(), step=PlannedStep(name="roof", task_plan="x")))
+    state = ended(state, task_of(state))
+    first = pull_request(state=PullRequestState.MERGED)
+    second = pull_request(state=PullRequestState.MERGED, version=2, number=12, head=NEWER, branch="makima/b-v2")
+    now = pull_request(branch="makima/b-v3", number=13, version=3, head="d" * 40)
+    task = task_of(state, TaskKind.COMPLETION)
+    outcome = Outcome(
+        task=task.id, attempt=1, status=OutcomeStatus.COMPLETED, shipped=Shipped(pull_request=now, over=(first, second))
+    )
+    change = fold_outcome(state, task, outcome, NOW)
+    assert change.changed.facts.pull_requests == (first, second)
+    assert change.state.merged.heads == (first.head, second.head)
+    assert change.state.pull_request == now
+
+
+def test_a_daemon_of_an_earlier_version_names_the_one_that_is_over_in_its_own_way() -> None:
+    former = pull_request(state=PullRequestState.MERGED)
+    told = Shipped(pull_request=pull_request(version=2)).model_dump(mode="json") | {"former": former.model_dump()}
+    assert Shipped.model_validate(told).over == (former,)
 
 
 @pytest.mark.rule("7.5")

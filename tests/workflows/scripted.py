@@ -66,7 +66,7 @@ def shipped_by(command: SpawnTask) -> Shipped:
         number=10 + version,
         version=version,
     )
-    return Shipped(pull_request=made, former=known if known and known.state.is_over else None)
+    return Shipped(pull_request=made, over=(known,) if known and known.state.is_over else ())
 
 
 class ScriptedDaemon:
