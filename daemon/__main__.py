@@ -26,6 +26,7 @@ from daemon.examination import Examination
 from daemon.forges.registry import Forges
 from daemon.home import Home, masker_of, open_home
 from daemon.log_sender import LogBacklog
+from daemon.masking import Masker
 from daemon.recovery import rescue, settle
 from daemon.runner import MEGABYTE, Machine, Runner, nothing_more
 from daemon.settings import DaemonSettings, load_daemon_settings
@@ -39,6 +40,7 @@ from domain.health import Health
 from domain.record import DaemonReport
 from runtime.connection import check_temporal, connect_temporal
 from runtime.exit import FAILED, leave, run
+from runtime.failures import with_masked_failures
 from runtime.health import health_at
 from runtime.logs import set_up_logging
 from runtime.settings import Settings, load_settings
@@ -69,12 +71,16 @@ class Environment(BaseSettings):
 
 
 def build_runner(
-    settings: Settings, environment: Environment, home: Home, core: TemporalCore, backlog: LogBacklog
+    settings: Settings,
+    environment: Environment,
+    home: Home,
+    core: TemporalCore,
+    backlog: LogBacklog,
+    masker: Masker,
 ) -> Runner:
     """The daemon's own git, caches and agents behind the port of the activities."""
     own = home.own
     hold = environment.test_hold_after_outcome
-    masker = masker_of(own, os.environ)
     machine = Machine(
         name=own.name,
         owner=settings.owner,
@@ -113,7 +119,7 @@ def build_workers(
     with_agents = (planning.plan_directive, steps.execute_step, completion.complete_directive)
     machine = runner.machine
     shepherd = PullRequestActivities(
-        PullRequestShepherd(settings.owner, machine.repositories, machine.forges), own.name
+        PullRequestShepherd(settings.owner, machine.repositories, machine.forges, machine.masker), own.name
     )
     without_agents = (planning.plan_directive, shepherd.watch_pull_request, shepherd.tidy_pull_request)
     build = partial(
@@ -183,13 +189,15 @@ async def main() -> int:
     environment = Environment()
     own = own_settings(environment)
     who = f"daemon:{own.name}"
-    set_up_logging(settings, who)
+    masker = masker_of(own, os.environ)
+    set_up_logging(settings, who, masker.mask)
     keeper.become_subreaper()
-    client = await connect_temporal(settings, identity=who, seen_by=telemetry(own.metrics, "daemon"))
+    connected = await connect_temporal(settings, identity=who, seen_by=telemetry(own.metrics, "daemon"))
+    client = with_masked_failures(connected, masker.mask)
     home, core = await open_home(settings.data_dir, own, is_daemon=True), TemporalCore(client)
     backlog = LogBacklog(core)
     backlog.load(home.tasks)
-    runner = build_runner(settings, environment, home, core, backlog)
+    runner = build_runner(settings, environment, home, core, backlog, masker)
     throttle = timedelta(seconds=environment.test_heartbeat_throttle)
     workers = build_workers(client, settings, own, runner, throttle)
     stop = asyncio.Event()

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from urllib.parse import quote, urlsplit
 
 from domain.models import Question, Step
+from domain.pull_requests import Finding, Sighting
 from domain.spawn_task import MemoryChange, Outcome, PlanChanges
 
 MASK = "***"
@@ -182,6 +183,16 @@ def masked_question(question: Question, masker: Masker) -> Question:
     """The same question, known by its id, without secrets."""
     said = {name: masker.mask(getattr(question, name)) for name in ("text", "context", "default")}
     return question.model_copy(update={**said, "choices": tuple(masker.mask(each) for each in question.choices)})
+
+
+def masked_sighting(sighting: Sighting, masker: Masker) -> Sighting:
+    """What programs and people say of a pull request, without secrets: it becomes prompts, and is recorded."""
+
+    def masked(finding: Finding) -> Finding:
+        said = {name: masker.mask(getattr(finding, name)) for name in ("title", "text", "url")}
+        return finding.model_copy(update=said)
+
+    return sighting.model_copy(update={"findings": tuple(masked(finding) for finding in sighting.findings)})
 
 
 def _masked_memory(change: MemoryChange, masker: Masker) -> MemoryChange:

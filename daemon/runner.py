@@ -25,7 +25,7 @@ from daemon.environment import GitIdentity
 from daemon.forges.port import ForgesByUrl
 from daemon.forges.registry import Forges
 from daemon.log_sender import LogBacklog
-from daemon.masking import Masker
+from daemon.masking import Masker, masked_outcome
 from daemon.outcomes import Outcomes
 from daemon.parking import Parking
 from daemon.ports import Core
@@ -107,6 +107,9 @@ class Runner:
     async def spawn(self, command: SpawnTask, delivery: Delivery) -> Outcome:
         """Run one delivery of an attempt to its end; see activities.ports.Daemon."""
         refuse_foreign(command, self.machine.owner)
+        return masked_outcome(await self._spawned(command, delivery), self.machine.masker)
+
+    async def _spawned(self, command: SpawnTask, delivery: Delivery) -> Outcome:
         if command.kind is not TaskKind.PREPARE:
             self.running.add(command.task)
         pulse = Pulse(delivery, self.machine.name)

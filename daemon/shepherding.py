@@ -7,6 +7,7 @@ from collections import OrderedDict
 
 from daemon.bridges import left_behind
 from daemon.forges.port import ForgesByUrl
+from daemon.masking import Masker, masked_sighting
 from daemon.repositories import Repositories
 from daemon.tidying import tidy
 from domain.errors import ForgeRefused, Refused
@@ -21,10 +22,13 @@ KEPT_MARKS = 100
 class PullRequestShepherd:
     """The daemon behind the port `activities.ports.Shepherd`."""
 
-    def __init__(self, owner: str, repositories: Repositories, forges: ForgesByUrl) -> None:
+    def __init__(
+        self, owner: str, repositories: Repositories, forges: ForgesByUrl, masker: Masker | None = None
+    ) -> None:
         self._owner = owner
         self._repositories = repositories
         self._forges = forges
+        self._masker = masker or Masker()
         self._marks: OrderedDict[tuple[str, int], dict[str, str]] = OrderedDict()
 
     async def look(self, watch: Watch) -> Sighting | None:
@@ -36,7 +40,7 @@ class PullRequestShepherd:
         except ForgeRefused as refusal:
             sighting = Sighting(pull_request=watch.pull_request, findings=(_trouble(str(refusal)),))
         news = news_of(watch, sighting)
-        return await self._compared(watch, news) if news else None
+        return masked_sighting(await self._compared(watch, news), self._masker) if news else None
 
     async def _compared(self, watch: Watch, news: Sighting) -> Sighting:
         """`news`, with what the forge has merged without."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Callable
 
 from pythonjsonlogger.json import JsonFormatter
 from temporalio import activity, workflow
@@ -15,14 +16,27 @@ _JSON = "%(asctime)s %(levelname)s %(name)s %(message)s"
 _NAMES = {"asctime": "at", "levelname": "level", "name": "logger"}
 
 
-def set_up_logging(settings: Settings, process: str) -> None:
-    """Log to stderr as the settings say; `process` is `worker` or `daemon:<name>`."""
+class _Masked(logging.Formatter):
+    """Another one's lines, as `mask` leaves them."""
+
+    def __init__(self, inner: logging.Formatter, mask: Callable[[str], str]) -> None:
+        super().__init__()
+        self._inner = inner
+        self._mask = mask
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self._mask(self._inner.format(record))
+
+
+def set_up_logging(settings: Settings, process: str, mask: Callable[[str], str] = str) -> None:
+    """Log to stderr as the settings say; `process` is `worker` or `daemon:<name>`; `mask` takes secrets out."""
     handler = logging.StreamHandler(sys.stderr)
     if settings.log_format is LogFormat.JSON:
-        handler.setFormatter(JsonFormatter(_JSON, rename_fields=_NAMES, static_fields={"process": process}))
+        json = JsonFormatter(_JSON, rename_fields=_NAMES, static_fields={"process": process})
+        handler.setFormatter(_Masked(json, mask))
         handler.addFilter(_with_ids)
     else:
-        handler.setFormatter(logging.Formatter(_TEXT))
+        handler.setFormatter(_Masked(logging.Formatter(_TEXT), mask))
     logging.basicConfig(level=settings.log_level.upper(), handlers=[handler], force=True)
 
 

@@ -151,6 +151,14 @@ async def test_a_forge_that_says_no_can_be_done_without(
     assert completions.forge.calls == []
 
 
+@pytest.mark.rule("6.11")
+async def test_no_secret_that_a_forge_tells_gets_into_a_question(completions: Completions, commit: Committer) -> None:
+    token = "ghp_" + "x1" * 18
+    completions.forge.fails = [ForgeRefused(f"forge.example says: no hook takes {token}")]
+    asked = only_question(await completions.does(NO_AGENT, [head("Walls", commit({"walls": "w\n"}))]))
+    assert asked.text.startswith("forge.example says: no hook takes ***\n")
+
+
 @pytest.mark.rule("7.3")
 async def test_without_a_forge_the_branch_is_pushed_and_goes_on(completions: Completions, commit: Committer) -> None:
     del completions.daemon.more["forges"]

@@ -9,15 +9,20 @@ from uuid import uuid4
 
 import pytest
 import pytest_asyncio
+from temporalio.api.failure.v1 import Failure
+from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
+from temporalio.service import ConnectConfig, ServiceClient
 from temporalio.testing import ActivityEnvironment
 
 from activities.pull_requests import NO_NEWS, PullRequestActivities
+from daemon.masking import Masker
 from daemon.repositories import Repositories
 from daemon.shepherding import PullRequestShepherd
-from domain.errors import ForgeUnreachable, Refused
+from domain.errors import ForgeUnreachable, GitError, Refused
 from domain.models import PullRequest, PullRequestState
 from domain.pull_requests import FindingKind, Sighting, Tidied, Tidying, Watch
+from runtime.failures import with_masked_failures
 from tests.fixtures_github import Site
 
 pytestmark = pytest.mark.rule("7.5")
@@ -92,6 +97,41 @@ async def test_a_forge_that_refuses_us_is_one_finding(site: Site, shepherd: Pull
     (trouble,) = seen.findings
     assert trouble.kind is FindingKind.TROUBLE
     assert await shepherd.look(watch(site, known, trouble.id)) is None
+
+
+@pytest.mark.rule("6.11")
+async def test_no_secret_in_a_log_or_a_comment_leaves_the_daemon(site: Site, repositories: Repositories) -> None:
+    known, own = await site.opened(), "a-key-of-this-machine"
+    shepherd = PullRequestShepherd("me", repositories, site.forges, Masker([own]))
+    token = "ghp_" + "x1" * 18
+    log = f"deploying with {token}\nand {own}\n##[error]exit code 1\n"
+    await site.forge.set_check(site.name, ref="work", name="deploy", conclusion="failure", log=log)
+    await site.forge.comment(site.name, known.number, user="ann", body=f"Use {token}, it works for me.")
+    seen = await shepherd.look(watch(site, known))
+    assert seen is not None
+    check, comment = seen.findings
+    assert check.text == "deploying with ***\nand ***\n##[error]exit code 1"
+    assert comment.text == "Use ***, it works for me."
+    told = seen.model_dump_json()
+    assert token not in told and own not in told
+
+
+@pytest.mark.rule("6.11")
+async def test_no_secret_in_an_error_leaves_the_daemon() -> None:
+    client = Client(await ServiceClient.connect(ConnectConfig(target_host="nowhere:1", lazy=True)))
+    own = "a-key-of-this-machine"
+    converter = with_masked_failures(client, Masker([own]).mask).data_converter
+    try:
+        try:
+            raise GitError(f"fatal: could not read from https://x:{own}@example.invalid/r.git")
+        except GitError as error:
+            raise ApplicationError(f"the remote says {own}", type="Any") from error
+    except ApplicationError as error:
+        failure = Failure()
+        await converter.encode_failure(error, failure)
+    assert own not in str(failure)
+    assert failure.message == "the remote says ***"
+    assert failure.cause.message == "fatal: could not read from https://***@example.invalid/r.git"
 
 
 async def test_another_owners_pull_request_is_refused(site: Site, shepherd: PullRequestShepherd) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import stat
@@ -25,7 +26,8 @@ from domain.errors import (
 )
 from runtime.connection import connect_temporal, find_database_url, find_web_ui_url
 from runtime.exit import exit_code
-from runtime.settings import Settings, load_settings
+from runtime.logs import set_up_logging
+from runtime.settings import LogFormat, Settings, load_settings
 from runtime.stack_file import ProcessMark, StackFile, remove_stack_file, running_stack, write_stack_file
 
 
@@ -193,3 +195,24 @@ def test_a_reader_that_has_gone_does_not_change_the_exit_code() -> None:
         writer.stdout.close()
         writer.stdin.close()
         assert writer.wait() == 0
+
+
+@pytest.mark.rule("6.11")
+@pytest.mark.parametrize("log_format", list(LogFormat))
+def test_a_line_of_the_log_is_masked_with_its_traceback(
+    log_format: LogFormat, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = logging.getLogger()
+    before = root.handlers[:], root.level
+    try:
+        set_up_logging(Settings(log_format=log_format), "daemon:box", lambda text: text.replace("secret", "***"))
+        try:
+            raise ValueError("a secret in an error")
+        except ValueError:
+            logging.getLogger("any").exception("the secret is out")
+    finally:
+        root.handlers[:] = before[0]
+        root.setLevel(before[1])
+    said = capsys.readouterr().err
+    assert "the *** is out" in said and "a *** in an error" in said
+    assert "secret" not in said
