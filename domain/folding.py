@@ -99,7 +99,8 @@ def fold_cannot_serve(
             task.id,
             status=TaskStatus.PENDING,
             refusals={**task.refusals, daemon: reason[:500]},
-            refused_until=task.refused_until | ({daemon: until} if until else {}),
+            # A time that is over already says nothing: asked at once, the daemon would refuse at once.
+            refused_until=task.refused_until | ({daemon: until} if until and until > now else {}),
             dispatch=task.dispatch + 1,
             daemon="",
             delivery="",
@@ -110,16 +111,17 @@ def fold_cannot_serve(
 
 
 def fold_no_daemon(state: State, dispatched: Task, now: datetime) -> Change:
-    """None is left to ask: it waits, showing each daemon's reason, and then all are asked again (SPEC 5.4)."""
+    """None is left to ask: it waits, showing each daemon's reason, until the first may be asked again; the others are
+    asked when their time has come (SPEC 5.4). One that named none may be ready soon.
+    """
     draft = Draft(state, now)
     task = state.tasks[dispatched.id]
     if task.status.is_live:
         reasons = "; ".join(f"{daemon}: {reason}" for daemon, reason in task.refusals.items())
         soon = now + state.directive.settings.timings.cannot_serve
-        # Where every daemon has said when, asking them before is of no use; one that hasn't may be ready at any time.
-        due = min((task.refused_until.get(daemon, soon) for daemon in task.refusals), default=soon)
-        _wait(draft, task, reasons, max(due, soon))
-        draft.task(task.id, refusals={}, refused_until={})
+        times = {daemon: task.refused_until.get(daemon, soon) for daemon in task.refusals}
+        _wait(draft, task, reasons, min(times.values(), default=soon))
+        draft.task(task.id, refused_until=times)
     return draft.change()
 
 

@@ -246,9 +246,9 @@ class Task(Value):
     earlier: Failure | None = None
     """The report of the attempt before this one."""
     refusals: dict[str, str] = {}
-    """Daemon → why it can't serve this task; it is not asked again until the wait is over (SPEC 5.4)."""
+    """Daemon → why it can't serve this task; it is not asked before its time in `refused_until` (SPEC 5.4)."""
     refused_until: dict[str, datetime] = {}
-    """Daemon → when asking it again makes sense, where it has said so."""
+    """Daemon → when it is asked again: as it has said itself, or soon, once there was none left to ask."""
     resume: Resume | None = None
     """The agent's session that the attempt goes on with after its wait."""
     ships: tuple[UUID, ...] = ()

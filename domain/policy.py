@@ -57,7 +57,15 @@ def _wake(draft: Draft) -> None:
     """A waiting task that is due is dispatched again: the same attempt, another activity."""
     for task in [task for task in draft.state.live() if _is_due(draft, task)]:
         if task.step is None or _room(draft.state) > 0:
-            draft.task(task.id, status=TaskStatus.PENDING, wait_until=None, dispatch=task.dispatch + 1)
+            over = {daemon for daemon, until in task.refused_until.items() if until <= draft.now}
+            draft.task(
+                task.id,
+                status=TaskStatus.PENDING,
+                wait_until=None,
+                dispatch=task.dispatch + 1,
+                refusals={name: why for name, why in task.refusals.items() if name not in over},
+                refused_until={name: at for name, at in task.refused_until.items() if name not in over},
+            )
         elif task.wait_until:
             # Due, but there is no place: without a time no timer wakes the workflow again and again for it.
             draft.task(task.id, wait_until=None)

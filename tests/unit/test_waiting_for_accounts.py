@@ -39,8 +39,20 @@ def test_a_task_that_all_daemons_have_parked_waits_until_the_first_of_them_is_fr
     state, task = refused(state, task, "two", until=timedelta(hours=2))
     state = fold_no_daemon(state, task, NOW).state
     assert state.tasks[task.id].wait_until == NOW + timedelta(hours=2)
-    assert (state.tasks[task.id].refusals, state.tasks[task.id].refused_until) == ({}, {})
     assert next_wake(settled(state)) == NOW + timedelta(hours=2)
+    (again,) = dispatchable(settled(state, NOW + timedelta(hours=2)))
+    assert again.refusals == {"one": "no"}, "its time has not come"
+
+
+@pytest.mark.rule("5.4")
+def test_a_time_that_is_near_is_not_waited_beyond(state: State) -> None:
+    (task,) = dispatchable(state)
+    state, task = refused(state, task, "one", until=timedelta(milliseconds=100))
+    state = fold_no_daemon(state, task, NOW).state
+    assert state.tasks[task.id].wait_until == NOW + timedelta(milliseconds=100)
+    assert dispatchable(settled(state, NOW + timedelta(milliseconds=99))) == []
+    (again,) = dispatchable(settled(state, NOW + timedelta(milliseconds=100)))
+    assert (again.refusals, again.refused_until) == ({}, {})
 
 
 @pytest.mark.rule("5.4")
@@ -49,7 +61,16 @@ def test_a_daemon_that_says_no_time_is_asked_again_soon(state: State) -> None:
     state, task = refused(state, task, "one", until=timedelta(hours=3))
     state, task = refused(state, task, "two")
     state = fold_no_daemon(state, task, NOW).state
-    assert state.tasks[task.id].wait_until == NOW + state.directive.settings.timings.cannot_serve
+    soon = NOW + state.directive.settings.timings.cannot_serve
+    assert state.tasks[task.id].wait_until == soon
+    (task,) = dispatchable(settled(state, soon))
+    assert task.refusals == {"one": "no"}, "the other one is not asked before its time"
+    state = fold_cannot_serve(settled(state, soon), task, "two", "no", soon).state
+    state = fold_no_daemon(state, state.tasks[task.id], soon).state
+    assert state.tasks[task.id].wait_until == soon + state.directive.settings.timings.cannot_serve
+    three_hours_later = NOW + timedelta(hours=3)
+    (task,) = dispatchable(settled(state, three_hours_later))
+    assert task.refusals == {}
 
 
 def test_a_time_that_is_over_already_makes_nobody_ask_in_a_loop(state: State) -> None:

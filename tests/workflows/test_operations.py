@@ -19,7 +19,7 @@ from domain.errors import CannotServe
 from domain.models import Answer, DirectiveStatus, FailureCategory, Memory, Question, State, StepStatus, TaskStatus
 from domain.plan import PlannedStep
 from domain.questions import question_id
-from domain.settings import Completion
+from domain.settings import Completion, Timings
 from domain.spawn_task import MemoryChange, Outcome, OutcomeStatus, SpawnTask, failed
 from tests.workflows.scripted import Handle, Surroundings, planned, surroundings, until, until_status, work_of
 from workflows.directive import DirectiveWorkflow
@@ -417,6 +417,31 @@ async def test_a_refusal_until_a_time_is_waited_for(world: Surroundings) -> None
         return any(task.wait_until == until_then for task in state.tasks.values())
 
     await until(waits)
+
+
+@pytest.mark.rule("5.4")
+async def test_a_task_goes_on_when_the_time_has_come_that_its_daemon_has_named(world: Surroundings) -> None:
+    world.daemon.plans = [planned(("floor", []))]
+    began: list[datetime] = []
+    until_then = datetime.now(UTC)
+
+    async def refuses_until_then(command: SpawnTask) -> Outcome:
+        nonlocal until_then
+        began.append(datetime.now(UTC))
+        if len(began) == 1:
+            until_then = began[0] + timedelta(seconds=1.5)
+            raise CannotServe("no task of claude", until_then)
+        return Outcome(
+            task=command.task, attempt=command.attempt, status=OutcomeStatus.COMPLETED, work=work_of(command)
+        )
+
+    world.daemon.endings["floor"] = refuses_until_then
+    world.ledger.daemons = ["scripted"]
+    slow = Timings.fast().model_copy(update={"cannot_serve": timedelta(minutes=5)})
+    handle = await world.start(world.directive(timings=slow))
+    await until_status(handle, "idle")
+    _, second = began
+    assert timedelta(0) <= second - until_then < timedelta(seconds=20)
 
 
 @pytest.mark.rule("5.4")
