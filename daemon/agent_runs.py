@@ -21,7 +21,7 @@ from daemon.sessions import SessionFolder, SessionNote, login_folder
 from daemon.task_log import TaskLog
 from daemon.waiting import NETWORK_AGAIN, login_question, waiting
 from daemon.workspace import Workspace
-from domain.models import FailureCategory
+from domain.failures import FailureCategory
 from domain.questions import question_id
 from domain.settings import AgentChoice
 from domain.spawn_task import Delivery, Outcome

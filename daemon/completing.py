@@ -16,8 +16,9 @@ from daemon.shipping import Shipping, Target
 from daemon.work import AgentWork, Start, left_markers, without_agent
 from daemon.worktrees import Conflict, Incoming, Worktree
 from domain.errors import LeaseLost
+from domain.failures import Failure, FailureCategory
 from domain.handover import Handover
-from domain.models import Failure, FailureCategory, Work
+from domain.models import Work
 from domain.prompts import merge_note
 from domain.spawn_task import Outcome, OutcomeStatus
 

@@ -49,7 +49,8 @@ from domain.errors import (
     RefRefused,
     RepositoryError,
 )
-from domain.models import FailureCategory, TaskKind
+from domain.failures import FailureCategory
+from domain.models import TaskKind
 from domain.spawn_task import (
     Delivery,
     Outcome,

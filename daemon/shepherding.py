@@ -11,8 +11,17 @@ from daemon.masking import Masker, masked_sighting
 from daemon.repositories import Repositories
 from daemon.tidying import tidy
 from domain.errors import ForgeRefused, Refused
-from domain.models import PullRequestState
-from domain.pull_requests import TROUBLE, Finding, FindingKind, Sighting, Tidied, Tidying, Watch, news_of
+from domain.pull_requests import (
+    TROUBLE,
+    Finding,
+    FindingKind,
+    PullRequestState,
+    Sighting,
+    Tidied,
+    Tidying,
+    Watch,
+    news_of,
+)
 from domain.repository_url import parse_repository_url
 
 KEPT_MARKS = 100

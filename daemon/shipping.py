@@ -12,8 +12,8 @@ from daemon.forges.port import Forge, ForgesByUrl
 from daemon.patience import patiently
 from daemon.repositories import RepositoryCache
 from domain.errors import ForgeRefused, LeaseLost, RepositoryError
-from domain.models import PullRequest, PullRequestState, Question, Work
-from domain.pull_requests import PullRequestWanted, Shipped
+from domain.models import Question, Work
+from domain.pull_requests import PullRequest, PullRequestState, PullRequestWanted, Shipped
 from domain.questions import question_id
 from domain.spawn_task import Outcome, OutcomeStatus, SpawnTask
 

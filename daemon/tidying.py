@@ -9,8 +9,7 @@ from daemon.git import commit_id
 from daemon.pushing import lease
 from daemon.repositories import FETCH_TIMEOUT, PUSH_TIMEOUT, RepositoryCache
 from daemon.state_refs import in_all_places
-from domain.models import PullRequestState
-from domain.pull_requests import Tidied, Tidying
+from domain.pull_requests import PullRequestState, Tidied, Tidying
 
 OURS = "makima/"
 """What our branches begin with; a pull request that was opened by hand may come from another one, which stays."""

@@ -28,8 +28,9 @@ from daemon.verification import ROUNDS, Broken, verify
 from daemon.workspace import Workspace
 from daemon.worktrees import Conflict, Incoming, Worktree
 from domain.errors import PlanRefused
+from domain.failures import Failure, FailureCategory
 from domain.handover import Handover
-from domain.models import Failure, FailureCategory, TaskKind, Work
+from domain.models import TaskKind, Work
 from domain.spawn_task import ContinueFrom, Outcome, OutcomeStatus, SpawnTask, cut, failed
 
 

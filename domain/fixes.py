@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable, Sequence
 
 from domain import names
-from domain.models import PullRequest, State, Step
+from domain.models import State, Step
 from domain.plan import MAX_NAME
-from domain.pull_requests import Finding, FindingKind
+from domain.pull_requests import Finding, FindingKind, PullRequest
 from domain.settings import SHELL, AgentChoice, Settings
 from domain.shepherding import Fix
 

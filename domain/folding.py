@@ -6,18 +6,9 @@ from datetime import datetime
 
 from domain.change import Change, Draft
 from domain.errors import Refused
+from domain.failures import Failure, FailureCategory
 from domain.memory import forgotten, remembered
-from domain.models import (
-    DirectiveStatus,
-    Failure,
-    FailureCategory,
-    Question,
-    State,
-    StepStatus,
-    Task,
-    TaskKind,
-    TaskStatus,
-)
+from domain.models import DirectiveStatus, Question, State, StepStatus, Task, TaskKind, TaskStatus
 from domain.planning import NoSteps, fold_plan
 from domain.pull_request_url import name_pull_request
 from domain.questions import ask

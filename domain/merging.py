@@ -7,8 +7,8 @@ from collections.abc import Collection
 from domain import names
 from domain.asking import Topic, ask_operator
 from domain.change import Draft
-from domain.models import PullRequest, PullRequestState, State, Step, StepStatus, TaskKind, TaskStatus
-from domain.pull_requests import Tidied, Tidying
+from domain.models import State, Step, StepStatus, TaskKind, TaskStatus
+from domain.pull_requests import PullRequest, PullRequestState, Tidied, Tidying
 from domain.usage import Usage
 
 MAX_HEADS = 20

@@ -9,8 +9,10 @@ from uuid import UUID
 
 from pydantic import Field, field_serializer
 
+from domain.failures import Failure
+from domain.pull_requests import PullRequest
 from domain.settings import Settings
-from domain.shepherding import Fix, Shepherding
+from domain.shepherding import Fix, Merged, Shepherding
 from domain.usage import Resume, Usage
 from domain.value import Value
 
@@ -80,49 +82,6 @@ class TaskKind(StrEnum):
     PLANNING = "planning"
     STEP = "step"
     COMPLETION = "completion"
-
-
-class FailureCategory(StrEnum):
-    """Why an attempt failed, as far as anything follows from it."""
-
-    AGENT = "agent"
-    """The agent ended with an error, or said that it gives up."""
-    NO_RESULT = "no result"
-    """Neither a commit nor a declaration that nothing was needed (SPEC 6.9)."""
-    CONFLICT = "conflict"
-    """What had to be merged is not merged, or conflict markers are left."""
-    PLAN = "plan"
-    """The plan was refused."""
-    REPOSITORY = "repository"
-    """Unknown repository, missing base branch, no push right (SPEC 2.3)."""
-    TIME_LIMIT = "time limit"
-    NO_OUTPUT = "no output"
-    MEMORY = "memory"
-    """Its processes used more than the daemon allows a task (SPEC 5.7)."""
-    DENIED = "denied"
-    """It was refused what it wanted to do, and left nothing."""
-    AUTH = "auth"
-    """Its login or key was refused."""
-    BUDGET = "budget"
-    """It had used the turns or the money that a task may cost."""
-    CONTEXT = "context too long"
-    """What it had to read was too much for its model, also in a new session."""
-    CRASHED = "crashed"
-    """It ended without saying that it was done, also when it was started again."""
-    VERIFY = "verify"
-    """The verify commands kept failing (SPEC 6.5)."""
-    OPERATOR = "operator"
-    """Failed by hand."""
-    LOST = "lost"
-    """Its daemon was lost too often (SPEC 5.4)."""
-    INTERNAL = "internal"
-    """Ours: an error that no rule foresees; the text says which."""
-
-
-class Failure(Value):
-    category: FailureCategory
-    report: str
-    """At most 4 KiB (SPEC 1)."""
 
 
 class Text(Value):
@@ -264,49 +223,6 @@ class Answer(Value):
     generation: int
     step: UUID | None = None
     """The step that was added."""
-
-
-class PullRequestState(StrEnum):
-    PUSHED = "pushed"
-    """A branch on the remote, without a pull request that we know of."""
-    DRAFT = "draft"
-    OPEN = "open"
-    MERGED = "merged"
-    CLOSED = "closed"
-
-    @property
-    def is_over(self) -> bool:
-        """Nothing can be added to it any more (SPEC 7.3)."""
-        return self in (self.MERGED, self.CLOSED)
-
-
-class PullRequest(Value):
-    """The one that a directive's finished work goes to; a later one takes its place once it is over (SPEC 7.3)."""
-
-    branch: str
-    head: str
-    """The newest commit of the branch that is known; people may have pushed it."""
-    base: str
-    """The base branch's name."""
-    url: str = ""
-    state: PullRequestState = PullRequestState.PUSHED
-    number: int = 0
-    """The forge's; 0: there is none at a forge."""
-    version: Annotated[int, Field(ge=1)] = 1
-    """The first one of the directive is 1; later ones' branches end in `-v2`, `-v3`, …"""
-
-
-class Merged(Value):
-    """What is known of pull requests that were merged (SPEC 7.2)."""
-
-    heads: tuple[str, ...] = ()
-    """Their heads, as far as work that isn't merged yet may build on them."""
-    generation: int = 0
-    """The bases of generations up to this one are older than the newest merge."""
-    untidied: tuple[PullRequest, ...] = ()
-    """Those whose branches and refs are still on the remote."""
-    usage: Usage = Usage()
-    """Of the tasks of their steps, told in one sum: a directive may have a thousand of them (DESIGN 6)."""
 
 
 class Dependencies(Value):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from domain.models import Failure, Memory, State, Step, Task
+from domain.failures import Failure
+from domain.models import Memory, State, Step, Task
 from domain.prompt_texts import MEMORY, MERGE_RULES, PLANNER_RULES, REPLANNING, STEP_RULES, TALKING
 
 PROMPT_LIMIT = 192 * 1024

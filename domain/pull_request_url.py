@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 
 from domain.change import Draft
-from domain.models import PullRequest, PullRequestState, State
+from domain.models import State
 from domain.names import directive_branch
+from domain.pull_requests import PullRequest, PullRequestState
 
 _ADDRESS = re.compile(
     r"https?://(?:[^/@\s]*@)?(?P<host>[^/\s]+)/(?P<path>[^\s?#]+?)/(?:-/)?(?:pull|pulls|merge_requests)/(?P<number>\d{1,9})"

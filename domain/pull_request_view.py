@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from domain.models import PullRequest, State
+from domain.models import State
+from domain.pull_requests import PullRequest
 from domain.shepherd import rounds_left, wanted_watch
 from domain.value import Value
 

@@ -9,8 +9,38 @@ from uuid import UUID
 
 from pydantic import Field, model_validator
 
-from domain.models import PullRequest
 from domain.tolerant import Tolerant
+from domain.value import Value
+
+
+class PullRequestState(StrEnum):
+    PUSHED = "pushed"
+    """A branch on the remote, without a pull request that we know of."""
+    DRAFT = "draft"
+    OPEN = "open"
+    MERGED = "merged"
+    CLOSED = "closed"
+
+    @property
+    def is_over(self) -> bool:
+        """Nothing can be added to it any more (SPEC 7.3)."""
+        return self in (self.MERGED, self.CLOSED)
+
+
+class PullRequest(Value):
+    """The one that a directive's finished work goes to; a later one takes its place once it is over (SPEC 7.3)."""
+
+    branch: str
+    head: str
+    """The newest commit of the branch that is known; people may have pushed it."""
+    base: str
+    """The base branch's name."""
+    url: str = ""
+    state: PullRequestState = PullRequestState.PUSHED
+    number: int = 0
+    """The forge's; 0: there is none at a forge."""
+    version: Annotated[int, Field(ge=1)] = 1
+    """The first one of the directive is 1; later ones' branches end in `-v2`, `-v3`, …"""
 
 
 class Reply(Tolerant):

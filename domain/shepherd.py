@@ -12,8 +12,8 @@ from domain.change import Change, Draft
 from domain.errors import Refused
 from domain.fixes import fix_steps, fixer
 from domain.merging import OPEN_ANOTHER, fold_over, open_another
-from domain.models import DirectiveStatus, PullRequest, Question, State, StepStatus, TaskKind
-from domain.pull_requests import TROUBLE, Finding, FindingKind, Sighting, Watch
+from domain.models import DirectiveStatus, Question, State, StepStatus, TaskKind
+from domain.pull_requests import TROUBLE, Finding, FindingKind, PullRequest, Sighting, Watch
 from domain.shepherding import Shepherding
 from domain.size import MAX_STATE, state_size
 

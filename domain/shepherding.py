@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from domain.pull_requests import PullRequest
+from domain.usage import Usage
 from domain.value import Value
 
 MAX_PUSHES = 20
@@ -56,3 +58,16 @@ class Shepherding(Value):
     @property
     def pushed_heads(self) -> tuple[str, ...]:
         return tuple(push.head for push in self.pushed)
+
+
+class Merged(Value):
+    """What is known of pull requests that were merged (SPEC 7.2)."""
+
+    heads: tuple[str, ...] = ()
+    """Their heads, as far as work that isn't merged yet may build on them."""
+    generation: int = 0
+    """The bases of generations up to this one are older than the newest merge."""
+    untidied: tuple[PullRequest, ...] = ()
+    """Those whose branches and refs are still on the remote."""
+    usage: Usage = Usage()
+    """Of the tasks of their steps, told in one sum: a directive may have a thousand of them (DESIGN 6)."""

@@ -8,9 +8,9 @@ from uuid import UUID
 from domain import names
 from domain.change import Draft
 from domain.merging import fold_over
-from domain.models import PullRequest, PullRequestState, State, Step, StepStatus, Task
+from domain.models import State, Step, StepStatus, Task
 from domain.pull_request_body import body, reply_text
-from domain.pull_requests import PullRequestWanted, Reply, Shipped
+from domain.pull_requests import PullRequest, PullRequestState, PullRequestWanted, Reply, Shipped
 from domain.shepherding import Push, Shepherding
 from domain.spawn_task import Outcome
 

@@ -10,7 +10,8 @@ from uuid import UUID
 from pydantic import Field, field_validator
 
 from domain.errors import Refused
-from domain.models import Dependencies, Failure, FailureCategory, Memory, Question, Step, TaskKind, Work
+from domain.failures import Failure, FailureCategory
+from domain.models import Dependencies, Memory, Question, Step, TaskKind, Work
 from domain.pull_requests import PullRequestWanted, Shipped
 from domain.settings import AgentChoice, Limits
 from domain.tolerant import Tolerant

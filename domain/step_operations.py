@@ -8,8 +8,9 @@ from uuid import UUID
 from domain import names
 from domain.change import Draft
 from domain.errors import Refused
+from domain.failures import Failure, FailureCategory
 from domain.lookup import find_step
-from domain.models import Failure, FailureCategory, Step, StepStatus, TaskStatus, Work
+from domain.models import Step, StepStatus, TaskStatus, Work
 from domain.plan import add_steps, check_order, check_texts, check_unfinished_texts, known_steps
 from domain.requests import (
     AddStep,

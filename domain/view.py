@@ -7,16 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from domain import names
-from domain.models import (
-    DirectiveStatus,
-    Proposal,
-    Question,
-    State,
-    Step,
-    StepStatus,
-    TaskKind,
-    TaskStatus,
-)
+from domain.models import DirectiveStatus, Proposal, Question, State, Step, StepStatus, TaskKind, TaskStatus
 from domain.pull_request_body import total_usage
 from domain.pull_request_view import PullRequestView, plain, pull_request_view, standing
 from domain.questions import open_questions

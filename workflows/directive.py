@@ -23,7 +23,8 @@ with workflow.unsafe.imports_passed_through():
     from domain import folding, policy, requests
     from domain.change import Change
     from domain.dispatch import spawn_command
-    from domain.models import DirectiveStatus, Failure, FailureCategory, Task, TaskKind, TaskStatus
+    from domain.failures import Failure, FailureCategory
+    from domain.models import DirectiveStatus, Task, TaskKind, TaskStatus
     from domain.queues import label_of
     from domain.record import DaemonWanted
     from domain.size import without_finished_texts

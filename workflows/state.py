@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from temporalio import workflow
 from temporalio.common import SearchAttributeKey
 
-from domain.models import DirectiveStatus, PullRequest, State
-from domain.value import Value
+with workflow.unsafe.imports_passed_through():
+    from domain.models import DirectiveStatus, State
+    from domain.pull_requests import PullRequest
+    from domain.value import Value
 
 
 class DirectiveInput(Value):

@@ -17,7 +17,7 @@ from daemon.agents.plain import PlainStream
 from daemon.sandbox_view import folders_of
 from daemon.task_folder import TaskFolder
 from domain.errors import CannotServe
-from domain.models import Failure, FailureCategory
+from domain.failures import Failure, FailureCategory
 from domain.value import Value
 
 RESERVED = ("MAKIMA_", "TEMPORAL_")

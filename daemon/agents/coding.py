@@ -26,7 +26,7 @@ from daemon.agents.base import (
 from daemon.agents.events import Ending
 from daemon.agents.trouble import ending_of
 from domain.errors import CannotServe
-from domain.models import Failure, FailureCategory
+from domain.failures import Failure, FailureCategory
 
 _CATEGORY = {
     Ending.BUDGET: FailureCategory.BUDGET,

@@ -17,8 +17,7 @@ from daemon.forges.github_models import Comment, Pull, Repository, User
 from daemon.forges.links import github_compare
 from daemon.forges.remembered import Remembered
 from domain.errors import ForgeRefused
-from domain.models import PullRequest
-from domain.pull_requests import PullRequestWanted, Reply, Sighting
+from domain.pull_requests import PullRequest, PullRequestWanted, Reply, Sighting
 
 PULLS = TypeAdapter(tuple[Pull, ...])
 COMMENTS = TypeAdapter(tuple[Comment, ...])

@@ -26,8 +26,7 @@ from daemon.forges.github_models import (
     WorkflowRuns,
 )
 from daemon.forges.remembered import Remembered
-from domain.models import PullRequest
-from domain.pull_requests import Finding, Sighting
+from domain.pull_requests import Finding, PullRequest, Sighting
 
 Entry = TypeVar("Entry", Review, Comment)
 

@@ -15,7 +15,8 @@ import platformdirs
 import pytest
 
 from daemon.sandbox import Bubblewrap, Opening
-from domain.models import FailureCategory, TaskKind
+from domain.failures import FailureCategory
+from domain.models import TaskKind
 from domain.settings import Limits
 from domain.spawn_task import Outcome, OutcomeStatus
 from tests.agents.conftest import Hand

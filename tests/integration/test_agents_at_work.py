@@ -16,7 +16,8 @@ from daemon.agents.codex import CodexAgent
 from daemon.repositories import Repositories
 from daemon.sessions import SESSIONS
 from domain.errors import CannotServe
-from domain.models import FailureCategory, Question, TaskKind
+from domain.failures import FailureCategory
+from domain.models import Question, TaskKind
 from domain.questions import question_id
 from domain.settings import AgentChoice, Limits
 from domain.spawn_task import CommandContext, Outcome, OutcomeStatus, SpawnTask

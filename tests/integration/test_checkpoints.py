@@ -15,7 +15,8 @@ from daemon.checkpoints import LARGEST, Checkpoints, Snapshot, take_snapshot
 from daemon.git import Git
 from daemon.repositories import Repositories, RepositoryCache
 from daemon.worktrees import Identity, Incoming, Worktree
-from domain.models import FailureCategory, TaskKind
+from domain.failures import FailureCategory
+from domain.models import TaskKind
 from domain.settings import Limits
 from domain.spawn_task import ContinueFrom, Outcome, OutcomeStatus
 from tests.integration.deliveries import TASK, OneDaemon, until

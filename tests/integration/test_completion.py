@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from domain.errors import HandedBack
-from domain.models import FailureCategory, PullRequestState
+from domain.failures import FailureCategory
+from domain.pull_requests import PullRequestState
 from domain.spawn_task import OutcomeStatus
 from tests.integration.completions import BRANCH, Completions, head
 from tests.integration.deliveries import until

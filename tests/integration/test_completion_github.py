@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from daemon.git import Git
 from daemon.repositories import Repositories
-from domain.models import PullRequestState
+from domain.pull_requests import PullRequestState
 from domain.spawn_task import OutcomeStatus
 from tests.fixtures_github import Site
 from tests.integration.completions import BRANCH, NEXT, THIRD, Completions, head

@@ -10,7 +10,9 @@ import pytest
 
 from daemon.bridges import bridge
 from daemon.repositories import Repositories, RepositoryCache
-from domain.models import FailureCategory, PullRequestState, TaskKind
+from domain.failures import FailureCategory
+from domain.models import TaskKind
+from domain.pull_requests import PullRequestState
 from domain.spawn_task import OutcomeStatus
 from tests.integration.completions import BRANCH, NEXT, THIRD, Completions, head
 

@@ -10,7 +10,8 @@ import pytest
 
 from daemon.shipping import AGAIN, CHOICES, LEAVE
 from domain.errors import AttemptGone, CannotServe, ForgeRefused, ForgeUnreachable
-from domain.models import PullRequest, PullRequestState, Question
+from domain.models import Question
+from domain.pull_requests import PullRequest, PullRequestState
 from domain.spawn_task import CommandContext, Outcome, OutcomeStatus
 from tests.integration.completions import BRANCH, Completions, head
 

@@ -15,7 +15,7 @@ from daemon.forges.tokens import Tokens
 from daemon.git import Git
 from daemon.repositories import Repositories
 from domain.errors import ForgeRefused, RepositoryError
-from domain.models import PullRequest, PullRequestState
+from domain.pull_requests import PullRequest, PullRequestState
 from domain.repository_url import parse_repository_url
 from tests.fixtures_github import QUICK, Site, wanted
 

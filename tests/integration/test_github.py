@@ -6,8 +6,7 @@ import asyncio
 
 import pytest
 
-from domain.models import PullRequestState
-from domain.pull_requests import Reply
+from domain.pull_requests import PullRequestState, Reply
 from tests.fixtures_github import Site, wanted
 
 pytestmark = pytest.mark.rule("7.4")

@@ -15,8 +15,9 @@ from daemon.masking import Masker
 from daemon.repositories import Repositories
 from daemon.task_folder import make_task_folder
 from domain.errors import HandoverBroken
+from domain.failures import FailureCategory
 from domain.handover import HANDOVER_FILE, Handover
-from domain.models import FailureCategory, TaskKind
+from domain.models import TaskKind
 from domain.spawn_task import CommandContext, KnownStep, Outcome, OutcomeStatus
 from tests.integration.deliveries import OneDaemon
 

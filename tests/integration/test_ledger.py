@@ -13,20 +13,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
 from domain.errors import RecordError
-from domain.models import (
-    Answer,
-    DirectiveStatus,
-    Failure,
-    FailureCategory,
-    PullRequest,
-    State,
-    Step,
-    StepStatus,
-    Task,
-    TaskKind,
-    TaskStatus,
-    Text,
-)
+from domain.failures import Failure, FailureCategory
+from domain.models import Answer, DirectiveStatus, State, Step, StepStatus, Task, TaskKind, TaskStatus, Text
+from domain.pull_requests import PullRequest
 from domain.record import (
     AttemptEnded,
     Changed,

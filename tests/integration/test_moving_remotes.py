@@ -18,7 +18,8 @@ import pytest
 from daemon.git import Git
 from daemon.repositories import Repositories
 from domain.errors import CannotServe
-from domain.models import FailureCategory, TaskKind
+from domain.failures import FailureCategory
+from domain.models import TaskKind
 from domain.spawn_task import ContinueFrom, Outcome, OutcomeStatus
 from tests.integration.conftest import Committer, GitCommand
 from tests.integration.deliveries import OneDaemon, until

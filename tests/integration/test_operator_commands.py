@@ -16,7 +16,8 @@ from temporalio.testing import WorkflowEnvironment
 from cli.operator.directives import Directives
 from domain import names
 from domain.errors import MakimaError, NotReachable
-from domain.models import DirectiveStatus, FailureCategory, Question, TaskKind
+from domain.failures import FailureCategory
+from domain.models import DirectiveStatus, Question, TaskKind
 from domain.questions import question_id
 from domain.record import Artifact, DaemonReport
 from domain.requests import Pause

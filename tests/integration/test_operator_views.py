@@ -18,7 +18,8 @@ from cli.operator.progress import TaskProgress, progress_of
 from cli.operator.shown import CostsShown, DiffShown, GraphShown, HistoryShown, PlanShown, PruneShown, WhyShown
 from domain import names
 from domain.errors import NotReachable, Refused
-from domain.models import FailureCategory, TaskKind, Work
+from domain.failures import FailureCategory
+from domain.models import TaskKind, Work
 from domain.record import LogChunk
 from domain.spawn_task import Outcome, OutcomeStatus, SpawnTask, failed
 from domain.usage import Usage

@@ -15,7 +15,8 @@ from daemon.project import Project, parsed
 from daemon.repositories import Repositories
 from daemon.settings import load_daemon_settings
 from domain.errors import CannotServe, RepositoryError, SettingsError
-from domain.models import FailureCategory, TaskKind
+from domain.failures import FailureCategory
+from domain.models import TaskKind
 from domain.settings import Limits
 from domain.spawn_task import ContinueFrom, Outcome, OutcomeStatus
 from tests.integration.deliveries import OneDaemon

@@ -20,8 +20,7 @@ from daemon.masking import Masker
 from daemon.repositories import Repositories
 from daemon.shepherding import PullRequestShepherd
 from domain.errors import ForgeUnreachable, GitError, Refused
-from domain.models import PullRequest, PullRequestState
-from domain.pull_requests import FindingKind, Sighting, Tidied, Tidying, Watch
+from domain.pull_requests import FindingKind, PullRequest, PullRequestState, Sighting, Tidied, Tidying, Watch
 from runtime.failures import with_masked_failures
 from tests.fixtures_github import Site
 

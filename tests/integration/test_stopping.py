@@ -29,7 +29,8 @@ from activities.steps import StepActivities
 from daemon import keeper
 from daemon.repositories import Repositories
 from domain.errors import CannotServe, HandedBack
-from domain.models import FailureCategory, TaskKind
+from domain.failures import FailureCategory
+from domain.models import TaskKind
 from domain.names import daemons_queue
 from domain.settings import AgentChoice, Limits
 from domain.spawn_task import Outcome, OutcomeStatus, SpawnTask, TaskStarted

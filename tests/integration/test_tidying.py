@@ -11,8 +11,7 @@ import pytest
 from daemon.outcomes import Outcomes, outcome_ref
 from daemon.repositories import RepositoryCache
 from daemon.tidying import tidy
-from domain.models import PullRequest, PullRequestState
-from domain.pull_requests import Tidying
+from domain.pull_requests import PullRequest, PullRequestState, Tidying
 
 pytestmark = pytest.mark.rule("7.5")
 

@@ -33,7 +33,7 @@ from daemon.agents.events import (
 )
 from daemon.agents.seeing import after
 from daemon.agents.trouble import ending_of, reset_time
-from domain.models import FailureCategory
+from domain.failures import FailureCategory
 
 RECORDED = Path(__file__).parents[1] / "fixtures" / "agent_streams"
 NOW = datetime(2026, 11, 22, 21, 40, tzinfo=UTC)

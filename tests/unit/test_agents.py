@@ -14,7 +14,7 @@ from daemon.agents import ConfiguredAgent
 from daemon.agents.base import Agent, AgentRun, EndedBy, ProcessEnd, Seen
 from daemon.task_folder import TaskFolder, make_task_folder
 from domain.errors import CannotServe
-from domain.models import FailureCategory
+from domain.failures import FailureCategory
 
 
 def agent(**settings: object) -> Agent:

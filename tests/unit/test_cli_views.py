@@ -22,7 +22,8 @@ from cli.operator.screens import LiveTree
 from cli.operator.seeing import Seen
 from cli.operator.shown import CostsShown
 from domain.errors import Refused
-from domain.models import DirectiveStatus, Failure, FailureCategory, State, StepStatus
+from domain.failures import Failure, FailureCategory
+from domain.models import DirectiveStatus, State, StepStatus
 from domain.names import activity_id, activity_task, short, step_task
 from domain.usage import Usage
 from domain.view import StepView, view

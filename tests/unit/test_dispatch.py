@@ -8,8 +8,9 @@ import pytest
 from pydantic import ValidationError
 
 from domain.dispatch import spawn_command
+from domain.failures import Failure, FailureCategory
 from domain.folding import fold_interrupted
-from domain.models import Failure, FailureCategory, Memory, State, TaskKind
+from domain.models import Memory, State, TaskKind
 from domain.plan import PlannedStep, add_steps, known_steps
 from domain.prompts import PROMPT_LIMIT
 from domain.requests import ChangeGoal, SetMemory

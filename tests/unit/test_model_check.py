@@ -15,22 +15,11 @@ from domain import folding, merging, policy, requests, shepherd
 from domain.change import Change, Draft
 from domain.dispatch import spawn_command
 from domain.errors import PlanRefused
-from domain.models import (
-    Failure,
-    FailureCategory,
-    PullRequest,
-    PullRequestState,
-    Question,
-    State,
-    StepStatus,
-    Task,
-    TaskKind,
-    TaskStatus,
-    Work,
-)
+from domain.failures import Failure, FailureCategory
+from domain.models import Question, State, StepStatus, Task, TaskKind, TaskStatus, Work
 from domain.operations import apply
 from domain.plan import PlannedStep, add_steps, known_steps
-from domain.pull_requests import TROUBLE, Finding, FindingKind, Shipped, Sighting, Tidied
+from domain.pull_requests import TROUBLE, Finding, FindingKind, PullRequest, PullRequestState, Shipped, Sighting, Tidied
 from domain.questions import question_id
 from domain.record import Facts, restored, snapshot
 from domain.recovery import recovered

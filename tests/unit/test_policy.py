@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.errors import PlanRefused
-from domain.models import DirectiveStatus, Failure, FailureCategory, State, StepStatus, TaskKind
+from domain.failures import Failure, FailureCategory
+from domain.models import DirectiveStatus, State, StepStatus, TaskKind
 from domain.plan import PlannedStep, add_steps, known_steps
 from domain.requests import ChangeGoal
 from domain.spawn_task import OutcomeStatus, PlanChanges

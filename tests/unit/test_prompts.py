@@ -9,19 +9,8 @@ from uuid import UUID
 from domain import names, policy, prompts
 from domain.dispatch import spawn_command
 from domain.fixes import fix_steps
-from domain.models import (
-    Directive,
-    DirectiveStatus,
-    Memory,
-    PullRequest,
-    PullRequestState,
-    State,
-    Step,
-    StepStatus,
-    Text,
-    Work,
-)
-from domain.pull_requests import Finding, FindingKind
+from domain.models import Directive, DirectiveStatus, Memory, State, Step, StepStatus, Text, Work
+from domain.pull_requests import Finding, FindingKind, PullRequest, PullRequestState
 from domain.settings import AgentChoice, Settings
 
 DOC = Path(__file__).parents[2] / "docs" / "prompts.md"

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from domain.models import Failure, FailureCategory, State, Step, StepStatus, Task, TaskKind, Text, Work
+from domain.failures import Failure, FailureCategory
+from domain.models import State, Step, StepStatus, Task, TaskKind, Text, Work
 from domain.names import step_task
 from domain.pull_request_body import BODY_LIMIT, body, duration, escaped
 from domain.usage import Usage

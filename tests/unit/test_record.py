@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.models import Directive, PullRequest, State, Step, Task, TaskKind, Text
+from domain.models import Directive, State, Step, Task, TaskKind, Text
+from domain.pull_requests import PullRequest
 from domain.record import Changed, Facts, ProgressWrite, Verdict, WriteAnswer, restored, snapshot, write
 from ledger.fencing import LastWrite, answer_to
 from ledger.pool import encoded, place

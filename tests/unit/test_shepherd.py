@@ -11,28 +11,15 @@ from pydantic import ValidationError
 
 from domain import shepherd
 from domain.dispatch import spawn_command
+from domain.failures import Failure, FailureCategory
 from domain.fixes import TEXT_SHOWN
 from domain.folding import fold_outcome
 from domain.merging import wanted_tidying
-from domain.models import (
-    DirectiveStatus,
-    Failure,
-    FailureCategory,
-    PullRequest,
-    PullRequestState,
-    Question,
-    State,
-    Step,
-    StepStatus,
-    Task,
-    TaskKind,
-    TaskStatus,
-    Work,
-)
+from domain.models import DirectiveStatus, Question, State, Step, StepStatus, Task, TaskKind, TaskStatus, Work
 from domain.operations import Refusal, apply
 from domain.plan import PlannedStep, add_steps, known_steps
 from domain.pull_request_body import total_usage
-from domain.pull_requests import Finding, FindingKind, Shipped, Sighting, news_of
+from domain.pull_requests import Finding, FindingKind, PullRequest, PullRequestState, Shipped, Sighting, news_of
 from domain.readiness import standing
 from domain.requests import (
     AddStep,

@@ -8,8 +8,9 @@ from uuid import uuid4
 import pytest
 
 from domain.dispatch import spawn_command
+from domain.failures import Failure, FailureCategory
 from domain.folding import fold_cannot_serve, fold_no_daemon
-from domain.models import Failure, FailureCategory, State, Task, TaskStatus
+from domain.models import State, Task, TaskStatus
 from domain.plan import PlannedStep, add_steps
 from domain.policy import next_wake
 from domain.spawn_task import OutcomeStatus, PlanChanges

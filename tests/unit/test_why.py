@@ -9,7 +9,8 @@ from uuid import UUID
 
 import pytest
 
-from domain.models import DirectiveStatus, Failure, FailureCategory, Proposal, State, StepStatus, TaskStatus
+from domain.failures import Failure, FailureCategory
+from domain.models import DirectiveStatus, Proposal, State, StepStatus, TaskStatus
 from domain.names import short, step_task
 from domain.reports import DaemonSeen
 from domain.settings import Settings

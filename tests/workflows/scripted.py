@@ -20,9 +20,9 @@ from activities.ports import Ledger
 from activities.pull_requests import PullRequestActivities
 from activities.steps import StepActivities
 from domain import names
-from domain.models import Directive, PullRequest, PullRequestState, State, Step, Task, TaskKind, Text, Work
+from domain.models import Directive, State, Step, Task, TaskKind, Text, Work
 from domain.plan import PlannedStep, add_steps
-from domain.pull_requests import Finding, Shipped, Sighting, Tidied, Tidying, Watch
+from domain.pull_requests import Finding, PullRequest, PullRequestState, Shipped, Sighting, Tidied, Tidying, Watch
 from domain.record import DaemonWanted, ProgressWrite, Verdict, WriteAnswer, restored
 from domain.settings import AgentChoice, Settings, Timings
 from domain.spawn_task import Delivery, Outcome, OutcomeStatus, PlanChanges, Progress, SpawnTask

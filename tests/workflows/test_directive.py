@@ -13,7 +13,8 @@ from temporalio.testing import WorkflowEnvironment
 
 from domain import names
 from domain.errors import CannotServe
-from domain.models import DirectiveStatus, Failure, FailureCategory, StepStatus
+from domain.failures import Failure, FailureCategory
+from domain.models import DirectiveStatus, StepStatus
 from domain.requests import Archive, ChangeGoal, Resume
 from domain.spawn_task import Outcome, SpawnTask, failed
 from domain.view import view

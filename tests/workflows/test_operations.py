@@ -16,7 +16,8 @@ from temporalio.testing import WorkflowEnvironment
 
 from domain import requests
 from domain.errors import CannotServe
-from domain.models import Answer, DirectiveStatus, FailureCategory, Memory, Question, State, StepStatus, TaskStatus
+from domain.failures import FailureCategory
+from domain.models import Answer, DirectiveStatus, Memory, Question, State, StepStatus, TaskStatus
 from domain.plan import PlannedStep
 from domain.questions import question_id
 from domain.settings import Completion, Timings

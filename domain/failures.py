@@ -1,0 +1,50 @@
+"""Why an attempt failed (SPEC 5.5)."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from domain.value import Value
+
+
+class FailureCategory(StrEnum):
+    """Why an attempt failed, as far as anything follows from it."""
+
+    AGENT = "agent"
+    """The agent ended with an error, or said that it gives up."""
+    NO_RESULT = "no result"
+    """Neither a commit nor a declaration that nothing was needed (SPEC 6.9)."""
+    CONFLICT = "conflict"
+    """What had to be merged is not merged, or conflict markers are left."""
+    PLAN = "plan"
+    """The plan was refused."""
+    REPOSITORY = "repository"
+    """Unknown repository, missing base branch, no push right (SPEC 2.3)."""
+    TIME_LIMIT = "time limit"
+    NO_OUTPUT = "no output"
+    MEMORY = "memory"
+    """Its processes used more than the daemon allows a task (SPEC 5.7)."""
+    DENIED = "denied"
+    """It was refused what it wanted to do, and left nothing."""
+    AUTH = "auth"
+    """Its login or key was refused."""
+    BUDGET = "budget"
+    """It had used the turns or the money that a task may cost."""
+    CONTEXT = "context too long"
+    """What it had to read was too much for its model, also in a new session."""
+    CRASHED = "crashed"
+    """It ended without saying that it was done, also when it was started again."""
+    VERIFY = "verify"
+    """The verify commands kept failing (SPEC 6.5)."""
+    OPERATOR = "operator"
+    """Failed by hand."""
+    LOST = "lost"
+    """Its daemon was lost too often (SPEC 5.4)."""
+    INTERNAL = "internal"
+    """Ours: an error that no rule foresees; the text says which."""
+
+
+class Failure(Value):
+    category: FailureCategory
+    report: str
+    """At most 4 KiB (SPEC 1)."""
