@@ -75,7 +75,7 @@ class AgentRuns:
         self._folder = SessionFolder.of(self._tasks, self._command)
         self._note = self._folder.read(choice.name, self._command.resume)
         self._has_run = False
-        self._turns_before = 0
+        self._begun = self._note
         self.asking = Asking(self._command, host.delivery)
         self.last_words = ""
         """The text of the last final event."""
@@ -135,7 +135,7 @@ class AgentRuns:
         if spent := self._is_spent():
             return spent
         run, agent = self._run(prompt), self._agent
-        self._turns_before = self._note.turns
+        self._begun = self._note
         follower = self._follower(run)
         command = agent.command(run)
         async with follower.following():
@@ -193,17 +193,20 @@ class AgentRuns:
         return None
 
     def _learn(self, run: AgentRun, seen: Seen) -> None:
-        """Keep what a later delivery must know, at once: this one may be killed at any moment."""
-        totals = seen.totals or self._note.totals
-        used = totals.since(self._note.totals)
-        known = self._note.model_copy(
+        """Keep what a later delivery must know, at once: this one may be killed at any moment. Counted from how the
+        run began, so that what is told replaces what was estimated.
+        """
+        begun = self._begun
+        session = seen.session_totals or begun.totals
+        used = Usage(cost_usd=seen.totals.cost_usd, tokens=seen.totals.tokens)
+        known = begun.model_copy(
             update={
-                "session": seen.session or self._note.session,
-                "cost_usd": totals.cost_usd,
-                "tokens": totals.tokens,
-                "usage": self._note.usage + Usage(cost_usd=used.cost_usd, tokens=used.tokens),
-                "turns": self._turns_before + seen.turns,
-                "worktree": str(self._workspace.work_path) if seen.session else self._note.worktree,
+                "session": seen.session or begun.session,
+                "cost_usd": session.cost_usd,
+                "tokens": session.tokens,
+                "usage": begun.usage + used,
+                "turns": begun.turns + seen.turns,
+                "worktree": str(self._workspace.work_path) if seen.session else begun.worktree,
             }
         )
         self._keep(known)

@@ -29,7 +29,7 @@ class SessionNote(Tolerant):
     """Empty: none that can be gone on with."""
     cost_usd: float = 0
     tokens: int = 0
-    """What the session has used, by its own count: the next run's is counted from here."""
+    """What the session has used, by its own count, in which a run that was killed may be missing."""
     usage: Usage = Usage()
     """Of the attempt, over all its sessions."""
     turns: int = 0

@@ -42,7 +42,7 @@ class AgentRun:
     session: str = ""
     """The session to go on with; empty: a new one."""
     before: Totals = field(default_factory=Totals)
-    """What that session has used."""
+    """What that session has used, by its own count."""
     turns: int = 0
     """How many it may take; 0: no limit."""
     cost_usd: float = 0
@@ -100,8 +100,10 @@ class Seen:
     """What was read from an agent's stream, from its beginning to its end."""
 
     session: str = ""
-    totals: Totals | None = None
-    """Of the session; None: it has told nothing."""
+    totals: Totals = field(default_factory=Totals)
+    """Of this run."""
+    session_totals: Totals | None = None
+    """Of the session, over all its runs; None: it has told nothing."""
     turns: int = 0
     """Of this run; before its end the tools that were called."""
     final: Final | None = None

@@ -6,6 +6,7 @@ import os
 import shlex
 from collections.abc import Iterator
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -62,7 +63,8 @@ class ClaudeAgent(CodingAgent):
         return AgentCommand(argv, stdin, self._environment(run), self.pass_env, self.writes(run), talks)
 
     def stream(self, run: AgentRun) -> Stream:
-        return ClaudeStream(run.before, lambda: datetime.now().astimezone(), talks=self._talks(run))
+        price_of = partial(self.price, run)
+        return ClaudeStream(run.before, lambda: datetime.now().astimezone(), price_of, talks=self._talks(run))
 
     def _talks(self, run: AgentRun) -> bool:
         return self.permissions is Permissions.ASK

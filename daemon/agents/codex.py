@@ -57,7 +57,7 @@ class CodexAgent(CodingAgent):
         return AgentCommand(argv, run.prompt.encode(), env, self.pass_env, self.writes(run))
 
     def stream(self, run: AgentRun) -> Stream:
-        return CodexStream(lambda: datetime.now().astimezone())
+        return CodexStream(run.before, lambda: datetime.now().astimezone(), self.price(run))
 
     def _permitted(self, run: AgentRun) -> Iterator[str]:
         if self.permissions == "allow" or (self.permissions == "auto" and run.boxed):

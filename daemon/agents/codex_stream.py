@@ -26,6 +26,7 @@ from daemon.agents.events import (
     Used,
     Warned,
 )
+from daemon.agents.prices import Price, Tokens
 from daemon.agents.trouble import ending_of, reset_time
 from domain.tolerant import Tolerant
 
@@ -50,11 +51,18 @@ class _Item(Tolerant):
     query: str = ""
 
 
-class _Usage(Tolerant):
-    """Of the whole thread; what was read from the cache is a part of the input."""
+class ThreadUsage(Tolerant):
+    """Of the whole thread; what was read from the cache or written to it is a part of the input."""
 
     input_tokens: int = 0
+    cached_input_tokens: int = 0
+    cache_write_input_tokens: int = 0
     output_tokens: int = 0
+
+    @property
+    def tokens(self) -> Tokens:
+        cached, written = self.cached_input_tokens, self.cache_write_input_tokens
+        return Tokens(max(self.input_tokens - cached - written, 0), cached, written, self.output_tokens)
 
 
 class _Error(Tolerant):
@@ -65,18 +73,21 @@ class _Line(Tolerant):
     type: str
     thread_id: str = ""
     item: _Item = _Item()
-    usage: _Usage = _Usage()
+    usage: ThreadUsage = ThreadUsage()
     error: _Error = _Error()
     message: Any = None
 
 
 class CodexStream:
-    """One run of Codex. It knows no prices: what a session costs stays 0."""
+    """One run of Codex. It knows no prices: without `price` what a session costs stays 0."""
 
     by_lines = True
 
-    def __init__(self, now: Callable[[], datetime]) -> None:
+    def __init__(self, before: Totals, now: Callable[[], datetime], price: Price | None = None) -> None:
+        """`before`: what its thread had used when the run began."""
+        self._before = before
         self._now = now
+        self._price = price
         self._last = ""
         self._trouble = ""
 
@@ -100,8 +111,7 @@ class CodexStream:
             case "item.completed":
                 events = self._ended(read.item)
             case "turn.completed":
-                totals = Totals(tokens=read.usage.input_tokens + read.usage.output_tokens)
-                events = [Used(totals), Final(Ending.COMPLETED, self._last)]
+                events = [self._used(read.usage), Final(Ending.COMPLETED, self._last)]
             case "turn.failed":
                 events = self._failed(read.error.message or self._trouble)
             case "error":
@@ -112,6 +122,11 @@ class CodexStream:
             case _:
                 events = [Printed(line)]
         return events
+
+    def _used(self, usage: ThreadUsage) -> Used:
+        tokens = usage.tokens
+        session = Totals(self._price.of(tokens) if self._price else 0, tokens.total)
+        return Used(session.since(self._before), session)
 
     def _ended(self, item: _Item) -> list[Event]:
         events: list[Event] = []

@@ -24,6 +24,7 @@ from daemon.agents.base import (
     stopped_by_us,
 )
 from daemon.agents.events import Ending
+from daemon.agents.prices import Price, price_for
 from daemon.agents.trouble import ending_of
 from domain.errors import CannotServe
 from domain.models import Failure, FailureCategory
@@ -66,6 +67,8 @@ class CodingAgent(Program):
     """The variable of the daemon's environment that holds an API key."""
     token_env: str = ""
     """The same for a long-lived token."""
+    prices: dict[str, Price] = Field(default_factory=dict)
+    """Model → price, `any` for all others: what is used costs, where the program itself doesn't say it."""
     login: Annotated[str, Field(pattern=r"^[a-zA-Z0-9._-]{1,40}$")] = "default"
     """Whose login it is, where neither is given: agents with the same one share it."""
 
@@ -108,6 +111,10 @@ class CodingAgent(Program):
         """The variables by which the program is given its key or token."""
         given = {self.key_variable: self.api_key_env, self.token_variable: self.token_env}
         return {name: environ[source] for name, source in given.items() if source and source in environ}
+
+    def price(self, run: AgentRun, model: str = "") -> Price | None:
+        """Of what this run uses; `model`: the one that has answered, where it is known."""
+        return price_for(self.prices, model, run.model or self.model)
 
     def writes(self, run: AgentRun) -> tuple[Path, ...]:
         """The folders that its program changes."""

@@ -34,7 +34,8 @@ def after(seen: Seen, event: Event) -> Seen:
         case ToolCalled():
             seen = replace(seen, turns=seen.turns + 1)
         case Used():
-            seen = replace(seen, totals=event.totals, turns=event.turns or seen.turns)
+            session = event.session or seen.session_totals
+            seen = replace(seen, totals=event.totals, session_totals=session, turns=event.turns or seen.turns)
         case Limited():
             seen = replace(seen, until=event.until)
         case Final():

@@ -24,6 +24,10 @@ WORK = [turn("", write("house.txt", "red\n")), DONE]
 SLOWLY = Limits(time=timedelta(minutes=2), no_output=timedelta(seconds=4))
 COST = 0.00606
 """Of a reply of the server, in USD, by Claude Code's own price list."""
+PRICES = {"any": {"input": 4, "cached_input": 0.2, "cache_write": 5, "output": 20}}
+"""The same list."""
+CODEX_COST = (700 * 4 + 300 * 0.2 + 50 * 20) / 1_000_000
+"""Of a reply by it: Codex counts the cached part of its input, and none that is written to the cache."""
 TOKEN = {"CLAUDE_CODE_OAUTH_TOKEN": "sk-ant-oat01-of-no-use", "ANTHROPIC_API_KEY": ""}
 """A subscription's: only to it Claude Code says when a limit ends."""
 
@@ -106,6 +110,7 @@ def agent_of(hand: Hand, mark: Path) -> psutil.Process:
 @pytest.mark.rule("6.10")
 async def test_a_killed_agent_goes_on_with_its_session(hand: Hand, tmp_path: Path) -> None:
     began = tmp_path / "began"
+    hand.fields["prices"] = PRICES
     running = asyncio.create_task(hand.does([turn("", shell(f"touch {began}; sleep 600")), *WORK]))
     await until(began.exists)
     os.kill(agent_of(hand, began).pid, signal.SIGKILL)
@@ -114,6 +119,9 @@ async def test_a_killed_agent_goes_on_with_its_session(hand: Hand, tmp_path: Pat
     assert not [
         each for each in psutil.process_iter(["cmdline"]) if "sleep 600" in " ".join(each.info["cmdline"] or ())
     ]
+    tokens, cost = (1550, COST) if hand.name == "claude" else (1050, CODEX_COST)
+    assert outcome.usage.tokens == 3 * tokens, "of the killed run, too"
+    assert outcome.usage.cost_usd == pytest.approx(3 * cost)
 
 
 @pytest.mark.rule("5.4")
@@ -131,9 +139,9 @@ async def test_an_interrupted_attempt_is_resumed_and_its_cost_counted_once(hand:
     assert outcome.work.files_changed == 2
     assert len(hand.received) == 4
     assert any(text for text in hand.received[-1].asked.results if "front.txt" in text), "the session's own history"
-    if hand.name == "claude":  # it tells the session's cost at its next end, but the tokens of a run only at that one's
+    if hand.name == "claude":
         assert outcome.usage.cost_usd == pytest.approx(4 * COST)
-        assert 2 * 1550 <= outcome.usage.tokens <= 4 * 1550
+        assert outcome.usage.tokens == 4 * 1550
     else:
         assert outcome.usage.tokens == 4 * 1050
 

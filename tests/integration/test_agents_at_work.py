@@ -244,6 +244,14 @@ async def test_what_a_session_costs_is_counted_once_over_its_resumes(agent: OneA
     assert "Answer: blue" in prompt_of(agent.starts[1])
 
 
+async def test_what_a_killed_run_used_is_counted_by_what_it_said(agent: OneAgent) -> None:
+    agent.settings = {"prices": {"any": {"input": 4, "cached_input": 0.2, "cache_write": 5, "output": 20}}}
+    done = await agent.does(Scene(stream="claude_ok.jsonl", lines=4, exit_code=137), OK)
+    assert done.status is OutcomeStatus.COMPLETED
+    assert argument(agent.starts[1], "--resume") == SESSION
+    assert (round(done.usage.cost_usd, 6), done.usage.tokens) == (0.02308, 3042 + 3100)
+
+
 async def test_a_session_of_another_machine_is_handed_over(agent: OneAgent) -> None:
     waits = await agent.does(Scene(stream="claude_429.jsonl", exit_code=1))
     assert waits.resume
