@@ -18,6 +18,7 @@ from daemon.permission import Asking
 from daemon.programs import Programs
 from daemon.pulse import Pulse
 from daemon.sessions import SessionFolder, SessionNote, login_folder
+from daemon.spending import overspent, spent, unbounded
 from daemon.task_log import TaskLog
 from daemon.waiting import NETWORK_AGAIN, login_question, waiting
 from daemon.workspace import Workspace
@@ -80,6 +81,8 @@ class AgentRuns:
         self.last_words = ""
         """The text of the last final event."""
         self.denied: tuple[str, ...] = ()
+        self.warnings: tuple[str, ...] = ()
+        """What people should know of the limits that it runs under."""
 
     @property
     def usage(self) -> Usage:
@@ -132,20 +135,21 @@ class AgentRuns:
         return handed_over(reason, base, stat, self._log.tail(LOG_SHOWN), ask.whole)
 
     async def _once(self, prompt: str) -> AgentResult:
-        if spent := self._is_spent():
-            return spent
+        if reason := spent(self._command.limits, self._note):
+            return _spent(reason)
         run, agent = self._run(prompt), self._agent
+        self._warn(unbounded(agent, self._command.limits, run))
         self._begun = self._note
         follower = self._follower(run)
         command = agent.command(run)
         async with follower.following():
-            end = await self._programs.run(command, f"agent {self._choice.name}", follower=follower)
+            end = await self._programs.run(command, self._phase, follower=follower)
         self._has_run = True
         self._learn(run, follower.seen)
         self.denied = (*self.denied, *follower.seen.denied)
         self.last_words = follower.seen.final.text if follower.seen.final else ""
-        if follower.stop.is_set():
-            return _spent(f"it has called as many tools as it may take turns: {self._command.limits.turns}")
+        if follower.stopped_for and not (follower.seen.final and follower.seen.final.ending is Ending.COMPLETED):
+            return _spent(follower.stopped_for)
         return agent.judge(end, replace(follower.seen, asks=follower.asks))
 
     def _run(self, prompt: str) -> AgentRun:
@@ -161,6 +165,7 @@ class AgentRuns:
             login=login_folder(self._tasks, agent.kind, agent.login) if isinstance(agent, CodingAgent) else state,
             session=self._note.session,
             before=self._note.totals,
+            unsettled_usd=self._note.unsettled_usd,
             turns=max(limits.turns - self._note.turns, 0) if limits.turns else 0,
             cost_usd=max(limits.cost_usd - self._note.usage.cost_usd, 0) if limits.cost_usd else 0,
             boxed=self._workspace.is_boxed,
@@ -168,29 +173,35 @@ class AgentRuns:
         )
 
     def _follower(self, run: AgentRun) -> Follower:
-        counts_itself = not isinstance(self._agent, CodingAgent) or self._agent.counts_turns
+        agent = self._agent
         return Follower(
-            self._agent.stream(run),
+            agent.stream(run),
             self._log,
             self._pulse,
-            phase=f"agent {self._choice.name}",
+            phase=self._phase,
             decide=self._decide,
-            tell=lambda seen: self._learn(run, seen),
+            tell=lambda seen: self._learned(run, seen),
             raw=self._folder.raw,
             worktree=str(self._workspace.work_path),
-            turns=0 if counts_itself else run.turns,
+            aside=agent.aside(run) if isinstance(agent, CodingAgent) else None,
         )
 
     async def _decide(self, asked: Asked) -> Reply:
         return await self.asking.decide(asked)
 
-    def _is_spent(self) -> AgentResult | None:
-        limits, note = self._command.limits, self._note
-        if limits.cost_usd and note.usage.cost_usd >= limits.cost_usd:
-            return _spent(f"it has cost {note.usage.cost_usd:.2f} of {limits.cost_usd:.2f} USD")
-        if limits.turns and note.turns >= limits.turns:
-            return _spent(f"it has taken {note.turns} of {limits.turns} turns")
-        return None
+    @property
+    def _phase(self) -> str:
+        return "; ".join((f"agent {self._choice.name}", *self.warnings))
+
+    def _warn(self, warning: str) -> None:
+        if warning and warning not in self.warnings:
+            self.warnings = (*self.warnings, warning)
+            self._log.say(warning)
+
+    def _learned(self, run: AgentRun, seen: Seen) -> str:
+        """Why the run must be stopped, after what it has told; empty: it may go on."""
+        self._learn(run, seen)
+        return overspent(self._agent, self._command.limits, run, seen)
 
     def _learn(self, run: AgentRun, seen: Seen) -> None:
         """Keep what a later delivery must know, at once: this one may be killed at any moment. Counted from how the
@@ -204,6 +215,8 @@ class AgentRuns:
                 "session": seen.session or begun.session,
                 "cost_usd": session.cost_usd,
                 "tokens": session.tokens,
+                "unsettled_usd": (0 if seen.session_totals else begun.unsettled_usd)
+                + (seen.totals.cost_usd - seen.settled.cost_usd),
                 "usage": begun.usage + used,
                 "turns": begun.turns + seen.turns,
                 "worktree": str(self._workspace.work_path) if seen.session else begun.worktree,
@@ -245,7 +258,7 @@ class AgentRuns:
 
 def replace_session(note: SessionNote) -> SessionNote:
     """The note without its session: the next run begins one."""
-    return note.model_copy(update={"session": "", "cost_usd": 0.0, "tokens": 0, "worktree": ""})
+    return note.model_copy(update={"session": "", "cost_usd": 0.0, "tokens": 0, "unsettled_usd": 0.0, "worktree": ""})
 
 
 def _spent(reason: str) -> AgentResult:
@@ -260,5 +273,5 @@ def accounted(outcome: Outcome, runs: AgentRuns | None, seconds: float) -> Outco
     denied = tuple(f"denied: {each}" for each in dict.fromkeys(runs.denied))
     usage = runs.usage + own
     resume = runs.resume.model_copy(update={"usage": usage})
-    warnings = (*outcome.warnings, *denied)
+    warnings = (*outcome.warnings, *runs.warnings, *denied)
     return outcome.model_copy(update={"usage": usage, "resume": resume, "warnings": warnings})

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from daemon.agents.base import AgentCommand, AgentRun
+from daemon.agents.claude_count import ClaudeCount
 from daemon.agents.claude_stream import ClaudeStream
 from daemon.agents.coding import CodingAgent, Permissions
 from daemon.agents.events import Stream
@@ -63,8 +64,8 @@ class ClaudeAgent(CodingAgent):
         return AgentCommand(argv, stdin, self._environment(run), self.pass_env, self.writes(run), talks)
 
     def stream(self, run: AgentRun) -> Stream:
-        price_of = partial(self.price, run)
-        return ClaudeStream(run.before, lambda: datetime.now().astimezone(), price_of, talks=self._talks(run))
+        count = ClaudeCount(run.before, partial(self.price, run), run.unsettled_usd)
+        return ClaudeStream(count, lambda: datetime.now().astimezone(), talks=self._talks(run))
 
     def _talks(self, run: AgentRun) -> bool:
         return self.permissions is Permissions.ASK

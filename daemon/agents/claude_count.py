@@ -13,6 +13,9 @@ from daemon.agents.prices import Price, Tokens
 _CHARACTERS = 4
 """Of text in a token, on the average: a message tells its output only by what it says."""
 
+_LEAST = 1e-6
+"""USD: what two sums of the same costs may differ by."""
+
 PriceOf = Callable[[str], Price | None]
 """The price of a model, by the name that the API gives it."""
 
@@ -31,13 +34,15 @@ class _Answer:
 
 
 class ClaudeCount:
-    """Counts one run. Its result tells what was used since the last result; what is killed before tells nothing, and
-    the session's own count never learns of it either: then the estimate stays.
+    """Counts one run. Its result tells what was used since the last result; what is killed before tells nothing. The
+    session's own count, told by the next run, has what SIGTERM ended, and not what SIGKILL ended: there the estimate
+    stays.
     """
 
-    def __init__(self, before: Totals, price_of: PriceOf) -> None:
-        """`before`: the session's own count when the run began."""
+    def __init__(self, before: Totals, price_of: PriceOf, unsettled_usd: float = 0) -> None:
+        """`before`: the session's own count when the run began; `unsettled_usd`: the estimate of what came after it."""
         self._session = before
+        self._unsettled = unsettled_usd
         self._price_of = price_of
         self._told = Totals()
         self._turns = 0
@@ -59,20 +64,14 @@ class ClaudeCount:
 
     def result(self, read: ResultLine) -> Used:
         """What was told takes the place of what was estimated since the last result."""
-        self._told += self._since_last_result(read)
+        session = Totals(max(read.total_cost_usd or 0, 0), self._session.tokens)
+        own, of_session = _own(read), session.since(self._session).cost_usd
+        missed = max(of_session - own.cost_usd - self._unsettled, 0)
+        self._told += own + Totals(missed if missed > _LEAST else 0)
         self._turns += max(read.num_turns, 0)
-        self._session = Totals(max(read.total_cost_usd or 0, 0), self._session.tokens)
+        self._session, self._unsettled = session, 0
         self._answers.clear()
-        return Used(self._told, self._session, self._turns)
-
-    def _since_last_result(self, read: ResultLine) -> Totals:
-        models = read.model_usage_since_last_result
-        if models is None:
-            tokens = read.usage.tokens.total if read.usage else 0
-            cost = max(read.total_cost_usd or 0, 0) - self._session.cost_usd
-            return Totals(cost if cost >= 0 else max(read.total_cost_usd or 0, 0), max(tokens, 0))
-        tokens, cost = sum(each.tokens for each in models.values()), sum(each.costUSD for each in models.values())
-        return Totals(max(cost, 0), max(tokens, 0))
+        return Used(self._told, session, self._turns)
 
     def _so_far(self) -> Totals:
         so_far = self._told
@@ -80,6 +79,15 @@ class ClaudeCount:
             price = self._price_of(answer.model)
             so_far += Totals(price.of(answer.estimate) if price else 0, answer.estimate.total)
         return so_far
+
+
+def _own(read: ResultLine) -> Totals:
+    """Of this run since its last result; without a cost in a version that tells only the session's."""
+    models = read.model_usage_since_last_result
+    if models is None:
+        return Totals(0, max(read.usage.tokens.total if read.usage else 0, 0))
+    tokens, cost = sum(each.tokens for each in models.values()), sum(each.costUSD for each in models.values())
+    return Totals(max(cost, 0), max(tokens, 0))
 
 
 def _most(one: Tokens, other: Tokens) -> Tokens:

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from daemon.agents.claude_count import ClaudeCount, PriceOf
+from daemon.agents.claude_count import ClaudeCount
 from daemon.agents.claude_lines import (
     LINE,
     AssistantLine,
@@ -37,7 +37,6 @@ from daemon.agents.events import (
     SessionStarted,
     ToolCalled,
     ToolFailed,
-    Totals,
     Warned,
 )
 from daemon.agents.trouble import ending_of, reset_time
@@ -55,11 +54,9 @@ class ClaudeStream:
 
     by_lines = True
 
-    def __init__(self, before: Totals, now: Callable[[], datetime], price_of: PriceOf, *, talks: bool) -> None:
-        """`before`: what its session had used when the run began, by its own count. `talks`: messages go to stdin as
-        JSON lines, and it may ask for leave.
-        """
-        self._count = ClaudeCount(before, price_of)
+    def __init__(self, count: ClaudeCount, now: Callable[[], datetime], *, talks: bool) -> None:
+        """`talks`: messages go to stdin as JSON lines, and it may ask for leave."""
+        self._count = count
         self._now = now
         self._talks = talks
         self._tools: dict[str, Block] = {}

@@ -65,6 +65,15 @@ class ThreadUsage(Tolerant):
         return Tokens(max(self.input_tokens - cached - written, 0), cached, written, self.output_tokens)
 
 
+class _Record(Tolerant):
+    """An answer of the model, as Codex keeps it in its thread's file."""
+
+    response_id: str = ""
+    usage: ThreadUsage = ThreadUsage()
+    """Of this answer alone."""
+    thread_token_usage: ThreadUsage = ThreadUsage()
+
+
 class _Error(Tolerant):
     message: str = ""
 
@@ -75,6 +84,7 @@ class _Line(Tolerant):
     item: _Item = _Item()
     usage: ThreadUsage = ThreadUsage()
     error: _Error = _Error()
+    payload: _Record = _Record()
     message: Any = None
 
 
@@ -88,6 +98,8 @@ class CodexStream:
         self._before = before
         self._now = now
         self._price = price
+        self._answers: set[str] = set()
+        self._by_answers = Totals()
         self._last = ""
         self._trouble = ""
 
@@ -117,16 +129,32 @@ class CodexStream:
             case "error":
                 self._trouble = str(read.message or "") or self._trouble
                 events = [Warned(self._trouble)]
+            case "token_usage_record":
+                events = self._answered(read.payload)
             case "turn.started" | "item.updated":
                 pass
             case _:
                 events = [Printed(line)]
         return events
 
-    def _used(self, usage: ThreadUsage) -> Used:
+    def _answered(self, record: _Record) -> list[Event]:
+        """Each answer counts once: a thread that began as another's copy has its answers, too."""
+        if record.response_id in self._answers:
+            return []
+        self._answers.add(record.response_id)
+        self._by_answers += self._totals(record.usage)
+        return [Used(self._by_answers, self._totals(record.thread_token_usage))]
+
+    def _used(self, thread: ThreadUsage) -> Used:
+        """By the answers, where they are known: the thread's count has lost some after a SIGKILL, and has those of
+        other runs.
+        """
+        session = self._totals(thread)
+        return Used(self._by_answers if self._answers else session.since(self._before), session)
+
+    def _totals(self, usage: ThreadUsage) -> Totals:
         tokens = usage.tokens
-        session = Totals(self._price.of(tokens) if self._price else 0, tokens.total)
-        return Used(session.since(self._before), session)
+        return Totals(self._price.of(tokens) if self._price else 0, tokens.total)
 
     def _ended(self, item: _Item) -> list[Event]:
         events: list[Event] = []

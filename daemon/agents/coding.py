@@ -11,6 +11,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from daemon.agents.aside import Aside
 from daemon.agents.base import (
     AgentResult,
     AgentRun,
@@ -55,6 +56,8 @@ class CodingAgent(Program):
     follows_prompts: ClassVar[bool] = True
     counts_turns: ClassVar[bool] = True
     """Whether it can be told how many it may take; else the daemon counts the tools that it calls."""
+    counts_cost: ClassVar[bool] = True
+    """Whether it knows what it costs and can be told a limit; else the daemon counts by the settings' prices."""
     key_variable: ClassVar[str]
     """Where the program looks for an API key, and below for a token."""
     token_variable: ClassVar[str]
@@ -115,6 +118,10 @@ class CodingAgent(Program):
     def price(self, run: AgentRun, model: str = "") -> Price | None:
         """Of what this run uses; `model`: the one that has answered, where it is known."""
         return price_for(self.prices, model, run.model or self.model)
+
+    def aside(self, run: AgentRun) -> Aside | None:
+        """What else this run's stream reads; to be called when it begins."""
+        return None
 
     def writes(self, run: AgentRun) -> tuple[Path, ...]:
         """The folders that its program changes."""

@@ -82,7 +82,7 @@ class Used:
     totals: Totals
     """Of this run so far: an estimate until the program itself has told it."""
     session: Totals | None = None
-    """The session's own count over all its runs, where it was told: the next run's may be counted from here."""
+    """The session's own count over all its runs, where it was told; `totals` is no estimate then."""
     turns: int = 0
     """Of this run; 0: not told yet."""
 

@@ -34,8 +34,9 @@ def after(seen: Seen, event: Event) -> Seen:
         case ToolCalled():
             seen = replace(seen, turns=seen.turns + 1)
         case Used():
-            session = event.session or seen.session_totals
-            seen = replace(seen, totals=event.totals, session_totals=session, turns=event.turns or seen.turns)
+            seen = replace(seen, totals=event.totals, turns=event.turns or seen.turns)
+            if event.session:
+                seen = replace(seen, session_totals=event.session, settled=event.totals)
         case Limited():
             seen = replace(seen, until=event.until)
         case Final():

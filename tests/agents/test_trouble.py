@@ -12,6 +12,7 @@ from typing import Any
 import psutil
 import pytest
 
+from domain.models import FailureCategory
 from domain.settings import Limits
 from domain.spawn_task import OutcomeStatus
 from domain.usage import Resume
@@ -144,6 +145,21 @@ async def test_an_interrupted_attempt_is_resumed_and_its_cost_counted_once(hand:
         assert outcome.usage.tokens == 4 * 1550
     else:
         assert outcome.usage.tokens == 4 * 1050
+
+
+@pytest.mark.rule("5.7")
+async def test_a_step_is_ended_at_what_it_may_cost(hand: Hand) -> None:
+    hand.fields["prices"] = PRICES
+    cost = COST if hand.name == "claude" else CODEX_COST
+    limits = Limits(time=timedelta(minutes=2), cost_usd=2.5 * cost)
+    calls = [turn("", shell(f"echo {number}; sleep 1")) for number in range(12)]
+    outcome = await hand.does([turn("", write("house.txt", "red\n")), *calls, DONE], limits=limits)
+    assert outcome.failure is not None, outcome
+    assert outcome.failure.category is FailureCategory.BUDGET
+    assert 3 <= len(hand.received) <= 7
+    assert outcome.usage.cost_usd == pytest.approx(len(hand.received) * cost, abs=1.01 * cost)
+    assert outcome.work is not None
+    assert outcome.work.files_changed == 1, "what it had done is saved"
 
 
 async def test_a_session_that_is_lost_is_begun_anew(hand: Hand) -> None:

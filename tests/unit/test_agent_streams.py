@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.agents.base import AgentResult, EndedBy, ProcessEnd, Seen
+from daemon.agents.claude_count import ClaudeCount
 from daemon.agents.claude_stream import ClaudeStream
 from daemon.agents.codex_stream import CodexStream
 from daemon.agents.coding import judged
@@ -45,11 +46,11 @@ PRICE = Price(input=4, cached_input=0.2, cache_write=5, output=20)
 """By which the recorded streams of Claude Code were counted by itself."""
 
 
-def stream_of(name: str, before: Totals | None = None, price: Price | None = PRICE) -> Stream:
+def stream_of(name: str, before: Totals | None = None, price: Price | None = PRICE, *, unsettled: float = 0) -> Stream:
     before = before or Totals()
     if name.startswith("codex"):
         return CodexStream(before, lambda: NOW, price)
-    return ClaudeStream(before, lambda: NOW, lambda _: price, talks=False)
+    return ClaudeStream(ClaudeCount(before, lambda _: price, unsettled), lambda: NOW, talks=False)
 
 
 def read(stream: Stream, lines: list[str]) -> list[Event]:
@@ -280,16 +281,30 @@ def test_a_stream_cut_at_any_line_has_used_something_and_never_more_than_it_tell
         assert before.cost_usd == pytest.approx(told.cost_usd if price else 0, rel=0.2)
 
 
+@pytest.mark.parametrize("price", [PRICE, None], ids=["priced", "unpriced"])
 @pytest.mark.parametrize("is_in_the_session", [True, False])
-def test_a_run_that_was_cut_at_any_line_is_counted_once_over_its_resume(is_in_the_session: bool) -> None:
+def test_a_run_that_was_cut_at_any_line_is_counted_once_over_its_resume(
+    is_in_the_session: bool, price: Price | None
+) -> None:
     """Claude Code counts a run that SIGTERM ended in what its session has cost, and one that SIGKILL ended not."""
     lines = lines_of("claude_ok.jsonl")
-    for count in range(len(lines) + 1):
-        first = seen_in(read(stream_of("claude"), lines[:count]))
-        total = 0.02424 if is_in_the_session else 0.01212
+    for count in range(len(lines)):
+        first = seen_in(read(stream_of("claude", price=price), lines[:count]))
+        cost = 0.00606 * (count > 1) + 0.00606 * (count > 3)
+        total = 0.01212 + cost * is_in_the_session
         resumed = [*lines[:-1], lines[-1].replace('"total_cost_usd":0.01212', f'"total_cost_usd":{total}')]
-        second = seen_in(read(stream_of("claude", first.session_totals), resumed))
-        assert second.totals == Totals(0.01212, 3100)
+        second = seen_in(read(stream_of("claude", price=price, unsettled=first.totals.cost_usd), resumed))
+        assert second.totals.tokens == 3100
+        together = first.totals.cost_usd + second.totals.cost_usd
+        assert together == pytest.approx(total if is_in_the_session else first.totals.cost_usd + 0.01212)
+
+
+def test_a_resume_of_a_run_that_came_to_its_end_is_counted_by_the_difference() -> None:
+    lines = lines_of("claude_ok.jsonl")
+    first = seen_in(read(stream_of("claude"), lines))
+    resumed = [*lines[:-1], lines[-1].replace('"total_cost_usd":0.01212', '"total_cost_usd":0.02424')]
+    second = seen_in(read(stream_of("claude", first.session_totals), resumed))
+    assert second.totals == first.totals == first.settled == Totals(0.01212, 3100)
 
 
 def test_one_answer_of_the_model_in_several_lines_is_counted_once() -> None:
@@ -329,7 +344,7 @@ def test_leave_for_a_tool_is_asked_and_answered() -> None:
         '{"type":"control_request","request_id":"r1","request":{"subtype":"can_use_tool","tool_name":"Bash",'
         '"input":{"command":"npm  test\\nnow"}}}'
     )
-    stream = ClaudeStream(Totals(), lambda: NOW, lambda _: None, talks=True)
+    stream = ClaudeStream(ClaudeCount(Totals(), lambda _: None), lambda: NOW, talks=True)
     (asked,) = stream.read(line)
     assert isinstance(asked, Asked)
     assert (asked.request, asked.tool, asked.about) == ("r1", "Bash", "npm test now")
