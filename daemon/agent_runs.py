@@ -18,6 +18,7 @@ from daemon.permission import Asking
 from daemon.programs import Programs
 from daemon.pulse import Pulse
 from daemon.sessions import SessionFolder, SessionNote, login_folder
+from daemon.spending import overspent, spent, unbounded
 from daemon.task_log import TaskLog
 from daemon.waiting import NETWORK_AGAIN, login_question, waiting
 from daemon.workspace import Workspace
@@ -75,11 +76,13 @@ class AgentRuns:
         self._folder = SessionFolder.of(self._tasks, self._command)
         self._note = self._folder.read(choice.name, self._command.resume)
         self._has_run = False
-        self._turns_before = 0
+        self._begun = self._note
         self.asking = Asking(self._command, host.delivery)
         self.last_words = ""
         """The text of the last final event."""
         self.denied: tuple[str, ...] = ()
+        self.warnings: tuple[str, ...] = ()
+        """What people should know of the limits that it runs under."""
 
     @property
     def usage(self) -> Usage:
@@ -132,20 +135,21 @@ class AgentRuns:
         return handed_over(reason, base, stat, self._log.tail(LOG_SHOWN), ask.whole)
 
     async def _once(self, prompt: str) -> AgentResult:
-        if spent := self._is_spent():
-            return spent
+        if reason := spent(self._command.limits, self._note):
+            return _spent(reason)
         run, agent = self._run(prompt), self._agent
-        self._turns_before = self._note.turns
+        self._warn(unbounded(agent, self._command.limits, run))
+        self._begun = self._note
         follower = self._follower(run)
         command = agent.command(run)
         async with follower.following():
-            end = await self._programs.run(command, f"agent {self._choice.name}", follower=follower)
+            end = await self._programs.run(command, self._phase, follower=follower)
         self._has_run = True
         self._learn(run, follower.seen)
         self.denied = (*self.denied, *follower.seen.denied)
         self.last_words = follower.seen.final.text if follower.seen.final else ""
-        if follower.stop.is_set():
-            return _spent(f"it has called as many tools as it may take turns: {self._command.limits.turns}")
+        if follower.stopped_for and not (follower.seen.final and follower.seen.final.ending is Ending.COMPLETED):
+            return _spent(follower.stopped_for)
         return agent.judge(end, replace(follower.seen, asks=follower.asks))
 
     def _run(self, prompt: str) -> AgentRun:
@@ -161,6 +165,7 @@ class AgentRuns:
             login=login_folder(self._tasks, agent.kind, agent.login) if isinstance(agent, CodingAgent) else state,
             session=self._note.session,
             before=self._note.totals,
+            unsettled_usd=self._note.unsettled_usd,
             turns=max(limits.turns - self._note.turns, 0) if limits.turns else 0,
             cost_usd=max(limits.cost_usd - self._note.usage.cost_usd, 0) if limits.cost_usd else 0,
             boxed=self._workspace.is_boxed,
@@ -168,42 +173,53 @@ class AgentRuns:
         )
 
     def _follower(self, run: AgentRun) -> Follower:
-        counts_itself = not isinstance(self._agent, CodingAgent) or self._agent.counts_turns
+        agent = self._agent
         return Follower(
-            self._agent.stream(run),
+            agent.stream(run),
             self._log,
             self._pulse,
-            phase=f"agent {self._choice.name}",
+            phase=self._phase,
             decide=self._decide,
-            tell=lambda seen: self._learn(run, seen),
+            tell=lambda seen: self._learned(run, seen),
             raw=self._folder.raw,
             worktree=str(self._workspace.work_path),
-            turns=0 if counts_itself else run.turns,
+            aside=agent.aside(run) if isinstance(agent, CodingAgent) else None,
         )
 
     async def _decide(self, asked: Asked) -> Reply:
         return await self.asking.decide(asked)
 
-    def _is_spent(self) -> AgentResult | None:
-        limits, note = self._command.limits, self._note
-        if limits.cost_usd and note.usage.cost_usd >= limits.cost_usd:
-            return _spent(f"it has cost {note.usage.cost_usd:.2f} of {limits.cost_usd:.2f} USD")
-        if limits.turns and note.turns >= limits.turns:
-            return _spent(f"it has taken {note.turns} of {limits.turns} turns")
-        return None
+    @property
+    def _phase(self) -> str:
+        return "; ".join((f"agent {self._choice.name}", *self.warnings))
+
+    def _warn(self, warning: str) -> None:
+        if warning and warning not in self.warnings:
+            self.warnings = (*self.warnings, warning)
+            self._log.say(warning)
+
+    def _learned(self, run: AgentRun, seen: Seen) -> str:
+        """Why the run must be stopped, after what it has told; empty: it may go on."""
+        self._learn(run, seen)
+        return overspent(self._agent, self._command.limits, run, seen)
 
     def _learn(self, run: AgentRun, seen: Seen) -> None:
-        """Keep what a later delivery must know, at once: this one may be killed at any moment."""
-        totals = seen.totals or self._note.totals
-        used = totals.since(self._note.totals)
-        known = self._note.model_copy(
+        """Keep what a later delivery must know, at once: this one may be killed at any moment. Counted from how the
+        run began, so that what is told replaces what was estimated.
+        """
+        begun = self._begun
+        session = seen.session_totals or begun.totals
+        used = Usage(cost_usd=seen.totals.cost_usd, tokens=seen.totals.tokens)
+        known = begun.model_copy(
             update={
-                "session": seen.session or self._note.session,
-                "cost_usd": totals.cost_usd,
-                "tokens": totals.tokens,
-                "usage": self._note.usage + Usage(cost_usd=used.cost_usd, tokens=used.tokens),
-                "turns": self._turns_before + seen.turns,
-                "worktree": str(self._workspace.work_path) if seen.session else self._note.worktree,
+                "session": seen.session or begun.session,
+                "cost_usd": session.cost_usd,
+                "tokens": session.tokens,
+                "unsettled_usd": (0 if seen.session_totals else begun.unsettled_usd)
+                + (seen.totals.cost_usd - seen.settled.cost_usd),
+                "usage": begun.usage + used,
+                "turns": begun.turns + seen.turns,
+                "worktree": str(self._workspace.work_path) if seen.session else begun.worktree,
             }
         )
         self._keep(known)
@@ -242,7 +258,7 @@ class AgentRuns:
 
 def replace_session(note: SessionNote) -> SessionNote:
     """The note without its session: the next run begins one."""
-    return note.model_copy(update={"session": "", "cost_usd": 0.0, "tokens": 0, "worktree": ""})
+    return note.model_copy(update={"session": "", "cost_usd": 0.0, "tokens": 0, "unsettled_usd": 0.0, "worktree": ""})
 
 
 def _spent(reason: str) -> AgentResult:
@@ -257,5 +273,5 @@ def accounted(outcome: Outcome, runs: AgentRuns | None, seconds: float) -> Outco
     denied = tuple(f"denied: {each}" for each in dict.fromkeys(runs.denied))
     usage = runs.usage + own
     resume = runs.resume.model_copy(update={"usage": usage})
-    warnings = (*outcome.warnings, *denied)
+    warnings = (*outcome.warnings, *runs.warnings, *denied)
     return outcome.model_copy(update={"usage": usage, "resume": resume, "warnings": warnings})

@@ -106,6 +106,13 @@ def _login_check(about: str, seen: AgentSeen, known: KnownAgent) -> Check:
     return failed(about, "no key", f"name {known.keys[0]} in its pass_env, or set it in its env")
 
 
+def price_check(name: str, model: str) -> Check:
+    """Of an agent that doesn't say what it costs, and whose usual model has no price in the settings."""
+    about, found = f"agent {name}: cost", f"no price is known for {model or 'its own choice of a model'}"
+    table = f"agents.{name}.prices.{f'{model!r}' if model else 'any'}"
+    return warning(about, found, f"--max-cost is not kept; set [{table}] in the daemon's settings: docs/agents.md")
+
+
 def git_check(said: str) -> Check:
     """`said` is what `git --version` prints."""
     version = _VERSION.search(said)

@@ -11,6 +11,7 @@ from uuid import uuid4
 from daemon.agents import ConfiguredAgent
 from daemon.agents.coding import CodingAgent
 from daemon.agents.command import CommandAgent
+from daemon.agents.prices import price_for
 from daemon.doctor import (
     KNOWN,
     AgentSeen,
@@ -19,6 +20,7 @@ from daemon.doctor import (
     disk_check,
     git_check,
     identity_check,
+    price_check,
     push_check,
     refs_check,
     sandbox_check,
@@ -59,6 +61,8 @@ class Examination:
         checks = [await self._git(), identity_check(self._own.committer_name, self._own.committer_email)]
         for name, agent in self._own.served().items():
             checks += await self._agent(name, agent)
+            if isinstance(agent, CodingAgent) and not (agent.counts_cost or price_for(agent.prices, agent.model)):
+                checks.append(price_check(name, agent.model))
         try:
             home = await open_home(self._data_dir, self._own, is_daemon=False)
         except SettingsError as error:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from daemon.agent_process import Talk
+from daemon.agents.aside import Aside
 from daemon.agents.base import Seen
 from daemon.agents.events import Asked, Event, Final, Printed, Reply, Said, Stream, ToolCalled
 from daemon.agents.seeing import after, complained, shown
 from daemon.pulse import Pulse
 from daemon.task_log import TaskLog
 
+ASIDE_SECONDS = 1.0
+"""Between two looks at what a program writes beside its output: nobody tells when it does."""
 LONGEST_LINE = 8 * 1024 * 1024
 """Characters of a line that is still read: a tool's whole output may stand in one."""
 
@@ -32,13 +35,13 @@ class Follower:
         *,
         phase: str,
         decide: Decide,
-        tell: Callable[[Seen], None],
+        tell: Callable[[Seen], str],
         raw: Path,
         worktree: str,
-        turns: int = 0,
+        aside: Aside | None = None,
     ) -> None:
-        """`tell` is called at every event that `seen` has changed by; `raw` keeps the output as it came; `turns`: the
-        tools that it may call before it is stopped, for a program that counts no turns itself; 0: no limit.
+        """`tell` is called after every line that `seen` has changed by, and answers why the program must be stopped,
+        or nothing; `raw` keeps the output as it came; `aside` has further lines for the stream.
         """
         self._stream = stream
         self._log = log
@@ -48,7 +51,7 @@ class Follower:
         self._tell = tell
         self._raw = raw
         self._worktree = f"{worktree}/"
-        self._turns = turns
+        self._aside = aside
         self._line: list[str] = []
         self._size = 0
         self._said = ""
@@ -57,11 +60,14 @@ class Follower:
         self.asks = False
         """It was interrupted for an answer."""
         self.stop = asyncio.Event()
+        self.stopped_for = ""
         self.talk = Talk(self._complain)
 
     @asynccontextmanager
     async def following(self) -> AsyncIterator[None]:
         """While the program runs; what it still waits to be answered at the end is dropped."""
+        over = asyncio.Event()
+        reading = asyncio.create_task(self._read_aside_until(over))
         with (self._raw if self._stream.by_lines else Path(os.devnull)).open("a") as self._kept:
             try:
                 yield
@@ -70,6 +76,8 @@ class Follower:
                     answering.cancel()
                 if self._line:
                     self._read("".join(self._line))
+                over.set()
+                await reading
 
     def take(self, piece: str) -> None:
         """A piece of stdout."""
@@ -89,26 +97,38 @@ class Follower:
         if line.strip():
             self._events(self._stream.read(line))
 
+    async def _read_aside_until(self, over: asyncio.Event) -> None:
+        """Once more after `over`."""
+        while self._aside:
+            is_last = over.is_set()
+            for line in await asyncio.to_thread(self._aside.lines):
+                self._read(line)
+            if is_last:
+                return
+            with suppress(TimeoutError):
+                async with asyncio.timeout(ASIDE_SECONDS):
+                    await over.wait()
+
     def _complain(self, piece: str) -> None:
         self.seen = complained(self.seen, piece)
         self._show(piece)
 
     def _events(self, events: list[Event]) -> None:
+        before = self.seen
         for event in events:
             self._event(event)
+        if self.seen is not before and (reason := self._tell(self.seen)) and not self.seen.final:
+            self.stopped_for = self.stopped_for or reason
+            self.stop.set()
 
     def _event(self, event: Event) -> None:
         self._show(shown(event, self._said).replace(self._worktree, ""))
-        before, self.seen = self.seen, after(self.seen, event)
-        if self.seen is not before:
-            self._tell(self.seen)
+        self.seen = after(self.seen, event)
         match event:
             case Said():
                 self._said = event.text
             case ToolCalled():
                 self._pulse.phase = f"{self._phase}: {event.tool}"
-                if self._turns and self.seen.turns >= self._turns:
-                    self.stop.set()
             case Asked():
                 answering = asyncio.create_task(self._answer(event))
                 self._answering.add(answering)

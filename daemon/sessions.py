@@ -29,7 +29,9 @@ class SessionNote(Tolerant):
     """Empty: none that can be gone on with."""
     cost_usd: float = 0
     tokens: int = 0
-    """What the session has used, by its own count: the next run's is counted from here."""
+    """What the session has used, by its own count, in which a run that was killed may be missing."""
+    unsettled_usd: float = 0
+    """What its runs since then have cost by an estimate, which its count may have or not."""
     usage: Usage = Usage()
     """Of the attempt, over all its sessions."""
     turns: int = 0

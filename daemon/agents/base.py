@@ -42,7 +42,9 @@ class AgentRun:
     session: str = ""
     """The session to go on with; empty: a new one."""
     before: Totals = field(default_factory=Totals)
-    """What that session has used."""
+    """What that session has used, by its own count."""
+    unsettled_usd: float = 0
+    """Estimated of its runs since then: the session's count has them or not, by how they were killed."""
     turns: int = 0
     """How many it may take; 0: no limit."""
     cost_usd: float = 0
@@ -100,8 +102,12 @@ class Seen:
     """What was read from an agent's stream, from its beginning to its end."""
 
     session: str = ""
-    totals: Totals | None = None
-    """Of the session; None: it has told nothing."""
+    totals: Totals = field(default_factory=Totals)
+    """Of this run."""
+    session_totals: Totals | None = None
+    """Of the session, over all its runs; None: it has told nothing."""
+    settled: Totals = field(default_factory=Totals)
+    """What `totals` was when that was told."""
     turns: int = 0
     """Of this run; before its end the tools that were called."""
     final: Final | None = None

@@ -6,10 +6,12 @@ import os
 import shlex
 from collections.abc import Iterator
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import ClassVar, Literal
 
 from daemon.agents.base import AgentCommand, AgentRun
+from daemon.agents.claude_count import ClaudeCount
 from daemon.agents.claude_stream import ClaudeStream
 from daemon.agents.coding import CodingAgent, Permissions
 from daemon.agents.events import Stream
@@ -62,7 +64,8 @@ class ClaudeAgent(CodingAgent):
         return AgentCommand(argv, stdin, self._environment(run), self.pass_env, self.writes(run), talks)
 
     def stream(self, run: AgentRun) -> Stream:
-        return ClaudeStream(run.before, lambda: datetime.now().astimezone(), talks=self._talks(run))
+        count = ClaudeCount(run.before, partial(self.price, run), run.unsettled_usd)
+        return ClaudeStream(count, lambda: datetime.now().astimezone(), talks=self._talks(run))
 
     def _talks(self, run: AgentRun) -> bool:
         return self.permissions is Permissions.ASK

@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field, TypeAdapter, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 
+from daemon.agents.prices import Tokens
 from domain.tolerant import Tolerant
+
+
+def _or_none(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
+    try:
+        return read(value)
+    except ValidationError:
+        return None
+
+
+_Unsure = WrapValidator(_or_none)
+"""None where it has another shape: the rest of its line counts all the same."""
 
 
 class Typed(Tolerant):
@@ -16,6 +28,7 @@ class Typed(Tolerant):
 class Block(Tolerant):
     type: str = ""
     text: str = ""
+    thinking: str = ""
     name: str = ""
     id: str = ""
     input: dict[str, Any] = Field(default_factory=dict)
@@ -24,8 +37,26 @@ class Block(Tolerant):
     content: Any = None
 
 
-class _Message(Tolerant):
+class _Usage(Tolerant):
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_creation_input_tokens: int = 0
+    cache_read_input_tokens: int = 0
+
+    @property
+    def tokens(self) -> Tokens:
+        return Tokens(
+            self.input_tokens, self.cache_read_input_tokens, self.cache_creation_input_tokens, self.output_tokens
+        )
+
+
+class Message(Tolerant):
+    id: str = ""
+    """The same in all lines that tell of one answer of the model, a part each."""
+    model: str = ""
     content: tuple[Block, ...] | str = ()
+    usage: Annotated[_Usage | None, _Unsure] = None
+    """Of the whole answer, as far as was known when it began: of its output next to nothing."""
 
 
 class SystemLine(Tolerant):
@@ -43,7 +74,7 @@ class SystemLine(Tolerant):
 
 class AssistantLine(Tolerant):
     type: Literal["assistant"]
-    message: _Message
+    message: Message
     error: Any = None
 
 
@@ -59,7 +90,7 @@ class ToolUseResult(Tolerant):
 
 class UserLine(Tolerant):
     type: Literal["user"]
-    message: _Message
+    message: Message
     tool_use_result: Any = None
 
 
@@ -90,17 +121,16 @@ class _Denial(Tolerant):
     tool_input: dict[str, Any] = Field(default_factory=dict)
 
 
-class _Usage(Tolerant):
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cache_creation_input_tokens: int = 0
-    cache_read_input_tokens: int = 0
+class _ModelUsage(Tolerant):
+    inputTokens: int = 0  # noqa: N815
+    outputTokens: int = 0  # noqa: N815
+    cacheReadInputTokens: int = 0  # noqa: N815
+    cacheCreationInputTokens: int = 0  # noqa: N815
+    costUSD: float = 0  # noqa: N815
 
     @property
     def tokens(self) -> int:
-        return sum(
-            (self.input_tokens, self.output_tokens, self.cache_creation_input_tokens, self.cache_read_input_tokens)
-        )
+        return self.inputTokens + self.outputTokens + self.cacheReadInputTokens + self.cacheCreationInputTokens
 
 
 class ResultLine(Tolerant):
@@ -112,9 +142,13 @@ class ResultLine(Tolerant):
     api_error_status: int | None = None
     terminal_reason: str | None = None
     permission_denials: tuple[_Denial, ...] = ()
-    total_cost_usd: float = 0
+    total_cost_usd: Annotated[float | None, _Unsure] = 0
+    """Of the session, without its runs that were killed."""
     num_turns: int = 0
-    usage: _Usage = _Usage()
+    usage: Annotated[_Usage | None, _Unsure] = None
+    """Without what subagents used."""
+    model_usage_since_last_result: Annotated[dict[str, _ModelUsage] | None, _Unsure] = None
+    """Of this run alone, by model, with everything; None: a version that doesn't tell it."""
 
 
 LINE = TypeAdapter[SystemLine | AssistantLine | UserLine | RateLimitLine | ControlLine | ResultLine](

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from daemon.agents.claude_count import ClaudeCount
 from daemon.agents.claude_lines import (
     LINE,
     AssistantLine,
@@ -36,8 +37,6 @@ from daemon.agents.events import (
     SessionStarted,
     ToolCalled,
     ToolFailed,
-    Totals,
-    Used,
     Warned,
 )
 from daemon.agents.trouble import ending_of, reset_time
@@ -51,13 +50,13 @@ _UNINTERESTING = ("control_response", "control_cancel_request", "keep_alive", "s
 
 
 class ClaudeStream:
-    """One run of Claude Code. `before` is what its session had used when the run began."""
+    """One run of Claude Code."""
 
     by_lines = True
 
-    def __init__(self, before: Totals, now: Callable[[], datetime], *, talks: bool) -> None:
+    def __init__(self, count: ClaudeCount, now: Callable[[], datetime], *, talks: bool) -> None:
         """`talks`: messages go to stdin as JSON lines, and it may ask for leave."""
-        self._before = before
+        self._count = count
         self._now = now
         self._talks = talks
         self._tools: dict[str, Block] = {}
@@ -107,9 +106,9 @@ class ClaudeStream:
     @_events.register
     def _(self, read: AssistantLine) -> list[Event]:
         self._error = str(read.error or "")
+        events: list[Event] = [*self._count.message(read)]
         if isinstance(read.message.content, str):
-            return [Said(read.message.content)]
-        events: list[Event] = []
+            return [*events, Said(read.message.content)]
         for block in read.message.content:
             if block.type == "text" and block.text.strip():
                 events.append(Said(block.text))
@@ -137,12 +136,11 @@ class ClaudeStream:
 
     @_events.register
     def _(self, read: ResultLine) -> list[Event]:
-        used = Totals(max(read.total_cost_usd, 0), self._before.tokens + read.usage.tokens)
         text = read.result or "; ".join(read.errors)
         ending = self._ending(read, text)
         until = (self._until or reset_time(text, self._now())) if ending is Ending.LIMIT else None
         denied: list[Event] = [Denied(each.tool_name, _about(each.tool_input)) for each in read.permission_denials]
-        return [*denied, Used(used, read.num_turns), Final(ending, text, until)]
+        return [*denied, self._count.result(read), Final(ending, text, until)]
 
     @_events.register
     def _(self, read: ControlLine) -> list[Event]:

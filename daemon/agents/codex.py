@@ -11,6 +11,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from daemon.agents.aside import Aside
 from daemon.agents.base import AgentCommand, AgentRun
 from daemon.agents.codex_stream import CodexStream
 from daemon.agents.coding import CodingAgent
@@ -26,6 +27,7 @@ class CodexAgent(CodingAgent):
     token_variable: ClassVar[str] = "CODEX_ACCESS_TOKEN"  # noqa: S105 (a variable's name)
 
     counts_turns: ClassVar[bool] = False
+    counts_cost: ClassVar[bool] = False
 
     kind: Literal["codex"]
     program: str = "codex"
@@ -57,7 +59,11 @@ class CodexAgent(CodingAgent):
         return AgentCommand(argv, run.prompt.encode(), env, self.pass_env, self.writes(run))
 
     def stream(self, run: AgentRun) -> Stream:
-        return CodexStream(lambda: datetime.now().astimezone())
+        return CodexStream(run.before, lambda: datetime.now().astimezone(), self.price(run))
+
+    def aside(self, run: AgentRun) -> Aside:
+        """Its threads' files: what it prints tells of tokens only at its end."""
+        return Aside(run.state / "sessions", "rollout-*.jsonl", b'"token_usage_record"')
 
     def _permitted(self, run: AgentRun) -> Iterator[str]:
         if self.permissions == "allow" or (self.permissions == "auto" and run.boxed):

@@ -26,6 +26,7 @@ from daemon.agents.events import (
     Used,
     Warned,
 )
+from daemon.agents.prices import Price, Tokens
 from daemon.agents.trouble import ending_of, reset_time
 from domain.tolerant import Tolerant
 
@@ -50,11 +51,27 @@ class _Item(Tolerant):
     query: str = ""
 
 
-class _Usage(Tolerant):
-    """Of the whole thread; what was read from the cache is a part of the input."""
+class ThreadUsage(Tolerant):
+    """Of the whole thread; what was read from the cache or written to it is a part of the input."""
 
     input_tokens: int = 0
+    cached_input_tokens: int = 0
+    cache_write_input_tokens: int = 0
     output_tokens: int = 0
+
+    @property
+    def tokens(self) -> Tokens:
+        cached, written = self.cached_input_tokens, self.cache_write_input_tokens
+        return Tokens(max(self.input_tokens - cached - written, 0), cached, written, self.output_tokens)
+
+
+class _Record(Tolerant):
+    """An answer of the model, as Codex keeps it in its thread's file."""
+
+    response_id: str = ""
+    usage: ThreadUsage = ThreadUsage()
+    """Of this answer alone."""
+    thread_token_usage: ThreadUsage = ThreadUsage()
 
 
 class _Error(Tolerant):
@@ -65,18 +82,24 @@ class _Line(Tolerant):
     type: str
     thread_id: str = ""
     item: _Item = _Item()
-    usage: _Usage = _Usage()
+    usage: ThreadUsage = ThreadUsage()
     error: _Error = _Error()
+    payload: _Record = _Record()
     message: Any = None
 
 
 class CodexStream:
-    """One run of Codex. It knows no prices: what a session costs stays 0."""
+    """One run of Codex. It knows no prices: without `price` what a session costs stays 0."""
 
     by_lines = True
 
-    def __init__(self, now: Callable[[], datetime]) -> None:
+    def __init__(self, before: Totals, now: Callable[[], datetime], price: Price | None = None) -> None:
+        """`before`: what its thread had used when the run began."""
+        self._before = before
         self._now = now
+        self._price = price
+        self._answers: set[str] = set()
+        self._by_answers = Totals()
         self._last = ""
         self._trouble = ""
 
@@ -100,18 +123,38 @@ class CodexStream:
             case "item.completed":
                 events = self._ended(read.item)
             case "turn.completed":
-                totals = Totals(tokens=read.usage.input_tokens + read.usage.output_tokens)
-                events = [Used(totals), Final(Ending.COMPLETED, self._last)]
+                events = [self._used(read.usage), Final(Ending.COMPLETED, self._last)]
             case "turn.failed":
                 events = self._failed(read.error.message or self._trouble)
             case "error":
                 self._trouble = str(read.message or "") or self._trouble
                 events = [Warned(self._trouble)]
+            case "token_usage_record":
+                events = self._answered(read.payload)
             case "turn.started" | "item.updated":
                 pass
             case _:
                 events = [Printed(line)]
         return events
+
+    def _answered(self, record: _Record) -> list[Event]:
+        """Each answer counts once: a thread that began as another's copy has its answers, too."""
+        if record.response_id in self._answers:
+            return []
+        self._answers.add(record.response_id)
+        self._by_answers += self._totals(record.usage)
+        return [Used(self._by_answers, self._totals(record.thread_token_usage))]
+
+    def _used(self, thread: ThreadUsage) -> Used:
+        """By the answers, where they are known: the thread's count has lost some after a SIGKILL, and has those of
+        other runs.
+        """
+        session = self._totals(thread)
+        return Used(self._by_answers if self._answers else session.since(self._before), session)
+
+    def _totals(self, usage: ThreadUsage) -> Totals:
+        tokens = usage.tokens
+        return Totals(self._price.of(tokens) if self._price else 0, tokens.total)
 
     def _ended(self, item: _Item) -> list[Event]:
         events: list[Event] = []

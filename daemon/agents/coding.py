@@ -11,6 +11,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from daemon.agents.aside import Aside
 from daemon.agents.base import (
     AgentResult,
     AgentRun,
@@ -24,6 +25,7 @@ from daemon.agents.base import (
     stopped_by_us,
 )
 from daemon.agents.events import Ending
+from daemon.agents.prices import Price, price_for
 from daemon.agents.trouble import ending_of
 from domain.errors import CannotServe
 from domain.failures import Failure, FailureCategory
@@ -54,6 +56,8 @@ class CodingAgent(Program):
     follows_prompts: ClassVar[bool] = True
     counts_turns: ClassVar[bool] = True
     """Whether it can be told how many it may take; else the daemon counts the tools that it calls."""
+    counts_cost: ClassVar[bool] = True
+    """Whether it knows what it costs and can be told a limit; else the daemon counts by the settings' prices."""
     key_variable: ClassVar[str]
     """Where the program looks for an API key, and below for a token."""
     token_variable: ClassVar[str]
@@ -66,6 +70,8 @@ class CodingAgent(Program):
     """The variable of the daemon's environment that holds an API key."""
     token_env: str = ""
     """The same for a long-lived token."""
+    prices: dict[str, Price] = Field(default_factory=dict)
+    """Model → price, `any` for all others: what is used costs, where the program itself doesn't say it."""
     login: Annotated[str, Field(pattern=r"^[a-zA-Z0-9._-]{1,40}$")] = "default"
     """Whose login it is, where neither is given: agents with the same one share it."""
 
@@ -108,6 +114,14 @@ class CodingAgent(Program):
         """The variables by which the program is given its key or token."""
         given = {self.key_variable: self.api_key_env, self.token_variable: self.token_env}
         return {name: environ[source] for name, source in given.items() if source and source in environ}
+
+    def price(self, run: AgentRun, model: str = "") -> Price | None:
+        """Of what this run uses; `model`: the one that has answered, where it is known."""
+        return price_for(self.prices, model, run.model or self.model)
+
+    def aside(self, run: AgentRun) -> Aside | None:
+        """What else this run's stream reads; to be called when it begins."""
+        return None
 
     def writes(self, run: AgentRun) -> tuple[Path, ...]:
         """The folders that its program changes."""

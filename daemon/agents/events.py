@@ -34,19 +34,18 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True)
 class Totals:
-    """What a session has used since it began, over all its resumes."""
+    """What was used: by one run, or by a session over all its runs."""
 
     cost_usd: float = 0
     tokens: int = 0
 
     def since(self, before: Totals) -> Totals:
-        """What was used after `before`; all of it where the count has begun anew."""
-        if self.cost_usd < before.cost_usd or self.tokens < before.tokens:
-            return self
-        return Totals(self.cost_usd - before.cost_usd, self.tokens - before.tokens)
+        """What was used after `before`; all of either where its count has begun anew."""
+        cost, tokens = self.cost_usd - before.cost_usd, self.tokens - before.tokens
+        return Totals(cost if cost >= 0 else self.cost_usd, tokens if tokens >= 0 else self.tokens)
 
     def __add__(self, more: Totals) -> Totals:
-        return Totals(self.cost_usd + more.cost_usd, self.tokens + more.tokens)
+        return Totals(round(self.cost_usd + more.cost_usd, 9), self.tokens + more.tokens)
 
 
 @dataclass(frozen=True)
@@ -81,9 +80,11 @@ class FileChanged:
 @dataclass(frozen=True)
 class Used:
     totals: Totals
-    """Of the session."""
+    """Of this run so far: an estimate until the program itself has told it."""
+    session: Totals | None = None
+    """The session's own count over all its runs, where it was told; `totals` is no estimate then."""
     turns: int = 0
-    """Of this run."""
+    """Of this run; 0: not told yet."""
 
 
 @dataclass(frozen=True)

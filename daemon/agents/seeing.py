@@ -35,6 +35,8 @@ def after(seen: Seen, event: Event) -> Seen:
             seen = replace(seen, turns=seen.turns + 1)
         case Used():
             seen = replace(seen, totals=event.totals, turns=event.turns or seen.turns)
+            if event.session:
+                seen = replace(seen, session_totals=event.session, settled=event.totals)
         case Limited():
             seen = replace(seen, until=event.until)
         case Final():

@@ -12,6 +12,7 @@ from typing import Any
 import psutil
 import pytest
 
+from domain.models import FailureCategory
 from domain.settings import Limits
 from domain.spawn_task import OutcomeStatus
 from domain.usage import Resume
@@ -24,6 +25,10 @@ WORK = [turn("", write("house.txt", "red\n")), DONE]
 SLOWLY = Limits(time=timedelta(minutes=2), no_output=timedelta(seconds=4))
 COST = 0.00606
 """Of a reply of the server, in USD, by Claude Code's own price list."""
+PRICES = {"any": {"input": 4, "cached_input": 0.2, "cache_write": 5, "output": 20}}
+"""The same list."""
+CODEX_COST = (700 * 4 + 300 * 0.2 + 50 * 20) / 1_000_000
+"""Of a reply by it: Codex counts the cached part of its input, and none that is written to the cache."""
 TOKEN = {"CLAUDE_CODE_OAUTH_TOKEN": "sk-ant-oat01-of-no-use", "ANTHROPIC_API_KEY": ""}
 """A subscription's: only to it Claude Code says when a limit ends."""
 
@@ -106,6 +111,7 @@ def agent_of(hand: Hand, mark: Path) -> psutil.Process:
 @pytest.mark.rule("6.10")
 async def test_a_killed_agent_goes_on_with_its_session(hand: Hand, tmp_path: Path) -> None:
     began = tmp_path / "began"
+    hand.fields["prices"] = PRICES
     running = asyncio.create_task(hand.does([turn("", shell(f"touch {began}; sleep 600")), *WORK]))
     await until(began.exists)
     os.kill(agent_of(hand, began).pid, signal.SIGKILL)
@@ -114,6 +120,9 @@ async def test_a_killed_agent_goes_on_with_its_session(hand: Hand, tmp_path: Pat
     assert not [
         each for each in psutil.process_iter(["cmdline"]) if "sleep 600" in " ".join(each.info["cmdline"] or ())
     ]
+    tokens, cost = (1550, COST) if hand.name == "claude" else (1050, CODEX_COST)
+    assert outcome.usage.tokens == 3 * tokens, "of the killed run, too"
+    assert outcome.usage.cost_usd == pytest.approx(3 * cost)
 
 
 @pytest.mark.rule("5.4")
@@ -131,11 +140,26 @@ async def test_an_interrupted_attempt_is_resumed_and_its_cost_counted_once(hand:
     assert outcome.work.files_changed == 2
     assert len(hand.received) == 4
     assert any(text for text in hand.received[-1].asked.results if "front.txt" in text), "the session's own history"
-    if hand.name == "claude":  # it tells the session's cost at its next end, but the tokens of a run only at that one's
+    if hand.name == "claude":
         assert outcome.usage.cost_usd == pytest.approx(4 * COST)
-        assert 2 * 1550 <= outcome.usage.tokens <= 4 * 1550
+        assert outcome.usage.tokens == 4 * 1550
     else:
         assert outcome.usage.tokens == 4 * 1050
+
+
+@pytest.mark.rule("5.7")
+async def test_a_step_is_ended_at_what_it_may_cost(hand: Hand) -> None:
+    hand.fields["prices"] = PRICES
+    cost = COST if hand.name == "claude" else CODEX_COST
+    limits = Limits(time=timedelta(minutes=2), cost_usd=2.5 * cost)
+    calls = [turn("", shell(f"echo {number}; sleep 1")) for number in range(12)]
+    outcome = await hand.does([turn("", write("house.txt", "red\n")), *calls, DONE], limits=limits)
+    assert outcome.failure is not None, outcome
+    assert outcome.failure.category is FailureCategory.BUDGET
+    assert 3 <= len(hand.received) <= 7
+    assert outcome.usage.cost_usd == pytest.approx(len(hand.received) * cost, abs=1.01 * cost)
+    assert outcome.work is not None
+    assert outcome.work.files_changed == 1, "what it had done is saved"
 
 
 async def test_a_session_that_is_lost_is_begun_anew(hand: Hand) -> None:

