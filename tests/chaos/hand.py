@@ -1,4 +1,4 @@
-"""A seeded random hand that kills, freezes and starts again whatever it gets hold of."""
+"""A seeded random hand that kills or freezes whatever it gets hold of."""
 
 from __future__ import annotations
 
@@ -21,8 +21,6 @@ class Part:
     name: str
     process: Callable[[random.Random], psutil.Process | None]
     """Its process at this moment; None while there is none."""
-    start: Callable[[], object] | None = None
-    """Starts it again; None where somebody else does."""
     may_freeze: bool = True
     weight: int = 1
 
@@ -37,7 +35,7 @@ class Deed:
 
 
 class Hand:
-    """Disturbs some parts at a time, each of them by one deed at a time."""
+    """Disturbs some parts at a time, each of them by one deed at a time; others start again what has died."""
 
     def __init__(self, parts: Sequence[Part], chance: random.Random) -> None:
         self._parts = parts
@@ -46,7 +44,7 @@ class Hand:
         self.diary: list[Deed] = []
 
     async def disturb(self, seconds: float) -> None:
-        """Until then; at the end every part has been started again, and none is frozen."""
+        """For that long; at the end nothing is frozen."""
         deadline = time.monotonic() + seconds
         async with asyncio.TaskGroup() as deeds:
             while time.monotonic() < deadline:
@@ -66,17 +64,10 @@ class Hand:
             if freezes:
                 await _freeze(process, pause, whole=self._chance.random() < 0.5)
             else:
-                await self._kill(part, process, pause / 4)
+                _send(process, signal.SIGKILL)
         finally:
             self.diary.append(Deed(f"{'freeze' if freezes else 'kill'} {part.name}", began, time.time()))
             self._busy.discard(part.name)
-
-    async def _kill(self, part: Part, process: psutil.Process, pause: float) -> None:
-        with suppress(psutil.NoSuchProcess):
-            process.kill()
-        if part.start:
-            await asyncio.sleep(pause)
-            await asyncio.to_thread(part.start)
 
 
 async def _freeze(process: psutil.Process, seconds: float, *, whole: bool) -> None:

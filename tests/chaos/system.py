@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Callable
 from contextlib import suppress
@@ -29,11 +30,11 @@ class System:
     @property
     def parts(self) -> list[Part]:
         daemons = [
-            Part(f"daemon {name}", self._own(lambda name=name: self._daemons[name]), self._restart(name), weight=3)  # type: ignore[misc]
+            Part(f"daemon {name}", self._own(lambda name=name: self._daemons[name]), weight=3)  # type: ignore[misc]
             for name in DAEMONS
         ]
         servers = [Part(name, self._server(name)) for name in ("temporal", "postgres", "stack.forge")]
-        worker = Part("worker", self._own(lambda: self._worker), self._start_worker, weight=2)
+        worker = Part("worker", self._own(lambda: self._worker), weight=2)
         return [*daemons, *servers, worker, Part("agent", self._agent, may_freeze=False)]
 
     def home(self, name: str) -> Path:
@@ -53,14 +54,15 @@ class System:
         parts = (self._worker, *self._daemons.values())
         return "\n".join(part.err for part in parts)
 
-    def _start_worker(self) -> None:
-        self._worker = self.site.worker()
-
-    def _restart(self, name: str) -> Callable[[], None]:
-        def start() -> None:
-            self._daemons[name] = self._daemon(name)
-
-        return start
+    async def manage(self) -> None:
+        """Start again, for ever, what has ended, as a service manager does; `up` does it for its own children."""
+        while True:
+            await asyncio.sleep(1)
+            if self._worker.popen.poll() is not None:
+                self._worker = self.site.worker()
+            for name, daemon in self._daemons.items():
+                if daemon.popen.poll() is not None:
+                    self._daemons[name] = self._daemon(name)
 
     def _daemon(self, name: str) -> Running:
         further = f"capacity = 2\n{forge_settings(self.forge)}"

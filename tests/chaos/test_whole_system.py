@@ -48,6 +48,7 @@ async def survive(system: System, chance: random.Random) -> None:
     client = await Client.connect(system.servers.addresses.temporal_address, data_converter=pydantic_data_converter)
     operator, neighbour = Operator(system, client, random.Random(chance.random())), Neighbour(system)
     hand = Hand(system.parts, random.Random(chance.random()))
+    managing = asyncio.create_task(system.manage())
     try:
         await neighbour.founds()
         await operator.start()
@@ -65,6 +66,8 @@ async def survive(system: System, chance: random.Random) -> None:
         for command in ("status", "history"):
             error.add_note((await operator.says(command, operator.id)).out)
         raise
+    finally:
+        managing.cancel()
     ended = await asyncio.to_thread(system.end)
     assert ended == [0, 0, 0], (ended, system.said())
     until(lambda: not processes_of(system.site.folder), "the end of all that daemons have started")
