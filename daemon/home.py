@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import fcntl
 import os
 import shutil
 from collections.abc import Mapping
@@ -18,6 +20,11 @@ from daemon.repositories import Repositories
 from daemon.restoring import Restorer
 from daemon.sandbox import Opening, Sandbox, open_sandbox
 from daemon.settings import DaemonSettings
+from domain.errors import SettingsError
+
+PREDECESSOR_ENDS_WITHIN = 5.0
+"""Seconds for which a daemon that starts waits for the end of the one before it."""
+LOOK_EVERY = 0.1
 
 
 @dataclass(frozen=True)
@@ -51,10 +58,12 @@ class Home:
 async def open_home(data_dir: Path, own: DaemonSettings, *, is_daemon: bool) -> Home:
     """The home of the daemon that `own` describes; `is_daemon` is False for a command that may run beside it.
 
-    Raises SettingsError where git is missing or the sandbox that is required doesn't work.
+    Raises SettingsError where git is missing, the sandbox that is required doesn't work, or the home is occupied.
     """
     path = data_dir / "daemon" / own.name
     path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if is_daemon:
+        await occupy(path)
     git = Git(
         # A command has a configuration of its own: while one is written, the daemon's git would read half of it.
         path / ("git" if is_daemon else "git-of-commands"),
@@ -72,6 +81,30 @@ async def open_home(data_dir: Path, own: DaemonSettings, *, is_daemon: bool) -> 
     )
     sandbox = await open_sandbox(own.sandbox, opening, scratch=path, environ=os.environ)
     return Home(path, own, Repositories(git, path / "repositories", is_own=is_daemon), sandbox)
+
+
+async def occupy(home: Path) -> None:
+    """Make the home this process's own until it ends. A second daemon in it would take the work that the first one does
+    for what a dead one has left: it would end its agents and clear their worktrees. Raises SettingsError.
+    """
+    lock = os.open(home / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)  # never closed: death alone frees it
+    try:
+        async with asyncio.timeout(PREDECESSOR_ENDS_WITHIN):
+            while not _locked(lock):  # noqa: ASYNC110  the holder is another process, which can wake nobody here
+                await asyncio.sleep(LOOK_EVERY)
+    except TimeoutError as error:
+        os.close(lock)
+        raise SettingsError(
+            f"another daemon runs in {home}: end it, or give this one another name or MAKIMA_DATA_DIR"
+        ) from error
+
+
+def _locked(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def masker_of(own: DaemonSettings, environ: Mapping[str, str]) -> Masker:

@@ -80,14 +80,14 @@ async def _rescue(machine: Machine, folder: Path) -> Rescued | None:
     if await checkpoints.is_untouched(content, note.began):
         return Rescued(folder, note, cache, None)
     # Dated when the work was last alive: what another machine has done since, from an older state, is newer.
-    return Rescued(folder, note, cache, await checkpoints.keep(content, note.delivery, note.began, at, note.merging))
+    return Rescued(folder, note, cache, await checkpoints.keep(content, _rescuer(note), note.began, at, note.merging))
 
 
 async def _settled(rescued: Rescued) -> bool:
     """Whether there is nothing left to try."""
     note, checkpoints = rescued.note, _checkpoints(rescued.note, rescued.cache)
     try:
-        if rescued.checkpoint and (refusal := await checkpoints.publish(rescued.checkpoint, note.delivery)):
+        if rescued.checkpoint and (refusal := await checkpoints.publish(rescued.checkpoint, _rescuer(note))):
             logger.warning("the work of %s is saved on this machine only: %s", note.command.name, refusal)
             return True
         if await Outcomes(rescued.cache).find_outcome(str(note.command.task), note.command.attempt):
@@ -97,6 +97,11 @@ async def _settled(rescued: Rescued) -> bool:
         logger.warning("the work of %s waits on this machine: %s", note.command.name, error)
         return False
     return True
+
+
+def _rescuer(note: DeliveryNote) -> str:
+    """A name of its own: where this home is a copy, the delivery itself lives elsewhere and saves newer work."""
+    return f"{note.delivery}-rescued"
 
 
 def _checkpoints(note: DeliveryNote, cache: RepositoryCache) -> Checkpoints:

@@ -56,6 +56,9 @@ def translated() -> Iterator[None]:
         yield
     except _LOST as error:
         raise NotReachable(f"Postgres does not answer: {one_line(error)}") from error
+    except asyncpg.InvalidCachedStatementError as error:
+        # Where it stands in a transaction the driver can't prepare it anew by itself.
+        raise NotReachable("the record's tables have just been changed: try again") from error
     except asyncpg.UndefinedTableError as error:
         raise NotReachable("the record has no tables yet: worker.py makes them at its start; is it running?") from error
     except asyncpg.PostgresError as error:

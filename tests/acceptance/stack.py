@@ -158,7 +158,7 @@ def daemon_settings(
     """The TOML file of a daemon that serves shell and the planner, a script beside this one that is told `folder`;
     `further`: lines of it.
     """
-    argv = [sys.executable, str(Path(__file__).with_name(planner)), str(folder)]
+    argv = [sys.executable, str(Path(__file__).parent / planner), str(folder)]
     file = folder / name / "daemon.toml"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(

@@ -139,3 +139,27 @@ def test_a_stack_that_is_stopped_in_the_middle_goes_on_when_it_is_started_again(
         assert servers.up.end() == 0
         assert servers.up.err == ""  # no part has died by itself
         assert processes_of(servers.data) == set()
+
+
+@pytest.mark.rule("9.1")
+def test_a_running_stack_whose_temporal_loses_everything_goes_on_from_the_record(
+    mortal_site: Site, undisturbed: Result
+) -> None:
+    site = mortal_site
+    site.worker()
+    site.daemon()
+    greeter = Greeter(site)
+    directive = greeter.start_only()
+    greeter.until_running(*FIRST_STEPS)
+    greeter.let("Changelog")
+    until(lambda: [("active", 1)] == [(s, n.get("completed")) for s, n in recorded(site)], "the record of one step")
+    for file in site.servers.data.glob("temporal.db*"):
+        file.unlink()
+    site.servers.child("temporal").kill()
+    until(lambda: "lost: " in site.starter("list").out, "the word of the loss")
+    assert site.starter("recover", "--all").code == 0
+    greeter.until_running("Greeter package", times=2)
+    greeter.let("all")
+    until(lambda: recorded(site) == [("idle", {"completed": 5})], "the record of it all", 120)
+    check(Result(greeter.origin, greeter.shown(directive)), undisturbed)
+    assert greeter.starts_of_first_steps() == [2, 1]

@@ -9,13 +9,15 @@ from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import asyncpg
 import pytest
 
-from domain.errors import RecordError, SchemaMismatch
+from domain.errors import NotReachable, RecordError, SchemaMismatch
 from ledger.migrate import Migration, migrate, shipped
 from ledger.pool import Database, open_pool
+from ledger.reader import Record
 
 pytestmark = pytest.mark.rule("9.1")
 
@@ -88,3 +90,13 @@ async def test_a_migration_that_fails_leaves_nothing_and_those_before_it_stay(po
         await migrate(pool, [*shipped(), LATER, BROKEN])
     assert await pool.fetchval("select to_regclass('half')") is None
     assert await migrate(pool, [*shipped(), LATER]) == ()
+
+
+async def test_whoever_reads_while_the_tables_change_is_told_to_try_again(database: str, pool: Database) -> None:
+    async with await open_pool(database, size=1) as reading:
+        record, nobody = Record(reading), uuid4()
+        assert await record.state(nobody) is None
+        await pool.execute("alter table directives add column later integer")
+        with pytest.raises(NotReachable, match="tables have just been changed"):
+            await record.state(nobody)
+        assert await record.state(nobody) is None

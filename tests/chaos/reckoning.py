@@ -1,0 +1,157 @@
+"""What must be true of a system that was disturbed, once it has come to rest: nothing lost, nothing done twice."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+from temporalio.client import Client
+
+from daemon.delivery_note import read_note
+from demo.repository import git
+from domain.models import State
+from domain.record import Event
+from domain.view import DirectiveView
+from ledger.pool import open_pool
+from ledger.reader import Record
+from tests.acceptance.houses import eventually
+from tests.chaos.builder import LOG, file_of, line_of
+from tests.chaos.hand import Deed
+from tests.chaos.people import NAME, Neighbour, Operator
+from tests.chaos.system import DAEMONS, System
+from workflows.directive import DirectiveWorkflow
+
+LATE = 3.0
+"""Seconds for which a daemon that was frozen may not know that its attempt has ended."""
+
+
+class Reckoning:
+    """Compares what the forge, the workflow, the record and the machines say."""
+
+    def __init__(
+        self, system: System, client: Client, operator: Operator, neighbour: Neighbour, diary: list[Deed]
+    ) -> None:
+        self._system = system
+        self._client = client
+        self._operator = operator
+        self._neighbour = neighbour
+        self._diary = diary
+        self._bare = system.forge.folder / "repositories" / f"{NAME}.git"
+
+    async def check(self, shown: DirectiveView) -> None:
+        """AssertionError at the first thing that is not as it must be."""
+        head = await self._one_pull_request(shown)
+        self._every_step_once(shown, head)
+        self._peoples_work(head)
+        state, events = await self._one_truth(shown)
+        self._no_second_run(state, events)
+        await self._every_view_answers()
+        with suppress(AssertionError):
+            await eventually(self._is_tidy, "tidiness", 40)
+        assert not self.leftovers()
+
+    async def _one_pull_request(self, shown: DirectiveView) -> str:
+        """The head of the only one that was ever opened."""
+        async with self._system.forge.rest() as client:
+            pulls = (await client.get(f"/repos/{NAME}/pulls", params={"state": "all"})).json()
+        assert len(pulls) == 1, [(each["number"], each["head"]["ref"], each["base"]["ref"]) for each in pulls]
+        (pull,) = pulls
+        assert shown.pr and pull["number"] == shown.pr.number and pull["state"] == "open", (pull, shown.pr)
+        assert not pull["draft"], pull["body"]
+        head: str = pull["head"]["sha"]
+        return head
+
+    def _every_step_once(self, shown: DirectiveView, head: str) -> None:
+        """In its own file, in the log that all share, and in the history."""
+        log = Counter(git(self._bare, "show", f"{head}:{LOG}").splitlines())
+        steps = git(self._bare, "log", "--format=%(trailers:key=Makima-Step,valueonly,separator=)", f"main..{head}")
+        commits = Counter(filter(None, steps.splitlines()))
+        for step in shown.steps:
+            name = step.name
+            assert git(self._bare, "show", f"{head}:{file_of(name)}").splitlines() == [line_of(name)]
+            assert log[line_of(name)] == 1, (name, log)
+            assert commits[str(step.id)] == 1, (name, commits)
+        assert set(commits) == {str(step.id) for step in shown.steps}
+        assert Counter(step.name for step in shown.steps) == Counter(self._operator.wanted)
+
+    def _peoples_work(self, head: str) -> None:
+        for commit in self._neighbour.pushed:
+            git(self._bare, "merge-base", "--is-ancestor", commit, head)
+
+    async def _one_truth(self, shown: DirectiveView) -> tuple[State, tuple[Event, ...]]:
+        """The workflow's state is what the rows say, and the events tell of each step's end once."""
+        workflow = self._client.get_workflow_handle_for(DirectiveWorkflow.run, shown.workflow_id)
+        async with _record(self._system.servers.addresses.database_url) as record:
+
+            async def same() -> State | None:
+                live = await workflow.query(DirectiveWorkflow.state_now)
+                return live if live == await record.state(shown.id) else None
+
+            state = await eventually(same, "the record of the end", 30)
+            events = await record.events(shown.id)
+            attempts = await record.attempts(shown.id)
+        completed = Counter(event.step for event in events if event.what == "step completed")
+        assert completed == Counter(dict.fromkeys(state.steps, 1)), completed
+        ended = Counter(spent.step for spent in attempts if spent.step and spent.status == "completed")
+        assert set(ended.values()) == {1}, ended
+        return state, events
+
+    def _no_second_run(self, state: State, events: tuple[Event, ...]) -> None:
+        """No agent begins a step whose result was reported, but where its daemon was frozen and could not know."""
+        ends = {state.steps[each.step].name: each.at.timestamp() for each in events
+                if each.what == "step completed" and each.step}  # fmt: skip
+        late = [(at, name) for at, name in self._began() if at > ends[name]]
+        assert all(self._was_frozen(at) for at, _ in late), (late, ends)
+
+    def _began(self) -> Iterator[tuple[float, str]]:
+        for line in (self._system.site.folder / "runs").read_text().splitlines():
+            at, what, name = line.split(" ", 2)
+            if what == "began":
+                yield float(at), name
+
+    def _was_frozen(self, at: float) -> bool:
+        frozen = [deed for deed in self._diary if deed.what.startswith("freeze")]
+        return any(deed.began <= at <= deed.ended + LATE for deed in frozen)
+
+    async def _every_view_answers(self) -> None:
+        for asked in (("status",), ("history",), ("why", self._operator.wanted[-1])):
+            ran = await asyncio.to_thread(self._system.site.starter, asked[0], self._operator.id, *asked[1:])
+            assert ran.code == 0 and ran.out, ran
+
+    async def _is_tidy(self) -> bool:
+        return not await asyncio.to_thread(self.leftovers)
+
+    def leftovers(self) -> list[str]:
+        """What neither the settings nor the directive's life keep."""
+        homes = [self._system.home(name) for name in DAEMONS]
+        refs = [ref for home in homes for cache in home.glob("repositories/*.git") for ref in _own_refs(cache)]
+        locks = [lock for folder in (*homes, self._bare) for lock in _locks(folder)]
+        dead = [str(work.parent) for home in homes for work in home.glob("tasks/*/work") if not _is_over(work.parent)]
+        agents = [str(pid) for pid in self._system.agents()]
+        return [*refs, *_own_refs(self._bare), *map(str, locks), *dead, *agents]
+
+
+def _own_refs(repository: Path) -> list[str]:
+    """Checkpoints and temporary ones."""
+    refs = git(repository, "for-each-ref", "--format=%(refname)").splitlines()
+    return [ref for ref in refs if "checkpoints" in ref or "tmp" in ref]
+
+
+def _locks(folder: Path) -> Iterator[Path]:
+    with suppress(FileNotFoundError):
+        yield from folder.glob("repositories/*.git/**/*.lock")
+        yield from folder.glob("**/tmp_*")
+
+
+def _is_over(folder: Path) -> bool:
+    note = read_note(folder)
+    return bool(note and note.is_over)
+
+
+@asynccontextmanager
+async def _record(url: str) -> AsyncIterator[Record]:
+    async with await open_pool(url, size=1) as pool:
+        yield Record(pool)

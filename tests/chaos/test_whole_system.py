@@ -1,0 +1,82 @@
+"""Everything may die or stand still at any moment, several things at a time: nothing is lost, done twice, or left.
+
+A directive of eight steps lives through a seeded random hand, an operator who meddles, and a neighbour who pushes to
+its branch. `make chaos` runs more rounds and prints each one's seed: MAKIMA_CHAOS_SEED begins with that round.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import sys
+from pathlib import Path
+
+import pytest
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+
+from tests.acceptance.stack import Servers, Site, processes_of, until
+from tests.chaos.hand import Hand
+from tests.chaos.people import Neighbour, Operator
+from tests.chaos.reckoning import Reckoning
+from tests.chaos.system import System
+
+ROUNDS = int(os.environ.get("MAKIMA_CHAOS_ROUNDS", "1"))
+SEED = int(os.environ.get("MAKIMA_CHAOS_SEED", "20261122"))
+DISTURBED = 12.0 if ROUNDS == 1 else 25.0
+"""Seconds of each of two disturbances: on the way to a pull request, and with one."""
+RESTS_WITHIN = 150.0
+
+
+@pytest.mark.rule("6.8")
+@pytest.mark.rule("9.1")
+@pytest.mark.timeout(2 * (DISTURBED + RESTS_WITHIN) + 120)
+@pytest.mark.parametrize("seed", range(SEED, SEED + ROUNDS))
+async def test_nothing_is_lost_or_done_twice_whatever_dies(tmp_path: Path, seed: int) -> None:
+    sys.stderr.write(f"\nMAKIMA_CHAOS_SEED={seed}\n")
+    chance = random.Random(seed)
+    with (
+        Servers(tmp_path / "servers", "--servers-only") as servers,
+        Site(servers, tmp_path / "site", "default") as site,
+    ):
+        site.folder.mkdir()
+        await survive(System(site), chance)
+
+
+async def survive(system: System, chance: random.Random) -> None:
+    client = await Client.connect(system.servers.addresses.temporal_address, data_converter=pydantic_data_converter)
+    operator, neighbour = Operator(system, client, random.Random(chance.random())), Neighbour(system)
+    hand = Hand(system.parts, random.Random(chance.random()))
+    managing = asyncio.create_task(system.manage())
+    try:
+        await neighbour.founds()
+        await operator.start()
+        await disturbed(operator, hand)
+        shown = await operator.until_rest(RESTS_WITHIN)
+        assert shown.pr
+        await neighbour.pushes(shown.pr.branch)
+        await operator.changes_the_goal()
+        await asyncio.gather(disturbed(operator, hand), neighbour.pushes(shown.pr.branch))
+        shown = await operator.until_rest(RESTS_WITHIN)
+        reckoning = Reckoning(system, client, operator, neighbour, hand.diary)
+        await reckoning.check(shown)
+    except Exception as error:
+        error.add_note("\n".join(f"{deed.began:.1f}–{deed.ended:.1f} {deed.what}" for deed in hand.diary))
+        for command in ("status", "history"):
+            error.add_note((await operator.says(command, operator.id)).out)
+        raise
+    finally:
+        managing.cancel()
+    ended = await asyncio.to_thread(system.end)
+    assert ended == [0, 0, 0], (ended, system.said())
+    until(lambda: not processes_of(system.site.folder), "the end of all that daemons have started")
+
+
+async def disturbed(operator: Operator, hand: Hand) -> None:
+    """The operator looks after the directive all the while, and meddles with it."""
+    looking = asyncio.create_task(operator.looks_after_it())
+    try:
+        await asyncio.gather(hand.disturb(DISTURBED), operator.meddles(DISTURBED))
+    finally:
+        looking.cancel()
