@@ -40,7 +40,7 @@ def _ended(state: State, step: Step, directive: str) -> str:
         return "it was taken out of the plan; nothing happens with it any more"
     if step.status is StepStatus.CANCELLED:
         return f"it was cancelled; {retry}, `skip-step` goes on without it"
-    return f"it is {step.status}: there is nothing left to do" if step.status.is_finished else ""
+    return "there is nothing left to do" if step.status.is_finished else ""
 
 
 def _running(state: State, step: Step) -> str:

@@ -84,6 +84,11 @@ class Directives:
                 return
             await asyncio.sleep(0.05)
 
+    async def unrecorded(self) -> list[str]:
+        """The workflows of the owner's directives that run, but are not in the record yet."""
+        recorded = {each.workflow_id for each in await self.record.directives(self.owner)}
+        return [workflow for workflow in await self._running() if workflow not in recorded]
+
     async def recorded(self, reference: str) -> DirectiveSummary:
         """The record's line about a directive; Refused where the record doesn't know it."""
         _, identity = await self.find(reference)
@@ -148,13 +153,13 @@ class Directives:
     async def _find_running(self, reference: str) -> list[str]:
         """For a directive so new that nothing has recorded it."""
         suffix = f"-{reference.replace('-', '')[:8]}"
+        return [each for each in await self._running() if each == reference or each.endswith(suffix)]
+
+    async def _running(self) -> list[str]:
         found = self.client.list_workflows("WorkflowType = 'DirectiveWorkflow' AND ExecutionStatus = 'Running'")
         try:
             return [
-                each.id
-                async for each in found
-                if (each.id == reference or each.id.endswith(suffix))
-                and each.typed_search_attributes.get(OWNER, self.owner) == self.owner
+                each.id async for each in found if each.typed_search_attributes.get(OWNER, self.owner) == self.owner
             ]
         except RPCError as error:
             raise NotReachable(f"Temporal did not say what is running: {error.message}") from error

@@ -17,11 +17,14 @@ from cli.operator.show import lost_note
 from domain import names
 from domain.models import DirectiveStatus, StepStatus, TaskKind, TaskStatus
 from domain.pull_request_body import duration
-from domain.view import DirectiveView, StepView
+from domain.view import DirectiveView, ProposalView, StepView
 
 MOST_WAITING = 5
 """Waiting steps that are shown with their reasons; the others are counted."""
+MOST_PLANNED = 10
+"""Steps of a plan that waits for approval that are named; the others are counted."""
 BAR = 12
+NONE = "no directive is at work"
 LIVE = tuple(status.value for status in TaskStatus if status.is_live)
 DONE = (StepStatus.COMPLETED, StepStatus.MERGED, StepStatus.SKIPPED)
 
@@ -48,9 +51,11 @@ STYLES = {
 }
 
 
-def tree(seen: Sequence[Seen]) -> RenderableType:
-    """All of them below each other, as wide as the terminal is."""
-    return Group(*(_directive(each) for each in seen)) if seen else Text("no directive is at work", "dim")
+def tree(seen: Sequence[Seen], waits: str = "") -> RenderableType:
+    """All of them below each other, as wide as the terminal is; `waits`: why this is not the newest."""
+    shown: list[RenderableType] = [_directive(each) for each in seen]
+    note = Text(waits or NONE, "yellow" if waits else "dim")
+    return Group(*shown, note) if waits or not shown else Group(*shown)
 
 
 def counts(view: DirectiveView) -> str:
@@ -66,6 +71,8 @@ def _directive(seen: Seen) -> Tree:
         root.add(_line("!", why, "yellow"))
     if not seen.rests:
         _add_running_tasks(root, seen)
+    if view.proposal:
+        _add_proposal(root, view.proposal, names.short(view.id))
     for asked in view.questions:
         root.add(_line("?", f"answer {names.short(view.id)} {names.short(asked.id)} …: {asked.text}", "magenta"))
     for step in view.steps:
@@ -101,6 +108,16 @@ def _add_running_tasks(root: Tree, seen: Seen) -> None:
     for step in seen.view.steps:
         if step.status is StepStatus.RUNNING:
             _add_running(root, step.name, doing.get(names.short(names.step_task(step.id))))
+
+
+def _add_proposal(root: Tree, proposal: ProposalView, directive: str) -> None:
+    wanted = f"approve {directive}, or reject {directive} --comment …: the plan waits for approval"
+    planned = root.add(_line("?", wanted, "magenta"))
+    changes = [*(f"+ {name}" for name in proposal.steps), *(f"- {name}" for name in proposal.removed)]
+    for change in changes[:MOST_PLANNED]:
+        planned.add(Text(" ".join(change.split()), overflow="ellipsis", no_wrap=True))
+    if len(changes) > MOST_PLANNED:
+        planned.add(Text(f"… and {len(changes) - MOST_PLANNED} more: plan {directive}", "dim"))
 
 
 def _add_waiting(root: Tree, waiting: Sequence[StepView]) -> None:

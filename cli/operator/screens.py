@@ -27,10 +27,22 @@ class Screen(AbstractContextManager["Screen"], Protocol):
 
     def show(self, seen: Sequence[Seen]) -> None: ...
 
+    def wait(self, why: str) -> None:
+        """Nothing can be seen at this moment."""
+        ...
+
 
 class _Plain:
+    def __init__(self) -> None:
+        self._waits = ""
+
     def __enter__(self) -> Self:
         return self
+
+    def wait(self, why: str) -> None:
+        if why != self._waits:
+            typer.echo(f"makima: {why}", err=True)
+        self._waits = why
 
     def __exit__(self, *_: object) -> None:
         """Every line was printed when it came."""
@@ -40,6 +52,7 @@ class Lines(_Plain):
     """A line for everything that changes, and a summary at the end."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._before: dict[UUID, Seen] = {}
 
     def show(self, seen: Sequence[Seen]) -> None:
@@ -58,6 +71,7 @@ class JsonLines(_Plain):
     """A directive's whole view on one line of JSON, where anything of it differs."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._before: dict[UUID, DirectiveView] = {}
 
     def show(self, seen: Sequence[Seen]) -> None:
@@ -84,6 +98,9 @@ class LiveTree:
         self._last = seen
         self._live.update(live_tree.tree(seen), refresh=True)
 
+    def wait(self, why: str) -> None:
+        self._live.update(live_tree.tree(self._last, waits=why), refresh=True)
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
@@ -101,14 +118,15 @@ def screen(*, as_json: bool) -> Screen:
 
 
 def summary(seen: Sequence[Seen]) -> list[str]:
-    """What each directive has come to: steps, use, what went wrong, what is asked, and last its status."""
-    return [line for each in seen for line in _summary(each)]
+    """What each directive has come to: steps, use, what went wrong, what is wanted, and last its status."""
+    return [line for each in seen for line in _summary(each)] or [live_tree.NONE]
 
 
 def _summary(seen: Seen) -> list[str]:
     view = seen.view
     lines = [f"  {live_tree.counts(view)}" + (f"; {used(view.usage)}" if view.usage != Usage() else "")]
     lines += ["  " + show.step_line(step) for step in view.steps if step.failure]
+    lines += show.proposal_lines(view.proposal, short(view.id)) if view.proposal else []
     lines += ["  " + line for asked in view.questions for line in show.question_lines(asked, short(view.id))]
     lines += [f"  branch {view.pr.branch}" + (f"  {view.pr.url}" if view.pr.url else "")] if view.pr else []
     status = show.lost_note(seen.look.lost) if seen.look.lost else f"{view.status}"

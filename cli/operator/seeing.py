@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -30,6 +31,11 @@ class Seen:
         """Nothing more is to be expected of it until somebody acts."""
         return bool(self.look.lost) or (self.look.live and rests(self.view.status))
 
+    @property
+    def wants_somebody(self) -> bool:
+        """A plan waits for approval, or an agent for an answer; the rest may go on meanwhile."""
+        return bool(self.view.proposal or self.view.questions)
+
 
 def rests(status: DirectiveStatus) -> bool:
     return status.is_final or status in RESTING
@@ -50,7 +56,7 @@ class Watcher:
 
     async def all(self) -> list[Seen]:
         """All of the owner, those at work first, then the latest changed first; those that had ended before are left
-        out.
+        out. Raises NotReachable while one that was started a moment ago is not known yet.
         """
         found = []
         for summary in await self._directives.record.directives(self._directives.owner):
@@ -62,7 +68,14 @@ class Watcher:
             if seen.rests:
                 self._at_rest[summary.id] = (summary.updated_at, seen)
             found.append(seen)
+        if all(seen.rests for seen in found):  # else there is something to see, and the next look shows the others
+            found += await self._unrecorded({seen.view.id for seen in found})
         return sorted(found, key=lambda seen: seen.rests)
+
+    async def _unrecorded(self, known: Container[UUID]) -> list[Seen]:
+        """Those that were started a moment ago."""
+        started = [await self.one(workflow, None) for workflow in await self._directives.unrecorded()]
+        return [seen for seen in started if seen.view.id not in known]
 
     async def _progress(self, workflow: str, look: Look[DirectiveView]) -> tuple[TaskProgress, ...]:
         if rests(look.seen.status) or look.lost:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from cli.operator.directives import Look
 from cli.operator.shown import StatusShown
-from domain.models import Memory, Question, StepStatus
+from domain.models import Memory, Question, StepStatus, TaskStatus
 from domain.names import short
 from domain.pull_request_body import used
 from domain.pull_request_view import PullRequestView
@@ -161,8 +161,12 @@ def changes(before: DirectiveView | None, now: DirectiveView) -> list[str]:
         lines.append(
             f"{now.title}: {now.status}, generation {now.generation}" + (f": {now.reason}" if now.reason else "")
         )
+    waiting = _waiting_tasks(before)
+    lines += [f"  {name}: {why}" for name, why in _waiting_tasks(now).items() if waiting.get(name) != why]
     known = {step.id: step for step in before.steps} if before else {}
     lines += ["  " + step_line(step) for step in now.steps if _differs(known.get(step.id), step)]
+    if now.proposal and (before is None or before.proposal != now.proposal):
+        lines += proposal_lines(now.proposal, short(now.id))
     asked = {question.id for question in before.questions} if before else set()
     new = [question for question in now.questions if question.id not in asked]
     lines += ["  " + line for question in new for line in question_lines(question, short(now.id))]
@@ -177,5 +181,16 @@ def _place(shown: PullRequestView | None) -> list[str]:
     return [f"  branch {shown.branch} at {shown.head[:10]}", *where]
 
 
+def _waiting_tasks(shown: DirectiveView | None) -> dict[str, str]:
+    """Name → why, of the planning, prepare and completion tasks that wait; steps say it themselves."""
+    tasks = shown.tasks if shown else {}
+    return {name: why for name, why in tasks.items() if why.startswith(TaskStatus.WAITING)}
+
+
 def _differs(before: StepView | None, now: StepView) -> bool:
-    return before is None or (before.status, before.attempt, before.daemon) != (now.status, now.attempt, now.daemon)
+    """Why a ready step waits is news, such as a daemon's refusal; for whom of many a pending one waits is not."""
+
+    def of(step: StepView) -> tuple[object, ...]:
+        return step.status, step.attempt, step.daemon, step.waiting if step.status is StepStatus.READY else ""
+
+    return before is None or of(before) != of(now)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from enum import StrEnum
+from typing import Annotated
 
 import typer
 
@@ -23,23 +25,39 @@ Say = Callable[[DirectiveView | None, DirectiveView], None]
 """Is told what was seen before (None: nothing) and what is seen now."""
 
 
+class Until(StrEnum):
+    """When `watch` ends."""
+
+    REST = "rest"
+    """Nothing more is to be expected of any of them until somebody acts."""
+    ATTENTION = "attention"
+    """Then, or as soon as a plan waits for approval or an agent for an answer."""
+
+
 class WatchCommands(Commands):
     def add_to(self, app: typer.Typer) -> None:
         app.command()(self.watch)
 
-    def watch(self, directive: OptionalId = None, as_json: Json = False) -> None:
+    def watch(
+        self,
+        directive: OptionalId = None,
+        until: Annotated[
+            Until, typer.Option(help="attention: end also when a plan waits for approval, or a question for an answer.")
+        ] = Until.REST,
+        as_json: Json = False,
+    ) -> None:
         """Show what a directive does, or all of them, until they rest or are closed: a live tree on a terminal, else a
         line for every change; with --json, the whole view as one. A summary stays.
 
-        Example: starter.py watch 3f2a
+        Example: starter.py watch 3f2a --until attention
         """
-        self.run(self._watch(directive, as_json=as_json))
+        self.run(self._watch(directive, until, as_json=as_json))
 
-    async def _watch(self, reference: str | None, *, as_json: bool) -> int:
+    async def _watch(self, reference: str | None, until: Until, *, as_json: bool) -> int:
         async with self.directives() as directives:
             look = await _looking(directives, reference)
             with screen(as_json=as_json) as shows:
-                seen = await _until_all_rest(look, shows)
+                seen = await _until(until, look, shows)
         return max((exit_code(each.look) for each in seen), default=0)
 
 
@@ -55,17 +73,23 @@ async def _looking(directives: Directives, reference: str | None) -> Callable[[]
     return one
 
 
-async def _until_all_rest(look: Callable[[], Awaitable[Sequence[Seen]]], shows: Screen) -> Sequence[Seen]:
+async def _until(until: Until, look: Callable[[], Awaitable[Sequence[Seen]]], shows: Screen) -> Sequence[Seen]:
     while True:
         try:
             seen = await look()
-        except NotReachable:
-            await asyncio.sleep(LOOK_EVERY)  # started a moment ago, or its worker is being started again
+        except NotReachable as error:  # started a moment ago, or a part is being started again
+            shows.wait(" ".join(str(error).split()))
+            await asyncio.sleep(LOOK_EVERY)
             continue
         shows.show(seen)
-        if all(each.rests for each in seen):
+        if _is_over(until, seen):
             return seen
         await asyncio.sleep(LOOK_EVERY)
+
+
+def _is_over(until: Until, seen: Sequence[Seen]) -> bool:
+    wanted = until is Until.ATTENTION and any(each.wants_somebody for each in seen)
+    return wanted or all(each.rests for each in seen)
 
 
 async def until_rest(look_now: Callable[[], Awaitable[Look[DirectiveView]]], say: Say) -> Look[DirectiveView]:

@@ -66,10 +66,21 @@ async def test_a_proposed_plan_is_shown_rejected_and_approved(desk: Desk) -> Non
     await desk.does("reject", directive, "--comment", "no cellar")
     await until(lambda: proposes("floor"))
     assert "    + floor" in await desk.does("status", directive)
+    told = await desk.does("watch", directive, "--until", "attention")
+    assert told.count(f"waits for approval: `starter.py approve {directive[:8]}`") == 2, "when it came, and at the end"
     assert (await desk.json("approve", directive))["status"] in ("planning", "active")
     await desk.until(directive, "idle")
     assert "floor" in desk.daemon.ended
     assert "cellar" not in desk.daemon.started
+
+
+async def test_watch_of_all_waits_for_one_that_was_started_a_moment_ago(idle_desk: Desk) -> None:
+    assert await idle_desk.does("watch") == "no directive is at work"
+    await idle_desk.type("start", "--title", "House", "--goal", "A house", "--repo", URL, "--planner", "planner")
+    watching = asyncio.create_task(idle_desk.does("watch", "--until", "attention"))
+    idle_desk.daemon.plans = [planned(("floor", []))]
+    async with idle_desk.worker(), idle_desk.world.daemon_worker():
+        assert "House: idle" in await watching
 
 
 @pytest.mark.rule("8.2")

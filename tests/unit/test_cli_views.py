@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from datetime import UTC, datetime, timedelta
 from random import Random
-from uuid import UUID
+from uuid import UUID, uuid4
 from xml.etree import ElementTree
 
 import pytest
@@ -18,12 +18,13 @@ from cli.operator.changes import COMMIT
 from cli.operator.directives import Look
 from cli.operator.live_tree import LOOKS, tree
 from cli.operator.progress import TaskProgress
-from cli.operator.screens import LiveTree
+from cli.operator.screens import LiveTree, summary
 from cli.operator.seeing import Seen
+from cli.operator.show import changes
 from cli.operator.shown import CostsShown
 from domain.errors import Refused
 from domain.failures import Failure, FailureCategory
-from domain.models import DirectiveStatus, State, StepStatus
+from domain.models import DirectiveStatus, Proposal, State, Step, StepStatus
 from domain.names import activity_id, activity_task, short, step_task
 from domain.usage import Usage
 from domain.view import StepView, view
@@ -98,6 +99,46 @@ def test_what_the_live_tree_leaves_is_a_summary(busy: State) -> None:
     left = " ".join(file.getvalue().rpartition("\x1b[2K")[2].split())
     assert "1 running, 1 completed, 1 failed; 1,000 tokens, 1 min" in left.replace("6 pending, ", "")
     assert left.endswith(" idle")
+
+
+@pytest.mark.rule("2.4")
+def test_a_plan_that_waits_for_approval_is_in_the_tree_the_lines_and_the_summary_with_the_command(busy: State) -> None:
+    new = tuple(Step(id=uuid4(), generation=2, position=n, name=f"new {n}", task_plan="do it") for n in range(12))
+    proposal = Proposal(generation=2, add=new, remove=(), base_commit="b" * 40)
+    waits = busy.model_copy(update={"proposal": proposal})
+    approve = f"approve {short(busy.directive.id)}"
+    lines = printed(seen(waits), 200)
+    assert any(f"? {approve}" in line for line in lines)
+    assert any("+ new 9" in line for line in lines)
+    assert any("… and 2 more: plan" in line for line in lines)
+    for told in (changes(view(busy), view(waits)), summary([seen(waits)])):
+        assert any(f"`starter.py {approve}`" in line for line in told)
+    assert changes(view(waits), view(waits)) == []
+    assert seen(waits).wants_somebody
+
+
+def test_a_line_says_why_a_task_or_a_ready_step_waits_once(busy: State) -> None:
+    step = next(iter(busy.steps))
+    before = view(with_step(busy, step, status=StepStatus.READY))
+    refused = before.steps[0].model_copy(update={"waiting": "box: no npm"})
+    now = before.model_copy(
+        update={"steps": (refused, *before.steps[1:]), "tasks": {"Plan: House": "waiting: box: no key"}}
+    )
+    assert changes(before, now) == [
+        "  Plan: House: waiting: box: no key",
+        f"  ready      {refused.name}  (box: no npm)",
+    ]
+    assert changes(now, now) == []
+
+
+def test_what_is_in_the_way_of_looking_stands_below_what_was_seen_last(busy: State) -> None:
+    file = io.StringIO()
+    with LiveTree(Console(file=file, width=80, force_terminal=True, color_system=None)) as live:
+        live.show([seen(busy)])
+        live.wait("no worker answers yet")
+        shown = file.getvalue().rpartition("\x1b[2K")[2].splitlines()
+    assert "Add a login" in shown[0]
+    assert shown[-1].startswith("no worker answers yet")
 
 
 # The graph

@@ -119,7 +119,7 @@ def changed(**fields: Any) -> Callable[[State], State]:
         (changed(status=DirectiveStatus.ARCHIVED), "the directive is archived: nothing runs any more"),
         (changed(generation=2), "generation 2 is being planned; it is held until that plan is there"),
         (changed(generation=2, proposal=Proposal(generation=2, add=(), remove=(), base_commit="b")), "waits for appr"),
-        (lambda state: at(state, 1, StepStatus.SKIPPED), "it is skipped: there is nothing left to do"),
+        (lambda state: at(state, 1, StepStatus.SKIPPED), "there is nothing left to do"),
         (lambda state: at(state, 1, StepStatus.CANCELLED), "it was cancelled; `retry-step"),
         (lambda state: at(state, 1, StepStatus.CANCELLED, removed=True), "it was taken out of the plan"),
     ],
