@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 import pytest
 
-from domain.models import FailureCategory
+from domain.failures import FailureCategory
 from domain.settings import Limits
 from domain.spawn_task import OutcomeStatus
 from domain.usage import Resume
