@@ -72,6 +72,23 @@ async def test_work_that_began_after_the_merge_is_listed_alone(
 
 @METHODS
 @pytest.mark.rule("7.2")
+async def test_work_that_began_before_the_merge_is_listed_alone_unless_it_builds_on_what_was_merged(
+    completions: Completions, commit: Committer, git: GitCommand, origin: Path, how: str
+) -> None:
+    walls, roof = commit({"walls": "w\n"}), commit({"roof": "r\n"})
+    await completions.does(NO_AGENT, [head("Walls", walls)])
+    completions.bridges = (completions.forge.merge(1, how).head,)
+    await completions.does(NO_AGENT, [head("Roof", roof)])
+    assert git(origin, "rev-list", "--no-merges", f"main..{NEXT}").split() == [roof]
+    door = commit({"door": "d\n"}, walls)
+    await completions.does(NO_AGENT, [head("Door", door)])
+    listed = git(origin, "rev-list", "--no-merges", f"main..{NEXT}").split()
+    assert set(listed) == ({roof, door} if how == "merge" else {roof, door, walls})
+    assert completions.news(NEXT) == {"roof", "door"}
+
+
+@METHODS
+@pytest.mark.rule("7.2")
 async def test_a_step_on_merged_and_unmerged_work_starts_from_both_without_a_conflict(
     completions: Completions, commit: Committer, git: GitCommand, origin: Path, how: str
 ) -> None:
