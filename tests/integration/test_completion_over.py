@@ -12,7 +12,7 @@ from daemon.bridges import bridge
 from daemon.repositories import Repositories, RepositoryCache
 from domain.failures import FailureCategory
 from domain.models import TaskKind
-from domain.pull_requests import PullRequestState
+from domain.pull_requests import PullRequest, PullRequestState
 from domain.spawn_task import OutcomeStatus
 from tests.integration.completions import BRANCH, NEXT, THIRD, Completions, head
 
@@ -262,6 +262,17 @@ async def test_one_whose_end_nobody_has_noted_is_found_by_its_branch(
     assert done.shipped
     assert (done.shipped.pull_request.branch, done.shipped.pull_request.version) == (NEXT, 2)
     assert completions.news(NEXT) == {"roof"}
+
+
+@pytest.mark.rule("7.3")
+async def test_nothing_is_pushed_to_the_base_branch_whatever_pull_request_was_named(
+    completions: Completions, commit: Committer, git: GitCommand, origin: Path
+) -> None:
+    before = git(origin, "rev-parse", "main")
+    completions.known = PullRequest(branch="main", head=before, base="release", number=1, state=PullRequestState.OPEN)
+    done = await completions.does(NO_AGENT, [head("Walls", commit({"walls": "w\n"}))])
+    assert done.failure and "comes from the base branch 'main'" in done.failure.report
+    assert git(origin, "rev-parse", "main") == before
 
 
 @pytest.mark.rule("7.3")
