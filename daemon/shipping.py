@@ -75,6 +75,9 @@ class Shipping:
         if wanted is None:
             return Target(self._command.target_branch)
         over: list[PullRequest] = []
+        if self._command.base_branch in _branches(wanted):
+            # It has the name of a pull request's branch; nothing of ours is ever pushed to it.
+            raise RepositoryError(f"the pull request comes from the base branch {self._command.base_branch!r}")
         for version, branch in enumerate(_branches(wanted), start=wanted.known.version if wanted.known else 1):
             found = await self._found(wanted, branch)
             if found is None or not found.state.is_over:

@@ -10,7 +10,7 @@ from domain.models import DirectiveStatus, State, Step, StepStatus, Task, TaskKi
 from domain.questions import answer_by_default, next_deadline, open_questions
 from domain.readiness import standing
 from domain.settings import Completion
-from domain.shipping import is_worth_a_completion, unfinished, unshipped
+from domain.shipping import is_worth_a_completion, unfinished, unshipped, was_changed_by_hand
 
 PLANNERS = (TaskKind.PLANNING, TaskKind.PREPARE)
 
@@ -180,7 +180,8 @@ def _complete(draft: Draft) -> None:
         return
     if is_worth_a_completion(state, to_ship):
         ships = tuple(step.id for step in to_ship)
-        draft.set(shepherding=state.shepherding.model_copy(update={"draft": left}))
+        by_hand = was_changed_by_hand(state)
+        draft.set(shepherding=state.shepherding.model_copy(update={"draft": left, "by_hand": by_hand}))
         _new_directive_task(draft, TaskKind.COMPLETION, f"PR: {state.directive.text.title}", ships=ships)
     else:
         for step in to_ship:

@@ -58,6 +58,8 @@ class PullRequestWanted(Tolerant):
     body: str
     """Markdown, with all text of people and agents escaped; at most 60,000 characters."""
     draft: bool = False
+    keep_draft: bool = False
+    """One that is there stays as it is, a draft or ready: a person has made it so."""
     known: PullRequest | None = None
     """The one that was made before; read again before every push (SPEC 7.3)."""
     branches: tuple[str, ...] = ()

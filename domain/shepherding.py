@@ -34,7 +34,9 @@ class Shepherding(Value):
     """How far the shepherd of the current pull request is (SPEC 7.5)."""
 
     draft: bool = False
-    """The newest completion asked for a draft; whoever changes that by hand is not contradicted."""
+    """The newest completion asked for a draft."""
+    by_hand: bool = False
+    """A person has made it a draft, or ready, against what was asked for, and is not contradicted."""
     seen: tuple[str, ...] = ()
     """Ids of findings that something was done about."""
     held: tuple[str, ...] = ()

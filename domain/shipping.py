@@ -54,11 +54,18 @@ def wanted(state: State, task: Task) -> PullRequestWanted | None:
         title=state.directive.text.title,
         body=body(state, steps),
         draft=state.shepherding.draft,
+        keep_draft=state.shepherding.by_hand,
         known=state.pull_request,
         branches=_branches(state),
         replies=_answers(steps),
         pushed=state.shepherding.pushed_heads,
     )
+
+
+def was_changed_by_hand(state: State) -> bool:
+    """A person has made the pull request a draft, or ready, since the newest completion."""
+    is_draft = state.pull_request is not None and state.pull_request.state is PullRequestState.DRAFT
+    return state.shepherding.by_hand or (_is_at_forge(state) and is_draft != state.shepherding.draft)
 
 
 def fold_shipped(draft: Draft, task: Task, outcome: Outcome) -> None:
@@ -140,5 +147,10 @@ def _answers(steps: list[Step]) -> tuple[Reply, ...]:
 def _becomes_ready(state: State) -> bool:
     """What it was a draft for has been done or skipped; a draft that a person made one is left alone."""
     known = state.pull_request
-    is_ours = state.shepherding.draft and known is not None and known.state is PullRequestState.DRAFT
+    is_ours = (
+        state.shepherding.draft
+        and not state.shepherding.by_hand
+        and known is not None
+        and known.state is PullRequestState.DRAFT
+    )
     return is_ours and not unfinished(state)

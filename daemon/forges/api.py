@@ -92,6 +92,8 @@ class Api:
         self._tokens = tokens
         self.host = tokens.host
         self.patience = patience
+        self.redirects = 0
+        """How often the forge has sent us on: a repository has another name than before."""
         self._backoff = wait_exponential(patience.first, patience.longest) + wait_random(0, patience.first)
 
     async def get(self, path: str, etag: str = "") -> Page | None:
@@ -213,6 +215,7 @@ class Api:
                 if may_leave:
                     return answer
                 break
+            self.redirects += 1
         raise ForgeRefused(f'{self.host} sends us elsewhere: check api in [forges."{self.host}"]')
 
     async def _exchange(

@@ -15,6 +15,7 @@ from daemon.forges.github_findings import reply_mark
 from daemon.forges.github_look import Look
 from daemon.forges.github_models import Comment, Pull, Repository, User
 from daemon.forges.links import github_compare
+from daemon.forges.own_part import body_of, is_ours, title_of
 from daemon.forges.remembered import Remembered
 from domain.errors import ForgeRefused
 from domain.pull_requests import PullRequest, PullRequestWanted, Reply, Sighting
@@ -40,6 +41,7 @@ class GitHub:
         self._name = name
         self._heed_own_comments = heed_own_comments
         self._repository: Repository | None = None
+        self._redirects = 0
         self._me: str | None = None
 
     async def find(self, branch: str, base: str) -> PullRequest | None:
@@ -50,20 +52,20 @@ class GitHub:
         if not known.number:
             found = await self.find(known.branch, known.base)
             return found.model_copy(update={"version": known.version}) if found else known
-        pull = await self._api.read(await self._path(f"/pulls/{known.number}"), Pull)
-        return _as_pull_request(pull, known.version)
+        return _as_pull_request(await self._read(known.number), known.version)
 
     async def open_or_update(
         self, wanted: PullRequestWanted, branch: str, base: str, known: PullRequest | None = None
     ) -> PullRequest:
         wanted = wanted.model_copy(update={"title": _title(wanted.title)})
         if known and known.number:
-            pull = await self._api.read(await self._path(f"/pulls/{known.number}"), Pull)
+            pull = await self._read(known.number)
         else:
             pull = await self._opened(wanted, branch, base)
         if not pull.standing.is_over:
+            keeps_draft = wanted.keep_draft or not is_ours(pull.body or "")
             pull = await self._with_texts(pull, wanted)
-        if not pull.standing.is_over:
+        if not (pull.standing.is_over or keeps_draft):
             pull = await self._with_draft_state(pull, wanted.draft)
         made = _as_pull_request(pull, wanted.version_of(branch))
         for reply in wanted.replies:
@@ -75,6 +77,7 @@ class GitHub:
             return Sighting(pull_request=known)
         look = Look(self._api, await self._path(""), Remembered(self._api, marks), marks)
         pull = await look.pull(known.number)
+        await self._refuse_forks(pull)
         seen = _as_pull_request(pull, known.version)
         if seen.state.is_over:
             return Sighting(pull_request=seen, base_head=await look.base_head(pull))
@@ -103,7 +106,8 @@ class GitHub:
         async def find() -> Pull | None:
             return await self._newest(branch, base)
 
-        body = NewPull(title=wanted.title, body=wanted.body, head=branch, base=base, draft=wanted.draft)
+        text = body_of("", wanted.title, wanted.body)
+        body = NewPull(title=wanted.title, body=text, head=branch, base=base, draft=wanted.draft)
         path = await self._path("/pulls")
         try:
             return await self._api.post_once(path, body, Pull, find)
@@ -113,9 +117,12 @@ class GitHub:
         return await self._api.post_once(path, body.model_copy(update={"draft": False}), Pull, find)
 
     async def _with_texts(self, pull: Pull, wanted: PullRequestWanted) -> Pull:
-        if (_plain(pull.title), _plain(pull.body or "")) == (_plain(wanted.title), _plain(wanted.body)):
+        known = _plain(pull.body or "")
+        title = title_of(pull.title, known, wanted.title)
+        body = body_of(known, wanted.title, wanted.body)
+        if (_plain(pull.title), known) == (_plain(title), _plain(body)):
             return pull
-        change = PullChange(title=wanted.title, body=wanted.body)
+        change = PullChange(title=title, body=body)
         return await self._api.patch(await self._path(f"/pulls/{pull.number}"), change, Pull)
 
     async def _with_draft_state(self, pull: Pull, draft: bool) -> Pull:
@@ -166,13 +173,29 @@ class GitHub:
         # GitHub leaves out a filter that it doesn't understand, and then names every pull request.
         return [pull for pull in found if pull.is_from(repository, branch) and pull.base.ref == base]
 
+    async def _read(self, number: int) -> Pull:
+        pull = await self._api.read(await self._path(f"/pulls/{number}"), Pull)
+        await self._refuse_forks(pull)
+        return pull
+
+    async def _refuse_forks(self, pull: Pull) -> None:
+        """A branch of another repository is none of ours, though ours may have one of the same name."""
+        repository = await self._canonical()
+        if not pull.is_from(repository, pull.head.ref):
+            fork = pull.head.repo.full_name if pull.head.repo else "a repository that was deleted"
+            raise ForgeRefused(
+                f"{self._api.host}: pull request #{pull.number} comes from {fork}, not from {repository.full_name}: "
+                f"its branch can't be pushed to; name another one with `set-pr`"
+            )
+
     async def _path(self, rest: str) -> str:
         return f"/repos/{(await self._canonical()).full_name}{rest}"
 
     async def _canonical(self) -> Repository:
         """The repository by its present name: after a renaming a POST, and a search by owner, would go astray."""
-        if self._repository is None:
+        if self._repository is None or self._api.redirects != self._redirects:
             self._repository = await self._api.read(f"/repos/{quote(self._name)}", Repository)
+            self._redirects = self._api.redirects
         return self._repository
 
     async def _not_heeded(self) -> str:

@@ -12,7 +12,7 @@ from daemon.bridges import bridge
 from daemon.repositories import Repositories, RepositoryCache
 from domain.failures import FailureCategory
 from domain.models import TaskKind
-from domain.pull_requests import PullRequestState
+from domain.pull_requests import PullRequest, PullRequestState
 from domain.spawn_task import OutcomeStatus
 from tests.integration.completions import BRANCH, NEXT, THIRD, Completions, head
 
@@ -68,6 +68,23 @@ async def test_work_that_began_after_the_merge_is_listed_alone(
     roof = commit({"roof": "r\n"}, git(origin, "rev-parse", "main"))
     await completions.does(NO_AGENT, [head("Roof", roof)])
     assert git(origin, "rev-list", "--no-merges", f"main..{NEXT}").split() == [roof]
+
+
+@METHODS
+@pytest.mark.rule("7.2")
+async def test_work_that_began_before_the_merge_is_listed_alone_unless_it_builds_on_what_was_merged(
+    completions: Completions, commit: Committer, git: GitCommand, origin: Path, how: str
+) -> None:
+    walls, roof = commit({"walls": "w\n"}), commit({"roof": "r\n"})
+    await completions.does(NO_AGENT, [head("Walls", walls)])
+    completions.bridges = (completions.forge.merge(1, how).head,)
+    await completions.does(NO_AGENT, [head("Roof", roof)])
+    assert git(origin, "rev-list", "--no-merges", f"main..{NEXT}").split() == [roof]
+    door = commit({"door": "d\n"}, walls)
+    await completions.does(NO_AGENT, [head("Door", door)])
+    listed = git(origin, "rev-list", "--no-merges", f"main..{NEXT}").split()
+    assert set(listed) == ({roof, door} if how == "merge" else {roof, door, walls})
+    assert completions.news(NEXT) == {"roof", "door"}
 
 
 @METHODS
@@ -245,6 +262,17 @@ async def test_one_whose_end_nobody_has_noted_is_found_by_its_branch(
     assert done.shipped
     assert (done.shipped.pull_request.branch, done.shipped.pull_request.version) == (NEXT, 2)
     assert completions.news(NEXT) == {"roof"}
+
+
+@pytest.mark.rule("7.3")
+async def test_nothing_is_pushed_to_the_base_branch_whatever_pull_request_was_named(
+    completions: Completions, commit: Committer, git: GitCommand, origin: Path
+) -> None:
+    before = git(origin, "rev-parse", "main")
+    completions.known = PullRequest(branch="main", head=before, base="release", number=1, state=PullRequestState.OPEN)
+    done = await completions.does(NO_AGENT, [head("Walls", commit({"walls": "w\n"}))])
+    assert done.failure and "comes from the base branch 'main'" in done.failure.report
+    assert git(origin, "rev-parse", "main") == before
 
 
 @pytest.mark.rule("7.3")

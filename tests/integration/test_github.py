@@ -44,10 +44,47 @@ async def test_title_and_body_are_brought_up_to_date(site: Site) -> None:
     await site.opened(title="Add login\nand logout", body="More.\r\n")
     async with site.forge.rest() as client:
         now = (await client.get(f"/repos/{site.name}/pulls/{made.number}")).json()
-    assert (now["title"], now["body"].strip()) == ("Add login and logout", "More.")
+    assert now["title"] == "Add login and logout"
+    assert now["body"].split("\n")[1:] == ["More.", "<!-- makima:end -->"]
     before = await site.asked("PATCH")
     await site.opened(title="Add login and logout", body="More.\n")
     assert await site.asked("PATCH") == before
+
+
+async def test_what_a_person_writes_stays_and_our_part_is_brought_up_to_date(site: Site) -> None:
+    made = await site.opened()
+    path = f"/repos/{site.name}/pulls/{made.number}"
+    async with site.forge.rest() as client:
+        body = (await client.get(path)).json()["body"]
+        theirs = f"Look at line 3, please.\r\n{body}\r\nThanks!"
+        await client.patch(path, json={"title": "Log in", "body": theirs})
+        await site.opened(title="Add login and logout", body="More.")
+        now = (await client.get(path)).json()
+        assert now["title"] == "Log in"
+        lines = now["body"].split("\n")
+        assert (lines[0], lines[2], lines[4]) == ("Look at line 3, please.", "More.", "Thanks!")
+        await client.patch(path, json={"body": "x" * 65_000})
+        await site.opened(title="Add login and logout", body="y" * 2_000)
+        now = (await client.get(path)).json()
+        assert now["body"].startswith("x" * 65_000) and now["body"].endswith("<!-- makima:end -->")
+        assert len(now["body"]) <= 65_536
+
+
+async def test_one_that_a_person_has_opened_keeps_its_title_its_words_and_its_state(site: Site) -> None:
+    async with site.forge.rest() as client:
+        by_hand = {"title": "mine", "body": "See the tests.", "head": "work", "base": "main", "draft": True}
+        number = (await client.post(f"/repos/{site.name}/pulls", json=by_hand)).json()["number"]
+        assert (await site.opened()).state is PullRequestState.DRAFT
+        now = (await client.get(f"/repos/{site.name}/pulls/{number}")).json()
+        assert now["title"] == "mine"
+        assert now["body"].startswith("See the tests.\n\n<!-- makima:begin")
+        assert now["body"].count("Users can log in.") == 1
+
+
+async def test_what_a_person_has_made_a_draft_is_left_one(site: Site) -> None:
+    made = await site.opened(draft=True)
+    kept = await site.opened(body="Another", draft=False, keep_draft=True)
+    assert (kept.number, kept.state) == (made.number, PullRequestState.DRAFT)
 
 
 async def test_a_draft_becomes_ready_and_a_draft_again(site: Site) -> None:

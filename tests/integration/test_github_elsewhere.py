@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from daemon.forges.own_part import body_of
 from daemon.forges.port import Forge
 from daemon.forges.registry import Forges
 from daemon.forges.settings import ForgeSettings
@@ -77,7 +78,7 @@ def pull(server: Server, **fields: object) -> dict[str, object]:
         "html_url": f"{server.url}/new/shop/pull/1",
         "state": "open",
         "title": "Add login",
-        "body": "Users can log in.",
+        "body": body_of("", "Add login", "Users can log in."),
         "head": {"ref": "work", **side},
         "base": {"ref": "main", **side},
         "mergeable": True,
@@ -109,6 +110,46 @@ async def test_one_renamed_while_we_know_it_is_posted_to_where_it_is_now() -> No
         }
         assert (await github.open_or_update(wanted(), "work", "main")).number == 1
         assert server.asked[-1][:2] == ("POST", "/repos/new/shop/pulls")
+
+
+async def test_one_moved_to_another_owner_while_we_know_it_is_found_there() -> None:
+    async with serving() as server, github_at(server) as github:
+        moved = False
+
+        def search(asked: Request) -> Response:
+            return RedirectResponse("/repositories/7/pulls?" + asked.url.query, 301) if moved else JSONResponse([])
+
+        server.answers = {
+            "/repos/team/shop": lambda _: JSONResponse({"full_name": "new/shop" if moved else "team/shop"}),
+            "/repos/team/shop/pulls": search,
+            "/repositories/7/pulls": lambda _: JSONResponse([]),
+            "/repos/new/shop/pulls": lambda asked: JSONResponse(
+                [pull(server)] if asked.query_params["head"] == "new:work" else []
+            ),
+        }
+        assert await github.find("work", "main") is None
+        moved = True
+        await github.find("work", "main")  # by the old name, for the last time
+        found = await github.find("work", "main")
+        assert found and found.number == 1
+
+
+@pytest.mark.rule("7.3")
+async def test_a_pull_request_from_a_fork_is_not_taken_for_one_of_our_branches() -> None:
+    async with serving() as server, github_at(server) as github:
+        fork = {"ref": "main", "sha": "2" * 40, "repo": {"full_name": "ann/shop"}}
+        server.answers = {
+            "/repos/team/shop": lambda _: JSONResponse({"full_name": "team/shop"}),
+            "/repos/team/shop/pulls/1": lambda _: JSONResponse(pull(server, head=fork)),
+        }
+        for call in (
+            github.read(KNOWN),
+            github.look(KNOWN, {}),
+            github.open_or_update(wanted(), "work", "main", KNOWN),
+        ):
+            with pytest.raises(ForgeRefused, match=r"#1 comes from ann/shop, not from team/shop: .* `set-pr`"):
+                await call
+        assert all(method == "GET" for method, _, _ in server.asked)
 
 
 async def test_a_way_to_another_host_is_not_gone_and_the_token_stays_here() -> None:

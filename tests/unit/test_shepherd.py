@@ -536,6 +536,19 @@ def test_a_forge_that_keeps_a_draft_is_not_asked_without_end() -> None:
 def test_what_a_person_makes_a_draft_stays_one() -> None:
     state = seen(opened(), state=PullRequestState.DRAFT)
     assert state.status is DirectiveStatus.IDLE
+    state = granted(state, AddStep(id=uuid4(), step=PlannedStep(name="roof", task_plan="x")))
+    state = ended(state, task_of(state))
+    wanted = command_of(state, TaskKind.COMPLETION).pull_request
+    assert wanted and (wanted.draft, wanted.keep_draft) == (False, True)
+    state = granted(shipped(state, state=PullRequestState.DRAFT), ChangeGoal(goal="more"))
+    assert state.shepherding.by_hand, "also by later completions"
+
+
+def test_what_a_person_makes_ready_stays_so_though_steps_are_missing() -> None:
+    state = seen(shipped(half_done(), state=PullRequestState.DRAFT), state=PullRequestState.OPEN)
+    state = granted(state, AddStep(id=uuid4(), step=PlannedStep(name="roof", task_plan="x")))
+    wanted = command_of(ended(state, task_of(state)), TaskKind.COMPLETION).pull_request
+    assert wanted and (wanted.draft, wanted.keep_draft) == (True, True)
 
 
 def test_without_a_pull_request_the_branch_is_pushed_and_no_more() -> None:
