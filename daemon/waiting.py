@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from daemon.parking import Account, Parked, Parking
+from daemon.parking import Account, Parking
+from daemon.parking_file import Parked
 from domain.models import Question
 from domain.spawn_task import Outcome, OutcomeStatus, SpawnTask
 
