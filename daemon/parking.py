@@ -19,6 +19,7 @@ TRY_LOGIN_AGAIN = timedelta(minutes=10)
 
 LONGEST_LIMIT = timedelta(days=8)
 """Longer than a week's limit lasts: a reset that is said to be later was misread, or by a clock that is wrong."""
+CLOCKS_DIFFER = timedelta(minutes=5)
 FORGOTTEN_AFTER = timedelta(days=1)
 
 LIMITED = "its account's limit is reached"
@@ -103,13 +104,16 @@ class Parking:
         return parked
 
     def _known(self) -> dict[Account, Parked]:
-        """Those whose time is long over are forgotten: their trouble is not the next one's."""
+        """Those whose time is long over are forgotten: their trouble is not the next one's. So are those that began in
+        the future, by a clock that has been set right since.
+        """
         if self._unsaved is None and (read := self._file.read()) is not None:
             known = {each.account: each for each in read}
         else:
             known = self._unsaved = self._unsaved or {}
-        oldest = self.now() - FORGOTTEN_AFTER
-        return {account: each for account, each in known.items() if not each.is_over(oldest)}
+        now = self.now()
+        oldest, newest = now - FORGOTTEN_AFTER, now + CLOCKS_DIFFER
+        return {account: each for account, each in known.items() if not each.is_over(oldest) and each.since <= newest}
 
     def _keep(self, known: dict[Account, Parked]) -> None:
         self._unsaved = None if self._file.write(known.values()) else known

@@ -27,6 +27,7 @@ from daemon.sandbox import Bubblewrap, Opening, Places
 from daemon.sessions import NOTE, SESSIONS, SessionFolder, SessionNote, clean_sessions
 from daemon.settings import DaemonSettings
 from daemon.task_folder import TaskFolder, make_task_folder
+from daemon.waiting import network_wait
 from domain.errors import CannotServe, NotReachable
 from domain.models import Question, TaskKind
 from domain.settings import AgentChoice, Limits
@@ -309,6 +310,13 @@ def test_an_account_rests_no_longer_than_any_limit_lasts(parking: Parking, clock
     assert parking.limited(CLAUDE, "claude", NOW - timedelta(days=1)).waits == 2
     clock[0] = NOW + timedelta(days=30)
     assert parking.limited(CLAUDE, "claude", None).waits == 1, "another month's limit"
+    clock[0] = NOW
+    parking.admit(CLAUDE, ())
+    assert parking.now_parked() == (), "parked by a clock that was a month ahead"
+
+
+def test_a_model_that_never_answers_is_asked_less_and_less_often() -> None:
+    assert [network_wait(count).total_seconds() / 60 for count in range(6)] == [5, 10, 20, 40, 60, 60]
 
 
 def test_a_handover_says_what_was_done_and_keeps_its_size() -> None:
