@@ -171,7 +171,7 @@ def own_settings(environment: Environment) -> DaemonSettings:
 
 
 async def open_house() -> House:
-    """For `gc` and `restore`, which work without Temporal and beside the daemon."""
+    """For `gc`, `restore` and `parked`, which work without Temporal and beside the daemon."""
     home = await open_home(load_settings().data_dir, own_settings(Environment()), is_daemon=False)
     return home.house
 

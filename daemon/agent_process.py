@@ -15,6 +15,7 @@ from typing import IO
 
 from daemon import keeper
 from daemon.agents.base import AgentCommand, EndedBy, ProcessEnd
+from daemon.done import Done
 from daemon.memory import outgrown
 from daemon.voice import Voice
 from domain.settings import Limits
@@ -24,9 +25,6 @@ TAIL_LIMIT = 4096
 
 Sink = Callable[[str], None]
 """Takes a piece of output: a line with its newline, or a part of a line that is longer than 16 Ki characters."""
-
-LINGER_SECONDS = 30.0
-"""How long a program may live that has said that it is done."""
 
 _READ_BYTES = 64 * 1024
 _DRAIN_SECONDS = 2.0
@@ -42,9 +40,8 @@ class Talk:
     """Takes its stderr."""
     voice: Voice = field(default_factory=Voice)
     """Its stdin, where it talks."""
-    done: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when it has said that it is done: from then on it has LINGER_SECONDS."""
-    linger: float = LINGER_SECONDS
+    done: Done = field(default_factory=Done)
+    """Whether it has said that it is done."""
 
 
 async def run_agent(
@@ -135,7 +132,7 @@ async def _first_of(
     clock = asyncio.get_running_loop().time
     deadline = clock() + limits.time.total_seconds()
     stopped, outgrew = asyncio.create_task(_set(stop)), asyncio.create_task(grown)
-    lingered = asyncio.create_task(_lingered(talk))
+    lingered = asyncio.create_task((talk.done if talk else Done()).lingered())
     try:
         while True:
             silence = output.last + limits.no_output.total_seconds()
@@ -160,13 +157,6 @@ async def _first_of(
         stopped.cancel()
         outgrew.cancel()
         lingered.cancel()
-
-
-async def _lingered(talk: Talk | None) -> None:
-    """Returns where a program that has said that it is done hasn't ended for a while."""
-    done = talk.done if talk else asyncio.Event()
-    await done.wait()
-    await asyncio.sleep(talk.linger if talk else 0)
 
 
 async def _set(event: asyncio.Event) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from daemon.agents import ConfiguredAgent
-from daemon.agents.base import AgentResult, AgentRun, Seen, failed
+from daemon.agents.base import AgentResult, AgentRun, ProcessEnd, Seen
 from daemon.agents.coding import CodingAgent
 from daemon.agents.events import Asked, Ending, Reply
 from daemon.agents.next_move import Move, Tried, next_move
@@ -18,15 +18,19 @@ from daemon.permission import Asking
 from daemon.programs import Programs
 from daemon.pulse import Pulse
 from daemon.sessions import SessionFolder, SessionNote, login_folder
-from daemon.spending import overspent, spent, unbounded
+from daemon.spending import over_budget, overspent, spent, unbounded, with_what_follows
 from daemon.task_log import TaskLog
-from daemon.waiting import NETWORK_AGAIN, login_question, waiting
+from daemon.waiting import login_question, network_wait, waiting
 from daemon.workspace import Workspace
+from domain.errors import CannotServe
 from domain.failures import FailureCategory
 from domain.questions import question_id
 from domain.settings import AgentChoice
 from domain.spawn_task import Delivery, Outcome
 from domain.usage import Resume, Usage
+
+NOT_STARTED = (126, 127)
+"""Exit codes of a program that can't be run, or of one that lacks its interpreter."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +108,7 @@ class AgentRuns:
             result = await self._once(prompt)
             move, wait, tried = next_move(result.ending, tried)
             if move is Move.ACCEPT:
-                return result
+                return with_what_follows(result, self._command.task)
             self._log.say(f"{result.ending}: {move}{f' in {wait:g} s' if wait else ''}")
             await asyncio.sleep(wait)
             prompt = await self._next(move, str(result.ending), ask)
@@ -136,7 +140,7 @@ class AgentRuns:
 
     async def _once(self, prompt: str) -> AgentResult:
         if reason := spent(self._command.limits, self._note):
-            return _spent(reason)
+            return over_budget(reason)
         run, agent = self._run(prompt), self._agent
         self._warn(unbounded(agent, self._command.limits, run))
         self._begun = self._note
@@ -146,10 +150,12 @@ class AgentRuns:
             end = await self._programs.run(command, self._phase, follower=follower)
         self._has_run = True
         self._learn(run, follower.seen)
+        if isinstance(agent, CodingAgent):
+            refuse_unstartable(agent, end, follower.seen)
         self.denied = (*self.denied, *follower.seen.denied)
         self.last_words = follower.seen.final.text if follower.seen.final else ""
         if follower.stopped_for and not (follower.seen.final and follower.seen.final.ending is Ending.COMPLETED):
-            return _spent(follower.stopped_for)
+            return over_budget(follower.stopped_for)
         return agent.judge(end, replace(follower.seen, asks=follower.asks))
 
     def _run(self, prompt: str) -> AgentRun:
@@ -250,9 +256,12 @@ class AgentRuns:
                 question = login_question(command, parking, parked, account, **known)
                 return waiting(command, summary=report[:500], until=parked.until, questions=(question,))
             case Ending.NETWORK:
-                return waiting(command, summary=report[:500], until=parking.now() + NETWORK_AGAIN)
+                waits = self._note.network_waits
+                self._keep(self._note.model_copy(update={"network_waits": waits + 1}))
+                return waiting(command, summary=report[:500], until=parking.now() + network_wait(waits))
         if result.is_completed:
             parking.works(account)
+            self._keep(self._note.model_copy(update={"network_waits": 0}))
         return None
 
 
@@ -261,8 +270,11 @@ def replace_session(note: SessionNote) -> SessionNote:
     return note.model_copy(update={"session": "", "cost_usd": 0.0, "tokens": 0, "unsettled_usd": 0.0, "worktree": ""})
 
 
-def _spent(reason: str) -> AgentResult:
-    return failed(Ending.BUDGET, FailureCategory.BUDGET, reason)
+def refuse_unstartable(agent: CodingAgent, end: ProcessEnd, seen: Seen) -> None:
+    """CannotServe where the program was not there when it was started: it is being updated, or was removed."""
+    if end.exit_code in NOT_STARTED and not seen.session and not seen.final:
+        agent.check()
+        raise CannotServe(f"{agent.program_name!r} can't be started: {end.tail.strip()[-300:]}")
 
 
 def accounted(outcome: Outcome, runs: AgentRuns | None, seconds: float) -> Outcome:

@@ -10,6 +10,7 @@ import typer
 
 from daemon.doctor import Wanted
 from daemon.housekeeping import Housekeeper
+from daemon.parking import Parking
 from daemon.restoring import Restorer
 from domain.health import Health
 
@@ -22,6 +23,7 @@ class House:
 
     housekeeper: Housekeeper
     restorer: Restorer
+    parking: Parking
 
 
 def build_app(
@@ -60,6 +62,17 @@ def build_app(
         end_with(lambda: _restore(open_house, task, repo))
 
     @app.command()
+    def parked(
+        agent: Annotated[str, typer.Argument(metavar="[AGENT]", help="Only this agent's.")] = "",
+        clear: Annotated[bool, typer.Option("--clear", help="Let them be tried again now.")] = False,
+    ) -> None:
+        """Show which agents' accounts rest, and until when: a limit was reached, or a login refused.
+
+        Example: python -m daemon parked claude --clear
+        """
+        end_with(lambda: _parked(open_house, agent, clear=clear))
+
+    @app.command()
     def doctor(
         repository: Annotated[str, typer.Option(metavar="URL", help="Also: may this machine push there?")] = "",
         push: Annotated[
@@ -80,6 +93,16 @@ async def _doctor(examining: Awaitable[Health], *, as_json: bool) -> int:
     health = await examining
     typer.echo(health.model_dump_json() if as_json else "\n".join(health.lines()))
     return 0 if health.is_good else 1
+
+
+async def _parked(open_house: Callable[[], Awaitable[House]], agent: str, *, clear: bool) -> int:
+    parking = (await open_house()).parking
+    found = parking.clear(agent) if clear else parking.now_parked(agent)
+    for each in found:
+        typer.echo(f"freed: {each}" if clear else each)
+    if not found:
+        typer.echo("no account rests")
+    return 0
 
 
 async def _gc(open_house: Callable[[], Awaitable[House]], *, at_once: bool) -> int:

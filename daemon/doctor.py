@@ -113,6 +113,11 @@ def price_check(name: str, model: str) -> Check:
     return warning(about, found, f"--max-cost is not kept; set [{table}] in the daemon's settings: docs/agents.md")
 
 
+def parked_check(parked: str) -> Check:
+    """Of an account that rests; the daemon tells how it calls it."""
+    return warning("account", f"parked: {parked}", "it is tried again then, or now: python -m daemon parked --clear")
+
+
 def git_check(said: str) -> Check:
     """`said` is what `git --version` prints."""
     version = _VERSION.search(said)

@@ -20,6 +20,7 @@ from daemon.doctor import (
     disk_check,
     git_check,
     identity_check,
+    parked_check,
     price_check,
     push_check,
     refs_check,
@@ -67,6 +68,7 @@ class Examination:
             home = await open_home(self._data_dir, self._own, is_daemon=False)
         except SettingsError as error:
             return all_of([*checks, failed("sandbox", str(error)), await self._reach_temporal()])
+        checks += [parked_check(each) for each in home.house.parking.now_parked()]
         checks += [sandbox_check(self._own.sandbox, home.sandbox.name), self._disk(home), await self._reach_temporal()]
         if wanted.repository:
             checks += await self._repository(home, wanted)

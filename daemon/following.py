@@ -11,8 +11,9 @@ from pathlib import Path
 from daemon.agent_process import Talk
 from daemon.agents.aside import Aside
 from daemon.agents.base import Seen
-from daemon.agents.events import Asked, Event, Final, Printed, Reply, Said, Stream, ToolCalled
+from daemon.agents.events import Asked, Event, Final, InBackground, Printed, Reply, Said, Stream, ToolCalled
 from daemon.agents.seeing import after, complained, shown
+from daemon.done import BACKGROUND_SECONDS, LINGER_SECONDS
 from daemon.pulse import Pulse
 from daemon.task_log import TaskLog
 
@@ -68,7 +69,7 @@ class Follower:
         """While the program runs; what it still waits to be answered at the end is dropped."""
         over = asyncio.Event()
         reading = asyncio.create_task(self._read_aside_until(over))
-        with (self._raw if self._stream.by_lines else Path(os.devnull)).open("a") as self._kept:
+        with (self._raw if self._stream.by_lines else Path(os.devnull)).open("a", encoding="utf-8") as self._kept:
             try:
                 yield
             finally:
@@ -127,18 +128,25 @@ class Follower:
         match event:
             case Said():
                 self._said = event.text
+                self.talk.done.take_back()
             case ToolCalled():
                 self._pulse.phase = f"{self._phase}: {event.tool}"
+                self.talk.done.take_back()
             case Asked():
                 answering = asyncio.create_task(self._answer(event))
                 self._answering.add(answering)
                 answering.add_done_callback(self._answering.discard)
-            case Final():
-                self._pulse.phase = self._phase
-                self.talk.done.set()
-                self.talk.voice.close()
+            case Final() | InBackground() if self.seen.final:
+                self._rest()
             case Printed():
                 pass
+
+    def _rest(self) -> None:
+        """Its turn is over; with something in its background it may begin another, and ask something in that."""
+        self._pulse.phase = self._phase
+        self.talk.done.say(BACKGROUND_SECONDS if self.seen.in_background else LINGER_SECONDS)
+        if not self.seen.in_background:
+            self.talk.voice.close()
 
     async def _answer(self, asked: Asked) -> None:
         reply = await self._decide(asked)

@@ -16,6 +16,7 @@ from daemon.forges.settings import credential_helpers, tokens_at_hand
 from daemon.git import Git
 from daemon.housekeeping import Housekeeper
 from daemon.masking import Masker, secrets_of
+from daemon.parking import parking_of
 from daemon.repositories import Repositories
 from daemon.restoring import Restorer
 from daemon.sandbox import Opening, Sandbox, open_sandbox
@@ -50,9 +51,9 @@ class Home:
 
     @property
     def house(self) -> House:
-        """What `python -m daemon gc` and `restore` need."""
+        """What `python -m daemon gc`, `restore` and `parked` need."""
         restorer = Restorer(self.tasks, self.path / "restored", self.repositories, self.identity, self.sandbox)
-        return House(self.housekeeper, restorer)
+        return House(self.housekeeper, restorer, parking_of(self.own.name, self.tasks))
 
 
 async def open_home(data_dir: Path, own: DaemonSettings, *, is_daemon: bool) -> Home:

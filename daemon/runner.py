@@ -27,7 +27,7 @@ from daemon.forges.registry import Forges
 from daemon.log_sender import LogBacklog
 from daemon.masking import Masker, masked_outcome
 from daemon.outcomes import Outcomes
-from daemon.parking import Parking
+from daemon.parking import parking_of
 from daemon.ports import Core
 from daemon.pulse import Pulse
 from daemon.repositories import Repositories, RepositoryCache
@@ -99,7 +99,7 @@ class Runner:
         self.sandbox = machine.sandbox.name
         """The mode, for logs and reports."""
         self._stopping = Stopping(machine.name)
-        self.parking = Parking(machine.name)
+        self.parking = parking_of(machine.name, machine.tasks_folder)
 
     def stop(self) -> None:
         """Hand all tasks back, with their work saved (SPEC 6.10); none is taken from now on."""

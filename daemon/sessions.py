@@ -35,6 +35,8 @@ class SessionNote(Tolerant):
     usage: Usage = Usage()
     """Of the attempt, over all its sessions."""
     turns: int = 0
+    network_waits: int = 0
+    """How often in a row the task has waited because the model didn't answer."""
     worktree: str = ""
     """Where the session knows its files to be."""
 

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from uuid import UUID
+
 from daemon.agents import ConfiguredAgent
-from daemon.agents.base import AgentRun, Seen
+from daemon.agents.base import AgentResult, AgentRun, Seen, failed
 from daemon.agents.coding import CodingAgent
+from daemon.agents.events import Ending
 from daemon.sessions import SessionNote
+from domain.models import FailureCategory
 from domain.settings import Limits
+
+_WHAT_FOLLOWS = """\
+What it has done is saved: `python -m daemon restore {task}` lays it out. Nothing more is tried by itself; `starter.py
+retry-step` begins another attempt, which may use as much again."""
 
 
 def spent(limits: Limits, note: SessionNote) -> str:
@@ -38,3 +47,15 @@ def unbounded(agent: ConfiguredAgent, limits: Limits, run: AgentRun) -> str:
     if agent.counts_cost or agent.price(run):
         return ""
     return f"--max-cost is not kept: no price is known for {run.model or agent.model or 'its model'} (docs/agents.md)"
+
+
+def over_budget(reason: str) -> AgentResult:
+    return failed(Ending.BUDGET, FailureCategory.BUDGET, reason)
+
+
+def with_what_follows(result: AgentResult, task: UUID) -> AgentResult:
+    """The result, with what a person can do where it has used all that it may: nothing follows by itself."""
+    if result.ending is not Ending.BUDGET or result.failure is None:
+        return result
+    report = f"{result.failure.report}\n{_WHAT_FOLLOWS.format(task=task)}"
+    return replace(result, failure=result.failure.model_copy(update={"report": report}))

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from daemon.parking import Account, Parked, Parking
+from daemon.parking import Account, Parking
+from daemon.parking_file import Parked
 from domain.models import Question
 from domain.spawn_task import Outcome, OutcomeStatus, SpawnTask
 
 NETWORK_AGAIN = timedelta(minutes=5)
+"""Doubled each time that the model still doesn't answer: a request that is cut off may be charged all the same."""
+NETWORK_AGAIN_AT_MOST = timedelta(hours=1)
 _ASK_LOGIN = """\
 Agent {agent} on daemon {daemon} can't log in: {report}
 
 Repair its account, then answer anything: all tasks that wait for it go on. {remedy}"""
+
+
+def network_wait(waits: int) -> timedelta:
+    """How long a task waits that has waited so often for the model to answer."""
+    return min(NETWORK_AGAIN * (1 << min(waits, 10)), NETWORK_AGAIN_AT_MOST)
 
 
 def waiting(

@@ -111,6 +111,8 @@ class Seen:
     turns: int = 0
     """Of this run; before its end the tools that were called."""
     final: Final | None = None
+    """Of the latest turn; None: that is not over."""
+    in_background: int = 0
     denied: tuple[str, ...] = ()
     until: datetime | None = None
     """When the account's limit ends, where it was reached."""

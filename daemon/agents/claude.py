@@ -25,6 +25,8 @@ _GIT = (
 """Neither push nor config, and nothing before the command's name, which could stand for either."""
 _NO_RULE = "()\n\r"
 """A rule can't hold these."""
+_LEAST_BUDGET = 0.0001
+"""USD: less would be written as none."""
 _RETRIES = "4"
 """Of its own ten the last ones take minutes; the daemon waits without holding a task's slot."""
 
@@ -56,7 +58,7 @@ class ClaudeAgent(CodingAgent):
             *self._permitted(run),
             *(("--model", model) if (model := run.model or self.model) else ()),
             *(("--max-turns", str(run.turns)) if run.turns else ()),
-            *(("--max-budget-usd", f"{run.cost_usd:.4f}") if run.cost_usd else ()),
+            *(("--max-budget-usd", f"{max(run.cost_usd, _LEAST_BUDGET):.4f}") if run.cost_usd else ()),
             *(("--resume", run.session) if run.session else ()),
             *(*self.arguments, *run.arguments),
         )

@@ -68,7 +68,7 @@ class ClaudeCount:
         own, of_session = _own(read), session.since(self._session).cost_usd
         missed = max(of_session - own.cost_usd - self._unsettled, 0)
         self._told += own + Totals(missed if missed > _LEAST else 0)
-        self._turns += max(read.num_turns, 0)
+        self._turns += max(read.num_turns or 0, 0)
         self._session, self._unsettled = session, 0
         self._answers.clear()
         return Used(self._told, session, self._turns)

@@ -70,6 +70,8 @@ class SystemLine(Tolerant):
     error_status: int | None = None
     attempt: int = 0
     max_retries: int = 0
+    tasks: Annotated[tuple[Any, ...] | None, _Unsure] = None
+    """Those in the background."""
 
 
 class AssistantLine(Tolerant):
@@ -135,16 +137,16 @@ class _ModelUsage(Tolerant):
 
 class ResultLine(Tolerant):
     type: Literal["result"]
-    subtype: str = ""
+    subtype: Annotated[str | None, _Unsure] = None
     is_error: bool = False
-    result: str | None = None
-    errors: tuple[str, ...] = ()
-    api_error_status: int | None = None
-    terminal_reason: str | None = None
-    permission_denials: tuple[_Denial, ...] = ()
+    result: Annotated[str | None, _Unsure] = None
+    errors: Annotated[tuple[Any, ...] | None, _Unsure] = None
+    api_error_status: Annotated[int | None, _Unsure] = None
+    terminal_reason: Annotated[str | None, _Unsure] = None
+    permission_denials: Annotated[tuple[_Denial, ...] | None, _Unsure] = None
     total_cost_usd: Annotated[float | None, _Unsure] = 0
     """Of the session, without its runs that were killed."""
-    num_turns: int = 0
+    num_turns: Annotated[int | None, _Unsure] = None
     usage: Annotated[_Usage | None, _Unsure] = None
     """Without what subagents used."""
     model_usage_since_last_result: Annotated[dict[str, _ModelUsage] | None, _Unsure] = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import singledispatchmethod
 from typing import Any
@@ -30,6 +31,7 @@ from daemon.agents.events import (
     Event,
     FileChanged,
     Final,
+    InBackground,
     Limited,
     Printed,
     Reply,
@@ -39,6 +41,7 @@ from daemon.agents.events import (
     ToolFailed,
     Warned,
 )
+from daemon.agents.halves import without_halves
 from daemon.agents.trouble import ending_of, reset_time
 from domain.tolerant import Tolerant
 
@@ -61,6 +64,7 @@ class ClaudeStream:
         self._talks = talks
         self._tools: dict[str, Block] = {}
         self._session = ""
+        self._limited = False
         self._until: datetime | None = None
         self._error = ""
 
@@ -79,11 +83,10 @@ class ClaudeStream:
         return _as_line({"type": "control_response", "response": response})
 
     def read(self, line: str) -> list[Event]:
-        try:
-            read = LINE.validate_json(line)
-        except ValidationError:
-            return [] if _type_of(line) in _UNINTERESTING else [Printed(line)]
-        return self._events(read)
+        for text in (line, without_halves(line)):
+            with suppress(ValidationError):
+                return self._events(LINE.validate_json(text))
+        return [] if _type_of(line) in _UNINTERESTING else [Printed(line)]
 
     @singledispatchmethod
     def _events(self, read: Tolerant) -> list[Event]:
@@ -101,6 +104,8 @@ class ClaudeStream:
         if read.subtype == "api_retry":
             status = f" ({read.error_status})" if read.error_status else ""
             return [Warned(f"the model's server: {read.error}{status}; try {read.attempt} of {read.max_retries}")]
+        if read.subtype == "background_tasks_changed" and read.tasks is not None:
+            return [InBackground(len(read.tasks))]
         return []
 
     @_events.register
@@ -131,15 +136,17 @@ class ClaudeStream:
         info = read.rate_limit_info
         if info.status != "rejected":
             return []
-        self._until = _moment(info.resetsAt)
+        self._limited, self._until = True, _moment(info.resetsAt)
         return [Limited(self._until)]
 
     @_events.register
     def _(self, read: ResultLine) -> list[Event]:
-        text = read.result or "; ".join(read.errors)
+        text = read.result or "; ".join(map(str, read.errors or ()))
         ending = self._ending(read, text)
         until = (self._until or reset_time(text, self._now())) if ending is Ending.LIMIT else None
-        denied: list[Event] = [Denied(each.tool_name, _about(each.tool_input)) for each in read.permission_denials]
+        denied: list[Event] = [
+            Denied(each.tool_name, _about(each.tool_input)) for each in read.permission_denials or ()
+        ]
         return [*denied, self._count.result(read), Final(ending, text, until)]
 
     @_events.register
@@ -154,11 +161,12 @@ class ClaudeStream:
             return Ending.BUDGET
         if read.terminal_reason in _ABORTED:
             return Ending.KILLED
-        if read.is_error:
+        if read.is_error or (read.subtype or "").startswith("error"):
             words = f"{text} {self._error} {read.terminal_reason or ''}".replace(
                 "prompt_too_long", "prompt is too long"
             )
-            return ending_of(words, read.api_error_status)
+            # Whatever language its words are in.
+            return ending_of(words, read.api_error_status, Ending.LIMIT if self._limited else Ending.CRASHED)
         return Ending.DENIED if read.permission_denials else Ending.COMPLETED
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -26,6 +27,7 @@ from daemon.agents.events import (
     Used,
     Warned,
 )
+from daemon.agents.halves import without_halves
 from daemon.agents.prices import Price, Tokens
 from daemon.agents.trouble import ending_of, reset_time
 from domain.tolerant import Tolerant
@@ -110,10 +112,12 @@ class CodexStream:
         return ""
 
     def read(self, line: str) -> list[Event]:
-        try:
-            read = _Line.model_validate_json(line)
-        except ValidationError:
-            return [Printed(line)]
+        for text in (line, without_halves(line)):
+            with suppress(ValidationError):
+                return self._events(_Line.model_validate_json(text), line)
+        return [Printed(line)]
+
+    def _events(self, read: _Line, line: str) -> list[Event]:
         events: list[Event] = []
         match read.type:
             case "thread.started":

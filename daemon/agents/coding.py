@@ -38,6 +38,9 @@ _CATEGORY = {
 }
 
 
+_SIGNAL = 128
+
+
 class Permissions(StrEnum):
     """What an agent may do beyond reading and editing in its worktree."""
 
@@ -151,7 +154,8 @@ def judged(end: ProcessEnd, seen: Seen) -> AgentResult:
 
 def _without_final(end: ProcessEnd, seen: Seen) -> AgentResult:
     words = seen.complaints
-    ending = ending_of(words)
+    # What it had to complain about was not what ended it.
+    ending = ending_of(words) if end.exit_code <= _SIGNAL else Ending.CRASHED
     if ending is Ending.CRASHED:
         how = f"exit code {end.exit_code}, without having said that it was done"
         return failed(ending, FailureCategory.CRASHED, how, words or end.tail)

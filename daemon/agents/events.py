@@ -126,8 +126,17 @@ class Asked:
 
 
 @dataclass(frozen=True)
+class InBackground:
+    """How many tools run on while the agent does something else, or nothing."""
+
+    count: int
+
+
+@dataclass(frozen=True)
 class Final:
-    """The agent says that its turn is over, and how."""
+    """The agent says that its turn is over, and how. It may begin another by itself, when a tool in its background
+    has ended.
+    """
 
     ending: Ending
     text: str = ""
@@ -147,6 +156,7 @@ Event: TypeAlias = (
     | Warned
     | Printed
     | Asked
+    | InBackground
     | Final
 )
 

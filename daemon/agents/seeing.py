@@ -11,6 +11,7 @@ from daemon.agents.events import (
     Event,
     FileChanged,
     Final,
+    InBackground,
     Limited,
     Printed,
     Said,
@@ -32,7 +33,11 @@ def after(seen: Seen, event: Event) -> Seen:
         case SessionStarted():
             seen = replace(seen, session=event.session)
         case ToolCalled():
-            seen = replace(seen, turns=seen.turns + 1)
+            seen = replace(seen, turns=seen.turns + 1, final=None)
+        case Said() if seen.final:
+            seen = replace(seen, final=None)
+        case InBackground():
+            seen = replace(seen, in_background=event.count)
         case Used():
             seen = replace(seen, totals=event.totals, turns=event.turns or seen.turns)
             if event.session:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from daemon.agents.events import Ending
 
@@ -34,9 +35,12 @@ _WORDS = {
 _BY_WORDS = {ending: re.compile("|".join(words), re.IGNORECASE) for ending, words in _WORDS.items()}
 _STATUS = re.compile(r"\b(?:status:?|API Error:?|code)\s*\(?(\d{3})\b|\((\d{3})\)", re.IGNORECASE)
 _DATE = r"(?P<month>[A-Z][a-z]{2})[a-z]*\.?\s+(?P<day>\d{1,2})(?:st|nd|rd|th)?,?(?:\s+(?P<year>\d{4}))?,?\s+(?:at\s+)?"
-_TIME = r"(?P<hour>\d{1,2})(?::(?P<minute>\d{2}))?\s*(?P<half>[ap]m)"
-_CLOCK = re.compile(rf"(?:try again|resets?|available again)\s*(?:at|on)?\s*(?:{_DATE})?{_TIME}", re.IGNORECASE)
+_TIME = r"(?P<hour>\d{1,2})(?::(?P<minute>\d{2}))?(?:\s*(?P<half>[ap]m)|(?<=:\d\d)(?::\d\d)?)"
+_ZONE = r"(?:\s*\(?(?P<zone>UTC|GMT|[A-Z][A-Za-z]+(?:/[A-Za-z0-9_+-]+)+)\)?)?"
+_CLOCK = re.compile(rf"(?:try again|resets?|available again)\s*(?:at|on)?\s*(?:{_DATE})?{_TIME}{_ZONE}", re.IGNORECASE)
 _EPOCH = re.compile(r"\b(1[5-9]\d{8}|[2-9]\d{9})\b")
+_JUST_PASSED = timedelta(minutes=15)
+_HALF_A_YEAR = timedelta(days=183)
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 
 
@@ -57,25 +61,43 @@ def ending_of(text: str, status: int | None = None, otherwise: Ending = Ending.C
 
 
 def reset_time(text: str, now: datetime) -> datetime | None:
-    """When a limit ends, by its words: seconds of the epoch, or a time of day by the clock of `now`, which knows its
-    zone; the next such time where no day is given.
+    """When a limit ends, by its words: seconds of the epoch, or a time of day in the zone that they name, else by the
+    clock of `now`, which knows its own; the next such time where no day is given. One that has just passed is told as
+    it stands: the limit is over.
     """
     if epoch := _EPOCH.search(text):
         return datetime.fromtimestamp(int(epoch[0]), tz=now.tzinfo)
     found = _CLOCK.search(text)
     if not found:
         return None
-    hour = int(found["hour"]) % 12 + (12 if found["half"].lower() == "pm" else 0)
+    now = now.astimezone(_zone(found["zone"])) if found["zone"] else now
     try:
-        at = now.replace(hour=hour, minute=int(found["minute"] or 0), second=0, microsecond=0)
+        at = now.replace(hour=_hour(found), minute=int(found["minute"] or 0), second=0, microsecond=0)
         if found["month"]:
             month = _MONTHS.index(found["month"].lower()) + 1
             at = at.replace(year=int(found["year"] or now.year), month=month, day=int(found["day"]))
+        return _next(at, now, has_day=bool(found["month"])) if not found["year"] else at
     except ValueError:
         return None
-    if at <= now and not found["year"]:
-        at = at.replace(year=at.year + 1) if found["month"] else at + timedelta(days=1)
-    return at
+
+
+def _hour(found: re.Match[str]) -> int:
+    hour = int(found["hour"])
+    return hour if not found["half"] else hour % 12 + (12 if found["half"].lower() == "pm" else 0)
+
+
+def _zone(name: str) -> tzinfo | None:
+    """None, the machine's own, for one that it doesn't know."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        return None
+
+
+def _next(at: datetime, now: datetime, *, has_day: bool) -> datetime:
+    if has_day:
+        return at.replace(year=at.year + 1) if now - at > _HALF_A_YEAR else at
+    return at + timedelta(days=1) if now - at >= _JUST_PASSED else at
 
 
 def _status_in(text: str) -> int | None:

@@ -32,6 +32,8 @@ class Scene:
     """How many of its lines are printed; None: all."""
     printed: tuple[str, ...] = ()
     """Further lines. After one that asks for leave the answer is awaited, and kept."""
+    noise: int = 0
+    """Bytes of a line before them that are no text."""
     complaint: str = ""
     """To stderr."""
     hang: bool = False
@@ -60,6 +62,9 @@ def main(folder: Path, arguments: list[str]) -> int:
     keep(folder, number, start)
     if scene.script:
         subprocess.run(["sh", "-ec", scene.script], check=True, stdout=sys.stderr)
+    if scene.noise:
+        sys.stdout.buffer.write(b"\xff\xfe" + b"\0" * scene.noise + b"\n")
+        sys.stdout.buffer.flush()
     for line in [*recorded(scene), *scene.printed]:
         sys.stdout.write(f"{line}\n")
         sys.stdout.flush()

@@ -72,6 +72,19 @@ async def test_a_step_that_forgets_to_commit(hand: Hand, git: GitCommand, origin
 
 
 @pytest.mark.rule("6.9")
+@pytest.mark.parametrize("hand", ["claude"], indirect=True)
+async def test_a_turn_that_begins_by_itself_when_a_tool_in_the_background_has_ended_counts(
+    hand: Hand, git: GitCommand, origin: Path
+) -> None:
+    behind = {"command": "sleep 1", "description": "wait", "run_in_background": True}
+    waits = turn("", {"call": "tool", "name": "Bash", "input": behind})
+    outcome = await hand.does([waits, turn("I wait."), turn("", write("house.txt", "red\n")), DONE])
+    assert outcome.status is OutcomeStatus.COMPLETED
+    assert git(origin, "show", f"{outcome.work.head}:house.txt") == "red" if outcome.work else False
+    assert outcome.usage.tokens == 4 * 1550
+
+
+@pytest.mark.rule("6.9")
 async def test_words_alone_are_no_result(hand: Hand) -> None:
     outcome = await hand.does([DONE])
     assert outcome.status is OutcomeStatus.FAILED

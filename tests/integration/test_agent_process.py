@@ -235,9 +235,11 @@ async def test_a_program_that_does_not_listen_stops_nobody(run: Run) -> None:
 
 
 async def test_a_program_that_says_it_is_done_and_does_not_end_is_ended(run: Run) -> None:
-    talk = Talk(run.hear, linger=0.2)
+    talk = Talk(run.hear)
     running = asyncio.create_task(run("echo done; sleep 600", talk=talk))
     await run.has_said("done\n")
-    talk.done.set()
+    talk.done.say(60)
+    talk.done.take_back()
+    talk.done.say(0.2)
     assert (await running).ended_by is EndedBy.LINGERED
     assert not run.left()

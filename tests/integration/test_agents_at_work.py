@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import pytest
 
 from daemon.agents.claude import ClaudeAgent
 from daemon.agents.codex import CodexAgent
+from daemon.parking import parking_of
 from daemon.repositories import Repositories
 from daemon.sessions import SESSIONS
 from domain.errors import CannotServe
@@ -26,7 +29,7 @@ from tests.integration.deliveries import OneDaemon, RememberedDelivery, until
 
 OK = Scene(script="echo hi > hello.txt", stream="claude_ok.jsonl")
 SESSION = "20a3091d-52a9-4f7f-ab69-cd2230b61781"
-RESETS = datetime(2096, 11, 22, 23, 40, tzinfo=UTC)
+RESETS = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=3)
 LIMIT_REACHED = json.dumps(
     {"type": "rate_limit_event", "rate_limit_info": {"status": "rejected", "resetsAt": RESETS.timestamp()}}
 )
@@ -66,6 +69,10 @@ class OneAgent:
             "limits": Limits(time=timedelta(minutes=2)),
         }
         return self.daemon.command(TaskKind.STEP, **{**given, **fields})
+
+    def frees_its_account(self) -> None:
+        """As `python -m daemon parked --clear` does."""
+        parking_of("here", self.daemon.tasks).clear()
 
     @property
     def starts(self) -> list[Start]:
@@ -123,12 +130,13 @@ async def test_a_limit_is_waited_for_and_keeps_other_tasks_of_its_account_away(a
     assert (waits.status, waits.wait_until, waits.failure) == (OutcomeStatus.WAITING, RESETS, None)
     assert waits.resume
     assert waits.resume.session
-    with pytest.raises(CannotServe, match="no task of claude until 2096-11-22 23:40 UTC") as refused:
-        await agent.does(OK, again=True)
-    assert refused.value.until == RESETS
+    for again in (True, False):
+        with pytest.raises(CannotServe, match=f"no task of claude until {RESETS:%Y-%m-%d %H:%M} UTC") as refused:
+            await agent.does(OK, again=again)
+        assert refused.value.until == RESETS, f"{again=}: also after a restart of the daemon"
     assert len(agent.starts) == 1, "nothing was started for the second task"
     assert agent.daemon.runner.parking.now_parked() == (
-        "claude until 2096-11-22 23:40 UTC: its account's limit is reached",
+        f"claude until {RESETS:%Y-%m-%d %H:%M} UTC: its account's limit is reached",
     )
 
 
@@ -256,6 +264,7 @@ async def test_what_a_killed_run_used_is_counted_by_what_it_said(agent: OneAgent
 async def test_a_session_of_another_machine_is_handed_over(agent: OneAgent) -> None:
     waits = await agent.does(Scene(stream="claude_429.jsonl", exit_code=1))
     assert waits.resume
+    agent.frees_its_account()
     elsewhere = waits.resume.model_copy(update={"daemon": "far-away"})
     usage = elsewhere.usage.model_copy(update={"cost_usd": 1.0, "tokens": 10, "seconds": 0.0})
     done = await agent.does(OK, OK, task=uuid4(), resume=elsewhere.model_copy(update={"usage": usage}))
@@ -266,6 +275,7 @@ async def test_a_session_of_another_machine_is_handed_over(agent: OneAgent) -> N
 async def test_an_unknown_session_begins_anew(agent: OneAgent) -> None:
     command = await agent.command()
     await agent.does(Scene(stream="claude_429.jsonl", exit_code=1), task=command.task)
+    agent.frees_its_account()
     gone = json.dumps({"type": "result", "subtype": "error_during_execution", "is_error": True, "errors": [_NO_SUCH]})
     done = await agent.does(OK, Scene(printed=(gone,), exit_code=1), OK, task=command.task)
     assert done.status is OutcomeStatus.COMPLETED
@@ -293,6 +303,50 @@ async def test_a_step_that_costs_too_much_fails_and_is_not_started_again(agent: 
     assert failed.failure.category is FailureCategory.BUDGET
     (start,) = agent.starts
     assert (argument(start, "--max-turns"), argument(start, "--max-budget-usd")) == ("7", "0.0200")
+
+
+@pytest.mark.rule("6.7")
+async def test_work_that_came_to_its_limit_of_turns_is_saved_and_what_follows_is_said(
+    agent: OneAgent, git: Callable[..., str], origin: Path
+) -> None:
+    script = "echo mortar >> README; git commit -qam mortar; echo half > half.txt"
+    failed = await agent.does(Scene(script=script, stream="claude_max_turns.jsonl", exit_code=1))
+    assert failed.failure
+    assert re.search(r"`python -m daemon restore [0-9a-f-]{36}` lays it out", failed.failure.report)
+    (saved,) = git(origin, "for-each-ref", "--format=%(refname)", "refs/makima/").splitlines()
+    assert git(origin, "show", f"{saved}^:half.txt") == "half"
+    assert "mortar" in git(origin, "show", f"{saved}^:README")
+
+
+async def test_an_agent_that_goes_on_after_its_final_event_is_waited_for(agent: OneAgent) -> None:
+    goes_on = (_background(1), _ending(0.1, 10), _background(0), _calls("make test"))
+    crashed = Scene(stream="claude_ok.jsonl", lines=1, printed=goes_on, exit_code=9)
+    done = await agent.does(crashed, OK)
+    assert done.status is OutcomeStatus.COMPLETED
+    assert len(agent.starts) == 2, "its first final event was not the last word"
+    assert "You were interrupted (crashed)" in prompt_of(agent.starts[1])
+
+
+async def test_a_program_that_is_being_replaced_uses_no_attempt(agent: OneAgent) -> None:
+    with pytest.raises(CannotServe, match="can't be started"):
+        await agent.does(Scene(complaint="env: node: No such file or directory\n", exit_code=127))
+    gone = Scene(script=f"rm {agent.folder}/agent", exit_code=127)
+    with pytest.raises(CannotServe, match="is not installed"):
+        await agent.does(gone, gone)
+
+
+async def test_what_a_killed_agent_had_complained_about_is_not_why_it_ended(agent: OneAgent) -> None:
+    noise = "mcp: connection timed out, unauthorized\n"
+    failed = await agent.does(Scene(stream="claude_ok.jsonl", lines=2, complaint=noise, exit_code=137))
+    assert failed.failure
+    assert failed.failure.category is FailureCategory.CRASHED
+
+
+async def test_lines_of_any_size_and_bytes_of_any_kind_harm_nothing(agent: OneAgent) -> None:
+    done = await agent.does(Scene(script="echo hi > hello.txt", noise=10_000_000, stream="claude_ok.jsonl"))
+    assert done.status is OutcomeStatus.COMPLETED
+    assert done.usage.tokens == 3100
+    assert "[a line of 10000" in agent.log()
 
 
 async def test_a_resumed_session_gets_what_is_left(agent: OneAgent) -> None:
@@ -378,7 +432,7 @@ async def test_codex_which_knows_no_prices_is_stopped_at_its_cost_by_those_of_th
     failed = await agent.does(scene, limits=Limits(time=timedelta(minutes=2), cost_usd=0.01))
     assert failed.failure
     assert failed.failure.category is FailureCategory.BUDGET
-    assert failed.failure.report == "it has cost 0.01 of 0.01 USD"
+    assert failed.failure.report.startswith("it has cost 0.01 of 0.01 USD\n")
     assert (round(failed.usage.cost_usd, 6), failed.usage.tokens) == (round(3 * ANSWER, 6), 3150)
     assert not failed.warnings
     assert len(agent.starts) == 1
@@ -412,6 +466,15 @@ def _end_of(name: str) -> tuple[str, ...]:
 def _ending(total_cost_usd: float, input_tokens: int) -> str:
     usage = {"input_tokens": input_tokens}
     return json.dumps({"type": "result", "subtype": "success", "total_cost_usd": total_cost_usd, "usage": usage})
+
+
+def _background(count: int) -> str:
+    return json.dumps({"type": "system", "subtype": "background_tasks_changed", "tasks": [{"task_id": "b"}] * count})
+
+
+def _calls(command: str) -> str:
+    block = {"type": "tool_use", "id": "t", "name": "Bash", "input": {"command": command}}
+    return json.dumps({"type": "assistant", "message": {"id": "m", "content": [block]}})
 
 
 def _asks(command: str) -> str:

@@ -21,11 +21,13 @@ from daemon.agents.next_move import Move, Tried, next_move
 from daemon.continuing import handed_over, resumed
 from daemon.home import masker_of
 from daemon.parking import Account, Parking
+from daemon.parking_file import PARKED, ParkingFile
 from daemon.permission import QUESTION_TOOL, Asking
 from daemon.sandbox import Bubblewrap, Opening, Places
 from daemon.sessions import NOTE, SESSIONS, SessionFolder, SessionNote, clean_sessions
 from daemon.settings import DaemonSettings
 from daemon.task_folder import TaskFolder, make_task_folder
+from daemon.waiting import network_wait
 from domain.errors import CannotServe, NotReachable
 from domain.models import Question, TaskKind
 from domain.settings import AgentChoice, Limits
@@ -195,13 +197,18 @@ def test_totals_that_began_anew_count_in_full() -> None:
 
 
 @pytest.fixture
+def parked(tmp_path: Path) -> Path:
+    return tmp_path / PARKED
+
+
+@pytest.fixture
 def clock() -> list[datetime]:
     return [NOW]
 
 
 @pytest.fixture
-def parking(clock: list[datetime]) -> Parking:
-    return Parking("box", lambda: clock[0])
+def parking(clock: list[datetime], parked: Path) -> Parking:
+    return Parking("box", ParkingFile(parked), lambda: clock[0])
 
 
 @pytest.mark.rule("5.6")
@@ -248,6 +255,69 @@ def test_a_refused_login_is_the_same_trouble_until_the_account_works(parking: Pa
     parking.admit(CLAUDE, (open_one.model_copy(update={"answer": "done"}),))
     clock[0] += timedelta(minutes=1)
     assert parking.question_id(parking.refused(CLAUDE, "claude"), CLAUDE) != first
+
+
+@pytest.mark.rule("5.6")
+def test_a_daemon_that_starts_again_knows_which_accounts_rest(
+    parking: Parking, parked: Path, clock: list[datetime]
+) -> None:
+    parking.limited(CLAUDE, "claude", NOW + timedelta(hours=3))
+    question = parking.question_id(parking.refused(("codex", "default"), "codex"), ("codex", "default"))
+    assert parked.stat().st_mode & 0o777 == 0o600
+    assert [file.name for file in parked.parent.iterdir()] == [PARKED], "nothing is left of writing it"
+    again = Parking("box", ParkingFile(parked), lambda: clock[0])
+    assert again.now_parked() == parking.now_parked()
+    with pytest.raises(CannotServe, match="no task of claude until 2026-11-22 15:00 UTC"):
+        again.admit(CLAUDE, ())
+    assert again.question_id(again.refused(("codex", "default"), "codex"), ("codex", "default")) == question
+    clock[0] = NOW + timedelta(hours=3)
+    again.admit(CLAUDE, ())
+
+
+@pytest.mark.parametrize("broken", [b"", b"{}", b'[{"kind": "claude"', b'[{"until": "soon"}]', b"\xff\xfe", b"null"])
+def test_a_broken_file_of_accounts_is_one_warning(
+    parking: Parking, parked: Path, broken: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    parked.write_bytes(broken)
+    parking.admit(CLAUDE, ())
+    parking.admit(CLAUDE, ())
+    assert len(caplog.messages) == 1
+    assert "is broken, and removed" in caplog.messages[0]
+    parking.limited(CLAUDE, "claude", None)
+    assert len(parking.now_parked()) == 1
+
+
+def test_accounts_that_can_not_be_kept_on_disk_rest_all_the_same(clock: list[datetime], tmp_path: Path) -> None:
+    parking = Parking("box", ParkingFile(tmp_path / "no such folder" / PARKED), lambda: clock[0])
+    parking.limited(CLAUDE, "claude", None)
+    with pytest.raises(CannotServe):
+        parking.admit(CLAUDE, ())
+    assert len(parking.now_parked()) == 1
+
+
+def test_accounts_are_freed_by_a_command_beside_the_daemon(parking: Parking, parked: Path) -> None:
+    parking.limited(CLAUDE, "claude", NOW + timedelta(hours=3))
+    parking.limited(("codex", "default"), "codex", NOW + timedelta(hours=3))
+    command = Parking("box", ParkingFile(parked), lambda: NOW)
+    assert command.clear("claude") == ("claude until 2026-11-22 15:00 UTC: its account's limit is reached",)
+    parking.admit(CLAUDE, ())
+    assert parking.now_parked() == ("codex until 2026-11-22 15:00 UTC: its account's limit is reached",)
+    assert len(command.clear()) == 1
+    assert parking.now_parked() == ()
+
+
+def test_an_account_rests_no_longer_than_any_limit_lasts(parking: Parking, clock: list[datetime]) -> None:
+    assert parking.limited(CLAUDE, "claude", NOW + timedelta(days=365)).until == NOW + timedelta(days=8)
+    assert parking.limited(CLAUDE, "claude", NOW - timedelta(days=1)).waits == 2
+    clock[0] = NOW + timedelta(days=30)
+    assert parking.limited(CLAUDE, "claude", None).waits == 1, "another month's limit"
+    clock[0] = NOW
+    parking.admit(CLAUDE, ())
+    assert parking.now_parked() == (), "parked by a clock that was a month ahead"
+
+
+def test_a_model_that_never_answers_is_asked_less_and_less_often() -> None:
+    assert [network_wait(count).total_seconds() / 60 for count in range(6)] == [5, 10, 20, 40, 60, 60]
 
 
 def test_a_handover_says_what_was_done_and_keeps_its_size() -> None:

@@ -207,6 +207,12 @@ def test_the_reset_time_of_an_account_is_found() -> None:
         ("try again at Nov 25th, 2026 3:40 PM.", NOW.replace(day=25, hour=15)),
         ("resets Jan 2, 9am", datetime(2027, 1, 2, 9, tzinfo=UTC)),
         ("Claude AI usage limit reached|1795390805", datetime.fromtimestamp(1795390805, tz=UTC)),
+        ("resets 6:40pm (America/New_York)", NOW.replace(hour=23)),
+        ("resets 8am (Asia/Tokyo)", NOW.replace(hour=23, minute=0)),
+        ("resets 23:40", NOW.replace(hour=23)),
+        ("resets 9:35pm", NOW.replace(minute=35)),
+        ("resets Nov 22, 9:30pm", NOW.replace(minute=30)),
+        ("resets 27:40", None),
         ("try again at Feb 31st, 2026 3:40 PM.", None),
         ("try again later", None),
     ],
@@ -216,8 +222,9 @@ def test_a_reset_time_is_read_from_words(text: str, at: datetime | None) -> None
 
 
 def test_a_reset_time_of_day_is_the_next_one() -> None:
-    found = reset_time("resets 9:40pm", NOW)
-    assert found == NOW + timedelta(days=1)
+    assert reset_time("resets 9:10pm", NOW) == NOW + timedelta(days=1, minutes=-30)
+    assert reset_time("resets 9:40pm", NOW) == NOW, "it is over"
+    assert reset_time("resets 9:40pm (Middle/Earth)", NOW) is not None
 
 
 @pytest.mark.parametrize(
@@ -243,6 +250,41 @@ def test_a_reset_time_of_day_is_the_next_one() -> None:
 )
 def test_trouble_is_known_by_its_status_and_words(text: str, status: int | None, ending: Ending) -> None:
     assert ending_of(text, status) is ending
+
+
+@pytest.mark.parametrize(
+    ("fields", "ending"),
+    [
+        ('"is_error":true,"subtype":"error_of_a_new_kind"', Ending.CRASHED),
+        ('"subtype":"error_of_a_new_kind"', Ending.CRASHED),
+        (
+            '"is_error":true,"subtype":null,"errors":[{"new":"x"}],"usage":7,"permission_denials":"x"',
+            Ending.CRASHED,
+        ),
+        ('"result":"half of a character: \\ud83d","total_cost_usd":"much","num_turns":null', Ending.COMPLETED),
+        ('"result":"whole: \\ud83d\\ude00 and escaped: \\\\ud83d"', Ending.COMPLETED),
+    ],
+)
+def test_a_final_event_of_another_shape_is_still_one(fields: str, ending: Ending) -> None:
+    seen = seen_in(stream_of("claude").read(f'{{"type":"result",{fields}}}'))
+    assert seen.final
+    assert seen.final.ending is ending
+
+
+def test_half_a_character_hides_nothing_that_codex_says() -> None:
+    line = '{"type":"item.completed","item":{"type":"agent_message","text":"cut \\ud83d"}}'
+    assert stream_of("codex").read(line) == [Said("cut \N{REPLACEMENT CHARACTER}")]
+
+
+def test_a_limit_is_one_in_any_language() -> None:
+    event = '{"type":"rate_limit_event","rate_limit_info":{"status":"rejected"}}'
+    final = '{"type":"result","subtype":"success","is_error":true,"result":"Ihr Kontingent ist aufgebraucht"}'
+    assert judged(end(1), seen_in(read(stream_of("claude"), [event, final]))).ending is Ending.LIMIT
+
+
+def test_a_turn_that_begins_after_the_final_event_is_not_over() -> None:
+    lines = [*lines_of("claude_ok.jsonl"), *lines_of("claude_ok.jsonl")[1:2]]
+    assert judged(end(0), seen_in(read(stream_of("claude"), lines))).ending is Ending.CRASHED
 
 
 def test_a_final_event_counts_though_the_process_had_to_be_killed() -> None:

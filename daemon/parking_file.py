@@ -1,0 +1,87 @@
+"""Which accounts rest, on disk: a daemon that starts again in the middle of a limit doesn't try them (SPEC 5.6)."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AwareDatetime, Field, TypeAdapter, ValidationError
+
+from domain.tolerant import Tolerant
+
+PARKED = "parked.json"
+"""In the folder of the daemon."""
+
+logger = logging.getLogger("daemon")
+
+
+class Parked(Tolerant):
+    """An account that can't be used for a while. Its credential is here by its name alone."""
+
+    kind: str
+    credential: str
+    agent: str
+    """As the settings call it."""
+    reason: str
+    until: AwareDatetime
+    since: AwareDatetime
+    """When the trouble began that has lasted since."""
+    waits: Annotated[int, Field(ge=1)] = 1
+
+    @property
+    def account(self) -> tuple[str, str]:
+        return self.kind, self.credential
+
+    def is_of(self, agent: str) -> bool:
+        """Whether it is this agent's; empty: any."""
+        return agent in ("", self.agent)
+
+    def is_over(self, now: datetime) -> bool:
+        return self.until <= now
+
+    def __str__(self) -> str:
+        return f"{self.agent} until {self.until:%Y-%m-%d %H:%M} UTC: {self.reason}"
+
+
+_FILE = TypeAdapter[tuple[Parked, ...]](tuple[Parked, ...])
+
+
+class ParkingFile:
+    """A small file for this user's eyes, whole at any time. What can't be read or written is a line in the log."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def read(self) -> tuple[Parked, ...] | None:
+        """What it says, nothing where it isn't there; None where it can't be read. A broken one is removed."""
+        try:
+            return _FILE.validate_json(self._path.read_bytes())
+        except FileNotFoundError:
+            return ()
+        except OSError as error:
+            logger.warning("%s can't be read (%s): which accounts rest is found out anew", self._path, error.strerror)
+            return None
+        except ValidationError:
+            logger.warning("%s is broken, and removed: which accounts rest is found out anew", self._path)
+            self._path.unlink(missing_ok=True)
+            return ()
+
+    def write(self, parked: Iterable[Parked]) -> bool:
+        """Whether it could be written."""
+        fresh = self._path.with_name(f"{self._path.name}.{os.getpid()}")
+        try:
+            with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+                file.write(_FILE.dump_json(tuple(parked)))
+                file.flush()
+                os.fsync(file.fileno())
+            fresh.replace(self._path)
+        except OSError as error:
+            logger.warning(
+                "%s can't be written (%s): a restart forgets which accounts rest", self._path, error.strerror
+            )
+            return False
+        return True
