@@ -152,7 +152,7 @@ def test_a_running_stack_whose_temporal_loses_everything_goes_on_from_the_record
     directive = greeter.start_only()
     greeter.until_running(*FIRST_STEPS)
     greeter.let("Changelog")
-    until(lambda: [("active", 1)] == [(s, n.get("completed")) for s, n in recorded(site)], "the record of one step")
+    until(lambda: [(s, n.get("completed")) for s, n in recorded(site)] == [("active", 1)], "the record of one step")
     for file in site.servers.data.glob("temporal.db*"):
         file.unlink()
     site.servers.child("temporal").kill()

@@ -49,9 +49,11 @@ class Reckoning:
         state, events = await self._one_truth(shown)
         self._no_second_run(state, events)
         await self._every_view_answers()
-        with suppress(AssertionError):
+        try:
             await eventually(self._is_tidy, "tidiness", 40)
-        assert not self.leftovers()
+        except AssertionError as error:
+            error.add_note(f"left: {self.leftovers()}")
+            raise
 
     async def _one_pull_request(self, shown: DirectiveView) -> str:
         """The head of the only one that was ever opened."""
@@ -122,6 +124,10 @@ class Reckoning:
             assert ran.code == 0 and ran.out, ran
 
     async def _is_tidy(self) -> bool:
+        """Once each daemon has cleaned up, which it does every hour."""
+        for name in DAEMONS:
+            cleaned = await asyncio.to_thread(self._system.site.cleans, name)
+            assert cleaned.code == 0, cleaned
         return not await asyncio.to_thread(self.leftovers)
 
     def leftovers(self) -> list[str]:
