@@ -10,6 +10,7 @@ import asyncio
 import json
 import sys
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -19,7 +20,7 @@ from daemon.git import checked, commit_id
 from daemon.git_config import NO_CODE_OF_THE_REPOSITORY, as_environment
 from daemon.pushing import ANYWHERE, push
 from daemon.repositories import FETCH_TIMEOUT, PUSH_TIMEOUT, RepositoryCache
-from daemon.state_refs import PLACES, REFS, checkpoints_name, in_all_places
+from daemon.state_refs import PLACES, REFS, checkpoints_name, in_all_places, outcome_name
 from daemon.worktrees import Worktree
 from domain.errors import GitError, RefRefused
 
@@ -146,8 +147,21 @@ class Checkpoints:
             gone = tuple(f":{ref}" for ref in there)
             delete = ("push", *self._cache.push_options(), self._cache.url.text, *gone)
             await self._cache.remote(*delete, timeout=PUSH_TIMEOUT)
-        if kept := await self._kept():
-            lines = "".join(f"delete {ref}\n" for ref in kept).encode()
+        await self._drop(await self._kept())
+
+    async def forget_here(self) -> None:
+        """Remove those from this machine's cache that the remote has, or that nobody needs any more since it has the
+        attempt's outcome. Raises what asking the remote raises.
+        """
+        kept = await self._kept()
+        ends = in_all_places(outcome_name(self._task, self._attempt))
+        there = await self._cache.listed(*in_all_places(f"{self._name}*"), *ends) if kept else {}
+        is_over = any(end in there for end in ends)
+        await self._drop([ref for ref, commit in kept.items() if is_over or commit in there.values()])
+
+    async def _drop(self, refs: Collection[str]) -> None:
+        if refs:
+            lines = "".join(f"delete {ref}\n" for ref in refs).encode()
             await self._cache.local("update-ref", "--stdin", stdin=lines)
 
     async def _kept(self) -> dict[str, str]:

@@ -43,6 +43,10 @@ class Publisher:
         stored, head = await self._outcomes.look(str(command.task), command.attempt, branch)
         return stored or (await self._ended_in(head) if head and command.kind is TaskKind.STEP else None)
 
+    async def finished(self) -> StoredOutcome | None:
+        """What an earlier delivery of this attempt had finished on this machine when it lost the attempt."""
+        return await self._outcomes.finished(str(self._command.task), self._command.attempt)
+
     async def is_decided(self) -> bool:
         """Whether the attempt has an outcome, whosever it is."""
         return await self.earlier() is not None
@@ -57,13 +61,26 @@ class Publisher:
         if head:
             await take(head)
         own = outcome.model_copy(update={"delivery": self._delivery.name})
-        return await self._persistently(lambda: self._published(own, head))
+        task, attempt = str(self._command.task), self._command.attempt
+        await self._outcomes.keep_finished(task, attempt, own.model_dump_json().encode(), head)
+        return await self._published_and_forgotten(own, head)
+
+    async def take_up(self, stored: StoredOutcome) -> Outcome:
+        """What an earlier delivery has left, as the attempt's outcome; no agent runs. Raises like `publish`."""
+        if stored.is_published:
+            return await self.settle(outcome_in(stored))
+        return await self._published_and_forgotten(outcome_in(stored), stored.head)
 
     async def settle(self, stored: Outcome) -> Outcome:
         """The attempt's outcome, once the branch that it names holds its work, which must be in the cache; no agent
         runs. Raises like `publish`.
         """
         return await self._persistently(lambda: self._settled(stored))
+
+    async def _published_and_forgotten(self, outcome: Outcome, head: str | None) -> Outcome:
+        settled = await self._persistently(lambda: self._published(outcome, head))
+        await self._outcomes.forget_finished(str(self._command.task), self._command.attempt)
+        return settled
 
     async def _persistently(self, work: Callable[[], Awaitable[Outcome]]) -> Outcome:
         async for attempt in AsyncRetrying(

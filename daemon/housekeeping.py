@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from daemon.checkpoints import Checkpoints
 from daemon.delivery_note import DeliveryNote, last_alive, noted_folders, read_note, write_note
+from daemon.outcomes import Outcomes
 from daemon.repositories import Repositories, RepositoryCache
 from daemon.sessions import clean_sessions
 from daemon.state_refs import in_all_places
@@ -98,10 +100,23 @@ class Housekeeper:
 
     async def _clean_remains(self, folder: Path, note: DeliveryNote | None) -> Cleaned | None:
         """The log of a delivery that was cut off; its worktree is its rescuer's (`daemon.recovery`)."""
-        if note is None or (folder / WORKTREE).exists() or not self._is_due(folder, note):
+        if note is None or (folder / WORKTREE).exists():
+            return None
+        await self._forget_settled(note)
+        if not self._is_due(folder, note):
             return None
         await asyncio.to_thread(_remove, folder)
         return Cleaned(folder)
+
+    async def _forget_settled(self, note: DeliveryNote) -> None:
+        """What this machine kept for an attempt that went on, and perhaps ended, on another one."""
+        task, attempt = str(note.command.task), note.command.attempt
+        try:
+            cache = await self._repositories.at(note.command.repository)
+            await Checkpoints(cache, task, attempt).forget_here()
+            await Outcomes(cache).forget_if_published(task, attempt)
+        except MakimaError as error:
+            logger.warning("what was kept for %s stays: %s", note.command.name, error)
 
     def _is_due(self, folder: Path, note: DeliveryNote) -> bool:
         kept = self._keeping.succeeded if note.succeeded else self._keeping.failed

@@ -6,13 +6,13 @@ from it and can be pushed again by whoever finds the outcome (docs/decisions/000
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from daemon.git import commit_id
 from daemon.pushing import lease, push
 from daemon.repositories import FETCH_TIMEOUT, RepositoryCache
 from daemon.sealing import holds, seal
-from daemon.state_refs import REFS, in_all_places, outcome_name
+from daemon.state_refs import REFS, finished_name, in_all_places, outcome_name
 from domain.errors import LeaseLost, RefRefused
 from domain.models import Work
 
@@ -26,6 +26,8 @@ class StoredOutcome:
     payload: bytes
     head: str | None
     commit: str
+    is_published: bool = True
+    """False: only this machine has it; its delivery lost the attempt before the remote could be told."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,11 @@ class Publication:
 def outcome_ref(task: str, attempt: int) -> str:
     """The ref that holds the outcome of an attempt, where the remote takes such refs."""
     return REFS + outcome_name(task, attempt)
+
+
+def finished_ref(task: str, attempt: int) -> str:
+    """The ref of this machine's cache that holds an outcome until it is published."""
+    return REFS + finished_name(task, attempt)
 
 
 class Outcomes:
@@ -64,9 +71,8 @@ class Outcomes:
         for ref in refs:
             if ref in found:
                 return await self._fetched(ref, found[ref]), found.get(branch, "")
-        kept = await self._cache.local("show-ref", "--verify", "--hash", outcome_ref(task, attempt), also=(1, 128))
-        stored = await self._read(kept.text) if kept.exit_code == 0 else None
-        return stored, found.get(branch, "")
+        kept = await self._here(outcome_ref(task, attempt))
+        return await self._read(kept) if kept else None, found.get(branch, "")
 
     async def ended_in(self, head: str, task: str, attempt: int) -> bool:
         """Whether `head`, where the task's branch is, is itself the evidence of the attempt's end."""
@@ -113,6 +119,26 @@ class Outcomes:
         await self._cache.local("update-ref", ref, commit, nothing, also=(128,))
         return await self._read((await self._cache.local("show-ref", "--verify", "--hash", ref)).text)
 
+    async def keep_finished(self, task: str, attempt: int, payload: bytes, head: str | None) -> None:
+        """Before anything is asked of anybody: the work is done, and must not be done again by this machine whatever
+        becomes of its delivery. It decides nothing.
+        """
+        await self._cache.local("update-ref", finished_ref(task, attempt), await self._write(payload, head))
+
+    async def finished(self, task: str, attempt: int) -> StoredOutcome | None:
+        """What `keep_finished` has kept."""
+        commit = await self._here(finished_ref(task, attempt))
+        return replace(await self._read(commit), is_published=False) if commit else None
+
+    async def forget_if_published(self, task: str, attempt: int) -> None:
+        """Remove what `keep_finished` has kept where the attempt has ended without it. Raises like `find_outcome`."""
+        refs = in_all_places(outcome_name(task, attempt))
+        if await self._here(finished_ref(task, attempt)) and await self._cache.listed(*refs):
+            await self.forget_finished(task, attempt)
+
+    async def forget_finished(self, task: str, attempt: int) -> None:
+        await self._cache.local("update-ref", "-d", finished_ref(task, attempt))
+
     async def push_branch(self, branch: str, commit: str, expected_old: str | None) -> None:
         """Put `branch` at `commit`; it must be at `expected_old` (None: must not exist) or at `commit` already.
 
@@ -134,6 +160,11 @@ class Outcomes:
         await self._cache.fetch()
         head = await self._cache.branch_commit(branch)
         return head is not None and await self._cache.holds(head, commit)
+
+    async def _here(self, ref: str) -> str:
+        """Where a ref of this cache is; empty: nowhere."""
+        kept = await self._cache.local("show-ref", "--verify", "--hash", ref, also=(1, 128))
+        return kept.text if kept.exit_code == 0 else ""
 
     async def _write(self, payload: bytes, head: str | None) -> str:
         """A commit that holds the payload and, by its parent, keeps the work reachable on the remote."""

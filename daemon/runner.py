@@ -18,7 +18,7 @@ from daemon.agents import ConfiguredAgent
 from daemon.checkpoints import Checkpoints
 from daemon.completing import Completion
 from daemon.copied_files import CopiedFile, chosen
-from daemon.delivering import Publisher, outcome_in
+from daemon.delivering import Publisher
 from daemon.delivery_note import mark_alive
 from daemon.ending import PUBLISHING, Ending
 from daemon.environment import GitIdentity
@@ -142,12 +142,12 @@ class Runner:
             return await _prepared(command, cache)
         shipping = Shipping(command, cache, self.machine.forges, delivery.confirm)
         publisher = Publisher(Outcomes(cache), command, delivery, self.machine.name, shipping.ship)
-        stored = await publisher.earlier()
+        stored = await publisher.earlier() or await publisher.finished()
         if stored is None:
             return await self._work(command, delivery, pulse, cache, publisher, shipping)
         pulse.phase = PUBLISHING
         try:
-            settled = await publisher.settle(outcome_in(stored))
+            settled = await publisher.take_up(stored)
         except LeaseLost:
             if command.kind is not TaskKind.COMPLETION or stored.head is None:
                 raise

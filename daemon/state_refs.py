@@ -16,6 +16,11 @@ def outcome_name(task: str, attempt: int) -> str:
     return f"outcomes/{task}/{attempt}"
 
 
+def finished_name(task: str, attempt: int) -> str:
+    """The end of the ref, in a cache alone, that holds an outcome which is not published yet."""
+    return f"finished/{task}/{attempt}"
+
+
 def checkpoints_name(task: str, attempt: int) -> str:
     """What the refs of an attempt's checkpoints begin with; a delivery's name follows."""
     return f"checkpoints/{task}/{attempt}/"

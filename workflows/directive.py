@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError, TimeoutType, is_cancelled_exception
+from temporalio.exceptions import ActivityError, ApplicationError, RetryState, TimeoutType, is_cancelled_exception
 from temporalio.exceptions import TimeoutError as ActivityTimeout
 
 from workflows.operations import Operations
@@ -145,7 +145,7 @@ class DirectiveWorkflow(Operations):
         """What an activity's failure means: called back, refused by its daemon, lost, or a defect of ours."""
         now = workflow.now()
         cause = error.__cause__
-        if is_cancelled_exception(error):
+        if is_cancelled_exception(error) or was_called_back(error):
             return folding.fold_interrupted(self.state, task, now)
         if isinstance(cause, ApplicationError) and cause.type == CANNOT_SERVE:
             return folding.fold_cannot_serve(self.state, task, daemon_of(cause), cause.message, now, until_of(cause))
@@ -215,6 +215,12 @@ class DirectiveWorkflow(Operations):
         except asyncio.CancelledError:
             if not self.state.status.is_final:
                 self._grant(requests.Archive(actor="web ui"))
+
+
+def was_called_back(error: BaseException) -> bool:
+    """The task was called back, and its daemon lost before it could say that it has stopped: no attempt is used."""
+    gone = isinstance(error, ActivityError) and error.retry_state is RetryState.CANCEL_REQUESTED
+    return gone and workflow.patched("called back and lost")
 
 
 def daemon_of(refusal: ApplicationError) -> str:

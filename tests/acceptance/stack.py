@@ -211,6 +211,12 @@ class Site:
         own = {"MAKIMA_DAEMON_CONFIG": settings, "MAKIMA_TEST_HEARTBEAT_THROTTLE": "1", **variables}
         return self._start(name, DAEMON, self._at(settings.parent, **own))
 
+    def cleans(self, name: str = "one") -> Ran:
+        """`python -m daemon gc` of a daemon that was started before."""
+        env = self._at(self.folder / name, MAKIMA_DAEMON_CONFIG=self.folder / name / "daemon.toml")
+        done = subprocess.run([*DAEMON, "gc"], env=env, capture_output=True, text=True, timeout=90, check=False)
+        return Ran(done.returncode, done.stdout, done.stderr)
+
     def starter(self, *args: str, data: Path | None = None, **variables: str | Path) -> Ran:
         """A command of starter.py, run to its end; on these servers, unless another data folder is given."""
         env = environment(MAKIMA_DATA_DIR=data or self.servers.data, MAKIMA_OWNER=self.owner, **variables)

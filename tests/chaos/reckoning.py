@@ -49,9 +49,11 @@ class Reckoning:
         state, events = await self._one_truth(shown)
         self._no_second_run(state, events)
         await self._every_view_answers()
-        with suppress(AssertionError):
+        try:
             await eventually(self._is_tidy, "tidiness", 40)
-        assert not self.leftovers()
+        except AssertionError as error:
+            error.add_note(f"left: {self.leftovers()}")
+            raise
 
     async def _one_pull_request(self, shown: DirectiveView) -> str:
         """The head of the only one that was ever opened."""
@@ -122,22 +124,34 @@ class Reckoning:
             assert ran.code == 0 and ran.out, ran
 
     async def _is_tidy(self) -> bool:
+        """Once each daemon has cleaned up, which it does every hour."""
+        for name in DAEMONS:
+            cleaned = await asyncio.to_thread(self._system.site.cleans, name)
+            assert cleaned.code == 0, cleaned
         return not await asyncio.to_thread(self.leftovers)
 
     def leftovers(self) -> list[str]:
         """What neither the settings nor the directive's life keep."""
         homes = [self._system.home(name) for name in DAEMONS]
-        refs = [ref for home in homes for cache in home.glob("repositories/*.git") for ref in _own_refs(cache)]
+        caches = [self._bare, *(cache for home in homes for cache in home.glob("repositories/*.git"))]
+        earlier = self._earlier_attempts()
+        refs = [ref for cache in caches for ref in _own_refs(cache) if not ref.startswith(earlier)]
         locks = [lock for folder in (*homes, self._bare) for lock in _locks(folder)]
         dead = [str(work.parent) for home in homes for work in home.glob("tasks/*/work") if not _is_over(work.parent)]
         agents = [str(pid) for pid in self._system.agents()]
-        return [*refs, *_own_refs(self._bare), *map(str, locks), *dead, *agents]
+        return [*refs, *map(str, locks), *dead, *agents]
+
+    def _earlier_attempts(self) -> tuple[str, ...]:
+        """What their checkpoints begin with: they stay until the pull request is over, for the next one to look at."""
+        ended = git(self._bare, "for-each-ref", "--format=%(refname:lstrip=3)", "refs/makima/outcomes").splitlines()
+        last = (ref.split("/") for ref in ended)
+        return tuple(f"refs/makima/checkpoints/{task}/{n}/" for task, attempt in last for n in range(1, int(attempt)))
 
 
 def _own_refs(repository: Path) -> list[str]:
-    """Checkpoints and temporary ones."""
+    """Checkpoints, outcomes that are not published, and temporary ones."""
     refs = git(repository, "for-each-ref", "--format=%(refname)").splitlines()
-    return [ref for ref in refs if "checkpoints" in ref or "tmp" in ref]
+    return [ref for ref in refs if any(kind in ref for kind in ("checkpoints", "/finished/", "tmp"))]
 
 
 def _locks(folder: Path) -> Iterator[Path]:

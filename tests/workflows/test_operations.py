@@ -32,6 +32,12 @@ async def world(temporal_server: WorkflowEnvironment) -> AsyncIterator[Surroundi
         yield made
 
 
+async def says_nothing_any_more(_: SpawnTask) -> Outcome:
+    """As a daemon whose machine died: no heartbeat, and no end."""
+    await asyncio.sleep(60)
+    raise AssertionError("its worker ends before")
+
+
 async def fails(command: SpawnTask) -> Outcome:
     return failed(command, FailureCategory.AGENT, "the saw is blunt")
 
@@ -150,6 +156,22 @@ async def test_pause_now_stops_what_runs_and_uses_no_attempt(world: Surroundings
     await until_steps(handle, floor="pending")
     assert "floor" not in world.daemon.ended
     free.set()
+    await handle.execute_update(DirectiveWorkflow.resume, requests.Resume())
+    await until_status(handle, "idle")
+    assert [command.attempt for command in world.daemon.commands if command.step_name == "floor"] == [1, 1]
+
+
+@pytest.mark.rule("5.5")
+@pytest.mark.rule("8.2")
+async def test_a_step_whose_daemon_dies_while_it_is_called_back_uses_no_attempt_either(world: Surroundings) -> None:
+    world.daemon.plans = [planned(("floor", []))]
+    world.daemon.endings["floor"] = says_nothing_any_more
+    handle = await world.start(world.directive())
+    await until_steps(handle, floor="running")
+    await handle.execute_update(DirectiveWorkflow.pause, requests.Pause(now=True))
+    await until_steps(handle, floor="pending")
+    assert (await now(handle)).reason == "paused by operator"
+    del world.daemon.endings["floor"]
     await handle.execute_update(DirectiveWorkflow.resume, requests.Resume())
     await until_status(handle, "idle")
     assert [command.attempt for command in world.daemon.commands if command.step_name == "floor"] == [1, 1]
