@@ -33,6 +33,7 @@ from runtime.connection import connect_temporal, find_database_url, find_web_ui_
 from runtime.exit import READER_GONE, exit_code, leave, one_line, run
 from runtime.settings import Settings, load_settings
 from stack import embedded, local_daemon
+from stack.restarting import Part, restart
 
 
 class Connections:
@@ -148,6 +149,16 @@ def build_app() -> typer.Typer:
         Example: starter.py down
         """
         finish(embedded.down(connections.settings, typer.echo))
+
+    @app.command("restart")
+    def restart_part(
+        part: Annotated[Part, typer.Argument(help="What reads its settings anew.")] = Part.DAEMON,
+    ) -> None:
+        """Restart the daemon (or the worker) of this data folder's stack: its work is saved, its settings are read anew.
+
+        Example: starter.py restart daemon
+        """
+        finish(restart(connections.settings, part, typer.echo))
 
     return app
 

@@ -236,7 +236,8 @@ class ReadingCommands(Commands):
         if as_json:
             say_json(DaemonsShown(daemons=tuple(found)))
         else:
-            say(show.daemon_line(each) for each in found)
+            widest = max((len(each.name) for each in found), default=0)
+            say(show.daemon_line(each, widest) for each in found)
         return 0
 
 

@@ -93,6 +93,9 @@ async def test_a_new_goals_plan_is_shown_against_the_one_before(desk: Desk) -> N
     assert shown.difference is not None
     assert [line.name for line in shown.difference.added] == ["tower"]
     assert "  + tower after floor  (completed)" in await desk.does("plan", directive, "--diff")
+    await desk.does("add-step", directive, "flag", "--task-plan", "sew it\nhoist it", "--label", "nobody")
+    assert "      sew it\n      hoist it" in await desk.does("plan", directive, "--full")
+    assert "sew it" not in await desk.does("plan", directive)
     first = await desk.does("plan", directive, "--generation", "1")
     assert "tower" not in first
     assert "  roof after floor  (completed)" in first
