@@ -154,7 +154,7 @@ def build_app() -> typer.Typer:
     def restart_part(
         part: Annotated[Part, typer.Argument(help="What reads its settings anew.")] = Part.DAEMON,
     ) -> None:
-        """Restart the daemon (or the worker) of this data folder's stack: its work is saved, its settings are read anew.
+        """Restart the daemon (or the worker) of the stack: its work is saved, its settings are read anew.
 
         Example: starter.py restart daemon
         """
