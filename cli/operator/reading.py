@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.operator import show
 from cli.operator.commands import Commands, Id, Json, OptionalId
-from cli.operator.directives import Directives
 from cli.operator.following import follow
 from cli.operator.printing import say, say_json
 from cli.operator.shown import (
@@ -33,6 +32,9 @@ from domain.lookup import find_step
 from domain.models import State, Task
 from domain.pull_request_body import body
 from domain.shipping import unshipped
+
+if TYPE_CHECKING:
+    from cli.operator.directives import Directives
 
 
 class ReadingCommands(Commands):

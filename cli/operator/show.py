@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 from uuid import UUID
 
-from cli.operator.directives import Look
 from cli.operator.shown import StatusShown
 from domain.models import Memory, Question, StepStatus, TaskStatus
 from domain.names import short
@@ -15,6 +15,9 @@ from domain.queues import Queue
 from domain.record import Event
 from domain.reports import DaemonSeen, DirectiveSummary
 from domain.view import DirectiveView, ProposalView, QuestionView, StepView
+
+if TYPE_CHECKING:
+    from cli.operator.directives import Look
 
 
 def status_lines(look: Look[DirectiveView], daemons: Sequence[DaemonSeen], web_ui: str | None) -> list[str]:

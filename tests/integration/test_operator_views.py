@@ -14,8 +14,17 @@ import pytest
 from temporalio.client import WorkflowHandle
 
 from cli.operator.changes import Changes
-from cli.operator.progress import TaskProgress, progress_of
-from cli.operator.shown import CostsShown, DiffShown, GraphShown, HistoryShown, PlanShown, PruneShown, WhyShown
+from cli.operator.progress import progress_of
+from cli.operator.shown import (
+    CostsShown,
+    DiffShown,
+    GraphShown,
+    HistoryShown,
+    PlanShown,
+    PruneShown,
+    TaskProgress,
+    WhyShown,
+)
 from domain import names
 from domain.errors import NotReachable, Refused
 from domain.models import FailureCategory, TaskKind, Work
