@@ -11,35 +11,38 @@ from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
-from platformdirs import user_cache_path
-from temporalio.client import Client
 
 from cli.operator.app import add_operator_commands
 from cli.operator.commands import Json
 from cli.usage import run_typed
 from domain.errors import MakimaError
 from domain.health import Health
-from ledger.migrate import migrate
-from ledger.outbox import follow
-from ledger.pool import open_pool
-from ledger.reader import Record
-from ledger.retention import Retention
-from ledger.roles import let_read, let_write
-from runtime.chores import repeat
-from runtime.connection import connect_temporal, find_database_url, find_web_ui_url
 from runtime.exit import READER_GONE, exit_code, leave, one_line, run
-from runtime.settings import Settings, load_settings
-from stack import embedded, local_daemon
+from stack.restarting import Part
+
+# What follows takes a second to import, and each command needs little of it: see the functions.
+if TYPE_CHECKING:
+    from temporalio.client import Client
+
+    from ledger.pool import Database
+    from ledger.reader import Record
+    from ledger.retention import Retention
+    from runtime.settings import Settings
+
+STACK_COMMANDS = ("up", "down", "restart", "migrate")
+"""Those that are not the operator's."""
 
 
 class Connections:
-    """Opened only by the commands that need them, so that `--help` works anywhere."""
+    """Opened, and imported, only by the commands that need them, so that `--help` works anywhere, and at once."""
 
     @cached_property
     def settings(self) -> Settings:
+        from runtime.settings import load_settings
+
         return load_settings()
 
     @property
@@ -48,31 +51,55 @@ class Connections:
 
     @property
     def web_ui(self) -> str | None:
+        from runtime.connection import find_web_ui_url
+
         return find_web_ui_url(self.settings)
 
     @property
     def cache(self) -> Path:
+        from platformdirs import user_cache_path
+
         return user_cache_path("makima")
 
     async def temporal(self) -> Client:
+        from runtime.connection import connect_temporal
+
         return await connect_temporal(self.settings, identity="starter", quiet=True)
 
     @asynccontextmanager
     async def record(self) -> AsyncIterator[Record]:
-        async with await open_pool(find_database_url(self.settings)) as pool:
+        from ledger.reader import Record
+
+        async with self._pool() as pool:
             yield Record(pool)
 
     @asynccontextmanager
     async def retention(self) -> AsyncIterator[Retention]:
-        async with await open_pool(find_database_url(self.settings)) as pool:
+        from ledger.retention import Retention
+
+        async with self._pool() as pool:
             yield Retention(pool)
 
+    @asynccontextmanager
+    async def _pool(self) -> AsyncIterator[Database]:
+        from ledger.pool import open_pool
+        from runtime.connection import find_database_url
+
+        async with await open_pool(find_database_url(self.settings)) as pool:
+            yield pool
+
     async def local_daemon(self, repository: str, *, push: bool) -> Health | None:
+        from stack import local_daemon
+
         return await local_daemon.examine(self.settings, os.environ, repository, push=push)
 
 
 async def tell(connections: Connections, echo: Callable[[str], object]) -> None:
     """Print what people should know of, for ever; a record that is away is asked again."""
+    from ledger.outbox import follow
+    from ledger.pool import open_pool
+    from runtime.chores import repeat
+    from runtime.connection import find_database_url
 
     async def until_trouble() -> None:
         async with await open_pool(find_database_url(connections.settings), size=1) as pool:
@@ -88,6 +115,11 @@ async def bring_up_to_date(
     settings: Settings, worker_role: str | None, reader_role: str | None, *, as_json: bool
 ) -> int:
     """Migrate, and give the roles what they need; the exit code."""
+    from ledger.migrate import migrate
+    from ledger.pool import open_pool
+    from ledger.roles import let_read, let_write
+    from runtime.connection import find_database_url
+
     async with await open_pool(find_database_url(settings), size=1) as pool:
         applied = await migrate(pool)
         if worker_role:
@@ -111,11 +143,15 @@ async def _while_read(command: Coroutine[Any, Any, int]) -> int:
         return READER_GONE
 
 
-def build_app() -> typer.Typer:
-    """The command line: what works on directives from cli, what works on the stack from here."""
+def build_app(typed: str = "") -> typer.Typer:
+    """The command line: what works on directives from cli, what works on the stack from here.
+
+    Where `typed` is the name of a command, what it doesn't need may be left out.
+    """
     app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Durable goals for coding agents.")
     connections = Connections()
-    add_operator_commands(app, connections, finish)
+    if typed not in STACK_COMMANDS:
+        add_operator_commands(app, connections, finish, typed=typed)
 
     @app.command()
     def up(
@@ -125,6 +161,8 @@ def build_app() -> typer.Typer:
 
         Example: starter.py up
         """
+        from stack import embedded
+
         parts = not servers_only
         telling = partial(tell, connections, typer.echo)
         finish(embedded.up(connections.settings, typer.echo, beside=telling, with_worker=parts, with_daemon=parts))
@@ -147,7 +185,21 @@ def build_app() -> typer.Typer:
 
         Example: starter.py down
         """
+        from stack import embedded
+
         finish(embedded.down(connections.settings, typer.echo))
+
+    @app.command("restart")
+    def restart_part(
+        part: Annotated[Part, typer.Argument(help="What reads its settings anew.")] = Part.DAEMON,
+    ) -> None:
+        """Restart the daemon (or the worker) of the stack: its work is saved, its settings are read anew.
+
+        Example: starter.py restart daemon
+        """
+        from stack.restarting import restart
+
+        finish(restart(connections.settings, part, typer.echo))
 
     return app
 
@@ -156,7 +208,7 @@ def main() -> None:
     # What libraries log of a server that is away, the commands say themselves, in one line.
     logging.basicConfig(level=logging.CRITICAL)
     try:
-        code = run_typed(build_app())
+        code = run_typed(build_app(sys.argv[1] if len(sys.argv) > 1 else ""))
     except MakimaError as error:
         sys.stderr.write(f"makima: {one_line(error)}\n")
         code = exit_code(error)

@@ -23,6 +23,9 @@ class PlannedLine(Value):
     """The names of the steps."""
     status: StepStatus
     """Where it stands now."""
+    description: str
+    task_plan: str
+    """What its agent is told; empty once it has finished."""
 
 
 class RewiredLine(Value):
@@ -96,6 +99,8 @@ def lines(state: State, plan: Plan) -> tuple[PlannedLine, ...]:
             order_index=step.order_index,
             depends_on=_names(state, plan[step.id]),
             status=step.status,
+            description=step.description,
+            task_plan=step.task_plan,
         )
         for step in known
     )

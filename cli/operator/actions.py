@@ -12,8 +12,8 @@ import typer
 from pydantic import ValidationError
 
 from cli.operator.commands import Commands, Id, Json, RequestId
-from cli.operator.directives import first_problem
 from cli.operator.printing import say_json
+from cli.operator.problems import first_problem
 from cli.operator.shown import AnswerShown
 from cli.operator.splicing import spliced
 from cli.operator.steps import STEP_ACTIONS

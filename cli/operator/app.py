@@ -2,27 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from importlib import import_module
+
 import typer
 
-from cli.operator.accounts import AccountCommands
-from cli.operator.actions import ActionCommands
-from cli.operator.commands import Run
+from cli.operator.commands import Commands, Run
 from cli.operator.connections import Connections
-from cli.operator.doctor import DoctorCommand
-from cli.operator.reading import ReadingCommands
-from cli.operator.recovering import RecoverCommands
-from cli.operator.starting import StartCommands
-from cli.operator.viewing import ViewCommands
-from cli.operator.watching import WatchCommands
+
+GROUPS: Mapping[str, tuple[str, ...]] = {
+    "starting.StartCommands": ("start", "create"),
+    "reading.ReadingCommands": ("list", "status", "logs", "questions", "body", "memory", "artifacts", "daemons"),
+    "watching.WatchCommands": ("watch",),
+    "viewing.ViewCommands": ("graph", "plan", "why", "diff"),
+    "accounts.AccountCommands": ("history", "costs", "prune"),
+    "actions.ActionCommands": (
+        *("begin", "goal", "replan", "pause", "resume", "archive", "approve", "reject"),
+        *("add-step", "edit-step", "remove-step", "set-deps", "retry-step", "skip-step", "complete-step"),
+        *("fail-step", "cancel-step", "answer", "memory-set", "memory-delete", "set-pr", "poke"),
+    ),
+    "recovering.RecoverCommands": ("recover",),
+    "doctor.DoctorCommand": ("doctor",),
+}
+"""Each group of commands with their names, so that only the group of the one that was typed is imported."""
 
 
-def add_operator_commands(app: typer.Typer, connections: Connections, run: Run) -> None:
-    """Make every operator's command one of `app`, under the names of SPEC 8.2 and 9.3."""
-    StartCommands(connections, run).add_to(app)
-    ReadingCommands(connections, run).add_to(app)
-    WatchCommands(connections, run).add_to(app)
-    ViewCommands(connections, run).add_to(app)
-    AccountCommands(connections, run).add_to(app)
-    ActionCommands(connections, run).add_to(app)
-    RecoverCommands(connections, run).add_to(app)
-    DoctorCommand(connections, run).add_to(app)
+def add_operator_commands(app: typer.Typer, connections: Connections, run: Run, *, typed: str = "") -> None:
+    """Make every operator's command one of `app`, under the names of SPEC 8.2 and 9.3.
+
+    Where `typed` is the name of one, its group alone: the others take time to import, and nobody sees them.
+    """
+    chosen = [group for group, names in GROUPS.items() if typed in names] or list(GROUPS)
+    for group in chosen:
+        find(group)(connections, run).add_to(app)
+
+
+def find(group: str) -> type[Commands]:
+    """The class of a group; its module is imported."""
+    module, name = group.split(".")
+    found: type[Commands] = getattr(import_module(f"cli.operator.{module}"), name)
+    return found

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cli.operator.connections import Connections
-from cli.operator.directives import Directives
+
+if TYPE_CHECKING:
+    from cli.operator.directives import Directives
 
 Run = Callable[[Coroutine[Any, Any, int]], None]
 """Runs a command to its end and leaves with its exit code."""
@@ -35,9 +37,16 @@ class Commands:
         self.connections = connections
         self.run = run
 
+    def add_to(self, app: typer.Typer) -> None:
+        """Make them commands of `app`."""
+        raise NotImplementedError
+
     @asynccontextmanager
     async def directives(self) -> AsyncIterator[Directives]:
         """The owner's directives; raises NotReachable where Temporal or Postgres isn't."""
+        # Temporal's client takes half a second to import, which help and a mistyped command would wait for.
+        from cli.operator.directives import Directives
+
         client = await self.connections.temporal()
         async with self.connections.record() as record:
             yield Directives(client, record, self.connections.owner)

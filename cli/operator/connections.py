@@ -6,10 +6,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
-
-from temporalio.client import Client
 
 from domain.health import Health
 from domain.models import State
@@ -17,6 +15,9 @@ from domain.record import Event
 from domain.reports import ArtifactSeen, DaemonSeen, DirectiveSummary, OpenQuestion
 from domain.spawn_task import PlanChanges
 from domain.spending import AttemptSpent, DirectiveSpent, PrunableRecord
+
+if TYPE_CHECKING:
+    from temporalio.client import Client
 
 
 class Directory(Protocol):

@@ -9,7 +9,6 @@ from datetime import timedelta
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from pydantic import ValidationError
 from temporalio.client import (
     Client,
     WorkflowExecutionStatus,
@@ -219,9 +218,3 @@ def _is_closed(error: Exception) -> bool:
     if isinstance(error, RPCError):
         return error.status is RPCStatusCode.NOT_FOUND
     return isinstance(error, WorkflowQueryRejectedError)
-
-
-def first_problem(error: ValidationError) -> str:
-    """The first thing that is wrong, as one line that names the field."""
-    problem = error.errors(include_url=False, include_input=False)[0]
-    return f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from uuid import UUID
 
 from cli.operator.connections import Logs
-from cli.operator.seeing import rests
+from cli.operator.resting import rests
 from domain.models import State, Task
 
 LOOK_EVERY = 1.0

@@ -11,7 +11,7 @@ from uuid import uuid4
 import typer
 from pydantic import ValidationError
 
-from cli.operator.directives import first_problem
+from cli.operator.problems import first_problem
 from domain.chain_plan import read_chain_plan
 from domain.errors import PlanRefused, Refused
 from domain.models import Directive, State, Step, Text

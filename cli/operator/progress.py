@@ -11,30 +11,12 @@ from temporalio.client import WorkflowHandle
 from temporalio.converter import DataConverter
 from temporalio.service import RPCError
 
+from cli.operator.shown import TaskProgress
 from domain import names
 from domain.spawn_task import Progress
-from domain.value import Value
 from workflows.options import GRACE_BEYOND_LIMIT
 
 DESCRIBED_WITHIN = timedelta(seconds=3)
-
-
-class TaskProgress(Value):
-    """An attempt that a daemon works on, as its latest heartbeat says."""
-
-    kind: str
-    """`prepare`, `planning`, `step` or `completion`."""
-    task: str
-    """The first 8 hex digits of its id."""
-    daemon: str
-    phase: str
-    last_line: str
-    seconds: float
-    """Since this delivery was started, by this machine's clock."""
-    limit_seconds: float
-    """How long the attempt may take (SPEC 5.7)."""
-    delivery: int
-    """Counted from 1; more than that after a lost daemon."""
 
 
 async def progress_of(handle: WorkflowHandle[Any, Any], converter: DataConverter) -> tuple[TaskProgress, ...]:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.operator import show
 from cli.operator.commands import Commands, Id, Json, OptionalId
-from cli.operator.directives import Directives
 from cli.operator.following import follow
 from cli.operator.printing import say, say_json
 from cli.operator.shown import (
@@ -33,6 +32,9 @@ from domain.lookup import find_step
 from domain.models import State, Task
 from domain.pull_request_body import body
 from domain.shipping import unshipped
+
+if TYPE_CHECKING:
+    from cli.operator.directives import Directives
 
 
 class ReadingCommands(Commands):
@@ -236,7 +238,8 @@ class ReadingCommands(Commands):
         if as_json:
             say_json(DaemonsShown(daemons=tuple(found)))
         else:
-            say(show.daemon_line(each) for each in found)
+            widest = max((len(each.name) for each in found), default=0)
+            say(show.daemon_line(each, widest) for each in found)
         return 0
 
 

@@ -8,11 +8,10 @@ from datetime import datetime
 from uuid import UUID
 
 from cli.operator.directives import Directives, Look
-from cli.operator.progress import TaskProgress, progress_of
-from domain.models import DirectiveStatus
+from cli.operator.progress import progress_of
+from cli.operator.resting import rests
+from cli.operator.shown import TaskProgress
 from domain.view import DirectiveView
-
-RESTING = (DirectiveStatus.DRAFT, DirectiveStatus.IDLE, DirectiveStatus.PAUSED)
 
 
 @dataclass(frozen=True)
@@ -35,10 +34,6 @@ class Seen:
     def wants_somebody(self) -> bool:
         """A plan waits for approval, or an agent for an answer; the rest may go on meanwhile."""
         return bool(self.view.proposal or self.view.questions)
-
-
-def rests(status: DirectiveStatus) -> bool:
-    return status.is_final or status in RESTING
 
 
 class Watcher:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 from uuid import UUID
 
-from cli.operator.directives import Look
 from cli.operator.shown import StatusShown
 from domain.models import Memory, Question, StepStatus, TaskStatus
 from domain.names import short
@@ -15,6 +15,9 @@ from domain.queues import Queue
 from domain.record import Event
 from domain.reports import DaemonSeen, DirectiveSummary
 from domain.view import DirectiveView, ProposalView, QuestionView, StepView
+
+if TYPE_CHECKING:
+    from cli.operator.directives import Look
 
 
 def status_lines(look: Look[DirectiveView], daemons: Sequence[DaemonSeen], web_ui: str | None) -> list[str]:
@@ -119,8 +122,8 @@ def _queue_note(queue: Queue, owner: str, daemons: Sequence[DaemonSeen]) -> str:
     )
 
 
-def daemon_line(daemon: DaemonSeen) -> str:
-    """One daemon in a list."""
+def daemon_line(daemon: DaemonSeen, widest: int = 0) -> str:
+    """One daemon in a list in which the widest name has so many characters."""
     agents = ", ".join(daemon.agents) or "no agent"
     labels = f"  labels {', '.join(daemon.labels)}" if daemon.labels else ""
     about = f"  version {daemon.version}" + (f", sandbox {daemon.sandbox}" if daemon.sandbox else "")
@@ -128,7 +131,7 @@ def daemon_line(daemon: DaemonSeen) -> str:
     gone = "" if daemon.reported_lately else "  (gone: nothing heard for 90 s)"
     slots = f"{daemon.free} of {daemon.capacity} slots free, {len(daemon.running)} running"
     ago = f"last contact {daemon.silent_for.total_seconds():.0f} s ago"
-    return f"{daemon.name}  {slots}, {ago}  [{agents}]{labels}{about}{gone}{parked}"
+    return f"{daemon.name:<{widest}}  {slots}, {ago}  [{agents}]{labels}{about}{gone}{parked}"
 
 
 def event_line(event: Event, names: Mapping[UUID, str]) -> str:

@@ -9,7 +9,6 @@ from typing import Literal
 from uuid import UUID
 
 from cli.operator.changes import FileChange
-from cli.operator.progress import TaskProgress
 from domain.generations import PlanDifference, PlannedLine
 from domain.health import Check
 from domain.models import Answer, Memory, Question, StepStatus, TaskKind, TaskStatus
@@ -50,6 +49,24 @@ class StatusShown(DirectiveView):
     web_ui: str | None
     waiting: str
     daemons: tuple[DaemonSeen, ...]
+
+
+class TaskProgress(Value):
+    """An attempt that a daemon works on, as its latest heartbeat says."""
+
+    kind: str
+    """`prepare`, `planning`, `step` or `completion`."""
+    task: str
+    """The first 8 hex digits of its id."""
+    daemon: str
+    phase: str
+    last_line: str
+    seconds: float
+    """Since this delivery was started, by this machine's clock."""
+    limit_seconds: float
+    """How long the attempt may take (SPEC 5.7)."""
+    delivery: int
+    """Counted from 1; more than that after a lost daemon."""
 
 
 class WatchShown(DirectiveView):

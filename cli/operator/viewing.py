@@ -66,15 +66,16 @@ class ViewCommands(Commands):
         directive: Id,
         generation: Annotated[int | None, typer.Option(help="The newest one if not given.", min=1)] = None,
         diff: Annotated[bool, typer.Option("--diff", help="Against the generation before.")] = False,
+        full: Annotated[bool, typer.Option("--full", help="With what each unfinished step's agent is told.")] = False,
         as_json: Json = False,
     ) -> None:
         """Print the plan of a generation; with --diff, what it added, removed and rewired.
 
-        Example: starter.py plan 3f2a --diff
+        Example: starter.py plan 3f2a --diff --full
         """
-        self.run(self._plan(directive, generation, diff=diff, as_json=as_json))
+        self.run(self._plan(directive, generation, diff=diff, full=full, as_json=as_json))
 
-    async def _plan(self, reference: str, generation: int | None, *, diff: bool, as_json: bool) -> int:
+    async def _plan(self, reference: str, generation: int | None, *, diff: bool, full: bool, as_json: bool) -> int:
         async with self.directives() as directives:
             state = (await directives.look_inside(reference)).seen
             changes = await directives.record.plans(state.directive.id)
@@ -95,7 +96,7 @@ class ViewCommands(Commands):
         if as_json:
             say_json(shown)
         else:
-            say(plan_lines(shown))
+            say(plan_lines(shown, full=full))
         return 0
 
     def why(self, directive: Id, step: StepName, as_json: Json = False) -> None:
@@ -153,17 +154,24 @@ class ViewCommands(Commands):
         return 0
 
 
-def plan_lines(shown: PlanShown) -> list[str]:
-    """A plan, or what it changed, a line a step."""
+def plan_lines(shown: PlanShown, *, full: bool = False) -> list[str]:
+    """A plan, or what it changed, a line a step; `full`: with the texts of those that are planned, below."""
     waits = ", waits for approval" if shown.waits_for_approval else ""
     if shown.difference is None:
-        return [f"plan of generation {shown.generation}{waits}", *(f"  {_planned_line(line)}" for line in shown.steps)]
+        steps = [line for each in shown.steps for line in _planned_lines("", each, full=full)]
+        return [f"plan of generation {shown.generation}{waits}", *steps]
     against = f"generation {shown.against}" if shown.against else "nothing"
-    return [f"plan of generation {shown.generation}{waits}, against {against}", *_difference_lines(shown.difference)]
+    changed = _difference_lines(shown.difference, full=full)
+    return [f"plan of generation {shown.generation}{waits}, against {against}", *changed]
 
 
-def _difference_lines(found: PlanDifference) -> list[str]:
-    told = [f"  + {_planned_line(line)}" for line in found.added]
+def _planned_lines(sign: str, step: PlannedLine, *, full: bool) -> list[str]:
+    texts = (step.description, step.task_plan) if full else ()
+    return [f"  {sign}{_planned_line(step)}", *(f"      {line}" for text in texts for line in text.splitlines())]
+
+
+def _difference_lines(found: PlanDifference, *, full: bool) -> list[str]:
+    told = [line for each in found.added for line in _planned_lines("+ ", each, full=full)]
     told += [f"  - {_planned_line(line)}" for line in found.removed]
     for line in found.rewired:
         told.append(f"  ~ {line.name}: after {_all_of(line.after)}, before that after {_all_of(line.before)}")

@@ -14,8 +14,17 @@ import pytest
 from temporalio.client import WorkflowHandle
 
 from cli.operator.changes import Changes
-from cli.operator.progress import TaskProgress, progress_of
-from cli.operator.shown import CostsShown, DiffShown, GraphShown, HistoryShown, PlanShown, PruneShown, WhyShown
+from cli.operator.progress import progress_of
+from cli.operator.shown import (
+    CostsShown,
+    DiffShown,
+    GraphShown,
+    HistoryShown,
+    PlanShown,
+    PruneShown,
+    TaskProgress,
+    WhyShown,
+)
 from domain import names
 from domain.errors import NotReachable, Refused
 from domain.failures import FailureCategory
@@ -94,6 +103,9 @@ async def test_a_new_goals_plan_is_shown_against_the_one_before(desk: Desk) -> N
     assert shown.difference is not None
     assert [line.name for line in shown.difference.added] == ["tower"]
     assert "  + tower after floor  (completed)" in await desk.does("plan", directive, "--diff")
+    await desk.does("add-step", directive, "flag", "--task-plan", "sew it\nhoist it", "--label", "nobody")
+    assert "      sew it\n      hoist it" in await desk.does("plan", directive, "--full")
+    assert "sew it" not in await desk.does("plan", directive)
     first = await desk.does("plan", directive, "--generation", "1")
     assert "tower" not in first
     assert "  roof after floor  (completed)" in first

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import shlex
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -16,7 +18,7 @@ from typer.testing import CliRunner
 
 from cli.operator import actions, steps
 from cli.operator.actions import ACTIONS
-from cli.operator.app import add_operator_commands
+from cli.operator.app import GROUPS, add_operator_commands, find
 from cli.operator.connections import Record, Retention
 from cli.operator.splicing import spliced
 from domain.errors import NotReachable, Refused
@@ -32,7 +34,7 @@ from domain.requests import (
     StepRequest,
 )
 from runtime.exit import run
-from starter import build_app
+from starter import STACK_COMMANDS, build_app
 
 
 class Nowhere:
@@ -109,7 +111,7 @@ def test_what_is_typed_becomes_the_request(made: Request, request_: Request) -> 
         (["edit-step", "3f2a", "roof"], "nothing to edit"),
         (["complete-step", "3f2a", "roof", "--commit", "abc"], "a whole commit id"),
         (["archive", "3f2a"], "add --yes"),
-        (["answer", "3f2a", "91", "yes"], "question: String should have at least 4 characters"),
+        (["answer", "3f2a", "91", "yes"], "question: at least 4 characters are needed"),
         (["set-pr", "3f2a", "not a url"], "url: "),
         (["goal", "3f2a", ""], "goal: "),
         (["recover"], "recover takes a directive's id, or --all"),
@@ -144,6 +146,21 @@ def test_servers_that_are_away_are_exit_code_3_and_one_line(args: list[str]) -> 
 # Help
 
 
+@pytest.mark.parametrize("group", GROUPS)
+def test_a_group_that_is_imported_alone_has_the_commands_that_are_said_of_it(group: str) -> None:
+    app = typer.Typer()
+    find(group)(Nowhere(), lambda command: command.close()).add_to(app)
+    names = [each.name or (each.callback and each.callback.__name__) for each in app.registered_commands]
+    assert sorted(map(str, names)) == sorted(GROUPS[group])
+
+
+def test_commands_of_the_stack_and_the_record_import_nothing_of_temporals() -> None:
+    told = "import sys, starter; starter.build_app(sys.argv[1]); print('temporalio' in sys.modules)"
+    for typed in (*STACK_COMMANDS, "daemons", "history", "costs"):
+        ran = subprocess.run([sys.executable, "-c", told, typed], capture_output=True, text=True, check=True)
+        assert ran.stdout == "False\n", typed
+
+
 def commands() -> list[tuple[str, Callable[..., Any], str]]:
     found = []
     for command in build_app().registered_commands:
@@ -163,7 +180,7 @@ def test_every_command_has_help_with_an_example_of_itself() -> None:
 def test_every_example_is_a_line_that_the_command_takes() -> None:
     """Parsed by the shell's rules and run where no server answers: refused by nothing but their absence."""
     for name, _, text in commands():
-        if name in ("up", "down", "migrate"):  # starter.py's own: they need the stack
+        if name in STACK_COMMANDS:  # starter.py's own: they need the stack
             continue
         args = shlex.split(text.partition("Example: starter.py ")[2].replace("$(git rev-parse HEAD)", "a" * 40))
         if "--plan" in args:
@@ -175,7 +192,7 @@ def test_every_example_is_a_line_that_the_command_takes() -> None:
 @pytest.mark.rule("9.3")
 def test_every_command_on_directives_speaks_json() -> None:
     for name, callback, _ in commands():
-        if name not in ("up", "down"):
+        if name not in ("up", "down", "restart"):
             assert "as_json" in inspect.signature(callback).parameters, name
 
 

@@ -17,11 +17,10 @@ from cli.operator.accounts import cost_lines, moment
 from cli.operator.changes import COMMIT
 from cli.operator.directives import Look
 from cli.operator.live_tree import LOOKS, tree
-from cli.operator.progress import TaskProgress
 from cli.operator.screens import LiveTree, summary
 from cli.operator.seeing import Seen
 from cli.operator.show import changes
-from cli.operator.shown import CostsShown
+from cli.operator.shown import CostsShown, TaskProgress
 from domain.errors import Refused
 from domain.failures import Failure, FailureCategory
 from domain.models import DirectiveStatus, Proposal, State, Step, StepStatus

@@ -1,0 +1,81 @@
+"""One of the stack's own programs is ended, and its stack starts it again with its settings as they are now."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from signal import SIGTERM
+
+import psutil
+
+from domain.errors import NotReachable, StackFailed
+from runtime.settings import Settings
+from stack.data_folder import DataFolder
+from stack.supervisor import Report
+
+_WITHIN = 150.0  # seconds: a daemon saves the work of its agents first; then the supervisor's delay
+_ASK_EVERY = 0.1  # seconds
+
+
+class Part(StrEnum):
+    """What may be restarted by itself."""
+
+    DAEMON = "daemon"
+    WORKER = "worker"
+
+
+async def restart(settings: Settings, part: Part, echo: Report) -> int:
+    """End a part as SIGTERM does, and wait until the stack has started it again; gives the exit code.
+
+    Raises NotReachable where no stack with such a part runs on the data folder, StackFailed when it takes too long.
+    """
+    up = _up(DataFolder(settings.data_dir))
+    before = _find(up, part)
+    if before is None:
+        raise NotReachable(
+            f"the stack in {settings.data_dir} runs no {part} at this moment: see `python starter.py up`"
+        )
+    before.send_signal(SIGTERM)
+    await _until(lambda: not before.is_running() or before.status() == psutil.STATUS_ZOMBIE, part, "ended")
+    await _until(lambda: _find(up, part) is not None, part, "been started again")
+    echo(f"restarted the {part}")
+    return 0
+
+
+def _up(folder: DataFolder) -> psutil.Process:
+    holder = folder.holder()
+    if holder is None or not holder.is_alive():
+        raise NotReachable(f"no stack is running in {folder.path}: start one with `python starter.py up`")
+    return psutil.Process(holder.pid)
+
+
+def _find(up: psutil.Process, part: Part) -> psutil.Process | None:
+    return next((child for child in up.children() if _is(child, part)), None)
+
+
+def _is(child: psutil.Process, part: Part) -> bool:
+    try:
+        command = child.cmdline()
+    except psutil.Error:  # it ends at this moment
+        return False
+    if part is Part.DAEMON:
+        return command[-2:] == ["-m", "daemon"]
+    return Path(command[-1]).name == "worker.py" if command else False
+
+
+async def _until(reached: Callable[[], bool], part: Part, what: str) -> None:
+    late = time.monotonic() + _WITHIN
+    while not await asyncio.to_thread(_holds, reached):
+        if time.monotonic() > late:
+            raise StackFailed(f"the {part} has not {what} within {_WITHIN:g} s: see the stack's logs")
+        await asyncio.sleep(_ASK_EVERY)
+
+
+def _holds(reached: Callable[[], bool]) -> bool:
+    try:
+        return reached()
+    except psutil.NoSuchProcess:  # it has ended between two questions
+        return True
