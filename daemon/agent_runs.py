@@ -23,7 +23,6 @@ from daemon.task_log import TaskLog
 from daemon.waiting import login_question, network_wait, waiting
 from daemon.workspace import Workspace
 from domain.errors import CannotServe
-from domain.failures import FailureCategory
 from domain.questions import question_id
 from domain.settings import AgentChoice
 from domain.spawn_task import Delivery, Outcome

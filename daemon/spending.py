@@ -10,7 +10,7 @@ from daemon.agents.base import AgentResult, AgentRun, Seen, failed
 from daemon.agents.coding import CodingAgent
 from daemon.agents.events import Ending
 from daemon.sessions import SessionNote
-from domain.models import FailureCategory
+from domain.failures import FailureCategory
 from domain.settings import Limits
 
 _WHAT_FOLLOWS = """\
