@@ -2,33 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import re
-import signal
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from demo.planner import plan
 from tests.acceptance.stack import Running, environment, processes_of
-
-DEMO = (sys.executable, "-m", "demo", "--agent")
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
-    """For the demo's own folder; no process of it outlives the test, whatever comes of it."""
-    yield tmp_path
-    for left in processes_of(tmp_path):
-        os.kill(left, signal.SIGKILL)
+from tests.agents.conftest import DEMO
 
 
 @pytest.mark.timeout(300)
-def test_claude_code_plans_and_does_the_demos_directive(folder: Path, programs: dict[str, str]) -> None:
-    path = f"{Path(programs['claude']).parent}{os.pathsep}{os.environ['PATH']}"
-    running = Running("demo", DEMO, environment(TMPDIR=folder, COLUMNS="200", PATH=path), folder)
+def test_claude_code_plans_and_does_the_demos_directive(demo: Callable[[], tuple[Running, Path]]) -> None:
+    running, folder = demo()
     try:
         running.wait(280)
     finally:
@@ -42,7 +29,7 @@ def test_claude_code_plans_and_does_the_demos_directive(folder: Path, programs: 
     assert processes_of(folder) == set()
 
 
-def test_without_the_agent_it_says_what_to_do(folder: Path) -> None:
-    ran = Running("demo", DEMO, environment(TMPDIR=folder, PATH="/usr/bin:/bin"), folder).ran()
+def test_without_the_agent_it_says_what_to_do(tmp_path: Path) -> None:
+    ran = Running("demo", DEMO, environment(TMPDIR=tmp_path, PATH="/usr/bin:/bin"), tmp_path).ran()
     assert ran.code == 1
     assert "`make demo-agent` installs it" in " ".join(ran.out.split())
