@@ -364,6 +364,14 @@ def test_what_subagents_and_further_turns_of_a_run_used_is_counted() -> None:
     assert (seen.totals, seen.turns) == (Totals(0.5, 1000), 3)
 
 
+def test_an_answer_after_a_result_adds_itself_alone() -> None:
+    lines = lines_of("claude_ok.jsonl")
+    later = lines[1].replace('"id":"msg_', '"id":"msg_later_')
+    assert later != lines[1]
+    seen = seen_in(read(stream_of("claude"), [*lines, later]))
+    assert (seen.totals.tokens, seen.settled.tokens) == (3100 + 1535, 3100)
+
+
 def test_a_version_that_tells_only_what_its_session_cost_is_counted_by_the_difference() -> None:
     line = '{"type":"result","total_cost_usd":0.03,"usage":{"input_tokens":100,"output_tokens":5}}'
     used = seen_in(stream_of("claude", Totals(0.01, 200)).read(line)).totals
