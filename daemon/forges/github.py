@@ -69,7 +69,7 @@ class GitHub:
             pull = await self._with_draft_state(pull, wanted.draft)
         made = _as_pull_request(pull, wanted.version_of(branch))
         for reply in wanted.replies:
-            await self.reply(made, reply)
+            await self._reply_if_possible(made, reply)
         return made
 
     async def look(self, known: PullRequest, marks: dict[str, str]) -> Sighting:
@@ -101,6 +101,15 @@ class GitHub:
 
     def compare_url(self, branch: str, base: str) -> str:
         return github_compare(self._api.host, self._name, branch, base)
+
+    async def _reply_if_possible(self, made: PullRequest, reply: Reply) -> None:
+        """A conversation may be locked, or a comment be gone meanwhile: the work is pushed, and needs nobody's help."""
+        try:
+            await self.reply(made, reply)
+        except Declined as declined:
+            if declined.status == HTTPStatus.UNAUTHORIZED:
+                raise
+            logger.warning("%s is not answered: %s", reply.comment, declined)
 
     async def _opened(self, wanted: PullRequestWanted, branch: str, base: str) -> Pull:
         async def find() -> Pull | None:

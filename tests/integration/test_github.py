@@ -87,6 +87,15 @@ async def test_what_a_person_has_made_a_draft_is_left_one(site: Site) -> None:
     assert (kept.number, kept.state) == (made.number, PullRequestState.DRAFT)
 
 
+@pytest.mark.rule("7.5")
+async def test_a_comment_that_cant_be_answered_holds_up_nothing(site: Site) -> None:
+    made = await site.opened()
+    talk = await site.forge.comment(site.name, made.number, user="ann", body="Why?")
+    await site.forge.fail("forbidden", method="POST", path=f"{site.name}/issues/.*/comments", times=1)
+    again = await site.opened(replies=(Reply(comment=f"talk:{talk['id']}", text="Because."),))
+    assert again.number == made.number
+
+
 async def test_a_draft_becomes_ready_and_a_draft_again(site: Site) -> None:
     assert (await site.opened(draft=True)).state is PullRequestState.DRAFT
     assert (await site.opened(draft=False)).state is PullRequestState.OPEN
