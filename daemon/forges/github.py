@@ -25,6 +25,8 @@ COMMENTS = TypeAdapter(tuple[Comment, ...])
 TITLE_LIMIT = 256
 """Characters that GitHub takes."""
 
+NOTHING_NEW = "no commits between"
+"""The base branch holds all of it by now: there is nothing to open a pull request for."""
 AT_A_LINE, BELOW = "comment", "talk"
 _SAID_AT = {AT_A_LINE: "/pulls/{}/comments", BELOW: "/issues/{}/comments", "review": "/pulls/{}/reviews"}
 """Kind of finding → where its comment is listed."""
@@ -61,7 +63,12 @@ class GitHub:
         if known and known.number:
             pull = await self._read(known.number)
         else:
-            pull = await self._opened(wanted, branch, base)
+            try:
+                pull = await self._opened(wanted, branch, base)
+            except Declined as declined:
+                if NOTHING_NEW not in declined.complaint.lower():
+                    raise
+                return PullRequest(branch=branch, head="", base=base, version=wanted.version_of(branch))
         if not pull.standing.is_over:
             keeps_draft = wanted.keep_draft or not is_ours(pull.body or "")
             pull = await self._with_texts(pull, wanted)
