@@ -7,11 +7,14 @@ import re
 from daemon.process import Finished
 from daemon.repositories import PUSH_TIMEOUT, RepositoryCache
 from domain.errors import GitError, GitUnreachable, MakimaError, RefRefused, RepositoryError
+from domain.repository_url import masked
 
 ANYWHERE = "--force"
 """In place of a lease, for a ref that nobody but its one writer ever moves."""
 
 _REJECTION = re.compile(r"^!\t[^\t]*\t(?P<summary>.*)$", re.MULTILINE)
+_SAID = re.compile(r"^remote:[ \t]*(?:error:[ \t]*)?(.*)$", re.MULTILINE)
+WORDS_SHOWN = 600
 _MAY_PASS = re.compile(r"stale info|failed to update ref|cannot lock ref|unpacker error|missing necessary objects")
 """What is said of a change that the remote takes in principle, but that could not be made just now."""
 
@@ -41,4 +44,10 @@ def _rejection(cache: RepositoryCache, ref: str, pushed: Finished) -> MakimaErro
     said = f"{status['summary']} {' '.join(pushed.stderr.split())}"
     if _MAY_PASS.search(said):
         return GitError(str(pushed))
-    return RefRefused(f"{cache.url.display} refuses {ref}: {status['summary']}")
+    return RefRefused(f"{cache.url.display} refuses {ref}: {_why(status['summary'], pushed)}")
+
+
+def _why(summary: str, pushed: Finished) -> str:
+    """The remote's own words, where it has some: a forge names the rule that a push has broken."""
+    said = " ".join(" ".join(_SAID.findall(masked(pushed.stderr))).split())
+    return f"{summary}: {said[:WORDS_SHOWN]}" if said else summary

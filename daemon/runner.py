@@ -33,7 +33,7 @@ from daemon.pulse import Pulse
 from daemon.repositories import Repositories, RepositoryCache
 from daemon.sandbox import Sandbox
 from daemon.saver import Saver
-from daemon.shipping import Shipping, asked
+from daemon.shipping import Shipping, asked, asked_about_push
 from daemon.stopping import Stopping
 from daemon.task_log import TaskLog
 from daemon.work import AgentWork
@@ -121,6 +121,8 @@ class Runner:
         except HandoverBroken as error:
             return failed(command, FailureCategory.AGENT, str(error))
         except (RepositoryError, RefRefused, LeaseLost) as error:
+            if isinstance(error, RefRefused) and command.kind is TaskKind.COMPLETION:
+                return asked_about_push(command, error)
             return failed(command, FailureCategory.REPOSITORY, str(error))
         except ForgeRefused as error:
             return asked(command, error)

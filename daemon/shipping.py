@@ -11,7 +11,7 @@ from daemon.bridges import left_behind
 from daemon.forges.port import Forge, ForgesByUrl
 from daemon.patience import patiently
 from daemon.repositories import RepositoryCache
-from domain.errors import ForgeRefused, LeaseLost, RepositoryError
+from domain.errors import ForgeRefused, LeaseLost, RefRefused, RepositoryError
 from domain.models import Question, Work
 from domain.pull_requests import PullRequest, PullRequestState, PullRequestWanted, Shipped
 from domain.questions import question_id
@@ -151,12 +151,23 @@ class Shipping:
 
 def asked(command: SpawnTask, refused: ForgeRefused) -> Outcome:
     """What a completion waits for that the forge refuses: a person, who gives the right that is missing or decides to
-    do without a pull request. The same refusal after an answer is a new question.
+    do without a pull request.
     """
+    about = f"What shall become of the pull request of {command.directive_title!r}?"
+    return _waiting(command, f"{refused}\nThe work is saved. {about}", CHOICES)
+
+
+def asked_about_push(command: SpawnTask, refused: RefRefused) -> Outcome:
+    """The same, where it is the remote that refuses the branch: its rules are a person's to change."""
+    about = f"The work of {command.directive_title!r} is saved, and can't be pushed until the remote takes it."
+    return _waiting(command, f"{refused}\n{about}", (AGAIN,))
+
+
+def _waiting(command: SpawnTask, text: str, choices: tuple[str, ...]) -> Outcome:
+    """The same refusal after an answer is a new question."""
     times = len(_answers(command))
-    text = f"{refused}\nThe work is saved. What shall become of the pull request of {command.directive_title!r}?"
     question = Question(
-        id=question_id(command.task, f"{times} {text}"), task=command.task, text=text[:4096], choices=CHOICES
+        id=question_id(command.task, f"{times} {text}"), task=command.task, text=text[:4096], choices=choices
     )
     return Outcome(
         task=command.task, attempt=command.attempt, status=OutcomeStatus.WAITING, questions=(question,), summary=text
@@ -169,7 +180,8 @@ def _is_left(command: SpawnTask) -> bool:
 
 
 def _answers(command: SpawnTask) -> list[str]:
-    return [each.answer for each in command.context.answers if each.choices == CHOICES and each.answer is not None]
+    ours = [each for each in command.context.answers if each.choices in (CHOICES, (AGAIN,))]
+    return [each.answer for each in ours if each.answer is not None]
 
 
 def _known(wanted: PullRequestWanted, branch: str) -> PullRequest | None:

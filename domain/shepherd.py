@@ -17,7 +17,9 @@ from domain.pull_requests import TROUBLE, Finding, FindingKind, PullRequest, Sig
 from domain.shepherding import Shepherding
 from domain.size import MAX_STATE, state_size
 
-MAX_SEEN = 500
+MAX_SEEN = 1000
+OF_A_HEAD = ("check:", "status:", "conflict:")
+"""How the ids of findings begin that say something of one commit alone."""
 YES, NO = "yes", "no"
 TRY_AGAIN = "try again"
 BY_HAND = "I see to it"
@@ -209,8 +211,15 @@ def _hold(draft: Draft, work: Sequence[Finding]) -> None:
 
 
 def _capped(seen: tuple[str, ...]) -> tuple[str, ...]:
-    """Each once, the newest last; a findings' id that is forgotten would be worked on again, so many are kept."""
-    return tuple(dict.fromkeys(reversed(seen)))[:MAX_SEEN][::-1]
+    """Each once, the newest last. A finding whose id is forgotten would be worked on again, so many are kept; the first
+    to be forgotten are those of commits of long ago, for what people have said is told for ever.
+    """
+    newest_first = tuple(dict.fromkeys(reversed(seen)))
+    too_many = len(newest_first) - MAX_SEEN
+    if too_many > 0:
+        of_a_head = [each for each in reversed(newest_first) if each.startswith(OF_A_HEAD)]
+        newest_first = tuple(each for each in newest_first if each not in set(of_a_head[:too_many]))
+    return newest_first[:MAX_SEEN][::-1]
 
 
 def _without_trouble(state: State) -> tuple[str, ...]:

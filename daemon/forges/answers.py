@@ -18,6 +18,9 @@ SECONDARY_WAIT = timedelta(seconds=60)
 """What GitHub asks for where it names no time."""
 LONGEST_WAIT = timedelta(hours=2)
 """Whatever a header says, asking again after it does no harm: limits are counted by the hour."""
+SECONDARY = "secondary rate limit"
+_LIMITED = frozenset({"RATE_LIMIT", "RATE_LIMITED"})
+"""GraphQL's word for it: today's, and the one of before, which Enterprise may still use."""
 _SHOWN = 300
 _NEEDED = (
     "access to this repository: the scope repo, or the permissions contents=write, pull_requests=write, statuses=read "
@@ -46,10 +49,15 @@ def later(answer: httpx.Response, now: datetime) -> Later | None:
         return Later(f"answers {status}", _retry_after(answer, now))
     if status not in (HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS):
         return None
-    until = _retry_after(answer, now) or _reset(answer, now)
-    if until or status == HTTPStatus.TOO_MANY_REQUESTS or "secondary rate limit" in complaint_of(answer).lower():
+    until = named_time(answer, now)
+    if until or status == HTTPStatus.TOO_MANY_REQUESTS or SECONDARY in complaint_of(answer).lower():
         return Later(f"asks us to wait: its rate limit is reached ({status})", until or now + SECONDARY_WAIT)
     return None
+
+
+def named_time(answer: httpx.Response, now: datetime) -> datetime | None:
+    """When the forge wants to be asked again, where its headers say so."""
+    return _retry_after(answer, now) or _reset(answer, now)
 
 
 def refusal(answer: httpx.Response, host: str, call: str, place: str) -> Declined | None:
@@ -67,14 +75,14 @@ def refusal(answer: httpx.Response, host: str, call: str, place: str) -> Decline
     return Declined(text, status, complaint)
 
 
-def graph_trouble(answer: GraphAnswer, host: str, place: str) -> Later | Declined | None:
-    """The same for an answer of GraphQL, whose status is always 200."""
+def graph_trouble(answer: GraphAnswer, host: str, place: str, until: datetime | None = None) -> Later | Declined | None:
+    """The same for what GraphQL says in an answer with status 200; `until`: the time that its headers name."""
     if not answer.errors:
         return None
     types = {error.type for error in answer.errors}
     complaint = one_line("; ".join(error.message for error in answer.errors))
-    if "RATE_LIMITED" in types:
-        return Later("asks us to wait: its rate limit is reached", None)
+    if types & _LIMITED or SECONDARY in complaint.lower():
+        return Later("asks us to wait: its rate limit is reached", until)
     text = f"{host} refuses the change ({complaint})"
     if types & {"FORBIDDEN", "INSUFFICIENT_SCOPES"}:
         return Declined(f"{text}: the token from {place} needs {_NEEDED}", HTTPStatus.FORBIDDEN, complaint)
@@ -96,6 +104,8 @@ def remedy_of(answer: httpx.Response, place: str) -> str:
     `place` is where the token comes from.
     """
     has, needs = (answer.headers.get(f"x-{which}oauth-scopes") for which in ("", "accepted-"))
+    if "archived" in complaint_of(answer).lower():
+        return "unarchive it, or archive the directive: an archived repository takes no changes"
     if "required" in answer.headers.get("x-github-sso", ""):
         return f"authorize the token from {place} for the organization's single sign-on"
     if needs and not _scopes(has) & _scopes(needs):

@@ -21,7 +21,7 @@ from tenacity import (
     wait_random,
 )
 
-from daemon.forges.answers import Declined, Later, graph_trouble, later, refusal
+from daemon.forges.answers import Declined, Later, graph_trouble, later, named_time, refusal
 from daemon.forges.github_models import GraphAnswer
 from daemon.forges.settings import graphql_of
 from daemon.forges.tokens import Tokens
@@ -93,7 +93,7 @@ class Api:
         self.host = tokens.host
         self.patience = patience
         self.redirects = 0
-        """How often the forge has sent us on: a repository has another name than before."""
+        """How often the forge has sent us on for good: a repository has another name than before."""
         self._backoff = wait_exponential(patience.first, patience.longest) + wait_random(0, patience.first)
 
     async def get(self, path: str, etag: str = "") -> Page | None:
@@ -141,7 +141,8 @@ class Api:
             if found := await done():
                 return found
             answer = await self._send("POST", self._graphql, change)
-            if trouble := graph_trouble(self.parsed(GRAPH_ANSWER, answer.content), self.host, self._tokens.place):
+            said, until = self.parsed(GRAPH_ANSWER, answer.content), named_time(answer, _now())
+            if trouble := graph_trouble(said, self.host, self._tokens.place, until):
                 raise trouble
             if found := await done():
                 return found
@@ -215,7 +216,7 @@ class Api:
                 if may_leave:
                     return answer
                 break
-            self.redirects += 1
+            self.redirects += answer.status_code != HTTPStatus.FOUND
         raise ForgeRefused(f'{self.host} sends us elsewhere: check api in [forges."{self.host}"]')
 
     async def _exchange(

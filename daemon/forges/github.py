@@ -25,6 +25,8 @@ COMMENTS = TypeAdapter(tuple[Comment, ...])
 TITLE_LIMIT = 256
 """Characters that GitHub takes."""
 
+NOTHING_NEW = "no commits between"
+"""The base branch holds all of it by now: there is nothing to open a pull request for."""
 AT_A_LINE, BELOW = "comment", "talk"
 _SAID_AT = {AT_A_LINE: "/pulls/{}/comments", BELOW: "/issues/{}/comments", "review": "/pulls/{}/reviews"}
 """Kind of finding → where its comment is listed."""
@@ -61,7 +63,12 @@ class GitHub:
         if known and known.number:
             pull = await self._read(known.number)
         else:
-            pull = await self._opened(wanted, branch, base)
+            try:
+                pull = await self._opened(wanted, branch, base)
+            except Declined as declined:
+                if NOTHING_NEW not in declined.complaint.lower():
+                    raise
+                return PullRequest(branch=branch, head="", base=base, version=wanted.version_of(branch))
         if not pull.standing.is_over:
             keeps_draft = wanted.keep_draft or not is_ours(pull.body or "")
             pull = await self._with_texts(pull, wanted)
@@ -69,7 +76,7 @@ class GitHub:
             pull = await self._with_draft_state(pull, wanted.draft)
         made = _as_pull_request(pull, wanted.version_of(branch))
         for reply in wanted.replies:
-            await self.reply(made, reply)
+            await self._reply_if_possible(made, reply)
         return made
 
     async def look(self, known: PullRequest, marks: dict[str, str]) -> Sighting:
@@ -101,6 +108,15 @@ class GitHub:
 
     def compare_url(self, branch: str, base: str) -> str:
         return github_compare(self._api.host, self._name, branch, base)
+
+    async def _reply_if_possible(self, made: PullRequest, reply: Reply) -> None:
+        """A conversation may be locked, or a comment be gone meanwhile: the work is pushed, and needs nobody's help."""
+        try:
+            await self.reply(made, reply)
+        except Declined as declined:
+            if declined.status == HTTPStatus.UNAUTHORIZED:
+                raise
+            logger.warning("%s is not answered: %s", reply.comment, declined)
 
     async def _opened(self, wanted: PullRequestWanted, branch: str, base: str) -> Pull:
         async def find() -> Pull | None:

@@ -41,6 +41,10 @@ COMMENTS = TypeAdapter(tuple[Comment, ...])
 
 ASK_MERGEABLE = 5
 """Times; GitHub begins to work it out when it is first asked."""
+MOST_SAID = 300
+"""Of reviews, of comments at a line and of those below, that are told: the newest. A directive remembers 1,000
+findings, and would work again on what it has forgotten.
+"""
 _NOT_SHOWN = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
 
 
@@ -78,9 +82,11 @@ class Look:
         base_head = await self.base_head(pull)
         conflict = [findings.conflict_finding(pull, base_head)] if pull.mergeable is False else []
         reviews = await self._all(f"/pulls/{pull.number}/reviews", REVIEWS)
-        said = findings.review_findings(reviews, me)
-        said += findings.remark_findings(await self._all(f"/pulls/{pull.number}/comments", COMMENTS), me)
-        said += findings.talk_findings(await self._all(f"/issues/{pull.number}/comments", COMMENTS), me)
+        remarks = await self._all(f"/pulls/{pull.number}/comments", COMMENTS)
+        talk = await self._all(f"/issues/{pull.number}/comments", COMMENTS)
+        said = findings.review_findings(reviews, me)[-MOST_SAID:]
+        said += findings.remark_findings(remarks, me)[-MOST_SAID:]
+        said += findings.talk_findings(talk, me)[-MOST_SAID:]
         return Sighting(
             pull_request=seen,
             findings=(*conflict, *await self._failures(pull.head.sha), *said),

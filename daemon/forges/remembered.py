@@ -10,7 +10,8 @@ from daemon.forges.api import Api, Page
 
 Found = TypeVar("Found")
 
-MOST_PAGES = 20
+MOST_PAGES = 100
+"""10,000 entries; a page that hasn't changed costs next to nothing."""
 PAGE = "per_page=100"
 
 
@@ -27,7 +28,7 @@ class Remembered:
         return (await self._page(path, adapter))[0]
 
     async def pages(self, path: str, adapter: TypeAdapter[Found]) -> list[Found]:
-        """The answers of all pages, of at most 2,000 entries."""
+        """The answers of all pages, of at most 10,000 entries."""
         found: list[Found] = []
         following = f"{path}{'&' if '?' in path else '?'}{PAGE}"
         while following and len(found) < MOST_PAGES:

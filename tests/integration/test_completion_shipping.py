@@ -161,6 +161,31 @@ async def test_no_secret_that_a_forge_tells_gets_into_a_question(completions: Co
 
 
 @pytest.mark.rule("7.3")
+async def test_a_rule_that_refuses_the_push_is_one_question_that_names_it(
+    completions: Completions, commit: Committer, origin: Path, tmp_path: Path
+) -> None:
+    rule = "GH013: Repository rule violations found. Commits must have verified signatures."
+    hook = origin / "hooks" / "update"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(f'#!/bin/sh\ncase "$1" in refs/heads/{BRANCH}) echo "{rule}" >&2; exit 1;; esac\n')
+    hook.chmod(0o755)
+    steps = [head("Red", commit({"README": "red\n"})), head("Blue", commit({"README": "blue\n"}))]
+    runs = tmp_path / "runs"
+    script = f"echo run >> {runs}; echo purple > README"
+    first = only_question(await completions.does(script, steps))
+    assert rule in first.text and BRANCH in first.text
+    assert first.choices == (AGAIN,)
+    answered = answer(first, AGAIN)
+    again = only_question(await completions.delivered(script, context=CommandContext(answers=(answered,))))
+    assert again.id != first.id
+    hook.unlink()
+    both = CommandContext(answers=(answered, answer(again, AGAIN)))
+    done = await completions.delivered(script, context=both)
+    assert done.shipped and done.shipped.pull_request.number == 1
+    assert runs.read_text().split() == ["run"], "the agent's work was kept"
+
+
+@pytest.mark.rule("7.3")
 async def test_without_a_forge_the_branch_is_pushed_and_goes_on(completions: Completions, commit: Committer) -> None:
     del completions.daemon.more["forges"]
     walls = commit({"walls": "w\n"})

@@ -87,6 +87,21 @@ async def test_what_a_person_has_made_a_draft_is_left_one(site: Site) -> None:
     assert (kept.number, kept.state) == (made.number, PullRequestState.DRAFT)
 
 
+async def test_for_a_branch_that_the_base_branch_holds_there_is_nothing_to_open(site: Site) -> None:
+    site.commit("main", {"more.py": "1\n"}, parent="work")  # a person has merged it by hand
+    made = await site.opened()
+    assert (made.state, made.number, made.branch) == (PullRequestState.PUSHED, 0, "work")
+
+
+@pytest.mark.rule("7.5")
+async def test_a_comment_that_cant_be_answered_holds_up_nothing(site: Site) -> None:
+    made = await site.opened()
+    talk = await site.forge.comment(site.name, made.number, user="ann", body="Why?")
+    await site.forge.fail("forbidden", method="POST", path=f"{site.name}/issues/.*/comments", times=1)
+    again = await site.opened(replies=(Reply(comment=f"talk:{talk['id']}", text="Because."),))
+    assert again.number == made.number
+
+
 async def test_a_draft_becomes_ready_and_a_draft_again(site: Site) -> None:
     assert (await site.opened(draft=True)).state is PullRequestState.DRAFT
     assert (await site.opened(draft=False)).state is PullRequestState.OPEN

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from pydantic import ValidationError
 
-from daemon.forges.answers import LONGEST_WAIT, complaint_of, graph_trouble, later, refusal
+from daemon.forges.answers import LONGEST_WAIT, Later, complaint_of, graph_trouble, later, named_time, refusal
 from daemon.forges.github_findings import TEXT_LIMIT, job_text, tail
 from daemon.forges.github_models import GraphAnswer
 from daemon.forges.links import compare_url
@@ -86,6 +86,28 @@ def test_a_refused_change_says_why(kind: str, status: int) -> None:
     trouble = graph_trouble(GraphAnswer.model_validate({"errors": [{"type": kind, "message": "no"}]}), "h", "$T")
     assert getattr(trouble, "status", None) == status
     assert ("$T" in str(trouble)) is (status == 403)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"type": "RATE_LIMITED", "message": "no"},
+        {"type": "RATE_LIMIT", "code": "graphql_rate_limit", "message": "no"},
+        {"message": "You have exceeded a secondary rate limit. Please wait."},
+    ],
+)
+def test_a_limit_that_graphql_tells_with_status_200_is_waited_for(error: dict[str, str]) -> None:
+    headers = {"x-ratelimit-remaining": "0", "x-ratelimit-reset": str(int(NOW.timestamp()) + 600)}
+    until = named_time(httpx.Response(200, headers=headers), NOW)
+    trouble = graph_trouble(GraphAnswer.model_validate({"data": None, "errors": [error]}), "h", "$T", until)
+    assert isinstance(trouble, Later)
+    assert trouble.until == NOW + timedelta(minutes=10)
+
+
+def test_an_archived_repository_is_told_as_that() -> None:
+    given = httpx.Response(403, json={"message": "Repository was archived so is read-only."})
+    refused = refusal(given, "github.com", "PATCH /repos/a/b/pulls/1", "$T")
+    assert "unarchive it" in str(refused) and "token" not in str(refused)
 
 
 def test_the_text_of_a_job_ends_with_its_last_error_and_has_no_times() -> None:

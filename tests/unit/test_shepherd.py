@@ -272,6 +272,18 @@ def test_a_daemon_of_an_earlier_version_names_the_one_that_is_over_in_its_own_wa
 
 
 @pytest.mark.rule("7.5")
+def test_what_people_have_said_is_remembered_however_many_checks_there_were() -> None:
+    state = seen(opened(shepherd_rounds=20), comment())
+    state = shipped(ended(state, task_of(state)))
+    for number in range(15):
+        state = seen(state, *(check(number * 80 + each) for each in range(80)), head=f"{number:040x}")
+        state = shipped(ended(state, task_of(state)), head=f"{number:039x}f")
+    assert len(state.shepherding.seen) == shepherd.MAX_SEEN
+    assert {"comment:1", "check:1199"} <= set(state.shepherding.seen)
+    assert "check:1" not in state.shepherding.seen
+
+
+@pytest.mark.rule("7.5")
 def test_of_a_closed_one_its_steps_are_shipped_again_only_if_the_operator_wants_it() -> None:
     state = seen(opened(), state=PullRequestState.CLOSED)
     assert asked(state).choices == ("open a new one", "leave it")
