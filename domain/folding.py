@@ -23,6 +23,8 @@ KEPT_REASON = 200
 COMPLETION_ATTEMPTS = 2
 NOT_AGAIN = (FailureCategory.REPOSITORY, FailureCategory.BUDGET)
 """Another attempt would meet the same, or cost the same again."""
+WARNINGS_TOLD = 5
+"""Of an attempt; its row in the record has them all."""
 PLANNING_ATTEMPTS = 2
 """The second one only after a plan that clashes with what has happened meanwhile (SPEC 3.5)."""
 
@@ -62,6 +64,8 @@ def fold_outcome(state: State, dispatched: Task, outcome: Outcome, now: datetime
     # Not before: an outcome's usage is the attempt's, over all the times that it has waited.
     draft.task(task.id, usage=(task.usage or Usage()) + outcome.usage)
     draft.fact(AttemptEnded(outcome=outcome, at=now))
+    for warning in outcome.warnings[:WARNINGS_TOLD]:
+        draft.event("attempt warns", warning[:500], task=task.id, step=task.step)
     if outcome.failure:
         _fail(draft, task, outcome.failure)
     else:
