@@ -1,7 +1,8 @@
 """Everything may die or stand still at any moment, several things at a time: nothing is lost, done twice, or left.
 
 A directive of eight steps lives through a seeded random hand, an operator who meddles, and a neighbour who pushes to
-its branch. `make chaos` runs more and longer rounds; the number in a round's name is its seed: MAKIMA_CHAOS_SEED repeats it.
+its branch. `make chaos` runs more and longer rounds; the number in a round's name is its seed, and MAKIMA_CHAOS_SEED
+repeats it.
 """
 
 from __future__ import annotations
