@@ -26,7 +26,7 @@ from tests.chaos.system import System
 ROUNDS = int(os.environ.get("MAKIMA_CHAOS_ROUNDS", "1"))
 SEED = int(os.environ.get("MAKIMA_CHAOS_SEED", "20261122"))
 IS_HUNT = bool({"MAKIMA_CHAOS_ROUNDS", "MAKIMA_CHAOS_SEED"} & set(os.environ))
-DISTURBED = 25.0 if IS_HUNT else 6.0
+DISTURBED = 25.0 if IS_HUNT else 5.0
 """Seconds of each of two disturbances: on the way to a pull request, and with one."""
 RESTS_WITHIN = 150.0
 
