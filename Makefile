@@ -16,7 +16,7 @@ help:
 	@echo "make demo-agent     the same, planned and done by the real Claude Code against a fake model server"
 	@echo "make test           all checks and tests"
 	@echo "make test-agents    the real Claude Code and Codex, installed from npm, against a fake model server"
-	@echo "make chaos          a daemon is killed at 30 random moments of its work"
+	@echo "make chaos          a daemon is killed at 30 random moments; then 10 rounds in which any part may die or freeze"
 	@echo "make install        the installation alone, into $(VENV)"
 	@echo "make bench          overhead, as ratios to something measured in the same run"
 
@@ -61,7 +61,8 @@ test-agents: install agents
 	$(BIN)/pytest tests/agents
 
 chaos: install
-	MAKIMA_CHAOS_ROUNDS=30 $(BIN)/pytest tests/chaos
+	MAKIMA_CHAOS_ROUNDS=30 $(BIN)/pytest tests/chaos/test_kill_any_time.py
+	MAKIMA_CHAOS_ROUNDS=$${MAKIMA_CHAOS_ROUNDS:-10} $(BIN)/pytest -v tests/chaos/test_whole_system.py
 
 bench: install
 	$(BIN)/python -m bench.hop

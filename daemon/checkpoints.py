@@ -88,6 +88,7 @@ class Checkpoints:
         self._attempt = attempt
         self._name = checkpoints_name(task, attempt)
         self._places = list(PLACES)
+        self._newest_known = 0
 
     async def content(self, commit: str) -> Content:
         """What a snapshot that was taken into the cache holds."""
@@ -104,8 +105,11 @@ class Checkpoints:
     async def keep(
         self, content: Content, delivery: str, began: str, at: int | None = None, merging: str = ""
     ) -> Checkpoint:
-        """Make the delivery's checkpoint, in the cache alone; `at` is its date in seconds of the epoch, if not now."""
-        when = int(time.time()) if at is None else at
+        """Make the delivery's checkpoint, in the cache alone; `at` is its date in seconds of the epoch, if not now.
+
+        What went on from another one is newer than that, whatever the clocks of machines say.
+        """
+        when = max(int(time.time()), self._newest_known + 1) if at is None else at
         tree, head = content
         lines = [f"tree {tree}", f"parent {head}", *(f"{who} {_BY} {when} +0000" for who in ("author", "committer"))]
         said = f"Checkpoint of task {self._task}, attempt {self._attempt}\n\n{_BEGAN}{commit_id(began)}\n"
@@ -139,7 +143,14 @@ class Checkpoints:
             fetch = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", self._cache.url.text)
             await self._cache.remote(*fetch, *there, timeout=FETCH_TIMEOUT)
         found = [await self._read(commit) for commit in {*there.values(), *(await self._kept()).values()}]
-        return max(found, key=lambda each: (each.saved_at, each.commit), default=None)
+        newest = max(found, key=lambda each: (each.saved_at, each.commit), default=None)
+        self._newest_known = newest.saved_at if newest else 0
+        return newest
+
+    async def saved_at(self, delivery: str) -> int:
+        """When this machine kept the delivery's checkpoint, in seconds of the epoch; 0: it has kept none."""
+        commit = (await self._kept()).get(f"{REFS}{self._name}{delivery}")
+        return (await self._read(commit)).saved_at if commit else 0
 
     async def forget(self) -> None:
         """Remove all of them, here and on the remote; nothing to do where there are none. Raises like a push."""

@@ -71,7 +71,6 @@ async def _rescue(machine: Machine, folder: Path) -> Rescued | None:
     cache = await machine.repositories.at(note.command.repository)
     if not note.began:
         return Rescued(folder, note, cache, None)
-    at = last_alive(folder)
     workspace = Workspace.at(folder, note.command, note.delivery, machine.identity, machine.sandbox, cache.folder)
     snapshot = await take_snapshot(workspace.agents_worktree)
     await cache.take(workspace.work_path, snapshot.commit)
@@ -80,6 +79,7 @@ async def _rescue(machine: Machine, folder: Path) -> Rescued | None:
     if await checkpoints.is_untouched(content, note.began):
         return Rescued(folder, note, cache, None)
     # Dated when the work was last alive: what another machine has done since, from an older state, is newer.
+    at = max(last_alive(folder), await checkpoints.saved_at(note.delivery) + 1)
     return Rescued(folder, note, cache, await checkpoints.keep(content, _rescuer(note), note.began, at, note.merging))
 
 

@@ -53,13 +53,13 @@ def step(
 def first_plan() -> list[dict[str, object]]:
     """Eight steps in two phases: a merge of two, one that fails once, and one that asks."""
     return [
-        step("Cellar", 1.5),
-        step("Walls", 2.5),
-        step("Stairs", 1, after=("Cellar", "Walls")),
-        step("Garden", 1, how="fails once"),
+        step("Cellar", 1),
+        step("Walls", 1.5),
+        step("Stairs", 0.5, after=("Cellar", "Walls")),
+        step("Garden", 0.5, how="fails once"),
         step("Door", 0.5, how="asks"),
-        step("Roof", 1.5, phase=1),
-        step("Chimney", 1, after=("Roof", "Stairs"), phase=1),
+        step("Roof", 1, phase=1),
+        step("Chimney", 0.5, after=("Roof", "Stairs"), phase=1),
         step("Smoke", 0.5, after=("Chimney", "Door"), phase=1),
     ]
 
@@ -90,7 +90,7 @@ def build(folder: Path, prompt: str, name: str, seconds: float, how: str) -> Non
     if how == "fails once" and EARLIER not in prompt:
         makima("fail", "it rains").check_returncode()
         return
-    if how == "asks" and (asked := makima("ask", "Which colour?", "--wait-seconds", "2")).returncode:
+    if how == "asks" and (asked := makima("ask", "Which colour?", "--wait-seconds", "1")).returncode:
         sys.exit(0 if asked.returncode == NOT_ANSWERED else asked.stderr)
     note(folder, name, "ended")
 

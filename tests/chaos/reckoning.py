@@ -119,14 +119,15 @@ class Reckoning:
         return any(deed.began <= at <= deed.ended + LATE for deed in frozen)
 
     async def _every_view_answers(self) -> None:
-        for asked in (("status",), ("history",), ("why", self._operator.wanted[-1])):
-            ran = await asyncio.to_thread(self._system.site.starter, asked[0], self._operator.id, *asked[1:])
+        asked = (("status",), ("history",), ("why", self._operator.wanted[-1]))
+        ask, directive = self._system.site.starter, self._operator.id
+        for ran in await asyncio.gather(*(asyncio.to_thread(ask, view, directive, *more) for view, *more in asked)):
             assert ran.code == 0 and ran.out, ran
 
     async def _is_tidy(self) -> bool:
         """Once each daemon has cleaned up, which it does every hour."""
-        for name in DAEMONS:
-            cleaned = await asyncio.to_thread(self._system.site.cleans, name)
+        clean = self._system.site.cleans
+        for cleaned in await asyncio.gather(*(asyncio.to_thread(clean, name) for name in DAEMONS)):
             assert cleaned.code == 0, cleaned
         return not await asyncio.to_thread(self.leftovers)
 

@@ -47,7 +47,10 @@ class System:
 
     def end(self) -> list[int]:
         """SIGTERM to worker and daemons; their exit codes."""
-        return [process.end() for process in (self._worker, *self._daemons.values())]
+        processes = (self._worker, *self._daemons.values())
+        for process in processes:
+            process.popen.terminate()
+        return [process.wait() for process in processes]
 
     def said(self) -> str:
         """What the parts wrote on stderr."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -170,6 +171,24 @@ async def test_the_newest_checkpoint_of_all_deliveries_counts_wherever_it_is(
     assert await here.newest() is None
     assert checkpoint_refs(git, origin) == checkpoint_refs(git, cache.folder) == []
     await here.forget()  # nothing is left: nothing to do
+
+
+@pytest.mark.rule("6.7")
+async def test_what_went_on_from_a_checkpoint_is_newer_though_the_clock_went_back(
+    worktree: Worktree, cache: RepositoryCache
+) -> None:
+    began = await worktree.head()
+    before, after = Checkpoints(cache, str(TASK), 1), Checkpoints(cache, str(TASK), 1)
+    (worktree.path / "file").write_text("before")
+    snapshot = await take_snapshot(worktree)
+    await cache.take(worktree.path, snapshot.commit)
+    ahead = await before.keep(await before.content(snapshot.commit), "before", began, at=int(time.time()) + 7200)
+    assert await after.newest() == ahead
+    (worktree.path / "file").write_text("after")
+    snapshot = await take_snapshot(worktree)
+    await cache.take(worktree.path, snapshot.commit)
+    went_on = await after.keep(await after.content(snapshot.commit), "after", began)
+    assert await Checkpoints(cache, str(TASK), 1).newest() == went_on
 
 
 RESUMED = """
