@@ -9,6 +9,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
+from errno import ENOSPC
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -20,7 +21,7 @@ from cli.operator.commands import Json
 from cli.usage import run_typed
 from domain.errors import MakimaError
 from domain.health import Health
-from runtime.exit import READER_GONE, exit_code, leave, one_line, run
+from runtime.exit import READER_GONE, leave, run, tell_error
 from stack.restarting import Part
 
 # What follows takes a second to import, and each command needs little of it: see the functions.
@@ -141,6 +142,13 @@ async def _while_read(command: Coroutine[Any, Any, int]) -> int:
         return await command
     except BrokenPipeError:  # `| head` has read enough: nothing is wrong, and nobody is left to be told
         return READER_GONE
+    except OSError as error:
+        raise _full(error) from error
+
+
+def _full(error: OSError) -> Exception:
+    """What to tell where the disk that stdout goes to is full; any other error is a defect, and stays what it is."""
+    return MakimaError("the output can't be written: the disk is full") if error.errno == ENOSPC else error
 
 
 def build_app(typed: str = "") -> typer.Typer:
@@ -210,8 +218,9 @@ def main() -> None:
     try:
         code = run_typed(build_app(sys.argv[1] if len(sys.argv) > 1 else ""))
     except MakimaError as error:
-        sys.stderr.write(f"makima: {one_line(error)}\n")
-        code = exit_code(error)
+        code = tell_error(error)
+    except OSError as error:  # of the help
+        code = tell_error(_full(error))
     leave(code)
 
 

@@ -15,6 +15,8 @@ def run_typed(app: typer.Typer) -> int:
 
     Raises Refused for what is not one of `app`'s commands and options, and where the operator said no.
     """
+    if unreadable := [word for word in sys.argv[1:] if not _is_text(word)]:
+        raise Refused(f"{unreadable[0]!r} is not text in UTF-8")
     try:
         code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
     except TyperException as error:
@@ -26,3 +28,8 @@ def run_typed(app: typer.Typer) -> int:
     except typer.Abort as error:
         raise Refused("nothing was done") from error
     return code if isinstance(code, int) else 0
+
+
+def _is_text(word: str) -> bool:
+    """Bytes that are none reach Python as halves of surrogate pairs, which neither server takes."""
+    return not any("\ud800" <= character <= "\udfff" for character in word)

@@ -70,11 +70,15 @@ class Starter:
                 stack.send_signal(signal.SIGTERM)
                 await asyncio.shield(stack.wait())
 
+    async def begin(self, *args: str) -> asyncio.subprocess.Process:
+        """A command that runs, with pipes for what it prints."""
+        return await asyncio.create_subprocess_exec(
+            *self._argv, *args, env=self._env, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        )
+
     async def json(self, *args: str) -> dict[str, Any]:
         """What a command with `--json` prints; DemoFailed with its stderr where it fails."""
-        process = await asyncio.create_subprocess_exec(
-            *self._argv, *args, "--json", env=self._env, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-        )
+        process = await self.begin(*args, "--json")
         out, err = await process.communicate()
         if process.returncode != 0:
             raise DemoFailed(f"starter.py {args[0]}: {err.decode().strip()}")

@@ -17,6 +17,8 @@ from domain.spawn_task import KnownStep, PlanChanges
 MAX_STEPS = 200
 MAX_NAME = 200
 MAX_DESCRIPTION = 4 * 1024
+LAST_PHASE = 1_000_000
+"""A step's highest order index: Postgres, and whoever reads it, take no number of any length."""
 MAX_TASK_PLAN = 64 * 1024
 MAX_PLAN = 512 * 1024
 MAX_UNFINISHED_TEXTS = 768 * 1024
@@ -157,8 +159,8 @@ def check_texts(step: Step) -> None:
     ):
         if len(text.encode()) > limit:
             raise PlanRefused(f"step {step.name!r}: a {what} has at most {limit // 1024} KiB")
-    if step.order_index < 0:
-        raise PlanRefused(f"step {step.name!r}: order_index is {step.order_index}, it starts at 0")
+    if not 0 <= step.order_index <= LAST_PHASE:
+        raise PlanRefused(f"step {step.name!r}: order_index is {step.order_index}, it lies between 0 and {LAST_PHASE}")
     if step.label and not LABEL.fullmatch(step.label):
         raise PlanRefused(f"step {step.name!r}: a label is up to 40 of [a-z0-9._-], not {step.label[:80]!r}")
 

@@ -108,9 +108,9 @@ class Settings(Value):
     setup: tuple[str, ...] = ()
     verify: tuple[str, ...] = ()
     """Commands in place of those of `.makima.toml` at the base commit (SPEC 6.5)."""
-    max_turns: Annotated[int, Field(ge=0)] = 0
+    max_turns: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     """What an agent may take for one step; 0: no limit, here and below."""
-    max_cost_usd: Annotated[float, Field(ge=0)] = 0
+    max_cost_usd: Annotated[float, Field(ge=0, le=1_000_000)] = 0
     pull_request: bool = True
     """Open and update one where the daemon knows how; else the branch is pushed, nothing more (SPEC 7.4)."""
     shepherd: bool = True

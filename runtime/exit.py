@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import sys
@@ -16,6 +15,7 @@ FAILED = 1
 REFUSED = 2
 NOT_REACHABLE = 3
 INTERRUPTED = 130  # as a shell reports SIGINT
+LONGEST = 2000  # characters of an error: somebody's argument may be part of it
 READER_GONE = 141  # as it reports SIGPIPE
 
 
@@ -29,8 +29,13 @@ def leave(code: int) -> NoReturn:
     """
     logging.shutdown()
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError):  # the reader has gone (`| head`), or the stream is closed
-            stream.flush()
+        try:
+            if stream is not None:  # `>&-`: nobody wanted to hear
+                stream.flush()
+        except (BrokenPipeError, ValueError):  # the reader has gone (`| head`), or the stream is closed
+            continue
+        except OSError:  # what was to be said is lost, as on a full disk
+            code = code or FAILED
     os._exit(code)
 
 
@@ -42,14 +47,22 @@ def run(main: Callable[[], Awaitable[int]]) -> int:
     try:
         return asyncio.run(_awaited(main))
     except MakimaError as error:
-        sys.stderr.write(f"makima: {one_line(error)}\n")
-        return exit_code(error)
+        return tell_error(error)
     except KeyboardInterrupt:
         return INTERRUPTED
     except Exception:
         # A defect of ours. It is caught only so that `leave` decides the exit code and not the interpreter's teardown.
         logging.getLogger(__name__).critical("an unexpected error ended the process", exc_info=True)
         return FAILED
+
+
+def tell_error(error: Exception) -> int:
+    """Tell an error of ours in one line on stderr, where there is one, and give its exit code; raises any other."""
+    if not isinstance(error, MakimaError):
+        raise error
+    if sys.stderr is not None:  # `2>&-`
+        sys.stderr.write(f"makima: {one_line(error)}\n")
+    return exit_code(error)
 
 
 def exit_code(error: MakimaError) -> int:
@@ -64,8 +77,9 @@ def exit_code(error: MakimaError) -> int:
 
 
 def one_line(error: BaseException) -> str:
-    """Give the text of an error on one line (SPEC 9.3)."""
-    return " ".join(str(error).split())
+    """Give the text of an error on one line (SPEC 9.3), the middle of a very long one left out."""
+    line = " ".join(str(error).split())
+    return line if len(line) <= LONGEST else f"{line[: LONGEST // 2]} … {line[-LONGEST // 2 :]}"
 
 
 async def _awaited(main: Callable[[], Awaitable[int]]) -> int:

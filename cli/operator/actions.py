@@ -86,7 +86,7 @@ def archive(yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = Fal
 
     Example: starter.py archive 3f2a --yes
     """
-    if not yes and not sys.stdin.isatty():
+    if not yes and not (sys.stdin and sys.stdin.isatty()):
         raise Refused("archive closes the directive for good, and nobody is here to be asked: add --yes")
     if not yes and not typer.confirm("What runs is cancelled, and the directive is closed for good. Go on?"):
         raise Refused("nothing was changed")

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.operator.connections import Connections
+from cli.operator.connections import Connections, Record
 
 if TYPE_CHECKING:
+    from temporalio.client import Client
+
     from cli.operator.directives import Directives
 
 Run = Callable[[Coroutine[Any, Any, int]], None]
@@ -44,12 +46,16 @@ class Commands:
     @asynccontextmanager
     async def directives(self) -> AsyncIterator[Directives]:
         """The owner's directives; raises NotReachable where Temporal or Postgres isn't."""
+        client = await self.connections.temporal()
+        async with self.connections.record() as record:
+            yield self.through(client, record)
+
+    def through(self, client: Client, record: Record) -> Directives:
+        """The same, where these are open."""
         # Temporal's client takes half a second to import, which help and a mistyped command would wait for.
         from cli.operator.directives import Directives
 
-        client = await self.connections.temporal()
-        async with self.connections.record() as record:
-            yield Directives(client, record, self.connections.owner)
+        return Directives(client, record, self.connections.owner)
 
     def page(self, workflow: str) -> str | None:
         """A directive's page in the Web UI, where its address is known."""

@@ -130,7 +130,7 @@ class Directives:
                 f"to repeat it safely add --request-id {request_id}"
             ) from error
         except RPCError as error:
-            if error.status is RPCStatusCode.NOT_FOUND:
+            if _is_unknown(error):
                 raise Refused(await self._why_closed(workflow, identity)) from error
             raise NotReachable(f"Temporal did not take the request: {error.message}") from error
 
@@ -199,7 +199,7 @@ class Directives:
         try:
             status = (await self._handle(workflow).describe()).status
         except RPCError as error:
-            if error.status is RPCStatusCode.NOT_FOUND:
+            if _is_unknown(error):
                 return "unknown to Temporal"
             raise
         return "" if status is None or status in AS_IT_SHOULD else status.name.lower().replace("_", " ")
@@ -216,5 +216,12 @@ class Directives:
 
 def _is_closed(error: Exception) -> bool:
     if isinstance(error, RPCError):
-        return error.status is RPCStatusCode.NOT_FOUND
+        return _is_unknown(error)
     return isinstance(error, WorkflowQueryRejectedError)
+
+
+def _is_unknown(error: RPCError) -> bool:
+    """Temporal knows no such workflow; NotReachable where it has not even the namespace, which proves nothing."""
+    if error.status is RPCStatusCode.NOT_FOUND and error.message.startswith("Namespace"):
+        raise NotReachable(f"Temporal says: {error.message} Set TEMPORAL_NAMESPACE to one that it has") from error
+    return error.status is RPCStatusCode.NOT_FOUND

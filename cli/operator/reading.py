@@ -34,7 +34,7 @@ from domain.pull_request_body import body
 from domain.shipping import unshipped
 
 if TYPE_CHECKING:
-    from cli.operator.directives import Directives
+    pass
 
 
 class ReadingCommands(Commands):
@@ -66,7 +66,7 @@ class ReadingCommands(Commands):
             lost, unknown = {}, ""
             try:
                 client = await self.connections.temporal()
-                lost = await Directives(client, record, self.connections.owner).lost(summaries)
+                lost = await self.through(client, record).lost(summaries)
             except NotReachable as error:  # the record is enough for a list
                 unknown = f"which of them run is not known: {error}"
         if as_json:

@@ -46,6 +46,8 @@ OPTIONS = {
     "too little at a time": (["--max-parallel", "0"], "max_parallel_steps"),
     "unknown timings": (["--timings", "slow"], "--timings is one of normal, fast"),
     "an unknown option": (["--no-such-option"], "--no-such-option"),
+    "a cost without end": (["--max-cost", "inf"], "max_cost_usd"),
+    "more turns than a number holds": (["--max-turns", "9" * 20], "max_turns"),
     "a number that is none": (["--max-parallel", "many"], "--max-parallel"),
 }
 

@@ -1,7 +1,7 @@
-"""The README's pictures, taken of a fresh run of the demo: `python -m tests.browser.screenshots`.
+"""The documentation's pictures, taken of a fresh run of the demo: `python -m tests.browser.screenshots`.
 
-Writes docs/images/web-ui-run.png (the timeline), docs/images/web-ui-details.png (the tab User Metadata) and
-docs/images/pull-request.png (the fake forge's page of it, down to its commits). Needs Chromium (`apt-get install
+Writes into docs/images: web-ui-run.png (the timeline), web-ui-details.png (the tab User Metadata), web-ui-list.png (the
+list with columns of ours) and pull-request.png (the fake forge's page of it, down to its commits). Needs Chromium (`apt-get install
 chromium`, or its path in MAKIMA_CHROMIUM) and about half a minute. Take them again when what a run looks like has
 changed, and look at them before they are committed.
 """
@@ -41,6 +41,13 @@ async def take_timeline(web_ui: WebUi) -> None:
     await take(page, "web-ui-run.png", page.get_by_text("record_progress").last)
 
 
+async def take_list(web_ui: WebUi) -> None:
+    """With where directives stand as columns, as a reader may add them."""
+    await web_ui.open_list()
+    await web_ui.add_columns("DirectiveStatus", "DirectiveOwner", "DirectiveGeneration")
+    await take(web_ui.page, "web-ui-list.png", web_ui.link(web_ui.run.workflow_id))
+
+
 async def take_details(web_ui: WebUi) -> None:
     await web_ui.open_tab("User Metadata")
     current = web_ui.markdown("current-details").locator("main")
@@ -65,6 +72,7 @@ async def take_all(program: str) -> None:
             await web_ui.open_run()
             await take_timeline(web_ui)
             await take_details(web_ui)
+            await take_list(web_ui)
             await take_pull_request(web_ui)
 
 

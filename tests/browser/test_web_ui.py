@@ -42,6 +42,21 @@ async def test_the_list_is_filtered_by_where_directives_stand_and_whose_they_are
         await expect(web_ui.link(run.workflow_id)).to_have_count(0)
 
 
+async def test_search_attributes_are_columns_once_they_were_added_by_the_page_itself(
+    browser: BrowserContext, run: Run
+) -> None:
+    async with await browser.new_page() as page:
+        web_ui = WebUi(page, run)
+        await web_ui.open_list()
+        await web_ui.add_columns("DirectiveStatus", "DirectiveRepository", "DirectiveGeneration")
+        row = page.get_by_role("row").filter(has=web_ui.link(run.workflow_id))
+        for value in ("idle", run.shown["repository"], "1"):
+            await expect(row.get_by_role("cell", name=value, exact=True)).to_be_visible()
+        await web_ui.open_list()
+        await expect(page.get_by_role("columnheader", name="DirectiveStatus")).to_be_visible()
+        await expect(row.get_by_role("cell", name="idle", exact=True)).to_be_visible()
+
+
 async def test_the_timeline_reads_planning_then_steps_by_name_then_pull_request(web_ui: WebUi) -> None:
     await web_ui.open_tab("Timeline")
     await expect(web_ui.headline).to_be_visible()

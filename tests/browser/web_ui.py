@@ -114,6 +114,14 @@ class WebUi:
         """The list of workflows."""
         await self.open(self.run.url.rsplit("/", 1)[0], self.link(self.run.workflow_id))
 
+    async def add_columns(self, *names: str) -> None:
+        """To the list of workflows, by the page's own panel; this browser keeps them."""
+        await self.page.get_by_role("button", name="Configure Columns").click()
+        for name in names:
+            await self.page.get_by_role("button", name=f"Add {name} column").click()
+            await expect(self.page.get_by_role("columnheader", name=name)).to_be_visible()
+        await self.page.keyboard.press("Escape")
+
     async def open_run(self) -> None:
         """The run's page, which opens on its timeline."""
         await self.open(self.run.url, self.headline, self.activity(f"complete_directive • PR: {TITLE}"))

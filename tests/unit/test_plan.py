@@ -51,6 +51,7 @@ def known(name: str, generation: int) -> KnownStep:
         ([planned(" ")], "has no name"),
         ([planned("a", task_plan="  ")], "'a' has no task plan"),
         ([planned("a", order_index=-1)], "order_index is -1"),
+        ([planned("a", order_index=10**20)], "between 0 and 1000000"),
         ([planned("n" * (MAX_NAME + 1))], "at most 200 characters"),
         ([planned("a", description="d" * (MAX_DESCRIPTION + 1))], "'a': a description has at most 4 KiB"),
         ([planned("a", task_plan="é" * (MAX_TASK_PLAN // 2 + 1))], "'a': a task plan has at most 64 KiB"),
