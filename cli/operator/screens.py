@@ -19,7 +19,6 @@ from cli.operator.shown import WatchShown
 from domain.names import short
 from domain.pull_request_body import used
 from domain.usage import Usage
-from domain.view import DirectiveView
 
 
 class Screen(AbstractContextManager["Screen"], Protocol):
@@ -68,18 +67,19 @@ class Lines(_Plain):
 
 
 class JsonLines(_Plain):
-    """A directive's whole view on one line of JSON, where anything of it differs."""
+    """A directive's whole view on one line of JSON, where anything differs of it, or of what its agents say."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._before: dict[UUID, DirectiveView] = {}
+        self._before: dict[UUID, object] = {}
 
     def show(self, seen: Sequence[Seen]) -> None:
         for each in seen:
-            if self._before.get(each.view.id) != each.view:
+            now = (each.view, sorted((task.task, task.phase, task.last_line, task.delivery) for task in each.progress))
+            if self._before.get(each.view.id) != now:
                 said = {"lost": each.look.lost, "progress": each.progress}
                 say_json(WatchShown(**each.view.model_dump(), **said))
-            self._before[each.view.id] = each.view
+            self._before[each.view.id] = now
 
 
 class LiveTree:

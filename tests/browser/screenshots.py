@@ -1,9 +1,9 @@
 """The documentation's pictures, taken of a fresh run of the demo: `python -m tests.browser.screenshots`.
 
 Writes into docs/images: web-ui-run.png (the timeline), web-ui-details.png (the tab User Metadata), web-ui-list.png (the
-list with columns of ours) and pull-request.png (the fake forge's page of it, down to its commits). Needs Chromium (`apt-get install
-chromium`, or its path in MAKIMA_CHROMIUM) and about half a minute. Take them again when what a run looks like has
-changed, and look at them before they are committed.
+list with columns of ours) and pull-request.png (the fake forge's page of it, down to its commits). Needs Chromium
+(`apt-get install chromium`, or its path in MAKIMA_CHROMIUM) and about half a minute. Take them again when what a run
+looks like has changed, and look at them before they are committed.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What `watch` and `graph` draw, as pictures of a directive at work: `python -m tests.browser.terminal_pictures`.
 
-Writes docs/images/watch.svg and docs/images/graph.svg, in half a minute, on a stack of its own; no browser is needed. Take
-them again when what they show has changed, and look at them before they are committed.
+Writes docs/images/watch.svg and docs/images/graph.svg, in half a minute, on a stack of its own; no browser is needed.
+Take them again when what they show has changed, and look at them before they are committed.
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ STEPS = [
     {"name": "End to end test", "task_plan": "true", "depends_on": ["Login form", "Rate limit", "Password storage"]},
     {"name": "Audit log", "task_plan": "echo 'no such table: audit' >&2; exit 1"},
 ]
-WEB_FONT = re.compile(r"@font-face\s*{.*?}\s*", re.DOTALL)
-"""Rich's picture would load it from another host; without it the reader's own font is used."""
+FOREIGN = re.compile(r"@font-face\s*{.*?}\s*|<!--.*?-->\s*", re.DOTALL)
+"""Rich's picture would load fonts from another host; without them the reader's own is used."""
 
 
 def is_worth_a_picture(shown: WatchShown) -> bool:
     """Two agents have said something, one asks, one has failed, one waits."""
     speaking = [each for each in shown.progress if each.last_line]
     failed = any(step.status is StepStatus.FAILED for step in shown.steps)
-    return len(speaking) >= 2 and failed and bool(shown.questions)
+    return len(speaking) > 1 and failed and bool(shown.questions)
 
 
 def picture(shown: WatchShown) -> str:
@@ -55,7 +55,7 @@ def picture(shown: WatchShown) -> str:
     fields = shown.model_dump(include=set(DirectiveView.model_fields))
     console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True)
     console.print(tree([Seen(Look(DirectiveView.model_validate(fields), live=True), shown.progress)]))
-    return WEB_FONT.sub("", console.export_svg(title="starter watch", unique_id="watch"))
+    return FOREIGN.sub("", console.export_svg(title="starter watch", unique_id="watch"))
 
 
 async def worth_seeing(starter: Starter, directive: str) -> WatchShown:
