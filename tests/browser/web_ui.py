@@ -120,7 +120,6 @@ class WebUi:
         for name in names:
             await self.page.get_by_role("button", name=f"Add {name} column").click()
             await expect(self.page.get_by_role("columnheader", name=name)).to_be_visible()
-        await self.page.keyboard.press("Escape")
 
     async def open_run(self) -> None:
         """The run's page, which opens on its timeline."""
