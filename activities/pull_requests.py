@@ -9,7 +9,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.ports import Shepherd
 from domain.errors import ForgeUnreachable
-from domain.pull_requests import Sighting, Tidied, Tidying, Watch, until_next_poll
+from domain.pull_requests.messages import Sighting, Tidied, Tidying, Watch, until_next_poll
 
 NO_NEWS = "NoNews"
 

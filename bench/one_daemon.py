@@ -7,10 +7,10 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 from daemon.agents.command import CommandAgent
-from daemon.environment import GitIdentity
-from daemon.repositories import Repositories
+from daemon.git.repositories import Repositories
+from daemon.processes.environment import GitIdentity
+from daemon.processes.sandbox import Sandbox
 from daemon.runner import Machine, nothing_more
-from daemon.sandbox import Sandbox
 from domain.models import Question, TaskKind
 from domain.names import short
 from domain.record import Artifact, DaemonReport, LogChunk

@@ -19,20 +19,20 @@ from activities.completion import CompletionActivities
 from activities.planning import PlanningActivities
 from activities.pull_requests import PullRequestActivities
 from activities.steps import StepActivities
-from daemon import keeper
 from daemon.commands import House, build_app
-from daemon.doctor import Wanted
-from daemon.examination import Examination
+from daemon.doctor.checks import Wanted
+from daemon.doctor.examination import Examination
 from daemon.forges.registry import Forges
 from daemon.home import Home, masker_of, open_home
-from daemon.log_sender import LogBacklog
-from daemon.masking import Masker
-from daemon.recovery import rescue, settle
+from daemon.logs.log_sender import LogBacklog
+from daemon.logs.masking import Masker
+from daemon.processes import keeper
+from daemon.pull_requests.shepherding import PullRequestShepherd
 from daemon.runner import MEGABYTE, Machine, Runner, nothing_more
+from daemon.saving.recovery import rescue, settle
 from daemon.settings import DaemonSettings, load_daemon_settings
-from daemon.shepherding import PullRequestShepherd
 from daemon.slots import SharedSlots
-from daemon.stopping import STOP_WITHIN
+from daemon.tasks.stopping import STOP_WITHIN
 from daemon.temporal_core import TemporalCore
 from domain import names
 from domain.errors import NotReachable, SettingsError

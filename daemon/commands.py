@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
-from daemon.doctor import Wanted
-from daemon.housekeeping import Housekeeper
-from daemon.parking import Parking
-from daemon.restoring import Restorer
+from daemon.agent_runs.parking import Parking
+from daemon.doctor.checks import Wanted
+from daemon.saving.housekeeping import Housekeeper
+from daemon.saving.restoring import Restorer
 from domain.health import Health
 
 Main = Callable[[], Awaitable[int]]

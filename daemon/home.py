@@ -10,16 +10,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from daemon.agent_runs.parking import parking_of
 from daemon.commands import House
-from daemon.environment import GitIdentity
 from daemon.forges.settings import credential_helpers, tokens_at_hand
-from daemon.git import Git
-from daemon.housekeeping import Housekeeper
-from daemon.masking import Masker, secrets_of
-from daemon.parking import parking_of
-from daemon.repositories import Repositories
-from daemon.restoring import Restorer
-from daemon.sandbox import Opening, Sandbox, open_sandbox
+from daemon.git.command import Git
+from daemon.git.repositories import Repositories
+from daemon.logs.masking import Masker, secrets_of
+from daemon.processes.environment import GitIdentity
+from daemon.processes.sandbox import Opening, Sandbox, open_sandbox
+from daemon.saving.housekeeping import Housekeeper
+from daemon.saving.restoring import Restorer
 from daemon.settings import DaemonSettings
 from domain.errors import SettingsError
 

@@ -13,31 +13,31 @@ from functools import partial
 from pathlib import Path
 from uuid import UUID
 
-from daemon.agent_runs import Host, account_of
+from daemon.agent_runs.parking import parking_of
+from daemon.agent_runs.runs import Host, account_of
 from daemon.agents import ConfiguredAgent
-from daemon.checkpoints import Checkpoints
-from daemon.completing import Completion
-from daemon.copied_files import CopiedFile, chosen
-from daemon.delivering import Publisher
-from daemon.delivery_note import mark_alive
-from daemon.ending import PUBLISHING, Ending
-from daemon.environment import GitIdentity
 from daemon.forges.port import ForgesByUrl
 from daemon.forges.registry import Forges
-from daemon.log_sender import LogBacklog
-from daemon.masking import Masker, masked_outcome
-from daemon.outcomes import Outcomes
-from daemon.parking import parking_of
+from daemon.git.repositories import Repositories, RepositoryCache
+from daemon.logs.log_sender import LogBacklog
+from daemon.logs.masking import Masker, masked_outcome
+from daemon.logs.task_log import TaskLog
 from daemon.ports import Core
-from daemon.pulse import Pulse
-from daemon.repositories import Repositories, RepositoryCache
-from daemon.sandbox import Sandbox
-from daemon.saver import Saver
-from daemon.shipping import Shipping, asked, asked_about_push
-from daemon.stopping import Stopping
-from daemon.task_log import TaskLog
-from daemon.work import AgentWork
-from daemon.workspace import Workspace
+from daemon.processes.environment import GitIdentity
+from daemon.processes.sandbox import Sandbox
+from daemon.pull_requests.completing import Completion
+from daemon.pull_requests.shipping import Shipping, asked, asked_about_push
+from daemon.saving.checkpoints import Checkpoints
+from daemon.saving.delivery_note import mark_alive
+from daemon.saving.outcomes import Outcomes
+from daemon.saving.saver import Saver
+from daemon.tasks.copied_files import CopiedFile, chosen
+from daemon.tasks.delivering import Publisher
+from daemon.tasks.ending import PUBLISHING, Ending
+from daemon.tasks.pulse import Pulse
+from daemon.tasks.stopping import Stopping
+from daemon.tasks.work import AgentWork
+from daemon.tasks.workspace import Workspace
 from domain.errors import (
     CannotServe,
     ForgeRefused,

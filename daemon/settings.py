@@ -13,10 +13,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from daemon.agents import ConfiguredAgent
 from daemon.agents.shell import ShellAgent
-from daemon.copied_files import CopiedFile
 from daemon.forges.settings import ForgeSettings
-from daemon.housekeeping import Keeping
-from daemon.sandbox import SandboxMode
+from daemon.processes.sandbox import SandboxMode
+from daemon.saving.housekeeping import Keeping
+from daemon.tasks.copied_files import CopiedFile
 from domain.errors import SettingsError
 from domain.settings import AnyLabel
 from runtime.settings import Address

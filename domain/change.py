@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from domain.models import State, Step, Task
-from domain.pull_requests import PullRequest
+from domain.pull_requests.messages import PullRequest
 from domain.record import AttemptEnded, Changed, DeliveryStarted, Event, Facts, GoalRevision
 from domain.value import Value
 

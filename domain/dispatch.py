@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from domain import names, prompts, shipping
-from domain.fixes import fixer
-from domain.merging import base_of
+from domain import names, prompts
 from domain.models import State, Step, StepStatus, Task, TaskKind
 from domain.plan import known_steps
+from domain.pull_requests import shipping
+from domain.pull_requests.fixes import fixer
+from domain.pull_requests.merging import base_of
 from domain.settings import AgentChoice, Limits
 from domain.spawn_task import CommandContext, ContinueFrom, SpawnTask
 

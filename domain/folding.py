@@ -10,10 +10,10 @@ from domain.failures import Failure, FailureCategory
 from domain.memory import forgotten, remembered
 from domain.models import DirectiveStatus, Question, State, StepStatus, Task, TaskKind, TaskStatus
 from domain.planning import NoSteps, fold_plan
-from domain.pull_request_url import name_pull_request
+from domain.pull_requests.shipping import fold_shipped
+from domain.pull_requests.url import name_pull_request
 from domain.questions import ask
 from domain.record import AttemptEnded, DeliveryStarted
-from domain.shipping import fold_shipped
 from domain.spawn_task import MemoryChange, Outcome, OutcomeStatus, TaskStarted, cut
 from domain.usage import Usage
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from domain import folding, memory, shepherd, step_operations
+from domain import folding, memory, step_operations
 from domain.change import Change, Draft
 from domain.errors import Refused
 from domain.models import Answer, DirectiveStatus, Memory, State, TaskStatus, Text
 from domain.planning import carry_out, check_proposal
-from domain.pull_request_url import name_pull_request
+from domain.pull_requests import shepherd
+from domain.pull_requests.url import name_pull_request
 from domain.questions import answer_question
 from domain.record import GoalRevision
 from domain.requests import (

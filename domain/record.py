@@ -10,8 +10,8 @@ from uuid import UUID
 from pydantic import Field
 
 from domain.models import Answer, Directive, DirectiveStatus, Memory, Proposal, Question, State, Step, Task, Text
-from domain.pull_requests import PullRequest
-from domain.shepherding import Merged, Shepherding
+from domain.pull_requests.messages import PullRequest
+from domain.pull_requests.shepherding import Merged, Shepherding
 from domain.spawn_task import Outcome
 from domain.value import Value
 

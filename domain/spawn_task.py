@@ -12,7 +12,7 @@ from pydantic import Field, field_validator
 from domain.errors import Refused
 from domain.failures import Failure, FailureCategory
 from domain.models import Dependencies, Memory, Question, Step, TaskKind, Work
-from domain.pull_requests import PullRequestWanted, Shipped
+from domain.pull_requests.messages import PullRequestWanted, Shipped
 from domain.settings import AgentChoice, Limits
 from domain.tolerant import Tolerant
 from domain.usage import Resume, Usage

@@ -8,8 +8,8 @@ from uuid import UUID
 
 from domain import names
 from domain.models import DirectiveStatus, Proposal, Question, State, Step, StepStatus, TaskKind, TaskStatus
-from domain.pull_request_body import total_usage
-from domain.pull_request_view import PullRequestView, plain, pull_request_view, standing
+from domain.pull_requests.body import total_usage
+from domain.pull_requests.view import PullRequestView, plain, pull_request_view, standing
 from domain.questions import open_questions
 from domain.queues import Queue, queue_of
 from domain.usage import Usage

@@ -10,7 +10,7 @@ from temporalio.workflow import ActivityCancellationType
 
 from domain import names
 from domain.models import State, Task, TaskKind
-from domain.pull_requests import Tidying, Watch
+from domain.pull_requests.messages import Tidying, Watch
 from domain.queues import queue_of
 from domain.settings import Settings
 

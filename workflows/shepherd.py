@@ -11,10 +11,10 @@ from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from activities.pull_requests import PullRequestActivities
-    from domain import merging, shepherd
     from domain.change import Change, Draft
     from domain.models import State
-    from domain.pull_requests import Sighting, Tidied, Tidying, Watch
+    from domain.pull_requests import merging, shepherd
+    from domain.pull_requests.messages import Sighting, Tidied, Tidying, Watch
     from workflows.options import tidy_activity, watch_activity
 
 

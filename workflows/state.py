@@ -7,7 +7,7 @@ from temporalio.common import SearchAttributeKey
 
 with workflow.unsafe.imports_passed_through():
     from domain.models import DirectiveStatus, State
-    from domain.pull_requests import PullRequest
+    from domain.pull_requests.messages import PullRequest
     from domain.value import Value
 
 

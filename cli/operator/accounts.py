@@ -19,7 +19,7 @@ from domain import names
 from domain.errors import Refused
 from domain.lookup import find_step
 from domain.models import State
-from domain.pull_request_body import duration, used
+from domain.pull_requests.body import duration, used
 from domain.record import Event
 from domain.spending import DEFAULT_RETENTION, AttemptSpent, DirectiveSpent, PrunableRecord, total
 

@@ -16,7 +16,7 @@ from cli.operator.show import lost_note
 from cli.operator.shown import TaskProgress
 from domain import names
 from domain.models import DirectiveStatus, StepStatus, TaskKind, TaskStatus
-from domain.pull_request_body import duration
+from domain.pull_requests.body import duration
 from domain.view import DirectiveView, ProposalView, StepView
 
 MOST_WAITING = 5

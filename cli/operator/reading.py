@@ -30,8 +30,8 @@ from domain import names
 from domain.errors import NotReachable, Refused
 from domain.lookup import find_step
 from domain.models import State, Task
-from domain.pull_request_body import body
-from domain.shipping import unshipped
+from domain.pull_requests.body import body
+from domain.pull_requests.shipping import unshipped
 
 if TYPE_CHECKING:
     pass

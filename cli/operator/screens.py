@@ -17,7 +17,7 @@ from cli.operator.printing import say_json
 from cli.operator.seeing import Seen
 from cli.operator.shown import WatchShown
 from domain.names import short
-from domain.pull_request_body import used
+from domain.pull_requests.body import used
 from domain.usage import Usage
 
 

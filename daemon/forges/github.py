@@ -18,7 +18,7 @@ from daemon.forges.links import github_compare
 from daemon.forges.own_part import body_of, is_ours, title_of
 from daemon.forges.remembered import Remembered
 from domain.errors import ForgeRefused
-from domain.pull_requests import PullRequest, PullRequestWanted, Reply, Sighting
+from domain.pull_requests.messages import PullRequest, PullRequestWanted, Reply, Sighting
 
 PULLS = TypeAdapter(tuple[Pull, ...])
 COMMENTS = TypeAdapter(tuple[Comment, ...])

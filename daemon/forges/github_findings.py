@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from daemon.forges.github_models import CheckRun, Comment, Job, Pull, Review, Status, User, WorkflowRun
-from domain.pull_requests import Finding, FindingKind
+from domain.pull_requests.messages import Finding, FindingKind
 
 TEXT_LIMIT = 16 * 1024
 """Bytes of a log or comment."""

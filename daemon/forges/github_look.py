@@ -26,7 +26,7 @@ from daemon.forges.github_models import (
     WorkflowRuns,
 )
 from daemon.forges.remembered import Remembered
-from domain.pull_requests import Finding, PullRequest, Sighting
+from domain.pull_requests.messages import Finding, PullRequest, Sighting
 
 Entry = TypeVar("Entry", Review, Comment)
 

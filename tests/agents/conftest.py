@@ -20,7 +20,7 @@ import pytest
 from daemon.agents import ConfiguredAgent
 from daemon.agents.claude import ClaudeAgent
 from daemon.agents.codex import CodexAgent
-from daemon.repositories import Repositories
+from daemon.git.repositories import Repositories
 from domain.models import TaskKind
 from domain.settings import AgentChoice, Limits
 from domain.spawn_task import Outcome

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from daemon.git import Git
-from daemon.repositories import Repositories, RepositoryCache
+from daemon.git.command import Git
+from daemon.git.repositories import Repositories, RepositoryCache
 from tests.integration.completions import Completions
 from tests.integration.deliveries import OneDaemon
 

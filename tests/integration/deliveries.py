@@ -10,11 +10,11 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from daemon.agents.command import CommandAgent
-from daemon.environment import GitIdentity
-from daemon.outcomes import Outcomes
-from daemon.repositories import Repositories
+from daemon.git.repositories import Repositories
+from daemon.processes.environment import GitIdentity
+from daemon.processes.sandbox import NoSandbox
 from daemon.runner import Machine, Runner, nothing_more
-from daemon.sandbox import NoSandbox
+from daemon.saving.outcomes import Outcomes
 from domain.errors import AttemptGone, NotReachable
 from domain.models import Question, TaskKind
 from domain.record import Artifact, DaemonReport, LogChunk

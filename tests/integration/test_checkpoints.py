@@ -12,10 +12,10 @@ from uuid import uuid4
 
 import pytest
 
-from daemon.checkpoints import LARGEST, Checkpoints, Snapshot, take_snapshot
-from daemon.git import Git
-from daemon.repositories import Repositories, RepositoryCache
-from daemon.worktrees import Identity, Incoming, Worktree
+from daemon.git.command import Git
+from daemon.git.repositories import Repositories, RepositoryCache
+from daemon.git.worktrees import Identity, Incoming, Worktree
+from daemon.saving.checkpoints import LARGEST, Checkpoints, Snapshot, take_snapshot
 from domain.failures import FailureCategory
 from domain.models import TaskKind
 from domain.settings import Limits

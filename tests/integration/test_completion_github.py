@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from daemon.git import Git
-from daemon.repositories import Repositories
-from domain.pull_requests import PullRequestState
+from daemon.git.command import Git
+from daemon.git.repositories import Repositories
+from domain.pull_requests.messages import PullRequestState
 from domain.spawn_task import OutcomeStatus
 from tests.fixtures_github import Site
 from tests.integration.completions import BRANCH, NEXT, THIRD, Completions, head

@@ -8,11 +8,11 @@ from uuid import uuid4
 
 import pytest
 
-from daemon.bridges import bridge
-from daemon.repositories import Repositories, RepositoryCache
+from daemon.git.repositories import Repositories, RepositoryCache
+from daemon.pull_requests.bridges import bridge
 from domain.failures import FailureCategory
 from domain.models import TaskKind
-from domain.pull_requests import PullRequest, PullRequestState
+from domain.pull_requests.messages import PullRequest, PullRequestState
 from domain.spawn_task import OutcomeStatus
 from tests.integration.completions import BRANCH, NEXT, THIRD, Completions, head
 

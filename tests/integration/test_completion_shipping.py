@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from daemon.shipping import AGAIN, CHOICES, LEAVE
+from daemon.pull_requests.shipping import AGAIN, CHOICES, LEAVE
 from domain.errors import AttemptGone, CannotServe, ForgeRefused, ForgeUnreachable
 from domain.models import Question
-from domain.pull_requests import PullRequest, PullRequestState
+from domain.pull_requests.messages import PullRequest, PullRequestState
 from domain.spawn_task import CommandContext, Outcome, OutcomeStatus
 from tests.integration.completions import BRANCH, Completions, head
 

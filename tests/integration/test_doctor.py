@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from daemon.doctor import KNOWN, Wanted
-from daemon.examination import Examination
+from daemon.doctor.checks import KNOWN, Wanted
+from daemon.doctor.examination import Examination
 from daemon.settings import DaemonSettings
 from domain.errors import NotReachable
 from domain.health import Health, Verdict

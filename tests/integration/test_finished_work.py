@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from daemon.git import Git
-from daemon.housekeeping import Housekeeper, Keeping
-from daemon.repositories import Repositories
+from daemon.git.command import Git
+from daemon.git.repositories import Repositories
+from daemon.saving.housekeeping import Housekeeper, Keeping
 from domain.errors import AttemptGone
 from domain.models import TaskKind
 from domain.spawn_task import Outcome, OutcomeStatus

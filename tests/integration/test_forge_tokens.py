@@ -12,10 +12,10 @@ from daemon.forges.none import NoForge
 from daemon.forges.registry import Forges
 from daemon.forges.settings import ForgeSettings, credential_helpers
 from daemon.forges.tokens import Tokens
-from daemon.git import Git
-from daemon.repositories import Repositories
+from daemon.git.command import Git
+from daemon.git.repositories import Repositories
 from domain.errors import ForgeRefused, RepositoryError
-from domain.pull_requests import PullRequest, PullRequestState
+from domain.pull_requests.messages import PullRequest, PullRequestState
 from domain.repository_url import parse_repository_url
 from tests.fixtures_github import QUICK, Site, wanted
 

@@ -10,10 +10,10 @@ from uuid import uuid4
 
 import pytest
 
-from daemon.handing_over import read_artifact, read_handover, with_handover
-from daemon.masking import Masker
-from daemon.repositories import Repositories
-from daemon.task_folder import make_task_folder
+from daemon.git.repositories import Repositories
+from daemon.logs.masking import Masker
+from daemon.tasks.handing_over import read_artifact, read_handover, with_handover
+from daemon.tasks.task_folder import make_task_folder
 from domain.errors import HandoverBroken
 from domain.failures import FailureCategory
 from domain.handover import HANDOVER_FILE, Handover

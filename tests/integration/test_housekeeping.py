@@ -14,15 +14,16 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from daemon import cache_lock, delivery_note
-from daemon.environment import GitIdentity
-from daemon.git import Git
-from daemon.housekeeping import Cleaned, Housekeeper, Keeping, is_on_remote
-from daemon.process import run
-from daemon.repositories import Repositories
-from daemon.restoring import Restorer
-from daemon.sandbox import NoSandbox
-from daemon.state_refs import REFS
+from daemon.git import cache_lock
+from daemon.git.command import Git
+from daemon.git.repositories import Repositories
+from daemon.git.state_refs import REFS
+from daemon.processes.environment import GitIdentity
+from daemon.processes.process import run
+from daemon.processes.sandbox import NoSandbox
+from daemon.saving import delivery_note
+from daemon.saving.housekeeping import Cleaned, Housekeeper, Keeping, is_on_remote
+from daemon.saving.restoring import Restorer
 from domain.errors import Refused
 from domain.models import TaskKind
 from domain.spawn_task import Outcome, OutcomeStatus

@@ -8,8 +8,8 @@ from uuid import uuid4
 
 import pytest
 
-from daemon.repositories import Repositories
-from daemon.sandbox import Sandbox
+from daemon.git.repositories import Repositories
+from daemon.processes.sandbox import Sandbox
 from domain.models import TaskKind
 from domain.spawn_task import Outcome, OutcomeStatus
 from tests.integration.conftest import GitCommand

@@ -14,7 +14,7 @@ from uuid import uuid4
 import psutil
 import pytest
 
-from daemon import keeper
+from daemon.processes import keeper
 
 
 def kept(*command: str, grace: float = 0.1, parent: int | None = None) -> tuple[str, ...]:
@@ -66,7 +66,7 @@ every_hard_one = pytest.mark.parametrize("script", HARD_TO_END.values(), ids=HAR
 GUARD = f"""
 import os, subprocess, sys, time
 sys.path.insert(0, {str(Path(keeper.__file__).parents[1])!r})
-from daemon import keeper
+from daemon.processes import keeper
 keeper.become_subreaper()
 child = subprocess.Popen(sys.argv[1:])
 is_left, code = True, 0

@@ -15,8 +15,8 @@ from uuid import uuid4
 
 import pytest
 
-from daemon.git import Git
-from daemon.repositories import Repositories
+from daemon.git.command import Git
+from daemon.git.repositories import Repositories
 from domain.errors import CannotServe
 from domain.failures import FailureCategory
 from domain.models import TaskKind

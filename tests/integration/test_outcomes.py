@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from daemon.git import Git
-from daemon.outcomes import Outcomes, outcome_ref
-from daemon.repositories import Repositories, RepositoryCache
-from daemon.worktrees import Identity, Worktree
+from daemon.git.command import Git
+from daemon.git.repositories import Repositories, RepositoryCache
+from daemon.git.worktrees import Identity, Worktree
+from daemon.saving.outcomes import Outcomes, outcome_ref
 from domain.errors import GitError, LeaseLost, RefRefused
 
 GitCommand = Callable[..., str]

@@ -11,9 +11,9 @@ from uuid import uuid4
 
 import pytest
 
-from daemon.git import Git
-from daemon.outcomes import Outcomes
-from daemon.repositories import Repositories, RepositoryCache
+from daemon.git.command import Git
+from daemon.git.repositories import Repositories, RepositoryCache
+from daemon.saving.outcomes import Outcomes
 from domain.models import TaskKind
 from domain.spawn_task import Outcome, OutcomeStatus
 from tests.integration.deliveries import TASK, OneDaemon, until

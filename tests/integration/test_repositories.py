@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from daemon.git import Git
-from daemon.process import OUTPUT_LIMIT, run
-from daemon.repositories import Repositories, RepositoryCache
+from daemon.git.command import Git
+from daemon.git.repositories import Repositories, RepositoryCache
+from daemon.processes.process import OUTPUT_LIMIT, run
 from domain.errors import GitError, GitUnreachable, ProcessTimedOut, RepositoryError, SettingsError
 
 GitCommand = Callable[..., str]

@@ -20,17 +20,17 @@ import psutil
 import pytest
 import pytest_asyncio
 
-from daemon import keeper
-from daemon.agent_process import run_agent
 from daemon.agents.base import AgentCommand, EndedBy, parts_of
-from daemon.checkpoints import take_snapshot
-from daemon.environment import GitIdentity
-from daemon.process import Finished
-from daemon.repositories import RepositoryCache
-from daemon.sandbox import Bubblewrap, NoSandbox, Opening, Sandbox, SandboxMode, open_sandbox
-from daemon.sandbox_view import folders_of
-from daemon.workspace import Workspace
-from daemon.worktrees import Worktree
+from daemon.git.repositories import RepositoryCache
+from daemon.git.worktrees import Worktree
+from daemon.processes import keeper
+from daemon.processes.agent_process import run_agent
+from daemon.processes.environment import GitIdentity
+from daemon.processes.process import Finished
+from daemon.processes.sandbox import Bubblewrap, NoSandbox, Opening, Sandbox, SandboxMode, open_sandbox
+from daemon.processes.sandbox_view import folders_of
+from daemon.saving.checkpoints import take_snapshot
+from daemon.tasks.workspace import Workspace
 from domain.errors import SettingsError
 from domain.models import TaskKind
 from domain.names import short

@@ -10,10 +10,10 @@ from uuid import uuid4
 import pytest
 
 from daemon.agents.shell import ShellAgent
-from daemon.copied_files import CopiedFile
-from daemon.project import Project, parsed
-from daemon.repositories import Repositories
+from daemon.git.repositories import Repositories
 from daemon.settings import load_daemon_settings
+from daemon.tasks.copied_files import CopiedFile
+from daemon.tasks.project import Project, parsed
 from domain.errors import CannotServe, RepositoryError, SettingsError
 from domain.failures import FailureCategory
 from domain.models import TaskKind
@@ -79,7 +79,7 @@ async def test_a_setup_that_fails_sends_the_task_to_another_daemon(steps: Steps,
 
 
 async def test_a_setup_has_its_own_time(steps: Steps, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("daemon.preparing.SETUP_LIMIT", timedelta(seconds=0.3))
+    monkeypatch.setattr("daemon.tasks.preparing.SETUP_LIMIT", timedelta(seconds=0.3))
     with pytest.raises(CannotServe, match="setup failed: `sleep 60` stopped: time limit"):
         await steps.does("true", setup=("sleep 60",))
 

@@ -16,11 +16,11 @@ from temporalio.service import ConnectConfig, ServiceClient
 from temporalio.testing import ActivityEnvironment
 
 from activities.pull_requests import NO_NEWS, PullRequestActivities
-from daemon.masking import Masker
-from daemon.repositories import Repositories
-from daemon.shepherding import PullRequestShepherd
+from daemon.git.repositories import Repositories
+from daemon.logs.masking import Masker
+from daemon.pull_requests.shepherding import PullRequestShepherd
 from domain.errors import ForgeUnreachable, GitError, Refused
-from domain.pull_requests import FindingKind, PullRequest, PullRequestState, Sighting, Tidied, Tidying, Watch
+from domain.pull_requests.messages import FindingKind, PullRequest, PullRequestState, Sighting, Tidied, Tidying, Watch
 from runtime.failures import with_masked_failures
 from tests.fixtures_github import Site
 

@@ -26,8 +26,8 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from temporalio.workflow import ActivityCancellationType
 
 from activities.steps import StepActivities
-from daemon import keeper
-from daemon.repositories import Repositories
+from daemon.git.repositories import Repositories
+from daemon.processes import keeper
 from domain.errors import CannotServe, HandedBack
 from domain.failures import FailureCategory
 from domain.models import TaskKind

@@ -8,10 +8,10 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from daemon.outcomes import Outcomes, outcome_ref
-from daemon.repositories import RepositoryCache
-from daemon.tidying import tidy
-from domain.pull_requests import PullRequest, PullRequestState, Tidying
+from daemon.git.repositories import RepositoryCache
+from daemon.pull_requests.tidying import tidy
+from daemon.saving.outcomes import Outcomes, outcome_ref
+from domain.pull_requests.messages import PullRequest, PullRequestState, Tidying
 
 pytestmark = pytest.mark.rule("7.5")
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from daemon.git import Git
-from daemon.process import Finished
-from daemon.repositories import RepositoryCache
-from daemon.worktrees import Identity, Incoming, Worktree
+from daemon.git.command import Git
+from daemon.git.repositories import RepositoryCache
+from daemon.git.worktrees import Identity, Incoming, Worktree
+from daemon.processes.process import Finished
 from domain.errors import GitError
 
 GitCommand = Callable[..., str]

@@ -13,21 +13,21 @@ from uuid import uuid4
 import pytest
 from pydantic import ValidationError
 
+from daemon.agent_runs.continuing import handed_over, resumed
+from daemon.agent_runs.parking import Account, Parking
+from daemon.agent_runs.parking_file import PARKED, ParkingFile
+from daemon.agent_runs.permission import QUESTION_TOOL, Asking
+from daemon.agent_runs.sessions import NOTE, SESSIONS, SessionFolder, SessionNote, clean_sessions
+from daemon.agent_runs.waiting import network_wait
 from daemon.agents.base import AgentRun
 from daemon.agents.claude import ClaudeAgent
 from daemon.agents.codex import CodexAgent
 from daemon.agents.events import Asked, Ending, Totals
 from daemon.agents.next_move import Move, Tried, next_move
-from daemon.continuing import handed_over, resumed
 from daemon.home import masker_of
-from daemon.parking import Account, Parking
-from daemon.parking_file import PARKED, ParkingFile
-from daemon.permission import QUESTION_TOOL, Asking
-from daemon.sandbox import Bubblewrap, Opening, Places
-from daemon.sessions import NOTE, SESSIONS, SessionFolder, SessionNote, clean_sessions
+from daemon.processes.sandbox import Bubblewrap, Opening, Places
 from daemon.settings import DaemonSettings
-from daemon.task_folder import TaskFolder, make_task_folder
-from daemon.waiting import network_wait
+from daemon.tasks.task_folder import TaskFolder, make_task_folder
 from domain.errors import CannotServe, NotReachable
 from domain.models import Question, TaskKind
 from domain.settings import AgentChoice, Limits

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cli.operator.doctor import daemon_checks, local_checks
-from daemon.doctor import (
+from daemon.doctor.checks import (
     KNOWN,
     AgentSeen,
     agent_checks,
@@ -21,7 +21,7 @@ from daemon.doctor import (
     refs_check,
     sandbox_check,
 )
-from daemon.sandbox import SandboxMode
+from daemon.processes.sandbox import SandboxMode
 from domain.errors import GitError, RefRefused, RepositoryError
 from domain.health import Verdict, all_of, failed, good, warning
 from domain.reports import DaemonSeen

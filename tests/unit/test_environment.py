@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from daemon.agents.base import AgentCommand
-from daemon.environment import GitIdentity, agent_environment
-from daemon.task_folder import TaskFolder
+from daemon.processes.environment import GitIdentity, agent_environment
+from daemon.tasks.task_folder import TaskFolder
 
 FOLDER = TaskFolder(Path("/tasks/one"))
 

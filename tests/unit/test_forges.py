@@ -14,7 +14,7 @@ from daemon.forges.github_findings import TEXT_LIMIT, job_text, tail
 from daemon.forges.github_models import GraphAnswer
 from daemon.forges.links import compare_url
 from daemon.forges.settings import ForgeSettings, api_of, credential_helpers, graphql_of
-from daemon.masking import Masker
+from daemon.logs.masking import Masker
 from daemon.settings import DaemonSettings
 
 pytestmark = pytest.mark.rule("7.4")

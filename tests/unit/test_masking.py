@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from daemon.masking import LONGEST_HELD, MASK, MaskedStream, Masker, secrets_of
+from daemon.logs.masking import LONGEST_HELD, MASK, MaskedStream, Masker, secrets_of
 
 pytestmark = pytest.mark.rule("6.11")
 

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from domain import folding, merging, policy, requests, shepherd
+from domain import folding, policy, requests
 from domain.change import Change, Draft
 from domain.dispatch import spawn_command
 from domain.errors import PlanRefused
@@ -19,7 +19,17 @@ from domain.failures import Failure, FailureCategory
 from domain.models import Question, State, StepStatus, Task, TaskKind, TaskStatus, Work
 from domain.operations import apply
 from domain.plan import PlannedStep, add_steps, known_steps
-from domain.pull_requests import TROUBLE, Finding, FindingKind, PullRequest, PullRequestState, Shipped, Sighting, Tidied
+from domain.pull_requests import merging, shepherd
+from domain.pull_requests.messages import (
+    TROUBLE,
+    Finding,
+    FindingKind,
+    PullRequest,
+    PullRequestState,
+    Shipped,
+    Sighting,
+    Tidied,
+)
 from domain.questions import question_id
 from domain.record import Facts, restored, snapshot
 from domain.recovery import recovered

@@ -8,9 +8,9 @@ from uuid import UUID
 
 from domain import names, policy, prompts
 from domain.dispatch import spawn_command
-from domain.fixes import fix_steps
 from domain.models import Directive, DirectiveStatus, Memory, State, Step, StepStatus, Text, Work
-from domain.pull_requests import Finding, FindingKind, PullRequest, PullRequestState
+from domain.pull_requests.fixes import fix_steps
+from domain.pull_requests.messages import Finding, FindingKind, PullRequest, PullRequestState
 from domain.settings import AgentChoice, Settings
 
 DOC = Path(__file__).parents[2] / "docs" / "prompts.md"
@@ -20,10 +20,10 @@ INTRODUCTION = """\
 # Prompts
 
 What an agent is told, whole, for one example: a directive that teaches a small tool durations. The texts stand in
-`domain/prompt_texts.py`, their composition in `domain/prompts.py`, those of fixes in `domain/fixes.py`; what a delivery
-adds on its machine (an interruption, an earlier attempt's work, a check that fails, a session that had to begin anew)
-in `daemon/beginning.py`, `daemon/verification.py` and `daemon/agents/`. This page is written by
-`python -m tests.unit.test_prompts`, and a test holds it to the code.
+`domain/prompt_texts.py`, their composition in `domain/prompts.py`, those of fixes in `domain/pull_requests/fixes.py`;
+what a delivery adds on its machine (an interruption, an earlier attempt's work, a check that fails, a session that had
+to begin anew) in `daemon/tasks/beginning.py`, `daemon/tasks/verification.py` and `daemon/agents/`. This page is written
+by `python -m tests.unit.test_prompts`, and a test holds it to the code.
 """
 
 

@@ -12,7 +12,7 @@ from markdown_it import MarkdownIt
 from domain.failures import Failure, FailureCategory
 from domain.models import State, Step, StepStatus, Task, TaskKind, Text, Work
 from domain.names import step_task
-from domain.pull_request_body import BODY_LIMIT, body, duration, escaped
+from domain.pull_requests.body import BODY_LIMIT, body, duration, escaped
 from domain.usage import Usage
 from tests.unit.directives import begun
 

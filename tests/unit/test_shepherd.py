@@ -9,17 +9,25 @@ from uuid import uuid4
 import pytest
 from pydantic import ValidationError
 
-from domain import shepherd
 from domain.dispatch import spawn_command
 from domain.failures import Failure, FailureCategory
-from domain.fixes import TEXT_SHOWN
 from domain.folding import fold_outcome
-from domain.merging import wanted_tidying
 from domain.models import DirectiveStatus, Question, State, Step, StepStatus, Task, TaskKind, TaskStatus, Work
 from domain.operations import Refusal, apply
 from domain.plan import PlannedStep, add_steps, known_steps
-from domain.pull_request_body import total_usage
-from domain.pull_requests import Finding, FindingKind, PullRequest, PullRequestState, Shipped, Sighting, news_of
+from domain.pull_requests import shepherd
+from domain.pull_requests.body import total_usage
+from domain.pull_requests.fixes import TEXT_SHOWN
+from domain.pull_requests.merging import wanted_tidying
+from domain.pull_requests.messages import (
+    Finding,
+    FindingKind,
+    PullRequest,
+    PullRequestState,
+    Shipped,
+    Sighting,
+    news_of,
+)
 from domain.readiness import standing
 from domain.requests import (
     AddStep,

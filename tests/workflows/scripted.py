@@ -22,7 +22,16 @@ from activities.steps import StepActivities
 from domain import names
 from domain.models import Directive, State, Step, Task, TaskKind, Text, Work
 from domain.plan import PlannedStep, add_steps
-from domain.pull_requests import Finding, PullRequest, PullRequestState, Shipped, Sighting, Tidied, Tidying, Watch
+from domain.pull_requests.messages import (
+    Finding,
+    PullRequest,
+    PullRequestState,
+    Shipped,
+    Sighting,
+    Tidied,
+    Tidying,
+    Watch,
+)
 from domain.record import DaemonWanted, ProgressWrite, Verdict, WriteAnswer, restored
 from domain.settings import AgentChoice, Settings, Timings
 from domain.spawn_task import Delivery, Outcome, OutcomeStatus, PlanChanges, Progress, SpawnTask

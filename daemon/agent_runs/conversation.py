@@ -1,0 +1,97 @@
+"""An agent and a person, while the agent runs (SPEC 8.3): its questions go out, answers come into its task folder."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from uuid import UUID
+
+from daemon.logs.masking import Masker, masked_question
+from daemon.tasks.handing_over import read_handover
+from domain.errors import HandoverBroken, NotReachable
+from domain.handover import ANSWERS_FILE, Answers
+from domain.models import Question
+from domain.spawn_task import Delivery
+
+LOOK_EVERY = 0.3
+"""Seconds between two looks at what the agent has written."""
+ASK_EVERY = 2.0
+"""Seconds between two looks for answers while a question is open, and before a core that is away is tried again."""
+
+logger = logging.getLogger(__name__)
+
+
+class Conversation:
+    """Tells each question once, and writes every answer down as it comes; nothing in it ever fails the task."""
+
+    def __init__(
+        self,
+        folder: Path,
+        delivery: Delivery,
+        masker: Masker | None = None,
+        look_every: float = LOOK_EVERY,
+        ask_every: float = ASK_EVERY,
+    ) -> None:
+        self._folder = folder
+        self._delivery = delivery
+        self._masker = masker or Masker()
+        self._look_every = look_every
+        self._ask_every = ask_every
+        self._told: set[UUID] = set()
+        self._heard: tuple[Question, ...] = ()
+
+    @asynccontextmanager
+    async def going_on(self) -> AsyncIterator[None]:
+        """From entering to leaving."""
+        listening = asyncio.create_task(self._listen())
+        try:
+            yield
+        finally:
+            listening.cancel()
+            await asyncio.wait({listening})
+            if not listening.cancelled() and (defect := listening.exception()):
+                logger.error("the conversation with a task has broken off", exc_info=defect)
+
+    async def _listen(self) -> None:
+        while True:
+            pause = self._look_every
+            try:
+                if asked := await asyncio.to_thread(self._open_questions):
+                    pause = self._ask_every
+                    await self._tell(asked)
+                    await self._hear(await self._delivery.answers())
+            except (NotReachable, OSError) as error:
+                logger.warning("questions of a task wait: %s", error)
+            await asyncio.sleep(pause)
+
+    def _open_questions(self) -> list[Question]:
+        answered = {question.id for question in self._heard if not question.is_open}
+        try:
+            handover = read_handover(self._folder)
+        except HandoverBroken:
+            return []  # the end of the task says so
+        return [question for question in handover.open_questions if question.id not in answered]
+
+    async def _tell(self, asked: list[Question]) -> None:
+        for question in asked:
+            if question.id not in self._told:
+                await self._delivery.ask(masked_question(question, self._masker))
+                self._told.add(question.id)
+
+    async def _hear(self, questions: tuple[Question, ...]) -> None:
+        if questions != self._heard:
+            await asyncio.to_thread(_write, self._folder, Answers(questions=questions))
+            self._heard = questions
+
+
+def _write(folder: Path, answers: Answers) -> None:
+    """Whole or not at all. By a file that nobody could have put a link in place of: the agent owns the folder."""
+    opened, fresh = tempfile.mkstemp(dir=folder)
+    with os.fdopen(opened, "w") as file:
+        file.write(answers.model_dump_json())
+    Path(fresh).replace(folder / ANSWERS_FILE)

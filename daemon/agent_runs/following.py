@@ -1,0 +1,159 @@
+"""Follows an agent's output: events into log, progress, and what is remembered of the run (SPEC 6.11)."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+from daemon.agents.aside import Aside
+from daemon.agents.base import Seen
+from daemon.agents.events import Asked, Event, Final, InBackground, Printed, Reply, Said, Stream, ToolCalled
+from daemon.agents.seeing import after, complained, shown
+from daemon.logs.task_log import TaskLog
+from daemon.processes.agent_process import Talk
+from daemon.processes.done import BACKGROUND_SECONDS, LINGER_SECONDS
+from daemon.tasks.pulse import Pulse
+
+ASIDE_SECONDS = 1.0
+"""Between two looks at what a program writes beside its output: nobody tells when it does."""
+LONGEST_LINE = 8 * 1024 * 1024
+"""Characters of a line that is still read: a tool's whole output may stand in one."""
+
+Decide = Callable[[Asked], Awaitable[Reply]]
+
+
+class Follower:
+    """Reads one run. `seen` is what it has read so far."""
+
+    def __init__(
+        self,
+        stream: Stream,
+        log: TaskLog,
+        pulse: Pulse,
+        *,
+        phase: str,
+        decide: Decide,
+        tell: Callable[[Seen], str],
+        raw: Path,
+        worktree: str,
+        aside: Aside | None = None,
+    ) -> None:
+        """`tell` is called after every line that `seen` has changed by, and answers why the program must be stopped,
+        or nothing; `raw` keeps the output as it came; `aside` has further lines for the stream.
+        """
+        self._stream = stream
+        self._log = log
+        self._pulse = pulse
+        self._phase = phase
+        self._decide = decide
+        self._tell = tell
+        self._raw = raw
+        self._worktree = f"{worktree}/"
+        self._aside = aside
+        self._line: list[str] = []
+        self._size = 0
+        self._said = ""
+        self._answering: set[asyncio.Task[None]] = set()
+        self.seen = Seen()
+        self.asks = False
+        """It was interrupted for an answer."""
+        self.stop = asyncio.Event()
+        self.stopped_for = ""
+        self.talk = Talk(self._complain)
+
+    @asynccontextmanager
+    async def following(self) -> AsyncIterator[None]:
+        """While the program runs; what it still waits to be answered at the end is dropped."""
+        over = asyncio.Event()
+        reading = asyncio.create_task(self._read_aside_until(over))
+        with (self._raw if self._stream.by_lines else Path(os.devnull)).open("a", encoding="utf-8") as self._kept:
+            try:
+                yield
+            finally:
+                for answering in self._answering:
+                    answering.cancel()
+                if self._line:
+                    self._read("".join(self._line))
+                over.set()
+                await reading
+
+    def take(self, piece: str) -> None:
+        """A piece of stdout."""
+        if not self._stream.by_lines:
+            self._events(self._stream.read(piece))
+            return
+        self._kept.write(piece)
+        self._size += len(piece)
+        if self._size <= LONGEST_LINE:
+            self._line.append(piece)
+        if piece.endswith("\n"):
+            line = "".join(self._line) if self._size <= LONGEST_LINE else f"[a line of {self._size} characters]\n"
+            self._line, self._size = [], 0
+            self._read(line)
+
+    def _read(self, line: str) -> None:
+        if line.strip():
+            self._events(self._stream.read(line))
+
+    async def _read_aside_until(self, over: asyncio.Event) -> None:
+        """Once more after `over`."""
+        while self._aside:
+            is_last = over.is_set()
+            for line in await asyncio.to_thread(self._aside.lines):
+                self._read(line)
+            if is_last:
+                return
+            with suppress(TimeoutError):
+                async with asyncio.timeout(ASIDE_SECONDS):
+                    await over.wait()
+
+    def _complain(self, piece: str) -> None:
+        self.seen = complained(self.seen, piece)
+        self._show(piece)
+
+    def _events(self, events: list[Event]) -> None:
+        before = self.seen
+        for event in events:
+            self._event(event)
+        if self.seen is not before and (reason := self._tell(self.seen)) and not self.seen.final:
+            self.stopped_for = self.stopped_for or reason
+            self.stop.set()
+
+    def _event(self, event: Event) -> None:
+        self._show(shown(event, self._said).replace(self._worktree, ""))
+        self.seen = after(self.seen, event)
+        match event:
+            case Said():
+                self._said = event.text
+                self.talk.done.take_back()
+            case ToolCalled():
+                self._pulse.phase = f"{self._phase}: {event.tool}"
+                self.talk.done.take_back()
+            case Asked():
+                answering = asyncio.create_task(self._answer(event))
+                self._answering.add(answering)
+                answering.add_done_callback(self._answering.discard)
+            case Final() | InBackground() if self.seen.final:
+                self._rest()
+            case Printed():
+                pass
+
+    def _rest(self) -> None:
+        """Its turn is over; with something in its background it may begin another, and ask something in that."""
+        self._pulse.phase = self._phase
+        self.talk.done.say(BACKGROUND_SECONDS if self.seen.in_background else LINGER_SECONDS)
+        if not self.seen.in_background:
+            self.talk.voice.close()
+
+    async def _answer(self, asked: Asked) -> None:
+        reply = await self._decide(asked)
+        self.asks |= reply.interrupt
+        self.talk.voice.say(self._stream.reply(asked, reply).encode())
+
+    def _show(self, text: str) -> None:
+        if text:
+            self._log.append(text)
+            self._pulse.last_line = self._log.last_line

@@ -1,0 +1,288 @@
+"""Runs a task's agent until it has come to an end that counts: resumed, handed over, left waiting (SPEC 6.9)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+
+from daemon.agent_runs.continuing import LOG_SHOWN, Ask, handed_over, resumed
+from daemon.agent_runs.following import Follower
+from daemon.agent_runs.parking import Account, Parking
+from daemon.agent_runs.permission import Asking
+from daemon.agent_runs.sessions import SessionFolder, SessionNote, login_folder
+from daemon.agent_runs.spending import over_budget, overspent, spent, unbounded, with_what_follows
+from daemon.agent_runs.waiting import login_question, network_wait, waiting
+from daemon.agents import ConfiguredAgent
+from daemon.agents.base import AgentResult, AgentRun, ProcessEnd, Seen
+from daemon.agents.coding import CodingAgent
+from daemon.agents.events import Asked, Ending, Reply
+from daemon.agents.next_move import Move, Tried, next_move
+from daemon.logs.task_log import TaskLog
+from daemon.processes.programs import Programs
+from daemon.tasks.pulse import Pulse
+from daemon.tasks.workspace import Workspace
+from domain.errors import CannotServe
+from domain.questions import question_id
+from domain.settings import AgentChoice
+from domain.spawn_task import Delivery, Outcome
+from domain.usage import Resume, Usage
+
+NOT_STARTED = (126, 127)
+"""Exit codes of a program that can't be run, or of one that lacks its interpreter."""
+
+
+@dataclass(frozen=True)
+class Host:
+    """What the daemon is to the agents of its tasks."""
+
+    daemon: str
+    delivery: Delivery
+    parking: Parking
+
+
+def account_of(agent: ConfiguredAgent) -> Account | None:
+    """The account that an agent uses; None for programs that we know nothing of."""
+    return (agent.kind, agent.credential) if isinstance(agent, CodingAgent) else None
+
+
+class AgentRuns:
+    """All runs of the agent of one delivery."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        agent: ConfiguredAgent,
+        choice: AgentChoice,
+        programs: Programs,
+        pulse: Pulse,
+        log: TaskLog,
+        host: Host,
+        *,
+        changes: Callable[[], Awaitable[tuple[str, str]]],
+        commands: tuple[str, ...] = (),
+    ) -> None:
+        """`changes`: the commit at which the task began, and `git diff --stat` since it. `commands`: those of setup and
+        verify.
+        """
+        self._workspace = workspace
+        self._command = workspace.command
+        self._agent = agent
+        self._choice = choice
+        self._programs = programs
+        self._pulse = pulse
+        self._log = log
+        self._host = host
+        self._changes = changes
+        self._commands = commands
+        self._tasks = workspace.path.parent
+        self._folder = SessionFolder.of(self._tasks, self._command)
+        self._note = self._folder.read(choice.name, self._command.resume)
+        self._has_run = False
+        self._begun = self._note
+        self.asking = Asking(self._command, host.delivery)
+        self.last_words = ""
+        """The text of the last final event."""
+        self.denied: tuple[str, ...] = ()
+        self.warnings: tuple[str, ...] = ()
+        """What people should know of the limits that it runs under."""
+
+    @property
+    def usage(self) -> Usage:
+        """Of the attempt, over all its deliveries that this machine knows of."""
+        return self._note.usage
+
+    @property
+    def resume(self) -> Resume:
+        """The session that a later delivery can go on with, if there is one."""
+        note = self._note
+        return Resume(agent=note.agent, session=note.session, daemon=self._host.daemon, usage=note.usage)
+
+    async def run(self, ask: Ask) -> AgentResult:
+        """Ask the agent, in its session where it has one here; what it comes to, once there is nothing left to try."""
+        if not isinstance(self._agent, CodingAgent):
+            return await self._once(ask.whole)
+        tried, prompt = Tried(), await self._first(ask)
+        while True:
+            result = await self._once(prompt)
+            move, wait, tried = next_move(result.ending, tried)
+            if move is Move.ACCEPT:
+                return with_what_follows(result, self._command.task)
+            self._log.say(f"{result.ending}: {move}{f' in {wait:g} s' if wait else ''}")
+            await asyncio.sleep(wait)
+            prompt = await self._next(move, str(result.ending), ask)
+
+    async def _first(self, ask: Ask) -> str:
+        if self._note.session and self._has_run:
+            return ask.further or ask.whole
+        if self._note.session:
+            return f"{self._resumed('the task was given back to its queue')}\n{ask.further}"
+        elsewhere = self._command.resume
+        if elsewhere and elsewhere.session and not self._has_run:
+            return await self._handed_over(f"it ran on {elsewhere.daemon}", ask)
+        return ask.whole
+
+    async def _next(self, move: Move, reason: str, ask: Ask) -> str:
+        if move is Move.RESUME and self._note.session:
+            return self._resumed(reason)
+        self._keep(replace_session(self._note))
+        return await self._handed_over(reason, ask)
+
+    def _resumed(self, reason: str) -> str:
+        worktree = str(self._workspace.work_path)
+        answers = [each for each in self._command.context.answers if each.id == question_id(each.task, each.text)]
+        return resumed(reason, worktree, self._note.worktree, answers)
+
+    async def _handed_over(self, reason: str, ask: Ask) -> str:
+        base, stat = await self._changes()
+        return handed_over(reason, base, stat, self._log.tail(LOG_SHOWN), ask.whole)
+
+    async def _once(self, prompt: str) -> AgentResult:
+        if reason := spent(self._command.limits, self._note):
+            return over_budget(reason)
+        run, agent = self._run(prompt), self._agent
+        self._warn(unbounded(agent, self._command.limits, run))
+        self._begun = self._note
+        follower = self._follower(run)
+        command = agent.command(run)
+        async with follower.following():
+            end = await self._programs.run(command, self._phase, follower=follower)
+        self._has_run = True
+        self._learn(run, follower.seen)
+        if isinstance(agent, CodingAgent):
+            refuse_unstartable(agent, end, follower.seen)
+        self.denied = (*self.denied, *follower.seen.denied)
+        self.last_words = follower.seen.final.text if follower.seen.final else ""
+        if follower.stopped_for and not (follower.seen.final and follower.seen.final.ending is Ending.COMPLETED):
+            return over_budget(follower.stopped_for)
+        return agent.judge(end, replace(follower.seen, asks=follower.asks))
+
+    def _run(self, prompt: str) -> AgentRun:
+        limits, agent = self._command.limits, self._agent
+        state = self._folder.state
+        return AgentRun(
+            prompt=prompt,
+            folder=self._workspace.folder,
+            script=self._command.script,
+            model=self._choice.model,
+            arguments=self._choice.arguments,
+            state=state,
+            login=login_folder(self._tasks, agent.kind, agent.login) if isinstance(agent, CodingAgent) else state,
+            session=self._note.session,
+            before=self._note.totals,
+            unsettled_usd=self._note.unsettled_usd,
+            turns=max(limits.turns - self._note.turns, 0) if limits.turns else 0,
+            cost_usd=max(limits.cost_usd - self._note.usage.cost_usd, 0) if limits.cost_usd else 0,
+            boxed=self._workspace.is_boxed,
+            commands=self._commands,
+        )
+
+    def _follower(self, run: AgentRun) -> Follower:
+        agent = self._agent
+        return Follower(
+            agent.stream(run),
+            self._log,
+            self._pulse,
+            phase=self._phase,
+            decide=self._decide,
+            tell=lambda seen: self._learned(run, seen),
+            raw=self._folder.raw,
+            worktree=str(self._workspace.work_path),
+            aside=agent.aside(run) if isinstance(agent, CodingAgent) else None,
+        )
+
+    async def _decide(self, asked: Asked) -> Reply:
+        return await self.asking.decide(asked)
+
+    @property
+    def _phase(self) -> str:
+        return "; ".join((f"agent {self._choice.name}", *self.warnings))
+
+    def _warn(self, warning: str) -> None:
+        if warning and warning not in self.warnings:
+            self.warnings = (*self.warnings, warning)
+            self._log.say(warning)
+
+    def _learned(self, run: AgentRun, seen: Seen) -> str:
+        """Why the run must be stopped, after what it has told; empty: it may go on."""
+        self._learn(run, seen)
+        return overspent(self._agent, self._command.limits, run, seen)
+
+    def _learn(self, run: AgentRun, seen: Seen) -> None:
+        """Keep what a later delivery must know, at once: this one may be killed at any moment. Counted from how the
+        run began, so that what is told replaces what was estimated.
+        """
+        begun = self._begun
+        session = seen.session_totals or begun.totals
+        used = Usage(cost_usd=seen.totals.cost_usd, tokens=seen.totals.tokens)
+        known = begun.model_copy(
+            update={
+                "session": seen.session or begun.session,
+                "cost_usd": session.cost_usd,
+                "tokens": session.tokens,
+                "unsettled_usd": (0 if seen.session_totals else begun.unsettled_usd)
+                + (seen.totals.cost_usd - seen.settled.cost_usd),
+                "usage": begun.usage + used,
+                "turns": begun.turns + seen.turns,
+                "worktree": str(self._workspace.work_path) if seen.session else begun.worktree,
+            }
+        )
+        self._keep(known)
+
+    def _keep(self, note: SessionNote) -> None:
+        if note != self._note:
+            self._note = note
+            self._folder.write(note)
+
+    def waits(self, result: AgentResult) -> Outcome | None:
+        """The outcome of a task whose agent's account, network or question makes it wait; None: it doesn't. What one
+        task finds out about an account counts for all of this daemon.
+        """
+        account, parking, command = account_of(self._agent), self._host.parking, self._command
+        if account is None or not isinstance(self._agent, CodingAgent):
+            return None
+        report = result.failure.report if result.failure else ""
+        match result.ending:
+            case Ending.ASKED:
+                return waiting(command, questions=tuple(self.asking.open.values()))
+            case Ending.LIMIT:
+                parked = parking.limited(account, self._choice.name, result.until)
+                return waiting(command, summary=f"{parked.agent}: {report}"[:500], until=parked.until)
+            case Ending.AUTH:
+                parked = parking.refused(account, self._choice.name)
+                folder = login_folder(self._tasks, self._agent.kind, self._agent.login)
+                known = {"daemon": self._host.daemon, "report": report, "remedy": self._agent.remedy(folder)}
+                question = login_question(command, parking, parked, account, **known)
+                return waiting(command, summary=report[:500], until=parked.until, questions=(question,))
+            case Ending.NETWORK:
+                waits = self._note.network_waits
+                self._keep(self._note.model_copy(update={"network_waits": waits + 1}))
+                return waiting(command, summary=report[:500], until=parking.now() + network_wait(waits))
+        if result.is_completed:
+            parking.works(account)
+            self._keep(self._note.model_copy(update={"network_waits": 0}))
+        return None
+
+
+def replace_session(note: SessionNote) -> SessionNote:
+    """The note without its session: the next run begins one."""
+    return note.model_copy(update={"session": "", "cost_usd": 0.0, "tokens": 0, "unsettled_usd": 0.0, "worktree": ""})
+
+
+def refuse_unstartable(agent: CodingAgent, end: ProcessEnd, seen: Seen) -> None:
+    """CannotServe where the program was not there when it was started: it is being updated, or was removed."""
+    if end.exit_code in NOT_STARTED and not seen.session and not seen.final:
+        agent.check()
+        raise CannotServe(f"{agent.program_name!r} can't be started: {end.tail.strip()[-300:]}")
+
+
+def accounted(outcome: Outcome, runs: AgentRuns | None, seconds: float) -> Outcome:
+    """`outcome` with what the attempt has used, where it can be gone on with, and what its agent was denied."""
+    own = Usage(seconds=seconds)
+    if runs is None:
+        return outcome.model_copy(update={"usage": own})
+    denied = tuple(f"denied: {each}" for each in dict.fromkeys(runs.denied))
+    usage = runs.usage + own
+    resume = runs.resume.model_copy(update={"usage": usage})
+    warnings = (*outcome.warnings, *runs.warnings, *denied)
+    return outcome.model_copy(update={"usage": usage, "resume": resume, "warnings": warnings})

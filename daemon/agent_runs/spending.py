@@ -1,0 +1,61 @@
+"""Whether an attempt has used what it may, and whether that can be known at all (SPEC 5.7); pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from uuid import UUID
+
+from daemon.agent_runs.sessions import SessionNote
+from daemon.agents import ConfiguredAgent
+from daemon.agents.base import AgentResult, AgentRun, Seen, failed
+from daemon.agents.coding import CodingAgent
+from daemon.agents.events import Ending
+from domain.failures import FailureCategory
+from domain.settings import Limits
+
+_WHAT_FOLLOWS = """\
+What it has done is saved: `python -m daemon restore {task}` lays it out. Nothing more is tried by itself; `starter.py
+retry-step` begins another attempt, which may use as much again."""
+
+
+def spent(limits: Limits, note: SessionNote) -> str:
+    """Why no further run may begin; empty: one may."""
+    if limits.cost_usd and note.usage.cost_usd >= limits.cost_usd:
+        return f"it has cost {note.usage.cost_usd:.2f} of {limits.cost_usd:.2f} USD"
+    if limits.turns and note.turns >= limits.turns:
+        return f"it has taken {note.turns} of {limits.turns} turns"
+    return ""
+
+
+def overspent(agent: ConfiguredAgent, limits: Limits, run: AgentRun, seen: Seen) -> str:
+    """Why a run must be stopped whose program keeps no such limit itself; empty: it may go on."""
+    if not isinstance(agent, CodingAgent):
+        return ""
+    if not agent.counts_turns and run.turns and seen.turns >= run.turns:
+        return f"it has called as many tools as it may take turns: {limits.turns}"
+    if not agent.counts_cost and run.cost_usd and seen.totals.cost_usd >= run.cost_usd:
+        return f"it has cost {limits.cost_usd - run.cost_usd + seen.totals.cost_usd:.2f} of {limits.cost_usd:.2f} USD"
+    return ""
+
+
+def unbounded(agent: ConfiguredAgent, limits: Limits, run: AgentRun) -> str:
+    """Why the limit of cost can't be kept; empty: it can, or there is none."""
+    if not limits.cost_usd:
+        return ""
+    if not isinstance(agent, CodingAgent):
+        return "--max-cost is not kept: nobody knows what this agent costs"
+    if agent.counts_cost or agent.price(run):
+        return ""
+    return f"--max-cost is not kept: no price is known for {run.model or agent.model or 'its model'} (docs/agents.md)"
+
+
+def over_budget(reason: str) -> AgentResult:
+    return failed(Ending.BUDGET, FailureCategory.BUDGET, reason)
+
+
+def with_what_follows(result: AgentResult, task: UUID) -> AgentResult:
+    """The result, with what a person can do where it has used all that it may: nothing follows by itself."""
+    if result.ending is not Ending.BUDGET or result.failure is None:
+        return result
+    report = f"{result.failure.report}\n{_WHAT_FOLLOWS.format(task=task)}"
+    return replace(result, failure=result.failure.model_copy(update={"report": report}))

@@ -1,0 +1,1 @@
+"""What `python -m daemon doctor` looks at on its machine, and what it makes of that."""

@@ -1,0 +1,173 @@
+"""What `python -m daemon doctor` makes of what it sees on its machine: pure. `examination` does the looking."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from daemon.processes.sandbox import INSTALL, Bubblewrap, SandboxMode
+from domain.errors import MakimaError
+from domain.health import Check, failed, good, warning
+
+OLDEST_GIT = (2, 34)
+"""What a Debian or Ubuntu that is still supported has."""
+_VERSION = re.compile(r"\d+(?:\.\d+)+")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What `doctor` was asked to look at beyond its machine."""
+
+    repository: str = ""
+    push: bool = False
+    """Whether a ref may be pushed and removed again."""
+
+
+@dataclass(frozen=True)
+class KnownAgent:
+    """A program that Makima is tested with."""
+
+    tested: str
+    """tests/agents/package.json has the same version."""
+    asks_login: tuple[str, ...]
+    """Arguments with which it says, by its exit code and without a request to a model, whether it is logged in."""
+    keys: tuple[str, ...]
+    """Variables that hold a credential."""
+    home: str
+    """The variable that names the folder of its login."""
+
+
+KNOWN = {
+    "claude": KnownAgent(
+        tested="2.1.330",
+        asks_login=("auth", "status"),
+        keys=("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN"),
+        home="CLAUDE_CONFIG_DIR",
+    ),
+    "codex": KnownAgent(
+        tested="0.169.0",
+        asks_login=("login", "status"),
+        keys=("CODEX_API_KEY", "OPENAI_API_KEY", "CODEX_ACCESS_TOKEN"),
+        home="CODEX_HOME",
+    ),
+}
+"""By the program's name."""
+
+
+@dataclass(frozen=True)
+class AgentSeen:
+    """A served agent as it was found."""
+
+    name: str
+    program: str
+    """Its file's name; empty where the agent is no single program."""
+    trouble: str = ""
+    """Why it can't be run here, with the remedy."""
+    said: str = ""
+    """What it printed when asked for its version."""
+    has_key: bool = False
+    """Whether its environment holds a credential."""
+    has_login: bool = False
+    """Whether it says itself that it is logged in."""
+    log_in: str = ""
+    """The command that logs it in for this daemon; empty: its tasks can't use a login."""
+
+
+def agent_checks(seen: AgentSeen) -> list[Check]:
+    """Whether it is installed, in a version that was tested, and logged in; the last two of known programs alone."""
+    about = f"agent {seen.name}"
+    if seen.trouble:
+        return [failed(about, seen.trouble)]
+    known = KNOWN.get(seen.program)
+    if known is None:
+        return [good(about, "installed")]
+    return [_version_check(about, seen, known), _login_check(f"{about}: login", seen, known)]
+
+
+def _version_check(about: str, seen: AgentSeen, known: KnownAgent) -> Check:
+    version = _VERSION.search(seen.said)
+    if version is None:
+        return failed(about, f"{seen.program} --version tells no version", f"install {known.tested}, which is tested")
+    if version[0] != known.tested:
+        remedy = f"Makima is tested with {known.tested}; where tasks of this agent fail strangely, install that one"
+        return warning(about, f"{seen.program} {version[0]}", remedy)
+    return good(about, f"{seen.program} {version[0]}, the version that is tested")
+
+
+def _login_check(about: str, seen: AgentSeen, known: KnownAgent) -> Check:
+    if seen.has_key:
+        return good(about, "its environment holds a key or token")
+    if seen.has_login:
+        return good(about, "it says that it is logged in")
+    if seen.log_in:
+        return failed(
+            about, "neither a key nor a login", f"set api_key_env or token_env in its settings, or: {seen.log_in}"
+        )
+    return failed(about, "no key", f"name {known.keys[0]} in its pass_env, or set it in its env")
+
+
+def price_check(name: str, model: str) -> Check:
+    """Of an agent that doesn't say what it costs, and whose usual model has no price in the settings."""
+    about, found = f"agent {name}: cost", f"no price is known for {model or 'its own choice of a model'}"
+    table = f"agents.{name}.prices.{f'{model!r}' if model else 'any'}"
+    return warning(about, found, f"--max-cost is not kept; set [{table}] in the daemon's settings: docs/agents.md")
+
+
+def parked_check(parked: str) -> Check:
+    """Of an account that rests; the daemon tells how it calls it."""
+    return warning("account", f"parked: {parked}", "it is tried again then, or now: python -m daemon parked --clear")
+
+
+def git_check(said: str) -> Check:
+    """`said` is what `git --version` prints."""
+    version = _VERSION.search(said)
+    oldest = ".".join(map(str, OLDEST_GIT))
+    if version is None:
+        return failed("git", "not installed", f"install git {oldest} or newer")
+    if tuple(map(int, version[0].split(".")[:2])) < OLDEST_GIT:
+        return failed("git", version[0], f"install git {oldest} or newer")
+    return good("git", version[0])
+
+
+def identity_check(name: str, email: str) -> Check:
+    """Who commits are by: the settings' own, whatever git is told elsewhere."""
+    found = f"{name} <{email}>"
+    if not name.strip() or "@" not in email:
+        return failed("git identity", found, "set committer_name and committer_email in the daemon's settings")
+    return good("git identity", found)
+
+
+def sandbox_check(mode: SandboxMode, name: str) -> Check:
+    """`name` is the sandbox that was opened."""
+    if name == Bubblewrap.name:
+        return good("sandbox", name)
+    if mode is SandboxMode.NONE:
+        return good("sandbox", "none, as the settings say: agents see all that this user may see")
+    return warning("sandbox", "none: agents see all that this user may see", f"{INSTALL}, see docs/sandbox.md")
+
+
+def disk_check(where: str, free_mb: int, wanted_mb: int) -> Check:
+    found = f"{free_mb} MB free at {where}"
+    if free_mb < wanted_mb:
+        return failed("disk", found, f"make room, or lower min_free_disk_mb = {wanted_mb}: below it no task is taken")
+    return good("disk", found)
+
+
+def push_check(trouble: MakimaError | None, branches: int) -> Check:
+    """`branches`: how many the remote has."""
+    if trouble is not None:
+        remedy = "git of this user must be able to push there without being asked (an ssh key, a credential helper)"
+        return failed("repository", str(trouble), remedy)
+    if not branches:
+        return failed("repository", "it is empty", "push a first commit: a directive starts from a branch")
+    return good("repository", f"a push would be taken (dry run); branches: {branches}")
+
+
+def refs_check(refs: MakimaError | None, branches: MakimaError | None) -> Check:
+    """What came of pushing a ref of Makima's own, and where that was refused, of pushing a branch in its place."""
+    if refs is None:
+        return good("refs", "refs/makima/* are taken")
+    if branches is None:
+        return good("refs", "refs/makima/* are refused, branches makima-state/* are taken in their place")
+    remedy = f"let this user push refs/makima/*, or makima-state/*, where work is saved ({branches})"
+    return warning("refs", "unfinished work would be saved on this machine only", remedy)

@@ -1,0 +1,188 @@
+"""The looking of `python -m daemon doctor`: at the agents, the machine, the servers and a repository."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from uuid import uuid4
+
+from daemon.agent_runs.sessions import login_folder
+from daemon.agents import ConfiguredAgent
+from daemon.agents.coding import CodingAgent
+from daemon.agents.command import CommandAgent
+from daemon.agents.prices import price_for
+from daemon.doctor.checks import (
+    KNOWN,
+    AgentSeen,
+    Wanted,
+    agent_checks,
+    disk_check,
+    git_check,
+    identity_check,
+    parked_check,
+    price_check,
+    push_check,
+    refs_check,
+    sandbox_check,
+)
+from daemon.git.pushing import ANYWHERE, lease, push
+from daemon.git.repositories import ASK_TIMEOUT, Repositories, RepositoryCache
+from daemon.git.state_refs import PLACES
+from daemon.home import Home, open_home
+from daemon.processes.process import Finished, run
+from daemon.settings import DaemonSettings
+from domain.errors import CannotServe, MakimaError, ProcessTimedOut, SettingsError
+from domain.health import Check, Health, all_of, failed, good
+
+PROGRAM_TIMEOUT = 30.0
+"""Seconds for a program that tells its version or whether it is logged in."""
+MEGABYTE = 1024 * 1024
+
+
+class Examination:
+    """One look at everything that the daemon of these settings needs."""
+
+    def __init__(
+        self,
+        own: DaemonSettings,
+        data_dir: Path,
+        environ: Mapping[str, str],
+        temporal: Callable[[], Awaitable[object]],
+    ) -> None:
+        """`temporal` connects, or raises what says why it can't."""
+        self._own = own
+        self._data_dir = data_dir
+        self._environ = environ
+        self._temporal = temporal
+
+    async def examine(self, wanted: Wanted) -> Health:
+        """All checks, in the order in which a missing one stops work."""
+        checks = [await self._git(), identity_check(self._own.committer_name, self._own.committer_email)]
+        for name, agent in self._own.served().items():
+            checks += await self._agent(name, agent)
+            if isinstance(agent, CodingAgent) and not (agent.counts_cost or price_for(agent.prices, agent.model)):
+                checks.append(price_check(name, agent.model))
+        try:
+            home = await open_home(self._data_dir, self._own, is_daemon=False)
+        except SettingsError as error:
+            return all_of([*checks, failed("sandbox", str(error)), await self._reach_temporal()])
+        checks += [parked_check(each) for each in home.house.parking.now_parked()]
+        checks += [sandbox_check(self._own.sandbox, home.sandbox.name), self._disk(home), await self._reach_temporal()]
+        if wanted.repository:
+            checks += await self._repository(home, wanted)
+        return all_of(checks)
+
+    async def _git(self) -> Check:
+        return git_check(_said(await self._ran(("git", "--version"), self._environ)))
+
+    async def _agent(self, name: str, agent: ConfiguredAgent) -> list[Check]:
+        try:
+            agent.check()
+        except CannotServe as error:
+            return agent_checks(AgentSeen(name, "", trouble=str(error)))
+        program = program_of(agent)
+        kind = Path(program).name
+        if kind not in KNOWN:
+            return agent_checks(AgentSeen(name, kind))
+        known, env, login = KNOWN[kind], self._environment_of(agent), self._login_of(agent)
+        version = await self._ran((program, "--version"), env)
+        has_key = any(env.get(key) for key in known.keys)
+        asked = (
+            None
+            if has_key
+            else await self._ran((program, *known.asks_login), env | ({known.home: str(login)} if login else {}))
+        )
+        return agent_checks(
+            AgentSeen(
+                name=name,
+                program=kind,
+                said=_said(version),
+                has_key=has_key,
+                has_login=asked is not None and asked.exit_code == 0,
+                log_in=agent.login_command(login) if isinstance(agent, CodingAgent) and login else "",
+            )
+        )
+
+    def _environment_of(self, agent: ConfiguredAgent) -> dict[str, str]:
+        names = ("PATH", *agent.pass_env)
+        passed = {name: self._environ[name] for name in names if name in self._environ}
+        given = agent.credentials(self._environ) if isinstance(agent, CodingAgent) else {}
+        return {**passed, **given, **agent.env}
+
+    def _login_of(self, agent: ConfiguredAgent) -> Path | None:
+        """The folder of the agent's login; None: its tasks have a home of their own, in which there is none."""
+        if not isinstance(agent, CodingAgent):
+            return None
+        return login_folder(self._data_dir / "daemon" / self._own.name / "tasks", agent.kind, agent.login)
+
+    def _disk(self, home: Home) -> Check:
+        free = shutil.disk_usage(home.path).free // MEGABYTE
+        return disk_check(str(home.path), free, self._own.min_free_disk_mb)
+
+    async def _reach_temporal(self) -> Check:
+        try:
+            await self._temporal()
+        except MakimaError as error:
+            return failed("Temporal", str(error))
+        return good("Temporal", "answers")
+
+    async def _repository(self, home: Home, wanted: Wanted) -> list[Check]:
+        """In a cache that is thrown away: nothing is fetched, whatever the repository's size."""
+        with TemporaryDirectory(dir=home.path) as scratch:
+            try:
+                cache = await Repositories(home.repositories.git, Path(scratch)).at(wanted.repository)
+                branches = await cache.listed("refs/heads/*")
+                commit = await self._commit_of_nothing(cache)
+                await self._try_push(cache, commit)
+            except MakimaError as error:
+                return [push_check(error, 0)]
+            checks = [push_check(None, len(branches))]
+            return [*checks, await self._try_refs(cache, commit)] if wanted.push else checks
+
+    async def _commit_of_nothing(self, cache: RepositoryCache) -> str:
+        who = (f"user.name={self._own.committer_name}", f"user.email={self._own.committer_email}")
+        tree = (await cache.local("hash-object", "-t", "tree", "-w", "--stdin")).text
+        made = await cache.local("-c", who[0], "-c", who[1], "commit-tree", tree, "-m", "Does the remote take this?")
+        return made.text
+
+    async def _try_push(self, cache: RepositoryCache, commit: str) -> None:
+        options = ("push", "--dry-run", *cache.push_options())
+        for ref in ("refs/heads/makima/push-check", f"{PLACES[0]}push-check"):
+            await cache.remote(*options, cache.url.text, f"{commit}:{ref}", timeout=ASK_TIMEOUT)
+
+    async def _try_refs(self, cache: RepositoryCache, commit: str) -> Check:
+        """Only a real push shows what the remote's hooks say to a ref."""
+        answers: list[MakimaError | None] = []
+        for place in PLACES:
+            ref = f"{place}doctor/{uuid4().hex[:8]}"
+            answers.append(await push(cache, commit, ref, lease(ref, None)))
+            if answers[-1] is None:
+                await push(cache, "", ref, ANYWHERE)
+                break
+        return refs_check(answers[0], answers[-1])
+
+    async def _ran(self, argv: tuple[str, ...], env: Mapping[str, str]) -> Finished | None:
+        """A program that was asked about itself; None where it isn't there or doesn't answer in time."""
+        with TemporaryDirectory() as home:
+            try:
+                return await run(argv, cwd=Path(home), env={"HOME": home, **env}, timeout=PROGRAM_TIMEOUT)
+            except (OSError, ProcessTimedOut):
+                return None
+
+
+def program_of(agent: ConfiguredAgent) -> str:
+    """The program that the agent is, as it is found on its PATH; empty where that isn't one program."""
+    match agent:
+        case CommandAgent():
+            name = agent.argv[0]
+        case CodingAgent():
+            name = agent.program_name
+        case _:
+            return ""
+    return shutil.which(name, path=agent.env.get("PATH")) or ""
+
+
+def _said(ended: Finished | None) -> str:
+    return ended.text if ended is not None and ended.exit_code == 0 else ""

@@ -1,0 +1,97 @@
+"""The daemon's own git: a configuration of its own, no hooks, no prompt, no protocol that runs commands (DESIGN 17)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from daemon.git.config import OWN_SETTINGS, Entry, credentialed_environment, plain_environment, rendered, taken_over
+from daemon.processes.process import Finished, run
+from domain.errors import GitError, SettingsError
+
+LOCAL_TIMEOUT = 120.0
+"""Seconds for a command that touches only this machine."""
+
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+
+
+def commit_id(text: str) -> str:
+    """`text`, if it is the full name of a commit; a name that comes from a worktree or a command may be anything,
+    an option of git's among them. Raises GitError.
+    """
+    if not _COMMIT.fullmatch(text):
+        raise GitError(f"{text[:80]!r} is not a commit's full name")
+    return text
+
+
+class Git:
+    """Runs git for the daemon, never inside a worktree: it has the machine's credentials (SPEC 6.2)."""
+
+    def __init__(
+        self,
+        home: Path,
+        environ: Mapping[str, str],
+        *,
+        allow_local: bool,
+        helpers: Mapping[str, str] | None = None,
+    ) -> None:
+        """`home` holds the two configurations that `prepare` writes; `environ` is the daemon's environment; `helpers`
+        (https://host → credential helper) are asked where those of the machine's owner know nothing.
+        """
+        self.home = home
+        self.allow_local = allow_local
+        self._environ = environ
+        self._helpers = helpers or {}
+        self._own_config = home / "gitconfig"
+        self._plain_config = home / "gitconfig-plain"
+        self._environment = credentialed_environment(environ, str(self._own_config), allow_local=allow_local)
+        self._plain_environment = plain_environment(environ, str(self._plain_config))
+
+    async def prepare(self) -> None:
+        """Write the configurations anew from the machine's; raises SettingsError where git is missing."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        kept = taken_over(await self._machine_configuration())
+        added = (Entry(f"credential.{url}.helper", helper) for url, helper in self._helpers.items())
+        self._own_config.touch(mode=0o600)  # a rewrite may hold a token
+        self._own_config.write_text(rendered((*OWN_SETTINGS, *kept, *added)), errors="surrogateescape")
+        self._plain_config.write_text(rendered(OWN_SETTINGS))
+
+    async def run(
+        self,
+        *args: str,
+        repository: Path,
+        stdin: bytes = b"",
+        timeout: float = LOCAL_TIMEOUT,
+        pass_fds: Sequence[int] = (),
+    ) -> Finished:
+        """`git args` in the bare `repository`, with the machine's credentials; any exit code is a result."""
+        argv = ("git", f"--git-dir={repository}", *args)
+        return await run(argv, cwd=repository, env=self._environment, stdin=stdin, timeout=timeout, pass_fds=pass_fds)
+
+    async def ask(self, *args: str, repository: Path, stdin: bytes = b"") -> str:
+        """The output of a command that touches only this machine; raises GitError when it fails."""
+        return checked(await self.run(*args, repository=repository, stdin=stdin)).text
+
+    async def run_plainly(
+        self, argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], stdin: bytes = b"", timeout: float
+    ) -> Finished:
+        """A runner (`process.Runs`) without credentials, home or network, for worktrees that no agent has touched."""
+        return await run(argv, cwd=cwd, env={**self._plain_environment, **env}, stdin=stdin, timeout=timeout)
+
+    async def _machine_configuration(self) -> bytes:
+        argv = ("git", "config", "--list", "--includes", "--show-scope", "-z")
+        try:
+            found = await run(argv, cwd=self.home, env=self._environ, timeout=LOCAL_TIMEOUT)
+        except FileNotFoundError as error:
+            raise SettingsError("git is not installed on this machine, or not on the daemon's PATH") from error
+        return checked(found).stdout
+
+
+def checked(finished: Finished, *also: int) -> Finished:
+    """`finished`, if its exit code is 0 or one of `also` and its output is whole; else GitError."""
+    if finished.exit_code not in (0, *also):
+        raise GitError(str(finished))
+    if finished.cut:
+        raise GitError(f"{finished}; it wrote more than this daemon reads")
+    return finished

@@ -1,0 +1,53 @@
+"""Pushing one ref, and what the remote's answer to it means (docs/decisions/0002, 0004)."""
+
+from __future__ import annotations
+
+import re
+
+from daemon.git.repositories import PUSH_TIMEOUT, RepositoryCache
+from daemon.processes.process import Finished
+from domain.errors import GitError, GitUnreachable, MakimaError, RefRefused, RepositoryError
+from domain.repository_url import masked
+
+ANYWHERE = "--force"
+"""In place of a lease, for a ref that nobody but its one writer ever moves."""
+
+_REJECTION = re.compile(r"^!\t[^\t]*\t(?P<summary>.*)$", re.MULTILINE)
+_SAID = re.compile(r"^remote:[ \t]*(?:error:[ \t]*)?(.*)$", re.MULTILINE)
+WORDS_SHOWN = 600
+_MAY_PASS = re.compile(r"stale info|failed to update ref|cannot lock ref|unpacker error|missing necessary objects")
+"""What is said of a change that the remote takes in principle, but that could not be made just now."""
+
+
+def lease(ref: str, expected: str | None) -> str:
+    """`ref` must be at `expected`, or not exist. A bare lease would trust whatever was fetched last."""
+    return f"--force-with-lease={ref}:{expected or ''}"
+
+
+async def push(cache: RepositoryCache, commit: str, ref: str, condition: str) -> MakimaError | None:
+    """Put `ref` at `commit` (empty: delete it) under a `lease`, or ANYWHERE. None: it is there; else the error to
+    raise, should the remote show no better reason: a lost race looks like a failed write, and a broken line tells
+    nothing of what arrived before it broke.
+    """
+    command = ("push", *cache.push_options(), condition, cache.url.text, f"{commit}:{ref}")
+    try:
+        pushed = await cache.remote(*command, timeout=PUSH_TIMEOUT, also=(1,))
+    except (GitError, RepositoryError) as error:
+        return error
+    return None if pushed.exit_code == 0 else _rejection(cache, ref, pushed)
+
+
+def _rejection(cache: RepositoryCache, ref: str, pushed: Finished) -> MakimaError:
+    status = _REJECTION.search(pushed.text)
+    if status is None:
+        return GitUnreachable(str(pushed))
+    said = f"{status['summary']} {' '.join(pushed.stderr.split())}"
+    if _MAY_PASS.search(said):
+        return GitError(str(pushed))
+    return RefRefused(f"{cache.url.display} refuses {ref}: {_why(status['summary'], pushed)}")
+
+
+def _why(summary: str, pushed: Finished) -> str:
+    """The remote's own words, where it has some: a forge names the rule that a push has broken."""
+    said = " ".join(" ".join(_SAID.findall(masked(pushed.stderr))).split())
+    return f"{summary}: {said[:WORDS_SHOWN]}" if said else summary

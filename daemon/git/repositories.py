@@ -1,0 +1,274 @@
+"""The bare caches of repositories that tasks borrow objects from (SPEC 6.1); only the daemon's own git writes them."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import shutil
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from daemon.git.cache_lock import cache_lock, last_used, mark_used
+from daemon.git.command import Git, checked, commit_id
+from daemon.git.trouble import remote_error
+from daemon.git.untrusted import refuse_borrowed_objects
+from daemon.processes.process import Finished
+from domain.errors import GitError, GitUnreachable, MakimaError, ProcessTimedOut, Refused, RepositoryError
+from domain.names import sanitized
+from domain.repository_url import RepositoryKind, RepositoryUrl, parse_repository_url
+
+FETCH_TIMEOUT = 3600.0
+"""Seconds for a fetch, the first full one included; a dead line ends it much earlier."""
+PUSH_TIMEOUT = 900.0
+ASK_TIMEOUT = 60.0
+"""Seconds for a talk with the remote that moves no objects."""
+
+OURS = "refs/makima/"
+HEADS = "+refs/heads/*:refs/remotes/origin/*"
+SHOWN_BRANCHES = 5
+OTHER_NAMES = "mismatched algorithms: client sha1; server sha256"
+"""git's words for a remote whose objects have SHA-256 names; only a fetch says it."""
+
+
+class Repositories:
+    """All caches of one daemon, one for each address."""
+
+    def __init__(self, git: Git, folder: Path, *, is_own: bool = True) -> None:
+        """`is_own`: no other process works in `folder`, so what looks left behind there is."""
+        self.git = git
+        self._folder = folder
+        self._is_own = is_own
+        self._caches: dict[str, RepositoryCache] = {}
+        self._opening = asyncio.Lock()
+
+    async def at(self, url: str) -> RepositoryCache:
+        """The cache of the repository at `url`, made when it is new and not fetched yet; raises RepositoryError for
+        an address of a form that is not accepted here.
+        """
+        try:
+            parsed = parse_repository_url(url, allow_local=self.git.allow_local)
+        except Refused as refusal:
+            raise RepositoryError(str(refusal)) from refusal
+        folder = self.folder_of(url)
+        async with self._opening:
+            if url not in self._caches or not self._caches[url].folder.exists():
+                self._caches[url] = await RepositoryCache.make(self.git, parsed, folder, tidy=self._is_own)
+            mark_used(self._caches[url].folder)
+        return self._caches[url]
+
+    def folder_of(self, url: str) -> Path:
+        """Where the cache of the repository at `url` is, or would be; Refused for what is no address."""
+        text = parse_repository_url(url, allow_local=True).text
+        return self._folder / f"{sanitized(Path(text).name)}-{hashlib.sha256(text.encode()).hexdigest()[:12]}.git"
+
+    async def drop_unused(self, since: float, needed: Collection[Path]) -> list[Path]:
+        """Remove the caches that nobody has used since then (seconds of the epoch), but for the `needed` ones, and for
+        those in which work is that no remote has taken; which ones.
+        """
+        old = [each for each in sorted(self._folder.glob("*.git")) if each not in needed and last_used(each) < since]
+        return [cache for cache in old if await self._drop(cache, since)]
+
+    async def _drop(self, cache: Path, since: float) -> bool:
+        async with self._opening, cache_lock(cache):
+            kept = await self.git.ask("for-each-ref", "--count=1", OURS, repository=cache)
+            if kept or last_used(cache) >= since:
+                return False
+            await asyncio.to_thread(shutil.rmtree, cache)
+        return True
+
+
+class RepositoryCache:
+    """One repository on this machine: its objects, and its branches as they were at the last fetch."""
+
+    def __init__(self, git: Git, url: RepositoryUrl, folder: Path) -> None:
+        """`folder` is the bare repository; `make` makes it."""
+        self.git = git
+        self.url = url
+        self.folder = folder
+        self._fetching = asyncio.Lock()
+        self._begun = 0
+        self._ended = 0
+        self._failure: MakimaError | None = None
+
+    @classmethod
+    async def make(cls, git: Git, url: RepositoryUrl, folder: Path, *, tidy: bool = True) -> RepositoryCache:
+        """Open or make the cache; `tidy`: and take away what a git that was killed left in the way."""
+        cache = cls(git, url, folder)
+        cache.folder.mkdir(parents=True, exist_ok=True)
+        async with cache_lock(cache.folder):
+            checked(await git.run("init", "--quiet", "--bare", "--template=", repository=cache.folder))
+            if tidy:
+                await asyncio.to_thread(_remove_leftovers, cache.folder)
+        return cache
+
+    async def fetch(self) -> None:
+        """Bring all branches up to date. Whoever asks while a fetch runs shares the next one, and its failure: the
+        running one may have read the remote too early for them. Raises RepositoryError, GitUnreachable, GitError.
+        """
+        wanted = self._begun + 1
+        async with self._fetching:
+            if self._ended < wanted:
+                await asyncio.sleep(0)  # whoever asks in the same turn of the loop is early enough
+                await self._fetch_counted()
+            if self._failure:
+                raise self._failure
+
+    async def prepare(self, base_branch: str) -> str:
+        """Fetch, and return the base commit of a generation, once a push is known to be allowed (SPEC 2.3)."""
+        await self.fetch()
+        base = await self.branch_commit(base_branch)
+        if base is None:
+            raise RepositoryError(f"{self.url.display} has no branch {base_branch!r}; it has {await self._branches()}")
+        await self._check_push(base)
+        return base
+
+    async def branch_commit(self, branch: str) -> str | None:
+        """Where `branch` was at the last fetch, None if it wasn't there."""
+        ref = f"refs/remotes/origin/{branch}"
+        found = await self.local("show-ref", "--verify", "--hash", ref, also=(1, 128))
+        return found.text if found.exit_code == 0 else None
+
+    async def on_remote(self, ref: str) -> str | None:
+        """Where `ref` (its full name) is at this moment, None if it isn't there."""
+        return (await self.listed(ref)).get(ref)
+
+    async def listed(self, *patterns: str) -> dict[str, str]:
+        """Ref → commit, of those at this moment that fit a pattern: a full name, or one that ends with `/*`."""
+        listed = await self.remote("ls-remote", "--quiet", self.url.text, *patterns, timeout=ASK_TIMEOUT)
+        lines = (line.split("\t") for line in listed.text.splitlines())
+        # A pattern also matches refs that only end like this one.
+        return {name: commit_id(commit) for commit, name in lines if any(_fits(name, each) for each in patterns)}
+
+    async def has(self, *commits: str) -> bool:
+        """Whether all of them are here."""
+        return not await self._missing(commits)
+
+    async def ensure(self, commits: Sequence[str]) -> None:
+        """Have all `commits` here, fetching only for missing ones; raises RepositoryError for a lost one."""
+        if await self._missing(commits):
+            await self._fetch_for(commits)
+        for commit in await self._missing(commits):
+            fetch = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", self.url.text, commit)
+            try:
+                await self.remote(*fetch, timeout=FETCH_TIMEOUT)
+            except GitUnreachable:
+                raise
+            except GitError as error:
+                raise RepositoryError(f"{self.url.display} has no commit {commit} (any more)") from error
+
+    async def within_reach(self, commit: str) -> bool:
+        """Whether it is here, or has come here now; raises GitUnreachable."""
+        try:
+            await self.ensure([commit])
+        except GitUnreachable:
+            raise
+        except RepositoryError:
+            return False
+        return True
+
+    async def independent(self, commits: Sequence[str]) -> frozenset[str]:
+        """Those of `commits` that no other one of them holds: merging these merges all. They must be here."""
+        if not commits:
+            return frozenset()
+        found = await self.local("merge-base", "--independent", *(commit_id(commit) for commit in commits))
+        return frozenset(found.text.splitlines())
+
+    async def holds(self, head: str, commit: str) -> bool:
+        """Whether `head` holds `commit`; a commit that isn't here is in nothing."""
+        asked = await self.local("merge-base", "--is-ancestor", commit_id(commit), commit_id(head), also=(1, 128))
+        return asked.exit_code == 0
+
+    async def take(self, worktree: Path, commit: str) -> None:
+        """Fetch `commit` with its history from a worktree that an agent may have changed (SPEC 6.2).
+
+        What serves it is git's upload-pack, which runs no hook and no command of such a repository; it gets neither
+        credentials nor network. Raises GitError if the worktree is no plain repository that borrows from this cache.
+        """
+        await asyncio.to_thread(refuse_borrowed_objects, worktree, self.folder)
+        argv = ("git", f"--git-dir={self.folder}", "-c", "fetch.fsckObjects=true", "fetch", "--quiet", "--no-tags")
+        source = ("--no-write-fetch-head", "--upload-pack=git-upload-pack --strict", str(worktree / ".git"))
+        fetch = (*argv, *source, commit_id(commit))
+        checked(await self.git.run_plainly(fetch, cwd=self.folder, env={}, timeout=FETCH_TIMEOUT))
+
+    async def local(self, *args: str, stdin: bytes = b"", also: Sequence[int] = ()) -> Finished:
+        """git in the cache, without the remote; raises GitError unless it ends with 0 or one of `also`."""
+        return checked(await self.git.run(*args, repository=self.folder, stdin=stdin), *also)
+
+    async def remote(self, *args: str, timeout: float, also: Sequence[int] = (), lock: int | None = None) -> Finished:
+        """git in the cache, with the remote; raises what `remote_error` makes of a failure."""
+        fds = () if lock is None else (lock,)
+        try:
+            finished = await self.git.run(*args, repository=self.folder, timeout=timeout, pass_fds=fds)
+        except ProcessTimedOut as error:
+            raise GitUnreachable(str(error)) from error
+        if finished.exit_code not in (0, *also):
+            raise remote_error(self.url.display, finished)
+        return checked(finished, *also)
+
+    def push_options(self) -> tuple[str, ...]:
+        """What every push is made with. A local repository may be set to update the files of a branch that its user
+        has checked out; they are never touched (SPEC 6.13).
+        """
+        refuse = "--receive-pack=git -c receive.denyCurrentBranch=refuse receive-pack"
+        return ("--porcelain", "--no-verify", *((refuse,) if self.url.kind is RepositoryKind.LOCAL else ()))
+
+    async def _fetch_for(self, commits: Sequence[str]) -> None:
+        """Fetch, unless one that ran meanwhile has brought the commits; its failure counts for this one, too."""
+        ended = self._ended
+        async with self._fetching:
+            if self._ended == ended or (not self._failure and await self._missing(commits)):
+                await self._fetch_counted()
+            if self._failure:
+                raise self._failure
+
+    async def _fetch_counted(self) -> None:
+        self._begun += 1
+        self._failure = await self._fetch_now()
+        self._ended = self._begun
+
+    async def _fetch_now(self) -> MakimaError | None:
+        async with cache_lock(self.folder) as lock:
+            try:
+                await self._fetch_heads(lock)
+            except MakimaError as error:
+                return error
+        return None
+
+    async def _fetch_heads(self, lock: int) -> None:
+        fetch = ("fetch", "--quiet", "--prune", "--no-tags", "--no-write-fetch-head", self.url.text, HEADS)
+        try:
+            await self.remote(*fetch, timeout=FETCH_TIMEOUT, lock=lock)
+        except GitError as error:
+            if OTHER_NAMES not in str(error):
+                raise
+            # Nothing can be in a cache that never could be filled; git names objects in one way in a repository.
+            await asyncio.to_thread(shutil.rmtree, self.folder)
+            await asyncio.to_thread(self.folder.mkdir)
+            await self.local("init", "--quiet", "--bare", "--template=", "--object-format=sha256")
+            await self.remote(*fetch, timeout=FETCH_TIMEOUT, lock=lock)
+
+    async def _check_push(self, commit: str) -> None:
+        if await self.branch_commit("makima"):
+            raise RepositoryError(f"{self.url.display} has a branch 'makima', which leaves no room for 'makima/…'")
+        options = ("push", "--dry-run", *self.push_options())
+        await self.remote(*options, self.url.text, f"{commit}:refs/heads/makima/push-check", timeout=ASK_TIMEOUT)
+
+    async def _missing(self, commits: Sequence[str]) -> list[str]:
+        names = "".join(f"{commit_id(commit)}\n" for commit in commits).encode()
+        found = await self.local("cat-file", "--batch-check", stdin=names)
+        return [line.split()[0] for line in found.text.splitlines() if line.split()[1] != "commit"]
+
+    async def _branches(self) -> str:
+        wanted = ("--format=%(refname:lstrip=3)", f"--count={SHOWN_BRANCHES}", "refs/remotes/origin")
+        names = (await self.local("for-each-ref", *wanted)).text.splitlines()
+        return ", ".join(names) or "none: it is empty"
+
+
+def _fits(name: str, pattern: str) -> bool:
+    return name.startswith(pattern[:-1]) if pattern.endswith("/*") else name == pattern
+
+
+def _remove_leftovers(cache: Path) -> None:
+    for pattern in ("*.lock", "refs/**/*.lock", "objects/pack/tmp_*", "objects/*/tmp_obj_*"):
+        for leftover in cache.glob(pattern):
+            leftover.unlink(missing_ok=True)

@@ -1,0 +1,54 @@
+"""What a failed talk with a remote means, read from git's own words (`LC_ALL=C`); pure.
+
+git's exit code tells little: 128 stands for an unknown repository and for a broken line alike. ssh ends every failure
+with "Could not read from remote repository … correct access rights", which therefore proves nothing.
+"""
+
+from __future__ import annotations
+
+import re
+
+from daemon.processes.process import Finished
+from domain.errors import GitError, GitUnreachable, MakimaError, RepositoryError
+from domain.repository_url import masked
+
+_REFUSED = re.compile(
+    r"does not appear to be a git repository"
+    r"|repository '.*' (does not exist|not found)|repository not found"
+    r"|project you were looking for could not be found"
+    r"|not valid: is this a git repository"
+    r"|access denied or repository not exported"
+    r"|authentication failed|invalid username or|support for password authentication was removed"
+    r"|terminal prompts disabled|could not read (username|password)"
+    r"|returned error: (400|401|403|404|405|410|451)"
+    r"|permission (to .* )?denied|write access to repository not granted|not allowed to push"
+    r"|host key verification failed"
+    r"|transport '.*' not allowed"
+    r"|detected dubious ownership",
+    re.IGNORECASE,
+)
+_UNREACHABLE = re.compile(
+    r"could not resolve|unable to look up|name resolution|name or service not known"
+    r"|(failed|unable|could(n't| not)) (to )?connect|connection (refused|reset|closed|timed out)|timed out|timeout"
+    r"|network is unreachable|no route to host|broken pipe"
+    r"|returned error: (407|408|429|5\d\d)|rpc failed|early eof|hung up unexpectedly|unexpected disconnect"
+    r"|operation too slow|ssl[ _]|gnutls|proxy connect",
+    re.IGNORECASE,
+)
+_NOISE = re.compile(r"^(remote: |fatal: |error: )+", re.IGNORECASE)
+
+
+def remote_error(display: str, finished: Finished) -> MakimaError:
+    """The error for a failed command on the remote `display`: RepositoryError for the directive's own trouble,
+    GitUnreachable where the same call may succeed later, else GitError. A line that fits both is a refusal.
+    """
+    lines = masked(finished.stderr).splitlines()
+    if line := _first(_REFUSED, lines):
+        return RepositoryError(f"{display}: {line}")
+    if line := _first(_UNREACHABLE, lines):
+        return GitUnreachable(f"{display} does not answer: {line}")
+    return GitError(str(finished))
+
+
+def _first(pattern: re.Pattern[str], lines: list[str]) -> str | None:
+    return next((_NOISE.sub("", line).strip() for line in lines if pattern.search(line)), None)

@@ -1,0 +1,272 @@
+"""A task's worktree: a repository of its own that borrows the cache's objects (SPEC 6.2, 6.4).
+
+Every command here goes through a runner that was handed in. Until the agent starts that may be `Git.run_plainly`;
+afterwards it must be the agent's environment and sandbox below the keeper, for what the agent left in the repository
+(configuration, filters, merge drivers) runs with it. The daemon's own git, with its credentials, never comes here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import stat
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from daemon.git.command import checked, commit_id
+from daemon.git.config import NO_CODE_OF_THE_REPOSITORY, as_environment
+from daemon.processes.process import Finished, Runs
+from domain.errors import GitError, MakimaError, RepositoryError
+
+CHECKOUT_TIMEOUT = 900.0
+"""Seconds for anything that git does in a worktree."""
+IMPOSSIBLE = 128
+"""git's exit code where it has not even begun to merge."""
+SHA256_DIGITS = 64
+SUBMODULE = "160000 "
+COMMITS_SHOWN = 40
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who stands as author and committer in a commit that the daemon makes for a task."""
+
+    name: str
+    email: str
+
+    @property
+    def environment(self) -> dict[str, str]:
+        author = {"GIT_AUTHOR_NAME": self.name, "GIT_AUTHOR_EMAIL": self.email}
+        return author | {"GIT_COMMITTER_NAME": self.name, "GIT_COMMITTER_EMAIL": self.email}
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """A commit to merge in, and the name that the merge's subject gives it."""
+
+    commit: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """The merge that stopped: it is left in the worktree for an agent to finish. `remaining` wait behind it."""
+
+    incoming: Incoming
+    files: tuple[str, ...]
+    remaining: tuple[Incoming, ...]
+
+
+@dataclass(frozen=True)
+class Worktree:
+    """A repository with checked out files at `path`; `runs` is what its commands are run by."""
+
+    path: Path
+    runs: Runs
+    identity: Identity = field(default=Identity("Makima", "makima@localhost"))
+
+    @classmethod
+    async def make(cls, path: Path, *, cache: Path, commit: str, runs: Runs, identity: Identity) -> Worktree:
+        """Make the worktree at the absolute, still missing `path`: detached at `commit`, no remote, the objects
+        borrowed from `cache`. Raises GitError.
+        """
+        worktree = cls(path, runs, identity)
+        _lay_out(path, cache)
+        names = ("--object-format=sha256",) if len(commit) == SHA256_DIGITS else ()
+        await worktree._git("init", "--quiet", "--template=", *names)
+        await worktree._git("checkout", "--quiet", "--detach", commit_id(commit))
+        return worktree
+
+    def run_by(self, runs: Runs) -> Worktree:
+        """The same worktree for the time in which another runner must be used."""
+        return replace(self, runs=runs)
+
+    async def merge(self, incoming: Sequence[Incoming]) -> Conflict | None:
+        """Merge the commits in, in their order, to the first conflict; a commit that is here already changes nothing.
+        Raises RepositoryError where they have no commit in common, GitError where git can't merge for another reason.
+        """
+        for position, one in enumerate(incoming):
+            args = ("--no-edit", "--no-verify", "--quiet", "--no-stat", "-m", f"Merge {_line(one.name)}")
+            merged = await self._git("merge", *args, commit_id(one.commit), also=(1, IMPOSSIBLE))
+            if merged.exit_code == IMPOSSIBLE:
+                raise _impossible(one, merged)
+            if merged.exit_code == 1:
+                files = await self.conflicted_files()
+                if not files:
+                    raise GitError(str(merged))
+                return Conflict(one, files, tuple(incoming[position + 1 :]))
+        return None
+
+    async def commit_all(self, subject: str, trailers: Mapping[str, str], without: Sequence[str] = ()) -> str | None:
+        """Commit everything that isn't ignored, a merge in progress included; the new commit, None if there is nothing
+        to commit. The files `without` stay as HEAD has them. Repositories that an agent has made inside stay out: git
+        would take no file of them.
+        """
+        listed = await self._git("ls-files", "-z", "--others", "--exclude-standard")
+        await self.exclude([name for name in listed.names if name.endswith("/")])
+        await self._add_all(without)
+        unchanged = (await self._git("diff", "--cached", "--quiet", "--no-ext-diff", also=(1,))).exit_code == 0
+        if unchanged and not await self._merging():
+            return None
+        lines = "".join(f"{name}: {_line(value)}\n" for name, value in trailers.items())
+        message = f"{_line(subject)}\n\n{lines}".encode(errors="surrogateescape")
+        commit = ("commit", "--quiet", "--no-verify", "--cleanup=whitespace", "--file=-")
+        await self._git(*commit, stdin=message)
+        return await self.head()
+
+    async def lay_over(self, commit: str) -> None:
+        """Make the files what they are in `commit`, as changes that nobody has committed; HEAD and index stay."""
+        await self._git("restore", f"--source={commit_id(commit)}", "--worktree", "--ignore-unmerged", "--", ":/")
+
+    async def head(self) -> str:
+        """The commit that the worktree is at, on whatever branch an agent made."""
+        return commit_id((await self._git("rev-parse", "--verify", "HEAD^{commit}")).text)
+
+    async def commits_since(self, base: str) -> tuple[str, ...]:
+        """The commits on HEAD that `base` doesn't hold, oldest first, merges included."""
+        listed = await self._git("rev-list", "--reverse", "--topo-order", f"{commit_id(base)}..HEAD")
+        return tuple(listed.text.splitlines())
+
+    async def changed_files(self, base: str, head: str) -> tuple[str, ...]:
+        """The files that differ between two commits; a renamed one counts under both names."""
+        options = ("--name-only", "-z", "--no-renames", "--no-ext-diff")
+        return (await self._git("diff", *options, commit_id(base), commit_id(head))).names
+
+    async def conflicted_files(self) -> tuple[str, ...]:
+        """The files that the index holds as unmerged."""
+        return (await self._git("diff", "--name-only", "-z", "--diff-filter=U", "--no-ext-diff")).names
+
+    async def both_sides(self, incoming: str, files: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The commits that changed `files` on HEAD alone and on `incoming` alone, newest first, each as one line of
+        short name and subject; of each side at most the last few.
+        """
+        options = ("--left-right", "--no-merges", f"--max-count={COMMITS_SHOWN}", "--format=%m%h %s")
+        sides = (f"HEAD...{commit_id(incoming)}", "--", *files)
+        lines = (await self._git("log", *options, *sides, literal=True)).text.splitlines()
+        ours, theirs = (tuple(line[1:] for line in lines if line.startswith(side)) for side in "<>")
+        return ours, theirs
+
+    async def has_conflict_markers(self, files: Sequence[str]) -> bool:
+        """Whether one of `files` still holds a marker that a conflict begins or ends with."""
+        markers = ("-e", "^<<<<<<< ", "-e", "^>>>>>>> ")
+        search = ("grep", "--quiet", "--untracked", "--no-textconv", *markers, "--", *files)
+        return bool(files) and (await self._git(*search, also=(1,), literal=True)).exit_code == 0
+
+    async def contains(self, commit: str) -> bool:
+        """Whether HEAD holds `commit`."""
+        asked = await self._git("merge-base", "--is-ancestor", commit_id(commit), "HEAD", also=(1,))
+        return asked.exit_code == 0
+
+    async def tracked(self, paths: Sequence[str]) -> frozenset[str]:
+        """Those of `paths` that git knows here."""
+        listed = await self._git("ls-files", "-z", "--", *paths, literal=True)
+        return frozenset(listed.names) if paths else frozenset()
+
+    async def submodules(self) -> tuple[str, ...]:
+        """The paths at which other repositories belong; git leaves an empty folder there."""
+        if not await self.tracked([".gitmodules"]):
+            return ()
+        listed = (await self._git("ls-files", "-z", "--stage")).names
+        return tuple(entry.partition("\t")[2] for entry in listed if entry.startswith(SUBMODULE))
+
+    async def lfs_files(self) -> tuple[str, ...]:
+        """The files of which git has only pointers, by the attributes in the repository's first folder."""
+        if not await self.tracked([".gitattributes"]):
+            return ()
+        return (await self._git("ls-files", "-z", "--", ":(attr:filter=lfs)")).names
+
+    async def untracked(self) -> frozenset[str]:
+        """The files that git neither knows nor ignores; of a folder without known files only its name with a slash."""
+        listed = await self._git("ls-files", "-z", "--others", "--exclude-standard", "--directory")
+        return frozenset(listed.names)
+
+    async def exclude(self, paths: Sequence[str]) -> None:
+        """Have git ignore `paths` from now on, in this worktree alone."""
+        # By the worktree's own runner: what ran here may have put a link in place of the file.
+        lines = "".join(f"{excluding(path)}\n" for path in paths if "\n" not in path)
+        append = ("sh", "-c", "mkdir -p .git/info && cat >> .git/info/exclude")
+        stdin = lines.encode(errors="surrogateescape")
+        if lines:
+            checked(await self.runs(append, cwd=self.path, env={}, stdin=stdin, timeout=CHECKOUT_TIMEOUT))
+
+    async def stat_since(self, commit: str) -> str:
+        """What has changed since `commit`, committed or not: a line for each file that git knows."""
+        return (await self._git("diff", "--stat", commit_id(commit))).text
+
+    async def touches(self, base: str, paths: Sequence[str]) -> bool:
+        """Whether a commit on HEAD that `base` doesn't hold changes one of `paths`."""
+        args = ("rev-list", "--max-count=1", f"{commit_id(base)}..HEAD", "--", *paths)
+        return bool(paths) and bool((await self._git(*args, literal=True)).text)
+
+    async def bring_back(self, commit: str, untracked: frozenset[str]) -> None:
+        """Make HEAD and all files what they are in `commit`; of the others stay the ignored ones, and `untracked`."""
+        await self._git("reset", "--quiet", "--hard", commit_id(commit))
+        if gone := sorted(await self.untracked() - untracked):
+            await self._git("clean", "--quiet", "-d", "--force", "--", *gone, literal=True)
+
+    async def remove(self) -> None:
+        """Remove the worktree with all its files, read-only folders included; nothing to do when it is gone."""
+        await asyncio.to_thread(_remove_tree, self.path)
+
+    async def _add_all(self, without: Sequence[str]) -> None:
+        if not without:
+            await self._git("add", "--all")
+            return
+        from_stdin = ("--pathspec-from-file=-", "--pathspec-file-nul")
+        # The agent may have added them to the index already.
+        await self._git("reset", "--quiet", *from_stdin, stdin=_joined(without), literal=True)
+        wanted = [":/", *(f":(top,exclude,literal){path}" for path in without)]
+        await self._git("add", "--all", *from_stdin, stdin=_joined(wanted))
+
+    async def _merging(self) -> bool:
+        head = await self._git("rev-parse", "--quiet", "--verify", "MERGE_HEAD", also=(1, 128))
+        return head.exit_code == 0
+
+    async def _git(self, *args: str, stdin: bytes = b"", also: Sequence[int] = (), literal: bool = False) -> Finished:
+        # The folder is named: without its .git, which an agent may remove, git would look for one further up.
+        argv = ("git", "--git-dir=.git", "--work-tree=.", *(("--literal-pathspecs",) if literal else ()), *args)
+        env = as_environment(NO_CODE_OF_THE_REPOSITORY) | self.identity.environment
+        return checked(await self.runs(argv, cwd=self.path, env=env, stdin=stdin, timeout=CHECKOUT_TIMEOUT), *also)
+
+
+def _impossible(one: Incoming, merged: Finished) -> MakimaError:
+    if "unrelated histories" not in merged.stderr:
+        return GitError(str(merged))
+    return RepositoryError(
+        f"the work of {one.name!r} ({one.commit[:12]}) has no commit in common with what it is merged into: if the "
+        "base branch was replaced, put the old one back, or change the goal to plan again from the new one"
+    )
+
+
+def _lay_out(path: Path, cache: Path) -> None:
+    """The folders in which `git init` then makes a repository that knows the cache's objects from the start."""
+    info = path / ".git" / "objects" / "info"
+    info.mkdir(parents=True)
+    (info / "alternates").write_text(f"{cache / 'objects'}\n")
+
+
+def excluding(path: str) -> str:
+    """What stands for exactly this path in a list of ignored ones; pure."""
+    return "/" + "".join(f"\\{each}" if each in "\\*?[ " else each for each in path)
+
+
+def _joined(names: Sequence[str]) -> bytes:
+    return "\0".join(names).encode(errors="surrogateescape")
+
+
+def _line(text: str) -> str:
+    """`text` on one line: a subject or trailer with a line end in it would say something else."""
+    return " ".join(text.split())
+
+
+def _remove_tree(path: Path) -> None:
+    """Package caches make folders read-only, which keeps even their owner from emptying them."""
+    if not path.exists():
+        return
+    for folder, names, _ in os.walk(path):
+        for inside in (Path(folder, name) for name in names):
+            if not inside.is_symlink():
+                inside.chmod(stat.S_IRWXU)
+    shutil.rmtree(path)

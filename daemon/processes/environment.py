@@ -1,0 +1,65 @@
+"""What an agent sees of its machine's environment (SPEC 6.6): an allow-list, and no credential of ours."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from daemon.agents.base import RESERVED, AgentCommand
+from daemon.processes.keeper import MARK
+from daemon.tasks.task_folder import TaskFolder
+
+CERTIFICATES = frozenset(
+    {"CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE", "SSL_CERT_DIR", "SSL_CERT_FILE"}
+)
+"""Name certificates of a company's network: without them no agent reaches its model."""
+_PASSED = CERTIFICATES | {"LANG", "LANGUAGE", "LOGNAME", "NO_PROXY", "PATH", "SHELL", "TERM", "TMPDIR", "TZ", "USER"}
+_PROXIES = frozenset({"ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY"})
+
+
+@dataclass(frozen=True)
+class GitIdentity:
+    """Who an agent's commits are by."""
+
+    name: str = "Makima"
+    email: str = "makima@localhost"
+
+
+def agent_environment(
+    own: Mapping[str, str], *, folder: TaskFolder, task_id: str, command: AgentCommand, identity: GitIdentity
+) -> dict[str, str]:
+    """The whole environment of `command`, made from the daemon's `own`; pure.
+
+    The agent's settings may add variables (`command.env`) and let the machine's through (`command.pass_env`); what
+    binds the process to its task and keeps git quiet stands above them.
+    """
+    named = {name: own[name] for name in command.pass_env if name in own}
+    chosen = _passed(own) | named | dict(command.env)
+    chosen = {name: value for name, value in chosen.items() if not name.startswith(RESERVED)}
+    path = chosen.get("PATH") or os.defpath
+    return chosen | {
+        "HOME": str(folder.home),
+        "PATH": f"{folder.bin}{os.pathsep}{path}",
+        MARK: str(folder.path),
+        "MAKIMA_TASK_ID": task_id,
+        "GIT_AUTHOR_NAME": identity.name,
+        "GIT_AUTHOR_EMAIL": identity.email,
+        "GIT_COMMITTER_NAME": identity.name,
+        "GIT_COMMITTER_EMAIL": identity.email,
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_TERMINAL_PROMPT": "0",
+        # Nobody sits at an editor: a merge or rebase that goes on takes git's own message.
+        "GIT_EDITOR": "true",
+    }
+
+
+def _passed(own: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in own.items() if _may_pass(name.upper(), value)}
+
+
+def _may_pass(name: str, value: str) -> bool:
+    if name in _PROXIES:
+        # user:password@host is a credential; an agent that needs it names the variable in `pass_env`.
+        return "@" not in value
+    return name in _PASSED or name.startswith("LC_")

@@ -1,0 +1,177 @@
+"""A completion: the finished steps' commits on one branch, merged by git where it can, and verified (SPEC 7.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from daemon.agent_runs.continuing import Ask
+from daemon.agents.base import AgentResult
+from daemon.git.worktrees import Conflict, Incoming, Worktree
+from daemon.pull_requests.bridges import bridge, under
+from daemon.pull_requests.shipping import Shipping, Target
+from daemon.saving.checkpoints import Checkpoint
+from daemon.tasks.beginning import Beginning
+from daemon.tasks.project import Commands
+from daemon.tasks.work import AgentWork, Start, left_markers, without_agent
+from domain.errors import LeaseLost
+from domain.failures import Failure, FailureCategory
+from domain.handover import Handover
+from domain.models import Work
+from domain.prompts import merge_note
+from domain.spawn_task import Outcome, OutcomeStatus
+
+ROUNDS = 5
+"""How often it is merged anew because people pushed, merged or closed meanwhile."""
+
+
+class Completion(AgentWork):
+    """Does a completion task. The recorded commits are merged, whatever their branches are at by now."""
+
+    def __init__(self, *given: Any, shipping: Shipping, carried: str = "") -> None:
+        """`given`: as AgentWork takes it. `carried`: what was merged for this attempt before, in the cache; empty:
+        nothing was.
+        """
+        super().__init__(*given)
+        self._shipping = shipping
+        self._carried = carried
+        self._is_checked_out = False
+
+    async def outcome(self) -> Outcome:
+        """The merged and verified work, on top of what its branch held a moment ago; may be called again where it went
+        on since. Also raises LeaseLost where it goes on for ever; ForgeUnreachable, ForgeRefused.
+        """
+        for _ in range(ROUNDS):
+            target = await self._shipping.target()
+            start = await self._start_at(target)
+            outcome = await self._merged(start)
+            if outcome.status is not OutcomeStatus.COMPLETED or outcome.work is None:
+                return outcome
+            await self._cache.take(self._workspace.work_path, outcome.work.head)
+            self._carried = outcome.work.head
+            if await self._is_current(target, start):
+                return outcome
+        raise LeaseLost(f"{target.branch} was pushed to, or its pull request closed, {ROUNDS} times during the merge")
+
+    async def _is_current(self, target: Target, start: Start) -> bool:
+        """Whether neither the pull request is over (SPEC 7.3) nor anybody has pushed since."""
+        at = await self._cache.on_remote(f"refs/heads/{start.branch}") or ""
+        return at == start.replaces and (await self._shipping.target()).branch == target.branch
+
+    async def _start_at(self, target: Target) -> Start:
+        """On the branch as people left it; on a new one from the base branch, joined with what was merged before."""
+        command, cache = self._command, self._cache
+        settled = await cache.prepare(command.base_branch)
+        at = await cache.branch_commit(target.branch) or ""
+        known = command.pull_request.known if command.pull_request else None
+        held = known.head if known and known.branch == target.branch else ""
+        # A branch that is gone though nobody has closed anything is made again; what a person has rewritten stays so.
+        base = at or held or settled
+        incoming = self._incoming(target, settled)
+        await cache.ensure([base, *(one.commit for one in incoming)])
+        merged = (*command.bridges, *target.merged, *((held,) if held else ()))
+        joined = await under(cache, base, merged, [one.commit for one in incoming])
+        independent = await cache.independent([one.commit for one in incoming])
+        return Start(
+            base=await bridge(cache, base, joined),
+            replaces=at,
+            settled=settled,
+            incoming=tuple(one for one in incoming if one.commit in independent),
+            branch=target.branch,
+            joined=joined,
+            merged=merged,
+        )
+
+    def _incoming(self, target: Target, settled: str) -> list[Incoming]:
+        """In this order: what would be lost with a closed pull request, the steps, the base branch in case it moved."""
+        closed = [Incoming(head, "a closed pull request") for head in target.closed]
+        carried = [Incoming(self._carried, "what was merged before")] if self._carried else []
+        steps = [Incoming(one.commit, one.name) for one in self._command.merge]
+        return [*closed, *carried, *steps, Incoming(settled, f"branch {self._command.base_branch}")]
+
+    async def _fits(self, start: Start, checkpoint: Checkpoint) -> bool:
+        """It holds what people left on the branch; on a new one, it was joined with what was merged, and holds nothing
+        else of it, as one from the branch before would. And what was in conflict is still to be merged.
+        """
+        cache, head = self._cache, checkpoint.head
+        base = start.base
+        if not start.replaces:
+            shared = (await cache.local("merge-base", start.settled, head, also=(1,))).text or start.settled
+            if not {*start.joined}.issuperset(await under(cache, shared, start.merged, [head])):
+                return False
+            base = await bridge(cache, shared, start.joined)
+        wanted = [await cache.holds(one.commit, checkpoint.merging) for one in start.incoming if checkpoint.merging]
+        return await cache.holds(head, base) and (any(wanted) or not checkpoint.merging)
+
+    async def _merged(self, start: Start) -> Outcome:
+        is_new = not self._is_checked_out
+        begun = await (self._begin(start) if is_new else self._begin_again(start))
+        self._is_checked_out = True
+        project = await self._project(start)
+        if is_new:
+            by_agent = begun.conflict or begun.restored
+            await self._prepare(begun, project.setup if by_agent or project.verify else ())
+        outcome = await self._resolved(begun, start, project.verify)
+        return await self._verified(outcome, replace(begun, conflict=None, restored=None), start, project.verify)
+
+    async def _resolved(self, begun: Beginning, start: Start, verify: Commands) -> Outcome:
+        """One conflict after the other by the agent, all else by git."""
+        while begun.conflict or begun.restored:
+            by_agent = begun.conflict or self._follows_prompts
+            outcome = await self._round(begun, start, await self._ask(begun, verify) if by_agent else None)
+            if outcome.status is not OutcomeStatus.COMPLETED:
+                return outcome
+            left = begun.conflict.remaining if begun.conflict and not begun.restored else start.incoming
+            begun = await self._merge(left)
+        return await self._round(begun, start, None)
+
+    async def _begin_again(self, start: Start) -> Beginning:
+        """In the worktree of the round before, with what setup has made there."""
+        worktree = self._workspace.agents_worktree
+        await worktree.bring_back(start.base, await worktree.untracked())
+        return await self._merge(start.incoming)
+
+    async def _merge(self, incoming: Sequence[Incoming]) -> Beginning:
+        """Go on merging where an agent may have been."""
+        worktree = self._workspace.agents_worktree
+        conflict = await worktree.merge(incoming)
+        began, merging = await worktree.head(), conflict.incoming.commit if conflict else ""
+        self._saver.watch(worktree, began, merging)
+        self._workspace.note(began=began, merging=merging)
+        return Beginning(worktree, began, conflict)
+
+    async def _ask(self, begun: Beginning, verify: Commands) -> Ask:
+        told = replace(begun, conflict=None).ask(self._command)
+        if begun.conflict is None:
+            return told
+        note = await self._note(begun.conflict, verify)
+        return Ask(f"{note}\n{told.whole}", note)
+
+    async def _note(self, conflict: Conflict, verify: Commands) -> str:
+        worktree, incoming = self._workspace.agents_worktree, conflict.incoming
+        ours, theirs = await worktree.both_sides(incoming.commit, conflict.files)
+        return merge_note(incoming.name, incoming.commit, conflict.files, ours=ours, theirs=theirs, verify=verify)
+
+    async def _run_agent(self, begun: Beginning, ask: Ask) -> AgentResult:
+        if begun.conflict and not self._follows_prompts:
+            return without_agent(begun.conflict)
+        return await super()._run_agent(begun, ask)
+
+    async def _verdict(
+        self, worktree: Worktree, work: Work, begun: Beginning, start: Start, said: Handover
+    ) -> Failure | None:
+        """Both parents of a conflict are merged, in the end all that was to be; and no marker is left."""
+        incoming = () if begun.restored else start.incoming
+        if begun.conflict:
+            incoming = (begun.conflict.incoming,)
+        for one in (Incoming(begun.began, "what was merged before"), *incoming):
+            if not await worktree.contains(one.commit):
+                return Failure(category=FailureCategory.CONFLICT, report=f"{one.name!r} ({one.commit}) was not merged")
+        return await left_markers(worktree, begun.conflict)
+
+    async def _measured(self, worktree: Worktree, start: Start, since: str) -> Work:
+        return await super()._measured(worktree, start, start.base)
+
+    def _subject(self, begun: Beginning) -> str:
+        return f"Merge {begun.conflict.incoming.name}" if begun.conflict else super()._subject(begun)

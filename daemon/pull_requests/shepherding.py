@@ -1,0 +1,86 @@
+"""What a daemon does about a pull request between completions (SPEC 7.5): looks at it, and tidies up after it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+
+from daemon.forges.port import ForgesByUrl
+from daemon.git.repositories import Repositories
+from daemon.logs.masking import Masker, masked_sighting
+from daemon.pull_requests.bridges import left_behind
+from daemon.pull_requests.tidying import tidy
+from domain.errors import ForgeRefused, Refused
+from domain.pull_requests.messages import (
+    TROUBLE,
+    Finding,
+    FindingKind,
+    PullRequestState,
+    Sighting,
+    Tidied,
+    Tidying,
+    Watch,
+    news_of,
+)
+from domain.repository_url import parse_repository_url
+
+KEPT_MARKS = 100
+"""Pull requests whose answers stay in memory."""
+
+
+class PullRequestShepherd:
+    """The daemon behind the port `activities.ports.Shepherd`."""
+
+    def __init__(
+        self, owner: str, repositories: Repositories, forges: ForgesByUrl, masker: Masker | None = None
+    ) -> None:
+        self._owner = owner
+        self._repositories = repositories
+        self._forges = forges
+        self._masker = masker or Masker()
+        self._marks: OrderedDict[tuple[str, int], dict[str, str]] = OrderedDict()
+
+    async def look(self, watch: Watch) -> Sighting | None:
+        """What is new of a pull request; see the port."""
+        self._refuse_foreign(watch.owner)
+        try:
+            forge = await self._forges.at(parse_repository_url(watch.repository, allow_local=True))
+            sighting = await forge.look(watch.pull_request, self._marks_of(watch))
+        except ForgeRefused as refusal:
+            sighting = Sighting(pull_request=watch.pull_request, findings=(_trouble(str(refusal)),))
+        news = news_of(watch, sighting)
+        return masked_sighting(await self._compared(watch, news), self._masker) if news else None
+
+    async def _compared(self, watch: Watch, news: Sighting) -> Sighting:
+        """`news`, with what the forge has merged without."""
+        seen = news.pull_request
+        if seen.state is not PullRequestState.MERGED or not watch.pushed or seen.head == watch.pushed[-1]:
+            return news
+        cache = await self._repositories.at(watch.repository)
+        return news.model_copy(update={"unmerged": await left_behind(cache, seen.head, watch.pushed)})
+
+    async def tidy(self, tidying: Tidying) -> Tidied:
+        """Delete what is merged; see the port."""
+        self._refuse_foreign(tidying.owner)
+        return await tidy(await self._repositories.at(tidying.repository), tidying)
+
+    def _marks_of(self, watch: Watch) -> dict[str, str]:
+        """What makes asking again cheap. Whole answers are among it, so it can't travel with the attempts; another
+        daemon, or this one after a restart, reads everything once.
+        """
+        key = (watch.repository, watch.pull_request.number)
+        marks = self._marks.setdefault(key, {})
+        self._marks.move_to_end(key)
+        while len(self._marks) > KEPT_MARKS:
+            self._marks.popitem(last=False)
+        return marks
+
+    def _refuse_foreign(self, owner: str) -> None:
+        if owner != self._owner:
+            raise Refused(f"this daemon serves owner {self._owner!r}, not {owner!r}")
+
+
+def _trouble(text: str) -> Finding:
+    """The same words are the same trouble."""
+    identity = hashlib.sha256(text.encode()).hexdigest()[:16]
+    return Finding(id=f"{TROUBLE}{identity}", kind=FindingKind.TROUBLE, title="The forge refuses us", text=text[:4000])

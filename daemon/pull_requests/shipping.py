@@ -1,0 +1,194 @@
+"""A completion's pull request: which branch it comes from, and what becomes of it after the push (SPEC 7)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+
+from daemon.forges.port import Forge, ForgesByUrl
+from daemon.git.repositories import RepositoryCache
+from daemon.pull_requests.bridges import left_behind
+from daemon.pull_requests.patience import patiently
+from domain.errors import ForgeRefused, LeaseLost, RefRefused, RepositoryError
+from domain.models import Question, Work
+from domain.pull_requests.messages import PullRequest, PullRequestState, PullRequestWanted, Shipped
+from domain.questions import question_id
+from domain.spawn_task import Outcome, OutcomeStatus, SpawnTask
+
+AGAIN = "try again"
+LEAVE = "leave it as a branch"
+CHOICES = (AGAIN, LEAVE)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Target:
+    """The branch that a completion's work goes to at this moment."""
+
+    branch: str
+    version: int = 1
+    over: tuple[PullRequest, ...] = ()
+    """The pull requests that were found merged or closed, and whose place this one takes; oldest first."""
+
+    open: PullRequest | None = None
+    """The one that there is for it."""
+
+    news: frozenset[str] = frozenset()
+    """The branches of those whose end is news."""
+
+    @property
+    def merged(self) -> tuple[str, ...]:
+        """The heads whose content is in the base branch, though perhaps not as these commits."""
+        return tuple(each.head for each in self.over if each.state is PullRequestState.MERGED and each.head)
+
+    @property
+    def closed(self) -> tuple[str, ...]:
+        """The heads whose content would be lost. Not of those that are known to be closed: there a person has been
+        asked, and the steps say what is wanted of them.
+        """
+        closed = [each for each in self.over if each.state is PullRequestState.CLOSED and each.head]
+        return tuple(each.head for each in closed if each.branch in self.news)
+
+
+class Shipping:
+    """Reads the pull request before the work and before the push, and opens or updates it after the push."""
+
+    def __init__(
+        self, command: SpawnTask, cache: RepositoryCache, forges: ForgesByUrl, confirm: Callable[[], Awaitable[None]]
+    ) -> None:
+        """`confirm` raises AttemptGone where this delivery must do nothing more."""
+        self._command = command
+        self._cache = cache
+        self._forges = forges
+        self._confirm = confirm
+        self._is_left = _is_left(command)
+
+    async def target(self) -> Target:
+        """The first branch without a merged or closed pull request (SPEC 7.3), as the forge says now.
+
+        Raises ForgeUnreachable, ForgeRefused; RepositoryError where there is none.
+        """
+        wanted = self._command.pull_request
+        if wanted is None:
+            return Target(self._command.target_branch)
+        over: list[PullRequest] = []
+        if self._command.base_branch in _branches(wanted):
+            # It has the name of a pull request's branch; nothing of ours is ever pushed to it.
+            raise RepositoryError(f"the pull request comes from the base branch {self._command.base_branch!r}")
+        for version, branch in enumerate(_branches(wanted), start=wanted.known.version if wanted.known else 1):
+            found = await self._found(wanted, branch)
+            if found is None or not found.state.is_over:
+                known = {wanted.known.branch} if wanted.known and wanted.known.state.is_over else set()
+                return Target(branch, version, tuple(over), found, frozenset(each.branch for each in over) - known)
+            over.append(found.model_copy(update={"version": version}))
+        raise RepositoryError(f"the pull requests of {', '.join(each.branch for each in over)} are all over")
+
+    async def ship(self, outcome: Outcome) -> Outcome:
+        """`outcome`, whose work is pushed, with the pull request that holds it: opened, brought up to date, or merged
+        already. Raises LeaseLost where the one of its branch was over before the push; ForgeUnreachable, ForgeRefused.
+        """
+        wanted, work = self._command.pull_request, outcome.work
+        if wanted is None or work is None:
+            return outcome
+        target = await self.target()
+        if target.branch == work.branch:
+            shipped = await self._opened(wanted, work, target)
+        else:
+            shipped = await self._over(work, target.over)
+        unmerged = await self._unmerged(wanted, shipped.over)
+        return outcome.model_copy(update={"shipped": shipped.model_copy(update={"unmerged": unmerged})})
+
+    async def _opened(self, wanted: PullRequestWanted, work: Work, target: Target) -> Shipped:
+        branch, base = work.branch, self._command.base_branch
+        head = await self._cache.on_remote(f"refs/heads/{branch}") or work.head
+        known = {"branch": branch, "base": base, "head": head, "version": target.version}
+        if self._is_left:
+            made = _known(wanted, branch) or PullRequest(branch=branch, base=base, head=head)
+            return Shipped(pull_request=made.model_copy(update=known), over=target.over)
+        forge = await self._forge()
+        made = await self._patiently(partial(forge.open_or_update, wanted, branch, base, target.open))
+        if made.state.is_over:  # since a moment ago, and perhaps with a head that the forge had seen by then
+            return await self._over(work, (*target.over, made.model_copy(update={"version": target.version})))
+        url = forge.compare_url(branch, base) if made.state is PullRequestState.PUSHED else ""
+        return Shipped(pull_request=made.model_copy(update=known), over=target.over, compare_url=url)
+
+    async def _over(self, work: Work, over: tuple[PullRequest, ...]) -> Shipped:
+        """The pull request was merged or closed with the work in it, while nobody was there to say that it was open."""
+        for position, each in enumerate(over):
+            if each.branch == work.branch and await self._holds(each.head, work.head):
+                return Shipped(pull_request=each, over=over[:position])
+        raise LeaseLost(f"the pull request of {work.branch} was merged or closed before {work.head} was pushed")
+
+    async def _unmerged(self, wanted: PullRequestWanted, over: tuple[PullRequest, ...]) -> tuple[str, ...]:
+        """What was pushed before for the known one, and that it was merged without."""
+        for each in over:
+            if each.state is PullRequestState.MERGED and wanted.known and each.version == wanted.known.version:
+                return await left_behind(self._cache, each.head, wanted.pushed)
+        return ()
+
+    async def _found(self, wanted: PullRequestWanted, branch: str) -> PullRequest | None:
+        known = _known(wanted, branch)
+        if self._is_left:
+            return known
+        forge = await self._forge()
+        if known and known.number:
+            return await self._patiently(partial(forge.read, known))
+        return await self._patiently(partial(forge.find, branch, self._command.base_branch)) or known
+
+    async def _forge(self) -> Forge:
+        return await self._patiently(partial(self._forges.at, self._cache.url))
+
+    async def _holds(self, head: str, commit: str) -> bool:
+        await self._cache.ensure([head, commit])
+        return await self._cache.holds(head, commit)
+
+    async def _patiently(self, call: Callable[[], Awaitable[T]]) -> T:
+        return await patiently(call, self._confirm)
+
+
+def asked(command: SpawnTask, refused: ForgeRefused) -> Outcome:
+    """What a completion waits for that the forge refuses: a person, who gives the right that is missing or decides to
+    do without a pull request.
+    """
+    about = f"What shall become of the pull request of {command.directive_title!r}?"
+    return _waiting(command, f"{refused}\nThe work is saved. {about}", CHOICES)
+
+
+def asked_about_push(command: SpawnTask, refused: RefRefused) -> Outcome:
+    """The same, where it is the remote that refuses the branch: its rules are a person's to change."""
+    about = f"The work of {command.directive_title!r} is saved, and can't be pushed until the remote takes it."
+    return _waiting(command, f"{refused}\n{about}", (AGAIN,))
+
+
+def _waiting(command: SpawnTask, text: str, choices: tuple[str, ...]) -> Outcome:
+    """The same refusal after an answer is a new question."""
+    times = len(_answers(command))
+    question = Question(
+        id=question_id(command.task, f"{times} {text}"), task=command.task, text=text[:4096], choices=choices
+    )
+    return Outcome(
+        task=command.task, attempt=command.attempt, status=OutcomeStatus.WAITING, questions=(question,), summary=text
+    )
+
+
+def _is_left(command: SpawnTask) -> bool:
+    """Whether a person has decided to do without a pull request; or nobody could be asked."""
+    return any(answer != AGAIN for answer in _answers(command))
+
+
+def _answers(command: SpawnTask) -> list[str]:
+    ours = [each for each in command.context.answers if each.choices in (CHOICES, (AGAIN,))]
+    return [each.answer for each in ours if each.answer is not None]
+
+
+def _known(wanted: PullRequestWanted, branch: str) -> PullRequest | None:
+    """The one that was made before, if it comes from `branch`."""
+    return wanted.known if wanted.known and wanted.known.branch == branch else None
+
+
+def _branches(wanted: PullRequestWanted) -> tuple[str, ...]:
+    """The known one's own, whatever it would be called today, and those that may take its place."""
+    return (wanted.known.branch, *wanted.branches[1:]) if wanted.known else wanted.branches

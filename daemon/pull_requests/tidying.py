@@ -1,0 +1,99 @@
+"""Deletes what merged work has left on a remote (SPEC 7.5), and nothing whose commits aren't in what was merged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+
+from daemon.git.command import commit_id
+from daemon.git.pushing import lease
+from daemon.git.repositories import FETCH_TIMEOUT, PUSH_TIMEOUT, RepositoryCache
+from daemon.git.state_refs import in_all_places
+from domain.pull_requests.messages import PullRequestState, Tidied, Tidying
+
+OURS = "makima/"
+"""What our branches begin with; a pull request that was opened by hand may come from another one, which stays."""
+AT_ONCE = 100
+"""Refs that one command of git's names."""
+
+
+async def tidy(cache: RepositoryCache, tidying: Tidying) -> Tidied:
+    """Delete the branches and refs that `tidying` names, as far as their work is contained in the base branch or in
+    the head of a merged pull request; one that moves meanwhile stays.
+
+    Raises RepositoryError, GitUnreachable, GitError; may be called again.
+    """
+    await cache.fetch()
+    found = await _found(cache, tidying)
+    await _fetch_refs(cache, [ref for ref in found if not _is_branch(ref)])
+    work = await _work_of(cache, found)
+    missing = await _not_held(cache, {commit for commits in work.values() for commit in commits}, tidying)
+    gone = {ref: found[ref] for ref in found if not missing.intersection(work[ref])}
+    for part in _parts(gone):
+        await _delete(cache, {ref: gone[ref] for ref in part})
+    left = await _found(cache, tidying)
+    return Tidied(deleted=tuple(ref for ref in found if ref not in left), kept=tuple(left))
+
+
+async def _found(cache: RepositoryCache, tidying: Tidying) -> dict[str, str]:
+    """Ref → commit, of those that are there."""
+    branches = {*tidying.branches, *(each.branch for each in tidying.pull_requests)}
+    wanted = {f"refs/heads/{branch}" for branch in branches if branch.startswith(OURS)}
+    tasks = {str(task) for task in tidying.tasks}
+    patterns = (*in_all_places("outcomes/*"), *in_all_places("checkpoints/*"), f"refs/heads/{OURS}*")
+    there = await cache.listed(*patterns)
+    return {ref: commit for ref, commit in there.items() if ref in wanted or _task_in(ref) in tasks}
+
+
+async def _fetch_refs(cache: RepositoryCache, refs: Sequence[str]) -> None:
+    for part in _parts(refs):
+        fetch = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", cache.url.text)
+        await cache.remote(*fetch, *part, timeout=FETCH_TIMEOUT)
+
+
+async def _work_of(cache: RepositoryCache, found: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    """Ref → the commits that must not be lost with it. An outcome or checkpoint stands beside the work: what counts is
+    the work that it is about, its parent.
+    """
+    commits = "".join(f"{commit_id(commit)}\n" for commit in found.values()).encode()
+    if not commits:
+        return {}
+    listed = await cache.local("rev-list", "--parents", "--no-walk=unsorted", "--stdin", stdin=commits)
+    parents = {line.split()[0]: tuple(line.split()[1:]) for line in listed.text.splitlines()}
+    return {ref: (commit,) if _is_branch(ref) else parents[commit] for ref, commit in found.items()}
+
+
+async def _not_held(cache: RepositoryCache, commits: Iterable[str], tidying: Tidying) -> set[str]:
+    """Those of `commits` that neither the base branch nor a merged pull request's head holds."""
+    holders = [await cache.branch_commit(tidying.base_branch)]
+    for each in tidying.pull_requests:
+        if each.state is PullRequestState.MERGED and await cache.within_reach(each.head):
+            holders.append(each.head)
+    asked = [*commits, *(f"^{holder}" for holder in holders if holder)]
+    lines = "".join(f"{each}\n" for each in asked).encode()
+    return set((await cache.local("rev-list", "--stdin", stdin=lines)).text.splitlines()) if asked else set()
+
+
+async def _delete(cache: RepositoryCache, refs: Mapping[str, str]) -> None:
+    """Each under a lease: whoever has pushed to one meanwhile keeps it. What is refused is seen to be left."""
+    leases = [lease(ref, commit) for ref, commit in refs.items()]
+    command = ("push", *cache.push_options(), *leases, cache.url.text, *(f":{ref}" for ref in refs))
+    await cache.remote(*command, timeout=PUSH_TIMEOUT, also=(1,))
+
+
+def _is_branch(ref: str) -> bool:
+    return ref.startswith(f"refs/heads/{OURS}")
+
+
+def _task_in(ref: str) -> str:
+    """The task that an outcome or a checkpoint belongs to; empty for a branch."""
+    for place in (*in_all_places("outcomes/"), *in_all_places("checkpoints/")):
+        if ref.startswith(place):
+            return ref.removeprefix(place).partition("/")[0]
+    return ""
+
+
+def _parts(refs: Iterable[str]) -> Iterator[tuple[str, ...]]:
+    rest = iter(refs)
+    while part := tuple(islice(rest, AT_ONCE)):
+        yield part

@@ -1,0 +1,196 @@
+"""An attempt's checkpoints: unfinished work as commits beside the branches (SPEC 6.7).
+
+The worktree makes a snapshot, as the agent (`daemon.git.snapshot`); the daemon takes it into its cache and puts a
+commit of its own around the same tree and parent, so that what a checkpoint says of itself, and when, is the daemon's
+word.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from daemon.git import snapshot
+from daemon.git.command import checked, commit_id
+from daemon.git.config import NO_CODE_OF_THE_REPOSITORY, as_environment
+from daemon.git.pushing import ANYWHERE, push
+from daemon.git.repositories import FETCH_TIMEOUT, PUSH_TIMEOUT, RepositoryCache
+from daemon.git.state_refs import PLACES, REFS, checkpoints_name, in_all_places, outcome_name
+from daemon.git.worktrees import Worktree
+from daemon.saving import secret_shapes
+from domain.errors import GitError, RefRefused
+
+LARGEST = 10 * 1024 * 1024
+"""Bytes of a file that a checkpoint holds."""
+SNAPSHOT_TIMEOUT = 300.0
+
+_BEGAN = "Makima-Began: "
+_MERGING = "Makima-Merging: "
+_BY = "Makima <makima@localhost>"
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A commit that only the worktree knows."""
+
+    commit: str
+    left_out: dict[str, str]
+    """File → why it isn't in there."""
+
+
+class Content(NamedTuple):
+    """What is saved: the files' tree, and the commit that they were changed on."""
+
+    tree: str
+    head: str
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Saved work: `commit`'s tree is what the files were, its parent `head` what the agent had committed."""
+
+    commit: str
+    head: str
+    began: str
+    """Where the agent had begun: the base with the dependencies merged in."""
+    saved_at: int
+    """Seconds of the epoch."""
+    merging: str = ""
+    """The commit whose merge had stopped at a conflict when the agent began; empty: there was none."""
+
+
+async def take_snapshot(worktree: Worktree) -> Snapshot:
+    """A commit of all files that may be saved, made where the agent works; raises GitError, ProcessTimedOut."""
+    program = await asyncio.to_thread(Path(snapshot.__file__).read_bytes)
+    given = snapshot.options(secret_shapes.NAMES, secret_shapes.CONTENTS, LARGEST)
+    argv = (sys.executable, "-I", "-S", "-", given)
+    env = as_environment(NO_CODE_OF_THE_REPOSITORY) | worktree.identity.environment
+    done = await worktree.runs(argv, cwd=worktree.path, env=env, stdin=program, timeout=SNAPSHOT_TIMEOUT)
+    if done.exit_code != 0:
+        raise GitError(f"the work in {worktree.path} can't be read: {done.stderr.strip()[-300:]}")
+    try:
+        told = json.loads(checked(done).text)
+        return Snapshot(commit_id(told["commit"]), {str(path): str(why) for path, why in told["left_out"].items()})
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise GitError(f"the snapshot of {worktree.path} is not one: {done.text[:200]!r}") from error
+
+
+class Checkpoints:
+    """Those of one attempt, on the remote and in this machine's cache."""
+
+    def __init__(self, cache: RepositoryCache, task: str, attempt: int) -> None:
+        self._cache = cache
+        self._task = task
+        self._attempt = attempt
+        self._name = checkpoints_name(task, attempt)
+        self._places = list(PLACES)
+        self._newest_known = 0
+
+    async def content(self, commit: str) -> Content:
+        """What a snapshot that was taken into the cache holds."""
+        wanted = (f"{commit_id(commit)}^{{tree}}", f"{commit}^1")
+        tree, head = (await self._cache.local("rev-parse", *wanted)).text.split()
+        return Content(tree, head)
+
+    async def is_untouched(self, content: Content, began: str) -> bool:
+        """Whether nothing was done since `began`."""
+        if content.head != began:
+            return False
+        return content.tree == (await self._cache.local("rev-parse", f"{began}^{{tree}}")).text
+
+    async def keep(
+        self, content: Content, delivery: str, began: str, at: int | None = None, merging: str = ""
+    ) -> Checkpoint:
+        """Make the delivery's checkpoint, in the cache alone; `at` is its date in seconds of the epoch, if not now.
+
+        What went on from another one is newer than that, whatever the clocks of machines say.
+        """
+        when = max(int(time.time()), self._newest_known + 1) if at is None else at
+        tree, head = content
+        lines = [f"tree {tree}", f"parent {head}", *(f"{who} {_BY} {when} +0000" for who in ("author", "committer"))]
+        said = f"Checkpoint of task {self._task}, attempt {self._attempt}\n\n{_BEGAN}{commit_id(began)}\n"
+        said += f"{_MERGING}{commit_id(merging)}\n" if merging else ""
+        written = "\n".join([*lines, "", said]).encode()
+        made = (await self._cache.local("hash-object", "-t", "commit", "-w", "--stdin", stdin=written)).text
+        await self._cache.local("update-ref", f"{REFS}{self._name}{delivery}", made)
+        return Checkpoint(made, head, began, when, merging)
+
+    async def publish(self, checkpoint: Checkpoint, delivery: str) -> str:
+        """Push the delivery's checkpoint; empty, or why it isn't where it should be: a refused push is never silent.
+
+        Raises GitUnreachable, GitError, RepositoryError: then it is only on this machine, until the next try.
+        """
+        refusals = []
+        while self._places:
+            # Nobody but this delivery ever writes this ref, so there is nothing that a lease could protect.
+            failure = await push(self._cache, checkpoint.commit, f"{self._places[0]}{self._name}{delivery}", ANYWHERE)
+            if failure is None:
+                return ""
+            if not isinstance(failure, RefRefused):
+                raise failure
+            refusals.append(str(failure))
+            self._places.pop(0)
+        return "; ".join(refusals) or f"{self._cache.url.display} takes no checkpoints"
+
+    async def newest(self) -> Checkpoint | None:
+        """The last one of all deliveries, by its date, brought into the cache. Raises what a fetch raises."""
+        there = await self._cache.listed(*in_all_places(f"{self._name}*"))
+        if there and not await self._cache.has(*there.values()):
+            fetch = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", self._cache.url.text)
+            await self._cache.remote(*fetch, *there, timeout=FETCH_TIMEOUT)
+        found = [await self._read(commit) for commit in {*there.values(), *(await self._kept()).values()}]
+        newest = max(found, key=lambda each: (each.saved_at, each.commit), default=None)
+        self._newest_known = newest.saved_at if newest else 0
+        return newest
+
+    async def saved_at(self, delivery: str) -> int:
+        """When this machine kept the delivery's checkpoint, in seconds of the epoch; 0: it has kept none."""
+        commit = (await self._kept()).get(f"{REFS}{self._name}{delivery}")
+        return (await self._read(commit)).saved_at if commit else 0
+
+    async def forget(self) -> None:
+        """Remove all of them, here and on the remote; nothing to do where there are none. Raises like a push."""
+        if there := await self._cache.listed(*in_all_places(f"{self._name}*")):
+            gone = tuple(f":{ref}" for ref in there)
+            delete = ("push", *self._cache.push_options(), self._cache.url.text, *gone)
+            await self._cache.remote(*delete, timeout=PUSH_TIMEOUT)
+        await self._drop(await self._kept())
+
+    async def forget_here(self) -> None:
+        """Remove those from this machine's cache that the remote has, or that nobody needs any more since it has the
+        attempt's outcome. Raises what asking the remote raises.
+        """
+        kept = await self._kept()
+        ends = in_all_places(outcome_name(self._task, self._attempt))
+        there = await self._cache.listed(*in_all_places(f"{self._name}*"), *ends) if kept else {}
+        is_over = any(end in there for end in ends)
+        await self._drop([ref for ref, commit in kept.items() if is_over or commit in there.values()])
+
+    async def _drop(self, refs: Collection[str]) -> None:
+        if refs:
+            lines = "".join(f"delete {ref}\n" for ref in refs).encode()
+            await self._cache.local("update-ref", "--stdin", stdin=lines)
+
+    async def _kept(self) -> dict[str, str]:
+        wanted = ("--format=%(refname) %(objectname)", f"{REFS}{self._name}")
+        lines = (await self._cache.local("for-each-ref", *wanted)).text.splitlines()
+        return dict(line.split(" ", maxsplit=1) for line in lines)
+
+    async def _read(self, commit: str) -> Checkpoint:
+        text = (await self._cache.local("cat-file", "commit", commit)).text
+        fields = dict(line.partition(" ")[::2] for line in text.partition("\n\n")[0].splitlines())
+        head = commit_id(fields.get("parent", ""))
+        saved_at = int(fields["committer"].split()[-2])
+        return Checkpoint(commit, head, _said(text, _BEGAN) or head, saved_at, _said(text, _MERGING))
+
+
+def _said(text: str, trailer: str) -> str:
+    """The commit that a trailer names; empty: there is no such trailer."""
+    line = next((line for line in text.splitlines() if line.startswith(trailer)), "")
+    return commit_id(line.removeprefix(trailer)) if line else ""

@@ -1,0 +1,177 @@
+"""How long a machine keeps what its tasks have left, and that nothing goes before the remote has it (SPEC 6.12)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import shutil
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from daemon.agent_runs.sessions import clean_sessions
+from daemon.git.repositories import Repositories, RepositoryCache
+from daemon.git.state_refs import in_all_places
+from daemon.saving.checkpoints import Checkpoints
+from daemon.saving.delivery_note import DeliveryNote, last_alive, noted_folders, read_note, write_note
+from daemon.saving.outcomes import Outcomes
+from domain.errors import MakimaError
+
+CLEAN_EVERY = 3600.0
+JUST_USED = 3600.0
+"""Seconds for which a cache is kept in any case: a task that has just asked for it borrows from it a moment later."""
+WORKTREE = "work"
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Keeping:
+    """How long worktrees are kept after their delivery has ended."""
+
+    succeeded: timedelta = timedelta(hours=24)
+    failed: timedelta = timedelta(days=7)
+    caches: timedelta = timedelta(days=30)
+    """Of repositories, after their last use."""
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """What became of a delivery's folder whose time is over."""
+
+    folder: Path
+    kept_because: str = ""
+    """Empty: it is removed."""
+
+
+class Housekeeper:
+    """Removes what is old and safe, of the tasks of one daemon."""
+
+    def __init__(self, tasks: Path, repositories: Repositories, keeping: Keeping, restored: Path | None = None) -> None:
+        """`restored`: the folder of what `restore` has laid out, which borrows from caches, too."""
+        self._tasks = tasks
+        self._restored = restored
+        self._repositories = repositories
+        self._keeping = keeping
+
+    async def clean_for_ever(self) -> None:
+        """At once, and then hourly."""
+        while True:
+            for cleaned in await self.clean():
+                if cleaned.kept_because:
+                    logger.warning("%s stays: %s", cleaned.folder, cleaned.kept_because)
+                else:
+                    logger.info("%s is removed: all that was in it is on the remote", cleaned.folder)
+            await asyncio.to_thread(clean_sessions, self._tasks, self._keeping.failed)
+            await asyncio.sleep(CLEAN_EVERY)
+
+    async def clean(self, *, at_once: bool = False) -> list[Cleaned]:
+        """Look at every delivery that has ended, then at the caches that nothing borrows from; `at_once` takes the time
+        of each as over. What happened to those whose time is over.
+        """
+        folders = await asyncio.to_thread(noted_folders, self._tasks)
+        cleaned = [each for folder in folders if (each := await self._clean(folder, at_once=at_once))]
+        needed = await asyncio.to_thread(self._needed)
+        unused = JUST_USED if at_once else max(JUST_USED, self._keeping.caches.total_seconds())
+        dropped = await self._repositories.drop_unused(time.time() - unused, needed)
+        return [*cleaned, *(Cleaned(cache) for cache in dropped)]
+
+    def _needed(self) -> frozenset[Path]:
+        """The caches that a delivery's folder, or a restored one, borrows from."""
+        notes = [note for folder in noted_folders(self._tasks) if (note := read_note(folder))]
+        alternates = self._restored.glob(f"*/{WORKTREE}/.git/objects/info/alternates") if self._restored else ()
+        borrowed = [Path(line).parent for file in alternates for line in file.read_text().splitlines()]
+        return frozenset([*borrowed, *(self._repositories.folder_of(note.command.repository) for note in notes)])
+
+    async def _clean(self, folder: Path, *, at_once: bool) -> Cleaned | None:
+        note = await asyncio.to_thread(read_note, folder)
+        if note is None or not note.is_over:
+            return await self._clean_remains(folder, note)
+        due = at_once or self._is_due(folder, note)
+        # Looked for before it is due, too: once a pull request is merged, its branches and refs may be deleted.
+        reason = "" if note.is_seen else await self._not_seen(folder, note)
+        if not due:
+            return None
+        if not reason:
+            await asyncio.to_thread(_remove, folder)
+        return Cleaned(folder, reason)
+
+    async def _clean_remains(self, folder: Path, note: DeliveryNote | None) -> Cleaned | None:
+        """The log of a delivery that was cut off; its worktree is its rescuer's (`daemon.saving.recovery`)."""
+        if note is None or (folder / WORKTREE).exists():
+            return None
+        await self._forget_settled(note)
+        if not self._is_due(folder, note):
+            return None
+        await asyncio.to_thread(_remove, folder)
+        return Cleaned(folder)
+
+    async def _forget_settled(self, note: DeliveryNote) -> None:
+        """What this machine kept for an attempt that went on, and perhaps ended, on another one."""
+        task, attempt = str(note.command.task), note.command.attempt
+        try:
+            cache = await self._repositories.at(note.command.repository)
+            await Checkpoints(cache, task, attempt).forget_here()
+            await Outcomes(cache).forget_if_published(task, attempt)
+        except MakimaError as error:
+            logger.warning("what was kept for %s stays: %s", note.command.name, error)
+
+    def _is_due(self, folder: Path, note: DeliveryNote) -> bool:
+        kept = self._keeping.succeeded if note.succeeded else self._keeping.failed
+        return time.time() >= last_alive(folder) + kept.total_seconds()
+
+    async def _not_seen(self, folder: Path, note: DeliveryNote) -> str:
+        """Why the delivery's commit can't be said to be on the remote; empty: it was seen there, which is noted."""
+        try:
+            cache = await self._repositories.at(note.command.repository)
+            if note.head and not await is_on_remote(cache, str(note.command.task), note.head):
+                return f"its commit {note.head} is not on {cache.url.display}"
+        except MakimaError as error:
+            return str(error)
+        await asyncio.to_thread(_note_seen, folder, note)
+        return ""
+
+
+async def is_on_remote(cache: RepositoryCache, task: str, commit: str) -> bool:
+    """Whether a branch, an outcome or a checkpoint of `task` on the remote holds `commit` at this moment.
+
+    Raises RepositoryError, GitUnreachable, GitError.
+    """
+    states = [ref for kind in ("outcomes", "checkpoints") for ref in in_all_places(f"{kind}/{task}/*")]
+    there = await cache.listed("refs/heads/*", *states)
+    if commit in there.values():
+        return True
+    if not await cache.has(commit):
+        return False  # it was never taken from the worktree, so nothing that holds it can have been pushed
+    await cache.fetch()
+    known = [each for each in set(there.values()) if await cache.has(each)]
+    return any([await _holds(cache, each, commit) for each in known])
+
+
+async def _holds(cache: RepositoryCache, later: str, commit: str) -> bool:
+    asked = await cache.local("merge-base", "--is-ancestor", commit, later, also=(1,))
+    return asked.exit_code == 0
+
+
+def _note_seen(folder: Path, note: DeliveryNote) -> None:
+    ended = last_alive(folder)
+    write_note(folder, note.model_copy(update={"is_seen": True}), at=ended)
+
+
+def _remove(folder: Path) -> None:
+    """The note goes last: of a removal that was cut off the rest is found again."""
+    _writable(folder)
+    for inside in folder.iterdir():
+        if inside.is_dir():
+            shutil.rmtree(inside)
+    shutil.rmtree(folder)
+
+
+def _writable(folder: Path) -> None:
+    """Package caches make folders read-only, which keeps even their owner from emptying them."""
+    for parent, names, _ in os.walk(folder):
+        for inside in (Path(parent, name) for name in names):
+            if not inside.is_symlink():
+                inside.chmod(0o700)

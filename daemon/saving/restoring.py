@@ -1,0 +1,116 @@
+"""A task's work, laid into a fresh folder for a person to look at (SPEC 6.12)."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import stat
+import tempfile
+from collections.abc import Collection
+from pathlib import Path
+
+from daemon.git.repositories import Repositories, RepositoryCache
+from daemon.git.state_refs import in_all_places
+from daemon.git.worktrees import Identity, Worktree
+from daemon.processes.environment import GitIdentity
+from daemon.processes.sandbox import Sandbox
+from daemon.saving.checkpoints import Checkpoints
+from daemon.saving.delivery_note import DeliveryNote, last_alive, noted_folders, read_note
+from daemon.saving.housekeeping import WORKTREE
+from daemon.saving.outcomes import Outcomes
+from daemon.tasks.workspace import Workspace
+from domain.errors import Refused
+
+SHORTEST = 4
+_STATES = ("outcomes", "checkpoints")
+
+
+class Restorer:
+    """Finds what is left of a task: on this machine, else on the remote."""
+
+    def __init__(
+        self, tasks: Path, target: Path, repositories: Repositories, identity: GitIdentity, sandbox: Sandbox
+    ) -> None:
+        """A folder for each restored task is made below `target`."""
+        self._tasks = tasks
+        self._target = target
+        self._repositories = repositories
+        self._identity = identity
+        self._sandbox = sandbox
+
+    async def restore(self, task: str, repository: str = "") -> Path:
+        """The fresh folder: a git worktree on the task's last commit, with what wasn't committed as changes.
+
+        `task` is an id or the beginning of one. Where this machine has not run it, `repository` says where to look.
+        Raises Refused where there is nothing to restore; RepositoryError, GitUnreachable, GitError.
+        """
+        task = task.lower()
+        if len(task) < SHORTEST:
+            raise Refused(f"{task!r} is too short: give at least {SHORTEST} characters of the task's id")
+        found = await asyncio.to_thread(self._found, task)
+        if kept := [each for each in found if (each[0] / WORKTREE).exists()]:
+            return await self._from_worktree(*kept[-1])
+        repository = repository or (found[-1][1].command.repository if found else "")
+        if not repository:
+            raise Refused(f"this machine knows no task {task}: name its repository with --repo to look there")
+        return await self._from_remote(task, await self._repositories.at(repository))
+
+    def _found(self, task: str) -> list[tuple[Path, DeliveryNote]]:
+        """The task's deliveries here, the last one at the end."""
+        noted = [(folder, note) for folder in noted_folders(self._tasks) if (note := read_note(folder))]
+        found = [(folder, note) for folder, note in noted if str(note.command.task).startswith(task)]
+        _only_one(task, {str(note.command.task) for _, note in found})
+        return sorted(found, key=lambda each: (each[1].command.attempt, last_alive(each[0])))
+
+    async def _from_worktree(self, folder: Path, note: DeliveryNote) -> Path:
+        """Its files as they are, on its head; nothing of its own repository, in which an agent may have left code."""
+        cache = await self._repositories.at(note.command.repository)
+        kept = Workspace.at(folder, note.command, note.delivery, self._identity, self._sandbox, cache.folder)
+        head = await kept.agents_worktree.head()
+        await cache.take(kept.work_path, head)
+        worktree = await self._fresh(str(note.command.task), cache, head)
+        await asyncio.to_thread(_copy_files, kept.work_path, worktree.path)
+        return worktree.path
+
+    async def _from_remote(self, task: str, cache: RepositoryCache) -> Path:
+        """The last attempt's outcome; else its newest checkpoint."""
+        there = await cache.listed(*(ref for kind in _STATES for ref in in_all_places(f"{kind}/*")))
+        names = [ref.split("/")[-3 if "/checkpoints/" in ref else -2 :] for ref in there]
+        attempts = {(name[0], int(name[1])) for name in names if name[0].startswith(task)}
+        _only_one(task, {each for each, _ in attempts})
+        for identity, attempt in sorted(attempts, reverse=True):
+            stored = await Outcomes(cache).find_outcome(identity, attempt)
+            if stored and stored.head:
+                return (await self._fresh(identity, cache, stored.head)).path
+            if newest := await Checkpoints(cache, identity, attempt).newest():
+                worktree = await self._fresh(identity, cache, newest.head)
+                await worktree.lay_over(newest.commit)
+                return worktree.path
+        raise Refused(f"nothing of task {task} is left on {cache.url.display}")
+
+    async def _fresh(self, task: str, cache: RepositoryCache, commit: str) -> Worktree:
+        self._target.mkdir(parents=True, exist_ok=True, mode=0o700)
+        folder = Path(tempfile.mkdtemp(prefix=f"{task[:8]}-", dir=self._target))
+        who = Identity(self._identity.name, self._identity.email)
+        runs = cache.git.run_plainly
+        return await Worktree.make(folder / WORKTREE, cache=cache.folder, commit=commit, runs=runs, identity=who)
+
+
+def _only_one(task: str, found: Collection[str]) -> None:
+    if len(found) > 1:
+        raise Refused(f"{task!r} may mean {', '.join(sorted(found))}")
+
+
+def _copy_files(source: Path, target: Path) -> None:
+    for inside in target.iterdir():
+        if inside.name != ".git":
+            shutil.rmtree(inside) if inside.is_dir() and not inside.is_symlink() else inside.unlink()
+    shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True, ignore=_not_copied)
+
+
+def _not_copied(folder: str, names: list[str]) -> set[str]:
+    """Repositories, at any depth: git would run what their configuration names. And what is no file at all."""
+    kinds = {name: stat.S_IFMT(Path(folder, name).lstat().st_mode) for name in names}
+    return {
+        name for name, kind in kinds.items() if name == ".git" or kind not in (stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK)
+    }

@@ -1,0 +1,200 @@
+"""Saves the work of one delivery while it goes on, and on every way out (SPEC 6.7)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+from daemon.git.worktrees import Worktree
+from daemon.saving.checkpoints import Checkpoint, Checkpoints, Content, Snapshot, take_snapshot
+from domain.errors import MakimaError
+
+BEFORE_A_KILL = 2.0
+"""Seconds that an agent which is to be stopped may live longer for its work to be saved."""
+ON_THE_WAY_OUT = 60.0
+"""Seconds for the last save; what is slower than that is on this machine and not on the remote."""
+NAMED_FILES = 5
+MOST_WARNINGS = 20
+
+Take = Callable[[str], Awaitable[None]]
+"""Brings a commit from the worktree into the cache."""
+
+logger = logging.getLogger(__name__)
+
+
+class Saver:
+    """Keeps the newest state of a worktree as its delivery's checkpoint; trouble is a warning and never ends a task."""
+
+    def __init__(
+        self,
+        checkpoints: Checkpoints,
+        take: Take,
+        *,
+        delivery: str,
+        daemon: str,
+        tell: Callable[[str], None],
+        alive: Callable[[], None],
+        decided: Callable[[], Awaitable[bool]],
+    ) -> None:
+        """`tell` puts a line into the task's log; `alive` is called at every look, saved or not; `decided` says whether
+        the attempt has an outcome, as a delivery that was given up may have missed.
+        """
+        self._checkpoints = checkpoints
+        self._take = take
+        self._delivery = delivery
+        self._daemon = daemon
+        self._tell = tell
+        self._alive = alive
+        self._decided = decided
+        self._saving = asyncio.Lock()
+        self._worktree: Worktree | None = None
+        self._began = self._merging = ""
+        self._seen: Content | None = None
+        self._newest: Checkpoint | None = None
+        self._published: Checkpoint | None = None
+        self._held: Snapshot | None = None
+        self._is_over = False
+        self._left_any = False
+        self.warnings: list[str] = []
+        self.is_safe = False
+        """All that was in the worktree when it was left is on the remote."""
+
+    def watch(self, worktree: Worktree, began: str, merging: str = "") -> None:
+        """From now on there is work to lose: in `worktree`, run by the agent, which has begun at commit `began`, where
+        the merge of `merging` had stopped at a conflict (empty: none had).
+        """
+        self._worktree, self._began, self._merging = worktree, began, merging
+
+    async def restore(self) -> Checkpoint | None:
+        """What to go on from; its objects are in the cache."""
+        newest = await self._checkpoints.newest()
+        self._left_any = newest is not None
+        return newest
+
+    @asynccontextmanager
+    async def saving(self, every: float) -> AsyncIterator[None]:
+        """Save every so many seconds while the body runs, and once more when it is left by an exception, unless
+        `finish` came first.
+        """
+        looking = asyncio.create_task(self._save_for_ever(every))
+        try:
+            yield
+        except BaseException:
+            looking.cancel()
+            await self.leave()
+            raise
+        finally:
+            looking.cancel()
+            await asyncio.wait({looking})
+
+    async def save(self) -> None:
+        """Save now, here and on the remote."""
+        await self._carefully(self._save())
+
+    async def before_kill(self) -> None:
+        """Hold on to what the agent may spoil when it is told to stop; not for long, for it is to stop. It is saved in
+        place of what is there afterwards.
+        """
+        try:
+            async with asyncio.timeout(BEFORE_A_KILL):
+                await self._carefully(self._hold())
+        except TimeoutError:
+            logger.warning("the work of delivery %s could not be saved before its agent was stopped", self._delivery)
+
+    async def unfit(self) -> tuple[str, ...]:
+        """The files that must leave this machine in a commit no more than in a checkpoint; raises GitError."""
+        if self._worktree is None:
+            return ()
+        left_out = (await take_snapshot(self._worktree)).left_out
+        if left_out:
+            self._warn(f"left out of the commit: {_named(left_out)}")
+        return tuple(path for path in left_out if not path.endswith("/"))
+
+    async def finish(self) -> None:
+        """The outcome is published, which holds the work: its checkpoints go."""
+        self._is_over = True
+        async with self._saving:
+            # Also where this delivery made none: one that was given up may have saved its own meanwhile.
+            if self._worktree:
+                await self._carefully(self._checkpoints.forget())
+
+    async def leave(self) -> None:
+        """Save for the last time, unless it is finished: `is_safe` then says whether the worktree may go."""
+        if self._is_over:
+            return
+        try:
+            async with asyncio.timeout(ON_THE_WAY_OUT):
+                await self._carefully(self._save_for_good())
+        except TimeoutError:
+            self._warn(f"the last checkpoint of delivery {self._delivery} did not reach the remote in time")
+
+    async def _save_for_ever(self, every: float) -> None:
+        while True:
+            await asyncio.sleep(every)
+            await self.save()
+            self._alive()
+
+    async def _save_for_good(self) -> None:
+        await self._save()
+        # Another delivery may have ended the attempt and cleaned up: then nobody would ever remove what came after.
+        if await self._decided():
+            await self._checkpoints.forget()
+        self.is_safe = self._newest == self._published and not self.warnings
+
+    async def _save(self) -> None:
+        await self._save_here()
+        async with self._saving:
+            newest = self._newest
+            if newest is None or newest == self._published or self._is_over:
+                return
+            refusal = await self._checkpoints.publish(newest, self._delivery)
+            self._published = newest
+            if refusal:
+                self._warn(f"saved on {self._daemon} only: {refusal}")
+
+    async def _save_here(self) -> None:
+        async with self._saving:
+            if self._worktree is None or self._is_over:
+                return
+            snapshot = self._held or await take_snapshot(self._worktree)
+            if snapshot.left_out:
+                self._warn(f"left out of checkpoints: {_named(snapshot.left_out)}")
+            await self._take(snapshot.commit)
+            content = await self._checkpoints.content(snapshot.commit)
+            if content == self._seen or await self._is_untouched(content):
+                return
+            self._left_any = True
+            self._newest = await self._checkpoints.keep(content, self._delivery, self._began, merging=self._merging)
+            self._seen = content
+
+    async def _hold(self) -> None:
+        if self._worktree:
+            self._held = await take_snapshot(self._worktree)
+
+    async def _is_untouched(self, content: Content) -> bool:
+        """Nothing was done yet; to have taken everything back is a change."""
+        return not self._left_any and await self._checkpoints.is_untouched(content, self._began)
+
+    async def _carefully(self, work: Awaitable[None]) -> bool:
+        """A remote that is away, a full disk or a broken worktree must not end the work that could go on without."""
+        try:
+            await work
+        except (MakimaError, OSError) as error:
+            self._warn(f"a checkpoint could not be saved: {error}")
+            return False
+        return True
+
+    def _warn(self, warning: str) -> None:
+        if warning in self.warnings or len(self.warnings) >= MOST_WARNINGS:
+            return
+        self.warnings.append(warning)
+        logger.warning("delivery %s: %s", self._delivery, warning)
+        self._tell(f"makima: {warning}\n")
+
+
+def _named(left_out: dict[str, str]) -> str:
+    named = ", ".join(f"{path} ({why})" for path, why in list(left_out.items())[:NAMED_FILES])
+    more = len(left_out) - NAMED_FILES
+    return f"{named} and {more} more" if more > 0 else named

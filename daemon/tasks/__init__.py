@@ -1,0 +1,1 @@
+"""One delivery of a task, from its first commit to its outcome (SPEC 6)."""

@@ -1,0 +1,99 @@
+"""How a delivery begins its work: on the right commits, and where an earlier one stopped (SPEC 6.4, 6.7)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from daemon.agent_runs.continuing import Ask
+from daemon.git.peculiarities import as_prompt, peculiarities
+from daemon.git.repositories import RepositoryCache
+from daemon.git.worktrees import Conflict, Incoming, Worktree
+from daemon.saving.checkpoints import Checkpoint, Checkpoints
+from daemon.saving.outcomes import Outcomes
+from daemon.saving.saver import Saver
+from daemon.tasks.workspace import Workspace
+from domain.models import TaskKind
+from domain.prompts import conflict_note
+from domain.spawn_task import SpawnTask
+
+INTERRUPTED = """\
+## You were interrupted
+An earlier run of this task was cut off. What it had done is in your working directory: its commits, and changes that
+are not committed yet. Look at `git log`, `git status` and `git diff` first, then go on from there.
+"""
+EARLIER_WORK = """\
+## The earlier attempt's work
+Attempt {attempt} left its work in commit {commit}. Your working directory starts without it: `git diff {base} {commit}`
+shows it. Take from it what is good.
+"""
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """A worktree that is ready for its agent."""
+
+    worktree: Worktree
+    began: str
+    """The base with the dependencies merged in: what the task itself does comes after it."""
+    conflict: Conflict | None = None
+    restored: Checkpoint | None = None
+    earlier: str = ""
+    """What the attempt before this one left."""
+    notes: tuple[str, ...] = ()
+    """What the repository holds and the worktree doesn't (daemon.peculiarities)."""
+
+    def ask(self, command: SpawnTask) -> Ask:
+        """The command's prompt, after what the agent must know of its worktree."""
+        notes = [INTERRUPTED] if self.restored else []
+        notes += [as_prompt(self.notes)] if self.notes else []
+        if self.conflict:
+            notes.append(conflict_note(self.conflict.files, [one.commit for one in self.conflict.remaining]))
+        if self.earlier:
+            known = {"attempt": command.attempt - 1, "commit": self.earlier, "base": self.began}
+            notes.append(EARLIER_WORK.format(**known))
+        return Ask("\n".join([*notes, command.prompt]), "\n".join(notes))
+
+
+async def begin(
+    command: SpawnTask,
+    cache: RepositoryCache,
+    workspace: Workspace,
+    saver: Saver,
+    base: str,
+    incoming: Sequence[Incoming],
+    fits: Callable[[Checkpoint], Awaitable[bool]],
+) -> Beginning:
+    """Check out, merge what has to be merged, and lay the attempt's newest checkpoint over it, if that `fits`."""
+    if command.kind is TaskKind.PLANNING:
+        worktree = await workspace.check_out(cache, base)
+        return Beginning(worktree, base, notes=await peculiarities(worktree))
+    restored = await saver.restore()
+    if restored and not await fits(restored):
+        restored = None
+    worktree = await workspace.check_out(cache, restored.head if restored else base)
+    if restored and command.kind is TaskKind.COMPLETION:
+        # No more than the saved files knew of: laid over a later merge they would take it back.
+        incoming = [Incoming(restored.merging, "what is in conflict")] if restored.merging else []
+    heads = await cache.independent([one.commit for one in incoming])
+    conflict = await worktree.merge([one for one in incoming if one.commit in heads])
+    began, merging = await worktree.head(), conflict.incoming.commit if conflict else ""
+    notes = await peculiarities(worktree)
+    if restored:
+        await worktree.lay_over(restored.commit)
+        began = restored.began if await cache.has(restored.began) else began
+    saver.watch(workspace.agents_worktree, began, merging)
+    workspace.note(began=began, merging=merging)
+    return Beginning(worktree, began, conflict, restored, await _earlier_work(command, cache), notes)
+
+
+async def _earlier_work(command: SpawnTask, cache: RepositoryCache) -> str:
+    """The commit that holds what the attempt before this one left, brought into the cache; empty: none, or nothing."""
+    task, attempt = str(command.task), command.attempt - 1
+    if attempt == 0:
+        return ""
+    stored = await Outcomes(cache).find_outcome(task, attempt)
+    if stored and stored.head:
+        return stored.head
+    newest = await Checkpoints(cache, task, attempt).newest()
+    return newest.commit if newest else ""

@@ -1,0 +1,147 @@
+"""Exactly once (SPEC 6.8): a delivery begins by looking for its attempt's outcome and ends by publishing one."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_exponential_jitter
+
+from daemon.git.state_refs import BRANCHES
+from daemon.saving.outcomes import Outcomes, StoredOutcome
+from domain.errors import GitError, LeaseLost, NotReachable, RefRefused
+from domain.models import TaskKind
+from domain.spawn_task import Delivery, Outcome, OutcomeStatus, SpawnTask
+
+PUBLISH_WITHIN = 3600.0
+"""Seconds for which finished work is offered to a remote that doesn't answer, and for which a server that doesn't is
+asked whether it may be, before the delivery is given up."""
+
+
+def _may_pass(error: BaseException) -> bool:
+    """The same push may succeed later; a remote that won't have it, or a branch that moved, stays so."""
+    return isinstance(error, GitError | NotReachable) and not isinstance(error, LeaseLost | RefRefused)
+
+
+Ship = Callable[[Outcome], Awaitable[Outcome]]
+"""What comes after the push, however often it is done: the same outcome with what it led to."""
+
+
+class Publisher:
+    """The outcome of one attempt, as its deliveries share it on the remote."""
+
+    def __init__(self, outcomes: Outcomes, command: SpawnTask, delivery: Delivery, daemon: str, ship: Ship) -> None:
+        self._outcomes = outcomes
+        self._command = command
+        self._delivery = delivery
+        self._daemon = daemon
+        self._ship = ship
+
+    async def earlier(self) -> StoredOutcome | None:
+        """What an earlier delivery of this attempt has published, if only by the branch that it pushed."""
+        command = self._command
+        branch = f"refs/heads/{command.target_branch}"
+        stored, head = await self._outcomes.look(str(command.task), command.attempt, branch)
+        return stored or (await self._ended_in(head) if head and command.kind is TaskKind.STEP else None)
+
+    async def finished(self) -> StoredOutcome | None:
+        """What an earlier delivery of this attempt had finished on this machine when it lost the attempt."""
+        return await self._outcomes.finished(str(self._command.task), self._command.attempt)
+
+    async def is_decided(self) -> bool:
+        """Whether the attempt has an outcome, whosever it is."""
+        return await self.earlier() is not None
+
+    async def publish(self, outcome: Outcome, take: Callable[[str], Awaitable[None]]) -> Outcome:
+        """Make `outcome` the attempt's one, unless another delivery was first: then return that one.
+
+        `take` brings the work's commit into the cache. Raises AttemptGone if the attempt is no longer this delivery's,
+        LeaseLost if its branch went on without the work.
+        """
+        head = outcome.work.head if outcome.work else None
+        if head:
+            await take(head)
+        own = outcome.model_copy(update={"delivery": self._delivery.name})
+        task, attempt = str(self._command.task), self._command.attempt
+        await self._outcomes.keep_finished(task, attempt, own.model_dump_json().encode(), head)
+        return await self._published_and_forgotten(own, head)
+
+    async def take_up(self, stored: StoredOutcome) -> Outcome:
+        """What an earlier delivery has left, as the attempt's outcome; no agent runs. Raises like `publish`."""
+        if stored.is_published:
+            return await self.settle(outcome_in(stored))
+        return await self._published_and_forgotten(outcome_in(stored), stored.head)
+
+    async def settle(self, stored: Outcome) -> Outcome:
+        """The attempt's outcome, once the branch that it names holds its work, which must be in the cache; no agent
+        runs. Raises like `publish`.
+        """
+        return await self._persistently(lambda: self._settled(stored))
+
+    async def _published_and_forgotten(self, outcome: Outcome, head: str | None) -> Outcome:
+        settled = await self._persistently(lambda: self._published(outcome, head))
+        await self._outcomes.forget_finished(str(self._command.task), self._command.attempt)
+        return settled
+
+    async def _persistently(self, work: Callable[[], Awaitable[Outcome]]) -> Outcome:
+        async for attempt in AsyncRetrying(
+            retry=retry_if_exception(_may_pass),
+            wait=wait_exponential_jitter(multiplier=0.5, max=30),
+            stop=stop_after_delay(PUBLISH_WITHIN),
+            reraise=True,
+        ):
+            with attempt:
+                # Asked afresh at each try: a delivery that was replaced while the remote was away must not win late.
+                await self._delivery.confirm()
+                return await work()
+        raise AssertionError("tenacity returns or raises")
+
+    async def _ended_in(self, head: str) -> StoredOutcome | None:
+        """The outcome of an attempt of which only the branch arrived: its daemon was lost before it could report."""
+        command = self._command
+        if not await self._outcomes.ended_in(head, str(command.task), command.attempt):
+            return None
+        base = command.continue_from.commit if command.continue_from else command.base_commit
+        outcome = Outcome(
+            task=command.task,
+            attempt=command.attempt,
+            status=OutcomeStatus.COMPLETED,
+            work=await self._outcomes.work_in(command.target_branch, base, head),
+            warnings=("the daemon was lost after it had pushed the branch: what its agent wanted remembered is gone",),
+        )
+        return StoredOutcome(outcome.model_dump_json().encode(), head, head)
+
+    async def _published(self, outcome: Outcome, head: str | None) -> Outcome:
+        task, attempt = str(self._command.task), self._command.attempt
+        payload = outcome.model_dump_json().encode()
+        try:
+            published = await self._outcomes.publish_outcome(task, attempt, payload, head)
+        except RefRefused as refusal:
+            # The agent has done its work: a remote that takes nothing but branches must not make it run again.
+            if outcome.work and not outcome.failure and self._command.kind is TaskKind.STEP:
+                # Nothing else on this remote can tell another machine that the attempt has ended.
+                work = await self._outcomes.sealed(outcome.work, task, attempt)
+                payload, head = outcome.model_copy(update={"work": work}).model_dump_json().encode(), work.head
+            kept = await self._outcomes.keep_outcome(task, attempt, payload, head)
+            warning = f"the outcome is saved on {self._daemon} only: {refusal}"
+            return await self._settled(outcome_in(kept), warning)
+        warning = f"the remote takes no refs/makima/: the outcome is in branch {published.ref}"
+        outcome = outcome_in(published.outcome)
+        return await self._settled(outcome, warning if published.ref.startswith(BRANCHES) else "")
+
+    async def _settled(self, outcome: Outcome, warning: str = "") -> Outcome:
+        if warning:
+            outcome = outcome.model_copy(update={"warnings": (*outcome.warnings, warning)})
+        if not (outcome.work and outcome.work.branch) or outcome.failure:
+            return outcome
+        work = outcome.work
+        try:
+            await self._outcomes.push_branch(work.branch, work.head, work.replaces or None)
+        except LeaseLost:
+            if not await self._outcomes.branch_holds(work.branch, work.head):  # it was there, and has gone on since
+                raise
+        return await self._ship(outcome)
+
+
+def outcome_in(stored: StoredOutcome) -> Outcome:
+    """What an outcome on the remote says."""
+    return Outcome.model_validate_json(stored.payload)

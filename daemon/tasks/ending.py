@@ -1,0 +1,79 @@
+"""How the work of one delivery ends: what it hands over, without secrets, published and shipped (SPEC 6.8, 7)."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from functools import partial
+
+from daemon.agent_runs.conversation import Conversation
+from daemon.agent_runs.runs import accounted
+from daemon.git.repositories import RepositoryCache
+from daemon.logs.masking import Masker, masked_outcome
+from daemon.ports import Core
+from daemon.pull_requests.completing import ROUNDS
+from daemon.saving.saver import Saver
+from daemon.tasks.delivering import Publisher
+from daemon.tasks.handing_over import with_handover
+from daemon.tasks.pulse import Pulse
+from daemon.tasks.work import AgentWork
+from daemon.tasks.workspace import Workspace
+from domain.errors import LeaseLost
+from domain.models import TaskKind
+from domain.spawn_task import Delivery, Outcome, OutcomeStatus
+
+PUBLISHING = "publishing"
+"""The phase in which a daemon that stops lets a delivery end by itself."""
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What the end of a delivery needs; made when its work begins."""
+
+    delivery: Delivery
+    workspace: Workspace
+    cache: RepositoryCache
+    pulse: Pulse
+    saver: Saver
+    publisher: Publisher
+    core: Core
+    masker: Masker
+    began: float = field(default_factory=time.monotonic)
+
+    async def of(self, work: AgentWork, *, is_decided: bool) -> Outcome:
+        """The outcome that counts. A completion is merged anew, some times, where people have pushed meanwhile: what
+        the attempt has published by then stays its outcome, and is merged in (`is_decided`: that is so already).
+        """
+        for is_last in (*[False] * (ROUNDS - 1), True):
+            outcome = await self._told(work)
+            self.pulse.phase = PUBLISHING
+            if outcome.status is OutcomeStatus.WAITING:
+                await self.saver.leave()
+                return outcome  # the attempt goes on: only how it ends is published
+            try:
+                return await self._over(outcome, is_decided)
+            except LeaseLost:
+                if is_last or self.workspace.command.kind is not TaskKind.COMPLETION:
+                    raise
+                is_decided = True
+        raise AssertionError("the last round returns or raises")
+
+    async def _told(self, work: AgentWork) -> Outcome:
+        folder, saver = self.workspace.folder, self.saver
+        async with Conversation(folder.path, self.delivery, self.masker).going_on():
+            outcome = await work.outcome()
+        outcome = await with_handover(outcome, self.workspace.command, folder, self.core, self.masker)
+        outcome = masked_outcome(outcome, self.masker)
+        outcome = accounted(outcome, work.runs, round(time.monotonic() - self.began, 3))
+        return outcome.model_copy(update={"warnings": (*outcome.warnings, *saver.warnings)})
+
+    async def _over(self, outcome: Outcome, is_decided: bool) -> Outcome:
+        take = partial(self.cache.take, self.workspace.work_path)
+        over = await (self.publisher.settle(outcome) if is_decided else self.publisher.publish(outcome, take))
+        await self.saver.finish()
+        ours = over if over.delivery == self.delivery.name else outcome
+        head, succeeded = ours.work.head if ours.work else "", outcome.status is OutcomeStatus.COMPLETED
+        # Its worktree is kept for a while (SPEC 6.12).
+        await asyncio.to_thread(partial(self.workspace.note, is_over=True, succeeded=succeeded, head=head))
+        return over

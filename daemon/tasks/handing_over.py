@@ -1,0 +1,114 @@
+"""What an agent hands over through its commands (SPEC 3.1), taken as what it is: files that anybody could write."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import stat
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from daemon.logs.masking import Masker
+from daemon.ports import Core
+from daemon.tasks.task_folder import TaskFolder
+from domain.errors import HandoverBroken, NotReachable
+from domain.handover import ARTIFACTS_FOLDER, HANDOVER_FILE, MAX_ARTIFACT, Handover
+from domain.record import Artifact
+from domain.spawn_task import Outcome, SpawnTask
+
+MAX_HANDOVER = 16 * 1024 * 1024
+ARTIFACTS_WITHIN = 45.0
+"""Seconds that the end of a task waits for its artifacts to arrive; they stay on this machine, too."""
+RETRY_AFTER = 2.0
+
+
+def read_handover(folder: Path) -> Handover:
+    """What the agent has said so far; HandoverBroken where it wrote the file itself, and wrongly."""
+    try:
+        return Handover.model_validate_json(_read(folder, HANDOVER_FILE, MAX_HANDOVER))
+    except FileNotFoundError:
+        return Handover()
+    except (OSError, ValidationError) as error:
+        raise HandoverBroken(f"the agent has changed {HANDOVER_FILE} by hand: only `makima` may write it") from error
+
+
+def read_artifact(folder: Path, name: str) -> str:
+    """The text of an artifact; HandoverBroken where it is gone or no longer what `makima` has taken."""
+    try:
+        return _read(folder / ARTIFACTS_FOLDER, name, MAX_ARTIFACT).decode()
+    except (OSError, UnicodeDecodeError) as error:
+        raise HandoverBroken(f"artifact {name!r} is no longer the file that was handed over: {error}") from error
+
+
+def _read(folder: Path, name: str, limit: int) -> bytes:
+    """A plain file of at most `limit` bytes; OSError where it, or the folder, is anything else.
+
+    An agent in a sandbox could otherwise have the daemon read a file for it that it may not see itself.
+    """
+    inside = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        # O_NONBLOCK: a named pipe would hold the daemon here.
+        opened = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=inside)
+    finally:
+        os.close(inside)
+    with os.fdopen(opened, "rb") as file:
+        found = os.fstat(opened)
+        if not stat.S_ISREG(found.st_mode) or found.st_size > limit:
+            raise OSError(f"{name} is not a plain file of at most {limit} bytes")
+        return file.read(limit)
+
+
+async def with_handover(
+    outcome: Outcome,
+    command: SpawnTask,
+    folder: TaskFolder,
+    core: Core,
+    masker: Masker,
+    within: float = ARTIFACTS_WITHIN,
+) -> Outcome:
+    """`outcome` with what the agent wants remembered; its artifacts are sent, without secrets, and a warning names
+    those that can't be.
+    """
+    handover = await asyncio.to_thread(read_handover, folder.path)
+    missed = await _send_all(handover, command, folder, core, masker, within)
+    return outcome.model_copy(
+        update={
+            "memories": handover.memories,
+            "pull_request_url": handover.pull_request_url,
+            "warnings": (*outcome.warnings, *missed.values()),
+        }
+    )
+
+
+async def _send_all(
+    handover: Handover, command: SpawnTask, folder: TaskFolder, core: Core, masker: Masker, within: float
+) -> dict[str, str]:
+    """Name → why it did not arrive; all of them together have the time `within`, in seconds."""
+    missed = {name: f"artifact {name!r} did not arrive: the core did not answer" for name in handover.artifacts}
+    try:
+        async with asyncio.timeout(within):
+            for name in handover.artifacts:
+                try:
+                    content = await asyncio.to_thread(read_artifact, folder.path, name)
+                except HandoverBroken as broken:
+                    missed[name] = str(broken)
+                    continue
+                masked = await asyncio.to_thread(masker.mask, content)
+                await _send(core, _artifact(command, masker.mask(name), masked))
+                del missed[name]
+    except TimeoutError:
+        pass  # what is left in `missed` says it
+    return missed
+
+
+async def _send(core: Core, artifact: Artifact) -> None:
+    while True:
+        try:
+            return await core.put_artifact(artifact)
+        except NotReachable:
+            await asyncio.sleep(RETRY_AFTER)
+
+
+def _artifact(command: SpawnTask, name: str, content: str) -> Artifact:
+    return Artifact(directive=command.directive, task=command.task, attempt=command.attempt, name=name, content=content)

@@ -1,0 +1,36 @@
+"""The plan that a planner has left: by its commands, in an artifact, or in what it said last (SPEC 3.3)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from uuid import uuid4
+
+from daemon.tasks.handing_over import read_artifact
+from domain.chain_plan import plan_artifact, read_chain_plan
+from domain.errors import NoPlanFound, PlanRefused
+from domain.handover import Handover
+from domain.plan import add_steps
+from domain.spawn_task import PlanChanges, SpawnTask
+
+LAST_WORDS = 1024 * 1024
+"""Bytes of the end of its output in which a plan is looked for."""
+
+
+def left_plan(handover: Handover, command: SpawnTask, folder: Path, last_words: str) -> PlanChanges:
+    """The changes that the planner wants; empty where it left nothing that looks like a plan.
+
+    Commands win, and a reason for nothing to do is an answer, too. PlanRefused, naming where the plan stands, where it
+    breaks a rule of SPEC 3.4, or where an artifact was handed over that holds none; HandoverBroken.
+    """
+    if not handover.plan.is_empty or handover.nothing_to_do:
+        return handover.plan
+    artifact = plan_artifact(handover.artifacts)
+    where = f"artifact {artifact!r}" if artifact else "the final message"
+    try:
+        planned = read_chain_plan(read_artifact(folder, artifact) if artifact else last_words)
+        known = command.context.steps
+        return add_steps(PlanChanges(), planned, generation=command.generation, known=known, new_id=uuid4)
+    except PlanRefused as refused:
+        if isinstance(refused, NoPlanFound) and not artifact:
+            return PlanChanges()
+        raise PlanRefused(f"in {where}: {refused}") from refused

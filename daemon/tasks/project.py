@@ -1,0 +1,73 @@
+"""What a repository says of itself in `.makima.toml` (SPEC 6.5), read where no task can have edited it."""
+
+from __future__ import annotations
+
+import tomllib
+from typing import Annotated
+
+from pydantic import AfterValidator, ValidationError
+
+from daemon.git.command import commit_id
+from daemon.git.repositories import RepositoryCache
+from domain.errors import RepositoryError
+from domain.models import TaskKind
+from domain.spawn_task import SpawnTask
+from domain.value import Value
+
+FILE = ".makima.toml"
+LARGEST = 64 * 1024
+_MODES = ("100644", "100755")
+
+
+def _command(line: str) -> str:
+    if not line.strip() or "\0" in line:
+        raise ValueError("a command is a line for a shell, and not empty")
+    return line
+
+
+Commands = tuple[Annotated[str, AfterValidator(_command)], ...]
+
+
+class Project(Value):
+    """Commands for a shell, run in the worktree one after the other, the first that fails being the last."""
+
+    setup: Commands = ()
+    """Before the agent starts."""
+    verify: Commands = ()
+    """When it has ended: all must end with 0."""
+
+
+async def project_of(command: SpawnTask, cache: RepositoryCache, commit: str) -> Project:
+    """The directive's own commands, and in place of those that it doesn't have the file's at `commit`; planning has
+    none: it only reads. Raises like `read_project`.
+    """
+    if command.kind is TaskKind.PLANNING:
+        return Project()
+    own = Project() if command.setup and command.verify else await read_project(cache, commit)
+    return Project.model_construct(setup=command.setup or own.setup, verify=command.verify or own.verify)
+
+
+async def read_project(cache: RepositoryCache, commit: str) -> Project:
+    """What the file says at `commit`, which must be in the cache: never what a worktree holds, where an agent can have
+    edited it. RepositoryError, in one line that names the field, where it can't be understood.
+    """
+    where = f"{FILE} at {commit[:12]} of {cache.url.display}"
+    listed = (await cache.local("ls-tree", "--long", "-z", commit_id(commit), "--", FILE)).text.rstrip("\0")
+    if not listed:
+        return Project()
+    mode, _, blob, size = listed.partition("\t")[0].split()
+    if mode not in _MODES or int(size) > LARGEST:
+        raise RepositoryError(f"{where} is not a plain file of at most {LARGEST} bytes")
+    return parsed((await cache.local("cat-file", "blob", blob)).stdout, where)
+
+
+def parsed(content: bytes, where: str) -> Project:
+    """`content` as a project; pure. Raises like `read_project`, `where` being how the line begins."""
+    try:
+        return Project.model_validate(tomllib.loads(content.decode()))
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise RepositoryError(f"{where} is not TOML: {error}") from error
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise RepositoryError(f"{where}: {field}: {first['msg']}") from error

@@ -1,0 +1,129 @@
+"""Where one delivery of a task works: its worktree, its task folder, and the environment that the agent gets."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from daemon.agents.base import AgentCommand
+from daemon.git.repositories import RepositoryCache
+from daemon.git.worktrees import Identity, Worktree
+from daemon.processes import keeper
+from daemon.processes.environment import GitIdentity, agent_environment
+from daemon.processes.process import Finished, run
+from daemon.processes.sandbox import NoSandbox, Places, Sandbox
+from daemon.saving.delivery_note import DeliveryNote, write_note
+from daemon.tasks.handing_over import read_handover
+from daemon.tasks.task_folder import TaskFolder, make_task_folder
+from domain.handover import CONTEXT_FILE, Handover, TaskContext
+from domain.names import short
+from domain.spawn_task import SpawnTask
+
+KEEPER_GRACE = "0.5"
+"""Seconds, twice: together less than `process.TERM_GRACE`, after which the keeper itself would be killed."""
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A folder that no other delivery uses: `folder` for the task, `worktree` beside it."""
+
+    command: SpawnTask
+    folder: TaskFolder
+    identity: GitIdentity
+    sandbox: Sandbox
+    cache: Path
+    """The bare repository from which the worktree borrows objects."""
+    delivery: str
+
+    @classmethod
+    def make(
+        cls, parent: Path, command: SpawnTask, delivery: str, identity: GitIdentity, sandbox: Sandbox, cache: Path
+    ) -> Workspace:
+        """Make the task folder, with what the agent's commands answer from; OSError where the disk doesn't let us."""
+        workspace = cls.at(
+            parent / f"{short(command.task)}-{command.attempt}-{delivery}", command, delivery, identity, sandbox, cache
+        )
+        folder = make_task_folder(workspace.folder.path)
+        workspace.note()
+        context = TaskContext(
+            task=command.task, kind=command.kind, generation=command.generation, context=command.context
+        )
+        (folder.path / CONTEXT_FILE).write_text(context.model_dump_json())
+        return workspace
+
+    @classmethod
+    def at(
+        cls, path: Path, command: SpawnTask, delivery: str, identity: GitIdentity, sandbox: Sandbox, cache: Path
+    ) -> Workspace:
+        """The one in the folder `path`, as it is."""
+        return cls(command, TaskFolder((path / "task").absolute()), identity, sandbox, cache, delivery)
+
+    @property
+    def path(self) -> Path:
+        return self.folder.path.parent
+
+    def note(self, **said: object) -> None:
+        """Keep beside the work what a daemon must know that finds it (fields of DeliveryNote)."""
+        known = {"command": self.command, "delivery": self.delivery}
+        write_note(self.path, DeliveryNote.model_validate({**known, **said}))
+
+    @property
+    def work_path(self) -> Path:
+        return self.path / "work"
+
+    async def check_out(self, cache: RepositoryCache, commit: str) -> Worktree:
+        """The worktree at `commit`, still untouched by any agent: git runs in it plainly."""
+        runs = cache.git.run_plainly
+        return await Worktree.make(self.work_path, cache=cache.folder, commit=commit, runs=runs, identity=self._who)
+
+    @property
+    def agents_worktree(self) -> Worktree:
+        """The worktree once an agent has been in it: git runs there as the agent."""
+        return Worktree(self.work_path, self.run_as_agent, self._who)
+
+    @property
+    def _who(self) -> Identity:
+        return Identity(self.identity.name, self.identity.email)
+
+    def environment(self, command: AgentCommand) -> dict[str, str]:
+        """All that a program of this task sees (SPEC 6.6)."""
+        return agent_environment(
+            os.environ, folder=self.folder, task_id=str(self.command.task), command=command, identity=self.identity
+        )
+
+    @property
+    def is_boxed(self) -> bool:
+        """There is a sandbox around what runs here."""
+        return self.sandbox.name != NoSandbox.name
+
+    def boxed(self, argv: Sequence[str], cwd: Path | None = None, writes: tuple[Path, ...] = ()) -> tuple[str, ...]:
+        """`argv` inside of the sandbox, in `cwd` (the worktree); to be run under a keeper with `environment`. `writes`:
+        further folders that it may change.
+        """
+        places = Places(worktree=self.work_path, folder=self.folder, objects=self.cache / "objects", writes=writes)
+        return self.sandbox.wrap(argv, cwd=cwd or self.work_path, places=places)
+
+    async def run_as_agent(
+        self, argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], stdin: bytes = b"", timeout: float
+    ) -> Finished:
+        """Run git where an agent has been: in its environment and sandbox, under a keeper, without credentials (SPEC
+        6.2).
+        """
+        boxed = self.boxed(argv, cwd)
+        options = ("--grace", KEEPER_GRACE, "--parent", str(os.getpid()))
+        kept = (sys.executable, "-I", "-S", keeper.__file__, *options, "--", *boxed)
+        environment = self.environment(AgentCommand(argv=tuple(argv)))
+        return await run(kept, cwd=cwd, env={**environment, **env}, stdin=stdin, timeout=timeout)
+
+    async def handover(self) -> Handover:
+        """What the agent said through its commands; HandoverBroken where it wrote the file itself, and wrongly."""
+        return await asyncio.to_thread(read_handover, self.folder.path)
+
+    async def clean(self) -> None:
+        """Remove the worktree; the prompt and the log stay for those who want to know."""
+        await asyncio.to_thread(shutil.rmtree, self.work_path, True)

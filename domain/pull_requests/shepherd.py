@@ -1,0 +1,231 @@
+"""The rules of looking after a pull request (SPEC 7.5): when it is watched, and what follows from what is seen."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from domain.change import Change, Draft
+from domain.errors import Refused
+from domain.models import DirectiveStatus, Question, State, StepStatus, TaskKind
+from domain.pull_requests.asking import Topic, ask_operator, asked_now, settle_topic, topic_of
+from domain.pull_requests.fixes import fix_steps, fixer
+from domain.pull_requests.merging import OPEN_ANOTHER, fold_over, open_another
+from domain.pull_requests.messages import TROUBLE, Finding, FindingKind, PullRequest, Sighting, Watch
+from domain.pull_requests.shepherding import Shepherding
+from domain.size import MAX_STATE, state_size
+
+MAX_SEEN = 1000
+OF_A_HEAD = ("check:", "status:", "conflict:")
+"""How the ids of findings begin that say something of one commit alone."""
+YES, NO = "yes", "no"
+TRY_AGAIN = "try again"
+BY_HAND = "I see to it"
+
+
+def wanted_watch(state: State) -> Watch | None:
+    """The watch that has to be under way now; None: there is nothing to look after."""
+    known, directive = state.pull_request, state.directive
+    if not directive.settings.shepherd or state.status.is_final or state.status is DirectiveStatus.DRAFT:
+        return None
+    if known is None or not known.number or known.state.is_over or not state.planned:
+        return None
+    if state.live(TaskKind.COMPLETION):
+        return None
+    shepherding, timings = state.shepherding, directive.settings.timings
+    return Watch(
+        owner=directive.owner,
+        directive=directive.id,
+        repository=directive.repository,
+        pull_request=known,
+        seen=(*shepherding.seen, *(shepherding.held if _waits(state) else ())),
+        pushed=shepherding.pushed_heads,
+        every=timings.poll,
+        at_most=timings.poll_at_most,
+    )
+
+
+def fold_sighting(state: State, sighting: Sighting, now: datetime) -> Change:
+    """What follows from what was seen; nothing, where the directive looks after another one by now, or after none."""
+    draft = Draft(state, now, f"daemon:{sighting.daemon}" if sighting.daemon else "makima")
+    known, seen = state.pull_request, sighting.pull_request
+    if known is None or wanted_watch(state) is None or known.number != seen.number:
+        return draft.change()
+    _update(draft, known, sighting)
+    if seen.state.is_over:
+        fold_over(draft, seen.model_copy(update={"version": known.version}), sighting.unmerged)
+    else:
+        _heed(draft, sighting)
+    return draft.change()
+
+
+def poke(draft: Draft) -> None:
+    """Look at once, also where the forge has refused us before; Refused where there is nothing to look at."""
+    watch = wanted_watch(draft.state)
+    if watch is None:
+        raise Refused(_why_not_watched(draft.state))
+    _set(draft, pokes=draft.state.shepherding.pokes + 1, seen=_without_trouble(draft.state))
+    draft.event("pull request poked", watch.pull_request.url)
+
+
+def answered(draft: Draft, question: Question) -> None:
+    """What an operator's answer to one of Makima's own questions leads to."""
+    shepherding = draft.state.shepherding
+    match topic_of(question), question.answer:
+        case Topic.CLOSED, answer if answer == OPEN_ANOTHER:
+            open_another(draft, int(question.topic.partition(":")[2]))
+        case Topic.ROUNDS, answer if answer == YES:
+            more = max(draft.state.directive.settings.shepherd_rounds, 1)
+            _set(draft, granted=shepherding.granted + more)
+        case Topic.ROUNDS, _:
+            _set(draft, seen=_capped((*shepherding.seen, *shepherding.held)), held=())
+        case Topic.TROUBLE, _:
+            _set(draft, seen=_without_trouble(draft.state), pokes=shepherding.pokes + 1)
+
+
+def rounds_left(state: State) -> int:
+    """Batches of fixes that may still be made before an operator is asked."""
+    shepherding = state.shepherding
+    return state.directive.settings.shepherd_rounds + shepherding.granted - shepherding.rounds
+
+
+def _update(draft: Draft, known: PullRequest, sighting: Sighting) -> None:
+    """State, head, and what its checks and reviewers say."""
+    now = sighting.pull_request.model_copy(update={"version": known.version})
+    if now.state is not known.state:
+        draft.event(f"pull request {now.state}", now.url or now.branch)
+    if now.head != known.head:
+        draft.event("pull request moved", f"its branch is at {now.head}, {known.head or 'nothing'} was known")
+    draft.set(pull_request=now)
+    failing = draft.state.shepherding.failing if now.head == known.head else ()
+    found = [" ".join(each.title.split()) for each in sighting.findings if each.kind is FindingKind.CHECK]
+    _set(draft, approved=sighting.approved, failing=tuple(dict.fromkeys([*failing, *found]))[:20])
+
+
+def _heed(draft: Draft, sighting: Sighting) -> None:
+    known = set(draft.state.shepherding.seen)
+    troubles = [each for each in sighting.findings if each.kind is FindingKind.TROUBLE]
+    work = [each for each in sighting.findings if each.kind is not FindingKind.TROUBLE and each.id not in known]
+    if not troubles:
+        settle_topic(draft, Topic.TROUBLE, "the forge answers again")
+        _set(draft, seen=_without_trouble(draft.state))
+    for trouble in troubles:
+        if trouble.id not in known:
+            _ask_about(draft, trouble)
+    if work:
+        _deal_with(draft, work, sighting.base_head)
+
+
+def _ask_about(draft: Draft, trouble: Finding) -> None:
+    """One question, in the newest words; the same trouble on another day is another question."""
+    settle_topic(draft, Topic.TROUBLE, "the forge refuses us otherwise by now")
+    _see(draft, [trouble])
+    occasion = f"{trouble.id} {draft.now.isoformat()}"
+    ask_operator(draft, Topic.TROUBLE, occasion, f"{trouble.title}: {trouble.text}", (TRY_AGAIN,))
+
+
+def _deal_with(draft: Draft, work: list[Finding], base_head: str) -> None:
+    """One batch at a time, so that no two fixes mend the same head; what comes meanwhile is read anew afterwards."""
+    state = draft.state
+    if _waits(state):
+        _hold(draft, work)
+    elif fixer(state.directive.settings) is None:
+        _see(draft, work)
+        ask_operator(draft, Topic.NO_AGENT, _fingerprint(work), _no_agent(work), (BY_HAND,))
+    elif rounds_left(state) <= 0:
+        _hold(draft, work)
+        ask_operator(draft, Topic.ROUNDS, _occasion(state), _rounds_used(state, work), (YES, NO))
+    else:
+        _see(draft, work)
+        _set(draft, held=())
+        _add_fixes(draft, work, base_head)
+        _set(draft, rounds=draft.state.shepherding.rounds + 1)
+
+
+def _add_fixes(draft: Draft, work: list[Finding], base_head: str) -> None:
+    steps = fix_steps(draft.state, work, base_head)
+    more = sum(len(step.model_dump_json()) for step in steps)
+    if state_size(draft.state) + more > MAX_STATE:  # what was seen can't be refused (DESIGN 6)
+        steps = fix_steps(draft.state, work, base_head, brief=True)
+    for step in steps:
+        if step.id not in draft.state.steps:
+            draft.put_step(step)
+            draft.event("step added", step.name, step=step.id)
+
+
+def _waits(state: State) -> bool:
+    """Fixes are under way or not pushed yet, or an operator is asked whether to go on."""
+    under_way = any(
+        step.fix and (not step.status.is_finished or (step.status is StepStatus.COMPLETED and not step.shipped))
+        for step in state.steps.values()
+    )
+    return under_way or bool(asked_now(state, Topic.ROUNDS))
+
+
+def _why_not_watched(state: State) -> str:
+    known = state.pull_request
+    if not state.directive.settings.shepherd:
+        return "the directive was started with --no-shepherd: nothing looks after its pull request"
+    if known is None or not known.number:
+        return "no pull request is known that could be looked at; name one with `set-pr`"
+    if known.state.is_over:
+        return f"the pull request is {known.state}: there is nothing to look after"
+    return "the pull request is being updated: it is looked at as soon as that is done"
+
+
+def _no_agent(work: Sequence[Finding]) -> str:
+    return (
+        f"The pull request needs work, and no agent of this directive reads instructions (start with --fixer): "
+        f"{_titles(work)}. Push what is missing to its branch."
+    )
+
+
+def _rounds_used(state: State, work: Sequence[Finding]) -> str:
+    known = state.pull_request
+    url = known.url if known else ""
+    return f"{state.shepherding.rounds} rounds of fixes were not enough for {url}: {_titles(work)}. Go on?"
+
+
+def _titles(work: Sequence[Finding]) -> str:
+    return "; ".join(" ".join(f"{each.title} {each.url}".split()) for each in work[:10])
+
+
+def _occasion(state: State) -> str:
+    version = state.pull_request.version if state.pull_request else 0
+    return f"{version}.{state.shepherding.rounds}.{state.shepherding.granted}.{len(state.questions)}"
+
+
+def _fingerprint(work: Sequence[Finding]) -> str:
+    return hashlib.sha256("\n".join(each.id for each in work).encode()).hexdigest()[:12]
+
+
+def _see(draft: Draft, work: Sequence[Finding]) -> None:
+    _set(draft, seen=_capped((*draft.state.shepherding.seen, *(each.id for each in work))))
+
+
+def _hold(draft: Draft, work: Sequence[Finding]) -> None:
+    held = dict.fromkeys([*draft.state.shepherding.held, *(each.id for each in work)])
+    _set(draft, held=tuple(held)[-MAX_SEEN:])
+
+
+def _capped(seen: tuple[str, ...]) -> tuple[str, ...]:
+    """Each once, the newest last. A finding whose id is forgotten would be worked on again, so many are kept; the first
+    to be forgotten are those of commits of long ago, for what people have said is told for ever.
+    """
+    newest_first = tuple(dict.fromkeys(reversed(seen)))
+    too_many = len(newest_first) - MAX_SEEN
+    if too_many > 0:
+        of_a_head = [each for each in reversed(newest_first) if each.startswith(OF_A_HEAD)]
+        newest_first = tuple(each for each in newest_first if each not in set(of_a_head[:too_many]))
+    return newest_first[:MAX_SEEN][::-1]
+
+
+def _without_trouble(state: State) -> tuple[str, ...]:
+    return tuple(each for each in state.shepherding.seen if not each.startswith(TROUBLE))
+
+
+def _set(draft: Draft, **fields: Any) -> None:
+    shepherding: Shepherding = draft.state.shepherding
+    draft.set(shepherding=shepherding.model_copy(update=fields))

@@ -1,0 +1,75 @@
+"""What a directive remembers of looking after its pull request (SPEC 7.5)."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from domain.pull_requests.messages import PullRequest
+from domain.usage import Usage
+from domain.value import Value
+
+MAX_PUSHES = 20
+
+
+class Fix(Value):
+    """What makes a step one of the shepherd's: it mends a pull request (SPEC 7.5), and holds up no other step."""
+
+    starts_at: str
+    """The pull request's head when the trouble was seen; the work builds on it."""
+    merges: tuple[str, ...] = ()
+    """The base branch's head, where the pull request is in conflict with it."""
+    comments: tuple[str, ...] = ()
+    """The findings that are answered once the work is pushed."""
+
+
+class Push(Value):
+    """What one completion brought into the pull request."""
+
+    head: str
+    """The commit that was pushed; it holds all that the branch held by then."""
+    steps: tuple[UUID, ...]
+
+
+class Shepherding(Value):
+    """How far the shepherd of the current pull request is (SPEC 7.5)."""
+
+    draft: bool = False
+    """The newest completion asked for a draft."""
+    by_hand: bool = False
+    """A person has made it a draft, or ready, against what was asked for, and is not contradicted."""
+    seen: tuple[str, ...] = ()
+    """Ids of findings that something was done about."""
+    held: tuple[str, ...] = ()
+    """Ids of findings that came while fixes were under way, or after the last round: read anew when it goes on."""
+    rounds: int = 0
+    """Batches of fix steps since the pull request last got a step of a plan."""
+    granted: int = 0
+    """Rounds that an operator has allowed beyond the settings' number."""
+    pokes: int = 0
+    """How often an operator wanted it looked at at once."""
+    failing: tuple[str, ...] = ()
+    """The failed checks of its head, by name."""
+    approved: bool = False
+    pushed: tuple[Push, ...] = ()
+    """Its newest pushes, oldest first: a forge may merge the head before the last one (SPEC 7.2)."""
+
+    def after(self, push: Push) -> tuple[Push, ...]:
+        """The newest pushes, once `push` was made; a forge that hasn't seen an older one isn't heard of."""
+        return (*self.pushed, push)[-MAX_PUSHES:]
+
+    @property
+    def pushed_heads(self) -> tuple[str, ...]:
+        return tuple(push.head for push in self.pushed)
+
+
+class Merged(Value):
+    """What is known of pull requests that were merged (SPEC 7.2)."""
+
+    heads: tuple[str, ...] = ()
+    """Their heads, as far as work that isn't merged yet may build on them."""
+    generation: int = 0
+    """The bases of generations up to this one are older than the newest merge."""
+    untidied: tuple[PullRequest, ...] = ()
+    """Those whose branches and refs are still on the remote."""
+    usage: Usage = Usage()
+    """Of the tasks of their steps, told in one sum: a directive may have a thousand of them (DESIGN 6)."""

@@ -1,0 +1,156 @@
+"""What a completion ships, and what it wants of the forge (SPEC 2.6, 7)."""
+
+from __future__ import annotations
+
+from graphlib import TopologicalSorter
+from uuid import UUID
+
+from domain import names
+from domain.change import Draft
+from domain.models import State, Step, StepStatus, Task
+from domain.pull_requests.body import body, reply_text
+from domain.pull_requests.merging import fold_over
+from domain.pull_requests.messages import PullRequest, PullRequestState, PullRequestWanted, Reply, Shipped
+from domain.pull_requests.shepherding import Push, Shepherding
+from domain.spawn_task import Outcome
+
+VERSIONS_AHEAD = 5
+"""How many names of branches a completion may try, where one after the other is found merged or closed."""
+
+
+def unshipped(state: State) -> list[Step]:
+    """Completed steps that the pull request doesn't hold, in the order in which they are merged (SPEC 7.1)."""
+    done = [step for step in state.ordered_steps() if step.status is StepStatus.COMPLETED and not step.shipped]
+    wanted = {step.id for step in done}
+    graph = {step.id: [other for other in step.depends_on if other in wanted] for step in done}
+    return [state.steps[identity] for identity in TopologicalSorter(graph).static_order()]
+
+
+def unfinished(state: State) -> list[Step]:
+    """Steps of a plan that failed, were cancelled, or wait for such ones: what a draft is a draft for."""
+    return [
+        step for step in state.ordered_steps() if not step.status.satisfies and not step.removed and step.fix is None
+    ]
+
+
+def is_worth_a_completion(state: State, steps: list[Step]) -> bool:
+    """There are commits to merge, reviewers to answer, or a draft whose reason is gone."""
+    if any(step.work and step.work.commits for step in steps):
+        return True
+    return _is_at_forge(state) and (bool(_answers(steps)) or _becomes_ready(state))
+
+
+def target_branch(state: State) -> str:
+    """Where the work is pushed, unless the pull request is found merged or closed (SPEC 7.3)."""
+    return _branches(state)[1 if state.pull_request and state.pull_request.state.is_over else 0]
+
+
+def wanted(state: State, task: Task) -> PullRequestWanted | None:
+    """What the completion brings about at the forge; None: push only."""
+    if not state.directive.settings.pull_request:
+        return None
+    steps = [state.steps[identity] for identity in task.ships]
+    return PullRequestWanted(
+        title=state.directive.text.title,
+        body=body(state, steps),
+        draft=state.shepherding.draft,
+        keep_draft=state.shepherding.by_hand,
+        known=state.pull_request,
+        branches=_branches(state),
+        replies=_answers(steps),
+        pushed=state.shepherding.pushed_heads,
+    )
+
+
+def was_changed_by_hand(state: State) -> bool:
+    """A person has made the pull request a draft, or ready, since the newest completion."""
+    is_draft = state.pull_request is not None and state.pull_request.state is PullRequestState.DRAFT
+    return state.shepherding.by_hand or (_is_at_forge(state) and is_draft != state.shepherding.draft)
+
+
+def fold_shipped(draft: Draft, task: Task, outcome: Outcome) -> None:
+    """The completion has pushed, and has done what it could at the forge."""
+    known, now = draft.state.pull_request, _made(draft.state, outcome)
+    if outcome.shipped:
+        _fold_found_over(draft, known, outcome.shipped)
+    for step in task.ships:
+        draft.step(step, shipped=True, shipped_in=now.version)
+    shepherding = _shepherding(draft.state, known, now, task.ships)
+    if outcome.work:
+        push = Push(head=outcome.work.head, steps=task.ships)
+        shepherding = shepherding.model_copy(update={"pushed": shepherding.after(push)})
+    draft.set(pull_request=now, shepherding=shepherding)
+    draft.event("branch pushed", f"{now.branch} {now.head}", task=task.id)
+    if now.url and (known is None or (known.url, known.state) != (now.url, now.state)):
+        draft.event(f"pull request {now.state}", now.url, task=task.id)
+    if now.state.is_over:  # while it was brought up to date, with all of the work in it
+        fold_over(draft, now)
+
+
+def _fold_found_over(draft: Draft, known: PullRequest | None, shipped: Shipped) -> None:
+    """Of the directive's pull requests that are over, those whose end is news: every one of them is in the record."""
+    first_news = known.version + known.state.is_over if known else 1
+    for former in shipped.over:
+        if former.version >= first_news:
+            draft.event(f"pull request {former.state}", former.url or former.branch)
+            is_known = known is not None and former.version == known.version
+            fold_over(draft, former, shipped.unmerged if is_known else ())
+
+
+def _made(state: State, outcome: Outcome) -> PullRequest:
+    """The pull request as it is after the completion; a daemon that talks to no forge knows only the branch."""
+    known = state.pull_request
+    if outcome.shipped:
+        made = outcome.shipped.pull_request
+        if made.url or made.state is not PullRequestState.PUSHED:
+            return made
+        url = outcome.shipped.compare_url or (known.url if known and known.branch == made.branch else "")
+        return made.model_copy(update={"url": url})
+    assert outcome.work is not None
+    version = (known.version + known.state.is_over) if known else 1
+    url = known.url if known and not known.state.is_over else ""
+    base = state.directive.base_branch
+    return PullRequest(branch=outcome.work.branch, head=outcome.work.head, base=base, url=url, version=version)
+
+
+def _shepherding(state: State, known: PullRequest | None, now: PullRequest, ships: tuple[UUID, ...]) -> Shepherding:
+    """Another pull request is looked after from the beginning; new work in the same one gets all rounds again."""
+    before = state.shepherding
+    if known is None or known.version != now.version:
+        return Shepherding(draft=before.draft, pokes=before.pokes)
+    if any(state.steps[step].fix is None for step in ships):
+        return before.model_copy(update={"rounds": 0, "granted": 0, "failing": ()})
+    return before.model_copy(update={"failing": ()})
+
+
+def _branches(state: State) -> tuple[str, ...]:
+    """From the known one's on; that one may have another name than ours, where it was opened by hand."""
+    directive, known = state.directive, state.pull_request
+    first = known.version if known else 1
+    ours = [
+        names.directive_branch(directive.text.title, directive.id, first + ahead) for ahead in range(VERSIONS_AHEAD)
+    ]
+    return (known.branch, *ours[1:]) if known else tuple(ours)
+
+
+def _is_at_forge(state: State) -> bool:
+    known = state.pull_request
+    return state.directive.settings.pull_request and known is not None and known.number > 0 and not known.state.is_over
+
+
+def _answers(steps: list[Step]) -> tuple[Reply, ...]:
+    return tuple(
+        Reply(comment=comment, text=reply_text(step)) for step in steps if step.fix for comment in step.fix.comments
+    )
+
+
+def _becomes_ready(state: State) -> bool:
+    """What it was a draft for has been done or skipped; a draft that a person made one is left alone."""
+    known = state.pull_request
+    is_ours = (
+        state.shepherding.draft
+        and not state.shepherding.by_hand
+        and known is not None
+        and known.state is PullRequestState.DRAFT
+    )
+    return is_ours and not unfinished(state)

@@ -1,0 +1,46 @@
+"""A pull request that was opened by hand or by an agent, by its address (SPEC 3.2, 8.2)."""
+
+from __future__ import annotations
+
+import re
+
+from domain.change import Draft
+from domain.models import State
+from domain.names import directive_branch
+from domain.pull_requests.messages import PullRequest, PullRequestState
+
+_ADDRESS = re.compile(
+    r"https?://(?:[^/@\s]*@)?(?P<host>[^/\s]+)/(?P<path>[^\s?#]+?)/(?:-/)?(?:pull|pulls|merge_requests)/(?P<number>\d{1,9})"
+    r"(?:[/?#]\S*)?"
+)
+"""Of GitHub, Gitea and GitLab."""
+
+
+def name_pull_request(draft: Draft, url: str) -> None:
+    """Remember it; one of the directive's own repository is looked after from now on, in place of what was known."""
+    known, number = draft.state.pull_request, number_in(draft.state, url)
+    if known is None or (number and known.number and number != known.number):
+        known = _unseen(draft.state)
+    named = known.model_copy(update={"url": url})
+    if number and not known.number:
+        # Its branch and head are what the first look brings.
+        named = named.model_copy(update={"number": number, "state": PullRequestState.OPEN})
+    draft.set(pull_request=named)
+    draft.event("pull request set", url)
+
+
+def number_in(state: State, url: str) -> int:
+    """The number of the pull request at `url`; 0 where it isn't one of the directive's repository."""
+    found = _ADDRESS.fullmatch(url)
+    repository = state.directive.repository.lower().removesuffix("/").removesuffix(".git")
+    if found is None or not repository.endswith(found["path"].lower()):
+        return 0
+    host, before = found["host"].lower(), repository.removesuffix(found["path"].lower())
+    return int(found["number"]) if re.search(rf"(^|[/@]){re.escape(host.partition(':')[0])}(:\d*)?[:/]$", before) else 0
+
+
+def _unseen(state: State) -> PullRequest:
+    directive, known = state.directive, state.pull_request
+    version = known.version + known.state.is_over if known else 1
+    branch = directive_branch(directive.text.title, directive.id, version)
+    return PullRequest(branch=branch, head="", base=directive.base_branch, version=version)

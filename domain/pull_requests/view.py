@@ -1,0 +1,49 @@
+"""What people and programs are shown of a pull request: a part of `--json`, and a line of the Web UI."""
+
+from __future__ import annotations
+
+import re
+
+from domain.models import State
+from domain.pull_requests.messages import PullRequest
+from domain.pull_requests.shepherd import rounds_left, wanted_watch
+from domain.value import Value
+
+
+class PullRequestView(Value):
+    branch: str
+    head: str
+    url: str
+    state: str
+    number: int
+    version: int
+    watched: bool
+    """Failed checks, reviews, conflicts and its end are noticed (SPEC 7.5)."""
+    approved: bool
+    failing: tuple[str, ...]
+    """The failed checks of its head."""
+    rounds_left: int
+    """Of fixes, before an operator is asked."""
+
+
+def pull_request_view(state: State, pull_request: PullRequest) -> PullRequestView:
+    """All that is known of it without asking the forge."""
+    return PullRequestView(
+        **pull_request.model_dump(exclude={"base"}),
+        watched=wanted_watch(state) is not None,
+        approved=state.shepherding.approved,
+        failing=state.shepherding.failing,
+        rounds_left=rounds_left(state),
+    )
+
+
+def standing(state: State, pull_request: PullRequest) -> str:
+    """`open, approved, failed: lint`: what people ask of a pull request first."""
+    approved = ["approved"] if state.shepherding.approved else []
+    failing = [f"failed: {plain(', '.join(state.shepherding.failing))}"] if state.shepherding.failing else []
+    return ", ".join([pull_request.state.value, *(() if pull_request.state.is_over else (*approved, *failing))])
+
+
+def plain(text: str) -> str:
+    """Text of a person or agent as one line that markdown leaves as it is."""
+    return re.sub(r"([\\`*_{}\[\]<>#|~])", r"\\\1", " ".join(text.split()))
