@@ -102,6 +102,8 @@ def _field(info: FieldInfo) -> st.SearchStrategy[Any]:
     if info.annotation is int:
         low, high = limits.get(Ge, Ge(0)).ge, limits.get(Le, Le(2**31 - 1)).le
         return st.integers(low, high)
+    if info.annotation is float and Le in limits:
+        return st.floats(0, limits[Le].le, width=32)
     if pattern := next((limit.pattern for limit in info.metadata if hasattr(limit, "pattern")), None):
         return st.from_regex(pattern, fullmatch=True)
     if info.annotation is str and (MinLen in limits or MaxLen in limits):

@@ -35,8 +35,8 @@ async def test_a_repository_that_the_token_may_not_see_is_refused(site: Site) ->
 
 
 async def test_what_the_forge_finds_invalid_is_refused_in_its_own_words(site: Site) -> None:
-    await site.forge.fail("invalid", method="POST", message="No commits between main and work")
-    with pytest.raises(ForgeRefused, match=r"422.*No commits between main and work"):
+    await site.forge.fail("invalid", method="POST", message="body is too long")
+    with pytest.raises(ForgeRefused, match=r"422.*body is too long"):
         await site.opened()
     assert await site.asked("POST", "/pulls$") == 1, "it is no use to ask again"
 
