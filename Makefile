@@ -53,9 +53,10 @@ lint: install
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# A file's tests stay together: they share servers and daemons of their own.
+# A file's tests stay together: they share servers and daemons of their own. The long ones come first (agents, acceptance),
+# so that no process is left alone with one at the end.
 test: lint
-	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test-agents: install agents
 	$(BIN)/pytest tests/agents

@@ -1,13 +1,14 @@
-"""What an operator sees of a run in Temporal's Web UI (SPEC 9.2): real server, real run, real browser."""
+"""What an operator sees of a run (SPEC 9.2): the Web UI and its pull request; real server, real run, real browser."""
 
 from __future__ import annotations
 
+import re
 from urllib.parse import quote
 
 import pytest
 from playwright.async_api import BrowserContext, Locator, expect
 
-from demo.__main__ import GOAL, TITLE
+from demo.__main__ import GOAL, TITLE, VERIFY
 from tests.browser.web_ui import SEEN_WITHIN, Run, WebUi
 
 pytestmark = [pytest.mark.rule("9.2"), pytest.mark.timeout(90)]
@@ -88,6 +89,20 @@ async def test_user_metadata_says_what_is_wanted_and_where_it_stands(web_ui: Web
     await expect(current).to_contain_text(f"Branch {pull_request['branch']} at {pull_request['head'][:10]}")
     for step in web_ui.run.shown["steps"]:
         await expect(current).to_contain_text(f"- {step['name']} {step['branch']}")
+
+
+@pytest.mark.rule("7.4")
+async def test_the_demo_ends_with_a_pull_request_that_says_what_was_done(browser: BrowserContext, run: Run) -> None:
+    async with await browser.new_page() as page:
+        await page.goto(run.shown["pr"]["url"])
+        await expect(page.get_by_role("heading", level=1)).to_have_text(f"{TITLE} #1")
+        await expect(page.locator("#description")).to_contain_text(GOAL)
+        for step in run.shown["steps"]:
+            row = page.locator("#description").get_by_role("row").filter(has_text=step["branch"])
+            cells = [step["name"], "completed", step["branch"], step["head_sha"][:10], VERIFY]
+            await expect(row.get_by_role("cell").filter(has_not_text=re.compile(r"^\d+ s$"))).to_have_text(cells)
+            await expect(page.locator("#commits")).to_contain_text(step["head_sha"][:10])
+        await expect(page.get_by_role("heading", name="Ready to merge")).to_be_visible()
 
 
 async def test_a_goal_that_is_changed_by_the_pages_own_form_is_planned(browser: BrowserContext, run: Run) -> None:
