@@ -80,7 +80,8 @@ def svg(steps: Sequence[StepView], title: str) -> str:
     """A picture, laid out by Graphviz, which comes with its wheel."""
     import pygraphviz  # noqa: PLC0415 - a tenth of a second that no other command shall take
 
-    graph = pygraphviz.AGraph(directed=True, rankdir="TB", label=_dot_text(title), labelloc="t", fontname="Helvetica")
+    above = f"{_dot_text(title)}\\n\\n"  # a blank line, or it touches the first row
+    graph = pygraphviz.AGraph(directed=True, rankdir="TB", label=above, labelloc="t", fontname="Helvetica")
     graph.node_attr.update(style="filled", fontname="Helvetica", fontsize="12", fontcolor="#1f2328")
     graph.edge_attr.update(color="#57606a", arrowsize="0.7")
     known = {step.id for step in steps}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -32,9 +32,6 @@ from domain.lookup import find_step
 from domain.models import State, Task
 from domain.pull_requests.body import body
 from domain.pull_requests.shipping import unshipped
-
-if TYPE_CHECKING:
-    pass
 
 
 class ReadingCommands(Commands):
