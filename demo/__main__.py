@@ -28,7 +28,7 @@ TITLE = "Greeter"
 GOAL = "A package that says hello and goodbye, with a command line, tests and a changelog."
 ACCEPTANCE = "The tests pass"
 VERIFY = "python3 -m compileall -q ."
-LOOK_EVERY = 0.3
+LOOK_EVERY = 1.5
 READY_WITHIN = 60.0
 DONE_WITHIN = 240.0
 """Seconds; a machine that does much else is no failure."""
