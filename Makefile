@@ -53,10 +53,9 @@ lint: install
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# A file's tests stay together: they share servers and daemons of their own. The long ones come first (agents, acceptance),
-# so that no process is left alone with one at the end.
+# A file's tests stay together: they share servers and daemons of their own.
 test: lint
-	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 test-agents: install agents
 	$(BIN)/pytest tests/agents

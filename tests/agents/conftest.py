@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
-import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -25,7 +23,6 @@ from domain.models import TaskKind
 from domain.settings import AgentChoice, Limits
 from domain.spawn_task import Outcome
 from stack.models.player import Received
-from tests.acceptance.stack import Running, environment, processes_of
 from tests.integration.conftest import daemon_git, git, origin, repositories  # noqa: F401 (fixtures)
 from tests.integration.deliveries import OneDaemon
 from tests.model_server import ModelServer, conversation
@@ -34,43 +31,12 @@ NAMES = ("claude", "codex")
 MARK = "Paint the house"
 """Stands in every prompt: all requests of a test are one conversation."""
 MODEL = "fake-model"
-DEMO = (sys.executable, "-m", "demo", "--agent")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    ours = [item for item in items if Path(__file__).parent in item.path.parents]
-    for item in ours:
-        item.add_marker(pytest.mark.real_agents)
-    # The demo runs beside the other tests here: whoever waits for its end comes last.
-    places = [index for index, item in enumerate(items) if item in ours]
-    for place, item in zip(places, sorted(ours, key=_uses_demo), strict=True):
-        items[place] = item
-
-
-def _uses_demo(item: pytest.Item) -> bool:
-    return item.path.name == "test_demo.py"
-
-
-@pytest.fixture(scope="session", autouse=True)
-def demo(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Callable[[], tuple[Running, Path]]]:
-    """A demo by Claude Code with its folder, at the first call the one that began with these tests; no process of it
-    outlives them, whatever comes of it.
-    """
-    folders: list[Path] = []
-
-    def start() -> Running:
-        programs: dict[str, str] = request.getfixturevalue("programs")
-        folders.append(tmp_path_factory.mktemp("demo"))
-        path = f"{Path(programs['claude']).parent}{os.pathsep}{os.environ['PATH']}"
-        env = environment(TMPDIR=folders[-1], COLUMNS="200", PATH=path)
-        return Running("demo", DEMO, env, folders[-1])
-
-    begun = [start()] if any(_uses_demo(item) for item in request.session.items) else []
-    yield lambda: (begun.pop() if begun else start(), folders[-1])
-    for left in {pid for folder in folders for pid in processes_of(folder)}:
-        os.kill(left, signal.SIGKILL)
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.real_agents)
 
 
 @pytest.fixture(scope="session")
