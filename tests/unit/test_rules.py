@@ -1,30 +1,40 @@
-"""Every numbered rule of the specification is shown by a test that names it, or stands below with what it waits for."""
+"""docs/rules.md holds every rule that a test or a comment names, and every rule of it is shown by a test."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-TESTS = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 MARK = re.compile(r"mark\.rule\(\"([\d.]+)\"\)")
-
-COUNT = {1: 0, 2: 9, 3: 5, 4: 5, 5: 8, 6: 13, 7: 5, 8: 3, 9: 3}
-"""Chapter → how many rules it has; chapter 1 is one rule, the limits."""
-
-NOT_SHOWN: dict[str, str] = {}
+RULE = re.compile(r"^\*\*(\d+(?:\.\d+)?)\*\* ", re.MULTILINE)
+CHAPTER = re.compile(r"^## (\d+)\. ", re.MULTILINE)
+DECISION = re.compile(r"^\*\*(\d+)\. ", re.MULTILINE)
 
 
-def all_rules() -> set[str]:
-    return {"1"} | {f"{chapter}.{number}" for chapter, last in COUNT.items() for number in range(1, last + 1)}
+def rules() -> set[str]:
+    return set(RULE.findall((ROOT / "docs/rules.md").read_text()))
 
 
 def shown_rules() -> set[str]:
-    return {rule for file in TESTS.rglob("*.py") for rule in MARK.findall(file.read_text())}
+    return {rule for file in (ROOT / "tests").rglob("*.py") for rule in MARK.findall(file.read_text())}
 
 
 def test_every_mark_names_a_rule_that_exists() -> None:
-    assert shown_rules() <= all_rules()
+    assert shown_rules() <= rules()
 
 
-def test_the_rules_without_a_test_are_known() -> None:
-    assert all_rules() - shown_rules() == set(NOT_SHOWN)
+def test_every_rule_is_shown_by_a_test() -> None:
+    assert rules() <= shown_rules()
+
+
+def test_rules_are_numbered_in_order_and_stand_in_their_chapter() -> None:
+    text = (ROOT / "docs/rules.md").read_text()
+    for number, chapter in zip(CHAPTER.findall(text), CHAPTER.split(text)[2::2], strict=True):
+        numbers = RULE.findall(chapter)
+        assert numbers in ([number], [f"{number}.{place}" for place in range(1, len(numbers) + 1)])
+
+
+def test_decisions_are_numbered_in_order() -> None:
+    numbers = DECISION.findall((ROOT / "docs/design.md").read_text())
+    assert numbers == [str(place) for place in range(1, len(numbers) + 1)]
