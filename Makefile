@@ -8,12 +8,13 @@ STAMP := $(VENV)/.installed
 export MAKIMA_AGENTS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/makima/agents
 AGENTS_BIN := $(MAKIMA_AGENTS)/node_modules/.bin
 
-.PHONY: install demo demo-agent agents test test-agents lint bench chaos histories clean
+.PHONY: install demo demo-agent agents check test test-agents lint bench chaos histories clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo [KEEP=1]  a goal becomes a pull request, on the real parts, in under a minute"
 	@echo "make demo-agent     the same, planned and done by the real Claude Code against a fake model server"
+	@echo "make check          lint and unit tests, under a minute"
 	@echo "make test           all checks and tests"
 	@echo "make test-agents    the real Claude Code and Codex, installed from npm, against a fake model server"
 	@echo "make chaos          a daemon is killed at 30 random moments; then 10 rounds in which any part may die or freeze"
@@ -52,6 +53,9 @@ lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+check: lint
+	$(BIN)/pytest --numprocesses auto --quiet tests/unit tests/workflows/test_replay.py
 
 # A file's tests stay together: they share servers and daemons of their own.
 test: lint
