@@ -12,11 +12,8 @@ from temporalio.service import RPCError, RPCStatusCode
 from domain import names
 from domain.errors import AttemptGone, NotReachable
 from domain.models import Question
+from domain.protocol import QueryName, SignalName
 from domain.spawn_task import Progress, SpawnTask, TaskStarted
-
-TASK_STARTED = "task_started"
-QUESTION_ASKED = "question_asked"
-QUESTIONS_OF = "questions_of"
 
 ANSWER_WITHIN = timedelta(seconds=10)
 """A directive without a worker answers no query; its daemon asks again."""
@@ -49,21 +46,21 @@ class TemporalDelivery:
             daemon=self._daemon,
         )
         try:
-            await self._directive().signal(TASK_STARTED, signal)
+            await self._directive().signal(SignalName.TASK_STARTED, signal)
         except RPCError as error:
             if error.status is not RPCStatusCode.NOT_FOUND:  # the directive is closed: the next heartbeat tells
                 raise NotReachable(f"the directive was not told of the start: {error.message}") from error
 
     async def ask(self, question: Question) -> None:
         try:
-            await self._directive().signal(QUESTION_ASKED, question, rpc_timeout=ANSWER_WITHIN)
+            await self._directive().signal(SignalName.QUESTION_ASKED, question, rpc_timeout=ANSWER_WITHIN)
         except RPCError as error:
             raise NotReachable(f"the directive did not take a question: {error.message}") from error
 
     async def answers(self) -> tuple[Question, ...]:
         try:
             asked: list[Question] = await self._directive().query(
-                QUESTIONS_OF, self._command.task, result_type=list[Question], rpc_timeout=ANSWER_WITHIN
+                QueryName.QUESTIONS_OF, self._command.task, result_type=list[Question], rpc_timeout=ANSWER_WITHIN
             )
         except (RPCError, WorkflowQueryFailedError) as error:
             raise NotReachable(f"the directive did not tell its answers: {error}") from error

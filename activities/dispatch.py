@@ -10,9 +10,9 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from activities.delivery import TemporalDelivery
 from activities.ports import Daemon
 from domain.errors import AttemptGone, CannotServe, HandedBack
+from domain.protocol import ErrorType
 from domain.spawn_task import Outcome, SpawnTask
 
-CANNOT_SERVE = "CannotServe"
 AT_ONCE = timedelta(milliseconds=100)
 
 
@@ -34,16 +34,19 @@ class DaemonActivities:
                 str(refusal),
                 self._name,
                 *until,
-                type=CANNOT_SERVE,
+                type=ErrorType.CANNOT_SERVE,
                 non_retryable=True,
                 category=ApplicationErrorCategory.BENIGN,
             ) from refusal
         except AttemptGone as gone:
             raise ApplicationError(
-                str(gone), type="AttemptGone", non_retryable=True, category=ApplicationErrorCategory.BENIGN
+                str(gone), type=ErrorType.ATTEMPT_GONE, non_retryable=True, category=ApplicationErrorCategory.BENIGN
             ) from gone
         except HandedBack as stopped:
             raise ApplicationError(
-                str(stopped), type="HandedBack", next_retry_delay=AT_ONCE, category=ApplicationErrorCategory.BENIGN
+                str(stopped),
+                type=ErrorType.HANDED_BACK,
+                next_retry_delay=AT_ONCE,
+                category=ApplicationErrorCategory.BENIGN,
             ) from stopped
         return outcome.model_copy(update={"daemon": self._name})

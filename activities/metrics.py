@@ -7,11 +7,16 @@ from typing import Protocol
 
 from temporalio.common import MetricMeter
 
+from domain.events import EventName
 from domain.record import AttemptEnded, Facts
 from domain.reports import Census
 
 LOOK_EVERY = timedelta(seconds=15)
-_STEP_ENDS = {"step completed": "completed", "step failed": "failed", "step skipped": "skipped"}
+_STEP_ENDS: dict[str, str] = {
+    EventName.STEP_COMPLETED: "completed",
+    EventName.STEP_FAILED: "failed",
+    EventName.STEP_SKIPPED: "skipped",
+}
 
 
 class Counts(Protocol):

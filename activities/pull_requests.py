@@ -9,9 +9,8 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.ports import Shepherd
 from domain.errors import ForgeUnreachable
+from domain.protocol import ErrorType
 from domain.pull_requests.messages import Sighting, Tidied, Tidying, Watch, until_next_poll
-
-NO_NEWS = "NoNews"
 
 
 class PullRequestActivities:
@@ -51,4 +50,6 @@ def _longer(pause: timedelta, until: datetime | None) -> timedelta:
 
 
 def _again(why: str, pause: timedelta) -> ApplicationError:
-    return ApplicationError(why, type=NO_NEWS, next_retry_delay=pause, category=ApplicationErrorCategory.BENIGN)
+    return ApplicationError(
+        why, type=ErrorType.NO_NEWS, next_retry_delay=pause, category=ApplicationErrorCategory.BENIGN
+    )

@@ -25,6 +25,8 @@ from temporalio.worker import (
     WorkerTuner,
 )
 
+from domain.protocol import ErrorType
+
 SETTLE = timedelta(milliseconds=250)
 """A queue that holds work answers a poll in less: 10 ms beside the server, a round trip away from it."""
 PATIENCE = timedelta(seconds=2)
@@ -108,7 +110,7 @@ class SharedSlots(CustomSlotSupplier, Interceptor):
         except TimeoutError:
             raise ApplicationError(
                 f"this daemon is full ({self.capacity} running)",
-                type="DaemonFull",
+                type=ErrorType.DAEMON_FULL,
                 next_retry_delay=RETURN_DELAY,
                 category=ApplicationErrorCategory.BENIGN,
             ) from None

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from domain.events import EventName
 from domain.models import State, Step, Task
 from domain.pull_requests.messages import PullRequest
 from domain.record import AttemptEnded, Changed, DeliveryStarted, Event, Facts, GoalRevision
@@ -50,7 +51,7 @@ class Draft:
         self._changed += Changed(tasks=frozenset({task.id}))
         return task
 
-    def event(self, what: str, why: str = "", *, step: UUID | None = None, task: UUID | None = None) -> None:
+    def event(self, what: EventName, why: str = "", *, step: UUID | None = None, task: UUID | None = None) -> None:
         """Add a line to the event list."""
         event = Event(at=self.now, actor=self.actor, what=what, why=why, step=step, task=task)
         self._changed += Changed(facts=Facts(events=(event,)))

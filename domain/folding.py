@@ -6,6 +6,7 @@ from datetime import datetime
 
 from domain.change import Change, Draft
 from domain.errors import Refused
+from domain.events import EventName
 from domain.failures import Failure, FailureCategory
 from domain.memory import forgotten, remembered
 from domain.models import DirectiveStatus, Question, State, StepStatus, Task, TaskKind, TaskStatus
@@ -37,7 +38,10 @@ def fold_started(state: State, started: TaskStarted, now: datetime) -> Change:
         draft.task(task.id, status=TaskStatus.RUNNING, daemon=started.daemon, delivery=started.delivery, reason="")
         draft.fact(DeliveryStarted(**started.model_dump(exclude={"name"}), at=now))
         draft.event(
-            "task started", f"attempt {started.attempt}, delivery {started.delivery}", task=task.id, step=task.step
+            EventName.TASK_STARTED,
+            f"attempt {started.attempt}, delivery {started.delivery}",
+            task=task.id,
+            step=task.step,
         )
         if task.step and not state.steps[task.step].status.is_finished:
             draft.step(task.step, status=StepStatus.RUNNING, blocked_by=())
@@ -65,7 +69,7 @@ def fold_outcome(state: State, dispatched: Task, outcome: Outcome, now: datetime
     draft.task(task.id, usage=(task.usage or Usage()) + outcome.usage)
     draft.fact(AttemptEnded(outcome=outcome, at=now))
     for warning in outcome.warnings[:WARNINGS_TOLD]:
-        draft.event("attempt warns", warning[:500], task=task.id, step=task.step)
+        draft.event(EventName.ATTEMPT_WARNS, warning[:500], task=task.id, step=task.step)
     if outcome.failure:
         _fail(draft, task, outcome.failure)
     else:
@@ -100,7 +104,7 @@ def fold_cannot_serve(
             daemon="",
             delivery="",
         )
-        draft.event("task refused", reason, task=task.id, step=task.step)
+        draft.event(EventName.TASK_REFUSED, reason, task=task.id, step=task.step)
         _reopen(draft, task)
     return draft.change()
 
@@ -144,7 +148,7 @@ def fold_broken(state: State, dispatched: Task, failure: Failure, now: datetime)
 
 def _interrupt(draft: Draft, task: Task) -> None:
     draft.task(task.id, status=TaskStatus.INTERRUPTED, reason="called back", wait_until=None, daemon="", delivery="")
-    draft.event("task called back", task=task.id, step=task.step)
+    draft.event(EventName.TASK_CALLED_BACK, task=task.id, step=task.step)
     _reopen(draft, task)
 
 
@@ -167,9 +171,11 @@ def _remember(draft: Draft, task: Task, change: MemoryChange) -> None:
         else:
             memories = remembered(draft.state.memories, change.memory)
         draft.set(memories=memories)
-        draft.event("memory deleted" if change.memory is None else "memory set", change.key, task=task.id)
+        draft.event(
+            EventName.MEMORY_DELETED if change.memory is None else EventName.MEMORY_SET, change.key, task=task.id
+        )
     except Refused as refused:
-        draft.event("memory dropped", str(refused), task=task.id)
+        draft.event(EventName.MEMORY_DROPPED, str(refused), task=task.id)
 
 
 def _wait(draft: Draft, task: Task, reason: str, until: datetime | None) -> None:
@@ -177,7 +183,7 @@ def _wait(draft: Draft, task: Task, reason: str, until: datetime | None) -> None
         _interrupt(draft, task)
         return
     draft.task(task.id, status=TaskStatus.WAITING, reason=reason, wait_until=until, daemon="", delivery="")
-    draft.event("task waits", reason, task=task.id, step=task.step)
+    draft.event(EventName.TASK_WAITS, reason, task=task.id, step=task.step)
     _reopen(draft, task)
 
 
@@ -194,7 +200,7 @@ def _fail(draft: Draft, task: Task, failure: Failure) -> None:
         TaskKind.PLANNING: PLANNING_ATTEMPTS if failure.category is FailureCategory.PLAN else 1,
         TaskKind.PREPARE: 1,
     }[task.kind]
-    draft.event("attempt failed", f"{failure.category}: {failure.report}"[:500], task=task.id, step=task.step)
+    draft.event(EventName.ATTEMPT_FAILED, f"{failure.category}: {failure.report}"[:500], task=task.id, step=task.step)
     if task.attempt < attempts and failure.category not in NOT_AGAIN:
         draft.task(
             task.id,
@@ -218,7 +224,7 @@ def _give_up(draft: Draft, task: Task, failure: Failure) -> None:
     if task.step is not None:
         if not draft.state.steps[task.step].status.is_finished:
             draft.step(task.step, status=StepStatus.FAILED, failure=failure)
-            draft.event("step failed", failure.category, step=task.step)
+            draft.event(EventName.STEP_FAILED, failure.category, step=task.step)
         if draft.state.directive.settings.fail_fast and draft.state.steps[task.step].fix is None:
             _fail_fast(draft, task)
     elif task.kind is TaskKind.COMPLETION or task.generation == draft.state.generation:
@@ -232,14 +238,14 @@ def _fail_fast(draft: Draft, task: Task) -> None:
         if not step.status.is_finished:
             draft.step(step.id, status=StepStatus.CANCELLED, blocked_by=())
     draft.set(status=DirectiveStatus.FAILED, reason=reason)
-    draft.event("directive failed", reason)
+    draft.event(EventName.DIRECTIVE_FAILED, reason)
 
 
 def pause(draft: Draft, reason: str) -> None:
     """Nothing new is started until an operator resumes."""
     if not draft.state.status.is_final:
         draft.set(status=DirectiveStatus.PAUSED, reason=reason)
-        draft.event("directive paused", reason)
+        draft.event(EventName.DIRECTIVE_PAUSED, reason)
 
 
 def _succeed(draft: Draft, task: Task, outcome: Outcome) -> None:
@@ -265,7 +271,7 @@ def _complete_step(draft: Draft, task: Task, outcome: Outcome) -> None:
         failure=None,
         blocked_by=(),
     )
-    draft.event("step completed", outcome.summary[:500], step=task.step, task=task.id)
+    draft.event(EventName.STEP_COMPLETED, outcome.summary[:500], step=task.step, task=task.id)
 
 
 def _plan(draft: Draft, task: Task, outcome: Outcome) -> None:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
+from domain.events import EventName
 from domain.names import short
 from domain.value import Value
 
@@ -25,18 +26,24 @@ class NoticeKind(StrEnum):
     DONE = "done"
 
     @property
-    def events(self) -> tuple[str, ...]:
-        """The event names (`Event.what`) that it tells of."""
+    def events(self) -> tuple[EventName, ...]:
+        """The events that it tells of."""
         return _EVENTS[self]
 
 
 _EVENTS = {
-    NoticeKind.QUESTION: ("question asked",),
-    NoticeKind.PAUSE: ("directive paused",),
-    NoticeKind.APPROVAL: ("plan proposed",),
-    NoticeKind.PULL_REQUEST: ("pull request opened", "pull request merged", "pull request closed"),
-    NoticeKind.FAILED: ("directive failed", "step failed"),
-    NoticeKind.DONE: ("directive completed", "directive idle"),
+    NoticeKind.QUESTION: (EventName.QUESTION_ASKED,),
+    NoticeKind.PAUSE: (EventName.DIRECTIVE_PAUSED,),
+    NoticeKind.APPROVAL: (EventName.PLAN_PROPOSED,),
+    NoticeKind.PULL_REQUEST: (
+        EventName.PULL_REQUEST_PUSHED,
+        EventName.PULL_REQUEST_DRAFT,
+        EventName.PULL_REQUEST_OPEN,
+        EventName.PULL_REQUEST_MERGED,
+        EventName.PULL_REQUEST_CLOSED,
+    ),
+    NoticeKind.FAILED: (EventName.DIRECTIVE_FAILED, EventName.STEP_FAILED),
+    NoticeKind.DONE: (EventName.DIRECTIVE_COMPLETED, EventName.DIRECTIVE_IDLE),
 }
 
 _ADVICE = {

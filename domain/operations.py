@@ -8,6 +8,7 @@ from typing import Any
 from domain import folding, memory, step_operations
 from domain.change import Change, Draft
 from domain.errors import Refused
+from domain.events import EventName
 from domain.models import Answer, DirectiveStatus, Memory, State, TaskStatus, Text
 from domain.planning import carry_out, check_proposal
 from domain.pull_requests import shepherd
@@ -97,19 +98,19 @@ def _begin(draft: Draft, _: Begin) -> None:
         raise Refused(f"Directive must be in 'draft' status to start, current status: '{status}'")
     draft.set(status=DirectiveStatus.PLANNING)
     _revise(draft, draft.state.directive.text, draft.state.generation)
-    draft.event("directive started", draft.state.directive.text.goal[:500])
+    draft.event(EventName.DIRECTIVE_STARTED, draft.state.directive.text.goal[:500])
 
 
 def _change_goal(draft: Draft, request: ChangeGoal) -> None:
     text = draft.state.directive.text.model_copy(update={"goal": request.goal})
     draft.set(directive=draft.state.directive.model_copy(update={"text": text}))
     _plan_again(draft, text, "")
-    draft.event("goal changed", request.goal[:500])
+    draft.event(EventName.GOAL_CHANGED, request.goal[:500])
 
 
 def _replan(draft: Draft, request: Replan) -> None:
     _plan_again(draft, draft.state.directive.text, request.comment)
-    draft.event("re-plan asked for", request.comment[:500])
+    draft.event(EventName.REPLAN_REQUESTED, request.comment[:500])
 
 
 def _plan_again(draft: Draft, text: Text, note: str) -> None:
@@ -138,12 +139,12 @@ def _resume(draft: Draft, _: Resume) -> None:
     if draft.state.status is not DirectiveStatus.PAUSED:
         raise Refused(f"only a paused directive can be resumed, this one is {draft.state.status}")
     draft.set(status=DirectiveStatus.ACTIVE, reason="")
-    draft.event("directive resumed")
+    draft.event(EventName.DIRECTIVE_RESUMED)
 
 
 def _archive(draft: Draft, _: Archive) -> None:
     draft.set(status=DirectiveStatus.ARCHIVED, reason="", proposal=None)
-    draft.event("directive archived")
+    draft.event(EventName.DIRECTIVE_ARCHIVED)
 
 
 def _approve(draft: Draft, _: Approve) -> None:
@@ -152,7 +153,7 @@ def _approve(draft: Draft, _: Approve) -> None:
         raise Refused("no plan waits for approval")
     check_proposal(draft.state, proposal)  # reality may have moved while it waited (SPEC 3.5)
     draft.set(proposal=None)
-    draft.event("plan approved", f"generation {proposal.generation}")
+    draft.event(EventName.PLAN_APPROVED, f"generation {proposal.generation}")
     carry_out(draft, proposal)
 
 
@@ -162,7 +163,7 @@ def _reject(draft: Draft, request: Reject) -> None:
     if draft.state.directive.settings.planner is None:
         raise Refused("the plan was given with --plan, and there is no planner to make another: archive the directive")
     draft.set(proposal=None, note=f"The plan before was rejected: {request.comment}")
-    draft.event("plan rejected", request.comment[:500])
+    draft.event(EventName.PLAN_REJECTED, request.comment[:500])
 
 
 def _answer(draft: Draft, request: AnswerQuestion) -> None:
@@ -176,12 +177,12 @@ def _poke(draft: Draft, _: Poke) -> None:
 def _set_memory(draft: Draft, request: SetMemory) -> None:
     new = Memory(key=request.key, value=request.value, category=request.category)
     draft.set(memories=memory.remembered(draft.state.memories, new))
-    draft.event("memory set", request.key)
+    draft.event(EventName.MEMORY_SET, request.key)
 
 
 def _delete_memory(draft: Draft, request: DeleteMemory) -> None:
     draft.set(memories=memory.forgotten(draft.state.memories, request.key))
-    draft.event("memory deleted", request.key)
+    draft.event(EventName.MEMORY_DELETED, request.key)
 
 
 def _set_pull_request(draft: Draft, request: SetPullRequest) -> None:

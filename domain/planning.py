@@ -6,6 +6,7 @@ from uuid import UUID
 
 from domain.change import Draft
 from domain.errors import PlanRefused, Refused
+from domain.events import EventName
 from domain.models import Dependencies, Proposal, State, Step, StepStatus, Task, TaskKind
 from domain.plan import check, check_order, check_unfinished_texts
 from domain.size import check_size
@@ -39,7 +40,7 @@ def fold_plan(draft: Draft, task: Task, outcome: Outcome) -> None:
     )
     if state.directive.settings.require_approval:
         draft.set(proposal=plan, given_plan=(), note="")
-        draft.event("plan proposed", f"generation {plan.generation}: {len(plan.add)} new steps", task=task.id)
+        draft.event(EventName.PLAN_PROPOSED, f"generation {plan.generation}: {len(plan.add)} new steps", task=task.id)
     else:
         carry_out(draft, plan)
 
@@ -54,7 +55,7 @@ def carry_out(draft: Draft, plan: Proposal) -> None:
         draft.put_step(step.model_copy(update={"generation": plan.generation}))
     for entry in plan.set_deps:
         _set_dependencies(draft, entry)
-    draft.event("planned", f"generation {plan.generation}: {len(plan.add)} new steps")
+    draft.event(EventName.PLANNED, f"generation {plan.generation}: {len(plan.add)} new steps")
 
 
 def check_proposal(state: State, plan: Proposal) -> None:
@@ -99,16 +100,18 @@ def _with_dependencies(state: State, kept: dict[UUID, Step], entry: Dependencies
 def _set_dependencies(draft: Draft, entry: Dependencies) -> None:
     step = draft.state.steps.get(entry.step)
     if step is None or not step.status.is_unstarted:  # a plan may have waited long for its approval
-        draft.event("dependencies dropped", f"the step is {step.status}" if step else "no such step", step=entry.step)
+        draft.event(
+            EventName.DEPENDENCIES_DROPPED, f"the step is {step.status}" if step else "no such step", step=entry.step
+        )
         return
     draft.step(entry.step, depends_on=entry.depends_on, blocked_by=())
-    draft.event("dependencies set", step=entry.step)
+    draft.event(EventName.DEPENDENCIES_SET, step=entry.step)
 
 
 def _remove(draft: Draft, identity: UUID) -> None:
     step: Step | None = draft.state.steps.get(identity)
     if step is None or step.status.is_finished:
-        draft.event("removal dropped", "the step has finished" if step else "no such step", step=identity)
+        draft.event(EventName.REMOVAL_DROPPED, "the step has finished" if step else "no such step", step=identity)
         return
     draft.step(identity, status=StepStatus.CANCELLED, removed=True, blocked_by=())
-    draft.event("step removed", step=identity)
+    draft.event(EventName.STEP_REMOVED, step=identity)

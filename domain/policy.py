@@ -6,6 +6,7 @@ from datetime import datetime
 
 from domain import names
 from domain.change import Change, Draft
+from domain.events import EventName, directive_is
 from domain.models import DirectiveStatus, State, Step, StepStatus, Task, TaskKind, TaskStatus
 from domain.pull_requests.shipping import is_worth_a_completion, unfinished, unshipped, was_changed_by_hand
 from domain.questions import answer_by_default, next_deadline, open_questions
@@ -121,7 +122,9 @@ def _judge_steps(draft: Draft) -> None:
             draft.step(identity, status=shown, blocked_by=blocked_by)
             if shown is StepStatus.BLOCKED:
                 draft.event(
-                    "step blocked", ", ".join(draft.state.steps[other].name for other in blocked_by), step=identity
+                    EventName.STEP_BLOCKED,
+                    ", ".join(draft.state.steps[other].name for other in blocked_by),
+                    step=identity,
                 )
 
 
@@ -199,7 +202,7 @@ def _settle(draft: Draft) -> None:
     reason = _reason(draft.state, status)
     if (status, reason) != (draft.state.status, draft.state.reason):
         draft.set(status=status, reason=reason)
-        draft.event(f"directive {status}")
+        draft.event(directive_is(status))
 
 
 def _reason(state: State, status: DirectiveStatus) -> str:

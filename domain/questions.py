@@ -7,6 +7,7 @@ from uuid import UUID, uuid5
 
 from domain.change import Draft
 from domain.errors import Refused
+from domain.events import EventName
 from domain.models import Question, State, TaskStatus
 from domain.requests import AnswerQuestion
 
@@ -33,7 +34,7 @@ def ask(draft: Draft, asked: Question) -> None:
         no_more = f"nobody can be asked: {MAX_OPEN} questions are open already; decide yourself"
         asked = asked.model_copy(update={"answer": asked.default or no_more, "answered_by": "makima"})
     draft.set(questions={**draft.state.questions, asked.id: asked})
-    draft.event("question asked", asked.text[:500], task=asked.task)
+    draft.event(EventName.QUESTION_ASKED, asked.text[:500], task=asked.task)
 
 
 def answer_question(draft: Draft, request: AnswerQuestion) -> Question:
@@ -67,7 +68,7 @@ def settle(draft: Draft, question: Question, answer: str, by: str) -> Question:
     answered = question.model_copy(update={"answer": answer, "answered_by": by})
     draft.set(questions={**draft.state.questions, question.id: answered})
     task = draft.state.tasks.get(question.task)
-    draft.event("question answered", f"{by}: {answer}"[:500], task=task.id if task else None)
+    draft.event(EventName.QUESTION_ANSWERED, f"{by}: {answer}"[:500], task=task.id if task else None)
     waits_for_more = any(other.task == question.task for other in open_questions(draft.state))
     if task and task.status is TaskStatus.WAITING and not waits_for_more:
         draft.task(task.id, wait_until=draft.now)

@@ -23,6 +23,7 @@ class Event(Value):
     actor: str
     """`operator`, `makima`, `planner` or `daemon:<name>`."""
     what: str
+    """An EventName; the record may hold words of other versions."""
     why: str = ""
     step: UUID | None = None
     task: UUID | None = None

@@ -8,6 +8,7 @@ from uuid import UUID
 from domain import names
 from domain.change import Draft
 from domain.errors import Refused
+from domain.events import EventName
 from domain.failures import Failure, FailureCategory
 from domain.lookup import find_step
 from domain.models import Step, StepStatus, TaskStatus, Work
@@ -65,7 +66,7 @@ def _add(draft: Draft, request: AddStep) -> None:
     draft.put_step(step)
     check_order(draft.state.steps.values())
     check_unfinished_texts(draft.state)
-    draft.event("step added", step.name, step=step.id)
+    draft.event(EventName.STEP_ADDED, step.name, step=step.id)
 
 
 def _edit(draft: Draft, step: Step, request: EditStep) -> None:
@@ -75,7 +76,7 @@ def _edit(draft: Draft, step: Step, request: EditStep) -> None:
     check_order(draft.state.steps.values())
     check_unfinished_texts(draft.state)
     _call_back(draft, step)  # a task that waits in the queue carries the old texts
-    draft.event("step edited", ", ".join(changed), step=step.id)
+    draft.event(EventName.STEP_EDITED, ", ".join(changed), step=step.id)
 
 
 def _remove(draft: Draft, step: Step, _: RemoveStep) -> None:
@@ -85,7 +86,7 @@ def _remove(draft: Draft, step: Step, _: RemoveStep) -> None:
         if step.id in other.depends_on and not other.status.is_finished:
             raise Refused(f"step {other.name!r} depends on {step.name!r}: remove that one first")
     draft.step(step.id, status=StepStatus.CANCELLED, removed=True, blocked_by=())
-    draft.event("step removed", step=step.id)
+    draft.event(EventName.STEP_REMOVED, step=step.id)
 
 
 def _set_dependencies(draft: Draft, step: Step, request: SetDependencies) -> None:
@@ -99,7 +100,7 @@ def _set_dependencies(draft: Draft, step: Step, request: SetDependencies) -> Non
     draft.step(step.id, depends_on=others)
     check_order(draft.state.steps.values())
     _call_back(draft, step)
-    draft.event("dependencies set", ", ".join(request.depends_on), step=step.id)
+    draft.event(EventName.DEPENDENCIES_SET, ", ".join(request.depends_on), step=step.id)
 
 
 def _retry(draft: Draft, step: Step, _: RetryStep) -> None:
@@ -108,14 +109,14 @@ def _retry(draft: Draft, step: Step, _: RetryStep) -> None:
         raise Refused(f"step {step.name!r} was removed: add it anew")
     draft.step(step.id, status=StepStatus.PENDING, failure=None)
     check_order(draft.state.steps.values())  # what was added meanwhile may depend on it from an earlier phase
-    draft.event("step retried", step=step.id)
+    draft.event(EventName.STEP_RETRIED, step=step.id)
 
 
 def _skip(draft: Draft, step: Step, _: SkipStep) -> None:
     _require(step, (*NOT_STARTED, StepStatus.FAILED, StepStatus.CANCELLED), "skipped")
     _call_back(draft, step)
     draft.step(step.id, status=StepStatus.SKIPPED, blocked_by=(), removed=False)
-    draft.event("step skipped", step=step.id)
+    draft.event(EventName.STEP_SKIPPED, step=step.id)
 
 
 def _complete(draft: Draft, step: Step, request: CompleteStep) -> None:
@@ -124,7 +125,7 @@ def _complete(draft: Draft, step: Step, request: CompleteStep) -> None:
     base = draft.state.bases.get(step.generation, "")
     work = Work(branch="", base=base, head=request.commit, commits=1) if request.commit else None
     draft.step(step.id, status=StepStatus.COMPLETED, work=work, failure=None, blocked_by=(), removed=False)
-    draft.event("step completed by hand", request.commit, step=step.id)
+    draft.event(EventName.STEP_COMPLETED_BY_HAND, request.commit, step=step.id)
 
 
 def _fail(draft: Draft, step: Step, request: FailStep) -> None:
@@ -132,14 +133,14 @@ def _fail(draft: Draft, step: Step, request: FailStep) -> None:
     _call_back(draft, step)
     failure = Failure(category=FailureCategory.OPERATOR, report=request.reason)
     draft.step(step.id, status=StepStatus.FAILED, failure=failure, blocked_by=())
-    draft.event("step failed by hand", request.reason[:500], step=step.id)
+    draft.event(EventName.STEP_FAILED_BY_HAND, request.reason[:500], step=step.id)
 
 
 def _cancel(draft: Draft, step: Step, _: CancelStep) -> None:
     _require(step, (*NOT_STARTED, StepStatus.RUNNING), "cancelled")
     _call_back(draft, step)
     draft.step(step.id, status=StepStatus.CANCELLED, blocked_by=())
-    draft.event("step cancelled", step=step.id)
+    draft.event(EventName.STEP_CANCELLED, step=step.id)
 
 
 def _require(step: Step, allowed: tuple[StepStatus, ...], what: str) -> None:

@@ -16,15 +16,11 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from domain.errors import StackFailed
+from domain.protocol import SearchAttribute
 from stack.processes import Child, listens_on
 
 NAMESPACE = "default"
-SEARCH_ATTRIBUTES: Mapping[str, str] = {
-    "DirectiveStatus": "Keyword",
-    "DirectiveOwner": "Keyword",
-    "DirectiveRepository": "Keyword",
-    "DirectiveGeneration": "Int",
-}
+SEARCH_ATTRIBUTES: Mapping[str, str] = {each.value: each.type for each in SearchAttribute}
 _DYNAMIC_CONFIG = (
     # The server's 20 a second and shard makes every hop of a chain 50 to 100 ms long; this server has one shard.
     "history.transferProcessorMaxPollRPS=2000",

@@ -16,7 +16,6 @@ from workflows.state import GENERATION, OWNER, REPOSITORY, STATUS, DirectiveInpu
 
 with workflow.unsafe.imports_passed_through():
     from activities.completion import CompletionActivities
-    from activities.dispatch import CANNOT_SERVE
     from activities.ledger import LedgerActivities
     from activities.planning import PlanningActivities
     from activities.steps import StepActivities
@@ -25,6 +24,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.dispatch import spawn_command
     from domain.failures import Failure, FailureCategory
     from domain.models import DirectiveStatus, Task, TaskKind, TaskStatus
+    from domain.protocol import HANDED_BACK, WORKFLOW, ErrorType
     from domain.queues import label_of
     from domain.record import DaemonWanted
     from domain.size import without_finished_texts
@@ -43,11 +43,9 @@ ACTIVITY: dict[TaskKind, Callable[[Any, SpawnTask], Awaitable[Outcome]]] = {
 
 REST_AT_BYTES = 20_000_000
 """Bytes of history; the server ends a run at 50 MB."""
-HANDED_BACK = ("AttemptGone", "DaemonFull", "HandedBack")
-"""Failures of a delivery that say nothing of the work: the attempt is dispatched again."""
 
 
-@workflow.defn
+@workflow.defn(name=WORKFLOW)
 class DirectiveWorkflow(Operations):
     """One directive. The rules are in domain/; this class only lets them happen, durably."""
 
@@ -147,7 +145,7 @@ class DirectiveWorkflow(Operations):
         cause = error.__cause__
         if is_cancelled_exception(error) or was_called_back(error):
             return folding.fold_interrupted(self.state, task, now)
-        if isinstance(cause, ApplicationError) and cause.type == CANNOT_SERVE:
+        if isinstance(cause, ApplicationError) and cause.type == ErrorType.CANNOT_SERVE:
             return folding.fold_cannot_serve(self.state, task, daemon_of(cause), cause.message, now, until_of(cause))
         if isinstance(cause, ApplicationError) and cause.type in HANDED_BACK:
             return folding.fold_interrupted(self.state, task, now)

@@ -15,6 +15,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.folding import fold_question, fold_started
     from domain.models import Answer, Question, State
     from domain.operations import Refusal, apply, with_answer
+    from domain.protocol import ErrorType, QueryName, SignalName
     from domain.spawn_task import TaskStarted
     from domain.view import DirectiveView, view
 
@@ -208,15 +209,15 @@ class Operations:
     def _may_poke(self, request: requests.Poke) -> None:
         self._check(request)
 
-    @workflow.signal
+    @workflow.signal(name=SignalName.TASK_STARTED)
     def task_started(self, started: TaskStarted) -> None:
         self.take(fold_started(self.state, started, workflow.now()))
 
-    @workflow.signal
+    @workflow.signal(name=SignalName.QUESTION_ASKED)
     def question_asked(self, question: Question) -> None:
         self.take(fold_question(self.state, question, workflow.now()))
 
-    @workflow.signal
+    @workflow.signal(name=SignalName.GOAL_CHANGED)
     def goal_changed(self, goal: str | dict[str, str]) -> None:
         """From the Web UI: the goal as a plain string, or an object as the update takes it (SPEC 8.1)."""
         self._wish(requests.ChangeGoal, {"goal": goal} if isinstance(goal, str) else goal)
@@ -229,7 +230,7 @@ class Operations:
     def state_now(self) -> State:
         return self.state
 
-    @workflow.query
+    @workflow.query(name=QueryName.QUESTIONS_OF)
     def questions_of(self, task: UUID) -> list[Question]:
         return [question for question in self.state.questions.values() if question.task == task]
 
@@ -256,7 +257,7 @@ class Operations:
     def _allow(self, request: requests.Request) -> Change:
         change = apply(self.state, request, workflow.now())
         if isinstance(change, Refusal):
-            raise ApplicationError(change.reason, type="Refused", non_retryable=True)
+            raise ApplicationError(change.reason, type=ErrorType.REFUSED, non_retryable=True)
         return change
 
     def _wish(self, request: type[requests.Request], fields: dict[str, str]) -> None:

@@ -10,6 +10,7 @@ from temporalio.workflow import ActivityCancellationType
 
 from domain import names
 from domain.models import State, Task, TaskKind
+from domain.protocol import ErrorType
 from domain.pull_requests.messages import Tidying, Watch
 from domain.queues import queue_of
 from domain.settings import Settings
@@ -46,7 +47,7 @@ def _deliveries(settings: Settings) -> RetryPolicy:
         initial_interval=settings.timings.redelivery,
         maximum_interval=timedelta(minutes=1),
         maximum_attempts=settings.max_deliveries,
-        non_retryable_error_types=["PayloadsTooLarge"],
+        non_retryable_error_types=[ErrorType.PAYLOADS_TOO_LARGE],
     )
 
 

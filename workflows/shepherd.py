@@ -12,6 +12,7 @@ from temporalio.exceptions import ActivityError, is_cancelled_exception
 with workflow.unsafe.imports_passed_through():
     from activities.pull_requests import PullRequestActivities
     from domain.change import Change, Draft
+    from domain.events import EventName
     from domain.models import State
     from domain.pull_requests import merging, shepherd
     from domain.pull_requests.messages import Sighting, Tidied, Tidying, Watch
@@ -67,7 +68,9 @@ class Shepherd:
             )
         except (ActivityError, asyncio.CancelledError) as error:
             if not is_cancelled_exception(error):
-                directive.take(_noted(directive.state, "pull request not watched", str(error.__cause__ or error)))
+                directive.take(
+                    _noted(directive.state, EventName.PULL_REQUEST_NOT_WATCHED, str(error.__cause__ or error))
+                )
             return
         self._watched = None  # also where the same is wanted again: this watch is over
         directive.take(shepherd.fold_sighting(directive.state, sighting, workflow.now()))
@@ -89,7 +92,7 @@ class Shepherd:
         directive.take(draft.change())
 
 
-def _noted(state: State, what: str, why: str) -> Change:
+def _noted(state: State, what: EventName, why: str) -> Change:
     draft = Draft(state, workflow.now())
     draft.event(what, why[:500])
     return draft.change()

@@ -7,6 +7,7 @@ from temporalio.common import SearchAttributeKey
 
 with workflow.unsafe.imports_passed_through():
     from domain.models import DirectiveStatus, State
+    from domain.protocol import SearchAttribute
     from domain.pull_requests.messages import PullRequest
     from domain.value import Value
 
@@ -29,8 +30,8 @@ class DirectiveResult(Value):
     pull_request: PullRequest | None = None
 
 
-STATUS = SearchAttributeKey.for_keyword("DirectiveStatus")
-OWNER = SearchAttributeKey.for_keyword("DirectiveOwner")
-REPOSITORY = SearchAttributeKey.for_keyword("DirectiveRepository")
-GENERATION = SearchAttributeKey.for_int("DirectiveGeneration")
+STATUS = SearchAttributeKey.for_keyword(SearchAttribute.STATUS.value)
+OWNER = SearchAttributeKey.for_keyword(SearchAttribute.OWNER.value)
+REPOSITORY = SearchAttributeKey.for_keyword(SearchAttribute.REPOSITORY.value)
+GENERATION = SearchAttributeKey.for_int(SearchAttribute.GENERATION.value)
 SEARCH_ATTRIBUTES = (STATUS, OWNER, REPOSITORY, GENERATION)

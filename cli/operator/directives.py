@@ -26,6 +26,7 @@ from cli.operator.connections import Record
 from domain.errors import NotReachable, Refused
 from domain.models import Answer, State
 from domain.names import short
+from domain.protocol import WORKFLOW
 from domain.reports import DirectiveSummary
 from domain.requests import Request
 from domain.view import DirectiveView, view
@@ -35,6 +36,7 @@ from workflows.state import OWNER
 ANSWER_WITHIN = timedelta(seconds=3)
 """After this the record is shown in place of the workflow's own answer (SPEC 9.3)."""
 GRANT_WITHIN = timedelta(seconds=15)
+RUNNING = f"WorkflowType = '{WORKFLOW}' AND ExecutionStatus = 'Running'"
 AS_IT_SHOULD = (WorkflowExecutionStatus.RUNNING, WorkflowExecutionStatus.COMPLETED)
 """How the workflow of a directive that is not lost may stand: it completes only when its final record is written."""
 
@@ -136,9 +138,8 @@ class Directives:
 
     async def lost(self, summaries: Iterable[DirectiveSummary]) -> dict[UUID, str]:
         """Directive → how its workflow ended, for those whose record is not final though nothing runs (SPEC 9.2)."""
-        query = "WorkflowType = 'DirectiveWorkflow' AND ExecutionStatus = 'Running'"
         try:
-            running = {each.id async for each in self.client.list_workflows(query)}
+            running = {each.id async for each in self.client.list_workflows(RUNNING)}
             # Visibility lags behind: what it doesn't show yet may have been started a moment ago.
             suspects = [each for each in summaries if not each.status.is_final and each.workflow_id not in running]
             found = {each.id: await self._how_it_ended(each.workflow_id) for each in suspects}
@@ -155,7 +156,7 @@ class Directives:
         return [each for each in await self._running() if each == reference or each.endswith(suffix)]
 
     async def _running(self) -> list[str]:
-        found = self.client.list_workflows("WorkflowType = 'DirectiveWorkflow' AND ExecutionStatus = 'Running'")
+        found = self.client.list_workflows(RUNNING)
         try:
             return [
                 each.id async for each in found if each.typed_search_attributes.get(OWNER, self.owner) == self.owner

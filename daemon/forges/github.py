@@ -18,7 +18,7 @@ from daemon.forges.links import github_compare
 from daemon.forges.own_part import body_of, is_ours, title_of
 from daemon.forges.remembered import Remembered
 from domain.errors import ForgeRefused
-from domain.pull_requests.messages import PullRequest, PullRequestWanted, Reply, Sighting
+from domain.pull_requests.messages import FindingSource, PullRequest, PullRequestWanted, Reply, Sighting
 
 PULLS = TypeAdapter(tuple[Pull, ...])
 COMMENTS = TypeAdapter(tuple[Comment, ...])
@@ -27,8 +27,11 @@ TITLE_LIMIT = 256
 
 NOTHING_NEW = "no commits between"
 """The base branch holds all of it by now: there is nothing to open a pull request for."""
-AT_A_LINE, BELOW = "comment", "talk"
-_SAID_AT = {AT_A_LINE: "/pulls/{}/comments", BELOW: "/issues/{}/comments", "review": "/pulls/{}/reviews"}
+_SAID_AT: dict[str, str] = {
+    FindingSource.COMMENT: "/pulls/{}/comments",
+    FindingSource.TALK: "/issues/{}/comments",
+    FindingSource.REVIEW: "/pulls/{}/reviews",
+}
 """Kind of finding → where its comment is listed."""
 
 logger = logging.getLogger(__name__)
@@ -92,18 +95,18 @@ class GitHub:
 
     async def reply(self, known: PullRequest, reply: Reply) -> None:
         kind, _, number = reply.comment.rpartition(":")
-        among = _SAID_AT.get(kind or AT_A_LINE)
+        among = _SAID_AT.get(kind or FindingSource.COMMENT)
         if among is None or not number.isdecimal():
             raise ForgeRefused(f"{self._api.host}: {reply.comment!r} is no comment that can be answered")
         said = await self._comments(await self._path(among.format(known.number)))
         asked = next((each for each in said if each.id == int(number)), None)
         if asked is None:
             return  # deleted meanwhile
-        if among == _SAID_AT[AT_A_LINE]:
+        if among == _SAID_AT[FindingSource.COMMENT]:
             # An answer can be given to the first comment of a thread only.
             await self._say(f"{among}/{asked.in_reply_to_id or asked.id}/replies", among, known, reply.text, reply)
         else:
-            below = _SAID_AT[BELOW]
+            below = _SAID_AT[FindingSource.TALK]
             await self._say(below, below, known, f"About {asked.html_url}:\n\n{reply.text}", reply)
 
     def compare_url(self, branch: str, base: str) -> str:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from daemon.forges.github_models import CheckRun, Comment, Job, Pull, Review, Status, User, WorkflowRun
-from domain.pull_requests.messages import Finding, FindingKind
+from domain.pull_requests.messages import Finding, FindingKind, FindingSource
 
 TEXT_LIMIT = 16 * 1024
 """Bytes of a log or comment."""
@@ -59,13 +59,15 @@ def output_text(run: CheckRun) -> str:
 def check_finding(run: CheckRun, step: str, text: str) -> Finding:
     title = f"{run.name}: {step}" if step else f"{run.name}: {run.conclusion}"
     url = run.html_url or run.details_url or ""
-    return Finding(id=f"check:{run.id}", kind=FindingKind.CHECK, title=_title(title), text=text, url=url)
+    return Finding(
+        id=FindingSource.CHECK.id_of(run.id), kind=FindingKind.CHECK, title=_title(title), text=text, url=url
+    )
 
 
 def status_findings(statuses: Iterable[Status]) -> list[Finding]:
     return [
         Finding(
-            id=f"status:{status.id}",
+            id=FindingSource.STATUS.id_of(status.id),
             kind=FindingKind.CHECK,
             title=_title(f"{status.context}: {status.state}"),
             text=tail(status.description or ""),
@@ -80,7 +82,12 @@ def review_findings(reviews: Iterable[Review], me: str) -> list[Finding]:
     """Change requests and remarks; an approval asks for nothing."""
     said = {"CHANGES_REQUESTED": "asks for changes", "COMMENTED": "has reviewed"}
     return [
-        _comment(f"review:{each.id}", f"{_name(each.user)} {said[each.state]}", each.body or "", each.html_url)
+        _comment(
+            FindingSource.REVIEW.id_of(each.id),
+            f"{_name(each.user)} {said[each.state]}",
+            each.body or "",
+            each.html_url,
+        )
         for each in reviews
         if each.state in said and _is_a_persons(each, me)
     ]
@@ -89,7 +96,12 @@ def review_findings(reviews: Iterable[Review], me: str) -> list[Finding]:
 def remark_findings(comments: Iterable[Comment], me: str) -> list[Finding]:
     """What people have written at lines of the change."""
     return [
-        _comment(f"comment:{each.id}", f"{_name(each.user)} on {_place(each)}", each.body or "", each.html_url)
+        _comment(
+            FindingSource.COMMENT.id_of(each.id),
+            f"{_name(each.user)} on {_place(each)}",
+            each.body or "",
+            each.html_url,
+        )
         for each in comments
         if _is_a_persons(each, me)
     ]
@@ -98,7 +110,7 @@ def remark_findings(comments: Iterable[Comment], me: str) -> list[Finding]:
 def talk_findings(comments: Iterable[Comment], me: str) -> list[Finding]:
     """What people have written below the pull request."""
     return [
-        _comment(f"talk:{each.id}", f"{_name(each.user)} has commented", each.body or "", each.html_url)
+        _comment(FindingSource.TALK.id_of(each.id), f"{_name(each.user)} has commented", each.body or "", each.html_url)
         for each in comments
         if _is_a_persons(each, me)
     ]
@@ -107,7 +119,7 @@ def talk_findings(comments: Iterable[Comment], me: str) -> list[Finding]:
 def conflict_finding(pull: Pull, base_head: str) -> Finding:
     base, branch = pull.base.ref, pull.head.ref
     return Finding(
-        id=f"conflict:{pull.head.sha}:{base_head}"[:200],
+        id=FindingSource.CONFLICT.id_of(pull.head.sha, base_head),
         kind=FindingKind.CONFLICT,
         title=_title(f"conflict with {base}"),
         text=tail(f"{branch} at {pull.head.sha} can't be merged into {base} at {base_head or 'its newest commit'}."),

@@ -26,7 +26,7 @@ from daemon.forges.github_models import (
     WorkflowRuns,
 )
 from daemon.forges.remembered import Remembered
-from domain.pull_requests.messages import Finding, PullRequest, Sighting
+from domain.pull_requests.messages import Finding, FindingSource, PullRequest, Sighting
 
 Entry = TypeVar("Entry", Review, Comment)
 
@@ -119,7 +119,7 @@ class Look:
         return [job.model_copy(update=of_actions) for page in pages for job in page.jobs]
 
     async def _check(self, run: CheckRun) -> Finding:
-        key = f"check:{run.id}"  # a log is long, and doesn't change any more
+        key = FindingSource.CHECK.id_of(run.id)  # a log is long, and doesn't change any more
         if key not in self._marks:
             self._marks[key] = (await self._explained(run)).model_dump_json()
         return Finding.model_validate_json(self._marks[key])

@@ -12,9 +12,9 @@ from daemon.pull_requests.bridges import left_behind
 from daemon.pull_requests.tidying import tidy
 from domain.errors import ForgeRefused, Refused
 from domain.pull_requests.messages import (
-    TROUBLE,
     Finding,
     FindingKind,
+    FindingSource,
     PullRequestState,
     Sighting,
     Tidied,
@@ -83,4 +83,9 @@ class PullRequestShepherd:
 def _trouble(text: str) -> Finding:
     """The same words are the same trouble."""
     identity = hashlib.sha256(text.encode()).hexdigest()[:16]
-    return Finding(id=f"{TROUBLE}{identity}", kind=FindingKind.TROUBLE, title="The forge refuses us", text=text[:4000])
+    return Finding(
+        id=FindingSource.TROUBLE.id_of(identity),
+        kind=FindingKind.TROUBLE,
+        title="The forge refuses us",
+        text=text[:4000],
+    )

@@ -6,6 +6,7 @@ from enum import StrEnum
 from uuid import uuid5
 
 from domain.change import Draft
+from domain.events import EventName
 from domain.models import Question, State
 from domain.questions import MAX_OPEN, open_questions, settle
 
@@ -27,7 +28,7 @@ def ask_operator(draft: Draft, topic: Topic, occasion: str, text: str, choices: 
     identity = uuid5(directive, f"{topic}:{occasion}")
     if identity in draft.state.questions:
         return
-    draft.event("question asked", text[:500])
+    draft.event(EventName.QUESTION_ASKED, text[:500])
     if len(open_questions(draft.state)) < MAX_OPEN:
         about = f"{topic}:{occasion}"
         asked = Question(id=identity, task=directive, topic=about, text=text[:4096], choices=choices)

@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 from domain import names
 from domain.change import Draft
+from domain.events import EventName
 from domain.models import State, Step, StepStatus, TaskKind, TaskStatus
 from domain.pull_requests.asking import Topic, ask_operator
 from domain.pull_requests.messages import PullRequest, PullRequestState, Tidied, Tidying
@@ -83,10 +84,10 @@ def fold_tidied(draft: Draft, tidying: Tidying, tidied: Tidied | None, why: str 
     heads = tuple(head for head in merged.heads if head not in gone) if tidied else merged.heads
     draft.set(merged=merged.model_copy(update={"untidied": left, "heads": heads}))
     if tidied is None:
-        draft.event("branches left on the remote", why[:500])
+        draft.event(EventName.BRANCHES_LEFT, why[:500])
     elif tidied.deleted or tidied.kept:
         kept = f"; kept, not contained: {', '.join(tidied.kept)}" if tidied.kept else ""
-        draft.event("merged branches deleted", f"{len(tidied.deleted)} refs{kept}"[:500])
+        draft.event(EventName.BRANCHES_DELETED, f"{len(tidied.deleted)} refs{kept}"[:500])
 
 
 def _leave_behind(draft: Draft, former: PullRequest, unmerged: Collection[str]) -> None:
@@ -95,7 +96,9 @@ def _leave_behind(draft: Draft, former: PullRequest, unmerged: Collection[str]) 
     steps = [step for step in held_by(draft.state, former.version) if step.id in left]
     for step in steps:
         draft.step(step.id, shipped=False, shipped_in=0)
-        draft.event("not merged", f"{former.head} was merged, without it: it goes into the next one", step=step.id)
+        draft.event(
+            EventName.NOT_MERGED, f"{former.head} was merged, without it: it goes into the next one", step=step.id
+        )
 
 
 def _merged(draft: Draft, former: PullRequest) -> None:
@@ -121,4 +124,4 @@ def _drop_fixes(draft: Draft) -> None:
     for step in list(draft.state.steps.values()):
         if step.fix and not step.status.is_finished:
             draft.step(step.id, status=StepStatus.CANCELLED, removed=True, blocked_by=())
-            draft.event("step removed", "its pull request is over", step=step.id)
+            draft.event(EventName.STEP_REMOVED, "its pull request is over", step=step.id)

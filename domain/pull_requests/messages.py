@@ -129,8 +129,27 @@ class FindingKind(StrEnum):
     """The forge refuses us: a person has to give a right or a token."""
 
 
-TROUBLE = "trouble:"
-"""How the ids of findings begin that say that the forge refuses us."""
+class FindingSource(StrEnum):
+    """What the id of a finding begins with: where in the forge it was found."""
+
+    CHECK = "check"
+    STATUS = "status"
+    CONFLICT = "conflict"
+    COMMENT = "comment"
+    """At a line."""
+    TALK = "talk"
+    """Below the pull request."""
+    REVIEW = "review"
+    TROUBLE = "trouble"
+    """The forge refuses us."""
+
+    def id_of(self, *parts: object) -> str:
+        """The id of the finding that these parts name; the same ones name the same finding."""
+        return ":".join((self.value, *map(str, parts)))[:200]
+
+    def began(self, finding: str) -> bool:
+        """Whether `finding` is the id of one from here."""
+        return finding.startswith(f"{self.value}:")
 
 
 class Finding(Tolerant):
@@ -168,7 +187,7 @@ def news_of(watch: Watch, sighting: Sighting) -> Sighting | None:
     """What of `sighting` the watcher doesn't know yet; None: nothing. That a forge answers again is news, too."""
     known, seen = watch.pull_request, sighting.pull_request.model_copy(update={"version": watch.pull_request.version})
     new = tuple(finding for finding in sighting.findings if finding.id not in watch.seen)[:MOST_FINDINGS]
-    refused, refuses = any(each.startswith(TROUBLE) for each in watch.seen), _is_refused(sighting)
+    refused, refuses = any(FindingSource.TROUBLE.began(each) for each in watch.seen), _is_refused(sighting)
     moved = (known.state, known.head, known.branch) != (seen.state, seen.head, seen.branch)
     if not new and not moved and not (refused and not refuses):
         return None

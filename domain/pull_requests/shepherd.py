@@ -9,17 +9,18 @@ from typing import Any
 
 from domain.change import Change, Draft
 from domain.errors import Refused
+from domain.events import EventName, pull_request_is
 from domain.models import DirectiveStatus, Question, State, StepStatus, TaskKind
 from domain.pull_requests.asking import Topic, ask_operator, asked_now, settle_topic, topic_of
 from domain.pull_requests.fixes import fix_steps, fixer
 from domain.pull_requests.merging import OPEN_ANOTHER, fold_over, open_another
-from domain.pull_requests.messages import TROUBLE, Finding, FindingKind, PullRequest, Sighting, Watch
+from domain.pull_requests.messages import Finding, FindingKind, FindingSource, PullRequest, Sighting, Watch
 from domain.pull_requests.shepherding import Shepherding
 from domain.size import MAX_STATE, state_size
 
 MAX_SEEN = 1000
-OF_A_HEAD = ("check:", "status:", "conflict:")
-"""How the ids of findings begin that say something of one commit alone."""
+OF_A_HEAD = (FindingSource.CHECK, FindingSource.STATUS, FindingSource.CONFLICT)
+"""Findings that say something of one commit alone."""
 YES, NO = "yes", "no"
 TRY_AGAIN = "try again"
 BY_HAND = "I see to it"
@@ -67,7 +68,7 @@ def poke(draft: Draft) -> None:
     if watch is None:
         raise Refused(_why_not_watched(draft.state))
     _set(draft, pokes=draft.state.shepherding.pokes + 1, seen=_without_trouble(draft.state))
-    draft.event("pull request poked", watch.pull_request.url)
+    draft.event(EventName.PULL_REQUEST_POKED, watch.pull_request.url)
 
 
 def answered(draft: Draft, question: Question) -> None:
@@ -95,9 +96,9 @@ def _update(draft: Draft, known: PullRequest, sighting: Sighting) -> None:
     """State, head, and what its checks and reviewers say."""
     now = sighting.pull_request.model_copy(update={"version": known.version})
     if now.state is not known.state:
-        draft.event(f"pull request {now.state}", now.url or now.branch)
+        draft.event(pull_request_is(now.state), now.url or now.branch)
     if now.head != known.head:
-        draft.event("pull request moved", f"its branch is at {now.head}, {known.head or 'nothing'} was known")
+        draft.event(EventName.PULL_REQUEST_MOVED, f"its branch is at {now.head}, {known.head or 'nothing'} was known")
     draft.set(pull_request=now)
     failing = draft.state.shepherding.failing if now.head == known.head else ()
     found = [" ".join(each.title.split()) for each in sighting.findings if each.kind is FindingKind.CHECK]
@@ -152,7 +153,7 @@ def _add_fixes(draft: Draft, work: list[Finding], base_head: str) -> None:
     for step in steps:
         if step.id not in draft.state.steps:
             draft.put_step(step)
-            draft.event("step added", step.name, step=step.id)
+            draft.event(EventName.STEP_ADDED, step.name, step=step.id)
 
 
 def _waits(state: State) -> bool:
@@ -217,13 +218,13 @@ def _capped(seen: tuple[str, ...]) -> tuple[str, ...]:
     newest_first = tuple(dict.fromkeys(reversed(seen)))
     too_many = len(newest_first) - MAX_SEEN
     if too_many > 0:
-        of_a_head = [each for each in reversed(newest_first) if each.startswith(OF_A_HEAD)]
+        of_a_head = [each for each in reversed(newest_first) if any(source.began(each) for source in OF_A_HEAD)]
         newest_first = tuple(each for each in newest_first if each not in set(of_a_head[:too_many]))
     return newest_first[:MAX_SEEN][::-1]
 
 
 def _without_trouble(state: State) -> tuple[str, ...]:
-    return tuple(each for each in state.shepherding.seen if not each.startswith(TROUBLE))
+    return tuple(each for each in state.shepherding.seen if not FindingSource.TROUBLE.began(each))
 
 
 def _set(draft: Draft, **fields: Any) -> None:

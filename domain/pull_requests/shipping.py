@@ -7,6 +7,7 @@ from uuid import UUID
 
 from domain import names
 from domain.change import Draft
+from domain.events import EventName, pull_request_is
 from domain.models import State, Step, StepStatus, Task
 from domain.pull_requests.body import body, reply_text
 from domain.pull_requests.merging import fold_over
@@ -80,9 +81,9 @@ def fold_shipped(draft: Draft, task: Task, outcome: Outcome) -> None:
         push = Push(head=outcome.work.head, steps=task.ships)
         shepherding = shepherding.model_copy(update={"pushed": shepherding.after(push)})
     draft.set(pull_request=now, shepherding=shepherding)
-    draft.event("branch pushed", f"{now.branch} {now.head}", task=task.id)
+    draft.event(EventName.BRANCH_PUSHED, f"{now.branch} {now.head}", task=task.id)
     if now.url and (known is None or (known.url, known.state) != (now.url, now.state)):
-        draft.event(f"pull request {now.state}", now.url, task=task.id)
+        draft.event(pull_request_is(now.state), now.url, task=task.id)
     if now.state.is_over:  # while it was brought up to date, with all of the work in it
         fold_over(draft, now)
 
@@ -92,7 +93,7 @@ def _fold_found_over(draft: Draft, known: PullRequest | None, shipped: Shipped) 
     first_news = known.version + known.state.is_over if known else 1
     for former in shipped.over:
         if former.version >= first_news:
-            draft.event(f"pull request {former.state}", former.url or former.branch)
+            draft.event(pull_request_is(former.state), former.url or former.branch)
             is_known = known is not None and former.version == known.version
             fold_over(draft, former, shipped.unmerged if is_known else ())
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from domain.change import Draft
+from domain.events import EventName
 from domain.models import State
 from domain.names import directive_branch
 from domain.pull_requests.messages import PullRequest, PullRequestState
@@ -26,7 +27,7 @@ def name_pull_request(draft: Draft, url: str) -> None:
         # Its branch and head are what the first look brings.
         named = named.model_copy(update={"number": number, "state": PullRequestState.OPEN})
     draft.set(pull_request=named)
-    draft.event("pull request set", url)
+    draft.event(EventName.PULL_REQUEST_SET, url)
 
 
 def number_in(state: State, url: str) -> int:

@@ -15,11 +15,12 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import ConnectConfig, ServiceClient
 from temporalio.testing import ActivityEnvironment
 
-from activities.pull_requests import NO_NEWS, PullRequestActivities
+from activities.pull_requests import PullRequestActivities
 from daemon.git.repositories import Repositories
 from daemon.logs.masking import Masker
 from daemon.pull_requests.shepherding import PullRequestShepherd
 from domain.errors import ForgeUnreachable, GitError, Refused
+from domain.protocol import ErrorType
 from domain.pull_requests.messages import FindingKind, PullRequest, PullRequestState, Sighting, Tidied, Tidying, Watch
 from runtime.failures import with_masked_failures
 from tests.fixtures_github import Site
@@ -162,7 +163,7 @@ async def polled(shepherd: Any, watched: Watch, quiet: int = 0) -> tuple[timedel
         )
     with pytest.raises(ApplicationError) as ended:
         await environment.run(PullRequestActivities(shepherd, "one").watch_pull_request, watched)
-    assert ended.value.type == NO_NEWS and not ended.value.non_retryable
+    assert ended.value.type == ErrorType.NO_NEWS and not ended.value.non_retryable
     assert ended.value.next_retry_delay
     return ended.value.next_retry_delay, beats
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from cli.operator.shown import SHAPES
 from daemon.settings import DaemonSettings
+from domain.protocol import SearchAttribute
 
 DOCS = Path(__file__).parents[2]
 
@@ -31,6 +32,16 @@ def test_the_documented_agents_are_a_daemons() -> None:
     shown = {field for table in tomllib.loads(block)["agents"].values() for field in table}
     known = {field for agent in settings.agents.values() for field in type(agent).model_fields}
     assert shown == known, "every setting is shown"
+
+
+def test_scripts_and_documents_name_the_search_attributes_that_there_are() -> None:
+    script = (DOCS / "docker" / "temporal-namespace.sh").read_text()
+    for kind in ("Keyword", "Int"):
+        (named,) = re.findall(rf"^insist search_attributes {kind} (.*)$", script, re.M)
+        assert set(named.split()) == {each.value for each in SearchAttribute if each.type == kind}
+    for page in ("operations.md", "terminal.md"):
+        text = (DOCS / "docs" / page).read_text()
+        assert all(f"`{each.value}`" in text for each in SearchAttribute), page
 
 
 def test_the_guides_settings_are_a_daemons() -> None:

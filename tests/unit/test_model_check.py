@@ -21,9 +21,9 @@ from domain.operations import apply
 from domain.plan import PlannedStep, add_steps, known_steps
 from domain.pull_requests import merging, shepherd
 from domain.pull_requests.messages import (
-    TROUBLE,
     Finding,
     FindingKind,
+    FindingSource,
     PullRequest,
     PullRequestState,
     Shipped,
@@ -292,8 +292,7 @@ class DirectiveMachine(RuleBasedStateMachine):
     # helpers
 
     def finding(self, kind: FindingKind, number: int) -> Finding:
-        prefix = TROUBLE if kind is FindingKind.TROUBLE else f"{kind}:"
-        return Finding(id=f"{prefix}{number}", kind=kind, title=f"{kind} {number}", text="```\nit fails")
+        return Finding(id=FindingSource(kind).id_of(number), kind=kind, title=f"{kind} {number}", text="```\nit fails")
 
     def check_seen(self, findings: tuple[Finding, ...]) -> None:
         """What was seen once is not told again, or the watch would end again and again."""

@@ -1,0 +1,60 @@
+"""What core, daemons and command line call each other by through Temporal: every word that two sides must agree on."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+WORKFLOW: Final = "DirectiveWorkflow"
+"""The workflow type of a directive, in queries of the list of workflows."""
+
+
+class SignalName(StrEnum):
+    """Signals of a directive's workflow."""
+
+    TASK_STARTED = "task_started"
+    QUESTION_ASKED = "question_asked"
+    GOAL_CHANGED = "goal_changed"
+
+
+class QueryName(StrEnum):
+    """Queries of a directive's workflow that are asked without importing it."""
+
+    QUESTIONS_OF = "questions_of"
+
+
+class ErrorType(StrEnum):
+    """`ApplicationError.type` of what activities and updates end with."""
+
+    CANNOT_SERVE = "CannotServe"
+    """The daemon can't do this task; its details are the daemon's name and, where known, until when."""
+    ATTEMPT_GONE = "AttemptGone"
+    """The attempt was called back, or belongs to another delivery."""
+    HANDED_BACK = "HandedBack"
+    """The daemon stops; the work is saved."""
+    DAEMON_FULL = "DaemonFull"
+    """No turn came free on the daemon in time."""
+    NO_NEWS = "NoNews"
+    """A look at a pull request found nothing new, or no forge; the next look follows."""
+    REFUSED = "Refused"
+    """The rules don't allow an operator's request."""
+    PAYLOADS_TOO_LARGE = "PayloadsTooLarge"
+    """Temporal's own: the same would be refused on every retry."""
+
+
+HANDED_BACK: Final = (ErrorType.ATTEMPT_GONE, ErrorType.DAEMON_FULL, ErrorType.HANDED_BACK)
+"""Failures of a delivery that say nothing of the work: the attempt is dispatched again."""
+
+
+class SearchAttribute(StrEnum):
+    """Names of the search attributes of a directive's workflow (SPEC 9.2)."""
+
+    STATUS = "DirectiveStatus"
+    OWNER = "DirectiveOwner"
+    REPOSITORY = "DirectiveRepository"
+    GENERATION = "DirectiveGeneration"
+
+    @property
+    def type(self) -> str:
+        """`Keyword` or `Int`, as Temporal calls its types."""
+        return "Int" if self is self.GENERATION else "Keyword"
