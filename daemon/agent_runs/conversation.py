@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from uuid import UUID
 
+from daemon import agent_files
 from daemon.logs.masking import Masker, masked_question
 from daemon.tasks.handing_over import read_handover
 from domain.errors import HandoverBroken, NotReachable
@@ -65,7 +64,7 @@ class Conversation:
                     pause = self._ask_every
                     await self._tell(asked)
                     await self._hear(await self._delivery.answers())
-            except (NotReachable, OSError) as error:
+            except (NotReachable, HandoverBroken, OSError) as error:
                 logger.warning("questions of a task wait: %s", error)
             await asyncio.sleep(pause)
 
@@ -90,8 +89,4 @@ class Conversation:
 
 
 def _write(folder: Path, answers: Answers) -> None:
-    """Whole or not at all. By a file that nobody could have put a link in place of: the agent owns the folder."""
-    opened, fresh = tempfile.mkstemp(dir=folder)
-    with os.fdopen(opened, "w") as file:
-        file.write(answers.model_dump_json())
-    Path(fresh).replace(folder / ANSWERS_FILE)
+    agent_files.write(folder, ANSWERS_FILE, answers.model_dump_json().encode())

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+from daemon import agent_files
 from daemon.agents.aside import Aside
 from daemon.agents.base import Seen
 from daemon.agents.events import Asked, Event, Final, InBackground, Printed, Reply, Said, Stream, ToolCalled
@@ -19,6 +20,7 @@ from daemon.tasks.pulse import Pulse
 
 ASIDE_SECONDS = 1.0
 """Between two looks at what a program writes beside its output: nobody tells when it does."""
+_NOWHERE = Path(os.devnull)
 LONGEST_LINE = 8 * 1024 * 1024
 """Characters of a line that is still read: a tool's whole output may stand in one."""
 
@@ -69,7 +71,7 @@ class Follower:
         """While the program runs; what it still waits to be answered at the end is dropped."""
         over = asyncio.Event()
         reading = asyncio.create_task(self._read_aside_until(over))
-        with (self._raw if self._stream.by_lines else Path(os.devnull)).open("a", encoding="utf-8") as self._kept:
+        with agent_files.appending(self._raw if self._stream.by_lines else _NOWHERE) as self._kept:
             try:
                 yield
             finally:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from dataclasses import dataclass
 from datetime import timedelta
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from daemon import agent_files
 from daemon.agents.events import Totals
 from domain.spawn_task import SpawnTask
 from domain.tolerant import Tolerant
@@ -19,6 +19,7 @@ SESSIONS = "sessions"
 LOGINS = "logins"
 """Folders beside that of the tasks."""
 NOTE = "session.json"
+_LARGEST_NOTE = 1024 * 1024
 
 
 class SessionNote(Tolerant):
@@ -72,17 +73,15 @@ class SessionFolder:
     def read(self, agent: str, resume: Resume | None) -> SessionNote:
         """The attempt's note; one that begins with what it used elsewhere where there is none for this agent."""
         try:
-            note = SessionNote.model_validate_json((self.path / NOTE).read_bytes())
-        except (FileNotFoundError, ValidationError):
+            note = SessionNote.model_validate_json(agent_files.read(self.path, NOTE, _LARGEST_NOTE))
+        except (OSError, ValidationError):
             note = SessionNote(agent="")
         used = max(note.usage, resume.usage if resume else note.usage, key=lambda usage: (usage.tokens, usage.seconds))
         return note.model_copy(update={"usage": used}) if note.agent == agent else SessionNote(agent=agent, usage=used)
 
     def write(self, note: SessionNote) -> None:
         """Whole or not at all."""
-        fresh = self.path / f"{NOTE}.new"
-        fresh.write_text(note.model_dump_json())
-        fresh.replace(self.path / NOTE)
+        agent_files.write(self.path, NOTE, note.model_dump_json().encode())
 
 
 def login_folder(tasks: Path, kind: str, login: str) -> Path:
@@ -99,4 +98,4 @@ def clean_sessions(tasks: Path, kept: timedelta) -> None:
     for folder in sorted(sessions.iterdir()) if sessions.exists() else ():
         # Writing the note changes the folder, too; an agent that keeps no session leaves no note.
         if time.time() - folder.stat().st_mtime > kept.total_seconds():
-            shutil.rmtree(folder)
+            agent_files.remove_tree(folder)

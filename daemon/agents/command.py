@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from daemon import agent_files
 from daemon.agents.base import AgentCommand, AgentRun, Program, parts_of, require_program
 from domain.errors import CannotServe
 
@@ -41,6 +42,6 @@ class CommandAgent(Program):
         argv = tuple(_PLACES.sub(lambda place: values[place[1]], part) for part in self.argv)
         stdin = run.prompt.encode()
         if "prompt_file" in wanted:
-            run.folder.prompt.write_bytes(stdin)
+            agent_files.write(run.folder.path, run.folder.prompt.name, stdin)
             stdin = b""
         return AgentCommand((*argv, *run.arguments), stdin, self.env, self.pass_env)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar, Literal
 
+from daemon import agent_files
 from daemon.agents.base import AgentCommand, AgentRun, Program, parts_of, require_program
 
 
@@ -21,5 +22,5 @@ class ShellAgent(Program):
         return parts_of("sh", self.env.get("PATH"))
 
     def command(self, run: AgentRun) -> AgentCommand:
-        run.folder.script.write_text(run.script)
+        agent_files.write(run.folder.path, run.folder.script.name, run.script.encode())
         return AgentCommand(("sh", "-e", str(run.folder.script), *run.arguments), b"", self.env, self.pass_env)

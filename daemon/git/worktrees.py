@@ -8,13 +8,11 @@ afterwards it must be the agent's environment and sandbox below the keeper, for 
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
-import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from daemon import agent_files
 from daemon.git.command import checked, commit_id
 from daemon.git.config import NO_CODE_OF_THE_REPOSITORY, as_environment
 from daemon.processes.process import Finished, Runs
@@ -208,7 +206,7 @@ class Worktree:
 
     async def remove(self) -> None:
         """Remove the worktree with all its files, read-only folders included; nothing to do when it is gone."""
-        await asyncio.to_thread(_remove_tree, self.path)
+        await asyncio.to_thread(agent_files.remove_tree, self.path)
 
     async def _add_all(self, without: Sequence[str]) -> None:
         if not without:
@@ -259,14 +257,3 @@ def _joined(names: Sequence[str]) -> bytes:
 def _line(text: str) -> str:
     """`text` on one line: a subject or trailer with a line end in it would say something else."""
     return " ".join(text.split())
-
-
-def _remove_tree(path: Path) -> None:
-    """Package caches make folders read-only, which keeps even their owner from emptying them."""
-    if not path.exists():
-        return
-    for folder, names, _ in os.walk(path):
-        for inside in (Path(folder, name) for name in names):
-            if not inside.is_symlink():
-                inside.chmod(stat.S_IRWXU)
-    shutil.rmtree(path)

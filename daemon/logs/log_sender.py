@@ -12,6 +12,7 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
+from daemon import agent_files
 from daemon.logs.log_window import CHUNK_BYTES, Piece, Sent
 from daemon.ports import Core
 from domain.errors import NotReachable
@@ -24,6 +25,7 @@ RETRY_AFTER = 2.0
 NOTE = "log-sent.json"
 """Beside the task's folder, where no agent in a sandbox can reach it."""
 _LONGEST_CHARACTER = 4
+_LARGEST_NOTE = 16 * 1024 * 1024
 
 logger = logging.getLogger(__name__)
 
@@ -145,7 +147,7 @@ class LogBacklog:
         """Take up what is left in the folder of all tasks; to be called before one runs."""
         for note in sorted(tasks.glob(f"*/{NOTE}")):
             try:
-                way = Way.model_validate_json(note.read_text())
+                way = Way.model_validate_json(agent_files.read(note.parent, NOTE, _LARGEST_NOTE))
                 self.add(LogSender(note.parent / "task" / "log.txt", note, way, self._core))
             except (OSError, ValidationError) as error:
                 logger.warning("the rest of a log can't be sent: %s: %s", note, error)

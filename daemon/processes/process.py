@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shlex
 import signal
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -22,6 +21,8 @@ STDERR_LIMIT = 16 * 1024
 """Bytes of stderr that are kept, the last ones."""
 SHOWN_STDERR = 600
 """Characters of stderr that an error's text shows."""
+_REASONS = ("fatal: ", "error: ", "BUG: ")
+"""What git begins the sentence with that says why."""
 TERM_GRACE = 2.0
 """Seconds between SIGTERM, on which git removes its lock files, and SIGKILL."""
 DRAIN_GRACE = 1.0
@@ -49,7 +50,7 @@ class Finished:
         return tuple(self.stdout.decode(errors="surrogateescape").split("\0")[:-1])
 
     def __str__(self) -> str:
-        return f"{_shown(self.argv)} ended with {self.exit_code}: {_tail(self.stderr)}"
+        return f"{shown(self.argv)} ended with {self.exit_code}: {sentence(self.stderr)}"
 
 
 class Runs(Protocol):
@@ -97,7 +98,7 @@ async def run(
                 exit_code = await process.wait()
         except TimeoutError as error:
             await _stop(process)
-            raise ProcessTimedOut(f"{_shown(argv)} was stopped after {timeout:g} s: {_tail(err.text)}") from error
+            raise ProcessTimedOut(f"{shown(argv)} was stopped after {timeout:g} s: {sentence(err.text)}") from error
         except asyncio.CancelledError:
             await _stop(process)
             raise
@@ -173,11 +174,24 @@ def _as_file(stdin: bytes) -> Iterator[int | IO[bytes]]:
         yield file
 
 
-def _shown(argv: Sequence[str]) -> str:
-    return f"`{masked(shlex.join(argv))}`"
+def shown(argv: Sequence[str]) -> str:
+    """What was run, for a reason that people read: the program, and of git its command. An argument list is no reason:
+    it may be that of a sandbox, and what is cut off behind it is what the program said.
+    """
+    program = Path(argv[0]).name
+    words = (word for word, before in zip(argv[1:], argv, strict=False) if word[:1] != "-" and before != "-c")
+    command = next(words, "") if program == "git" else ""
+    return f"{program} {command}".strip()
 
 
-def _tail(stderr: str) -> str:
-    """The end of stderr as one line, without the secrets of any URL in it."""
+def sentence(stderr: str) -> str:
+    """What stderr says, on one line, without the secrets of any URL in it: first the program's own sentences on why it
+    failed, then as much of its end as there is room for.
+    """
     lines = [line.strip() for line in masked(stderr).splitlines() if line.strip()]
-    return " / ".join(lines)[-SHOWN_STDERR:] or "it said nothing"
+    reasons = [line for line in lines if line.startswith(_REASONS)]
+    said = " / ".join(reasons)[:SHOWN_STDERR]
+    rest = " / ".join(line for line in lines if line not in reasons)
+    left = SHOWN_STDERR - len(said)
+    more = rest[-left:] if left > 0 else ""
+    return " / ".join(part for part in (said, more) if part) or "it said nothing"

@@ -7,10 +7,14 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from daemon import agent_files
 from domain.spawn_task import CommandContext, SpawnTask
 
 FILE = "delivery.json"
 """Beside the worktree and the task folder, where no sandbox shows it. Its time is when the work last was alive."""
+
+
+_LARGEST = 1024 * 1024
 
 
 class DeliveryNote(BaseModel):
@@ -47,8 +51,8 @@ def write_note(folder: Path, note: DeliveryNote, at: int | None = None) -> None:
 def read_note(folder: Path) -> DeliveryNote | None:
     """The note; None where a machine that died while it was written, or an older version, left none."""
     try:
-        return DeliveryNote.model_validate_json((folder / FILE).read_bytes())
-    except (FileNotFoundError, ValidationError):
+        return DeliveryNote.model_validate_json(agent_files.read(folder, FILE, _LARGEST))
+    except (OSError, ValidationError):
         return None
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import shutil
 import time
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from daemon import agent_files
 from daemon.agent_runs.sessions import clean_sessions
 from daemon.git.repositories import Repositories, RepositoryCache
 from daemon.git.state_refs import in_all_places
@@ -23,6 +22,7 @@ CLEAN_EVERY = 3600.0
 JUST_USED = 3600.0
 """Seconds for which a cache is kept in any case: a task that has just asked for it borrows from it a moment later."""
 WORKTREE = "work"
+_LARGEST_ALTERNATES = 64 * 1024
 
 logger = logging.getLogger(__name__)
 
@@ -82,7 +82,8 @@ class Housekeeper:
         """The caches that a delivery's folder, or a restored one, borrows from."""
         notes = [note for folder in noted_folders(self._tasks) if (note := read_note(folder))]
         alternates = self._restored.glob(f"*/{WORKTREE}/.git/objects/info/alternates") if self._restored else ()
-        borrowed = [Path(line).parent for file in alternates for line in file.read_text().splitlines()]
+        lines = [line for file in alternates for line in _lines(file)]
+        borrowed = [Path(line).parent for line in lines]
         return frozenset([*borrowed, *(self._repositories.folder_of(note.command.repository) for note in notes)])
 
     async def _clean(self, folder: Path, *, at_once: bool) -> Cleaned | None:
@@ -162,16 +163,14 @@ def _note_seen(folder: Path, note: DeliveryNote) -> None:
 
 def _remove(folder: Path) -> None:
     """The note goes last: of a removal that was cut off the rest is found again."""
-    _writable(folder)
     for inside in folder.iterdir():
-        if inside.is_dir():
-            shutil.rmtree(inside)
-    shutil.rmtree(folder)
+        if agent_files.is_folder(inside):
+            agent_files.remove_tree(inside)
+    agent_files.remove_tree(folder)
 
 
-def _writable(folder: Path) -> None:
-    """Package caches make folders read-only, which keeps even their owner from emptying them."""
-    for parent, names, _ in os.walk(folder):
-        for inside in (Path(parent, name) for name in names):
-            if not inside.is_symlink():
-                inside.chmod(0o700)
+def _lines(file: Path) -> list[str]:
+    try:
+        return agent_files.read(file.parent, file.name, _LARGEST_ALTERNATES).decode(errors="replace").splitlines()
+    except OSError:
+        return []

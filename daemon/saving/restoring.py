@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-import stat
 import tempfile
 from collections.abc import Collection
 from pathlib import Path
 
+from daemon import agent_files
 from daemon.git.repositories import Repositories, RepositoryCache
 from daemon.git.state_refs import in_all_places
 from daemon.git.worktrees import Identity, Worktree
@@ -102,15 +101,8 @@ def _only_one(task: str, found: Collection[str]) -> None:
 
 
 def _copy_files(source: Path, target: Path) -> None:
+    """Without repositories, at any depth: git would run what their configuration names."""
     for inside in target.iterdir():
         if inside.name != ".git":
-            shutil.rmtree(inside) if inside.is_dir() and not inside.is_symlink() else inside.unlink()
-    shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True, ignore=_not_copied)
-
-
-def _not_copied(folder: str, names: list[str]) -> set[str]:
-    """Repositories, at any depth: git would run what their configuration names. And what is no file at all."""
-    kinds = {name: stat.S_IFMT(Path(folder, name).lstat().st_mode) for name in names}
-    return {
-        name for name, kind in kinds.items() if name == ".git" or kind not in (stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK)
-    }
+            agent_files.remove_tree(inside)
+    agent_files.copy_tree(source, target, leave_out=".git")

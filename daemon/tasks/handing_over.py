@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import stat
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from daemon import agent_files
 from daemon.logs.masking import Masker
 from daemon.ports import Core
 from daemon.tasks.task_folder import TaskFolder
@@ -26,7 +25,7 @@ RETRY_AFTER = 2.0
 def read_handover(folder: Path) -> Handover:
     """What the agent has said so far; HandoverBroken where it wrote the file itself, and wrongly."""
     try:
-        return Handover.model_validate_json(_read(folder, HANDOVER_FILE, MAX_HANDOVER))
+        return Handover.model_validate_json(agent_files.read(folder, HANDOVER_FILE, MAX_HANDOVER))
     except FileNotFoundError:
         return Handover()
     except (OSError, ValidationError) as error:
@@ -36,27 +35,9 @@ def read_handover(folder: Path) -> Handover:
 def read_artifact(folder: Path, name: str) -> str:
     """The text of an artifact; HandoverBroken where it is gone or no longer what `makima` has taken."""
     try:
-        return _read(folder / ARTIFACTS_FOLDER, name, MAX_ARTIFACT).decode()
+        return agent_files.read(folder, f"{ARTIFACTS_FOLDER}/{name}", MAX_ARTIFACT).decode()
     except (OSError, UnicodeDecodeError) as error:
         raise HandoverBroken(f"artifact {name!r} is no longer the file that was handed over: {error}") from error
-
-
-def _read(folder: Path, name: str, limit: int) -> bytes:
-    """A plain file of at most `limit` bytes; OSError where it, or the folder, is anything else.
-
-    An agent in a sandbox could otherwise have the daemon read a file for it that it may not see itself.
-    """
-    inside = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW)
-    try:
-        # O_NONBLOCK: a named pipe would hold the daemon here.
-        opened = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=inside)
-    finally:
-        os.close(inside)
-    with os.fdopen(opened, "rb") as file:
-        found = os.fstat(opened)
-        if not stat.S_ISREG(found.st_mode) or found.st_size > limit:
-            raise OSError(f"{name} is not a plain file of at most {limit} bytes")
-        return file.read(limit)
 
 
 async def with_handover(

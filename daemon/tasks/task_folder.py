@@ -40,8 +40,10 @@ class TaskFolder:
 
     @property
     def tmp(self) -> Path:
-        """What stands at /tmp inside of a sandbox."""
-        return self.path / "tmp"
+        """What stands at /tmp inside of a sandbox. Beside the folder: a link in its place, made in one sandbox, would
+        be what the next one shows as /tmp.
+        """
+        return self.path.parent / "tmp"
 
     @property
     def log(self) -> Path:
@@ -60,6 +62,9 @@ def make_task_folder(path: Path) -> TaskFolder:
     folder.home.mkdir(exist_ok=True)
     folder.bin.mkdir(exist_ok=True)
     folder.tmp.mkdir(exist_ok=True)
+    # A sandbox shows these read-only: were one missing, an agent could put a link there, and the next one would follow.
+    for file in (folder.prompt, folder.script):
+        file.touch(mode=0o600)
     # -I: neither the worktree nor the agent's environment can put another `cli` before ours.
     folder.makima.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -I -m cli.agent "$@"\n')
     folder.makima.chmod(0o700)

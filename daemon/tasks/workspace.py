@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from daemon import agent_files
 from daemon.agents.base import AgentCommand
 from daemon.git.repositories import RepositoryCache
 from daemon.git.worktrees import Identity, Worktree
@@ -126,4 +127,5 @@ class Workspace:
 
     async def clean(self) -> None:
         """Remove the worktree; the prompt and the log stay for those who want to know."""
-        await asyncio.to_thread(shutil.rmtree, self.work_path, True)
+        with suppress(OSError):
+            await asyncio.to_thread(agent_files.remove_tree, self.work_path)

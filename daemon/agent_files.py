@@ -1,0 +1,272 @@
+"""Files in folders that an agent can write: the one way in which the daemon's own code opens them.
+
+An agent can put anything in the place of a file: a link to another file of this machine, a pipe that nobody writes to,
+a device, a file of a hundred gigabytes. So a file is opened part by part below its folder, without following a link,
+without waiting, and is used only where it turns out to be a regular file of the expected size. Trees are removed and
+copied by descriptors: a folder that is swapped for a link meanwhile leads nowhere.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path, PurePath
+from tempfile import mkstemp
+from typing import IO
+
+from domain.errors import HandoverBroken
+
+REMOVED_WITHIN = 60.0
+"""Seconds for the removal of one tree; what is left then is left to the next try."""
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_NO_TRAP = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_CHUNK = 1024 * 1024
+
+
+@contextmanager
+def opened(folder: Path, name: str) -> Iterator[IO[bytes]]:
+    """The regular file `name` below `folder`, to be read; OSError where it, or a folder on its way, is none."""
+    at = os.open(folder, _FOLDER)
+    try:
+        *parents, last = PurePath(name).parts
+        for parent in parents:
+            inner = os.open(parent, _FOLDER, dir_fd=at)
+            os.close(at)
+            at = inner
+        file = os.open(last, os.O_RDONLY | _NO_TRAP, dir_fd=at)
+    finally:
+        os.close(at)
+    with os.fdopen(file, "rb") as reading:
+        if not stat.S_ISREG(os.fstat(file).st_mode):
+            raise OSError(errno.EINVAL, f"{name} is not a plain file")
+        yield reading
+
+
+def read(folder: Path, name: str, limit: int) -> bytes:
+    """What is in the regular file `name` below `folder`; OSError where it is anything else, or longer than `limit`
+    bytes.
+    """
+    with opened(folder, name) as file:
+        if os.fstat(file.fileno()).st_size > limit:
+            raise OSError(errno.EFBIG, f"{name} is not a plain file of at most {limit} bytes")
+        return file.read(limit)
+
+
+def write(folder: Path, name: str, content: bytes) -> None:
+    """Put `content` into `folder` as `name`, whole or not at all, in place of whatever file, link or pipe is there.
+
+    Raises HandoverBroken where a folder stands in its place, OSError where the disk doesn't take it.
+    """
+    opened_, fresh = mkstemp(dir=folder)
+    try:
+        with os.fdopen(opened_, "wb") as file:
+            file.write(content)
+        Path(fresh).replace(folder / name)
+    except BaseException as error:
+        Path(fresh).unlink(missing_ok=True)
+        if isinstance(error, IsADirectoryError):
+            raise HandoverBroken(f"a folder stands in the place of {name} in the task folder") from error
+        raise
+
+
+def appending(file: Path) -> IO[str]:
+    """The regular file, made where there is none, to be written to at its end; HandoverBroken where it is anything
+    else.
+    """
+    try:
+        found = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | _NO_TRAP, 0o600)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO, errno.EISDIR):
+            raise HandoverBroken(f"{file.name} is no longer the plain file that the daemon has made") from error
+        raise
+    if not stat.S_ISREG(os.fstat(found).st_mode) and file != Path(os.devnull):
+        os.close(found)
+        raise HandoverBroken(f"{file.name} is no longer the plain file that the daemon has made")
+    return os.fdopen(found, "a", encoding="utf-8")
+
+
+def matching(folder: Path, pattern: str, *, most: int, depth: int) -> list[str]:
+    """The names below `folder`, sorted, of files that fit `pattern`: at most so many folders deep, and looked for among
+    the first `most` names alone. They are to be opened with `opened`.
+    """
+    found, looked = [], 0
+    for at, folders, files in os.walk(folder):
+        inside = Path(at).relative_to(folder)
+        looked += len(folders) + len(files)
+        found += [str(inside / name) for name in files if fnmatch(name, pattern)]
+        if len(inside.parts) >= depth:
+            folders.clear()
+        if looked > most:
+            break
+    return sorted(found)
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a folder is there, and no link to one."""
+    try:
+        return stat.S_ISDIR(path.lstat().st_mode)
+    except OSError:
+        return False
+
+
+def remove_tree(path: Path, within: float = REMOVED_WITHIN) -> None:
+    """Remove the folder with all that is in it, whatever its depth and modes; nothing to do where there is none.
+
+    Raises OSError, after `within` seconds TimeoutError: then what is left is still to be removed.
+    """
+    if not is_folder(path):
+        with suppress(FileNotFoundError):
+            path.unlink()
+        return
+    until = time.monotonic() + within
+    parent = os.open(path.parent, _FOLDER)
+    try:
+        _remove_below(parent, path.name, until)
+    finally:
+        os.close(parent)
+
+
+def _remove_below(parent: int, name: str, until: float) -> None:
+    """Remove the folder `name` in `parent`. With two descriptors at a time, whatever the depth: the way up is `..`,
+    and is taken only where it leads to where the way down came from.
+    """
+    at = os.dup(parent)
+    way = [_Level(_identity(at), [name])]
+    try:
+        while way:
+            if time.monotonic() > until:
+                raise TimeoutError(errno.ETIMEDOUT, "the folder could not be removed in time")
+            level = way[-1]
+            if level.is_entered:
+                os.rmdir(level.folders.pop(), dir_fd=at)
+                level.is_entered = False
+            elif level.folders:
+                level.is_entered = True
+                at = _moved(at, _unlocked(level.folders[-1], at))
+                way.append(_Level(_identity(at), _emptied(at)))
+                continue
+            if not level.folders:
+                way.pop()
+                if not way:
+                    return
+                at = _moved(at, os.open("..", _FOLDER, dir_fd=at) if len(way) > 1 else os.dup(parent))
+                if _identity(at) != way[-1].identity:
+                    raise OSError(errno.ESTALE, "the folder was moved while it was removed")
+    finally:
+        os.close(at)
+
+
+@dataclass
+class _Level:
+    """A folder on the way down."""
+
+    identity: tuple[int, int]
+    folders: list[str]
+    """In it, and still to be removed."""
+    is_entered: bool = False
+    """The last of them is being emptied."""
+
+
+def _moved(at: int, to: int) -> int:
+    os.close(at)
+    return to
+
+
+def _identity(at: int) -> tuple[int, int]:
+    found = os.fstat(at)
+    return found.st_dev, found.st_ino
+
+
+def _emptied(at: int) -> list[str]:
+    """The folders that are left where everything else is removed."""
+    return [name for name in os.listdir(at) if not _unlinked(name, at)]
+
+
+def _unlinked(name: str, at: int) -> bool:
+    """Whether it was no folder, and is gone."""
+    try:
+        os.unlink(name, dir_fd=at)
+    except IsADirectoryError:
+        return False
+    except FileNotFoundError:
+        return True
+    return True
+
+
+def _unlocked(name: str, at: int) -> int:
+    """The folder `name` in `at`, opened, once its owner may change it: package caches make folders read-only."""
+    with suppress(PermissionError):
+        found = os.open(name, _FOLDER, dir_fd=at)
+        if os.fstat(found).st_mode & stat.S_IRWXU == stat.S_IRWXU:
+            return found
+        os.close(found)
+    path = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=at)
+    try:
+        # The only way to a mode of what was opened without the right to read it.
+        Path(f"/proc/self/fd/{path}").chmod(stat.S_IRWXU)
+        return os.open(f"/proc/self/fd/{path}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    finally:
+        os.close(path)
+
+
+def copy_tree(source: Path, target: Path, leave_out: str) -> None:
+    """Copy regular files, folders and links into the existing folder `target`, but nothing that is called `leave_out`.
+
+    Holes stay holes. What is anything else, can't be read, or lies too deep for a path is left out. OSError where the
+    target's disk doesn't take it.
+    """
+    waiting = [PurePath()]
+    while waiting:
+        inside = waiting.pop()
+        with suppress(FileNotFoundError, PermissionError, NotADirectoryError):
+            for entry in os.scandir(source / inside):
+                name = inside / entry.name
+                if entry.name == leave_out or len(os.fsencode(source / name)) >= _LONGEST_PATH:
+                    continue
+                if entry.is_symlink():
+                    (target / name).symlink_to((source / name).readlink())
+                elif entry.is_dir():
+                    (target / name).mkdir(exist_ok=True)
+                    waiting.append(name)
+                elif entry.is_file():
+                    _copy_file(source, target, str(name))
+
+
+_LONGEST_PATH = 4000
+
+
+def _copy_file(source: Path, target: Path, name: str) -> None:
+    try:
+        reading = opened(source, name)
+        with reading as file:
+            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+            with (target / name).open("wb") as copy:
+                _copy_data(file, copy)
+    except OSError as error:
+        if error.errno in (errno.EINVAL, errno.ELOOP, errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.ENXIO):
+            return
+        raise
+    (target / name).chmod(mode | stat.S_IRUSR | stat.S_IWUSR)
+
+
+def _copy_data(file: IO[bytes], copy: IO[bytes]) -> None:
+    size, at = os.fstat(file.fileno()).st_size, 0
+    while at < size:
+        try:
+            at = os.lseek(file.fileno(), at, os.SEEK_DATA)
+        except OSError:
+            break  # nothing but a hole is left
+        end = os.lseek(file.fileno(), at, os.SEEK_HOLE)
+        file.seek(at)
+        copy.seek(at)
+        while at < end and (piece := file.read(min(_CHUNK, end - at))):
+            copy.write(piece)
+            at += len(piece)
+        at = max(at, end)
+    copy.truncate(size)
