@@ -136,11 +136,11 @@ def test_files_beside_an_agents_output_are_looked_for_in_a_bounded_part_of_its_f
 
 
 def deep_and_closed(at: Path) -> None:
-    """As an agent makes it: deeper than Python may recur and than a path may be long, with modes that keep even their owner out."""
+    """As an agent makes it: deeper than a path may be long, with modes that keep even their owner out."""
     before = Path.cwd()
     at.mkdir()
     os.chdir(at)
-    for _ in range(1_200):
+    for _ in range(700):
         Path("deeper").mkdir()
         os.chdir("deeper")
     Path("f").touch()
