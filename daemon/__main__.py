@@ -37,6 +37,7 @@ from daemon.temporal_core import TemporalCore
 from domain import names
 from domain.errors import NotReachable, SettingsError
 from domain.health import Health
+from domain.protocol import DaemonFeature
 from domain.record import DaemonReport
 from runtime.connection import check_temporal, connect_temporal
 from runtime.exit import FAILED, leave, run
@@ -134,9 +135,13 @@ def build_workers(
         *(
             build(task_queue=queue, activities=with_agents, tuner=slots.tuner(), interceptors=[slots])
             for queue in (
-                names.daemons_queue(settings.owner),
-                names.daemon_queue(settings.owner, own.name),
-                *(names.label_queue(settings.owner, label) for label in own.labels),
+                queue
+                for prefix in ("", names.AUTHENTICATED)
+                for queue in (
+                    names.daemons_queue(settings.owner, prefix),
+                    names.daemon_queue(settings.owner, own.name, prefix),
+                    *(names.label_queue(settings.owner, label, prefix) for label in own.labels),
+                )
             )
         ),
     ]
@@ -155,6 +160,7 @@ async def report_for_ever(core: TemporalCore, settings: Settings, own: DaemonSet
             running=tuple(sorted(runner.running)),
             sandbox=runner.sandbox,
             parked=runner.parking.now_parked(),
+            features=tuple(DaemonFeature),
         )
         try:
             await core.report(report)

@@ -5,18 +5,27 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from pydantic import SecretStr
+
 from domain import names, prompts
+from domain.directive_secret import NO_SECRET
 from domain.models import State, Step, StepStatus, Task, TaskKind
 from domain.plan import known_steps
 from domain.pull_requests import shipping
 from domain.pull_requests.fixes import fixer
 from domain.pull_requests.merging import base_of
+from domain.queues import feature_of
 from domain.settings import AgentChoice, Limits
 from domain.spawn_task import CommandContext, ContinueFrom, SpawnTask
 
 
-def spawn_command(state: State, task: Task) -> SpawnTask:
-    """The command for the task's current attempt."""
+def spawn_command(state: State, task: Task, secret: SecretStr = NO_SECRET) -> SpawnTask:
+    """The command for the task's current attempt; with the directive's secret where a state is left on a remote."""
+    command = _command_of(state, task)
+    return command.model_copy(update={"secret": secret}) if feature_of(state, task) else command
+
+
+def _command_of(state: State, task: Task) -> SpawnTask:
     match task.kind:
         case TaskKind.STEP:
             return _step_command(state, task)

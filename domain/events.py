@@ -47,6 +47,8 @@ class EventName(StrEnum):
     TASK_CALLED_BACK = "task called back"
     ATTEMPT_FAILED = "attempt failed"
     ATTEMPT_WARNS = "attempt warns"
+    OUTCOME_REFUSED = "outcome refused"
+    STATE_NOT_VERIFIED = "state not verified"
 
     QUESTION_ASKED = "question asked"
     QUESTION_ANSWERED = "question answered"

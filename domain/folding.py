@@ -55,6 +55,8 @@ def fold_outcome(state: State, dispatched: Task, outcome: Outcome, now: datetime
     if not task.status.is_live or task.attempt != dispatched.attempt or outcome.task != task.id:
         return draft.change()
     draft.task(task.id, daemon=outcome.daemon or task.daemon)
+    for found in outcome.unverified[:WARNINGS_TOLD]:
+        draft.event(EventName.STATE_NOT_VERIFIED, found[:500], task=task.id, step=task.step)
     for change in outcome.memories:
         _remember(draft, task, change)
     if outcome.pull_request_url:
@@ -124,6 +126,17 @@ def fold_no_daemon(state: State, dispatched: Task, now: datetime) -> Change:
     return draft.change()
 
 
+def fold_refused(state: State, dispatched: Task, outcome: Outcome, problem: str, now: datetime) -> Change:
+    """An outcome that names what its command didn't: nothing of it counts, and the attempt is not tried again."""
+    draft = Draft(state, now, f"daemon:{outcome.daemon}")
+    task = state.tasks[dispatched.id]
+    if task.status.is_live and task.attempt == dispatched.attempt:
+        draft.event(EventName.OUTCOME_REFUSED, problem[:500], task=task.id, step=task.step)
+        report = f"{outcome.daemon or 'a daemon'} reported an outcome that can't be this attempt's: {problem}"
+        _broken(draft, task, Failure(category=FailureCategory.INTERNAL, report=report))
+    return draft.change()
+
+
 def fold_question(state: State, asked: Question, now: datetime) -> Change:
     """An agent asks while it runs (SPEC 8.3)."""
     draft = Draft(state, now, "agent")
@@ -136,14 +149,14 @@ def fold_broken(state: State, dispatched: Task, failure: Failure, now: datetime)
     draft = Draft(state, now)
     task = state.tasks[dispatched.id]
     if task.status.is_live:
-        draft.fact(
-            AttemptEnded(
-                outcome=Outcome(task=task.id, attempt=task.attempt, status=OutcomeStatus.FAILED, failure=failure),
-                at=now,
-            )
-        )
-        _give_up(draft, task, failure)
+        _broken(draft, task, failure)
     return draft.change()
+
+
+def _broken(draft: Draft, task: Task, failure: Failure) -> None:
+    ended = Outcome(task=task.id, attempt=task.attempt, status=OutcomeStatus.FAILED, failure=failure)
+    draft.fact(AttemptEnded(outcome=ended, at=draft.now))
+    _give_up(draft, task, failure)
 
 
 def _interrupt(draft: Draft, task: Task) -> None:

@@ -248,6 +248,8 @@ class State(Value):
     directive: Directive
     status: DirectiveStatus = DirectiveStatus.DRAFT
     reason: str = ""
+    authenticated: bool = False
+    """It has a secret, which is no part of this value: its state on a remote is authenticated."""
     generation: int = 1
     """The newest goal's."""
     planned: int = 0

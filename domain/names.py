@@ -88,9 +88,9 @@ TELEMETRY_QUEUE = "telemetry"
 """Log chunks and the daemons' reports, with slots of their own (DESIGN 4): worker.py."""
 
 
-def daemons_queue(owner: str) -> str:
-    """Any daemon of an owner."""
-    return f"daemons/{owner}"
+def daemons_queue(owner: str, prefix: str = "") -> str:
+    """Any daemon of an owner; `prefix` AUTHENTICATED: any that knows secrets, here and below."""
+    return f"{prefix}daemons/{owner}"
 
 
 def light_queue(owner: str) -> str:
@@ -98,11 +98,15 @@ def light_queue(owner: str) -> str:
     return f"daemon-light/{owner}"
 
 
-def label_queue(owner: str, label: str) -> str:
+def label_queue(owner: str, label: str, prefix: str = "") -> str:
     """Any daemon of an owner that has a label."""
-    return f"daemons/{owner}/{label}"
+    return f"{prefix}daemons/{owner}/{label}"
 
 
-def daemon_queue(owner: str, daemon: str) -> str:
+def daemon_queue(owner: str, daemon: str, prefix: str = "") -> str:
     """One daemon of an owner."""
-    return f"daemon/{owner}/{daemon}"
+    return f"{prefix}daemon/{owner}/{daemon}"
+
+
+AUTHENTICATED = "authenticated/"
+"""Begins the names of queues for commands with a secret: daemons that don't know secrets don't poll there."""

@@ -58,3 +58,10 @@ class SearchAttribute(StrEnum):
     def type(self) -> str:
         """`Keyword` or `Int`, as Temporal calls its types."""
         return "Int" if self is self.GENERATION else "Keyword"
+
+
+class DaemonFeature(StrEnum):
+    """What a daemon reports that it can do, where an older one can't."""
+
+    SECRETS = "secrets"
+    """It authenticates the state of attempts that are dispatched with a secret."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from domain import names
 from domain.models import State, Task, TaskKind
+from domain.protocol import DaemonFeature
 from domain.value import Value
 
 
@@ -15,9 +16,12 @@ class Queue(Value):
     """Only the daemon of this name."""
     label: str = ""
     """Only daemons with this label."""
+    feature: str = ""
+    """Only daemons that have reported it (domain.protocol.DaemonFeature)."""
 
-    def is_served_by(self, daemon: str, labels: tuple[str, ...]) -> bool:
-        return (not self.daemon or daemon == self.daemon) and (not self.label or self.label in labels)
+    def is_served_by(self, daemon: str, labels: tuple[str, ...], features: tuple[str, ...] = ()) -> bool:
+        can = not self.feature or self.feature in features
+        return can and (not self.daemon or daemon == self.daemon) and (not self.label or self.label in labels)
 
 
 def label_of(state: State, task: Task) -> str:
@@ -26,13 +30,23 @@ def label_of(state: State, task: Task) -> str:
     return own or state.directive.settings.label
 
 
+def feature_of(state: State, task: Task) -> str:
+    """What its daemon must have reported; empty: nothing. A task that leaves nothing on a remote needs no secret."""
+    return DaemonFeature.SECRETS if state.authenticated and task.kind is not TaskKind.PREPARE else ""
+
+
+def prefix_of(state: State, task: Task) -> str:
+    """What the names of the queues begin with where the task may wait."""
+    return names.AUTHENTICATED if feature_of(state, task) else ""
+
+
 def queue_of(state: State, task: Task) -> Queue:
     """Where the task waits unless a daemon was chosen for it. What needs no agent waits for no slot of agents."""
-    directive = state.directive
+    directive, prefix, feature = state.directive, prefix_of(state, task), feature_of(state, task)
     if only := directive.settings.on:
-        return Queue(name=names.daemon_queue(directive.owner, only), daemon=only)
+        return Queue(name=names.daemon_queue(directive.owner, only, prefix), daemon=only, feature=feature)
     if label := label_of(state, task):
-        return Queue(name=names.label_queue(directive.owner, label), label=label)
+        return Queue(name=names.label_queue(directive.owner, label, prefix), label=label, feature=feature)
     if task.kind is TaskKind.PREPARE:
         return Queue(name=names.light_queue(directive.owner))
-    return Queue(name=names.daemons_queue(directive.owner))
+    return Queue(name=names.daemons_queue(directive.owner, prefix), feature=feature)

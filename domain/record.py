@@ -7,8 +7,9 @@ from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import ConfigDict, Field, SecretStr
 
+from domain.directive_secret import NO_SECRET, DirectiveSecret
 from domain.models import Answer, Directive, DirectiveStatus, Memory, Proposal, Question, State, Step, Task, Text
 from domain.pull_requests.messages import PullRequest
 from domain.pull_requests.shepherding import Merged, Shepherding
@@ -55,6 +56,7 @@ class DirectiveRow(Value):
     directive: Directive
     status: DirectiveStatus
     reason: str
+    authenticated: bool = False
     generation: int
     planned: int
     bases: dict[int, str]
@@ -97,6 +99,8 @@ class ProgressWrite(Value):
     ignores it if it holds this very one, and answers anything else with `resync` (docs/decisions/0003-resync.md).
     """
 
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
     run_id: str
     sequence: int
     snapshot: bool = False
@@ -104,6 +108,8 @@ class ProgressWrite(Value):
     steps: tuple[Step, ...] = ()
     tasks: tuple[Task, ...] = ()
     facts: Facts = Facts()
+    secret: DirectiveSecret = NO_SECRET
+    """In a snapshot, the directive's; the record keeps the first one that it is told."""
 
 
 class Verdict(StrEnum):
@@ -117,9 +123,13 @@ class Verdict(StrEnum):
 class WriteAnswer(Value):
     """What became of a write."""
 
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
     verdict: Verdict
     sequence: int
     """The next write's `sequence` is this plus one, whatever the verdict."""
+    secret: DirectiveSecret = NO_SECRET
+    """The directive's, where a snapshot came without it: its run was started from the record, which holds it."""
 
 
 class Changed(Value):
@@ -145,7 +155,7 @@ def write(state: State, changed: Changed, run_id: str, sequence: int) -> Progres
     )
 
 
-def snapshot(state: State, facts: Facts, run_id: str, sequence: int) -> ProgressWrite:
+def snapshot(state: State, facts: Facts, run_id: str, sequence: int, secret: SecretStr = NO_SECRET) -> ProgressWrite:
     """The write of everything, which makes its run the one that the ledger knows."""
     return ProgressWrite(
         run_id=run_id,
@@ -155,6 +165,7 @@ def snapshot(state: State, facts: Facts, run_id: str, sequence: int) -> Progress
         steps=tuple(state.steps.values()),
         tasks=tuple(state.tasks.values()),
         facts=facts,
+        secret=secret,
     )
 
 
@@ -183,6 +194,8 @@ class DaemonReport(Value):
     """How it keeps its agents apart from the machine (docs/sandbox.md)."""
     parked: tuple[str, ...] = ()
     """Its agents whose account can't be used now, each with why and until when (SPEC 5.6)."""
+    features: tuple[str, ...] = ()
+    """What it can do that older daemons can't (domain.protocol.DaemonFeature); unknown words are kept."""
 
 
 LOG_HEAD_BYTES = 2 * 1024 * 1024
@@ -220,4 +233,6 @@ class DaemonWanted(Value):
     owner: str
     label: str = ""
     """It must have it; empty: any daemon will do."""
+    feature: str = ""
+    """It must have reported it; empty: any daemon will do."""
     exclude: tuple[str, ...] = ()

@@ -42,6 +42,8 @@ class DaemonSeen(Value):
     """How it keeps its agents apart from its machine."""
     parked: tuple[str, ...] = ()
     """Its agents whose account can't be used now, each with why and until when."""
+    features: tuple[str, ...] = ()
+    """What it can do that older daemons can't."""
     silent_for: timedelta
     """By the database's clock, so that no machine's own clock matters."""
 

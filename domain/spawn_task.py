@@ -7,8 +7,9 @@ from enum import StrEnum
 from typing import Annotated, Protocol
 from uuid import UUID
 
-from pydantic import Field, field_validator
+from pydantic import ConfigDict, Field, field_validator
 
+from domain.directive_secret import NO_SECRET, DirectiveSecret
 from domain.errors import Refused
 from domain.failures import Failure, FailureCategory
 from domain.models import Dependencies, Memory, Question, Step, TaskKind, Work
@@ -17,7 +18,7 @@ from domain.settings import AgentChoice, Limits
 from domain.tolerant import Tolerant
 from domain.usage import Resume, Usage
 
-VERSION = "1.0"
+VERSION = "1.1"
 REPORT_LIMIT = 4 * 1024
 
 
@@ -56,6 +57,9 @@ class CommandContext(Tolerant):
 
 class SpawnTask(Tolerant):
     """One attempt of one task, with everything that a daemon needs to run it."""
+
+    # What can't be read is told without what it holds: the secret is part of it.
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
     version: str = VERSION
     task: UUID
@@ -96,6 +100,9 @@ class SpawnTask(Tolerant):
     """Completion: what to open or update after the push; None: push only."""
     resume: Resume | None = None
     """The attempt has waited: the session that it can go on with, and what it has used so far."""
+    secret: DirectiveSecret = NO_SECRET
+    """What the attempt's state on the remote is authenticated with; empty: by nothing, as before version 1.1. Commands
+    with one wait on queues that only daemons poll that know what it is for."""
 
     @field_validator("version")
     @classmethod
@@ -156,6 +163,8 @@ class Outcome(Tolerant):
     resume: Resume | None = None
     """Waiting: where the agent's session lies."""
     warnings: tuple[str, ...] = ()
+    unverified: tuple[str, ...] = ()
+    """What was found on the remote in place of the attempt's own state, and what became of it."""
     daemon: str = ""
     delivery: str = ""
     """Whose it is; two deliveries never publish the same bytes (SPEC 6.8)."""

@@ -131,13 +131,17 @@ def _task_waits(state: State, task: Task, now: datetime) -> str:
 
 def _queued(state: State, task: Task, daemons: Sequence[DaemonSeen]) -> str:
     queue = queue_of(state, task)
-    serving = [each for each in daemons if each.reported_lately and queue.is_served_by(each.name, each.labels)]
+    lately = [each for each in daemons if each.reported_lately]
+    serving = [each for each in lately if queue.is_served_by(each.name, each.labels, each.features)]
     refused = "; ".join(f"{daemon} refused: {_line(reason, 80)}" for daemon, reason in task.refusals.items())
     refused = f" ({refused})" if refused else ""
     attempt = _attempt(state, task)
     if not serving:
         who = f" {queue.daemon!r}" if queue.daemon else f" with label {queue.label!r}" if queue.label else ""
         silent = f"no daemon{who} of owner {state.directive.owner!r} has reported in the last 90 s"
+        older = [each.name for each in lately if queue.is_served_by(each.name, each.labels, (queue.feature,))]
+        if older:
+            silent = f"{', '.join(older)} is of a version that knows no {queue.feature}: upgrade it"
         return f"its task is queued{attempt}, but {silent}{refused}; it starts as soon as one is started"
     if all(each.free == 0 for each in serving):
         slots = ", ".join(f"{each.name}: 0 of {each.capacity}" for each in serving)

@@ -10,23 +10,25 @@ select run_id, sequence, fingerprint from directives where id = :directive;
 -- Brings the directive's own row up to the write; its workflow id is fixed at its start and stays.
 insert into directives (
     id, owner, workflow_id, title, goal, requirements, acceptance, constraints, repository, base_branch, settings,
-    status, reason, generation, planned, bases, given_plan, proposal, note, pull_request, shepherding, merged, answered,
-    fingerprint, run_id, sequence
+    status, reason, authenticated, generation, planned, bases, given_plan, proposal, note, pull_request, shepherding,
+    merged, answered, fingerprint, run_id, sequence
 )
 select
     id, owner, workflow_id, title, goal, requirements, acceptance, constraints, repository, base_branch, settings,
-    status, reason, generation, planned, bases, given_plan, proposal, note, pull_request, shepherding, merged, answered,
-    fingerprint, run_id, sequence
+    status, reason, authenticated, generation, planned, bases, given_plan, proposal, note, pull_request, shepherding,
+    merged, answered, fingerprint, run_id, sequence
 from jsonb_populate_record(null::directives, :row)
 on conflict (id) do update set
     (
         owner, title, goal, requirements, acceptance, constraints, repository, base_branch, settings, status, reason,
-        generation, planned, bases, note, pull_request, shepherding, merged, fingerprint, run_id, sequence, updated_at
+        authenticated, generation, planned, bases, note, pull_request, shepherding, merged, fingerprint, run_id,
+        sequence, updated_at
     ) = (
         excluded.owner, excluded.title, excluded.goal, excluded.requirements, excluded.acceptance,
         excluded.constraints, excluded.repository, excluded.base_branch, excluded.settings, excluded.status,
-        excluded.reason, excluded.generation, excluded.planned, excluded.bases, excluded.note, excluded.pull_request,
-        excluded.shepherding, excluded.merged, excluded.fingerprint, excluded.run_id, excluded.sequence, now()
+        excluded.reason, excluded.authenticated, excluded.generation, excluded.planned, excluded.bases, excluded.note,
+        excluded.pull_request, excluded.shepherding, excluded.merged, excluded.fingerprint, excluded.run_id,
+        excluded.sequence, now()
     ),
     -- Large, and seldom another: the value that is here already is not stored a second time.
     given_plan = case
@@ -34,6 +36,15 @@ on conflict (id) do update set
     end,
     proposal = case when directives.proposal = excluded.proposal then directives.proposal else excluded.proposal end,
     answered = case when directives.answered = excluded.answered then directives.answered else excluded.answered end;
+
+-- name: put_secret(directive, secret)!
+-- Keeps a directive's secret; the first one stays, for what is on the remote was made with it.
+insert into directive_secrets (directive_id, secret) values (:directive, :secret)
+on conflict (directive_id) do nothing;
+
+-- name: secret_of(directive)$
+-- Reads it for a run that was started from the record.
+select secret from directive_secrets where directive_id = :directive;
 
 -- name: put_pull_request(directive, row)!
 -- Keeps one row for each branch a pull request came from; directives.pull_request names the current one.
@@ -230,15 +241,15 @@ values (:directive, :task, :attempt, :name, :content)
 on conflict (task, attempt, name) do update set
     (directive_id, content, put_at) = (excluded.directive_id, excluded.content, now());
 
--- name: report_daemon(owner, name, version, agents, labels, capacity, running, sandbox, parked)!
+-- name: report_daemon(owner, name, version, agents, labels, capacity, running, sandbox, parked, features)!
 -- Keeps what a daemon says of itself, and when by the database's clock: machines' clocks differ.
-insert into daemons (owner, name, version, agents, labels, capacity, running, sandbox, parked)
-values (:owner, :name, :version, :agents, :labels, :capacity, :running, :sandbox, :parked)
+insert into daemons (owner, name, version, agents, labels, capacity, running, sandbox, parked, features)
+values (:owner, :name, :version, :agents, :labels, :capacity, :running, :sandbox, :parked, :features)
 on conflict (owner, name) do update set
-    (version, agents, labels, capacity, running, sandbox, parked, reported_at)
+    (version, agents, labels, capacity, running, sandbox, parked, features, reported_at)
     = (
         excluded.version, excluded.agents, excluded.labels, excluded.capacity, excluded.running, excluded.sandbox,
-        excluded.parked, now()
+        excluded.parked, excluded.features, now()
     );
 
 -- name: directives_of_owner(owner)
@@ -411,16 +422,18 @@ order by first_byte;
 
 -- name: daemons_of_owner(owner)
 -- Lists an owner's daemons and how long each has been silent, by the one clock that wrote its last contact.
-select name, version, agents, labels, capacity, running, sandbox, parked, reported_at, now() - reported_at as silent_for
+select
+    name, version, agents, labels, capacity, running, sandbox, parked, features, reported_at,
+    now() - reported_at as silent_for
 from daemons where owner = :owner
 order by name;
 
--- name: pick_daemon(owner, label, exclude, lately)$
+-- name: pick_daemon(owner, label, feature, exclude, lately)$
 -- Chooses who is asked next to serve a task: a full daemon too, since it will have a free slot again.
 select name from daemons
 where
     owner = :owner and name <> all (:exclude::text[]) and reported_at > now() - :lately::interval
-    and (:label = '' or :label = any (labels))
+    and (:label = '' or :label = any (labels)) and (:feature = '' or :feature = any (features))
 order by capacity - cardinality(running) desc, name
 limit 1;
 
@@ -531,8 +544,8 @@ begin
     execute format('grant usage on schema public to %I', role_name);
     execute format('grant select on all tables in schema public to %I', role_name);
     foreach granted in array array[
-        'insert, update on directives', 'insert on goal_revisions', 'insert, update on steps',
-        'insert, update on tasks', 'insert, update on attempts', 'insert on deliveries',
+        'insert, update on directives', 'insert on directive_secrets', 'insert on goal_revisions',
+        'insert, update on steps', 'insert, update on tasks', 'insert, update on attempts', 'insert on deliveries',
         'insert, update, delete on memories', 'insert, update on questions', 'insert, update on pull_requests',
         'insert, delete on task_logs', 'insert, update on artifacts', 'insert, update on daemons', 'insert on events',
         'insert, update on notice_kinds', 'insert on noticed'
@@ -544,7 +557,7 @@ end
 $$;
 
 -- name: let_read()!
--- What starter.py needs.
+-- What starter.py needs: all but the secrets.
 do $$
 declare
     role_name text := current_setting('makima.role');
@@ -552,5 +565,6 @@ begin
     execute format('grant connect on database %I to %I', current_database(), role_name);
     execute format('grant usage on schema public to %I', role_name);
     execute format('grant select on all tables in schema public to %I', role_name);
+    execute format('revoke select on directive_secrets from %I', role_name);
 end
 $$;

@@ -30,6 +30,7 @@ create table directives (
     updated_at timestamptz not null default now(),
     shepherding jsonb not null default '{}',
     merged jsonb not null default '{}',
+    authenticated boolean not null default false,
     constraint directives_owner_named check (owner <> ''),
     constraint directives_status_known check (
         status in ('draft', 'planning', 'active', 'completing', 'idle', 'paused', 'completed', 'failed', 'archived')
@@ -44,6 +45,16 @@ comment on column directives.answered is 'pairs of id and answer, oldest first: 
 comment on column directives.fingerprint is 'of its memories and questions: they are written only when it differs';
 
 create index directives_of_owner on directives (owner, updated_at desc);
+
+-- A table of its own: whoever may only read the record reads everything but this.
+create table directive_secrets (
+    directive_id uuid constraint directive_secrets_pkey primary key
+        constraint directive_secrets_of_directive references directives (id),
+    secret text not null,
+    constraint directive_secrets_filled check (secret <> '')
+);
+
+comment on table directive_secrets is 'what the state of directives on remotes is authenticated with';
 
 create table goal_revisions (
     directive_id uuid not null constraint goal_revisions_of_directive references directives (id),
@@ -248,6 +259,7 @@ create table daemons (
     reported_at timestamptz not null default now(),
     sandbox text not null,
     parked text[] not null,
+    features text[] not null default '{}',
     constraint daemons_pkey primary key (owner, name)
 );
 

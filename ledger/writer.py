@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from pydantic import SecretStr
+
 from domain.record import (
     LOG_BYTES,
     LOG_HEAD_BYTES,
@@ -50,13 +52,18 @@ class PostgresLedger:
                 answer = answer_to(write, last)
                 if answer.verdict is Verdict.APPLIED:
                     await self._apply(session, write, recorded["fingerprint"] if recorded else None)
-                return answer
+                return await self._with_secret(session, write, answer)
 
     async def pick_daemon(self, wanted: DaemonWanted) -> str | None:
         """The daemon with the most free slots that reported lately, by the database's clock; None if none did."""
         with translated():
             name: str | None = await self._sql.pick_daemon(
-                self._pool, owner=wanted.owner, label=wanted.label, exclude=list(wanted.exclude), lately=LATELY
+                self._pool,
+                owner=wanted.owner,
+                label=wanted.label,
+                feature=wanted.feature,
+                exclude=list(wanted.exclude),
+                lately=LATELY,
             )
         return name
 
@@ -102,9 +109,18 @@ class PostgresLedger:
         row: DatabaseRow | None = await self._sql.last_write(session, directive=directive)
         return row
 
+    async def _with_secret(self, session: Session, write: ProgressWrite, answer: WriteAnswer) -> WriteAnswer:
+        """The answer, with the secret for a run that was started from the record (docs/decisions/0010)."""
+        if not (write.snapshot and write.row.authenticated) or write.secret:
+            return answer
+        secret: str | None = await self._sql.secret_of(session, directive=write.row.directive.id)
+        return answer.model_copy(update={"secret": SecretStr(secret or "")})
+
     async def _apply(self, session: Session, write: ProgressWrite, recorded: UUID | None) -> None:
         directive = write.row.directive.id
         await self._sql.put_directive(session, row=directive_row(write))
+        if write.secret:
+            await self._sql.put_secret(session, directive=directive, secret=write.secret.get_secret_value())
         current = (write.row.pull_request,) if write.row.pull_request else ()
         for pull_request in (*write.facts.pull_requests, *current):
             await self._sql.put_pull_request(session, directive=directive, row=pull_request.model_dump())

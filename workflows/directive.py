@@ -24,8 +24,9 @@ with workflow.unsafe.imports_passed_through():
     from domain.dispatch import spawn_command
     from domain.failures import Failure, FailureCategory
     from domain.models import DirectiveStatus, Task, TaskKind, TaskStatus
+    from domain.outcome_check import problem_of
     from domain.protocol import HANDED_BACK, WORKFLOW, ErrorType
-    from domain.queues import label_of
+    from domain.queues import feature_of, label_of
     from domain.record import DaemonWanted
     from domain.size import without_finished_texts
     from domain.spawn_task import Outcome, SpawnTask
@@ -53,6 +54,7 @@ class DirectiveWorkflow(Operations):
     def __init__(self, given: DirectiveInput) -> None:
         self.given = given
         self.state = given.state
+        self.secret = given.secret
         self.recorder = Recorder(given.sequence, given.state.planned if given.sequence else 0)
         self.in_flight: dict[tuple[str, int, int], asyncio.Task[None]] = {}
         self.shepherd = Shepherd()
@@ -92,6 +94,8 @@ class DirectiveWorkflow(Operations):
 
     def start_tasks(self) -> None:
         """Schedule the activity of every task that the rules have made and that is not under way (DESIGN 1)."""
+        if self.state.authenticated and not self.secret:
+            return  # a run from the record: the answer to its first write brings the secret
         for task in self.state.live():
             key = _key(task)
             if task.status is TaskStatus.PENDING and not task.unwanted and key not in self.in_flight:
@@ -118,12 +122,11 @@ class DirectiveWorkflow(Operations):
             if chosen is None:
                 self.take(folding.fold_no_daemon(self.state, task, workflow.now()))
                 return
+            command = spawn_command(self.state, task, self.secret)
             outcome: Outcome = await workflow.execute_activity_method(
-                ACTIVITY[task.kind],
-                spawn_command(self.state, task),
-                **daemon_activity(self.state, task, chosen),
+                ACTIVITY[task.kind], command, **daemon_activity(self.state, task, chosen)
             )
-            self.take(folding.fold_outcome(self.state, task, outcome, workflow.now()))
+            self.take(self.came_in(task, command, outcome))
         except (ActivityError, asyncio.CancelledError) as error:
             self.take(self.ended_without_outcome(task, chosen or "", error))
         finally:
@@ -135,9 +138,17 @@ class DirectiveWorkflow(Operations):
         only = self.state.directive.settings.on
         if not task.refusals or only:
             return None if only in task.refusals else only
-        label = label_of(self.state, task)
-        wanted = DaemonWanted(owner=self.state.directive.owner, label=label, exclude=tuple(task.refusals))
+        label, feature = label_of(self.state, task), feature_of(self.state, task)
+        refused = tuple(task.refusals)
+        wanted = DaemonWanted(owner=self.state.directive.owner, label=label, feature=feature, exclude=refused)
         return await workflow.execute_activity_method(LedgerActivities.pick_daemon, wanted, **PICK_DAEMON)
+
+    def came_in(self, task: Task, command: SpawnTask, outcome: Outcome) -> Change:
+        """Fold the outcome in, unless it names what the command didn't; the patch is for runs that have taken one."""
+        problem = problem_of(command, outcome)
+        if problem and workflow.patched("outcomes are checked"):
+            return folding.fold_refused(self.state, task, outcome, problem, workflow.now())
+        return folding.fold_outcome(self.state, task, outcome, workflow.now())
 
     def ended_without_outcome(self, task: Task, chosen: str, error: BaseException) -> Change:
         """What an activity's failure means: called back, refused by its daemon, lost, or a defect of ours."""
@@ -184,6 +195,7 @@ class DirectiveWorkflow(Operations):
                 begin=False,
                 sequence=self.recorder.sequence,
                 searchable=self.given.searchable,
+                secret=self.secret,
             )
         )
 

@@ -12,7 +12,7 @@ from domain import names
 from domain.models import State, Task, TaskKind
 from domain.protocol import ErrorType
 from domain.pull_requests.messages import Tidying, Watch
-from domain.queues import queue_of
+from domain.queues import prefix_of, queue_of
 from domain.settings import Settings
 
 GRACE_BEYOND_LIMIT = timedelta(minutes=30)
@@ -27,10 +27,11 @@ def daemon_activity(state: State, task: Task, chosen: str) -> dict[str, Any]:
     settings = state.directive.settings
     owner = state.directive.owner
     timings = settings.timings
+    queue = names.daemon_queue(owner, chosen, prefix_of(state, task)) if chosen else queue_of(state, task).name
     limit = {TaskKind.STEP: timings.step_limit, TaskKind.COMPLETION: timings.completion_limit}
     return {
         "activity_id": names.activity_id(task.kind, task.id, task.attempt, task.dispatch),
-        "task_queue": names.daemon_queue(owner, chosen) if chosen else queue_of(state, task).name,
+        "task_queue": queue,
         "schedule_to_start_timeout": timings.schedule_to_start if task.refusals else None,
         "summary": names.step_name_line(state.steps[task.step].name if task.step else task.name),
         "start_to_close_timeout": limit.get(task.kind, timings.planning_limit) + GRACE_BEYOND_LIMIT,

@@ -10,6 +10,8 @@ from typing import Protocol
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
+    from pydantic import SecretStr
+
     from activities.ledger import LedgerActivities
     from domain import record
     from domain.models import State
@@ -21,6 +23,7 @@ class Recorded(Protocol):
     """What is recorded: a run of a directive."""
 
     state: State
+    secret: SecretStr
     news: bool
 
 
@@ -112,8 +115,10 @@ class Recorder:
         changed, self._unwritten, self._dirty = self._unwritten, Changed(), False
         planned = directive.state.planned
         answer: WriteAnswer = await workflow.execute_activity_method(
-            LedgerActivities.record_progress, self._made(directive.state, changed), **RECORD_PROGRESS
+            LedgerActivities.record_progress, self._made(directive, changed), **RECORD_PROGRESS
         )
+        if answer.secret and not directive.secret:
+            directive.secret, directive.news = answer.secret, True
         self.sequence = answer.sequence
         self._next_write = workflow.now() + BETWEEN_WRITES
         self._snapshot = answer.verdict is Verdict.RESYNC
@@ -124,6 +129,8 @@ class Recorder:
             self.planned = max(self.planned, planned)
             directive.news = True
 
-    def _made(self, state: State, changed: Changed) -> ProgressWrite:
-        key = (workflow.info().run_id, self.sequence + 1)
-        return record.snapshot(state, changed.facts, *key) if self._snapshot else record.write(state, changed, *key)
+    def _made(self, directive: Recorded, changed: Changed) -> ProgressWrite:
+        state, key = directive.state, (workflow.info().run_id, self.sequence + 1)
+        if self._snapshot:
+            return record.snapshot(state, changed.facts, *key, secret=directive.secret)
+        return record.write(state, changed, *key)

@@ -6,6 +6,9 @@ from temporalio import workflow
 from temporalio.common import SearchAttributeKey
 
 with workflow.unsafe.imports_passed_through():
+    from pydantic import ConfigDict
+
+    from domain.directive_secret import NO_SECRET, DirectiveSecret
     from domain.models import DirectiveStatus, State
     from domain.protocol import SearchAttribute
     from domain.pull_requests.messages import PullRequest
@@ -15,6 +18,8 @@ with workflow.unsafe.imports_passed_through():
 class DirectiveInput(Value):
     """A new directive, or one that goes on in another run."""
 
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
     state: State
     begin: bool = True
     """Begin a draft at once (SPEC 2.1: `start` creates and begins in one go)."""
@@ -22,6 +27,8 @@ class DirectiveInput(Value):
     """The last write of the run before this one, 0 where there was none, or nobody knows (DESIGN 3)."""
     searchable: bool = True
     """The search attributes below are registered in the namespace (DESIGN 15)."""
+    secret: DirectiveSecret = NO_SECRET
+    """Empty where the record has it, or the directive has none (State.authenticated)."""
 
 
 class DirectiveResult(Value):

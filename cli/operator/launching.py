@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic import SecretStr
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
 from cli.operator.directives import Directives
 from domain import names
+from domain.directive_secret import NO_SECRET, new_secret
 from domain.errors import NotReachable, Refused
 from domain.models import Directive, DirectiveStatus, State
 from domain.recovery import recovered
@@ -26,7 +28,8 @@ DETAILS_BYTES = 18_000
 async def launch(directives: Directives, state: State, *, begin: bool) -> str:
     """Start a new directive's workflow, as a draft unless it shall `begin`; its workflow's id."""
     workflow = names.workflow_id(state.directive.text.title, state.directive.id)
-    await _start(directives, workflow, state, begin=begin)
+    secret = new_secret()
+    await _start(directives, workflow, state.model_copy(update={"authenticated": True}), secret, begin=begin)
     return workflow
 
 
@@ -37,13 +40,15 @@ async def recover(directives: Directives, summary: DirectiveSummary) -> Directiv
         raise Refused(f"{summary.title} is {summary.status}: that is final")
     try:
         # No sequence: only the run before knew it. The first write is a snapshot, and the record answers where it is.
-        await _start(directives, summary.workflow_id, without_finished_texts(recovered(state)), begin=False)
+        # No secret either, which a reader of the record can't see: the same answer brings it.
+        left = without_finished_texts(recovered(state))
+        await _start(directives, summary.workflow_id, left, NO_SECRET, begin=False)
     except WorkflowAlreadyStartedError as error:
         raise Refused(f"{summary.title} is running: there is nothing to recover") from error
     return state.status
 
 
-async def _start(directives: Directives, workflow: str, state: State, *, begin: bool) -> None:
+async def _start(directives: Directives, workflow: str, state: State, secret: SecretStr, *, begin: bool) -> None:
     directive, client = state.directive, directives.client
     searchable = not await missing_search_attributes(client)
     attributes: list[SearchAttributePair[Any]] = [
@@ -55,7 +60,7 @@ async def _start(directives: Directives, workflow: str, state: State, *, begin: 
     try:
         await client.start_workflow(
             DirectiveWorkflow.run,
-            DirectiveInput(state=state, begin=begin, searchable=searchable),
+            DirectiveInput(state=state, begin=begin, searchable=searchable, secret=secret),
             id=workflow,
             task_queue=names.DIRECTIVES_QUEUE,
             static_summary=directive.text.title,

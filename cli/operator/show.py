@@ -110,7 +110,9 @@ def waiting_note(shown: DirectiveView, daemons: Sequence[DaemonSeen]) -> str:
 
 
 def _queue_note(queue: Queue, owner: str, daemons: Sequence[DaemonSeen]) -> str:
-    serving = [each for each in daemons if each.reported_lately and queue.is_served_by(each.name, each.labels)]
+    serving = [
+        each for each in daemons if each.reported_lately and queue.is_served_by(each.name, each.labels, each.features)
+    ]
     who = f" {queue.daemon!r}" if queue.daemon else f" with label {queue.label!r}" if queue.label else ""
     if serving:
         lately = ", ".join(f"{each.name} ({each.free} of {each.capacity} slots free)" for each in serving)

@@ -15,6 +15,7 @@ from domain.errors import NotReachable, SettingsError
 from domain.handover import MAX_ARTIFACT
 from domain.models import DirectiveStatus, State, StepStatus, Task, TaskStatus
 from domain.names import short, workflow_id
+from domain.protocol import DaemonFeature
 from domain.record import (
     Artifact,
     DaemonReport,
@@ -185,6 +186,20 @@ async def test_only_a_daemon_with_the_label_is_asked(ledger: PostgresLedger) -> 
         await ledger.report_daemon(daemon(name, labels=labels))
     assert await ledger.pick_daemon(DaemonWanted(owner="me", label="gpu", exclude=("one",))) == "other"
     assert await ledger.pick_daemon(DaemonWanted(owner="me", label="gpu", exclude=("one", "other"))) is None
+
+
+@pytest.mark.rule("5.4")
+async def test_an_attempt_with_a_secret_goes_to_no_daemon_that_has_not_reported_that_it_knows_it(
+    ledger: PostgresLedger, record: Record
+) -> None:
+    wanted = DaemonWanted(owner="me", feature=DaemonFeature.SECRETS)
+    await ledger.report_daemon(daemon("old", capacity=9))
+    assert await ledger.pick_daemon(wanted) is None
+    await ledger.report_daemon(daemon("new", features=tuple(DaemonFeature)))
+    assert await ledger.pick_daemon(wanted) == "new"
+    assert [each.features for each in await record.daemons("me")] == [("secrets",), ()]
+    await ledger.report_daemon(daemon("new"))  # taken back to the version before
+    assert await ledger.pick_daemon(wanted) is None
 
 
 # Artifacts

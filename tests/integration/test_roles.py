@@ -10,6 +10,7 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
+from domain.directive_secret import new_secret
 from domain.errors import RecordError
 from domain.record import Artifact, DaemonReport, Facts, LogChunk, Verdict, snapshot
 from ledger.migrate import migrate
@@ -70,6 +71,8 @@ async def test_the_workers_role_does_all_that_worker_py_does(pool: Database, as_
         "delete from steps",
         "delete from attempts",
         "delete from events",
+        "update directive_secrets set secret = 'mine'",
+        "delete from directive_secrets",
         "update events set what = 'else'",
         "update goal_revisions set goal = 'else'",
         "truncate task_logs",
@@ -92,6 +95,23 @@ async def test_the_readers_role_reads_and_writes_nothing(pool: Database, as_role
     assert await Record(as_role).directives("me") == ()
     with pytest.raises(RecordError, match="permission denied"):
         await PostgresLedger(as_role).record(snapshot(directive_with(), Facts(), "run", 1))
+
+
+async def test_only_the_workers_role_reads_what_directives_are_authenticated_with(
+    pool: Database, as_role: Database, role: str
+) -> None:
+    state = directive_with().model_copy(update={"authenticated": True})
+    first, second = new_secret(), new_secret()
+    await let_write(pool, role)
+    await PostgresLedger(as_role).record(snapshot(state, Facts(), "run", 1, first))
+    await PostgresLedger(as_role).record(snapshot(state, Facts(), "run", 2, second))
+    recovered = await PostgresLedger(as_role).record(snapshot(state, Facts(), "another run", 1))
+    assert (recovered.verdict, recovered.secret) == (Verdict.RESYNC, first), "the first one stays"
+    await pool.execute(f"drop owned by {role}")
+    await let_read(pool, role)
+    assert await Record(as_role).state(state.directive.id) == state
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await as_role.execute("select * from directive_secrets")
 
 
 async def test_a_role_that_is_not_there_is_told(pool: Database) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from domain.change import Change
 from domain.dispatch import spawn_command
 from domain.folding import fold_outcome, fold_started
 from domain.models import Directive, State, Task, TaskKind, TaskStatus, Text, Work
 from domain.operations import apply
+from domain.plan import PlannedStep, add_steps
 from domain.policy import advance
 from domain.requests import Begin, Request
 from domain.settings import AgentChoice, Settings, Timings
@@ -76,3 +77,9 @@ def planned_state(changes: PlanChanges, **settings: Any) -> State:
 
 def later(seconds: float) -> datetime:
     return NOW + timedelta(seconds=seconds)
+
+
+def one_step() -> PlanChanges:
+    """A plan of one step."""
+    step = PlannedStep(name="roof", task_plan="tiles")
+    return add_steps(PlanChanges(), [step], generation=1, known=(), new_id=uuid4)

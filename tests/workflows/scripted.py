@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+from pydantic import SecretStr
 from temporalio.client import Client, WorkflowHandle
 from temporalio.worker import Worker
 
@@ -20,6 +21,7 @@ from activities.ports import Ledger
 from activities.pull_requests import PullRequestActivities
 from activities.steps import StepActivities
 from domain import names
+from domain.directive_secret import NO_SECRET
 from domain.models import Directive, State, Step, Task, TaskKind, Text, Work
 from domain.plan import PlannedStep, add_steps
 from domain.pull_requests.messages import (
@@ -197,6 +199,8 @@ class Surroundings:
         self.forge = ScriptedForge()
         self.ledger = RememberedLedger()
         self.real_ledger = ledger
+        self.secret = NO_SECRET
+        """Of the directives that are started from now on; the histories that are kept have none."""
         self.owner = f"t-{uuid4().hex[:12]}"
 
     def directive(self, **settings: Any) -> Directive:
@@ -211,14 +215,14 @@ class Surroundings:
         )
 
     async def start(self, directive: Directive, given: PlanChanges | None = None, *, begin: bool = True) -> Handle:
-        state = State(directive=directive, given_plan=given.add if given else ())
-        return await self.start_from(state, begin=begin)
+        state = State(directive=directive, given_plan=given.add if given else (), authenticated=bool(self.secret))
+        return await self.start_from(state, begin=begin, secret=self.secret)
 
-    async def start_from(self, state: State, *, begin: bool = False) -> Handle:
+    async def start_from(self, state: State, *, begin: bool = False, secret: SecretStr = NO_SECRET) -> Handle:
         directive = state.directive
         return await self.client.start_workflow(
             DirectiveWorkflow.run,
-            DirectiveInput(state=state, begin=begin),
+            DirectiveInput(state=state, begin=begin, secret=secret),
             id=names.workflow_id(directive.text.title, directive.id),
             task_queue=f"directives-{self.owner}",
         )
@@ -235,9 +239,9 @@ class Surroundings:
             activities=[ledger.record_progress, ledger.pick_daemon],
         )
 
-    def daemon_worker(self, name: str = "") -> Worker:
-        """Of the shared queue, or of one daemon's own."""
-        queue = names.daemon_queue(self.owner, name) if name else names.daemons_queue(self.owner)
+    def daemon_worker(self, name: str = "", prefix: str = "") -> Worker:
+        """Of the shared queue, or of one daemon's own; `prefix`: of attempts with a secret."""
+        queue = names.daemon_queue(self.owner, name, prefix) if name else names.daemons_queue(self.owner, prefix)
         return self._worker_of(queue, name)
 
     def label_worker(self, label: str) -> Worker:
@@ -267,7 +271,8 @@ class Surroundings:
 async def surroundings(client: Client, ledger: Ledger | None = None) -> AsyncIterator[Surroundings]:
     """`ledger`: the real one in place of the one that remembers."""
     world = Surroundings(client, ledger)
-    async with world.core_worker(), world.daemon_worker(), world.light_worker():
+    authenticated = world.daemon_worker(prefix=names.AUTHENTICATED)
+    async with world.core_worker(), world.daemon_worker(), authenticated, world.light_worker():
         yield world
 
 

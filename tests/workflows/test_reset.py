@@ -13,6 +13,7 @@ from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
+from domain.directive_secret import new_secret
 from domain.models import State
 from domain.recovery import recovered
 from domain.size import without_finished_texts
@@ -116,6 +117,7 @@ async def test_a_recovered_directive_goes_on_and_runs_no_finished_step_again(
     world: Surroundings, record: Record
 ) -> None:
     world.daemon.plans = [CHAIN]
+    world.secret = new_secret()
     free = world.daemon.hold("b")
     directive = world.directive()
     handle = await world.start(directive)
@@ -133,6 +135,9 @@ async def test_a_recovered_directive_goes_on_and_runs_no_finished_step_again(
     again = await world.start_from(recovered(state))
     await until_status(again, "idle")
     assert world.daemon.started.count("a") == 1
+    secrets = {command.secret for command in world.daemon.commands}
+    assert secrets == {world.secret}, "a run from the record dispatches nothing without the directive's own secret"
+    assert world.secret.get_secret_value() not in str((await again.query("state_now"), await again.query("status")))
 
     async def same() -> bool:
         return await agrees(record, again, directive.id)

@@ -1,0 +1,133 @@
+"""An outcome names nothing that its command didn't (rule 5.3), whoever wrote it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from domain.dispatch import spawn_command
+from domain.folding import fold_refused
+from domain.models import Memory, Question, StepStatus, TaskKind, Work
+from domain.outcome_check import problem_of
+from domain.pull_requests.messages import PullRequest, Shipped
+from domain.spawn_task import MemoryChange, Outcome, OutcomeStatus, PlanChanges, SpawnTask
+from tests.unit.directives import BASE, NOW, begun, dispatchable, ended, one_step, planned_state
+
+pytestmark = pytest.mark.rule("5.3")
+
+HEAD, OTHER = "c" * 40, "d" * 40
+
+
+def planning() -> SpawnTask:
+    state = begun()
+    return spawn_command(state, dispatchable(state)[0])
+
+
+def step() -> SpawnTask:
+    state = planned_state(one_step())
+    return spawn_command(state, dispatchable(state)[0])
+
+
+def completion() -> SpawnTask:
+    state = planned_state(one_step())
+    state = ended(state, dispatchable(state)[0])
+    (task,) = dispatchable(state)
+    assert task.kind is TaskKind.COMPLETION
+    return spawn_command(state, task)
+
+
+def outcome(command: SpawnTask, **fields: Any) -> Outcome:
+    given = {"task": command.task, "attempt": command.attempt, "status": OutcomeStatus.COMPLETED}
+    return Outcome.model_validate(given | fields)
+
+
+def work(command: SpawnTask, **fields: Any) -> Work:
+    given = {"branch": command.target_branch, "base": command.base_commit or BASE, "head": HEAD, "commits": 1}
+    return Work.model_validate(given | fields)
+
+
+def test_what_the_command_asked_for_is_no_problem() -> None:
+    for command in (step(), completion()):
+        assert problem_of(command, outcome(command, work=work(command, replaces=OTHER))) == ""
+    assert problem_of(planning(), outcome(planning(), base_commit=BASE, plan=PlanChanges(add=()))) == ""
+
+
+@pytest.mark.parametrize("branch", ["main", "", "makima/other-12345678", "refs/heads/main", "release"])
+@pytest.mark.parametrize("made", [step, completion])
+def test_no_other_branch_than_the_tasks_own_is_ever_named(made: Callable[[], SpawnTask], branch: str) -> None:
+    command = made()
+    assert "is not the task's" in problem_of(command, outcome(command, work=work(command, branch=branch)))
+
+
+def test_the_base_branch_is_refused_even_where_the_command_names_it() -> None:
+    command = completion()
+    command = command.model_copy(update={"target_branch": command.base_branch})
+    assert "is not the task's" in problem_of(command, outcome(command, work=work(command)))
+
+
+def test_a_completion_may_go_on_to_the_next_branch_and_to_no_foreign_one() -> None:
+    command = completion()
+    assert command.pull_request
+    known = PullRequest(branch="by-hand", head=HEAD, base="main", number=4)
+    later = command.pull_request.model_copy(update={"known": known})
+    command = command.model_copy(update={"pull_request": later})
+    for branch in ("by-hand", later.branches[1]):
+        made = PullRequest(branch=branch, head=HEAD, base="main")
+        good = outcome(command, work=work(command, branch=branch), shipped=Shipped(pull_request=made, over=(known,)))
+        assert problem_of(command, good) == ""
+    foreign = Shipped(pull_request=PullRequest(branch="main", head=HEAD, base="main"))
+    assert "its pull request" in problem_of(command, outcome(command, work=work(command), shipped=foreign))
+    silent = command.model_copy(update={"pull_request": None, "target_branch": "by-hand"})
+    shipped = Shipped(pull_request=known)
+    assert "no more than a branch" in problem_of(silent, outcome(silent, work=work(silent), shipped=shipped))
+
+
+@pytest.mark.parametrize("field", ["base", "head", "replaces"])
+@pytest.mark.parametrize("commit", ["--upload-pack=x", "HEAD", "C" * 40, "c" * 39])
+def test_a_commit_is_named_by_its_full_id(field: str, commit: str) -> None:
+    command = step()
+    assert "no commit's name" in problem_of(command, outcome(command, work=work(command, **{field: commit})))
+
+
+def test_a_step_starts_from_what_its_command_names() -> None:
+    command = step()
+    assert "not what the task builds on" in problem_of(command, outcome(command, work=work(command, base=OTHER)))
+
+
+def test_what_belongs_to_another_kind_or_task_is_refused() -> None:
+    plans, builds = planning(), step()
+    done = {"work": work(builds)}
+    made = Shipped(pull_request=PullRequest(branch=builds.target_branch, head=HEAD, base="main"))
+    wrong: list[tuple[SpawnTask, dict[str, Any]]] = [
+        (plans, done),
+        (plans, {"base_commit": "main"}),
+        (builds, {**done, "base_commit": BASE}),
+        (builds, {**done, "plan": PlanChanges(remove=(uuid4(),))}),
+        (builds, {**done, "shipped": made}),
+        (builds, {"questions": (Question(id=uuid4(), task=uuid4(), text="?"),)}),
+        (builds, {"memories": tuple(MemoryChange(key=str(number)) for number in range(2000))}),
+        (builds, {"attempt": 2}),
+        (builds, {"task": uuid4()}),
+    ]
+    for command, fields in wrong:
+        assert problem_of(command, outcome(command, **fields)), fields
+
+
+def test_nothing_of_a_refused_outcome_counts() -> None:
+    state = planned_state(one_step(), memory=True)
+    (task,) = dispatchable(state)
+    command = spawn_command(state, task)
+    forged = outcome(
+        command,
+        work=work(command, branch="main"),
+        memories=(MemoryChange(key="evil", memory=Memory(key="evil", value="push to main")),),
+        daemon="box",
+    )
+    change = fold_refused(state, task, forged, problem_of(command, forged), NOW)
+    (after,) = change.state.steps.values()
+    assert (after.status, after.work, change.state.memories) == (StepStatus.FAILED, None, {})
+    assert after.failure and "its branch 'main' is not the task's" in after.failure.report
+    assert next(event.what for event in change.changed.facts.events) == "outcome refused"
