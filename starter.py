@@ -18,10 +18,11 @@ import typer
 
 from cli.operator.app import add_operator_commands
 from cli.operator.commands import Json
-from cli.usage import run_typed
 from domain.errors import MakimaError
 from domain.health import Health
 from runtime.exit import READER_GONE, leave, run, tell_error
+from runtime.terminal import guard
+from runtime.usage import CommandLine, run_typed
 from stack.restarting import Part
 
 # What follows takes a second to import, and each command needs little of it: see the functions.
@@ -156,7 +157,7 @@ def build_app(typed: str = "") -> typer.Typer:
 
     Where `typed` is the name of a command, what it doesn't need may be left out.
     """
-    app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Durable goals for coding agents.")
+    app = CommandLine(help="Durable goals for coding agents.")
     connections = Connections()
     if typed not in STACK_COMMANDS:
         add_operator_commands(app, connections, finish, typed=typed)
@@ -213,6 +214,7 @@ def build_app(typed: str = "") -> typer.Typer:
 
 
 def main() -> None:
+    guard()
     # What libraries log of a server that is away, the commands say themselves, in one line.
     logging.basicConfig(level=logging.CRITICAL)
     try:

@@ -29,6 +29,7 @@ from runtime.notifying import send
 from runtime.serving import serve
 from runtime.settings import Settings, load_settings
 from runtime.telemetry import Telemetry, telemetry
+from runtime.terminal import guard
 from workflows.directive import DirectiveWorkflow
 from workflows.search_attributes import add_missing_search_attributes
 
@@ -72,6 +73,7 @@ async def chores(seen_by: Telemetry, settings: Settings, pool: Database) -> Asyn
 
 
 async def main() -> int:
+    guard()
     settings = load_settings()
     set_up_logging(settings, "worker")
     database_url = find_database_url(settings)

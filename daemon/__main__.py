@@ -10,6 +10,7 @@ from datetime import timedelta
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from typing import NoReturn
 
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from temporalio.client import Client
@@ -35,17 +36,19 @@ from daemon.slots import SharedSlots
 from daemon.tasks.stopping import STOP_WITHIN
 from daemon.temporal_core import TemporalCore
 from domain import names
-from domain.errors import NotReachable, SettingsError
+from domain.errors import MakimaError, NotReachable, SettingsError
 from domain.health import Health
 from domain.protocol import DaemonFeature
 from domain.record import DaemonReport
 from runtime.connection import check_temporal, connect_temporal
-from runtime.exit import FAILED, leave, run
+from runtime.exit import FAILED, leave, run, tell_error
 from runtime.failures import with_masked_failures
 from runtime.health import health_at
 from runtime.logs import set_up_logging
 from runtime.settings import Settings, load_settings
 from runtime.telemetry import telemetry
+from runtime.terminal import guard
+from runtime.usage import run_typed
 
 REPORT_EVERY = 30.0
 """Seconds between two reports of a daemon (DESIGN 4)."""
@@ -247,5 +250,15 @@ async def hand_back(runner: Runner, workers: list[Worker], running: list[asyncio
     return 0
 
 
+def serve_or_command() -> NoReturn:
+    """What was typed: a command, or nothing, which serves."""
+    guard()
+    try:
+        code = run_typed(build_app(main, open_house, examine, lambda chosen: leave(run(chosen))), default=())
+    except MakimaError as error:
+        code = tell_error(error)
+    leave(code)
+
+
 if __name__ == "__main__":
-    build_app(main, open_house, examine, lambda chosen: leave(run(chosen)))()
+    serve_or_command()

@@ -33,7 +33,8 @@ def build_app(
     end_with: Callable[[Main], None],
 ) -> typer.Typer:
     """`serve` runs the daemon; `end_with` runs a main function and ends the process with its exit code."""
-    app = typer.Typer(add_completion=False, help="A Makima daemon; without a command it serves tasks until SIGTERM.")
+    serves = "A Makima daemon; without a command it serves tasks until SIGTERM."
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, help=serves)
 
     @app.callback(invoke_without_command=True)
     def daemon(context: typer.Context) -> None:

@@ -7,6 +7,8 @@ import re
 from functools import lru_cache
 from uuid import UUID, uuid5
 
+from domain.visible import visible
+
 _TASKS = UUID("6e3b9f6c-3a2e-4f0e-9a51-7f4c3d1b8a90")
 """The name space of task ids (SPEC 5.1): a task's id is a function of what it is for, not chance."""
 
@@ -78,7 +80,7 @@ def delivery(run_id: str, activity: str, temporal_attempt: int) -> str:
 
 def step_name_line(name: str) -> str:
     """A name as one line of at most 100 characters, for summaries."""
-    return " ".join(name.split())[:100]
+    return visible(" ".join(name.split()))[:100]
 
 
 DIRECTIVES_QUEUE = "directives"

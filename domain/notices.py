@@ -10,6 +10,7 @@ from uuid import UUID
 from domain.events import EventName
 from domain.names import short
 from domain.value import Value
+from domain.visible import visible
 
 AT_MOST_EVERY = timedelta(minutes=1)
 """Between two notices of a kind: what happens meanwhile shares the next one."""
@@ -90,4 +91,4 @@ def _line(kind: NoticeKind, happening: Happening) -> str:
     """On one line whatever an agent has written into its question."""
     said = ": ".join(filter(None, (happening.title, happening.step, happening.what, happening.why)))
     advice = _ADVICE[kind].format(id=short(happening.directive))
-    return " ".join(f"{said}{' — ' if advice else ''}{advice}".split())
+    return visible(" ".join(f"{said}{' — ' if advice else ''}{advice}".split()))

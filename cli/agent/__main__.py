@@ -9,9 +9,10 @@ import typer
 
 from cli.agent import artifacts, memory, plan, questions
 from cli.agent.folder import AgentFolder
-from cli.usage import run_typed
 from domain.errors import MakimaError, Refused
 from domain.handover import Handover, finish, give_up, set_pull_request
+from runtime.terminal import guard
+from runtime.usage import run_typed
 
 REFUSED = 2
 BROKEN = 1
@@ -73,6 +74,7 @@ def update(pr_url: Annotated[str, typer.Option(help="Where the pull request is."
 
 def main() -> None:
     """The console script `makima`: a refused call says why in one line, exits 2, and has changed nothing."""
+    guard()
     try:
         _refuse_bytes(sys.argv)
         sys.exit(run_typed(app))

@@ -60,8 +60,8 @@ class Changes:
         counted = await self._git(*_PLAIN_DIFF, "--numstat", "-z", "--no-renames", base, work.head)
         return Change(base, work.head, tuple(_file(line) for line in counted.split("\0") if line))
 
-    async def patch(self, change: Change, *, colour: bool = False) -> str:
-        return await self._git(*_PLAIN_DIFF, f"--color={'always' if colour else 'never'}", change.base, change.head)
+    async def patch(self, change: Change) -> str:
+        return await self._git(*_PLAIN_DIFF, "--color=never", change.base, change.head)
 
     async def _fetch(self, work: Work) -> None:
         if not self._clone.is_dir():

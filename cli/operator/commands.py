@@ -27,6 +27,7 @@ StepName = Annotated[
     typer.Argument(metavar="STEP", help="A step's name (the newest one of it), its id or a unique beginning of that."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="JSON in place of lines.")]
+Raw = Annotated[bool, typer.Option("--raw", help="Its characters as they are: what it holds may act on your terminal.")]
 RequestId = Annotated[
     str | None, typer.Option("--request-id", help="A name for this request: sent again, it has no second effect.")
 ]

@@ -16,6 +16,7 @@ from rich.text import Text
 from cli.operator.live_tree import LOOKS
 from domain.models import StepStatus
 from domain.view import StepView
+from domain.visible import visible
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def svg(steps: Sequence[StepView], title: str) -> str:
     """A picture, laid out by Graphviz, which comes with its wheel."""
     import pygraphviz  # noqa: PLC0415 - a tenth of a second that no other command shall take
 
-    above = f"{_dot_text(title)}\\n\\n"  # a blank line, or it touches the first row
+    above = f"{_dot_text(visible(title))}\\n\\n"  # a blank line, or it touches the first row
     graph = pygraphviz.AGraph(directed=True, rankdir="TB", label=above, labelloc="t", fontname="Helvetica")
     graph.node_attr.update(style="filled", fontname="Helvetica", fontsize="12", fontcolor="#1f2328")
     graph.edge_attr.update(color="#57606a", arrowsize="0.7")
@@ -90,7 +91,7 @@ def svg(steps: Sequence[StepView], title: str) -> str:
         graph.add_node(
             str(step.id),
             label=_dot_text(_signed(step)),
-            tooltip=_dot_text(f"{step.status}: {step.name}"),
+            tooltip=_dot_text(f"{step.status}: {visible(step.name)}"),
             shape=paint.shape,
             fillcolor=paint.fill,
             color=paint.edge,
@@ -130,7 +131,7 @@ def _next_steps(steps: Sequence[StepView]) -> Mapping[UUID, list[UUID]]:
 
 
 def _label(step: StepView) -> str:
-    return " ".join(step.name.split()) + (f" (phase {step.order_index})" if step.order_index else "")
+    return visible(" ".join(step.name.split())) + (f" (phase {step.order_index})" if step.order_index else "")
 
 
 def _signed(step: StepView) -> str:

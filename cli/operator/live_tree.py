@@ -18,6 +18,7 @@ from domain import names
 from domain.models import DirectiveStatus, StepStatus, TaskKind, TaskStatus
 from domain.pull_requests.body import duration
 from domain.view import DirectiveView, ProposalView, StepView
+from domain.visible import visible
 
 MOST_WAITING = 5
 """Waiting steps that are shown with their reasons; the others are counted."""
@@ -88,7 +89,7 @@ def _directive(seen: Seen) -> Tree:
 def _headline(seen: Seen) -> Table:
     view = seen.view
     done, all_ = sum(step.status in DONE for step in view.steps), len(view.steps)
-    title = Text(" ".join(view.title.split()), "bold", overflow="ellipsis", no_wrap=True)
+    title = _text(view.title, "bold")
     status = f"{view.status}" + ("" if seen.look.live else " (recorded)")
     bar = ProgressBar(total=max(all_, 1), completed=done, width=BAR)
     return _row(title, Text(status, STYLES.get(view.status, "")), bar, f"{done}/{all_}", _cost(view))
@@ -115,7 +116,7 @@ def _add_proposal(root: Tree, proposal: ProposalView, directive: str) -> None:
     planned = root.add(_line("?", wanted, "magenta"))
     changes = [*(f"+ {name}" for name in proposal.steps), *(f"- {name}" for name in proposal.removed)]
     for change in changes[:MOST_PLANNED]:
-        planned.add(Text(" ".join(change.split()), overflow="ellipsis", no_wrap=True))
+        planned.add(_text(change))
     if len(changes) > MOST_PLANNED:
         planned.add(Text(f"… and {len(changes) - MOST_PLANNED} more: plan {directive}", "dim"))
 
@@ -136,7 +137,7 @@ def _add_running(root: Tree, name: str, progress: TaskProgress | None) -> None:
     bar = ProgressBar(total=max(progress.limit_seconds, 1), completed=progress.seconds, width=BAR)
     again = f"delivery {progress.delivery}" if progress.delivery > 1 else ""
     doing = _line(f"{progress.daemon}:", progress.phase, "default")
-    doing.append(f"  {' '.join(progress.last_line.split())}", "dim")
+    doing.append("  ").append_text(_text(progress.last_line, "dim"))
     root.add(_row(title, Text(again, "yellow"), bar, duration(progress.seconds), "")).add(doing)
 
 
@@ -146,7 +147,12 @@ def _step_line(step: StepView, why: str) -> Text:
 
 
 def _line(sign: str, text: str, style: str) -> Text:
-    return Text(f"{sign} {' '.join(text.split())}", style, overflow="ellipsis", no_wrap=True)
+    return _text(f"{sign} {text}", style)
+
+
+def _text(text: str, style: str = "") -> Text:
+    """On one line, and made visible before it is measured: what is written out is longer."""
+    return Text(visible(" ".join(text.split())), style, overflow="ellipsis", no_wrap=True)
 
 
 def _row(title: RenderableType, note: Text, bar: RenderableType, right: str, last: str) -> Table:

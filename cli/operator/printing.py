@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from pydantic import BaseModel
+
+from runtime.terminal import unguarded
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 def say(lines: Iterable[str], *, err: bool = False) -> None:
@@ -17,3 +22,15 @@ def say(lines: Iterable[str], *, err: bool = False) -> None:
 def say_json(shown: BaseModel, **exclude: Any) -> None:
     """On one line."""
     typer.echo(shown.model_dump_json(**exclude))
+
+
+def say_raw(text: str) -> None:
+    """As it is, with whatever it does to a terminal: the operator has typed --raw."""
+    unguarded().write(text)
+
+
+def console() -> Console:
+    """For colours and trees: rich's own escapes reach the terminal, the texts in between are made visible."""
+    from cli.operator.guarded_console import GuardedConsole  # noqa: PLC0415 - rich takes a tenth of a second
+
+    return GuardedConsole(file=unguarded())

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Annotated
 
 import typer
 
 from cli.operator import show
-from cli.operator.commands import Commands, Id, Json, OptionalId
+from cli.operator.commands import Commands, Id, Json, OptionalId, Raw
+from cli.operator.following import Say as SayLog
 from cli.operator.following import follow
-from cli.operator.printing import say, say_json
+from cli.operator.printing import say, say_json, say_raw
 from cli.operator.shown import (
     ArtifactShown,
     ArtifactsShown,
@@ -97,6 +98,7 @@ class ReadingCommands(Commands):
         directive: Id,
         step: Annotated[str | None, typer.Argument(help="A step's name or id.")] = None,
         follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until all of it has been printed.")] = False,
+        raw: Raw = False,
         as_json: Json = False,
     ) -> None:
         """Print the log of a step's latest attempt; without a step, those of planning and completion, with -f of all.
@@ -104,18 +106,19 @@ class ReadingCommands(Commands):
         Example: starter.py logs 3f2a "Session store" -f
         """
         if follow:
-            self.run(self._follow_logs(directive, step, as_json=as_json))
+            say_log = say_log_as_json if as_json else LogPrinter(_printing(raw))
+            self.run(self._follow_logs(directive, step, say_log))
         else:
-            self.run(self._logs(directive, step, as_json=as_json))
+            self.run(self._logs(directive, step, raw=raw, as_json=as_json))
 
-    async def _follow_logs(self, reference: str, step: str | None, *, as_json: bool) -> int:
+    async def _follow_logs(self, reference: str, step: str | None, say_log: SayLog) -> int:
         async with self.directives() as directives:
             look = partial(directives.recorded_state, reference)
             choose = partial(_tasks, step=step) if step else lambda state: tuple(state.tasks.values())
-            await follow(directives.record, look, choose, say_log_as_json if as_json else LogPrinter())
+            await follow(directives.record, look, choose, say_log)
         return 0
 
-    async def _logs(self, reference: str, step: str | None, *, as_json: bool) -> int:
+    async def _logs(self, reference: str, step: str | None, *, raw: bool, as_json: bool) -> int:
         async with self.directives() as directives:
             state = await directives.recorded_state(reference)
             found = [(task, await directives.record.logs(task.id)) for task in _tasks(state, step)]
@@ -124,7 +127,7 @@ class ReadingCommands(Commands):
             say_json(LogsShown(tasks=tuple(shown)))
         for task, log in () if as_json else found:
             typer.echo(f"--- {task.name} ({task.status}, attempt {task.attempt})")
-            typer.echo(log, nl=False)
+            _printing(raw)(log)
         return 0
 
     def questions(self, directive: OptionalId = None, as_json: Json = False) -> None:
@@ -196,15 +199,16 @@ class ReadingCommands(Commands):
         self,
         directive: Id,
         name: Annotated[str | None, typer.Argument(help="Print the latest file of this name.")] = None,
+        raw: Raw = False,
         as_json: Json = False,
     ) -> None:
         """List the files that a directive's tasks have handed over, the latest first, or print one.
 
         Example: starter.py artifacts 3f2a report.md
         """
-        self.run(self._artifacts(directive, name, as_json=as_json))
+        self.run(self._artifacts(directive, name, raw=raw, as_json=as_json))
 
-    async def _artifacts(self, reference: str, name: str | None, *, as_json: bool) -> int:
+    async def _artifacts(self, reference: str, name: str | None, *, raw: bool, as_json: bool) -> int:
         async with self.directives() as directives:
             whose = (await directives.recorded(reference)).id
             if name is None:
@@ -218,6 +222,8 @@ class ReadingCommands(Commands):
                 lines, shown = [text], ArtifactShown(name=name, content=text)
         if as_json:
             say_json(shown)
+        elif raw and name is not None:
+            say_raw("".join(lines))
         else:
             say(lines)
         return 0
@@ -243,14 +249,19 @@ class ReadingCommands(Commands):
 class LogPrinter:
     """Prints pieces of logs as they come, each task's under its name."""
 
-    def __init__(self) -> None:
+    def __init__(self, print_piece: Callable[[str], None]) -> None:
+        self._print = print_piece
         self._last: Task | None = None
 
     def __call__(self, task: Task, text: str) -> None:
         if self._last is None or self._last.id != task.id:
             typer.echo(f"--- {task.name}")
         self._last = task
-        typer.echo(text, nl=False)
+        self._print(text)
+
+
+def _printing(raw: bool) -> Callable[[str], None]:
+    return say_raw if raw else partial(typer.echo, nl=False)
 
 
 def say_log_as_json(task: Task, text: str) -> None:

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.live import Live
 
 from cli.operator import live_tree, show
-from cli.operator.printing import say_json
+from cli.operator.printing import console, say_json
 from cli.operator.seeing import Seen
 from cli.operator.shown import WatchShown
 from domain.names import short
@@ -113,8 +113,8 @@ def screen(*, as_json: bool) -> Screen:
     """The one that suits what stdout is."""
     if as_json:
         return JsonLines()
-    console = Console()
-    return LiveTree(console) if console.is_terminal else Lines()
+    terminal = console()
+    return LiveTree(terminal) if terminal.is_terminal else Lines()
 
 
 def summary(seen: Sequence[Seen]) -> list[str]:

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated
 
 import typer
-from rich.console import Console
+from rich.text import Text
 
 from cli.operator import drawing
 from cli.operator.changes import Change, Changes
-from cli.operator.commands import Commands, Id, Json, StepName
-from cli.operator.printing import say, say_json
+from cli.operator.commands import Commands, Id, Json, Raw, StepName
+from cli.operator.printing import console, say, say_json, say_raw
 from cli.operator.shown import DiffShown, GraphShown, PlanShown, WhyShown
 from domain.errors import Refused
 from domain.generations import PlanDifference, PlannedLine, difference, lines, plan_of, planned_generations
 from domain.lookup import find_step
 from domain.models import State
 from domain.view import StepView, view
+from domain.visible import visible
 from domain.why import why
 
 
@@ -125,15 +125,16 @@ class ViewCommands(Commands):
         directive: Id,
         step: StepName,
         stat: Annotated[bool, typer.Option("--stat", help="Only which files, and how many lines.")] = False,
+        raw: Raw = False,
         as_json: Json = False,
     ) -> None:
         """Print what a step changed, fetched from the repository with your own git and its credentials.
 
         Example: starter.py diff 3f2a "Session store" --stat
         """
-        self.run(self._diff(directive, step, stat=stat, as_json=as_json))
+        self.run(self._diff(directive, step, stat=stat, raw=raw, as_json=as_json))
 
-    async def _diff(self, reference: str, step: str, *, stat: bool, as_json: bool) -> int:
+    async def _diff(self, reference: str, step: str, *, stat: bool, raw: bool, as_json: bool) -> int:
         async with self.directives() as directives:
             state = (await directives.look_inside(reference)).seen
         found = find_step(state, step)
@@ -143,14 +144,16 @@ class ViewCommands(Commands):
             raise Refused(f"step {found.name!r} changed nothing: {found.summary or 'it made no commit'}")
         changes = Changes(state.directive.repository, self.connections.cache)
         change = await changes.of(found.work, _heads(state))
-        patch = "" if stat else await changes.patch(change, colour=sys.stdout.isatty() and not as_json)
+        patch = "" if stat else await changes.patch(change)
         if as_json:
             work = {"branch": found.work.branch, "base": change.base, "head": change.head, "files": change.files}
             say_json(DiffShown(step=found.id, name=found.name, patch=patch, **work))
         elif stat:
             say(stat_lines(change))
+        elif raw:
+            say_raw(patch)
         else:
-            typer.echo(patch, nl=False)
+            _print_patch(patch)
         return 0
 
 
@@ -214,10 +217,25 @@ def _drawn(steps: Sequence[StepView], format_: GraphFormat, title: str) -> str:
 
 def _print_lanes(steps: Sequence[StepView]) -> None:
     """In colour and cut to the terminal's width, plain and whole elsewhere."""
-    console = Console()
+    terminal = console()
     for line in drawing.lanes(steps):
-        if console.is_terminal:
-            line.truncate(console.width, overflow="ellipsis")
-            console.print(line, no_wrap=True)
+        if terminal.is_terminal:
+            line.truncate(terminal.width, overflow="ellipsis")
+            terminal.print(line, no_wrap=True)
         else:
             typer.echo(line.plain)
+
+
+PATCH_STYLES = {"diff ": "bold", "+++": "bold", "---": "bold", "@@": "cyan", "+": "green", "-": "red"}
+"""How a line of a patch begins → its style, the first that fits. Ours: git's own colours can't be told from those that
+a file holds."""
+
+
+def _print_patch(patch: str) -> None:
+    terminal = console()
+    if not terminal.is_terminal:
+        typer.echo(patch, nl=False)
+        return
+    for line in patch.removesuffix("\n").split("\n"):
+        style = next((style for begin, style in PATCH_STYLES.items() if line.startswith(begin)), "")
+        terminal.print(Text(visible(line), style), soft_wrap=True)

@@ -9,6 +9,7 @@ from datetime import timedelta
 from domain.models import State, Step, StepStatus
 from domain.names import short, step_task
 from domain.usage import Usage
+from domain.visible import visible
 
 BODY_LIMIT = 60_000
 """Characters; GitHub takes 65,536."""
@@ -50,8 +51,8 @@ def reply_text(step: Step) -> str:
 
 
 def escaped(text: str, limit: int = LINE_SHOWN) -> str:
-    """Text of a person or agent as one line that markdown, HTML and tables leave as it is."""
-    line = " ".join(text.split())
+    """Text of a person or agent as one line that markdown, HTML and tables leave as it is, and nothing in it unseen."""
+    line = visible(" ".join(text.split()))
     line = line if len(line) <= limit else line[: limit - 1] + "…"
     line = _SPECIAL.sub(r"\\\1", line.replace("&", "&amp;"))
     return _LINKED.sub(rf"\1{_ZERO_WIDTH}", line)

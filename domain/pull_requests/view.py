@@ -8,6 +8,7 @@ from domain.models import State
 from domain.pull_requests.messages import PullRequest
 from domain.pull_requests.shepherd import rounds_left, wanted_watch
 from domain.value import Value
+from domain.visible import visible
 
 
 class PullRequestView(Value):
@@ -46,4 +47,4 @@ def standing(state: State, pull_request: PullRequest) -> str:
 
 def plain(text: str) -> str:
     """Text of a person or agent as one line that markdown leaves as it is."""
-    return re.sub(r"([\\`*_{}\[\]<>#|~])", r"\\\1", " ".join(text.split()))
+    return re.sub(r"([\\`*_{}\[\]<>#|~])", r"\\\1", visible(" ".join(text.split())))

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import uvicorn
 
+from runtime.terminal import guard
 from stack.forge.app import build_app
 from stack.forge.forge import Forge
 from stack.forge.store import Store
@@ -24,6 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, required=True, help="the folder that holds all of its state")
     parser.add_argument("--port", type=int, required=True, help="on 127.0.0.1; 0: any free one, printed on stdout")
     parser.add_argument("--unix-socket", type=Path, help="listen there too, as GitHub's command line can be told to")
+    guard()
     given = parser.parse_args(arguments)
     try:
         asyncio.run(serve(given.data.absolute(), given.port, given.unix_socket))

@@ -3,22 +3,48 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 from typer.exceptions import TyperException
 
 from domain.errors import Refused
+from runtime.terminal import our_own
 
 
-def run_typed(app: typer.Typer) -> int:
-    """Run the command that was typed, the help where none was; its exit code.
+class _Command(TyperCommand):
+    def format_help(self, *args: Any) -> None:
+        with our_own():
+            super().format_help(*args)
+
+
+class _Group(TyperGroup):
+    def format_help(self, *args: Any) -> None:
+        with our_own():
+            super().format_help(*args)
+
+
+class CommandLine(typer.Typer):
+    """A command line whose help is coloured: typer's rich panels hold our own words alone."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(cls=_Group, no_args_is_help=True, pretty_exceptions_enable=False, **settings)
+
+    def command(self, name: str | None = None, **settings: Any) -> Callable[[Any], Any]:
+        return super().command(name, **{"cls": _Command, **settings})
+
+
+def run_typed(app: typer.Typer, default: Sequence[str] = ("--help",)) -> int:
+    """Run the command that was typed, `default` where none was; its exit code.
 
     Raises Refused for what is not one of `app`'s commands and options, and where the operator said no.
     """
     if unreadable := [word for word in sys.argv[1:] if not _is_text(word)]:
         raise Refused(f"{unreadable[0]!r} is not text in UTF-8")
     try:
-        code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
+        code = app(sys.argv[1:] or list(default), standalone_mode=False)
     except TyperException as error:
         wrong = error.format_message()
         if not wrong:  # a group of commands that was called by itself has shown its help
