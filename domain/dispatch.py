@@ -90,6 +90,7 @@ def _completion_command(state: State, task: Task) -> SpawnTask:
         target_branch=shipping.target_branch(state),
         merge=tuple(_head(step) for step in steps if step.work),
         bridges=state.merged.heads,
+        taken_back=state.shepherding.taken_back,
         pull_request=shipping.wanted(state, task),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from uuid import UUID
 
 from domain.change import Change, Draft
 from domain.errors import Refused
@@ -30,6 +31,12 @@ PLANNING_ATTEMPTS = 2
 """The second one only after a plan that clashes with what has happened meanwhile (SPEC 3.5)."""
 
 
+def is_current(state: State, task: UUID, attempt: int) -> bool:
+    """Whether this attempt of a task still counts: what an earlier one reports changes nothing (SPEC 5.5)."""
+    known = state.tasks[task]
+    return known.status.is_live and known.attempt == attempt
+
+
 def fold_started(state: State, started: TaskStarted, now: datetime) -> Change:
     """The work of an attempt has lived for a second on a daemon (SPEC 4.4)."""
     draft = Draft(state, now, f"daemon:{started.daemon}")
@@ -52,7 +59,7 @@ def fold_outcome(state: State, dispatched: Task, outcome: Outcome, now: datetime
     """The result of one attempt, whichever delivery reports it; ignored unless this attempt is the current one."""
     draft = Draft(state, now, f"daemon:{outcome.daemon}")
     task = state.tasks[dispatched.id]
-    if not task.status.is_live or task.attempt != dispatched.attempt or outcome.task != task.id:
+    if not is_current(state, task.id, dispatched.attempt) or outcome.task != task.id:
         return draft.change()
     draft.task(task.id, daemon=outcome.daemon or task.daemon)
     for found in outcome.unverified[:WARNINGS_TOLD]:
@@ -82,7 +89,7 @@ def fold_outcome(state: State, dispatched: Task, outcome: Outcome, now: datetime
 def fold_interrupted(state: State, dispatched: Task, now: datetime) -> Change:
     """The workflow called the task back: no attempt is used (SPEC 5.5)."""
     draft = Draft(state, now)
-    if state.tasks[dispatched.id].status.is_live:
+    if is_current(state, dispatched.id, dispatched.attempt):
         _interrupt(draft, dispatched)
     return draft.change()
 
@@ -93,9 +100,11 @@ def fold_cannot_serve(
     """A daemon refused the task: it goes to another one, not back to it, before `until` (SPEC 5.4)."""
     draft = Draft(state, now, f"daemon:{daemon}")
     task = state.tasks[dispatched.id]
-    if task.unwanted and task.status.is_live:
+    if not is_current(state, task.id, dispatched.attempt):
+        return draft.change()
+    if task.unwanted:
         _interrupt(draft, task)
-    elif task.status.is_live:
+    else:
         draft.task(
             task.id,
             status=TaskStatus.PENDING,
@@ -117,7 +126,7 @@ def fold_no_daemon(state: State, dispatched: Task, now: datetime) -> Change:
     """
     draft = Draft(state, now)
     task = state.tasks[dispatched.id]
-    if task.status.is_live:
+    if is_current(state, task.id, dispatched.attempt):
         reasons = "; ".join(f"{daemon}: {reason}" for daemon, reason in task.refusals.items())
         soon = now + state.directive.settings.timings.cannot_serve
         times = {daemon: task.refused_until.get(daemon, soon) for daemon in task.refusals}
@@ -148,7 +157,7 @@ def fold_broken(state: State, dispatched: Task, failure: Failure, now: datetime)
     """The attempt ended without an outcome for good: its daemons were lost, or ours is a defect. Not tried again."""
     draft = Draft(state, now)
     task = state.tasks[dispatched.id]
-    if task.status.is_live:
+    if is_current(state, task.id, dispatched.attempt):
         _broken(draft, task, failure)
     return draft.change()
 

@@ -84,7 +84,27 @@ class EditStep(StepRequest):
     label: str | None = None
 
 
-class RemoveStep(StepRequest):
+class StepTexts(BaseModel):
+    """What a step is told, as the record has it; the state of a long run has dropped it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    description: str = ""
+    task_plan: str
+
+
+class Repairing(BaseModel):
+    """What a request about a step carries that may take finished work back, and what was built on it along with it."""
+
+    follow: tuple[UUID, ...] = ()
+    """The steps that the operator agrees to see done again, or removed, too; refused where others would be."""
+    agreed: bool = False
+    """With whatever follows from it, unseen."""
+    texts: dict[UUID, StepTexts] = {}
+    """Of the steps that are done again, as far as the record has them."""
+
+
+class RemoveStep(StepRequest, Repairing):
     """Take a step out of the plan (SPEC 4.5)."""
 
 
@@ -94,12 +114,18 @@ class SetDependencies(StepRequest):
     depends_on: tuple[Reference, ...]
 
 
-class RetryStep(StepRequest):
-    """Run a failed or cancelled step again."""
+class RetryStep(StepRequest, Repairing):
+    """Run a step again that failed, was cancelled, or is completed and not shipped yet."""
+
+    reason: Annotated[str, Field(max_length=4096)] = ""
+    """What was wrong: its agent reads it."""
 
 
-class SkipStep(StepRequest):
-    """Go on as if it were done."""
+class SkipStep(StepRequest, Repairing):
+    """Go on as if it were done, without what it has done."""
+
+
+Repair = RetryStep | SkipStep | RemoveStep
 
 
 class CompleteStep(StepRequest):

@@ -96,6 +96,8 @@ class SpawnTask(Tolerant):
     bridges: tuple[str, ...] = ()
     """Heads of merged pull requests: what starts or merges here begins from a commit that joins the base branch with
     those of them that it doesn't hold (SPEC 7.2)."""
+    taken_back: tuple[str, ...] = ()
+    """Completion: commits of steps whose work an operator has taken back; what is pushed must not hold them."""
     pull_request: PullRequestWanted | None = None
     """Completion: what to open or update after the push; None: push only."""
     resume: Resume | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from domain import names
+from domain import names, retraction
 from domain.change import Draft
 from domain.errors import Refused
 from domain.events import EventName
@@ -27,6 +27,8 @@ from domain.requests import (
 )
 from domain.spawn_task import PlanChanges
 
+DONE = (StepStatus.COMPLETED, StepStatus.MERGED)
+"""As far as nothing holds them yet; what is beyond taking back is refused with what to do instead."""
 NOT_STARTED = (StepStatus.PENDING, StepStatus.READY, StepStatus.BLOCKED)
 
 
@@ -79,14 +81,11 @@ def _edit(draft: Draft, step: Step, request: EditStep) -> None:
     draft.event(EventName.STEP_EDITED, ", ".join(changed), step=step.id)
 
 
-def _remove(draft: Draft, step: Step, _: RemoveStep) -> None:
-    if step.status.satisfies or step.removed:
+def _remove(draft: Draft, step: Step, request: RemoveStep) -> None:
+    if step.status is StepStatus.SKIPPED or step.removed:
         raise Refused(f"step {step.name!r} is {step.status} and can't be removed")
-    for other in draft.state.steps.values():
-        if step.id in other.depends_on and not other.status.is_finished:
-            raise Refused(f"step {other.name!r} depends on {step.name!r}: remove that one first")
-    draft.step(step.id, status=StepStatus.CANCELLED, removed=True, blocked_by=())
-    draft.event(EventName.STEP_REMOVED, step=step.id)
+    retraction.take_back(draft, step, request)
+    retraction.remove(draft, step)
 
 
 def _set_dependencies(draft: Draft, step: Step, request: SetDependencies) -> None:
@@ -103,17 +102,23 @@ def _set_dependencies(draft: Draft, step: Step, request: SetDependencies) -> Non
     draft.event(EventName.DEPENDENCIES_SET, ", ".join(request.depends_on), step=step.id)
 
 
-def _retry(draft: Draft, step: Step, _: RetryStep) -> None:
-    _require(step, (StepStatus.FAILED, StepStatus.CANCELLED), "retried")
+def _retry(draft: Draft, step: Step, request: RetryStep) -> None:
+    _require(step, (*DONE, StepStatus.FAILED, StepStatus.CANCELLED), "retried")
     if step.removed:
         raise Refused(f"step {step.name!r} was removed: add it anew")
-    draft.step(step.id, status=StepStatus.PENDING, failure=None)
+    retraction.take_back(draft, step, request)
+    if step.status is StepStatus.COMPLETED:
+        retraction.begin_again(draft, step, f"The operator wants it done again. {request.reason}".strip(), request)
+    else:
+        draft.step(step.id, status=StepStatus.PENDING, failure=None)
+        _tell(draft, step, request.reason)
     check_order(draft.state.steps.values())  # what was added meanwhile may depend on it from an earlier phase
-    draft.event(EventName.STEP_RETRIED, step=step.id)
+    draft.event(EventName.STEP_RETRIED, request.reason[:500], step=step.id)
 
 
-def _skip(draft: Draft, step: Step, _: SkipStep) -> None:
-    _require(step, (*NOT_STARTED, StepStatus.FAILED, StepStatus.CANCELLED), "skipped")
+def _skip(draft: Draft, step: Step, request: SkipStep) -> None:
+    _require(step, (*DONE, *NOT_STARTED, StepStatus.FAILED, StepStatus.CANCELLED), "skipped")
+    retraction.take_back(draft, step, request)
     _call_back(draft, step)
     draft.step(step.id, status=StepStatus.SKIPPED, blocked_by=(), removed=False)
     draft.event(EventName.STEP_SKIPPED, step=step.id)
@@ -141,6 +146,13 @@ def _cancel(draft: Draft, step: Step, _: CancelStep) -> None:
     _call_back(draft, step)
     draft.step(step.id, status=StepStatus.CANCELLED, blocked_by=())
     draft.event(EventName.STEP_CANCELLED, step=step.id)
+
+
+def _tell(draft: Draft, step: Step, reason: str) -> None:
+    """What the operator says of the earlier attempt, for the next one's prompt."""
+    task = draft.state.tasks.get(names.step_task(step.id))
+    if task and reason:
+        draft.task(task.id, earlier=Failure(category=FailureCategory.OPERATOR, report=reason))
 
 
 def _require(step: Step, allowed: tuple[StepStatus, ...], what: str) -> None:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, RetryState, TimeoutType, is_cancelled_exception
@@ -97,9 +98,8 @@ class DirectiveWorkflow(Operations):
         if self.state.authenticated and not self.secret:
             return  # a run from the record: the answer to its first write brings the secret
         for task in self.state.live():
-            key = _key(task)
-            if task.status is TaskStatus.PENDING and not task.unwanted and key not in self.in_flight:
-                self.in_flight[key] = asyncio.create_task(self.deliver(task))
+            if task.status is TaskStatus.PENDING and not task.unwanted and not self.is_under_way(task):
+                self.in_flight[_key(task)] = asyncio.create_task(self.deliver(task))
 
     def call_back_tasks(self) -> None:
         """Cancel the activities of tasks that are no longer wanted; ones never started are simply interrupted."""
@@ -108,6 +108,13 @@ class DirectiveWorkflow(Operations):
                 running.cancel()
             elif task.unwanted:
                 self.take(folding.fold_interrupted(self.state, task, workflow.now()))
+        for (identity, attempt, _), running in self.in_flight.items():
+            if not folding.is_current(self.state, UUID(identity), attempt):
+                running.cancel()
+
+    def is_under_way(self, task: Task) -> bool:
+        """An activity of it runs, perhaps of an attempt that was given up: no two of them may push to its branch."""
+        return any(identity == str(task.id) for identity, _, _ in self.in_flight)
 
     def look_after_pull_request(self) -> None:
         """Keep the watch that the rules want (SPEC 7.5); it never keeps a run from going on as a new one."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from inspect import getdoc
 from typing import Annotated, Any
@@ -11,6 +10,7 @@ from uuid import uuid4
 import typer
 from pydantic import ValidationError
 
+from cli.operator.agreeing import agreed, somebody_is_there
 from cli.operator.commands import Commands, Id, Json, RequestId
 from cli.operator.printing import say_json
 from cli.operator.problems import first_problem
@@ -30,6 +30,7 @@ from domain.requests import (
     Pause,
     Poke,
     Reject,
+    Repair,
     Replan,
     Request,
     Resume,
@@ -86,7 +87,7 @@ def archive(yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = Fal
 
     Example: starter.py archive 3f2a --yes
     """
-    if not yes and not (sys.stdin and sys.stdin.isatty()):
+    if not yes and not somebody_is_there():
         raise Refused("archive closes the directive for good, and nobody is here to be asked: add --yes")
     if not yes and not typer.confirm("What runs is cancelled, and the directive is closed for good. Go on?"):
         raise Refused("nothing was changed")
@@ -201,6 +202,8 @@ class ActionCommands(Commands):
         except ValidationError as error:
             raise Refused(first_problem(error)) from error
         async with self.directives() as directives:
+            if isinstance(request, Repair):
+                request = await agreed(directives, reference, request)
             given = await directives.ask(reference, update, request, request_id)
         if as_json:
             say_json(AnswerShown(**given.model_dump(), request_id=request_id))

@@ -28,6 +28,7 @@ from workflows.directive import DirectiveWorkflow
 
 Phase = Annotated[int, typer.Option(help="The step's phase: it waits for every lower one.", min=0)]
 Label = Annotated[str, typer.Option(help="Only a daemon with this label may do it.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Agree to what happens to the steps that were built on it.")]
 COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
@@ -70,12 +71,14 @@ def edit_step(
     return EditStep(step=step, description=description, task_plan=task_plan, order_index=order_index, label=label)
 
 
-def remove_step(step: StepName) -> RemoveStep:
-    """Take a step out of the plan; refused while an unfinished step depends on it.
+def remove_step(step: StepName, yes: Yes = False) -> RemoveStep:
+    """Take a step out of the plan, one that is done, too, as long as no pull request holds it.
 
-    Example: starter.py remove-step 3f2a "Rate limit"
+    The steps that depend on it go with it, once you have agreed to that.
+
+    Example: starter.py remove-step 3f2a "Rate limit" --yes
     """
-    return RemoveStep(step=step)
+    return RemoveStep(step=step, agreed=yes)
 
 
 def set_deps(
@@ -89,20 +92,28 @@ def set_deps(
     return SetDependencies(step=step, depends_on=listed(on))
 
 
-def retry_step(step: StepName) -> RetryStep:
-    """Run a failed or cancelled step again; the steps that it blocks are freed.
+def retry_step(
+    step: StepName,
+    reason: Annotated[str, typer.Option(help="What was wrong; its agent reads it.")] = "",
+    yes: Yes = False,
+) -> RetryStep:
+    """Run a step again that failed, was cancelled, or is done and in no pull request yet.
 
-    Example: starter.py retry-step 3f2a "Session store"
+    The steps that it blocks are freed; those that were built on its work are done again, once you have agreed to that.
+
+    Example: starter.py retry-step 3f2a "Session store" --reason "Sessions never end" --yes
     """
-    return RetryStep(step=step)
+    return RetryStep(step=step, reason=reason, agreed=yes)
 
 
-def skip_step(step: StepName) -> SkipStep:
-    """Go on as if a step were done.
+def skip_step(step: StepName, yes: Yes = False) -> SkipStep:
+    """Go on as if a step were done, and without what it has done, where no pull request holds that yet.
 
-    Example: starter.py skip-step 3f2a "Session store"
+    The steps that were built on its work are done again, once you have agreed to that.
+
+    Example: starter.py skip-step 3f2a "Session store" --yes
     """
-    return SkipStep(step=step)
+    return SkipStep(step=step, agreed=yes)
 
 
 def complete_step(

@@ -9,6 +9,8 @@ from daemon.git.command import commit_id
 from daemon.git.repositories import RepositoryCache
 
 _BY = "Makima <makima@localhost>"
+JOINS = "Join what was merged before"
+"""The message of a bridge."""
 
 logger = logging.getLogger(__name__)
 
@@ -27,8 +29,7 @@ async def bridge(cache: RepositoryCache, base: str, heads: Sequence[str]) -> str
     tree, date = asked.text.split()
     parents = [f"parent {each}" for each in (base, *missing)]
     people = [f"{who} {_BY} {date} +0000" for who in ("author", "committer")]
-    said = "Join what was merged before"
-    written = "\n".join([f"tree {tree}", *parents, *people, "", f"{said}\n"]).encode()
+    written = "\n".join([f"tree {tree}", *parents, *people, "", f"{JOINS}\n"]).encode()
     return (await cache.local("hash-object", "-t", "commit", "-w", "--stdin", stdin=written)).text
 
 
@@ -41,6 +42,17 @@ async def under(cache: RepositoryCache, base: str, heads: Sequence[str], work: S
     built = await _beyond(cache, base, work)
     here = [head for head in dict.fromkeys(heads) if built and await _is_here(cache, head)]
     return tuple([head for head in here if not built.isdisjoint(await _beyond(cache, base, [head]))])
+
+
+async def peoples(cache: RepositoryCache, head: str, known: Sequence[str]) -> tuple[str, ...]:
+    """The commits of `head` that none of `known` holds and that no task has made, whose commits say so.
+
+    All must be in the cache, or are lost everywhere. Raises GitError.
+    """
+    here = [each for each in known if await cache.has(each)]
+    lines = "".join(f"{commit}\n" for commit in (commit_id(head), *(f"^{commit_id(each)}" for each in here))).encode()
+    marked = ("--grep=^Makima-Task: ", f"--grep=^{JOINS}$", "--invert-grep")
+    return tuple((await cache.local("rev-list", "--no-merges", *marked, "--stdin", stdin=lines)).text.splitlines())
 
 
 async def left_behind(cache: RepositoryCache, merged: str, pushed: Sequence[str]) -> tuple[str, ...]:

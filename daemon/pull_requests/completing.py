@@ -9,13 +9,13 @@ from typing import Any
 from daemon.agent_runs.continuing import Ask
 from daemon.agents.base import AgentResult
 from daemon.git.worktrees import Conflict, Incoming, Worktree
-from daemon.pull_requests.bridges import bridge, under
+from daemon.pull_requests.bridges import bridge, peoples, under
 from daemon.pull_requests.shipping import Shipping, Target
 from daemon.saving.checkpoints import Checkpoint
 from daemon.tasks.beginning import Beginning
 from daemon.tasks.project import Commands
 from daemon.tasks.work import AgentWork, Start, left_markers, without_agent
-from domain.errors import LeaseLost
+from domain.errors import LeaseLost, RepositoryError
 from domain.failures import Failure, FailureCategory
 from domain.handover import Handover
 from domain.models import Work
@@ -37,6 +37,7 @@ class Completion(AgentWork):
         self._shipping = shipping
         self._carried = carried
         self._is_checked_out = False
+        self._warnings: tuple[str, ...] = ()
 
     async def outcome(self) -> Outcome:
         """The merged and verified work, on top of what its branch held a moment ago; may be called again where it went
@@ -51,7 +52,7 @@ class Completion(AgentWork):
             await self._cache.take(self._workspace.work_path, outcome.work.head)
             self._carried = outcome.work.head
             if await self._is_current(target, start):
-                return outcome
+                return outcome.model_copy(update={"warnings": (*outcome.warnings, *self._warnings)})
         raise LeaseLost(f"{target.branch} was pushed to, or its pull request closed, {ROUNDS} times during the merge")
 
     async def _is_current(self, target: Target, start: Start) -> bool:
@@ -68,6 +69,9 @@ class Completion(AgentWork):
         held = known.head if known and known.branch == target.branch else ""
         # A branch that is gone though nobody has closed anything is made again; what a person has rewritten stays so.
         base = at or held or settled
+        if at and await self._holds_any(at, command.taken_back):
+            base = held if held and not await self._holds_any(held, command.taken_back) else settled
+            self._warnings = await self._made_anew(target.branch, at, (base, settled))
         incoming = self._incoming(target, settled)
         await cache.ensure([base, *(one.commit for one in incoming)])
         merged = (*command.bridges, *target.merged, *((held,) if held else ()))
@@ -82,6 +86,23 @@ class Completion(AgentWork):
             joined=joined,
             merged=merged,
         )
+
+    async def _holds_any(self, head: str, commits: Sequence[str]) -> bool:
+        return any([await self._cache.holds(head, each) for each in commits])
+
+    async def _made_anew(self, branch: str, at: str, bases: Sequence[str]) -> tuple[str, ...]:
+        """What to say of a branch that was pushed with work that is taken back by now, before anybody was told of it.
+
+        Raises RepositoryError where people have pushed to it since: theirs is not thrown away.
+        """
+        ours = [one.commit for one in self._command.merge]
+        unknown = await peoples(self._cache, at, (*bases, *ours, *self._command.taken_back))
+        if unknown:
+            raise RepositoryError(
+                f"{branch} holds work that was taken back, and below or on top of it commits of people "
+                f"({', '.join(unknown[:3])}): take it out of the branch by hand, or delete the branch, then resume"
+            )
+        return (f"{branch} was at {at}, with work that was taken back: it was begun anew",)
 
     def _incoming(self, target: Target, settled: str) -> list[Incoming]:
         """In this order: what would be lost with a closed pull request, the steps, the base branch in case it moved."""

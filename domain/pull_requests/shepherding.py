@@ -57,6 +57,9 @@ class Shepherding(Value):
         """The newest pushes, once `push` was made; a forge that hasn't seen an older one isn't heard of."""
         return (*self.pushed, push)[-MAX_PUSHES:]
 
+    taken_back: tuple[str, ...] = ()
+    """Commits of steps that were done again, skipped or removed after they had been completed: never shipped."""
+
     @property
     def pushed_heads(self) -> tuple[str, ...]:
         return tuple(push.head for push in self.pushed)

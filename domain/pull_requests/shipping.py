@@ -79,7 +79,8 @@ def fold_shipped(draft: Draft, task: Task, outcome: Outcome) -> None:
     shepherding = _shepherding(draft.state, known, now, task.ships)
     if outcome.work:
         push = Push(head=outcome.work.head, steps=task.ships)
-        shepherding = shepherding.model_copy(update={"pushed": shepherding.after(push)})
+        # The branch was made anew without what had been taken back.
+        shepherding = shepherding.model_copy(update={"pushed": shepherding.after(push), "taken_back": ()})
     draft.set(pull_request=now, shepherding=shepherding)
     draft.event(EventName.BRANCH_PUSHED, f"{now.branch} {now.head}", task=task.id)
     if now.url and (known is None or (known.url, known.state) != (now.url, now.state)):
@@ -118,7 +119,7 @@ def _shepherding(state: State, known: PullRequest | None, now: PullRequest, ship
     """Another pull request is looked after from the beginning; new work in the same one gets all rounds again."""
     before = state.shepherding
     if known is None or known.version != now.version:
-        return Shepherding(draft=before.draft, pokes=before.pokes)
+        return Shepherding(draft=before.draft, pokes=before.pokes, taken_back=before.taken_back)
     if any(state.steps[step].fix is None for step in ships):
         return before.model_copy(update={"rounds": 0, "granted": 0, "failing": ()})
     return before.model_copy(update={"failing": ()})

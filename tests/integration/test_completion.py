@@ -138,6 +138,39 @@ async def test_commits_that_people_have_pushed_stay(
     assert [each.number for each in completions.forge.opened] == [1]
 
 
+@pytest.mark.rule("4.5")
+async def test_what_was_taken_back_is_taken_out_of_a_branch_that_was_pushed_with_it(
+    completions: Completions, commit: Committer, git: GitCommand, origin: Path
+) -> None:
+    walls, roof = head("Walls", commit({"walls": "w\n"})), head("Roof", commit({"roof": "r\n"}))
+    first = await completions.does(NO_AGENT, [walls, roof], pull_request=None, target_branch=BRANCH)
+    assert first.work
+    again = {"taken_back": (roof.commit,), "pull_request": None, "target_branch": BRANCH}
+    done = await completions.does(NO_AGENT, [walls], **again)
+    assert completions.files(BRANCH) == {"README", "walls"}
+    (warning,) = [each for each in done.warnings if "taken back" in each]
+    assert first.work.head in warning, "whoever wants it back knows where it is"
+    quiet = await completions.does(NO_AGENT, [walls], **again)
+    assert not any("taken back" in each for each in quiet.warnings)
+
+
+@pytest.mark.rule("4.5")
+async def test_commits_of_people_are_not_thrown_away_with_what_was_taken_back(
+    completions: Completions, commit: Committer, git: GitCommand, origin: Path
+) -> None:
+    roof = head("Roof", commit({"roof": "r\n"}))
+    again = {"pull_request": None, "target_branch": BRANCH}
+    first = await completions.does(NO_AGENT, [roof], **again)
+    assert first.work
+    by_hand = commit({"door": "d\n"}, first.work.head, branch=BRANCH)
+    walls = head("Walls", commit({"walls": "w\n"}))
+    done = await completions.does(NO_AGENT, [walls], taken_back=(roof.commit,), **again)
+    assert done.failure
+    assert done.failure.category is FailureCategory.REPOSITORY
+    assert f"commits of people ({by_hand})" in done.failure.report
+    assert completions.files(BRANCH) == {"README", "door", "roof"}
+
+
 @pytest.mark.rule("7.3")
 async def test_a_branch_that_a_person_has_rewritten_stays_rewritten(
     completions: Completions, commit: Committer, git: GitCommand, origin: Path

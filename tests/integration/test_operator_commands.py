@@ -129,6 +129,35 @@ async def test_steps_are_failed_retried_skipped_cancelled_and_completed_by_hand(
     assert "there is no step 'tower'" in await desk.refused("skip-step", directive, "tower")
 
 
+@pytest.mark.rule("4.5")
+async def test_finished_steps_are_done_again_skipped_and_removed_once_the_operator_agrees(desk: Desk) -> None:
+    held = desk.daemon.hold("garden")
+    desk.daemon.plans = [planned(("floor", []), ("wall", ["floor"]), ("shed", []), ("door", ["shed"]), ("garden", []))]
+    directive = await desk.start()
+
+    async def statuses() -> dict[str, str]:
+        return {step["name"]: step["status"] for step in (await desk.json("status", directive))["steps"]}
+
+    await until(lambda: _holds(statuses, wall="completed", door="completed"))
+    said = await desk.refused("retry-step", directive, "floor", "--reason", "crooked")
+    assert said.strip() == "what was built on step 'floor' would be done again, too: 'wall'; agree to it with --yes"
+    await desk.does("retry-step", directive, "floor", "--reason", "crooked", "--yes")
+    assert "would be removed, too: 'door'" in await desk.refused("remove-step", directive, "shed")
+    await desk.does("remove-step", directive, "shed", "--yes")
+    await until(lambda: _holds(statuses, wall="completed", shed="cancelled", door="cancelled"))
+    await desk.does("skip-step", directive, "wall")
+    held.set()
+    await desk.until(directive, "idle")
+    tries = [(each.step_name, each.attempt) for each in desk.daemon.commands if each.step_name in ("floor", "wall")]
+    assert sorted(tries) == [("floor", 1), ("floor", 2), ("wall", 1), ("wall", 2)]
+    assert "crooked" in next(each.prompt for each in desk.daemon.commands if each.attempt == 2)
+    (completion,) = [each for each in desk.daemon.commands if each.kind is TaskKind.COMPLETION]
+    assert {one.name for one in completion.merge} == {"floor", "garden"}
+    assert "add a step that changes what it did" in await desk.refused("retry-step", directive, "floor")
+    await desk.until_recorded(directive, "idle")
+    assert "(crooked)" in await desk.does("history", directive)
+
+
 async def _holds(read: Any, **wanted: str) -> bool:
     there = await read()
     return all(there.get(name) == status for name, status in wanted.items())

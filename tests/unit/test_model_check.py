@@ -35,7 +35,7 @@ from domain.record import Facts, restored, snapshot
 from domain.recovery import recovered
 from domain.settings import AgentChoice, Completion
 from domain.size import MAX_STATE, state_size
-from domain.spawn_task import Outcome, OutcomeStatus, PlanChanges, TaskStarted
+from domain.spawn_task import Outcome, OutcomeStatus, PlanChanges, SpawnTask, TaskStarted
 from domain.view import details, view
 from tests.unit.directives import BASE, NOW, begun
 
@@ -51,6 +51,9 @@ STEP_REQUESTS: list[Any] = [
     lambda name: requests.FailStep(step=name, reason="by hand"),
     lambda name: requests.RemoveStep(step=name),
     lambda name: requests.EditStep(step=name, task_plan="another"),
+    lambda name: requests.RetryStep(step=name, agreed=True, reason="not good"),
+    lambda name: requests.SkipStep(step=name, agreed=True),
+    lambda name: requests.RemoveStep(step=name, agreed=True),
 ]
 
 
@@ -105,9 +108,10 @@ class DirectiveMachine(RuleBasedStateMachine):
     def dispatch(self) -> None:
         for task in self.state.live():
             key = (task.id, task.attempt, task.dispatch)
-            if task.status is TaskStatus.PENDING and not task.unwanted and key not in self.in_flight:
+            under_way = any(identity == task.id for identity, _, _ in self.in_flight)
+            if task.status is TaskStatus.PENDING and not task.unwanted and not under_way:
                 self.check_start(task)
-                spawn_command(self.state, task)
+                self.check_command(spawn_command(self.state, task))
                 self.in_flight[key] = task
 
     def call_back(self) -> None:
@@ -122,6 +126,12 @@ class DirectiveMachine(RuleBasedStateMachine):
         assert step.id not in self.completed, "no finished step runs again"
         assert all(self.state.steps[other].status.satisfies for other in step.depends_on), "nothing starts too early"
         assert self.state.status.value != "paused"
+
+    def check_command(self, command: SpawnTask) -> None:
+        """Nothing is built on, or shipped with, what was taken back; a person may hand in the same commit again."""
+        built_on = [*((command.continue_from,) if command.continue_from else ()), *command.merge]
+        taken_back = set(self.state.shepherding.taken_back) - {"c" * 40}
+        assert not taken_back.intersection(each.commit for each in built_on)
 
     # what may happen
 
@@ -173,9 +183,9 @@ class DirectiveMachine(RuleBasedStateMachine):
         self.react()
 
     @rule(data=st.data())
-    @precondition(lambda self: any(task.unwanted for task in self.in_flight_now()))
+    @precondition(lambda self: self.called_back())
     def a_called_back_activity_ends(self, data: st.DataObject) -> None:
-        unwanted = [task for task in self.in_flight_now() if task.unwanted]
+        unwanted = self.called_back()
         task = data.draw(st.sampled_from(unwanted))
         del self.in_flight[task.id, task.attempt, task.dispatch]
         self.take(folding.fold_interrupted(self.state, task, self.now))
@@ -300,6 +310,11 @@ class DirectiveMachine(RuleBasedStateMachine):
         for finding in findings:
             assert watch is None or finding.id in watch.seen
 
+    def called_back(self) -> list[Task]:
+        """What the workflow has cancelled: unwanted tasks, and attempts that were given up."""
+        unwanted = [task for task in self.in_flight_now() if task.unwanted]
+        return unwanted + [task for task in self.in_flight.values() if not self.counts(task)]
+
     def in_flight_now(self) -> list[Task]:
         now = [self.state.tasks[task.id] for task in self.in_flight.values()]
         return [task for task in now if (task.id, task.attempt, task.dispatch) in self.in_flight]
@@ -307,8 +322,39 @@ class DirectiveMachine(RuleBasedStateMachine):
     def ask(self, request: requests.Request) -> None:
         change = apply(self.state, request, self.now)
         if isinstance(change, Change):
+            if isinstance(request, requests.Repair):
+                self.work_is_taken_back(change.state)
             self.take(change)
             self.react()
+
+    def work_is_taken_back(self, after: State) -> None:
+        """Never what a pull request holds or a completion may be pushing; and all that was built on it goes with it."""
+        gone = {identity for identity in self.completed if after.steps[identity].work != self.completed[identity]}
+        gone |= {identity for identity in self.completed if after.steps[identity].status is not StepStatus.COMPLETED}
+        gone -= self.merged
+        shipping = {step for task in self.in_flight.values() for step in task.ships if self.counts(task)}
+        for identity in gone:
+            step, known = self.state.steps[identity], self.state.pull_request
+            has_work = bool(step.work and step.work.commits)
+            assert not (step.shipped and has_work and known and step.shipped_in == known.version) or (
+                known.state is PullRequestState.CLOSED
+            )
+            assert identity not in shipping
+            del self.completed[identity]
+            if has_work:
+                assert step.work and step.work.head in after.shepherding.taken_back
+        for identity in self.completed.keys() - self.merged:
+            built_on = set(self.state.steps[identity].depends_on) & gone
+            work = after.steps[identity].work
+            assert work is None or not any(self.had_work(other) for other in built_on)
+
+    def had_work(self, identity: UUID) -> bool:
+        work = self.state.steps[identity].work
+        return work is not None and work.commits > 0
+
+    def counts(self, task: Task) -> bool:
+        """Whether what this activity reports would still be heard."""
+        return folding.is_current(self.state, task.id, task.attempt)
 
     def next_id(self) -> UUID:
         self.ids += 1

@@ -17,7 +17,7 @@ from temporalio.testing import WorkflowEnvironment
 from domain import requests
 from domain.errors import CannotServe
 from domain.failures import FailureCategory
-from domain.models import Answer, DirectiveStatus, Memory, Question, State, StepStatus, TaskStatus
+from domain.models import Answer, DirectiveStatus, Memory, Question, State, StepStatus, TaskKind, TaskStatus
 from domain.plan import PlannedStep
 from domain.questions import question_id
 from domain.settings import Completion, Timings
@@ -238,6 +238,32 @@ async def test_steps_are_added_edited_and_removed_while_others_run(world: Surrou
     }
     roof = next(command for command in world.daemon.commands if command.step_name == "roof")
     assert roof.script == "a flat roof"
+
+
+@pytest.mark.rule("4.5")
+async def test_finished_work_is_done_again_and_what_runs_on_top_of_it_is_stopped_first(world: Surroundings) -> None:
+    world.daemon.plans = [planned(("floor", []), ("wall", ["floor"]), ("roof", ["wall"]))]
+    world.daemon.hold("roof")
+    handle = await world.start(world.directive())
+    await until_steps(handle, roof="running")
+    said = await refused(handle, DirectiveWorkflow.retry_step, requests.RetryStep(step="floor"))
+    assert "done again, too: 'wall', 'roof'" in said
+    again = world.daemon.hold("floor")
+    world.daemon.arrived["floor"].clear()
+    request = requests.RetryStep(step="floor", reason="crooked", agreed=True)
+    await handle.execute_update(DirectiveWorkflow.retry_step, request)
+    await world.daemon.arrived["floor"].wait()
+    assert await step_statuses(handle) == {"floor": "running", "wall": "pending", "roof": "pending"}
+    again.set()
+    world.daemon.holds["roof"].set()
+    await until_status(handle, "idle")
+    tries = [(command.step_name, command.attempt) for command in world.daemon.commands if command.step_name]
+    assert tries == [("floor", 1), ("wall", 1), ("roof", 1), ("floor", 2), ("wall", 2), ("roof", 2)]
+    floor, wall, roof = (command for command in world.daemon.commands if command.attempt == 2)
+    assert wall.continue_from
+    assert wall.continue_from.commit == work_of(floor).head
+    (merge,) = [command.merge for command in world.daemon.commands if command.kind is TaskKind.COMPLETION]
+    assert [one.commit for one in merge] == [work_of(each).head for each in (floor, wall, roof)]
 
 
 @pytest.mark.rule("8.2")

@@ -1,0 +1,60 @@
+"""Asking the operator before finished work is taken back: what follows from it is listed, and has to be agreed to."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from uuid import UUID
+
+import typer
+
+from cli.operator.directives import Directives
+from domain.errors import Refused
+from domain.lookup import find_step
+from domain.models import Step, StepStatus
+from domain.requests import RemoveStep, Repair, RetryStep, StepTexts
+from domain.retraction import disagreement, followers
+
+
+def somebody_is_there() -> bool:
+    """Whether a person can be asked."""
+    return bool(sys.stdin and sys.stdin.isatty())
+
+
+async def agreed(directives: Directives, reference: str, request: Repair) -> Repair:
+    """The request with the steps that follow, which the operator has agreed to; Refused where that is not so."""
+    state = (await directives.look_inside(reference)).seen
+    step = find_step(state, request.step)
+    following = tuple(followers(state, step, request))
+    if following and not request.agreed:
+        _ask(step, following, request)
+    begun_again = () if isinstance(request, RemoveStep) else following
+    if isinstance(request, RetryStep):
+        begun_again = (step, *begun_again)
+    texts = await _texts(directives, reference, begun_again)
+    return request.model_copy(update={"follow": tuple(each.id for each in following), "texts": texts})
+
+
+def _ask(step: Step, following: Sequence[Step], request: Repair) -> None:
+    refusal = disagreement(step, list(following), request)
+    if not somebody_is_there():
+        raise Refused(refusal if "--yes" in refusal else f"{refusal}, or all that depend on it with --yes")
+    what = "Removed" if isinstance(request, RemoveStep) else "Done again"
+    typer.echo(f"{what}, too, since they were built on {step.name!r}:", err=True)
+    for each in following:
+        typer.echo(f"  {each.name} ({each.status})", err=True)
+    if not typer.confirm("Go on?", err=True):
+        raise Refused("nothing was changed")
+
+
+async def _texts(directives: Directives, reference: str, steps: Sequence[Step]) -> dict[UUID, StepTexts]:
+    """What these steps are told, from the record, where a long run has dropped it from its state."""
+    dropped = [each.id for each in steps if each.status is StepStatus.COMPLETED and not each.task_plan]
+    if not dropped:
+        return {}
+    recorded = (await directives.recorded_state(reference)).steps
+    return {
+        each: StepTexts(description=recorded[each].description, task_plan=recorded[each].task_plan)
+        for each in dropped
+        if each in recorded and recorded[each].task_plan
+    }
