@@ -66,6 +66,8 @@ class EventName(StrEnum):
     PULL_REQUEST_SET = "pull request set"
     PULL_REQUEST_POKED = "pull request poked"
     PULL_REQUEST_NOT_WATCHED = "pull request not watched"
+    NOT_HEARD = "not heard"
+    """Whose words about the pull request don't count, and why."""
     NOT_MERGED = "not merged"
     BRANCHES_DELETED = "merged branches deleted"
     BRANCHES_LEFT = "branches left on the remote"

@@ -39,9 +39,9 @@ class Site:
     def name(self) -> str:
         return self.repository.full_name
 
-    async def another(self, **settings: object) -> tuple[Forges, Forge]:
+    async def another(self, patience: Patience | None = None, **settings: object) -> tuple[Forges, Forge]:
         """A further adapter, with other settings; to be closed."""
-        return await open_adapter(self.forge, self.repository, self.learned, **settings)
+        return await open_adapter(self.forge, self.repository, self.learned, patience, **settings)
 
     def commit(self, branch: str, files: dict[str, str], *, parent: str = "") -> str:
         """Put a commit onto `branch`, which begins at `parent`."""
@@ -85,11 +85,15 @@ def run_git(folder: Path, *args: str, stdin: str = "") -> str:
 
 
 async def open_adapter(
-    forge: ForgeUnderTest, repository: ForgeRepository, learned: list[str], **settings: object
+    forge: ForgeUnderTest,
+    repository: ForgeRepository,
+    learned: list[str],
+    patience: Patience | None = None,
+    **settings: object,
 ) -> tuple[Forges, Forge]:
     given = ForgeSettings.model_validate({"token_env": TOKEN_VARIABLE, **settings})
     host = forge.url.removeprefix("http://")
-    forges = Forges({host: given}, {TOKEN_VARIABLE: forge.token}, learned.append, QUICK)
+    forges = Forges({host: given}, {TOKEN_VARIABLE: forge.token}, learned.append, patience or QUICK)
     return forges, await forges.at(parse_repository_url(repository.clone_url, allow_local=False))
 
 

@@ -124,13 +124,26 @@ class ForgeUnderTest:
         return httpx.AsyncClient(base_url=self.api_url, headers=headers, timeout=20)
 
     async def make_repository(
-        self, owner: str, name: str, *, source: Path | str | None = None, private: bool = False
-    ) -> ForgeRepository:
-        """Make a repository, empty or with what `source` holds."""
+        self, owner: str, name: str, *, source: Path | str | None = None, private: bool = False,
+        writers: Sequence[str] = ("ann", "ben"),
+    ) -> ForgeRepository:  # fmt: skip
+        """Make a repository, empty or with what `source` holds; everybody but its `writers` is a stranger."""
         wanted = {"owner": owner, "name": name, "source": str(source) if source else None, "private": private}
         made = await self._control("POST", "repos", wanted)
         path = self.folder / "repositories" / owner / f"{name}.git"
+        for login in writers:
+            await self.set_role(made["full_name"], login, "write")
         return ForgeRepository(made["full_name"], made["clone_url"], path)
+
+    async def set_role(self, repository: str, login: str, role: str | None) -> None:
+        """`read`, `triage`, `write`, `maintain` or `admin`; None: a stranger."""
+        await self._control("PUT", f"repos/{repository}/collaborators", {"login": login, "role": role})
+
+    async def open_from_fork(self, repository: str, fork: str, head: str, *, title: str = "Mine") -> dict[str, Any]:
+        """A stranger's pull request, whose branch has the name and the commit of one of ours; GitHub's shape."""
+        fields = {"head_repository": fork, "head": head, "title": title}
+        made: dict[str, Any] = await self._control("POST", f"repos/{repository}/pulls", fields)
+        return made
 
     async def change_repository(self, repository: str, **changes: object) -> None:
         """Change `private`, `default_branch` or `slow_mergeability`."""
@@ -163,10 +176,10 @@ class ForgeUnderTest:
         return made
 
     async def remark(
-        self, repository: str, number: int, *, user: str, path: str, body: str, line: int | None = None
+        self, repository: str, number: int, *, user: str, path: str, body: str, **further: object
     ) -> dict[str, Any]:
-        """A comment on a line, by a person; GitHub's shape."""
-        fields = {"user": user, "path": path, "line": line, "body": body}
+        """A comment on a line, by a person; further fields as in `stack.forge.control.NewRemark`; GitHub's shape."""
+        fields = {"user": user, "path": path, "body": body, **further}
         made: dict[str, Any] = await self._control("POST", f"repos/{repository}/pulls/{number}/remarks", fields)
         return made
 

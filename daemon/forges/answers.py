@@ -19,6 +19,8 @@ SECONDARY_WAIT = timedelta(seconds=60)
 LONGEST_WAIT = timedelta(hours=2)
 """Whatever a header says, asking again after it does no harm: limits are counted by the hour."""
 SECONDARY = "secondary rate limit"
+NOT_SHOWN = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
+"""What a GET is refused with where a token may not see something, or it isn't there."""
 _LIMITED = frozenset({"RATE_LIMIT", "RATE_LIMITED"})
 """GraphQL's word for it: today's, and the one of before, which Enterprise may still use."""
 _SHOWN = 300

@@ -50,6 +50,8 @@ class Patience:
     """For one answer."""
     mergeable: float = 2.0
     """Before asking again whether it can be merged, which GitHub works out when it is asked."""
+    permission: float = 300.0
+    """For which what the forge says of a person's permission is believed."""
 
 
 @dataclass(frozen=True)

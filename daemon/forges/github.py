@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 
 from daemon.forges.answers import Declined
 from daemon.forges.api import Api
+from daemon.forges.audience import Audience
 from daemon.forges.github_bodies import DRAFT, READY, Mutation, NewComment, NewPull, PullChange
 from daemon.forges.github_findings import reply_mark
 from daemon.forges.github_look import Look
@@ -17,6 +18,7 @@ from daemon.forges.github_models import Comment, Pull, Repository, User
 from daemon.forges.links import github_compare
 from daemon.forges.own_part import body_of, is_ours, title_of
 from daemon.forges.remembered import Remembered
+from daemon.forges.settings import ForgeSettings
 from domain.errors import ForgeRefused
 from domain.pull_requests.messages import FindingSource, PullRequest, PullRequestWanted, Reply, Sighting
 
@@ -40,11 +42,13 @@ logger = logging.getLogger(__name__)
 class GitHub:
     """One repository; see daemon.forges.port.Forge."""
 
-    def __init__(self, api: Api, name: str, *, heed_own_comments: bool = False) -> None:
+    def __init__(self, api: Api, name: str, settings: ForgeSettings | None = None) -> None:
         """`name`: `owner/name`, as its address has it; the repository may have another one by now."""
+        settings = settings or ForgeSettings()
         self._api = api
         self._name = name
-        self._heed_own_comments = heed_own_comments
+        self._heed_own_comments = settings.heed_own_comments
+        self._audience = Audience(api, settings)
         self._repository: Repository | None = None
         self._redirects = 0
         self._me: str | None = None
@@ -85,7 +89,8 @@ class GitHub:
     async def look(self, known: PullRequest, marks: dict[str, str]) -> Sighting:
         if not known.number:
             return Sighting(pull_request=known)
-        look = Look(self._api, await self._path(""), Remembered(self._api, marks), marks)
+        remembered = Remembered(self._api, marks)
+        look = Look(self._api, (await self._canonical()).full_name, remembered, marks, self._audience)
         pull = await look.pull(known.number)
         await self._refuse_forks(pull)
         seen = _as_pull_request(pull, known.version)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
-from daemon.forges.github_models import CheckRun, Comment, Job, Pull, Review, Status, User, WorkflowRun
-from domain.pull_requests.messages import Finding, FindingKind, FindingSource
+from daemon.forges.audience import Reason
+from daemon.forges.github_models import CheckRun, Job, Pull, Status, WorkflowRun
+from daemon.forges.plain_text import plain_text
+from domain.pull_requests.messages import Finding, FindingKind, FindingSource, Unheard
 
 TEXT_LIMIT = 16 * 1024
 """Bytes of a log or comment."""
@@ -44,7 +46,7 @@ def failed_step(job: Job) -> str:
 
 def job_text(log: bytes) -> str:
     """The part of a job's log that ends with its last error, without the times."""
-    text = _TIME.sub("", log.decode(errors="replace"))
+    text = _TIME.sub("", plain_text(log.decode(errors="replace")))
     at = text.rfind(_ERROR)
     end = text.find("\n", at) if at >= 0 else -1
     return tail(text if end < 0 else text[:end])
@@ -60,7 +62,7 @@ def check_finding(run: CheckRun, step: str, text: str) -> Finding:
     title = f"{run.name}: {step}" if step else f"{run.name}: {run.conclusion}"
     url = run.html_url or run.details_url or ""
     return Finding(
-        id=FindingSource.CHECK.id_of(run.id), kind=FindingKind.CHECK, title=_title(title), text=text, url=url
+        id=FindingSource.CHECK.id_of(run.id), kind=FindingKind.CHECK, title=title_of(title), text=text, url=url
     )
 
 
@@ -69,7 +71,7 @@ def status_findings(statuses: Iterable[Status]) -> list[Finding]:
         Finding(
             id=FindingSource.STATUS.id_of(status.id),
             kind=FindingKind.CHECK,
-            title=_title(f"{status.context}: {status.state}"),
+            title=title_of(f"{status.context}: {status.state}"),
             text=tail(status.description or ""),
             url=status.target_url or "",
         )
@@ -78,42 +80,20 @@ def status_findings(statuses: Iterable[Status]) -> list[Finding]:
     ]
 
 
-def review_findings(reviews: Iterable[Review], me: str) -> list[Finding]:
-    """Change requests and remarks; an approval asks for nothing."""
-    said = {"CHANGES_REQUESTED": "asks for changes", "COMMENTED": "has reviewed"}
-    return [
-        _comment(
-            FindingSource.REVIEW.id_of(each.id),
-            f"{_name(each.user)} {said[each.state]}",
-            each.body or "",
-            each.html_url,
-        )
-        for each in reviews
-        if each.state in said and _is_a_persons(each, me)
-    ]
+def forks_suites(runs: Iterable[WorkflowRun], repository: str) -> frozenset[int]:
+    """The check suites that Actions ran for another repository's pull request from the same commit: what they say is
+    that person's text."""
+    return frozenset(
+        run.check_suite_id for run in runs if run.check_suite_id is not None and not run.is_for(repository)
+    )
 
 
-def remark_findings(comments: Iterable[Comment], me: str) -> list[Finding]:
-    """What people have written at lines of the change."""
-    return [
-        _comment(
-            FindingSource.COMMENT.id_of(each.id),
-            f"{_name(each.user)} on {_place(each)}",
-            each.body or "",
-            each.html_url,
-        )
-        for each in comments
-        if _is_a_persons(each, me)
-    ]
+def is_of_suite(run: CheckRun, suites: Collection[int]) -> bool:
+    return run.check_suite is not None and run.check_suite.id in suites
 
 
-def talk_findings(comments: Iterable[Comment], me: str) -> list[Finding]:
-    """What people have written below the pull request."""
-    return [
-        _comment(FindingSource.TALK.id_of(each.id), f"{_name(each.user)} has commented", each.body or "", each.html_url)
-        for each in comments
-        if _is_a_persons(each, me)
-    ]
+def unheard_check(run: CheckRun) -> Unheard:
+    return Unheard(id=FindingSource.CHECK.id_of(run.id), author="", reason=f"a check that {Reason.FORK.value}")
 
 
 def conflict_finding(pull: Pull, base_head: str) -> Finding:
@@ -121,46 +101,21 @@ def conflict_finding(pull: Pull, base_head: str) -> Finding:
     return Finding(
         id=FindingSource.CONFLICT.id_of(pull.head.sha, base_head),
         kind=FindingKind.CONFLICT,
-        title=_title(f"conflict with {base}"),
+        title=title_of(f"conflict with {base}"),
         text=tail(f"{branch} at {pull.head.sha} can't be merged into {base} at {base_head or 'its newest commit'}."),
         url=pull.html_url,
     )
 
 
-def is_approved(reviews: Iterable[Review]) -> bool:
-    """Whether somebody's last word is yes and nobody's is no; remarks are no word."""
-    last = {_name(each.user): each.state for each in reviews if each.state not in ("COMMENTED", "PENDING")}
-    return "APPROVED" in last.values() and "CHANGES_REQUESTED" not in last.values()
-
-
 def tail(text: str) -> str:
-    """The end of `text` that is at most 16 KiB, from the beginning of a line where there is one."""
-    data = text.strip().encode(errors="replace")
+    """The end of `text` as plain text that is at most 16 KiB, from the beginning of a line where there is one."""
+    data = plain_text(text).strip().encode(errors="replace")
     if len(data) <= TEXT_LIMIT:
         return data.decode()
     kept = data[-TEXT_LIMIT:].decode(errors="ignore")
     return kept.partition("\n")[2] or kept
 
 
-def _is_a_persons(said: Review | Comment, me: str) -> bool:
-    if not (said.body and said.body.strip()) or MARK in said.body:
-        return False
-    return said.user is None or not (said.user.is_bot or said.user.login == me)
-
-
-def _comment(key: str, title: str, body: str, url: str) -> Finding:
-    text = body.strip().encode(errors="replace")[:TEXT_LIMIT].decode(errors="ignore")
-    return Finding(id=key, kind=FindingKind.COMMENT, title=_title(title), text=text, url=url)
-
-
-def _place(comment: Comment) -> str:
-    line = comment.line or comment.original_line
-    return f"{comment.path}:{line}" if line else comment.path
-
-
-def _name(user: User | None) -> str:
-    return user.login if user else "somebody"
-
-
-def _title(text: str) -> str:
-    return " ".join(text.split())[:TITLE_LIMIT]
+def title_of(text: str) -> str:
+    """As one line of at most 300 characters."""
+    return " ".join(plain_text(text).split())[:TITLE_LIMIT]

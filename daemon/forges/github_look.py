@@ -10,8 +10,9 @@ from urllib.parse import quote
 from pydantic import TypeAdapter
 
 from daemon.forges import github_findings as findings
-from daemon.forges.answers import Declined
+from daemon.forges.answers import NOT_SHOWN, Declined
 from daemon.forges.api import Api
+from daemon.forges.audience import Audience
 from daemon.forges.github_models import (
     App,
     CheckRun,
@@ -25,8 +26,18 @@ from daemon.forges.github_models import (
     Review,
     WorkflowRuns,
 )
+from daemon.forges.github_said import (
+    authors_of,
+    heard_findings,
+    is_approved,
+    newest,
+    said_at_lines,
+    said_below,
+    said_in_reviews,
+    unheard_of,
+)
 from daemon.forges.remembered import Remembered
-from domain.pull_requests.messages import Finding, FindingSource, PullRequest, Sighting
+from domain.pull_requests.messages import Finding, FindingSource, PullRequest, Sighting, Unheard
 
 Entry = TypeVar("Entry", Review, Comment)
 
@@ -45,16 +56,19 @@ MOST_SAID = 300
 """Of reviews, of comments at a line and of those below, that are told: the newest. A directive remembers 1,000
 findings, and would work again on what it has forgotten.
 """
-_NOT_SHOWN = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
 
 
 class Look:
     """All that there is to see, at the price of what has changed since the last look with the same `marks`."""
 
-    def __init__(self, api: Api, path: str, remembered: Remembered, marks: dict[str, str]) -> None:
-        """`path` is the repository's in the API."""
+    def __init__(
+        self, api: Api, repository: str, remembered: Remembered, marks: dict[str, str], audience: Audience
+    ) -> None:
+        """`repository`: `owner/name`, as it is called now."""
         self._api = api
-        self._path = path
+        self._repository = repository
+        self._path = f"/repos/{repository}"
+        self._audience = audience
         self._remembered = remembered
         self._marks = marks
 
@@ -78,34 +92,53 @@ class Look:
         return ref.object.sha
 
     async def sighting(self, seen: PullRequest, pull: Pull, me: str) -> Sighting:
-        """`me`: whose comments don't count."""
+        """All of it; `me`: the login whose own words are not for us, empty where it can't be known."""
         base_head = await self.base_head(pull)
         conflict = [findings.conflict_finding(pull, base_head)] if pull.mergeable is False else []
         reviews = await self._all(f"/pulls/{pull.number}/reviews", REVIEWS)
         remarks = await self._all(f"/pulls/{pull.number}/comments", COMMENTS)
         talk = await self._all(f"/issues/{pull.number}/comments", COMMENTS)
-        said = findings.review_findings(reviews, me)[-MOST_SAID:]
-        said += findings.remark_findings(remarks, me)[-MOST_SAID:]
-        said += findings.talk_findings(talk, me)[-MOST_SAID:]
+        everything = [
+            *newest(said_in_reviews(reviews, me), MOST_SAID),
+            *newest(said_at_lines(remarks, me), MOST_SAID),
+            *newest(said_below(talk, me), MOST_SAID),
+        ]
+        heard = await self._audience.of(self._path, authors_of(everything))
+        failures, forks = await self._failures(pull.head.sha)
         return Sighting(
             pull_request=seen,
-            findings=(*conflict, *await self._failures(pull.head.sha), *said),
+            findings=(*conflict, *failures, *heard_findings(everything, heard)),
             base_head=base_head,
-            approved=findings.is_approved(reviews),
+            approved=is_approved(reviews, heard, me),
+            unheard=(*forks, *unheard_of(everything, heard)),
         )
 
-    async def _failures(self, sha: str) -> list[Finding]:
+    async def _failures(self, sha: str) -> tuple[list[Finding], list[Unheard]]:
+        """The failed checks of a commit; those that ran for a fork are its owner's business, and not told."""
         failed = [run for run in await self._runs(sha) if findings.has_failed(run)]
+        forks = await self._suites_of_forks(sha) if any(findings.is_job(run) for run in failed) else frozenset()
         statuses = await self._remembered.pages(f"{self._path}/commits/{sha}/status", STATUSES)
-        found = [await self._check(run) for run in failed]
-        return found + findings.status_findings(status for page in statuses for status in page.statuses)
+        found = [await self._check(run) for run in failed if not findings.is_of_suite(run, forks)]
+        found += findings.status_findings(status for page in statuses for status in page.statuses)
+        return found, [findings.unheard_check(run) for run in failed if findings.is_of_suite(run, forks)]
+
+    async def _suites_of_forks(self, sha: str) -> frozenset[int]:
+        """Anybody can open a pull request from a commit of ours: its checks stand at that commit, too."""
+        try:
+            pages = await self._remembered.pages(f"{self._path}/actions/runs?head_sha={sha}", WORKFLOW_RUNS)
+        except Declined as declined:
+            if declined.status not in NOT_SHOWN:
+                raise
+            return frozenset()  # without the right to see runs, their logs can't be read either
+        runs = (run for page in pages for run in page.workflow_runs)
+        return findings.forks_suites(runs, self._repository)
 
     async def _runs(self, sha: str) -> list[CheckRun]:
         """All check runs; those of Actions alone for a fine-grained token, which can't be given the right to others."""
         try:
             pages = await self._remembered.pages(f"{self._path}/commits/{sha}/check-runs", CHECK_RUNS)
         except Declined as declined:
-            if declined.status not in _NOT_SHOWN:
+            if declined.status not in NOT_SHOWN:
                 raise
             return await self._failed_jobs(sha)
         return [run for page in pages for run in page.check_runs]
@@ -113,7 +146,8 @@ class Look:
     async def _failed_jobs(self, sha: str) -> list[CheckRun]:
         actions = f"{self._path}/actions/runs"
         runs = await self._remembered.pages(f"{actions}?head_sha={sha}", WORKFLOW_RUNS)
-        failed = [run.id for page in runs for run in page.workflow_runs if findings.has_failed(run)]
+        all_runs = (run for page in runs for run in page.workflow_runs)
+        failed = [run.id for run in all_runs if findings.has_failed(run) and run.is_for(self._repository)]
         pages = [page for run in failed for page in await self._remembered.pages(f"{actions}/{run}/jobs", JOBS)]
         of_actions = {"app": App(slug=findings.ACTIONS)}
         return [job.model_copy(update=of_actions) for page in pages for job in page.jobs]
@@ -134,7 +168,7 @@ class Look:
             log = await self._api.tail(f"{self._path}/actions/jobs/{run.id}/logs", findings.LOG_WINDOW)
         except Declined as declined:
             # Logs are thrown away after a time, and a token may be without the right to read them.
-            if declined.status not in _NOT_SHOWN:
+            if declined.status not in NOT_SHOWN:
                 raise
         return findings.check_finding(run, step, findings.job_text(log) or text)
 

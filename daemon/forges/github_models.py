@@ -17,7 +17,20 @@ class User(Tolerant):
 
     @property
     def is_bot(self) -> bool:
-        return self.type != "User" or self.login.endswith("[bot]")
+        return self.type == "Bot" or self.login.endswith("[bot]")
+
+    @property
+    def is_person(self) -> bool:
+        return self.type == "User" and not self.is_bot
+
+
+class CollaboratorPermission(Tolerant):
+    """What a login may do in a repository."""
+
+    permission: str = ""
+    """`admin`, `write`, `read` or `none`: the base role, also of `maintain`, `triage` and roles of an organization's
+    own."""
+    user: User | None = None
 
 
 class Repository(Tolerant):
@@ -83,6 +96,10 @@ class App(Tolerant):
     slug: str | None = None
 
 
+class CheckSuite(Tolerant):
+    id: int
+
+
 class CheckRun(Tolerant):
     id: int
     name: str
@@ -92,6 +109,7 @@ class CheckRun(Tolerant):
     details_url: str | None = None
     output: CheckOutput = CheckOutput()
     app: App | None = None
+    check_suite: CheckSuite | None = None
 
 
 class CheckRuns(Tolerant):
@@ -131,6 +149,15 @@ class WorkflowRun(Tolerant):
     id: int
     status: str
     conclusion: str | None = None
+    check_suite_id: int | None = None
+    head_repository: Repository | None = None
+    """Whose branch it ran for; None: that repository was deleted."""
+
+    def is_for(self, repository: str) -> bool:
+        """Whether it ran for a branch of this repository. One that doesn't say is of an older Enterprise."""
+        if "head_repository" not in self.model_fields_set:
+            return True
+        return self.head_repository is not None and self.head_repository.full_name.lower() == repository.lower()
 
 
 class WorkflowRuns(Tolerant):
@@ -143,6 +170,7 @@ class Review(Tolerant):
     body: str | None = None
     state: str
     html_url: str = ""
+    author_association: str = ""
 
 
 class Comment(Tolerant):
@@ -155,7 +183,13 @@ class Comment(Tolerant):
     path: str = ""
     line: int | None = None
     original_line: int | None = None
+    start_line: int | None = None
+    original_start_line: int | None = None
+    side: str | None = None
+    diff_hunk: str = ""
     in_reply_to_id: int | None = None
+    pull_request_review_id: int | None = None
+    author_association: str = ""
 
 
 class ComplaintDetail(Tolerant):

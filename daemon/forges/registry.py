@@ -62,5 +62,5 @@ class Forges:
             return NoForge(url)  # not kept: somebody may log in
         self._client = self._client or open_client(self._patience)
         api = Api(self._client, api_of(url.host, settings), tokens, self._patience)
-        self._known[url.text] = GitHub(api, url.path, heed_own_comments=settings.heed_own_comments)
+        self._known[url.text] = GitHub(api, url.path, settings)
         return self._known[url.text]

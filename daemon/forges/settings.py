@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping
 from enum import StrEnum
@@ -9,12 +10,13 @@ from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from domain.repository_url import is_loopback
 from domain.value import Value
 
 GITHUB = "github.com"
+LOGIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 
 
 class ForgeKind(StrEnum):
@@ -24,6 +26,46 @@ class ForgeKind(StrEnum):
     """Branches are pushed, nothing more."""
 
 
+class ListenTo(StrEnum):
+    WRITERS = "writers"
+    """People with write access to the repository."""
+    ANYONE = "anyone"
+
+
+Login = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*(\[bot\])?$")]
+
+
+def _audience(given: object) -> object:
+    """`given`, if it is what `listen_to` may be; one message in place of one for each of the possibilities."""
+    if isinstance(given, ListenTo) or given in tuple(ListenTo):
+        return ListenTo(str(given))
+    if isinstance(given, list | tuple) and all(isinstance(each, str) and LOGIN.fullmatch(each) for each in given):
+        return tuple(given)
+    raise ValueError('it is "writers", "anyone" or a list of logins of people; bots are named in `bots`')
+
+
+class Listening(Value):
+    """Whose comments, reviews and approvals count."""
+
+    listen_to: Annotated[ListenTo | tuple[str, ...], BeforeValidator(_audience)] = ListenTo.WRITERS
+    """Which people are heard. Everybody else's words are counted, and never reach an agent."""
+    bots: tuple[Login, ...] = ()
+    """Bots that are heard, such as `coderabbitai[bot]`; no other bot is."""
+
+    @property
+    def logins(self) -> frozenset[str]:
+        """The people that `listen_to` names, in lower case: GitHub's logins differ in more than their case."""
+        return frozenset() if isinstance(self.listen_to, ListenTo) else _lower(self.listen_to)
+
+    @property
+    def bot_logins(self) -> frozenset[str]:
+        return _lower(self.bots)
+
+
+def _lower(logins: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(each.lower() for each in logins)
+
+
 def _without_user(path: Path) -> Path:
     expanded = path.expanduser()
     if not expanded.is_absolute():
@@ -31,7 +73,7 @@ def _without_user(path: Path) -> Path:
     return expanded
 
 
-class ForgeSettings(Value):
+class ForgeSettings(Listening):
     """The forge at one host, and where the daemon's token for it comes from; neither: `gh auth token` is asked."""
 
     kind: ForgeKind = ForgeKind.GITHUB

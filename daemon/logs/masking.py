@@ -190,7 +190,8 @@ def masked_sighting(sighting: Sighting, masker: Masker) -> Sighting:
 
     def masked(finding: Finding) -> Finding:
         said = {name: masker.mask(getattr(finding, name)) for name in ("title", "text", "url")}
-        return finding.model_copy(update=said)
+        place = finding.place and finding.place.model_copy(update={"quoted": masker.mask(finding.place.quoted)})
+        return finding.model_copy(update={**said, "place": place})
 
     return sighting.model_copy(update={"findings": tuple(masked(finding) for finding in sighting.findings)})
 

@@ -106,6 +106,8 @@ class Watch(Tolerant):
     pull_request: PullRequest
     seen: tuple[str, ...] = ()
     """Ids of findings that are known already."""
+    unheard: tuple[str, ...] = ()
+    """Ids of what was said and doesn't count, as far as that is known already."""
     pushed: tuple[str, ...] = ()
     """What completions have pushed for it, oldest first."""
     every: timedelta = timedelta(seconds=60)
@@ -152,6 +154,31 @@ class FindingSource(StrEnum):
         return finding.startswith(f"{self.value}:")
 
 
+class Place(Tolerant):
+    """What a remark of a review is about."""
+
+    path: Annotated[str, Field(max_length=1000)]
+    line: int | None = None
+    """The last line; None: the file as a whole."""
+    start_line: int | None = None
+    """The first of several lines."""
+    side: str = "RIGHT"
+    """`RIGHT`: the file as the pull request has it; `LEFT`: as it was before."""
+    quoted: Annotated[str, Field(max_length=4096)] = ""
+    """The end of the diff hunk: its last line is the one that the remark stands at."""
+    outdated: bool = False
+    """The lines have changed since; their numbers are those of the commit that was reviewed."""
+
+
+class Unheard(Tolerant):
+    """Something that was said about a pull request by somebody whose words don't count; without the words."""
+
+    id: Annotated[str, Field(min_length=1, max_length=200)]
+    """As a finding's."""
+    author: Annotated[str, Field(max_length=100)] = ""
+    reason: Annotated[str, Field(max_length=200)] = ""
+
+
 class Finding(Tolerant):
     """Something about a pull request that asks for work."""
 
@@ -162,8 +189,10 @@ class Finding(Tolerant):
     title: Annotated[str, Field(max_length=300)]
     """The check's name with the step that failed; the comment's author and place; what has to be done."""
     text: Annotated[str, Field(max_length=16 * 1024)] = ""
-    """The log's tail, or the comment."""
+    """The log's tail, or the comment's beginning."""
     url: str = ""
+    place: Place | None = None
+    """Of a remark on lines or a file."""
 
 
 class Sighting(Tolerant):
@@ -176,6 +205,9 @@ class Sighting(Tolerant):
     unmerged: tuple[str, ...] = ()
     """What was pushed for it, and that it was merged without."""
     approved: bool = False
+    """Somebody's last word is yes and nobody's is no, of those who are heard."""
+    unheard: tuple[Unheard, ...] = ()
+    """What was said, and doesn't count: all of it, whether it was told before or not."""
     daemon: str = ""
 
 
@@ -189,7 +221,9 @@ def news_of(watch: Watch, sighting: Sighting) -> Sighting | None:
     new = tuple(finding for finding in sighting.findings if finding.id not in watch.seen)[:MOST_FINDINGS]
     refused, refuses = any(FindingSource.TROUBLE.began(each) for each in watch.seen), _is_refused(sighting)
     moved = (known.state, known.head, known.branch) != (seen.state, seen.head, seen.branch)
-    if not new and not moved and not (refused and not refuses):
+    # What strangers say is told once; while the forge refuses us, nothing is known of it.
+    said = not refuses and {each.id for each in sighting.unheard} != set(watch.unheard)
+    if not new and not moved and not said and not (refused and not refuses):
         return None
     return sighting.model_copy(update={"pull_request": seen, "findings": new})
 

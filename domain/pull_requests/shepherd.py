@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -14,7 +15,7 @@ from domain.models import DirectiveStatus, Question, State, StepStatus, TaskKind
 from domain.pull_requests.asking import Topic, ask_operator, asked_now, settle_topic, topic_of
 from domain.pull_requests.fixes import fix_steps, fixer
 from domain.pull_requests.merging import OPEN_ANOTHER, fold_over, open_another
-from domain.pull_requests.messages import Finding, FindingKind, FindingSource, PullRequest, Sighting, Watch
+from domain.pull_requests.messages import Finding, FindingKind, FindingSource, PullRequest, Sighting, Unheard, Watch
 from domain.pull_requests.shepherding import Shepherding
 from domain.size import MAX_STATE, state_size
 
@@ -42,6 +43,7 @@ def wanted_watch(state: State) -> Watch | None:
         repository=directive.repository,
         pull_request=known,
         seen=(*shepherding.seen, *(shepherding.held if _waits(state) else ())),
+        unheard=shepherding.unheard,
         pushed=shepherding.pushed_heads,
         every=timings.poll,
         at_most=timings.poll_at_most,
@@ -59,6 +61,8 @@ def fold_sighting(state: State, sighting: Sighting, now: datetime) -> Change:
         fold_over(draft, seen.model_copy(update={"version": known.version}), sighting.unmerged)
     else:
         _heed(draft, sighting)
+        if not _refuses(sighting):
+            _count_unheard(draft, sighting.unheard)
     return draft.change()
 
 
@@ -105,6 +109,17 @@ def _update(draft: Draft, known: PullRequest, sighting: Sighting) -> None:
     _set(draft, approved=sighting.approved, failing=tuple(dict.fromkeys([*failing, *found]))[:20])
 
 
+def _count_unheard(draft: Draft, unheard: Sequence[Unheard]) -> None:
+    """Who is not heard is told once, without a word of what was said: a stranger's text goes nowhere."""
+    told = set(draft.state.shepherding.unheard)
+    new = Counter((each.author, each.reason) for each in unheard if each.id not in told)
+    if new:
+        listed = [f"{author or 'somebody'} ({reason}): {count}" for (author, reason), count in new.most_common(10)]
+        more = [f"and {len(new) - len(listed)} more"] if len(new) > len(listed) else []
+        draft.event(EventName.NOT_HEARD, "; ".join([*listed, *more])[:500])
+    _set(draft, unheard=tuple(each.id for each in unheard)[-MAX_SEEN:])
+
+
 def _heed(draft: Draft, sighting: Sighting) -> None:
     known = set(draft.state.shepherding.seen)
     troubles = [each for each in sighting.findings if each.kind is FindingKind.TROUBLE]
@@ -117,6 +132,10 @@ def _heed(draft: Draft, sighting: Sighting) -> None:
             _ask_about(draft, trouble)
     if work:
         _deal_with(draft, work, sighting.base_head)
+
+
+def _refuses(sighting: Sighting) -> bool:
+    return any(each.kind is FindingKind.TROUBLE for each in sighting.findings)
 
 
 def _ask_about(draft: Draft, trouble: Finding) -> None:

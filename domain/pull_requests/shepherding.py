@@ -50,6 +50,8 @@ class Shepherding(Value):
     failing: tuple[str, ...] = ()
     """The failed checks of its head, by name."""
     approved: bool = False
+    unheard: tuple[str, ...] = ()
+    """Ids of what was said about it by people and bots whose words don't count, as the newest look has seen it."""
     pushed: tuple[Push, ...] = ()
     """Its newest pushes, oldest first: a forge may merge the head before the last one (SPEC 7.2)."""
 

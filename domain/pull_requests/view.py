@@ -25,6 +25,8 @@ class PullRequestView(Value):
     """The failed checks of its head."""
     rounds_left: int
     """Of fixes, before an operator is asked."""
+    not_heard: int = 0
+    """How much was said about it by people and bots whose words don't count."""
 
 
 def pull_request_view(state: State, pull_request: PullRequest) -> PullRequestView:
@@ -35,6 +37,7 @@ def pull_request_view(state: State, pull_request: PullRequest) -> PullRequestVie
         approved=state.shepherding.approved,
         failing=state.shepherding.failing,
         rounds_left=rounds_left(state),
+        not_heard=len(state.shepherding.unheard),
     )
 
 

@@ -22,10 +22,12 @@ from stack.forge.models import (
     Name,
     RepositoryRecord,
     ReviewState,
+    Role,
     StatusState,
     Stored,
     now,
 )
+from stack.forge.pulls import PullWanted, open_pull
 
 _REPOSITORY = "/_control/repos/{owner}/{repo}"
 
@@ -46,6 +48,23 @@ class RepositoryChange(Stored):
     slow_mergeability: bool | None = None
 
 
+class Collaborator(Stored):
+    login: str
+    role: Role | None
+    """None: no longer one."""
+
+
+class ForkPull(Stored):
+    """A pull request of a stranger's fork."""
+
+    head_repository: str = Field(pattern=r"^[^/]+/[^/]+$")
+    head: str
+    """The fork's branch: it is at the commit of this repository's branch of that name."""
+    base: str = "main"
+    title: str
+    body: str = ""
+
+
 class TokenToRemove(Stored):
     token: str
 
@@ -63,6 +82,9 @@ class NewCheck(Stored):
     steps: tuple[JobStep, ...] = ()
     annotations: tuple[Annotation, ...] = ()
     details_url: str = ""
+    head_repository: str = ""
+    """The fork whose pull request it ran for."""
+    app: str = "github-actions"
 
 
 class NewStatus(Stored):
@@ -75,6 +97,7 @@ class NewStatus(Stored):
 
 class NewReview(Stored):
     user: str
+    """Empty: of an account that was deleted since."""
     state: ReviewState
     body: str = ""
     comments: tuple[talk.LineRemark, ...] = ()
@@ -84,7 +107,12 @@ class NewRemark(Stored):
     user: str
     path: str
     line: int | None = None
+    start_line: int | None = None
+    side: str = "RIGHT"
+    diff_hunk: str = ""
     body: str
+    in_reply_to: int | None = None
+    """The remark that it answers."""
 
 
 class NewComment(Stored):
@@ -96,6 +124,8 @@ def routes(api: Api) -> list[Route]:
     return [
         api.route("/_control/repos", POST=create_repository),
         api.route(_REPOSITORY, PATCH=change_repository),
+        api.route(f"{_REPOSITORY}/collaborators", PUT=put_collaborator),
+        api.route(f"{_REPOSITORY}/pulls", POST=open_from_fork),
         api.route("/_control/tokens", PUT=put_token, DELETE=remove_token),
         api.route("/_control/failures", GET=list_failures, POST=order_failure, DELETE=clear_failures),
         api.route("/_control/requests", GET=list_requests, DELETE=clear_requests),
@@ -126,6 +156,22 @@ async def change_repository(call: Call) -> Answer:
     async with repository.changing():
         repository.record = repository.record.with_changes(**change.model_dump(exclude_none=True))
     return Answer(call.forge.shapes.repository(repository.record, call.account))
+
+
+async def put_collaborator(call: Call) -> Answer:
+    repository, wanted = call.repository(), await call.body(Collaborator)
+    async with repository.changing():
+        known = repository.record.collaborators
+        others = {login: role for login, role in known.items() if login != wanted.login.lower()}
+        added = {wanted.login.lower(): wanted.role} if wanted.role else {}
+        repository.record = repository.record.with_changes(collaborators={**others, **added})
+    return Answer(status=204)
+
+
+async def open_from_fork(call: Call) -> Answer:
+    repository, wanted = call.repository(), await call.body(ForkPull)
+    made = await open_pull(repository, PullWanted(**wanted.model_dump()), wanted.head_repository.partition("/")[0])
+    return Answer(call.forge.shapes.pull(repository.record, made, call.account), 201)
 
 
 async def put_token(call: Call) -> Answer:
@@ -196,8 +242,11 @@ async def add_review(call: Call) -> Answer:
 
 async def add_remark(call: Call) -> Answer:
     (repository, pull), wanted = await call.pull(), await call.body(NewRemark)
-    remark = talk.LineRemark(path=wanted.path, line=wanted.line, body=wanted.body)
-    made = await talk.add_remark(repository, pull.number, wanted.user, remark)
+    if wanted.in_reply_to:
+        made = await talk.add_reply(repository, pull.number, wanted.in_reply_to, wanted.user, wanted.body)
+    else:
+        remark = talk.LineRemark(**wanted.model_dump(exclude={"user", "in_reply_to"}))
+        made = await talk.add_remark(repository, pull.number, wanted.user, remark)
     return Answer(call.forge.shapes.review_comment(repository.record, made), 201)
 
 

@@ -182,8 +182,8 @@ class Graph:
         return {
             "__typename": "PullRequestReview",
             "id": node_id("PullRequestReview", review.id),
-            "author": self.user(review.user),
-            "authorAssociation": "COLLABORATOR",
+            "author": self.user(review.user) if review.user else None,
+            "authorAssociation": record.association(review.user),
             "state": review.state.value,
             "body": review.body,
             "url": self.forge.shapes.review(record, review)["html_url"],
@@ -197,8 +197,8 @@ class Graph:
         return {
             "__typename": "IssueComment",
             "id": node_id("IssueComment", comment.id),
-            "author": self.user(comment.user),
-            "authorAssociation": "COLLABORATOR",
+            "author": self.user(comment.user) if comment.user else None,
+            "authorAssociation": record.association(comment.user),
             "body": comment.body,
             "createdAt": moment(comment.created_at),
             **dict.fromkeys(("includesCreatedEdit", "isMinimized"), False),

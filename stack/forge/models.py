@@ -40,6 +40,8 @@ class Pull(Stored):
     state: PullState = PullState.OPEN
     head: str
     """The branch, without refs/heads/."""
+    head_repository: str = ""
+    """`owner/name` of the fork that it comes from; empty: this repository."""
     base: str
     head_sha: str
     """Follows the branch while the pull request is open, and stays where it was afterwards."""
@@ -55,6 +57,25 @@ class Pull(Stored):
     def is_open(self) -> bool:
         return self.state is PullState.OPEN
 
+    def label(self, owner: str) -> str:
+        """`owner:branch` of its head, in a repository of `owner`."""
+        return f"{self.head_repository.partition('/')[0] or owner}:{self.head}"
+
+
+class Role(StrEnum):
+    """Of a collaborator."""
+
+    READ = "read"
+    TRIAGE = "triage"
+    WRITE = "write"
+    MAINTAIN = "maintain"
+    ADMIN = "admin"
+
+    @property
+    def permission(self) -> str:
+        """The base role that GitHub names beside it."""
+        return {"triage": "read", "maintain": "write"}.get(self.value, self.value)
+
 
 class ReviewState(StrEnum):
     APPROVED = "APPROVED"
@@ -68,6 +89,7 @@ class Review(Stored):
     pull: int
     """The number of its pull request."""
     user: str
+    """A login; empty: the account was deleted."""
     state: ReviewState
     body: str
     commit_id: str
@@ -83,10 +105,14 @@ class ReviewComment(Stored):
     user: str
     path: str
     line: int | None
+    start_line: int | None = None
+    side: str = "RIGHT"
+    diff_hunk: str = ""
     body: str
     commit_id: str
     in_reply_to: int | None = None
     created_at: datetime
+    updated_at: datetime | None = None
 
 
 class Comment(Stored):
@@ -97,6 +123,7 @@ class Comment(Stored):
     user: str
     body: str
     created_at: datetime
+    updated_at: datetime | None = None
 
 
 class CheckStatus(StrEnum):
@@ -150,6 +177,10 @@ class Check(Stored):
     annotations: tuple[Annotation, ...] = ()
     details_url: str = ""
     """Empty: the page of its job on this forge."""
+    head_repository: str = ""
+    """`owner/name` of the fork whose pull request it ran for; empty: this repository."""
+    app: str = "github-actions"
+    """The slug of the app that has made it."""
     started_at: datetime
     completed_at: datetime | None
 
@@ -189,6 +220,8 @@ class RepositoryRecord(Stored):
     slow_mergeability: bool = False
     """The first look at a new head or base answers `mergeable: null`, as GitHub does while it computes."""
     created_at: datetime
+    collaborators: dict[str, Role] = {}
+    """By login in lower case."""
     last_id: int = 0
     pulls: tuple[Pull, ...] = ()
     """In order of their numbers."""
@@ -201,6 +234,18 @@ class RepositoryRecord(Stored):
     @property
     def full_name(self) -> str:
         return f"{self.owner}/{self.name}"
+
+    def role(self, login: str) -> Role | None:
+        """What somebody may do; None: as much as everybody."""
+        if login.lower() == self.owner.lower():
+            return Role.ADMIN
+        return self.collaborators.get(login.lower())
+
+    def association(self, login: str) -> str:
+        """What GitHub calls the relation of a comment's author; no permission can be told from it."""
+        if login.lower() == self.owner.lower():
+            return "OWNER"
+        return "COLLABORATOR" if login.lower() in self.collaborators else "NONE"
 
     @property
     def next_id(self) -> int:
@@ -219,8 +264,9 @@ class RepositoryRecord(Stored):
         return self.model_copy(update=fields)
 
     def checks_of(self, sha: str) -> tuple[Check, ...]:
-        """The latest check run of each name."""
-        return tuple({each.name: each for each in self.checks if each.head_sha == sha}.values())
+        """The latest check run of each name, for each repository that ran it."""
+        latest = {(each.name, each.head_repository): each for each in self.checks if each.head_sha == sha}
+        return tuple(latest.values())
 
     def statuses_of(self, sha: str) -> tuple[CommitStatus, ...]:
         """The latest status of each context."""

@@ -21,6 +21,8 @@ class PullWanted:
     base: str
     body: str = ""
     draft: bool = False
+    head_repository: str = ""
+    """The fork that it comes from; its `head` there is at a commit that this repository knows by the branch's name."""
 
 
 @dataclass(frozen=True)
@@ -57,14 +59,16 @@ async def open_pull(repository: Repository, wanted: PullWanted, author: str) -> 
         for field, branch in (("head", head), ("base", wanted.base)):
             if branch not in shas:
                 raise invalid("PullRequest", field)
-        _check_is_only_one(record, head, wanted.base)
+        if not wanted.head_repository:
+            _check_is_only_one(record, head, wanted.base)
         if not await repository.git.commits(shas[wanted.base], shas[head]):
             raise refused("PullRequest", f"No commits between {wanted.base} and {head}")
         number = max((each.number for each in record.pulls), default=0) + 1
         moment = now()
         pull = Pull(
             number=number, id=record.next_id, title=wanted.title, body=wanted.body, author=author, draft=wanted.draft,
-            head=head, base=wanted.base, head_sha=shas[head], base_sha=shas[wanted.base], created_at=moment,
+            head=head, head_repository=wanted.head_repository, base=wanted.base, head_sha=shas[head],
+            base_sha=shas[wanted.base], created_at=moment,
             updated_at=moment,
         )  # fmt: skip
         await _keep_head(repository.git, pull)
@@ -90,7 +94,7 @@ async def change_pull(repository: Repository, number: int, change: PullChange) -
 
 
 def branch_of(record: RepositoryRecord, head: str) -> str:
-    """The branch in `owner:branch`; this forge has no forks, so that another owner's can't be."""
+    """The branch in `owner:branch`; forks are opened from by the control API alone."""
     owner, colon, branch = head.rpartition(":")
     if colon and owner.lower() != record.owner.lower():
         raise invalid("PullRequest", "head")
@@ -109,13 +113,18 @@ def merged(pull: Pull, commit: str, by: str | None) -> Pull:
     )
 
 
+def _head_of(pull: Pull, branches: dict[str, str]) -> str | None:
+    """Where its branch is; a fork's stays where it was when it was opened."""
+    return pull.head_sha if pull.head_repository else branches.get(pull.head)
+
+
 def _has_moved(pull: Pull, branches: dict[str, str]) -> bool:
-    stands = (branches.get(pull.head), branches.get(pull.base))
+    stands = (_head_of(pull, branches), branches.get(pull.base))
     return pull.is_open and stands != (pull.head_sha, pull.base_sha)
 
 
 async def _follow(git: BareRepository, pull: Pull, branches: dict[str, str]) -> Pull:
-    head, base = branches.get(pull.head), branches.get(pull.base)
+    head, base = _head_of(pull, branches), branches.get(pull.base)
     if base and await git.is_ancestor(head or pull.head_sha, base):
         # Somebody merged it by hand and pushed the base branch, or has set its branch back to where nothing is in it.
         if not await git.is_ancestor(pull.head_sha, base):
@@ -159,7 +168,8 @@ async def _with_state(repository: Repository, pull: Pull, state: PullState) -> P
 
 
 def _check_is_only_one(record: RepositoryRecord, head: str, base: str) -> None:
-    if any(each.is_open and (each.head, each.base) == (head, base) for each in record.pulls):
+    ours = (each for each in record.pulls if not each.head_repository)
+    if any(each.is_open and (each.head, each.base) == (head, base) for each in ours):
         raise refused("PullRequest", f"A pull request already exists for {record.owner}:{head}.")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
@@ -9,10 +11,11 @@ from starlette.routing import Route
 from stack.forge.calling import Answer, Api, Call
 from stack.forge.errors import not_found
 from stack.forge.forge import Forge
-from stack.forge.models import Check, CommitStatus, StatusState
+from stack.forge.models import Check, CommitStatus, RepositoryRecord, StatusState
 from stack.forge.store import Repository
 
 _REPOSITORY = "/repos/{owner}/{repo}"
+ACTIONS = "github-actions"
 
 
 def routes(api: Api) -> list[Route]:
@@ -22,6 +25,8 @@ def routes(api: Api) -> list[Route]:
         api.route(f"{_REPOSITORY}/commits/{{ref:path}}/statuses", GET=list_statuses),
         api.route(f"{_REPOSITORY}/check-runs/{{id:int}}", GET=get_check),
         api.route(f"{_REPOSITORY}/check-runs/{{id:int}}/annotations", GET=list_annotations),
+        api.route(f"{_REPOSITORY}/actions/runs", GET=list_runs),
+        api.route(f"{_REPOSITORY}/actions/runs/{{id:int}}/jobs", GET=list_jobs),
         api.route(f"{_REPOSITORY}/actions/jobs/{{id:int}}", GET=get_job),
         api.route(f"{_REPOSITORY}/actions/jobs/{{id:int}}/logs", GET=job_log),
     ]
@@ -79,6 +84,19 @@ async def list_annotations(call: Call) -> Answer:
     return Answer([call.forge.shapes.annotation(each) for each in found], headers=headers)
 
 
+async def list_runs(call: Call) -> Answer:
+    record, sha = call.repository().record, call.request.query_params.get("head_sha")
+    found = [each for each in record.checks if sha in (None, each.head_sha) and each.app == ACTIONS]
+    page, headers = call.page(found)
+    runs = [_run(call, record, each) for each in page]
+    return Answer({"total_count": len(found), "workflow_runs": runs}, headers=headers)
+
+
+async def list_jobs(call: Call) -> Answer:
+    repository, check = _check(call)
+    return Answer({"total_count": 1, "jobs": [call.forge.shapes.job(repository.record, check)]})
+
+
 async def get_job(call: Call) -> Answer:
     repository, check = _check(call)
     return Answer(call.forge.shapes.job(repository.record, check))
@@ -87,6 +105,24 @@ async def get_job(call: Call) -> Answer:
 async def job_log(call: Call) -> Answer:
     _, check = _check(call)
     return Answer(text="", status=302, headers={"Location": f"{call.forge.url}/assets/logs/{check.id}.txt"})
+
+
+def _run(call: Call, record: RepositoryRecord, check: Check) -> dict[str, Any]:
+    """The run of Actions that a check's job belongs to: each has one of its own."""
+    source = check.head_repository or record.full_name
+    return {
+        "id": check.id,
+        "name": "checks",
+        "check_suite_id": check.id,
+        "head_sha": check.head_sha,
+        "event": "pull_request",
+        "status": check.status.value,
+        "conclusion": check.conclusion.value if check.conclusion else None,
+        "actor": call.forge.shapes.user(source.partition("/")[0]),
+        "repository": {"full_name": record.full_name, "fork": False},
+        "head_repository": {"full_name": source, "fork": bool(check.head_repository)},
+        "html_url": call.forge.shapes.job_page(record, check),
+    }
 
 
 def _check(call: Call) -> tuple[Repository, Check]:

@@ -125,7 +125,7 @@ def _is_asked_for(record: RepositoryRecord, pull: Pull, query: dict[str, str]) -
         raise invalid("PullRequest", "state")
     head, base = query.get("head", ""), query.get("base", "")
     # GitHub ignores a head without an owner; one of another owner matches nothing.
-    head_matches = ":" not in head or head.lower() == f"{record.owner}:{pull.head}".lower()
+    head_matches = ":" not in head or head.lower() == pull.label(record.owner).lower()
     return state in ("all", pull.state) and head_matches and base in ("", pull.base)
 
 

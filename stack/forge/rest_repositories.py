@@ -9,9 +9,10 @@ from starlette.routing import Route
 from stack.forge.bare_git import GitFailed
 from stack.forge.calling import Answer, Api, Call
 from stack.forge.errors import Answered, not_found
+from stack.forge.models import Role
 from stack.forge.pulls import follow_branches
 from stack.forge.rate_limits import Resource
-from stack.forge.store import Repository
+from stack.forge.store import OWN_LOGIN, Repository
 
 _REPOSITORY = "/repos/{owner}/{repo}"
 
@@ -21,6 +22,7 @@ def routes(api: Api) -> list[Route]:
         api.route("/user", GET=get_user),
         api.route("/rate_limit", GET=rate_limit),
         api.route(_REPOSITORY, GET=get_repository),
+        api.route(f"{_REPOSITORY}/collaborators/{{login}}/permission", GET=get_permission),
         api.route(f"{_REPOSITORY}/branches/{{branch:path}}", GET=get_branch),
         api.route(f"{_REPOSITORY}/git/ref/{{ref:path}}", GET=get_ref),
         api.route(f"{_REPOSITORY}/git/matching-refs/{{ref:path}}", GET=matching_refs),
@@ -44,6 +46,20 @@ async def rate_limit(call: Call) -> Answer:
 
 async def get_repository(call: Call) -> Answer:
     return Answer(call.forge.shapes.repository(call.repository().record, call.account))
+
+
+async def get_permission(call: Call) -> Answer:
+    record, login = call.repository().record, call.request.path_params["login"]
+    if call.account is None or not call.account.write:
+        raise Answered(403, "Must have push access to view collaborator permission.")
+    role = Role.ADMIN if login.lower() == OWN_LOGIN else record.role(login)
+    everybodys = "none" if record.private else "read"
+    shape = {
+        "permission": role.permission if role else everybodys,
+        "role_name": role.value if role else everybodys,
+        "user": call.forge.shapes.user(login),
+    }
+    return Answer(shape)
 
 
 async def get_branch(call: Call) -> Answer:

@@ -19,6 +19,10 @@ class TextBody(BaseModel):
     body: str = Field(min_length=1, max_length=65_536)
 
 
+class DismissBody(BaseModel):
+    message: str = Field(min_length=1)
+
+
 class Event(StrEnum):
     APPROVE = "APPROVE"
     REQUEST_CHANGES = "REQUEST_CHANGES"
@@ -42,9 +46,11 @@ def routes(api: Api) -> list[Route]:
     return [
         api.route(f"{_PULL}/reviews", GET=list_reviews, POST=create_review),
         api.route(f"{_PULL}/reviews/{{review:int}}", GET=get_review),
+        api.route(f"{_PULL}/reviews/{{review:int}}/dismissals", PUT=dismiss_review),
         api.route(f"{_PULL}/comments", GET=list_review_comments),
         api.route(f"{_PULL}/comments/{{comment:int}}/replies", POST=reply),
-        api.route("/repos/{owner}/{repo}/pulls/comments/{comment:int}", GET=get_review_comment),
+        api.route("/repos/{owner}/{repo}/pulls/comments/{comment:int}", GET=get_review_comment, DELETE=delete),
+        api.route("/repos/{owner}/{repo}/issues/comments/{comment:int}", DELETE=delete),
         api.route("/repos/{owner}/{repo}/issues/{number:int}/comments", GET=list_comments, POST=create_comment),
     ]
 
@@ -69,6 +75,18 @@ async def create_review(call: Call) -> Answer:
     state = _STATES[wanted.event]
     review = await talk.add_review(repository, pull.number, call.login, state, wanted.body, wanted.comments)
     return Answer(call.forge.shapes.review(repository.record, review))
+
+
+async def dismiss_review(call: Call) -> Answer:
+    (repository, pull), wanted = await call.pull(), await call.body(DismissBody)
+    review = await talk.dismiss_review(repository, pull.number, call.number("review"), wanted.message)
+    return Answer(call.forge.shapes.review(repository.record, review))
+
+
+async def delete(call: Call) -> Answer:
+    """A comment of either kind."""
+    await talk.delete_comment(call.repository(), call.number("comment"))
+    return Answer(status=204)
 
 
 async def list_review_comments(call: Call) -> Answer:

@@ -10,7 +10,16 @@ from typing import Any
 
 from stack.forge.bare_git import Commit, Signature
 from stack.forge.merging import Mergeability
-from stack.forge.models import Account, Annotation, Check, Comment, CommitStatus, Pull, RepositoryRecord, Review
+from stack.forge.models import (
+    Account,
+    Annotation,
+    Check,
+    Comment,
+    CommitStatus,
+    Pull,
+    RepositoryRecord,
+    Review,
+)
 from stack.forge.models import ReviewComment as LineComment
 
 Json = dict[str, Any]
@@ -22,6 +31,10 @@ class Shapes:
 
     url: str
 
+    def author(self, login: str) -> Json | None:
+        """Of something that was said: None once the account was deleted."""
+        return self.user(login) if login else None
+
     def user(self, login: str) -> Json:
         number = zlib.crc32(login.encode())
         return {
@@ -31,7 +44,7 @@ class Shapes:
             "avatar_url": "",
             "url": f"{self.url}/api/v3/users/{login}",
             "html_url": f"{self.url}/{login}",
-            "type": "User",
+            "type": "Bot" if login.endswith("[bot]") else "User",
             "site_admin": False,
         }
 
@@ -82,7 +95,7 @@ class Shapes:
             "labels": [],
             "assignees": [],
             "requested_reviewers": [],
-            "head": self._end(record, pull.head, pull.head_sha, account),
+            "head": self._head(record, pull, account),
             "base": self._end(record, pull.base, pull.base_sha, account),
             "merge_commit_sha": pull.merge_commit_sha,
             "created_at": moment(pull.created_at),
@@ -123,11 +136,11 @@ class Shapes:
         return {
             "id": review.id,
             "node_id": node_id("PullRequestReview", review.id),
-            "user": self.user(review.user),
+            "user": self.author(review.user),
             "body": review.body,
             "state": review.state.value,
             "html_url": f"{self.page(record)}/pull/{review.pull}#pullrequestreview-{review.id}",
-            "author_association": "COLLABORATOR",
+            "author_association": record.association(review.user),
             "commit_id": review.commit_id,
             "submitted_at": moment(review.submitted_at),
         }
@@ -138,19 +151,24 @@ class Shapes:
             "id": comment.id,
             "node_id": node_id("PullRequestReviewComment", comment.id),
             "pull_request_review_id": comment.review,
-            "user": self.user(comment.user),
+            "user": self.author(comment.user),
             "path": comment.path,
             "line": comment.line,
             "original_line": comment.line,
-            "side": "RIGHT",
+            "start_line": comment.start_line,
+            "original_start_line": comment.start_line,
+            "side": comment.side,
+            "start_side": comment.side if comment.start_line else None,
+            "diff_hunk": comment.diff_hunk,
+            "subject_type": "line" if comment.line else "file",
             "body": comment.body,
             "commit_id": comment.commit_id,
             "original_commit_id": comment.commit_id,
             "html_url": f"{self.page(record)}/pull/{comment.pull}#discussion_r{comment.id}",
             "pull_request_url": f"{self.api(record)}/pulls/{comment.pull}",
-            "author_association": "COLLABORATOR",
+            "author_association": record.association(comment.user),
             "created_at": moment(comment.created_at),
-            "updated_at": moment(comment.created_at),
+            "updated_at": moment(comment.updated_at or comment.created_at),
             **answers,
         }
 
@@ -158,12 +176,12 @@ class Shapes:
         return {
             "id": comment.id,
             "node_id": node_id("IssueComment", comment.id),
-            "user": self.user(comment.user),
+            "user": self.author(comment.user),
             "body": comment.body,
             "html_url": f"{self.page(record)}/pull/{comment.pull}#issuecomment-{comment.id}",
-            "author_association": "COLLABORATOR",
+            "author_association": record.association(comment.user),
             "created_at": moment(comment.created_at),
-            "updated_at": moment(comment.created_at),
+            "updated_at": moment(comment.updated_at or comment.created_at),
         }
 
     def check(self, record: RepositoryRecord, check: Check) -> Json:
@@ -186,7 +204,7 @@ class Shapes:
                 "annotations_count": len(check.annotations),
                 "annotations_url": f"{self.api(record)}/check-runs/{check.id}/annotations",
             },
-            "app": {"id": 15368, "slug": "github-actions", "name": "GitHub Actions"},
+            "app": {"id": 15368, "slug": check.app, "name": check.app},
             "check_suite": {"id": check.id},
             "pull_requests": [],
         }
@@ -235,6 +253,15 @@ class Shapes:
 
     def job_page(self, record: RepositoryRecord, check: Check) -> str:
         return f"{self.page(record)}/actions/runs/{check.id}/job/{check.id}"
+
+    def _head(self, record: RepositoryRecord, pull: Pull, account: Account | None) -> Json:
+        """As the base's end, but of the fork that it may come from."""
+        end = self._end(record, pull.head, pull.head_sha, account)
+        if not pull.head_repository:
+            return end
+        owner, _, name = pull.head_repository.partition("/")
+        whose = {"full_name": pull.head_repository, "owner": self.user(owner), "name": name, "fork": True}
+        return end | {"label": pull.label(record.owner), "user": self.user(owner), "repo": end["repo"] | whose}
 
     def _end(self, record: RepositoryRecord, branch: str, sha: str, account: Account | None) -> Json:
         return {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel
 
-from stack.forge.errors import not_found
+from stack.forge.errors import Answered, not_found
 from stack.forge.models import Comment, Pull, RepositoryRecord, Review, ReviewComment, ReviewState, now
 from stack.forge.store import Repository
 
@@ -14,6 +14,9 @@ class LineRemark(BaseModel):
 
     path: str
     line: int | None = None
+    start_line: int | None = None
+    side: str = "RIGHT"
+    diff_hunk: str = ""
     body: str
 
 
@@ -57,6 +60,35 @@ async def add_reply(repository: Repository, number: int, comment: int, user: str
         return repository.record.review_comments[-1]
 
 
+async def dismiss_review(repository: Repository, number: int, review: int, message: str) -> Review:
+    """A change request or an approval counts no more; its author stays its author."""
+    async with repository.changing():
+        record = repository.record
+        pull = _touched(record, number)
+        asked = next((each for each in record.reviews if (each.pull, each.id) == (number, review)), None)
+        if asked is None:
+            raise not_found()
+        if asked.state not in (ReviewState.APPROVED, ReviewState.CHANGES_REQUESTED):
+            raise Answered(422, f"Can not dismiss a review that is {asked.state.value.lower()}: {message}")
+        dismissed = asked.model_copy(update={"state": ReviewState.DISMISSED})
+        reviews = tuple(dismissed if each.id == review else each for each in record.reviews)
+        repository.record = record.with_changes(reviews=reviews).with_pull(pull)
+        return dismissed
+
+
+async def delete_comment(repository: Repository, comment: int) -> None:
+    """Take back a comment at a line or below the pull request; answers to it stay."""
+    async with repository.changing():
+        record = repository.record
+        known = {each.id for each in record.review_comments} | {each.id for each in record.comments}
+        if comment not in known:
+            raise not_found()
+        repository.record = record.with_changes(
+            review_comments=tuple(each for each in record.review_comments if each.id != comment),
+            comments=tuple(each for each in record.comments if each.id != comment),
+        )
+
+
 async def add_comment(repository: Repository, number: int, user: str, body: str) -> Comment:
     """Add a comment on the pull request as a whole."""
     async with repository.changing():
@@ -80,6 +112,7 @@ def _with_comment(
 ) -> RepositoryRecord:
     comment = ReviewComment(
         id=record.next_id, pull=pull.number, review=review, user=user, path=remark.path, line=remark.line,
+        start_line=remark.start_line, side=remark.side, diff_hunk=remark.diff_hunk,
         body=remark.body, commit_id=pull.head_sha, in_reply_to=asked, created_at=now(),
     )  # fmt: skip
     comments = (*record.review_comments, comment)

@@ -70,16 +70,18 @@ async def test_what_people_say_is_told_and_nothing_else(site: Site) -> None:
     review = await site.forge.review(site.name, number, user="ann", state="CHANGES_REQUESTED", body="Not yet.")
     talk = await site.forge.comment(site.name, number, user="ben", body="Why?")
     await site.forge.review(site.name, number, user="ben", state="APPROVED", body="Fine.")
-    await site.forge.comment(site.name, number, user="ci[bot]", body="Coverage 90 %")
+    bots = await site.forge.comment(site.name, number, user="ci[bot]", body="Coverage 90 %")
     await site.forge.comment(site.name, number, user="makima", body="Mine, by hand.")
     await site.github.reply(made, Reply(comment=f"comment:{remark['id']}", text="Done."))
-    found = await findings(site, made)
+    seen = await look(site, made)
+    found = {each.id: each for each in seen.findings}
     assert {key: (each.title, each.text) for key, each in found.items()} == {
         f"comment:{remark['id']}": ("ann on app.py:1", "Rename it."),
         f"review:{review['id']}": ("ann asks for changes", "Not yet."),
         f"talk:{talk['id']}": ("ben has commented", "Why?"),
     }
     assert found[f"talk:{talk['id']}"].url == talk["html_url"]
+    assert [each.id for each in seen.unheard] == [f"talk:{bots['id']}"]
 
 
 async def test_ones_own_comments_count_where_the_settings_say_so_but_never_what_we_have_posted(site: Site) -> None:
@@ -126,7 +128,7 @@ async def test_a_second_look_costs_nothing_and_tells_the_same(site: Site) -> Non
     assert await look(site, made, marks) == first
     statuses = [each.status for each in await site.forge.requests(path=site.name)]
     assert set(statuses) == {304}
-    assert len(statuses) == 7
+    assert len(statuses) == 8
     await site.forge.comment(site.name, made.number, user="ann", body="And this.")
     assert len((await look(site, made, marks)).findings) == len(first.findings) + 1
 

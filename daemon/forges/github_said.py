@@ -1,0 +1,148 @@
+"""What people say about a pull request at GitHub (SPEC 7.5): which of it asks for work, and what they think; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from daemon.forges.audience import Author, Heard
+from daemon.forges.github_findings import MARK, TEXT_LIMIT, title_of
+from daemon.forges.github_models import Comment, Review, User
+from daemon.forges.plain_text import plain_text
+from domain.pull_requests.messages import Finding, FindingKind, FindingSource, Place, Unheard
+
+QUOTED_LIMIT = 1500
+"""Characters of a diff hunk, at its end: the line that a remark stands at is its last one."""
+APPROVED, CHANGES_REQUESTED, DISMISSED = "APPROVED", "CHANGES_REQUESTED", "DISMISSED"
+_OPINIONS = frozenset({APPROVED, CHANGES_REQUESTED, DISMISSED})
+"""States of reviews that say yes or no, or that what was said counts no more; remarks are no word."""
+_SAID = {CHANGES_REQUESTED: "asks for changes", "COMMENTED": "has reviewed", APPROVED: "approves"}
+_ASKS = frozenset({CHANGES_REQUESTED, "COMMENTED"})
+
+
+@dataclass(frozen=True)
+class Said:
+    """Something that somebody has said."""
+
+    author: Author
+    finding: Finding
+    asks: bool = True
+    """It asks for work; an approval doesn't."""
+
+
+def said_in_reviews(reviews: Iterable[Review], me: str) -> list[Said]:
+    """Change requests, remarks and approvals; a change request and an approval count without any text, too."""
+    found = []
+    for each in reviews:
+        words = bool(each.body and each.body.strip())
+        if each.state not in _SAID or _is_ours(each, me) or not (words or each.state in _OPINIONS):
+            continue
+        title = f"{name_of(each.user)} {_SAID[each.state]}"
+        finding = _comment(FindingSource.REVIEW.id_of(each.id), title, each.body or "", each.html_url)
+        found.append(Said(_author(each), finding, asks=each.state in _ASKS and words))
+    return found
+
+
+def said_at_lines(remarks: Iterable[Comment], me: str) -> list[Said]:
+    """What people have written at lines of the change, answers in a thread among it: each is its own author's."""
+    return [
+        Said(
+            _author(each),
+            _comment(
+                FindingSource.COMMENT.id_of(each.id),
+                f"{name_of(each.user)} on {_where(each)}",
+                each.body or "",
+                each.html_url,
+                each,
+            ),
+        )
+        for each in remarks
+        if _has_words(each) and not _is_ours(each, me)
+    ]
+
+
+def said_below(comments: Iterable[Comment], me: str) -> list[Said]:
+    """What people have written below the pull request."""
+    return [
+        Said(
+            _author(each),
+            _comment(
+                FindingSource.TALK.id_of(each.id), f"{name_of(each.user)} has commented", each.body or "", each.html_url
+            ),
+        )
+        for each in comments
+        if _has_words(each) and not _is_ours(each, me)
+    ]
+
+
+def heard_findings(said: Iterable[Said], heard: Heard) -> list[Finding]:
+    """What asks for work, of those whose words count."""
+    return [each.finding for each in said if each.asks and heard.hears(each.author)]
+
+
+def unheard_of(said: Iterable[Said], heard: Heard) -> list[Unheard]:
+    """What doesn't count, and why, without a word of it."""
+    return [
+        Unheard(id=each.finding.id, author=name_of(each.author.user)[:100], reason=reason.value)
+        for each in said
+        if (reason := heard.refusal(each.author))
+    ]
+
+
+def is_approved(reviews: Iterable[Review], heard: Heard, me: str) -> bool:
+    """Whether somebody's last word is yes and nobody's is no, of those who are heard; nobody approves of himself."""
+    counted = [each for each in reviews if heard.hears(_author(each)) and not _is_by(each.user, me)]
+    last = {_author(each).key: each.state for each in counted if each.state in _OPINIONS}
+    return APPROVED in last.values() and CHANGES_REQUESTED not in last.values()
+
+
+def authors_of(said: Iterable[Said]) -> list[Author]:
+    return [each.author for each in said]
+
+
+def name_of(user: User | None) -> str:
+    return user.login if user else "somebody"
+
+
+def _author(said: Review | Comment) -> Author:
+    return Author(said.user, said.author_association)
+
+
+def _has_words(said: Comment) -> bool:
+    return bool(said.body and said.body.strip())
+
+
+def _is_ours(said: Review | Comment, me: str) -> bool:
+    return MARK in (said.body or "") or _is_by(said.user, me)
+
+
+def _is_by(user: User | None, login: str) -> bool:
+    return bool(user and login and user.login.lower() == login.lower())
+
+
+def _comment(key: str, title: str, body: str, url: str, at: Comment | None = None) -> Finding:
+    text = plain_text(body).strip().encode(errors="replace")[:TEXT_LIMIT].decode(errors="ignore")
+    place = _place(at) if at and at.path else None
+    return Finding(id=key, kind=FindingKind.COMMENT, title=title_of(title), text=text, url=url, place=place)
+
+
+def _where(comment: Comment) -> str:
+    line = comment.line or comment.original_line
+    return f"{comment.path}:{line}" if line else comment.path
+
+
+def _place(comment: Comment) -> Place:
+    is_outdated = comment.line is None and comment.original_line is not None
+    return Place(
+        path=comment.path[:1000],
+        line=comment.line or comment.original_line,
+        start_line=comment.original_start_line if is_outdated else comment.start_line,
+        side=comment.side or "RIGHT",
+        quoted=plain_text(comment.diff_hunk)[-QUOTED_LIMIT:],
+        outdated=is_outdated,
+    )
+
+
+def newest(said: Sequence[Said], most: int) -> list[Said]:
+    """The last `most`: they are listed in the order in which they were said."""
+    return list(said[-most:])
