@@ -215,6 +215,10 @@ MOST_FINDINGS = 30
 """That one sighting tells; the others are told by the next one, since they were not seen."""
 
 
+MOST_UNHEARD = 1000
+"""That one sighting tells, and that a directive remembers: what it doesn't remember would be news for ever."""
+
+
 def news_of(watch: Watch, sighting: Sighting) -> Sighting | None:
     """What of `sighting` the watcher doesn't know yet; None: nothing. That a forge answers again is news, too."""
     known, seen = watch.pull_request, sighting.pull_request.model_copy(update={"version": watch.pull_request.version})
@@ -222,10 +226,11 @@ def news_of(watch: Watch, sighting: Sighting) -> Sighting | None:
     refused, refuses = any(FindingSource.TROUBLE.began(each) for each in watch.seen), _is_refused(sighting)
     moved = (known.state, known.head, known.branch) != (seen.state, seen.head, seen.branch)
     # What strangers say is told once; while the forge refuses us, nothing is known of it.
-    said = not refuses and {each.id for each in sighting.unheard} != set(watch.unheard)
+    unheard = sighting.unheard[-MOST_UNHEARD:]
+    said = not refuses and {each.id for each in unheard} != set(watch.unheard)
     if not new and not moved and not said and not (refused and not refuses):
         return None
-    return sighting.model_copy(update={"pull_request": seen, "findings": new})
+    return sighting.model_copy(update={"pull_request": seen, "findings": new, "unheard": unheard})
 
 
 def _is_refused(sighting: Sighting) -> bool:

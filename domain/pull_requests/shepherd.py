@@ -117,7 +117,7 @@ def _count_unheard(draft: Draft, unheard: Sequence[Unheard]) -> None:
         listed = [f"{author or 'somebody'} ({reason}): {count}" for (author, reason), count in new.most_common(10)]
         more = [f"and {len(new) - len(listed)} more"] if len(new) > len(listed) else []
         draft.event(EventName.NOT_HEARD, "; ".join([*listed, *more])[:500])
-    _set(draft, unheard=tuple(each.id for each in unheard)[-MAX_SEEN:])
+    _set(draft, unheard=tuple(each.id for each in unheard))
 
 
 def _heed(draft: Draft, sighting: Sighting) -> None:
