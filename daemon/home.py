@@ -69,7 +69,8 @@ async def open_home(data_dir: Path, own: DaemonSettings, *, is_daemon: bool) -> 
         # A command has a configuration of its own: while one is written, the daemon's git would read half of it.
         path / ("git" if is_daemon else "git-of-commands"),
         dict(os.environ),
-        allow_local=own.allow_local_repositories,
+        allow_local=bool(own.allow_local_repositories),
+        local=own.local_repositories(data_dir),
         helpers=credential_helpers(own.forges, has_gh=shutil.which("gh") is not None),
     )
     await git.prepare()

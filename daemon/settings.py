@@ -14,7 +14,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from daemon.agents import ConfiguredAgent
 from daemon.agents.shell import ShellAgent
 from daemon.forges.settings import ForgeSettings
+from daemon.git.local import LocalRepositories
 from daemon.processes.sandbox import SandboxMode
+from daemon.saving.delivery_note import FILE as DELIVERY_NOTE
 from daemon.saving.housekeeping import Keeping
 from daemon.tasks.copied_files import CopiedFile
 from domain.errors import SettingsError
@@ -50,8 +52,10 @@ class DaemonSettings(BaseModel):
     labels: Annotated[tuple[AnyLabel, ...], Field(max_length=4), AfterValidator(_distinct)] = ()
     """What steps may ask for: this daemon is a daemon of each of these queues, too."""
     agents: dict[str, ConfiguredAgent] = {}
-    allow_local_repositories: bool = False
-    """Whether `file://` and paths of this machine are repositories (SPEC 6.1)."""
+    allow_local_repositories: bool | tuple[SandboxPath, ...] = False
+    """Whether `file://` and paths of this machine are repositories (SPEC 6.1), or the folders in which they are."""
+    local_hooks: bool = False
+    """Whether hooks of repositories on this machine run, as the daemon: outside of the sandbox."""
     committer_name: str = "Makima"
     committer_email: str = "makima@localhost"
     min_free_disk_mb: Annotated[int, Field(ge=0)] = 512
@@ -85,6 +89,13 @@ class DaemonSettings(BaseModel):
             for variable in tokens & {*agent.pass_env, *agent.env}:
                 raise ValueError(f"agents.{name} would get {variable}, the token of a forge, which no agent may have")
         return self
+
+    def local_repositories(self, data_dir: Path) -> LocalRepositories:
+        """What of this machine is no repository of ours: whatever the daemon or an agent writes to (SPEC 6.13)."""
+        allowed = self.allow_local_repositories
+        folders = () if isinstance(allowed, bool) else allowed
+        refused = (data_dir.absolute(), *self.sandbox_write)
+        return LocalRepositories(folders, refused, DELIVERY_NOTE, self.local_hooks)
 
     @property
     def keeping(self) -> Keeping:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from urllib.parse import unquote
 
 from domain.errors import Refused
 
@@ -53,7 +54,7 @@ class RepositoryUrl:
     @property
     def local_path(self) -> str | None:
         """The absolute path of a local repository, None for a remote one."""
-        return self.text.removeprefix("file://") if self.kind is RepositoryKind.LOCAL else None
+        return path_of(self.text) if self.kind is RepositoryKind.LOCAL else None
 
 
 def parse_repository_url(text: str, *, allow_local: bool) -> RepositoryUrl:
@@ -75,6 +76,15 @@ def parse_repository_url(text: str, *, allow_local: bool) -> RepositoryUrl:
 def masked(text: str) -> str:
     """`text` with the user and password of every http address in it, and the password of any other, made unreadable."""
     return _PASSWORD.sub(r"\1:***@", _HTTP_USERINFO.sub(r"\1***@", text))
+
+
+def path_of(text: str) -> str | None:
+    """The path of this machine that git reads in an address, None where it names a remote; git takes what stands
+    after a `%` in a `file://` address for the character of that number.
+    """
+    if text.lower().startswith("file://"):
+        return unquote(text[len("file://") :])
+    return None if "://" in text or ":" in text.partition("/")[0] else text
 
 
 def _local(text: str) -> RepositoryUrl | None:

@@ -148,9 +148,9 @@ class Examination:
         return made.text
 
     async def _try_push(self, cache: RepositoryCache, commit: str) -> None:
-        options = ("push", "--dry-run", *cache.push_options())
+        push = ("push", "--dry-run", *await cache.destination())
         for ref in ("refs/heads/makima/push-check", f"{PLACES[0]}push-check"):
-            await cache.remote(*options, cache.url.text, f"{commit}:{ref}", timeout=ASK_TIMEOUT)
+            await cache.remote(*push, f"{commit}:{ref}", timeout=ASK_TIMEOUT)
 
     async def _try_refs(self, cache: RepositoryCache, commit: str) -> Check:
         """Only a real push shows what the remote's hooks say to a ref."""

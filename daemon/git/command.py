@@ -6,9 +6,19 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from daemon.git.config import OWN_SETTINGS, Entry, credentialed_environment, plain_environment, rendered, taken_over
+from daemon.git.config import (
+    OWN_SETTINGS,
+    Entry,
+    credentialed_environment,
+    plain_environment,
+    rendered,
+    rewritten,
+    taken_over,
+)
+from daemon.git.local import LocalRepositories
 from daemon.processes.process import Finished, run
 from domain.errors import GitError, SettingsError
+from domain.repository_url import path_of
 
 LOCAL_TIMEOUT = 120.0
 """Seconds for a command that touches only this machine."""
@@ -34,13 +44,17 @@ class Git:
         environ: Mapping[str, str],
         *,
         allow_local: bool,
+        local: LocalRepositories | None = None,
         helpers: Mapping[str, str] | None = None,
     ) -> None:
-        """`home` holds the two configurations that `prepare` writes; `environ` is the daemon's environment; `helpers`
-        (https://host → credential helper) are asked where those of the machine's owner know nothing.
+        """`home` holds the two configurations that `prepare` writes; `environ` is the daemon's environment; `local`
+        says which repositories of this machine are taken where `allow_local`; `helpers` (https://host → credential
+        helper) are asked where those of the machine's owner know nothing.
         """
         self.home = home
         self.allow_local = allow_local
+        self.local = local or LocalRepositories()
+        self._kept: tuple[Entry, ...] = ()
         self._environ = environ
         self._helpers = helpers or {}
         self._own_config = home / "gitconfig"
@@ -51,11 +65,27 @@ class Git:
     async def prepare(self) -> None:
         """Write the configurations anew from the machine's; raises SettingsError where git is missing."""
         self.home.mkdir(parents=True, exist_ok=True)
-        kept = taken_over(await self._machine_configuration())
+        self._kept = taken_over(await self._machine_configuration())
         added = (Entry(f"credential.{url}.helper", helper) for url, helper in self._helpers.items())
         self._own_config.touch(mode=0o600)  # a rewrite may hold a token
-        self._own_config.write_text(rendered((*OWN_SETTINGS, *kept, *added)), errors="surrogateescape")
+        self._own_config.write_text(rendered((*OWN_SETTINGS, *self._kept, *added)), errors="surrogateescape")
         self._plain_config.write_text(rendered(OWN_SETTINGS))
+
+    def local_path(self, url: str, folder: Path, *, push: bool = False) -> str | None:
+        """The path of this machine that git, run in `folder`, comes to with `url` (None: it goes to a remote), also
+        where only the machine's configuration says so.
+        """
+        if not self.allow_local:
+            return None
+        path = path_of(rewritten(url, self._kept, push=push))
+        return None if path is None else str(folder / path)
+
+    async def local_program(self, name: str, git_dir: Path, **settings: str) -> str:
+        """The command line of `name` (receive-pack, upload-pack) for the local repository `git_dir`."""
+        asked = ("config", "--name-only", "-z", "--get-regexp", r"^hook\.")
+        keys = (await self.run(*asked, repository=git_dir)).names
+        hooks = dict.fromkeys(key.partition(".")[2].rpartition(".")[0] for key in keys)
+        return self.local.program(name, hooks, **settings)
 
     async def run(
         self,

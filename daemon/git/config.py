@@ -53,6 +53,22 @@ def taken_over(listing: bytes) -> tuple[Entry, ...]:
     return tuple(entry for entry in entries if TAKEN_OVER.fullmatch(entry.key))
 
 
+def rewritten(url: str, entries: Iterable[Entry], *, push: bool = False) -> str:
+    """Where git really goes for `url`, by the `insteadOf` (for a push first the `pushInsteadOf`) of the entries."""
+    known = tuple(entries)
+    for variable in ("pushinsteadof", "insteadof") if push else ("insteadof",):
+        fitting = [
+            (entry.value, entry.key.partition(".")[2].rpartition(".")[0])
+            for entry in known
+            if entry.key.lower().startswith("url.") and entry.key.lower().endswith(f".{variable}")
+            if entry.value and url.startswith(entry.value)
+        ]
+        if fitting:
+            replaced, base = max(fitting, key=lambda each: len(each[0]))
+            return base + url.removeprefix(replaced)
+    return url
+
+
 def rendered(entries: Iterable[Entry]) -> str:
     """The entries as the text of a configuration file."""
     return "".join(f"{_section(entry.key)}\n\t{_assignment(entry)}\n" for entry in entries)

@@ -29,8 +29,8 @@ async def push(cache: RepositoryCache, commit: str, ref: str, condition: str) ->
     raise, should the remote show no better reason: a lost race looks like a failed write, and a broken line tells
     nothing of what arrived before it broke.
     """
-    command = ("push", *cache.push_options(), condition, cache.url.text, f"{commit}:{ref}")
     try:
+        command = ("push", condition, *await cache.destination(), f"{commit}:{ref}")
         pushed = await cache.remote(*command, timeout=PUSH_TIMEOUT, also=(1,))
     except (GitError, RepositoryError) as error:
         return error

@@ -7,6 +7,7 @@ import hashlib
 import shutil
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 from daemon.git.cache_lock import cache_lock, last_used, mark_used
 from daemon.git.command import Git, checked, commit_id
@@ -15,7 +16,7 @@ from daemon.git.untrusted import refuse_borrowed_objects
 from daemon.processes.process import Finished
 from domain.errors import GitError, GitUnreachable, MakimaError, ProcessTimedOut, Refused, RepositoryError
 from domain.names import sanitized
-from domain.repository_url import RepositoryKind, RepositoryUrl, parse_repository_url
+from domain.repository_url import RepositoryUrl, parse_repository_url
 
 FETCH_TIMEOUT = 3600.0
 """Seconds for a fetch, the first full one included; a dead line ends it much earlier."""
@@ -134,7 +135,7 @@ class RepositoryCache:
 
     async def listed(self, *patterns: str) -> dict[str, str]:
         """Ref → commit, of those at this moment that fit a pattern: a full name, or one that ends with `/*`."""
-        listed = await self.remote("ls-remote", "--quiet", self.url.text, *patterns, timeout=ASK_TIMEOUT)
+        listed = await self.remote("ls-remote", "--quiet", *await self.source(), *patterns, timeout=ASK_TIMEOUT)
         lines = (line.split("\t") for line in listed.text.splitlines())
         # A pattern also matches refs that only end like this one.
         return {name: commit_id(commit) for commit, name in lines if any(_fits(name, each) for each in patterns)}
@@ -148,7 +149,7 @@ class RepositoryCache:
         if await self._missing(commits):
             await self._fetch_for(commits)
         for commit in await self._missing(commits):
-            fetch = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", self.url.text, commit)
+            fetch = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", *await self.source(), commit)
             try:
                 await self.remote(*fetch, timeout=FETCH_TIMEOUT)
             except GitUnreachable:
@@ -205,12 +206,34 @@ class RepositoryCache:
             raise remote_error(self.url.display, finished)
         return checked(finished, *also)
 
-    def push_options(self) -> tuple[str, ...]:
-        """What every push is made with. A local repository may be set to update the files of a branch that its user
-        has checked out; they are never touched (SPEC 6.13).
+    async def source(self) -> tuple[str, ...]:
+        """Where a fetch comes from, as arguments. Raises RepositoryError for a local repository that isn't taken."""
+        git_dir = await self._git_dir(push=False)
+        if git_dir is None:
+            return (self.url.text,)
+        return (f"--upload-pack={await self.git.local_program('upload-pack', git_dir)}", self._address(git_dir))
+
+    async def destination(self) -> tuple[str, ...]:
+        """The options that every push is made with, and where it goes to; raises like `source`. A local repository may
+        be set to update the files of a branch that its user has checked out; they are never touched (SPEC 6.13).
         """
-        refuse = "--receive-pack=git -c receive.denyCurrentBranch=refuse receive-pack"
-        return ("--porcelain", "--no-verify", *((refuse,) if self.url.kind is RepositoryKind.LOCAL else ()))
+        git_dir, options = await self._git_dir(push=True), ("--porcelain", "--no-verify")
+        if git_dir is None:
+            return (*options, self.url.text)
+        refuse = {"receive.denyCurrentBranch": "refuse"}
+        return (
+            *options,
+            f"--receive-pack={await self.git.local_program('receive-pack', git_dir, **refuse)}",
+            self._address(git_dir),
+        )
+
+    def _address(self, git_dir: Path) -> str:
+        return f"file://{quote(str(git_dir))}" if self.url.text.startswith("file://") else str(git_dir)
+
+    async def _git_dir(self, *, push: bool) -> Path | None:
+        """Of a repository of this machine, looked at anew; None for a remote one."""
+        path = self.git.local_path(self.url.text, self.folder, push=push)
+        return None if path is None else await asyncio.to_thread(self.git.local.git_dir, path)
 
     async def _fetch_for(self, commits: Sequence[str]) -> None:
         """Fetch, unless one that ran meanwhile has brought the commits; its failure counts for this one, too."""
@@ -235,7 +258,8 @@ class RepositoryCache:
         return None
 
     async def _fetch_heads(self, lock: int) -> None:
-        fetch = ("fetch", "--quiet", "--prune", "--no-tags", "--no-write-fetch-head", self.url.text, HEADS)
+        options = ("--quiet", "--prune", "--no-tags", "--no-write-fetch-head")
+        fetch = ("fetch", *options, *await self.source(), HEADS)
         try:
             await self.remote(*fetch, timeout=FETCH_TIMEOUT, lock=lock)
         except GitError as error:
@@ -250,8 +274,8 @@ class RepositoryCache:
     async def _check_push(self, commit: str) -> None:
         if await self.branch_commit("makima"):
             raise RepositoryError(f"{self.url.display} has a branch 'makima', which leaves no room for 'makima/…'")
-        options = ("push", "--dry-run", *self.push_options())
-        await self.remote(*options, self.url.text, f"{commit}:refs/heads/makima/push-check", timeout=ASK_TIMEOUT)
+        push = ("push", "--dry-run", *await self.destination())
+        await self.remote(*push, f"{commit}:refs/heads/makima/push-check", timeout=ASK_TIMEOUT)
 
     async def _missing(self, commits: Sequence[str]) -> list[str]:
         names = "".join(f"{commit_id(commit)}\n" for commit in commits).encode()

@@ -47,7 +47,7 @@ async def _found(cache: RepositoryCache, tidying: Tidying) -> dict[str, str]:
 
 async def _fetch_refs(cache: RepositoryCache, refs: Sequence[str]) -> None:
     for part in _parts(refs):
-        fetch = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", cache.url.text)
+        fetch = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", *await cache.source())
         await cache.remote(*fetch, *part, timeout=FETCH_TIMEOUT)
 
 
@@ -77,7 +77,7 @@ async def _not_held(cache: RepositoryCache, commits: Iterable[str], tidying: Tid
 async def _delete(cache: RepositoryCache, refs: Mapping[str, str]) -> None:
     """Each under a lease: whoever has pushed to one meanwhile keeps it. What is refused is seen to be left."""
     leases = [lease(ref, commit) for ref, commit in refs.items()]
-    command = ("push", *cache.push_options(), *leases, cache.url.text, *(f":{ref}" for ref in refs))
+    command = ("push", *leases, *await cache.destination(), *(f":{ref}" for ref in refs))
     await cache.remote(*command, timeout=PUSH_TIMEOUT, also=(1,))
 
 

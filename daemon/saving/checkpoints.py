@@ -142,7 +142,7 @@ class Checkpoints:
         """The last one of all deliveries, by its date, brought into the cache. Raises what a fetch raises."""
         there = await self._cache.listed(*in_all_places(f"{self._name}*"))
         if there and not await self._cache.has(*there.values()):
-            fetch = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", self._cache.url.text)
+            fetch = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", *await self._cache.source())
             await self._cache.remote(*fetch, *there, timeout=FETCH_TIMEOUT)
         found = [await self._read(commit) for commit in {*there.values(), *(await self._kept()).values()}]
         newest = max(found, key=lambda each: (each.saved_at, each.commit), default=None)
@@ -158,7 +158,7 @@ class Checkpoints:
         """Remove all of them, here and on the remote; nothing to do where there are none. Raises like a push."""
         if there := await self._cache.listed(*in_all_places(f"{self._name}*")):
             gone = tuple(f":{ref}" for ref in there)
-            delete = ("push", *self._cache.push_options(), self._cache.url.text, *gone)
+            delete = ("push", *await self._cache.destination(), *gone)
             await self._cache.remote(*delete, timeout=PUSH_TIMEOUT)
         await self._drop(await self._kept())
 

@@ -175,7 +175,7 @@ class Outcomes:
         return (await self._cache.local("commit-tree", tree, *parent, "-m", "Outcome of an attempt")).text
 
     async def _fetched(self, ref: str, commit: str) -> StoredOutcome:
-        fetch = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", self._cache.url.text, ref)
+        fetch = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", *await self._cache.source(), ref)
         await self._cache.remote(*fetch, timeout=FETCH_TIMEOUT)
         return await self._read(commit)
 

@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 
 from daemon.git.command import Git
+from daemon.git.local import LocalRepositories
 from daemon.git.repositories import Repositories, RepositoryCache
 from tests.integration.completions import Completions
 from tests.integration.deliveries import OneDaemon
@@ -69,7 +70,8 @@ def commit(origin: Path, git: GitCommand) -> Committer:
 async def daemon_git(tmp_path: Path) -> Git:
     """The daemon's own git on a machine whose owner has configured nothing."""
     environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "GIT_CONFIG_NOSYSTEM": "1"}
-    own = Git(tmp_path / "daemon", environ, allow_local=True)
+    # Hooks of the origin play the rules of a remote here.
+    own = Git(tmp_path / "daemon", environ, allow_local=True, local=LocalRepositories(hooks=True))
     await own.prepare()
     return own
 

@@ -54,7 +54,13 @@ async def examined(tmp_path: Path, programs: Path, wanted: Wanted = ON_THE_MACHI
     claude = {"kind": "command", "argv": ["claude", "-p"], "env": env}
     agents = {"claude": claude, "missing": {"kind": "command", "argv": ["no-such-agent"]}}
     own = DaemonSettings.model_validate(
-        {"name": "here", "serves": ["claude", "missing"], "agents": agents, "allow_local_repositories": True}
+        {
+            "name": "here",
+            "serves": ["claude", "missing"],
+            "agents": agents,
+            "allow_local_repositories": True,
+            "local_hooks": True,
+        }
     )
     environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
     return await Examination(own, tmp_path / "data", environ, there).examine(wanted)
