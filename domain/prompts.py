@@ -98,6 +98,15 @@ def verify_note(how: str, output: str) -> str:
     )
 
 
+def fault_note(wrong: str, remedy: str) -> str:
+    """What a prompt begins with when the agent's work is not what it has to be (SPEC 6.9)."""
+    return f"## Your work is not finished\nIt was examined after your end. {_sentence(wrong)}\n\n{remedy}\n"
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "`")) else ".")
+
+
 def _merged_step(step: Step) -> str:
     head = f", commit {step.work.head}" if step.work else ""
     return "\n".join(filter(None, (f"### {step.name}{head}", step.description, step.task_plan[:PLAN_SHOWN])))

@@ -94,10 +94,14 @@ class Git:
         stdin: bytes = b"",
         timeout: float = LOCAL_TIMEOUT,
         pass_fds: Sequence[int] = (),
+        env: Mapping[str, str] | None = None,
     ) -> Finished:
-        """`git args` in the bare `repository`, with the machine's credentials; any exit code is a result."""
+        """`git args` in the bare `repository`, with the machine's credentials and, added to that, `env`; any exit code
+        is a result.
+        """
         argv = ("git", f"--git-dir={repository}", *args)
-        return await run(argv, cwd=repository, env=self._environment, stdin=stdin, timeout=timeout, pass_fds=pass_fds)
+        environment = {**self._environment, **(env or {})}
+        return await run(argv, cwd=repository, env=environment, stdin=stdin, timeout=timeout, pass_fds=pass_fds)
 
     async def ask(self, *args: str, repository: Path, stdin: bytes = b"") -> str:
         """The output of a command that touches only this machine; raises GitError when it fails."""

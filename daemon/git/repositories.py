@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import shutil
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
@@ -191,9 +191,11 @@ class RepositoryCache:
         fetch = (*argv, *source, commit_id(commit))
         checked(await self.git.run_plainly(fetch, cwd=self.folder, env={}, timeout=FETCH_TIMEOUT))
 
-    async def local(self, *args: str, stdin: bytes = b"", also: Sequence[int] = ()) -> Finished:
+    async def local(
+        self, *args: str, stdin: bytes = b"", also: Sequence[int] = (), env: Mapping[str, str] | None = None
+    ) -> Finished:
         """git in the cache, without the remote; raises GitError unless it ends with 0 or one of `also`."""
-        return checked(await self.git.run(*args, repository=self.folder, stdin=stdin), *also)
+        return checked(await self.git.run(*args, repository=self.folder, stdin=stdin, env=env), *also)
 
     async def remote(self, *args: str, timeout: float, also: Sequence[int] = (), lock: int | None = None) -> Finished:
         """git in the cache, with the remote; raises what `remote_error` makes of a failure."""

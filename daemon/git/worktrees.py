@@ -58,6 +58,15 @@ class Conflict:
 
 
 @dataclass(frozen=True)
+class Unmerged:
+    """A file whose conflict the index still holds; the blobs of either side, empty where that has none."""
+
+    path: str
+    ours: str
+    theirs: str
+
+
+@dataclass(frozen=True)
 class Worktree:
     """A repository with checked out files at `path`; `runs` is what its commands are run by."""
 
@@ -97,16 +106,18 @@ class Worktree:
                 return Conflict(one, files, tuple(incoming[position + 1 :]))
         return None
 
-    async def commit_all(self, subject: str, trailers: Mapping[str, str], without: Sequence[str] = ()) -> str | None:
+    async def commit_all(
+        self, subject: str, trailers: Mapping[str, str], without: Sequence[str] = (), *, known_only: bool = False
+    ) -> str | None:
         """Commit everything that isn't ignored, a merge in progress included; the new commit, None if there is nothing
         to commit. The files `without` stay as HEAD has them. Repositories that an agent has made inside stay out: git
-        would take no file of them.
+        would take no file of them. `known_only`: no file that is new to git.
         """
         listed = await self._git("ls-files", "-z", "--others", "--exclude-standard")
         await self.exclude([name for name in listed.names if name.endswith("/")])
-        await self._add_all(without)
+        await self._add("--update" if known_only else "--all", without)
         unchanged = (await self._git("diff", "--cached", "--quiet", "--no-ext-diff", also=(1,))).exit_code == 0
-        if unchanged and not await self._merging():
+        if unchanged and not await self.merging():
             return None
         lines = "".join(f"{name}: {_line(value)}\n" for name, value in trailers.items())
         message = f"{_line(subject)}\n\n{lines}".encode(errors="surrogateescape")
@@ -122,19 +133,28 @@ class Worktree:
         """The commit that the worktree is at, on whatever branch an agent made."""
         return commit_id((await self._git("rev-parse", "--verify", "HEAD^{commit}")).text)
 
-    async def commits_since(self, base: str) -> tuple[str, ...]:
-        """The commits on HEAD that `base` doesn't hold, oldest first, merges included."""
-        listed = await self._git("rev-list", "--reverse", "--topo-order", f"{commit_id(base)}..HEAD")
-        return tuple(listed.text.splitlines())
-
-    async def changed_files(self, base: str, head: str) -> tuple[str, ...]:
-        """The files that differ between two commits; a renamed one counts under both names."""
-        options = ("--name-only", "-z", "--no-renames", "--no-ext-diff")
-        return (await self._git("diff", *options, commit_id(base), commit_id(head))).names
-
     async def conflicted_files(self) -> tuple[str, ...]:
         """The files that the index holds as unmerged."""
         return (await self._git("diff", "--name-only", "-z", "--diff-filter=U", "--no-ext-diff")).names
+
+    async def unmerged(self) -> tuple[Unmerged, ...]:
+        """The same with what either side has, in the order of their paths."""
+        sides: dict[str, dict[str, str]] = {}
+        for entry in (await self._git("ls-files", "-z", "--unmerged")).names:
+            told, _, path = entry.partition("\t")
+            _, blob, stage = told.split(" ")
+            sides.setdefault(path, {})[stage] = blob
+        return tuple(Unmerged(path, side.get("2", ""), side.get("3", "")) for path, side in sides.items())
+
+    async def blob_of(self, path: str) -> str:
+        """The name of the file's content as git would keep it; empty: there is no such file."""
+        hashed = await self._git("hash-object", "--", path, also=(1, IMPOSSIBLE))
+        return hashed.text if hashed.exit_code == 0 else ""
+
+    async def merging(self) -> str:
+        """The commit whose merge is in progress; empty: none is."""
+        head = await self._git("rev-parse", "--quiet", "--verify", "MERGE_HEAD", also=(1, IMPOSSIBLE))
+        return commit_id(head.text) if head.exit_code == 0 else ""
 
     async def both_sides(self, incoming: str, files: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """The commits that changed `files` on HEAD alone and on `incoming` alone, newest first, each as one line of
@@ -151,11 +171,6 @@ class Worktree:
         markers = ("-e", "^<<<<<<< ", "-e", "^>>>>>>> ")
         search = ("grep", "--quiet", "--untracked", "--no-textconv", *markers, "--", *files)
         return bool(files) and (await self._git(*search, also=(1,), literal=True)).exit_code == 0
-
-    async def contains(self, commit: str) -> bool:
-        """Whether HEAD holds `commit`."""
-        asked = await self._git("merge-base", "--is-ancestor", commit_id(commit), "HEAD", also=(1,))
-        return asked.exit_code == 0
 
     async def tracked(self, paths: Sequence[str]) -> frozenset[str]:
         """Those of `paths` that git knows here."""
@@ -193,10 +208,14 @@ class Worktree:
         """What has changed since `commit`, committed or not: a line for each file that git knows."""
         return (await self._git("diff", "--stat", commit_id(commit))).text
 
-    async def touches(self, base: str, paths: Sequence[str]) -> bool:
-        """Whether a commit on HEAD that `base` doesn't hold changes one of `paths`."""
-        args = ("rev-list", "--max-count=1", f"{commit_id(base)}..HEAD", "--", *paths)
-        return bool(paths) and bool((await self._git(*args, literal=True)).text)
+    async def changes(self) -> bool:
+        """Whether a file that git knows is not as HEAD has it."""
+        asked = await self._git("diff", "--quiet", "--no-ext-diff", "--ignore-submodules=dirty", "HEAD", also=(1,))
+        return asked.exit_code == 1
+
+    async def at(self, commit: str) -> None:
+        """Make HEAD and the index what they are in `commit`; the files stay as they are."""
+        await self._git("reset", "--quiet", commit_id(commit))
 
     async def bring_back(self, commit: str, untracked: frozenset[str]) -> None:
         """Make HEAD and all files what they are in `commit`; of the others stay the ignored ones, and `untracked`."""
@@ -208,19 +227,15 @@ class Worktree:
         """Remove the worktree with all its files, read-only folders included; nothing to do when it is gone."""
         await asyncio.to_thread(agent_files.remove_tree, self.path)
 
-    async def _add_all(self, without: Sequence[str]) -> None:
+    async def _add(self, which: str, without: Sequence[str]) -> None:
         if not without:
-            await self._git("add", "--all")
+            await self._git("add", which)
             return
         from_stdin = ("--pathspec-from-file=-", "--pathspec-file-nul")
         # The agent may have added them to the index already.
         await self._git("reset", "--quiet", *from_stdin, stdin=_joined(without), literal=True)
         wanted = [":/", *(f":(top,exclude,literal){path}" for path in without)]
-        await self._git("add", "--all", *from_stdin, stdin=_joined(wanted))
-
-    async def _merging(self) -> bool:
-        head = await self._git("rev-parse", "--quiet", "--verify", "MERGE_HEAD", also=(1, 128))
-        return head.exit_code == 0
+        await self._git("add", which, *from_stdin, stdin=_joined(wanted))
 
     async def _git(self, *args: str, stdin: bytes = b"", also: Sequence[int] = (), literal: bool = False) -> Finished:
         # The folder is named: without its .git, which an agent may remove, git would look for one further up.

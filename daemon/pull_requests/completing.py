@@ -8,15 +8,16 @@ from typing import Any
 
 from daemon.agent_runs.continuing import Ask
 from daemon.agents.base import AgentResult
-from daemon.git.worktrees import Conflict, Incoming, Worktree
+from daemon.git.worktrees import Conflict, Incoming
 from daemon.pull_requests.bridges import bridge, peoples, under
 from daemon.pull_requests.shipping import Shipping, Target
 from daemon.saving.checkpoints import Checkpoint
 from daemon.tasks.beginning import Beginning
 from daemon.tasks.project import Commands
-from daemon.tasks.work import AgentWork, Start, left_markers, without_agent
+from daemon.tasks.start import Start
+from daemon.tasks.work import AgentWork, without_agent
 from domain.errors import LeaseLost, RepositoryError
-from domain.failures import Failure, FailureCategory
+from domain.failures import Failure
 from domain.handover import Handover
 from domain.models import Work
 from domain.prompts import merge_note
@@ -133,19 +134,18 @@ class Completion(AgentWork):
         if is_new:
             by_agent = begun.conflict or begun.restored
             await self._prepare(begun, project.setup if by_agent or project.verify else ())
-        outcome = await self._resolved(begun, start, project.verify)
-        return await self._verified(outcome, replace(begun, conflict=None, restored=None), start, project.verify)
-
-    async def _resolved(self, begun: Beginning, start: Start, verify: Commands) -> Outcome:
-        """One conflict after the other by the agent, all else by git."""
         while begun.conflict or begun.restored:
-            by_agent = begun.conflict or self._follows_prompts
-            outcome = await self._round(begun, start, await self._ask(begun, verify) if by_agent else None)
+            outcome = await self._resolved(begun, start, project.verify)
             if outcome.status is not OutcomeStatus.COMPLETED:
                 return outcome
             left = begun.conflict.remaining if begun.conflict and not begun.restored else start.incoming
             begun = await self._merge(left)
-        return await self._round(begun, start, None)
+        return await self._sound(begun, start, None, project.verify)
+
+    async def _resolved(self, begun: Beginning, start: Start, verify: Commands) -> Outcome:
+        """A conflict, or what an agent was at when it was interrupted, done by the agent; all else is done by git."""
+        by_agent = begun.conflict or self._follows_prompts
+        return await self._sound(begun, start, await self._ask(begun, verify) if by_agent else None)
 
     async def _begin_again(self, start: Start) -> Beginning:
         """In the worktree of the round before, with what setup has made there."""
@@ -158,6 +158,7 @@ class Completion(AgentWork):
         worktree = self._workspace.agents_worktree
         conflict = await worktree.merge(incoming)
         began, merging = await worktree.head(), conflict.incoming.commit if conflict else ""
+        await self._cache.take(self._workspace.work_path, began)
         self._saver.watch(worktree, began, merging)
         self._workspace.note(began=began, merging=merging)
         return Beginning(worktree, began, conflict)
@@ -179,20 +180,19 @@ class Completion(AgentWork):
             return without_agent(begun.conflict)
         return await super()._run_agent(begun, ask)
 
-    async def _verdict(
-        self, worktree: Worktree, work: Work, begun: Beginning, start: Start, said: Handover
-    ) -> Failure | None:
-        """Both parents of a conflict are merged, in the end all that was to be; and no marker is left."""
+    def _held(self, begun: Beginning, start: Start) -> tuple[Incoming, ...]:
+        """Both parents of a conflict; in the end all that was to be merged."""
         incoming = () if begun.restored else start.incoming
         if begun.conflict:
             incoming = (begun.conflict.incoming,)
-        for one in (Incoming(begun.began, "what was merged before"), *incoming):
-            if not await worktree.contains(one.commit):
-                return Failure(category=FailureCategory.CONFLICT, report=f"{one.name!r} ({one.commit}) was not merged")
-        return await left_markers(worktree, begun.conflict)
+        return (Incoming(begun.began, "what was merged before"), *incoming)
 
-    async def _measured(self, worktree: Worktree, start: Start, since: str) -> Work:
-        return await super()._measured(worktree, start, start.base)
+    def _nothing_done(self, work: Work, begun: Beginning, said: Handover) -> Failure | None:
+        """A completion that changes nothing is one that git has done."""
+        return None
+
+    def _since(self, begun: Beginning, start: Start) -> str:
+        return start.base
 
     def _subject(self, begun: Beginning) -> str:
         return f"Merge {begun.conflict.incoming.name}" if begun.conflict else super()._subject(begun)

@@ -78,6 +78,7 @@ async def begin(
     heads = await cache.independent([one.commit for one in incoming])
     conflict = await worktree.merge([one for one in incoming if one.commit in heads])
     began, merging = await worktree.head(), conflict.incoming.commit if conflict else ""
+    await cache.take(workspace.work_path, began)  # what comes after it is judged there
     notes = await peculiarities(worktree)
     if restored:
         await worktree.lay_over(restored.commit)

@@ -3,45 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from daemon.agent_runs.continuing import Ask
 from daemon.git.worktrees import Worktree
+from daemon.judgement.fault import Fault, fault
 from daemon.processes.programs import Programs, told
+from domain.failures import FailureCategory
 from domain.prompts import verify_note
 
-ROUNDS = 3
-"""How often work that doesn't pass goes back to its agent."""
+SETTLES = 4
+"""How often work is verified whose verify commands change it, until they leave it as it is."""
 OUTPUT_SHOWN = 16 * 1024
 """Bytes of a command's output that the agent gets to see."""
 
 
-@dataclass(frozen=True)
-class Broken:
-    """A verify command that didn't end with 0."""
-
-    how: str
-    output: str
-
-    @property
-    def report(self) -> str:
-        return f"verify: {self.how}\n{self.output}"
-
-    def ask(self, prompt: str) -> Ask:
-        """What the agent is asked, for the next round; `prompt` is that of its task."""
-        note = verify_note(self.how, self.output)
-        return Ask(f"{note}\nThis was your task:\n\n{prompt}", note)
-
-
-async def verify(commands: Sequence[str], head: str, worktree: Worktree, programs: Programs) -> Broken | None:
-    """The first command that fails at `head`, to which the files are brought back then; None: all pass.
-
-    Whatever the commands change or commit, it is `head` that was verified and that counts.
+async def verify(
+    commands: Sequence[str], head: str, before: frozenset[str], worktree: Worktree, programs: Programs
+) -> Fault | None:
+    """The first command that fails at `head`, to which the files are brought back then; None: all pass. `before`: the
+    untracked files that stay.
     """
-    before = await worktree.untracked() if commands else frozenset()
     for line in commands:
         ended = await programs.run_line(line, "verify")
         if not ended.succeeded:
             await worktree.bring_back(head, before)
-            return Broken(told(line, ended), programs.output(OUTPUT_SHOWN))
+            return _broken(told(line, ended), programs.output(OUTPUT_SHOWN))
     return None
+
+
+def restless(commands: Sequence[str]) -> Fault:
+    """What the commands that never leave the files as they are say of the work: nothing."""
+    wrong = f"the verify commands pass, and change files that git knows each time: {'; '.join(commands)}"
+    remedy = "Find out which files they change (`git status` after running them), and bring that to rest."
+    return fault(FailureCategory.VERIFY, wrong, remedy)
+
+
+def _broken(how: str, output: str) -> Fault:
+    """A verify command that didn't end with 0."""
+    return Fault(FailureCategory.VERIFY, f"verify: {how}\n{output}", verify_note(how, output))

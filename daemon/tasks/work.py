@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from daemon.agent_runs.continuing import Ask
@@ -12,11 +11,15 @@ from daemon.agent_runs.runs import AgentRuns, Host
 from daemon.agents import ConfiguredAgent
 from daemon.agents.base import AgentResult
 from daemon.agents.events import Ending
+from daemon.git.measuring import measured, touches
 from daemon.git.repositories import RepositoryCache
-from daemon.git.worktrees import Conflict, Incoming, Worktree
+from daemon.git.worktrees import Conflict, Incoming
+from daemon.judgement.examined import Examined
+from daemon.judgement.fault import ROUNDS, Fault
+from daemon.judgement.judge import examine
+from daemon.judgement.unfinished import unfinished
 from daemon.logs.task_log import TaskLog
 from daemon.processes.programs import Programs
-from daemon.pull_requests.bridges import bridge, under
 from daemon.saving.checkpoints import Checkpoint
 from daemon.saving.saver import Saver
 from daemon.tasks.beginning import Beginning, begin
@@ -25,33 +28,22 @@ from daemon.tasks.left_plan import LAST_WORDS, left_plan
 from daemon.tasks.preparing import copy_files, set_up
 from daemon.tasks.project import Commands, Project, project_of
 from daemon.tasks.pulse import Pulse
-from daemon.tasks.verification import ROUNDS, Broken, verify
+from daemon.tasks.start import Start, start_of
+from daemon.tasks.verification import SETTLES, restless, verify
 from daemon.tasks.workspace import Workspace
 from domain.errors import PlanRefused
 from domain.failures import Failure, FailureCategory
 from domain.handover import Handover
 from domain.models import TaskKind, Work
-from domain.spawn_task import ContinueFrom, Outcome, OutcomeStatus, SpawnTask, cut, failed
+from domain.spawn_task import Outcome, OutcomeStatus, SpawnTask, cut, failed
 
 
 @dataclass(frozen=True)
-class Start:
-    """What the work begins with."""
+class Judged:
+    """What the agent's work comes to, and what is wrong with it."""
 
-    base: str
-    """The generation's base, the first dependency's head, or the branch that is merged into."""
-    replaces: str
-    """The target branch's commit at this moment; empty: there is none."""
-    settled: str = ""
-    """Where `.makima.toml` counts: a commit of the base branch, which no task can have edited (SPEC 6.5)."""
-    incoming: tuple[Incoming, ...] = ()
-    """What is merged into the base first, in this order."""
-    branch: str = ""
-    """Where the work is pushed to."""
-    joined: tuple[str, ...] = ()
-    """What `base` is a bridge to."""
-    merged: tuple[str, ...] = ()
-    """All heads that it would be a bridge to if there were work on top of them."""
+    outcome: Outcome
+    fault: Fault | None = None
 
 
 class AgentWork:
@@ -88,12 +80,11 @@ class AgentWork:
 
     async def outcome(self) -> Outcome:
         """Raises RepositoryError, GitUnreachable, GitError, CannotServe; a failure of the work is an Outcome."""
-        start = await self._start()
+        start = await start_of(self._command, self._cache)
         begun = await self._begin(start)
         project = await self._project(start)
         await self._prepare(begun, project.setup)
-        outcome = await self._round(begun, start, begun.ask(self._command))
-        return await self._verified(outcome, begun, start, project.verify)
+        return await self._sound(begun, start, begun.ask(self._command), project.verify)
 
     async def _project(self, start: Start) -> Project:
         project = await project_of(self._command, self._cache, start.settled)
@@ -112,18 +103,46 @@ class AgentWork:
         """Whether the work may go on from it: what a step starts from never changes."""
         return True
 
-    async def _verified(self, outcome: Outcome, begun: Beginning, start: Start, commands: Commands) -> Outcome:
-        """`outcome`, once its work passes: what fails goes back to the agent (SPEC 6.5)."""
+    async def _sound(self, begun: Beginning, start: Start, ask: Ask | None, commands: Commands = ()) -> Outcome:
+        """The work on `ask`, once nothing is wrong with it and the commands pass. What is wrong goes back to the agent,
+        which has some rounds; then the attempt fails with it (SPEC 6.5, 6.9).
+        """
         rounds = ROUNDS if self._follows_prompts else 0
-        while broken := await self._broken(outcome, commands):
+        while True:
+            judged = await self._passed(begun, start, await self._round(begun, start, ask), commands)
+            found = judged.fault
+            if found is None:
+                return judged.outcome
             if not rounds:
-                report = failed(self._command, FailureCategory.VERIFY, broken.report)
-                return report.model_copy(update={"work": outcome.work})
+                return await self._failed(begun, start, judged.outcome, found)
             rounds -= 1
-            outcome = await self._round(begun, start, broken.ask(self._command.prompt))
-        if outcome.status is not OutcomeStatus.COMPLETED or not outcome.work:
-            return outcome
-        return outcome.model_copy(update={"work": outcome.work.model_copy(update={"verified": commands})})
+            self._log.say(f"back to the agent: {found.report.splitlines()[0]}")
+            ask = found.ask(self._command.prompt)
+
+    async def _failed(self, begun: Beginning, start: Start, outcome: Outcome, found: Fault) -> Outcome:
+        """With the work, which the next attempt, or a person, can look at."""
+        work = outcome.work or await self._committed(begun, start)
+        return failed(self._command, found.category, found.report).model_copy(update={"work": work})
+
+    async def _passed(self, begun: Beginning, start: Start, judged: Judged, commands: Commands) -> Judged:
+        """The same, verified. What the commands change in files that git knows, as formatters do, is committed, judged
+        and verified again, until they change nothing.
+        """
+        worktree = self._workspace.agents_worktree
+        for _ in range(SETTLES):
+            work = judged.outcome.work
+            if judged.fault or judged.outcome.status is not OutcomeStatus.COMPLETED or not work or not commands:
+                return judged
+            before = await worktree.untracked()
+            if broken := await verify(commands, work.head, before, worktree, self._programs):
+                return replace(judged, fault=broken)
+            await worktree.at(work.head)  # whatever they have committed themselves
+            if not await worktree.changes():
+                verified = work.model_copy(update={"verified": commands})
+                return Judged(judged.outcome.model_copy(update={"work": verified}))
+            judged = await self._judged(begun, start, judged.outcome, known_only=True)
+            await worktree.bring_back(await worktree.head(), before)
+        return replace(judged, fault=restless(commands))
 
     @property
     def _follows_prompts(self) -> bool:
@@ -135,60 +154,62 @@ class AgentWork:
             worktree, conflict = self._workspace.agents_worktree, begun.conflict is not None
             await set_up(setup, worktree, self._programs, may_fail=conflict)
 
-    async def _broken(self, outcome: Outcome, commands: Commands) -> Broken | None:
-        """The verify command that fails on finished work."""
-        if outcome.status is not OutcomeStatus.COMPLETED or not outcome.work:
-            return None
-        return await verify(commands, outcome.work.head, self._workspace.agents_worktree, self._programs)
-
-    async def _round(self, begun: Beginning, start: Start, ask: Ask | None) -> Outcome:
+    async def _round(self, begun: Beginning, start: Start, ask: Ask | None) -> Judged:
         """The agent's work on `ask` (None: there is nothing for an agent to do), judged but not verified."""
         result = await self._run_agent(begun, ask) if ask is not None else AgentResult()
         failure = result.failure
-        worktree, merged = self._workspace.agents_worktree, begun.began
         said = await self._workspace.handover()
         if said.gave_up:
             failure = Failure(category=FailureCategory.AGENT, report=f"gave up: {said.gave_up}")
         elif said.open_questions:
-            return self._outcome(OutcomeStatus.WAITING, questions=said.open_questions)
+            return Judged(self._outcome(OutcomeStatus.WAITING, questions=said.open_questions))
         elif self.runs and (waits := self.runs.waits(result)):
-            return waits
+            return Judged(waits)
         if self._command.kind is TaskKind.PLANNING:
-            return await self._planned(start.base, said, failure)
-        unfit = await self._saver.unfit() if ask is not None else ()
-        await worktree.commit_all(self._subject(begun), self._trailers(), without=unfit)
-        if await worktree.touches(merged, self._laid):
+            return Judged(await self._planned(start.base, said, failure))
+        if failure:
+            work = await self._committed(begun, start)
+            return Judged(failed(self._command, failure.category, failure.report).model_copy(update={"work": work}))
+        last_words = cut(self.runs.last_words) if self.runs and ask is not None else ""
+        done = self._outcome(OutcomeStatus.COMPLETED, summary=said.nothing_to_do or last_words)
+        ours = {one.commit for one in start.incoming}
+        if ask is not None and (found := await unfinished(self._workspace.agents_worktree, ours)):
+            return Judged(done, found)  # nothing is committed: the agent can end what it has begun
+        return await self._judged(begun, start, done, said, is_agents=ask is not None)
+
+    async def _judged(
+        self,
+        begun: Beginning,
+        start: Start,
+        outcome: Outcome,
+        said: Handover | None = None,
+        *,
+        is_agents: bool = True,
+        known_only: bool = False,
+    ) -> Judged:
+        """`outcome` with all that is in the worktree as its work, and what is wrong with that."""
+        work = await self._committed(begun, start, is_agents=is_agents, known_only=known_only)
+        if await touches(self._cache, begun.began, work.head, self._laid):
             # Without the work, which would be pushed with the outcome.
             report = f"one of {', '.join(self._laid)} was committed: they are this machine's (copy_files)"
-            return failed(self._command, FailureCategory.AGENT, report)
-        work = await self._measured(worktree, start, merged)
-        verdict = failure or await self._verdict(worktree, work, begun, start, said)
-        if verdict:
-            return failed(self._command, verdict.category, verdict.report).model_copy(update={"work": work})
-        last_words = cut(self.runs.last_words) if self.runs and ask is not None else ""
-        return self._outcome(OutcomeStatus.COMPLETED, work=work, summary=said.nothing_to_do or last_words)
+            return Judged(failed(self._command, FailureCategory.AGENT, report))
+        if said and (nothing := self._nothing_done(work, begun, said)):
+            return Judged(failed(self._command, nothing.category, nothing.report).model_copy(update={"work": work}))
+        conflicted = begun.conflict.files if begun.conflict else ()
+        examined = Examined(self._cache, work.head, begun.began, self._held(begun, start), conflicted)
+        return Judged(outcome.model_copy(update={"work": work}), await examine(examined))
 
-    async def _start(self) -> Start:
-        command = self._command
-        if command.kind is TaskKind.PLANNING:
-            return Start(base=await self._cache.prepare(command.base_branch), replaces="")
-        replaced = await self._cache.on_remote(f"refs/heads/{command.target_branch}") or ""
-        if command.bridges or not command.base_commit:
-            return await self._bridged(replaced)
-        base = command.continue_from.commit if command.continue_from else command.base_commit
-        await self._cache.ensure([base, command.base_commit, *(one.commit for one in command.merge)])
-        incoming = _incoming(command.merge)
-        return Start(base, replaced, command.base_commit, incoming=incoming, branch=command.target_branch)
-
-    async def _bridged(self, replaced: str) -> Start:
-        """From the base branch as it is now, which holds what was merged of what the step depends on (SPEC 7.2)."""
-        command = self._command
-        settled = await self._cache.prepare(command.base_branch)
-        built_on = (*((command.continue_from,) if command.continue_from else ()), *command.merge)
-        await self._cache.ensure([settled, *(one.commit for one in built_on)])
-        joined = await under(self._cache, settled, command.bridges, [one.commit for one in built_on])
-        base = await bridge(self._cache, settled, joined)
-        return Start(base, replaced, settled, incoming=_incoming(built_on), branch=command.target_branch)
+    async def _committed(
+        self, begun: Beginning, start: Start, *, is_agents: bool = True, known_only: bool = False
+    ) -> Work:
+        """What is in the worktree, as commits in the cache."""
+        worktree = self._workspace.agents_worktree
+        unfit = await self._saver.unfit() if is_agents else ()
+        subject = self._subject(begun)
+        await worktree.commit_all(subject, self._trailers(), without=unfit, known_only=known_only)
+        head = await worktree.head()
+        await self._cache.take(self._workspace.work_path, head)
+        return await measured(self._cache, start.branch, start.base, head, start.replaces, self._since(begun, start))
 
     async def _run_agent(self, begun: Beginning, ask: Ask) -> AgentResult:
         command = self._command
@@ -202,34 +223,24 @@ class AgentWork:
     async def _changes(self, begun: Beginning) -> tuple[str, str]:
         return begun.began, await self._workspace.agents_worktree.stat_since(begun.began)
 
-    async def _verdict(
-        self, worktree: Worktree, work: Work, begun: Beginning, start: Start, said: Handover
-    ) -> Failure | None:
-        """SPEC 6.9: there is work, or a declaration that none was needed; everything to be merged is merged."""
-        for one in start.incoming:
-            if not await worktree.contains(one.commit):
-                return Failure(category=FailureCategory.CONFLICT, report=f"{one.name!r} ({one.commit}) was not merged")
-        if unresolved := await left_markers(worktree, begun.conflict):
-            return unresolved
-        if work.head == begun.began and not said.nothing_to_do:
-            report = "the agent left no change, and did not say that nothing had to be changed"
-            if self.runs and self.runs.denied:
-                report += f"; denied: {'; '.join(self.runs.denied)}"
-                return Failure(category=FailureCategory.DENIED, report=report)
-            return Failure(category=FailureCategory.NO_RESULT, report=report)
-        return None
+    def _held(self, begun: Beginning, start: Start) -> tuple[Incoming, ...]:
+        """What must be in the history of the work: what it began on, and everything that was to be merged."""
+        before = self._command.continue_from
+        return (Incoming(start.base, before.name if before else "the base commit"), *start.incoming)
 
-    async def _measured(self, worktree: Worktree, start: Start, since: str) -> Work:
-        """`since`: the commit after which files count as changed."""
-        head = await worktree.head()
-        return Work(
-            branch=start.branch,
-            base=start.base,
-            head=head,
-            replaces=start.replaces,
-            commits=len(await worktree.commits_since(start.base)),
-            files_changed=len(await worktree.changed_files(since, head)),
-        )
+    def _nothing_done(self, work: Work, begun: Beginning, said: Handover) -> Failure | None:
+        """SPEC 6.9: there is work, or a declaration that none was needed."""
+        if work.head != begun.began or said.nothing_to_do:
+            return None
+        report = "the agent left no change, and did not say that nothing had to be changed"
+        if self.runs and self.runs.denied:
+            report += f"; denied: {'; '.join(self.runs.denied)}"
+            return Failure(category=FailureCategory.DENIED, report=report)
+        return Failure(category=FailureCategory.NO_RESULT, report=report)
+
+    def _since(self, begun: Beginning, start: Start) -> str:
+        """The commit after which files count as changed."""
+        return begun.began
 
     async def _planned(self, base: str, said: Handover, failure: Failure | None) -> Outcome:
         if failure:
@@ -260,22 +271,11 @@ class AgentWork:
         return {"Makima-Directive": str(command.directive), **step, "Makima-Task": str(command.task)}
 
 
-async def left_markers(worktree: Worktree, conflict: Conflict | None) -> Failure | None:
-    """The failure of work that left what a conflict looks like in one of its files."""
-    if conflict is None or not await worktree.has_conflict_markers(conflict.files):
-        return None
-    return Failure(category=FailureCategory.CONFLICT, report=f"markers are left in {', '.join(conflict.files)}")
-
-
 def conflict_report(conflict: Conflict | None) -> str:
     """Why work that stands in `conflict` can't go on without an agent."""
     if conflict is None:
         return "there is no agent to do this"
     return f"merging {conflict.incoming.name!r} conflicts in {', '.join(conflict.files)}, and no agent can resolve it"
-
-
-def _incoming(work: Sequence[ContinueFrom]) -> tuple[Incoming, ...]:
-    return tuple(Incoming(one.commit, one.name) for one in work)
 
 
 def without_agent(conflict: Conflict | None) -> AgentResult:

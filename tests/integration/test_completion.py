@@ -64,9 +64,12 @@ async def test_a_conflict_is_resolved_by_an_agent_that_knows_both_sides_and_the_
     ("script", "said"),
     [
         ("git add README", "markers are left in README"),
-        ("sed -i '/^[<=]/d' README; git commit -qam done", "markers are left in README"),
-        ("git merge --abort; echo purple > README", "'Blue' .* was not merged"),
-        ("git reset -q --hard HEAD^; echo purple > README", "'what was merged before' .* was not merged"),
+        ("sed -i '/^[<=]/d' README; git commit -qam done || true", "markers are left in README"),
+        ("git merge --abort || true; echo purple > README", "'Blue' .* is not in the history"),
+        (
+            "git reset -q --hard HEAD^ || true; echo purple > README",
+            "'what was merged before' .* is not in the history",
+        ),
         ("makima directive fail 'too hard'", "gave up: too hard"),
         ("exit 3", "exit code 3"),
     ],
@@ -77,7 +80,7 @@ async def test_a_conflict_that_is_not_really_resolved_is_a_failure_and_nothing_i
     steps = [head("Red", commit({"README": "red\n"})), head("Blue", commit({"README": "blue\n"}))]
     done = await completions.does(script, steps)
     assert done.failure
-    assert done.failure.category in (FailureCategory.CONFLICT, FailureCategory.AGENT)
+    assert done.failure.category in (FailureCategory.CONFLICT, FailureCategory.HISTORY, FailureCategory.AGENT)
     completions.match(said, done.failure.report)
     assert BRANCH not in completions.branches()
     assert completions.forge.opened == []

@@ -1,0 +1,68 @@
+"""What an agent has begun in git and not brought to its end: judged before anything of its work is committed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Collection
+from pathlib import Path
+
+from daemon.git.worktrees import Unmerged, Worktree
+from daemon.judgement.fault import Fault, fault, named
+from domain.failures import FailureCategory
+
+_OPERATIONS = (
+    # The more exact one comes first: a rebase that stops at a conflict leaves a CHERRY_PICK_HEAD, too.
+    ("rebase-merge", "rebase", "git rebase --continue", "git rebase --abort"),
+    ("rebase-apply/applying", "git am", "git am --continue", "git am --abort"),
+    ("rebase-apply", "rebase", "git rebase --continue", "git rebase --abort"),
+    ("CHERRY_PICK_HEAD", "cherry-pick", "git cherry-pick --continue", "git cherry-pick --abort"),
+    ("REVERT_HEAD", "revert", "git revert --continue", "git revert --abort"),
+    ("sequencer", "cherry-pick or revert", "git cherry-pick --continue", "git cherry-pick --abort"),
+    ("BISECT_LOG", "bisect", "git bisect reset", "git bisect reset"),
+)
+"""What stands in .git, the operation that it belongs to, and the commands that end it."""
+
+
+async def unfinished(worktree: Worktree, merging: Collection[str] = ()) -> Fault | None:
+    """An operation that is in progress, or a file whose conflict nobody has decided. `merging`: the merges that the
+    daemon has begun itself, which may be left to it once their files are resolved.
+    """
+    if operation := await asyncio.to_thread(_operation, worktree.path / ".git"):
+        _, name, go_on, abort = operation
+        wrong = f"a {name} is in progress in your working directory: it was begun and never ended"
+        remedy = (
+            f"Look at `git status`, then finish it (`{go_on}`), or give it up (`{abort}`) and do the work without it."
+        )
+        return fault(FailureCategory.UNFINISHED, wrong, remedy)
+    merge = await worktree.merging()
+    if merge and merge not in merging:
+        wrong = f"a merge of {merge[:12]} is in progress in your working directory: it was begun and never ended"
+        remedy = (
+            "Look at `git status`, then resolve it and run `git commit --no-edit`, or give it up (`git merge --abort`)."
+        )
+        return fault(FailureCategory.UNFINISHED, wrong, remedy)
+    undecided = [one.path for one in await worktree.unmerged() if await _is_undecided(worktree, one)]
+    if undecided:
+        wrong = f"git still holds these files as unmerged: {named(undecided)}"
+        remedy = (
+            "Each of them has conflict markers, or is what one side of the conflict has. Make it what it has to be, "
+            "then say so with `git add FILE`, or `git rm FILE` where it has to go."
+        )
+        return fault(FailureCategory.CONFLICT, wrong, remedy)
+    return None
+
+
+def _operation(git_dir: Path) -> tuple[str, str, str, str] | None:
+    """By what stands in the folder: nothing is opened there."""
+    return next((each for each in _OPERATIONS if os.path.lexists(git_dir / each[0])), None)
+
+
+async def _is_undecided(worktree: Worktree, unmerged: Unmerged) -> bool:
+    """Whether the file is still what git left there, as far as that can be told: it has conflict markers, or one side's
+    content. One that was edited to something else, or deleted, is decided.
+    """
+    if await worktree.has_conflict_markers([unmerged.path]):
+        return True
+    now = await worktree.blob_of(unmerged.path)
+    return bool(now) and now in (unmerged.ours, unmerged.theirs)

@@ -1,0 +1,61 @@
+"""What the work of a step or planning task begins with: a commit, and what is merged into it (SPEC 6.4, 7.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from daemon.git.repositories import RepositoryCache
+from daemon.git.worktrees import Incoming
+from daemon.pull_requests.bridges import bridge, under
+from domain.models import TaskKind
+from domain.spawn_task import ContinueFrom, SpawnTask
+
+
+@dataclass(frozen=True)
+class Start:
+    """What the work begins with."""
+
+    base: str
+    """The generation's base, the first dependency's head, or the branch that is merged into."""
+    replaces: str
+    """The target branch's commit at this moment; empty: there is none."""
+    settled: str = ""
+    """Where `.makima.toml` counts: a commit of the base branch, which no task can have edited (SPEC 6.5)."""
+    incoming: tuple[Incoming, ...] = ()
+    """What is merged into the base first, in this order."""
+    branch: str = ""
+    """Where the work is pushed to."""
+    joined: tuple[str, ...] = ()
+    """What `base` is a bridge to."""
+    merged: tuple[str, ...] = ()
+    """All heads that it would be a bridge to if there were work on top of them."""
+
+
+async def start_of(command: SpawnTask, cache: RepositoryCache) -> Start:
+    """Of a planning or step task; everything that is named is in the cache. Raises RepositoryError, GitUnreachable,
+    GitError.
+    """
+    if command.kind is TaskKind.PLANNING:
+        return Start(base=await cache.prepare(command.base_branch), replaces="")
+    replaced = await cache.on_remote(f"refs/heads/{command.target_branch}") or ""
+    if command.bridges or not command.base_commit:
+        return await _bridged(command, cache, replaced)
+    base = command.continue_from.commit if command.continue_from else command.base_commit
+    await cache.ensure([base, command.base_commit, *(one.commit for one in command.merge)])
+    incoming = _incoming(command.merge)
+    return Start(base, replaced, command.base_commit, incoming=incoming, branch=command.target_branch)
+
+
+async def _bridged(command: SpawnTask, cache: RepositoryCache, replaced: str) -> Start:
+    """From the base branch as it is now, which holds what was merged of what the step depends on (SPEC 7.2)."""
+    settled = await cache.prepare(command.base_branch)
+    built_on = (*((command.continue_from,) if command.continue_from else ()), *command.merge)
+    await cache.ensure([settled, *(one.commit for one in built_on)])
+    joined = await under(cache, settled, command.bridges, [one.commit for one in built_on])
+    base = await bridge(cache, settled, joined)
+    return Start(base, replaced, settled, incoming=_incoming(built_on), branch=command.target_branch)
+
+
+def _incoming(work: Sequence[ContinueFrom]) -> tuple[Incoming, ...]:
+    return tuple(Incoming(one.commit, one.name) for one in work)

@@ -1,0 +1,254 @@
+"""What the daemon finds wrong with finished work, whatever its agent says (docs/done-means-done.md)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from daemon.agents.shell import ShellAgent
+from daemon.git.repositories import Repositories
+from domain.failures import FailureCategory
+from domain.models import TaskKind
+from domain.spawn_task import ContinueFrom, Outcome, OutcomeStatus
+from tests.integration.deliveries import OneDaemon
+
+pytestmark = pytest.mark.rule("6.9")
+GitCommand = Callable[..., str]
+Committer = Callable[..., str]
+LINES = "1\n2\n3\n"
+
+
+class Steps:
+    """Runs steps, each a shell script in place of an agent; the origin's `main` has f.txt with three lines."""
+
+    def __init__(self, daemon: OneDaemon, origin: Path, git: GitCommand) -> None:
+        self.daemon, self.origin, self.git = daemon, origin, git
+
+    async def does(self, script: str, /, **fields: Any) -> Outcome:
+        """The script is told nothing, so it can't mend what is found."""
+        self.daemon.more["agents"] = {"scripted": ShellAgent(kind="shell")}
+        return await self._does("", script=script, **fields)
+
+    async def told(self, script: str, mended: str, **fields: Any) -> Outcome:
+        """What the script did is mended by another one once it is told what is wrong; `$P` holds the words."""
+        self.daemon.more.pop("agents", None)
+        both = f'P=$(cat); case "$P" in *"Your work is not finished"*) {mended} ;; *) {script} ;; esac'
+        return await self._does(both, **fields)
+
+    async def _does(self, text: str, **fields: Any) -> Outcome:
+        base = await self.daemon.base()
+        given = {"task": uuid4(), "step_name": "A step", "base_commit": base, "target_branch": "makima/step"}
+        return await self.daemon.does(text, TaskKind.STEP, **{**given, **fields})
+
+    def show(self, path: str, ref: str = "makima/step") -> str:
+        return self.git(self.origin, "show", f"{ref}:{path}")
+
+
+@pytest.fixture
+def steps(tmp_path: Path, repositories: Repositories, origin: Path, git: GitCommand, commit: Committer) -> Steps:
+    commit({"f.txt": LINES}, branch="main")
+    return Steps(OneDaemon(tmp_path, repositories, origin), origin, git)
+
+
+@dataclass(frozen=True)
+class Case:
+    """Something that an agent does, and calls done."""
+
+    script: str
+    category: FailureCategory
+    said: str
+    mended: str
+    """How an agent mends it that has read what is wrong."""
+    files: dict[str, str]
+    """What the branch holds then."""
+
+
+TWO = "echo 1 > w1.txt; git add -A; git commit -qm w1; echo 2 > w2.txt; git add -A; git commit -qm w2;"
+CONFLICT = "sed -i s/2/two/ f.txt; git commit -qam two; git checkout -q -b other HEAD~1; sed -i s/2/zwei/ f.txt; "
+CONFLICT += "git commit -qam zwei; git checkout -q --detach HEAD@{2};"
+UNFINISHED, CONFLICTED, LOST = FailureCategory.UNFINISHED, FailureCategory.CONFLICT, FailureCategory.HISTORY
+RESOLVED = "printf '1\\nboth\\n3\\n' > f.txt; git add f.txt;"
+BOTH = {"f.txt": "1\nboth\n3"}
+ADDED = {"f.txt": "1\n2\n3", "b.txt": "b"}
+ROOT = "R=$(git commit-tree $(git write-tree) -m root);"
+CASES = {
+    "rebase": Case(
+        TWO + 'GIT_SEQUENCE_EDITOR="sed -i 1s/pick/edit/" git rebase -q -i HEAD~2; true',
+        *(UNFINISHED, "a rebase is in progress", "git rebase --continue", {"w1.txt": "1", "w2.txt": "2"}),
+    ),
+    "merge": Case(
+        CONFLICT + "git merge other || true",
+        *(UNFINISHED, "a merge of .* is in progress", RESOLVED + "git commit -q --no-edit", BOTH),
+    ),
+    "cherry-pick": Case(
+        CONFLICT + "git cherry-pick other || true",
+        *(UNFINISHED, "a cherry-pick is in progress", RESOLVED + "git cherry-pick --skip; " + RESOLVED, BOTH),
+    ),
+    "revert": Case(
+        "sed -i s/2/two/ f.txt; git commit -qam two; sed -i s/two/three/ f.txt; git commit -qam three; "
+        "git revert --no-edit HEAD~1 || true",
+        *(UNFINISHED, "a revert is in progress", "git revert --abort; " + RESOLVED, BOTH),
+    ),
+    "am": Case(
+        CONFLICT + "git format-patch -q -1 other --stdout > ../p; git am -q ../p || true",
+        *(
+            UNFINISHED,
+            "a am is in progress|an am is in progress",
+            "git am --abort; git branch -D other; " + RESOLVED,
+            BOTH,
+        ),
+    ),
+    "bisect": Case(
+        TWO + "git bisect start -q HEAD HEAD~2 >/dev/null",
+        *(UNFINISHED, "a bisect is in progress", "git bisect reset", {"w1.txt": "1", "w2.txt": "2"}),
+    ),
+    "stash pop": Case(
+        "sed -i s/2/two/ f.txt; git stash -q; sed -i s/2/zwei/ f.txt; git commit -qam zwei; git stash pop || true",
+        *(CONFLICTED, "unmerged: f.txt", RESOLVED + "git stash drop -q", BOTH),
+    ),
+    "markers committed": Case(
+        CONFLICT + "git merge other || true; git commit -qam merged",
+        *(CONFLICTED, "conflict markers are left in f.txt", RESOLVED, BOTH),
+    ),
+    "markers of diff3": Case(
+        "git config merge.conflictStyle diff3;" + CONFLICT + "git merge other || true; git commit -qam merged",
+        *(CONFLICTED, "conflict markers are left in f.txt", RESOLVED, BOTH),
+    ),
+    "one marker of git's": Case(
+        "echo '>>>>>>> Stashed changes' >> f.txt",
+        *(CONFLICTED, "conflict markers are left in f.txt", RESOLVED, BOTH),
+    ),
+    "a file of one side": Case(
+        "echo 'f.txt -merge' > .gitattributes; git add -A; git commit -qm binary;"
+        + CONFLICT
+        + "git merge other || true;"
+        "rm -f .git/MERGE_HEAD",
+        *(CONFLICTED, "unmerged: f.txt", "git add f.txt; git branch -D other", {"f.txt": "1\ntwo\n3"}),
+    ),
+    "parent reset": Case(
+        "git reset -q --hard HEAD~1; echo b > b.txt",
+        *(
+            LOST,
+            "'the base commit' .* is not in the history",
+            "git merge -q --no-edit $BASE",
+            {"f.txt": "1\n2\n3", "b.txt": "b"},
+        ),
+    ),
+    "parent amended": Case(
+        "echo b > b.txt; git add -A; git commit -q --amend -m mine",
+        *(
+            LOST,
+            "'the base commit' .* is not in the history",
+            "git merge -q --no-edit $BASE",
+            {"f.txt": "1\n2\n3", "b.txt": "b"},
+        ),
+    ),
+    "orphan": Case(
+        "git checkout -q --orphan new; echo b > b.txt; git add -A; git commit -qm new",
+        *(LOST, "no commit in common", "git reset -q --soft $BASE", ADDED),
+    ),
+    "replaced": Case(
+        "echo b > b.txt; git add -A;" + ROOT + "git replace $R HEAD; git reset -q $R",
+        *(LOST, "no commit in common", "git reset -q --soft $BASE", ADDED),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+async def test_what_is_wrong_fails_the_attempt_with_its_own_category_and_the_work_saved(
+    steps: Steps, case: Case, git: GitCommand, origin: Path
+) -> None:
+    done = await steps.does(case.script)
+    assert done.failure, "the daemon called this done"
+    assert done.failure.category is case.category
+    assert re.search(case.said, done.failure.report), done.failure.report
+    assert done.work, "the work is lost"
+    assert git(origin, "cat-file", "-t", done.work.head) == "commit"
+    assert git(origin, "for-each-ref", "refs/heads/makima") == ""
+
+
+@pytest.mark.parametrize("name", ["rebase", "am", "stash pop", "parent amended", "orphan"])
+async def test_what_is_wrong_goes_back_to_the_agent_who_mends_it(steps: Steps, name: str) -> None:
+    base, case = await steps.daemon.base(), CASES[name]
+    done = await steps.told(case.script, case.mended.replace("$BASE", base))
+    assert done.status is OutcomeStatus.COMPLETED, done.failure
+    assert {path: steps.show(path) for path in case.files} == case.files
+
+
+MARKED = "<<<<<<< HEAD\nours\n=======\ntheirs\n>>>>>>> other\n"
+
+
+async def test_markers_that_were_there_before_are_nobodys_conflict(steps: Steps, commit: Committer) -> None:
+    commit({"guide.md": MARKED, "fixture.txt": MARKED}, branch="main")
+    script = "sed -i '1i Title' guide.md; git mv fixture.txt moved.txt; echo more >> moved.txt"
+    done = await steps.does(script)
+    assert done.status is OutcomeStatus.COMPLETED, done.failure
+
+
+@pytest.mark.parametrize(
+    ("script", "is_conflict"),
+    [
+        ("printf 'Title\\n=======\\n\\n>>>>>>>> print(1)\\n<<<<<<< here\\n' > marked", False),
+        ("sed 's/^/    /' marked > guide.md; git rm -qf --cached marked; rm marked", False),
+        ("echo '*.md conflict-marker-size=32' > .gitattributes; mv marked guide.md", False),
+        ("echo '* conflict-marker-size=3' > .gitattributes; sed -Ei 's/^([<=>])+/\\1\\1\\1/' marked", True),
+        ("mv marked 'ünt \"x\" file'", True),
+        ("sed -i 's/$/\\r/' marked", True),
+    ],
+)
+async def test_what_a_marker_is_the_repository_says_itself(steps: Steps, script: str, is_conflict: bool) -> None:
+    done = await steps.does(f"printf '{MARKED}' > marked; {script}")
+    assert bool(done.failure and done.failure.category is FailureCategory.CONFLICT) == is_conflict, done.failure
+
+
+async def test_markers_that_come_with_a_dependency_are_not_this_steps(steps: Steps, commit: Committer) -> None:
+    marked = commit({"guide.md": MARKED}, branch="makima/guide")
+    other = commit({"other": "o"}, branch="makima/other")
+    parts = [
+        ContinueFrom(task=uuid4(), name=name, branch=f"makima/{name}", commit=head)
+        for name, head in (("other", other), ("guide", marked))
+    ]
+    done = await steps.does("echo x > x", continue_from=parts[0], merge=(parts[1],))
+    assert done.status is OutcomeStatus.COMPLETED, done.failure
+
+
+async def test_a_dependency_that_was_merged_in_must_stay(steps: Steps, commit: Committer) -> None:
+    other, guide = commit({"other": "o"}, branch="makima/other"), commit({"guide": "g"}, branch="makima/guide")
+    parts = [
+        ContinueFrom(task=uuid4(), name=name, branch=f"makima/{name}", commit=head)
+        for name, head in (("Other", other), ("Guide", guide))
+    ]
+    done = await steps.does("git reset -q --hard HEAD^1; echo x > x", continue_from=parts[0], merge=(parts[1],))
+    assert done.failure and done.failure.category is FailureCategory.HISTORY
+    assert "'Guide'" in done.failure.report
+
+
+async def test_an_amend_in_a_repository_of_one_commit_is_found(
+    tmp_path: Path, repositories: Repositories, origin: Path, git: GitCommand
+) -> None:
+    steps = Steps(OneDaemon(tmp_path, repositories, origin), origin, git)
+    done = await steps.does("echo x > x; git add -A; git commit -q --amend -m all")
+    assert done.failure and done.failure.category is FailureCategory.HISTORY
+    assert "no commit in common" in done.failure.report
+
+
+async def test_what_a_formatter_changes_is_committed_and_verified_again(steps: Steps) -> None:
+    verify = ("test -f x && sed -i s/bad/good/ x && touch report", "grep -q good x")
+    done = await steps.does("echo bad > x", verify=verify)
+    assert done.status is OutcomeStatus.COMPLETED, done.failure
+    assert done.work and done.work.verified == verify
+    assert steps.show("x") == "good"
+    assert done.work.commits == 2
+    assert "report" not in steps.git(steps.origin, "ls-tree", "--name-only", "makima/step")
+
+
+async def test_verify_commands_that_never_rest_verify_nothing(steps: Steps) -> None:
+    done = await steps.does("echo x > x", verify=("date +%N >> x",))
+    assert done.failure and done.failure.category is FailureCategory.VERIFY
+    assert "each time" in done.failure.report
