@@ -64,6 +64,8 @@ class EventName(StrEnum):
     PULL_REQUEST_CLOSED = "pull request closed"
     PULL_REQUEST_MOVED = "pull request moved"
     PULL_REQUEST_SET = "pull request set"
+    PULL_REQUEST_CLAIMED = "pull request named by an agent"
+    """It is taken over only if it comes from the directive's own branch, by whoever opens the next one."""
     PULL_REQUEST_POKED = "pull request poked"
     PULL_REQUEST_NOT_WATCHED = "pull request not watched"
     NOT_HEARD = "not heard"

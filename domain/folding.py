@@ -13,7 +13,7 @@ from domain.memory import forgotten, remembered
 from domain.models import DirectiveStatus, Question, State, StepStatus, Task, TaskKind, TaskStatus
 from domain.planning import NoSteps, fold_plan
 from domain.pull_requests.shipping import fold_shipped
-from domain.pull_requests.url import name_pull_request
+from domain.pull_requests.url import claim_pull_request
 from domain.questions import ask
 from domain.record import AttemptEnded, DeliveryStarted
 from domain.spawn_task import MemoryChange, Outcome, OutcomeStatus, TaskStarted, cut
@@ -67,7 +67,7 @@ def fold_outcome(state: State, dispatched: Task, outcome: Outcome, now: datetime
     for change in outcome.memories:
         _remember(draft, task, change)
     if outcome.pull_request_url:
-        name_pull_request(draft, outcome.pull_request_url)
+        claim_pull_request(draft, task, outcome.pull_request_url)
     for question in outcome.questions:
         ask(draft, question)
     if outcome.status is OutcomeStatus.WAITING:

@@ -6,7 +6,7 @@ Every function takes the handover so far and gives the next one, or raises Refus
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
@@ -17,8 +17,8 @@ from domain import memory
 from domain.errors import PlanRefused, Refused
 from domain.models import Dependencies, Memory, Question, TaskKind
 from domain.plan import PlannedStep, add_steps, as_left, check_order, resolved, targets
-from domain.questions import question_id
-from domain.spawn_task import CommandContext, KnownStep, MemoryChange, PlanChanges
+from domain.questions import OWN_CHOICES, question_id
+from domain.spawn_task import CommandContext, KnownStep, MemoryChange, PlanChanges, SpawnTask
 from domain.value import Value
 
 CONTEXT_FILE = "context.json"
@@ -57,6 +57,11 @@ class TaskContext(Value):
     kind: TaskKind
     generation: int
     context: CommandContext
+
+
+def task_context(command: SpawnTask) -> TaskContext:
+    """Of the task that the command is for."""
+    return TaskContext(task=command.task, kind=command.kind, generation=command.generation, context=command.context)
 
 
 class Answers(Value):
@@ -185,6 +190,11 @@ def _changes(before: Mapping[str, Memory], after: Mapping[str, Memory]) -> tuple
     return (*deleted, *(MemoryChange(key=entry.key, memory=entry) for entry in written))
 
 
+def is_reserved(choices: Collection[str]) -> bool:
+    """Whether Makima acts on the answer to a question with these choices: an agent may not ask it in its place."""
+    return any(set(choices) == set(own) for own in OWN_CHOICES)
+
+
 def make_question(
     context: TaskContext,
     text: str,
@@ -196,6 +206,10 @@ def make_question(
 ) -> Question:
     """A question of this task (SPEC 8.3); Refused where it makes no sense or is too long."""
     offered = tuple(choice.strip() for choice in choices if choice.strip())
+    if is_reserved(offered):
+        raise Refused(
+            f"{', '.join(offered)} are the choices of a question that Makima itself asks: word them otherwise"
+        )
     if default and offered and default not in offered:
         raise Refused(f"the default {default!r} is none of the choices")
     if default and deadline is None:

@@ -54,6 +54,12 @@ def directive_task(directive: UUID, kind: str, generation: int, round_: int) -> 
     return uuid5(_TASKS, f"{kind}:{directive}:{generation}:{round_}")
 
 
+def planned_step(planning_task: UUID, name: str) -> UUID:
+    """The id of a step that a planning task adds; its name is unique in a plan. An agent can't give it that of another
+    directive's step, whose task and outcome it would take for its own."""
+    return uuid5(planning_task, f"step:{name}")
+
+
 def fix_step(directive: UUID, kind: str, findings: tuple[str, ...]) -> UUID:
     """The id of the step that mends these findings: seen twice, they are mended once."""
     return uuid5(_TASKS, "\n".join(["fix", str(directive), kind, *findings]))

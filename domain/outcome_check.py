@@ -53,7 +53,7 @@ def _foreign_parts(command: SpawnTask, outcome: Outcome) -> Iterator[str]:
 
 
 def _work_problems(command: SpawnTask, work: Work) -> Iterator[str]:
-    if work.branch not in _branches(command) or work.branch == command.base_branch:
+    if not _is_own(command, work.branch):
         yield f"its branch {work.branch!r} is not the task's, {command.target_branch!r}"
     commits = {"head": work.head, "base": work.base, "replaced commit": work.replaces or work.head}
     for what, commit in commits.items():
@@ -68,10 +68,16 @@ def _shipped_problems(command: SpawnTask, outcome: Outcome) -> Iterator[str]:
     assert outcome.shipped is not None
     if command.pull_request is None:
         yield "it ships, and the task was to push no more than a branch"
-    branches = _branches(command)
     for each in (outcome.shipped.pull_request, *outcome.shipped.over):
-        if each.branch not in branches:
+        if not _is_own(command, each.branch):
             yield f"its pull request comes from {each.branch!r}"
+
+
+def _is_own(command: SpawnTask, branch: str) -> bool:
+    """Whether the command's work may be pushed to `branch`. That of a pull request which an operator has named, and
+    nobody has looked at yet, is known to the forge alone."""
+    known = command.pull_request.known if command.pull_request else None
+    return branch != command.base_branch and (branch in _branches(command) or (known is not None and known.is_unseen))
 
 
 def _branches(command: SpawnTask) -> frozenset[str]:

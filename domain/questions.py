@@ -11,6 +11,16 @@ from domain.events import EventName
 from domain.models import Question, State, TaskStatus
 from domain.requests import AnswerQuestion
 
+AGAIN = "try again"
+LEAVE = "leave it as a branch"
+SHIPPING_CHOICES = (AGAIN, LEAVE)
+"""Where a completion's pull request is refused."""
+PUSHING_CHOICES = (AGAIN,)
+"""Where its branch is."""
+ALLOW, DENY = "allow", "deny"
+"""Where an agent asks for leave to use a tool."""
+OWN_CHOICES = (SHIPPING_CHOICES, PUSHING_CHOICES, (ALLOW, DENY))
+"""Of questions whose answers daemons act upon: no agent may ask one with these, least of all with a default."""
 MAX_OPEN = 20
 """A directive's; an agent that asks more is told to go on without."""
 
@@ -20,15 +30,21 @@ def question_id(task: UUID, text: str) -> UUID:
     return uuid5(task, " ".join(text.split()))
 
 
+def permission_id(task: UUID, text: str) -> UUID:
+    """The same for the question whether an agent may use a tool. No question that the agent asks itself can have this
+    id: it would give itself the answer, by a default."""
+    return uuid5(uuid5(task, "permission"), " ".join(text.split()))
+
+
 def open_questions(state: State) -> list[Question]:
     """Those that nobody has answered, oldest deadline first."""
     return [question for question in state.questions.values() if question.is_open]
 
 
 def ask(draft: Draft, asked: Question) -> None:
-    """Remember a new question; one that is known stays as it is."""
-    if asked.id in draft.state.questions or asked.task not in draft.state.tasks:
-        return
+    """Remember a new question of a task; one that is known stays as it is."""
+    if asked.id in draft.state.questions or asked.task not in draft.state.tasks or asked.topic:
+        return  # with a topic it would be Makima's own, which no daemon asks
     if len(open_questions(draft.state)) >= MAX_OPEN:
         # Answered at once: dropped, the task would wait for nobody and be dispatched again without end.
         no_more = f"nobody can be asked: {MAX_OPEN} questions are open already; decide yourself"

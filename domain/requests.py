@@ -173,3 +173,5 @@ class SetPullRequest(Request):
     """Name the pull request that was opened by hand; one of the directive's repository is looked after from now on."""
 
     url: Annotated[str, Field(pattern=r"^https?://\S+$", max_length=2048)]
+    agreed: bool = False
+    """The operator was asked, or wants not to be: it may come from another branch than the directive's own."""

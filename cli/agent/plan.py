@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from typing import Annotated
-from uuid import uuid4
 
 import typer
 
 from cli.agent.folder import AgentFolder
 from domain.errors import Refused
 from domain.handover import Handover, TaskContext, add, remove_step, set_dependencies
+from domain.names import planned_step
 from domain.plan import PlannedStep, read_planned
 
 app = typer.Typer()
@@ -25,7 +25,12 @@ def listed(text: str) -> tuple[str, ...]:
 
 def _add(planned: list[PlannedStep]) -> None:
     """Add steps and print their ids, a line each."""
-    changed = AgentFolder.find().change(lambda handover, context: add(handover, context, planned, uuid4))
+
+    def added(handover: Handover, context: TaskContext) -> Handover:
+        ids = iter([planned_step(context.task, step.name.strip()) for step in planned])
+        return add(handover, context, planned, lambda: next(ids))
+
+    changed = AgentFolder.find().change(added)
     for step in changed.plan.add[-len(planned) :] if planned else ():
         typer.echo(str(step.id))
 

@@ -10,7 +10,7 @@ from uuid import uuid4
 import typer
 from pydantic import ValidationError
 
-from cli.operator.agreeing import agreed, somebody_is_there
+from cli.operator.agreeing import agreed, agreed_to_another, somebody_is_there
 from cli.operator.commands import Commands, Id, Json, RequestId
 from cli.operator.printing import say_json
 from cli.operator.problems import first_problem
@@ -149,12 +149,17 @@ def poke() -> Poke:
     return Poke()
 
 
-def set_pr(url: Annotated[str, typer.Argument(help="Its address.")]) -> SetPullRequest:
+def set_pr(
+    url: Annotated[str, typer.Argument(help="Its address.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
+) -> SetPullRequest:
     """Name the pull request that was opened by hand; it is looked after from now on.
 
-    Example: starter.py set-pr 3f2a https://git.example.com/team/shop/pulls/12
+    You are asked first where it is another one than the known: it is edited, and its branch pushed to.
+
+    Example: starter.py set-pr 3f2a https://git.example.com/team/shop/pulls/12 --yes
     """
-    return SetPullRequest(url=url)
+    return SetPullRequest(url=url, agreed=yes)
 
 
 Action = tuple[Any, Callable[..., Request]]
@@ -204,6 +209,8 @@ class ActionCommands(Commands):
         async with self.directives() as directives:
             if isinstance(request, Repair):
                 request = await agreed(directives, reference, request)
+            if isinstance(request, SetPullRequest):
+                request = await agreed_to_another(directives, reference, request)
             given = await directives.ask(reference, update, request, request_id)
         if as_json:
             say_json(AnswerShown(**given.model_dump(), request_id=request_id))

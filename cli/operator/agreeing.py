@@ -1,4 +1,4 @@
-"""Asking the operator before finished work is taken back: what follows from it is listed, and has to be agreed to."""
+"""Asking the operator first: before finished work is taken back, and before a pull request is taken over."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from cli.operator.directives import Directives
 from domain.errors import Refused
 from domain.lookup import find_step
 from domain.models import Step, StepStatus
-from domain.requests import RemoveStep, Repair, RetryStep, StepTexts
+from domain.pull_requests.url import is_another
+from domain.requests import RemoveStep, Repair, RetryStep, SetPullRequest, StepTexts
 from domain.retraction import disagreement, followers
 
 
@@ -33,6 +34,24 @@ async def agreed(directives: Directives, reference: str, request: Repair) -> Rep
         begun_again = (step, *begun_again)
     texts = await _texts(directives, reference, begun_again)
     return request.model_copy(update={"follow": tuple(each.id for each in following), "texts": texts})
+
+
+async def agreed_to_another(directives: Directives, reference: str, request: SetPullRequest) -> SetPullRequest:
+    """The request, once the operator has agreed to hand over a pull request that Makima has not opened; Refused."""
+    state = (await directives.look_inside(reference)).seen
+    if request.agreed or not is_another(state, request.url):
+        return request
+    known = state.pull_request.url if state.pull_request else ""
+    instead = f" in place of {known}" if known else ""
+    what = (
+        f"{request.url} becomes the directive's pull request{instead}, whatever branch it comes from: "
+        "its description is edited, its reviews are answered, and work is pushed to its branch"
+    )
+    if not somebody_is_there():
+        raise Refused(f"{what}; agree to it with --yes")
+    if not typer.confirm(f"{what}. Go on?", err=True):
+        raise Refused("nothing was changed")
+    return request.model_copy(update={"agreed": True})
 
 
 def _ask(step: Step, following: Sequence[Step], request: Repair) -> None:

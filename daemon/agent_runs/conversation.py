@@ -11,9 +11,9 @@ from uuid import UUID
 
 from daemon import agent_files
 from daemon.logs.masking import Masker, masked_question
-from daemon.tasks.handing_over import read_handover
+from daemon.tasks.handing_over import taken_handover
 from domain.errors import HandoverBroken, NotReachable
-from domain.handover import ANSWERS_FILE, Answers
+from domain.handover import ANSWERS_FILE, Answers, TaskContext
 from domain.models import Question
 from domain.spawn_task import Delivery
 
@@ -32,12 +32,14 @@ class Conversation:
         self,
         folder: Path,
         delivery: Delivery,
+        context: TaskContext,
         masker: Masker | None = None,
         look_every: float = LOOK_EVERY,
         ask_every: float = ASK_EVERY,
     ) -> None:
         self._folder = folder
         self._delivery = delivery
+        self._context = context
         self._masker = masker or Masker()
         self._look_every = look_every
         self._ask_every = ask_every
@@ -71,7 +73,7 @@ class Conversation:
     def _open_questions(self) -> list[Question]:
         answered = {question.id for question in self._heard if not question.is_open}
         try:
-            handover = read_handover(self._folder)
+            handover = taken_handover(self._folder, self._context)
         except HandoverBroken:
             return []  # the end of the task says so
         return [question for question in handover.open_questions if question.id not in answered]

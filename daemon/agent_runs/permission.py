@@ -9,15 +9,15 @@ from pydantic import ValidationError
 
 from daemon.agents.events import Asked, Reply
 from domain.errors import NotReachable
+from domain.handover import is_reserved
 from domain.models import Question
-from domain.questions import question_id
+from domain.questions import ALLOW, DENY, permission_id, question_id
 from domain.spawn_task import Delivery, SpawnTask
 from domain.tolerant import Tolerant
 
 WAIT = 60.0
 """Seconds for which the agent waits with its turn open; then it is interrupted, and goes on with the answer later."""
 LOOK_EVERY = 2.0
-ALLOW, DENY = "allow", "deny"
 QUESTION_TOOL = "AskUserQuestion"
 _ABOUT_SHOWN = 2000
 
@@ -88,12 +88,10 @@ class Asking:
 def questions_in(asked: Asked, command: SpawnTask) -> list[Question]:
     """What a person is asked: for leave, or what the agent itself wants to know."""
     if asked.tool == QUESTION_TOOL and (posed := _posed(asked.arguments)):
-        return [
-            _question(command, each.question, tuple(option.label for option in each.options if option.label))
-            for each in posed
-        ]
+        return [_question(command, each.question, _offered(each)) for each in posed]
     text = f"May the agent of {command.name!r} use {asked.tool}? {asked.about[:_ABOUT_SHOWN]}"
-    return [_question(command, text, (ALLOW, DENY))]
+    asked_for = _question(command, text, (ALLOW, DENY))
+    return [asked_for.model_copy(update={"id": permission_id(command.task, asked_for.text)})]
 
 
 def _posed(arguments: dict[str, Any]) -> tuple[_Posed, ...]:
@@ -101,6 +99,12 @@ def _posed(arguments: dict[str, Any]) -> tuple[_Posed, ...]:
         return _Questions.model_validate(arguments).questions
     except ValidationError:
         return ()
+
+
+def _offered(posed: _Posed) -> tuple[str, ...]:
+    """What it offers, unless those are the choices of a question whose answer Makima acts upon."""
+    offered = tuple(option.label for option in posed.options if option.label)
+    return () if is_reserved(offered) else offered
 
 
 def _question(command: SpawnTask, text: str, choices: tuple[str, ...]) -> Question:

@@ -23,7 +23,8 @@ from daemon.processes.programs import Programs
 from daemon.tasks.pulse import Pulse
 from daemon.tasks.workspace import Workspace
 from domain.errors import CannotServe
-from domain.questions import question_id
+from domain.models import Question
+from domain.questions import permission_id, question_id
 from domain.settings import AgentChoice
 from domain.spawn_task import Delivery, Outcome
 from domain.usage import Resume, Usage
@@ -130,7 +131,7 @@ class AgentRuns:
 
     def _resumed(self, reason: str) -> str:
         worktree = str(self._workspace.work_path)
-        answers = [each for each in self._command.context.answers if each.id == question_id(each.task, each.text)]
+        answers = [each for each in self._command.context.answers if _is_the_agents(each)]
         return resumed(reason, worktree, self._note.worktree, answers)
 
     async def _handed_over(self, reason: str, ask: Ask) -> str:
@@ -286,3 +287,8 @@ def accounted(outcome: Outcome, runs: AgentRuns | None, seconds: float) -> Outco
     resume = runs.resume.model_copy(update={"usage": usage})
     warnings = (*outcome.warnings, *runs.warnings, *denied)
     return outcome.model_copy(update={"usage": usage, "resume": resume, "warnings": warnings})
+
+
+def _is_the_agents(question: Question) -> bool:
+    """Whether it was the agent that wanted to know, or asked for leave; what a daemon asks has another id."""
+    return question.id in (question_id(question.task, question.text), permission_id(question.task, question.text))

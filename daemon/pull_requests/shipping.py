@@ -14,12 +14,8 @@ from daemon.pull_requests.patience import patiently
 from domain.errors import ForgeRefused, LeaseLost, RefRefused, RepositoryError
 from domain.models import Question, Work
 from domain.pull_requests.messages import PullRequest, PullRequestState, PullRequestWanted, Shipped
-from domain.questions import question_id
+from domain.questions import AGAIN, PUSHING_CHOICES, SHIPPING_CHOICES, question_id
 from domain.spawn_task import Outcome, OutcomeStatus, SpawnTask
-
-AGAIN = "try again"
-LEAVE = "leave it as a branch"
-CHOICES = (AGAIN, LEAVE)
 
 T = TypeVar("T")
 
@@ -78,13 +74,21 @@ class Shipping:
         if self._command.base_branch in _branches(wanted):
             # It has the name of a pull request's branch; nothing of ours is ever pushed to it.
             raise RepositoryError(f"the pull request comes from the base branch {self._command.base_branch!r}")
-        for version, branch in enumerate(_branches(wanted), start=wanted.known.version if wanted.known else 1):
-            found = await self._found(wanted, branch)
+        for version, ours in enumerate(_branches(wanted), start=wanted.known.version if wanted.known else 1):
+            found = await self._found(wanted, ours)
+            is_named = wanted.known is not None and wanted.known.is_unseen and version == wanted.known.version
+            branch = self._named(found) if found and is_named else ours
             if found is None or not found.state.is_over:
                 known = {wanted.known.branch} if wanted.known and wanted.known.state.is_over else set()
                 return Target(branch, version, tuple(over), found, frozenset(each.branch for each in over) - known)
             over.append(found.model_copy(update={"version": version}))
         raise RepositoryError(f"the pull requests of {', '.join(each.branch for each in over)} are all over")
+
+    def _named(self, found: PullRequest) -> str:
+        """The branch of the one that an operator has named and nobody has looked at yet."""
+        if found.branch == self._command.base_branch:
+            raise RepositoryError(f"the pull request {found.url} comes from the base branch {found.branch!r}")
+        return found.branch
 
     async def ship(self, outcome: Outcome) -> Outcome:
         """`outcome`, whose work is pushed, with the pull request that holds it: opened, brought up to date, or merged
@@ -154,13 +158,13 @@ def asked(command: SpawnTask, refused: ForgeRefused) -> Outcome:
     do without a pull request.
     """
     about = f"What shall become of the pull request of {command.directive_title!r}?"
-    return _waiting(command, f"{refused}\nThe work is saved. {about}", CHOICES)
+    return _waiting(command, f"{refused}\nThe work is saved. {about}", SHIPPING_CHOICES)
 
 
 def asked_about_push(command: SpawnTask, refused: RefRefused) -> Outcome:
     """The same, where it is the remote that refuses the branch: its rules are a person's to change."""
     about = f"The work of {command.directive_title!r} is saved, and can't be pushed until the remote takes it."
-    return _waiting(command, f"{refused}\n{about}", (AGAIN,))
+    return _waiting(command, f"{refused}\n{about}", PUSHING_CHOICES)
 
 
 def _waiting(command: SpawnTask, text: str, choices: tuple[str, ...]) -> Outcome:
@@ -180,7 +184,7 @@ def _is_left(command: SpawnTask) -> bool:
 
 
 def _answers(command: SpawnTask) -> list[str]:
-    ours = [each for each in command.context.answers if each.choices in (CHOICES, (AGAIN,))]
+    ours = [each for each in command.context.answers if each.choices in (SHIPPING_CHOICES, PUSHING_CHOICES)]
     return [each.answer for each in ours if each.answer is not None]
 
 

@@ -20,6 +20,7 @@ from daemon.tasks.pulse import Pulse
 from daemon.tasks.work import AgentWork
 from daemon.tasks.workspace import Workspace
 from domain.errors import LeaseLost
+from domain.handover import task_context
 from domain.models import TaskKind
 from domain.spawn_task import Delivery, Outcome, OutcomeStatus
 
@@ -61,7 +62,8 @@ class Ending:
 
     async def _told(self, work: AgentWork) -> Outcome:
         folder, saver = self.workspace.folder, self.saver
-        async with Conversation(folder.path, self.delivery, self.masker).going_on():
+        context = task_context(self.workspace.command)
+        async with Conversation(folder.path, self.delivery, context, self.masker).going_on():
             outcome = await work.outcome()
         outcome = await with_handover(outcome, self.workspace.command, folder, self.core, self.masker)
         outcome = masked_outcome(outcome, self.masker)

@@ -12,7 +12,8 @@ from daemon.logs.masking import Masker
 from daemon.ports import Core
 from daemon.tasks.task_folder import TaskFolder
 from domain.errors import HandoverBroken, NotReachable
-from domain.handover import ARTIFACTS_FOLDER, HANDOVER_FILE, MAX_ARTIFACT, Handover
+from domain.handover import ARTIFACTS_FOLDER, HANDOVER_FILE, MAX_ARTIFACT, Handover, TaskContext, task_context
+from domain.handover_check import checked
 from domain.record import Artifact
 from domain.spawn_task import Outcome, SpawnTask
 
@@ -30,6 +31,12 @@ def read_handover(folder: Path) -> Handover:
         return Handover()
     except (OSError, ValidationError) as error:
         raise HandoverBroken(f"the agent has changed {HANDOVER_FILE} by hand: only `makima` may write it") from error
+
+
+def taken_handover(folder: Path, context: TaskContext) -> Handover:
+    """What the agent of this task has said so far: the only way in which the daemon takes it. HandoverBroken where it
+    names what isn't the task's own."""
+    return checked(read_handover(folder), context)
 
 
 def read_artifact(folder: Path, name: str) -> str:
@@ -51,7 +58,7 @@ async def with_handover(
     """`outcome` with what the agent wants remembered; its artifacts are sent, without secrets, and a warning names
     those that can't be.
     """
-    handover = await asyncio.to_thread(read_handover, folder.path)
+    handover = await asyncio.to_thread(taken_handover, folder.path, task_context(command))
     missed = await _send_all(handover, command, folder, core, masker, within)
     return outcome.model_copy(
         update={

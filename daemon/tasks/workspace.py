@@ -19,9 +19,9 @@ from daemon.processes.environment import GitIdentity, agent_environment
 from daemon.processes.process import Finished, run
 from daemon.processes.sandbox import NoSandbox, Places, Sandbox
 from daemon.saving.delivery_note import DeliveryNote, write_note
-from daemon.tasks.handing_over import read_handover
+from daemon.tasks.handing_over import taken_handover
 from daemon.tasks.task_folder import TaskFolder, make_task_folder
-from domain.handover import CONTEXT_FILE, Handover, TaskContext
+from domain.handover import CONTEXT_FILE, Handover, task_context
 from domain.names import short
 from domain.spawn_task import SpawnTask
 
@@ -51,9 +51,7 @@ class Workspace:
         )
         folder = make_task_folder(workspace.folder.path)
         workspace.note()
-        context = TaskContext(
-            task=command.task, kind=command.kind, generation=command.generation, context=command.context
-        )
+        context = task_context(command)
         (folder.path / CONTEXT_FILE).write_text(context.model_dump_json())
         return workspace
 
@@ -123,7 +121,7 @@ class Workspace:
 
     async def handover(self) -> Handover:
         """What the agent said through its commands; HandoverBroken where it wrote the file itself, and wrongly."""
-        return await asyncio.to_thread(read_handover, self.folder.path)
+        return await asyncio.to_thread(taken_handover, self.folder.path, task_context(self.command))
 
     async def clean(self) -> None:
         """Remove the worktree; the prompt and the log stay for those who want to know."""

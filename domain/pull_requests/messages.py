@@ -42,6 +42,11 @@ class PullRequest(Value):
     version: Annotated[int, Field(ge=1)] = 1
     """The first one of the directive is 1; later ones' branches end in `-v2`, `-v3`, …"""
 
+    @property
+    def is_unseen(self) -> bool:
+        """Named by an operator, and not looked at yet: its branch is not known."""
+        return self.number > 0 and not self.head
+
 
 class Reply(Tolerant):
     """An answer to a review comment that a fix step has dealt with; posted once, after the push."""

@@ -1,4 +1,4 @@
-"""A pull request that was opened by hand or by an agent, by its address (SPEC 3.2, 8.2)."""
+"""A pull request that was opened by hand, by its address (SPEC 3.2, 8.2): an operator names it, an agent only says."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 from domain.change import Draft
 from domain.events import EventName
-from domain.models import State
+from domain.models import State, Task
 from domain.names import directive_branch
 from domain.pull_requests.messages import PullRequest, PullRequestState
 
@@ -17,8 +17,20 @@ _ADDRESS = re.compile(
 """Of GitHub, Gitea and GitLab."""
 
 
+def claim_pull_request(draft: Draft, task: Task, url: str) -> None:
+    """An agent says where it has opened one. Its word takes over nothing: it would choose whose description is edited,
+    and whose branch is pushed to. One from the directive's own branch, in its own repository, is found by that branch
+    when the work is shipped (SPEC 7.3).
+    """
+    known = draft.state.pull_request
+    if known is None or known.url != url:
+        draft.event(EventName.PULL_REQUEST_CLAIMED, url[:500], task=task.id, step=task.step)
+
+
 def name_pull_request(draft: Draft, url: str) -> None:
-    """Remember it; one of the directive's own repository is looked after from now on, in place of what was known."""
+    """Remember the one that an operator names; one of the directive's own repository is looked after from now on, in
+    place of what was known.
+    """
     known, number = draft.state.pull_request, number_in(draft.state, url)
     if known is None or (number and known.number and number != known.number):
         known = _unseen(draft.state)
@@ -28,6 +40,12 @@ def name_pull_request(draft: Draft, url: str) -> None:
         named = named.model_copy(update={"number": number, "state": PullRequestState.OPEN})
     draft.set(pull_request=named)
     draft.event(EventName.PULL_REQUEST_SET, url)
+
+
+def is_another(state: State, url: str) -> bool:
+    """Whether `url` hands over a pull request that is not the known one: it may come from anybody's branch."""
+    number = number_in(state, url)
+    return number > 0 and (state.pull_request is None or state.pull_request.number != number)
 
 
 def number_in(state: State, url: str) -> int:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from daemon.pull_requests.shipping import AGAIN, CHOICES, LEAVE
 from domain.errors import AttemptGone, CannotServe, ForgeRefused, ForgeUnreachable
 from domain.models import Question
 from domain.pull_requests.messages import PullRequest, PullRequestState
+from domain.questions import AGAIN, LEAVE, SHIPPING_CHOICES
 from domain.spawn_task import CommandContext, Outcome, OutcomeStatus
 from tests.integration.completions import BRANCH, Completions, head
 
@@ -125,7 +125,7 @@ async def test_a_forge_that_says_no_is_one_question_whose_answer_is_to_try_again
     waiting = await completions.does(NO_AGENT, [head("Walls", commit({"walls": "w\n"}))])
     first = only_question(waiting)
     assert "lacks the scope `repo`" in first.text
-    assert first.choices == CHOICES
+    assert first.choices == SHIPPING_CHOICES
 
     completions.forge.fails = [NO_SCOPE]
     answered = answer(first, AGAIN)

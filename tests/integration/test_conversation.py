@@ -11,7 +11,7 @@ import pytest
 
 from daemon.agent_runs.conversation import Conversation
 from daemon.git.repositories import Repositories
-from domain.handover import ANSWERS_FILE, HANDOVER_FILE, Answers, Handover
+from domain.handover import ANSWERS_FILE, HANDOVER_FILE, Answers, Handover, TaskContext
 from domain.models import Question, TaskKind
 from domain.names import task_branch
 from domain.questions import question_id
@@ -25,7 +25,8 @@ def daemon(tmp_path: Path, repositories: Repositories, origin: Path) -> OneDaemo
 
 
 def talk(folder: Path, delivery: RememberedDelivery) -> AbstractAsyncContextManager[None]:
-    return Conversation(folder, delivery, look_every=0.02, ask_every=0.05).going_on()
+    context = TaskContext(task=TASK, kind=TaskKind.STEP, generation=1, context=CommandContext())
+    return Conversation(folder, delivery, context, look_every=0.02, ask_every=0.05).going_on()
 
 
 def question(text: str) -> Question:
