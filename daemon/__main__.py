@@ -101,6 +101,7 @@ def build_runner(
         masker=masker,
         backlog=backlog,
         forges=Forges(own.forges, os.environ, masker.learn),
+        network=own.reach,
     )
     return Runner(machine)
 

@@ -22,6 +22,8 @@ from daemon.git.repositories import Repositories, RepositoryCache
 from daemon.logs.log_sender import LogBacklog
 from daemon.logs.masking import Masker, masked_outcome
 from daemon.logs.task_log import TaskLog
+from daemon.network.models import NetworkSettings
+from daemon.network.opening import opened
 from daemon.ports import Core
 from daemon.processes.environment import GitIdentity
 from daemon.processes.sandbox import Sandbox
@@ -87,6 +89,8 @@ class Machine:
     """Takes what is left of a log at the end of its task; without one the next daemon sends it."""
     forges: ForgesByUrl = field(default_factory=Forges)
     """Where pull requests are opened; by default none is known."""
+    network: NetworkSettings = field(default_factory=NetworkSettings)
+    """What agents reach from their sandboxes, unless their own settings say otherwise."""
 
 
 class Runner:
@@ -173,7 +177,7 @@ class Runner:
         await asyncio.to_thread(self._refuse_without_room)
         workspace = Workspace.make(
             machine.tasks_folder, command, delivery.name, machine.identity, machine.sandbox, cache.folder
-        )
+        ).behind(machine.network.policy(agent, os.environ))
         log = TaskLog(workspace.folder.log, command, delivery.name, machine.core, machine.masker, machine.backlog)
         saver = Saver(
             _checkpoints(command, cache),
@@ -185,7 +189,9 @@ class Runner:
             decided=publisher.is_decided,
         )
         ending = Ending(delivery, workspace, cache, pulse, saver, publisher, machine.core, machine.masker)
-        async with _cleaned(workspace, saver), log.sending(), saver.saving(command.checkpoint_every.total_seconds()):
+        saving = saver.saving(command.checkpoint_every.total_seconds())
+        door = opened(workspace.doorway, log.say, os.environ)
+        async with _cleaned(workspace, saver), log.sending(), saving, door:
             files = chosen(machine.copy_files, command.repository)
             host = Host(machine.name, delivery, self.parking)
             parts = (command, cache, workspace, agent, pulse, log, saver, machine.max_task_memory, host, files)

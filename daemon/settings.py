@@ -15,6 +15,8 @@ from daemon.agents import ConfiguredAgent
 from daemon.agents.shell import ShellAgent
 from daemon.forges.settings import ForgeSettings
 from daemon.git.local import LocalRepositories
+from daemon.network.models import NetworkSettings
+from daemon.network.rules import LocalRules, Reach
 from daemon.processes.sandbox import SandboxMode
 from daemon.saving.delivery_note import FILE as DELIVERY_NOTE
 from daemon.saving.housekeeping import Keeping
@@ -74,6 +76,10 @@ class DaemonSettings(BaseModel):
     """What agents may read beyond their own files and the system's programs: a tool chain in the home folder."""
     sandbox_write: tuple[SandboxPath, ...] = ()
     """What agents of all tasks may change: a package cache that they share, and can spoil for one another."""
+    network: Reach = "internet"
+    """How far agents reach from their sandbox (docs/sandbox.md); an agent's own setting takes its place."""
+    network_local: LocalRules = ()
+    """What of this machine and of private networks they reach; an agent's own setting takes its place."""
 
     metrics: Address = ""
     """Where it shows metrics to Prometheus."""
@@ -104,6 +110,10 @@ class DaemonSettings(BaseModel):
             timedelta(hours=self.keep_failed_hours),
             timedelta(days=self.keep_repositories_days),
         )
+
+    @property
+    def reach(self) -> NetworkSettings:
+        return NetworkSettings(self.network, self.network_local)
 
     def also_at(self, url: str, token_file: Path | None) -> DaemonSettings:
         """With the forge at `url`, which is empty where there is none; what the file says of it comes first."""

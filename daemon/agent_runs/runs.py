@@ -101,6 +101,7 @@ class AgentRuns:
 
     async def run(self, ask: Ask) -> AgentResult:
         """Ask the agent, in its session where it has one here; what it comes to, once there is nothing left to try."""
+        ask = replace(ask, whole=self._with_network(ask.whole))
         if not isinstance(self._agent, CodingAgent):
             return await self._once(ask.whole)
         tried, prompt = Tried(), await self._first(ask)
@@ -112,6 +113,11 @@ class AgentRuns:
             self._log.say(f"{result.ending}: {move}{f' in {wait:g} s' if wait else ''}")
             await asyncio.sleep(wait)
             prompt = await self._next(move, str(result.ending), ask)
+
+    def _with_network(self, prompt: str) -> str:
+        """What a session that knows nothing is told, with what its sandbox lets it reach."""
+        doorway = self._workspace.doorway
+        return f"{prompt.rstrip()}\n\n{doorway.note}" if doorway and self._agent.follows_prompts else prompt
 
     async def _first(self, ask: Ask) -> str:
         if self._note.session and self._has_run:

@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 
 from daemon.agents.events import Ending, Final, Stream, Totals
 from daemon.agents.plain import PlainStream
+from daemon.network.rules import LocalRules, Reach
 from daemon.processes.sandbox_view import folders_of
 from daemon.tasks.task_folder import TaskFolder
 from domain.errors import CannotServe
@@ -22,6 +23,12 @@ from domain.value import Value
 
 RESERVED = ("MAKIMA_", "TEMPORAL_")
 """Makima's own settings begin so: no agent sees one (SPEC 6.6)."""
+
+MODEL_VARIABLES = (
+    *("ANTHROPIC_BASE_URL", "ANTHROPIC_BEDROCK_BASE_URL", "ANTHROPIC_VERTEX_BASE_URL", "GOOGLE_GEMINI_BASE_URL"),
+    *("OLLAMA_API_BASE", "OLLAMA_HOST", "OPENAI_API_BASE", "OPENAI_BASE_URL"),
+)
+"""By these a program is told where its model's server is."""
 
 
 @dataclass(frozen=True)
@@ -185,6 +192,10 @@ class Program(Value):
     env: dict[str, str] = Field(default_factory=dict)
     pass_env: tuple[str, ...] = ()
     """Variables of the daemon's own environment that this agent may see, such as an API key."""
+    network: Reach | None = None
+    """How far it reaches from its sandbox; None: as the daemon's settings say."""
+    network_local: LocalRules | None = None
+    """What of this machine and of private networks it reaches; None: as the daemon's settings say."""
 
     @model_validator(mode="after")
     def _asks_for_nothing_of_ours(self) -> Self:
@@ -196,6 +207,15 @@ class Program(Value):
     @property
     def credential_variables(self) -> tuple[str, ...]:
         """Further ones, given to it under other names: nobody may read them in a log."""
+        return ()
+
+    def model_urls(self, environ: Mapping[str, str]) -> tuple[str, ...]:
+        """Where its settings, or what it sees of the daemon's `environ`, say that its model is."""
+        seen = {**{name: environ[name] for name in self.pass_env if name in environ}, **self.env}
+        return tuple(seen[name] for name in MODEL_VARIABLES if seen.get(name))
+
+    def model_hosts(self, environ: Mapping[str, str]) -> tuple[str, ...]:
+        """Where its model is unless its settings name another place: rules for hosts of the internet."""
         return ()
 
     def stream(self, run: AgentRun) -> Stream:

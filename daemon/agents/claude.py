@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -30,6 +30,10 @@ _LEAST_BUDGET = 0.0001
 _RETRIES = "4"
 """Of its own ten the last ones take minutes; the daemon waits without holding a task's slot."""
 
+_VENDOR = ("api.anthropic.com:443",)
+_LOGIN = ("console.anthropic.com:443", "platform.claude.com:443")
+"""Where it renews the tokens of a login."""
+
 
 class ClaudeAgent(CodingAgent):
     """`[agents.NAME] kind = "claude"`."""
@@ -46,6 +50,11 @@ class ClaudeAgent(CodingAgent):
     @property
     def program_name(self) -> str:
         return self.program
+
+    def model_hosts(self, environ: Mapping[str, str]) -> tuple[str, ...]:
+        if self.model_urls(environ):
+            return ()
+        return _VENDOR if not self.uses_login else (*_VENDOR, *_LOGIN)
 
     def login_command(self, folder: Path) -> str:
         return f"CLAUDE_CONFIG_DIR={shlex.quote(str(folder))} {self.program} auth login"

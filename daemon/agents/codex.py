@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterator
+import tomllib
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -18,6 +19,10 @@ from daemon.agents.coding import CodingAgent
 from daemon.agents.events import Stream
 
 _LOGIN_FILES = ("auth.json", "auth.lock")
+_VENDOR = ("api.openai.com:443",)
+_LOGIN = ("chatgpt.com:443", "auth.openai.com:443")
+"""With a login its model is elsewhere, and its tokens are renewed here."""
+_BASE_URL = "base_url"
 
 
 class CodexAgent(CodingAgent):
@@ -38,6 +43,14 @@ class CodexAgent(CodingAgent):
     @property
     def program_name(self) -> str:
         return self.program
+
+    def model_urls(self, environ: Mapping[str, str]) -> tuple[str, ...]:
+        return (*super().model_urls(environ), *_base_urls(self.config))
+
+    def model_hosts(self, environ: Mapping[str, str]) -> tuple[str, ...]:
+        if self.model_urls(environ):
+            return ()
+        return _VENDOR if not self.uses_login else (*_VENDOR, *_LOGIN)
 
     def login_command(self, folder: Path) -> str:
         return f"CODEX_HOME={shlex.quote(str(folder))} {self.program} login"
@@ -84,3 +97,21 @@ class CodexAgent(CodingAgent):
             if not link.is_symlink() or link.readlink() != Path(run.login, name):
                 link.unlink(missing_ok=True)
                 link.symlink_to(run.login / name)
+
+
+def _base_urls(config: Mapping[str, str]) -> Iterator[str]:
+    """What the settings call `base_url` at any depth; a value that is no TOML is text, as the program takes it."""
+    for name, value in config.items():
+        try:
+            given = tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError:
+            given = value
+        yield from _strings_named(_BASE_URL, name.rpartition(".")[2], given)
+
+
+def _strings_named(ending: str, name: str, given: object) -> Iterator[str]:
+    if isinstance(given, dict):
+        for key, value in given.items():
+            yield from _strings_named(ending, key, value)
+    elif isinstance(given, str) and name.endswith(ending):
+        yield given

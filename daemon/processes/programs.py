@@ -58,7 +58,7 @@ class Programs:
         if at_most is not None:
             limits = Limits(time=at_most, no_output=at_most)
         ended = await run_agent(
-            replace(command, argv=self._workspace.boxed(command.argv, writes=command.writes)),
+            replace(command, argv=self._boxed(command)),
             cwd=self._workspace.work_path,
             env=self._workspace.environment(command),
             sink=follower.take if follower else self._say,
@@ -69,6 +69,10 @@ class Programs:
             before_kill=self._before_kill,
         )
         return replace(ended, tail=self.output(TAIL_LIMIT))
+
+    def _boxed(self, command: AgentCommand) -> tuple[str, ...]:
+        workspace = self._workspace
+        return workspace.boxed(command.argv, writes=command.writes, door=workspace.doorway)
 
     async def run_line(self, line: str, phase: str, at_most: timedelta | None = None) -> ProcessEnd:
         """The same for a line of a shell, with the variables that the agent gets."""

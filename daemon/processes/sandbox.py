@@ -12,6 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import ClassVar, Protocol
 
+from daemon.network.doorway import Doorway
 from daemon.processes.environment import CERTIFICATES
 from daemon.processes.keeper import SANDBOX
 from daemon.processes.process import run
@@ -46,6 +47,8 @@ class Places:
     """The objects of the cache that the worktree borrows from."""
     writes: tuple[Path, ...] = ()
     """Further folders that the command may change."""
+    door: Doorway | None = None
+    """By which the command reaches the network; None: it has none."""
 
 
 class Sandbox(Protocol):
@@ -96,10 +99,13 @@ class Bubblewrap:
         opening = self._opening
         parts = readable([*opening.parts(), *opening.read])
         view = self._machine | parts | writable(opening.write) | hidden(opening.hidden) | _own_pieces(places)
+        if places.door:
+            view, argv = view | places.door.view, places.door.entered(argv)
         shown = (part for at in sorted(view) for part in (*view[at], str(at)))
         sealed = (part for at in (Path("/"), *hidden(opening.hidden)) for part in ("--remount-ro", str(at)))
         # A root without user namespace would keep every right of the machine's root: both lines are needed.
-        alone = ("--unshare-user-try", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--cap-drop", "ALL")
+        spaces = ("user-try", "net", "pid", "ipc", "uts")
+        alone = (*(f"--unshare-{space}" for space in spaces), "--cap-drop", "ALL")
         ended = ("--die-with-parent", "--new-session")
         # The machine's own folder for temporary files, which TMPDIR may name, is not in here.
         return (

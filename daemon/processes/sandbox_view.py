@@ -22,7 +22,7 @@ _ETC = (
     *("ssl/cert.pem", "ssl/certs", "ssl/openssl.cnf"),
     *("pki/ca-trust", "pki/java", "pki/tls/cert.pem", "pki/tls/certs", "pki/tls/openssl.cnf"),
 )
-_AGENTS_COMMANDS = ("cli", "domain")
+_AGENTS_COMMANDS = ("cli", "domain", "runtime")
 """The packages that the `makima` command is made of."""
 _SHEBANG_BYTES = 256
 

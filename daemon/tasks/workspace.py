@@ -7,13 +7,15 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from daemon import agent_files
 from daemon.agents.base import AgentCommand
 from daemon.git.repositories import RepositoryCache
 from daemon.git.worktrees import Identity, Worktree
+from daemon.network.doorway import Doorway
+from daemon.network.policy import Policy
 from daemon.processes import keeper
 from daemon.processes.environment import GitIdentity, agent_environment
 from daemon.processes.process import Finished, run
@@ -40,6 +42,8 @@ class Workspace:
     cache: Path
     """The bare repository from which the worktree borrows objects."""
     delivery: str
+    doorway: Doorway | None = None
+    """By which what is part of the task reaches the network; None: without a sandbox it needs no door."""
 
     @classmethod
     def make(
@@ -91,20 +95,27 @@ class Workspace:
 
     def environment(self, command: AgentCommand) -> dict[str, str]:
         """All that a program of this task sees (SPEC 6.6)."""
-        return agent_environment(
+        made = agent_environment(
             os.environ, folder=self.folder, task_id=str(self.command.task), command=command, identity=self.identity
         )
+        return self.doorway.variables(made) if self.doorway else made
 
     @property
     def is_boxed(self) -> bool:
         """There is a sandbox around what runs here."""
         return self.sandbox.name != NoSandbox.name
 
-    def boxed(self, argv: Sequence[str], cwd: Path | None = None, writes: tuple[Path, ...] = ()) -> tuple[str, ...]:
+    def behind(self, policy: Policy) -> Workspace:
+        """With a door, where there is a sandbox: `daemon.network.opening` opens it."""
+        return replace(self, doorway=Doorway.beside(self.path, policy)) if self.is_boxed else self
+
+    def boxed(
+        self, argv: Sequence[str], cwd: Path | None = None, writes: tuple[Path, ...] = (), door: Doorway | None = None
+    ) -> tuple[str, ...]:
         """`argv` inside of the sandbox, in `cwd` (the worktree); to be run under a keeper with `environment`. `writes`:
-        further folders that it may change.
+        further folders that it may change. Without the door it has no network.
         """
-        places = Places(worktree=self.work_path, folder=self.folder, objects=self.cache / "objects", writes=writes)
+        places = Places(self.work_path, self.folder, self.cache / "objects", writes, door)
         return self.sandbox.wrap(argv, cwd=cwd or self.work_path, places=places)
 
     async def run_as_agent(

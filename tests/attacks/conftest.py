@@ -1,7 +1,8 @@
-"""What attacks share with the tests of git: a remote, and commits in it."""
+"""What attacks share with the tests of git: a remote, and commits in it; and the machine of those of the network."""
 
 from __future__ import annotations
 
+from tests.attacks.machine.lab import lab, labs, ordinary
 from tests.integration.conftest import commit, git, origin
 
-__all__ = ["commit", "git", "origin"]
+__all__ = ["commit", "git", "lab", "labs", "ordinary", "origin"]

@@ -195,12 +195,15 @@ async def test_the_agents_commands_work_inside(task: Task) -> None:
     assert [step.name for step in (await task.workspace.handover()).plan.add] == ["One"]
 
 
-async def test_the_network_is_shared(task: Task) -> None:
+async def test_the_machines_network_is_out_of_reach_and_its_own_works(task: Task) -> None:
     server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
     async with server:
         port = server.sockets[0].getsockname()[1]
-        connect = f"import socket; socket.create_connection(('localhost', {port})).close()"
-        assert (await task.run(f'{sys.executable} -c "{connect}"')).exit_code == 0
+        connect = f"import socket; socket.create_connection(('127.0.0.1', {port})).close()"
+        assert (await task.without_sandbox(f'{sys.executable} -c "{connect}"')).exit_code == 0
+        assert "ConnectionRefused" in (await task.run(f'{sys.executable} -c "{connect}"')).stderr
+        own = f"import socket; server = socket.create_server(('127.0.0.1', {port})); {connect}"
+        assert (await task.run(f'{sys.executable} -c "{own}"')).exit_code == 0
 
 
 @pytest.mark.rule("6.2")
