@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Self
@@ -21,11 +20,16 @@ from daemon.processes.sandbox import SandboxMode
 from daemon.saving.delivery_note import FILE as DELIVERY_NOTE
 from daemon.saving.housekeeping import Keeping
 from daemon.tasks.copied_files import CopiedFile
-from domain.errors import SettingsError
+from domain.documents import read_toml
+from domain.errors import DocumentBroken, SettingsError
 from domain.settings import AnyLabel
 from runtime.settings import Address
 
 SHELL = "shell"
+LARGEST = 1024 * 1024
+"""Bytes of a daemon's file."""
+YEARS = 100 * 366 * 24
+"""Hours; no time is longer."""
 
 
 def _absolute(path: Path) -> Path:
@@ -60,14 +64,14 @@ class DaemonSettings(BaseModel):
     """Whether hooks of repositories on this machine run, as the daemon: outside of the sandbox."""
     committer_name: str = "Makima"
     committer_email: str = "makima@localhost"
-    min_free_disk_mb: Annotated[int, Field(ge=0)] = 512
+    min_free_disk_mb: Annotated[int, Field(ge=0, le=10**9)] = 512
     """Below it, where the tasks lie, no task is taken (SPEC 5.7)."""
-    max_task_memory_mb: Annotated[int, Field(ge=0)] = 0
+    max_task_memory_mb: Annotated[int, Field(ge=0, le=10**9)] = 0
     """What an agent and all that it starts may use; 0: no limit."""
-    keep_succeeded_hours: Annotated[float, Field(ge=0)] = 24
+    keep_succeeded_hours: Annotated[float, Field(ge=0, le=YEARS, allow_inf_nan=False)] = 24
     """Worktrees stay for so long after a success, and then go once the remote has their work (SPEC 6.12)."""
-    keep_failed_hours: Annotated[float, Field(ge=0)] = 7 * 24
-    keep_repositories_days: Annotated[float, Field(ge=0)] = 30
+    keep_failed_hours: Annotated[float, Field(ge=0, le=YEARS, allow_inf_nan=False)] = 7 * 24
+    keep_repositories_days: Annotated[float, Field(ge=0, le=YEARS / 24, allow_inf_nan=False)] = 30
     """The cache of a repository goes when nothing has used it for so long, and nothing borrows from it."""
     copy_files: tuple[CopiedFile, ...] = ()
     """Files of this machine for the worktrees of tasks, never committed (SPEC 6.5)."""
@@ -129,16 +133,30 @@ class DaemonSettings(BaseModel):
         return {name: known[name] for name in self.serves}
 
 
+def _bounded(file: Path) -> bytes:
+    with file.open("rb") as opened:
+        content = opened.read(LARGEST + 1)
+    if len(content) > LARGEST:
+        raise SettingsError(f"{file} has more than {LARGEST // 1024} KiB: this is no daemon's file")
+    return content
+
+
 def load_daemon_settings(file: Path) -> DaemonSettings:
     """Read the TOML file; SettingsError in one line that names the file and the field."""
     try:
-        with file.open("rb") as opened:
-            return DaemonSettings.model_validate(tomllib.load(opened))
+        content = _bounded(file)
     except OSError as error:
         raise SettingsError(
             f"{file} can't be read ({error.strerror}): set MAKIMA_DAEMON_CONFIG to the daemon's file"
         ) from error
-    except tomllib.TOMLDecodeError as error:
+    return parsed(content, file)
+
+
+def parsed(content: bytes, file: Path) -> DaemonSettings:
+    """`content` as settings; pure. Raises like `load_daemon_settings`."""
+    try:
+        return DaemonSettings.model_validate(read_toml(content))
+    except DocumentBroken as error:
         raise SettingsError(f"{file} is not TOML: {error}") from error
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]

@@ -2,6 +2,7 @@
 
 MakimaError
 ├── Refused                 an operator or a plan asked for something the rules don't allow
+│   ├── DocumentBroken      JSON, YAML or TOML that is none, or beyond all bounds
 │   └── PlanRefused         a plan, or one step of it
 │       └── NoPlanFound     a document that holds no plan at all
 ├── CannotServe             this daemon can't do this task; another one may
@@ -35,6 +36,14 @@ class MakimaError(Exception):
 
 class Refused(MakimaError):
     """The rules don't allow this request; nothing was changed."""
+
+
+class DocumentBroken(Refused):
+    """JSON, YAML or TOML that can't be read; the text says where and why. `read`: characters until then, roughly."""
+
+    def __init__(self, reason: str, read: int = 0) -> None:
+        super().__init__(reason)
+        self.read = read
 
 
 class PlanRefused(Refused):

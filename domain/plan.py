@@ -12,6 +12,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 from domain import settings
 from domain.errors import PlanRefused
 from domain.models import State, Step, StepStatus
+from domain.plan_references import by_name
 from domain.spawn_task import KnownStep, PlanChanges
 
 MAX_STEPS = 200
@@ -39,10 +40,13 @@ class PlannedStep(BaseModel):
 
 
 def read_planned(entries: object) -> list[PlannedStep]:
-    """The steps of a decoded JSON list; PlanRefused names the entry and the field that is wrong."""
+    """The steps of a decoded list, depending on names; PlanRefused names the entry and the field that is wrong."""
     if not isinstance(entries, list):
         raise PlanRefused("a plan is a JSON list of steps")
-    return [_read_one(number, entry) for number, entry in enumerate(entries, 1)]
+    for number, entry in enumerate(entries, 1):
+        if not isinstance(entry, dict):
+            raise PlanRefused(f"step {number} is no object: {str(entry)[:80]!r}")
+    return [_read_one(number, entry) for number, entry in enumerate(by_name(entries), 1)]
 
 
 def _read_one(number: int, entry: object) -> PlannedStep:
@@ -89,10 +93,18 @@ def targets(changes: PlanChanges, known: Iterable[KnownStep], new: Iterable[tupl
 
 def resolved(name: str, depends_on: Iterable[str], target: dict[str, UUID]) -> tuple[UUID, ...]:
     """The ids that `depends_on` of the step `name` means, each once; PlanRefused for an unknown one (SPEC 3.4)."""
-    for wanted in depends_on:
-        if wanted.strip() not in target:
-            raise PlanRefused(f"step {name!r} depends on {wanted!r}, which is no step's name or id")
-    return tuple(dict.fromkeys(target[wanted.strip()] for wanted in depends_on))
+    return tuple(dict.fromkeys(_meant(name, wanted, target) for wanted in depends_on))
+
+
+def _meant(name: str, wanted: str, target: dict[str, UUID]) -> UUID:
+    """By its exact name or id, else by the one name that differs in letter case alone."""
+    if found := target.get(wanted.strip()):
+        return found
+    alike = {identity for other, identity in target.items() if other.casefold() == wanted.strip().casefold()}
+    if len(alike) == 1:
+        return alike.pop()
+    why = "may mean more than one step" if alike else "is no step's name or id"
+    raise PlanRefused(f"step {name!r} depends on {wanted[:200]!r}, which {why}")
 
 
 def _step(planned: PlannedStep, identity: UUID, generation: int, position: int, target: dict[str, UUID]) -> Step:

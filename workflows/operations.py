@@ -7,6 +7,8 @@ from uuid import UUID
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
+from workflows.arguments import query, signal, update
+
 with workflow.unsafe.imports_passed_through():
     from pydantic import ValidationError
 
@@ -33,208 +35,120 @@ class Operations:
         """Make the change's state the directive's, and remember what the record has to be told."""
         raise AssertionError("DirectiveWorkflow takes changes")
 
-    @workflow.update
+    @update
     def begin(self, request: requests.Begin) -> Answer:
         return self._grant(request)
 
-    @begin.validator
-    def _may_begin(self, request: requests.Begin) -> None:
-        self._check(request)
-
-    @workflow.update
+    @update
     def change_goal(self, request: requests.ChangeGoal) -> Answer:
         return self._grant(request)
 
-    @change_goal.validator
-    def _may_change_goal(self, request: requests.ChangeGoal) -> None:
-        self._check(request)
-
-    @workflow.update
+    @update
     def replan(self, request: requests.Replan) -> Answer:
         return self._grant(request)
 
-    @replan.validator
-    def _may_replan(self, request: requests.Replan) -> None:
-        self._check(request)
-
-    @workflow.update
+    @update
     def pause(self, request: requests.Pause) -> Answer:
         return self._grant(request)
 
-    @pause.validator
-    def _may_pause(self, request: requests.Pause) -> None:
-        self._check(request)
-
-    @workflow.update
+    @update
     def resume(self, request: requests.Resume) -> Answer:
         return self._grant(request)
 
-    @resume.validator
-    def _may_resume(self, request: requests.Resume) -> None:
-        self._check(request)
-
-    @workflow.update
+    @update
     def archive(self, request: requests.Archive) -> Answer:
         return self._grant(request)
 
-    @archive.validator
-    def _may_archive(self, request: requests.Archive) -> None:
-        self._check(request)
-
-    @workflow.update
+    @update
     def approve(self, request: requests.Approve) -> Answer:
         return self._grant(request)
 
-    @approve.validator
-    def _may_approve(self, request: requests.Approve) -> None:
-        self._check(request)
-
-    @workflow.update
+    @update
     def reject(self, request: requests.Reject) -> Answer:
         return self._grant(request)
 
-    @reject.validator
-    def _may_reject(self, request: requests.Reject) -> None:
-        self._check(request)
-
-    @workflow.update
+    @update
     def add_step(self, request: requests.AddStep) -> Answer:
         return self._grant(request)
 
-    @add_step.validator
-    def _may_add_step(self, request: requests.AddStep) -> None:
-        self._check(request)
-
-    @workflow.update
+    @update
     def edit_step(self, request: requests.EditStep) -> Answer:
         return self._grant(request)
 
-    @edit_step.validator
-    def _may_edit_step(self, request: requests.EditStep) -> None:
-        self._check(request)
-
-    @workflow.update
+    @update
     def remove_step(self, request: requests.RemoveStep) -> Answer:
         return self._grant(request)
 
-    @remove_step.validator
-    def _may_remove_step(self, request: requests.RemoveStep) -> None:
-        self._check(request)
-
-    @workflow.update
+    @update
     def set_deps(self, request: requests.SetDependencies) -> Answer:
         return self._grant(request)
 
-    @set_deps.validator
-    def _may_set_deps(self, request: requests.SetDependencies) -> None:
-        self._check(request)
-
-    @workflow.update
+    @update
     def retry_step(self, request: requests.RetryStep) -> Answer:
         return self._grant(request)
 
-    @retry_step.validator
-    def _may_retry_step(self, request: requests.RetryStep) -> None:
-        self._check(request)
-
-    @workflow.update
+    @update
     def skip_step(self, request: requests.SkipStep) -> Answer:
         return self._grant(request)
 
-    @skip_step.validator
-    def _may_skip_step(self, request: requests.SkipStep) -> None:
-        self._check(request)
-
-    @workflow.update
+    @update
     def complete_step(self, request: requests.CompleteStep) -> Answer:
         return self._grant(request)
 
-    @complete_step.validator
-    def _may_complete_step(self, request: requests.CompleteStep) -> None:
-        self._check(request)
-
-    @workflow.update
+    @update
     def fail_step(self, request: requests.FailStep) -> Answer:
         return self._grant(request)
 
-    @fail_step.validator
-    def _may_fail_step(self, request: requests.FailStep) -> None:
-        self._check(request)
-
-    @workflow.update
+    @update
     def cancel_step(self, request: requests.CancelStep) -> Answer:
         return self._grant(request)
 
-    @cancel_step.validator
-    def _may_cancel_step(self, request: requests.CancelStep) -> None:
-        self._check(request)
-
-    @workflow.update
+    @update
     def answer(self, request: requests.AnswerQuestion) -> Answer:
         return self._grant(request)
 
-    @answer.validator
-    def _may_answer(self, request: requests.AnswerQuestion) -> None:
-        self._check(request)
-
-    @workflow.update
+    @update
     def set_memory(self, request: requests.SetMemory) -> Answer:
         return self._grant(request)
 
-    @set_memory.validator
-    def _may_set_memory(self, request: requests.SetMemory) -> None:
-        self._check(request)
-
-    @workflow.update
+    @update
     def delete_memory(self, request: requests.DeleteMemory) -> Answer:
         return self._grant(request)
 
-    @delete_memory.validator
-    def _may_delete_memory(self, request: requests.DeleteMemory) -> None:
-        self._check(request)
-
-    @workflow.update
+    @update
     def set_pr(self, request: requests.SetPullRequest) -> Answer:
         return self._grant(request)
 
-    @set_pr.validator
-    def _may_set_pr(self, request: requests.SetPullRequest) -> None:
-        self._check(request)
-
-    @workflow.update
+    @update
     def poke(self, request: requests.Poke) -> Answer:
         return self._grant(request)
 
-    @poke.validator
-    def _may_poke(self, request: requests.Poke) -> None:
-        self._check(request)
-
-    @workflow.signal(name=SignalName.TASK_STARTED)
+    @signal(SignalName.TASK_STARTED)
     def task_started(self, started: TaskStarted) -> None:
         self.take(fold_started(self.state, started, workflow.now()))
 
-    @workflow.signal(name=SignalName.QUESTION_ASKED)
+    @signal(SignalName.QUESTION_ASKED)
     def question_asked(self, question: Question) -> None:
         self.take(fold_question(self.state, question, workflow.now()))
 
-    @workflow.signal(name=SignalName.GOAL_CHANGED)
+    @signal(SignalName.GOAL_CHANGED)
     def goal_changed(self, goal: str | dict[str, str]) -> None:
         """From the Web UI: the goal as a plain string, or an object as the update takes it (SPEC 8.1)."""
         self._wish(requests.ChangeGoal, {"goal": goal} if isinstance(goal, str) else goal)
 
-    @workflow.query
+    @query()
     def status(self) -> DirectiveView:
         return view(self.state)
 
-    @workflow.query
+    @query()
     def state_now(self) -> State:
         return self.state
 
-    @workflow.query(name=QueryName.QUESTIONS_OF)
+    @query(QueryName.QUESTIONS_OF)
     def questions_of(self, task: UUID) -> list[Question]:
         return [question for question in self.state.questions.values() if question.task == task]
 
-    def _check(self, request: requests.Request) -> None:
+    def check(self, request: requests.Request) -> None:
         """An id that was answered before is granted again without another effect (SPEC 8.2)."""
         if self._earlier_answer() is None:
             self._allow(request)

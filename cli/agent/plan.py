@@ -9,10 +9,12 @@ from typing import Annotated
 import typer
 
 from cli.agent.folder import AgentFolder
-from domain.errors import Refused
+from domain.documents import read_relaxed_json
+from domain.errors import DocumentBroken, Refused
 from domain.handover import Handover, TaskContext, add, remove_step, set_dependencies
 from domain.names import planned_step
 from domain.plan import PlannedStep, read_planned
+from domain.plan_shape import entries_of
 
 app = typer.Typer()
 Others = Annotated[str, typer.Option(help="Ids or names, separated by commas.")]
@@ -61,10 +63,10 @@ def batch_add_steps(json_: Annotated[str, typer.Option("--json", help="A JSON li
     """Add several steps, all or none, and print their ids in order."""
     text = sys.stdin.read() if json_ == "-" else json_
     try:
-        entries = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise Refused(f"--json is not JSON: {error}") from error
-    _add(read_planned(entries))
+        entries = read_relaxed_json(text)
+    except DocumentBroken as broken:
+        raise Refused(f"--json is not JSON: {broken}") from broken
+    _add(read_planned(entries_of(entries) if isinstance(entries, list | dict) else entries))
 
 
 @app.command("remove-step")

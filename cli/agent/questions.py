@@ -76,5 +76,5 @@ def _duration(text: str) -> timedelta:
     found = re.fullmatch(r"(\d{1,9})\s*([smhd]?)", text.strip())
     seconds = int(found[1]) * _UNITS[found[2]] if found else 0
     if not 0 < seconds <= _LONGEST:
-        raise Refused(f"--timeout {text!r} is no time: seconds, or such as 30m, 4h, 2d")
+        raise Refused(f"--timeout {text[:100]!r} is no time: seconds, or such as 30m, 4h, 2d")
     return timedelta(seconds=seconds)

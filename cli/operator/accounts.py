@@ -120,7 +120,9 @@ def moment(typed: str, now: datetime) -> datetime:
     try:
         at = datetime.fromisoformat(typed)
     except ValueError as error:
-        raise Refused(f"--since takes a time such as 2026-11-22T14:00, or 90s, 15m, 2h, 3d; not {typed!r}") from error
+        raise Refused(
+            f"--since takes a time such as 2026-11-22T14:00, or 90s, 15m, 2h, 3d; not {typed[:100]!r}"
+        ) from error
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 

@@ -12,7 +12,7 @@ import typer
 from pydantic import ValidationError
 
 from cli.operator.problems import first_problem
-from domain.chain_plan import read_chain_plan
+from domain.chain_plan import read_plan_file
 from domain.errors import PlanRefused, Refused
 from domain.models import Directive, State, Step, Text
 from domain.plan import add_steps
@@ -193,11 +193,13 @@ def _given_plan(file: Path | None) -> tuple[Step, ...]:
     try:
         if file.stat().st_size > LONGEST_PLAN_FILE:
             raise Refused(f"{file} is too large for a plan")
-        document = file.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise Refused(f"--plan {file}: {error}") from error
+        document = file.read_bytes().decode()
+    except UnicodeDecodeError as error:
+        raise Refused(f"--plan {file}: not UTF-8 text (byte {error.start})") from error
+    except OSError as error:
+        raise Refused(f"--plan {file}: {error.strerror}") from error
     try:
-        planned = read_chain_plan(document)
+        planned = read_plan_file(file.name, document)
         return add_steps(PlanChanges(), planned, generation=1, known=(), new_id=uuid4).add
     except PlanRefused as refusal:
         raise Refused(f"--plan {file}: {refusal}") from refusal

@@ -8,7 +8,6 @@ word.
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 import time
 from collections.abc import Collection
@@ -24,7 +23,8 @@ from daemon.git.repositories import FETCH_TIMEOUT, PUSH_TIMEOUT, RepositoryCache
 from daemon.git.state_refs import PLACES, REFS, checkpoints_name, in_all_places, outcome_name
 from daemon.git.worktrees import Worktree
 from daemon.saving import secret_shapes
-from domain.errors import GitError, RefRefused
+from domain.documents import read_json
+from domain.errors import DocumentBroken, GitError, RefRefused
 
 LARGEST = 10 * 1024 * 1024
 """Bytes of a file that a checkpoint holds."""
@@ -75,9 +75,9 @@ async def take_snapshot(worktree: Worktree) -> Snapshot:
     if done.exit_code != 0:
         raise GitError(f"the work in {worktree.path} can't be read: {done.stderr.strip()[-300:]}")
     try:
-        told = json.loads(checked(done).text)
+        told = read_json(checked(done).text)
         return Snapshot(commit_id(told["commit"]), {str(path): str(why) for path, why in told["left_out"].items()})
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (DocumentBroken, ValueError, TypeError, KeyError, AttributeError) as error:
         raise GitError(f"the snapshot of {worktree.path} is not one: {done.text[:200]!r}") from error
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from daemon.tasks.handing_over import read_artifact
-from domain.chain_plan import plan_artifact, read_chain_plan
+from domain.chain_plan import plan_artifact, read_chain_plan, read_plan_file
 from domain.errors import NoPlanFound, PlanRefused
 from domain.handover import Handover
 from domain.plan import add_steps
@@ -27,7 +27,7 @@ def left_plan(handover: Handover, command: SpawnTask, folder: Path, last_words: 
     artifact = plan_artifact(handover.artifacts)
     where = f"artifact {artifact!r}" if artifact else "the final message"
     try:
-        planned = read_chain_plan(read_artifact(folder, artifact) if artifact else last_words)
+        planned = read_plan_file(artifact, read_artifact(folder, artifact)) if artifact else read_chain_plan(last_words)
         known = command.context.steps
         return add_steps(PlanChanges(), planned, generation=command.generation, known=known, new_id=uuid4)
     except PlanRefused as refused:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import tomllib
 from typing import Annotated
 
 from pydantic import AfterValidator, ValidationError
 
 from daemon.git.command import commit_id
 from daemon.git.repositories import RepositoryCache
-from domain.errors import RepositoryError
+from domain.documents import read_toml
+from domain.errors import DocumentBroken, RepositoryError
 from domain.models import TaskKind
 from domain.spawn_task import SpawnTask
 from domain.value import Value
@@ -64,8 +64,8 @@ async def read_project(cache: RepositoryCache, commit: str) -> Project:
 def parsed(content: bytes, where: str) -> Project:
     """`content` as a project; pure. Raises like `read_project`, `where` being how the line begins."""
     try:
-        return Project.model_validate(tomllib.loads(content.decode()))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        return Project.model_validate(read_toml(content))
+    except DocumentBroken as error:
         raise RepositoryError(f"{where} is not TOML: {error}") from error
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]

@@ -13,6 +13,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from domain.documents import read_json
+from domain.errors import DocumentBroken
 from stack.forge.auth import Keys
 from stack.forge.errors import Answered, not_found
 from stack.forge.forge import Forge
@@ -70,8 +72,8 @@ class Call:
         """The request's body; 400 or 422 with GitHub's words where it isn't one."""
         raw = await self.request.body()
         try:
-            given = json.loads(raw or b"{}")
-        except ValueError as error:
+            given = read_json(raw or b"{}")
+        except DocumentBroken as error:
             raise Answered(400, "Problems parsing JSON") from error
         try:
             return model.model_validate(given)
@@ -93,7 +95,7 @@ class Call:
 
     def _query_number(self, name: str, default: int) -> int:
         value = self.request.query_params.get(name, "")
-        return int(value) if value.isdecimal() else default
+        return int(value) if value.isdecimal() and len(value) < 10 else default
 
 
 Handler = Callable[[Call], Awaitable[Answer]]

@@ -1,0 +1,174 @@
+"""From decoded JSON or YAML to the entries of a plan: all steps that are in it, groups as phases, or a refusal.
+
+Nothing is ever taken in part: what can't be placed is named (SPEC 3.3).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from domain.errors import PlanRefused
+
+STEPS = "steps"
+_INSTRUCTIONS = frozenset({"task_plan", "taskPlan"})
+_NAMES = ("name", "title", "phase", "milestone", "stage", "id")
+_ENTRY = frozenset({*_NAMES, "step", "task", "description", *_INSTRUCTIONS})
+"""A mapping with one of these may be a step or a group: it is never left out."""
+_TEXTS = ("description", "goal")
+_PART = re.compile(r"sub|child", re.IGNORECASE)
+_NEEDS = re.compile(
+    r"^depend|dependenc|^requires?$|^after$|blocked|^needs?$|prerequisite|^waits?|^follows$", re.IGNORECASE
+)
+"""Fields that may say what has to come first."""
+
+Entry = dict[str, Any]
+Chain = tuple[str, ...]
+"""The names of the groups around something, the outermost first."""
+
+
+@dataclass(frozen=True)
+class _Group:
+    names: Chain
+    texts: Chain
+    """What they say of all their steps, the outermost first."""
+    steps: tuple[Entry, ...]
+
+
+def is_plan(value: object) -> bool:
+    """Whether somebody means it as a plan: a list called steps, or instructions for agents anywhere in it. Logs are
+    full of lists of objects.
+    """
+    if isinstance(value, list):
+        return any(_INSTRUCTIONS & each.keys() or is_plan(each) for each in value if isinstance(each, dict))
+    if isinstance(value, dict):
+        return any(_is_list(inner) if name == STEPS else is_plan(inner) for name, inner in value.items())
+    return False
+
+
+def entries_of(value: object) -> list[Entry]:
+    """All the steps in `value`, as their writer gave them, in order; those of groups with their `order_index`.
+
+    PlanRefused says what was seen where there is no single way to read it.
+    """
+    groups = list(_groups(value, (), ()))
+    if len(groups) == 1:
+        return [_with_texts(step, groups[0].texts) for step in groups[0].steps]
+    return list(_in_phases(groups))
+
+
+def _groups(value: object, around: Chain, texts: Chain) -> Iterator[_Group]:
+    if isinstance(value, dict):
+        yield from _groups(_the_list_in(value, around), around, texts)
+        return
+    assert isinstance(value, list)
+    for number, entry in enumerate(value, 1):
+        if not isinstance(entry, dict):
+            raise PlanRefused(f"{_place(around)}entry {number} is no step: {str(entry)[:80]!r}")
+    lists = [_lists_in(entry) for entry in value]
+    if not any(lists):
+        yield _Group(around, texts, tuple(value))
+        return
+    _check_groups(value, lists, around)
+    for number, (entry, inside) in enumerate(zip(value, lists, strict=True), 1):
+        said = tuple(entry[name] for name in _TEXTS if isinstance(entry.get(name), str) and entry[name].strip())
+        for group in inside.values():
+            yield from _groups(group, (*around, _name_of(entry, number)), (*texts, *said))
+
+
+def _check_groups(entries: Sequence[Entry], lists: Sequence[Mapping[str, object]], around: Chain) -> None:
+    """Every entry is a group, and none waits for a later one."""
+    earlier: set[str] = set()
+    for number, (entry, inside) in enumerate(zip(entries, lists, strict=True), 1):
+        name = _name_of(entry, number)
+        if not inside and any(inner == [] for inner in entry.values()) and not _INSTRUCTIONS & entry.keys():
+            continue  # a group without steps
+        if part := next((field for field in inside if _PART.match(field)), None):
+            raise PlanRefused(f"{_place(around)}{name!r} has {part}: each is a step of its own, or belongs to its text")
+        if not inside:
+            raise PlanRefused(f"{_place(around)}{name!r} is a step beside groups of steps: put it into a group")
+        if _INSTRUCTIONS & entry.keys():
+            raise PlanRefused(f"{_place(around)}{name!r} has a task plan and steps in {_listed(inside)}: it is either")
+        if len(inside) > 1:
+            raise PlanRefused(f"{_place(around)}{name!r} has more than one list of steps: {_listed(inside)}")
+        for field, needed in entry.items():
+            if _NEEDS.search(field):
+                _check_needs(name, field, needed, earlier)
+        earlier |= {name.casefold(), str(number), *(str(entry[key]).casefold() for key in _NAMES if key in entry)}
+
+
+def _check_needs(name: str, field: str, needed: object, earlier: set[str]) -> None:
+    """A group comes after all groups before it in any case; what else it may need can't be had."""
+    wanted = needed if isinstance(needed, list) else [] if needed is None else [needed]
+    for each in wanted:
+        if str(each).strip().casefold() not in earlier:
+            raise PlanRefused(f"{name!r}: {field}: {str(each)[:100]!r} is no group before it")
+
+
+def _the_list_in(value: Entry, around: Chain) -> list[Any]:
+    """The one list of steps or groups of a mapping, which may lie in mappings of its own."""
+    found = _lists_in(value) or {name: inner for name, inner in value.items() if is_plan(inner)}
+    if len(found) > 1:
+        raise PlanRefused(f"{_place(around)}more than one list of steps: {_listed(found)}; put all into one")
+    if not found:
+        raise PlanRefused(f"{_place(around)}there are no steps")
+    ((name, inner),) = found.items()
+    beside = [key for key, other in value.items() if key != name and is_plan(other)]
+    if beside:
+        raise PlanRefused(f"{_place(around)}more than one list of steps: {', '.join([name, *beside])}")
+    if needs := next((key for key in value if key != name and _NEEDS.search(key) and value[key] and not around), None):
+        raise PlanRefused(f"{needs!r} beside {name!r}: say it in each step's depends_on")
+    return _the_list_in(inner, around) if isinstance(inner, dict) else list(inner)
+
+
+def _lists_in(entry: Entry) -> dict[str, list[Any]]:
+    """What may be steps or groups in a mapping: lists of mappings with names or texts of their own."""
+    return {
+        name: inner
+        for name, inner in entry.items()
+        if _is_list(inner) and (name == STEPS or any(_ENTRY & each.keys() for each in inner if isinstance(each, dict)))
+    }
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, list) and any(isinstance(each, dict) for each in value)
+
+
+def _in_phases(groups: Sequence[_Group]) -> Iterator[Entry]:
+    """Steps of a later group wait for all of an earlier one; phases that a group has of its own lie within it."""
+    phase = 0
+    for group in groups:
+        own = sorted({_own_phase(step, group) for step in group.steps})
+        for step in group.steps:
+            rest = {name: value for name, value in step.items() if name not in ("order_index", "orderIndex")}
+            yield {**_with_texts(rest, group.texts), "order_index": phase + own.index(_own_phase(step, group))}
+        phase += len(own)
+
+
+def _with_texts(step: Entry, texts: Chain) -> Entry:
+    """Behind what its groups say of all their steps."""
+    own = step.get("description") or ""
+    if not texts or not isinstance(own, str):
+        return step
+    return {**step, "description": "\n\n".join([*texts, *filter(None, [own])])}
+
+
+def _own_phase(step: Entry, group: _Group) -> int:
+    given = [step[name] for name in ("order_index", "orderIndex") if name in step]
+    if len(given) > 1 or any(type(each) is not int for each in given):
+        raise PlanRefused(f"{_place(group.names)}step {str(step.get('name', ''))[:100]!r}: order_index is one number")
+    return int(given[0]) if given else 0
+
+
+def _name_of(entry: Entry, number: int) -> str:
+    return next((str(entry[key])[:100] for key in _NAMES if entry.get(key) not in (None, "")), f"group {number}")
+
+
+def _place(around: Chain) -> str:
+    return f"in {' / '.join(around)}: " if around else ""
+
+
+def _listed(found: Mapping[str, object]) -> str:
+    return ", ".join(f"{name} ({len(inner) if isinstance(inner, list) else 'nested'})" for name, inner in found.items())

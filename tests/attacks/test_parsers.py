@@ -1,0 +1,246 @@
+"""20,000 inputs that nobody meant: whatever reads text of others ends in its documented error, or in a value."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from random import Random
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
+
+from cli.agent.questions import _duration
+from cli.operator.accounts import moment
+from daemon.agents.claude_count import ClaudeCount
+from daemon.agents.claude_stream import ClaudeStream
+from daemon.agents.codex_stream import CodexStream
+from daemon.agents.events import Totals
+from daemon.agents.trouble import ending_of, reset_time
+from daemon.forges import github_findings, own_part
+from daemon.forges.answers import complaint_of, later, named_time, refusal
+from daemon.forges.github_models import CheckRun, Comment, Pull, Review
+from daemon.logs.masking import Masker
+from daemon.settings import parsed as parsed_settings
+from daemon.tasks.project import parsed as parsed_project
+from domain import names, requests
+from domain.chain_plan import read_chain_plan, read_plan_file
+from domain.documents import read_json, read_relaxed_json, read_toml, read_yaml
+from domain.errors import DocumentBroken, MakimaError, PlanRefused, Refused, RepositoryError, SettingsError
+from domain.handover import Handover
+from domain.plan import add_steps, read_planned
+from domain.pull_requests.body import escaped
+from domain.repository_url import parse_repository_url
+from domain.spawn_task import Outcome, PlanChanges, SpawnTask
+from domain.visible import visible
+from runtime.stack_file import StackFile
+
+NOW = datetime(2026, 11, 27, tzinfo=UTC)
+WORDS = (
+    *("steps", "name", "task_plan", "taskPlan", "depends_on", "dependsOn", "order_index", "id", "phases", "type"),
+    *("result", "text", "message", "content", "usage", "session_id", "setup", "verify", "capacity", "agents", "item"),
+)
+SCALARS = (None, True, 0, -1, 1.5, 1e308, -1e-320, 2**63, 10**200, "", "a", "\u202e", *WORDS)
+PIECES = (
+    *(
+        '{"steps": [',
+        '{"name": "a", "task_plan": "x"}',
+        "[",
+        "]",
+        "{",
+        "}",
+        ",",
+        ":",
+        '"',
+        "\\",
+        "\n",
+        "```yaml\n",
+        "```\n",
+    ),
+    *("// x", "/*", "*/", "- name: a\n", "  task_plan: x\n", "steps:\n", "[[a]]\n", "a.b = 1\n", 'name = "box"\n', "#"),
+    *(
+        '{"type": "result", ',
+        '"subtype": "success"',
+        '{"type":"item.completed","item":',
+        "1e999",
+        "NaN",
+        "\ufeff",
+        "\0",
+    ),
+    *(
+        "…",
+        "https://u:p@h:99999/x",
+        "git@h:x",
+        "ext::sh",
+        "try again at 25:99 pm (X/Y)",
+        "1999999999",
+        "\ud800",
+        "\x9b",
+    ),
+    *(
+        "9" * 5000,
+        "[" * 1100,
+        '{"a":' * 1100,
+        "a." * 1100,
+        "- " * 1100,
+        "resets Feb 30th at 3am",
+        "\u202e",
+        "&a *a !!x",
+    ),
+)
+
+
+def value(random: Random, depth: int = 0) -> Any:
+    kind = random.random() if depth < 4 else 0
+    if kind < 0.4:
+        return random.choice(SCALARS)
+    inner = [value(random, depth + 1) for _ in range(random.randrange(4))]
+    return inner if kind < 0.6 else {random.choice(WORDS): each for each in inner}
+
+
+def made(seed: int) -> str:
+    """Pieces that parsers stumble over, or a document of the right words in any order, whole or cut off."""
+    random = Random(seed)
+    if random.random() < 0.5:
+        return "".join(random.choice(PIECES) for _ in range(random.randrange(1, 7)))
+    text = json.dumps(value(random))
+    return text if random.random() < 0.6 else text[: random.randrange(len(text) + 1)]
+
+
+TEXTS = st.text(max_size=60) | st.integers(0, 2**32).map(made)
+BYTES = st.binary(max_size=40) | TEXTS.map(lambda text: text.encode(errors="surrogatepass"))
+
+
+def claude(line: str) -> None:
+    stream = ClaudeStream(ClaudeCount(Totals(), lambda _: None), lambda: NOW, talks=True)
+    stream.read(line)
+
+
+def plan(text: str) -> None:
+    add_steps(PlanChanges(), read_chain_plan(text), generation=1, known=(), new_id=uuid4)
+
+
+def planned(text: str) -> None:
+    read_planned(read_relaxed_json(text))
+
+
+def answered(content: bytes) -> None:
+    headers = {"retry-after": "9" * 40, "x-ratelimit-remaining": "0", "x-ratelimit-reset": "9" * 30}
+    answer = httpx.Response(403, content=content, headers=headers, request=httpx.Request("GET", "https://x.invalid"))
+    complaint_of(answer)
+    later(answer, NOW)
+    named_time(answer, NOW)
+    refusal(answer, "x.invalid", "a call", "a file")
+
+
+def validated(model: Any) -> Callable[[bytes], None]:
+    adapter: TypeAdapter[Any] = TypeAdapter(model)
+    return lambda content: (adapter.validate_json(content), None)[1]
+
+
+TEXT_PARSERS: dict[str, tuple[Callable[[str], object], tuple[type[Exception], ...]]] = {
+    "a plan in a message": (plan, (PlanRefused,)),
+    "a plan in a JSON file": (lambda text: read_plan_file("plan.json", text), (PlanRefused,)),
+    "a plan in a YAML file": (lambda text: read_plan_file("plan.yaml", text), (PlanRefused,)),
+    "steps on the command line": (planned, (DocumentBroken, PlanRefused)),
+    "a line of Claude Code": (claude, ()),
+    "a line of Codex": (lambda line: CodexStream(Totals(), lambda: NOW).read(line), ()),
+    "words of a model's server": (lambda text: (ending_of(text), reset_time(text, NOW)), ()),
+    "a repository's address": (lambda text: parse_repository_url(text, allow_local=True), (Refused,)),
+    "a time": (lambda text: moment(text, NOW), (Refused,)),
+    "a duration": (_duration, (Refused,)),
+    "a name": (lambda text: (names.sanitized(text), names.task_branch(text, uuid4())), ()),
+    "a text for markdown": (escaped, ()),
+    "a text for a terminal": (visible, ()),
+    "a log with secrets": (Masker(["hunter2-hunter2"]).mask, ()),
+    "a pull request's description": (lambda text: own_part.body_of(text, "t", "wanted"), ()),
+}
+BYTE_PARSERS: dict[str, tuple[Callable[[bytes], object], tuple[type[Exception], ...]]] = {
+    "JSON": (read_json, (DocumentBroken,)),
+    "relaxed JSON": (read_relaxed_json, (DocumentBroken,)),
+    "YAML": (read_yaml, (DocumentBroken,)),
+    "TOML": (read_toml, (DocumentBroken,)),
+    "a daemon's settings": (lambda content: parsed_settings(content, Path("daemon.toml")), (SettingsError,)),
+    ".makima.toml": (lambda content: parsed_project(content, ".makima.toml"), (RepositoryError,)),
+    "a forge's refusal": (answered, ()),
+    "a job's log": (github_findings.job_text, ()),
+    **{
+        f"{getattr(model, '__name__', model)} as JSON": (validated(model), (ValidationError,))
+        for model in (Handover, Outcome, SpawnTask, StackFile, Pull, Review, Comment, CheckRun, requests.AddStep)
+    },
+}
+
+
+EACH = -(-20_000 // (len(TEXT_PARSERS) + len(BYTE_PARSERS)))
+"""Inputs for each of them."""
+
+
+@pytest.mark.parametrize("parser", TEXT_PARSERS)
+def test_a_text_ends_in_a_value_or_in_the_documented_error(parser: str) -> None:
+    read, errors = TEXT_PARSERS[parser]
+    _fuzz(TEXTS, read, errors)
+
+
+@pytest.mark.parametrize("parser", BYTE_PARSERS)
+def test_bytes_end_in_a_value_or_in_the_documented_error(parser: str) -> None:
+    read, errors = BYTE_PARSERS[parser]
+    _fuzz(BYTES, read, errors)
+
+
+def _fuzz(inputs: st.SearchStrategy[Any], read: Callable[[Any], object], errors: tuple[type[Exception], ...]) -> None:
+    @settings(max_examples=EACH, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(inputs)
+    def ends_well(given_: Any) -> None:
+        try:
+            read(given_)
+        except errors as error:
+            if isinstance(error, MakimaError):
+                assert "\n" not in str(error)
+                assert len(str(error)) < 2000
+
+    ends_well()
+
+
+BAD: dict[str, bytes] = {
+    "no UTF-8": b'{"steps": "\xff"}',
+    "a thousand levels": b'{"steps":' + b"[" * 1000 + b"]" * 1000 + b"}",
+    "a number of 5,000 digits": b'[{"name": "a", "task_plan": "x", "order_index": ' + b"9" * 5000 + b"}]",
+    "a thousand levels of TOML": b"a = " + b"[" * 1000 + b"]" * 1000,
+    "a TOML number of 5,000 digits": b'name = "x"\ncapacity = ' + b"9" * 5000,
+    "a TOML time without end": b'name = "x"\nkeep_failed_hours = 1e300',
+    "a TOML that is no UTF-8": b'name = "\xff"',
+    "no time at all": b'name = "x"\nkeep_succeeded_hours = nan',
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_bad_file_is_one_line_and_exit_code_2(case: str, tmp_path: Path) -> None:
+    file = tmp_path / "given"
+    file.write_bytes(BAD[case])
+    env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "MAKIMA_DATA_DIR": str(tmp_path)}
+    if "TOML" in case or "time" in case:
+        command, env = ["-m", "daemon", "gc"], {**env, "MAKIMA_DAEMON_CONFIG": str(file)}
+    else:
+        command = ["starter.py", "start", "--title", "t", "--goal", "g", "--repo", str(tmp_path), "--plan", str(file)]
+    done = subprocess.run(
+        [sys.executable, *command],
+        cwd=Path(__file__).parents[2],
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert str(file) in done.stderr
+    assert len(done.stderr) < 600
