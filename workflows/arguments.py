@@ -6,6 +6,7 @@ that are there alone, and an error in a signal's handler would hold up the direc
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar, cast, get_type_hints
 
@@ -38,7 +39,10 @@ def update(handler: Callable[[Any, Asked], Answer]) -> UpdateMethodMultiParam[[A
         self.check(*read(given))
 
     made: Any = workflow.update(_named(handle, handler))
-    made.validator(_named(validate, handler))
+    validator: Any = _named(validate, handler)
+    made.validator(validator)
+    # Only now: what the SDK sees in a signature it decodes by itself.
+    made.__signature__ = validator.__signature__ = inspect.signature(handler, eval_str=True)
     registered: UpdateMethodMultiParam[[Any, Asked], Answer] = made
     return registered
 
