@@ -98,6 +98,7 @@ def build_runner(
         max_task_memory=own.max_task_memory_mb * MEGABYTE,
         after_outcome=(lambda: hold_for_ever(hold)) if hold else nothing_more,
         copy_files=own.copy_files,
+        allow_secrets=own.allow_secrets,
         masker=masker,
         backlog=backlog,
         forges=Forges(own.forges, os.environ, masker.learn),

@@ -84,6 +84,7 @@ class Machine:
     after_outcome: Callable[[], Awaitable[None]]
     """Called between publishing an outcome and reporting it: where tests let the machine die."""
     copy_files: tuple[CopiedFile, ...] = ()
+    allow_secrets: tuple[str, ...] = ()
     masker: Masker = field(default_factory=Masker)
     backlog: LogBacklog | None = None
     """Takes what is left of a log at the end of its task; without one the next daemon sends it."""
@@ -194,7 +195,8 @@ class Runner:
         async with _cleaned(workspace, saver), log.sending(), saving, door:
             files = chosen(machine.copy_files, command.repository)
             host = Host(machine.name, delivery, self.parking)
-            parts = (command, cache, workspace, agent, pulse, log, saver, machine.max_task_memory, host, files)
+            given = (machine.max_task_memory, host, files, machine.allow_secrets)
+            parts = (command, cache, workspace, agent, pulse, log, saver, *given)
             is_completion = command.kind is TaskKind.COMPLETION
             work = Completion(*parts, shipping=shipping, carried=carried) if is_completion else AgentWork(*parts)
             outcome = await ending.of(work, is_decided=bool(carried))

@@ -19,6 +19,7 @@ from daemon.network.rules import LocalRules, Reach
 from daemon.processes.sandbox import SandboxMode
 from daemon.saving.delivery_note import FILE as DELIVERY_NOTE
 from daemon.saving.housekeeping import Keeping
+from daemon.saving.secret_search import AllowedSecret
 from daemon.tasks.copied_files import CopiedFile
 from domain.documents import read_toml
 from domain.errors import DocumentBroken, SettingsError
@@ -75,6 +76,8 @@ class DaemonSettings(BaseModel):
     """The cache of a repository goes when nothing has used it for so long, and nothing borrows from it."""
     copy_files: tuple[CopiedFile, ...] = ()
     """Files of this machine for the worktrees of tasks, never committed (SPEC 6.5)."""
+    allow_secrets: tuple[AllowedSecret, ...] = ()
+    """What looks like a secret in commits and is none, in all repositories; `.makima.toml` has one's own."""
     sandbox: SandboxMode = SandboxMode.AUTO
     sandbox_read: tuple[SandboxPath, ...] = ()
     """What agents may read beyond their own files and the system's programs: a tool chain in the home folder."""

@@ -26,6 +26,11 @@ def checkpoints_name(task: str, attempt: int) -> str:
     return f"checkpoints/{task}/{attempt}/"
 
 
+def withheld_name(task: str, attempt: int) -> str:
+    """What the refs begin with, in a cache alone, that hold checkpoints as they may not leave this machine."""
+    return f"withheld/{task}/{attempt}/"
+
+
 def in_all_places(name: str) -> tuple[str, ...]:
     """The refs, or patterns of refs, that stand for `name`."""
     return tuple(place + name for place in PLACES)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from daemon.git.repositories import RepositoryCache
 from daemon.git.worktrees import Incoming
@@ -18,8 +18,10 @@ class Examined:
     """Where the agent began: the base with what the task depends on merged in."""
     held: tuple[Incoming, ...]
     """What must be in the work's history, and what it is called."""
-    conflicted: tuple[str, ...] = field(default=())
+    conflicted: tuple[str, ...] = ()
     """The files in which the agent was given a conflict."""
+    allowed: tuple[str, ...] = ()
+    """What looks like a secret and is none (`allow_secrets`)."""
 
     @property
     def parents(self) -> tuple[str, ...]:

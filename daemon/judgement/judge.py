@@ -8,10 +8,11 @@ from daemon.judgement.examined import Examined
 from daemon.judgement.fault import Fault
 from daemon.judgement.history import lost_history
 from daemon.judgement.markers import conflict_markers
+from daemon.judgement.secrets import added_secrets
 
 Check = Callable[[Examined], Awaitable[Fault | None]]
 
-CHECKS: tuple[Check, ...] = (lost_history, conflict_markers)
+CHECKS: tuple[Check, ...] = (lost_history, conflict_markers, added_secrets)
 """In this order: the first fault goes back to the agent. Before them, and before anything is committed, comes
 `unfinished`; after them the verify commands."""
 

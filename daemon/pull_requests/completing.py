@@ -12,10 +12,10 @@ from daemon.git.worktrees import Conflict, Incoming
 from daemon.pull_requests.bridges import bridge, peoples, under
 from daemon.pull_requests.shipping import Shipping, Target
 from daemon.saving.checkpoints import Checkpoint
-from daemon.tasks.beginning import Beginning
+from daemon.tasks.beginning import Beginning, without_agent
 from daemon.tasks.project import Commands
 from daemon.tasks.start import Start
-from daemon.tasks.work import AgentWork, without_agent
+from daemon.tasks.work import AgentWork
 from domain.errors import LeaseLost, RepositoryError
 from domain.failures import Failure
 from domain.handover import Handover

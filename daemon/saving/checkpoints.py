@@ -20,9 +20,10 @@ from daemon.git.command import checked, commit_id
 from daemon.git.config import NO_CODE_OF_THE_REPOSITORY, as_environment
 from daemon.git.pushing import ANYWHERE, push
 from daemon.git.repositories import FETCH_TIMEOUT, PUSH_TIMEOUT, RepositoryCache
-from daemon.git.state_refs import PLACES, REFS, checkpoints_name, in_all_places, outcome_name
+from daemon.git.state_refs import PLACES, REFS, checkpoints_name, in_all_places, outcome_name, withheld_name
 from daemon.git.worktrees import Worktree
 from daemon.saving import secret_shapes
+from daemon.saving.secret_search import without_secrets
 from domain.documents import read_json
 from domain.errors import DocumentBroken, GitError, RefRefused
 
@@ -89,6 +90,9 @@ class Checkpoints:
         self._task = task
         self._attempt = attempt
         self._name = checkpoints_name(task, attempt)
+        self._withheld = withheld_name(task, attempt)
+        self.allowed: tuple[str, ...] = ()
+        """What looks like a secret and is none (`allow_secrets`)."""
         self._places = list(PLACES)
         self._newest_known = 0
 
@@ -112,14 +116,22 @@ class Checkpoints:
         What went on from another one is newer than that, whatever the clocks of machines say.
         """
         when = max(int(time.time()), self._newest_known + 1) if at is None else at
+        clean = Content(*await without_secrets(self._cache, *content, began, self.allowed))
+        if clean != content:
+            # What may not leave the machine is gone on with on this one.
+            whole = await self._made(content, began, when, merging)
+            await self._cache.local("update-ref", f"{REFS}{self._withheld}{delivery}", whole)
+        made = await self._made(clean, began, when, merging)
+        await self._cache.local("update-ref", f"{REFS}{self._name}{delivery}", made)
+        return Checkpoint(made, clean.head, began, when, merging)
+
+    async def _made(self, content: Content, began: str, when: int, merging: str) -> str:
         tree, head = content
         lines = [f"tree {tree}", f"parent {head}", *(f"{who} {_BY} {when} +0000" for who in ("author", "committer"))]
         said = f"Checkpoint of task {self._task}, attempt {self._attempt}\n\n{_BEGAN}{commit_id(began)}\n"
         said += f"{_MERGING}{commit_id(merging)}\n" if merging else ""
         written = "\n".join([*lines, "", said]).encode()
-        made = (await self._cache.local("hash-object", "-t", "commit", "-w", "--stdin", stdin=written)).text
-        await self._cache.local("update-ref", f"{REFS}{self._name}{delivery}", made)
-        return Checkpoint(made, head, began, when, merging)
+        return (await self._cache.local("hash-object", "-t", "commit", "-w", "--stdin", stdin=written)).text
 
     async def publish(self, checkpoint: Checkpoint, delivery: str) -> str:
         """Push the delivery's checkpoint; empty, or why it isn't where it should be: a refused push is never silent.
@@ -145,7 +157,9 @@ class Checkpoints:
             fetch = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", *await self._cache.source())
             await self._cache.remote(*fetch, *there, timeout=FETCH_TIMEOUT)
         found = [await self._read(commit) for commit in {*there.values(), *(await self._kept()).values()}]
-        newest = max(found, key=lambda each: (each.saved_at, each.commit), default=None)
+        # Of the same moment is what was withheld: it is the same work, and more of it.
+        found += [await self._read(commit) for commit in (await self._kept(self._withheld)).values()]
+        newest = max(enumerate(found), key=lambda each: (each[1].saved_at, each[0]), default=(0, None))[1]
         self._newest_known = newest.saved_at if newest else 0
         return newest
 
@@ -160,7 +174,7 @@ class Checkpoints:
             gone = tuple(f":{ref}" for ref in there)
             delete = ("push", *await self._cache.destination(), *gone)
             await self._cache.remote(*delete, timeout=PUSH_TIMEOUT)
-        await self._drop(await self._kept())
+        await self._drop([*await self._kept(), *await self._kept(self._withheld)])
 
     async def forget_here(self) -> None:
         """Remove those from this machine's cache that the remote has, or that nobody needs any more since it has the
@@ -171,14 +185,15 @@ class Checkpoints:
         there = await self._cache.listed(*in_all_places(f"{self._name}*"), *ends) if kept else {}
         is_over = any(end in there for end in ends)
         await self._drop([ref for ref, commit in kept.items() if is_over or commit in there.values()])
+        await self._drop(await self._kept(self._withheld) if is_over else ())
 
     async def _drop(self, refs: Collection[str]) -> None:
         if refs:
             lines = "".join(f"delete {ref}\n" for ref in refs).encode()
             await self._cache.local("update-ref", "--stdin", stdin=lines)
 
-    async def _kept(self) -> dict[str, str]:
-        wanted = ("--format=%(refname) %(objectname)", f"{REFS}{self._name}")
+    async def _kept(self, name: str = "") -> dict[str, str]:
+        wanted = ("--format=%(refname) %(objectname)", f"{REFS}{name or self._name}")
         lines = (await self._cache.local("for-each-ref", *wanted)).text.splitlines()
         return dict(line.split(" ", maxsplit=1) for line in lines)
 

@@ -67,6 +67,10 @@ class Saver:
         """
         self._worktree, self._began, self._merging = worktree, began, merging
 
+    def allow(self, secrets: tuple[str, ...]) -> None:
+        """What looks like a secret and is none (`allow_secrets`)."""
+        self._checkpoints.allowed = secrets
+
     async def restore(self) -> Checkpoint | None:
         """What to go on from; its objects are in the cache."""
         newest = await self._checkpoints.newest()

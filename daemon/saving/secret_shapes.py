@@ -14,7 +14,7 @@ NAMES = (
 """Patterns of whole file names, without the folder. They count where the file is new."""
 
 CONTENTS = (
-    r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----\s",
+    r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----(?:\s|\\[nr])",
     r"\bgh[pousr]_[A-Za-z0-9]{36,255}\b",
     r"\bgithub_pat_[A-Za-z0-9_]{40,255}\b",
     r"\bglpat-[A-Za-z0-9_-]{20,255}",

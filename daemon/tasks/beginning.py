@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from daemon.agent_runs.continuing import Ask
+from daemon.agents.base import AgentResult
+from daemon.agents.events import Ending
 from daemon.git.peculiarities import as_prompt, peculiarities
 from daemon.git.repositories import RepositoryCache
 from daemon.git.worktrees import Conflict, Incoming, Worktree
@@ -13,6 +15,7 @@ from daemon.saving.checkpoints import Checkpoint, Checkpoints
 from daemon.saving.outcomes import Outcomes
 from daemon.saving.saver import Saver
 from daemon.tasks.workspace import Workspace
+from domain.failures import Failure, FailureCategory
 from domain.models import TaskKind
 from domain.prompts import conflict_note
 from domain.spawn_task import SpawnTask
@@ -98,3 +101,15 @@ async def _earlier_work(command: SpawnTask, cache: RepositoryCache) -> str:
         return stored.head
     newest = await Checkpoints(cache, task, attempt).newest()
     return newest.commit if newest else ""
+
+
+def conflict_report(conflict: Conflict | None) -> str:
+    """Why work that stands in `conflict` can't go on without an agent."""
+    if conflict is None:
+        return "there is no agent to do this"
+    return f"merging {conflict.incoming.name!r} conflicts in {', '.join(conflict.files)}, and no agent can resolve it"
+
+
+def without_agent(conflict: Conflict | None) -> AgentResult:
+    """The result of work that would need an agent, and has none that could do it."""
+    return AgentResult(Ending.GAVE_UP, Failure(category=FailureCategory.CONFLICT, report=conflict_report(conflict)))

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, ValidationError
 
 from daemon.git.command import commit_id
 from daemon.git.repositories import RepositoryCache
+from daemon.saving.secret_search import AllowedSecret
 from domain.documents import read_toml
 from domain.errors import DocumentBroken, RepositoryError
 from domain.models import TaskKind
@@ -35,6 +36,7 @@ class Project(Value):
     """Before the agent starts."""
     verify: Commands = ()
     """When it has ended: all must end with 0."""
+    allow_secrets: tuple[AllowedSecret, ...] = ()
 
 
 async def project_of(command: SpawnTask, cache: RepositoryCache, commit: str) -> Project:
@@ -43,8 +45,8 @@ async def project_of(command: SpawnTask, cache: RepositoryCache, commit: str) ->
     """
     if command.kind is TaskKind.PLANNING:
         return Project()
-    own = Project() if command.setup and command.verify else await read_project(cache, commit)
-    return Project.model_construct(setup=command.setup or own.setup, verify=command.verify or own.verify)
+    own = await read_project(cache, commit)
+    return own.model_copy(update={"setup": command.setup or own.setup, "verify": command.verify or own.verify})
 
 
 async def read_project(cache: RepositoryCache, commit: str) -> Project:

@@ -10,19 +10,20 @@ from daemon.agent_runs.continuing import Ask
 from daemon.agent_runs.runs import AgentRuns, Host
 from daemon.agents import ConfiguredAgent
 from daemon.agents.base import AgentResult
-from daemon.agents.events import Ending
 from daemon.git.measuring import measured, touches
 from daemon.git.repositories import RepositoryCache
-from daemon.git.worktrees import Conflict, Incoming
+from daemon.git.worktrees import Incoming
 from daemon.judgement.examined import Examined
 from daemon.judgement.fault import ROUNDS, Fault
 from daemon.judgement.judge import examine
+from daemon.judgement.secrets import asked_about, given_up
 from daemon.judgement.unfinished import unfinished
 from daemon.logs.task_log import TaskLog
 from daemon.processes.programs import Programs
 from daemon.saving.checkpoints import Checkpoint
 from daemon.saving.saver import Saver
-from daemon.tasks.beginning import Beginning, begin
+from daemon.saving.secret_search import fit_to_leave
+from daemon.tasks.beginning import Beginning, begin, without_agent
 from daemon.tasks.copied_files import CopiedFile
 from daemon.tasks.left_plan import LAST_WORDS, left_plan
 from daemon.tasks.preparing import copy_files, set_up
@@ -61,8 +62,9 @@ class AgentWork:
         memory: int,
         host: Host,
         copy_files: tuple[CopiedFile, ...] = (),
+        allow_secrets: tuple[str, ...] = (),
     ) -> None:
-        """`memory`: bytes that the agent's processes may use together; 0: no limit."""
+        """`memory`: bytes that the agent's processes may use together; 0: no limit. `allow_secrets`: the daemon's."""
         self._command = command
         self._cache = cache
         self._workspace = workspace
@@ -73,6 +75,7 @@ class AgentWork:
         self._host = host
         self._copy_files = copy_files
         self._allowed: tuple[str, ...] = ()
+        self._allow_secrets = allow_secrets
         self.runs: AgentRuns | None = None
         """Of the agent, once it has been started."""
         self._laid: tuple[str, ...] = ()
@@ -80,6 +83,8 @@ class AgentWork:
 
     async def outcome(self) -> Outcome:
         """Raises RepositoryError, GitUnreachable, GitError, CannotServe; a failure of the work is an Outcome."""
+        if over := given_up(self._command):
+            return over
         start = await start_of(self._command, self._cache)
         begun = await self._begin(start)
         project = await self._project(start)
@@ -89,6 +94,8 @@ class AgentWork:
     async def _project(self, start: Start) -> Project:
         project = await project_of(self._command, self._cache, start.settled)
         self._allowed = (*project.setup, *project.verify)
+        self._allow_secrets = tuple(dict.fromkeys((*self._allow_secrets, *project.allow_secrets)))
+        self._saver.allow(self._allow_secrets)
         return project
 
     async def _begin(self, start: Start) -> Beginning:
@@ -114,15 +121,25 @@ class AgentWork:
             if found is None:
                 return judged.outcome
             if not rounds:
-                return await self._failed(begun, start, judged.outcome, found)
+                return await self._failed(begun, start, found)
             rounds -= 1
             self._log.say(f"back to the agent: {found.report.splitlines()[0]}")
             ask = found.ask(self._command.prompt)
 
-    async def _failed(self, begun: Beginning, start: Start, outcome: Outcome, found: Fault) -> Outcome:
-        """With the work, which the next attempt, or a person, can look at."""
-        work = outcome.work or await self._committed(begun, start)
-        return failed(self._command, found.category, found.report).model_copy(update={"work": work})
+    async def _failed(self, begun: Beginning, start: Start, found: Fault) -> Outcome:
+        """With the work, which the next attempt, or a person, can look at; about a secret a person is asked."""
+        if found.category is FailureCategory.SECRET:
+            return asked_about(self._command, found)
+        return await self._failed_with_work(begun, start, Failure(category=found.category, report=found.report))
+
+    async def _failed_with_work(self, begun: Beginning, start: Start, failure: Failure) -> Outcome:
+        """With what of the work may leave the machine."""
+        work = await self._committed(begun, start)
+        head = await fit_to_leave(self._cache, work.head, begun.began, self._allow_secrets)
+        if head != work.head:
+            since = self._since(begun, start)
+            work = await measured(self._cache, start.branch, start.base, head, start.replaces, since)
+        return failed(self._command, failure.category, failure.report).model_copy(update={"work": work})
 
     async def _passed(self, begun: Beginning, start: Start, judged: Judged, commands: Commands) -> Judged:
         """The same, verified. What the commands change in files that git knows, as formatters do, is committed, judged
@@ -168,8 +185,7 @@ class AgentWork:
         if self._command.kind is TaskKind.PLANNING:
             return Judged(await self._planned(start.base, said, failure))
         if failure:
-            work = await self._committed(begun, start)
-            return Judged(failed(self._command, failure.category, failure.report).model_copy(update={"work": work}))
+            return Judged(await self._failed_with_work(begun, start, failure))
         last_words = cut(self.runs.last_words) if self.runs and ask is not None else ""
         done = self._outcome(OutcomeStatus.COMPLETED, summary=said.nothing_to_do or last_words)
         ours = {one.commit for one in start.incoming}
@@ -196,7 +212,8 @@ class AgentWork:
         if said and (nothing := self._nothing_done(work, begun, said)):
             return Judged(failed(self._command, nothing.category, nothing.report).model_copy(update={"work": work}))
         conflicted = begun.conflict.files if begun.conflict else ()
-        examined = Examined(self._cache, work.head, begun.began, self._held(begun, start), conflicted)
+        held, allowed = self._held(begun, start), self._allow_secrets
+        examined = Examined(self._cache, work.head, begun.began, held, conflicted, allowed)
         return Judged(outcome.model_copy(update={"work": work}), await examine(examined))
 
     async def _committed(
@@ -269,15 +286,3 @@ class AgentWork:
         command = self._command
         step = {"Makima-Step": str(command.step)} if command.step else {}
         return {"Makima-Directive": str(command.directive), **step, "Makima-Task": str(command.task)}
-
-
-def conflict_report(conflict: Conflict | None) -> str:
-    """Why work that stands in `conflict` can't go on without an agent."""
-    if conflict is None:
-        return "there is no agent to do this"
-    return f"merging {conflict.incoming.name!r} conflicts in {', '.join(conflict.files)}, and no agent can resolve it"
-
-
-def without_agent(conflict: Conflict | None) -> AgentResult:
-    """The result of work that would need an agent, and has none that could do it."""
-    return AgentResult(Ending.GAVE_UP, Failure(category=FailureCategory.CONFLICT, report=conflict_report(conflict)))

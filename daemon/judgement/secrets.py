@@ -1,0 +1,63 @@
+"""Secrets in the commits of finished work go back to its agent, and in the end to a person."""
+
+from __future__ import annotations
+
+from daemon.agent_runs.waiting import waiting
+from daemon.judgement.examined import Examined
+from daemon.judgement.fault import Fault, fault, named
+from daemon.saving.secret_search import SECONDS, scan
+from domain.failures import FailureCategory
+from domain.models import Question
+from domain.questions import question_id
+from domain.spawn_task import Outcome, SpawnTask, failed
+
+AGAIN, GIVE_UP = "try again", "give up"
+CHOICES = (AGAIN, GIVE_UP)
+_QUESTION = """\
+This was found in the work of {name!r}, and nothing of it has left the machine: its branch isn't pushed, its checkpoint
+is without it. If it is a secret, replace it where it came from. If it is none, name the file or the hash in
+`allow_secrets`, in the daemon's settings (and restart it) or in .makima.toml on the base branch. With {again!r} the
+agent goes on."""
+
+_REMEDY = (
+    "Take it out of the history of your work, not only of its end: every commit of yours is pushed. For instance "
+    "`git reset --soft {began}`, then take it out of the files (`git rm --cached FILE`, an entry in .gitignore, a "
+    "variable of the environment in its place) and commit anew. If it is an example, write one that no real one looks "
+    "like."
+)
+
+
+async def added_secrets(work: Examined) -> Fault | None:
+    """What looks like a secret in any commit of the work."""
+    found = await scan(work.cache, work.head, work.parents, work.allowed)
+    if found.is_clean:
+        return None
+    if not found.hits:
+        wrong = f"the work adds more than can be looked through for secrets in {SECONDS:g} s"
+        return fault(FailureCategory.SECRET, wrong, "Leave out what doesn't belong into a repository, also before.")
+    wrong = f"what looks like a secret is in your commits: {named([str(hit) for hit in found.hits])}"
+    return fault(FailureCategory.SECRET, wrong, _REMEDY.format(began=work.began))
+
+
+def asked_about(command: SpawnTask, found: Fault) -> Outcome:
+    """What an attempt waits for whose agent leaves a secret in its commits: a person. The same after an answer is a new
+    question.
+    """
+    times = len(_answers(command))
+    text = f"{found.report}.\n{_QUESTION.format(name=command.step_name or command.name, again=AGAIN)}"
+    identity = question_id(command.task, f"{times} {text}")
+    asked = Question(id=identity, task=command.task, text=text[:4096], choices=CHOICES)
+    return waiting(command, summary=text[:500], questions=(asked,))
+
+
+def given_up(command: SpawnTask) -> Outcome | None:
+    """The end of an attempt of which a person has said so."""
+    if GIVE_UP not in _answers(command):
+        return None
+    return failed(
+        command, FailureCategory.SECRET, "what looks like a secret is in its commits, and a person gave it up"
+    )
+
+
+def _answers(command: SpawnTask) -> list[str]:
+    return [each.answer for each in command.context.answers if each.choices == CHOICES and each.answer is not None]

@@ -1,0 +1,205 @@
+"""An agent commits a secret, openly or wrapped: nothing of it leaves the machine, and the work goes on (issue 11, 6).
+
+No secret stands in this file: each is put together, so that nobody's scanner takes it for one.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from daemon.agents.shell import ShellAgent
+from daemon.git.repositories import Repositories
+from domain.failures import FailureCategory
+from domain.models import TaskKind
+from domain.spawn_task import CommandContext, Outcome, OutcomeStatus
+from tests.integration.deliveries import OneDaemon
+
+pytestmark = pytest.mark.rule("6.7")
+GitCommand = Callable[..., str]
+Committer = Callable[..., str]
+TOKEN = "gh" + "p_" + "a1B2" * 9
+OTHER = "AK" + "IA" + "A1B2C3D4" * 2
+BODY = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASC" * 2
+KEY = f"-----BEGIN {'PRIVATE'} KEY-----\n{BODY}\n-----END {'PRIVATE'} KEY-----\n"
+COMMIT = "git add -Af; git commit -qm more || true;"
+
+
+class Attempt:
+    """One attempt of a step, in as many deliveries as it takes; `home` is where the agent finds files of the test."""
+
+    def __init__(self, daemon: OneDaemon, repositories: Repositories, origin: Path, git: GitCommand) -> None:
+        self.daemon, self.origin, self.git = daemon, origin, git
+        self.task = uuid4()
+        self._repositories = repositories
+
+    async def does(self, script: str, *, told: bool = False, **fields: Any) -> Outcome:
+        """`told`: by an agent that can be told what is wrong; else by one that runs the step's script."""
+        agents = {} if told else {"agents": {"scripted": ShellAgent(kind="shell")}}
+        self.daemon.more = {**self.daemon.more, **agents}
+        given = {"task": self.task, "step_name": "A step", "base_commit": await self.daemon.base()}
+        given = {**given, "target_branch": "makima/step", "script": script}
+        return await self.daemon.does(script if told else "", TaskKind.STEP, **{**given, **fields})
+
+    async def checkpoint(self) -> str:
+        """The commit of the newest one, as another machine would find it."""
+        cache = await self._repositories.at(f"file://{self.origin}")
+        refs = await cache.listed(f"refs/makima/checkpoints/{self.task}/1/*")
+        assert len(refs) == 1
+        return next(iter(refs.values()))
+
+    def left_the_machine(self, *secrets: str) -> bool:
+        """Whether one of them is in any object of the remote, whatever refers to it."""
+        objects = self.git(self.origin, "cat-file", "--batch-check", "--batch-all-objects").splitlines()
+        names = "".join(f"{line.split()[0]}\n" for line in objects if line.split()[1] != "tree")
+        found = self.git(self.origin, "cat-file", "--batch", stdin=names)
+        return any(secret in found for secret in secrets)
+
+
+@pytest.fixture
+def attempt(tmp_path: Path, repositories: Repositories, origin: Path, git: GitCommand) -> Attempt:
+    return Attempt(OneDaemon(tmp_path, repositories, origin), repositories, origin, git)
+
+
+def answered(done: Outcome, answer: str) -> CommandContext:
+    (question,) = done.questions
+    return CommandContext(answers=(question.model_copy(update={"answer": answer}),))
+
+
+SIDE = "git tag start; git checkout -qb side; echo s > t; git add t;"
+BACK = "git checkout -q --detach start; echo m > m; git add m; git commit -qm m;"
+WRAPPED = base64.b64encode(KEY.encode()).decode()
+HIDDEN = {
+    "a file": f"echo {TOKEN} > config; {COMMIT}",
+    "one commit, taken out in the next": f"echo {TOKEN} > config; {COMMIT} git rm -q config; echo x > x; {COMMIT}",
+    "a renamed file": f"echo {TOKEN} > config; {COMMIT} git mv config other; echo more >> other; {COMMIT}",
+    "a merge's own change": f"{SIDE} git commit -qm s; {BACK} git merge -q --no-commit side;echo {TOKEN} > b; {COMMIT}",
+    "a side that was merged in": f"{SIDE} echo {TOKEN} > s; {COMMIT} git rm -q s; git commit -qm gone; {BACK}"
+    "git merge -q --no-edit side;",
+    "a commit's message": f"echo x > x; git add x; git commit -qm 'with {TOKEN}';",
+    "an author's name": f"echo x > x; git add x; git commit -qm x --author='{TOKEN} <a@b>';",
+    "the name of a file": f"echo x > {TOKEN}; {COMMIT}",
+    "UTF-16": f"printf 'key = {TOKEN}' | iconv -t UTF-16 > config; {COMMIT}",
+    "base64": f"echo 'tls.key: {WRAPPED}' > secret.yaml; {COMMIT}",
+    "a binary file": f"printf 'x\\000\\001{TOKEN}\\000' > app.bin; {COMMIT}",
+    "a key in JSON": f"printf %s '{json.dumps({'private_key': KEY})}' > account.json; {COMMIT}",
+    "the middle of a large file": f"(head -c 5000000 /dev/zero; echo {TOKEN}; head -c 5000000 /dev/zero) > b; {COMMIT}",
+    "a name of keys": f"echo x > .env; {COMMIT}",
+    "an attribute that calls it binary": f"echo '* binary -diff' > .gitattributes; echo {TOKEN} > config; {COMMIT}",
+    "a link": f"ln -s {TOKEN} link; {COMMIT}",
+}
+
+
+@pytest.mark.parametrize("how", HIDDEN)
+async def test_a_committed_secret_stays_on_the_machine_and_a_person_is_asked(attempt: Attempt, how: str) -> None:
+    done = await attempt.does(HIDDEN[how] + "echo kept > kept")
+    assert done.status is OutcomeStatus.WAITING, done.failure
+    (question,) = done.questions
+    assert "allow_secrets" in question.text and question.choices == ("try again", "give up")
+    secrets = (TOKEN, BODY, WRAPPED)
+    assert not any(secret in done.model_dump_json() for secret in secrets)
+    assert not attempt.left_the_machine(*secrets, "\0".join(TOKEN))
+    assert attempt.git(attempt.origin, "for-each-ref", "refs/heads/makima") == ""
+    assert attempt.git(attempt.origin, "show", f"{await attempt.checkpoint()}:kept") == "kept"
+
+
+async def test_the_agent_takes_it_out_of_its_history_once_it_is_told(attempt: Attempt) -> None:
+    base = await attempt.daemon.base()
+    leaks = f"echo {TOKEN} > config; echo x > x; {COMMIT} git rm -q config; git commit -qm hidden"
+    mends = f"git reset -q --soft {base}; git commit -qm anew; git reflog expire --expire=now --all"
+    words = "out of the history of your work, not only of its end"
+    script = f'P=$(cat); case "$P" in *"{words}"*) {mends} ;; *) {leaks} ;; esac'
+    done = await attempt.does(script, told=True)
+    assert done.status is OutcomeStatus.COMPLETED, done.questions
+    assert attempt.git(attempt.origin, "ls-tree", "--name-only", "makima/step").split() == ["README", "x"]
+    assert not attempt.left_the_machine(TOKEN)
+
+
+async def test_after_the_rounds_the_attempt_waits_and_goes_on_with_all_of_its_work(attempt: Attempt) -> None:
+    leaks = f"test -e config && grep -q {TOKEN} config && touch again || echo {TOKEN} > config; {COMMIT} true"
+    done = await attempt.does(leaks, told=True)
+    assert done.status is OutcomeStatus.WAITING
+    # On this machine it goes on with what was withheld; elsewhere without.
+    base = await attempt.daemon.base()
+    mends = f"grep {TOKEN} config; git reset -q --soft {base}; git rm -q -f config; git commit -qm anew"
+    over = await attempt.does(mends, told=True, context=answered(done, "try again"))
+    assert over.status is OutcomeStatus.COMPLETED, over.failure or over.questions
+    assert attempt.git(attempt.origin, "ls-tree", "--name-only", "makima/step").split() == ["README", "again"]
+    assert not attempt.left_the_machine(TOKEN)
+    cache = await attempt._repositories.at(f"file://{attempt.origin}")
+    assert (await cache.local("for-each-ref", "refs/makima")).text == ""
+
+
+async def test_what_a_person_gives_up_fails_without_an_agent(attempt: Attempt) -> None:
+    done = await attempt.does(f"echo {TOKEN} > config; {COMMIT}")
+    over = await attempt.does("touch /nonexistent/never", context=answered(done, "give up"))
+    assert over.failure and over.failure.category is FailureCategory.SECRET
+    assert not attempt.left_the_machine(TOKEN)
+
+
+async def test_an_attempt_that_fails_otherwise_publishes_what_is_clean(attempt: Attempt) -> None:
+    script = f"echo fine > fine; {COMMIT} echo {TOKEN} > config; {COMMIT} echo last > last; exit 3"
+    done = await attempt.does(script)
+    assert done.failure and done.failure.category is FailureCategory.AGENT
+    assert done.work
+    names = attempt.git(attempt.origin, "ls-tree", "--name-only", done.work.head).split()
+    assert names == ["README", "fine", "last"]
+    assert attempt.git(attempt.origin, "log", "--format=%s", done.work.head).splitlines()[1:] == ["more", "first"]
+    assert not attempt.left_the_machine(TOKEN)
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "git mv fixture.pem moved.pem; echo more >> moved.pem",
+        "echo '# a note' >> fixture.pem",
+        f"cp fixture.pem copy.pem; echo {OTHER} > fixtures; rm fixtures; true",
+        "printf '%s\\n' 'const KEY = /-----BEGIN (RSA )?PRIVATE KEY-----/;' > scanner.js",
+        "printf 'gh%s_token and sk-learn, AKIA\\n' p > text.md",
+        "head -c 300000 /dev/urandom | base64 > noise.txt",
+        "echo x > .env.example",
+    ],
+)
+async def test_what_the_base_has_and_what_only_resembles_one_is_no_news(
+    attempt: Attempt, commit: Committer, script: str
+) -> None:
+    commit({"fixture.pem": KEY + TOKEN + "\n"}, branch="main")
+    done = await attempt.does(f"{script}; {COMMIT}")
+    assert done.status is OutcomeStatus.COMPLETED, done.questions
+
+
+async def test_another_key_in_place_of_the_one_that_was_there_is_one(attempt: Attempt, commit: Committer) -> None:
+    commit({"fixture.pem": KEY}, branch="main")
+    done = await attempt.does(f"sed -i s/MIIEvQ/MIIEpQ/ fixture.pem; {COMMIT}")
+    assert done.status is OutcomeStatus.WAITING
+
+
+@pytest.mark.parametrize("where", ["settings", "base", "worktree"])
+async def test_a_false_alarm_is_allowed_by_the_settings_or_the_base_and_never_by_the_agent(
+    attempt: Attempt, commit: Committer, where: str
+) -> None:
+    allow = 'allow_secrets = ["fixtures/", "keys/one.pem"]'
+    if where == "settings":
+        attempt.daemon.more["allow_secrets"] = ("fixtures/", "keys/one.pem")
+    if where == "base":
+        commit({".makima.toml": allow}, branch="main")
+    script = "mkdir -p fixtures keys; echo $T > fixtures/token; echo $T > keys/one.pem;".replace("$T", TOKEN)
+    script += f"echo '{allow}' > .makima.toml; {COMMIT}" if where == "worktree" else COMMIT
+    done = await attempt.does(script)
+    assert (done.status is OutcomeStatus.COMPLETED) == (where != "worktree"), done.questions
+
+
+async def test_the_hash_that_the_question_names_allows_one_value(attempt: Attempt) -> None:
+    script = f"echo {TOKEN} > config; {COMMIT}"
+    done = await attempt.does(script)
+    named = done.questions[0].text.partition("hash ")[2].partition(")")[0]
+    attempt.daemon.more["allow_secrets"] = (named,)
+    assert (await attempt.does(script, context=answered(done, "try again"))).status is OutcomeStatus.COMPLETED
+    attempt.task = uuid4()
+    assert (await attempt.does(f"echo {TOKEN}x1 > config; {COMMIT}")).status is OutcomeStatus.WAITING
