@@ -117,6 +117,8 @@ class Work(Value):
     """Where the branch was on the remote when the work began; empty: nowhere. The push's lease (SPEC 6.8)."""
     verified: tuple[str, ...] = ()
     """The verify commands that succeeded at `head` (SPEC 6.5)."""
+    left_out: tuple[Annotated[str, Field(max_length=400)], ...] = ()
+    """What the agent wrote and no commit holds, each with the reason; at most 21 lines."""
 
 
 class Memory(Value):

@@ -36,6 +36,8 @@ class StepView(Value):
     waiting: str
     """Why it has not gone on, in one line; empty while it runs or has finished."""
     shipped: bool
+    left_out: tuple[str, ...]
+    """What its agent wrote and its commits don't hold, each with the reason."""
     is_fix: bool
     """It mends the pull request, and belongs to no plan."""
     usage: Usage
@@ -162,6 +164,7 @@ def _step_view(state: State, step: Step) -> StepView:
         failure=_failure(step),
         waiting=waiting_reason(state, step),
         shipped=step.shipped,
+        left_out=step.work.left_out if step.work else (),
         is_fix=step.fix is not None,
         usage=(task and task.usage) or Usage(),
     )

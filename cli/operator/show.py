@@ -36,7 +36,7 @@ def status_lines(look: Look[DirectiveView], daemons: Sequence[DaemonSeen], web_u
     lines += [f"  memories    {shown.memories}"] if shown.memories else []
     lines += [f"  web ui      {web_ui}"] if web_ui else []
     lines += [f"  {name}: {status}" for name, status in shown.tasks.items()]
-    lines += ["  " + step_line(step) for step in shown.steps]
+    lines += ["  " + line for step in shown.steps for line in (step_line(step), *left_out_lines(step))]
     lines += proposal_lines(shown.proposal, short(shown.id)) if shown.proposal else []
     lines += ["  " + line for question in shown.questions for line in question_lines(question, short(shown.id))]
     waiting = waiting_note(shown, daemons)
@@ -103,6 +103,11 @@ def step_line(step: StepView) -> str:
     work = f"  {step.branch} {step.head_sha[:10]}".rstrip() if step.head_sha else ""
     why = step.failure or step.waiting
     return f"{step.status:<10} {step.name}{place}{work}" + (f"  ({why})" if why else "")
+
+
+def left_out_lines(step: StepView) -> list[str]:
+    """What its agent wrote and no commit holds."""
+    return [f"           left out: {each}" for each in step.left_out]
 
 
 def waiting_note(shown: DirectiveView, daemons: Sequence[DaemonSeen]) -> str:

@@ -31,6 +31,11 @@ def withheld_name(task: str, attempt: int) -> str:
     return f"withheld/{task}/{attempt}/"
 
 
+def left_name(task: str, attempt: int) -> str:
+    """The end of the ref that holds what an attempt has committed and left beside its work."""
+    return f"left/{task}/{attempt}"
+
+
 def in_all_places(name: str) -> tuple[str, ...]:
     """The refs, or patterns of refs, that stand for `name`."""
     return tuple(place + name for place in PLACES)

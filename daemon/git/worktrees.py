@@ -114,8 +114,8 @@ class Worktree:
         would take no file of them. `known_only`: no file that is new to git.
         """
         listed = await self._git("ls-files", "-z", "--others", "--exclude-standard")
-        await self.exclude([name for name in listed.names if name.endswith("/")])
-        await self._add("--update" if known_only else "--all", without)
+        inside = [name.rstrip("/") for name in listed.names if name.endswith("/")]
+        await self._add("--update" if known_only else "--all", (*without, *inside))
         unchanged = (await self._git("diff", "--cached", "--quiet", "--no-ext-diff", also=(1,))).exit_code == 0
         if unchanged and not await self.merging():
             return None
@@ -203,6 +203,15 @@ class Worktree:
         stdin = lines.encode(errors="surrogateescape")
         if lines:
             checked(await self.runs(append, cwd=self.path, env={}, stdin=stdin, timeout=CHECKOUT_TIMEOUT))
+
+    async def ignored(self, paths: Sequence[str]) -> tuple[str, ...]:
+        """Those of `paths` that git ignores here and doesn't know."""
+        return (await self._git("check-ignore", "-z", "--stdin", stdin=_joined(paths), also=(1, IMPOSSIBLE))).names
+
+    async def shell(self, script: str) -> str:
+        """What a script prints that is run in the worktree, by its runner, whatever its exit code."""
+        env = as_environment(NO_CODE_OF_THE_REPOSITORY) | {"GIT_NO_REPLACE_OBJECTS": "1"}
+        return (await self.runs(("sh", "-c", script), cwd=self.path, env=env, timeout=CHECKOUT_TIMEOUT)).text
 
     async def stat_since(self, commit: str) -> str:
         """What has changed since `commit`, committed or not: a line for each file that git knows."""

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from daemon.git.loose_ends import LooseEnd
 from daemon.git.repositories import RepositoryCache
 from daemon.git.worktrees import Incoming
+
+Take = Callable[[str], Awaitable[None]]
+"""Brings a commit from the worktree into the cache."""
+
+
+async def nothing_to_take(commit: str) -> None:
+    """For work that has no worktree."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +31,9 @@ class Examined:
     """The files in which the agent was given a conflict."""
     allowed: tuple[str, ...] = ()
     """What looks like a secret and is none (`allow_secrets`)."""
+    loose: tuple[LooseEnd, ...] = ()
+    """Commits that the agent has left beside HEAD; the worktree has them, and the cache has not."""
+    take: Take = nothing_to_take
 
     @property
     def parents(self) -> tuple[str, ...]:

@@ -167,8 +167,10 @@ class MaskedStream:
 def masked_outcome(outcome: Outcome, masker: Masker) -> Outcome:
     """What an outcome says in words, its agent's among them, without secrets."""
     failure = outcome.failure and outcome.failure.model_copy(update={"report": masker.mask(outcome.failure.report)})
+    left_out = tuple(masker.mask(each) for each in outcome.work.left_out) if outcome.work else ()
     said = {
         "summary": masker.mask(outcome.summary),
+        "work": outcome.work and outcome.work.model_copy(update={"left_out": left_out}),
         "failure": failure,
         "warnings": tuple(masker.mask(warning) for warning in outcome.warnings),
         "memories": tuple(_masked_memory(change, masker) for change in outcome.memories),

@@ -57,6 +57,8 @@ class Saver:
         self._held: Snapshot | None = None
         self._is_over = False
         self._left_any = False
+        self.left_out: dict[str, str] = {}
+        """File → why it isn't in the last commit."""
         self.warnings: list[str] = []
         self.is_safe = False
         """All that was in the worktree when it was left is on the remote."""
@@ -111,7 +113,7 @@ class Saver:
         """The files that must leave this machine in a commit no more than in a checkpoint; raises GitError."""
         if self._worktree is None:
             return ()
-        left_out = (await take_snapshot(self._worktree)).left_out
+        self.left_out = left_out = (await take_snapshot(self._worktree)).left_out
         if left_out:
             self._warn(f"left out of the commit: {_named(left_out)}")
         return tuple(path for path in left_out if not path.endswith("/"))

@@ -2,18 +2,41 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from uuid import uuid4
 
 from daemon.tasks.handing_over import read_artifact
 from domain.chain_plan import plan_artifact, read_chain_plan, read_plan_file
 from domain.errors import NoPlanFound, PlanRefused
+from domain.failures import Failure, FailureCategory
 from domain.handover import Handover
 from domain.plan import add_steps
-from domain.spawn_task import PlanChanges, SpawnTask
+from domain.spawn_task import Outcome, OutcomeStatus, PlanChanges, SpawnTask, failed
 
 LAST_WORDS = 1024 * 1024
 """Bytes of the end of its output in which a plan is looked for."""
+
+
+async def planned(
+    command: SpawnTask, base: str, said: Handover, failure: Failure | None, folder: Path, last_words: str
+) -> Outcome:
+    """How a planning task ends whose steps start from the commit `base`. Raises HandoverBroken."""
+    if failure:
+        return failed(command, failure.category, failure.report)
+    try:
+        # In a thread: looking for JSON in a long text takes its time.
+        plan = await asyncio.to_thread(left_plan, said, command, folder, last_words)
+    except PlanRefused as refused:
+        return failed(command, FailureCategory.PLAN, str(refused))
+    return Outcome(
+        task=command.task,
+        attempt=command.attempt,
+        status=OutcomeStatus.COMPLETED,
+        base_commit=base,
+        plan=plan,
+        summary=said.nothing_to_do,
+    )
 
 
 def left_plan(handover: Handover, command: SpawnTask, folder: Path, last_words: str) -> PlanChanges:

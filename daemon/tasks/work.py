@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -15,7 +14,7 @@ from daemon.git.repositories import RepositoryCache
 from daemon.git.worktrees import Incoming
 from daemon.judgement.examined import Examined
 from daemon.judgement.fault import ROUNDS, Fault
-from daemon.judgement.judge import examine
+from daemon.judgement.judge import Judge
 from daemon.judgement.secrets import asked_about, given_up
 from daemon.judgement.unfinished import unfinished
 from daemon.logs.task_log import TaskLog
@@ -25,14 +24,13 @@ from daemon.saving.saver import Saver
 from daemon.saving.secret_search import fit_to_leave
 from daemon.tasks.beginning import Beginning, begin, without_agent
 from daemon.tasks.copied_files import CopiedFile
-from daemon.tasks.left_plan import LAST_WORDS, left_plan
+from daemon.tasks.left_plan import LAST_WORDS, planned
 from daemon.tasks.preparing import copy_files, set_up
 from daemon.tasks.project import Commands, Project, project_of
 from daemon.tasks.pulse import Pulse
 from daemon.tasks.start import Start, start_of
 from daemon.tasks.verification import SETTLES, restless, verify
 from daemon.tasks.workspace import Workspace
-from domain.errors import PlanRefused
 from domain.failures import Failure, FailureCategory
 from domain.handover import Handover
 from domain.models import TaskKind, Work
@@ -76,6 +74,7 @@ class AgentWork:
         self._copy_files = copy_files
         self._allowed: tuple[str, ...] = ()
         self._allow_secrets = allow_secrets
+        self._judge = Judge(workspace)
         self.runs: AgentRuns | None = None
         """Of the agent, once it has been started."""
         self._laid: tuple[str, ...] = ()
@@ -116,15 +115,26 @@ class AgentWork:
         """
         rounds = ROUNDS if self._follows_prompts else 0
         while True:
-            judged = await self._passed(begun, start, await self._round(begun, start, ask), commands)
+            judged = await self._round(begun, start, ask)
+            if judged.fault and judged.fault.is_advice and not rounds:
+                judged = replace(judged, fault=None)
+            judged = await self._passed(begun, start, judged, commands)
             found = judged.fault
             if found is None:
-                return judged.outcome
+                return await self._with_left(begun, start, judged.outcome)
             if not rounds:
-                return await self._failed(begun, start, found)
+                return await self._with_left(begun, start, await self._failed(begun, start, found))
             rounds -= 1
             self._log.say(f"back to the agent: {found.report.splitlines()[0]}")
             ask = found.ask(self._command.prompt)
+
+    async def _with_left(self, begun: Beginning, start: Start, outcome: Outcome) -> Outcome:
+        """The attempt's end, once all that its agent has committed beside the work is saved, too."""
+        if self.runs is None or outcome.status is OutcomeStatus.WAITING or self._command.kind is TaskKind.PLANNING:
+            return outcome
+        head = outcome.work.head if outcome.work else begun.began
+        said = await self._judge.save_left(self._examined(begun, start, head))
+        return outcome.model_copy(update={"warnings": (*outcome.warnings, said)}) if said else outcome
 
     async def _failed(self, begun: Beginning, start: Start, found: Fault) -> Outcome:
         """With the work, which the next attempt, or a person, can look at; about a secret a person is asked."""
@@ -183,7 +193,9 @@ class AgentWork:
         elif self.runs and (waits := self.runs.waits(result)):
             return Judged(waits)
         if self._command.kind is TaskKind.PLANNING:
-            return Judged(await self._planned(start.base, said, failure))
+            last_words = (self.runs.last_words if self.runs else "") or self._log.tail(LAST_WORDS)
+            folder = self._workspace.folder.path
+            return Judged(await planned(self._command, start.base, said, failure, folder, last_words))
         if failure:
             return Judged(await self._failed_with_work(begun, start, failure))
         last_words = cut(self.runs.last_words) if self.runs and ask is not None else ""
@@ -209,12 +221,21 @@ class AgentWork:
             # Without the work, which would be pushed with the outcome.
             report = f"one of {', '.join(self._laid)} was committed: they are this machine's (copy_files)"
             return Judged(failed(self._command, FailureCategory.AGENT, report))
-        if said and (nothing := self._nothing_done(work, begun, said)):
+        examined = self._examined(begun, start, work.head)
+        found = await self._judge.examine(examined)
+        if found is None and said and (nothing := self._nothing_done(work, begun, said)):
             return Judged(failed(self._command, nothing.category, nothing.report).model_copy(update={"work": work}))
+        if known_only and outcome.work:
+            work = work.model_copy(update={"left_out": outcome.work.left_out})
+        elif is_agents:
+            left_out, heard = await self._judge.left_out(examined, self._saver.left_out)
+            work, found = work.model_copy(update={"left_out": left_out}), found or heard
+        return Judged(outcome.model_copy(update={"work": work}), found)
+
+    def _examined(self, begun: Beginning, start: Start, head: str) -> Examined:
         conflicted = begun.conflict.files if begun.conflict else ()
         held, allowed = self._held(begun, start), self._allow_secrets
-        examined = Examined(self._cache, work.head, begun.began, held, conflicted, allowed)
-        return Judged(outcome.model_copy(update={"work": work}), await examine(examined))
+        return Examined(self._cache, head, begun.began, held, conflicted, allowed)
 
     async def _committed(
         self, begun: Beginning, start: Start, *, is_agents: bool = True, known_only: bool = False
@@ -235,6 +256,7 @@ class AgentWork:
         if self.runs is None:
             parts = (self._workspace, self._agent, command.agent, self._programs, self._pulse, self._log, self._host)
             self.runs = AgentRuns(*parts, changes=lambda: self._changes(begun), commands=self._allowed)
+            self._judge.agent_starts()
         return await self.runs.run(ask)
 
     async def _changes(self, begun: Beginning) -> tuple[str, str]:
@@ -258,22 +280,6 @@ class AgentWork:
     def _since(self, begun: Beginning, start: Start) -> str:
         """The commit after which files count as changed."""
         return begun.began
-
-    async def _planned(self, base: str, said: Handover, failure: Failure | None) -> Outcome:
-        if failure:
-            return failed(self._command, failure.category, failure.report)
-        try:
-            # In a thread: looking for JSON in a long text takes its time.
-            plan = await asyncio.to_thread(
-                left_plan, said, self._command, self._workspace.folder.path, self._last_words()
-            )
-        except PlanRefused as refused:
-            return failed(self._command, FailureCategory.PLAN, str(refused))
-        return self._outcome(OutcomeStatus.COMPLETED, base_commit=base, plan=plan, summary=said.nothing_to_do)
-
-    def _last_words(self) -> str:
-        """What the agent said at its end: its final message, where it has one."""
-        return (self.runs.last_words if self.runs else "") or self._log.tail(LAST_WORDS)
 
     def _outcome(self, status: OutcomeStatus, **fields: object) -> Outcome:
         command = self._command

@@ -35,6 +35,7 @@ def body(state: State, ships: Iterable[Step] = ()) -> str:
         _asked(state),
         _table(state, held),
         _left_out(state),
+        _not_committed(held),
         _cost(state),
         _how_to_go_on(state),
         f"<!-- makima:directive:{state.directive.id} -->",
@@ -119,6 +120,16 @@ def _left_out(state: State) -> str:
     left = [step for step in state.ordered_steps() if _is_left_out(step)]
     lines = [f"- **{escaped(step.name, 200)}**: {escaped(_why(state, step), REPORT_SHOWN)}" for step in left]
     return _fitted(["## Not in here", "", *lines], SECTION_LIMIT) if lines else ""
+
+
+def _not_committed(held: list[Step]) -> str:
+    """What the agents wrote and no commit holds."""
+    lines = [
+        f"- **{escaped(step.name, 200)}**: {escaped(', '.join(step.work.left_out), REPORT_SHOWN)}"
+        for step in held
+        if step.work and step.work.left_out
+    ]
+    return _fitted(["## Left out of the commits", "", *lines], SECTION_LIMIT) if lines else ""
 
 
 def _is_left_out(step: Step) -> bool:

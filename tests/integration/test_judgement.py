@@ -99,8 +99,8 @@ CASES = {
         CONFLICT + "git format-patch -q -1 other --stdout > ../p; git am -q ../p || true",
         *(
             UNFINISHED,
-            "a am is in progress|an am is in progress",
-            "git am --abort; git branch -D other; " + RESOLVED,
+            "a git am is in progress",
+            "git am --abort || true; git branch -D other || true; " + RESOLVED,
             BOTH,
         ),
     ),
@@ -252,3 +252,108 @@ async def test_verify_commands_that_never_rest_verify_nothing(steps: Steps) -> N
     done = await steps.does("echo x > x", verify=("date +%N >> x",))
     assert done.failure and done.failure.category is FailureCategory.VERIFY
     assert "each time" in done.failure.report
+
+
+X = "echo x > x; git add x; git commit -qm x;"
+FEATURE = f"git checkout -q -b feature; {X} git checkout -q --detach HEAD~1;"
+LEFT = {
+    "a branch": (FEATURE, "branch 'feature'"),
+    "a stash": ("echo x > x; git stash -qu", "stash"),
+    "no branch": (f"{X} git checkout -q -b other HEAD~1", "commits on no branch"),
+    "a tag": (f"{X} git tag -am done done; git reset -q --hard HEAD~1", "tag 'done'"),
+    "another worktree": (
+        f"git worktree add -q --detach ../more HEAD; cd ../more; {X} cd -",
+        "worktree '",
+    ),
+}
+
+
+@pytest.mark.parametrize("where", LEFT)
+async def test_commits_that_the_agent_left_elsewhere_are_named_and_saved(
+    steps: Steps, where: str, git: GitCommand, origin: Path
+) -> None:
+    script, said = LEFT[where]
+    task = uuid4()
+    done = await steps.does(f"{script}\necho y > y", task=task)
+    assert done.failure and done.failure.category is FailureCategory.LEFT, done.failure
+    assert said in done.failure.report
+    kept = f"refs/makima/left/{task}/1"
+    assert any(kept in warning for warning in done.warnings)
+    parents = git(origin, "rev-list", "--parents", "-1", kept).split()[1:]
+    everything = [
+        git(origin, "ls-tree", "-r", "--name-only", each) for each in git(origin, "rev-list", *parents).split()
+    ]
+    assert any("x" in names.split() for names in everything)
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        f"{FEATURE} git merge -q --no-ff --no-edit feature",
+        f"{FEATURE} echo y > y; git add y; git commit -qm y; git cherry-pick feature",
+        f"{FEATURE.replace(X, X + 'echo z > z; git add z; git commit -qm z;')} git checkout -q --detach HEAD~1;"
+        "git merge -q --squash feature",
+        f"{X} echo y >> x; git commit -qa --amend -m y",
+        "echo x > x; git stash -qu; git stash pop -q",
+        f"git checkout -q -b feature; {X} git tag v1",
+    ],
+)
+async def test_commits_that_came_into_the_work_some_way_are_not_left(steps: Steps, script: str) -> None:
+    done = await steps.does(script)
+    assert done.status is OutcomeStatus.COMPLETED, done.failure
+    assert "x" in steps.show("x")
+
+
+async def test_what_an_agent_takes_back_itself_is_saved_and_no_fault(
+    steps: Steps, git: GitCommand, origin: Path
+) -> None:
+    task = uuid4()
+    done = await steps.does(f"{X} git reset -q --hard HEAD~1; echo y > y", task=task)
+    assert done.status is OutcomeStatus.COMPLETED, done.failure
+    assert git(origin, "show", f"refs/makima/left/{task}/1^1:x") == "x"
+
+
+async def test_commits_on_no_branch_are_asked_about_once(steps: Steps) -> None:
+    script = f"{X} git checkout -q --detach HEAD~1; echo y > y"
+    done = await steps.told(script, "echo z > z")
+    assert done.status is OutcomeStatus.COMPLETED, done.failure
+    assert steps.git(steps.origin, "ls-tree", "--name-only", "makima/step").split() == ["README", "f.txt", "y", "z"]
+    assert any("refs/makima/left/" in warning for warning in done.warnings)
+
+
+NESTED = (
+    "git init -q app; cd app; echo code > main.js; git add .; git -c user.name=a -c user.email=a@b commit -qm x; cd ..;"
+)
+LEFT_OUT = {
+    "a nested repository": (NESTED, "app/ (a repository of its own)"),
+    "a large file": ("head -c 12000000 /dev/zero > model.bin;", "model.bin (too large)"),
+    "a name of secrets": ("echo x > .env;", ".env (its name is that of a secret)"),
+    "an ignored file that is named": (
+        "echo '*.local' > .gitignore; mkdir web; echo x > web/settings.local; echo './settings.local' > web/app;",
+        "web/settings.local (ignored by git, and the work refers to it)",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", LEFT_OUT)
+async def test_what_the_daemon_leaves_out_is_told_once_and_stands_in_the_outcome(steps: Steps, what: str) -> None:
+    script, told = LEFT_OUT[what]
+    done = await steps.does(f"{script} echo x > x")
+    assert done.status is OutcomeStatus.COMPLETED, done.failure
+    assert done.work and done.work.left_out == (told,)
+    heard = await steps.told(f"{script} echo x > x", 'echo "$P" > heard')
+    assert heard.status is OutcomeStatus.COMPLETED, heard.failure
+    assert told in steps.show("heard")
+    assert heard.work and heard.work.left_out == (told,)
+
+
+async def test_an_agent_that_hears_of_it_brings_it_in(steps: Steps) -> None:
+    done = await steps.told(f"{NESTED} echo x > x", "rm -rf app/.git")
+    assert done.work and not done.work.left_out, done.failure
+    assert steps.show("app/main.js") == "code"
+
+
+async def test_what_was_ignored_before_the_agent_came_is_not_its_omission(steps: Steps, commit: Committer) -> None:
+    commit({".gitignore": "*.local\n"}, branch="main")
+    done = await steps.does("echo 'see a.local' > x", setup=("echo x > a.local; touch -d '1 minute ago' a.local",))
+    assert done.work and not done.work.left_out
