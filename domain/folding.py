@@ -13,7 +13,7 @@ from domain.memory import forgotten, remembered
 from domain.models import DirectiveStatus, Question, State, StepStatus, Task, TaskKind, TaskStatus
 from domain.planning import NoSteps, fold_plan
 from domain.pull_requests.shipping import fold_shipped
-from domain.pull_requests.url import claim_pull_request
+from domain.pull_requests.url import claim_pull_request, name_pull_request
 from domain.questions import ask
 from domain.record import AttemptEnded, DeliveryStarted
 from domain.spawn_task import MemoryChange, Outcome, OutcomeStatus, TaskStarted, cut
@@ -55,8 +55,12 @@ def fold_started(state: State, started: TaskStarted, now: datetime) -> Change:
     return draft.change()
 
 
-def fold_outcome(state: State, dispatched: Task, outcome: Outcome, now: datetime) -> Change:
-    """The result of one attempt, whichever delivery reports it; ignored unless this attempt is the current one."""
+def fold_outcome(
+    state: State, dispatched: Task, outcome: Outcome, now: datetime, *, believes_agents: bool = False
+) -> Change:
+    """The result of one attempt, whichever delivery reports it; ignored unless this attempt is the current one.
+    `believes_agents`: in a run that has taken over a pull request which an agent named, as earlier versions did.
+    """
     draft = Draft(state, now, f"daemon:{outcome.daemon}")
     task = state.tasks[dispatched.id]
     if not is_current(state, task.id, dispatched.attempt) or outcome.task != task.id:
@@ -67,7 +71,10 @@ def fold_outcome(state: State, dispatched: Task, outcome: Outcome, now: datetime
     for change in outcome.memories:
         _remember(draft, task, change)
     if outcome.pull_request_url:
-        claim_pull_request(draft, task, outcome.pull_request_url)
+        if believes_agents:
+            name_pull_request(draft, outcome.pull_request_url)
+        else:
+            claim_pull_request(draft, task, outcome.pull_request_url)
     for question in outcome.questions:
         ask(draft, question)
     if outcome.status is OutcomeStatus.WAITING:

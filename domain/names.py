@@ -65,6 +65,11 @@ def fix_step(directive: UUID, kind: str, findings: tuple[str, ...]) -> UUID:
     return uuid5(_TASKS, "\n".join(["fix", str(directive), kind, *findings]))
 
 
+def step_again(step: UUID) -> UUID:
+    """The id of the step that does what this one was to do, which was removed before it could."""
+    return uuid5(step, "again")
+
+
 def activity_id(kind: str, task: UUID, attempt: int, dispatch: int) -> str:
     """The id of the activity that runs an attempt for the `dispatch`-th time, the same on every replay."""
     return f"{kind}-{short(task)}-{attempt}.{dispatch}"

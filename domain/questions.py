@@ -21,6 +21,8 @@ ALLOW, DENY = "allow", "deny"
 """Where an agent asks for leave to use a tool."""
 OWN_CHOICES = (SHIPPING_CHOICES, PUSHING_CHOICES, (ALLOW, DENY))
 """Of questions whose answers daemons act upon: no agent may ask one with these, least of all with a default."""
+BY_DEFAULT, BY_MAKIMA = "default", "makima"
+"""Who has answered a question, where it was no person."""
 MAX_OPEN = 20
 """A directive's; an agent that asks more is told to go on without."""
 
@@ -36,6 +38,11 @@ def permission_id(task: UUID, text: str) -> UUID:
     return uuid5(uuid5(task, "permission"), " ".join(text.split()))
 
 
+def is_a_persons_answer(question: Question) -> bool:
+    """Whether it was answered, and neither by its default nor by Makima."""
+    return question.answer is not None and question.answered_by not in (BY_DEFAULT, BY_MAKIMA)
+
+
 def open_questions(state: State) -> list[Question]:
     """Those that nobody has answered, oldest deadline first."""
     return [question for question in state.questions.values() if question.is_open]
@@ -48,7 +55,7 @@ def ask(draft: Draft, asked: Question) -> None:
     if len(open_questions(draft.state)) >= MAX_OPEN:
         # Answered at once: dropped, the task would wait for nobody and be dispatched again without end.
         no_more = f"nobody can be asked: {MAX_OPEN} questions are open already; decide yourself"
-        asked = asked.model_copy(update={"answer": asked.default or no_more, "answered_by": "makima"})
+        asked = asked.model_copy(update={"answer": asked.default or no_more, "answered_by": BY_MAKIMA})
     draft.set(questions={**draft.state.questions, asked.id: asked})
     draft.event(EventName.QUESTION_ASKED, asked.text[:500], task=asked.task)
 
@@ -71,7 +78,7 @@ def answer_by_default(draft: Draft) -> None:
     """Questions whose deadline is over are answered by their default."""
     for question in open_questions(draft.state):
         if question.deadline and question.deadline <= draft.now:
-            settle(draft, question, question.default, "default")
+            settle(draft, question, question.default, BY_DEFAULT)
 
 
 def next_deadline(state: State) -> datetime | None:

@@ -155,7 +155,9 @@ class DirectiveWorkflow(Operations):
         problem = problem_of(command, outcome)
         if problem and workflow.patched("outcomes are checked"):
             return folding.fold_refused(self.state, task, outcome, problem, workflow.now())
-        return folding.fold_outcome(self.state, task, outcome, workflow.now())
+        # Runs from before have taken over what an agent named.
+        claims = not outcome.pull_request_url or workflow.patched("agents name no pull request")
+        return folding.fold_outcome(self.state, task, outcome, workflow.now(), believes_agents=not claims)
 
     def ended_without_outcome(self, task: Task, chosen: str, error: BaseException) -> Change:
         """What an activity's failure means: called back, refused by its daemon, lost, or a defect of ours."""

@@ -15,7 +15,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.events import EventName
     from domain.models import State
     from domain.pull_requests import merging, shepherd
-    from domain.pull_requests.messages import Sighting, Tidied, Tidying, Watch
+    from domain.pull_requests.messages import PullRequestState, Sighting, Tidied, Tidying, Watch
     from workflows.options import tidy_activity, watch_activity
 
 
@@ -40,7 +40,7 @@ class Shepherd:
 
     def follow(self, directive: Shepherded) -> None:
         """Let what is under way be what the state wants."""
-        watch = shepherd.wanted_watch(directive.state)
+        watch = _wanted(directive.state)
         wanted = (watch, directive.state.shepherding.pokes) if watch else None
         if wanted != self._watched:
             _cancel(self._watching)
@@ -73,7 +73,8 @@ class Shepherd:
                 )
             return
         self._watched = None  # also where the same is wanted again: this watch is over
-        directive.take(shepherd.fold_sighting(directive.state, sighting, workflow.now()))
+        in_parts = workflow.patched("findings in parts")
+        directive.take(shepherd.fold_sighting(directive.state, sighting, workflow.now(), in_parts=in_parts))
 
     async def _tidy(self, directive: Shepherded, tidying: Tidying, number: int) -> None:
         tidied: Tidied | None = None
@@ -90,6 +91,13 @@ class Shepherd:
         draft = Draft(directive.state, workflow.now())
         merging.fold_tidied(draft, tidying, tidied, why)
         directive.take(draft.change())
+
+
+def _wanted(state: State) -> Watch | None:
+    """What is to be watched; a run that has met a closed pull request before these were watched goes on without."""
+    watch = shepherd.wanted_watch(state)
+    is_closed = watch is not None and watch.pull_request.state is PullRequestState.CLOSED
+    return None if is_closed and not workflow.patched("closed is watched") else watch
 
 
 def _noted(state: State, what: EventName, why: str) -> Change:

@@ -11,7 +11,7 @@ from daemon.agents.events import Asked, Reply
 from domain.errors import NotReachable
 from domain.handover import is_reserved
 from domain.models import Question
-from domain.questions import ALLOW, DENY, permission_id, question_id
+from domain.questions import ALLOW, DENY, is_a_persons_answer, permission_id, question_id
 from domain.spawn_task import Delivery, SpawnTask
 from domain.tolerant import Tolerant
 
@@ -58,7 +58,8 @@ class Asking:
         return Reply(answers == [ALLOW], f"A person has answered: {answers[0]}")
 
     async def _answer(self, question: Question) -> str | None:
-        known = next((each for each in self._command.context.answers if each.id == question.id), question)
+        answers = self._command.context.answers
+        known = next((each for each in answers if each.id == question.id or _gives_leave(each, question)), question)
         if known.answer is not None:
             return known.answer
         self.open[str(question.id)] = question
@@ -99,6 +100,12 @@ def _posed(arguments: dict[str, Any]) -> tuple[_Posed, ...]:
         return _Questions.model_validate(arguments).questions
     except ValidationError:
         return ()
+
+
+def _gives_leave(known: Question, question: Question) -> bool:
+    """Whether a person has answered the same words before, whoever asked them; a default is nobody's answer."""
+    same = known.id == question_id(known.task, question.text) and known.task == question.task
+    return same and is_a_persons_answer(known)
 
 
 def _offered(posed: _Posed) -> tuple[str, ...]:

@@ -31,6 +31,7 @@ from daemon.forges.github_said import (
     heard_findings,
     is_approved,
     newest,
+    reviews_over,
     said_at_lines,
     said_below,
     said_in_reviews,
@@ -107,7 +108,7 @@ class Look:
         failures, forks = await self._failures(pull.head.sha)
         return Sighting(
             pull_request=seen,
-            findings=(*conflict, *failures, *heard_findings(everything, heard)),
+            findings=(*conflict, *failures, *heard_findings(everything, heard, reviews_over(reviews))),
             base_head=base_head,
             approved=is_approved(reviews, heard, me),
             unheard=(*forks, *unheard_of(everything, heard)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from daemon.forges.audience import Author, Heard
@@ -28,6 +28,8 @@ class Said:
     finding: Finding
     asks: bool = True
     """It asks for work; an approval doesn't."""
+    review: int | None = None
+    """The review that it is, or belongs to."""
 
 
 def said_in_reviews(reviews: Iterable[Review], me: str) -> list[Said]:
@@ -39,7 +41,7 @@ def said_in_reviews(reviews: Iterable[Review], me: str) -> list[Said]:
             continue
         title = f"{name_of(each.user)} {_SAID[each.state]}"
         finding = _comment(FindingSource.REVIEW.id_of(each.id), title, each.body or "", each.html_url)
-        found.append(Said(_author(each), finding, asks=each.state in _ASKS and words))
+        found.append(Said(_author(each), finding, asks=each.state in _ASKS and words, review=each.id))
     return found
 
 
@@ -55,6 +57,7 @@ def said_at_lines(remarks: Iterable[Comment], me: str) -> list[Said]:
                 each.html_url,
                 each,
             ),
+            review=each.pull_request_review_id,
         )
         for each in remarks
         if _has_words(each) and not _is_ours(each, me)
@@ -75,9 +78,26 @@ def said_below(comments: Iterable[Comment], me: str) -> list[Said]:
     ]
 
 
-def heard_findings(said: Iterable[Said], heard: Heard) -> list[Finding]:
-    """What asks for work, of those whose words count."""
-    return [each.finding for each in said if each.asks and heard.hears(each.author)]
+def heard_findings(said: Iterable[Said], heard: Heard, over: Collection[int] = ()) -> list[Finding]:
+    """What asks for work, of those whose words count; `over`: reviews whose author asks for it no more."""
+    return [each.finding for each in said if each.asks and heard.hears(each.author) and each.review not in over]
+
+
+def reviews_over(reviews: Sequence[Review]) -> frozenset[int]:
+    """The reviews that asked for changes, and whose author has approved since or whose word was dismissed: they ask for
+    nothing any more, and neither do the remarks that belong to them."""
+    over: set[int] = set()
+    asking: dict[str, set[int]] = {}
+    for each in reviews:
+        mine = asking.setdefault(_author(each).key, set())
+        if each.state == CHANGES_REQUESTED:
+            mine.add(each.id)
+        elif each.state in (APPROVED, DISMISSED):
+            over |= mine
+            mine.clear()
+        if each.state == DISMISSED:
+            over.add(each.id)
+    return frozenset(over)
 
 
 def unheard_of(said: Iterable[Said], heard: Heard) -> list[Unheard]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from uuid import uuid5
+from uuid import UUID, uuid5
 
 from domain.change import Draft
 from domain.events import EventName
@@ -22,17 +22,20 @@ class Topic(StrEnum):
     """There is something to fix, and no agent that takes prompts."""
 
 
-def ask_operator(draft: Draft, topic: Topic, occasion: str, text: str, choices: tuple[str, ...]) -> None:
-    """Ask once for every `occasion`; where too much is asked already, only the event list is told."""
+def ask_operator(draft: Draft, topic: Topic, occasion: str, text: str, choices: tuple[str, ...]) -> UUID:
+    """Ask once for every `occasion`, and return the question's id; where too much is asked already, only the event list
+    is told.
+    """
     directive = draft.state.directive.id
     identity = uuid5(directive, f"{topic}:{occasion}")
     if identity in draft.state.questions:
-        return
+        return identity
     draft.event(EventName.QUESTION_ASKED, text[:500])
     if len(open_questions(draft.state)) < MAX_OPEN:
         about = f"{topic}:{occasion}"
         asked = Question(id=identity, task=directive, topic=about, text=text[:4096], choices=choices)
         draft.set(questions={**draft.state.questions, identity: asked})
+    return identity
 
 
 def asked_now(state: State, topic: Topic) -> list[Question]:

@@ -8,13 +8,21 @@ from collections.abc import Iterable, Sequence
 from domain import names
 from domain.models import State, Step
 from domain.plan import MAX_NAME
-from domain.pull_requests.messages import Finding, FindingKind, PullRequest
+from domain.pull_requests.messages import Finding, FindingKind, Place, PullRequest
 from domain.pull_requests.shepherding import Fix
 from domain.settings import SHELL, AgentChoice, Settings
 
 TEXT_SHOWN = 6 * 1024
-"""Characters of a log's tail or a comment; its end, where programs say what is wrong."""
-PLAN_LIMIT = 32 * 1024
+"""Bytes of a log: its end, where programs say what is wrong."""
+ROOMS = (8 * 1024, 2 * 1024, 512, 0)
+"""Bytes that each request has for itself, at its beginning, where people say what they want; the next one where the
+directive has no room for so much, 0: nothing but its link."""
+MAX_QUOTED = 2 * 1024
+"""Bytes of the lines that a remark is about."""
+LEFT = "LEFT"
+"""The side of a diff that shows a file as it was."""
+PART_LIMIT = 40 * 1024
+"""Bytes of what is quoted to one step; what is left goes to further steps, so that nothing is left out."""
 TITLE = {
     FindingKind.CONFLICT: "Merge the base branch",
     FindingKind.CHECK: "Fix failed checks",
@@ -43,57 +51,125 @@ def fixer(settings: Settings) -> AgentChoice | None:
     return next((agent for agent in (settings.planner, settings.agent) if agent and agent.name != SHELL), None)
 
 
-def fix_steps(state: State, findings: Sequence[Finding], base_head: str, *, brief: bool = False) -> list[Step]:
-    """A step for each kind of trouble, on top of the pull request's head; `brief` quotes nothing but links."""
+def fix_steps(
+    state: State, findings: Sequence[Finding], base_head: str, *, room: int = ROOMS[0], in_parts: bool = True
+) -> list[Step]:
+    """Steps for each kind of trouble, on top of the pull request's head: one, or as many as hold all of it; `room`:
+    bytes that are quoted of each request."""
     pull_request = state.pull_request
     assert pull_request is not None
-    by_kind = {kind: [finding for finding in findings if finding.kind is kind] for kind in TITLE}
     generation = max(state.planned, 1)
     siblings = sum(step.generation == generation for step in state.steps.values())
-    round_ = state.shepherding.rounds + 1
-    return [
-        Step(
-            id=names.fix_step(state.directive.id, kind, tuple(finding.id for finding in found)),
-            generation=generation,
-            position=siblings + number,
-            name=_name(kind, found, round_),
-            description=f"Round {round_} for {pull_request.url or pull_request.branch}",
-            task_plan=_plan(kind, pull_request, found, brief=brief),
-            fix=_fix(kind, pull_request, found, base_head),
-        )
-        for number, (kind, found) in enumerate((kind, found) for kind, found in by_kind.items() if found)
-    ]
+    steps: list[Step] = []
+    for kind in TITLE:
+        found = [finding for finding in findings if finding.kind is kind]
+        parts = _parts(found, room) if in_parts else [found] if found else []
+        for number, part in enumerate(parts, 1):
+            of = f", part {number} of {len(parts)}" if len(parts) > 1 else ""
+            step = Step(
+                id=names.fix_step(state.directive.id, kind, tuple(finding.id for finding in part)),
+                generation=generation,
+                position=siblings + len(steps),
+                name=_name(kind, part, state.shepherding.rounds + 1, of),
+                description=f"Round {state.shepherding.rounds + 1} for {pull_request.url or pull_request.branch}{of}",
+                task_plan=_plan(kind, pull_request, part, room, is_part=bool(of)),
+                fix=_fix(kind, pull_request, part, base_head),
+            )
+            steps.append(step)
+    return steps
+
+
+def _parts(found: Sequence[Finding], room: int) -> list[list[Finding]]:
+    """Each as large as one step may quote. What is said of one file stays together as far as it can: the steps work at
+    the same time, and two that change the same lines meet in a conflict.
+    """
+    if sum(_size(each, room) for each in found) > PART_LIMIT:
+        found = sorted(found, key=lambda each: each.place.path if each.place else "")
+    parts: list[list[Finding]] = []
+    left = 0
+    for finding in found:
+        size = _size(finding, room)
+        if not parts or size > left:
+            parts.append([])
+            left = PART_LIMIT
+        parts[-1].append(finding)
+        left -= size
+    return parts
+
+
+def _size(finding: Finding, room: int) -> int:
+    return len(_quoted(finding, room).encode())
 
 
 def _fix(kind: FindingKind, pull_request: PullRequest, found: list[Finding], base_head: str) -> Fix:
+    ids = tuple(finding.id for finding in found)
     return Fix(
         starts_at=pull_request.head,
         merges=(base_head,) if kind is FindingKind.CONFLICT and base_head else (),
-        comments=tuple(finding.id for finding in found) if kind is FindingKind.COMMENT else (),
+        comments=ids if kind is FindingKind.COMMENT else (),
+        findings=ids,
     )
 
 
-def _name(kind: FindingKind, found: Iterable[Finding], round_: int) -> str:
+def _name(kind: FindingKind, found: Iterable[Finding], round_: int, of: str) -> str:
     about = "" if kind is FindingKind.CONFLICT else ": " + ", ".join(" ".join(each.title.split()) for each in found)
-    later = f" (round {round_})" if round_ > 1 else ""
+    later = f" (round {round_}{of})" if round_ > 1 or of else ""
     room = MAX_NAME - len(later)
     name = TITLE[kind] + about
     return (name if len(name) <= room else name[: room - 1] + "…") + later
 
 
-def _plan(kind: FindingKind, pull_request: PullRequest, found: Sequence[Finding], *, brief: bool) -> str:
+def _plan(kind: FindingKind, pull_request: PullRequest, found: Sequence[Finding], room: int, *, is_part: bool) -> str:
     where = f"{pull_request.url} (branch {pull_request.branch})" if pull_request.url else pull_request.branch
-    shown = min(TEXT_SHOWN, PLAN_LIMIT // max(len(found), 1))
-    quoted = [_quoted(finding, 0 if brief else shown) for finding in found]
-    whole = "\n\n".join([f"{_TASK[kind]}\n\nYour working directory holds the pull request's branch: {where}.", *quoted])
-    return whole if len(whole) <= 2 * PLAN_LIMIT else whole[: 2 * PLAN_LIMIT] + "\n… cut …"
+    begin = f"{_TASK[kind]}\n\nYour working directory holds the pull request's branch: {where}."
+    if is_part:
+        begin += "\nThere is more of this, and others do it at the same time. Do what is quoted here, no more."
+    return "\n\n".join([begin, *(_quoted(finding, room) for finding in found)])
 
 
-def _quoted(finding: Finding, limit: int) -> str:
+def _quoted(finding: Finding, room: int) -> str:
+    """The finding with its place; of a request the beginning, of a log the end."""
     head = f"## {' '.join(finding.title.split())}\n{finding.url}".rstrip()
     text = finding.text.strip()
-    if not text or not limit:
+    if not room:
         return head
-    end = text if len(text) <= limit else "… " + text[-limit:]
-    fence = "`" * max(3, 1 + max((len(run) for run in re.findall(r"`+", end)), default=0))
-    return f"{head}\n{fence}text\n{end}\n{fence}"
+    is_request = finding.kind is FindingKind.COMMENT
+    shown = _beginning(text, room, finding.url) if is_request else _end(text, min(TEXT_SHOWN, room))
+    parts = [head, *(_placed(finding.place, min(room, MAX_QUOTED)) if finding.place else ()), _fenced("text", shown)]
+    return "\n".join(part for part in parts if part)
+
+
+def _placed(place: Place, room: int) -> list[str]:
+    """Where a remark stands, and the lines that it is about."""
+    if place.line is None:
+        lines = ""
+    elif place.start_line and place.start_line != place.line:
+        lines = f", lines {place.start_line} to {place.line}"
+    else:
+        lines = f", line {place.line}"
+    before = " as it was before the pull request" if place.side == LEFT else ""
+    old = "; these lines have changed since, and their numbers are those of then" if place.outdated else ""
+    about = f"About {' '.join(place.path.split())}{before}{lines}{old}" + (
+        "; the last line quoted is the one that the remark stands at:" if place.quoted else "."
+    )
+    return [about, _fenced("diff", _end(place.quoted, room))]
+
+
+def _beginning(text: str, limit: int, url: str) -> str:
+    encoded = text.encode()
+    if len(encoded) <= limit:
+        return text
+    return f"{encoded[:limit].decode(errors='ignore')}\n… cut: the whole of it is at {url or 'the pull request'} …"
+
+
+def _end(text: str, limit: int) -> str:
+    encoded = text.encode()
+    return text if len(encoded) <= limit else "… " + encoded[-limit:].decode(errors="ignore")
+
+
+def _fenced(language: str, text: str) -> str:
+    """`text` in a fence that nothing in it can end; empty for none."""
+    if not text:
+        return ""
+    fence = "`" * max(3, 1 + max((len(run) for run in re.findall(r"`+", text)), default=0))
+    return f"{fence}{language}\n{text}\n{fence}"

@@ -9,6 +9,7 @@ from domain.change import Draft
 from domain.events import EventName
 from domain.models import State, Step, StepStatus, TaskKind, TaskStatus
 from domain.pull_requests.asking import Topic, ask_operator
+from domain.pull_requests.ending import end_all, settle_closed
 from domain.pull_requests.messages import PullRequest, PullRequestState, Tidied, Tidying
 from domain.usage import Usage
 
@@ -32,7 +33,9 @@ def fold_over(draft: Draft, former: PullRequest, unmerged: Collection[str] = ())
     """
     draft.fact(former)
     _drop_fixes(draft)
+    end_all(draft)
     if former.state is PullRequestState.MERGED:
+        settle_closed(draft, former.version, "it was merged")
         _leave_behind(draft, former, unmerged)
         _merged(draft, former)
     elif steps := held_by(draft.state, former.version):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Any
@@ -111,8 +112,8 @@ class Watch(Tolerant):
     pull_request: PullRequest
     seen: tuple[str, ...] = ()
     """Ids of findings that are known already."""
-    unheard: tuple[str, ...] = ()
-    """Ids of what was said and doesn't count, as far as that is known already."""
+    picture: str = ""
+    """What the newest look has seen, as `picture_of` names it; empty: nothing that holds."""
     pushed: tuple[str, ...] = ()
     """What completions have pushed for it, oldest first."""
     every: timedelta = timedelta(seconds=60)
@@ -213,6 +214,12 @@ class Sighting(Tolerant):
     """Somebody's last word is yes and nobody's is no, of those who are heard."""
     unheard: tuple[Unheard, ...] = ()
     """What was said, and doesn't count: all of it, whether it was told before or not."""
+    standing: tuple[str, ...] | None = None
+    """Ids of all findings that hold, whether they were told before or not: whatever is known beside them has ended.
+    None: that is not known, since the forge refuses us, the pull request is over, or the daemon is an older one."""
+    failing: tuple[str, ...] = ()
+    """Titles of all failed checks of its head; to be read where `standing` is known."""
+    picture: str = ""
     daemon: str = ""
 
 
@@ -221,21 +228,40 @@ MOST_FINDINGS = 30
 
 
 MOST_UNHEARD = 1000
-"""That one sighting tells, and that a directive remembers: what it doesn't remember would be news for ever."""
+"""That one sighting tells, and that a directive counts: the newest."""
+
+
+def picture_of(sighting: Sighting) -> str:
+    """A name for all that holds of a pull request; the same for the same, empty where there is nothing."""
+    findings, unheard = ({each.id for each in found} for found in (sighting.findings, sighting.unheard))
+    if not (findings or unheard or sighting.approved):
+        return ""
+    told = "\n".join([str(sighting.approved), *sorted(findings), "", *sorted(unheard)])
+    return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 
 def news_of(watch: Watch, sighting: Sighting) -> Sighting | None:
-    """What of `sighting` the watcher doesn't know yet; None: nothing. That a forge answers again is news, too."""
+    """What of `sighting`, which tells everything that holds, the watcher doesn't know yet; None: nothing. That a forge
+    answers again is news, too, and that a finding holds no more.
+    """
     known, seen = watch.pull_request, sighting.pull_request.model_copy(update={"version": watch.pull_request.version})
     new = tuple(finding for finding in sighting.findings if finding.id not in watch.seen)[:MOST_FINDINGS]
     refused, refuses = any(FindingSource.TROUBLE.began(each) for each in watch.seen), _is_refused(sighting)
     moved = (known.state, known.head, known.branch) != (seen.state, seen.head, seen.branch)
-    # What strangers say is told once; while the forge refuses us, nothing is known of it.
-    unheard = sighting.unheard[-MOST_UNHEARD:]
-    said = not refuses and {each.id for each in unheard} != set(watch.unheard)
-    if not new and not moved and not said and not (refused and not refuses):
+    # While the forge refuses us, nothing is known of what it would tell.
+    picture = watch.picture if refuses else picture_of(sighting)
+    if not new and not moved and picture == watch.picture and not (refused and not refuses):
         return None
-    return sighting.model_copy(update={"pull_request": seen, "findings": new, "unheard": unheard})
+    return sighting.model_copy(
+        update={
+            "pull_request": seen,
+            "findings": new,
+            "unheard": sighting.unheard[-MOST_UNHEARD:],
+            "standing": None if refuses or seen.state.is_over else tuple(each.id for each in sighting.findings),
+            "failing": tuple(each.title for each in sighting.findings if each.kind is FindingKind.CHECK),
+            "picture": picture,
+        }
+    )
 
 
 def _is_refused(sighting: Sighting) -> bool:

@@ -7,15 +7,27 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
+from domain import names
 from domain.change import Change, Draft
 from domain.errors import Refused
 from domain.events import EventName, pull_request_is
 from domain.models import DirectiveStatus, Question, State, StepStatus, TaskKind
 from domain.pull_requests.asking import Topic, ask_operator, asked_now, settle_topic, topic_of
-from domain.pull_requests.fixes import fix_steps, fixer
+from domain.pull_requests.ending import end_with, settle_closed
+from domain.pull_requests.fixes import ROOMS, fix_steps, fixer
 from domain.pull_requests.merging import OPEN_ANOTHER, fold_over, open_another
-from domain.pull_requests.messages import Finding, FindingKind, FindingSource, PullRequest, Sighting, Unheard, Watch
+from domain.pull_requests.messages import (
+    Finding,
+    FindingKind,
+    FindingSource,
+    PullRequest,
+    PullRequestState,
+    Sighting,
+    Unheard,
+    Watch,
+)
 from domain.pull_requests.shepherding import Shepherding
 from domain.size import MAX_STATE, state_size
 
@@ -32,7 +44,8 @@ def wanted_watch(state: State) -> Watch | None:
     known, directive = state.pull_request, state.directive
     if not directive.settings.shepherd or state.status.is_final or state.status is DirectiveStatus.DRAFT:
         return None
-    if known is None or not known.number or known.state.is_over or not state.planned:
+    # One that was closed may be opened again; what was merged stays so.
+    if known is None or not known.number or known.state is PullRequestState.MERGED or not state.planned:
         return None
     if state.live(TaskKind.COMPLETION):
         return None
@@ -43,26 +56,33 @@ def wanted_watch(state: State) -> Watch | None:
         repository=directive.repository,
         pull_request=known,
         seen=(*shepherding.seen, *(shepherding.held if _waits(state) else ())),
-        unheard=shepherding.unheard,
+        picture=shepherding.picture,
         pushed=shepherding.pushed_heads,
         every=timings.poll,
         at_most=timings.poll_at_most,
     )
 
 
-def fold_sighting(state: State, sighting: Sighting, now: datetime) -> Change:
-    """What follows from what was seen; nothing, where the directive looks after another one by now, or after none."""
+def fold_sighting(state: State, sighting: Sighting, now: datetime, *, in_parts: bool = True) -> Change:
+    """What follows from what was seen; nothing, where the directive looks after another one by now, or after none.
+    `in_parts`: what doesn't fit into one step is split over several, as runs from before version 0.1 have not done.
+    """
     draft = Draft(state, now, f"daemon:{sighting.daemon}" if sighting.daemon else "makima")
     known, seen = state.pull_request, sighting.pull_request
     if known is None or wanted_watch(state) is None or known.number != seen.number:
         return draft.change()
     _update(draft, known, sighting)
     if seen.state.is_over:
-        fold_over(draft, seen.model_copy(update={"version": known.version}), sighting.unmerged)
-    else:
-        _heed(draft, sighting)
-        if not _refuses(sighting):
-            _count_unheard(draft, sighting.unheard)
+        if seen.state is not known.state:
+            fold_over(draft, seen.model_copy(update={"version": known.version}), sighting.unmerged)
+        return draft.change()
+    if known.state.is_over:
+        _open_again(draft)
+    if sighting.standing is not None:
+        end_with(draft, sighting.standing)
+    _heed(draft, sighting, in_parts=in_parts)
+    if not _refuses(sighting):
+        _count_unheard(draft, sighting.unheard)
     return draft.change()
 
 
@@ -104,9 +124,24 @@ def _update(draft: Draft, known: PullRequest, sighting: Sighting) -> None:
     if now.head != known.head:
         draft.event(EventName.PULL_REQUEST_MOVED, f"its branch is at {now.head}, {known.head or 'nothing'} was known")
     draft.set(pull_request=now)
-    failing = draft.state.shepherding.failing if now.head == known.head else ()
-    found = [" ".join(each.title.split()) for each in sighting.findings if each.kind is FindingKind.CHECK]
-    _set(draft, approved=sighting.approved, failing=tuple(dict.fromkeys([*failing, *found]))[:20])
+    if _refuses(sighting):
+        return  # what its checks and reviewers say is not known
+    if sighting.standing is not None:
+        failing = [" ".join(title.split()) for title in sighting.failing]
+    else:
+        found = [" ".join(each.title.split()) for each in sighting.findings if each.kind is FindingKind.CHECK]
+        failing = [*(draft.state.shepherding.failing if now.head == known.head else ()), *found]
+    failing = list(dict.fromkeys(failing))[:20]
+    _set(draft, approved=sighting.approved, failing=tuple(failing), picture=sighting.picture)
+
+
+def _open_again(draft: Draft) -> None:
+    """It was closed: what was asked about that has answered itself, and what was to be mended is read anew."""
+    assert draft.state.pull_request is not None
+    settle_closed(draft, draft.state.pull_request.version, "it was opened again")
+    removed = [step.fix for step in draft.state.steps.values() if step.fix and step.removed]
+    dropped = {finding for fix in removed for finding in fix.findings}
+    _set(draft, seen=tuple(each for each in draft.state.shepherding.seen if each not in dropped))
 
 
 def _count_unheard(draft: Draft, unheard: Sequence[Unheard]) -> None:
@@ -120,7 +155,7 @@ def _count_unheard(draft: Draft, unheard: Sequence[Unheard]) -> None:
     _set(draft, unheard=tuple(each.id for each in unheard))
 
 
-def _heed(draft: Draft, sighting: Sighting) -> None:
+def _heed(draft: Draft, sighting: Sighting, *, in_parts: bool) -> None:
     known = set(draft.state.shepherding.seen)
     troubles = [each for each in sighting.findings if each.kind is FindingKind.TROUBLE]
     work = [each for each in sighting.findings if each.kind is not FindingKind.TROUBLE and each.id not in known]
@@ -131,7 +166,7 @@ def _heed(draft: Draft, sighting: Sighting) -> None:
         if trouble.id not in known:
             _ask_about(draft, trouble)
     if work:
-        _deal_with(draft, work, sighting.base_head)
+        _deal_with(draft, work, sighting.base_head, in_parts=in_parts)
 
 
 def _refuses(sighting: Sighting) -> bool:
@@ -146,33 +181,44 @@ def _ask_about(draft: Draft, trouble: Finding) -> None:
     ask_operator(draft, Topic.TROUBLE, occasion, f"{trouble.title}: {trouble.text}", (TRY_AGAIN,))
 
 
-def _deal_with(draft: Draft, work: list[Finding], base_head: str) -> None:
+def _deal_with(draft: Draft, work: list[Finding], base_head: str, *, in_parts: bool) -> None:
     """One batch at a time, so that no two fixes mend the same head; what comes meanwhile is read anew afterwards."""
     state = draft.state
     if _waits(state):
         _hold(draft, work)
     elif fixer(state.directive.settings) is None:
         _see(draft, work)
-        ask_operator(draft, Topic.NO_AGENT, _fingerprint(work), _no_agent(work), (BY_HAND,))
+        asked = ask_operator(draft, Topic.NO_AGENT, _fingerprint(work), _no_agent(work), (BY_HAND,))
+        about = {**state.shepherding.asked_about, asked: tuple(each.id for each in work)}
+        _set(draft, asked_about=about)
     elif rounds_left(state) <= 0:
         _hold(draft, work)
         ask_operator(draft, Topic.ROUNDS, _occasion(state), _rounds_used(state, work), (YES, NO))
     else:
         _see(draft, work)
         _set(draft, held=())
-        _add_fixes(draft, work, base_head)
+        _add_fixes(draft, work, base_head, in_parts=in_parts)
         _set(draft, rounds=draft.state.shepherding.rounds + 1)
 
 
-def _add_fixes(draft: Draft, work: list[Finding], base_head: str) -> None:
-    steps = fix_steps(draft.state, work, base_head)
-    more = sum(len(step.model_dump_json()) for step in steps)
-    if state_size(draft.state) + more > MAX_STATE:  # what was seen can't be refused (DESIGN 6)
-        steps = fix_steps(draft.state, work, base_head, brief=True)
-    for step in steps:
+def _add_fixes(draft: Draft, work: list[Finding], base_head: str, *, in_parts: bool) -> None:
+    left = MAX_STATE - state_size(draft.state)
+    for room in ROOMS:  # what was seen can't be refused (DESIGN 6): the last quotes nothing but links
+        steps = fix_steps(draft.state, work, base_head, room=room, in_parts=in_parts)
+        if sum(len(step.model_dump_json()) for step in steps) <= left:
+            break
+    for each in steps:
+        step = each.model_copy(update={"id": _unused(draft.state, each.id)})
         if step.id not in draft.state.steps:
             draft.put_step(step)
             draft.event(EventName.STEP_ADDED, step.name, step=step.id)
+
+
+def _unused(state: State, step: UUID) -> UUID:
+    """Its own id, unless a step of that id was removed: the pull request was closed for a while."""
+    while (known := state.steps.get(step)) and known.removed:
+        step = names.step_again(step)
+    return step
 
 
 def _waits(state: State) -> bool:

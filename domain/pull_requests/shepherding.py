@@ -20,6 +20,8 @@ class Fix(Value):
     """The base branch's head, where the pull request is in conflict with it."""
     comments: tuple[str, ...] = ()
     """The findings that are answered once the work is pushed."""
+    findings: tuple[str, ...] = ()
+    """All that it mends: when none of them holds any more, it has nothing to do."""
 
 
 class Push(Value):
@@ -52,6 +54,10 @@ class Shepherding(Value):
     approved: bool = False
     unheard: tuple[str, ...] = ()
     """Ids of what was said about it by people and bots whose words don't count, as the newest look has seen it."""
+    picture: str = ""
+    """All that the newest look has seen, by the name of `messages.picture_of`."""
+    asked_about: dict[UUID, tuple[str, ...]] = {}
+    """Open question that asks a person to see to something → the findings that it is about."""
     pushed: tuple[Push, ...] = ()
     """Its newest pushes, oldest first: a forge may merge the head before the last one (SPEC 7.2)."""
 

@@ -33,7 +33,7 @@ def pull_request_view(state: State, pull_request: PullRequest) -> PullRequestVie
     """All that is known of it without asking the forge."""
     return PullRequestView(
         **pull_request.model_dump(exclude={"base"}),
-        watched=wanted_watch(state) is not None,
+        watched=wanted_watch(state) is not None and not pull_request.state.is_over,
         approved=state.shepherding.approved,
         failing=state.shepherding.failing,
         rounds_left=rounds_left(state),

@@ -149,3 +149,49 @@ async def test_nothing_is_asked_for_about_one_that_is_over(site: Site) -> None:
     seen = await look(site, made)
     assert (seen.pull_request.state, seen.findings) == (PullRequestState.MERGED, ())
     assert seen.base_head not in ("", made.head)
+
+
+async def test_a_change_request_ends_when_it_is_withdrawn_or_its_author_approves(site: Site) -> None:
+    made = await site.opened()
+    remark = {"path": "app.py", "line": 1, "body": "Rename it."}
+    for number, end in enumerate(("dismissed", "approved")):
+        asked = await site.forge.review(
+            site.name, made.number, user="ann", state="CHANGES_REQUESTED", body="Not yet.", comments=[remark]
+        )
+        assert len((await look(site, made)).findings) == 2, "the request, and its remark"
+        if end == "dismissed":
+            async with site.forge.rest() as client:
+                path = f"/repos/{site.name}/pulls/{made.number}/reviews/{asked['id']}/dismissals"
+                assert (await client.put(path, json={"message": "never mind"})).is_success
+        else:
+            await site.forge.review(site.name, made.number, user="ben", state="APPROVED")
+            assert len((await look(site, made)).findings) == 2, "another's approval ends nothing"
+            await site.forge.review(site.name, made.number, user="ann", state="APPROVED")
+        seen = await look(site, made)
+        assert (seen.findings, seen.approved) == ((), number == 1)
+    again = await site.forge.review(site.name, made.number, user="ann", state="CHANGES_REQUESTED", body="Still not.")
+    assert list(await findings(site, made)) == [f"review:{again['id']}"]
+
+
+async def test_a_remark_that_is_taken_back_and_a_check_that_passes_on_the_same_head_hold_no_more(site: Site) -> None:
+    made = await site.opened()
+    remark = await site.forge.remark(site.name, made.number, user="ann", path="app.py", line=1, body="Rename it.")
+    await site.forge.set_check(site.name, ref="work", name="tests", conclusion="failure", log=LOG)
+    assert len((await look(site, made)).findings) == 2
+    await site.forge.set_check(site.name, ref="work", name="tests", conclusion="success")
+    async with site.forge.rest() as client:
+        assert (await client.delete(f"/repos/{site.name}/pulls/comments/{remark['id']}")).is_success
+    assert (await look(site, made)).findings == ()
+
+
+async def test_a_remark_is_told_with_its_place_and_the_lines_that_it_is_about(site: Site) -> None:
+    made = await site.opened()
+    hunk = "@@ -0,0 +1,3 @@\n" + "+x\n" * 2000 + "+print(1)"
+    await site.forge.remark(
+        site.name, made.number, user="ann", path="app.py", line=3, start_line=1, side="LEFT", diff_hunk=hunk,
+        body="\x1b[31mRename it.\x1b[0m" + " please" * 5000,
+    )  # fmt: skip
+    ((found,), place) = ((seen := (await look(site, made)).findings), seen[0].place)
+    assert found.text.startswith("Rename it. please")
+    assert place and (place.path, place.start_line, place.line, place.side) == ("app.py", 1, 3, "LEFT")
+    assert place.quoted.endswith("+x\n+print(1)") and len(place.quoted) <= 1500

@@ -51,7 +51,11 @@ async def test_a_look_tells_what_is_new_and_nothing_twice(site: Site, shepherd: 
     assert seen is not None
     assert [finding.kind for finding in seen.findings] == [FindingKind.CHECK]
     assert seen.pull_request.version == 2, "the forge knows nothing of versions"
-    assert await shepherd.look(watch(site, known, seen.findings[0].id)) is None
+    informed = watch(site, known, seen.findings[0].id).model_copy(update={"picture": seen.picture})
+    assert await shepherd.look(informed) is None
+    await site.forge.set_check(site.name, ref="work", name="tests", conclusion="success")
+    passed = await shepherd.look(informed)
+    assert passed and (passed.findings, passed.standing, passed.failing) == ((), (), ()), "its end is news, too"
 
 
 async def test_a_head_that_people_pushed_and_a_merge_are_news(site: Site, shepherd: PullRequestShepherd) -> None:

@@ -29,6 +29,7 @@ from domain.pull_requests.messages import (
     Shipped,
     Sighting,
     Tidied,
+    news_of,
 )
 from domain.questions import question_id
 from domain.record import Facts, restored, snapshot
@@ -259,12 +260,12 @@ class DirectiveMachine(RuleBasedStateMachine):
             seen = seen.model_copy(update={"state": state})
         if pushed:
             seen = seen.model_copy(update={"head": self.next_id().hex + "0" * 8})
-        new = tuple(self.finding(kind, data.draw(st.integers(0, 9))) for kind in findings)
-        new = tuple(finding for finding in new if finding.id not in watch.seen)
-        sighting = Sighting(pull_request=seen, findings=new, base_head=BASE, daemon="one")
-        self.take(shepherd.fold_sighting(self.state, sighting, self.now))
-        self.check_seen(new)
-        self.react()
+        holds = [self.finding(kind, data.draw(st.integers(0, 9))) for kind in findings if not seen.state.is_over]
+        sighting = Sighting(pull_request=seen, findings=tuple(holds), base_head=BASE, daemon="one")
+        if (news := news_of(watch, sighting)) is not None:
+            self.take(shepherd.fold_sighting(self.state, news, self.now))
+            self.check_seen(sighting)
+            self.react()
 
     @rule(is_done=st.booleans())
     @precondition(lambda self: merging.wanted_tidying(self.state) is not None)
@@ -304,11 +305,10 @@ class DirectiveMachine(RuleBasedStateMachine):
     def finding(self, kind: FindingKind, number: int) -> Finding:
         return Finding(id=FindingSource(kind).id_of(number), kind=kind, title=f"{kind} {number}", text="```\nit fails")
 
-    def check_seen(self, findings: tuple[Finding, ...]) -> None:
+    def check_seen(self, sighting: Sighting) -> None:
         """What was seen once is not told again, or the watch would end again and again."""
         watch = shepherd.wanted_watch(self.state)
-        for finding in findings:
-            assert watch is None or finding.id in watch.seen
+        assert watch is None or news_of(watch, sighting) is None
 
     def called_back(self) -> list[Task]:
         """What the workflow has cancelled: unwanted tasks, and attempts that were given up."""

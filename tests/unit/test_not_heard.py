@@ -26,7 +26,9 @@ def sighting(state: State, *said: Unheard, findings: tuple[Finding, ...] = ()) -
 
 
 def fold(state: State, *said: Unheard) -> Change:
-    return shepherd.fold_sighting(state, sighting(state, *said), NOW)
+    watch = shepherd.wanted_watch(state) or pytest.fail("not watched")
+    news = news_of(watch, sighting(state, *said)) or sighting(state, *said)
+    return shepherd.fold_sighting(state, news, NOW)
 
 
 def told(change: Change) -> list[str]:
@@ -55,11 +57,11 @@ def test_it_is_news_once_and_when_it_ends() -> None:
     watch = shepherd.wanted_watch(state) or pytest.fail("not watched")
     assert news_of(watch, sighting(state, unheard(1))) is None
     assert news_of(watch, sighting(state)), "deleted, or heard by now"
-    crowd = news_of(watch, sighting(state, *(unheard(number) for number in range(MOST_UNHEARD + 5)))) or pytest.fail(
-        "no news"
-    )
-    known = shepherd.wanted_watch(shepherd.fold_sighting(state, crowd, NOW).state) or pytest.fail("not watched")
-    assert news_of(known, crowd) is None
+    crowd = [unheard(number) for number in range(MOST_UNHEARD + 5)]
+    crowded = fold(state, *crowd).state
+    watch = shepherd.wanted_watch(crowded) or pytest.fail("not watched")
+    assert news_of(watch, sighting(crowded, *crowd)) is None
+    assert count(crowded) == MOST_UNHEARD
     assert count(fold(state).state) == 0
 
 

@@ -1,0 +1,244 @@
+"""The shepherd's picture ends when the facts do, and fixers are told all that was asked (SPEC 7.5)."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from domain.models import State, StepStatus
+from domain.pull_requests import shepherd
+from domain.pull_requests.ending import ENDED
+from domain.pull_requests.fixes import MAX_QUOTED, PART_LIMIT, ROOMS
+from domain.pull_requests.messages import (
+    Finding,
+    Place,
+    PullRequestState,
+    Sighting,
+    Watch,
+    news_of,
+)
+from domain.settings import AgentChoice
+from domain.size import MAX_STATE, state_size
+from tests.unit.directives import NOW, dispatchable, ended, settled
+from tests.unit.test_shepherd import (
+    NEWER,
+    TROUBLE,
+    answered,
+    asked,
+    check,
+    comment,
+    fixes,
+    opened,
+    shipped,
+    task_of,
+)
+
+pytestmark = pytest.mark.rule("7.5")
+
+NO_READER = AgentChoice(name="shell")
+
+
+def watch_of(state: State) -> Watch:
+    return shepherd.wanted_watch(state) or pytest.fail("not watched")
+
+
+def look(state: State, /, *holds: Finding, approved: bool = False, **fields: Any) -> State:
+    """After a daemon has looked at a pull request of which this holds, and nothing else."""
+    watch = watch_of(state)
+    now = watch.pull_request.model_copy(update=fields)
+    news = news_of(watch, Sighting(pull_request=now, findings=holds, base_head=NEWER, approved=approved))
+    return settled(shepherd.fold_sighting(state, news, NOW).state) if news else state
+
+
+def open_questions(state: State) -> list[str]:
+    return [question.text for question in state.questions.values() if question.is_open]
+
+
+def answers(state: State) -> list[str | None]:
+    return [question.answer for question in state.questions.values()]
+
+
+# Ending
+
+
+def test_what_holds_no_more_is_news_and_what_holds_is_not() -> None:
+    state = look(opened(), check(), comment())
+    pull_request = watch_of(state).pull_request
+    assert news_of(watch_of(state), Sighting(pull_request=pull_request, findings=(check(), comment()))) is None
+    assert news_of(watch_of(state), Sighting(pull_request=pull_request, findings=(comment(),)))
+    assert news_of(watch_of(state), Sighting(pull_request=pull_request, findings=(check(), comment()), approved=True))
+
+
+def test_a_check_that_was_run_again_on_the_same_head_and_passes_is_failing_no_more() -> None:
+    state = look(opened(planner=NO_READER), check(1), check(2))
+    assert state.shepherding.failing == ("ci: step 1", "ci: step 2")
+    state = look(state, check(2))
+    assert state.shepherding.failing == ("ci: step 2",)
+    assert open_questions(state), "one of them still fails"
+    state = look(state)
+    assert (state.shepherding.failing, open_questions(state), answers(state)) == ((), [], [ENDED])
+    assert state.shepherding.asked_about == {}
+
+
+@pytest.mark.parametrize("finding", [check(2), comment(2)])
+def test_the_question_after_the_last_round_ends_with_its_findings(finding: Finding) -> None:
+    state = look(opened(shepherd_rounds=1), check(1))
+    state = look(shipped(ended(state, task_of(state)), head=NEWER), finding)
+    assert "Go on?" in asked(state).text
+    state = look(state)
+    assert (open_questions(state), answers(state), state.shepherding.held) == ([], [ENDED], ())
+    state = look(state, check(3))
+    assert "Go on?" in asked(state).text, "the next one is asked about again"
+
+
+@pytest.mark.parametrize(("status", "goes_on"), [(StepStatus.READY, False), (StepStatus.RUNNING, True)])
+def test_a_fix_that_has_not_begun_is_taken_back_and_one_that_runs_goes_on(status: StepStatus, goes_on: bool) -> None:
+    state = look(opened(), check())
+    (fix,) = fixes(state)
+    state = look(state.model_copy(update={"steps": {**state.steps, fix.id: fix.model_copy(update={"status": status})}}))
+    assert [step.removed for step in fixes(state)] == [not goes_on]
+    assert [task.unwanted for task in state.live()] == [not goes_on]
+
+
+def test_what_holds_again_after_its_fix_was_taken_back_is_mended() -> None:
+    """As when the forge does not say for a moment what the author may do."""
+    state = look(look(look(opened(), comment()), check()), comment())
+    kept = [step.fix.findings for step in fixes(state) if step.fix and not step.removed]
+    assert ("comment:1",) in kept
+    assert "comment:1" in state.shepherding.seen
+
+
+def test_of_a_fix_for_two_findings_one_that_holds_is_enough() -> None:
+    state = look(look(opened(), comment(1), comment(2)), comment(2))
+    (fix,) = fixes(state)
+    assert not fix.removed
+
+
+def test_one_that_is_opened_again_is_looked_after_again() -> None:
+    state = look(opened(), check())
+    state = look(state, state=PullRequestState.CLOSED)
+    assert asked(state).choices == ("open a new one", "leave it")
+    assert fixes(state)[0].removed
+    state = look(state, check(), state=PullRequestState.OPEN)
+    assert (open_questions(state), answers(state)) == ([], ["it was opened again"])
+    assert state.pull_request and state.pull_request.state is PullRequestState.OPEN
+    state = look(state, check())
+    assert [step.removed for step in fixes(state)] == [True, False], "its check still fails: it is mended"
+    assert dispatchable(state)
+    assert all(step.shipped for step in state.steps.values() if step.fix is None)
+
+
+def test_one_that_was_closed_and_is_merged_after_all_asks_nothing() -> None:
+    state = look(opened(), state=PullRequestState.CLOSED)
+    state = look(state, state=PullRequestState.MERGED)
+    assert (open_questions(state), answers(state)) == ([], ["it was merged"])
+    assert {step.status for step in state.steps.values()} == {StepStatus.MERGED}
+
+
+def test_a_closed_one_that_is_left_is_watched_and_asked_about_once() -> None:
+    state = answered(look(opened(), state=PullRequestState.CLOSED), "leave it")
+    closed = watch_of(state).pull_request
+    assert news_of(watch_of(state), Sighting(pull_request=closed)) is None
+    state = settled(shepherd.fold_sighting(state, Sighting(pull_request=closed), NOW).state)
+    assert len(state.questions) == 1
+
+
+@pytest.mark.parametrize("over", [PullRequestState.MERGED, PullRequestState.CLOSED])
+def test_nothing_is_asked_about_the_fixes_of_one_that_is_over(over: PullRequestState) -> None:
+    state = look(opened(planner=NO_READER), check())
+    assert open_questions(state)
+    state = look(state, state=over)
+    assert not any("needs work" in text for text in open_questions(state))
+    assert state.shepherding.failing == ()
+
+
+def test_while_the_forge_refuses_us_nothing_ends() -> None:
+    state = look(opened(planner=NO_READER), check(), approved=True)
+    before = open_questions(state)
+    state = look(state, TROUBLE)
+    assert before[0] in open_questions(state)
+    assert (state.shepherding.failing, state.shepherding.approved) == (("ci: step 1",), True)
+
+
+def test_an_older_daemon_ends_nothing() -> None:
+    state = look(opened(planner=NO_READER), check())
+    told = Sighting(pull_request=watch_of(state).pull_request, findings=(comment(),))
+    state = settled(shepherd.fold_sighting(state, told, NOW).state)
+    assert state.shepherding.failing == ("ci: step 1",)
+    assert len(open_questions(state)) == 2
+
+
+# What fixers are told
+
+
+def plans(state: State) -> list[str]:
+    return [step.task_plan for step in fixes(state)]
+
+
+@pytest.mark.parametrize("size", [40, 700, 5_000, 16_000])
+def test_of_thirty_comments_with_a_request_each_thirty_requests_arrive(size: int) -> None:
+    said = [
+        comment(number, f"Please rename variable_{number}. " + "ü" * (size // 2)).model_copy(
+            update={"place": Place(path=f"src/{number % 7}.py", line=number, quoted="+ x = 1\n" * 100)}
+        )
+        for number in range(30)
+    ]
+    state = look(opened(), *said)
+    whole = "\n".join(plans(state))
+    assert [number for number in range(30) if f"Please rename variable_{number}. " not in whole] == []
+    assert max(len(plan.encode()) for plan in plans(state)) <= PART_LIMIT + 2_000
+    assert (len(plans(state)) == 1) is (size == 40)
+    answers_to = [each for step in fixes(state) if step.fix for each in step.fix.comments]
+    assert sorted(answers_to) == sorted(each.id for each in said)
+    assert len({(step.id, step.name) for step in fixes(state)}) == len(fixes(state)) == len(dispatchable(state))
+
+
+def test_parts_of_a_large_set_are_told_that_they_are_parts_and_a_file_stays_together() -> None:
+    said = [
+        comment(number, "x" * 7_000).model_copy(update={"place": Place(path=f"{number % 2}.py", line=1)})
+        for number in range(8)
+    ]
+    state = look(opened(), *said)
+    first, second = fixes(state)
+    assert first.name.endswith("(round 1, part 1 of 2)")
+    assert "There is more of this" in first.task_plan and "There is more of this" in second.task_plan
+    paths = [set(re.findall(r"About (\d.py)", plan)) for plan in plans(state)]
+    assert paths in ([{"0.py"}, {"1.py"}], [{"0.py", "1.py"}, {"1.py"}])
+
+
+def test_a_request_is_told_from_its_beginning_with_its_place_and_the_lines_quoted() -> None:
+    place = Place(path="src/floor.py", line=5, start_line=3, side="LEFT", quoted="@@ -3,3 @@\n-oak\n-```\n-pine")
+    said = comment(1, "Please use oak. " + "y" * 16_000).model_copy(update={"place": place, "url": "https://c/1"})
+    (plan,) = plans(look(opened(), said))
+    assert "About src/floor.py as it was before the pull request, lines 3 to 5" in plan
+    assert "````diff\n@@ -3,3 @@\n-oak\n-```\n-pine\n````" in plan
+    assert "Please use oak. yyy" in plan
+    assert "… cut: the whole of it is at https://c/1 …" in plan
+    assert plan.index("About src/floor.py") < plan.index("Please use oak")
+    whole_file = comment(2).model_copy(update={"place": Place(path="a.py", outdated=True)})
+    (plan,) = plans(look(opened(), whole_file))
+    assert "About a.py; these lines have changed since" in plan
+
+
+def test_a_long_hunk_takes_no_room_from_the_request() -> None:
+    said = comment(1, "Please use oak.").model_copy(update={"place": Place(path="a", line=1, quoted="z" * 4_000)})
+    (plan,) = plans(look(opened(), said))
+    assert "Please use oak." in plan
+    assert plan.count("z") <= MAX_QUOTED
+
+
+def test_where_the_directive_has_little_room_left_requests_are_cut_before_they_are_left_out() -> None:
+    state = opened()
+    assert state.pull_request
+    room = MAX_STATE - state_size(state) - 60_000
+    floor = next(iter(state.steps.values()))
+    full = state.model_copy(update={"steps": {floor.id: floor.model_copy(update={"summary": "s" * room})}})
+    said = [comment(number, f"Please rename variable_{number}. " + "x" * 15_000) for number in range(30)]
+    full = look(full, *said)
+    whole = "\n".join(plans(full))
+    assert all(f"Please rename variable_{number}. " in whole for number in range(30))
+    assert state_size(full) <= MAX_STATE
+    assert len(whole) < 30 * ROOMS[0]
+    assert dispatchable(full)
