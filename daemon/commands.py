@@ -10,6 +10,7 @@ import typer
 
 from daemon.agent_runs.parking import Parking
 from daemon.doctor.checks import Wanted
+from daemon.processes.sandbox import MissingSandbox, Sandbox
 from daemon.saving.housekeeping import Housekeeper
 from daemon.saving.restoring import Restorer
 from domain.health import Health
@@ -24,6 +25,7 @@ class House:
     housekeeper: Housekeeper
     restorer: Restorer
     parking: Parking
+    sandbox: Sandbox
 
 
 def build_app(
@@ -74,6 +76,14 @@ def build_app(
         end_with(lambda: _parked(open_house, agent, clear=clear))
 
     @app.command()
+    def sandbox() -> None:
+        """Try the sandbox of agents and name it; exit code 1 where none works, and none was chosen.
+
+        Example: python -m daemon sandbox
+        """
+        end_with(lambda: _sandbox(open_house))
+
+    @app.command()
     def doctor(
         repository: Annotated[str, typer.Option(metavar="URL", help="Also: may this machine push there?")] = "",
         push: Annotated[
@@ -94,6 +104,12 @@ async def _doctor(examining: Awaitable[Health], *, as_json: bool) -> int:
     health = await examining
     typer.echo(health.model_dump_json() if as_json else "\n".join(health.lines()))
     return 0 if health.is_good else 1
+
+
+async def _sandbox(open_house: Callable[[], Awaitable[House]]) -> int:
+    sandbox = (await open_house()).sandbox
+    typer.echo(sandbox.about)
+    return 1 if isinstance(sandbox, MissingSandbox) else 0
 
 
 async def _parked(open_house: Callable[[], Awaitable[House]], agent: str, *, clear: bool) -> int:

@@ -53,7 +53,7 @@ class Home:
     def house(self) -> House:
         """What `python -m daemon gc`, `restore` and `parked` need."""
         restorer = Restorer(self.tasks, self.path / "restored", self.repositories, self.identity, self.sandbox)
-        return House(self.housekeeper, restorer, parking_of(self.own.name, self.tasks))
+        return House(self.housekeeper, restorer, parking_of(self.own.name, self.tasks), self.sandbox)
 
 
 async def open_home(data_dir: Path, own: DaemonSettings, *, is_daemon: bool) -> Home:

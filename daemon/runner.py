@@ -26,7 +26,7 @@ from daemon.network.models import NetworkSettings
 from daemon.network.opening import opened
 from daemon.ports import Core
 from daemon.processes.environment import GitIdentity
-from daemon.processes.sandbox import Sandbox
+from daemon.processes.sandbox import MissingSandbox, Sandbox
 from daemon.pull_requests.completing import Completion
 from daemon.pull_requests.shipping import Shipping, asked, asked_about_push
 from daemon.saving.checkpoints import Checkpoints
@@ -102,7 +102,9 @@ class Runner:
         self.running: set[UUID] = set()
         """The tasks that hold one of the slots for agents."""
         self.sandbox = machine.sandbox.name
-        """The mode, for logs and reports."""
+        """The mode, for logs and reports; with the reason where none works."""
+        if isinstance(machine.sandbox, MissingSandbox):
+            self.sandbox = machine.sandbox.about
         self._stopping = Stopping(machine.name)
         self.parking = parking_of(machine.name, machine.tasks_folder)
 
@@ -173,8 +175,10 @@ class Runner:
         carried: str = "",
     ) -> Outcome:
         """`carried`: work that the attempt has published, and that its branch went on without."""
-        agent = self._agent(command)
         machine = self.machine
+        if isinstance(machine.sandbox, MissingSandbox):
+            raise CannotServe(f"{machine.name} serves no agent without a sandbox: {machine.sandbox.reason}")
+        agent = self._agent(command)
         await asyncio.to_thread(self._refuse_without_room)
         workspace = Workspace.make(
             machine.tasks_folder, command, delivery.name, machine.identity, machine.sandbox, cache.folder

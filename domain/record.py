@@ -179,6 +179,16 @@ def _row(state: State) -> DirectiveRow:
     return DirectiveRow(**{name: getattr(state, name) for name in DirectiveRow.model_fields})
 
 
+class SandboxKind(StrEnum):
+    """How a daemon keeps its agents apart from the machine (docs/sandbox.md)."""
+
+    BUBBLEWRAP = "bubblewrap"
+    NONE = "none"
+    """Not at all, as its settings say."""
+    MISSING = "missing"
+    """It should, and can't: it serves no agent. The reason follows."""
+
+
 class DaemonReport(Value):
     """What a daemon says of itself every 30 s (DESIGN 4)."""
 
@@ -191,7 +201,7 @@ class DaemonReport(Value):
     running: tuple[UUID, ...] = ()
     """The tasks that it runs."""
     sandbox: str = ""
-    """How it keeps its agents apart from the machine (docs/sandbox.md)."""
+    """A SandboxKind, and after a colon the reason for it; empty: a daemon of an older version."""
     parked: tuple[str, ...] = ()
     """Its agents whose account can't be used now, each with why and until when (SPEC 5.6)."""
     features: tuple[str, ...] = ()

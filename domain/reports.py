@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import computed_field
 
 from domain.models import DirectiveStatus, Question, StepStatus
+from domain.record import SandboxKind
 from domain.value import Value
 
 LATELY = timedelta(seconds=90)
@@ -51,6 +52,18 @@ class DaemonSeen(Value):
     @property
     def reported_lately(self) -> bool:
         return self.silent_for < LATELY
+
+    @property
+    def unboxed(self) -> str:
+        """What an operator should know of its sandbox; empty: its agents are in one, as far as it says."""
+        kind, _, reason = self.sandbox.partition(": ")
+        match kind:
+            case SandboxKind.NONE:
+                return f"{self.name} runs agents without a sandbox: they see and change all that its user may"
+            case SandboxKind.MISSING:
+                return f"{self.name} serves no agent, for it has no sandbox: {reason}"
+            case _:
+                return ""
 
     @computed_field  # type: ignore[prop-decorator]
     @property

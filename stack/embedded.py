@@ -12,9 +12,10 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 from domain.errors import StackFailed
+from domain.record import SandboxKind
 from runtime.settings import Settings
 from runtime.stack_file import ProcessMark, StackFile, remove_stack_file, write_stack_file
-from stack import programs
+from stack import local_daemon, programs
 from stack.data_folder import DataFolder, Service
 from stack.forge_server import ForgeServer
 from stack.postgres import PostgresServer
@@ -119,6 +120,9 @@ async def _serve(
         echo(f"Web UI       {addresses.web_ui_url}")
         echo(f"Postgres     {database}")
         echo(f"Forge        {addresses.forge_url}")
+        # Each time: who starts a stack in which agents see the whole machine has to know it.
+        if with_daemon and (said := await local_daemon.sandbox(settings, os.environ)) != SandboxKind.BUBBLEWRAP:
+            echo(f"Sandbox      {said}")
         echo(f"Data folder  {settings.data_dir}")
         if beside:
             await beside()

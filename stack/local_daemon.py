@@ -1,4 +1,4 @@
-"""The doctor of this machine's daemon, asked as a process: nothing here knows what a daemon needs."""
+"""What this machine's daemon says of itself, asked as a process: nothing here knows what a daemon needs."""
 
 from __future__ import annotations
 
@@ -26,12 +26,34 @@ async def examine(settings: Settings, environment: Mapping[str, str], repository
     if not await asyncio.to_thread(Path(file).exists):
         return None
     options = (*(("--repository", repository) if repository else ()), *(("--push",) if push else ()))
-    own = {"MAKIMA_DAEMON_CONFIG": file, "MAKIMA_DATA_DIR": str(settings.data_dir), "PYTHONSAFEPATH": "1"}
     stack = running_stack(settings.data_dir)
     forge = programs.forge_variables(folder, stack) if stack else {}
+    try:
+        out, error = await _ask(settings, {**environment, **forge}, file, "doctor", "--json", *options)
+    except TimeoutError:
+        return all_of([failed("daemon's settings", f"python -m daemon doctor took over {_ENDS_WITHIN:g} s")])
+    try:
+        return Health.model_validate_json(out)
+    except ValidationError:
+        return all_of([failed("daemon's settings", error)])
+
+
+async def sandbox(settings: Settings, environment: Mapping[str, str]) -> str:
+    """What `python -m daemon sandbox` says of the sandbox of this machine's daemon, or why it says nothing."""
+    file = programs.daemon_settings(DataFolder(settings.data_dir), environment)
+    try:
+        out, error = await _ask(settings, environment, str(file), "sandbox")
+    except TimeoutError:
+        return f"unknown: python -m daemon sandbox took over {_ENDS_WITHIN:g} s"
+    return os.fsdecode(out).strip() or f"unknown: {error}"
+
+
+async def _ask(settings: Settings, environment: Mapping[str, str], file: str, *command: str) -> tuple[bytes, str]:
+    """What a command of the daemon prints, and what went wrong; TimeoutError."""
+    own = {"MAKIMA_DAEMON_CONFIG": file, "MAKIMA_DATA_DIR": str(settings.data_dir), "PYTHONSAFEPATH": "1"}
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "daemon", "doctor", "--json", *options),
-        env={**environment, **forge, **own},
+        *(sys.executable, "-m", "daemon", *command),
+        env={**environment, **own},
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -39,12 +61,8 @@ async def examine(settings: Settings, environment: Mapping[str, str], repository
     try:
         async with asyncio.timeout(_ENDS_WITHIN):
             out, err = await process.communicate()
-    except TimeoutError:
-        process.kill()
-        await process.wait()
-        return all_of([failed("daemon's settings", f"python -m daemon doctor took over {_ENDS_WITHIN:g} s")])
-    try:
-        return Health.model_validate_json(out)
-    except ValidationError:
-        said = os.fsdecode(err).strip().removeprefix("makima: ") or f"exit code {process.returncode}"
-        return all_of([failed("daemon's settings", said)])
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    return out, os.fsdecode(err).strip().removeprefix("makima: ") or f"exit code {process.returncode}"

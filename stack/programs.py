@@ -43,11 +43,6 @@ def worker(folder: DataFolder, stack: StackFile, owner: str, environment: Mappin
 
 def daemon(folder: DataFolder, stack: StackFile, owner: str, environment: Mapping[str, str]) -> Child:
     """Describe the daemon's process; its settings file is written where there is none yet."""
-    settings = environment.get("MAKIMA_DAEMON_CONFIG")
-    if not settings:
-        settings = str(folder.daemon_settings)
-        if not folder.daemon_settings.exists():
-            write_private(folder.daemon_settings, _DAEMON_SETTINGS)
     # The worker's own: two processes can't have one address.
     others = {name: value for name, value in environment.items() if name not in ("MAKIMA_METRICS", "MAKIMA_HEALTH")}
     return Child(
@@ -55,12 +50,21 @@ def daemon(folder: DataFolder, stack: StackFile, owner: str, environment: Mappin
         command=(sys.executable, "-m", "daemon"),
         environment={
             **_shared(folder, stack, owner, others),
-            "MAKIMA_DAEMON_CONFIG": str(Path(settings).absolute()),
+            "MAKIMA_DAEMON_CONFIG": str(daemon_settings(folder, environment)),
             **forge_variables(folder, stack),
         },
         folder=folder.path,
         grace=60.0,  # it saves a checkpoint of every task
     )
+
+
+def daemon_settings(folder: DataFolder, environment: Mapping[str, str]) -> Path:
+    """Name the file of the daemon's settings; it is written where there is none yet and no other one is named."""
+    if named := environment.get("MAKIMA_DAEMON_CONFIG"):
+        return Path(named).absolute()
+    if not folder.daemon_settings.exists():
+        write_private(folder.daemon_settings, _DAEMON_SETTINGS)
+    return folder.daemon_settings.absolute()
 
 
 def forge_variables(folder: DataFolder, stack: StackFile) -> dict[str, str]:

@@ -39,8 +39,14 @@ def status_lines(look: Look[DirectiveView], daemons: Sequence[DaemonSeen], web_u
     lines += ["  " + line for step in shown.steps for line in (step_line(step), *left_out_lines(step))]
     lines += proposal_lines(shown.proposal, short(shown.id)) if shown.proposal else []
     lines += ["  " + line for question in shown.questions for line in question_lines(question, short(shown.id))]
+    lines += [f"  sandbox     {note}" for note in sandbox_notes(daemons)]
     waiting = waiting_note(shown, daemons)
     return [*lines, f"  {waiting}"] if waiting else lines
+
+
+def sandbox_notes(daemons: Sequence[DaemonSeen]) -> list[str]:
+    """What is to be known of those daemons at work whose agents are in no sandbox (docs/sandbox.md)."""
+    return [each.unboxed for each in daemons if each.reported_lately and each.unboxed]
 
 
 def status_shown(look: Look[DirectiveView], daemons: Sequence[DaemonSeen], web_ui: str | None) -> StatusShown:

@@ -31,6 +31,7 @@ class StartedShown(Shown):
     workflow_id: str
     title: str
     web_ui: str | None
+    sandbox: tuple[str, ...] = ()
 
 
 class ListedDirective(DirectiveSummary):

@@ -13,8 +13,8 @@ from cli.operator.commands import Commands, Json
 from cli.operator.directives import Directives
 from cli.operator.launching import launch
 from cli.operator.new_directive import StartOptions, new_directive, placed
-from cli.operator.printing import say_json
-from cli.operator.show import status_shown
+from cli.operator.printing import say, say_json
+from cli.operator.show import sandbox_notes, status_shown
 from cli.operator.shown import StartedShown
 from cli.operator.splicing import spliced
 from cli.operator.watching import exit_code, say_changes, silence, until_rest
@@ -49,10 +49,12 @@ class StartCommands(Commands):
     async def _start(self, options: StartOptions, *, begin: bool, wait: bool, as_json: bool) -> int:
         draft = new_directive(options, self.connections.owner)
         async with self.directives() as directives:
-            state = placed(draft, await _daemons(directives))
+            daemons = await _daemons(directives)
+            state = placed(draft, daemons)
             workflow = await launch(directives, state, begin=begin)
             if not (wait and as_json):  # then one object at the end says it all
-                self._tell(state, workflow, "started" if begin else "created", as_json=as_json)
+                notes = sandbox_notes(daemons)
+                self._tell(state, workflow, "started" if begin else "created", notes, as_json=as_json)
             if not wait:
                 await directives.until_known(workflow)
                 return 0
@@ -62,13 +64,16 @@ class StartCommands(Commands):
                 say_json(status_shown(look, await _daemons(directives), self.page(workflow)))
         return exit_code(look)
 
-    def _tell(self, state: State, workflow: str, what: str, *, as_json: bool) -> None:
+    def _tell(self, state: State, workflow: str, what: str, notes: Sequence[str], *, as_json: bool) -> None:
         page = self.page(workflow)
         if as_json:
             title = state.directive.text.title
-            say_json(StartedShown(id=state.directive.id, workflow_id=workflow, title=title, web_ui=page))
+            sandbox = tuple(notes)
+            say_json(
+                StartedShown(id=state.directive.id, workflow_id=workflow, title=title, web_ui=page, sandbox=sandbox)
+            )
         else:
-            typer.echo(f"{what} {state.directive.id}  {page or workflow}")
+            say([f"{what} {state.directive.id}  {page or workflow}", *(f"sandbox: {note}" for note in notes)])
 
 
 async def _daemons(directives: Directives) -> Sequence[DaemonSeen]:

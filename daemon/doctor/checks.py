@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from daemon.processes.sandbox import INSTALL, Bubblewrap, SandboxMode
+from daemon.processes.sandbox import MissingSandbox, NoSandbox, Sandbox
 from domain.errors import MakimaError
 from domain.health import Check, failed, good, warning
 
@@ -137,13 +137,15 @@ def identity_check(name: str, email: str) -> Check:
     return good("git identity", found)
 
 
-def sandbox_check(mode: SandboxMode, name: str) -> Check:
-    """`name` is the sandbox that was opened."""
-    if name == Bubblewrap.name:
-        return good("sandbox", name)
-    if mode is SandboxMode.NONE:
-        return good("sandbox", "none, as the settings say: agents see all that this user may see")
-    return warning("sandbox", "none: agents see all that this user may see", f"{INSTALL}, see docs/sandbox.md")
+def sandbox_check(sandbox: Sandbox) -> Check:
+    """`sandbox` is the one that was opened."""
+    match sandbox:
+        case MissingSandbox():
+            return failed("sandbox", "none works here, and no agent is served without one", sandbox.reason)
+        case NoSandbox():
+            return good("sandbox", "none, as the settings say: agents see all that this user may see")
+        case _:
+            return good("sandbox", sandbox.name)
 
 
 def disk_check(where: str, free_mb: int, wanted_mb: int) -> Check:

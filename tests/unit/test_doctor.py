@@ -21,7 +21,7 @@ from daemon.doctor.checks import (
     refs_check,
     sandbox_check,
 )
-from daemon.processes.sandbox import SandboxMode
+from daemon.processes.sandbox import Bubblewrap, MissingSandbox, NoSandbox, Opening
 from domain.errors import GitError, RefRefused, RepositoryError
 from domain.health import Verdict, all_of, failed, good, warning
 from domain.reports import DaemonSeen
@@ -81,9 +81,9 @@ def test_the_machine_is_judged_by_the_settings() -> None:
     assert identity_check("", "makima@localhost").verdict is FAILED
     assert disk_check("/x", 600, 512).verdict is OK
     assert disk_check("/x", 500, 512).verdict is FAILED
-    assert sandbox_check(SandboxMode.AUTO, "bubblewrap").verdict is OK
-    assert sandbox_check(SandboxMode.AUTO, "none").verdict is WARNING
-    assert sandbox_check(SandboxMode.NONE, "none").verdict is OK
+    assert sandbox_check(Bubblewrap("bwrap", Opening(), {})).verdict is OK
+    assert sandbox_check(MissingSandbox("bubblewrap is not installed")).verdict is FAILED
+    assert sandbox_check(NoSandbox()).verdict is OK
 
 
 def test_a_repository_takes_pushes_and_refs_or_says_what_is_lost() -> None:
