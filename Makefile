@@ -4,11 +4,15 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# The optional sets of pyproject.toml, each with a lock of its own.
+SETS ?= stack tracing dev
+LOCKS := $(patsubst %,locks/%.txt,base $(SETS))
 # The real coding agents, for their tests and demo; shared by all checkouts, since they take 0.8 GB.
 export MAKIMA_AGENTS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/makima/agents
 AGENTS_BIN := $(MAKIMA_AGENTS)/node_modules/.bin
 
-.PHONY: install demo demo-agent agents check test test-agents lint bench chaos histories clean
+.PHONY: install demo demo-agent agents check test test-agents lint bench chaos histories locks images clean
 .DEFAULT_GOAL := help
 
 help:
@@ -23,27 +27,32 @@ help:
 
 install: $(STAMP)
 
-# uv where it is on the PATH, else venv and pip; every version comes from constraints.txt.
-$(STAMP): pyproject.toml constraints.txt
+# uv where it is on the PATH, else venv and pip; every file that is installed has its hash in locks/.
+$(STAMP): pyproject.toml $(LOCKS)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Makima needs Python 3.11 or newer: set PYTHON=…" >&2; exit 1; }
 	@if command -v uv >/dev/null 2>&1; then \
 		uv venv --quiet --allow-existing --python "$(PYTHON)" $(VENV) && \
-		uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[stack,tracing,dev]'; \
+		uv pip install --quiet --python $(BIN)/python --require-hashes $(addprefix -r ,$(LOCKS)) && \
+		uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .; \
 	else \
 		$(PYTHON) -m venv $(VENV) && \
-		$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[stack,tracing,dev]'; \
+		$(PIP) --require-hashes $(addprefix -r ,$(LOCKS)) && \
+		$(PIP) --no-deps --no-build-isolation -e .; \
 	fi
 	@touch $@
 
 demo: install
 	@$(BIN)/python -m demo $(if $(KEEP),--keep)
 
-# What is there already in these versions is not downloaded again.
+# What is there already in these versions is not downloaded again. npm takes the registry that it is told to use.
 agents:
 	@command -v npm >/dev/null || { echo "npm is needed for the coding agents: install Node.js" >&2; exit 1; }
-	@mkdir -p "$(MAKIMA_AGENTS)" && cp tests/agents/package.json "$(MAKIMA_AGENTS)/package.json"
-	@npm install --prefix "$(MAKIMA_AGENTS)" --no-audit --no-fund --no-package-lock --loglevel=error
+	@cmp -s tests/agents/package-lock.json "$(MAKIMA_AGENTS)/installed.json" || { \
+		mkdir -p "$(MAKIMA_AGENTS)" && cp tests/agents/package.json tests/agents/package-lock.json "$(MAKIMA_AGENTS)" && \
+		npm ci --prefix "$(MAKIMA_AGENTS)" --no-audit --no-fund --loglevel=error && \
+		cp tests/agents/package-lock.json "$(MAKIMA_AGENTS)/installed.json"; \
+	}
 
 demo-agent: install agents
 	@PATH="$(AGENTS_BIN):$$PATH" $(BIN)/python -m demo --agent $(if $(KEEP),--keep)
@@ -72,6 +81,14 @@ bench: install
 	$(BIN)/python -m bench.hop
 	$(BIN)/python -m bench.start
 	$(BIN)/python -m bench.load
+
+# After a change of pyproject.toml, constraints.txt or tests/agents/package.json. Needs uv and npm.
+locks:
+	@$(PYTHON) locks/update.py
+
+# The images of docker-compose.yml and the Dockerfile by digest, as a registry tells them: make images REGISTRY=URL
+images: install
+	@$(BIN)/python locks/images.py "$(REGISTRY)"
 
 histories: install
 	$(BIN)/python -m tests.histories.record
