@@ -204,7 +204,7 @@ async def main() -> int:
     set_up_logging(settings, who, masker.mask)
     keeper.become_subreaper()
     connected = await connect_temporal(settings, identity=who, seen_by=telemetry(own.metrics, "daemon"))
-    client = with_masked_failures(connected, masker.mask)
+    client = with_masked_failures(connected, masker.outward)
     home, core = await open_home(settings.data_dir, own, is_daemon=True), TemporalCore(client)
     backlog = LogBacklog(core)
     backlog.load(home.tasks)

@@ -21,6 +21,7 @@ from daemon.forges.registry import Forges
 from daemon.git.repositories import Repositories, RepositoryCache
 from daemon.logs.log_sender import LogBacklog
 from daemon.logs.masking import Masker, masked_outcome
+from daemon.logs.places import Places
 from daemon.logs.task_log import TaskLog
 from daemon.network.models import NetworkSettings
 from daemon.network.opening import opened
@@ -107,6 +108,7 @@ class Runner:
             self.sandbox = machine.sandbox.about
         self._stopping = Stopping(machine.name)
         self.parking = parking_of(machine.name, machine.tasks_folder)
+        machine.masker.hide_places(Places(machine.tasks_folder, Path.home()))
 
     def stop(self) -> None:
         """Hand all tasks back, with their work saved (SPEC 6.10); none is taken from now on."""

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from urllib.parse import quote, urlsplit
 
+from daemon.logs.places import Places
 from domain.models import Question, Step
 from domain.pull_requests.messages import Finding, Sighting
 from domain.spawn_task import MemoryChange, Outcome, PlanChanges
@@ -79,7 +80,17 @@ class Masker:
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         """`secrets` are values such as those of `secrets_of`; shorter than 8 characters they are left out."""
         self._forms: set[str] = set()
+        self._places: Places | None = None
         self.learn(*secrets)
+
+    def hide_places(self, places: Places) -> None:
+        """Know from now on which paths `outward` leaves out."""
+        self._places = places
+
+    def outward(self, text: str) -> str:
+        """`text` as others may read it who never see this machine: masked, and without its paths."""
+        masked = self.mask(text)
+        return self._places.hide(masked) if self._places else masked
 
     def learn(self, *secrets: str) -> None:
         """Know further ones from now on, also in texts that have begun."""
@@ -165,17 +176,22 @@ class MaskedStream:
 
 
 def masked_outcome(outcome: Outcome, masker: Masker) -> Outcome:
-    """What an outcome says in words, its agent's among them, without secrets."""
-    failure = outcome.failure and outcome.failure.model_copy(update={"report": masker.mask(outcome.failure.report)})
-    left_out = tuple(masker.mask(each) for each in outcome.work.left_out) if outcome.work else ()
+    """What an outcome says in words, its agent's among them, without secrets and paths of this machine: what pull
+    requests, other agents' prompts and the record are made of.
+    """
+    failure = outcome.failure and outcome.failure.model_copy(update={"report": masker.outward(outcome.failure.report)})
+    work = outcome.work
+    if work:  # both stand in pull requests
+        told = {name: tuple(masker.outward(each) for each in getattr(work, name)) for name in ("verified", "left_out")}
+        work = work.model_copy(update=told)
     said = {
-        "summary": masker.mask(outcome.summary),
-        "work": outcome.work and outcome.work.model_copy(update={"left_out": left_out}),
+        "summary": masker.outward(outcome.summary),
         "failure": failure,
-        "warnings": tuple(masker.mask(warning) for warning in outcome.warnings),
+        "warnings": tuple(masker.outward(warning) for warning in outcome.warnings),
         "memories": tuple(_masked_memory(change, masker) for change in outcome.memories),
         "questions": tuple(masked_question(question, masker) for question in outcome.questions),
         "pull_request_url": masker.mask(outcome.pull_request_url),
+        "work": work,
         "plan": outcome.plan and _masked_plan(outcome.plan, masker),
     }
     return outcome.model_copy(update=said)
@@ -183,8 +199,8 @@ def masked_outcome(outcome: Outcome, masker: Masker) -> Outcome:
 
 def masked_question(question: Question, masker: Masker) -> Question:
     """The same question, known by its id, without secrets."""
-    said = {name: masker.mask(getattr(question, name)) for name in ("text", "context", "default")}
-    return question.model_copy(update={**said, "choices": tuple(masker.mask(each) for each in question.choices)})
+    said = {name: masker.outward(getattr(question, name)) for name in ("text", "context", "default")}
+    return question.model_copy(update={**said, "choices": tuple(masker.outward(each) for each in question.choices)})
 
 
 def masked_sighting(sighting: Sighting, masker: Masker) -> Sighting:
@@ -199,16 +215,16 @@ def masked_sighting(sighting: Sighting, masker: Masker) -> Sighting:
 
 
 def _masked_memory(change: MemoryChange, masker: Masker) -> MemoryChange:
-    key, memory = masker.mask(change.key), change.memory
+    key, memory = masker.outward(change.key), change.memory
     if memory:
-        said = {"key": key, "value": masker.mask(memory.value), "category": masker.mask(memory.category)}
+        said = {"key": key, "value": masker.outward(memory.value), "category": masker.outward(memory.category)}
         memory = memory.model_copy(update=said)
     return change.model_copy(update={"key": key, "memory": memory})
 
 
 def _masked_plan(plan: PlanChanges, masker: Masker) -> PlanChanges:
     def masked(step: Step) -> Step:
-        said = {name: masker.mask(getattr(step, name)) for name in ("name", "description", "task_plan")}
+        said = {name: masker.outward(getattr(step, name)) for name in ("name", "description", "task_plan")}
         return step.model_copy(update=said)
 
     return plan.model_copy(update={"add": tuple(masked(step) for step in plan.add)})

