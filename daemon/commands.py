@@ -130,5 +130,9 @@ async def _gc(open_house: Callable[[], Awaitable[House]], *, at_once: bool) -> i
 
 
 async def _restore(open_house: Callable[[], Awaitable[House]], task: str, repository: str) -> int:
-    typer.echo(await (await open_house()).restorer.restore(task, repository))
+    restorer = (await open_house()).restorer
+    path = await restorer.restore(task, repository)
+    for warning in restorer.warnings:
+        typer.echo(warning, err=True)
+    typer.echo(path)
     return 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import os
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -19,6 +18,7 @@ from daemon.agents import ConfiguredAgent
 from daemon.forges.port import ForgesByUrl
 from daemon.forges.registry import Forges
 from daemon.git.repositories import Repositories, RepositoryCache
+from daemon.git.trouble import is_disk_full
 from daemon.logs.log_sender import LogBacklog
 from daemon.logs.masking import Masker, masked_outcome
 from daemon.logs.places import Places
@@ -30,12 +30,14 @@ from daemon.processes.environment import GitIdentity
 from daemon.processes.sandbox import MissingSandbox, Sandbox
 from daemon.pull_requests.completing import Completion
 from daemon.pull_requests.shipping import Shipping, asked, asked_about_push
+from daemon.saving.attempt_key import AttemptKey
 from daemon.saving.checkpoints import Checkpoints
 from daemon.saving.delivery_note import mark_alive
+from daemon.saving.foreign_state import ForeignState
 from daemon.saving.outcomes import Outcomes
 from daemon.saving.saver import Saver
 from daemon.tasks.copied_files import CopiedFile, chosen
-from daemon.tasks.delivering import Publisher
+from daemon.tasks.delivering import Publisher, problem_with
 from daemon.tasks.ending import PUBLISHING, Ending
 from daemon.tasks.pulse import Pulse
 from daemon.tasks.stopping import Stopping
@@ -117,15 +119,18 @@ class Runner:
     async def spawn(self, command: SpawnTask, delivery: Delivery) -> Outcome:
         """Run one delivery of an attempt to its end; see activities.ports.Daemon."""
         refuse_foreign(command, self.machine.owner)
-        return masked_outcome(await self._spawned(command, delivery), self.machine.masker)
+        foreign: list[str] = []
+        outcome = await self._spawned(command, delivery, foreign)
+        outcome = outcome.model_copy(update={"unverified": tuple(dict.fromkeys((*outcome.unverified, *foreign)))})
+        return masked_outcome(outcome, self.machine.masker)
 
-    async def _spawned(self, command: SpawnTask, delivery: Delivery) -> Outcome:
+    async def _spawned(self, command: SpawnTask, delivery: Delivery, foreign: list[str]) -> Outcome:
         if command.kind is not TaskKind.PREPARE:
             self.running.add(command.task)
         pulse = Pulse(delivery, self.machine.name)
         try:
             async with pulse.beating(command.pulse, command.settle):
-                work = self._outcome(command, delivery, pulse)
+                work = self._outcome(command, delivery, pulse, foreign)
                 return await self._stopping.run(work, lambda: pulse.phase == PUBLISHING)
         except HandoverBroken as error:
             return failed(command, FailureCategory.AGENT, str(error))
@@ -140,30 +145,34 @@ class Runner:
         except ForgeUnreachable as error:
             raise CannotServe(str(error), error.until) from error
         except (GitError, OSError) as error:
-            if not _is_disk_full(error):
+            if not is_disk_full(error):
                 raise
             raise CannotServe(f"the disk of {self.machine.name} is full: {error}") from error
         finally:
             self.running.discard(command.task)
 
-    async def _outcome(self, command: SpawnTask, delivery: Delivery, pulse: Pulse) -> Outcome:
+    async def _outcome(self, command: SpawnTask, delivery: Delivery, pulse: Pulse, foreign: list[str]) -> Outcome:
+        """`foreign` gets a line for everything on the remote that stands where the attempt's state belongs."""
         pulse.phase = "reading the repository"
         cache = await self.machine.repositories.at(command.repository)
         if command.kind is TaskKind.PREPARE:
             return await _prepared(command, cache)
         shipping = Shipping(command, cache, self.machine.forges, delivery.confirm)
-        publisher = Publisher(Outcomes(cache), command, delivery, self.machine.name, shipping.ship)
+        key, judge = AttemptKey.of(command), partial(problem_with, cache, command)
+        outcomes = Outcomes(cache, key, judge, ForeignState(cache, foreign))
+        publisher = Publisher(outcomes, command, delivery, self.machine.name, shipping.ship)
+        checkpoints = Checkpoints(cache, str(command.task), command.attempt, key, ForeignState(cache, foreign))
         stored = await publisher.earlier() or await publisher.finished()
         if stored is None:
-            return await self._work(command, delivery, pulse, cache, publisher, shipping)
+            return await self._work(command, delivery, pulse, cache, publisher, checkpoints, shipping)
         pulse.phase = PUBLISHING
         try:
             settled = await publisher.take_up(stored)
         except LeaseLost:
             if command.kind is not TaskKind.COMPLETION or stored.head is None:
                 raise
-            return await self._work(command, delivery, pulse, cache, publisher, shipping, stored.head)
-        await _checkpoints(command, cache).forget()
+            return await self._work(command, delivery, pulse, cache, publisher, checkpoints, shipping, stored.head)
+        await checkpoints.forget()
         return settled
 
     async def _work(
@@ -173,6 +182,7 @@ class Runner:
         pulse: Pulse,
         cache: RepositoryCache,
         publisher: Publisher,
+        checkpoints: Checkpoints,
         shipping: Shipping,
         carried: str = "",
     ) -> Outcome:
@@ -187,7 +197,7 @@ class Runner:
         ).behind(machine.network.policy(agent, os.environ))
         log = TaskLog(workspace.folder.log, command, delivery.name, machine.core, machine.masker, machine.backlog)
         saver = Saver(
-            _checkpoints(command, cache),
+            checkpoints,
             partial(cache.take, workspace.work_path),
             delivery=delivery.name,
             daemon=machine.name,
@@ -237,17 +247,6 @@ async def _cleaned(workspace: Workspace, saver: Saver) -> AsyncIterator[None]:
     finally:
         if saver.is_safe:
             await workspace.clean()
-
-
-def _checkpoints(command: SpawnTask, cache: RepositoryCache) -> Checkpoints:
-    return Checkpoints(cache, str(command.task), command.attempt)
-
-
-def _is_disk_full(error: GitError | OSError) -> bool:
-    """git has no exit code for it, only the system's words."""
-    if isinstance(error, OSError):
-        return error.errno in (errno.ENOSPC, errno.EDQUOT)
-    return any(os.strerror(number) in str(error) for number in (errno.ENOSPC, errno.EDQUOT))
 
 
 async def _prepared(command: SpawnTask, cache: RepositoryCache) -> Outcome:

@@ -10,7 +10,9 @@ MakimaError
 ├── GitError                git ended with an error
 │   ├── GitUnreachable      the remote does not answer now; the same call may succeed later
 │   ├── RefRefused          the remote takes no such ref, or no change of it, however often it is tried
+│   │   └── PlaceTaken      somebody else's ref stands where ours belongs, again and again
 │   └── LeaseLost           the branch on the remote is not where it was expected
+├── NotVerified             what was found in the place of our state was not written by us
 ├── HandoverBroken          an agent has written over what it hands to its daemon
 ├── ProcessTimedOut         a process was stopped because its time was over
 ├── AttemptGone             the attempt is no longer this delivery's own
@@ -78,8 +80,16 @@ class RefRefused(GitError):
     """The remote takes no such ref, or no change of it (a hook, a hidden or protected ref); trying again is no help."""
 
 
+class PlaceTaken(RefRefused):
+    """Somebody else's ref stands where ours belongs, and can't be moved out of the way, or not any more."""
+
+
 class LeaseLost(GitError):
     """The branch on the remote is not where it was expected (SPEC 6.8); nothing was pushed."""
+
+
+class NotVerified(MakimaError):
+    """What was found in the place of our state was not written by us, or not for this place; the text says why."""
 
 
 class HandoverBroken(MakimaError):

@@ -95,11 +95,14 @@ class Git:
         timeout: float = LOCAL_TIMEOUT,
         pass_fds: Sequence[int] = (),
         env: Mapping[str, str] | None = None,
+        largest_file: int = 0,
     ) -> Finished:
         """`git args` in the bare `repository`, with the machine's credentials and, added to that, `env`; any exit code
-        is a result.
+        is a result. `largest_file`: bytes past which a file that it writes ends it; 0: no limit.
         """
-        argv = ("git", f"--git-dir={repository}", *args)
+        argv: tuple[str, ...] = ("git", f"--git-dir={repository}", *args)
+        if largest_file:
+            argv = ("sh", "-c", 'ulimit -f "$1" && shift && exec "$@"', "sh", str(largest_file // 512), *argv)
         environment = {**self._environment, **(env or {})}
         return await run(argv, cwd=repository, env=environment, stdin=stdin, timeout=timeout, pass_fds=pass_fds)
 

@@ -25,6 +25,8 @@ ASK_TIMEOUT = 60.0
 """Seconds for a talk with the remote that moves no objects."""
 
 OURS = "refs/makima/"
+QUARANTINE = "quarantine-"
+"""What the folders in a cache begin with that hold strangers' objects for a moment (daemon.git.quarantine)."""
 HEADS = "+refs/heads/*:refs/remotes/origin/*"
 SHOWN_BRANCHES = 5
 OTHER_NAMES = "mismatched algorithms: client sha1; server sha256"
@@ -137,8 +139,9 @@ class RepositoryCache:
         """Ref → commit, of those at this moment that fit a pattern: a full name, or one that ends with `/*`."""
         listed = await self.remote("ls-remote", "--quiet", *await self.source(), *patterns, timeout=ASK_TIMEOUT)
         lines = (line.split("\t") for line in listed.text.splitlines())
-        # A pattern also matches refs that only end like this one.
-        return {name: commit_id(commit) for commit, name in lines if any(_fits(name, each) for each in patterns)}
+        # A pattern also matches refs that only end like this one. One of nothing but zeros is a broken file.
+        found = {name: commit_id(commit) for commit, name in lines if any(_fits(name, each) for each in patterns)}
+        return {name: commit for name, commit in found.items() if commit.strip("0")}
 
     async def has(self, *commits: str) -> bool:
         """Whether all of them are here."""
@@ -197,11 +200,15 @@ class RepositoryCache:
         """git in the cache, without the remote; raises GitError unless it ends with 0 or one of `also`."""
         return checked(await self.git.run(*args, repository=self.folder, stdin=stdin, env=env), *also)
 
-    async def remote(self, *args: str, timeout: float, also: Sequence[int] = (), lock: int | None = None) -> Finished:
+    async def remote(
+        self, *args: str, timeout: float, also: Sequence[int] = (), lock: int | None = None, largest_file: int = 0
+    ) -> Finished:
         """git in the cache, with the remote; raises what `remote_error` makes of a failure."""
         fds = () if lock is None else (lock,)
         try:
-            finished = await self.git.run(*args, repository=self.folder, timeout=timeout, pass_fds=fds)
+            finished = await self.git.run(
+                *args, repository=self.folder, timeout=timeout, pass_fds=fds, largest_file=largest_file
+            )
         except ProcessTimedOut as error:
             raise GitUnreachable(str(error)) from error
         if finished.exit_code not in (0, *also):
@@ -298,3 +305,5 @@ def _remove_leftovers(cache: Path) -> None:
     for pattern in ("*.lock", "refs/**/*.lock", "objects/pack/tmp_*", "objects/*/tmp_obj_*"):
         for leftover in cache.glob(pattern):
             leftover.unlink(missing_ok=True)
+    for leftover in cache.glob(f"{QUARANTINE}*"):
+        shutil.rmtree(leftover, ignore_errors=True)

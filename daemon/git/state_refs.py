@@ -21,6 +21,11 @@ def finished_name(task: str, attempt: int) -> str:
     return f"finished/{task}/{attempt}"
 
 
+def published_name(task: str, attempt: int) -> str:
+    """The end of the ref, in a cache alone, that holds an outcome which this machine has published."""
+    return f"published/{task}/{attempt}"
+
+
 def checkpoints_name(task: str, attempt: int) -> str:
     """What the refs of an attempt's checkpoints begin with; a delivery's name follows."""
     return f"checkpoints/{task}/{attempt}/"
@@ -34,6 +39,23 @@ def withheld_name(task: str, attempt: int) -> str:
 def left_name(task: str, attempt: int) -> str:
     """The end of the ref that holds what an attempt has committed and left beside its work."""
     return f"left/{task}/{attempt}"
+
+
+def unverified_ref(place: str, ref: str, mark: str) -> str:
+    """Where in `place` is kept what stood at `ref` and was not ours; `mark` makes it unlike every other."""
+    name = name_of(ref).removeprefix("refs/").strip("/")
+    return f"{place}unverified/{name}/{mark}"
+
+
+def name_of(ref: str) -> str:
+    """The end of a ref of ours, whatever its place."""
+    return next((ref.removeprefix(place) for place in PLACES if ref.startswith(place)), ref)
+
+
+def in_the_way(ref: str) -> tuple[str, ...]:
+    """Patterns of the refs beside which `ref` can't be: git keeps no ref inside of another one."""
+    parts = ref.split("/")
+    return (*("/".join(parts[:end]) for end in range(2, len(parts))), f"{ref}/*")
 
 
 def in_all_places(name: str) -> tuple[str, ...]:

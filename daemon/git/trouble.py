@@ -6,6 +6,8 @@ with "Could not read from remote repository … correct access rights", which th
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 
 from daemon.processes.process import Finished
@@ -48,6 +50,13 @@ def remote_error(display: str, finished: Finished) -> MakimaError:
     if line := _first(_UNREACHABLE, lines):
         return GitUnreachable(f"{display} does not answer: {line}")
     return GitError(str(finished))
+
+
+def is_disk_full(error: MakimaError | OSError) -> bool:
+    """git has no exit code for it, only the system's words."""
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return any(os.strerror(number) in str(error) for number in (errno.ENOSPC, errno.EDQUOT))
 
 
 def _first(pattern: re.Pattern[str], lines: list[str]) -> str | None:

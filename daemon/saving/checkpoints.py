@@ -8,9 +8,11 @@ word.
 from __future__ import annotations
 
 import asyncio
+import base64
 import sys
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -18,14 +20,19 @@ from typing import NamedTuple
 from daemon.git import snapshot
 from daemon.git.command import checked, commit_id
 from daemon.git.config import NO_CODE_OF_THE_REPOSITORY, as_environment
-from daemon.git.pushing import ANYWHERE, push
+from daemon.git.pushing import ANYWHERE, lease, push
+from daemon.git.quarantine import fetch_apart, quarantine
 from daemon.git.repositories import FETCH_TIMEOUT, PUSH_TIMEOUT, RepositoryCache
-from daemon.git.state_refs import PLACES, REFS, checkpoints_name, in_all_places, outcome_name, withheld_name
+from daemon.git.state_refs import PLACES, REFS, checkpoints_name, in_all_places, in_the_way, name_of, withheld_name
 from daemon.git.worktrees import Worktree
 from daemon.saving import secret_shapes
+from daemon.saving.attempt_key import AttemptKey, StateKind
+from daemon.saving.foreign_state import ForeignState
+from daemon.saving.outcome_commits import LARGEST_COMMIT, expect
+from daemon.saving.outcomes import Outcomes
 from daemon.saving.secret_search import without_secrets
 from domain.documents import read_json
-from domain.errors import DocumentBroken, GitError, RefRefused
+from domain.errors import DocumentBroken, GitError, MakimaError, NotVerified, PlaceTaken, RefRefused
 
 LARGEST = 10 * 1024 * 1024
 """Bytes of a file that a checkpoint holds."""
@@ -33,6 +40,9 @@ SNAPSHOT_TIMEOUT = 300.0
 
 _BEGAN = "Makima-Began: "
 _MERGING = "Makima-Merging: "
+_ENCRYPTED = "Makima-Encrypted: "
+LARGEST_CHECKPOINT = 2 * 1024 * 1024 * 1024
+"""Bytes of what a checkpoint holds that this machine's cache doesn't; more of it at its ref is not taken for ours."""
 _BY = "Makima <makima@localhost>"
 
 
@@ -85,8 +95,20 @@ async def take_snapshot(worktree: Worktree) -> Snapshot:
 class Checkpoints:
     """Those of one attempt, on the remote and in this machine's cache."""
 
-    def __init__(self, cache: RepositoryCache, task: str, attempt: int) -> None:
+    def __init__(
+        self,
+        cache: RepositoryCache,
+        task: str,
+        attempt: int,
+        key: AttemptKey | None = None,
+        foreign: ForeignState | None = None,
+    ) -> None:
+        """`key`: what was not written with it is not the attempt's; None: the attempt has no secret. `foreign` moves
+        what is not the attempt's out of the way.
+        """
         self._cache = cache
+        self._key = key
+        self._foreign = foreign or ForeignState(cache)
         self._task = task
         self._attempt = attempt
         self._name = checkpoints_name(task, attempt)
@@ -95,6 +117,7 @@ class Checkpoints:
         """What looks like a secret and is none (`allow_secrets`)."""
         self._places = list(PLACES)
         self._newest_known = 0
+        self._pushed: dict[str, str] = {}
 
     async def content(self, commit: str) -> Content:
         """What a snapshot that was taken into the cache holds."""
@@ -119,19 +142,23 @@ class Checkpoints:
         clean = Content(*await without_secrets(self._cache, *content, began, self.allowed))
         if clean != content:
             # What may not leave the machine is gone on with on this one.
-            whole = await self._made(content, began, when, merging)
-            await self._cache.local("update-ref", f"{REFS}{self._withheld}{delivery}", whole)
-        made = await self._made(clean, began, when, merging)
-        await self._cache.local("update-ref", f"{REFS}{self._name}{delivery}", made)
+            await self._made(content, began, when, merging, f"{self._withheld}{delivery}")
+        made = await self._made(clean, began, when, merging, self._named(delivery))
         return Checkpoint(made, clean.head, began, when, merging)
 
-    async def _made(self, content: Content, began: str, when: int, merging: str) -> str:
+    async def _made(self, content: Content, began: str, when: int, merging: str, name: str) -> str:
+        """A commit at the ref `name` of the cache."""
         tree, head = content
         lines = [f"tree {tree}", f"parent {head}", *(f"{who} {_BY} {when} +0000" for who in ("author", "committer"))]
-        said = f"Checkpoint of task {self._task}, attempt {self._attempt}\n\n{_BEGAN}{commit_id(began)}\n"
-        said += f"{_MERGING}{commit_id(merging)}\n" if merging else ""
-        written = "\n".join([*lines, "", said]).encode()
-        return (await self._cache.local("hash-object", "-t", "commit", "-w", "--stdin", stdin=written)).text
+        said = f"{_BEGAN}{commit_id(began)}\n" + (f"{_MERGING}{commit_id(merging)}\n" if merging else "")
+        if self._key:
+            token = self._key.encrypt(StateKind.CHECKPOINT, said.encode(), name, *lines)
+            said = f"{_ENCRYPTED}{base64.b64encode(token).decode()}\n"
+        subject = f"Checkpoint of task {self._task}, attempt {self._attempt}"
+        written = "\n".join([*lines, "", subject, "", said]).encode()
+        made = (await self._cache.local("hash-object", "-t", "commit", "-w", "--stdin", stdin=written)).text
+        await self._cache.local("update-ref", f"{REFS}{name}", made)
+        return made
 
     async def publish(self, checkpoint: Checkpoint, delivery: str) -> str:
         """Push the delivery's checkpoint; empty, or why it isn't where it should be: a refused push is never silent.
@@ -140,8 +167,7 @@ class Checkpoints:
         """
         refusals = []
         while self._places:
-            # Nobody but this delivery ever writes this ref, so there is nothing that a lease could protect.
-            failure = await push(self._cache, checkpoint.commit, f"{self._places[0]}{self._name}{delivery}", ANYWHERE)
+            failure = await self._push(checkpoint.commit, f"{self._places[0]}{self._named(delivery)}")
             if failure is None:
                 return ""
             if not isinstance(failure, RefRefused):
@@ -150,29 +176,97 @@ class Checkpoints:
             self._places.pop(0)
         return "; ".join(refusals) or f"{self._cache.url.display} takes no checkpoints"
 
+    async def _push(self, commit: str, ref: str) -> MakimaError | None:
+        """Like `push`; nobody but this delivery ought to write this ref, and what somebody else has put there is moved
+        away, where it can be told from ours.
+        """
+        if self._key is None:
+            return await push(self._cache, commit, ref, ANYWHERE)
+        expected = self._pushed.get(ref)
+        failure = await push(self._cache, commit, ref, lease(ref, expected))
+        while failure and not isinstance(failure, RefRefused):
+            found = await self._cache.listed(ref, *in_the_way(ref))
+            there = found.pop(ref, None)
+            if there == commit or (there == expected and not found):
+                failure = None if there == commit else failure
+                break
+            await self._foreign.clear(found)
+            verified = await self._verified(ref, there) if there else None
+            if stuck := self._foreign.left & {ref, *found}:
+                return PlaceTaken(f"something that is not ours stays at {min(stuck)}")
+            expected = there if verified else None
+            failure = await push(self._cache, commit, ref, lease(ref, expected))
+        if failure is None:
+            self._pushed[ref] = commit
+        return failure
+
     async def newest(self) -> Checkpoint | None:
         """The last one of all deliveries, by its date, brought into the cache. Raises what a fetch raises."""
         there = await self._cache.listed(*in_all_places(f"{self._name}*"))
-        if there and not await self._cache.has(*there.values()):
-            fetch = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", *await self._cache.source())
-            await self._cache.remote(*fetch, *there, timeout=FETCH_TIMEOUT)
-        found = [await self._read(commit) for commit in {*there.values(), *(await self._kept()).values()}]
+        if self._key:
+            found = list((await self._ours(there)).values())
+        else:
+            await self._fetch(there)
+            found = [await self._read(self._cache, ref, commit) for ref, commit in there.items()]
         # Of the same moment is what was withheld: it is the same work, and more of it.
-        found += [await self._read(commit) for commit in (await self._kept(self._withheld)).values()]
+        for ref, commit in (*(await self._kept()).items(), *(await self._kept(self._withheld)).items()):
+            with suppress(NotVerified):
+                found.append(await self._read(self._cache, ref, commit))
         newest = max(enumerate(found), key=lambda each: (each[1].saved_at, each[0]), default=(0, None))[1]
         self._newest_known = newest.saved_at if newest else 0
         return newest
 
+    async def _ours(self, there: Mapping[str, str]) -> dict[str, Checkpoint]:
+        """Those of the refs on the remote that this attempt has written, in the cache; the others are moved away."""
+        # By their names first: however many refs somebody creates, none of them is fetched to be found out.
+        await self._foreign.clear({ref: at for ref, at in there.items() if not self._is_name_of_ours(ref)})
+        found = {ref: await self._verified(ref, at) for ref, at in there.items() if self._is_name_of_ours(ref)}
+        return {ref: checkpoint for ref, checkpoint in found.items() if checkpoint}
+
+    async def _verified(self, ref: str, commit: str) -> Checkpoint | None:
+        """None: somebody else has moved the ref; it is out of the way now."""
+        async with quarantine(self._cache) as apart:
+            is_here = await self._cache.has(commit)
+            try:
+                if not is_here:
+                    await fetch_apart(apart, ref, commit, LARGEST_CHECKPOINT)
+                checkpoint = await self._read(self._cache if is_here else apart, ref, commit)
+                await self._fetch({ref: commit})
+                if not await self._cache.has(commit):
+                    raise NotVerified("it was replaced while it was read")
+            except NotVerified as why:
+                await self._foreign.move(self._cache if is_here else apart, ref, commit, str(why))
+                return None
+        return checkpoint
+
+    async def _fetch(self, there: Mapping[str, str]) -> None:
+        if there and not await self._cache.has(*there.values()):
+            fetch = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", *await self._cache.source())
+            await self._cache.remote(*fetch, *there, timeout=FETCH_TIMEOUT)
+
+    def _named(self, delivery: str) -> str:
+        """The end of the ref of a delivery's checkpoint; where there is a key, one that nobody else can make up."""
+        return f"{self._name}{delivery}" + (f"-{self._key.name(self._name, delivery)}" if self._key else "")
+
+    def _is_name_of_ours(self, ref: str) -> bool:
+        delivery = name_of(ref).removeprefix(self._name).rpartition("-")[0]
+        return name_of(ref) == self._named(delivery)
+
     async def saved_at(self, delivery: str) -> int:
         """When this machine kept the delivery's checkpoint, in seconds of the epoch; 0: it has kept none."""
-        commit = (await self._kept()).get(f"{REFS}{self._name}{delivery}")
-        return (await self._read(commit)).saved_at if commit else 0
+        ref = f"{REFS}{self._named(delivery)}"
+        commit = (await self._kept()).get(ref)
+        return (await self._read(self._cache, ref, commit)).saved_at if commit else 0
 
     async def forget(self) -> None:
         """Remove all of them, here and on the remote; nothing to do where there are none. Raises like a push."""
-        if there := await self._cache.listed(*in_all_places(f"{self._name}*")):
+        there = await self._cache.listed(*in_all_places(f"{self._name}*"))
+        if self._key:
+            there = {ref: checkpoint.commit for ref, checkpoint in (await self._ours(there)).items()}
+        if there:
+            leases = [lease(ref, commit) for ref, commit in there.items()] if self._key else []
             gone = tuple(f":{ref}" for ref in there)
-            delete = ("push", *await self._cache.destination(), *gone)
+            delete = ("push", *leases, *await self._cache.destination(), *gone)
             await self._cache.remote(*delete, timeout=PUSH_TIMEOUT)
         await self._drop([*await self._kept(), *await self._kept(self._withheld)])
 
@@ -181,9 +275,10 @@ class Checkpoints:
         attempt's outcome. Raises what asking the remote raises.
         """
         kept = await self._kept()
-        ends = in_all_places(outcome_name(self._task, self._attempt))
-        there = await self._cache.listed(*in_all_places(f"{self._name}*"), *ends) if kept else {}
-        is_over = any(end in there for end in ends)
+        if not kept:
+            return
+        there = await self._cache.listed(*in_all_places(f"{self._name}*"))
+        is_over = await Outcomes(self._cache, self._key).find_outcome(self._task, self._attempt) is not None
         await self._drop([ref for ref, commit in kept.items() if is_over or commit in there.values()])
         await self._drop(await self._kept(self._withheld) if is_over else ())
 
@@ -197,12 +292,26 @@ class Checkpoints:
         lines = (await self._cache.local("for-each-ref", *wanted)).text.splitlines()
         return dict(line.split(" ", maxsplit=1) for line in lines)
 
-    async def _read(self, commit: str) -> Checkpoint:
-        text = (await self._cache.local("cat-file", "commit", commit)).text
-        fields = dict(line.partition(" ")[::2] for line in text.partition("\n\n")[0].splitlines())
+    async def _read(self, repository: RepositoryCache, ref: str, commit: str) -> Checkpoint:
+        """The checkpoint `commit` of `repository`, found at `ref`; raises NotVerified where the key is not its own."""
+        if self._key:
+            await expect(repository, commit, "commit", LARGEST_COMMIT)
+        text = (await repository.local("cat-file", "commit", commit)).text
+        header, _, said = text.partition("\n\n")
+        if self._key:
+            said = self._decrypted(self._key, ref, header, said)
+        fields = dict(line.partition(" ")[::2] for line in header.splitlines())
         head = commit_id(fields.get("parent", ""))
         saved_at = int(fields["committer"].split()[-2])
-        return Checkpoint(commit, head, _said(text, _BEGAN) or head, saved_at, _said(text, _MERGING))
+        return Checkpoint(commit, head, _said(said, _BEGAN) or head, saved_at, _said(said, _MERGING))
+
+    def _decrypted(self, key: AttemptKey, ref: str, header: str, said: str) -> str:
+        line = next((line for line in said.splitlines() if line.startswith(_ENCRYPTED)), "")
+        try:
+            token = base64.b64decode(line.removeprefix(_ENCRYPTED))
+            return key.decrypt(StateKind.CHECKPOINT, token, name_of(ref), *header.splitlines()).decode()
+        except ValueError as error:
+            raise NotVerified("it has no text of ours") from error
 
 
 def _said(text: str, trailer: str) -> str:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from daemon import agent_files
+from daemon.saving.attempt_key import AttemptKey
+from domain.directive_secret import NO_SECRET
 from domain.spawn_task import CommandContext, SpawnTask
 
 FILE = "delivery.json"
@@ -23,7 +25,9 @@ class DeliveryNote(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     command: SpawnTask
-    """Without its long texts."""
+    """Without its long texts, and without the directive's secret."""
+    attempt_key: str = Field(default="", repr=False)
+    """What this attempt's state is written with, and no other's; empty: the attempt has no secret."""
     delivery: str
     began: str = ""
     """The commit at which its agent began; empty: none has."""
@@ -37,12 +41,18 @@ class DeliveryNote(BaseModel):
     is_seen: bool = False
     """The remote was seen to hold it (SPEC 6.12)."""
 
+    @property
+    def key(self) -> AttemptKey | None:
+        return AttemptKey.from_text(self.attempt_key) or AttemptKey.of(self.command)
+
 
 def write_note(folder: Path, note: DeliveryNote, at: int | None = None) -> None:
     """Keep the note in the delivery's folder; whole or not at all. `at` is its time, if the work isn't alive now."""
-    short = note.command.model_copy(update={"prompt": "", "script": "", "context": CommandContext()})
+    left_out = {"prompt": "", "script": "", "context": CommandContext(), "secret": NO_SECRET}
+    kept = {"command": note.command.model_copy(update=left_out), "attempt_key": note.key.to_text() if note.key else ""}
     fresh = folder / f"{FILE}.new"
-    fresh.write_text(note.model_copy(update={"command": short}).model_dump_json())
+    fresh.touch(mode=0o600)
+    fresh.write_text(note.model_copy(update=kept).model_dump_json())
     if at is not None:
         os.utime(fresh, (at, at))
     fresh.replace(folder / FILE)

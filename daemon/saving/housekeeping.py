@@ -96,6 +96,7 @@ class Housekeeper:
         if not due:
             return None
         if not reason:
+            await self._forget_published(note)
             await asyncio.to_thread(_remove, folder)
         return Cleaned(folder, reason)
 
@@ -106,6 +107,7 @@ class Housekeeper:
         await self._forget_settled(note)
         if not self._is_due(folder, note):
             return None
+        await self._forget_published(note)
         await asyncio.to_thread(_remove, folder)
         return Cleaned(folder)
 
@@ -114,8 +116,16 @@ class Housekeeper:
         task, attempt = str(note.command.task), note.command.attempt
         try:
             cache = await self._repositories.at(note.command.repository)
-            await Checkpoints(cache, task, attempt).forget_here()
-            await Outcomes(cache).forget_if_published(task, attempt)
+            await Checkpoints(cache, task, attempt, note.key).forget_here()
+            await Outcomes(cache, note.key).forget_if_published(task, attempt)
+        except MakimaError as error:
+            logger.warning("what was kept for %s stays: %s", note.command.name, error)
+
+    async def _forget_published(self, note: DeliveryNote) -> None:
+        """With the folder goes what this machine knows of an attempt whose outcome somebody may delete."""
+        try:
+            cache = await self._repositories.at(note.command.repository)
+            await Outcomes(cache, note.key).forget_published(str(note.command.task), note.command.attempt)
         except MakimaError as error:
             logger.warning("what was kept for %s stays: %s", note.command.name, error)
 

@@ -6,28 +6,29 @@ from it and can be pushed again by whoever finds the outcome (docs/decisions/000
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from daemon.git.command import commit_id
 from daemon.git.pushing import lease, push
+from daemon.git.quarantine import fetch_apart, quarantine
 from daemon.git.repositories import FETCH_TIMEOUT, RepositoryCache
 from daemon.git.sealing import holds, seal
-from daemon.git.state_refs import REFS, finished_name, in_all_places, outcome_name
-from domain.errors import LeaseLost, RefRefused
+from daemon.git.state_refs import REFS, finished_name, in_all_places, in_the_way, outcome_name, published_name
+from daemon.saving.attempt_key import AttemptKey
+from daemon.saving.foreign_state import LARGEST, ForeignState
+from daemon.saving.outcome_commits import OutcomeCommits, StoredOutcome
+from domain.errors import LeaseLost, MakimaError, NotVerified, PlaceTaken, RefRefused
 from domain.models import Work
 
-OUTCOME_FILE = "outcome.json"
+Judge = Callable[[StoredOutcome], Awaitable[str]]
+"""Why a stored outcome can't be the attempt's; empty: it can."""
 
 
-@dataclass(frozen=True)
-class StoredOutcome:
-    """An outcome on the remote: its bytes as they were published, and the commit of the work, if there was any."""
-
-    payload: bytes
-    head: str | None
-    commit: str
-    is_published: bool = True
-    """False: only this machine has it; its delivery lost the attempt before the remote could be told."""
+async def believe(_: StoredOutcome) -> str:
+    """The judge of whoever only asks whether there is an outcome."""
+    return ""
 
 
 @dataclass(frozen=True)
@@ -50,10 +51,23 @@ def finished_ref(task: str, attempt: int) -> str:
 
 
 class Outcomes:
-    """The outcomes and branches of one repository's tasks."""
+    """The outcomes and branches of one repository's tasks; of one attempt alone where there is a `key`."""
 
-    def __init__(self, cache: RepositoryCache) -> None:
+    def __init__(
+        self,
+        cache: RepositoryCache,
+        key: AttemptKey | None = None,
+        judge: Judge = believe,
+        foreign: ForeignState | None = None,
+    ) -> None:
+        """`key`: what was not written with it is not the attempt's; None: the attempt has no secret. `foreign` moves
+        what is not the attempt's out of the way.
+        """
         self._cache = cache
+        self._key = key
+        self._judge = judge
+        self._commits = OutcomeCommits(cache, key)
+        self.foreign = foreign or ForeignState(cache)
 
     async def find_outcome(self, task: str, attempt: int) -> StoredOutcome | None:
         """The outcome that an earlier delivery published, with its work fetched into the cache. Raises RepositoryError,
@@ -64,24 +78,40 @@ class Outcomes:
 
     async def look(self, task: str, attempt: int, branch: str) -> tuple[StoredOutcome | None, str]:
         """The first act of a delivery: the same, and where the ref `branch` is on the remote (empty: nowhere), by one
-        talk with it.
+        talk with it. What stands there and is not the attempt's outcome is moved out of the way.
         """
         refs = in_all_places(outcome_name(task, attempt))
         found = await self._cache.listed(*refs, branch)
         for ref in refs:
-            if ref in found:
-                return await self._fetched(ref, found[ref]), found.get(branch, "")
-        kept = await self._here(outcome_ref(task, attempt))
-        return await self._read(kept) if kept else None, found.get(branch, "")
+            if ref in found and (stored := await self._theirs(ref, found[ref])):
+                return stored, found.get(branch, "")
+        return await self._kept(outcome_ref(task, attempt)), found.get(branch, "")
 
-    async def ended_in(self, head: str, task: str, attempt: int) -> bool:
+    async def find_head(self, task: str, attempt: int) -> str | None:
+        """The work of the attempt's outcome, for a person to look at; without the key of an attempt that has one, what
+        claims to be it.
+        """
+        stored = await self.find_outcome(task, attempt)
+        if stored or self._key:
+            return stored.head if stored else None
+        for ref, commit in (await self._cache.listed(*in_all_places(outcome_name(task, attempt)))).items():
+            async with quarantine(self._cache) as apart:
+                with suppress(NotVerified):
+                    await fetch_apart(apart, ref, commit, LARGEST)
+                    head = await self._commits.head(apart, commit)
+                    await self._take_work(ref, commit)
+                    return head
+        return None
+
+    async def ended_in(self, head: str, branch: str, task: str, attempt: int) -> bool:
         """Whether `head`, where the task's branch is, is itself the evidence of the attempt's end."""
         await self._cache.ensure([head])
-        return await holds(self._cache, head, task, attempt)
+        return await holds(self._cache, head, task, attempt, self._key, branch)
 
     async def sealed(self, work: Work, task: str, attempt: int) -> Work:
         """The work with a last commit that names the attempt, for a remote that keeps no outcome."""
-        return work.model_copy(update={"head": await seal(self._cache, work.head, task, attempt)})
+        head = await seal(self._cache, work.head, task, attempt, self._key, work.branch)
+        return work.model_copy(update={"head": head})
 
     async def work_in(self, branch: str, base: str, head: str) -> Work:
         """What can be known of work by its commits, which must be in the cache."""
@@ -93,47 +123,72 @@ class Outcomes:
         """The last act of a delivery, after `take(head)`: create the ref, which must not exist yet.
 
         A push whose answer was lost is looked up, so an outcome of ours that arrived counts as won. Raises RefRefused
-        where the remote takes it in no place; GitUnreachable and GitError leave it open: publish again, the same
-        payload.
+        where the remote takes it in no place, PlaceTaken where something that isn't ours can't be moved out of the
+        way; GitUnreachable and GitError leave it open: publish again, the same payload.
         """
-        name = outcome_name(task, attempt)
-        commit = await self._write(payload, head)
-        refusals = []
-        for ref in in_all_places(name):
+        refusals: list[MakimaError] = []
+        for ref in in_all_places(outcome_name(task, attempt)):
+            published = await self._published(ref, payload, head)
+            if isinstance(published, Publication):
+                return published
+            refusals.append(published)
+        raise refusals[0]
+
+    async def _published(self, ref: str, payload: bytes, head: str | None) -> Publication | RefRefused:
+        """What became of publishing at `ref`; the refusal of a remote that takes no such ref."""
+        commit = await self._commits.write(ref, payload, head)
+        while True:
             failure = await push(self._cache, commit, ref, lease(ref, None))
             if failure is None:
                 return Publication(won=True, outcome=StoredOutcome(payload, head, commit), ref=ref)
-            if (there := await self._cache.on_remote(ref)) is not None:
-                return Publication(won=there == commit, outcome=await self._fetched(ref, there), ref=ref)
-            if not isinstance(failure, RefRefused):
+            found = await self._cache.listed(ref, *in_the_way(ref))
+            if found.get(ref) == commit:
+                return Publication(won=True, outcome=StoredOutcome(payload, head, commit), ref=ref)
+            if ref in found and (stored := await self._theirs(ref, found[ref])):
+                return Publication(won=False, outcome=stored, ref=ref)
+            if not found:
+                if isinstance(failure, RefRefused):
+                    return failure
                 raise failure
-            refusals.append(failure)
-        raise refusals[0]
+            await self.foreign.clear({other: at for other, at in found.items() if other != ref})
+            if stuck := self.foreign.left & found.keys():
+                raise PlaceTaken(f"something that is not ours stays at {min(stuck)}")
 
     async def keep_outcome(self, task: str, attempt: int, payload: bytes, head: str | None) -> StoredOutcome:
         """For a remote that takes no ref at all: the attempt's outcome in this machine's cache, the first one that was
         kept there (docs/decisions/0004).
         """
-        ref, commit = outcome_ref(task, attempt), await self._write(payload, head)
-        nothing = "0" * len(commit)
-        await self._cache.local("update-ref", ref, commit, nothing, also=(128,))
-        return await self._read((await self._cache.local("show-ref", "--verify", "--hash", ref)).text)
+        ref = outcome_ref(task, attempt)
+        commit = await self._commits.write(ref, payload, head)
+        before = "" if await self._kept(ref) else await self._here(ref)
+        expected = before or "0" * len(commit)  # what was kept and can't be read is replaced
+        await self._cache.local("update-ref", ref, commit, expected, also=(128,))
+        return await self._commits.read(self._cache, ref, await self._here(ref))
 
     async def keep_finished(self, task: str, attempt: int, payload: bytes, head: str | None) -> None:
         """Before anything is asked of anybody: the work is done, and must not be done again by this machine whatever
         becomes of its delivery. It decides nothing.
         """
-        await self._cache.local("update-ref", finished_ref(task, attempt), await self._write(payload, head))
+        ref = finished_ref(task, attempt)
+        await self._cache.local("update-ref", ref, await self._commits.write(ref, payload, head))
 
     async def finished(self, task: str, attempt: int) -> StoredOutcome | None:
-        """What `keep_finished` has kept."""
-        commit = await self._here(finished_ref(task, attempt))
-        return replace(await self._read(commit), is_published=False) if commit else None
+        """What `keep_finished` has kept, or `keep_published`, where somebody has deleted what was published."""
+        kept = await self._kept(finished_ref(task, attempt)) or await self._kept(REFS + published_name(task, attempt))
+        return replace(kept, is_published=False) if kept else None
+
+    async def keep_published(self, task: str, attempt: int, payload: bytes, head: str | None) -> None:
+        """Afterwards, for as long as the delivery's folder is kept: somebody may delete what was published."""
+        ref = REFS + published_name(task, attempt)
+        await self._cache.local("update-ref", ref, await self._commits.write(ref, payload, head))
+
+    async def forget_published(self, task: str, attempt: int) -> None:
+        """Remove what `keep_published` has kept."""
+        await self._cache.local("update-ref", "-d", REFS + published_name(task, attempt))
 
     async def forget_if_published(self, task: str, attempt: int) -> None:
         """Remove what `keep_finished` has kept where the attempt has ended without it. Raises like `find_outcome`."""
-        refs = in_all_places(outcome_name(task, attempt))
-        if await self._here(finished_ref(task, attempt)) and await self._cache.listed(*refs):
+        if await self._here(finished_ref(task, attempt)) and await self.find_outcome(task, attempt):
             await self.forget_finished(task, attempt)
 
     async def forget_finished(self, task: str, attempt: int) -> None:
@@ -166,20 +221,33 @@ class Outcomes:
         kept = await self._cache.local("show-ref", "--verify", "--hash", ref, also=(1, 128))
         return kept.text if kept.exit_code == 0 else ""
 
-    async def _write(self, payload: bytes, head: str | None) -> str:
-        """A commit that holds the payload and, by its parent, keeps the work reachable on the remote."""
-        blob = (await self._cache.local("hash-object", "-w", "--stdin", stdin=payload)).text
-        entry = f"100644 blob {blob}\t{OUTCOME_FILE}\n".encode()
-        tree = (await self._cache.local("mktree", stdin=entry)).text
-        parent = ("-p", commit_id(head)) if head else ()
-        return (await self._cache.local("commit-tree", tree, *parent, "-m", "Outcome of an attempt")).text
+    async def _kept(self, ref: str) -> StoredOutcome | None:
+        """What a ref of this cache holds; None also where this attempt can't have written it."""
+        commit = await self._here(ref)
+        try:
+            return await self._commits.read(self._cache, ref, commit) if commit else None
+        except NotVerified:
+            return None
 
-    async def _fetched(self, ref: str, commit: str) -> StoredOutcome:
-        fetch = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", *await self._cache.source(), ref)
-        await self._cache.remote(*fetch, timeout=FETCH_TIMEOUT)
-        return await self._read(commit)
+    async def _theirs(self, ref: str, commit: str) -> StoredOutcome | None:
+        """The attempt's outcome at `ref` of the remote, its work in the cache; None: it is none, and was moved away."""
+        async with quarantine(self._cache) as apart:
+            is_here = await self._cache.has(commit)
+            try:
+                if not is_here:
+                    await fetch_apart(apart, ref, commit, LARGEST)
+                stored = await self._commits.read(self._cache if is_here else apart, ref, commit)
+                await self._take_work(ref, commit)
+                if problem := await self._judge(stored):
+                    raise NotVerified(problem)
+            except NotVerified as why:
+                await self.foreign.move(self._cache if is_here else apart, ref, commit, str(why))
+                return None
+        return stored
 
-    async def _read(self, commit: str) -> StoredOutcome:
-        payload = (await self._cache.local("cat-file", "blob", f"{commit}:{OUTCOME_FILE}")).stdout
-        parents = (await self._cache.local("rev-list", "--parents", "--max-count=1", commit)).text.split()[1:]
-        return StoredOutcome(payload, parents[0] if parents else None, commit)
+    async def _take_work(self, ref: str, commit: str) -> None:
+        if not await self._cache.has(commit):
+            fetch = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", *await self._cache.source(), ref)
+            await self._cache.remote(*fetch, timeout=FETCH_TIMEOUT)
+        if not await self._cache.has(commit):
+            raise NotVerified("it was replaced while it was read")

@@ -90,7 +90,7 @@ async def _settled(rescued: Rescued) -> bool:
         if rescued.checkpoint and (refusal := await checkpoints.publish(rescued.checkpoint, _rescuer(note))):
             logger.warning("the work of %s is saved on this machine only: %s", note.command.name, refusal)
             return True
-        if await Outcomes(rescued.cache).find_outcome(str(note.command.task), note.command.attempt):
+        if await Outcomes(rescued.cache, note.key).find_outcome(str(note.command.task), note.command.attempt):
             await checkpoints.forget()
         await asyncio.to_thread(shutil.rmtree, rescued.folder / "work")
     except (MakimaError, OSError) as error:
@@ -105,7 +105,7 @@ def _rescuer(note: DeliveryNote) -> str:
 
 
 def _checkpoints(note: DeliveryNote, cache: RepositoryCache) -> Checkpoints:
-    return Checkpoints(cache, str(note.command.task), note.command.attempt)
+    return Checkpoints(cache, str(note.command.task), note.command.attempt, note.key)
 
 
 def _left(tasks: Path) -> list[Path]:

@@ -13,8 +13,10 @@ from daemon.git.state_refs import in_all_places
 from daemon.git.worktrees import Identity, Worktree
 from daemon.processes.environment import GitIdentity
 from daemon.processes.sandbox import Sandbox
+from daemon.saving.attempt_key import AttemptKey
 from daemon.saving.checkpoints import Checkpoints
 from daemon.saving.delivery_note import DeliveryNote, last_alive, noted_folders, read_note
+from daemon.saving.foreign_state import ForeignState
 from daemon.saving.housekeeping import WORKTREE
 from daemon.saving.outcomes import Outcomes
 from daemon.tasks.workspace import Workspace
@@ -36,6 +38,8 @@ class Restorer:
         self._repositories = repositories
         self._identity = identity
         self._sandbox = sandbox
+        self.warnings: list[str] = []
+        """What whoever looks at the folder should know."""
 
     async def restore(self, task: str, repository: str = "") -> Path:
         """The fresh folder: a git worktree on the task's last commit, with what wasn't committed as changes.
@@ -52,7 +56,7 @@ class Restorer:
         repository = repository or (found[-1][1].command.repository if found else "")
         if not repository:
             raise Refused(f"this machine knows no task {task}: name its repository with --repo to look there")
-        return await self._from_remote(task, await self._repositories.at(repository))
+        return await self._from_remote(task, await self._repositories.at(repository), found)
 
     def _found(self, task: str) -> list[tuple[Path, DeliveryNote]]:
         """The task's deliveries here, the last one at the end."""
@@ -71,21 +75,30 @@ class Restorer:
         await asyncio.to_thread(_copy_files, kept.work_path, worktree.path)
         return worktree.path
 
-    async def _from_remote(self, task: str, cache: RepositoryCache) -> Path:
+    async def _from_remote(self, task: str, cache: RepositoryCache, found: list[tuple[Path, DeliveryNote]]) -> Path:
         """The last attempt's outcome; else its newest checkpoint."""
         there = await cache.listed(*(ref for kind in _STATES for ref in in_all_places(f"{kind}/*")))
         names = [ref.split("/")[-3 if "/checkpoints/" in ref else -2 :] for ref in there]
-        attempts = {(name[0], int(name[1])) for name in names if name[0].startswith(task)}
+        attempts = {(name[0], int(name[1])) for name in names if name[0].startswith(task) and name[1].isdecimal()}
         _only_one(task, {each for each, _ in attempts})
+        keys = {note.command.attempt: note.key for _, note in found}
         for identity, attempt in sorted(attempts, reverse=True):
-            stored = await Outcomes(cache).find_outcome(identity, attempt)
-            if stored and stored.head:
-                return (await self._fresh(identity, cache, stored.head)).path
-            if newest := await Checkpoints(cache, identity, attempt).newest():
-                worktree = await self._fresh(identity, cache, newest.head)
-                await worktree.lay_over(newest.commit)
-                return worktree.path
+            if path := await self._of_attempt(identity, attempt, cache, keys.get(attempt)):
+                return path
         raise Refused(f"nothing of task {task} is left on {cache.url.display}")
+
+    async def _of_attempt(self, task: str, attempt: int, cache: RepositoryCache, key: AttemptKey | None) -> Path | None:
+        """Nothing is moved: whoever has no key can't tell what is the attempt's."""
+        looking = ForeignState(cache, most=0)
+        if key is None:
+            self.warnings.append(f"attempt {attempt} did not run here: whether the task has left this can't be told")
+        if head := await Outcomes(cache, key, foreign=looking).find_head(task, attempt):
+            return (await self._fresh(task, cache, head)).path
+        if newest := await Checkpoints(cache, task, attempt, key, looking).newest():
+            worktree = await self._fresh(task, cache, newest.head)
+            await worktree.lay_over(newest.commit)
+            return worktree.path
+        return None
 
     async def _fresh(self, task: str, cache: RepositoryCache, commit: str) -> Worktree:
         self._target.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -11,6 +11,7 @@ from daemon.agents.events import Ending
 from daemon.git.peculiarities import as_prompt, peculiarities
 from daemon.git.repositories import RepositoryCache
 from daemon.git.worktrees import Conflict, Incoming, Worktree
+from daemon.saving.attempt_key import AttemptKey
 from daemon.saving.checkpoints import Checkpoint, Checkpoints
 from daemon.saving.outcomes import Outcomes
 from daemon.saving.saver import Saver
@@ -96,10 +97,11 @@ async def _earlier_work(command: SpawnTask, cache: RepositoryCache) -> str:
     task, attempt = str(command.task), command.attempt - 1
     if attempt == 0:
         return ""
-    stored = await Outcomes(cache).find_outcome(task, attempt)
+    key = AttemptKey.of(command, attempt)
+    stored = await Outcomes(cache, key).find_outcome(task, attempt)
     if stored and stored.head:
         return stored.head
-    newest = await Checkpoints(cache, task, attempt).newest()
+    newest = await Checkpoints(cache, task, attempt, key).newest()
     return newest.commit if newest else ""
 
 

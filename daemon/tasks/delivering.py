@@ -4,17 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+from pydantic import ValidationError
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_exponential_jitter
 
+from daemon.git.repositories import RepositoryCache
 from daemon.git.state_refs import BRANCHES
-from daemon.saving.outcomes import Outcomes, StoredOutcome
-from domain.errors import GitError, LeaseLost, NotReachable, RefRefused
-from domain.models import TaskKind
-from domain.spawn_task import Delivery, Outcome, OutcomeStatus, SpawnTask
+from daemon.saving.outcome_commits import StoredOutcome
+from daemon.saving.outcomes import Outcomes
+from domain.errors import GitError, LeaseLost, NotReachable, PlaceTaken, RefRefused
+from domain.failures import FailureCategory
+from domain.models import Question, TaskKind
+from domain.outcome_check import problem_of
+from domain.questions import question_id
+from domain.spawn_task import Delivery, Outcome, OutcomeStatus, SpawnTask, failed
 
 PUBLISH_WITHIN = 3600.0
 """Seconds for which finished work is offered to a remote that doesn't answer, and for which a server that doesn't is
 asked whether it may be, before the delivery is given up."""
+
+
+SOMEBODY_ELSE = """\
+Somebody with the right to push to the repository keeps putting refs of their own where outcomes belong. The work is \
+done and goes on; its outcome is saved on {daemon} only. Take that right from whoever it is, then answer anything.\
+"""
 
 
 def _may_pass(error: BaseException) -> bool:
@@ -79,7 +91,11 @@ class Publisher:
 
     async def _published_and_forgotten(self, outcome: Outcome, head: str | None) -> Outcome:
         settled = await self._persistently(lambda: self._published(outcome, head))
-        await self._outcomes.forget_finished(str(self._command.task), self._command.attempt)
+        task, attempt = str(self._command.task), self._command.attempt
+        if self._command.secret:
+            kept = settled.work.head if settled.work else None
+            await self._outcomes.keep_published(task, attempt, settled.model_dump_json().encode(), kept)
+        await self._outcomes.forget_finished(task, attempt)
         return settled
 
     async def _persistently(self, work: Callable[[], Awaitable[Outcome]]) -> Outcome:
@@ -98,7 +114,7 @@ class Publisher:
     async def _ended_in(self, head: str) -> StoredOutcome | None:
         """The outcome of an attempt of which only the branch arrived: its daemon was lost before it could report."""
         command = self._command
-        if not await self._outcomes.ended_in(head, str(command.task), command.attempt):
+        if not await self._outcomes.ended_in(head, command.target_branch, str(command.task), command.attempt):
             return None
         base = command.continue_from.commit if command.continue_from else command.base_commit
         outcome = Outcome(
@@ -123,12 +139,22 @@ class Publisher:
                 payload, head = outcome.model_copy(update={"work": work}).model_dump_json().encode(), work.head
             kept = await self._outcomes.keep_outcome(task, attempt, payload, head)
             warning = f"the outcome is saved on {self._daemon} only: {refusal}"
-            return await self._settled(outcome_in(kept), warning)
+            settled = await self._settled(outcome_in(kept), warning)
+            return self._asking(settled) if isinstance(refusal, PlaceTaken) else settled
         warning = f"the remote takes no refs/makima/: the outcome is in branch {published.ref}"
         outcome = outcome_in(published.outcome)
         return await self._settled(outcome, warning if published.ref.startswith(BRANCHES) else "")
 
+    def _asking(self, outcome: Outcome) -> Outcome:
+        """The same, and its operator is asked; the work goes on without the answer."""
+        text = "\n".join((SOMEBODY_ELSE.format(daemon=self._daemon), *self._outcomes.foreign.found))[:4096]
+        task = self._command.task
+        asked = Question(id=question_id(task, f"{outcome.attempt} {SOMEBODY_ELSE}"), task=task, text=text)
+        return outcome.model_copy(update={"questions": (*outcome.questions, asked)})
+
     async def _settled(self, outcome: Outcome, warning: str = "") -> Outcome:
+        if problem := problem_of(self._command, outcome):
+            return failed(self._command, FailureCategory.INTERNAL, f"its outcome can't be this attempt's: {problem}")
         if warning:
             outcome = outcome.model_copy(update={"warnings": (*outcome.warnings, warning)})
         if not (outcome.work and outcome.work.branch) or outcome.failure:
@@ -142,6 +168,28 @@ class Publisher:
         return await self._ship(outcome)
 
 
+async def problem_with(cache: RepositoryCache, command: SpawnTask, stored: StoredOutcome) -> str:
+    """Why what is stored can't be the outcome of the command's attempt, its work being in the cache; empty: it can."""
+    try:
+        outcome = outcome_in(stored)
+    except ValidationError:
+        return "it can't be read"
+    if problem := problem_of(command, outcome):
+        return problem
+    work = outcome.work
+    if (work.head if work else None) != stored.head:
+        return "it names another commit than it holds"
+    if work is None or outcome.failure:
+        return ""
+    merged = [each.commit for each in command.merge]
+    # Where nothing proves who wrote it; an agent of ours may have rewritten what it began from.
+    began = [] if command.secret else [work.base]
+    for commit in (*began, *merged):
+        if not await cache.holds(work.head, commit):
+            return f"its work doesn't hold {commit}, which it builds on"
+    return ""
+
+
 def outcome_in(stored: StoredOutcome) -> Outcome:
-    """What an outcome on the remote says."""
+    """What an outcome on the remote says; raises pydantic's ValidationError."""
     return Outcome.model_validate_json(stored.payload)

@@ -110,9 +110,11 @@ class Running:
 class Servers:
     """`starter.py up` on a data folder of its own."""
 
-    def __init__(self, folder: Path, *options: str, **variables: str) -> None:
+    def __init__(self, folder: Path, *options: str, code: Path = ROOT, **variables: str) -> None:
+        """`code`: the checkout that runs."""
         self.data = folder / "data"
-        self._env = environment(MAKIMA_DATA_DIR=self.data, **variables)
+        self._starter = (sys.executable, str(code / "starter.py"))
+        self._env = environment(MAKIMA_DATA_DIR=self.data, **_path_to(code), **variables)
         self._folder = folder
         self._options = options
         self.up: Running
@@ -128,7 +130,7 @@ class Servers:
 
     def start(self) -> None:
         """Start `up`, and wait until it has named all its addresses."""
-        self.up = Running("up", (*STARTER, "up", *self._options), self._env, self._folder)
+        self.up = Running("up", (*self._starter, "up", *self._options), self._env, self._folder)
         self.addresses = until(self._ready, "the stack's addresses")
 
     def child(self, name: str) -> psutil.Process:
@@ -143,6 +145,11 @@ class Servers:
         assert self.up.popen.poll() is None, self.up.err
         stack = running_stack(self.data)
         return stack if stack and stack.up.pid == self.up.popen.pid else None
+
+
+def _path_to(code: Path) -> dict[str, Path]:
+    """What makes Python take its modules from another checkout than the installed one."""
+    return {} if code == ROOT else {"PYTHONPATH": code}
 
 
 def environment(**variables: str | Path) -> dict[str, str]:
@@ -174,7 +181,10 @@ def daemon_settings(
 class Site:
     """One owner's processes on running servers; all of them are killed at the end."""
 
-    def __init__(self, servers: Servers, folder: Path, owner: str) -> None:
+    def __init__(self, servers: Servers, folder: Path, owner: str, code: Path = ROOT) -> None:
+        """`code`: the checkout whose worker, daemons and commands these are."""
+        self._code = code
+        self._starter = (sys.executable, str(code / "starter.py"))
         self.servers = servers
         self.folder = folder
         self.owner = owner
@@ -196,7 +206,9 @@ class Site:
     def worker(self, **variables: str | Path) -> Running:
         """`python worker.py`, which knows both servers by their addresses alone."""
         own = {"MAKIMA_DATABASE_URL": self.servers.addresses.database_url, **variables}
-        return self._start("worker", WORKER, self._at(self.folder / "worker", **own))
+        return self._start(
+            "worker", (sys.executable, str(self._code / "worker.py")), self._at(self.folder / "worker", **own)
+        )
 
     def daemon(
         self,
@@ -219,14 +231,15 @@ class Site:
 
     def starter(self, *args: str, data: Path | None = None, **variables: str | Path) -> Ran:
         """A command of starter.py, run to its end; on these servers, unless another data folder is given."""
-        env = environment(MAKIMA_DATA_DIR=data or self.servers.data, MAKIMA_OWNER=self.owner, **variables)
-        done = subprocess.run([*STARTER, *args], env=env, capture_output=True, text=True, timeout=90, check=False)
+        own: dict[str, str | Path] = {**_path_to(self._code), **variables}
+        env = environment(MAKIMA_DATA_DIR=data or self.servers.data, MAKIMA_OWNER=self.owner, **own)
+        done = subprocess.run([*self._starter, *args], env=env, capture_output=True, text=True, timeout=90, check=False)
         return Ran(done.returncode, done.stdout, done.stderr)
 
     def starting(self, name: str, *args: str) -> Running:
         """A command of starter.py that goes on while the test does something else."""
-        env = environment(MAKIMA_DATA_DIR=self.servers.data, MAKIMA_OWNER=self.owner)
-        return self._start(name, (*STARTER, *args), env)
+        env = environment(MAKIMA_DATA_DIR=self.servers.data, MAKIMA_OWNER=self.owner, **_path_to(self._code))
+        return self._start(name, (*self._starter, *args), env)
 
     def _start(self, name: str, argv: tuple[str, ...], env: Mapping[str, str]) -> Running:
         running = Running(name, argv, env, self.folder)
@@ -235,4 +248,5 @@ class Site:
 
     def _at(self, data: Path, **variables: str | Path) -> dict[str, str]:
         address = self.servers.addresses.temporal_address
-        return environment(TEMPORAL_ADDRESS=address, MAKIMA_DATA_DIR=data, MAKIMA_OWNER=self.owner, **variables)
+        own: dict[str, str | Path] = {**_path_to(self._code), **variables}
+        return environment(TEMPORAL_ADDRESS=address, MAKIMA_DATA_DIR=data, MAKIMA_OWNER=self.owner, **own)

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from tests.attacks.machine.lab import lab, labs, ordinary
-from tests.integration.conftest import commit, daemon_git, git, origin, repositories
+from tests.integration.conftest import cache, commit, daemon_git, git, origin, repositories
 
-__all__ = ["commit", "daemon_git", "git", "lab", "labs", "ordinary", "origin", "repositories"]
+__all__ = ["cache", "commit", "daemon_git", "git", "lab", "labs", "ordinary", "origin", "repositories"]

@@ -32,6 +32,10 @@ async def world(temporal_server: WorkflowEnvironment) -> AsyncIterator[Surroundi
         yield made
 
 
+def recorded_events(world: Surroundings) -> list[str]:
+    return [event.what for write in world.ledger.writes for event in write.facts.events]
+
+
 async def _fails(command: SpawnTask) -> Outcome:
     return failed(command, FailureCategory.AGENT, "the saw is blunt")
 
@@ -140,8 +144,12 @@ async def test_an_outcome_that_names_another_branch_than_its_command_changes_not
     (step,) = state.steps.values()
     assert (step.status, step.work, state.memories) == (StepStatus.FAILED, None, {})
     assert step.failure and "'main' is not the task's" in step.failure.report
-    what = [event.what for write in world.ledger.writes for event in write.facts.events]
-    assert "outcome refused" in what and "memory set" not in what
+
+    async def is_recorded() -> bool:
+        return "outcome refused" in recorded_events(world)
+
+    await until(is_recorded)
+    assert "memory set" not in recorded_events(world)
 
 
 @pytest.mark.rule("2.2")

@@ -1,0 +1,80 @@
+"""An outcome as a commit: a tree of one file, and the head of the work as its parent (docs/decisions/0002, 0010)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from daemon.git.command import commit_id
+from daemon.git.repositories import RepositoryCache
+from daemon.saving.attempt_key import AttemptKey, StateKind
+from domain.errors import GitError, NotVerified
+
+PLAIN_FILE = "outcome.json"
+"""Of attempts without a secret, as before there were any."""
+ENCRYPTED_FILE = "outcome"
+LARGEST_COMMIT = 64 * 1024
+LARGEST_OUTCOME = 16 * 1024 * 1024
+"""Bytes; Temporal carries 2 MB of them at most."""
+
+
+@dataclass(frozen=True)
+class StoredOutcome:
+    """An outcome on the remote: its bytes as they were published, and the commit of the work, if there was any."""
+
+    payload: bytes
+    head: str | None
+    commit: str
+    is_published: bool = True
+    """False: only this machine has it; its delivery lost the attempt before the remote could be told."""
+
+
+class OutcomeCommits:
+    """Writes and reads the outcomes of one attempt, encrypted where it has a key."""
+
+    def __init__(self, cache: RepositoryCache, key: AttemptKey | None) -> None:
+        self._cache = cache
+        self._key = key
+
+    async def write(self, ref: str, payload: bytes, head: str | None) -> str:
+        """A commit in the cache that holds the payload for `ref` alone, and keeps the work reachable by its parent."""
+        name, written = PLAIN_FILE, payload
+        if self._key:
+            name, written = ENCRYPTED_FILE, self._key.encrypt(StateKind.OUTCOME, payload, ref, head or "")
+        blob = (await self._cache.local("hash-object", "-w", "--stdin", stdin=written)).text
+        tree = (await self._cache.local("mktree", stdin=f"100644 blob {blob}\t{name}\n".encode())).text
+        parent = ("-p", commit_id(head)) if head else ()
+        return (await self._cache.local("commit-tree", tree, *parent, "-m", "Outcome of an attempt")).text
+
+    async def read(self, repository: RepositoryCache, ref: str, commit: str) -> StoredOutcome:
+        """What `commit`, which must be in `repository`, holds for `ref`; raises NotVerified where it is no outcome."""
+        try:
+            head = await self.head(repository, commit)
+            written = await self._file(repository, commit)
+        except GitError as error:
+            raise NotVerified("it can't be read as an outcome") from error
+        if self._key:
+            written = self._key.decrypt(StateKind.OUTCOME, written, ref, head or "")
+        return StoredOutcome(written, head, commit)
+
+    async def head(self, repository: RepositoryCache, commit: str) -> str | None:
+        """The work of an outcome, whoever wrote it; raises NotVerified where it can't be one."""
+        await expect(repository, commit, "commit", LARGEST_COMMIT)
+        header = (await repository.local("cat-file", "commit", commit)).text.partition("\n\n")[0]
+        parents = [line.removeprefix("parent ") for line in header.splitlines() if line.startswith("parent ")]
+        if len(parents) > 1:
+            raise NotVerified("it has more than one parent")
+        return commit_id(parents[0]) if parents else None
+
+    async def _file(self, repository: RepositoryCache, commit: str) -> bytes:
+        file = f"{commit}:{ENCRYPTED_FILE if self._key else PLAIN_FILE}"
+        await expect(repository, file, "blob", LARGEST_OUTCOME)
+        return (await repository.local("cat-file", "blob", file)).stdout
+
+
+async def expect(repository: RepositoryCache, name: str, kind: str, largest: int) -> None:
+    """Raise NotVerified unless `name` is an object of this kind and of at most `largest` bytes."""
+    found = (await repository.local("cat-file", "--batch-check", stdin=f"{name}\n".encode())).text.split()
+    if len(found) != 3 or found[1] != kind:
+        raise NotVerified(f"it holds a {found[1]} where a {kind} should be" if len(found) == 3 else f"it has no {kind}")
+    if int(found[2]) > largest:
+        raise NotVerified(f"its {kind} has {found[2]} bytes")
