@@ -12,8 +12,9 @@ from functools import partial
 from pathlib import Path
 from uuid import UUID
 
+from daemon.agent_runs.accounts import account_of
 from daemon.agent_runs.parking import parking_of
-from daemon.agent_runs.runs import Host, account_of
+from daemon.agent_runs.runs import Host
 from daemon.agents import ConfiguredAgent
 from daemon.forges.port import ForgesByUrl
 from daemon.forges.registry import Forges

@@ -24,6 +24,8 @@ FORGOTTEN_AFTER = timedelta(days=1)
 
 LIMITED = "its account's limit is reached"
 REFUSED = "its login is refused"
+UNANSWERED = "its model doesn't answer"
+CROWDED = "its model has no capacity"
 
 Account = tuple[str, str]
 """An agent's kind, and the name of its credential."""
@@ -53,15 +55,15 @@ class Parking:
         elif parked and not parked.is_over(self.now()):
             raise CannotServe(f"no task of {parked}", parked.until)
 
-    def limited(self, account: Account, agent: str, until: datetime | None) -> Parked:
-        """The account's limit is reached, until a time or nobody knows."""
+    def limited(self, account: Account, agent: str, until: datetime | None, reason: str = LIMITED) -> Parked:
+        """The account's limit is reached, or what else its `reason` says, until a time or nobody knows."""
         now, before = self.now(), self._known().get(account)
         if until is None and before and not before.is_over(now):
             return before  # another task has just found out
         waits = before.waits + 1 if before else 1
         wait = min(FIRST_WAIT * 2 ** min(waits - 1, 10), LONGEST_WAIT)
         until = min(until.astimezone(UTC), now + LONGEST_LIMIT) if until and until > now else now + wait
-        return self._park(account, agent, LIMITED, until=until, since=now, waits=waits)
+        return self._park(account, agent, reason, until=until, since=now, waits=waits)
 
     def refused(self, account: Account, agent: str) -> Parked:
         """The account's login or key is not accepted."""

@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
+from daemon.agent_runs.accounts import account_of, remedy_of
 from daemon.agent_runs.continuing import LOG_SHOWN, Ask, handed_over, resumed
 from daemon.agent_runs.following import Follower
-from daemon.agent_runs.parking import Account, Parking
+from daemon.agent_runs.parking import CROWDED, LIMITED, UNANSWERED, Parking
 from daemon.agent_runs.permission import Asking
 from daemon.agent_runs.sessions import SessionFolder, SessionNote, login_folder
 from daemon.agent_runs.spending import over_budget, overspent, spent, unbounded, with_what_follows
@@ -16,6 +17,7 @@ from daemon.agent_runs.waiting import login_question, network_wait, waiting
 from daemon.agents import ConfiguredAgent
 from daemon.agents.base import AgentResult, AgentRun, ProcessEnd, Seen
 from daemon.agents.coding import CodingAgent
+from daemon.agents.command import CommandAgent
 from daemon.agents.events import Asked, Ending, Reply
 from daemon.agents.next_move import Move, Tried, next_move
 from daemon.logs.task_log import TaskLog
@@ -40,11 +42,6 @@ class Host:
     daemon: str
     delivery: Delivery
     parking: Parking
-
-
-def account_of(agent: ConfiguredAgent) -> Account | None:
-    """The account that an agent uses; None for programs that we know nothing of."""
-    return (agent.kind, agent.credential) if isinstance(agent, CodingAgent) else None
 
 
 class AgentRuns:
@@ -246,25 +243,27 @@ class AgentRuns:
         task finds out about an account counts for all of this daemon.
         """
         account, parking, command = account_of(self._agent), self._host.parking, self._command
-        if account is None or not isinstance(self._agent, CodingAgent):
+        if account is None or not isinstance(self._agent, CodingAgent | CommandAgent):
             return None
         report = result.failure.report if result.failure else ""
         match result.ending:
             case Ending.ASKED:
                 return waiting(command, questions=tuple(self.asking.open.values()))
-            case Ending.LIMIT:
-                parked = parking.limited(account, self._choice.name, result.until)
+            case Ending.LIMIT | Ending.CAPACITY:
+                reason = LIMITED if result.ending is Ending.LIMIT else CROWDED
+                parked = parking.limited(account, self._choice.name, result.until, reason)
                 return waiting(command, summary=f"{parked.agent}: {report}"[:500], until=parked.until)
             case Ending.AUTH:
                 parked = parking.refused(account, self._choice.name)
-                folder = login_folder(self._tasks, self._agent.kind, self._agent.login)
-                known = {"daemon": self._host.daemon, "report": report, "remedy": self._agent.remedy(folder)}
+                known = {"daemon": self._host.daemon, "report": report, "remedy": remedy_of(self._agent, self._tasks)}
                 question = login_question(command, parking, parked, account, **known)
                 return waiting(command, summary=report[:500], until=parked.until, questions=(question,))
             case Ending.NETWORK:
                 waits = self._note.network_waits
                 self._keep(self._note.model_copy(update={"network_waits": waits + 1}))
-                return waiting(command, summary=report[:500], until=parking.now() + network_wait(waits))
+                again = parking.now() + network_wait(waits)
+                parked = parking.limited(account, self._choice.name, again, UNANSWERED)
+                return waiting(command, summary=report[:500], until=parked.until)
         if result.is_completed:
             parking.works(account)
             self._keep(self._note.model_copy(update={"network_waits": 0}))

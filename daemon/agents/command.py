@@ -1,18 +1,62 @@
-"""`command`: any program by a template of its arguments, the prompt on stdin or in a file, success by exit code."""
+"""`command`: any program by a template of its arguments, the prompt on stdin or in a file, success by its signs."""
 
 from __future__ import annotations
 
+import hashlib
 import re
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from daemon import agent_files
-from daemon.agents.base import AgentCommand, AgentRun, Program, parts_of, require_program
+from daemon.agents.base import (
+    AgentCommand,
+    AgentResult,
+    AgentRun,
+    ProcessEnd,
+    Program,
+    Seen,
+    failed,
+    parts_of,
+    require_program,
+    stopped_by_us,
+)
+from daemon.agents.events import Ending
+from daemon.agents.trouble import reset_time
 from domain.errors import CannotServe
+from domain.failures import FailureCategory
+from domain.value import Value
 
+TAIL_KEPT = 500
+"""Characters of the output that a report of an account's trouble shows."""
 _PLACES = re.compile(r"\{(prompt_file|model)\}")
+
+
+def _pattern(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ValueError(f"{text!r} is no regular expression: {error}") from error
+    return text
+
+
+class Sign(Value):
+    """How a program says something: by a line of its last output, by its exit code, or by either."""
+
+    patterns: tuple[Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(_pattern)], ...] = ()
+    """Regular expressions, searched in each of the last lines (4,096 characters), whatever the letter case."""
+    exit_codes: tuple[Annotated[int, Field(ge=0, le=255)], ...] = ()
+
+    def line(self, tail: str) -> str | None:
+        """The last line that a pattern is found in."""
+        found = [re.compile(pattern, re.IGNORECASE) for pattern in self.patterns]
+        return next((line for line in reversed(tail.splitlines()) if any(each.search(line) for each in found)), None)
+
+    def is_given(self, end: ProcessEnd) -> bool:
+        return end.exit_code in self.exit_codes or self.line(end.tail) is not None
 
 
 class CommandAgent(Program):
@@ -26,6 +70,35 @@ class CommandAgent(Program):
     argv: Annotated[tuple[str, ...], Field(min_length=1)]
     model: str = ""
     """For `{model}`, where the directive names none."""
+    success: Sign = Sign(exit_codes=(0,))
+    """With patterns: one of them is there, too."""
+    limit: Sign = Sign()
+    """Its account has used up what it may for a while: the task waits, and no other one of this account begins."""
+    auth: Sign = Sign()
+    """Its login or key is refused: a person is asked."""
+    capacity: Sign = Sign()
+    """Its model has no room at this moment: as with a limit."""
+
+    @property
+    def credential(self) -> str:
+        """The account: that of the program, whoever calls it what."""
+        return hashlib.sha256("\0".join((*self.argv, *self.pass_env)).encode()).hexdigest()[:12]
+
+    def judge(self, end: ProcessEnd, seen: Seen) -> AgentResult:
+        """By the signs that its settings name; a success that names a pattern comes before all others."""
+        if stopped := stopped_by_us(end):
+            return stopped
+        ended_well = end.exit_code in (self.success.exit_codes or (0,))
+        if ended_well and self.success.line(end.tail) is not None:
+            return AgentResult()
+        trouble = {Ending.LIMIT: self.limit, Ending.AUTH: self.auth, Ending.CAPACITY: self.capacity}
+        for ending, sign in trouble.items():
+            if sign.is_given(end):
+                return _waits(ending, sign.line(end.tail) or end.tail[-TAIL_KEPT:], end.exit_code)
+        if ended_well and not self.success.patterns:
+            return AgentResult()
+        how = f"exit code {end.exit_code}" + (", without a sign of success" if ended_well else "")
+        return failed(Ending.CRASHED, FailureCategory.AGENT, how, end.tail)
 
     def check(self) -> None:
         require_program(self.argv[0], self.env.get("PATH"))
@@ -45,3 +118,9 @@ class CommandAgent(Program):
             agent_files.write(run.folder.path, run.folder.prompt.name, stdin)
             stdin = b""
         return AgentCommand((*argv, *run.arguments), stdin, self.env, self.pass_env)
+
+
+def _waits(ending: Ending, words: str, exit_code: int) -> AgentResult:
+    category = FailureCategory.AUTH if ending is Ending.AUTH else FailureCategory.AGENT
+    until = reset_time(words, datetime.now().astimezone()) if ending is Ending.LIMIT else None
+    return replace(failed(ending, category, f"{ending}: {words.strip() or f'exit code {exit_code}'}"), until=until)

@@ -19,6 +19,8 @@ class Ending(StrEnum):
     """It was stopped because a person has to answer first."""
     LIMIT = "limit"
     """Its account has used up what it may for a while."""
+    CAPACITY = "capacity"
+    """Its model has no room for anybody at this moment."""
     AUTH = "auth"
     """Its login or key is refused: only a person can help."""
     BUDGET = "budget"

@@ -24,7 +24,7 @@ _WORDS = {
     ),
     Ending.LIMIT: (
         *("usage limit", "rate limit", "rate_limit", "hit your .{0,30}limit", "limit reached", "quota", "overloaded"),
-        "too many requests",
+        *("too many requests", "at capacity", "no capacity", "capacity (?:limits|constraints)", "out of capacity"),
     ),
     Ending.NETWORK: (
         *("connection", "econn", "etimedout", "enotfound", "eai_again", "stream disconnected", "network", "time ?out"),

@@ -237,6 +237,8 @@ def test_a_reset_time_of_day_is_the_next_one() -> None:
         ("exceeded retry limit, last status: 429 Too Many Requests", None, Ending.LIMIT),
         ("Quota exceeded. Check your plan and billing details.", None, Ending.LIMIT),
         ("API Error: 529 Overloaded. This is a server-side issue", 529, Ending.LIMIT),
+        ("Selected model is at capacity. Please try a different model.", None, Ending.LIMIT),
+        ("We are out of capacity right now", None, Ending.LIMIT),
         ("API Error: 500 boom. This is a server-side issue", 500, Ending.NETWORK),
         ("API Error: Connection dropped (ECONNRESET).", None, Ending.NETWORK),
         ("We’re currently experiencing high demand, which may cause temporary errors.", None, Ending.NETWORK),

@@ -1,0 +1,111 @@
+"""What a program without a stream of its own says of its account, by the signs that its settings name (rule 5.6)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from daemon.agents.command import CommandAgent
+from daemon.git.repositories import Repositories
+from daemon.settings import load_daemon_settings
+from domain.errors import CannotServe, SettingsError
+from domain.failures import FailureCategory
+from domain.models import TaskKind
+from domain.spawn_task import Outcome, OutcomeStatus
+from tests.integration.deliveries import OneDaemon
+
+pytestmark = pytest.mark.rule("5.6")
+SIGNS: dict[str, Any] = {
+    "success": {"exit_codes": [0, 3]},
+    "limit": {"patterns": ["usage limit reached"], "exit_codes": [75]},
+    "auth": {"patterns": ["please log in"]},
+    "capacity": {"patterns": ["at capacity|overloaded"], "exit_codes": [76]},
+}
+
+
+@pytest.fixture
+def daemon(tmp_path: Path, repositories: Repositories, origin: Path) -> OneDaemon:
+    return OneDaemon(tmp_path, repositories, origin)
+
+
+async def does(daemon: OneDaemon, script: str, **signs: Any) -> Outcome:
+    agent = CommandAgent.model_validate({"kind": "command", "argv": ("sh", "-ec", script), **SIGNS, **signs})
+    daemon.more["agents"] = {"scripted": agent}
+    step = {"task": uuid4(), "step_name": "A step", "target_branch": "makima/step"}
+    return await daemon.does("", TaskKind.STEP, base_commit=await daemon.base(), **step)
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        ("echo 'Usage limit reached'; exit 1", "limit is reached"),
+        ("echo 'usage limit reached, resets 9pm'", "limit is reached"),
+        ("exit 75", "limit is reached"),
+        ("echo 'The model is at capacity.' >&2; exit 1", "no capacity"),
+        ("exit 76", "no capacity"),
+    ],
+)
+async def test_not_now_is_waited_for_and_no_other_task_of_the_account_begins(
+    daemon: OneDaemon, script: str, reason: str
+) -> None:
+    done = await does(daemon, f"echo work > work; {script}")
+    assert done.status is OutcomeStatus.WAITING and done.wait_until, done.failure
+    assert not done.questions
+    (parked,) = daemon.runner.parking.now_parked()
+    assert reason in parked
+    with pytest.raises(CannotServe, match=reason):
+        await does(daemon, f"echo work > work; {script}")
+
+
+async def test_the_pauses_grow_while_it_lasts(daemon: OneDaemon) -> None:
+    waits = []
+    for _ in range(3):
+        done = await does(daemon, "exit 76")
+        assert done.wait_until
+        waits.append((done.wait_until - daemon.runner.parking.now()).total_seconds())
+        known = daemon.runner.parking._known()
+        daemon.runner.parking._keep(
+            {each: parked.model_copy(update={"until": parked.since}) for each, parked in known.items()}
+        )
+    assert [round(wait / 60) for wait in waits] == [5, 10, 20]
+
+
+async def test_a_login_that_is_refused_is_one_question(daemon: OneDaemon) -> None:
+    done = await does(daemon, "echo 'please log in'; exit 1")
+    assert done.status is OutcomeStatus.WAITING
+    assert "repair that on the daemon's machine" in done.questions[0].text
+
+
+@pytest.mark.parametrize(
+    ("script", "signs", "category"),
+    [
+        ("echo work > work; exit 3", {}, None),
+        ("echo work > work; exit 1", {}, FailureCategory.AGENT),
+        ("echo work > work; echo 'DONE: usage limit reached is handled'", {"success": {"patterns": ["^DONE"]}}, None),
+        ("echo work > work", {"success": {"patterns": ["^DONE"]}}, FailureCategory.AGENT),
+    ],
+)
+async def test_success_is_what_the_settings_say(
+    daemon: OneDaemon, script: str, signs: dict[str, Any], category: FailureCategory | None
+) -> None:
+    done = await does(daemon, script, **signs)
+    assert (done.failure and done.failure.category) == category, done.failure
+
+
+@pytest.mark.parametrize(
+    ("sign", "reason"),
+    [
+        ('{ patterns = ["("] }', r"limit\.patterns\.0: .*no regular expression"),
+        ("{ exit_codes = [256] }", r"limit\.exit_codes\.0: "),
+        ("{ words = [] }", "limit.words: "),
+    ],
+)
+def test_signs_that_make_no_sense_are_refused_in_one_line(tmp_path: Path, sign: str, reason: str) -> None:
+    file = tmp_path / "daemon.toml"
+    file.write_text(f'name = "box"\n[agents.mine]\nkind = "command"\nargv = ["true"]\nlimit = {sign}\n')
+    with pytest.raises(SettingsError, match=reason) as refused:
+        load_daemon_settings(file)
+    assert "\n" not in str(refused.value)
