@@ -122,3 +122,13 @@ def test_it_fits_a_forge_however_much_there_is_to_tell() -> None:
 @pytest.mark.parametrize(("seconds", "shown"), [(0.4, "0 s"), (59, "59 s"), (61, "1 min"), (3900, "1 h 5 min")])
 def test_durations_are_short(seconds: float, shown: str) -> None:
     assert duration(seconds) == shown
+
+
+def test_what_no_commit_holds_is_named() -> None:
+    work = Work(branch="b", base="b" * 40, head="a" * 40, commits=1, left_out=("model.bin (too large)", NASTY))
+    done = step(1, work=work)
+    told = body(state_with(done, step(2)), [done])
+    assert "## Left out of the commits" in told
+    assert "- **step 1**: model.bin (too large), " in told.replace("\\", "")
+    assert "<b>" not in told
+    assert "Left out" not in body(state_with(step(2)), [step(2)])

@@ -1,0 +1,89 @@
+"""Agents that call done what isn't, each a step of one directive, through the whole system."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from demo.repository import git
+from tests.acceptance.stack import Site, until
+
+TOKEN = "gh" + "p_" + "a1B2" * 9
+STEPS = {
+    "Good": "echo good > good.txt",
+    "Rebase": "echo 1 > w1.txt; git add -A; git commit -qm w1; echo 2 > w2.txt; git add -A; git commit -qm w2; "
+    'GIT_SEQUENCE_EDITOR="sed -i 1s/pick/edit/" git rebase -q -i HEAD~2; true',
+    "Stash": "sed -i s/2/two/ f.txt; git stash -q; sed -i s/2/zwei/ f.txt; git commit -qam zwei; git stash pop || true",
+    "Markers": "printf '<<<<<<< HEAD\\na\\n=======\\nb\\n>>>>>>> other\\n' > g.txt; git add -A; git commit -qm merged",
+    "Root": "echo x > x.txt; git add -A; git commit -q --amend -m everything",
+    "Branch": "git checkout -q -b feature; echo x > y.txt; git add -A; git commit -qm y; git checkout -q --detach @~1",
+    "Nested": "git init -q app; echo code > app/main.js; echo see app > NOTES.md",
+    "Secret": f"echo {TOKEN} > config; git add -A; git commit -qm config",
+    "Child": "git reset -q --hard HEAD~1; echo from-child > child.txt",
+}
+FAILED = {
+    "Rebase": "unfinished: a rebase is in progress",
+    "Stash": "conflict: git still holds these files as unmerged: f.txt",
+    "Markers": "conflict: conflict markers are left in g.txt",
+    "Root": "history: the work has no commit in common with 'the base commit'",
+    "Branch": "commits left: commits of yours are not in the work: branch 'feature'",
+    "Secret": "secret: what looks like a secret is in its commits",
+    "Child": "history: 'Good' (",
+}
+
+
+def make_repository(folder: Path) -> Path:
+    """One of a single commit, as `--repo`."""
+    origin = folder / "origin"
+    git(folder, "init", "--quiet", "--initial-branch=main", str(origin))
+    (origin / "f.txt").write_text("1\n2\n3\n")
+    git(origin, "add", "--all")
+    git(origin, "-c", "user.name=a", "-c", "user.email=a@example.com", "commit", "--quiet", "--message=first")
+    return origin
+
+
+@pytest.mark.rule("6.9")
+def test_what_is_not_done_is_not_called_so_and_the_directive_goes_on(site: Site, tmp_path: Path) -> None:
+    origin = make_repository(tmp_path)
+    steps = [{"name": name, "task_plan": script} for name, script in STEPS.items()]
+    steps[-1]["depends_on"] = ["Good"]  # type: ignore[assignment]
+    plan = tmp_path / "plan.json"
+    plan.write_text(json.dumps({"steps": steps}))
+    site.worker()
+    site.daemon()
+    about = ("--title", "Truth", "--goal", "Honest work", "--repo", str(origin), "--plan", str(plan))
+    options = (*about, "--agent", "shell", "--timings", "fast", "--on", "any", "--max-attempts", "1", "--json")
+    directive = str(site.starter("start", *options).json()["id"])
+
+    def shown() -> dict[str, Any]:
+        return site.starter("status", directive, "--json").json()
+
+    (question,) = until(lambda: shown()["questions"], "the question about the secret", 120)
+    assert "allow_secrets" in question["text"] and TOKEN not in question["text"]
+    assert site.starter("answer", directive, question["id"], "give up").code == 0
+    until(lambda: shown()["status"] == "idle", "the end", 120)
+
+    now = {step["name"]: step for step in shown()["steps"]}
+    assert {name for name, step in now.items() if step["status"] == "completed"} == {"Good", "Nested"}
+    for name, failure in FAILED.items():
+        assert now[name]["failure"].startswith(failure), now[name]
+    assert now["Nested"]["left_out"] == ["app/ (a repository of its own)"]
+    assert "left out: app/ (a repository of its own)" in site.starter("status", directive).out
+    branch = shown()["pr"]["branch"]
+    assert git(origin, "ls-tree", "--name-only", branch).split() == ["NOTES.md", "f.txt", "good.txt"]
+    assert TOKEN not in git(origin, "log", "--all", "--patch", "--format=%B")
+    left = [ref for ref in git(origin, "for-each-ref", "--format=%(refname)").split() if "/left/" in ref]
+    assert any("x" in git(origin, "show", f"{ref}^1:y.txt") for ref in left if _has(origin, ref))
+
+    # It does not stand still for ever: what failed can be tried again, and fails again for its own reason.
+    assert site.starter("retry-step", directive, "Root").code == 0
+    until(lambda: {each["name"]: each for each in shown()["steps"]}["Root"]["attempt"] == 2, "the second attempt")
+    until(lambda: shown()["status"] == "idle", "the end of the second attempt", 120)
+    assert shown()["steps"][list(STEPS).index("Root")]["failure"].startswith(FAILED["Root"])
+
+
+def _has(origin: Path, ref: str) -> bool:
+    return "y.txt" in git(origin, "ls-tree", "--name-only", f"{ref}^1").split()
