@@ -168,6 +168,9 @@ class House:
     async def close(self, number: int) -> None:
         await self._press("PATCH", f"/pulls/{number}", {"state": "closed"})
 
+    async def reopen(self, number: int) -> None:
+        await self._press("PATCH", f"/pulls/{number}", {"state": "open"})
+
     async def refs(self) -> set[str]:
         """All refs at the forge, but those of pull requests."""
         listed = await self.ann.git("ls-remote", "--quiet", "origin")
