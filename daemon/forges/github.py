@@ -15,6 +15,7 @@ from daemon.forges.github_bodies import DRAFT, READY, Mutation, NewComment, NewP
 from daemon.forges.github_findings import reply_mark
 from daemon.forges.github_look import Look
 from daemon.forges.github_models import Comment, Pull, Repository, User
+from daemon.forges.github_said import is_by
 from daemon.forges.links import github_compare
 from daemon.forges.own_part import body_of, is_ours, title_of
 from daemon.forges.remembered import Remembered
@@ -171,9 +172,12 @@ class GitHub:
     async def _say(self, to: str, among: str, known: PullRequest, text: str, reply: Reply) -> None:
         mark = reply_mark(reply.comment)
         path, look_at = await self._path(to.format(known.number)), await self._path(among.format(known.number))
+        me = await self._own_login()
 
         async def said() -> Comment | None:
-            return next((each for each in await self._comments(look_at) if mark in (each.body or "")), None)
+            """Ours: anybody can write the mark, and would keep the answer from being given."""
+            marked = [each for each in await self._comments(look_at) if mark in (each.body or "")]
+            return next((each for each in marked if not me or is_by(each.user, me)), None)
 
         await self._api.post_once(path, NewComment(body=f"{text}\n\n{mark}"), Comment, said)
 
@@ -223,10 +227,14 @@ class GitHub:
         return self._repository
 
     async def _not_heeded(self) -> str:
-        """The login whose comments are not for us: our own; empty where it can't be known, as with an app's token."""
+        """The login whose comments are not for us: our own, unless the settings want them heard."""
+        return "" if self._heed_own_comments else await self._own_login()
+
+    async def _own_login(self) -> str:
+        """Whose token it is; empty where it can't be known, as with an app's."""
         if self._me is None:
             try:
-                self._me = "" if self._heed_own_comments else (await self._api.read("/user", User)).login
+                self._me = (await self._api.read("/user", User)).login
             except Declined as declined:
                 if declined.status not in (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND):
                     raise

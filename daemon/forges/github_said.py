@@ -111,7 +111,7 @@ def unheard_of(said: Iterable[Said], heard: Heard) -> list[Unheard]:
 
 def is_approved(reviews: Iterable[Review], heard: Heard, me: str) -> bool:
     """Whether somebody's last word is yes and nobody's is no, of those who are heard; nobody approves of himself."""
-    counted = [each for each in reviews if heard.hears(_author(each)) and not _is_by(each.user, me)]
+    counted = [each for each in reviews if heard.hears(_author(each)) and not is_by(each.user, me)]
     last = {_author(each).key: each.state for each in counted if each.state in _OPINIONS}
     return APPROVED in last.values() and CHANGES_REQUESTED not in last.values()
 
@@ -133,10 +133,11 @@ def _has_words(said: Comment) -> bool:
 
 
 def _is_ours(said: Review | Comment, me: str) -> bool:
-    return MARK in (said.body or "") or _is_by(said.user, me)
+    return MARK in (said.body or "") or is_by(said.user, me)
 
 
-def _is_by(user: User | None, login: str) -> bool:
+def is_by(user: User | None, login: str) -> bool:
+    """Whether `user` has this login, which is empty where it is not known."""
     return bool(user and login and user.login.lower() == login.lower())
 
 

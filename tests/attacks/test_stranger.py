@@ -14,9 +14,10 @@ import pytest
 from pydantic import ValidationError
 
 from daemon.forges.audience import MOST_ASKED, Reason
+from daemon.forges.github_findings import reply_mark
 from daemon.forges.port import Forge
 from daemon.forges.settings import ForgeSettings
-from domain.pull_requests.messages import PullRequest, Sighting
+from domain.pull_requests.messages import PullRequest, Reply, Sighting
 from tests.fixtures_github import QUICK, Site
 
 pytestmark = pytest.mark.rule("7.5")
@@ -214,3 +215,16 @@ async def test_a_forks_pull_request_of_our_branchs_name_is_not_ours(site: Site) 
     known = PullRequest(branch="work", head=made.head, base="main", number=fork["number"])
     with pytest.raises(Exception, match="comes from mallory/shop"):
         await site.github.look(known, {})
+
+
+async def test_a_stranger_does_not_give_our_answer(site: Site) -> None:
+    """Whatever we post holds a mark, so that it is posted once; anybody can read it, and write it."""
+    made = await site.opened()
+    asked = await site.forge.comment(site.name, made.number, user="ann", body="Rename it.")
+    about = f"talk:{asked['id']}"
+    await site.forge.comment(site.name, made.number, user="mallory", body=f"No. {reply_mark(about)}")
+    for _ in range(2):
+        await site.github.reply(made, Reply(comment=about, text="Done."))
+    async with site.forge.rest() as client:
+        said = (await client.get(f"/repos/{site.name}/issues/{made.number}/comments")).json()
+    assert [each["user"]["login"] for each in said if reply_mark(about) in each["body"]] == ["mallory", "makima"]
