@@ -30,7 +30,7 @@ from daemon.logs.masking import Masker
 from daemon.processes import keeper
 from daemon.pull_requests.shepherding import PullRequestShepherd
 from daemon.runner import MEGABYTE, Machine, Runner, nothing_more
-from daemon.saving.recovery import rescue, settle
+from daemon.saving.recovery import Rescue
 from daemon.settings import DaemonSettings, load_daemon_settings
 from daemon.slots import SharedSlots
 from daemon.tasks.stopping import STOP_WITHIN
@@ -214,8 +214,9 @@ async def main() -> int:
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop_or_leave, stop)
-    rescued = await rescue(runner.machine)
-    chores = (settle(rescued), backlog.send_for_ever(), home.housekeeper.clean_for_ever())
+    rescue = Rescue(runner.machine)
+    runner.rescued = rescue.of
+    chores = (rescue.run(), backlog.send_for_ever(), home.housekeeper.clean_for_ever())
     beside = [asyncio.create_task(each) for each in chores]
     reporting = asyncio.create_task(report_for_ever(core, settings, own, runner))
     running = [asyncio.create_task(worker.run()) for worker in workers]

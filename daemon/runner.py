@@ -54,6 +54,7 @@ from domain.errors import (
     LeaseLost,
     RefRefused,
     RepositoryError,
+    WorktreeBroken,
 )
 from domain.failures import FailureCategory
 from domain.models import TaskKind
@@ -110,6 +111,8 @@ class Runner:
         if isinstance(machine.sandbox, MissingSandbox):
             self.sandbox = machine.sandbox.about
         self._stopping = Stopping(machine.name)
+        self.rescued: Callable[[UUID, int], Awaitable[None]] = _nothing_is_left
+        """Waits until what an earlier daemon has left of an attempt is saved."""
         self.parking = parking_of(machine.name, machine.tasks_folder)
         machine.masker.hide_places(Places(machine.tasks_folder, Path.home()))
 
@@ -133,7 +136,7 @@ class Runner:
             async with pulse.beating(command.pulse, command.settle):
                 work = self._outcome(command, delivery, pulse, foreign)
                 return await self._stopping.run(work, lambda: pulse.phase == PUBLISHING)
-        except HandoverBroken as error:
+        except (HandoverBroken, WorktreeBroken) as error:
             return failed(command, FailureCategory.AGENT, str(error))
         except (RepositoryError, RefRefused, LeaseLost) as error:
             if isinstance(error, RefRefused) and command.kind is TaskKind.COMPLETION:
@@ -193,13 +196,14 @@ class Runner:
             raise CannotServe(f"{machine.name} serves no agent without a sandbox: {machine.sandbox.reason}")
         agent = self._agent(command)
         await asyncio.to_thread(self._refuse_without_room)
+        await self.rescued(command.task, command.attempt)
         workspace = Workspace.make(
             machine.tasks_folder, command, delivery.name, machine.identity, machine.sandbox, cache.folder
         ).behind(machine.network.policy(agent, os.environ))
         log = TaskLog(workspace.folder.log, command, delivery.name, machine.core, machine.masker, machine.backlog)
         saver = Saver(
             checkpoints,
-            partial(cache.take, workspace.work_path),
+            workspace.side_repository(cache),
             delivery=delivery.name,
             daemon=machine.name,
             tell=log.append,
@@ -253,6 +257,10 @@ async def _cleaned(workspace: Workspace, saver: Saver) -> AsyncIterator[None]:
 async def _prepared(command: SpawnTask, cache: RepositoryCache) -> Outcome:
     base = await cache.prepare(command.base_branch)
     return Outcome(task=command.task, attempt=command.attempt, status=OutcomeStatus.COMPLETED, base_commit=base)
+
+
+async def _nothing_is_left(task: UUID, attempt: int) -> None:
+    """Where no daemon was before."""
 
 
 async def nothing_more() -> None:

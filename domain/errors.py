@@ -14,6 +14,7 @@ MakimaError
 │   └── LeaseLost           the branch on the remote is not where it was expected
 ├── NotVerified             what was found in the place of our state was not written by us
 ├── HandoverBroken          an agent has written over what it hands to its daemon
+├── WorktreeBroken          an agent has left its files or its repository so that git can't work there
 ├── ProcessTimedOut         a process was stopped because its time was over
 ├── AttemptGone             the attempt is no longer this delivery's own
 ├── HandedBack              this daemon stops before the work is done
@@ -94,6 +95,10 @@ class NotVerified(MakimaError):
 
 class HandoverBroken(MakimaError):
     """What an agent hands over is not as its commands wrote it: it was changed by hand, or isn't a plain file."""
+
+
+class WorktreeBroken(MakimaError):
+    """git can't work in the worktree as the agent has left it: its failure, and not this machine's."""
 
 
 class ProcessTimedOut(MakimaError):

@@ -118,6 +118,12 @@ def parked_check(parked: str) -> Check:
     return warning("account", f"parked: {parked}", "it is tried again then, or now: python -m daemon parked --clear")
 
 
+def set_aside_check(folder: str, reason: str) -> Check:
+    """Of a folder whose work no start of the daemon tries to save any more."""
+    remedy = "look at its folder work, or: python -m daemon restore TASK; then remove it"
+    return warning("unsaved work", f"{folder}: {reason}", remedy)
+
+
 def git_check(said: str) -> Check:
     """`said` is what `git --version` prints."""
     version = _VERSION.search(said)

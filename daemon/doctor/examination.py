@@ -26,12 +26,14 @@ from daemon.doctor.checks import (
     push_check,
     refs_check,
     sandbox_check,
+    set_aside_check,
 )
 from daemon.git.pushing import ANYWHERE, lease, push
 from daemon.git.repositories import ASK_TIMEOUT, Repositories, RepositoryCache
 from daemon.git.state_refs import PLACES
 from daemon.home import Home, open_home
 from daemon.processes.process import Finished, run
+from daemon.saving.set_aside import all_set_aside
 from daemon.settings import DaemonSettings
 from domain.errors import CannotServe, MakimaError, ProcessTimedOut, SettingsError
 from domain.health import Check, Health, all_of, failed, good
@@ -69,6 +71,7 @@ class Examination:
         except SettingsError as error:
             return all_of([*checks, failed("sandbox", str(error)), await self._reach_temporal()])
         checks += [parked_check(each) for each in home.house.parking.now_parked()]
+        checks += [set_aside_check(str(folder), reason) for folder, reason in all_set_aside(home.tasks).items()]
         checks += [sandbox_check(home.sandbox), self._disk(home), await self._reach_temporal()]
         if wanted.repository:
             checks += await self._repository(home, wanted)

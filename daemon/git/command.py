@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
 from daemon.git.config import (
     OWN_SETTINGS,
@@ -91,7 +94,7 @@ class Git:
         self,
         *args: str,
         repository: Path,
-        stdin: bytes = b"",
+        stdin: bytes | IO[bytes] = b"",
         timeout: float = LOCAL_TIMEOUT,
         pass_fds: Sequence[int] = (),
         env: Mapping[str, str] | None = None,
@@ -123,6 +126,11 @@ class Git:
         except FileNotFoundError as error:
             raise SettingsError("git is not installed on this machine, or not on the daemon's PATH") from error
         return checked(found).stdout
+
+
+def no_room(said: str) -> bool:
+    """Whether the disk is full: git has no exit code for it, only the system's words."""
+    return any(os.strerror(number) in said for number in (errno.ENOSPC, errno.EDQUOT))
 
 
 def checked(finished: Finished, *also: int) -> Finished:

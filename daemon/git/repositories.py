@@ -10,11 +10,18 @@ from pathlib import Path
 from urllib.parse import quote
 
 from daemon.git.cache_lock import cache_lock, last_used, mark_used
-from daemon.git.command import Git, checked, commit_id
+from daemon.git.command import Git, checked, commit_id, no_room
 from daemon.git.trouble import remote_error
-from daemon.git.untrusted import refuse_borrowed_objects
 from daemon.processes.process import Finished
-from domain.errors import GitError, GitUnreachable, MakimaError, ProcessTimedOut, Refused, RepositoryError
+from domain.errors import (
+    GitError,
+    GitUnreachable,
+    MakimaError,
+    ProcessTimedOut,
+    Refused,
+    RepositoryError,
+    WorktreeBroken,
+)
 from domain.names import sanitized
 from domain.repository_url import RepositoryUrl, parse_repository_url
 
@@ -29,6 +36,9 @@ QUARANTINE = "quarantine-"
 """What the folders in a cache begin with that hold strangers' objects for a moment (daemon.git.quarantine)."""
 HEADS = "+refs/heads/*:refs/remotes/origin/*"
 SHOWN_BRANCHES = 5
+UNPACKED = 100
+"""Objects of a pack that are kept one by one, as git does it after a fetch: a cache of thousands of packs is slow."""
+_PACK_HEADER = 12
 OTHER_NAMES = "mismatched algorithms: client sha1; server sha256"
 """git's words for a remote whose objects have SHA-256 names; only a fetch says it."""
 
@@ -182,17 +192,24 @@ class RepositoryCache:
         asked = await self.local("merge-base", "--is-ancestor", commit_id(commit), commit_id(head), also=(1, 128))
         return asked.exit_code == 0
 
-    async def take(self, worktree: Path, commit: str) -> None:
-        """Fetch `commit` with its history from a worktree that an agent may have changed (SPEC 6.2).
-
-        What serves it is git's upload-pack, which runs no hook and no command of such a repository; it gets neither
-        credentials nor network. Raises GitError if the worktree is no plain repository that borrows from this cache.
+    async def receive(self, pack: Path, commit: str) -> None:
+        """Take in a pack that was made in a sandbox (`daemon.git.side_repository`), as one that a stranger sends: every
+        object is looked through, and all that it links to must be here. WorktreeBroken where it isn't what git takes,
+        or lacks `commit`.
         """
-        await asyncio.to_thread(refuse_borrowed_objects, worktree, self.folder)
-        argv = ("git", f"--git-dir={self.folder}", "-c", "fetch.fsckObjects=true", "fetch", "--quiet", "--no-tags")
-        source = ("--no-write-fetch-head", "--upload-pack=git-upload-pack --strict", str(worktree / ".git"))
-        fetch = (*argv, *source, commit_id(commit))
-        checked(await self.git.run_plainly(fetch, cwd=self.folder, env={}, timeout=FETCH_TIMEOUT))
+        with await asyncio.to_thread(pack.open, "rb", 0) as file:  # git reads on from where we stop, by the descriptor
+            header = await asyncio.to_thread(file.read, _PACK_HEADER)
+            count = int.from_bytes(header[8:12], "big")
+            await asyncio.to_thread(file.seek, 0)
+            few = ("unpack-objects", "-q", "--strict")
+            many = ("index-pack", "--strict", "--fix-thin", "--stdin")
+            args = few if count < UNPACKED else many
+            taken = await self.git.run(*args, repository=self.folder, stdin=file, timeout=FETCH_TIMEOUT)
+        if taken.exit_code != 0 and not no_room(taken.stderr):
+            raise WorktreeBroken(f"what the agent has committed is not whole: {taken}")
+        checked(taken)
+        if await self._missing([commit]):
+            raise WorktreeBroken(f"the commit {commit} is not in the agent's repository")
 
     async def local(
         self, *args: str, stdin: bytes = b"", also: Sequence[int] = (), env: Mapping[str, str] | None = None

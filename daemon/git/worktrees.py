@@ -13,13 +13,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from daemon import agent_files
-from daemon.git.command import checked, commit_id
+from daemon.git.command import checked, commit_id, no_room
 from daemon.git.config import NO_CODE_OF_THE_REPOSITORY, as_environment
 from daemon.processes.process import Finished, Runs
-from domain.errors import GitError, MakimaError, RepositoryError
+from domain.errors import GitError, MakimaError, ProcessTimedOut, RepositoryError, WorktreeBroken
 
 CHECKOUT_TIMEOUT = 900.0
 """Seconds for anything that git does in a worktree."""
+AGENTS_TIMEOUT = 180.0
+"""The same once an agent has been there, which may have put something in git's way."""
+BROKEN = "git can't work in the worktree as the agent has left it"
 IMPOSSIBLE = 128
 """git's exit code where it has not even begun to merge."""
 SHA256_DIGITS = 64
@@ -73,6 +76,10 @@ class Worktree:
     path: Path
     runs: Runs
     identity: Identity = field(default=Identity("Makima", "makima@localhost"))
+    is_agents: bool = False
+    """An agent has been there: what git can't do is that agent's failure (WorktreeBroken in place of GitError)."""
+    within: float = CHECKOUT_TIMEOUT
+    """Seconds for each command."""
 
     @classmethod
     async def make(cls, path: Path, *, cache: Path, commit: str, runs: Runs, identity: Identity) -> Worktree:
@@ -85,6 +92,20 @@ class Worktree:
         await worktree._git("init", "--quiet", "--template=", *names)
         await worktree._git("checkout", "--quiet", "--detach", commit_id(commit))
         return worktree
+
+    async def make_anew(self, cache: Path, head: str) -> None:
+        """A new repository in place of none: detached at `head`, which the cache holds, its index as that commit is.
+        The files stay as they are. Raises like the other commands.
+        """
+        await asyncio.to_thread(_lay_out, self.path, cache)
+        names = ("--object-format=sha256",) if len(head) == SHA256_DIGITS else ()
+        await self._git("init", "--quiet", "--template=", *names)
+        await self._git("update-ref", "--no-deref", "HEAD", commit_id(head))
+        await self._git("read-tree", "HEAD")
+
+    async def check_index(self) -> None:
+        """Fails where git can't read the index, or what it names."""
+        await self._git("diff-index", "--cached", "--quiet", "--no-ext-diff", "HEAD", also=(1,))
 
     def run_by(self, runs: Runs) -> Worktree:
         """The same worktree for the time in which another runner must be used."""
@@ -249,8 +270,30 @@ class Worktree:
     async def _git(self, *args: str, stdin: bytes = b"", also: Sequence[int] = (), literal: bool = False) -> Finished:
         # The folder is named: without its .git, which an agent may remove, git would look for one further up.
         argv = ("git", "--git-dir=.git", "--work-tree=.", *(("--literal-pathspecs",) if literal else ()), *args)
-        env = as_environment(NO_CODE_OF_THE_REPOSITORY) | self.identity.environment
-        return checked(await self.runs(argv, cwd=self.path, env=env, stdin=stdin, timeout=CHECKOUT_TIMEOUT), *also)
+        env = as_environment(NO_CODE_OF_THE_REPOSITORY) | {"GIT_NO_REPLACE_OBJECTS": "1"} | self.identity.environment
+        try:
+            done = await self.runs(argv, cwd=self.path, env=env, stdin=stdin, timeout=self.within)
+        except ProcessTimedOut as error:
+            if not self.is_agents:
+                raise
+            raise WorktreeBroken(f"{BROKEN}: {error}") from error
+        return of_agent(done, BROKEN, *also) if self.is_agents else checked(done, *also)
+
+
+def of_agent(done: Finished, what: str, *also: int) -> Finished:
+    """`done`, if its exit code is 0 or one of `also`; else WorktreeBroken, `what` being how its text begins. GitError
+    where it was not the agent's files or repository but this machine that was in the way: the sandbox didn't start, the
+    disk is full, the kernel ended it.
+    """
+    if done.exit_code in (0, *also):
+        return checked(done, *also)
+    if done.stderr.lstrip().startswith(_NOT_STARTED) or no_room(done.stderr) or done.exit_code in _KILLED:
+        raise GitError(str(done))
+    raise WorktreeBroken(f"{what}: {done}")
+
+
+_NOT_STARTED = ("bwrap: ", "keeper: ")
+_KILLED = (-9, 127, 137)
 
 
 def _impossible(one: Incoming, merged: Finished) -> MakimaError:

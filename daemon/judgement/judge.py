@@ -5,10 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from functools import partial
 
 from daemon.git.loose_ends import Kind, LooseEnd, loose_ends
-from daemon.judgement.examined import Examined
+from daemon.judgement.examined import Examined, Take
 from daemon.judgement.fault import Fault
 from daemon.judgement.history import lost_history
 from daemon.judgement.left_commits import left_commits, save_left
@@ -28,8 +27,10 @@ CHECKS: tuple[Check, ...] = (lost_history, conflict_markers, left_commits, added
 class Judge:
     """Examines the work of one delivery, as often as its agent has worked on it."""
 
-    def __init__(self, workspace: Workspace) -> None:
+    def __init__(self, workspace: Workspace, take: Take) -> None:
+        """`take` brings a commit of the worktree into the cache."""
         self._workspace = workspace
+        self._take = take
         self._since = 0.0
         self._told: set[str] = set()
         """Files that the agent was told are left out."""
@@ -67,4 +68,4 @@ class Judge:
         return await loose_ends(self._workspace.agents_worktree)
 
     def _with(self, work: Examined, loose: tuple[LooseEnd, ...]) -> Examined:
-        return replace(work, loose=loose, take=partial(work.cache.take, self._workspace.work_path))
+        return replace(work, loose=loose, take=self._take)

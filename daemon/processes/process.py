@@ -70,7 +70,7 @@ async def run(
     cwd: Path,
     env: Mapping[str, str],
     timeout: float,
-    stdin: bytes = b"",
+    stdin: bytes | IO[bytes] = b"",
     output_limit: int = OUTPUT_LIMIT,
     pass_fds: Sequence[int] = (),
 ) -> Finished:
@@ -163,8 +163,11 @@ async def _reading(capture: _Capture) -> AsyncIterator[IO[bytes]]:
 
 
 @contextmanager
-def _as_file(stdin: bytes) -> Iterator[int | IO[bytes]]:
+def _as_file(stdin: bytes | IO[bytes]) -> Iterator[int | IO[bytes]]:
     """Input as a file: nobody has to feed it, and a process that never reads it blocks nobody."""
+    if not isinstance(stdin, bytes):
+        yield stdin
+        return
     if not stdin:
         yield asyncio.subprocess.DEVNULL
         return

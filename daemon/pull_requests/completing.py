@@ -50,7 +50,7 @@ class Completion(AgentWork):
             outcome = await self._merged(start)
             if outcome.status is not OutcomeStatus.COMPLETED or outcome.work is None:
                 return outcome
-            await self._cache.take(self._workspace.work_path, outcome.work.head)
+            await self._saver.take(outcome.work.head)
             self._carried = outcome.work.head
             if await self._is_current(target, start):
                 return outcome.model_copy(update={"warnings": (*outcome.warnings, *self._warnings)})
@@ -158,8 +158,7 @@ class Completion(AgentWork):
         worktree = self._workspace.agents_worktree
         conflict = await worktree.merge(incoming)
         began, merging = await worktree.head(), conflict.incoming.commit if conflict else ""
-        await self._cache.take(self._workspace.work_path, began)
-        self._saver.watch(worktree, began, merging)
+        await self._saver.watch(worktree, began, began, merging)
         self._workspace.note(began=began, merging=merging)
         return Beginning(worktree, began, conflict)
 

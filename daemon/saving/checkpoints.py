@@ -1,42 +1,37 @@
 """An attempt's checkpoints: unfinished work as commits beside the branches (SPEC 6.7).
 
-The worktree makes a snapshot, as the agent (`daemon.git.snapshot`); the daemon takes it into its cache and puts a
+A snapshot is made where the agent works (`daemon.git.side_repository`); the daemon takes it into its cache and puts a
 commit of its own around the same tree and parent, so that what a checkpoint says of itself, and when, is the daemon's
 word.
 """
 
 from __future__ import annotations
 
-import asyncio
 import base64
-import sys
 import time
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
-from daemon.git import snapshot
-from daemon.git.command import checked, commit_id
-from daemon.git.config import NO_CODE_OF_THE_REPOSITORY, as_environment
+from daemon.git.command import commit_id
 from daemon.git.pushing import ANYWHERE, lease, push
 from daemon.git.quarantine import fetch_apart, quarantine
 from daemon.git.repositories import FETCH_TIMEOUT, PUSH_TIMEOUT, RepositoryCache
+from daemon.git.side_repository import Unsaved
 from daemon.git.state_refs import PLACES, REFS, checkpoints_name, in_all_places, in_the_way, name_of, withheld_name
-from daemon.git.worktrees import Worktree
 from daemon.saving import secret_shapes
 from daemon.saving.attempt_key import AttemptKey, StateKind
 from daemon.saving.foreign_state import ForeignState
 from daemon.saving.outcome_commits import LARGEST_COMMIT, expect
 from daemon.saving.outcomes import Outcomes
 from daemon.saving.secret_search import without_secrets
-from domain.documents import read_json
-from domain.errors import DocumentBroken, GitError, MakimaError, NotVerified, PlaceTaken, RefRefused
+from domain.errors import MakimaError, NotVerified, PlaceTaken, RefRefused
 
 LARGEST = 10 * 1024 * 1024
 """Bytes of a file that a checkpoint holds."""
-SNAPSHOT_TIMEOUT = 300.0
+
+UNSAVED = Unsaved(secret_shapes.NAMES, secret_shapes.CONTENTS, LARGEST)
 
 _BEGAN = "Makima-Began: "
 _MERGING = "Makima-Merging: "
@@ -44,15 +39,6 @@ _ENCRYPTED = "Makima-Encrypted: "
 LARGEST_CHECKPOINT = 2 * 1024 * 1024 * 1024
 """Bytes of what a checkpoint holds that this machine's cache doesn't; more of it at its ref is not taken for ours."""
 _BY = "Makima <makima@localhost>"
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """A commit that only the worktree knows."""
-
-    commit: str
-    left_out: dict[str, str]
-    """File → why it isn't in there."""
 
 
 class Content(NamedTuple):
@@ -74,22 +60,6 @@ class Checkpoint:
     """Seconds of the epoch."""
     merging: str = ""
     """The commit whose merge had stopped at a conflict when the agent began; empty: there was none."""
-
-
-async def take_snapshot(worktree: Worktree) -> Snapshot:
-    """A commit of all files that may be saved, made where the agent works; raises GitError, ProcessTimedOut."""
-    program = await asyncio.to_thread(Path(snapshot.__file__).read_bytes)
-    given = snapshot.options(secret_shapes.NAMES, secret_shapes.CONTENTS, LARGEST)
-    argv = (sys.executable, "-I", "-S", "-", given)
-    env = as_environment(NO_CODE_OF_THE_REPOSITORY) | worktree.identity.environment
-    done = await worktree.runs(argv, cwd=worktree.path, env=env, stdin=program, timeout=SNAPSHOT_TIMEOUT)
-    if done.exit_code != 0:
-        raise GitError(f"the work in {worktree.path} can't be read: {done.stderr.strip()[-300:]}")
-    try:
-        told = read_json(checked(done).text)
-        return Snapshot(commit_id(told["commit"]), {str(path): str(why) for path, why in told["left_out"].items()})
-    except (DocumentBroken, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise GitError(f"the snapshot of {worktree.path} is not one: {done.text[:200]!r}") from error
 
 
 class Checkpoints:

@@ -5,24 +5,30 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import UUID
 
 import psutil
 
+from daemon import agent_files
 from daemon.git.repositories import RepositoryCache
+from daemon.git.side_repository import NAME as SIDE
 from daemon.processes import keeper
 from daemon.runner import Machine
-from daemon.saving.checkpoints import Checkpoint, Checkpoints, take_snapshot
+from daemon.saving.checkpoints import UNSAVED, Checkpoint, Checkpoints
 from daemon.saving.delivery_note import DeliveryNote, last_alive, read_note
 from daemon.saving.outcomes import Outcomes
+from daemon.saving.set_aside import begin_rescue, end_rescue, set_aside
 from daemon.tasks.workspace import Workspace
-from domain.errors import MakimaError
+from domain.errors import MakimaError, ProcessTimedOut, WorktreeBroken
 
 TRY_AGAIN = 30.0
 STRAYS_WITHIN = 20.0
+RESCUED_WITHIN = 90.0
+"""Seconds for one folder, in which an agent may have laid anything."""
+AT_ONCE = 4
 LOOK_EVERY = 0.05
 
 logger = logging.getLogger(__name__)
@@ -39,24 +45,70 @@ class Rescued:
     """None: there was nothing to save."""
 
 
-async def rescue(machine: Machine) -> list[Rescued]:
-    """Before the daemon takes tasks: nothing of its predecessor runs any more, and what it left unsaved is saved here,
-    so that the next delivery finds it. Asks no remote. What can't be read stays where it is.
+class Rescue:
+    """Beside the taking of tasks: nothing of the predecessor runs any more, and what it left unsaved is saved here, in
+    seconds for each folder. A delivery of the same attempt waits for that (`of`); no other one does.
     """
-    rescued = []
-    for folder in await asyncio.to_thread(_left, machine.tasks_folder):
-        await _end_processes(folder)
+
+    def __init__(self, machine: Machine, within: float = RESCUED_WITHIN) -> None:
+        """To be made before the daemon takes a task: it is about the folders that are there then. `within`: seconds for
+        one folder.
+        """
+        self._machine = machine
+        self._within = within
+        self._room = asyncio.Semaphore(AT_ONCE)
+        noted = {folder: read_note(folder) for folder in _left(machine.tasks_folder)}
+        self._left = {folder: note for folder, note in noted.items() if note is None or not note.is_over}
+        self._saved = {folder: asyncio.get_running_loop().create_future() for folder in self._left}
+
+    async def of(self, task: UUID, attempt: int) -> None:
+        """Wait until what is left of this attempt is saved, or can't be."""
+        of_it = [
+            self._saved[folder]
+            for folder, note in self._left.items()
+            if note and (note.command.task, note.command.attempt) == (task, attempt)
+        ]
+        if of_it:
+            await asyncio.wait(of_it)
+
+    async def run(self) -> None:
+        """Save it all, then bring it to the remotes, and remove the worktrees that are safe there."""
+        await settle(await self.save())
+
+    async def save(self) -> list[Rescued]:
+        """Save it all on this machine; asks no remote. What can't be read stays where it is."""
+        rescued = await asyncio.gather(*(self._one(folder) for folder in self._left))
+        return [each for each in rescued if each]
+
+    async def _one(self, folder: Path) -> Rescued | None:
         try:
-            found = await _rescue(machine, folder)
+            async with self._room:
+                return await self._within_bounds(folder)
+        finally:
+            self._saved[folder].set_result(None)
+
+    async def _within_bounds(self, folder: Path) -> Rescued | None:
+        """A folder that defeats it is set aside: what an agent has laid there must not hold every later start."""
+        if await asyncio.to_thread(begin_rescue, folder):
+            return None
+        try:
+            async with asyncio.timeout(self._within):
+                await _end_processes(folder)
+                rescued = await _rescue(self._machine, folder)
+        except (WorktreeBroken, ProcessTimedOut, TimeoutError) as error:
+            reason = str(error) or f"it took longer than {self._within:g} s"
+            logger.warning("the work in %s can't be saved; it stays there, and is not tried again: %s", folder, reason)
+            await asyncio.to_thread(set_aside, folder, reason)
+            return None
         except (MakimaError, OSError) as error:
             logger.warning("the work in %s could not be saved and stays there: %s", folder, error)
-            continue
-        rescued += [found] if found else []
-    return rescued
+            rescued = None
+        await asyncio.to_thread(end_rescue, folder)
+        return rescued
 
 
 async def settle(rescued: list[Rescued]) -> None:
-    """Afterwards, in the background: bring it all to the remotes, and remove the worktrees that are safe there."""
+    """Bring it all to the remotes, and remove the worktrees that are safe there."""
     left = list(rescued)
     while left:
         left = [each for each in left if not await _settled(each)]
@@ -72,8 +124,10 @@ async def _rescue(machine: Machine, folder: Path) -> Rescued | None:
     if not note.began:
         return Rescued(folder, note, cache, None)
     workspace = Workspace.at(folder, note.command, note.delivery, machine.identity, machine.sandbox, cache.folder)
-    snapshot = await take_snapshot(workspace.agents_worktree)
-    await cache.take(workspace.work_path, snapshot.commit)
+    side = workspace.side_repository(cache)
+    if note.command.base_commit and not await cache.has(note.began):
+        await side.take(note.began, [note.command.base_commit])
+    snapshot = await side.snapshot([note.began], UNSAVED, is_over=True)
     checkpoints = _checkpoints(note, cache)
     content = await checkpoints.content(snapshot.commit)
     if await checkpoints.is_untouched(content, note.began):
@@ -92,7 +146,8 @@ async def _settled(rescued: Rescued) -> bool:
             return True
         if await Outcomes(rescued.cache, note.key).find_outcome(str(note.command.task), note.command.attempt):
             await checkpoints.forget()
-        await asyncio.to_thread(shutil.rmtree, rescued.folder / "work")
+        for inside in (rescued.folder / "work", rescued.folder / SIDE):
+            await asyncio.to_thread(agent_files.remove_tree, inside)
     except (MakimaError, OSError) as error:
         logger.warning("the work of %s waits on this machine: %s", note.command.name, error)
         return False
@@ -121,8 +176,10 @@ async def _end_processes(folder: Path) -> None:
         async with asyncio.timeout(STRAYS_WITHIN):
             while await asyncio.to_thread(_kill_below_keepers, mark):  # noqa: ASYNC110 (nobody tells us)
                 await asyncio.sleep(LOOK_EVERY)
-    while await asyncio.to_thread(keeper.kill_strays, mark):  # noqa: ASYNC110
-        await asyncio.sleep(LOOK_EVERY)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(STRAYS_WITHIN):
+            while await asyncio.to_thread(keeper.kill_strays, mark):  # noqa: ASYNC110
+                await asyncio.sleep(LOOK_EVERY)
 
 
 def _kill_below_keepers(mark: str) -> int:

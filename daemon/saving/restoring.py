@@ -14,7 +14,7 @@ from daemon.git.worktrees import Identity, Worktree
 from daemon.processes.environment import GitIdentity
 from daemon.processes.sandbox import Sandbox
 from daemon.saving.attempt_key import AttemptKey
-from daemon.saving.checkpoints import Checkpoints
+from daemon.saving.checkpoints import UNSAVED, Checkpoints
 from daemon.saving.delivery_note import DeliveryNote, last_alive, noted_folders, read_note
 from daemon.saving.foreign_state import ForeignState
 from daemon.saving.housekeeping import WORKTREE
@@ -69,11 +69,26 @@ class Restorer:
         """Its files as they are, on its head; nothing of its own repository, in which an agent may have left code."""
         cache = await self._repositories.at(note.command.repository)
         kept = Workspace.at(folder, note.command, note.delivery, self._identity, self._sandbox, cache.folder)
-        head = await kept.agents_worktree.head()
-        await cache.take(kept.work_path, head)
-        worktree = await self._fresh(str(note.command.task), cache, head)
+        worktree = await self._fresh(str(note.command.task), cache, await self._head_of(kept, cache, note))
         await asyncio.to_thread(_copy_files, kept.work_path, worktree.path)
         return worktree.path
+
+    async def _head_of(self, kept: Workspace, cache: RepositoryCache, note: DeliveryNote) -> str:
+        """Where its agent had come to, brought into the cache; by a repository of our own, for its daemon may be at
+        work in the other one at this moment.
+        """
+        begun = (
+            note.began,
+            note.head,
+            note.command.base_commit,
+            await cache.branch_commit(note.command.base_branch) or "",
+        )
+        known = [commit for commit in begun if commit and await cache.has(commit)]
+        if not known:
+            raise Refused(f"the cache of {cache.url.display} has nothing that this task has begun with")
+        self._target.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with tempfile.TemporaryDirectory(dir=self._target, ignore_cleanup_errors=True) as made:
+            return (await kept.side_repository(cache, Path(made)).snapshot(known[:1], UNSAVED)).head
 
     async def _from_remote(self, task: str, cache: RepositoryCache, found: list[tuple[Path, DeliveryNote]]) -> Path:
         """The last attempt's outcome; else its newest checkpoint."""

@@ -7,9 +7,11 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+from daemon.git.side_repository import SideRepository, Snapshot
 from daemon.git.worktrees import Worktree
-from daemon.saving.checkpoints import Checkpoint, Checkpoints, Content, Snapshot, take_snapshot
-from domain.errors import MakimaError
+from daemon.saving.checkpoints import UNSAVED, Checkpoint, Checkpoints, Content
+from daemon.saving.mending import mended, remade
+from domain.errors import MakimaError, WorktreeBroken
 
 BEFORE_A_KILL = 2.0
 """Seconds that an agent which is to be stopped may live longer for its work to be saved."""
@@ -17,9 +19,6 @@ ON_THE_WAY_OUT = 60.0
 """Seconds for the last save; what is slower than that is on this machine and not on the remote."""
 NAMED_FILES = 5
 MOST_WARNINGS = 20
-
-Take = Callable[[str], Awaitable[None]]
-"""Brings a commit from the worktree into the cache."""
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +29,7 @@ class Saver:
     def __init__(
         self,
         checkpoints: Checkpoints,
-        take: Take,
+        side: SideRepository,
         *,
         delivery: str,
         daemon: str,
@@ -42,7 +41,7 @@ class Saver:
         the attempt has an outcome, as a delivery that was given up may have missed.
         """
         self._checkpoints = checkpoints
-        self._take = take
+        self.side = side
         self._delivery = delivery
         self._daemon = daemon
         self._tell = tell
@@ -51,23 +50,36 @@ class Saver:
         self._saving = asyncio.Lock()
         self._worktree: Worktree | None = None
         self._began = self._merging = ""
+        self._known: tuple[str, ...] = ()
         self._seen: Content | None = None
         self._newest: Checkpoint | None = None
         self._published: Checkpoint | None = None
         self._held: Snapshot | None = None
+        self._at_its_end: Snapshot | None = None
         self._is_over = False
         self._left_any = False
         self.left_out: dict[str, str] = {}
         """File → why it isn't in the last commit."""
         self.warnings: list[str] = []
+        self.mended: tuple[str, ...] = ()
+        """What was done about a repository that the agent had broken."""
         self.is_safe = False
         """All that was in the worktree when it was left is on the remote."""
 
-    def watch(self, worktree: Worktree, began: str, merging: str = "") -> None:
-        """From now on there is work to lose: in `worktree`, run by the agent, which has begun at commit `began`, where
-        the merge of `merging` had stopped at a conflict (empty: none had).
+    async def watch(self, worktree: Worktree, head: str, began: str, merging: str = "", base: str = "") -> None:
+        """From now on there is work to lose: in `worktree`, run by the agent, which is at commit `head` and has begun
+        at `began`, where the merge of `merging` had stopped at a conflict (empty: none had). `base`: a commit of the
+        cache that both hold. Raises what taking a commit raises.
         """
-        self._worktree, self._began, self._merging = worktree, began, merging
+        known = self._known or (base,)
+        await self.side.prepare(head)
+        for commit in (began, head):
+            await self.side.take(commit, known)
+        self._worktree, self._began, self._merging, self._known = worktree, began, merging, (began, head)
+
+    async def take(self, commit: str) -> None:
+        """Bring a commit of the worktree into the cache, with its history. Raises WorktreeBroken, GitError."""
+        await self.side.take(commit, self._known)
 
     def allow(self, secrets: tuple[str, ...]) -> None:
         """What looks like a secret and is none (`allow_secrets`)."""
@@ -109,14 +121,41 @@ class Saver:
         except TimeoutError:
             logger.warning("the work of delivery %s could not be saved before its agent was stopped", self._delivery)
 
+    async def mend(self) -> None:
+        """Once the agent has ended: make sure that git can work in its worktree. Raises WorktreeBroken, GitError."""
+        if self._worktree is None:
+            return
+        snapshot = await self.side.snapshot(self._known, UNSAVED, is_over=True)
+        if snapshot.unlocked:
+            self._tell(f"makima: removed the locks of git that nobody holds any more: {_listed(snapshot.unlocked)}\n")
+        if trouble := await mended(self._worktree, self.side, snapshot):
+            self._told_anew(trouble, snapshot.head)
+        self._at_its_end = snapshot
+
     async def unfit(self) -> tuple[str, ...]:
-        """The files that must leave this machine in a commit no more than in a checkpoint; raises GitError."""
+        """The files that must leave this machine in a commit no more than in a checkpoint; raises like `mend`."""
         if self._worktree is None:
             return ()
-        self.left_out = left_out = (await take_snapshot(self._worktree)).left_out
+        snapshot, self._at_its_end = self._at_its_end, None
+        snapshot = snapshot or await self.side.snapshot(self._known, UNSAVED, is_over=True)
+        self.left_out = left_out = snapshot.left_out
         if left_out:
             self._warn(f"left out of the commit: {_named(left_out)}")
         return tuple(path for path in left_out if not path.endswith("/"))
+
+    async def committing(self, commit: Callable[[], Awaitable[object]]) -> None:
+        """Do `commit` in the worktree. Where what the agent has set up there is in the way of it, do it once more in a
+        repository that has nothing of that. Raises WorktreeBroken, GitError.
+        """
+        try:
+            await commit()
+        except WorktreeBroken as broken:
+            if self._worktree is None:
+                raise
+            snapshot = await self.side.snapshot(self._known, UNSAVED, is_over=True)
+            await remade(self._worktree, self.side, snapshot.head)
+            self._told_anew(str(broken), snapshot.head)
+            await commit()
 
     async def finish(self) -> None:
         """The outcome is published, which holds the work: its checkpoints go."""
@@ -164,10 +203,9 @@ class Saver:
         async with self._saving:
             if self._worktree is None or self._is_over:
                 return
-            snapshot = self._held or await take_snapshot(self._worktree)
+            snapshot = self._held or await self.side.snapshot(self._known, UNSAVED)
             if snapshot.left_out:
                 self._warn(f"left out of checkpoints: {_named(snapshot.left_out)}")
-            await self._take(snapshot.commit)
             content = await self._checkpoints.content(snapshot.commit)
             if content == self._seen or await self._is_untouched(content):
                 return
@@ -177,7 +215,7 @@ class Saver:
 
     async def _hold(self) -> None:
         if self._worktree:
-            self._held = await take_snapshot(self._worktree)
+            self._held = await self.side.snapshot(self._known, UNSAVED)
 
     async def _is_untouched(self, content: Content) -> bool:
         """Nothing was done yet; to have taken everything back is a change."""
@@ -192,12 +230,24 @@ class Saver:
             return False
         return True
 
+    def _told_anew(self, trouble: str, head: str) -> None:
+        """Not among the warnings that keep a worktree: nothing of the files is missing."""
+        told = f"the agent's repository was made anew at {head[:12]}, with all files as they are: {trouble}"
+        logger.warning("delivery %s: %s", self._delivery, told)
+        self._tell(f"makima: {told}\n")
+        self.mended = (*self.mended, told)
+
     def _warn(self, warning: str) -> None:
         if warning in self.warnings or len(self.warnings) >= MOST_WARNINGS:
             return
         self.warnings.append(warning)
         logger.warning("delivery %s: %s", self._delivery, warning)
         self._tell(f"makima: {warning}\n")
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    more = len(names) - NAMED_FILES
+    return ", ".join(names[:NAMED_FILES]) + (f" and {more} more" if more > 0 else "")
 
 
 def _named(left_out: dict[str, str]) -> str:

@@ -81,13 +81,13 @@ async def begin(
         incoming = [Incoming(restored.merging, "what is in conflict")] if restored.merging else []
     heads = await cache.independent([one.commit for one in incoming])
     conflict = await worktree.merge([one for one in incoming if one.commit in heads])
-    began, merging = await worktree.head(), conflict.incoming.commit if conflict else ""
-    await cache.take(workspace.work_path, began)  # what comes after it is judged there
+    head, merging = await worktree.head(), conflict.incoming.commit if conflict else ""
+    began = head
     notes = await peculiarities(worktree)
     if restored:
         await worktree.lay_over(restored.commit)
         began = restored.began if await cache.has(restored.began) else began
-    saver.watch(workspace.agents_worktree, began, merging)
+    await saver.watch(workspace.agents_worktree, head, began, merging, base)
     workspace.note(began=began, merging=merging)
     return Beginning(worktree, began, conflict, restored, await _earlier_work(command, cache), notes)
 

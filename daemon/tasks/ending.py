@@ -68,11 +68,11 @@ class Ending:
         outcome = await with_handover(outcome, self.workspace.command, folder, self.core, self.masker)
         outcome = masked_outcome(outcome, self.masker)
         outcome = accounted(outcome, work.runs, round(time.monotonic() - self.began, 3))
-        return outcome.model_copy(update={"warnings": (*outcome.warnings, *saver.warnings)})
+        return outcome.model_copy(update={"warnings": (*outcome.warnings, *saver.mended, *saver.warnings)})
 
     async def _over(self, outcome: Outcome, is_decided: bool) -> Outcome:
-        take = partial(self.cache.take, self.workspace.work_path)
-        over = await (self.publisher.settle(outcome) if is_decided else self.publisher.publish(outcome, take))
+        settle = self.publisher.settle(outcome) if is_decided else self.publisher.publish(outcome, self.saver.take)
+        over = await settle
         await self.saver.finish()
         ours = over if over.delivery == self.delivery.name else outcome
         head, succeeded = ours.work.head if ours.work else "", outcome.status is OutcomeStatus.COMPLETED

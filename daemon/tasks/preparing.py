@@ -29,19 +29,23 @@ async def copy_files(files: Sequence[CopiedFile], worktree: Worktree, log: TaskL
     return tuple(file.target for file in laid)
 
 
-async def set_up(commands: Sequence[str], worktree: Worktree, programs: Programs, *, may_fail: bool = False) -> None:
-    """Run the commands as the agent; `worktree` is run so, too. What they leave that git doesn't know is never
-    committed: it is no work of the task. Raises CannotServe where one fails, for another machine may manage.
-    `may_fail`: files are in conflict, which the agent has to resolve first.
+async def set_up(
+    commands: Sequence[str], worktree: Worktree, programs: Programs, *, may_fail: bool = False
+) -> Sequence[str]:
+    """Run the commands as the agent; `worktree` is run so, too. What they leave that git doesn't know, which is
+    returned, is never committed: it is no work of the task. Raises CannotServe where one fails, for another machine may
+    manage. `may_fail`: files are in conflict, which the agent has to resolve first.
     """
     if not commands:
-        return
+        return ()
     before = await worktree.untracked()
     for line in commands:
         ended = await programs.run_line(line, "setup", SETUP_LIMIT)
         if not (ended.succeeded or may_fail):
             raise CannotServe(f"setup failed: {told(line, ended)}: {last_lines(ended.tail)}")
-    await worktree.exclude(sorted(await worktree.untracked() - before))
+    made = sorted(await worktree.untracked() - before)
+    await worktree.exclude(made)
+    return made
 
 
 def last_lines(tail: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -74,7 +75,7 @@ class AgentWork:
         self._copy_files = copy_files
         self._allowed: tuple[str, ...] = ()
         self._allow_secrets = allow_secrets
-        self._judge = Judge(workspace)
+        self._judge = Judge(workspace, saver.take)
         self.runs: AgentRuns | None = None
         """Of the agent, once it has been started."""
         self._laid: tuple[str, ...] = ()
@@ -179,7 +180,8 @@ class AgentWork:
         if self._command.kind is not TaskKind.PLANNING:
             self._laid = await copy_files(self._copy_files, begun.worktree, self._log)
             worktree, conflict = self._workspace.agents_worktree, begun.conflict is not None
-            await set_up(setup, worktree, self._programs, may_fail=conflict)
+            made = await set_up(setup, worktree, self._programs, may_fail=conflict)
+            await asyncio.to_thread(self._saver.side.exclude, (*self._laid, *made))
 
     async def _round(self, begun: Beginning, start: Start, ask: Ask | None) -> Judged:
         """The agent's work on `ask` (None: there is nothing for an agent to do), judged but not verified."""
@@ -196,6 +198,8 @@ class AgentWork:
             last_words = (self.runs.last_words if self.runs else "") or self._log.tail(LAST_WORDS)
             folder = self._workspace.folder.path
             return Judged(await planned(self._command, start.base, said, failure, folder, last_words))
+        if ask is not None:
+            await self._saver.mend()
         if failure:
             return Judged(await self._failed_with_work(begun, start, failure))
         last_words = cut(self.runs.last_words) if self.runs and ask is not None else ""
@@ -243,10 +247,10 @@ class AgentWork:
         """What is in the worktree, as commits in the cache."""
         worktree = self._workspace.agents_worktree
         unfit = await self._saver.unfit() if is_agents else ()
-        subject = self._subject(begun)
-        await worktree.commit_all(subject, self._trailers(), without=unfit, known_only=known_only)
+        given = (self._subject(begun), self._trailers())
+        await self._saver.committing(partial(worktree.commit_all, *given, without=unfit, known_only=known_only))
         head = await worktree.head()
-        await self._cache.take(self._workspace.work_path, head)
+        await self._saver.take(head)
         return await measured(self._cache, start.branch, start.base, head, start.replaces, self._since(begun, start))
 
     async def _run_agent(self, begun: Beginning, ask: Ask) -> AgentResult:

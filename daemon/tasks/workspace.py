@@ -8,21 +8,25 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from daemon import agent_files
 from daemon.agents.base import AgentCommand
 from daemon.git.repositories import RepositoryCache
-from daemon.git.worktrees import Identity, Worktree
+from daemon.git.side_repository import NAME as SIDE
+from daemon.git.side_repository import SideRepository
+from daemon.git.worktrees import AGENTS_TIMEOUT, Identity, Worktree
 from daemon.network.doorway import Doorway
 from daemon.network.policy import Policy
 from daemon.processes import keeper
 from daemon.processes.environment import GitIdentity, agent_environment
-from daemon.processes.process import Finished, run
+from daemon.processes.process import Finished, run, shown
 from daemon.processes.sandbox import NoSandbox, Places, Sandbox
 from daemon.saving.delivery_note import DeliveryNote, write_note
 from daemon.tasks.handing_over import taken_handover
 from daemon.tasks.task_folder import TaskFolder, make_task_folder
+from domain.errors import ProcessTimedOut
 from domain.handover import CONTEXT_FILE, Handover, task_context
 from domain.names import short
 from domain.spawn_task import SpawnTask
@@ -87,7 +91,15 @@ class Workspace:
     @property
     def agents_worktree(self) -> Worktree:
         """The worktree once an agent has been in it: git runs there as the agent."""
-        return Worktree(self.work_path, self.run_as_agent, self._who)
+        return Worktree(self.work_path, self.run_as_agent, self._who, is_agents=True, within=AGENTS_TIMEOUT)
+
+    def side_repository(self, cache: RepositoryCache, path: Path | None = None) -> SideRepository:
+        """The daemon's own, which only its programs see; to be made once for a delivery. It lies at `path` where that
+        isn't the delivery's.
+        """
+        path = path or self.path / SIDE
+        runs = partial(self.run_as_agent, writes=(path,))
+        return SideRepository(path, self.work_path, cache, runs)
 
     @property
     def _who(self) -> Identity:
@@ -119,16 +131,28 @@ class Workspace:
         return self.sandbox.wrap(argv, cwd=cwd or self.work_path, places=places)
 
     async def run_as_agent(
-        self, argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], stdin: bytes = b"", timeout: float
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: Path,
+        env: Mapping[str, str],
+        stdin: bytes = b"",
+        timeout: float,
+        writes: tuple[Path, ...] = (),
     ) -> Finished:
         """Run git where an agent has been: in its environment and sandbox, under a keeper, without credentials (SPEC
-        6.2).
+        6.2). `writes`: further folders that it may change.
         """
-        boxed = self.boxed(argv, cwd)
+        boxed = self.boxed(argv, cwd, writes)
         options = ("--grace", KEEPER_GRACE, "--parent", str(os.getpid()))
         kept = (sys.executable, "-I", "-S", keeper.__file__, *options, "--", *boxed)
         environment = self.environment(AgentCommand(argv=tuple(argv)))
-        return await run(kept, cwd=cwd, env={**environment, **env}, stdin=stdin, timeout=timeout)
+        try:
+            done = await run(kept, cwd=cwd, env={**environment, **env}, stdin=stdin, timeout=timeout)
+        except ProcessTimedOut as error:
+            raise ProcessTimedOut(f"{shown(argv)} was stopped after {timeout:g} s") from error
+        # What a reason names is what was run, and not the sandbox around it.
+        return replace(done, argv=tuple(argv))
 
     async def handover(self) -> Handover:
         """What the agent said through its commands; HandoverBroken where it wrote the file itself, and wrongly."""
@@ -136,5 +160,6 @@ class Workspace:
 
     async def clean(self) -> None:
         """Remove the worktree; the prompt and the log stay for those who want to know."""
-        with suppress(OSError):
-            await asyncio.to_thread(agent_files.remove_tree, self.work_path)
+        for folder in (self.work_path, *self.path.glob("*.git*")):
+            with suppress(OSError):
+                await asyncio.to_thread(agent_files.remove_tree, folder)

@@ -25,7 +25,7 @@ from daemon.processes.sandbox import NoSandbox
 from daemon.saving.attempt_key import AttemptKey
 from daemon.saving.housekeeping import Housekeeper, Keeping
 from daemon.saving.outcomes import Outcomes, outcome_ref
-from daemon.saving.recovery import rescue, settle
+from daemon.saving.recovery import Rescue, settle
 from daemon.saving.restoring import Restorer
 from domain.directive_secret import new_secret
 from domain.errors import AttemptGone, NotVerified
@@ -443,7 +443,7 @@ async def test_what_a_daemon_that_died_has_left_is_saved_so_that_another_one_bel
     assert SECRET.get_secret_value() not in note.read_text() and note.stat().st_mode & 0o077 == 0
     (note.parent / "work" / "work").write_text("more\n")
 
-    await settle(await rescue(one.daemon.runner.machine))
+    await settle(await Rescue(one.daemon.runner.machine).save())
 
     (saved,) = forger.refs("refs/makima/checkpoints")
     assert "-rescued-" in saved

@@ -14,13 +14,15 @@ import pytest
 
 from daemon.git.command import Git
 from daemon.git.repositories import Repositories, RepositoryCache
+from daemon.git.side_repository import Snapshot
 from daemon.git.worktrees import Identity, Incoming, Worktree
-from daemon.saving.checkpoints import LARGEST, Checkpoints, Snapshot, take_snapshot
+from daemon.saving.checkpoints import LARGEST, Checkpoints
 from domain.failures import FailureCategory
 from domain.models import TaskKind
 from domain.settings import Limits
 from domain.spawn_task import ContinueFrom, Outcome, OutcomeStatus
 from tests.integration.deliveries import TASK, OneDaemon, until
+from tests.integration.sides import snapshot_of
 
 GitCommand = Callable[..., str]
 Committer = Callable[..., str]
@@ -65,7 +67,9 @@ def checkpoint_refs(git: GitCommand, repository: Path) -> list[str]:
 
 
 @pytest.mark.rule("6.7")
-async def test_a_snapshot_holds_what_is_there_and_leaves_the_work_as_it_is(worktree: Worktree, git: GitCommand) -> None:
+async def test_a_snapshot_holds_what_is_there_and_leaves_the_work_as_it_is(
+    worktree: Worktree, cache: RepositoryCache, git: GitCommand
+) -> None:
     (worktree.path / ".gitignore").write_text("*.o\n")
     (worktree.path / "README").write_text("changed\n")
     (worktree.path / "staged").write_text("staged\n")
@@ -74,7 +78,7 @@ async def test_a_snapshot_holds_what_is_there_and_leaves_the_work_as_it_is(workt
     (worktree.path / "built.o").write_text("ignored\n")
     before = state_of(git, worktree.path)
 
-    snapshot = await take_snapshot(worktree)
+    snapshot = await snapshot_of(worktree, cache)
 
     assert state_of(git, worktree.path) == before
     assert files_of(git, worktree, snapshot) == {".gitignore", "README", "staged", "new name"}
@@ -90,7 +94,9 @@ def state_of(git: GitCommand, path: Path) -> tuple[str, ...]:
 
 
 @pytest.mark.rule("6.7")
-async def test_what_looks_like_a_secret_is_left_out_and_named(worktree: Worktree, git: GitCommand) -> None:
+async def test_what_looks_like_a_secret_is_left_out_and_named(
+    worktree: Worktree, cache: RepositoryCache, git: GitCommand
+) -> None:
     work = worktree.path
     (work / ".env").write_text("PASSWORD=hunter2\n")
     (work / ".env.example").write_text("PASSWORD=\n")
@@ -102,7 +108,7 @@ async def test_what_looks_like_a_secret_is_left_out_and_named(worktree: Worktree
     (work / "README").write_text(f"hello\n{TOKEN}\n")
     (work / "fine").write_text("fine\n")
 
-    snapshot = await take_snapshot(worktree)
+    snapshot = await snapshot_of(worktree, cache)
 
     assert files_of(git, worktree, snapshot) == {".env.example", "README", "fine"}
     assert git(work, "show", f"{snapshot.commit}:README") == "hello"
@@ -112,18 +118,20 @@ async def test_what_looks_like_a_secret_is_left_out_and_named(worktree: Worktree
 
 @pytest.mark.rule("6.7")
 async def test_a_secret_that_was_committed_before_does_not_keep_later_changes_out(
-    worktree: Worktree, git: GitCommand
+    worktree: Worktree, cache: RepositoryCache, git: GitCommand
 ) -> None:
     (worktree.path / "example").write_text(f"{TOKEN}\n")
     await worktree.commit_all("An example", {})
     (worktree.path / "example").write_text(f"{TOKEN}\nand more\n")
-    snapshot = await take_snapshot(worktree)
+    snapshot = await snapshot_of(worktree, cache)
     assert snapshot.left_out == {}
     assert git(worktree.path, "show", f"{snapshot.commit}:example").endswith("and more")
 
 
 @pytest.mark.rule("6.7")
-async def test_large_files_and_repositories_inside_stay_out(worktree: Worktree, git: GitCommand) -> None:
+async def test_large_files_and_repositories_inside_stay_out(
+    worktree: Worktree, cache: RepositoryCache, git: GitCommand
+) -> None:
     with (worktree.path / "video").open("wb") as file:
         file.truncate(LARGEST + 1)
     with (worktree.path / "picture").open("wb") as file:
@@ -132,7 +140,7 @@ async def test_large_files_and_repositories_inside_stay_out(worktree: Worktree, 
     inside.mkdir()
     git(inside, "init", "--quiet")
     (inside / "file").write_text("x")
-    snapshot = await take_snapshot(worktree)
+    snapshot = await snapshot_of(worktree, cache)
     assert files_of(git, worktree, snapshot) == {"README", "picture"}
     assert snapshot.left_out == {"video": "too large", "vendored/": "a repository of its own"}
 
@@ -146,7 +154,7 @@ async def test_a_snapshot_can_be_taken_in_the_middle_of_a_merge(
     (worktree.path / "README").write_text("ours\n")
     await worktree.commit_all("Ours", {})
     assert await worktree.merge([Incoming(theirs, "theirs")])
-    snapshot = await take_snapshot(worktree)
+    snapshot = await snapshot_of(worktree, cache)
     assert "<<<<<<<" in git(worktree.path, "show", f"{snapshot.commit}:README")
     assert await worktree.conflicted_files() == ("README",)
 
@@ -160,8 +168,7 @@ async def test_the_newest_checkpoint_of_all_deliveries_counts_wherever_it_is(
     saved = []
     for age, delivery in ((100, "first"), (50, "second")):
         (worktree.path / "file").write_text(delivery)
-        snapshot = await take_snapshot(worktree)
-        await cache.take(worktree.path, snapshot.commit)
+        snapshot = await snapshot_of(worktree, cache)
         saved.append(await here.keep(await here.content(snapshot.commit), delivery, began, at=10**9 - age))
         assert await here.publish(saved[-1], delivery) == ""
     elsewhere = Checkpoints(await Repositories(daemon_git, tmp_path / "elsewhere").at(f"file://{origin}"), str(TASK), 1)
@@ -180,13 +187,11 @@ async def test_what_went_on_from_a_checkpoint_is_newer_though_the_clock_went_bac
     began = await worktree.head()
     before, after = Checkpoints(cache, str(TASK), 1), Checkpoints(cache, str(TASK), 1)
     (worktree.path / "file").write_text("before")
-    snapshot = await take_snapshot(worktree)
-    await cache.take(worktree.path, snapshot.commit)
+    snapshot = await snapshot_of(worktree, cache)
     ahead = await before.keep(await before.content(snapshot.commit), "before", began, at=int(time.time()) + 7200)
     assert await after.newest() == ahead
     (worktree.path / "file").write_text("after")
-    snapshot = await take_snapshot(worktree)
-    await cache.take(worktree.path, snapshot.commit)
+    snapshot = await snapshot_of(worktree, cache)
     went_on = await after.keep(await after.content(snapshot.commit), "after", began)
     assert await Checkpoints(cache, str(TASK), 1).newest() == went_on
 

@@ -15,6 +15,7 @@ from daemon.git.repositories import Repositories, RepositoryCache
 from daemon.git.worktrees import Identity, Worktree
 from daemon.saving.outcomes import Outcomes, outcome_ref
 from domain.errors import GitError, LeaseLost, RefRefused
+from tests.integration.sides import take
 
 GitCommand = Callable[..., str]
 Committer = Callable[..., str]
@@ -42,7 +43,7 @@ async def work_done(cache: RepositoryCache, git: Git, path: Path, text: str) -> 
     (path / "work").write_text(text)
     head = await worktree.commit_all("Work", {})
     assert head
-    await cache.take(path, head)
+    await take(worktree, cache, head)
     await worktree.remove()
     return head
 

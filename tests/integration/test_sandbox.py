@@ -23,14 +23,13 @@ import pytest_asyncio
 
 from daemon.agents.base import AgentCommand, EndedBy, parts_of
 from daemon.git.repositories import RepositoryCache
-from daemon.git.worktrees import Worktree
 from daemon.processes import keeper
 from daemon.processes.agent_process import run_agent
 from daemon.processes.environment import GitIdentity
 from daemon.processes.process import Finished
 from daemon.processes.sandbox import Bubblewrap, NoSandbox, Opening, Sandbox, SandboxMode, find_bubblewrap, open_sandbox
 from daemon.processes.sandbox_view import folders_of
-from daemon.saving.checkpoints import take_snapshot
+from daemon.saving.checkpoints import UNSAVED
 from daemon.tasks.workspace import Workspace
 from domain.errors import CannotServe, SettingsError
 from domain.models import TaskKind
@@ -182,10 +181,11 @@ async def test_it_edits_and_commits_in_its_worktree_and_uses_its_own_tmp_and_hom
 
 
 @pytest.mark.rule("6.7")
-async def test_a_checkpoint_can_be_made_inside(task: Task) -> None:
+async def test_a_checkpoint_can_be_made_inside(task: Task, cache: RepositoryCache) -> None:
     (task.workspace.work_path / "draft").write_text("half done\n")
-    worktree = Worktree(task.workspace.work_path, task.workspace.run_as_agent)
-    snapshot = await take_snapshot(worktree)
+    base = await cache.branch_commit("main")
+    assert base
+    snapshot = await task.workspace.side_repository(cache).snapshot([base], UNSAVED)
     assert (await task.run('git show "$1:draft"', snapshot.commit)).text == "half done"
 
 

@@ -14,7 +14,8 @@ from daemon.git.command import Git
 from daemon.git.repositories import RepositoryCache
 from daemon.git.worktrees import Identity, Incoming, Worktree
 from daemon.processes.process import Finished
-from domain.errors import GitError
+from domain.errors import GitError, WorktreeBroken
+from tests.integration.sides import take
 
 GitCommand = Callable[..., str]
 Committer = Callable[..., str]
@@ -156,7 +157,7 @@ async def test_the_result_is_taken_into_the_cache_by_its_commit(
     (worktree.path / "new").write_text("new\n")
     head = await worktree.commit_all("New", {})
     assert head
-    await cache.take(worktree.path, head)
+    await take(worktree, cache, head)
     await worktree.remove()
     assert not worktree.path.exists()
     assert git(cache.folder, "show", f"{head}:new") == "new"
@@ -185,7 +186,7 @@ async def test_taking_from_a_hostile_worktree_runs_nothing_of_it(
     hooks.mkdir()
     for name in ("reference-transaction", "post-checkout", "post-index-change", "pre-auto-gc", "pre-push", "update"):
         shutil.copy(trap, hooks / name)
-    await cache.take(worktree.path, head)
+    await take(worktree, cache, head)
     assert git(cache.folder, "cat-file", "-t", head) == "commit"
     assert not sprung.exists()
 
@@ -194,8 +195,8 @@ async def test_taking_from_a_hostile_worktree_runs_nothing_of_it(
     assert incomplete
     blob = git(worktree.path, "rev-parse", f"{incomplete}:more")
     (worktree.path / ".git" / "objects" / blob[:2] / blob[2:]).unlink()
-    with pytest.raises(GitError):  # a promised object that is missing must not be asked for at the agent's address
-        await cache.take(worktree.path, incomplete)
+    with pytest.raises(WorktreeBroken):  # a promised object that is missing must not be asked for there
+        await take(worktree, cache, incomplete)
     assert not sprung.exists()
     git(worktree.path, "status")
     assert sprung.exists(), "the trap works"
@@ -231,8 +232,8 @@ async def test_objects_of_another_repository_cannot_be_smuggled_out(
             (ours / "commondir").write_text(f"{private}/.git\n")
         case "shallow":
             (ours / "shallow").write_text(f"{secret}\n")
-    with pytest.raises(GitError):
-        await cache.take(worktree.path, secret)
+    with pytest.raises(WorktreeBroken):
+        await take(worktree, cache, secret)
     assert git(cache.folder, "for-each-ref", "--format=%(refname)") == "refs/remotes/origin/main"
     assert not git(cache.folder, "cat-file", "--batch-check", stdin=f"{secret}\n").endswith("commit")
 
@@ -274,7 +275,7 @@ async def test_a_commit_is_only_ever_named_in_full(worktree: Worktree, cache: Re
     with pytest.raises(GitError, match="full name"):
         await worktree.merge([Incoming(name, "x")])
     with pytest.raises(GitError, match="full name"):
-        await cache.take(worktree.path, name)
+        await take(worktree, cache, name)
 
 
 @pytest.mark.rule("6.12")

@@ -1,0 +1,202 @@
+"""A repository of the daemon's own beside a worktree: it holds the files, whatever becomes of the worktree's `.git`.
+
+Its index, configuration and objects lie where nothing that an agent runs can see them. The files get there by a program
+(`daemon.git.snapshot`) in the task's sandbox, for a folder of the worktree may be a link; what it made comes out as one
+pack, which git takes apart as it does what a stranger sends (docs/decisions/0020).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from daemon import agent_files
+from daemon.git import agents_git, side_git, snapshot
+from daemon.git.command import checked, commit_id
+from daemon.git.repositories import RepositoryCache
+from daemon.git.worktrees import SHA256_DIGITS, of_agent
+from daemon.processes.process import Runs
+from domain.errors import ProcessTimedOut, WorktreeBroken
+
+SNAPSHOT_TIMEOUT = 300.0
+TAKE_TIMEOUT = 300.0
+NAME = "saved.git"
+LARGEST_INDEX = 512 * 1024 * 1024
+_EXCLUDED = "makima-excluded"
+
+
+class Snapshot(BaseModel):
+    """The files as a commit, which is in the cache now."""
+
+    model_config = ConfigDict(frozen=True)
+
+    commit: str
+    head: str
+    """Its parent: the agent's HEAD, or where it was last known to be."""
+    left_out: dict[str, str]
+    """File → why it isn't in there."""
+    trouble: str = ""
+    """Why the worktree's own repository can't be worked in as it is; empty: it can."""
+    unlocked: tuple[str, ...] = ()
+    """Stale locks that were removed."""
+
+
+@dataclass(frozen=True)
+class Unsaved:
+    """What a snapshot leaves out."""
+
+    names: tuple[str, ...] = ()
+    """Patterns of secrets, of whole file names."""
+    contents: tuple[str, ...] = ()
+    """Patterns of secrets in files."""
+    largest: int = 1 << 62
+    """Bytes of a file."""
+
+
+@dataclass(frozen=True)
+class SideRepository:
+    """The one of the worktree `work`, at the absolute `path` beside it; `runs` shows it to what it runs there."""
+
+    path: Path
+    work: Path
+    cache: RepositoryCache
+    runs: Runs
+    _alone: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def prepare(self, began: str) -> None:
+        """Make it, at the latest when the files are to be saved for the first time: best before an agent has touched
+        the index, which says what is unchanged. Raises GitError, OSError.
+        """
+        if await asyncio.to_thread((self.path / "ready").exists):
+            return
+        await asyncio.to_thread(self.path.mkdir, exist_ok=True)
+        names = ("--object-format=sha256",) if len(began) == SHA256_DIGITS else ()
+        argv = ("git", "init", "--quiet", "--bare", "--template=", *names, str(self.path))
+        checked(await self.cache.git.run_plainly(argv, cwd=self.path, env={}, timeout=SNAPSHOT_TIMEOUT))
+        await asyncio.to_thread(self._fill)
+
+    def _fill(self) -> None:
+        (self.path / "objects" / "info" / "alternates").write_text(self._alternates)
+        # What its index says is unchanged needn't be read again. An agent that has left a false one deceives itself.
+        with suppress(OSError):
+            (self.path / "index").write_bytes(agent_files.read(self.work, ".git/index", LARGEST_INDEX))
+        (self.path / "ready").touch()
+
+    @property
+    def _alternates(self) -> str:
+        return f"{self.cache.folder / 'objects'}\n"
+
+    def exclude(self, paths: Sequence[str]) -> None:
+        """Never save these files, nor what is in these folders, whatever the agent tells git."""
+        self.path.mkdir(exist_ok=True)
+        with (self.path / _EXCLUDED).open("ab") as file:
+            file.write("".join(f"{path}\0" for path in paths).encode(errors="surrogateescape"))
+
+    async def snapshot(self, known: Sequence[str], unsaved: Unsaved, *, is_over: bool = False) -> Snapshot:
+        """A commit of all files that may be saved, brought into the cache. `known`: commits of the cache, the last one
+        being where the agent began. `is_over`: nothing of the task runs any more, so locks are stale.
+
+        Raises WorktreeBroken where the files can't be read, GitError, OSError.
+        """
+        async with self._alone:
+            await self.prepare(known[-1])
+            try:
+                return await self._snapshot(known, unsaved, is_over=is_over, distrust=False)
+            except WorktreeBroken:
+                # The agent's own commits may be what git doesn't take; its files are saved without them.
+                return await self._snapshot(known, unsaved, is_over=is_over, distrust=True)
+
+    async def take(self, commit: str, known: Sequence[str]) -> None:
+        """Bring a commit of the agent's repository into the cache, with its history. Raises like `snapshot`."""
+        async with self._alone:
+            if await self.cache.has(commit_id(commit)):
+                return
+            await self.prepare(commit)
+            await self._run(known, Unsaved(), TAKE_TIMEOUT, take=[commit_id(commit)])
+            await self._receive(commit)
+
+    async def _snapshot(self, known: Sequence[str], unsaved: Unsaved, *, is_over: bool, distrust: bool) -> Snapshot:
+        told = await self._run(known, unsaved, SNAPSHOT_TIMEOUT, is_over=is_over, distrust=distrust)
+        try:
+            made = Snapshot.model_validate_json(told)
+            await self._receive(commit_id(made.commit))
+        except ValidationError as error:
+            raise WorktreeBroken(f"the files could not be saved: {told[:200]!r} is no snapshot") from error
+        return made
+
+    async def _run(
+        self,
+        known: Sequence[str],
+        unsaved: Unsaved,
+        timeout: float,
+        *,
+        take: Sequence[str] = (),
+        is_over: bool = False,
+        distrust: bool = False,
+    ) -> str:
+        """What the program prints."""
+        if not agent_files.is_folder(self.work):
+            raise WorktreeBroken("the worktree is gone, or no folder any more")
+        options: snapshot.Options = {
+            "names": list(unsaved.names),
+            "contents": list(unsaved.contents),
+            "largest": unsaved.largest,
+            "alternates": self._alternates,
+            "known": [commit_id(each) for each in known],
+            "never": await asyncio.to_thread(self.excluded),
+            "take": list(take),
+            "is_over": is_over,
+            "distrust": distrust,
+        }
+        await asyncio.to_thread(self._forget_locks)
+        given = self.path / "options.json"
+        await asyncio.to_thread(given.write_text, json.dumps(options))
+        argv = (sys.executable, "-I", "-S", "-", str(self.path), str(given))
+        program = await asyncio.to_thread(_program)
+        try:
+            done = await self.runs(argv, cwd=self.work, env={}, stdin=program, timeout=timeout)
+        except ProcessTimedOut as error:
+            raise WorktreeBroken(f"the files could not be saved within {timeout:g} s") from error
+        return of_agent(done, "the files could not be saved").text
+
+    async def _receive(self, commit: str) -> None:
+        try:
+            await self.cache.receive(self.path / side_git.OUT, commit)
+        finally:
+            await asyncio.to_thread((self.path / side_git.OUT).unlink, missing_ok=True)
+
+    def excluded(self) -> list[str]:
+        """What `exclude` was told."""
+        with suppress(FileNotFoundError):
+            listed = (self.path / _EXCLUDED).read_bytes().decode(errors="surrogateescape")
+            return listed.split("\0")[:-1]
+        return []
+
+    def _forget_locks(self) -> None:
+        """Left by a run that was stopped: we are alone here."""
+        for lock in (*self.path.glob("*.lock"), *self.path.glob("refs/makima/*.lock")):
+            lock.unlink(missing_ok=True)
+
+
+def _program() -> bytes:
+    """The modules of the program as one, which needs none of our code around it."""
+    sources = {each.__name__: Path(each.__file__ or "").read_text() for each in (agents_git, side_git, snapshot)}
+    return _LOADER.format(sources=json.dumps(sources)).encode()
+
+
+_LOADER = """\
+import json, sys, types
+sources = json.loads({sources!r})
+for name in ("daemon", "daemon.git", *sources):
+    sys.modules[name] = types.ModuleType(name)
+for name, source in sources.items():
+    exec(compile(source, name, "exec"), sys.modules[name].__dict__)
+sys.exit(sys.modules[name].main())
+"""
