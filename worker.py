@@ -17,7 +17,7 @@ from activities.telemetry import TelemetryActivities
 from domain import names
 from ledger.migrate import migrate
 from ledger.outbox import Outbox
-from ledger.pool import Database, open_pool
+from ledger.pool import Database, check_writable, open_pool
 from ledger.reader import Record
 from ledger.writer import PostgresLedger
 from runtime.chores import repeat
@@ -82,7 +82,10 @@ async def main() -> int:
     await add_missing_search_attributes(client)
     async with await open_pool(database_url) as pool:
         await migrate(pool)
-        checks: dict[str, Check] = {"temporal": partial(check_temporal, client), "postgres": Record(pool).ping}
+        checks: dict[str, Check] = {
+            "temporal": partial(check_temporal, client),
+            "postgres": partial(check_writable, pool),
+        }
         async with health_at(settings.health, checks), chores(seen_by, settings, pool):
             await serve(build_workers(client, PostgresLedger(pool)))
     return 0

@@ -56,6 +56,10 @@ class Telemetry(Protocol):
         """Keep a file that a task handed over; a later one of the same name takes its place."""
         ...
 
+    async def knows_daemon(self, owner: str, name: str) -> bool:
+        """Whether this daemon has reported before, or has taken a task of the owner's."""
+        ...
+
     async def report_daemon(self, report: DaemonReport) -> None:
         """Remember a daemon and when it was last heard of."""
         ...

@@ -18,6 +18,7 @@ from temporalio.worker import Worker
 
 from activities.completion import CompletionActivities
 from activities.planning import PlanningActivities
+from activities.presence import answer_presence
 from activities.pull_requests import PullRequestActivities
 from activities.steps import StepActivities
 from daemon.commands import House, build_app
@@ -135,7 +136,9 @@ def build_workers(
         max_heartbeat_throttle_interval=throttle,
         graceful_shutdown_timeout=timedelta(seconds=STOP_WITHIN),
     )
+    presence = names.presence_queue(settings.owner, own.name)
     return [
+        build(task_queue=presence, activities=[answer_presence], max_concurrent_activities=1),
         build(task_queue=names.light_queue(settings.owner), activities=without_agents, max_concurrent_activities=LIGHT),
         *(
             build(task_queue=queue, activities=with_agents, tuner=slots.tuner(), interceptors=[slots])

@@ -121,5 +121,10 @@ def daemon_queue(owner: str, daemon: str, prefix: str = "") -> str:
     return f"{prefix}daemon/{owner}/{daemon}"
 
 
+def presence_queue(owner: str, daemon: str) -> str:
+    """Where one daemon shows that it is there, also while all its slots are taken."""
+    return f"presence/{owner}/{daemon}"
+
+
 AUTHENTICATED = "authenticated/"
 """Begins the names of queues for commands with a secret: daemons that don't know secrets don't poll there."""

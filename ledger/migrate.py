@@ -43,13 +43,13 @@ async def migrate(pool: Database, migrations: Sequence[Migration] | None = None)
     Each migration is one transaction. Raises SchemaMismatch if the database was brought up by other migrations than
     these, NotReachable, or RecordError if a migration fails: those before it stay.
     """
+    wanted = shipped() if migrations is None else migrations
+    applied: list[str] = []
     with translated():
         async with pool.acquire() as session:
-            await statements().lock_migrations(session)
-            try:
-                return await _catch_up(session, shipped() if migrations is None else migrations)
-            finally:
-                await statements().unlock_migrations(session)
+            while name := await _apply_next(session, wanted):
+                applied.append(name)
+    return tuple(applied)
 
 
 def missing(migrations: Sequence[Migration], applied: dict[str, str]) -> tuple[Migration, ...]:
@@ -68,14 +68,17 @@ def missing(migrations: Sequence[Migration], applied: dict[str, str]) -> tuple[M
     return left
 
 
-async def _catch_up(session: Session, migrations: Sequence[Migration]) -> tuple[str, ...]:
+async def _apply_next(session: Session, migrations: Sequence[Migration]) -> str | None:
+    """One transaction, whose lock another process waits for: a pooler gives each transaction another session."""
     sql = statements()
-    if not await sql.migrations_prepared(session):
-        await sql.prepare_migrations(session)
-    applied = {row["name"]: row["checksum"] async for row in sql.applied_migrations(session)}
-    left = missing(migrations, applied)
-    for migration in left:
-        async with session.transaction():
-            await session.execute(migration.sql)
-            await sql.remember_migration(session, name=migration.name, checksum=migration.checksum)
-    return tuple(migration.name for migration in left)
+    async with session.transaction():
+        await sql.lock_migrations(session)
+        if not await sql.migrations_prepared(session):
+            await sql.prepare_migrations(session)
+        applied = {row["name"]: row["checksum"] async for row in sql.applied_migrations(session)}
+        left = missing(migrations, applied)
+        if not left:
+            return None
+        await session.execute(left[0].sql)
+        await sql.remember_migration(session, name=left[0].name, checksum=left[0].checksum)
+    return left[0].name

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 import asyncpg
+from asyncpg.connection import LoggedQuery
 from asyncpg.pool import PoolConnectionProxy
 
 from domain.errors import NotReachable, RecordError, SettingsError
 
 Database: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 Session: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
+
+STATEMENTS = 100
+"""Prepared statements that a session keeps; the driver's own default."""
+CONNECT_WITHIN = 10.0
+"""Seconds."""
 
 _ESCAPED_NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 _NO_CHARACTER = "\N{REPLACEMENT CHARACTER}"
@@ -30,6 +36,8 @@ _LOST = (
 )
 """Nothing is wrong with the statement: the same one succeeds once Postgres is back."""
 
+_READ_ONLY = "Postgres refuses to write: it is a standby, or set to read only; a fresh session asks again"
+
 _TURNED_AWAY = (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError)
 """Postgres answers, but not to this user or for this database."""
 
@@ -37,16 +45,38 @@ _TURNED_AWAY = (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidC
 async def open_pool(dsn: str, size: int = 10) -> Database:
     """A pool of at most `size` connections that hold JSON as Python values; the caller closes it.
 
+    A session that refuses to write (of a standby, or of a Postgres that was set to read only) is given up with all
+    others, so that the next statement finds out anew where the record may be written. Behind a pooler such as PgBouncer
+    no statement is prepared ahead: in its transaction mode the next one may run on another server's connection.
+
     Raises NotReachable if no Postgres answers there, SettingsError if it turns this user or database away.
     """
+
+    async def init(session: Session) -> None:
+        await _prepare(session, expire)
+
+    async def expire() -> None:
+        await pool.expire_connections()
+
     try:
-        return await asyncpg.create_pool(dsn, min_size=1, max_size=size, init=_prepare, timeout=10, command_timeout=60)
+        cache = 0 if await _is_behind_a_pooler(dsn) else STATEMENTS
+        pool: Database = asyncpg.create_pool(
+            dsn,
+            min_size=1,
+            max_size=size,
+            init=init,
+            timeout=CONNECT_WITHIN,
+            command_timeout=60,
+            statement_cache_size=cache,
+        )
+        await pool
     except _TURNED_AWAY as error:
         raise SettingsError(f"Postgres at {place(dsn)} refuses: {error}; check MAKIMA_DATABASE_URL") from error
     except ValueError as error:
         raise SettingsError("MAKIMA_DATABASE_URL is not of the form postgresql://user:password@host/name") from error
     except _LOST as error:
         raise NotReachable(f"Postgres at {place(dsn)} does not answer: start it or set MAKIMA_DATABASE_URL") from error
+    return pool
 
 
 @contextmanager
@@ -56,6 +86,8 @@ def translated() -> Iterator[None]:
         yield
     except _LOST as error:
         raise NotReachable(f"Postgres does not answer: {one_line(error)}") from error
+    except asyncpg.ReadOnlySQLTransactionError as error:
+        raise NotReachable(_READ_ONLY) from error
     except asyncpg.InvalidCachedStatementError as error:
         # Where it stands in a transaction the driver can't prepare it anew by itself.
         raise NotReachable("the record's tables have just been changed: try again") from error
@@ -73,9 +105,9 @@ def storable(text: str) -> str:
 
 
 def place(dsn: str) -> str:
-    """Where a connection string points, without its password."""
-    parts = urlsplit(dsn)
-    return f"{parts.hostname or 'localhost'}:{parts.port or 5432}"
+    """Where a connection string points, without its password; it may name several hosts."""
+    hosts = urlsplit(dsn).netloc.rpartition("@")[2] or "localhost"
+    return ",".join(host if re.search(r":\d+$", host) else f"{host}:5432" for host in hosts.split(","))
 
 
 def one_line(error: BaseException) -> str:
@@ -83,8 +115,32 @@ def one_line(error: BaseException) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
-async def _prepare(connection: Session) -> None:
+async def check_writable(pool: Database) -> None:
+    """Raises NotReachable unless Postgres answers and takes changes; sessions that don't are given up."""
+    with translated():
+        if await pool.fetchval("select current_setting('transaction_read_only')") == "off":
+            return
+        await pool.expire_connections()
+    raise NotReachable(_READ_ONLY)
+
+
+async def _is_behind_a_pooler(dsn: str) -> bool:
+    """A pooler answers for its server, under a process id of its own making."""
+    session = await asyncpg.connect(dsn, timeout=CONNECT_WITHIN, statement_cache_size=0)
+    try:
+        return bool(await session.fetchval("select pg_backend_pid()") != session.get_server_pid())
+    finally:
+        await session.close(timeout=CONNECT_WITHIN)
+
+
+async def _prepare(connection: Session, expire: Callable[[], Awaitable[None]]) -> None:
     await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=encoded, decoder=json.loads)
+
+    async def give_up(query: LoggedQuery) -> None:
+        if isinstance(query.exception, asyncpg.ReadOnlySQLTransactionError):
+            await expire()
+
+    connection.add_query_logger(give_up)
 
 
 def encoded(value: Any) -> str:

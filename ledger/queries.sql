@@ -241,6 +241,15 @@ values (:directive, :task, :attempt, :name, :content)
 on conflict (task, attempt, name) do update set
     (directive_id, content, put_at) = (excluded.directive_id, excluded.content, now());
 
+-- name: knows_daemon(owner, name)$
+-- Asks who may report: anybody who reaches the namespace can send a report under any name.
+select
+    exists (select from daemons where owner = :owner and name = :name)
+    or exists (
+        select from deliveries as d join directives on directives.id = d.directive_id
+        where d.daemon = :name and directives.owner = :owner
+    );
+
 -- name: report_daemon(owner, name, version, agents, labels, capacity, running, sandbox, parked, features)!
 -- Keeps what a daemon says of itself, and when by the database's clock: machines' clocks differ.
 insert into daemons (owner, name, version, agents, labels, capacity, running, sandbox, parked, features)
@@ -439,11 +448,7 @@ limit 1;
 
 -- name: lock_migrations()!
 -- Lets one process at a time change the schema.
-select pg_advisory_lock(hashtextextended('makima migrations', 0));
-
--- name: unlock_migrations()!
--- Lets the next one in.
-select pg_advisory_unlock(hashtextextended('makima migrations', 0));
+select pg_advisory_xact_lock(hashtextextended('makima migrations', 0));
 
 -- name: migrations_prepared()$
 -- Asks before it makes anything: a role that may not create tables can still see that nothing is to be done.

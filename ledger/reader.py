@@ -132,11 +132,6 @@ class Record:
             rows = [row async for row in self._sql.daemons_of_owner(self._pool, owner=owner)]
         return tuple(model_of(DaemonSeen, row) for row in rows)
 
-    async def ping(self) -> None:
-        """Raises NotReachable unless Postgres answers."""
-        with translated():
-            await self._pool.fetchval("select 1")
-
     async def census(self) -> Census:
         """How many directives and daemons there are, of all owners."""
         statuses = [status.value for status in DirectiveStatus]

@@ -97,6 +97,11 @@ class PostgresLedger:
                 self._pool, task=chunk.task, attempt=chunk.attempt, head=LOG_HEAD_BYTES, limit=LOG_BYTES
             )
 
+    async def knows_daemon(self, owner: str, name: str) -> bool:
+        """Whether it has reported before, or has taken a task of one of the owner's directives."""
+        with translated():
+            return bool(await self._sql.knows_daemon(self._pool, owner=owner, name=storable(name)))
+
     async def report_daemon(self, report: DaemonReport) -> None:
         """Keep a daemon's last report, and by the database's clock when it came."""
         with translated():

@@ -31,6 +31,9 @@ class RememberedTelemetry:
         self.artifacts.append(artifact)
         await self.opened.wait()
 
+    async def knows_daemon(self, owner: str, name: str) -> bool:
+        raise AssertionError("no report was sent")
+
     async def report_daemon(self, report: DaemonReport) -> None:
         raise AssertionError("no report was sent")
 
