@@ -44,7 +44,8 @@ def run_typed(app: typer.Typer, default: Sequence[str] = ("--help",)) -> int:
     if unreadable := [word for word in sys.argv[1:] if not _is_text(word)]:
         raise Refused(f"{unreadable[0]!r} is not text in UTF-8")
     try:
-        code = app(sys.argv[1:] or list(default), standalone_mode=False)
+        # color: else typer drops what looks like a colour where stdout is no terminal; it is to be seen as it is.
+        code = app(sys.argv[1:] or list(default), standalone_mode=False, color=True)
     except TyperException as error:
         wrong = error.format_message()
         if not wrong:  # a group of commands that was called by itself has shown its help

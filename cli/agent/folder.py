@@ -44,7 +44,11 @@ class AgentFolder:
         return cls(Path(named))
 
     def context(self) -> TaskContext:
-        return TaskContext.model_validate_json((self.path / CONTEXT_FILE).read_bytes())
+        file = self.path / CONTEXT_FILE
+        try:
+            return TaskContext.model_validate_json(file.read_bytes())
+        except ValidationError as error:
+            raise HandoverBroken(f"{file} was changed by something else than the daemon") from error
 
     def handover(self) -> Handover:
         """What was handed over so far."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from typing import Annotated
 
 import typer
 from pydantic import ValidationError
 
 from cli.agent.folder import AgentFolder
+from cli.agent.piped import read_text
 from domain.errors import Refused
 from domain.handover import delete_memory, memories, set_memory
 from domain.models import Memory
@@ -30,7 +30,7 @@ def memory_set(
     category: str = "",
 ) -> None:
     """Remember something for the agents that come after."""
-    entry = _entry(key, sys.stdin.read() if value == "-" else value, category)
+    entry = _entry(key, read_text() if value == "-" else value, category)
     AgentFolder.find().change(lambda handover, context: set_memory(handover, context, entry))
 
 

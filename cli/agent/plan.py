@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from typing import Annotated
 
 import typer
 
 from cli.agent.folder import AgentFolder
+from cli.agent.piped import read_text
 from domain.documents import read_relaxed_json
 from domain.errors import DocumentBroken, Refused
 from domain.handover import Handover, TaskContext, add, remove_step, set_dependencies
@@ -61,7 +61,7 @@ def add_step(
 @app.command()
 def batch_add_steps(json_: Annotated[str, typer.Option("--json", help="A JSON list of steps; - reads it.")]) -> None:
     """Add several steps, all or none, and print their ids in order."""
-    text = sys.stdin.read() if json_ == "-" else json_
+    text = read_text() if json_ == "-" else json_
     try:
         entries = read_relaxed_json(text)
     except DocumentBroken as broken:

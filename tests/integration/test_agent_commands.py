@@ -114,6 +114,10 @@ def test_a_long_plan_may_come_on_stdin(agent: Agent) -> None:
         (["add-step", "Roof"], "step 'Roof' has no task plan"),
         (["add-step", "Roof", "--task-plan", "x", "--order-index=-1"], "step 'Roof': order_index is -1"),
         (["batch-add-steps", "--json", "{"], "--json is not JSON"),
+        (["batch-add-steps", "--json", "[" * 1000], "--json is not JSON"),
+        (["batch-add-steps", "--json", "9" * 5000], "a number of 5000 digits"),
+        (["batch-add-steps", "--json", '[{"name": "A", "taskPlan": "x", "after": ["B"]}]'], "step 1 ('A'): after"),
+        (["batch-add-steps", "--json", '[{"name": "A", "name": "B", "taskPlan": "x"}]'], "'name' stands twice"),
         (["batch-add-steps", "--json", '[{"name": "A", "taskPlan": "x"}, {"name": "A", "taskPlan": "x"}]'], "'A'"),
         (["remove-step", "Roof"], "there is no step 'Roof'"),
         (["set-deps", "Walls", "Walls"], "in a circle: 'Walls' → 'Walls'"),
@@ -129,6 +133,14 @@ def test_a_long_plan_may_come_on_stdin(agent: Agent) -> None:
 )
 def test_a_refused_command_says_which_step_and_why_in_one_line(agent: Agent, command: list[str], said: str) -> None:
     assert said in agent.refused("directive", *command)
+
+
+@pytest.mark.rule("3.4")
+def test_what_is_piped_in_and_is_no_text_is_refused(agent: Agent) -> None:
+    assert "stdin is not UTF-8 text" in agent.refused("directive", "batch-add-steps", "--json", "-", stdin=b'["\xff"]')
+    assert "more than 4 MiB" in agent.refused("directive", "batch-add-steps", "--json", "-", stdin=b" " * 5_000_000)
+    agent.starts(memory_enabled=True)
+    assert "stdin is not UTF-8 text" in agent.refused("directive", "memory-set", "k", "-", stdin=b"\xff")
 
 
 @pytest.mark.rule("3.1")
