@@ -19,6 +19,8 @@ _ENTRY = frozenset({*_NAMES, "step", "task", "description", *_INSTRUCTIONS})
 """A mapping with one of these may be a step or a group: it is never left out."""
 _TEXTS = ("description", "goal")
 _PART = re.compile(r"sub|child", re.IGNORECASE)
+_ONE_AFTER_THE_OTHER = re.compile(r"^(?:phase|stage|milestone|sprint|wave)s?$", re.IGNORECASE)
+"""A list called so means an order, also where its entries are steps and not groups of them."""
 _NEEDS = re.compile(
     r"^depend|dependenc|^requires?$|^after$|blocked|^needs?$|prerequisite|^waits?|^follows$", re.IGNORECASE
 )
@@ -59,9 +61,10 @@ def entries_of(value: object) -> list[Entry]:
     return list(_in_phases(groups))
 
 
-def _groups(value: object, around: Chain, texts: Chain) -> Iterator[_Group]:
+def _groups(value: object, around: Chain, texts: Chain, called: str = "") -> Iterator[_Group]:
     if isinstance(value, dict):
-        yield from _groups(_the_list_in(value, around), around, texts)
+        name, inner = _the_list_in(value, around)
+        yield from _groups(inner, around, texts, name)
         return
     assert isinstance(value, list)
     for number, entry in enumerate(value, 1):
@@ -69,13 +72,14 @@ def _groups(value: object, around: Chain, texts: Chain) -> Iterator[_Group]:
             raise PlanRefused(f"{_place(around)}entry {number} is no step: {str(entry)[:80]!r}")
     lists = [_lists_in(entry) for entry in value]
     if not any(lists):
-        yield _Group(around, texts, tuple(value))
+        apart = _ONE_AFTER_THE_OTHER.match(called)
+        yield from (_Group(around, texts, tuple(steps)) for steps in ([[each] for each in value] if apart else [value]))
         return
     _check_groups(value, lists, around)
     for number, (entry, inside) in enumerate(zip(value, lists, strict=True), 1):
         said = tuple(entry[name] for name in _TEXTS if isinstance(entry.get(name), str) and entry[name].strip())
-        for group in inside.values():
-            yield from _groups(group, (*around, _name_of(entry, number)), (*texts, *said))
+        for name, group in inside.items():
+            yield from _groups(group, (*around, _name_of(entry, number)), (*texts, *said), name)
 
 
 def _check_groups(entries: Sequence[Entry], lists: Sequence[Mapping[str, object]], around: Chain) -> None:
@@ -107,8 +111,8 @@ def _check_needs(name: str, field: str, needed: object, earlier: set[str]) -> No
             raise PlanRefused(f"{name!r}: {field}: {str(each)[:100]!r} is no group before it")
 
 
-def _the_list_in(value: Entry, around: Chain) -> list[Any]:
-    """The one list of steps or groups of a mapping, which may lie in mappings of its own."""
+def _the_list_in(value: Entry, around: Chain) -> tuple[str, list[Any]]:
+    """The one list of steps or groups of a mapping, which may lie in mappings of its own, and what it is called."""
     found = _lists_in(value) or {name: inner for name, inner in value.items() if is_plan(inner)}
     if len(found) > 1:
         raise PlanRefused(f"{_place(around)}more than one list of steps: {_listed(found)}; put all into one")
@@ -120,7 +124,7 @@ def _the_list_in(value: Entry, around: Chain) -> list[Any]:
         raise PlanRefused(f"{_place(around)}more than one list of steps: {', '.join([name, *beside])}")
     if needs := next((key for key in value if key != name and _NEEDS.search(key) and value[key] and not around), None):
         raise PlanRefused(f"{needs!r} beside {name!r}: say it in each step's depends_on")
-    return _the_list_in(inner, around) if isinstance(inner, dict) else list(inner)
+    return _the_list_in(inner, around) if isinstance(inner, dict) else (name, list(inner))
 
 
 def _lists_in(entry: Entry) -> dict[str, list[Any]]:

@@ -291,16 +291,33 @@ async def test_on_a_terminal_colours_come_from_us_alone(
             assert re.search(r"\x1b\[[0-9;]*m", written), f"{command}: rich's own colours are gone"
 
 
-@pytest.mark.parametrize("module", ["daemon", "worker", "cli.agent.__main__", "stack.forge"])
-def test_every_process_of_ours_prints_through_the_guard(module: str, tmp_path: Path) -> None:
-    env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "MAKIMA_DATA_DIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
-    env |= {"MAKIMA_OWNER": POISON, "MAKIMA_DAEMON_CONFIG": f"/{POISON}"}
-    arguments = [] if module == "worker" else ["--data", f"/proc/{POISON}", "--port", "0", POISON]
+@pytest.mark.parametrize(
+    ("module", "arguments"),
+    [
+        ("daemon", ("gc",)),
+        ("worker", ()),
+        ("cli.agent", ("directive", "status")),
+        ("stack.forge", ("--data", "/x", "--port", "0", POISON)),
+    ],
+)
+def test_every_process_of_ours_prints_through_the_guard(
+    module: str, arguments: tuple[str, ...], tmp_path: Path
+) -> None:
+    """Each is told of a folder that has such a name, and complains of what it finds there."""
+    folder = tmp_path / POISON
+    folder.mkdir()
+    (folder / "context.json").write_text("{}")
+    env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    env |= {
+        "MAKIMA_DATA_DIR": str(folder),
+        "MAKIMA_DAEMON_CONFIG": str(folder / "none"),
+        "MAKIMA_TASK_DIR": str(folder),
+    }
     command = [sys.executable, "-m", module, *arguments]
     done = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, timeout=60, check=False)
     assert done.returncode
     said = (done.stdout + done.stderr).decode()
-    assert said
+    assert "\\u001b]52" in said
     assert not forbidden(said), said
 
 

@@ -87,6 +87,7 @@ FILES: dict[str, tuple[str, str, Read]] = {
     "a group that names an earlier one": (
         "p", json.dumps({"phases": [PHASES[0], {**PHASES[1], "depends_on": ["One"]}]}), IN_PHASES,
     ),
+    "phases that are steps": ("p", json.dumps({"phases": [A, step("c")]}), [("a", (), 0), ("c", (), 1)]),
     "a group without steps": ("p", json.dumps({"phases": [{"name": "none", "steps": []}, *PHASES]}), IN_PHASES),
     "phases within groups": (
         "p",
