@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import islice
 
 from daemon.git.command import commit_id
 from daemon.git.pushing import lease
 from daemon.git.repositories import FETCH_TIMEOUT, PUSH_TIMEOUT, RepositoryCache
 from daemon.git.state_refs import in_all_places
+from domain.errors import GitError, GitUnreachable
 from domain.pull_requests.messages import PullRequestState, Tidied, Tidying
 
 OURS = "makima/"
 """What our branches begin with; a pull request that was opened by hand may come from another one, which stays."""
 AT_ONCE = 100
 """Refs that one command of git's names."""
+LARGEST = 2 * 1024 * 1024 * 1024
+"""Bytes of what is fetched at once to be judged."""
 
 
 async def tidy(cache: RepositoryCache, tidying: Tidying) -> Tidied:
@@ -26,9 +30,9 @@ async def tidy(cache: RepositoryCache, tidying: Tidying) -> Tidied:
     await cache.fetch()
     found = await _found(cache, tidying)
     await _fetch_refs(cache, [ref for ref in found if not _is_branch(ref)])
-    work = await _work_of(cache, found)
+    work = await _work_of(cache, await _commits(cache, found))
     missing = await _not_held(cache, {commit for commits in work.values() for commit in commits}, tidying)
-    gone = {ref: found[ref] for ref in found if not missing.intersection(work[ref])}
+    gone = {ref: found[ref] for ref in work if not missing.intersection(work[ref])}
     for part in _parts(gone):
         await _delete(cache, {ref: gone[ref] for ref in part})
     left = await _found(cache, tidying)
@@ -46,9 +50,29 @@ async def _found(cache: RepositoryCache, tidying: Tidying) -> dict[str, str]:
 
 
 async def _fetch_refs(cache: RepositoryCache, refs: Sequence[str]) -> None:
+    """What can't be fetched stays where it is: it is none of ours, and must not keep ours from being tidied up."""
     for part in _parts(refs):
-        fetch = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", *await cache.source())
-        await cache.remote(*fetch, *part, timeout=FETCH_TIMEOUT)
+        try:
+            await _fetch(cache, part)
+        except GitUnreachable:
+            raise
+        except GitError:
+            for ref in part:
+                with suppress(GitError):
+                    await _fetch(cache, (ref,))
+
+
+async def _fetch(cache: RepositoryCache, refs: Sequence[str]) -> None:
+    fetch = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", *await cache.source())
+    await cache.remote(*fetch, *refs, timeout=FETCH_TIMEOUT, largest_file=LARGEST)
+
+
+async def _commits(cache: RepositoryCache, found: Mapping[str, str]) -> dict[str, str]:
+    """Those that are commits, and here: whoever may push can put anything at a ref."""
+    asked = "".join(f"{name}\n" for name in found.values()).encode()
+    listed = (await cache.local("cat-file", "--batch-check", stdin=asked)).text.splitlines() if found else []
+    kinds = {line.split()[0]: line.split()[1] for line in listed}
+    return {ref: name for ref, name in found.items() if kinds[name] == "commit"}
 
 
 async def _work_of(cache: RepositoryCache, found: Mapping[str, str]) -> dict[str, tuple[str, ...]]:

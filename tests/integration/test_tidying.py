@@ -79,6 +79,24 @@ async def test_what_is_not_contained_stays_and_so_does_what_is_not_named(
     )
 
 
+async def test_garbage_that_somebody_has_put_among_our_refs_hinders_nothing_and_stays(
+    cache: RepositoryCache, origin: Path, git: GitCommand, commit: Committer
+) -> None:
+    step = uuid4()
+    work = commit({"a": "1"}, branch="makima/shop-a-11111111")
+    git(origin, "update-ref", "refs/heads/main", work)
+    await cache.fetch()
+    await Outcomes(cache).publish_outcome(str(step), 1, b"{}", work)
+    blob = git(origin, "hash-object", "-w", "--stdin", stdin="garbage")
+    tree = git(origin, "rev-parse", "main^{tree}")
+    garbage = {f"refs/makima/outcomes/{step}/2": blob, f"refs/makima/checkpoints/{step}/1/x": tree}
+    for ref, name in garbage.items():
+        git(origin, "update-ref", ref, name)
+    tidied = await tidy(cache, tidying("c" * 40, ("makima/shop-a-11111111",), step))
+    assert set(tidied.deleted) == {"refs/heads/makima/shop-a-11111111", outcome_ref(str(step), 1)}
+    assert set(tidied.kept) == set(garbage)
+
+
 async def test_a_branch_that_people_went_on_with_stays(
     cache: RepositoryCache, origin: Path, git: GitCommand, commit: Committer
 ) -> None:
