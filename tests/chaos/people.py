@@ -12,6 +12,8 @@ from datetime import timedelta
 from temporalio.client import Client, WorkflowQueryFailedError
 from temporalio.service import RPCError
 
+from domain.models import Task, TaskKind, Work
+from domain.spawn_task import Outcome, OutcomeStatus
 from domain.view import DirectiveView
 from tests.acceptance.stack import Ran
 from tests.chaos.builder import FIRST_STEPS, LOG, extra, first_log
@@ -138,3 +140,38 @@ class Neighbour:
                 return
             await asyncio.sleep(TRIES_APART)
         raise AssertionError(f"{branch} takes no push")
+
+
+class Forger:
+    """Who may push, too, and puts outcomes and checkpoints of their own where the directive's belong."""
+
+    def __init__(self, system: System, chance: random.Random) -> None:
+        self._eve = Person(system.site.folder / "eve", system.forge.url_with(NAME))
+        self._chance = chance
+        self.pushed: set[str] = set()
+        """Their commits; none of them may be lost, or become a part of the work."""
+
+    async def forges(self, client: Client, workflow: str, seconds: float) -> None:
+        """For that long, for tasks that are under way."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            await asyncio.sleep(self._chance.uniform(0.5, 2))
+            with suppress(AssertionError, RPCError, WorkflowQueryFailedError):
+                directive = client.get_workflow_handle_for(DirectiveWorkflow.run, workflow)
+                state = await directive.query(DirectiveWorkflow.state_now, rpc_timeout=ANSWERS_WITHIN)
+                if live := [task for task in state.live() if task.kind is not TaskKind.PREPARE]:
+                    await self._forge(self._chance.choice(live))
+
+    async def _forge(self, task: Task) -> None:
+        """An outcome that says that the base branch is the work, or a checkpoint of other files."""
+        lie = await self._eve.commit("eve", {"evil.txt": f"{time.time()}\n"}, onto="main")
+        made = Outcome(task=task.id, attempt=task.attempt, status=OutcomeStatus.COMPLETED)
+        work = Work(branch="main", base=lie, head=lie, commits=1)
+        file = made.model_copy(update={"work": work}).model_dump_json()
+        lie = await self._eve.commit("eve", {"outcome.json": file, "outcome": file}, onto="main")
+        names = (f"outcomes/{task.id}/{task.attempt}", f"checkpoints/{task.id}/{task.attempt}/{lie[:8]}")
+        code, *_ = await self._eve.try_git(
+            "push", "--quiet", "origin", f"{lie}:refs/makima/{self._chance.choice(names)}"
+        )
+        if code == 0:
+            self.pushed.add(lie)

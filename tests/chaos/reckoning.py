@@ -20,7 +20,7 @@ from ledger.reader import Record
 from tests.acceptance.houses import eventually
 from tests.chaos.builder import LOG, file_of, line_of
 from tests.chaos.hand import Deed
-from tests.chaos.people import NAME, Neighbour, Operator
+from tests.chaos.people import NAME, Forger, Neighbour, Operator
 from tests.chaos.system import DAEMONS, System
 from workflows.directive import DirectiveWorkflow
 
@@ -32,12 +32,19 @@ class Reckoning:
     """Compares what the forge, the workflow, the record and the machines say."""
 
     def __init__(
-        self, system: System, client: Client, operator: Operator, neighbour: Neighbour, diary: list[Deed]
+        self,
+        system: System,
+        client: Client,
+        operator: Operator,
+        neighbour: Neighbour,
+        forger: Forger,
+        diary: list[Deed],
     ) -> None:
         self._system = system
         self._client = client
         self._operator = operator
         self._neighbour = neighbour
+        self._forger = forger
         self._diary = diary
         self._bare = system.forge.folder / "repositories" / f"{NAME}.git"
 
@@ -46,6 +53,7 @@ class Reckoning:
         head = await self._one_pull_request(shown)
         self._every_step_once(shown, head)
         self._peoples_work(head)
+        self._nothing_forged(head)
         state, events = await self._one_truth(shown)
         self._no_second_run(state, events)
         await self._every_view_answers()
@@ -82,6 +90,15 @@ class Reckoning:
     def _peoples_work(self, head: str) -> None:
         for commit in self._neighbour.pushed:
             git(self._bare, "merge-base", "--is-ancestor", commit, head)
+
+    def _nothing_forged(self, head: str) -> None:
+        """No forged commit is part of the work or of the base branch, and none was deleted."""
+        main = git(self._bare, "rev-parse", "main")
+        refs = set(git(self._bare, "for-each-ref", "--format=%(objectname)").splitlines())
+        for commit in self._forger.pushed:
+            assert commit in refs, f"{commit} is gone"
+            for good in (head, main):
+                assert git(self._bare, "merge-base", good, commit) != commit, f"{commit} is in {good}"
 
     async def _one_truth(self, shown: DirectiveView) -> tuple[State, tuple[Event, ...]]:
         """The workflow's state is what the rows say, and the events tell of each step's end once."""
@@ -136,11 +153,19 @@ class Reckoning:
         homes = [self._system.home(name) for name in DAEMONS]
         caches = [self._bare, *(cache for home in homes for cache in home.glob("repositories/*.git"))]
         earlier = self._earlier_attempts()
-        refs = [ref for cache in caches for ref in _own_refs(cache) if not ref.startswith(earlier)]
+        forged = self._forged()
+        refs = [
+            ref for cache in caches for ref in _own_refs(cache) if not ref.startswith(earlier) and ref not in forged
+        ]
         locks = [lock for folder in (*homes, self._bare) for lock in _locks(folder)]
         dead = [str(work.parent) for home in homes for work in home.glob("tasks/*/work") if not _is_over(work.parent)]
         agents = [str(pid) for pid in self._system.agents()]
         return [*refs, *map(str, locks), *dead, *agents]
+
+    def _forged(self) -> set[str]:
+        """The refs that were not moved away, since nobody has looked there, or too much was there already."""
+        listed = git(self._bare, "for-each-ref", "--format=%(refname) %(objectname)").splitlines()
+        return {ref for ref, _, commit in (line.partition(" ") for line in listed) if commit in self._forger.pushed}
 
     def _earlier_attempts(self) -> tuple[str, ...]:
         """What their checkpoints begin with: they stay until the pull request is over, for the next one to look at."""
@@ -152,7 +177,8 @@ class Reckoning:
 def _own_refs(repository: Path) -> list[str]:
     """Checkpoints, outcomes that are not published, and temporary ones."""
     refs = git(repository, "for-each-ref", "--format=%(refname)").splitlines()
-    return [ref for ref in refs if any(kind in ref for kind in ("checkpoints", "/finished/", "tmp"))]
+    ours = [ref for ref in refs if "/unverified/" not in ref]
+    return [ref for ref in ours if any(kind in ref for kind in ("checkpoints", "/finished/", "tmp"))]
 
 
 def _locks(folder: Path) -> Iterator[Path]:

@@ -1,8 +1,8 @@
 """Everything may die or stand still at any moment, several things at a time: nothing is lost, done twice, or left.
 
-A directive of eight steps lives through a seeded random hand, an operator who meddles, and a neighbour who pushes to
-its branch. `make chaos` runs more and longer rounds; the number in a round's name is its seed, and MAKIMA_CHAOS_SEED
-repeats it.
+A directive of eight steps lives through a seeded random hand, an operator who meddles, a neighbour who pushes to its
+branch, and a forger who pushes to where its state belongs. `make chaos` runs more and longer rounds; the number in a
+round's name is its seed, and MAKIMA_CHAOS_SEED repeats it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 
 from tests.acceptance.stack import Servers, Site, processes_of, until
 from tests.chaos.hand import Hand
-from tests.chaos.people import Neighbour, Operator
+from tests.chaos.people import Forger, Neighbour, Operator
 from tests.chaos.reckoning import Reckoning
 from tests.chaos.system import System
 
@@ -50,18 +50,21 @@ async def survive(system: System, chance: random.Random) -> None:
     client = await Client.connect(system.servers.addresses.temporal_address, data_converter=pydantic_data_converter)
     operator, neighbour = Operator(system, client, random.Random(chance.random())), Neighbour(system)
     hand = Hand(system.parts, random.Random(chance.random()))
+    forger = Forger(system, random.Random(chance.random()))
     managing = asyncio.create_task(system.manage())
     try:
         await neighbour.founds()
         await operator.start()
-        await disturbed(operator, hand)
+        forging = forger.forges(client, operator.workflow, DISTURBED)
+        await asyncio.gather(disturbed(operator, hand), forging)
         shown = await operator.until_rest(RESTS_WITHIN)
         assert shown.pr
         await neighbour.pushes(shown.pr.branch)
         await operator.changes_the_goal()
-        await asyncio.gather(disturbed(operator, hand), neighbour.pushes(shown.pr.branch))
+        forging = forger.forges(client, operator.workflow, DISTURBED)
+        await asyncio.gather(disturbed(operator, hand), neighbour.pushes(shown.pr.branch), forging)
         shown = await operator.until_rest(RESTS_WITHIN)
-        reckoning = Reckoning(system, client, operator, neighbour, hand.diary)
+        reckoning = Reckoning(system, client, operator, neighbour, forger, hand.diary)
         await reckoning.check(shown)
     except Exception as error:
         error.add_note("\n".join(f"{deed.began:.1f}–{deed.ended:.1f} {deed.what}" for deed in hand.diary))
