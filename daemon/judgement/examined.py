@@ -17,6 +17,15 @@ async def nothing_to_take(commit: str) -> None:
     """For work that has no worktree."""
 
 
+Ask = Callable[[str], Awaitable[str]]
+"""Runs a script where the agent works and as the agent; what it prints."""
+
+
+async def nothing_to_ask(script: str) -> str:
+    """For work that has no worktree."""
+    return ""
+
+
 @dataclass(frozen=True)
 class Examined:
     """Finished work: `head` and all that is named here are in `cache`, where neither replacements nor grafts count."""
@@ -34,6 +43,7 @@ class Examined:
     loose: tuple[LooseEnd, ...] = ()
     """Commits that the agent has left beside HEAD; the worktree has them, and the cache has not."""
     take: Take = nothing_to_take
+    ask: Ask = nothing_to_ask
 
     @property
     def parents(self) -> tuple[str, ...]:

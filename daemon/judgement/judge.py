@@ -13,13 +13,21 @@ from daemon.judgement.history import lost_history
 from daemon.judgement.left_commits import left_commits, save_left
 from daemon.judgement.markers import conflict_markers
 from daemon.judgement.omissions import lines, omissions, referred_to
+from daemon.judgement.pointers import lost_lfs_files, lost_submodules
 from daemon.judgement.secrets import added_secrets
 from daemon.tasks.workspace import Workspace
 from domain.failures import FailureCategory
 
 Check = Callable[[Examined], Awaitable[Fault | None]]
 
-CHECKS: tuple[Check, ...] = (lost_history, conflict_markers, left_commits, added_secrets)
+CHECKS: tuple[Check, ...] = (
+    lost_history,
+    conflict_markers,
+    left_commits,
+    lost_submodules,
+    lost_lfs_files,
+    added_secrets,
+)
 """In this order: the first fault goes back to the agent. Before them, and before anything is committed, comes
 `unfinished`; after them the verify commands."""
 
@@ -43,6 +51,9 @@ class Judge:
         work = self._with(work, tuple(end for end in loose if end.commit not in self._heard))
         for check in CHECKS:
             if found := await check(work):
+                if found.is_advice and found.report in self._told:
+                    continue
+                self._told |= {found.report} if found.is_advice else set()
                 if found.category is FailureCategory.LEFT:
                     self._heard |= {end.commit for end in loose if end.kind is Kind.DETACHED}
                 return found
@@ -68,4 +79,5 @@ class Judge:
         return await loose_ends(self._workspace.agents_worktree)
 
     def _with(self, work: Examined, loose: tuple[LooseEnd, ...]) -> Examined:
-        return replace(work, loose=loose, take=self._take)
+        ask = self._workspace.agents_worktree.shell
+        return replace(work, loose=loose, take=self._take, ask=ask)

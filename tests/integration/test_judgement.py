@@ -357,3 +357,62 @@ async def test_what_was_ignored_before_the_agent_came_is_not_its_omission(steps:
     commit({".gitignore": "*.local\n"}, branch="main")
     done = await steps.does("echo 'see a.local' > x", setup=("echo x > a.local; touch -d '1 minute ago' a.local",))
     assert done.work and not done.work.left_out
+
+
+@pytest.fixture
+def part(tmp_path: Path, git: GitCommand) -> Path:
+    """Another repository, with one commit."""
+    folder = tmp_path / "part"
+    git(tmp_path, "init", "--quiet", "--initial-branch=main", str(folder))
+    git(folder, "commit", "--quiet", "--allow-empty", "--message=part")
+    return folder
+
+
+SUBMODULE = "git -c protocol.file.allow=always submodule --quiet add {part} part; git commit -qm part;"
+AHEAD = "cd part; git commit -q --allow-empty -m mine; cd ..; git add part; git commit -qm ahead"
+
+
+async def test_a_submodule_points_to_a_commit_that_its_remote_has(steps: Steps, part: Path) -> None:
+    done = await steps.does(SUBMODULE.format(part=part))
+    assert done.status is OutcomeStatus.COMPLETED, done.failure
+
+
+async def test_a_submodules_commit_that_only_the_agent_has_is_lost_work(steps: Steps, part: Path) -> None:
+    done = await steps.does(SUBMODULE.format(part=part) + AHEAD)
+    assert done.failure and done.failure.category is FailureCategory.POINTER
+    assert "submodule part points to" in done.failure.report
+
+
+async def test_a_repository_that_was_added_without_an_address_is_a_link_to_nothing(steps: Steps) -> None:
+    done = await steps.does(NESTED + "git add app 2>&1; git commit -qm app")
+    assert done.failure and done.failure.category is FailureCategory.POINTER
+    assert "without an address in .gitmodules: app" in done.failure.report
+
+
+async def test_a_submodules_address_runs_nothing(steps: Steps, part: Path, tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    edits = f"git config -f .gitmodules submodule.part.url 'ext::touch {mark}'; git commit -qam edited;"
+    done = await steps.does(SUBMODULE.format(part=part) + edits)
+    assert done.status is OutcomeStatus.COMPLETED, done.failure
+    assert not mark.exists()
+
+
+POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:" + "a1" * 32 + "\nsize 12\n"
+
+
+@pytest.mark.parametrize(
+    ("script", "is_lost"),
+    [
+        ("echo picture > new.png", True),
+        ("sed 's/a1/b2/' old.png > new.png", True),
+        ("git mv old.png new.png", False),
+        ("echo 'new.png -filter' >> .gitattributes; echo picture > new.png", False),
+        ("rm old.png; echo x > x", False),
+    ],
+)
+async def test_a_file_of_lfs_is_a_pointer_to_what_somebody_has(
+    steps: Steps, commit: Committer, script: str, is_lost: bool
+) -> None:
+    commit({".gitattributes": "*.png filter=lfs diff=lfs merge=lfs -text\n", "old.png": POINTER}, branch="main")
+    done = await steps.does(script)
+    assert bool(done.failure and done.failure.category is FailureCategory.POINTER) == is_lost, done.failure
