@@ -45,6 +45,7 @@ from daemon.tasks.stopping import Stopping
 from daemon.tasks.work import AgentWork
 from daemon.tasks.workspace import Workspace
 from domain.errors import (
+    BaseBranchMissing,
     CannotServe,
     ForgeRefused,
     ForgeUnreachable,
@@ -52,11 +53,13 @@ from domain.errors import (
     GitUnreachable,
     HandoverBroken,
     LeaseLost,
+    MakimaError,
     RefRefused,
     RepositoryError,
     WorktreeBroken,
+    UnrelatedHistories,
 )
-from domain.failures import FailureCategory
+from domain.failures import FailureCategory, RepositoryTrouble
 from domain.models import TaskKind
 from domain.spawn_task import (
     Delivery,
@@ -141,7 +144,8 @@ class Runner:
         except (RepositoryError, RefRefused, LeaseLost) as error:
             if isinstance(error, RefRefused) and command.kind is TaskKind.COMPLETION:
                 return asked_about_push(command, error)
-            return failed(command, FailureCategory.REPOSITORY, str(error))
+            refusal = failed(command, FailureCategory.REPOSITORY, str(error))
+            return refusal.model_copy(update={"trouble": _trouble(error)})
         except ForgeRefused as error:
             return asked(command, error)
         except GitUnreachable as error:
@@ -252,6 +256,16 @@ async def _cleaned(workspace: Workspace, saver: Saver) -> AsyncIterator[None]:
     finally:
         if saver.is_safe:
             await workspace.clean()
+
+
+def _trouble(error: MakimaError) -> RepositoryTrouble | None:
+    match error:
+        case BaseBranchMissing():
+            return RepositoryTrouble.BASE_BRANCH
+        case UnrelatedHistories():
+            return RepositoryTrouble.UNRELATED
+        case _:
+            return None
 
 
 async def _prepared(command: SpawnTask, cache: RepositoryCache) -> Outcome:

@@ -7,6 +7,8 @@ MakimaError
 │       └── NoPlanFound     a document that holds no plan at all
 ├── CannotServe             this daemon can't do this task; another one may
 ├── RepositoryError         the repository, base branch or push right is missing: the directive's own trouble
+│   ├── BaseBranchMissing   the base branch is not there (any more)
+│   └── UnrelatedHistories  what has to be merged has no commit in common with what it is merged into
 ├── GitError                git ended with an error
 │   ├── GitUnreachable      the remote does not answer now; the same call may succeed later
 │   ├── RefRefused          the remote takes no such ref, or no change of it, however often it is tried
@@ -67,6 +69,14 @@ class CannotServe(MakimaError):
 
 class RepositoryError(MakimaError):
     """Unknown repository, missing base branch or no push right (SPEC 2.3): the directive pauses with this text."""
+
+
+class BaseBranchMissing(RepositoryError):
+    """The base branch is not on the remote (any more): a person is asked for another one."""
+
+
+class UnrelatedHistories(RepositoryError):
+    """What has to be merged has no commit in common with what it is merged into; the text names it."""
 
 
 class GitError(MakimaError):

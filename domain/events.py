@@ -18,6 +18,8 @@ class EventName(StrEnum):
     DIRECTIVE_COMPLETED = "directive completed"
     DIRECTIVE_FAILED = "directive failed"
     DIRECTIVE_ARCHIVED = "directive archived"
+    DIRECTIVE_EDITED = "directive edited"
+    BASE_CHANGED = "base branch changed"
 
     GOAL_CHANGED = "goal changed"
     REPLAN_REQUESTED = "re-plan asked for"

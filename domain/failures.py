@@ -54,6 +54,15 @@ class FailureCategory(StrEnum):
     """Ours: an error that no rule foresees; the text says which."""
 
 
+class RepositoryTrouble(StrEnum):
+    """What of a repository is in the way, as far as more follows from it than from FailureCategory.REPOSITORY."""
+
+    BASE_BRANCH = "base branch"
+    """It is not there (any more)."""
+    UNRELATED = "unrelated"
+    """The work has no commit in common with the base branch."""
+
+
 class Failure(Value):
     category: FailureCategory
     report: str

@@ -8,9 +8,11 @@ from uuid import UUID
 from domain.change import Change, Draft
 from domain.errors import Refused
 from domain.events import EventName
+from domain.failing import KEPT_REASON, fail, give_up, reopen
 from domain.failures import Failure, FailureCategory
 from domain.memory import forgotten, remembered
-from domain.models import DirectiveStatus, Question, State, StepStatus, Task, TaskKind, TaskStatus
+from domain.models import Question, State, StepStatus, Task, TaskKind, TaskStatus
+from domain.pausing import PauseReason, pause
 from domain.planning import NoSteps, fold_plan
 from domain.pull_requests.shipping import fold_shipped
 from domain.pull_requests.url import claim_pull_request, name_pull_request
@@ -19,16 +21,8 @@ from domain.record import AttemptEnded, DeliveryStarted
 from domain.spawn_task import MemoryChange, Outcome, OutcomeStatus, TaskStarted, cut
 from domain.usage import Usage
 
-KEPT_REPORT = 1024
-"""Bytes of a failed step's report that stay in the state."""
-KEPT_REASON = 200
-COMPLETION_ATTEMPTS = 2
-NOT_AGAIN = (FailureCategory.REPOSITORY, FailureCategory.BUDGET)
-"""Another attempt would meet the same, or cost the same again."""
 WARNINGS_TOLD = 5
 """Of an attempt; its row in the record has them all."""
-PLANNING_ATTEMPTS = 2
-"""The second one only after a plan that clashes with what has happened meanwhile (SPEC 3.5)."""
 
 
 def is_current(state: State, task: UUID, attempt: int) -> bool:
@@ -87,7 +81,7 @@ def fold_outcome(
     for warning in outcome.warnings[:WARNINGS_TOLD]:
         draft.event(EventName.ATTEMPT_WARNS, warning[:500], task=task.id, step=task.step)
     if outcome.failure:
-        _fail(draft, task, outcome.failure)
+        fail(draft, task, outcome.failure, outcome.trouble)
     else:
         _succeed(draft, task, outcome)
     return draft.change()
@@ -123,7 +117,7 @@ def fold_cannot_serve(
             delivery="",
         )
         draft.event(EventName.TASK_REFUSED, reason, task=task.id, step=task.step)
-        _reopen(draft, task)
+        reopen(draft, task)
     return draft.change()
 
 
@@ -172,13 +166,13 @@ def fold_broken(state: State, dispatched: Task, failure: Failure, now: datetime)
 def _broken(draft: Draft, task: Task, failure: Failure) -> None:
     ended = Outcome(task=task.id, attempt=task.attempt, status=OutcomeStatus.FAILED, failure=failure)
     draft.fact(AttemptEnded(outcome=ended, at=draft.now))
-    _give_up(draft, task, failure)
+    give_up(draft, task, failure)
 
 
 def _interrupt(draft: Draft, task: Task) -> None:
     draft.task(task.id, status=TaskStatus.INTERRUPTED, reason="called back", wait_until=None, daemon="", delivery="")
     draft.event(EventName.TASK_CALLED_BACK, task=task.id, step=task.step)
-    _reopen(draft, task)
+    reopen(draft, task)
 
 
 def _wait_for_it(draft: Draft, task: Task, outcome: Outcome) -> None:
@@ -213,68 +207,7 @@ def _wait(draft: Draft, task: Task, reason: str, until: datetime | None) -> None
         return
     draft.task(task.id, status=TaskStatus.WAITING, reason=reason, wait_until=until, daemon="", delivery="")
     draft.event(EventName.TASK_WAITS, reason, task=task.id, step=task.step)
-    _reopen(draft, task)
-
-
-def _reopen(draft: Draft, task: Task) -> None:
-    """Its step is again one that has not started; the policy judges it."""
-    if task.step and not draft.state.steps[task.step].status.is_finished:
-        draft.step(task.step, status=StepStatus.PENDING)
-
-
-def _fail(draft: Draft, task: Task, failure: Failure) -> None:
-    attempts = {
-        TaskKind.STEP: draft.state.directive.settings.max_attempts,
-        TaskKind.COMPLETION: COMPLETION_ATTEMPTS,
-        TaskKind.PLANNING: PLANNING_ATTEMPTS if failure.category is FailureCategory.PLAN else 1,
-        TaskKind.PREPARE: 1,
-    }[task.kind]
-    draft.event(EventName.ATTEMPT_FAILED, f"{failure.category}: {failure.report}"[:500], task=task.id, step=task.step)
-    if task.attempt < attempts and failure.category not in NOT_AGAIN:
-        draft.task(
-            task.id,
-            status=TaskStatus.PENDING,
-            attempt=task.attempt + 1,
-            dispatch=1,
-            earlier=failure,
-            delivery="",
-            resume=None,
-        )
-        _reopen(draft, task)
-    else:
-        _give_up(draft, task, failure)
-
-
-def _give_up(draft: Draft, task: Task, failure: Failure) -> None:
-    """A step fails; planning and completion pause the directive with the reason (SPEC 2.2, 2.6)."""
-    # The whole report is in the record, with its attempt; a directive may keep hundreds of failed steps.
-    failure = failure.model_copy(update={"report": cut(failure.report, KEPT_REPORT)})
-    draft.task(task.id, status=TaskStatus.FAILED, reason=cut(failure.report, KEPT_REASON), earlier=None)
-    if task.step is not None:
-        if not draft.state.steps[task.step].status.is_finished:
-            draft.step(task.step, status=StepStatus.FAILED, failure=failure)
-            draft.event(EventName.STEP_FAILED, failure.category, step=task.step)
-        if draft.state.directive.settings.fail_fast and draft.state.steps[task.step].fix is None:
-            _fail_fast(draft, task)
-    elif task.kind is TaskKind.COMPLETION or task.generation == draft.state.generation:
-        pause(draft, f"{task.name}: {failure.report}")
-
-
-def _fail_fast(draft: Draft, task: Task) -> None:
-    """The first failed step fails the directive; the policy then calls everything else back (SPEC 2.8)."""
-    reason = f"step {draft.state.steps[task.step].name!r} failed" if task.step else task.name
-    for step in list(draft.state.steps.values()):
-        if not step.status.is_finished:
-            draft.step(step.id, status=StepStatus.CANCELLED, blocked_by=())
-    draft.set(status=DirectiveStatus.FAILED, reason=reason)
-    draft.event(EventName.DIRECTIVE_FAILED, reason)
-
-
-def pause(draft: Draft, reason: str) -> None:
-    """Nothing new is started until an operator resumes."""
-    if not draft.state.status.is_final:
-        draft.set(status=DirectiveStatus.PAUSED, reason=reason)
-        draft.event(EventName.DIRECTIVE_PAUSED, reason)
+    reopen(draft, task)
 
 
 def _succeed(draft: Draft, task: Task, outcome: Outcome) -> None:
@@ -308,7 +241,7 @@ def _plan(draft: Draft, task: Task, outcome: Outcome) -> None:
     try:
         fold_plan(draft, task, outcome)
     except NoSteps as nothing:
-        pause(draft, f"{task.name}: {nothing}")
+        pause(draft, PauseReason.NO_STEPS, f"{task.name}: {nothing}")
     except Refused as refusal:
         draft.task(task.id, status=TaskStatus.RUNNING)
-        _fail(draft, task, Failure(category=FailureCategory.PLAN, report=str(refusal)))
+        fail(draft, task, Failure(category=FailureCategory.PLAN, report=str(refusal)))

@@ -7,6 +7,7 @@ import re
 from functools import lru_cache
 from uuid import UUID, uuid5
 
+from domain.errors import Refused
 from domain.visible import visible
 
 _TASKS = UUID("6e3b9f6c-3a2e-4f0e-9a51-7f4c3d1b8a90")
@@ -14,6 +15,8 @@ _TASKS = UUID("6e3b9f6c-3a2e-4f0e-9a51-7f4c3d1b8a90")
 
 OUTSIDE_A_NAME = re.compile(r"[^a-z0-9_-]+")
 LONGEST_NAME = 50
+LONGEST_BRANCH = 244
+"""Bytes: what a file system takes as a name, less git's `.lock` and a little."""
 
 
 def sanitized(text: str) -> str:
@@ -36,6 +39,16 @@ def directive_branch(title: str, directive: UUID, version: int = 1) -> str:
     """The branch that a directive's pull request comes from (SPEC 7.1), the `version`-th one's (SPEC 7.3)."""
     later = f"-v{version}" if version > 1 else ""
     return f"makima/directive-{sanitized(title)}-{short(directive)}{later}"
+
+
+_NO_BRANCH = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|^[-/.]|/\.|\.lock(/|$)|[/.]$|^@$|^refs/|^HEAD$")
+
+
+def check_branch(name: str) -> str:
+    """`name`, if git takes it as a branch's (git check-ref-format); Refused."""
+    if not name or len(name.encode()) > LONGEST_BRANCH or _NO_BRANCH.search(name):
+        raise Refused(f"{name!r} is not a branch's name")
+    return name
 
 
 def workflow_id(title: str, directive: UUID) -> str:

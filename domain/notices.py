@@ -90,5 +90,5 @@ def notice(kind: NoticeKind, owner: str, happenings: Iterable[Happening]) -> Not
 def _line(kind: NoticeKind, happening: Happening) -> str:
     """On one line whatever an agent has written into its question."""
     said = ": ".join(filter(None, (happening.title, happening.step, happening.what, happening.why)))
-    advice = _ADVICE[kind].format(id=short(happening.directive))
+    advice = "" if "`starter.py " in happening.why else _ADVICE[kind].format(id=short(happening.directive))
     return visible(" ".join(f"{said}{' — ' if advice else ''}{advice}".split()))

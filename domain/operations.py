@@ -5,13 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from domain import folding, memory, step_operations
+from domain import editing, memory, step_operations
 from domain.change import Change, Draft
 from domain.errors import Refused
 from domain.events import EventName
 from domain.models import Answer, DirectiveStatus, Memory, State, TaskStatus, Text
+from domain.pausing import PauseReason, pause
 from domain.planning import carry_out, check_proposal
 from domain.pull_requests import shepherd
+from domain.pull_requests.asking import Topic, settle_topic, topic_of
 from domain.pull_requests.url import name_pull_request
 from domain.questions import answer_question
 from domain.record import GoalRevision
@@ -23,6 +25,7 @@ from domain.requests import (
     Begin,
     ChangeGoal,
     DeleteMemory,
+    EditDirective,
     Pause,
     Poke,
     Reject,
@@ -52,7 +55,7 @@ def apply(state: State, request: Request, now: datetime) -> Change | Refusal:
     draft = Draft(state, now, request.actor)
     try:
         if state.status is DirectiveStatus.DRAFT and not isinstance(
-            request, Begin | Archive | SetMemory | DeleteMemory
+            request, Begin | Archive | EditDirective | SetMemory | DeleteMemory
         ):
             raise Refused("the directive is a draft: begin it first")
         _apply(draft, request)
@@ -77,6 +80,7 @@ def _apply(draft: Draft, request: Request) -> None:
         Replan: _replan,
         Pause: _pause,
         Resume: _resume,
+        EditDirective: editing.edit,
         Archive: _archive,
         Approve: _approve,
         Reject: _reject,
@@ -128,7 +132,7 @@ def _revise(draft: Draft, text: Text, generation: int) -> None:
 def _pause(draft: Draft, request: Pause) -> None:
     if draft.state.status is DirectiveStatus.PAUSED and not request.now:
         raise Refused("the directive is paused already")
-    folding.pause(draft, f"paused by {draft.actor}")
+    pause(draft, PauseReason.OPERATOR, f"paused by {draft.actor}")
     if request.now:
         for task in draft.state.live():
             if task.status is not TaskStatus.WAITING:
@@ -139,6 +143,7 @@ def _resume(draft: Draft, _: Resume) -> None:
     if draft.state.status is not DirectiveStatus.PAUSED:
         raise Refused(f"only a paused directive can be resumed, this one is {draft.state.status}")
     draft.set(status=DirectiveStatus.ACTIVE, reason="")
+    settle_topic(draft, Topic.BASE, "resumed")
     draft.event(EventName.DIRECTIVE_RESUMED)
 
 
@@ -167,7 +172,11 @@ def _reject(draft: Draft, request: Reject) -> None:
 
 
 def _answer(draft: Draft, request: AnswerQuestion) -> None:
-    shepherd.answered(draft, answer_question(draft, request))
+    question = answer_question(draft, request)
+    if topic_of(question) is Topic.BASE:
+        editing.answer_base(draft, request.answer)
+    else:
+        shepherd.answered(draft, question)
 
 
 def _poke(draft: Draft, _: Poke) -> None:

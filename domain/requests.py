@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from domain.plan import PlannedStep
+from domain.settings import Completion
 
 Reference = Annotated[str, Field(min_length=1, max_length=200)]
 """A step, by its id or by its name; the newest one of that name."""
@@ -45,6 +46,30 @@ class Pause(Request):
 
 class Resume(Request):
     """Go on after a pause."""
+
+
+class EditDirective(Request):
+    """Other settings from the next task on, named as in `domain.settings.Settings`; None leaves one as it is, and what
+    is empty takes it away."""
+
+    base_branch: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    agent: str | None = None
+    planner: str | None = None
+    fixer: str | None = None
+    on: str | None = None
+    label: str | None = None
+    setup: tuple[str, ...] | None = None
+    verify: tuple[str, ...] | None = None
+    max_parallel_steps: int | None = None
+    max_attempts: int | None = None
+    max_turns: int | None = None
+    max_cost_usd: float | None = None
+    completion: Completion | None = None
+    require_approval: bool | None = None
+    memory: bool | None = None
+    shepherd: bool | None = None
+    shepherd_rounds: int | None = None
+    keep_branches: bool | None = None
 
 
 class Archive(Request):

@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field, field_validator
 
 from domain.directive_secret import NO_SECRET, DirectiveSecret
 from domain.errors import Refused
-from domain.failures import Failure, FailureCategory
+from domain.failures import Failure, FailureCategory, RepositoryTrouble
 from domain.models import Dependencies, Memory, Question, Step, TaskKind, Work
 from domain.pull_requests.messages import PullRequestWanted, Shipped
 from domain.settings import AgentChoice, Limits
@@ -148,6 +148,8 @@ class Outcome(Tolerant):
     status: OutcomeStatus
     summary: str = ""
     failure: Failure | None = None
+    trouble: RepositoryTrouble | None = None
+    """With a failure of the category REPOSITORY."""
     work: Work | None = None
     base_commit: str = ""
     """Planning and prepare: the commit that the generation starts from."""

@@ -200,5 +200,6 @@ async def idle_desk(temporal_server: WorkflowEnvironment, pool: Database, tmp_pa
 
 @pytest_asyncio.fixture
 async def desk(idle_desk: Desk) -> AsyncIterator[Desk]:
-    async with idle_desk.worker(), idle_desk.world.daemon_worker():
+    world = idle_desk.world
+    async with idle_desk.worker(), world.daemon_worker(), world.daemon_worker(prefix=names.AUTHENTICATED):
         yield idle_desk

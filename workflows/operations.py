@@ -56,6 +56,10 @@ class Operations:
         return self._grant(request)
 
     @update
+    def edit(self, request: requests.EditDirective) -> Answer:
+        return self._grant(request)
+
+    @update
     def archive(self, request: requests.Archive) -> Answer:
         return self._grant(request)
 

@@ -12,11 +12,14 @@ from pydantic import ValidationError
 
 from cli.operator.agreeing import agreed, agreed_to_another, somebody_is_there
 from cli.operator.commands import Commands, Id, Json, RequestId
+from cli.operator.directives import Directives
+from cli.operator.edit import edit
 from cli.operator.printing import say_json
 from cli.operator.problems import first_problem
 from cli.operator.shown import AnswerShown
 from cli.operator.splicing import spliced
 from cli.operator.steps import STEP_ACTIONS
+from domain.editing import running
 from domain.errors import Refused
 from domain.models import Answer
 from domain.requests import (
@@ -27,6 +30,7 @@ from domain.requests import (
     Begin,
     ChangeGoal,
     DeleteMemory,
+    EditDirective,
     Pause,
     Poke,
     Reject,
@@ -169,6 +173,7 @@ ACTIONS: tuple[Action, ...] = (
     (DirectiveWorkflow.begin, begin),
     (DirectiveWorkflow.change_goal, goal),
     (DirectiveWorkflow.replan, replan),
+    (DirectiveWorkflow.edit, edit),
     (DirectiveWorkflow.pause, pause),
     (DirectiveWorkflow.resume, resume),
     (DirectiveWorkflow.archive, archive),
@@ -212,11 +217,17 @@ class ActionCommands(Commands):
             if isinstance(request, SetPullRequest):
                 request = await agreed_to_another(directives, reference, request)
             given = await directives.ask(reference, update, request, request_id)
+            kept = await self._kept(directives, reference) if isinstance(request, EditDirective) else ""
         if as_json:
             say_json(AnswerShown(**given.model_dump(), request_id=request_id))
         else:
-            typer.echo(_line(request, given))
+            typer.echo(f"{_line(request, given)}{kept}")
         return 0
+
+    async def _kept(self, directives: Directives, reference: str) -> str:
+        """Which tasks run on with what they were started with."""
+        names = running((await directives.look_inside(reference)).seen)
+        return f"; from the next task on: {', '.join(names)} keep what they have" if names else ""
 
 
 def _line(request: Request, given: Answer) -> str:

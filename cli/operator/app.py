@@ -17,7 +17,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "viewing.ViewCommands": ("graph", "plan", "why", "diff"),
     "accounts.AccountCommands": ("history", "costs", "prune"),
     "actions.ActionCommands": (
-        *("begin", "goal", "replan", "pause", "resume", "archive", "approve", "reject"),
+        *("begin", "goal", "replan", "edit", "pause", "resume", "archive", "approve", "reject"),
         *("add-step", "edit-step", "remove-step", "set-deps", "retry-step", "skip-step", "complete-step"),
         *("fail-step", "cancel-step", "answer", "memory-set", "memory-delete", "set-pr", "poke"),
     ),

@@ -15,6 +15,7 @@ from cli.operator.problems import first_problem
 from domain.chain_plan import read_plan_file
 from domain.errors import PlanRefused, Refused
 from domain.models import Directive, State, Step, Text
+from domain.names import check_branch
 from domain.plan import add_steps
 from domain.reports import DaemonSeen
 from domain.repository_url import parse_repository_url
@@ -95,7 +96,7 @@ def new_directive(options: StartOptions, owner: str) -> State:
             owner=owner,
             text=_text(options),
             repository=_repository(options.repo, here=not options.on),
-            base_branch=_branch(options.base_branch),
+            base_branch=check_branch(options.base_branch),
             settings=_settings(options),
         )
     except ValidationError as error:
@@ -172,12 +173,6 @@ def _repository(typed: str, *, here: bool) -> str:
     if here and repository.local_path is not None and not Path(repository.local_path).is_dir():
         raise Refused(f"there is no folder {repository.local_path}: --repo takes a URL or the path of a git repository")
     return repository.text
-
-
-def _branch(typed: str) -> str:
-    if not typed or typed.startswith("-") or any(character in typed for character in " ~^:?*[\\") or ".." in typed:
-        raise Refused(f"{typed!r} is not a branch's name")
-    return typed
 
 
 def _timings(typed: str) -> Timings:

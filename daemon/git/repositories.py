@@ -14,6 +14,7 @@ from daemon.git.command import Git, checked, commit_id, no_room
 from daemon.git.trouble import remote_error
 from daemon.processes.process import Finished
 from domain.errors import (
+    BaseBranchMissing,
     GitError,
     GitUnreachable,
     MakimaError,
@@ -131,7 +132,9 @@ class RepositoryCache:
         await self.fetch()
         base = await self.branch_commit(base_branch)
         if base is None:
-            raise RepositoryError(f"{self.url.display} has no branch {base_branch!r}; it has {await self._branches()}")
+            raise BaseBranchMissing(
+                f"{self.url.display} has no branch {base_branch!r}; it has {await self._branches()}"
+            )
         await self._check_push(base)
         return base
 

@@ -16,7 +16,7 @@ from daemon import agent_files
 from daemon.git.command import checked, commit_id, no_room
 from daemon.git.config import NO_CODE_OF_THE_REPOSITORY, as_environment
 from daemon.processes.process import Finished, Runs
-from domain.errors import GitError, MakimaError, ProcessTimedOut, RepositoryError, WorktreeBroken
+from domain.errors import GitError, MakimaError, ProcessTimedOut, UnrelatedHistories, WorktreeBroken
 
 CHECKOUT_TIMEOUT = 900.0
 """Seconds for anything that git does in a worktree."""
@@ -113,7 +113,7 @@ class Worktree:
 
     async def merge(self, incoming: Sequence[Incoming]) -> Conflict | None:
         """Merge the commits in, in their order, to the first conflict; a commit that is here already changes nothing.
-        Raises RepositoryError where they have no commit in common, GitError where git can't merge for another reason.
+        Raises UnrelatedHistories where no commit is in common, GitError where git can't merge for another reason.
         """
         for position, one in enumerate(incoming):
             args = ("--no-edit", "--no-verify", "--quiet", "--no-stat", "-m", f"Merge {_line(one.name)}")
@@ -299,9 +299,8 @@ _KILLED = (-9, 127, 137)
 def _impossible(one: Incoming, merged: Finished) -> MakimaError:
     if "unrelated histories" not in merged.stderr:
         return GitError(str(merged))
-    return RepositoryError(
-        f"the work of {one.name!r} ({one.commit[:12]}) has no commit in common with what it is merged into: if the "
-        "base branch was replaced, put the old one back, or change the goal to plan again from the new one"
+    return UnrelatedHistories(
+        f"the work of {one.name!r} ({one.commit[:12]}) has no commit in common with what it is merged into"
     )
 
 

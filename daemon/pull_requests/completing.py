@@ -16,7 +16,7 @@ from daemon.tasks.beginning import Beginning, without_agent
 from daemon.tasks.project import Commands
 from daemon.tasks.start import Start
 from daemon.tasks.work import AgentWork
-from domain.errors import LeaseLost, RepositoryError
+from domain.errors import LeaseLost, RepositoryError, UnrelatedHistories
 from domain.failures import Failure
 from domain.handover import Handover
 from domain.models import Work
@@ -75,6 +75,7 @@ class Completion(AgentWork):
             self._warnings = await self._made_anew(target.branch, at, (base, settled))
         incoming = self._incoming(target, settled)
         await cache.ensure([base, *(one.commit for one in incoming)])
+        await self._refuse_unrelated(base, incoming)
         merged = (*command.bridges, *target.merged, *((held,) if held else ()))
         joined = await under(cache, base, merged, [one.commit for one in incoming])
         independent = await cache.independent([one.commit for one in incoming])
@@ -87,6 +88,14 @@ class Completion(AgentWork):
             joined=joined,
             merged=merged,
         )
+
+    async def _refuse_unrelated(self, base: str, incoming: Sequence[Incoming]) -> None:
+        """git merges nothing that has no commit in common: all that is so is named at once."""
+        asked = [(one, await self._cache.local("merge-base", base, one.commit, also=(1,))) for one in incoming]
+        names = list(dict.fromkeys(one.name for one, common in asked if common.exit_code == 1))
+        if names:
+            listed = ", ".join(map(repr, names))
+            raise UnrelatedHistories(f"the work of {listed} has no commit in common with what it is merged into")
 
     async def _holds_any(self, head: str, commits: Sequence[str]) -> bool:
         return any([await self._cache.holds(head, each) for each in commits])

@@ -18,6 +18,8 @@ class Topic(StrEnum):
     """All rounds of fixes are used up."""
     TROUBLE = "trouble"
     """The forge refuses us."""
+    BASE = "base"
+    """The base branch is not there; the answer is the name of another one."""
     NO_AGENT = "no agent"
     """There is something to fix, and no agent that takes prompts."""
 

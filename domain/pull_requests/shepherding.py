@@ -65,6 +65,8 @@ class Shepherding(Value):
         """The newest pushes, once `push` was made; a forge that hasn't seen an older one isn't heard of."""
         return (*self.pushed, push)[-MAX_PUSHES:]
 
+    retarget: str = ""
+    """The base branch that an operator has chosen for the open pull request; empty: the forge has heard of it."""
     taken_back: tuple[str, ...] = ()
     """Commits of steps that were done again, skipped or removed after they had been completed: never shipped."""
 
@@ -79,7 +81,8 @@ class Merged(Value):
     heads: tuple[str, ...] = ()
     """Their heads, as far as work that isn't merged yet may build on them."""
     generation: int = 0
-    """The bases of generations up to this one are older than the newest merge."""
+    """The bases of generations up to this one are no place to begin at: older than the newest merge, or of another
+    base branch."""
     untidied: tuple[PullRequest, ...] = ()
     """Those whose branches and refs are still on the remote."""
     usage: Usage = Usage()

@@ -1,0 +1,136 @@
+"""Other settings for a directive that is under way (SPEC 8.2): from the next task on, what runs keeps what it has."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import ValidationError
+
+from domain import names
+from domain.change import Draft
+from domain.errors import Refused
+from domain.events import EventName
+from domain.models import DirectiveStatus, State, TaskKind, TaskStatus
+from domain.pull_requests.asking import Topic, ask_operator, asked_now, settle_topic
+from domain.requests import EditDirective
+from domain.settings import AgentChoice, Settings
+
+AGENTS = ("agent", "planner", "fixer")
+OF_THE_LOOP = ("max_parallel_steps", "max_attempts")
+"""What no task is told: nothing that is queued has to be queued anew for it."""
+
+
+def edit(draft: Draft, request: EditDirective) -> None:
+    """Carry out `request`, or raise Refused."""
+    before = draft.state.directive
+    settings = _changed(before.settings, request)
+    names.check_branch(request.base_branch or before.base_branch)
+    told = _differences(before.settings, settings)
+    rebased = request.base_branch not in (None, before.base_branch)
+    if not told and not rebased:
+        raise Refused("nothing would be another than it is")
+    draft.set(directive=before.model_copy(update={"settings": settings}))
+    if told:
+        draft.event(EventName.DIRECTIVE_EDITED, "; ".join(told)[:500])
+    if request.base_branch is not None and rebased:
+        use_base(draft, request.base_branch, f"{before.base_branch} → {request.base_branch}")
+        known = draft.state.pull_request
+        if known and known.number and not known.state.is_over:
+            _set_retarget(draft, request.base_branch)
+    if rebased or any(line.split(":")[0] not in OF_THE_LOOP for line in told):
+        _queue_anew(draft)
+
+
+def use_base(draft: Draft, branch: str, why: str) -> None:
+    """From now on the work starts from, and is merged into, another base branch: what was recorded of the one before
+    is no place to begin at any more.
+    """
+    draft.set(directive=draft.state.directive.model_copy(update={"base_branch": branch}))
+    outdate_bases(draft)
+    known = draft.state.pull_request
+    if known and not known.number:
+        draft.set(pull_request=known.model_copy(update={"base": branch}))
+    settle_topic(draft, Topic.BASE, branch)
+    draft.event(EventName.BASE_CHANGED, why)
+
+
+def outdate_bases(draft: Draft) -> None:
+    """What has not begun yet starts from the base branch as it is then, not from the commit that was recorded."""
+    state = draft.state
+    planning = state.proposal or state.live(TaskKind.PLANNING, TaskKind.PREPARE)
+    outdated = max(state.merged.generation, state.generation if planning else state.planned)
+    draft.set(merged=state.merged.model_copy(update={"generation": outdated}))
+
+
+def ask_for_base(draft: Draft, report: str) -> None:
+    """One question at a time, whose answer is the name of the branch to use from now on."""
+    if not asked_now(draft.state, Topic.BASE):
+        text = f"{report}\nWhich branch shall the work start from and be merged into?"
+        ask_operator(draft, Topic.BASE, str(len(draft.state.questions)), text, ())
+
+
+def answer_base(draft: Draft, answer: str) -> None:
+    """Use the branch that was named, and go on with it; Refused for what is no branch's name."""
+    branch = names.check_branch(answer.strip())
+    before = draft.state.directive.base_branch
+    if branch != before:
+        use_base(draft, branch, f"{before} → {branch}")
+    if draft.state.status is DirectiveStatus.PAUSED:
+        draft.set(status=DirectiveStatus.ACTIVE, reason="")
+        draft.event(EventName.DIRECTIVE_RESUMED, f"with base branch {branch}")
+
+
+def running(state: State) -> list[str]:
+    """The names of the tasks that keep what they were started with."""
+    return [task.name for task in state.live() if task.status in (TaskStatus.STARTING, TaskStatus.RUNNING)]
+
+
+def _changed(settings: Settings, request: EditDirective) -> Settings:
+    fields: dict[str, Any] = request.model_dump(exclude_none=True, include=set(Settings.model_fields))
+    for name in AGENTS:
+        if name in fields:
+            fields[name] = _agent(getattr(settings, name), fields[name], name)
+    if fields.get("on") == "any":
+        fields["on"] = ""
+    try:
+        changed = Settings.model_validate({**dict(settings), **fields})
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        raise Refused(f"{'.'.join(map(str, problem['loc'])) or 'settings'}: {problem['msg']}") from error
+    if changed.on and changed.label:
+        raise Refused(f"--on {changed.on} names the daemon: --label {changed.label} has nothing left to choose")
+    return changed
+
+
+def _agent(before: AgentChoice | None, wanted: str, what: str) -> AgentChoice | None:
+    if not wanted and what != "fixer":
+        raise Refused(f"--{what} takes the name of an agent of the daemons' settings")
+    if before and before.name == wanted:
+        return before
+    return AgentChoice(name=wanted) if wanted else None
+
+
+def _differences(before: Settings, after: Settings) -> list[str]:
+    return [
+        f"{name}: {_said(getattr(before, name))} → {_said(getattr(after, name))}"
+        for name in Settings.model_fields
+        if getattr(before, name) != getattr(after, name)
+    ]
+
+
+def _said(value: object) -> str:
+    if isinstance(value, AgentChoice):
+        return value.name
+    return ", ".join(map(str, value)) or "none" if isinstance(value, tuple) else str(value or "none")
+
+
+def _set_retarget(draft: Draft, branch: str) -> None:
+    shepherding = draft.state.shepherding
+    draft.set(shepherding=shepherding.model_copy(update={"retarget": branch, "pokes": shepherding.pokes + 1}))
+
+
+def _queue_anew(draft: Draft) -> None:
+    """What waits in a queue was told the old settings, and may wait in a queue that nobody serves."""
+    for task in draft.state.live():
+        if task.status is TaskStatus.PENDING:
+            draft.task(task.id, unwanted=True)

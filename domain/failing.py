@@ -1,0 +1,85 @@
+"""What follows when an attempt fails: another one, a failed step, or a directive that pauses (SPEC 2.2, 2.6, 5.5)."""
+
+from __future__ import annotations
+
+from domain.change import Draft
+from domain.editing import ask_for_base, outdate_bases
+from domain.events import EventName
+from domain.failures import Failure, FailureCategory, RepositoryTrouble
+from domain.models import DirectiveStatus, StepStatus, Task, TaskKind, TaskStatus
+from domain.pausing import pause_after
+from domain.spawn_task import cut
+
+KEPT_REPORT = 1024
+"""Bytes of a failed step's report that stay in the state."""
+KEPT_REASON = 200
+COMPLETION_ATTEMPTS = 2
+PLANNING_ATTEMPTS = 2
+"""The second one only after a plan that clashes with what has happened meanwhile (SPEC 3.5)."""
+NOT_AGAIN = (
+    FailureCategory.REPOSITORY,
+    FailureCategory.BUDGET,
+)
+"""Another attempt would meet the same, or cost the same again."""
+
+
+def fail(draft: Draft, task: Task, failure: Failure, trouble: RepositoryTrouble | None = None) -> None:
+    """The attempt has failed: another one follows, or it is given up."""
+    attempts = {
+        TaskKind.STEP: draft.state.directive.settings.max_attempts,
+        TaskKind.COMPLETION: COMPLETION_ATTEMPTS,
+        TaskKind.PLANNING: PLANNING_ATTEMPTS if failure.category is FailureCategory.PLAN else 1,
+        TaskKind.PREPARE: 1,
+    }[task.kind]
+    draft.event(EventName.ATTEMPT_FAILED, f"{failure.category}: {failure.report}"[:500], task=task.id, step=task.step)
+    if task.attempt < attempts and failure.category not in NOT_AGAIN:
+        draft.task(
+            task.id,
+            status=TaskStatus.PENDING,
+            attempt=task.attempt + 1,
+            dispatch=1,
+            earlier=failure,
+            delivery="",
+            resume=None,
+        )
+        reopen(draft, task)
+    else:
+        give_up(draft, task, failure, trouble)
+
+
+def give_up(draft: Draft, task: Task, failure: Failure, trouble: RepositoryTrouble | None = None) -> None:
+    """A step fails; planning and completion pause the directive with the reason (SPEC 2.2, 2.6)."""
+    # The whole report is in the record, with its attempt; a directive may keep hundreds of failed steps.
+    failure = failure.model_copy(update={"report": cut(failure.report, KEPT_REPORT)})
+    draft.task(task.id, status=TaskStatus.FAILED, reason=cut(failure.report, KEPT_REASON), earlier=None)
+    counts = task.kind not in (TaskKind.PLANNING, TaskKind.PREPARE) or task.generation == draft.state.generation
+    if trouble is RepositoryTrouble.BASE_BRANCH and counts:
+        reopen(draft, task)
+        ask_for_base(draft, failure.report)
+        pause_after(draft, task, failure, trouble)
+    elif task.step is not None:
+        if not draft.state.steps[task.step].status.is_finished:
+            draft.step(task.step, status=StepStatus.FAILED, failure=failure)
+            draft.event(EventName.STEP_FAILED, failure.category, step=task.step)
+        if draft.state.directive.settings.fail_fast and draft.state.steps[task.step].fix is None:
+            _fail_fast(draft, task)
+    elif counts:
+        if trouble is RepositoryTrouble.UNRELATED:
+            outdate_bases(draft)
+        pause_after(draft, task, failure, trouble)
+
+
+def _fail_fast(draft: Draft, task: Task) -> None:
+    """The first failed step fails the directive; the policy then calls everything else back (SPEC 2.8)."""
+    reason = f"step {draft.state.steps[task.step].name!r} failed" if task.step else task.name
+    for step in list(draft.state.steps.values()):
+        if not step.status.is_finished:
+            draft.step(step.id, status=StepStatus.CANCELLED, blocked_by=())
+    draft.set(status=DirectiveStatus.FAILED, reason=reason)
+    draft.event(EventName.DIRECTIVE_FAILED, reason)
+
+
+def reopen(draft: Draft, task: Task) -> None:
+    """Its step is again one that has not started; the policy judges it."""
+    if task.step and not draft.state.steps[task.step].status.is_finished:
+        draft.step(task.step, status=StepStatus.PENDING)

@@ -1,0 +1,170 @@
+"""A directive's settings are changed at any time, from the next task on (SPEC 8.2)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from domain import names, requests
+from domain.dispatch import spawn_command
+from domain.errors import Refused
+from domain.failures import Failure, FailureCategory, RepositoryTrouble
+from domain.folding import fold_interrupted, fold_question
+from domain.models import DirectiveStatus, Question, State, TaskKind, TaskStatus
+from domain.operations import Refusal, apply
+from domain.pausing import ADVICE, OF_CATEGORY, OF_TROUBLE, PauseReason
+from domain.requests import EditDirective
+from domain.settings import AgentChoice
+from domain.spawn_task import OutcomeStatus
+from domain.view import view
+from tests.unit.directives import BASE, NOW, begun, dispatchable, ended, granted, settled, started
+from tests.unit.test_retraction import do, planned, task_of, why_not
+
+pytestmark = pytest.mark.rule("8.2")
+
+
+def missing(state: State, task: Any) -> State:
+    """The task finds no base branch."""
+    failure = Failure(category=FailureCategory.REPOSITORY, report="/r has no branch 'main'; it has trunk")
+    trouble = RepositoryTrouble.BASE_BRANCH
+    return ended(state, task, status=OutcomeStatus.FAILED, failure=failure, trouble=trouble)
+
+
+def asked(state: State) -> Question:
+    (question,) = [each for each in state.questions.values() if each.is_open]
+    return question
+
+
+def answered(state: State, answer: str) -> State:
+    return granted(state, requests.AnswerQuestion(question=str(asked(state).id), answer=answer))
+
+
+def test_the_next_tasks_are_told_and_what_runs_keeps_what_it_has() -> None:
+    state = planned(("floor", ()), ("wall", ()), ("roof", ("floor",)))
+    state = started(state, task_of(state, "floor"))
+    wall = task_of(state, "wall")
+    edited = granted(state, EditDirective(agent="claude", verify=("make test",), max_turns=7, max_cost_usd=2.5))
+    assert task_of(edited, "floor").status is TaskStatus.RUNNING
+    assert task_of(edited, "wall").unwanted, "it waits in a queue with what it was told before"
+    edited = do(settled(fold_interrupted(edited, wall, NOW).state), "floor")
+    for name in ("wall", "roof"):
+        command = spawn_command(edited, task_of(edited, name))
+        assert command.agent == AgentChoice(name="claude")
+        assert (command.verify, command.limits.turns, command.limits.cost_usd) == (("make test",), 7, 2.5)
+        assert command.attempt == 1
+
+
+def test_an_empty_list_takes_away_and_none_leaves() -> None:
+    state = granted(begun(setup=("a",), verify=("b",), label="gpu"), EditDirective(setup=(), label=""))
+    settings = state.directive.settings
+    assert (settings.setup, settings.verify, settings.label) == ((), ("b",), "")
+
+
+@pytest.mark.parametrize(
+    ("request_", "said"),
+    [
+        (EditDirective(), "nothing would be another"),
+        (EditDirective(base_branch="main"), "nothing would be another"),
+        (EditDirective(base_branch="a b"), "'a b' is not a branch's name"),
+        (EditDirective(max_parallel_steps=0), "max_parallel_steps: "),
+        (EditDirective(max_cost_usd=-1), "max_cost_usd: "),
+        (EditDirective(label="No Label"), "label: "),
+        (EditDirective(agent=""), "--agent takes the name"),
+        (EditDirective(planner=""), "--planner takes the name"),
+        (EditDirective(fixer="shell"), "the shell agent can't fix"),
+        (EditDirective(on="one", label="gpu"), "nothing left to choose"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_and_changes_nothing(request_: EditDirective, said: str) -> None:
+    refusal = apply(begun(), request_, NOW)
+    assert isinstance(refusal, Refusal)
+    assert said in refusal.reason
+
+
+def test_work_begins_at_another_base_branch_once_it_was_changed() -> None:
+    state = do(planned(("floor", ()), ("wall", ()), ("roof", ("floor",))), "floor")
+    wall = task_of(state, "wall")
+    assert spawn_command(state, wall).base_commit == BASE
+    edited = granted(state, EditDirective(base_branch="next"))
+    edited = settled(fold_interrupted(edited, wall, NOW).state)
+    command = spawn_command(edited, task_of(edited, "wall"))
+    assert (command.base_branch, command.base_commit) == ("next", ""), "its head when the work begins"
+    roof = spawn_command(edited, task_of(edited, "roof"))
+    assert roof.continue_from, "what builds on finished work goes on from that"
+
+
+def test_a_missing_base_branch_is_a_question_whose_answer_is_the_branch_to_use() -> None:
+    state = begun()
+    state = missing(state, dispatchable(state)[0])
+    assert state.status is DirectiveStatus.PAUSED
+    assert "has no branch 'main'; it has trunk" in asked(state).text
+    assert "is not a branch's name" in why_not(
+        state, requests.AnswerQuestion(question=str(asked(state).id), answer="no such; thing")
+    )
+    state = answered(state, " trunk ")
+    assert (state.status, state.directive.base_branch) == (DirectiveStatus.PLANNING, "trunk")
+    (planner,) = dispatchable(state)
+    assert spawn_command(state, planner).base_branch == "trunk"
+    assert "Which branch" in asked(missing(state, planner)).text, "it is tried, and asked about again"
+
+
+def test_a_step_that_finds_no_base_branch_has_not_failed() -> None:
+    state = granted(planned(("floor", ()), max_attempts=1), EditDirective(base_branch="gone"))
+    state = settled(fold_interrupted(state, task_of(state, "floor"), NOW).state)
+    state = answered(missing(state, task_of(state, "floor")), "trunk")
+    assert spawn_command(state, task_of(state, "floor")).base_branch == "trunk"
+
+
+@pytest.mark.parametrize("request_", [requests.Resume(), EditDirective(base_branch="trunk")])
+def test_the_question_is_settled_by_whatever_else_helps(request_: requests.Request) -> None:
+    state = begun()
+    state = granted(missing(state, dispatchable(state)[0]), request_)
+    assert not any(each.is_open for each in state.questions.values())
+
+
+def test_an_agents_question_never_changes_the_base_branch() -> None:
+    state = planned(("floor", ()))
+    task = task_of(state, "floor")
+    forged = Question(id=names.step_task(task.id), task=task.id, topic="base:now", text="Which branch?")
+    state = answered(fold_question(state, forged, NOW).state, "evil")
+    assert state.directive.base_branch == "main"
+
+
+def test_steps_begin_at_the_base_branch_as_it_is_once_their_history_was_found_to_be_another() -> None:
+    state = do(planned(("floor", ())), "floor")
+    failure = Failure(category=FailureCategory.REPOSITORY, report="the work of 'floor' has no commit in common")
+    (shipping,) = state.live(TaskKind.COMPLETION)
+    trouble = RepositoryTrouble.UNRELATED
+    state = ended(state, shipping, status=OutcomeStatus.FAILED, failure=failure, trouble=trouble)
+    assert "`starter.py retry-step 00000000 STEP --yes`" in state.reason
+    state = granted(granted(state, requests.RetryStep(step="floor")), requests.Resume())
+    assert spawn_command(state, task_of(state, "floor")).base_commit == ""
+
+
+def test_every_way_to_pause_has_advice_that_names_a_command() -> None:
+    assert set(ADVICE) == set(PauseReason)
+    assert set(OF_CATEGORY) == set(FailureCategory)
+    assert set(OF_TROUBLE) == set(RepositoryTrouble)
+    assert all("`starter.py " in advice for advice in ADVICE.values())
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "-f", "a b", "a..b", "a~1", "a^", "a:b", "a?", "a*", "a[", "a\\b", "/a", "a/", "a//b", ".a", "a/.b", "a.lock",
+     "a.lock/b", "a.", "@", "a@{b", "refs/heads/a", "HEAD", "a\nb", "x" * 245],
+)  # fmt: skip
+def test_what_git_takes_as_no_branch_is_none(name: str) -> None:
+    with pytest.raises(Refused):
+        names.check_branch(name)
+
+
+@pytest.mark.parametrize("name", ["main", "feature/login", "release-1.x", "a@b", "größe", "v1.0", "x/y/z"])
+def test_what_git_takes_as_a_branch_is_one(name: str) -> None:
+    assert names.check_branch(name) == name
+
+
+def test_whoever_looks_at_a_directive_that_was_paused_by_hand_sees_what_helps() -> None:
+    state = granted(begun(), requests.Pause())
+    assert state.reason == "paused by operator"
+    assert view(state).reason == "paused by operator — `starter.py resume 00000000` goes on"
