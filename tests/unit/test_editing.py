@@ -127,8 +127,7 @@ def test_an_agents_question_never_changes_the_base_branch() -> None:
     state = planned(("floor", ()))
     task = task_of(state, "floor")
     forged = Question(id=names.step_task(task.id), task=task.id, topic="base:now", text="Which branch?")
-    state = answered(fold_question(state, forged, NOW).state, "evil")
-    assert state.directive.base_branch == "main"
+    assert not fold_question(state, forged, NOW).state.questions
 
 
 def test_steps_begin_at_the_base_branch_as_it_is_once_their_history_was_found_to_be_another() -> None:
