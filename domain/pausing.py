@@ -28,7 +28,7 @@ class PauseReason(StrEnum):
     UNRELATED = "unrelated"
     """Work and base branch have no commit in common."""
     CONFLICT = "conflict"
-    """What the completion had to merge could not be merged."""
+    """What the completion had to merge could not be merged, or is not fit to be shipped."""
     VERIFY = "verify"
     """The merged work does not pass its checks."""
     BUDGET = "budget"
@@ -45,6 +45,11 @@ OF_CATEGORY: Mapping[FailureCategory, PauseReason] = {
     FailureCategory.AGENT: PauseReason.AGENT,
     FailureCategory.NO_RESULT: PauseReason.AGENT,
     FailureCategory.CONFLICT: PauseReason.CONFLICT,
+    FailureCategory.UNFINISHED: PauseReason.CONFLICT,
+    FailureCategory.HISTORY: PauseReason.CONFLICT,
+    FailureCategory.LEFT: PauseReason.CONFLICT,
+    FailureCategory.POINTER: PauseReason.CONFLICT,
+    FailureCategory.SECRET: PauseReason.CONFLICT,
     FailureCategory.PLAN: PauseReason.PLAN,
     FailureCategory.REPOSITORY: PauseReason.REPOSITORY,
     FailureCategory.TIME_LIMIT: PauseReason.AGENT,
