@@ -56,8 +56,8 @@ from domain.errors import (
     MakimaError,
     RefRefused,
     RepositoryError,
-    WorktreeBroken,
     UnrelatedHistories,
+    WorktreeBroken,
 )
 from domain.failures import FailureCategory, RepositoryTrouble
 from domain.models import TaskKind
@@ -269,8 +269,11 @@ def _trouble(error: MakimaError) -> RepositoryTrouble | None:
 
 
 async def _prepared(command: SpawnTask, cache: RepositoryCache) -> Outcome:
-    base = await cache.prepare(command.base_branch)
-    return Outcome(task=command.task, attempt=command.attempt, status=OutcomeStatus.COMPLETED, base_commit=base)
+    branch = command.base_branch or await cache.default_branch()
+    base = await cache.prepare(branch)
+    return Outcome(
+        task=command.task, attempt=command.attempt, status=OutcomeStatus.COMPLETED, base_commit=base, base_branch=branch
+    )
 
 
 async def _nothing_is_left(task: UUID, attempt: int) -> None:

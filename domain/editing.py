@@ -33,10 +33,7 @@ def edit(draft: Draft, request: EditDirective) -> None:
     if told:
         draft.event(EventName.DIRECTIVE_EDITED, "; ".join(told)[:500])
     if request.base_branch is not None and rebased:
-        use_base(draft, request.base_branch, f"{before.base_branch} → {request.base_branch}")
-        known = draft.state.pull_request
-        if known and known.number and not known.state.is_over:
-            _set_retarget(draft, request.base_branch)
+        _choose_base(draft, request.base_branch)
     if rebased or any(line.split(":")[0] not in OF_THE_LOOP for line in told):
         _queue_anew(draft)
 
@@ -74,7 +71,7 @@ def answer_base(draft: Draft, answer: str) -> None:
     branch = names.check_branch(answer.strip())
     before = draft.state.directive.base_branch
     if branch != before:
-        use_base(draft, branch, f"{before} → {branch}")
+        _choose_base(draft, branch)
     if draft.state.status is DirectiveStatus.PAUSED:
         draft.set(status=DirectiveStatus.ACTIVE, reason="")
         draft.event(EventName.DIRECTIVE_RESUMED, f"with base branch {branch}")
@@ -124,9 +121,12 @@ def _said(value: object) -> str:
     return ", ".join(map(str, value)) or "none" if isinstance(value, tuple) else str(value or "none")
 
 
-def _set_retarget(draft: Draft, branch: str) -> None:
-    shepherding = draft.state.shepherding
-    draft.set(shepherding=shepherding.model_copy(update={"retarget": branch, "pokes": shepherding.pokes + 1}))
+def _choose_base(draft: Draft, branch: str) -> None:
+    """An operator's choice: an open pull request is brought to it, else its own base would count again."""
+    use_base(draft, branch, f"{draft.state.directive.base_branch} → {branch}")
+    known = draft.state.pull_request
+    if known and known.number and not known.state.is_over:
+        draft.set(shepherding=draft.state.shepherding.model_copy(update={"retarget": branch}))
 
 
 def _queue_anew(draft: Draft) -> None:

@@ -102,6 +102,7 @@ class Directive(Value):
     text: Text
     repository: str
     base_branch: str
+    """Empty: the remote's default branch, until the first planning or prepare task has said which that is."""
     settings: Settings = Settings()
 
 

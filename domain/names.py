@@ -44,9 +44,14 @@ def directive_branch(title: str, directive: UUID, version: int = 1) -> str:
 _NO_BRANCH = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|^[-/.]|/\.|\.lock(/|$)|[/.]$|^@$|^refs/|^HEAD$")
 
 
+def is_branch(name: str) -> bool:
+    """Whether git takes it as a branch's (git check-ref-format)."""
+    return bool(name) and len(name.encode(errors="replace")) <= LONGEST_BRANCH and not _NO_BRANCH.search(name)
+
+
 def check_branch(name: str) -> str:
-    """`name`, if git takes it as a branch's (git check-ref-format); Refused."""
-    if not name or len(name.encode()) > LONGEST_BRANCH or _NO_BRANCH.search(name):
+    """`name`, if git takes it as a branch's; Refused."""
+    if not is_branch(name):
         raise Refused(f"{name!r} is not a branch's name")
     return name
 

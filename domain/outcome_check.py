@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from domain.memory import MAX_ENTRIES
 from domain.models import TaskKind, Work
+from domain.names import is_branch
 from domain.questions import MAX_OPEN
 from domain.spawn_task import Outcome, SpawnTask
 
@@ -28,6 +29,8 @@ def _problems(command: SpawnTask, outcome: Outcome) -> Iterator[str]:
         yield from _work_problems(command, outcome.work)
     if outcome.base_commit and not _COMMIT.fullmatch(outcome.base_commit):
         yield f"its base commit {outcome.base_commit[:80]!r} is no commit's name"
+    if outcome.base_branch and not is_branch(outcome.base_branch):
+        yield f"its base branch {outcome.base_branch[:80]!r} is no branch's name"
     if outcome.shipped:
         yield from _shipped_problems(command, outcome)
     for question in outcome.questions:

@@ -31,6 +31,9 @@ def fold_plan(draft: Draft, task: Task, outcome: Outcome) -> None:
     if not changes.add and not state.steps:
         raise NoSteps(f"the planner handed over no step: {outcome.summary or 'no reason given'}")
     _check_against(state, changes)
+    if not state.directive.base_branch and outcome.base_branch:
+        draft.set(directive=state.directive.model_copy(update={"base_branch": outcome.base_branch}))
+        draft.event(EventName.BASE_CHANGED, f"{outcome.base_branch}, the default branch of the repository")
     plan = Proposal(
         generation=task.generation,
         add=changes.add,

@@ -28,7 +28,7 @@ def planning_prompt(state: State, task: Task) -> str:
         _listed("Requirements", text.requirements),
         _listed("Acceptance criteria", text.acceptance),
         _listed("Constraints", text.constraints),
-        f"## Repository\n{directive.repository}, branch {directive.base_branch}",
+        f"## Repository\n{directive.repository}, branch {directive.base_branch or 'by default'}",
         _earlier_report(task.earlier),
         f"## From the operator\n{state.note}" if state.note else "",
     ]

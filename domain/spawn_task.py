@@ -77,6 +77,7 @@ class SpawnTask(Tolerant):
     """The step's task plan by itself, for the agents that run it as it stands (`shell`)."""
     repository: str
     base_branch: str
+    """Empty: the remote's default branch; only for planning and prepare, which say what it is."""
     base_commit: str = ""
     """Empty: the head of the base branch, resolved by this task (SPEC 2.3)."""
     target_branch: str = ""
@@ -153,6 +154,8 @@ class Outcome(Tolerant):
     work: Work | None = None
     base_commit: str = ""
     """Planning and prepare: the commit that the generation starts from."""
+    base_branch: str = ""
+    """Planning and prepare: the branch that it is the head of; the remote's default one, where none was named."""
     plan: PlanChanges | None = None
     wait_until: datetime | None = None
     memories: tuple[MemoryChange, ...] = ()

@@ -74,6 +74,10 @@ async def _start(directives: Directives, workflow: str, state: State, secret: Se
 def _static_details(directive: Directive) -> str:
     text = directive.text
     lists = {"Requirements": text.requirements, "Acceptance": text.acceptance, "Constraints": text.constraints}
-    parts = [text.goal, f"Repository: {directive.repository}, branch {directive.base_branch}", f"Id: {directive.id}"]
+    parts = [
+        text.goal,
+        f"Repository: {directive.repository}, branch {directive.base_branch or 'by default'}",
+        f"Id: {directive.id}",
+    ]
     parts += [f"{title}:\n" + "\n".join(f"- {line}" for line in lines) for title, lines in lists.items() if lines]
     return "\n\n".join(parts).encode()[:DETAILS_BYTES].decode(errors="ignore")

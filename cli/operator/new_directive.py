@@ -35,7 +35,7 @@ class StartOptions:
     title: Annotated[str, typer.Option(help="A short name for the goal.")]
     goal: Annotated[str, typer.Option(help="What shall be true when it is done.")]
     repo: Annotated[str, typer.Option(help="A git URL, or the path of a repository on the daemon's machine.")]
-    base_branch: Annotated[str, typer.Option(help="Where the work starts, and where it shall be merged.")] = "main"
+    base_branch: Annotated[str, typer.Option(help="Where the work starts and is merged; else the default branch.")] = ""
     requirement: Texts = None
     acceptance: Texts = None
     constraint: Texts = None
@@ -96,7 +96,7 @@ def new_directive(options: StartOptions, owner: str) -> State:
             owner=owner,
             text=_text(options),
             repository=_repository(options.repo, here=not options.on),
-            base_branch=check_branch(options.base_branch),
+            base_branch=check_branch(options.base_branch) if options.base_branch else "",
             settings=_settings(options),
         )
     except ValidationError as error:

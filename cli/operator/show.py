@@ -27,7 +27,7 @@ def status_lines(look: Look[DirectiveView], daemons: Sequence[DaemonSeen], web_u
         shown.title,
         f"  id          {shown.id}",
         f"  status      {shown.status}, generation {shown.generation}" + _source(look),
-        f"  repository  {shown.repository}, branch {shown.base_branch}",
+        f"  repository  {shown.repository}, branch {shown.base_branch or 'by default'}",
     ]
     lines += [f"  reason      {shown.reason}"] if shown.reason else []
     lines += [f"  branch      {shown.pr.branch} at {shown.pr.head[:10]}"] if shown.pr else []

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 from daemon.forges.answers import Declined
 from daemon.forges.api import Api
 from daemon.forges.audience import Audience
-from daemon.forges.github_bodies import DRAFT, READY, Mutation, NewComment, NewPull, PullChange
+from daemon.forges.github_bodies import DRAFT, READY, BaseChange, Mutation, NewComment, NewPull, PullChange
 from daemon.forges.github_findings import reply_mark
 from daemon.forges.github_look import Look
 from daemon.forges.github_models import Comment, Pull, Repository, User
@@ -86,6 +86,12 @@ class GitHub:
         for reply in wanted.replies:
             await self._reply_if_possible(made, reply)
         return made
+
+    async def retarget(self, known: PullRequest, base: str) -> PullRequest:
+        pull = await self._read(known.number)
+        if not pull.standing.is_over and pull.base.ref != base:
+            pull = await self._api.patch(await self._path(f"/pulls/{known.number}"), BaseChange(base=base), Pull)
+        return _as_pull_request(pull, known.version)
 
     async def look(self, known: PullRequest, marks: dict[str, str]) -> Sighting:
         if not known.number:

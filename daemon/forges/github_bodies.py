@@ -23,6 +23,10 @@ class PullChange(Value):
     body: str
 
 
+class BaseChange(Value):
+    base: str
+
+
 class NewComment(Value):
     body: str
 

@@ -24,6 +24,9 @@ class NoForge:
     ) -> PullRequest:
         return PullRequest(branch=branch, head="", base=base, version=wanted.version_of(branch))
 
+    async def retarget(self, known: PullRequest, base: str) -> PullRequest:
+        return known.model_copy(update={"base": base})
+
     async def look(self, known: PullRequest, marks: dict[str, str]) -> Sighting:
         return Sighting(pull_request=known)
 

@@ -39,6 +39,10 @@ class Forge(Protocol):
         after the push; empty, with state PUSHED and number 0, where there is no API."""
         ...
 
+    async def retarget(self, known: PullRequest, base: str) -> PullRequest:
+        """Let the open one be merged into the branch `base`; one that is over, or is so already, stays as it is."""
+        ...
+
     async def look(self, known: PullRequest, marks: dict[str, str]) -> Sighting:
         """State, failed checks of the head, people's comments and change requests, and conflict with the base: all
         that there are; of one that is over, the state alone. `marks` makes asking again cheap: ETags with what was

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 import shutil
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -137,6 +138,16 @@ class RepositoryCache:
             )
         await self._check_push(base)
         return base
+
+    async def default_branch(self) -> str:
+        """The branch that the remote's HEAD names; raises BaseBranchMissing where it names none that is there."""
+        asked = await self.remote("ls-remote", "--symref", self.url.text, "HEAD", timeout=ASK_TIMEOUT)
+        found = re.search(r"^ref: refs/heads/(\S+)\tHEAD$", asked.text, re.MULTILINE)
+        if found:
+            return found[1]
+        await self.fetch()
+        others = await self._branches()
+        raise BaseBranchMissing(f"{self.url.display} has no default branch, its HEAD names none; it has {others}")
 
     async def branch_commit(self, branch: str) -> str | None:
         """Where `branch` was at the last fetch, None if it wasn't there."""

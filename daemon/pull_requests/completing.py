@@ -37,6 +37,7 @@ class Completion(AgentWork):
         super().__init__(*given)
         self._shipping = shipping
         self._carried = carried
+        self._base = self._command.base_branch
         self._is_checked_out = False
         self._warnings: tuple[str, ...] = ()
 
@@ -57,14 +58,18 @@ class Completion(AgentWork):
         raise LeaseLost(f"{target.branch} was pushed to, or its pull request closed, {ROUNDS} times during the merge")
 
     async def _is_current(self, target: Target, start: Start) -> bool:
-        """Whether neither the pull request is over (SPEC 7.3) nor anybody has pushed since."""
+        """Whether the pull request is neither over nor retargeted (SPEC 7.3), and nobody has pushed since."""
         at = await self._cache.on_remote(f"refs/heads/{start.branch}") or ""
-        return at == start.replaces and (await self._shipping.target()).branch == target.branch
+        now = await self._shipping.target()
+        return at == start.replaces and (now.branch, now.base) == (target.branch, target.base)
 
     async def _start_at(self, target: Target) -> Start:
         """On the branch as people left it; on a new one from the base branch, joined with what was merged before."""
         command, cache = self._command, self._cache
-        settled = await cache.prepare(command.base_branch)
+        settled = await cache.prepare(target.base)
+        if target.base != self._base:
+            # What was merged before holds another base branch, which is nothing of the pull request's any more.
+            self._base, self._carried = target.base, ""
         at = await cache.branch_commit(target.branch) or ""
         known = command.pull_request.known if command.pull_request else None
         held = known.head if known and known.branch == target.branch else ""
@@ -119,13 +124,15 @@ class Completion(AgentWork):
         closed = [Incoming(head, "a closed pull request") for head in target.closed]
         carried = [Incoming(self._carried, "what was merged before")] if self._carried else []
         steps = [Incoming(one.commit, one.name) for one in self._command.merge]
-        return [*closed, *carried, *steps, Incoming(settled, f"branch {self._command.base_branch}")]
+        return [*closed, *carried, *steps, Incoming(settled, f"branch {target.base}")]
 
     async def _fits(self, start: Start, checkpoint: Checkpoint) -> bool:
         """It holds what people left on the branch; on a new one, it was joined with what was merged, and holds nothing
         else of it, as one from the branch before would. And what was in conflict is still to be merged.
         """
         cache, head = self._cache, checkpoint.head
+        if self._base != self._command.base_branch:
+            return False  # it may hold the branch that the pull request was to be merged into before
         base = start.base
         if not start.replaces:
             shared = (await cache.local("merge-base", start.settled, head, also=(1,))).text or start.settled

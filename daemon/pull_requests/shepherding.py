@@ -45,7 +45,10 @@ class PullRequestShepherd:
         self._refuse_foreign(watch.owner)
         try:
             forge = await self._forges.at(parse_repository_url(watch.repository, allow_local=True))
-            sighting = await forge.look(watch.pull_request, self._marks_of(watch))
+            known = watch.pull_request
+            if watch.retarget and known.base != watch.retarget:
+                known = await forge.retarget(known, watch.retarget)
+            sighting = await forge.look(known, self._marks_of(watch))
         except ForgeRefused as refusal:
             sighting = Sighting(pull_request=watch.pull_request, findings=(_trouble(str(refusal)),))
         news = news_of(watch, sighting)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
@@ -25,6 +25,9 @@ class Target:
     """The branch that a completion's work goes to at this moment."""
 
     branch: str
+    base: str
+    """What it is merged into: the pull request's own base, where there is one."""
+
     version: int = 1
     over: tuple[PullRequest, ...] = ()
     """The pull requests that were found merged or closed, and whose place this one takes; oldest first."""
@@ -69,7 +72,7 @@ class Shipping:
         """
         wanted = self._command.pull_request
         if wanted is None:
-            return Target(self._command.target_branch)
+            return Target(self._command.target_branch, self._command.base_branch)
         over: list[PullRequest] = []
         if self._command.base_branch in _branches(wanted):
             # It has the name of a pull request's branch; nothing of ours is ever pushed to it.
@@ -80,9 +83,29 @@ class Shipping:
             branch = self._named(found) if found and is_named else ours
             if found is None or not found.state.is_over:
                 known = {wanted.known.branch} if wanted.known and wanted.known.state.is_over else set()
-                return Target(branch, version, tuple(over), found, frozenset(each.branch for each in over) - known)
+                news = frozenset(each.branch for each in over) - known
+                found, base = await self._retargeted(wanted, found), self._base_after(over, news)
+                base = found.base if found and found.number and found.base else base
+                if base == branch:
+                    raise RepositoryError(f"the pull request of {branch!r} is to be merged into its own branch")
+                return Target(branch, base, version, tuple(over), found, news)
             over.append(found.model_copy(update={"version": version}))
         raise RepositoryError(f"the pull requests of {', '.join(each.branch for each in over)} are all over")
+
+    def _base_after(self, over: Sequence[PullRequest], news: frozenset[str]) -> str:
+        """Where the next one goes: on to where a person has merged the one before, if that was retargeted."""
+        last = over[-1] if over else None
+        wanted = self._command.pull_request
+        is_news = last is not None and last.state is PullRequestState.MERGED and last.branch in news
+        retarget = wanted.retarget if wanted else ""
+        return last.base if last and last.base and is_news and not retarget else self._command.base_branch
+
+    async def _retargeted(self, wanted: PullRequestWanted, found: PullRequest | None) -> PullRequest | None:
+        """The open one, brought to the base branch that an operator has chosen."""
+        if found is None or not found.number or self._is_left or wanted.retarget in ("", found.base):
+            return found
+        forge = await self._forge()
+        return await self._patiently(partial(forge.retarget, found, wanted.retarget))
 
     def _named(self, found: PullRequest) -> str:
         """The branch of the one that an operator has named and nobody has looked at yet."""
@@ -106,7 +129,7 @@ class Shipping:
         return outcome.model_copy(update={"shipped": shipped.model_copy(update={"unmerged": unmerged})})
 
     async def _opened(self, wanted: PullRequestWanted, work: Work, target: Target) -> Shipped:
-        branch, base = work.branch, self._command.base_branch
+        branch, base = work.branch, target.base
         head = await self._cache.on_remote(f"refs/heads/{branch}") or work.head
         known = {"branch": branch, "base": base, "head": head, "version": target.version}
         if self._is_left:

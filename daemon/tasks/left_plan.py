@@ -7,6 +7,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from daemon.tasks.handing_over import read_artifact
+from daemon.tasks.start import Start
 from domain.chain_plan import plan_artifact, read_chain_plan, read_plan_file
 from domain.errors import NoPlanFound, PlanRefused
 from domain.failures import Failure, FailureCategory
@@ -19,9 +20,9 @@ LAST_WORDS = 1024 * 1024
 
 
 async def planned(
-    command: SpawnTask, base: str, said: Handover, failure: Failure | None, folder: Path, last_words: str
+    command: SpawnTask, start: Start, said: Handover, failure: Failure | None, folder: Path, last_words: str
 ) -> Outcome:
-    """How a planning task ends whose steps start from the commit `base`. Raises HandoverBroken."""
+    """How a planning task ends whose steps start from the commit `start.base`. Raises HandoverBroken."""
     if failure:
         return failed(command, failure.category, failure.report)
     try:
@@ -33,7 +34,8 @@ async def planned(
         task=command.task,
         attempt=command.attempt,
         status=OutcomeStatus.COMPLETED,
-        base_commit=base,
+        base_commit=start.base,
+        base_branch=start.base_branch,
         plan=plan,
         summary=said.nothing_to_do,
     )

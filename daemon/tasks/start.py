@@ -28,6 +28,8 @@ class Start:
     """Where the work is pushed to."""
     joined: tuple[str, ...] = ()
     """What `base` is a bridge to."""
+    base_branch: str = ""
+    """Of planning: the branch that `base` is the head of."""
     merged: tuple[str, ...] = ()
     """All heads that it would be a bridge to if there were work on top of them."""
 
@@ -37,7 +39,8 @@ async def start_of(command: SpawnTask, cache: RepositoryCache) -> Start:
     GitError.
     """
     if command.kind is TaskKind.PLANNING:
-        return Start(base=await cache.prepare(command.base_branch), replaces="")
+        branch = command.base_branch or await cache.default_branch()
+        return Start(base=await cache.prepare(branch), replaces="", base_branch=branch)
     replaced = await cache.on_remote(f"refs/heads/{command.target_branch}") or ""
     if command.bridges or not command.base_commit:
         return await _bridged(command, cache, replaced)

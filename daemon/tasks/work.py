@@ -197,7 +197,7 @@ class AgentWork:
         if self._command.kind is TaskKind.PLANNING:
             last_words = (self.runs.last_words if self.runs else "") or self._log.tail(LAST_WORDS)
             folder = self._workspace.folder.path
-            return Judged(await planned(self._command, start.base, said, failure, folder, last_words))
+            return Judged(await planned(self._command, start, said, failure, folder, last_words))
         if ask is not None:
             await self._saver.mend()
         if failure:

@@ -74,6 +74,8 @@ class PullRequestWanted(Tolerant):
     replies: tuple[Reply, ...] = ()
     pushed: tuple[str, ...] = ()
     """What completions have pushed for the known one, oldest first."""
+    retarget: str = ""
+    """The base branch that an operator has chosen for the open one since the forge was last told; empty: none."""
 
     def version_of(self, branch: str) -> int:
         """Which of the directive's pull requests the one of `branch` is."""
@@ -116,6 +118,8 @@ class Watch(Tolerant):
     """What the newest look has seen, as `picture_of` names it; empty: nothing that holds."""
     pushed: tuple[str, ...] = ()
     """What completions have pushed for it, oldest first."""
+    retarget: str = ""
+    """The base branch that an operator has chosen for it since the forge was last told; empty: none."""
     every: timedelta = timedelta(seconds=60)
     """Between the first polls; it grows to `at_most` while nothing happens."""
     at_most: timedelta = timedelta(minutes=15)
@@ -247,7 +251,7 @@ def news_of(watch: Watch, sighting: Sighting) -> Sighting | None:
     known, seen = watch.pull_request, sighting.pull_request.model_copy(update={"version": watch.pull_request.version})
     new = tuple(finding for finding in sighting.findings if finding.id not in watch.seen)[:MOST_FINDINGS]
     refused, refuses = any(FindingSource.TROUBLE.began(each) for each in watch.seen), _is_refused(sighting)
-    moved = (known.state, known.head, known.branch) != (seen.state, seen.head, seen.branch)
+    moved = (known.state, known.head, known.branch, known.base) != (seen.state, seen.head, seen.branch, seen.base)
     # While the forge refuses us, nothing is known of what it would tell.
     picture = watch.picture if refuses else picture_of(sighting)
     if not new and not moved and picture == watch.picture and not (refused and not refuses):

@@ -17,6 +17,7 @@ from domain.models import DirectiveStatus, Question, State, StepStatus, TaskKind
 from domain.pull_requests.asking import Topic, ask_operator, asked_now, settle_topic, topic_of
 from domain.pull_requests.ending import end_with, settle_closed
 from domain.pull_requests.fixes import ROOMS, fix_steps, fixer
+from domain.pull_requests.following import follow_base
 from domain.pull_requests.merging import OPEN_ANOTHER, fold_over, open_another
 from domain.pull_requests.messages import (
     Finding,
@@ -58,6 +59,7 @@ def wanted_watch(state: State) -> Watch | None:
         seen=(*shepherding.seen, *(shepherding.held if _waits(state) else ())),
         picture=shepherding.picture,
         pushed=shepherding.pushed_heads,
+        retarget=shepherding.retarget,
         every=timings.poll,
         at_most=timings.poll_at_most,
     )
@@ -124,6 +126,7 @@ def _update(draft: Draft, known: PullRequest, sighting: Sighting) -> None:
     if now.head != known.head:
         draft.event(EventName.PULL_REQUEST_MOVED, f"its branch is at {now.head}, {known.head or 'nothing'} was known")
     draft.set(pull_request=now)
+    follow_base(draft, now)
     if _refuses(sighting):
         return  # what its checks and reviewers say is not known
     if sighting.standing is not None:

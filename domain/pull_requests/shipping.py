@@ -10,6 +10,7 @@ from domain.change import Draft
 from domain.events import EventName, pull_request_is
 from domain.models import State, Step, StepStatus, Task
 from domain.pull_requests.body import body, reply_text
+from domain.pull_requests.following import follow_base
 from domain.pull_requests.merging import fold_over
 from domain.pull_requests.messages import PullRequest, PullRequestState, PullRequestWanted, Reply, Shipped
 from domain.pull_requests.shepherding import Push, Shepherding
@@ -60,6 +61,7 @@ def wanted(state: State, task: Task) -> PullRequestWanted | None:
         branches=_branches(state),
         replies=_answers(steps),
         pushed=state.shepherding.pushed_heads,
+        retarget=state.shepherding.retarget,
     )
 
 
@@ -82,6 +84,7 @@ def fold_shipped(draft: Draft, task: Task, outcome: Outcome) -> None:
         # The branch was made anew without what had been taken back.
         shepherding = shepherding.model_copy(update={"pushed": shepherding.after(push), "taken_back": ()})
     draft.set(pull_request=now, shepherding=shepherding)
+    follow_base(draft, now)
     draft.event(EventName.BRANCH_PUSHED, f"{now.branch} {now.head}", task=task.id)
     if now.url and (known is None or (known.url, known.state) != (now.url, now.state)):
         draft.event(pull_request_is(now.state), now.url, task=task.id)
@@ -96,6 +99,8 @@ def _fold_found_over(draft: Draft, known: PullRequest | None, shipped: Shipped) 
         if former.version >= first_news:
             draft.event(pull_request_is(former.state), former.url or former.branch)
             is_known = known is not None and former.version == known.version
+            if is_known:
+                follow_base(draft, former)
             fold_over(draft, former, shipped.unmerged if is_known else ())
 
 

@@ -42,6 +42,7 @@ async def follow_branches(repository: Repository) -> RepositoryRecord:
     if any(_has_moved(pull, branches) for pull in repository.record.pulls):
         async with repository.changing():
             branches = await repository.git.branches()
+            repository.record = _retargeted(repository.record, branches)
             for pull in repository.record.pulls:
                 if _has_moved(pull, branches):
                     repository.record = repository.record.with_pull(await _follow(repository.git, pull, branches))
@@ -121,6 +122,31 @@ def _head_of(pull: Pull, branches: dict[str, str]) -> str | None:
 def _has_moved(pull: Pull, branches: dict[str, str]) -> bool:
     stands = (_head_of(pull, branches), branches.get(pull.base))
     return pull.is_open and stands != (pull.head_sha, pull.base_sha)
+
+
+def _retargeted(record: RepositoryRecord, branches: dict[str, str]) -> RepositoryRecord:
+    """As GitHub does: what is to be merged into a branch that was merged itself, and deleted, goes where that went."""
+    for pull in record.pulls:
+        parents = [each for each in record.pulls if each.head == pull.base and each.merged_at]
+        if pull.is_open and pull.base not in branches and parents and parents[-1].base in branches:
+            base = parents[-1].base
+            record = record.with_pull(pull.model_copy(update={"base": base, "updated_at": now()}))
+    return record
+
+
+async def rename_branch(repository: Repository, old: str, new: str) -> None:
+    """Rename it, with its place as default branch and base of open pull requests; Answered for what GitHub refuses."""
+    async with repository.changing():
+        branches = await repository.git.branches()
+        if old not in branches:
+            raise Answered(404, "Branch not found")
+        if new in branches:
+            raise refused("Branch", f"A branch named {new!r} already exists")
+        await repository.git.run("branch", "-m", old, new)
+        for pull in repository.record.pulls:
+            if pull.is_open and pull.base == old:
+                renamed = pull.model_copy(update={"base": new, "updated_at": now()})
+                repository.record = repository.record.with_pull(renamed)
 
 
 async def _follow(git: BareRepository, pull: Pull, branches: dict[str, str]) -> Pull:

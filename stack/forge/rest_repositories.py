@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic import BaseModel
 from starlette.routing import Route
 
 from stack.forge.bare_git import GitFailed
 from stack.forge.calling import Answer, Api, Call
 from stack.forge.errors import Answered, not_found
 from stack.forge.models import Role
-from stack.forge.pulls import follow_branches
+from stack.forge.pulls import follow_branches, rename_branch
 from stack.forge.rate_limits import Resource
 from stack.forge.store import OWN_LOGIN, Repository
 
 _REPOSITORY = "/repos/{owner}/{repo}"
+
+
+class RenameBody(BaseModel):
+    new_name: str
 
 
 def routes(api: Api) -> list[Route]:
@@ -23,6 +28,7 @@ def routes(api: Api) -> list[Route]:
         api.route("/rate_limit", GET=rate_limit),
         api.route(_REPOSITORY, GET=get_repository),
         api.route(f"{_REPOSITORY}/collaborators/{{login}}/permission", GET=get_permission),
+        api.route(f"{_REPOSITORY}/branches/{{branch:path}}/rename", POST=rename),
         api.route(f"{_REPOSITORY}/branches/{{branch:path}}", GET=get_branch),
         api.route(f"{_REPOSITORY}/git/ref/{{ref:path}}", GET=get_ref),
         api.route(f"{_REPOSITORY}/git/matching-refs/{{ref:path}}", GET=matching_refs),
@@ -68,6 +74,14 @@ async def get_branch(call: Call) -> Answer:
     if sha is None:
         raise Answered(404, "Branch not found")
     return Answer({"name": branch, "commit": {"sha": sha}, "protected": False})
+
+
+async def rename(call: Call) -> Answer:
+    repository, branch = call.repository(), call.request.path_params["branch"]
+    wanted = await call.body(RenameBody)
+    await rename_branch(repository, branch, wanted.new_name)
+    sha = (await repository.git.branches())[wanted.new_name]
+    return Answer({"name": wanted.new_name, "commit": {"sha": sha}, "protected": False}, 201)
 
 
 async def get_ref(call: Call) -> Answer:

@@ -57,6 +57,10 @@ class ForgeInMemory:
         self.opened.append(PullRequest(branch=branch, head="", base=base, url=url, state=state, number=number))
         return self._now(number)
 
+    async def retarget(self, known: PullRequest, base: str) -> PullRequest:
+        self._called("retarget")
+        return self._set(known.number, base=base).model_copy(update={"version": known.version})
+
     async def look(self, known: PullRequest, marks: dict[str, str]) -> Sighting:
         return Sighting(pull_request=await self.read(known))
 
@@ -69,6 +73,10 @@ class ForgeInMemory:
     def at_read(self, count: int, then: Callable[[], object]) -> None:
         """Do something when a pull request is read for the `count`-th time from now on."""
         self._at_read = (self.calls.count("read") + count, then)
+
+    def retargeted_by_hand(self, number: int, base: str) -> None:
+        """As a person does, with the forge's Edit button."""
+        self._set(number, base=base)
 
     def close(self, number: int) -> PullRequest:
         """As a person does, who doesn't want it."""

@@ -1,0 +1,34 @@
+"""The base branch moves under a directive: its pull request's own base is the truth (SPEC 7.3)."""
+
+from __future__ import annotations
+
+from domain.change import Draft
+from domain.editing import use_base
+from domain.events import EventName
+from domain.models import StepStatus
+from domain.pull_requests.messages import PullRequest, PullRequestState
+
+
+def follow_base(draft: Draft, seen: PullRequest) -> None:
+    """What follows from the base branch of a pull request as the forge tells it: the directive's becomes the same. What
+    was to merge, or has merged, the old one into the pull request's branch is dropped, unless it is pushed already.
+    """
+    state = draft.state
+    wanted = state.shepherding.retarget
+    if wanted == seen.base:
+        draft.set(shepherding=state.shepherding.model_copy(update={"retarget": ""}))
+    if not seen.number or not seen.base or seen.state is PullRequestState.CLOSED:
+        return
+    before = draft.state.directive.base_branch
+    if seen.base != before and not wanted:
+        where = seen.url or seen.branch
+        use_base(draft, seen.base, f"{before} → {seen.base}: {where} is merged into that now")
+        _drop_merges_of_the_base(draft)
+
+
+def _drop_merges_of_the_base(draft: Draft) -> None:
+    """Fixes of a conflict with a base branch that is none any more."""
+    for step in list(draft.state.steps.values()):
+        if step.fix and step.fix.merges and not step.shipped and not step.removed:
+            draft.step(step.id, status=StepStatus.CANCELLED, removed=True, blocked_by=(), work=None)
+            draft.event(EventName.STEP_REMOVED, "it was to merge a base branch that is none any more", step=step.id)
