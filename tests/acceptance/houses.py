@@ -153,7 +153,7 @@ class House:
 
     async def files(self, number: int) -> set[str]:
         """The files of a pull request, as the forge shows them to people."""
-        return {each["filename"] for each in await self.get(f"/pulls/{number}/files")}
+        return {each["filename"] for each in await self.get(f"/pulls/{number}/files?per_page=100")}
 
     async def rooms(self, number: int) -> list[str]:
         """How a pull request changes the rooms: lines with their `-` or `+`."""

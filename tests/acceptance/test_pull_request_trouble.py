@@ -91,6 +91,43 @@ async def test_a_closed_one_that_is_opened_again_asks_nothing_and_is_looked_afte
 
 
 @pytest.mark.rule("7.5")
+async def test_what_is_asked_about_a_finding_ends_with_it(town: Town) -> None:
+    """A check is run again on the same head and passes; a reviewer who wanted changes approves."""
+    house = await town.house("facts", "--shepherd-rounds", "0")
+    branch = (await house.pull(1))["head"]["ref"]
+    await house.until(lambda shown: shown.pr and shown.pr.watched, "its watch")
+    await house.forge.set_check(house.name, ref=branch, name="tests", conclusion="failure", log="flaky")
+    await house.question("Go on?")
+    await house.forge.set_check(house.name, ref=branch, name="tests", conclusion="success")
+    shown = await house.until(lambda shown: not shown.questions, "the question's own end")
+    assert shown.pr and shown.pr.failing == ()
+    await house.forge.review(house.name, 1, user="ann", state="CHANGES_REQUESTED", body="Oak, please")
+    await house.question("Go on?")
+    await house.forge.review(house.name, 1, user="ann", state="APPROVED")
+    shown = await house.until(lambda shown: not shown.questions, "the question's own end")
+    assert shown.pr and shown.pr.approved and set(statuses(shown)) == {"Hut"}
+
+
+@pytest.mark.rule("7.5")
+async def test_of_thirty_comments_with_a_request_each_thirty_are_done(town: Town) -> None:
+    house = await town.house("thirty")
+    await house.pull(1)
+    await house.until(lambda shown: shown.pr and shown.pr.watched, "its watch")
+    remarks = [
+        {"path": "hut.txt", "line": 1, "body": f"missing: part-{number}.txt\n" + "please " * 300}
+        for number in range(30)
+    ]
+    await house.forge.review(house.name, 1, user="ann", state="CHANGES_REQUESTED", comments=remarks)
+    wanted = {"hut.txt", *(f"part-{number}.txt" for number in range(30))}
+
+    async def all_done() -> bool:
+        return await house.files(1) == wanted
+
+    await eventually(all_done, "all that was asked for")
+    assert len([name for name in statuses(await house.shown()) if "part 1 of 2" in name]) == 1
+
+
+@pytest.mark.rule("7.5")
 async def test_a_stranger_commands_nothing_and_a_writer_is_served(town: Town) -> None:
     house = await town.house("public")
     await house.pull(1)
