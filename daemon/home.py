@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
 import shutil
 from collections.abc import Mapping
@@ -22,6 +21,7 @@ from daemon.saving.housekeeping import Housekeeper
 from daemon.saving.restoring import Restorer
 from daemon.settings import DaemonSettings
 from domain.errors import SettingsError
+from runtime.file_lock import try_lock
 
 PREDECESSOR_ENDS_WITHIN = 5.0
 """Seconds for which a daemon that starts waits for the end of the one before it."""
@@ -92,21 +92,13 @@ async def occupy(home: Path) -> None:
     lock = os.open(home / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)  # never closed: death alone frees it
     try:
         async with asyncio.timeout(PREDECESSOR_ENDS_WITHIN):
-            while not _locked(lock):  # noqa: ASYNC110  the holder is another process, which can wake nobody here
+            while not try_lock(lock, home / "lock"):  # noqa: ASYNC110  the holder is another process, which can wake nobody here
                 await asyncio.sleep(LOOK_EVERY)
     except TimeoutError as error:
         os.close(lock)
         raise SettingsError(
             f"another daemon runs in {home}: end it, or give this one another name or MAKIMA_DATA_DIR"
         ) from error
-
-
-def _locked(lock: int) -> bool:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def masker_of(own: DaemonSettings, environ: Mapping[str, str]) -> Masker:

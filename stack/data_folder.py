@@ -15,6 +15,7 @@ from pathlib import Path
 from pydantic import RootModel, ValidationError
 
 from domain.errors import Refused, StackFailed
+from runtime.file_lock import try_lock
 from runtime.private_file import write_private
 from runtime.stack_file import ProcessMark
 
@@ -107,7 +108,7 @@ class DataFolder:
         descriptor = os.open(self._lock, os.O_RDWR | os.O_CLOEXEC)
         try:
             deadline = time.monotonic() + timeout
-            while not _try_lock(descriptor, fcntl.LOCK_SH):
+            while not try_lock(descriptor, self._lock, fcntl.LOCK_SH):
                 if time.monotonic() > deadline:
                     return False
                 await asyncio.sleep(_ASK_EVERY)
@@ -117,7 +118,7 @@ class DataFolder:
 
     async def _take(self, descriptor: int) -> None:
         deadline = time.monotonic() + _EARLIER_CHILDREN_END_WITHIN
-        while not _try_lock(descriptor, fcntl.LOCK_EX):
+        while not try_lock(descriptor, self._lock):
             holder = self.holder()
             if holder is not None and holder.is_alive():
                 raise Refused(
@@ -133,14 +134,6 @@ class DataFolder:
             return _Ports.model_validate_json(self._ports.read_bytes()).root
         except (FileNotFoundError, ValidationError):
             return {}  # nothing is lost with it: other ports are chosen
-
-
-def _try_lock(descriptor: int, kind: int) -> bool:
-    try:
-        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _is_free(port: int) -> bool:

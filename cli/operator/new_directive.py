@@ -167,7 +167,9 @@ def _settings(options: StartOptions) -> Settings:
 
 def _repository(typed: str, *, here: bool) -> str:
     """A URL as it is, a path made absolute; where it isn't `here`, only its daemon can say whether it exists."""
-    if "://" not in typed and ("/" in typed or typed.startswith(".")) and ":" not in typed:
+    if typed == "~" or typed.startswith("~/"):
+        typed = str(Path(typed).expanduser())
+    if "://" not in typed and ("/" in typed or typed.startswith(".")) and ":" not in typed and typed[0] not in "~\\":
         typed = str(Path(typed).expanduser().absolute())
     repository = parse_repository_url(typed, allow_local=True)
     if here and repository.local_path is not None and not Path(repository.local_path).is_dir():

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from domain.errors import GitError
+from runtime.file_lock import try_lock
 
 LOCK_POLL = 0.05
 LOCK_PATIENCE = 300.0
@@ -50,15 +51,7 @@ def last_used(cache: Path) -> float:
 async def _locking(lock: int, cache: Path) -> None:
     try:
         async with asyncio.timeout(LOCK_PATIENCE):
-            while not _locked(lock):  # noqa: ASYNC110  the holder is another process, which can wake nobody here
+            while not try_lock(lock, lock_file(cache)):  # noqa: ASYNC110  the holder is another process, which can wake nobody here
                 await asyncio.sleep(LOCK_POLL)
     except TimeoutError as error:
         raise GitError(f"{cache} is in use by another process, perhaps a second daemon") from error
-
-
-def _locked(lock: int) -> bool:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

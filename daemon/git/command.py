@@ -16,7 +16,9 @@ from daemon.git.config import (
     plain_environment,
     rendered,
     rewritten,
+    ssh_command,
     taken_over,
+    trusted,
 )
 from daemon.git.local import LocalRepositories
 from daemon.processes.process import Finished, run
@@ -62,7 +64,7 @@ class Git:
         self._helpers = helpers or {}
         self._own_config = home / "gitconfig"
         self._plain_config = home / "gitconfig-plain"
-        self._environment = credentialed_environment(environ, str(self._own_config), allow_local=allow_local)
+        self._environment = self._credentialed_environment()
         self._plain_environment = plain_environment(environ, str(self._plain_config))
 
     async def prepare(self) -> None:
@@ -70,9 +72,16 @@ class Git:
         self.home.mkdir(parents=True, exist_ok=True)
         self._kept = taken_over(await self._machine_configuration())
         added = (Entry(f"credential.{url}.helper", helper) for url, helper in self._helpers.items())
+        self._environment = self._credentialed_environment()
+        trust = trusted(self._kept, self._environ.get("HOME", ""))
+        kept = [entry for entry in self._kept if entry.key.lower() != "safe.directory"]
         self._own_config.touch(mode=0o600)  # a rewrite may hold a token
-        self._own_config.write_text(rendered((*OWN_SETTINGS, *self._kept, *added)), errors="surrogateescape")
+        self._own_config.write_text(rendered((*OWN_SETTINGS, *kept, *trust, *added)), errors="surrogateescape")
         self._plain_config.write_text(rendered(OWN_SETTINGS))
+
+    def _credentialed_environment(self) -> dict[str, str]:
+        ssh = ssh_command(self._environ, self._kept)
+        return credentialed_environment(self._environ, str(self._own_config), allow_local=self.allow_local, ssh=ssh)
 
     def local_path(self, url: str, folder: Path, *, push: bool = False) -> str | None:
         """The path of this machine that git, run in `folder`, comes to with `url` (None: it goes to a remote), also

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-TAKEN_OVER = re.compile(r"credential\..+|url\..*\.(insteadof|pushinsteadof)|http\.(.*\.)?proxy\w*", re.IGNORECASE)
-"""What a machine's owner sets up so that git reaches remotes at all; nothing else of theirs is ours."""
+TAKEN_OVER = re.compile(
+    r"credential\..+|url\..*\.(insteadof|pushinsteadof)|safe\.directory|core\.sshcommand|ssh\.variant"
+    # Of one address all but what bounds a transfer, which is ours, and what git would write.
+    r"|http\.(ssl\w+|version|proxy\w*)|http\..+\.(?!(lowspeed\w+|savecookies)$)\w+",
+    re.IGNORECASE,
+)
+"""What a machine's owner sets up so that git reaches remotes at all; it is read, never written, and nothing else of
+theirs is ours.
+"""
 MACHINE_SCOPES = frozenset({"system", "global", "command"})
-KEPT_VARIABLES = frozenset({"GIT_SSL_CAINFO", "GIT_SSL_CAPATH", "GIT_SSH_VARIANT"})
+KEPT_VARIABLES = re.compile(r"GIT_SSL_\w+|GIT_PROXY_SSL_\w+|GIT_HTTP_(USER_AGENT|PROXY_AUTHMETHOD)|GIT_SSH_VARIANT")
 
 SSH = "-o BatchMode=yes -o ConnectTimeout=20 -o ServerAliveInterval=15 -o ServerAliveCountMax=4"
+NO_OPENSSH = frozenset({"plink", "putty", "tortoiseplink", "simple"})
+"""Variants of ssh that don't know these options."""
 NO_CODE_OF_THE_REPOSITORY = {
     "core.hooksPath": "/dev/null",
     "core.fsmonitor": "false",
@@ -82,17 +92,46 @@ def as_environment(settings: Mapping[str, str]) -> dict[str, str]:
     return {"GIT_CONFIG_COUNT": str(len(settings))} | pairs
 
 
-def credentialed_environment(environ: Mapping[str, str], config: str, *, allow_local: bool) -> dict[str, str]:
-    """The environment of git that talks to remotes: the daemon's, but for every variable that steers git."""
-    kept = {name: value for name, value in environ.items() if not name.startswith("GIT_") or name in KEPT_VARIABLES}
+def credentialed_environment(
+    environ: Mapping[str, str], config: str, *, allow_local: bool, ssh: str = "ssh"
+) -> dict[str, str]:
+    """The environment of git that talks to remotes: the daemon's, but for every variable that steers git. `ssh` is the
+    command by which it reaches ssh remotes.
+    """
+    kept = {
+        name: value for name, value in environ.items() if not name.startswith("GIT_") or KEPT_VARIABLES.fullmatch(name)
+    }
     return (
         kept
         | _steered(config, "https:http:ssh:git" + (":file" if allow_local else ""))
         | {
-            "GIT_SSH_COMMAND": f"{environ.get('GIT_SSH_COMMAND', 'ssh')} {SSH}",
+            "GIT_SSH_COMMAND": ssh,
             "SSH_ASKPASS_REQUIRE": "never",
         }
     )
+
+
+def ssh_command(environ: Mapping[str, str], entries: Iterable[Entry]) -> str:
+    """The owner's ssh, found as git finds it, with the options that keep it from asking or hanging."""
+    known = {entry.key.lower(): entry.value for entry in entries}
+    program = shlex.quote(environ["GIT_SSH"]) if environ.get("GIT_SSH") else "ssh"
+    chosen = environ.get("GIT_SSH_COMMAND") or known.get("core.sshcommand") or program
+    variant = environ.get("GIT_SSH_VARIANT") or known.get("ssh.variant") or ""
+    return chosen if variant in NO_OPENSSH else f"{chosen} {SSH}"
+
+
+def trusted(entries: Iterable[Entry], home: str) -> tuple[Entry, ...]:
+    """The owner's `safe.directory`, for a git that knows no home folder. Who trusts a checkout trusts the git directory
+    in it, which is the one that our git is told.
+    """
+    found: list[Entry] = []
+    for entry in entries:
+        if entry.key.lower() == "safe.directory":
+            value = entry.value or ""
+            path = home + value[1:] if value.startswith("~/") else value
+            more = [] if path in ("", "*") or path.endswith(("/*", "/.git")) else [f"{path.rstrip('/')}/.git"]
+            found += [Entry(entry.key, each) for each in (path, *more)]
+    return tuple(found)
 
 
 def plain_environment(environ: Mapping[str, str], config: str) -> dict[str, str]:

@@ -6,7 +6,9 @@ import asyncio
 import base64
 import fcntl
 import os
+import re
 import socket
+import ssl
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
@@ -14,6 +16,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+import trustme
 
 from daemon.git.command import Git
 from daemon.git.repositories import Repositories, RepositoryCache
@@ -215,7 +218,9 @@ async def test_paths_are_out_of_reach_unless_the_setting_allows_them(tmp_path: P
 
 
 @pytest.mark.rule("6.1")
-async def test_the_machines_rewrites_and_credential_helpers_are_used_and_nothing_else_of_it(tmp_path: Path) -> None:
+async def test_the_machines_rewrites_and_credential_helpers_are_used_and_nothing_else_of_it(
+    tmp_path: Path,
+) -> None:
     heads: list[str] = []
 
     def wants_a_password(head: str) -> str:
@@ -227,12 +232,82 @@ async def test_the_machines_rewrites_and_credential_helpers_are_used_and_nothing
             tmp_path,
             f'[url "{url}"]\n\tinsteadOf = "https://git.invalid/\\"quoted\\""\n'
             '[credential]\n\thelper = "!f() { echo username=me; echo \\"password=s#cret\\"; }; f"\n'
-            "[http]\n\textraHeader = X-Machine: yes\n",
+            "[http]\n\textraHeader = X-Machine: yes\n[user]\n\tname = Owner\n[core]\n\tpager = x\n"
+            f'[http "{url}"]\n\textraHeader = X-Here: yes\n\tlowSpeedTime = 0\n\tsaveCookies = true\n',
         )
         with pytest.raises(RepositoryError, match="not found"):
             await (await Repositories(git, tmp_path / "caches").at('https://git.invalid/"quoted"')).fetch()
     assert base64.b64encode(b"me:s#cret").decode() in heads[-1]
     assert "X-Machine" not in heads[-1]
+    assert "X-Here: yes" in heads[-1]
+    written = (git.home / "gitconfig").read_text()
+    assert not re.search(r'lowspeedtime = "0"|Owner|pager|savecookies', written, re.IGNORECASE)
+
+
+@pytest.mark.parametrize(
+    ("configuration", "variables", "expected"),
+    [
+        ("[core]\n\tsshCommand = SHIM -i key\n", {}, r"-i key -o BatchMode=yes .*git@git.invalid git-upload-pack"),
+        ("[core]\n\tsshCommand = false\n", {"GIT_SSH_COMMAND": "SHIM -v"}, r"-v -o BatchMode=yes .*git-upload-pack"),
+        ("", {"GIT_SSH": "SHIM"}, r"-o BatchMode=yes .*git-upload-pack"),
+        ("[core]\n\tsshCommand = SHIM\n[ssh]\n\tvariant = simple\n", {}, r"^git@git.invalid git-upload-pack"),
+    ],
+)
+async def test_the_owners_ssh_is_used(
+    tmp_path: Path, configuration: str, variables: dict[str, str], expected: str
+) -> None:
+    shim, called = tmp_path / "shim", tmp_path / "called"
+    shim.write_text(f'#!/bin/sh\n[ "$1" = -G ] || echo "$*" >> {called}\nexit 1\n')
+    shim.chmod(0o755)
+    (tmp_path / ".gitconfig").write_text(configuration.replace("SHIM", str(shim)))
+    given = {name: value.replace("SHIM", str(shim)) for name, value in variables.items()}
+    environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "GIT_CONFIG_NOSYSTEM": "1", **given}
+    git = Git(tmp_path / "own", environ, allow_local=False)
+    await git.prepare()
+    with pytest.raises(GitError):
+        await (await Repositories(git, tmp_path / "caches").at("git@git.invalid:team/shop")).fetch()
+    assert re.search(expected, called.read_text())
+
+
+async def test_the_owners_certificate_is_asked_of_a_server_and_its_folders_are_trusted(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context) as server:
+        url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/team/shop"
+        with pytest.raises(GitUnreachable, match=r"certificate|SSL"):
+            await (await Repositories(await machine_git(tmp_path, ""), tmp_path / "one").at(url)).fetch()
+        owners = f'[http "{url}"]\n\tsslCAInfo = ~/ca.pem\n[safe]\n\tdirectory = ~/src/shop\n\tdirectory = *\n'
+        git = await machine_git(tmp_path, owners)
+        with pytest.raises(RepositoryError, match="not found"):
+            await (await Repositories(git, tmp_path / "two").at(url)).fetch()
+    written = (git.home / "gitconfig").read_text()
+    for trusted in (f"{tmp_path}/src/shop", f"{tmp_path}/src/shop/.git", "*"):
+        assert f'directory = "{trusted}"' in written
+
+
+async def test_a_data_folder_without_locks_is_one_line(tmp_path: Path) -> None:
+    """As on NFS without a lock manager: the kernel says so of every flock."""
+    script = """
+import errno, fcntl, os, asyncio
+from pathlib import Path
+def flock(*_):
+    raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+fcntl.flock = flock
+from daemon.home import occupy
+asyncio.run(occupy(Path(".")))
+"""
+    argv = (sys.executable, "-c", script)
+    done = await run(argv, cwd=tmp_path, env={"PATH": os.environ["PATH"]}, timeout=60)
+    assert "SettingsError: . lies on a file system without locks (NFS?): set MAKIMA_DATA_DIR" in done.stderr
 
 
 @pytest.mark.rule("6.11")

@@ -88,6 +88,41 @@ def test_everything_else_is_refused_wherever_it_comes_from(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("C:\\src\\shop", "path of Windows"),
+        ("c:/src/shop", "path of Windows"),
+        ("\\\\server\\share\\shop", "path of Windows"),
+        ("gh:team/shop", "shorthand that git doesn't know: use https://HOST/team/shop.git"),
+        ("~ann/shop", "another user's home folder"),
+        (
+            "https://example.com/team/shop/issues/12",
+            "of an issue, not of a repository: use https://example.com/team/shop.",
+        ),
+        ("https://example.com/team/shop/issues/12#note", "use https://example.com/team/shop."),
+        ("https://example.com/team/sub/shop/-/merge_requests/3/diffs", "use https://example.com/team/sub/shop."),
+        ("https://me:secret@example.com/team/shop/pull/3", "use https://***@example.com/team/shop."),
+        ("https://example.com/team/shop/tree/main", "of a folder"),
+    ],
+)
+def test_what_is_often_taken_for_an_address_is_called_by_its_name(text: str, said: str) -> None:
+    with pytest.raises(Refused) as refusal:
+        parse_repository_url(text, allow_local=True)
+    assert said in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+    assert "secret" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["https://example.com/team/issues", "https://example.com/team/sub/wiki", "https://example.com/a/b/tree/c.git",
+     "work:team/shop", "https://example.com/team/pull/shop"],
+)  # fmt: skip
+def test_a_repository_with_such_a_word_in_its_name_is_taken(text: str) -> None:
+    assert parse_repository_url(text, allow_local=False).kind is RepositoryKind.REMOTE
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "-uhttps://example.com/x",
