@@ -41,6 +41,7 @@ from daemon.tasks.copied_files import CopiedFile, chosen
 from daemon.tasks.delivering import Publisher, problem_with
 from daemon.tasks.ending import PUBLISHING, Ending
 from daemon.tasks.pulse import Pulse
+from daemon.tasks.start import prepared
 from daemon.tasks.stopping import Stopping
 from daemon.tasks.work import AgentWork
 from daemon.tasks.workspace import Workspace
@@ -270,9 +271,14 @@ def _trouble(error: MakimaError) -> RepositoryTrouble | None:
 
 async def _prepared(command: SpawnTask, cache: RepositoryCache) -> Outcome:
     branch = command.base_branch or await cache.default_branch()
-    base = await cache.prepare(branch)
+    base, prefix = await prepared(command, cache, branch)
     return Outcome(
-        task=command.task, attempt=command.attempt, status=OutcomeStatus.COMPLETED, base_commit=base, base_branch=branch
+        task=command.task,
+        attempt=command.attempt,
+        status=OutcomeStatus.COMPLETED,
+        base_commit=base,
+        base_branch=branch,
+        branch_prefix=prefix,
     )
 
 

@@ -55,7 +55,7 @@ def _step_command(state: State, task: Task) -> SpawnTask:
         script="" if step.fix else step.task_plan,
         step=step.id,
         step_name=step.name,
-        target_branch=names.task_branch(task.name, task.id),
+        target_branch=names.task_branch(task.name, task.id, settings.prefix),
         **_ground(state, step),
     )
 
@@ -116,6 +116,7 @@ def _command(state: State, task: Task, *, prompt: str, agent: AgentChoice | None
             "settle": directive.settings.timings.settle,
             "checkpoint_every": directive.settings.timings.checkpoint,
             "context": _context(state, task),
+            "branch_prefix": directive.settings.branch_prefix,
             "setup": directive.settings.setup,
             "verify": directive.settings.verify,
             "resume": task.resume,

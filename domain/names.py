@@ -30,15 +30,29 @@ def short(identity: UUID) -> str:
     return identity.hex[:8]
 
 
-def task_branch(task_name: str, task: UUID) -> str:
+PREFIX = "makima/"
+"""What our branches begin with, unless the directive or its repository says otherwise."""
+_PREFIX = re.compile(r"(?!refs/|makima-state)(?:[A-Za-z0-9_][A-Za-z0-9._-]*/)*[A-Za-z0-9_][A-Za-z0-9._-]*/?")
+LONGEST_PREFIX = 60
+
+
+def branch_prefix(text: str) -> str:
+    """`text`, if branches may begin with it (empty: it is not said); ValueError."""
+    spoilt = ".." in text or ".lock/" in text or "./" in text or text.endswith(".")
+    if text and (len(text) > LONGEST_PREFIX or spoilt or not _PREFIX.fullmatch(text)):
+        raise ValueError(f"{text[:LONGEST_PREFIX]!r} can't begin a branch's name; one that can is feature/")
+    return text
+
+
+def task_branch(task_name: str, task: UUID, prefix: str = PREFIX) -> str:
     """The branch of a task over all its attempts (SPEC 6.3)."""
-    return f"makima/{sanitized(task_name)}-{short(task)}"
+    return f"{prefix}{sanitized(task_name)}-{short(task)}"
 
 
-def directive_branch(title: str, directive: UUID, version: int = 1) -> str:
+def directive_branch(title: str, directive: UUID, version: int = 1, prefix: str = PREFIX) -> str:
     """The branch that a directive's pull request comes from (SPEC 7.1), the `version`-th one's (SPEC 7.3)."""
     later = f"-v{version}" if version > 1 else ""
-    return f"makima/directive-{sanitized(title)}-{short(directive)}{later}"
+    return f"{prefix}directive-{sanitized(title)}-{short(directive)}{later}"
 
 
 _NO_BRANCH = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|^[-/.]|/\.|\.lock(/|$)|[/.]$|^@$|^refs/|^HEAD$")

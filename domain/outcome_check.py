@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from domain.memory import MAX_ENTRIES
 from domain.models import TaskKind, Work
-from domain.names import is_branch
+from domain.names import branch_prefix, is_branch
 from domain.questions import MAX_OPEN
 from domain.spawn_task import Outcome, SpawnTask
 
@@ -47,12 +47,21 @@ def _foreign_parts(command: SpawnTask, outcome: Outcome) -> Iterator[str]:
     plans = command.kind in (TaskKind.PREPARE, TaskKind.PLANNING)
     if plans and outcome.work:
         yield f"a {command.kind} task has no branch, it names {outcome.work.branch!r}"
+    if outcome.branch_prefix and not (plans and _is_prefix(outcome.branch_prefix)):
+        yield f"it wants branches that begin with {outcome.branch_prefix[:80]!r}"
     if not plans and outcome.base_commit:
         yield f"a {command.kind} task sets no base commit"
     if command.kind is not TaskKind.PLANNING and outcome.plan:
         yield f"a {command.kind} task makes no plan"
     if command.kind is not TaskKind.COMPLETION and outcome.shipped:
         yield f"a {command.kind} task ships nothing"
+
+
+def _is_prefix(text: str) -> bool:
+    try:
+        return bool(branch_prefix(text))
+    except ValueError:
+        return False
 
 
 def _work_problems(command: SpawnTask, work: Work) -> Iterator[str]:

@@ -25,6 +25,7 @@ def fold_plan(draft: Draft, task: Task, outcome: Outcome) -> None:
     state = draft.state
     if task.generation != state.generation:
         return
+    _take_prefix(draft, outcome)
     changes = outcome.plan or PlanChanges()
     if task.kind is TaskKind.PREPARE:
         changes = PlanChanges(add=state.given_plan)
@@ -46,6 +47,14 @@ def fold_plan(draft: Draft, task: Task, outcome: Outcome) -> None:
         draft.event(EventName.PLAN_PROPOSED, f"generation {plan.generation}: {len(plan.add)} new steps", task=task.id)
     else:
         carry_out(draft, plan)
+
+
+def _take_prefix(draft: Draft, outcome: Outcome) -> None:
+    """What the repository says of branches' names is the directive's from its first plan on, unless that says so."""
+    directive = draft.state.directive
+    if outcome.branch_prefix and not directive.settings.branch_prefix:
+        settings = directive.settings.model_copy(update={"branch_prefix": outcome.branch_prefix})
+        draft.set(directive=directive.model_copy(update={"settings": settings}))
 
 
 def carry_out(draft: Draft, plan: Proposal) -> None:

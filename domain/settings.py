@@ -6,8 +6,9 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, field_validator
 
+from domain import names
 from domain.tolerant import Tolerant
 from domain.value import Value
 
@@ -119,11 +120,18 @@ class Settings(Value):
     """Batches of fixes before an operator is asked."""
     fixer: AgentChoice | None = None
     """The agent that mends pull requests; None: the planner, else the one that does the steps."""
+    branch_prefix: Annotated[str, AfterValidator(names.branch_prefix)] = ""
+    """What its branches begin with; empty: not said, until the repository's `.makima.toml` does."""
     keep_branches: bool = False
     """Leave the branches and refs of merged work on the remote."""
     rest_at_events: Annotated[int, Field(ge=100, le=40_000)] = 20_000
     """From so many history events on nothing new is started until the run has continued as new (DESIGN 6)."""
     timings: Timings = Timings()
+
+    @property
+    def prefix(self) -> str:
+        """What its branches begin with now."""
+        return self.branch_prefix or names.PREFIX
 
     @field_validator("fixer")
     @classmethod

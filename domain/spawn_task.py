@@ -81,6 +81,8 @@ class SpawnTask(Tolerant):
     base_commit: str = ""
     """Empty: the head of the base branch, resolved by this task (SPEC 2.3)."""
     target_branch: str = ""
+    branch_prefix: str = ""
+    """What the directive's branches begin with; empty: the repository says, or nobody."""
     continue_from: ContinueFrom | None = None
     merge: tuple[ContinueFrom, ...] = ()
     agent: AgentChoice | None = None
@@ -156,6 +158,8 @@ class Outcome(Tolerant):
     """Planning and prepare: the commit that the generation starts from."""
     base_branch: str = ""
     """Planning and prepare: the branch that it is the head of; the remote's default one, where none was named."""
+    branch_prefix: str = ""
+    """Planning and prepare: what the repository wants the directive's branches to begin with."""
     plan: PlanChanges | None = None
     wait_until: datetime | None = None
     memories: tuple[MemoryChange, ...] = ()

@@ -7,7 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from domain import names
-from domain.models import DirectiveStatus, Proposal, Question, State, Step, StepStatus, TaskKind, TaskStatus
+from domain.models import DirectiveStatus, Proposal, Question, State, Step, StepStatus, Task, TaskKind, TaskStatus
 from domain.pausing import reason_shown
 from domain.pull_requests.body import total_usage
 from domain.pull_requests.view import PullRequestView, plain, pull_request_view, standing
@@ -147,6 +147,10 @@ def _described(status: TaskStatus, reason: str) -> str:
     return f"{status}: {reason}" if reason else status.value
 
 
+def _branch_to_be(state: State, task: Task) -> str:
+    return names.task_branch(task.name, task.id, state.directive.settings.prefix)
+
+
 def _step_view(state: State, step: Step) -> StepView:
     task = state.tasks.get(names.step_task(step.id))
     return StepView(
@@ -159,7 +163,7 @@ def _step_view(state: State, step: Step) -> StepView:
         depends_on=step.depends_on,
         blocked_by=step.blocked_by,
         attempt=task.attempt if task else 0,
-        branch=step.work.branch if step.work else names.task_branch(task.name, task.id) if task else "",
+        branch=step.work.branch if step.work else _branch_to_be(state, task) if task else "",
         head_sha=step.work.head if step.work else "",
         daemon=task.daemon if task else "",
         failure=_failure(step),

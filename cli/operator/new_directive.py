@@ -74,6 +74,9 @@ class StartOptions:
     fixer: Annotated[
         str | None, typer.Option(help="The daemon's agent for such fixes; else the planner, else the step's.")
     ] = None
+    branch_prefix: Annotated[
+        str, typer.Option(help="What its branches begin with; else what .makima.toml says, else makima/.")
+    ] = ""
     keep_branches: Annotated[
         bool, typer.Option("--keep-branches", help="Leave the branches of merged work on the remote.")
     ] = False
@@ -156,6 +159,7 @@ def _settings(options: StartOptions) -> Settings:
         shepherd=options.shepherd,
         shepherd_rounds=options.shepherd_rounds,
         fixer=AgentChoice(name=options.fixer) if options.fixer else None,
+        branch_prefix=options.branch_prefix,
         keep_branches=options.keep_branches,
         max_parallel_steps=options.max_parallel,
         max_attempts=options.max_attempts,

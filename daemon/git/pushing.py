@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+from uuid import uuid4
 
-from daemon.git.repositories import PUSH_TIMEOUT, RepositoryCache
+from daemon.git.repositories import ANOTHER_PREFIX, PUSH_TIMEOUT, RepositoryCache
 from daemon.processes.process import Finished
 from domain.errors import GitError, GitUnreachable, MakimaError, RefRefused, RepositoryError
 from domain.repository_url import masked
@@ -35,6 +37,23 @@ async def push(cache: RepositoryCache, commit: str, ref: str, condition: str) ->
     except (GitError, RepositoryError) as error:
         return error
     return None if pushed.exit_code == 0 else _rejection(cache, ref, pushed)
+
+
+async def try_branch(cache: RepositoryCache, commit: str, prefix: str) -> None:
+    """Raise RepositoryError where the remote's rules refuse a branch that begins with `prefix`: a branch is made and
+    deleted again, once for a cache. Before an agent's work, which nobody would get otherwise.
+    """
+    taken = cache.folder / f"takes-{hashlib.sha256(prefix.encode()).hexdigest()[:12]}"
+    if taken.exists():
+        return
+    ref = f"refs/heads/{prefix}push-check-{uuid4().hex[:8]}"
+    refusal = await push(cache, commit, ref, lease(ref, None))
+    if isinstance(refusal, RefRefused):
+        raise RepositoryError(f"{refusal}; {ANOTHER_PREFIX}")
+    if refusal:
+        raise refusal
+    await push(cache, "", ref, lease(ref, commit))
+    taken.touch()
 
 
 def _rejection(cache: RepositoryCache, ref: str, pushed: Finished) -> MakimaError:

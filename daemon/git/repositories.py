@@ -24,7 +24,7 @@ from domain.errors import (
     RepositoryError,
     WorktreeBroken,
 )
-from domain.names import sanitized
+from domain.names import PREFIX, sanitized
 from domain.repository_url import RepositoryUrl, parse_repository_url
 
 FETCH_TIMEOUT = 3600.0
@@ -33,6 +33,7 @@ PUSH_TIMEOUT = 900.0
 ASK_TIMEOUT = 60.0
 """Seconds for a talk with the remote that moves no objects."""
 
+ANOTHER_PREFIX = "start with --branch-prefix, or set branch_prefix in .makima.toml"
 OURS = "refs/makima/"
 QUARANTINE = "quarantine-"
 """What the folders in a cache begin with that hold strangers' objects for a moment (daemon.git.quarantine)."""
@@ -128,20 +129,27 @@ class RepositoryCache:
             if self._failure:
                 raise self._failure
 
-    async def prepare(self, base_branch: str) -> str:
-        """Fetch, and return the base commit of a generation, once a push is known to be allowed (SPEC 2.3)."""
+    async def prepare(self, base_branch: str, prefix: str = PREFIX) -> str:
+        """Fetch, and return the base commit of a generation, once a push is known to be allowed (SPEC 2.3) to branches
+        that begin with `prefix`.
+        """
+        base = await self.base(base_branch)
+        await self.check_push(base, prefix)
+        return base
+
+    async def base(self, base_branch: str) -> str:
+        """Fetch, and return the commit of the base branch; BaseBranchMissing where there is none."""
         await self.fetch()
         base = await self.branch_commit(base_branch)
         if base is None:
             raise BaseBranchMissing(
                 f"{self.url.display} has no branch {base_branch!r}; it has {await self._branches()}"
             )
-        await self._check_push(base)
         return base
 
     async def default_branch(self) -> str:
         """The branch that the remote's HEAD names; raises BaseBranchMissing where it names none that is there."""
-        asked = await self.remote("ls-remote", "--symref", self.url.text, "HEAD", timeout=ASK_TIMEOUT)
+        asked = await self.remote("ls-remote", "--symref", *await self.source(), "HEAD", timeout=ASK_TIMEOUT)
         found = re.search(r"^ref: refs/heads/(\S+)\tHEAD$", asked.text, re.MULTILINE)
         if found:
             return found[1]
@@ -311,11 +319,17 @@ class RepositoryCache:
             await self.local("init", "--quiet", "--bare", "--template=", "--object-format=sha256")
             await self.remote(*fetch, timeout=FETCH_TIMEOUT, lock=lock)
 
-    async def _check_push(self, commit: str) -> None:
-        if await self.branch_commit("makima"):
-            raise RepositoryError(f"{self.url.display} has a branch 'makima', which leaves no room for 'makima/…'")
+    async def check_push(self, commit: str, prefix: str = PREFIX) -> None:
+        """Raise RepositoryError where the remote lets nobody of us push a branch that begins with `prefix`, as far as a
+        dry run shows; its rules answer only a real push (`pushing.try_branch`).
+        """
+        parts = prefix.split("/")[:-1]
+        for taken in ("/".join(parts[: at + 1]) for at in range(len(parts))):
+            if await self.branch_commit(taken):
+                room = f"which leaves no room for '{prefix}…'"
+                raise RepositoryError(f"{self.url.display} has a branch {taken!r}, {room}; {ANOTHER_PREFIX}")
         push = ("push", "--dry-run", *await self.destination())
-        await self.remote(*push, f"{commit}:refs/heads/makima/push-check", timeout=ASK_TIMEOUT)
+        await self.remote(*push, f"{commit}:refs/heads/{prefix}push-check", timeout=ASK_TIMEOUT)
 
     async def _missing(self, commits: Sequence[str]) -> list[str]:
         names = "".join(f"{commit_id(commit)}\n" for commit in commits).encode()

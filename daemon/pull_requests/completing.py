@@ -20,6 +20,7 @@ from domain.errors import LeaseLost, RepositoryError, UnrelatedHistories
 from domain.failures import Failure
 from domain.handover import Handover
 from domain.models import Work
+from domain.names import PREFIX
 from domain.prompts import merge_note
 from domain.spawn_task import Outcome, OutcomeStatus
 
@@ -66,7 +67,7 @@ class Completion(AgentWork):
     async def _start_at(self, target: Target) -> Start:
         """On the branch as people left it; on a new one from the base branch, joined with what was merged before."""
         command, cache = self._command, self._cache
-        settled = await cache.prepare(target.base)
+        settled = await cache.prepare(target.base, command.branch_prefix or PREFIX)
         if target.base != self._base:
             # What was merged before holds another base branch, which is nothing of the pull request's any more.
             self._base, self._carried = target.base, ""

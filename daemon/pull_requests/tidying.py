@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
@@ -11,10 +12,11 @@ from daemon.git.pushing import lease
 from daemon.git.repositories import FETCH_TIMEOUT, PUSH_TIMEOUT, RepositoryCache
 from daemon.git.state_refs import in_all_places
 from domain.errors import GitError, GitUnreachable
+from domain.names import PREFIX
 from domain.pull_requests.messages import PullRequestState, Tidied, Tidying
 
-OURS = "makima/"
-"""What our branches begin with; a pull request that was opened by hand may come from another one, which stays."""
+_NAMED = re.compile(r"-[0-9a-f]{8}(-v\d+)?$")
+"""The end of a task's or directive's branch."""
 AT_ONCE = 100
 """Refs that one command of git's names."""
 LARGEST = 2 * 1024 * 1024 * 1024
@@ -42,9 +44,9 @@ async def tidy(cache: RepositoryCache, tidying: Tidying) -> Tidied:
 async def _found(cache: RepositoryCache, tidying: Tidying) -> dict[str, str]:
     """Ref → commit, of those that are there."""
     branches = {*tidying.branches, *(each.branch for each in tidying.pull_requests)}
-    wanted = {f"refs/heads/{branch}" for branch in branches if branch.startswith(OURS)}
+    wanted = {f"refs/heads/{branch}" for branch in branches if _is_ours(branch, tidying.branch_prefix)}
     tasks = {str(task) for task in tidying.tasks}
-    patterns = (*in_all_places("outcomes/*"), *in_all_places("checkpoints/*"), f"refs/heads/{OURS}*")
+    patterns = (*in_all_places("outcomes/*"), *in_all_places("checkpoints/*"), *wanted)
     there = await cache.listed(*patterns)
     return {ref: commit for ref, commit in there.items() if ref in wanted or _task_in(ref) in tasks}
 
@@ -105,8 +107,15 @@ async def _delete(cache: RepositoryCache, refs: Mapping[str, str]) -> None:
     await cache.remote(*command, timeout=PUSH_TIMEOUT, also=(1,))
 
 
+def _is_ours(branch: str, prefix: str) -> bool:
+    """Whether Makima has named it; a pull request that was opened by hand may come from another one, which stays, also
+    where people's branches begin like ours.
+    """
+    return branch.startswith(PREFIX) or bool(prefix and branch.startswith(prefix) and _NAMED.search(branch))
+
+
 def _is_branch(ref: str) -> bool:
-    return ref.startswith(f"refs/heads/{OURS}")
+    return not _task_in(ref)
 
 
 def _task_in(ref: str) -> str:

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, ValidationError
 from daemon.git.command import commit_id
 from daemon.git.repositories import RepositoryCache
 from daemon.saving.secret_search import AllowedSecret
+from domain import names
 from domain.documents import read_toml
 from domain.errors import DocumentBroken, RepositoryError
 from domain.models import TaskKind
@@ -36,6 +37,8 @@ class Project(Value):
     """Before the agent starts."""
     verify: Commands = ()
     """When it has ended: all must end with 0."""
+    branch_prefix: Annotated[str, AfterValidator(names.branch_prefix)] = ""
+    """What the branches of directives begin with; empty: `makima/`."""
     allow_secrets: tuple[AllowedSecret, ...] = ()
 
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from daemon.git.pushing import try_branch
 from daemon.git.repositories import RepositoryCache
 from daemon.git.worktrees import Incoming
 from daemon.pull_requests.bridges import bridge, under
+from daemon.tasks.project import read_project
 from domain.models import TaskKind
+from domain.names import PREFIX
 from domain.spawn_task import ContinueFrom, SpawnTask
 
 
@@ -26,6 +29,8 @@ class Start:
     """What is merged into the base first, in this order."""
     branch: str = ""
     """Where the work is pushed to."""
+    prefix: str = ""
+    """Planning: what the repository wants branches to begin with."""
     joined: tuple[str, ...] = ()
     """What `base` is a bridge to."""
     base_branch: str = ""
@@ -40,7 +45,8 @@ async def start_of(command: SpawnTask, cache: RepositoryCache) -> Start:
     """
     if command.kind is TaskKind.PLANNING:
         branch = command.base_branch or await cache.default_branch()
-        return Start(base=await cache.prepare(branch), replaces="", base_branch=branch)
+        base, prefix = await prepared(command, cache, branch)
+        return Start(base=base, replaces="", base_branch=branch, prefix=prefix)
     replaced = await cache.on_remote(f"refs/heads/{command.target_branch}") or ""
     if command.bridges or not command.base_commit:
         return await _bridged(command, cache, replaced)
@@ -50,9 +56,21 @@ async def start_of(command: SpawnTask, cache: RepositoryCache) -> Start:
     return Start(base, replaced, command.base_commit, incoming=incoming, branch=command.target_branch)
 
 
+async def prepared(command: SpawnTask, cache: RepositoryCache, base_branch: str) -> tuple[str, str]:
+    """The head of the base branch, and what the repository wants branches to begin with (empty: nothing is said),
+    once the remote has shown that it takes such branches (SPEC 2.3). Raises RepositoryError, GitUnreachable, GitError.
+    """
+    base = await cache.base(base_branch)
+    wanted = "" if command.branch_prefix else (await read_project(cache, base)).branch_prefix
+    prefix = command.branch_prefix or wanted or PREFIX
+    await cache.check_push(base, prefix)
+    await try_branch(cache, base, prefix)
+    return base, wanted
+
+
 async def _bridged(command: SpawnTask, cache: RepositoryCache, replaced: str) -> Start:
     """From the base branch as it is now, which holds what was merged of what the step depends on (SPEC 7.2)."""
-    settled = await cache.prepare(command.base_branch)
+    settled = await cache.prepare(command.base_branch, command.branch_prefix or PREFIX)
     built_on = (*((command.continue_from,) if command.continue_from else ()), *command.merge)
     await cache.ensure([settled, *(one.commit for one in built_on)])
     joined = await under(cache, settled, command.bridges, [one.commit for one in built_on])

@@ -197,7 +197,8 @@ class AgentWork:
         if self._command.kind is TaskKind.PLANNING:
             last_words = (self.runs.last_words if self.runs else "") or self._log.tail(LAST_WORDS)
             folder = self._workspace.folder.path
-            return Judged(await planned(self._command, start, said, failure, folder, last_words))
+            outcome = await planned(self._command, start, said, failure, folder, last_words)
+            return Judged(outcome.model_copy(update={"branch_prefix": start.prefix}))
         if ask is not None:
             await self._saver.mend()
         if failure:

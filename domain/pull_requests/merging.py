@@ -72,6 +72,7 @@ def wanted_tidying(state: State) -> Tidying | None:
         directive=directive.id,
         repository=directive.repository,
         base_branch=directive.base_branch,
+        branch_prefix=directive.settings.branch_prefix,
         pull_requests=state.merged.untidied,
         branches=tuple(step.work.branch for step in done if step.work and step.work.branch),
         tasks=(*tasks, *(names.step_task(step.id) for step in done)),

@@ -283,6 +283,8 @@ class Tidying(Tolerant):
     pull_requests: tuple[PullRequest, ...]
     branches: tuple[str, ...] = ()
     """Of the steps that they held."""
+    branch_prefix: str = ""
+    """What the directive's branches begin with; empty: names.PREFIX."""
     tasks: tuple[UUID, ...] = ()
     """Whose checkpoints and outcomes nobody needs any more."""
 

@@ -135,7 +135,8 @@ def _branches(state: State) -> tuple[str, ...]:
     directive, known = state.directive, state.pull_request
     first = known.version if known else 1
     ours = [
-        names.directive_branch(directive.text.title, directive.id, first + ahead) for ahead in range(VERSIONS_AHEAD)
+        names.directive_branch(directive.text.title, directive.id, first + ahead, directive.settings.prefix)
+        for ahead in range(VERSIONS_AHEAD)
     ]
     return (known.branch, *ours[1:]) if known else tuple(ours)
 

@@ -61,5 +61,5 @@ def number_in(state: State, url: str) -> int:
 def _unseen(state: State) -> PullRequest:
     directive, known = state.directive, state.pull_request
     version = known.version + known.state.is_over if known else 1
-    branch = directive_branch(directive.text.title, directive.id, version)
+    branch = directive_branch(directive.text.title, directive.id, version, directive.settings.prefix)
     return PullRequest(branch=branch, head="", base=directive.base_branch, version=version)

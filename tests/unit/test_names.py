@@ -45,6 +45,23 @@ def test_branch_and_workflow_of_a_directive_carry_its_title_and_id() -> None:
     assert names.workflow_id("Add login", ID) == "directive-add-login-12345678"
 
 
+@pytest.mark.parametrize("text", ["", "feature/", "team/makima/", "bot-", "makima/", "a.b/"])
+def test_a_prefix_begins_the_names_of_branches(text: str) -> None:
+    assert names.branch_prefix(text) == text
+    assert names.task_branch("x", ID, text).startswith(text)
+    assert names.directive_branch("x", ID, 2, text) == f"{text}directive-x-12345678-v2"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["/", "/x", "-x/", ".x/", "a//b", "a..b/", "a.lock/", "a./b/", "a/.b/", "refs/heads/", "makima-state/", "a b/",
+     "a~/", "a^", "a:", "é/", "x" * 61, "a.", "@{", "a\n"],
+)  # fmt: skip
+def test_what_git_or_we_can_not_take_is_no_prefix(text: str) -> None:
+    with pytest.raises(ValueError, match="can't begin a branch's name"):
+        names.branch_prefix(text)
+
+
 @pytest.mark.rule("5.1")
 def test_task_ids_are_functions_of_what_the_task_is_for() -> None:
     step, directive = uuid4(), uuid4()
