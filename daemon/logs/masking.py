@@ -92,6 +92,11 @@ class Masker:
         masked = self.mask(text)
         return self._places.hide(masked) if self._places else masked
 
+    def outward_question(self, text: str) -> str:
+        """The same for a question; one of the daemon's own may name the command that helps, with its paths here."""
+        masked = self.mask(text)
+        return self._places.hide_work(masked) if self._places else masked
+
     def learn(self, *secrets: str) -> None:
         """Know further ones from now on, also in texts that have begun."""
         self._forms |= {form for secret in secrets for form in _forms(secret)}
@@ -199,8 +204,9 @@ def masked_outcome(outcome: Outcome, masker: Masker) -> Outcome:
 
 def masked_question(question: Question, masker: Masker) -> Question:
     """The same question, known by its id, without secrets."""
-    said = {name: masker.outward(getattr(question, name)) for name in ("text", "context", "default")}
-    return question.model_copy(update={**said, "choices": tuple(masker.outward(each) for each in question.choices)})
+    said = {name: masker.outward_question(getattr(question, name)) for name in ("text", "context", "default")}
+    choices = tuple(masker.outward_question(each) for each in question.choices)
+    return question.model_copy(update={**said, "choices": choices})
 
 
 def masked_sighting(sighting: Sighting, masker: Masker) -> Sighting:

@@ -23,21 +23,29 @@ class Places:
         folders = "|".join(re.escape(str(each)) for each in _names(tasks))
         data = "|".join(re.escape(str(each.parent)) for each in _names(tasks))
         delivery = rf"(?:{folders})/[^/\s]+"
-        self._known = [
+        self._work = [
             (re.compile(rf"{delivery}/work/+(?=[^\s/\"'`,;)\]])"), ""),
             (re.compile(rf"{delivery}/work{_ENDS}/?"), "."),
             (re.compile(rf"{delivery}/task{_ENDS}"), "<task folder>"),
-            (re.compile(rf"(?:{data}){_ENDS}"), "<daemon's folder>"),
         ]
+        self._machine = [(re.compile(rf"(?:{data}){_ENDS}"), "<daemon's folder>")]
         if home is not None and len(home.parts) > 1:
             named = "|".join(re.escape(str(each)) for each in _names(home))
-            self._known.append((re.compile(rf"{_BEGINS}(?:{named}){_ENDS}"), "~"))
+            self._machine.append((re.compile(rf"{_BEGINS}(?:{named}){_ENDS}"), "~"))
 
     def hide(self, text: str) -> str:
         """`text` with paths in the repository, or of no machine, in place of this machine's."""
-        for path, replacement in self._known:
-            text = path.sub(replacement, text)
-        return text
+        return _replaced(self.hide_work(text), self._machine)
+
+    def hide_work(self, text: str) -> str:
+        """The same for paths of tasks alone, where somebody is told what to do on this machine."""
+        return _replaced(text, self._work)
+
+
+def _replaced(text: str, known: Iterable[tuple[re.Pattern[str], str]]) -> str:
+    for path, replacement in known:
+        text = path.sub(replacement, text)
+    return text
 
 
 def _names(path: Path) -> Iterable[Path]:

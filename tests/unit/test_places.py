@@ -63,4 +63,6 @@ def test_every_text_of_an_outcome_and_a_question_goes_through_it() -> None:
     told = masked_outcome(failed.model_copy(update={"questions": (question,)}), masker)
     assert WORK not in told.model_dump_json()
     assert (told.summary, told.warnings) == ("x knows ***", ("x knows ***",))
+    repair = question.model_copy(update={"text": "log in: HOME=/srv/makima/daemon/box/logins/x agent login"})
+    assert masked_question(repair, masker).text == repair.text
     assert "/srv" not in masked_question(question, masker).model_dump_json()
