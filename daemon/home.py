@@ -12,6 +12,7 @@ from pathlib import Path
 from daemon.agent_runs.parking import parking_of
 from daemon.commands import House
 from daemon.forges.settings import credential_helpers, tokens_at_hand
+from daemon.git.cache_lock import try_lock
 from daemon.git.command import Git
 from daemon.git.repositories import Repositories
 from daemon.logs.masking import Masker, secrets_of
@@ -21,7 +22,6 @@ from daemon.saving.housekeeping import Housekeeper
 from daemon.saving.restoring import Restorer
 from daemon.settings import DaemonSettings
 from domain.errors import SettingsError
-from runtime.file_lock import try_lock
 
 PREDECESSOR_ENDS_WITHIN = 5.0
 """Seconds for which a daemon that starts waits for the end of the one before it."""

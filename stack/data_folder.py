@@ -15,7 +15,7 @@ from pathlib import Path
 from pydantic import RootModel, ValidationError
 
 from domain.errors import Refused, StackFailed
-from runtime.file_lock import try_lock
+from domain.file_locks import refusal
 from runtime.private_file import write_private
 from runtime.stack_file import ProcessMark
 
@@ -108,7 +108,7 @@ class DataFolder:
         descriptor = os.open(self._lock, os.O_RDWR | os.O_CLOEXEC)
         try:
             deadline = time.monotonic() + timeout
-            while not try_lock(descriptor, self._lock, fcntl.LOCK_SH):
+            while not _try_lock(descriptor, fcntl.LOCK_SH, self.path):
                 if time.monotonic() > deadline:
                     return False
                 await asyncio.sleep(_ASK_EVERY)
@@ -118,7 +118,7 @@ class DataFolder:
 
     async def _take(self, descriptor: int) -> None:
         deadline = time.monotonic() + _EARLIER_CHILDREN_END_WITHIN
-        while not try_lock(descriptor, self._lock):
+        while not _try_lock(descriptor, fcntl.LOCK_EX, self.path):
             holder = self.holder()
             if holder is not None and holder.is_alive():
                 raise Refused(
@@ -134,6 +134,16 @@ class DataFolder:
             return _Ports.model_validate_json(self._ports.read_bytes()).root
         except (FileNotFoundError, ValidationError):
             return {}  # nothing is lost with it: other ports are chosen
+
+
+def _try_lock(descriptor: int, kind: int, folder: Path) -> bool:
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        raise refusal(folder, error) from error
+    return True
 
 
 def _is_free(port: int) -> bool:

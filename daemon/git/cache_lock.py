@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from domain.errors import GitError
-from runtime.file_lock import try_lock
+from domain.file_locks import refusal
 
 LOCK_POLL = 0.05
 LOCK_PATIENCE = 300.0
@@ -46,6 +46,19 @@ def last_used(cache: Path) -> float:
         return lock_file(cache).stat().st_mtime
     except FileNotFoundError:
         return 0
+
+
+def try_lock(descriptor: int, file: Path) -> bool:
+    """Whether the lock on the open `file` is held now; False: another process has it. Raises SettingsError where the
+    file system has no locks.
+    """
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        raise refusal(file.parent, error) from error
+    return True
 
 
 async def _locking(lock: int, cache: Path) -> None:
