@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from graphlib import TopologicalSorter
+from graphlib import CycleError, TopologicalSorter
 from uuid import UUID
 
 from domain.models import State, Step, StepStatus
@@ -20,12 +20,27 @@ def standing(state: State) -> dict[UUID, tuple[StepStatus, tuple[UUID, ...]]]:
     found: dict[UUID, tuple[StepStatus, tuple[UUID, ...]]] = {}
     phases = _unsatisfied_phases(state)
     waits_for = {step.id: _waits_for(step, phases) for step in state.steps.values() if not step.status.is_finished}
-    for identity in TopologicalSorter(waits_for).static_order():
+    for identity in _in_order(state, waits_for):
         if identity not in waits_for or status[identity] is StepStatus.RUNNING:
             continue
         found[identity] = _standing(waits_for[identity], status)
         status[identity] = found[identity][0]
     return found
+
+
+def _in_order(state: State, waits_for: dict[UUID, list[UUID]]) -> list[UUID]:
+    """The steps, each after what it waits for. A step may have been added to a lower phase than that of the finished
+    step that it depends on; once that one is taken back, each would wait for the other: then dependencies alone count.
+    """
+    while True:
+        try:
+            return list(TopologicalSorter(waits_for).static_order())
+        except CycleError as error:
+            phased = [each for each in error.args[1] if waits_for[each] != list(state.steps[each].depends_on)]
+            if not phased:
+                raise
+            for identity in phased:
+                waits_for[identity] = list(state.steps[identity].depends_on)
 
 
 def holders(state: State, step: Step) -> list[Step]:

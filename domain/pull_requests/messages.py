@@ -256,10 +256,12 @@ def news_of(watch: Watch, sighting: Sighting) -> Sighting | None:
     picture = watch.picture if refuses else picture_of(sighting)
     if not new and not moved and picture == watch.picture and not (refused and not refuses):
         return None
+    # What refuses us is told as long as it does: news without it would say that the forge answers again.
+    refusing = tuple(finding for finding in sighting.findings if finding.kind is FindingKind.TROUBLE)
     return sighting.model_copy(
         update={
             "pull_request": seen,
-            "findings": new,
+            "findings": tuple(dict.fromkeys((*refusing, *new)))[:MOST_FINDINGS],
             "unheard": sighting.unheard[-MOST_UNHEARD:],
             "standing": None if refuses or seen.state.is_over else tuple(each.id for each in sighting.findings),
             "failing": tuple(each.title for each in sighting.findings if each.kind is FindingKind.CHECK),

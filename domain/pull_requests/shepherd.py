@@ -74,6 +74,9 @@ def fold_sighting(state: State, sighting: Sighting, now: datetime, *, in_parts: 
     if known is None or wanted_watch(state) is None or known.number != seen.number:
         return draft.change()
     _update(draft, known, sighting)
+    if not _refuses(sighting):
+        settle_topic(draft, Topic.TROUBLE, "the forge answers again")
+        _set(draft, seen=_without_trouble(draft.state))
     if seen.state.is_over:
         if seen.state is not known.state:
             fold_over(draft, seen.model_copy(update={"version": known.version}), sighting.unmerged)
@@ -162,9 +165,6 @@ def _heed(draft: Draft, sighting: Sighting, *, in_parts: bool) -> None:
     known = set(draft.state.shepherding.seen)
     troubles = [each for each in sighting.findings if each.kind is FindingKind.TROUBLE]
     work = [each for each in sighting.findings if each.kind is not FindingKind.TROUBLE and each.id not in known]
-    if not troubles:
-        settle_topic(draft, Topic.TROUBLE, "the forge answers again")
-        _set(draft, seen=_without_trouble(draft.state))
     for trouble in troubles:
         if trouble.id not in known:
             _ask_about(draft, trouble)

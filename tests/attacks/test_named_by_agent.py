@@ -31,7 +31,7 @@ from tests.unit.test_shepherd import check, opened, plan_of, seen, task_of
 
 __all__ = ["commit", "daemon_git", "git", "origin", "repositories"]
 
-OTHER = uuid4()
+OTHER = UUID(int=99)
 """Somebody else's task, step or directive."""
 STRANGERS = "https://example.invalid/r/pull/666"
 """In the directive's own repository, from a branch that is not its own."""

@@ -195,3 +195,17 @@ def test_a_failed_step_is_told_why_it_is_tried_again() -> None:
     failed = ended(state, dispatchable(state)[0], status=OutcomeStatus.FAILED, failure=failure)
     again = granted(failed, RetryStep(step="floor", reason="Use the other tool"))
     assert "Use the other tool" in spawn_command(again, task_of(again, "floor")).prompt
+
+
+def test_a_step_below_the_phase_of_what_it_depends_on_waits_for_no_circle() -> None:
+    """Phases order what has not begun; a step may be added to a lower one than that of the finished step it needs."""
+    ids = iter(range(1, 100))
+    listed = [PlannedStep(name=name, task_plan=f"do {name}", order_index=1) for name in ("wall", "garden")]
+    changes = add_steps(PlanChanges(), listed, generation=1, known=(), new_id=lambda: UUID(int=next(ids)))
+    state = do(planned_state(changes), "wall")
+    ivy = PlannedStep(name="ivy", task_plan="do ivy", depends_on=("wall",))
+    state = granted(state, AddStep(id=UUID(int=99), step=ivy))
+    again = granted(state, RetryStep(step="wall", agreed=True))
+    assert named(again, "wall").status is StepStatus.READY
+    assert named(again, "ivy").status is StepStatus.PENDING
+    assert named(do(again, "wall"), "ivy").status is StepStatus.READY

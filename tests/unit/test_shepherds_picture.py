@@ -242,3 +242,18 @@ def test_where_the_directive_has_little_room_left_requests_are_cut_before_they_a
     assert state_size(full) <= MAX_STATE
     assert len(whole) < 30 * ROOMS[0]
     assert dispatchable(full)
+
+
+def test_what_the_forge_says_of_a_refusal_is_told_once_whatever_else_is_news() -> None:
+    refused = look(opened(), TROUBLE)
+    moved = look(refused, TROUBLE, head="ab" * 20)
+    assert open_questions(moved) == open_questions(refused), "it still refuses"
+    pull_request = watch_of(moved).pull_request
+    assert news_of(watch_of(moved), Sighting(pull_request=pull_request, findings=(TROUBLE,))) is None
+
+
+def test_a_pull_request_that_was_closed_while_the_forge_refused_is_no_news_for_ever() -> None:
+    closed = look(look(opened(), TROUBLE), state=PullRequestState.CLOSED)
+    assert not [each for each in open_questions(closed) if TROUBLE.title in each], "the forge answers again"
+    pull_request = watch_of(closed).pull_request
+    assert news_of(watch_of(closed), Sighting(pull_request=pull_request)) is None
