@@ -200,12 +200,16 @@ def test_a_failed_step_is_told_why_it_is_tried_again() -> None:
 def test_a_step_below_the_phase_of_what_it_depends_on_waits_for_no_circle() -> None:
     """Phases order what has not begun; a step may be added to a lower one than that of the finished step it needs."""
     ids = iter(range(1, 100))
-    listed = [PlannedStep(name=name, task_plan=f"do {name}", order_index=1) for name in ("wall", "garden")]
+    listed = [
+        PlannedStep(name="floor", task_plan="do floor"),
+        PlannedStep(name="wall", task_plan="do wall", order_index=1, depends_on=("floor",)),
+        PlannedStep(name="garden", task_plan="do garden", order_index=1),
+    ]
     changes = add_steps(PlanChanges(), listed, generation=1, known=(), new_id=lambda: UUID(int=next(ids)))
-    state = do(planned_state(changes), "wall")
+    state = do(planned_state(changes), "floor", "wall")
     ivy = PlannedStep(name="ivy", task_plan="do ivy", depends_on=("wall",))
     state = granted(state, AddStep(id=UUID(int=99), step=ivy))
-    again = granted(state, RetryStep(step="wall", agreed=True))
+    again = granted(state, SkipStep(step="floor", agreed=True))
     assert named(again, "wall").status is StepStatus.READY
     assert named(again, "ivy").status is StepStatus.PENDING
     assert named(do(again, "wall"), "ivy").status is StepStatus.READY
