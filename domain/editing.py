@@ -24,7 +24,8 @@ def edit(draft: Draft, request: EditDirective) -> None:
     """Carry out `request`, or raise Refused."""
     before = draft.state.directive
     settings = _changed(before.settings, request)
-    names.check_branch(request.base_branch or before.base_branch)
+    if request.base_branch is not None:  # until the first plan the directive may have none
+        names.check_branch(request.base_branch)
     told = _differences(before.settings, settings)
     rebased = request.base_branch not in (None, before.base_branch)
     if not told and not rebased:

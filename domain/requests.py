@@ -69,6 +69,7 @@ class EditDirective(Request):
     memory: bool | None = None
     shepherd: bool | None = None
     shepherd_rounds: int | None = None
+    branch_prefix: str | None = None
     keep_branches: bool | None = None
 
 

@@ -41,6 +41,9 @@ def edit(
         bool | None, typer.Option("--shepherd/--no-shepherd", help="Look after the pull request once it is open.")
     ] = None,
     shepherd_rounds: Annotated[int | None, typer.Option(help="Rounds of fixes before you are asked.")] = None,
+    branch_prefix: Annotated[
+        str | None, typer.Option(help='What its next branches begin with; "": as its repository says.')
+    ] = None,
     keep_branches: Annotated[
         bool | None, typer.Option("--keep-branches/--no-keep-branches", help="Leave merged branches on the remote.")
     ] = None,
@@ -67,6 +70,7 @@ def edit(
         memory=memory,
         shepherd=shepherd,
         shepherd_rounds=shepherd_rounds,
+        branch_prefix=branch_prefix,
         keep_branches=keep_branches,
     )
     if request == EditDirective():

@@ -33,7 +33,7 @@ PUSH_TIMEOUT = 900.0
 ASK_TIMEOUT = 60.0
 """Seconds for a talk with the remote that moves no objects."""
 
-ANOTHER_PREFIX = "start with --branch-prefix, or set branch_prefix in .makima.toml"
+ANOTHER_PREFIX = "`starter.py edit ID --branch-prefix feature/` and `resume`, or set branch_prefix in .makima.toml"
 OURS = "refs/makima/"
 QUARANTINE = "quarantine-"
 """What the folders in a cache begin with that hold strangers' objects for a moment (daemon.git.quarantine)."""

@@ -37,9 +37,16 @@ def test_a_refused_prefix_pauses_before_any_step_and_another_one_names_every_bra
     assert "branches begin with feature/" in shown["reason"] and "--branch-prefix" in shown["reason"]
     assert branches(origin) == set()
 
-    named = site.starter("start", *options, "--branch-prefix", "feature/")
-    shown = json.loads(named.out)
-    assert shown["status"] == "idle", shown
+    assert site.starter("edit", shown["id"], "--branch-prefix", "refs/heads/x").code == 2
+    edited = site.starter("edit", shown["id"], "--branch-prefix", "feature/")
+    assert edited.code == 0, edited.err
+    assert site.starter("resume", shown["id"]).code == 0
+
+    def idle() -> dict[str, Any] | None:
+        now = site.starter("status", shown["id"], "--json").json()
+        return now if now["status"] == "idle" else None
+
+    shown = until(idle, "the advice to help", seconds=90)
     made = until(lambda: branches(origin), "the branches")
     assert len(made) == 3 and all(branch.startswith("feature/") for branch in made)
     assert {step["branch"] for step in shown["steps"]} < made
