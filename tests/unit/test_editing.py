@@ -82,6 +82,13 @@ def test_what_makes_no_sense_is_refused_and_changes_nothing(request_: EditDirect
     assert said in refusal.reason
 
 
+def test_a_directive_whose_default_branch_is_not_known_yet_can_be_edited() -> None:
+    state = begun()
+    state = state.model_copy(update={"directive": state.directive.model_copy(update={"base_branch": ""})})
+    assert granted(state, EditDirective(planner="claude")).directive.settings.planner == AgentChoice(name="claude")
+    assert granted(state, EditDirective(base_branch="next")).directive.base_branch == "next"
+
+
 def test_work_begins_at_another_base_branch_once_it_was_changed() -> None:
     state = do(planned(("floor", ()), ("wall", ()), ("roof", ("floor",))), "floor")
     wall = task_of(state, "wall")
