@@ -138,6 +138,12 @@ class Desk:
             activities=[activities.record_progress, activities.pick_daemon],
         )
 
+    @asynccontextmanager
+    async def daemons(self) -> AsyncIterator[None]:
+        """One that serves every attempt: those of directives with a secret come by a queue of their own."""
+        async with self.world.daemon_worker(), self.world.daemon_worker(prefix=names.AUTHENTICATED):
+            yield
+
     async def recorded(self, directive: str) -> State:
         state = await self._record.state(UUID(directive))
         assert state is not None
@@ -200,6 +206,5 @@ async def idle_desk(temporal_server: WorkflowEnvironment, pool: Database, tmp_pa
 
 @pytest_asyncio.fixture
 async def desk(idle_desk: Desk) -> AsyncIterator[Desk]:
-    world = idle_desk.world
-    async with idle_desk.worker(), world.daemon_worker(), world.daemon_worker(prefix=names.AUTHENTICATED):
+    async with idle_desk.worker(), idle_desk.daemons():
         yield idle_desk

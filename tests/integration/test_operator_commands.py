@@ -79,7 +79,7 @@ async def test_watch_of_all_waits_for_one_that_was_started_a_moment_ago(idle_des
     await idle_desk.type("start", "--title", "House", "--goal", "A house", "--repo", URL, "--planner", "planner")
     watching = asyncio.create_task(idle_desk.does("watch", "--until", "attention"))
     idle_desk.daemon.plans = [planned(("floor", []))]
-    async with idle_desk.worker(), idle_desk.world.daemon_worker():
+    async with idle_desk.worker(), idle_desk.daemons():
         assert "House: idle" in await watching
 
 
@@ -374,7 +374,7 @@ async def test_a_directive_goes_on_where_temporal_has_lost_all_its_data(desk: De
         before.daemon.plans = [plan]
         before.daemon.hold("roof")
         await gone.enter_async_context(before.worker())
-        await gone.enter_async_context(before.world.daemon_worker())
+        await gone.enter_async_context(before.daemons())
         directive = await before.start()
         await before.daemon.arrived["roof"].wait()
 
@@ -396,7 +396,7 @@ async def test_a_directive_goes_on_where_temporal_has_lost_all_its_data(desk: De
 
 @pytest.mark.rule("9.3")
 async def test_without_a_worker_the_record_is_shown_and_a_request_says_how_to_repeat_it(idle_desk: Desk) -> None:
-    async with idle_desk.worker(), idle_desk.world.daemon_worker():
+    async with idle_desk.worker(), idle_desk.daemons():
         idle_desk.daemon.plans = [planned(("floor", []))]
         directive = await idle_desk.start()
         await idle_desk.until_recorded(directive, "idle")
