@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
@@ -28,11 +29,13 @@ from daemon.doctor.checks import (
     sandbox_check,
     set_aside_check,
 )
+from daemon.doctor.network import Trial, node_check, nodes_on
 from daemon.git.pushing import ANYWHERE, lease, push
 from daemon.git.repositories import ASK_TIMEOUT, Repositories, RepositoryCache
 from daemon.git.state_refs import PLACES
 from daemon.home import Home, open_home
 from daemon.processes.process import Finished, run
+from daemon.processes.sandbox import Bubblewrap
 from daemon.saving.set_aside import all_set_aside
 from daemon.settings import DaemonSettings
 from domain.errors import CannotServe, MakimaError, ProcessTimedOut, SettingsError
@@ -72,7 +75,8 @@ class Examination:
             return all_of([*checks, failed("sandbox", str(error)), await self._reach_temporal()])
         checks += [parked_check(each) for each in home.house.parking.now_parked()]
         checks += [set_aside_check(str(folder), reason) for folder, reason in all_set_aside(home.tasks).items()]
-        checks += [sandbox_check(home.sandbox), self._disk(home), await self._reach_temporal()]
+        checks += [sandbox_check(home.sandbox), *await self._network(home)]
+        checks += [self._disk(home), await self._reach_temporal()]
         if wanted.repository:
             checks += await self._repository(home, wanted)
         return all_of(checks)
@@ -119,6 +123,18 @@ class Examination:
         if not isinstance(agent, CodingAgent):
             return None
         return login_folder(self._data_dir / "daemon" / self._own.name / "tasks", agent.kind, agent.login)
+
+    async def _network(self, home: Home) -> list[Check]:
+        """What is looked at where agents have a network of their own."""
+        if home.sandbox.name != Bubblewrap.name:
+            return []
+        served, trial = self._own.served(), Trial(home.sandbox, home.path, self._environ)
+        looks = (trial.models(name, agent, self._own.reach) for name, agent in served.items())
+        door, models = await asyncio.gather(trial.door(), asyncio.gather(*looks))
+        paths = [self._environ.get("PATH"), *(agent.env.get("PATH") for agent in served.values())]
+        versions = [_said(await self._ran((node, "--version"), self._environ)) for node in nodes_on(paths)]
+        nodes = filter(None, map(node_check, dict.fromkeys(versions)))
+        return [door, *(check for each in models for check in each), *nodes]
 
     def _disk(self, home: Home) -> Check:
         free = shutil.disk_usage(home.path).free // MEGABYTE

@@ -64,8 +64,10 @@ def why_not_public(address: Address) -> str:
 def is_own(address: Address) -> bool:
     """Whether this machine itself answers at it, on whatever interface: the kernel would talk from it to it.
 
-    No packet is sent. A bind would not do: `ip_nonlocal_bind` lets it succeed for every address.
+    One that stands for an IPv4 address is asked about as that. No packet is sent. A bind would not do:
+    `ip_nonlocal_bind` lets it succeed for every address.
     """
+    address = plain(address)
     family = socket.AF_INET if address.version == 4 else socket.AF_INET6
     with socket.socket(family, socket.SOCK_DGRAM) as asking:
         try:
@@ -77,7 +79,11 @@ def is_own(address: Address) -> bool:
 
 
 def literal(host: str) -> Address | None:
-    """The address that `host` is written as; None where it is a name."""
+    """The address that `host` is written as; None where it is a name, or one with a zone: the kernel drops it from
+    `2001:db8::1%1`, and so it would lead around every comparison.
+    """
+    if "%" in host:
+        return None
     try:
         return ip_address(host)
     except ValueError:

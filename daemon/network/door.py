@@ -123,7 +123,11 @@ class Door:
         """For ever: what one sandbox hands over takes the place of what an earlier one has, which has ended."""
         loop = asyncio.get_running_loop()
         while True:
-            connection, _ = await loop.sock_accept(listening)
+            try:
+                connection, _ = await loop.sock_accept(listening)
+            except OSError:
+                await asyncio.sleep(0.1)
+                continue
             with connection:
                 names, ports = await self._handed_over(connection)
             for port in self._ports:

@@ -69,6 +69,10 @@ class Doorway:
         listening = (part for host, port in at for part in ("--listen", host, str(port)))
         return (*_PYTHON, str(PROGRAM), "--door", str(SOCKET), *listening, "--", *argv)
 
+    def asking(self, host: str, port: int) -> tuple[str, ...]:
+        """A command that connects to `host` through the door and leaves again; where it can't, it prints why."""
+        return (*_PYTHON, str(TUNNEL), HOST, str(self.port), host, str(port), tunnel.ASK)
+
     def variables(self, chosen: Mapping[str, str]) -> dict[str, str]:
         """`chosen` with those by which programs find the door; a proxy that it names is out of their reach."""
         url = f"http://{HOST}:{self.port}"

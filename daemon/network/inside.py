@@ -13,6 +13,7 @@ from __future__ import annotations
 import _signal  # type: ignore[import-not-found]
 import _socket
 import array
+import errno
 import os
 import sys
 
@@ -45,6 +46,8 @@ def hand_over(door: str, at: list[tuple[str, int]]) -> None:
             ports.append(listening(host, port))
             names.append(f"{host} {port}")
         except OSError as error:
+            if error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+                continue  # a machine without IPv6
             sys.stderr.write(f"[makima] port {port} of {host} can't be opened in the sandbox: {error.strerror}\n")
     connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
     try:

@@ -43,6 +43,8 @@ async def opened(doorway: Doorway | None, say: Say, environ: Mapping[str, str]) 
     with _listening(doorway.socket) as listening, _pipe() as (lifeline, _), _pipe() as (hearing, telling):
         descriptors = (listening.fileno(), lifeline.fileno(), telling.fileno())
         door = asyncio.create_task(_run(doorway, descriptors, environ, say))
+        # Else what comes after its end would wait in the socket for ever.
+        door.add_done_callback(lambda _: listening.close())
         ear = asyncio.create_task(_hear(hearing, say))
         try:
             yield

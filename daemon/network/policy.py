@@ -63,7 +63,7 @@ class Policy(Value):
         this machine answers.
         """
         mine, found = set(own), list(addresses)
-        passed = [one for one in found if self.is_local(host, port, one)]
+        passed = [one for one in found if self._is_local(host, port, one)]
         outside = [one for one in found if one not in mine and not why_not_public(one)]
         passed += [one for one in outside if one not in passed and self._reaches(host, port, one)]
         if passed:
@@ -75,8 +75,7 @@ class Policy(Value):
         is_literal = literal(host) is not None
         raise Refused(kind if is_literal else f"{at} is {kind}", f'network_local = ["{rule_for(host, port)}"]')
 
-    def is_local(self, host: str, port: int, address: Address) -> bool:
-        """Whether `network_local` opens it."""
+    def _is_local(self, host: str, port: int, address: Address) -> bool:
         return any(rule.names(host, port) or rule.holds(address, port) for rule in self._local)
 
     def _reaches(self, host: str, port: int, address: Address) -> bool:

@@ -1,6 +1,8 @@
 """A ProxyCommand for ssh, run inside of the sandbox: stdin and stdout as a connection through the door.
 
-python -I -S …/tunnel.py HOST PORT TARGET TARGETPORT
+    python -I -S …/tunnel.py HOST PORT TARGET TARGETPORT [--ask]
+
+With --ask nothing is sent: whether the connection is made is all that is asked.
 """
 
 from __future__ import annotations
@@ -10,13 +12,14 @@ import select
 import socket
 import sys
 
+ASK = "--ask"
 UNREACHABLE = 1
 HEAD_LIMIT = 64 * 1024
 
 
 def main(arguments: list[str]) -> int:
     """The exit code; arguments: where the door is, and what is asked of it."""
-    host, port = arguments[2:]
+    host, port = arguments[2:4]
     target = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     with socket.create_connection((arguments[0], int(arguments[1]))) as connection:
         connection.sendall(f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n".encode())
@@ -28,6 +31,8 @@ def main(arguments: list[str]) -> int:
             told = connection.recv(4096) if head else b""
             sys.stderr.write(f"[makima] {target}: {told.decode(errors='replace').strip() or 'no network'}\n")
             return UNREACHABLE
+        if ASK in arguments:
+            return 0
         pump(connection)
     return 0
 

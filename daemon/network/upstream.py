@@ -12,7 +12,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 import h11
 
-from daemon.network.addresses import Address, is_own, literal
+from daemon.network.addresses import Address, is_own, literal, why_not_public
 from daemon.network.policy import Policy
 from daemon.network.rules import LOCALHOST, LOOPBACK
 
@@ -89,7 +89,8 @@ class Upstream:
         own = [one for one in found if is_own(one)]
         allowed = self._policy.allowed(host, port, found, own)
         self._reached(host, port)
-        if any(self._policy.is_local(host, port, one) for one in allowed):
+        if any(one in own or why_not_public(one) for one in allowed):
+            # What is private is reached from here, not from where the proxy stands.
             parent = None
         return Route(host, port, tuple(allowed), parent)
 

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import shlex
 import sys
+from pathlib import Path
 
+import psutil
 import pytest
+from temporalio.testing import WorkflowEnvironment
 
-from tests.attacks.machine.addresses import OWN, PAGE, PRIVATE, SECRET, SECRET_PORT, WEB
-from tests.attacks.machine.delivering import ABSTRACT
-from tests.attacks.machine.lab import Lab
+from daemon.git.repositories import Repositories
+from daemon.processes.process import run
+from daemon.processes.sandbox import Opening, SandboxMode, open_sandbox
+from tests.attacks.machine.addresses import OWN, OWN6, PAGE, PRIVATE, SECRET, SECRET_PORT, WEB
+from tests.attacks.machine.delivering import ABSTRACT, PROXY_PASSWORD, PROXY_PORT
+from tests.attacks.machine.lab import ROOT, Lab
+from tests.integration.deliveries import OneDaemon, until
 
 INNER = [
     *("127.0.0.1", "localhost", "[::1]", OWN, PRIVATE, "0.0.0.0", "[::]", "127.1", "2130706433", "0x7f000001"),
     *("sneaky.example.com", "sneaky6.example.com", "inner.example.com", "self.example.com"),
     *("[::ffff:127.0.0.1]", f"[::ffff:{PRIVATE}]", "[64:ff9b::7f00:1]", "[2002:7f00:1::1]", "[::7f00:1]"),
-    *("metadata.example.com", "169.254.169.254"),
+    *("metadata.example.com", "169.254.169.254", f"[::ffff:{OWN}]", f"[{OWN6}]", f"[{OWN6}%251]", f"[{OWN6}%25w0]"),
 ]
 """All that leads to the machine, or beside it, as an agent could write it."""
 CURL = "curl --silent --show-error --max-time 20"
@@ -80,3 +89,149 @@ def test_network_local_opens_what_it_names(ordinary: Lab, rule: str) -> None:
     is_forwarded = rule in ("127.0.0.1:7233", "localhost:7233", "7233")
     assert (f"direct: {SECRET}" in done.lines) is is_forwarded, done.log
     assert f"other: {SECRET}" not in done.lines
+
+
+def test_a_list_allows_what_it_names_and_a_redirect_is_a_new_connection(ordinary: Lab) -> None:
+    to_apex = "http://api.example.com/to?url=http://www.example.org/page"
+    done = ordinary.does(
+        f"""
+        say named {CURL} http://api.example.com/page
+        say below {CURL} https://deep.www.example.org/page
+        say port {CURL} https://api.example.com/page
+        say apex {CURL} http://www.example.org/page
+        say redirect {CURL} --location {to_apex}
+        say address {CURL} http://{WEB}/page
+        say unknown {CURL} http://secret.attacker.example/page
+        say socks {CURL} --proxy socks5h://127.0.0.1:30128 http://www.example.org/page
+        """,
+        network=["api.example.com:80", "*.www.example.org"],
+    )
+    reached = [line for line in done.lines if line.endswith(PAGE)]
+    assert reached == [f"named: {PAGE}", f"below: {PAGE}"], done.log
+    for target in ("api.example.com:443", "www.example.org:80", f"{WEB}:80", "secret.attacker.example:80"):
+        line = f'refused {target}: network does not name it; network = ["{target}"] in the daemon'
+        assert len([each for each in done.lines if line in each]) == 1, done.log
+
+
+def test_the_machines_own_proxy_is_chained_and_its_password_stays_outside(ordinary: Lab) -> None:
+    proxy = f"http://me:{PROXY_PASSWORD}@{PRIVATE}:{PROXY_PORT}"
+    twice = r"GET http://nowhere.example.net/{} HTTP/1.1\r\nHost: nowhere.example.net\r\n\r\n"
+    smuggle = f"""import socket
+door = socket.create_connection(("127.0.0.1", 30128))
+door.sendall(b"{twice.format(1)}{twice.format("smuggled")}")
+while door.recv(65536): pass
+"""
+    done = ordinary.does(
+        f"""
+        env; cat /proc/self/environ; echo
+        say known {CURL} https://api.example.com/page
+        say only-the-proxy {CURL} http://nowhere.example.net/page
+        say private {CURL} http://inner.example.com:{SECRET_PORT}/
+        say the-proxy {CURL} --noproxy '' --proxytunnel http://{PRIVATE}:{PROXY_PORT}/
+        {sys.executable} -c {shlex.quote(smuggle)}
+        """,
+        environ={"HTTPS_PROXY": proxy, "http_proxy": proxy},
+        pass_env=["HTTPS_PROXY", "http_proxy"],
+    )
+    assert PROXY_PASSWORD not in done.log
+    assert {f"known: {PAGE}", f"only-the-proxy: {PAGE}"} <= set(done.lines), done.log
+    assert done.proxied == (
+        "CONNECT api.example.com:443 with the password",
+        "GET http://nowhere.example.net/page with the password",
+        "GET http://nowhere.example.net/1 with the password",
+    )
+    assert f"refused inner.example.com:{SECRET_PORT}: {PRIVATE} is a private address" in done.log
+    assert f"refused {PRIVATE}:{PROXY_PORT}: a private address" in done.log
+
+
+def test_servers_inside_are_reached_inside_and_die_with_the_door(lab: Lab) -> None:
+    done = lab.does(f"""
+        echo served > page; {sys.executable} -m http.server 8000 >/dev/null 2>&1 &
+        for n in $(seq 100); do curl --silent http://localhost:8000/ >/dev/null && break; sleep 0.1; done
+        say inside {CURL} http://localhost:8000/page
+        say named {CURL} http://127.0.0.1:8000/page
+        """)
+    assert {"inside: served ", "named: served "} <= set(done.lines), done.log
+    assert done.doors == 0
+
+
+def test_a_flood_harms_no_more_than_its_own_task(ordinary: Lab) -> None:
+    flood = r"""import socket, os
+def door():
+    made = socket.create_connection(("127.0.0.1", 30128))
+    made.settimeout(20)
+    return made
+idle = [door() for _ in range(300)]
+for each in idle: each.close()
+endless = door()
+try:
+    endless.sendall(b"GET http://api.example.com/ HTTP/1.1\r\n" + b"x: y\r\n" * 1000000)
+    while endless.recv(65536): pass
+except OSError: pass
+socks = b"\x05\x01\x00\x05\x01\x00\x03\xff"
+for junk in (b"\x05", socks, os.urandom(5000), b"\0" * 100, b"CONNECT x HTTP/1.1\r\n\r\n"):
+    with door() as each: each.sendall(junk)
+"""
+    done = ordinary.does(f"""
+        {sys.executable} -c {shlex.quote(flood)}
+        say still {CURL} http://api.example.com/page
+        """)
+    assert f"still: {PAGE}" in done.lines, done.log
+    assert done.doors == 0
+
+
+async def test_temporal_itself_is_out_of_reach(
+    repositories: Repositories, origin: Path, temporal_server: WorkflowEnvironment, tmp_path: Path
+) -> None:
+    one = OneDaemon(tmp_path / "one", repositories, origin)
+    target = temporal_server.client.service_client.config.target_host
+    host, port = target.split(":")
+    connect = f"import socket; socket.create_connection(('{host}', {port})); print('reach' + 'ed')"
+    ways = ("--proxytunnel", "--proxy socks5h://127.0.0.1:30128")
+    asking = "; ".join(f"{CURL} --noproxy '' {way} http://$at:{port}" for way in ways)
+    script = f'set +e; {sys.executable} -c "{connect}"; for at in {host} localhost; do {asking}; done; true'
+    outside = await run((sys.executable, "-c", connect), cwd=tmp_path, env={}, timeout=60)
+    assert outside.text == "reached"
+    sandbox = await open_sandbox(SandboxMode.REQUIRED, Opening(), scratch=tmp_path, environ=os.environ)
+    one.more["sandbox"] = sandbox
+    await one.does(script)
+    (log,) = one.tasks.glob("*/task/log.txt")
+    text = log.read_text()
+    assert "reached" not in text
+    assert f"refused {host}:{port}: a loopback address; network_local" in text, text
+    assert "Connection refused" in text
+
+
+OPENER = """
+import asyncio, os, psutil, sys
+from pathlib import Path
+from daemon.network.doorway import Doorway
+from daemon.network.opening import opened
+from daemon.network.policy import Policy
+
+async def main():
+    async with opened(Doorway.beside(Path(sys.argv[1]), Policy()), print, os.environ):
+        while not (found := psutil.Process().children()):
+            await asyncio.sleep(0.01)
+        print(found[0].pid, flush=True)
+        await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+async def test_a_door_ends_with_a_daemon_that_is_killed(tmp_path: Path) -> None:
+    argv = (sys.executable, "-c", OPENER, str(tmp_path))
+    daemon = await asyncio.create_subprocess_exec(*argv, cwd=ROOT, stdout=asyncio.subprocess.PIPE)
+    assert daemon.stdout is not None
+    door = psutil.Process(int(await daemon.stdout.readline()))
+    daemon.kill()
+    await daemon.wait()
+    await until(lambda: not door.is_running() or door.status() == psutil.STATUS_ZOMBIE)
+
+
+def test_the_prompt_says_what_is_reached(ordinary: Lab) -> None:
+    done = ordinary.does("cat; true", network=["api.example.com"], network_local=["127.0.0.1:7233"])
+    told = " ".join(done.log.split())
+    assert "Of the internet you reach api.example.com, by the proxy that HTTP_PROXY" in told, done.log
+    assert "are out of reach, but for 127.0.0.1:7233: they need `network_local` in the daemon's settings" in told

@@ -21,6 +21,7 @@ from daemon.doctor.checks import (
     refs_check,
     sandbox_check,
 )
+from daemon.doctor.network import node_check
 from daemon.processes.sandbox import Bubblewrap, MissingSandbox, NoSandbox, Opening
 from domain.errors import GitError, RefRefused, RepositoryError
 from domain.health import Verdict, all_of, failed, good, warning
@@ -84,6 +85,24 @@ def test_the_machine_is_judged_by_the_settings() -> None:
     assert sandbox_check(Bubblewrap("bwrap", Opening(), {})).verdict is OK
     assert sandbox_check(MissingSandbox("bubblewrap is not installed")).verdict is FAILED
     assert sandbox_check(NoSandbox()).verdict is OK
+
+
+@pytest.mark.parametrize(
+    ("version", "verdict"),
+    [
+        ("v20.20.2", WARNING),
+        ("v22.20.0", WARNING),
+        ("v22.21.0", OK),
+        ("v23.11.0", WARNING),
+        ("v24.0.0", OK),
+        ("v26.12.1", OK),
+        ("", None),
+    ],
+)
+def test_a_node_that_does_not_find_the_door_is_named(version: str, verdict: Verdict | None) -> None:
+    check = node_check(version)
+    assert (check.verdict if check else None) is verdict
+    assert check is None or version in check.found
 
 
 def test_a_repository_takes_pushes_and_refs_or_says_what_is_lost() -> None:

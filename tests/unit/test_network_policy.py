@@ -62,6 +62,8 @@ def test_an_address_of_this_machine_is_refused_whatever_it_is() -> None:
     assert passed(Policy(network_local=(WEB,)), WEB, 443, WEB, own=(WEB,)) == [WEB]
     assert is_own(ip_address("127.0.0.1"))
     assert is_own(ip_address("127.3.2.1"))
+    assert is_own(ip_address("::ffff:127.0.0.1"))
+    assert is_own(ip_address("64:ff9b::7f00:1"))
 
 
 @pytest.mark.parametrize(
@@ -133,7 +135,20 @@ def test_with_none_or_a_list_an_unnamed_name_is_not_even_looked_up() -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["", "a b", "a\nb", "[example.com]", "exa_mple..com", "-a.com", "ä.com", "a" * 64, "%0a"]
+    "host",
+    [
+        "",
+        "a b",
+        "a\nb",
+        "[example.com]",
+        "exa_mple..com",
+        "-a.com",
+        "ä.com",
+        "a" * 64,
+        "%0a",
+        "2606:4700::1111%1",
+        "::1%lo",
+    ],
 )
 def test_what_is_no_name_is_refused_before_it_is_looked_up_or_logged(host: str) -> None:
     with pytest.raises(Refused, match="no host's name"):

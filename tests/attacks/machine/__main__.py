@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.attacks.machine.addresses import NAMES, OWN, PRIVATE, WEB, WEB6
+from tests.attacks.machine.addresses import NAMES, OWN, OWN6, PRIVATE, WEB, WEB6
 
 ORDINARY = ("unshare", "--user", "--map-user=1000", "--map-group=1000", "--")
 
@@ -51,7 +51,7 @@ def lay_network(internet: int) -> None:
     ip("link", "set", "w1", "up", at=internet)
     ip("route", "add", "default", "dev", "w1", at=internet)
     ip("-6", "addr", "add", f"{WEB6}/64", "dev", "w1", "nodad", at=internet)
-    ip("-6", "addr", "add", "2a00:2::2/64", "dev", "w0", "nodad")
+    ip("-6", "addr", "add", f"{OWN6}/64", "dev", "w0", "nodad")
     ip("-6", "route", "add", "default", "dev", "w0")
     ip("-6", "route", "add", "default", "dev", "w1", at=internet)
 

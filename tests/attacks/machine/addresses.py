@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-OWN = "7.7.7.2"
+OWN, OWN6 = "7.7.7.2", "2a00:2::2"
 """The machine's, and one of the public internet: what listens at it is the machine's all the same."""
 PRIVATE = "10.1.1.2"
 WEB, WEB6 = "93.184.0.1", "2a00:1::1"

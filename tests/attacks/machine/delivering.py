@@ -17,6 +17,7 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+import psutil
 from pydantic import Field, TypeAdapter
 
 from daemon.agents import ConfiguredAgent
@@ -28,7 +29,8 @@ from domain.models import TaskKind
 from domain.settings import AgentChoice
 from domain.spawn_task import OutcomeStatus
 from domain.value import Value
-from tests.attacks.machine.addresses import MODEL_PORT, OWN, PRIVATE, SECRET, SECRET_PORT, WEB
+from tests.attacks.machine.addresses import MODEL_PORT, OWN, OWN6, PRIVATE, SECRET, SECRET_PORT, WEB
+from tests.attacks.machine.registries import lay_out
 from tests.integration.deliveries import OneDaemon
 
 PROXY_PORT = 3128
@@ -49,6 +51,8 @@ class Order(Value):
     """What the model of the internet plays."""
     prompt: str = "do"
     is_step: bool = False
+    read: tuple[Path, ...] = ()
+    """What of the machine the sandbox shows."""
 
 
 class Delivered(Value):
@@ -59,6 +63,8 @@ class Delivered(Value):
     log: str
     proxied: tuple[str, ...]
     """What the machine's own proxy was asked for."""
+    doors: int
+    """How many are still open."""
 
     @property
     def lines(self) -> list[str]:
@@ -76,7 +82,7 @@ class Machine:
         abstract = socket.socket(socket.AF_UNIX)
         abstract.bind(f"\0{ABSTRACT}")
         servers = [await asyncio.start_unix_server(tell_secret, sock=abstract)]
-        for host in ("127.0.0.1", "::1", OWN, PRIVATE):
+        for host in ("127.0.0.1", "::1", OWN, OWN6, PRIVATE):
             servers.append(await asyncio.start_server(tell_secret, host, SECRET_PORT))
         servers.append(await asyncio.start_server(self._proxy, PRIVATE, PROXY_PORT))
         for server in servers:
@@ -95,7 +101,7 @@ class Machine:
         git = Git(folder / "git", {"PATH": os.environ["PATH"], "HOME": str(folder)}, allow_local=True)
         await git.prepare()
         daemon = OneDaemon(folder, Repositories(git, folder / "caches"), self.folder / "origin.git")
-        opening = Opening(hidden=(folder,), read=(self.folder / "ca.pem",), parts=agent.parts)
+        opening = Opening(hidden=(folder,), read=(self.folder / "ca.pem", *order.read), parts=agent.parts)
         daemon.more = {
             "agents": {"scripted": agent},
             "network": NetworkSettings(order.network, order.network_local),
@@ -112,7 +118,9 @@ class Machine:
                 del os.environ[name]
         (log,) = daemon.tasks.glob(f"*-{daemon.delivery.name}/task/log.txt")
         failure = outcome.failure.report if outcome.failure else ""
-        return Delivered(status=outcome.status, failure=failure, log=log.read_text(), proxied=tuple(self.proxied))
+        return Delivered(
+            status=outcome.status, failure=failure, log=log.read_text(), proxied=tuple(self.proxied), doors=len(doors())
+        )
 
     async def _proxy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """As a company's: it wants a password, and looks names up itself."""
@@ -143,6 +151,10 @@ async def tell_secret(reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     writer.close()
 
 
+def doors() -> list[psutil.Process]:
+    return [each for each in psutil.Process().children(recursive=True) if "daemon.network.door" in each.cmdline()]
+
+
 def make_origin(folder: Path) -> None:
     origin = folder / "origin.git"
     who = ("-c", "user.name=a", "-c", "user.email=a@example.com")
@@ -162,6 +174,7 @@ def tell(line: str) -> None:
 
 async def main(folder: Path) -> None:
     make_origin(folder)
+    lay_out(folder / "web", folder / "origin.git")
     machine = Machine(folder)
     async with AsyncExitStack() as until:
         await machine.listen(until)
