@@ -18,6 +18,7 @@ from domain import names
 from domain.errors import MakimaError, NotReachable
 from domain.failures import FailureCategory
 from domain.models import DirectiveStatus, Question, TaskKind
+from domain.protocol import DaemonFeature
 from domain.questions import question_id
 from domain.record import Artifact, DaemonReport
 from domain.requests import Pause
@@ -273,7 +274,13 @@ async def test_artifacts_are_listed_and_printed(desk: Desk) -> None:
 @pytest.mark.rule("4.4")
 async def test_daemons_are_listed_and_explain_what_waits(idle_desk: Desk) -> None:
     report = DaemonReport(
-        owner=idle_desk.owner, name="box", version="1", agents=("shell",), capacity=4, running=(uuid4(),)
+        owner=idle_desk.owner,
+        name="box",
+        version="1",
+        agents=("shell",),
+        capacity=4,
+        running=(uuid4(),),
+        features=tuple(DaemonFeature),
     )
     await idle_desk.ledger.report_daemon(report)
     assert (await idle_desk.does("daemons")).startswith("box  3 of 4 slots free, 1 running, last contact 0 s ago")
@@ -286,7 +293,7 @@ async def test_daemons_are_listed_and_explain_what_waits(idle_desk: Desk) -> Non
 
         await until(planning)
         waiting = (await idle_desk.json("status", directive))["waiting"]
-    queue = names.daemons_queue(idle_desk.owner)
+    queue = names.daemons_queue(idle_desk.owner, names.AUTHENTICATED)
     assert waiting == f"waits on queue {queue}; daemons that have reported lately: box (3 of 4 slots free)"
 
 

@@ -254,21 +254,19 @@ async def test_diff_fetches_a_steps_own_change_from_the_repository(
     desk: Desk, origin: Path, commit: Committer, git: GitCommand
 ) -> None:
     base = git(origin, "rev-parse", "main")
-    floor = commit({"floor": "oak\n"}, base, branch="makima/floor")
-    wall = commit({"wall": "brick\n"}, base, branch="makima/wall")
+    floor, wall = commit({"floor": "oak\n"}, base), commit({"wall": "brick\n"}, base)
     tree = git(origin, "merge-tree", "--write-tree", floor, wall)
     merged = git(origin, "commit-tree", tree, "-p", floor, "-p", wall, "-m", "Merge wall")
-    git(origin, "update-ref", "refs/heads/makima/merged", merged)
-    roof = commit(
-        {"floor": "oak\n", "wall": "brick\n", "roof": "slate\n", "<x>": "\u00fc\n"}, merged, branch="makima/roof"
-    )
+    roof = commit({"floor": "oak\n", "wall": "brick\n", "roof": "slate\n", "<x>": "\u00fc\n"}, merged)
     heads = {"floor": (base, floor), "wall": (base, wall), "roof": (floor, roof)}
 
     async def done(command: SpawnTask) -> Outcome:
         start, head = heads[command.step_name]
-        work = Work(branch=f"makima/{command.step_name}", base=start, head=head, commits=1)
+        git(origin, "update-ref", f"refs/heads/{command.target_branch}", head)
+        work = Work(branch=command.target_branch, base=start, head=head, commits=1)
         return Outcome(task=command.task, attempt=command.attempt, status=OutcomeStatus.COMPLETED, work=work)
 
+    desk.daemon.base = base
     desk.daemon.plans = [planned(("floor", []), ("wall", []), ("roof", ["floor", "wall"]))]
     desk.daemon.endings = dict.fromkeys(heads, done)
     told = await desk.json(
@@ -285,7 +283,8 @@ async def test_diff_fetches_a_steps_own_change_from_the_repository(
         "+1 -0  floor",
         f"1 files, +1 -0, {base[:10]}..{floor[:10]}",
     ]
-    git(origin, "update-ref", "-d", "refs/heads/makima/roof")
+    (branch,) = [command.target_branch for command in desk.daemon.commands if command.step_name == "roof"]
+    git(origin, "update-ref", "-d", f"refs/heads/{branch}")
     assert "+slate" in await desk.does("diff", directive, "roof")  # from the cache
 
 

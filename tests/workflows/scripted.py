@@ -85,6 +85,8 @@ class ScriptedDaemon:
 
     def __init__(self) -> None:
         self.plans: list[list[PlannedStep]] = []
+        self.base = BASE
+        """Where the steps of its plans begin."""
         self.commands: list[SpawnTask] = []
         self.started: list[str] = []
         self.ended: list[str] = []
@@ -119,11 +121,11 @@ class ScriptedDaemon:
         done = Outcome(task=command.task, attempt=command.attempt, status=OutcomeStatus.COMPLETED)
         match command.kind:
             case TaskKind.PREPARE:
-                return done.model_copy(update={"base_commit": BASE})
+                return done.model_copy(update={"base_commit": self.base})
             case TaskKind.PLANNING:
                 steps = self.plans.pop(0) if self.plans else []
                 plan = plan_of(steps, command.generation, command.context.steps)
-                return done.model_copy(update={"base_commit": BASE, "plan": plan})
+                return done.model_copy(update={"base_commit": self.base, "plan": plan})
             case TaskKind.COMPLETION if self.opens_pull_requests:
                 return done.model_copy(update={"work": work_of(command), "shipped": shipped_by(command)})
             case _:
