@@ -133,7 +133,8 @@ async def test_after_the_rounds_the_attempt_waits_and_goes_on_with_all_of_its_wo
     assert attempt.git(attempt.origin, "ls-tree", "--name-only", "makima/step").split() == ["README", "again"]
     assert not attempt.left_the_machine(TOKEN)
     cache = await attempt._repositories.at(f"file://{attempt.origin}")
-    assert (await cache.local("for-each-ref", "refs/makima")).text == ""
+    kept = (await cache.local("for-each-ref", "--format=%(refname)", "refs/makima")).text.split()
+    assert [ref for ref in kept if not ref.startswith("refs/makima/left/")] == [], "what was reset away stays here"
 
 
 async def test_what_a_person_gives_up_fails_without_an_agent(attempt: Attempt) -> None:

@@ -39,6 +39,7 @@ git config core.hooksPath {hooks}
 git config core.fsmonitor {trap}
 touch {done}
 until test -e {go}; do sleep 0.05; done
+git -c core.hooksPath=/dev/null -c core.fsmonitor=false stash drop --quiet
 """
 
 LOOKS_AROUND = """
