@@ -31,6 +31,8 @@ _LOST = (
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
     asyncpg.InterfaceError,
+    # The driver's own word for a session that was ended while it still settled the statement before.
+    asyncpg.InternalClientError,
     OSError,
     TimeoutError,
 )

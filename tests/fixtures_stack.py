@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 from collections.abc import AsyncIterator
 
@@ -10,7 +11,7 @@ import pytest_asyncio
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
-from stack.data_folder import DataFolder, Service
+from stack.data_folder import DataFolder
 from stack.postgres import PostgresServer
 from stack.supervisor import Supervisor
 from stack.temporal import SEARCH_ATTRIBUTES, TUNING, find_binary
@@ -36,9 +37,7 @@ async def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIter
     folder.prepare()
     async with folder.locked() as lock:
         # No test asks what survives a power cut; without fsync a database is dropped in 0.06 s in place of 0.6 s.
-        server = PostgresServer(
-            folder.postgres, folder.postgres_password, folder.choose_port(Service.POSTGRES), settings=("fsync=off",)
-        )
+        server = PostgresServer(folder.postgres, folder.postgres_password, free_port(), settings=("fsync=off",))
         supervisor = Supervisor(folder.logs, lock, lambda line: sys.stderr.write(f"{line}\n"))
         try:
             await server.prepare()
@@ -46,3 +45,10 @@ async def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIter
             yield server.url("postgres")
         finally:
             await supervisor.stop()
+
+
+def free_port() -> int:
+    """Any one: the preferred one would be taken by all processes of a test run that start at the same moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

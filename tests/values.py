@@ -5,7 +5,7 @@ from __future__ import annotations
 import types
 from datetime import UTC, datetime, timedelta
 from enum import Enum
-from typing import Any, Union, get_args, get_origin
+from typing import Annotated, Any, Union, get_args, get_origin
 from uuid import UUID, uuid4
 
 from annotated_types import Ge, Le, MaxLen, MinLen
@@ -17,6 +17,7 @@ from domain.models import Directive, Memory, Question, State, Step, Task, TaskKi
 from domain.names import step_task
 from domain.questions import question_id
 from domain.record import Event
+from domain.settings import Settings
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -86,7 +87,8 @@ def states(draw: st.DrawFn) -> State:
         "memories": st.just({memory.key: memory for memory in memories}),
         "questions": st.just({question.id: question for question in questions}),
     }
-    owned = values_of(Directive, owner=st.text("abc-", min_size=1))
+    settings = values_of(Settings, branch_prefix=st.sampled_from(["", "feature/", "team/makima-"]))
+    owned = values_of(Directive, owner=st.text("abc-", min_size=1), settings=settings)
     state: State = draw(values_of(State, directive=owned, **contents))
     return state
 
@@ -113,6 +115,8 @@ def _field(info: FieldInfo) -> st.SearchStrategy[Any]:
 
 def _annotated(annotation: Any) -> st.SearchStrategy[Any]:
     origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _annotated(arguments[0])
     if origin in (Union, types.UnionType):
         return st.one_of([_annotated(argument) for argument in arguments])
     if origin is tuple:

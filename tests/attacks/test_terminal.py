@@ -177,6 +177,7 @@ def typed(directive: str, step: str) -> dict[str, list[tuple[str, ...]]]:
         "archive": [(directive, "--yes")],
         "reject": [(directive, "--comment", POISON)],
         "add-step": [(directive, POISON, "--task-plan", POISON)],
+        "edit": [(directive, "--base-branch", POISON)],
         "edit-step": [(directive, POISON, "--label", POISON)],
         "set-deps": [(directive, POISON, "--on", POISON)],
         "complete-step": [(directive, step, "--commit", POISON)],
