@@ -37,7 +37,7 @@ NOTICES_EVERY = timedelta(seconds=2)
 
 
 def build_workers(client: Client, ledger: PostgresLedger) -> list[Worker]:
-    """One worker a queue: telemetry has slots of its own, so that logs never hold up the record (DESIGN 4)."""
+    """One worker a queue: telemetry has slots of its own, so that logs never hold up the record (design 4)."""
     record = LedgerActivities(ledger)
     telemetry = TelemetryActivities(ledger)
     return [

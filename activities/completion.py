@@ -1,4 +1,4 @@
-"""Merge what is done into one branch, ready for a pull request (SPEC 7)."""
+"""Merge what is done into one branch, ready for a pull request (rule 7)."""
 
 from __future__ import annotations
 

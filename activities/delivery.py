@@ -70,7 +70,7 @@ class TemporalDelivery:
         return self._client.get_workflow_handle(self._info.workflow_id or "", run_id=self._info.workflow_run_id)
 
     async def confirm(self) -> None:
-        # activity.heartbeat() is throttled and proves nothing; this is a plain RPC (DESIGN 9).
+        # activity.heartbeat() is throttled and proves nothing; this is a plain RPC (design 9).
         handle = self._client.get_async_activity_handle(task_token=self._info.task_token)
         try:
             await handle.heartbeat()

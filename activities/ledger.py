@@ -1,4 +1,4 @@
-"""What the workflow asks of the record: one write activity, and which daemon to try next (DESIGN 3, 10)."""
+"""What the workflow asks of the record: one write activity, and which daemon to try next (design 3, 10)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Explore a repository and plan a directive, or prepare one whose plan was given (SPEC 2.2, 2.3)."""
+"""Explore a repository and plan a directive, or prepare one whose plan was given (rules 2.2, 2.3)."""
 
 from __future__ import annotations
 

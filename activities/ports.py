@@ -22,7 +22,7 @@ class Daemon(Protocol):
 
 
 class Shepherd(Protocol):
-    """What a daemon does about a pull request between completions (SPEC 7.5)."""
+    """What a daemon does about a pull request between completions (rule 7.5)."""
 
     async def look(self, watch: Watch) -> Sighting | None:
         """What is new of it; None: nothing. What the forge refuses us is a finding. Raises ForgeUnreachable."""
@@ -37,7 +37,7 @@ class Ledger(Protocol):
     """The record of all directives, as the workflows write it and ask it."""
 
     async def record(self, write: ProgressWrite) -> WriteAnswer:
-        """One transaction (DESIGN 3)."""
+        """One transaction (design 3)."""
         ...
 
     async def pick_daemon(self, wanted: DaemonWanted) -> str | None:

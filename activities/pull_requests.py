@@ -1,4 +1,4 @@
-"""Look after a pull request between completions (SPEC 7.5); needs a daemon, but no agent (DESIGN 10)."""
+"""Look after a pull request between completions (rule 7.5); needs a daemon, but no agent (design 10)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class PullRequestActivities:
 
     @activity.defn
     async def watch_pull_request(self, watch: Watch) -> Sighting:
-        """Poll until there is news. A poll without any fails, to be tried again later: that costs no history (DESIGN
+        """Poll until there is news. A poll without any fails, to be tried again later: that costs no history (design
         11). How many there were travels in the heartbeat of the failed attempt.
         """
         quiet = _quiet_polls()

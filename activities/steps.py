@@ -1,4 +1,4 @@
-"""Do the work of one step (SPEC 2.5)."""
+"""Do the work of one step (rule 2.5)."""
 
 from __future__ import annotations
 

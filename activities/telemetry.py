@@ -1,4 +1,4 @@
-"""What daemons send beside the work, as standalone activities on a queue of its own (DESIGN 4)."""
+"""What daemons send beside the work, as standalone activities on a queue of its own (design 4)."""
 
 from __future__ import annotations
 

@@ -52,11 +52,11 @@ from runtime.terminal import guard
 from runtime.usage import run_typed
 
 REPORT_EVERY = 30.0
-"""Seconds between two reports of a daemon (DESIGN 4)."""
+"""Seconds between two reports of a daemon (design 4)."""
 HEARTBEAT_THROTTLE = timedelta(seconds=5)
-"""Bounds how late a cancel arrives (DESIGN 11)."""
+"""Bounds how late a cancel arrives (design 11)."""
 LIGHT = 4
-"""Slots for what needs no agent (DESIGN 10)."""
+"""Slots for what needs no agent (design 10)."""
 
 logger = logging.getLogger("daemon")
 
@@ -118,7 +118,7 @@ async def hold_for_ever(mark: Path) -> None:
 def build_workers(
     client: Client, settings: Settings, own: DaemonSettings, runner: Runner, throttle: timedelta
 ) -> list[Worker]:
-    """One worker a queue: the slots of those for agents are shared, the light one has its own (DESIGN 10)."""
+    """One worker a queue: the slots of those for agents are shared, the light one has its own (design 10)."""
     slots = SharedSlots(own.capacity)
     planning = PlanningActivities(runner, client, own.name)
     steps = StepActivities(runner, client, own.name)
@@ -156,7 +156,7 @@ def build_workers(
 
 
 async def report_for_ever(core: TemporalCore, settings: Settings, own: DaemonSettings, runner: Runner) -> None:
-    """Tell the core every 30 s that this daemon is there (DESIGN 4); a core that is away is told again later."""
+    """Tell the core every 30 s that this daemon is there (design 4); a core that is away is told again later."""
     while True:
         report = DaemonReport(
             owner=settings.owner,
@@ -240,7 +240,7 @@ def stop_or_leave(stop: asyncio.Event) -> None:
 
 
 async def hand_back(runner: Runner, workers: list[Worker], running: list[asyncio.Task[None]]) -> int:
-    """Stop polling and hand every task back with its work saved (SPEC 6.10); the exit code.
+    """Stop polling and hand every task back with its work saved (rule 6.10); the exit code.
 
     A worker that has failed gives its error. One that doesn't end (seen with the SDK) must not keep the process alive.
     """

@@ -102,7 +102,7 @@ async def occupy(home: Path) -> None:
 
 
 def masker_of(own: DaemonSettings, environ: Mapping[str, str]) -> Masker:
-    """Knows what of this machine's settings nobody may read (SPEC 6.11)."""
+    """Knows what of this machine's settings nobody may read (rule 6.11)."""
     passed = {name for agent in own.agents.values() for name in (*agent.pass_env, *agent.credential_variables)}
     given = [agent.env for agent in own.agents.values()]
     secrets = (secret for env in (given or [{}]) for secret in secrets_of(environ, passed, env))

@@ -87,7 +87,7 @@ class Machine:
     sandbox: Sandbox
     core: Core
     min_free_disk: int
-    """Bytes; with less a task is refused (SPEC 5.7)."""
+    """Bytes; with less a task is refused (rule 5.7)."""
     max_task_memory: int
     """Bytes of a task's processes together; 0: no limit."""
     after_outcome: Callable[[], Awaitable[None]]
@@ -121,7 +121,7 @@ class Runner:
         machine.masker.hide_places(Places(machine.tasks_folder, Path.home()))
 
     def stop(self) -> None:
-        """Hand all tasks back, with their work saved (SPEC 6.10); none is taken from now on."""
+        """Hand all tasks back, with their work saved (rule 6.10); none is taken from now on."""
         self._stopping.begin()
 
     async def spawn(self, command: SpawnTask, delivery: Delivery) -> Outcome:

@@ -55,27 +55,27 @@ class DaemonSettings(BaseModel):
     name: Annotated[str, Field(pattern=r"^[a-zA-Z0-9._-]{1,60}$")]
     capacity: Annotated[int, Field(ge=1, le=64)] = 4
     serves: tuple[str, ...] = ()
-    """The names of the agents that it runs; `shell` is off unless named (SPEC 6.6)."""
+    """The names of the agents that it runs; `shell` is off unless named (rule 6.6)."""
     labels: Annotated[tuple[AnyLabel, ...], Field(max_length=4), AfterValidator(_distinct)] = ()
     """What steps may ask for: this daemon is a daemon of each of these queues, too."""
     agents: dict[str, ConfiguredAgent] = {}
     allow_local_repositories: bool | tuple[SandboxPath, ...] = False
-    """Whether `file://` and paths of this machine are repositories (SPEC 6.1), or the folders in which they are."""
+    """Whether `file://` and paths of this machine are repositories (rule 6.1), or the folders in which they are."""
     local_hooks: bool = False
     """Whether hooks of repositories on this machine run, as the daemon: outside of the sandbox."""
     committer_name: str = "Makima"
     committer_email: str = "makima@localhost"
     min_free_disk_mb: Annotated[int, Field(ge=0, le=10**9)] = 512
-    """Below it, where the tasks lie, no task is taken (SPEC 5.7)."""
+    """Below it, where the tasks lie, no task is taken (rule 5.7)."""
     max_task_memory_mb: Annotated[int, Field(ge=0, le=10**9)] = 0
     """What an agent and all that it starts may use; 0: no limit."""
     keep_succeeded_hours: Annotated[float, Field(ge=0, le=YEARS, allow_inf_nan=False)] = 24
-    """Worktrees stay for so long after a success, and then go once the remote has their work (SPEC 6.12)."""
+    """Worktrees stay for so long after a success, and then go once the remote has their work (rule 6.12)."""
     keep_failed_hours: Annotated[float, Field(ge=0, le=YEARS, allow_inf_nan=False)] = 7 * 24
     keep_repositories_days: Annotated[float, Field(ge=0, le=YEARS / 24, allow_inf_nan=False)] = 30
     """The cache of a repository goes when nothing has used it for so long, and nothing borrows from it."""
     copy_files: tuple[CopiedFile, ...] = ()
-    """Files of this machine for the worktrees of tasks, never committed (SPEC 6.5)."""
+    """Files of this machine for the worktrees of tasks, never committed (rule 6.5)."""
     allow_secrets: tuple[AllowedSecret, ...] = ()
     """What looks like a secret in commits and is none, in all repositories; `.makima.toml` has one's own."""
     sandbox: SandboxMode = SandboxMode.AUTO
@@ -93,7 +93,7 @@ class DaemonSettings(BaseModel):
     health: Address = ""
     """Where it answers `GET /health`."""
     forges: dict[str, ForgeSettings] = {}
-    """By host, with its port for http on this machine: where pull requests are opened, with which token (SPEC 7.4)."""
+    """By host, with its port for http on this machine: where pull requests are opened, with which token (rule 7.4)."""
 
     @model_validator(mode="after")
     def _no_agent_gets_a_forges_token(self) -> Self:
@@ -104,7 +104,7 @@ class DaemonSettings(BaseModel):
         return self
 
     def local_repositories(self, data_dir: Path) -> LocalRepositories:
-        """What of this machine is no repository of ours: whatever the daemon or an agent writes to (SPEC 6.13)."""
+        """What of this machine is no repository of ours: whatever the daemon or an agent writes to (rule 6.13)."""
         allowed = self.allow_local_repositories
         folders = () if isinstance(allowed, bool) else allowed
         refused = (data_dir.absolute(), *self.sandbox_write)

@@ -1,4 +1,4 @@
-"""One capacity for all task queues that a daemon serves (DESIGN 10; seen and decided in docs/decisions/0001)."""
+"""One capacity for all task queues that a daemon serves (design 10; seen and decided in docs/decisions/0001)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The core as the daemon tells it things: standalone activities on the telemetry queue (DESIGN 4)."""
+"""The core as the daemon tells it things: standalone activities on the telemetry queue (design 4)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading a chain plan document (SPEC 3.3): JSON or YAML, whole, fenced, or in prose; never a part of one."""
+"""Reading a chain plan document (rule 3.3): JSON or YAML, whole, fenced, or in prose; never a part of one."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class _Piece:
 
 
 def plan_artifact(names: Sequence[str]) -> str | None:
-    """Which of a task's artifacts holds the plan: one that says so in its name, else the first (SPEC 3.3)."""
+    """Which of a task's artifacts holds the plan: one that says so in its name, else the first (rule 3.3)."""
     named = [name for name in names if "chain" in name.lower() or "plan" in name.lower()]
     return next(iter([*named, *names]), None)
 

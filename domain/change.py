@@ -1,4 +1,4 @@
-"""How the rules change a state: a Draft gathers what they do and hands it out as one Change (DESIGN 7)."""
+"""How the rules change a state: a Draft gathers what they do and hands it out as one Change (design 7)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a task of the state to the SpawnTask command that runs its attempt (SPEC 5.2)."""
+"""From a task of the state to the SpawnTask command that runs its attempt (rule 5.2)."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _step_command(state: State, task: Task) -> SpawnTask:
 
 
 def _ground(state: State, step: Step) -> dict[str, Any]:
-    """What a step's work builds on: finished work, the base branch, or both (SPEC 6.4, 7.2)."""
+    """What a step's work builds on: finished work, the base branch, or both (rules 6.4, 7.2)."""
     heads = _heads_of(state, step)
     if not step.fix and (not heads or any(_rests_on_merged(state, state.steps[other]) for other in step.depends_on)):
         bridges = state.merged.heads if heads else ()
@@ -148,7 +148,7 @@ def _limits(state: State, task: Task) -> Limits:
 
 
 def _heads_of(state: State, step: Step) -> list[ContinueFrom]:
-    """The finished work that a step builds on, in the order of its dependencies, each commit once (SPEC 6.4)."""
+    """The finished work that a step builds on, in the order of its dependencies, each commit once (rule 6.4)."""
     heads: dict[str, ContinueFrom] = {}
     for other in step.depends_on:
         for head in _heads_through(state, state.steps[other]):

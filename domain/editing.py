@@ -1,4 +1,4 @@
-"""Other settings for a directive that is under way (SPEC 8.2): from the next task on, what runs keeps what it has."""
+"""Other settings for a directive that is under way (rule 8.2): from the next task on, what runs keeps what it has."""
 
 from __future__ import annotations
 

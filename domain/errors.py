@@ -52,15 +52,15 @@ class DocumentBroken(Refused):
 
 
 class PlanRefused(Refused):
-    """A plan breaks a rule (SPEC 3.4); the text names the step and the reason."""
+    """A plan breaks a rule (rule 3.4); the text names the step and the reason."""
 
 
 class NoPlanFound(PlanRefused):
-    """Nothing in a document looks like a plan (SPEC 3.3)."""
+    """Nothing in a document looks like a plan (rule 3.3)."""
 
 
 class CannotServe(MakimaError):
-    """This daemon can't serve the task (SPEC 5.4); `until` says when asking it again makes sense."""
+    """This daemon can't serve the task (rule 5.4); `until` says when asking it again makes sense."""
 
     def __init__(self, reason: str, until: datetime | None = None) -> None:
         super().__init__(reason)
@@ -68,7 +68,7 @@ class CannotServe(MakimaError):
 
 
 class RepositoryError(MakimaError):
-    """Unknown repository, missing base branch or no push right (SPEC 2.3): the directive pauses with this text."""
+    """Unknown repository, missing base branch or no push right (rule 2.3): the directive pauses with this text."""
 
 
 class BaseBranchMissing(RepositoryError):
@@ -96,7 +96,7 @@ class PlaceTaken(RefRefused):
 
 
 class LeaseLost(GitError):
-    """The branch on the remote is not where it was expected (SPEC 6.8); nothing was pushed."""
+    """The branch on the remote is not where it was expected (rule 6.8); nothing was pushed."""
 
 
 class NotVerified(MakimaError):
@@ -116,11 +116,11 @@ class ProcessTimedOut(MakimaError):
 
 
 class AttemptGone(MakimaError):
-    """The server no longer counts this delivery as the attempt's own (SPEC 6.8): nothing may be pushed."""
+    """The server no longer counts this delivery as the attempt's own (rule 6.8): nothing may be pushed."""
 
 
 class HandedBack(MakimaError):
-    """The daemon stops, the work so far is saved: another delivery of the same attempt goes on (SPEC 6.10)."""
+    """The daemon stops, the work so far is saved: another delivery of the same attempt goes on (rule 6.10)."""
 
 
 class NotReachable(MakimaError):

@@ -1,4 +1,4 @@
-"""What follows when an attempt fails: another one, a failed step, or a directive that pauses (SPEC 2.2, 2.6, 5.5)."""
+"""What follows when an attempt fails: another one, a failed step, or a directive that pauses (rules 2.2, 2.6, 5.5)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ KEPT_REPORT = 1024
 KEPT_REASON = 200
 COMPLETION_ATTEMPTS = 2
 PLANNING_ATTEMPTS = 2
-"""The second one only after a plan that clashes with what has happened meanwhile (SPEC 3.5)."""
+"""The second one only after a plan that clashes with what has happened meanwhile (rule 3.5)."""
 NOT_AGAIN = (
     FailureCategory.REPOSITORY,
     FailureCategory.BUDGET,
@@ -48,7 +48,7 @@ def fail(draft: Draft, task: Task, failure: Failure, trouble: RepositoryTrouble 
 
 
 def give_up(draft: Draft, task: Task, failure: Failure, trouble: RepositoryTrouble | None = None) -> None:
-    """A step fails; planning and completion pause the directive with the reason (SPEC 2.2, 2.6)."""
+    """A step fails; planning and completion pause the directive with the reason (rules 2.2, 2.6)."""
     # The whole report is in the record, with its attempt; a directive may keep hundreds of failed steps.
     failure = failure.model_copy(update={"report": cut(failure.report, KEPT_REPORT)})
     draft.task(task.id, status=TaskStatus.FAILED, reason=cut(failure.report, KEPT_REASON), earlier=None)
@@ -70,7 +70,7 @@ def give_up(draft: Draft, task: Task, failure: Failure, trouble: RepositoryTroub
 
 
 def _fail_fast(draft: Draft, task: Task) -> None:
-    """The first failed step fails the directive; the policy then calls everything else back (SPEC 2.8)."""
+    """The first failed step fails the directive; the policy then calls everything else back (rule 2.8)."""
     reason = f"step {draft.state.steps[task.step].name!r} failed" if task.step else task.name
     for step in list(draft.state.steps.values()):
         if not step.status.is_finished:

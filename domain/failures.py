@@ -1,4 +1,4 @@
-"""Why an attempt failed (SPEC 5.5)."""
+"""Why an attempt failed (rule 5.5)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class FailureCategory(StrEnum):
     AGENT = "agent"
     """The agent ended with an error, or said that it gives up."""
     NO_RESULT = "no result"
-    """Neither a commit nor a declaration that nothing was needed (SPEC 6.9)."""
+    """Neither a commit nor a declaration that nothing was needed (rule 6.9)."""
     CONFLICT = "conflict"
     """What had to be merged is not merged, a file is unmerged, or conflict markers are left."""
     UNFINISHED = "unfinished"
@@ -29,11 +29,11 @@ class FailureCategory(StrEnum):
     PLAN = "plan"
     """The plan was refused."""
     REPOSITORY = "repository"
-    """Unknown repository, missing base branch, no push right (SPEC 2.3)."""
+    """Unknown repository, missing base branch, no push right (rule 2.3)."""
     TIME_LIMIT = "time limit"
     NO_OUTPUT = "no output"
     MEMORY = "memory"
-    """Its processes used more than the daemon allows a task (SPEC 5.7)."""
+    """Its processes used more than the daemon allows a task (rule 5.7)."""
     DENIED = "denied"
     """It was refused what it wanted to do, and left nothing."""
     AUTH = "auth"
@@ -45,11 +45,11 @@ class FailureCategory(StrEnum):
     CRASHED = "crashed"
     """It ended without saying that it was done, also when it was started again."""
     VERIFY = "verify"
-    """The verify commands kept failing (SPEC 6.5)."""
+    """The verify commands kept failing (rule 6.5)."""
     OPERATOR = "operator"
     """Failed by hand."""
     LOST = "lost"
-    """Its daemon was lost too often (SPEC 5.4)."""
+    """Its daemon was lost too often (rule 5.4)."""
     INTERNAL = "internal"
     """Ours: an error that no rule foresees; the text says which."""
 
@@ -66,4 +66,4 @@ class RepositoryTrouble(StrEnum):
 class Failure(Value):
     category: FailureCategory
     report: str
-    """At most 4 KiB (SPEC 1)."""
+    """At most 4 KiB (rule 1)."""

@@ -1,4 +1,4 @@
-"""How what daemons report becomes part of the state (SPEC 3.5, 5.3–5.5): late reports change nothing."""
+"""How what daemons report becomes part of the state (rules 3.5, 5.3–5.5): late reports change nothing."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ WARNINGS_TOLD = 5
 
 
 def is_current(state: State, task: UUID, attempt: int) -> bool:
-    """Whether this attempt of a task still counts: what an earlier one reports changes nothing (SPEC 5.5)."""
+    """Whether this attempt of a task still counts: what an earlier one reports changes nothing (rule 5.5)."""
     known = state.tasks[task]
     return known.status.is_live and known.attempt == attempt
 
 
 def fold_started(state: State, started: TaskStarted, now: datetime) -> Change:
-    """The work of an attempt has lived for a second on a daemon (SPEC 4.4)."""
+    """The work of an attempt has lived for a second on a daemon (rule 4.4)."""
     draft = Draft(state, now, f"daemon:{started.daemon}")
     task = state.tasks.get(started.task)
     if task and task.status.is_live and task.attempt == started.attempt:
@@ -88,7 +88,7 @@ def fold_outcome(
 
 
 def fold_interrupted(state: State, dispatched: Task, now: datetime) -> Change:
-    """The workflow called the task back: no attempt is used (SPEC 5.5)."""
+    """The workflow called the task back: no attempt is used (rule 5.5)."""
     draft = Draft(state, now)
     if is_current(state, dispatched.id, dispatched.attempt):
         _interrupt(draft, dispatched)
@@ -98,7 +98,7 @@ def fold_interrupted(state: State, dispatched: Task, now: datetime) -> Change:
 def fold_cannot_serve(
     state: State, dispatched: Task, daemon: str, reason: str, now: datetime, until: datetime | None = None
 ) -> Change:
-    """A daemon refused the task: it goes to another one, not back to it, before `until` (SPEC 5.4)."""
+    """A daemon refused the task: it goes to another one, not back to it, before `until` (rule 5.4)."""
     draft = Draft(state, now, f"daemon:{daemon}")
     task = state.tasks[dispatched.id]
     if not is_current(state, task.id, dispatched.attempt):
@@ -123,7 +123,7 @@ def fold_cannot_serve(
 
 def fold_no_daemon(state: State, dispatched: Task, now: datetime) -> Change:
     """None is left to ask: it waits, showing each daemon's reason, until the first may be asked again; the others are
-    asked when their time has come (SPEC 5.4). One that named none may be ready soon.
+    asked when their time has come (rule 5.4). One that named none may be ready soon.
     """
     draft = Draft(state, now)
     task = state.tasks[dispatched.id]
@@ -148,7 +148,7 @@ def fold_refused(state: State, dispatched: Task, outcome: Outcome, problem: str,
 
 
 def fold_question(state: State, asked: Question, now: datetime) -> Change:
-    """An agent asks while it runs (SPEC 8.3)."""
+    """An agent asks while it runs (rule 8.3)."""
     draft = Draft(state, now, "agent")
     ask(draft, asked)
     return draft.change()
@@ -176,7 +176,7 @@ def _interrupt(draft: Draft, task: Task) -> None:
 
 
 def _wait_for_it(draft: Draft, task: Task, outcome: Outcome) -> None:
-    """For a person's answer, or until a time: slot, clock and attempt are given back (SPEC 5.3)."""
+    """For a person's answer, or until a time: slot, clock and attempt are given back (rule 5.3)."""
     open_ones = [
         question for question in draft.state.questions.values() if question.is_open and question.task == task.id
     ]
@@ -237,7 +237,7 @@ def _complete_step(draft: Draft, task: Task, outcome: Outcome) -> None:
 
 
 def _plan(draft: Draft, task: Task, outcome: Outcome) -> None:
-    """The plan becomes steps, or is proposed, or goes back to the planner with the reason (SPEC 3.5)."""
+    """The plan becomes steps, or is proposed, or goes back to the planner with the reason (rule 3.5)."""
     try:
         fold_plan(draft, task, outcome)
     except NoSteps as nothing:

@@ -1,4 +1,4 @@
-"""The plans of a directive, generation by generation: what each one added, removed and rewired (SPEC 1, 8.1)."""
+"""The plans of a directive, generation by generation: what each one added, removed and rewired (rules 1, 8.1)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an agent hands to its daemon through the commands it calls in its shell (SPEC 3.1).
+"""What an agent hands to its daemon through the commands it calls in its shell (rule 3.1).
 
 Every function takes the handover so far and gives the next one, or raises Refused: then nothing has changed.
 """
@@ -94,7 +94,7 @@ class Handover(Value):
 def add(
     handover: Handover, context: TaskContext, planned: Sequence[PlannedStep], new_id: Callable[[], UUID]
 ) -> Handover:
-    """Steps added to the plan, all or none (SPEC 3.4)."""
+    """Steps added to the plan, all or none (rule 3.4)."""
     _require_planner(context)
     known = context.context.steps
     plan = add_steps(handover.plan, planned, generation=context.generation, known=known, new_id=new_id)
@@ -102,7 +102,7 @@ def add(
 
 
 def remove_step(handover: Handover, context: TaskContext, reference: str) -> Handover:
-    """A step taken out of the plan, or an existing one marked for removal; refused where one needs it (SPEC 4.5)."""
+    """A step taken out of the plan, or an existing one marked for removal; refused where one needs it (rule 4.5)."""
     _require_planner(context)
     plan = handover.plan
     step = _find(plan, context, reference)
@@ -155,7 +155,7 @@ def _find(plan: PlanChanges, context: TaskContext, reference: str) -> KnownStep 
 
 
 def memories(handover: Handover, context: TaskContext) -> dict[str, Memory]:
-    """What is remembered, with the agent's own changes; Refused where the directive has no memory (SPEC 1)."""
+    """What is remembered, with the agent's own changes; Refused where the directive has no memory (rule 1)."""
     if not context.context.memory_enabled:
         raise Refused("memory is not enabled for this directive")
     found = _remembered_before(context)
@@ -204,7 +204,7 @@ def make_question(
     default: str = "",
     deadline: datetime | None = None,
 ) -> Question:
-    """A question of this task (SPEC 8.3); Refused where it makes no sense or is too long."""
+    """A question of this task (rule 8.3); Refused where it makes no sense or is too long."""
     offered = tuple(choice.strip() for choice in choices if choice.strip())
     if is_reserved(offered):
         raise Refused(
@@ -256,7 +256,7 @@ def put_artifact(handover: Handover, name: str) -> Handover:
 
 
 def set_pull_request(handover: Handover, url: str) -> Handover:
-    """Where the agent has opened a pull request itself (SPEC 3.2)."""
+    """Where the agent has opened a pull request itself (rule 3.2)."""
     if len(url) > 2000 or not _WEB_ADDRESS.match(url):
         raise Refused(f"{url[:100]!r} is no web address (https://…)")
     return _with(handover, pull_request_url=url)

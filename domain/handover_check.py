@@ -1,4 +1,4 @@
-"""A handover names nothing that isn't its task's own (SPEC 3.1): checked where one comes in, whoever wrote the file.
+"""A handover names nothing that isn't its task's own (rule 3.1): checked where one comes in, whoever wrote the file.
 
 An agent owns its task folder, so it can write the file itself: a step that claims to be done, or that has the id of
 another directive's; a question in the name of another task, or of Makima itself.

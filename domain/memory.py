@@ -1,4 +1,4 @@
-"""What a directive's agents may keep for each other, and how much of it (SPEC 1)."""
+"""What a directive's agents may keep for each other, and how much of it (rule 1)."""
 
 from __future__ import annotations
 

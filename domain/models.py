@@ -1,4 +1,4 @@
-"""The nouns of Makima (SPEC 1) as frozen values: what a directive, its steps and its tasks are at one moment."""
+"""The nouns of Makima (rule 1) as frozen values: what a directive, its steps and its tasks are at one moment."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class DirectiveStatus(StrEnum):
 
     @property
     def is_final(self) -> bool:
-        """The workflow is closed, or closes as soon as nothing runs any more (SPEC 2.9)."""
+        """The workflow is closed, or closes as soon as nothing runs any more (rule 2.9)."""
         return self in (self.COMPLETED, self.FAILED, self.ARCHIVED)
 
 
@@ -47,7 +47,7 @@ class StepStatus(StrEnum):
 
     @property
     def satisfies(self) -> bool:
-        """A dependent step may start (SPEC 4.1)."""
+        """A dependent step may start (rule 4.1)."""
         return self in (self.COMPLETED, self.SKIPPED, self.MERGED)
 
     @property
@@ -85,7 +85,7 @@ class TaskKind(StrEnum):
 
 
 class Text(Value):
-    """What a directive is asked to do (SPEC 1)."""
+    """What a directive is asked to do (rule 1)."""
 
     title: Annotated[str, Field(min_length=1, max_length=200)]
     goal: Annotated[str, Field(min_length=1, max_length=64 * 1024)]
@@ -115,15 +115,15 @@ class Work(Value):
     commits: Annotated[int, Field(ge=0)]
     files_changed: Annotated[int, Field(ge=0)] = 0
     replaces: str = ""
-    """Where the branch was on the remote when the work began; empty: nowhere. The push's lease (SPEC 6.8)."""
+    """Where the branch was on the remote when the work began; empty: nowhere. The push's lease (rule 6.8)."""
     verified: tuple[str, ...] = ()
-    """The verify commands that succeeded at `head` (SPEC 6.5)."""
+    """The verify commands that succeeded at `head` (rule 6.5)."""
     left_out: tuple[Annotated[str, Field(max_length=400)], ...] = ()
     """What the agent wrote and no commit holds, each with the reason; at most 21 lines."""
 
 
 class Memory(Value):
-    """Something that a directive's agents keep for each other across cycles (SPEC 1)."""
+    """Something that a directive's agents keep for each other across cycles (rule 1)."""
 
     key: Annotated[str, Field(min_length=1, max_length=200)]
     value: str
@@ -131,7 +131,7 @@ class Memory(Value):
 
 
 class Question(Value):
-    """What an agent asks a person (SPEC 8.3); its id is a function of task and text, so asked again it is the same."""
+    """What an agent asks a person (rule 8.3); its id is a function of task and text, so asked again it is the same."""
 
     id: UUID
     task: UUID
@@ -158,11 +158,11 @@ class Step(Value):
     id: UUID
     generation: int
     position: int
-    """Its place in the plan of its generation; ties of readiness end here (SPEC 4.3)."""
+    """Its place in the plan of its generation; ties of readiness end here (rule 4.3)."""
     name: str
     description: str = ""
     task_plan: str
-    """Empty once a completed step's texts were dropped from the state; the record keeps them (DESIGN 6)."""
+    """Empty once a completed step's texts were dropped from the state; the record keeps them (design 6)."""
     depends_on: tuple[UUID, ...] = ()
     order_index: int = 0
     label: str = ""
@@ -175,7 +175,7 @@ class Step(Value):
     summary: str = ""
     failure: Failure | None = None
     shipped: bool = False
-    """The pull request holds it: recorded, never computed from ancestry (SPEC 7.2)."""
+    """The pull request holds it: recorded, never computed from ancestry (rule 7.2)."""
     shipped_in: int = 0
     """That pull request's version; 0: there was none when a step without commits was done."""
     fix: Fix | None = None
@@ -186,7 +186,7 @@ class Step(Value):
 
 
 class Task(Value):
-    """The work of one step, planning or completion, over all its attempts (SPEC 1)."""
+    """The work of one step, planning or completion, over all its attempts (rule 1)."""
 
     id: UUID
     kind: TaskKind
@@ -208,7 +208,7 @@ class Task(Value):
     earlier: Failure | None = None
     """The report of the attempt before this one."""
     refusals: dict[str, str] = {}
-    """Daemon → why it can't serve this task; it is not asked before its time in `refused_until` (SPEC 5.4)."""
+    """Daemon → why it can't serve this task; it is not asked before its time in `refused_until` (rule 5.4)."""
     refused_until: dict[str, datetime] = {}
     """Daemon → when it is asked again: as it has said itself, or soon, once there was none left to ask."""
     resume: Resume | None = None
@@ -236,7 +236,7 @@ class Dependencies(Value):
 
 
 class Proposal(Value):
-    """A plan that waits for approval (SPEC 2.4)."""
+    """A plan that waits for approval (rule 2.4)."""
 
     generation: int
     add: tuple[Step, ...]
@@ -246,7 +246,7 @@ class Proposal(Value):
 
 
 class State(Value):
-    """Where one directive stands: the whole truth about it, one payload of at most 1.5 MB (DESIGN 6)."""
+    """Where one directive stands: the whole truth about it, one payload of at most 1.5 MB (design 6)."""
 
     directive: Directive
     status: DirectiveStatus = DirectiveStatus.DRAFT
@@ -258,7 +258,7 @@ class State(Value):
     planned: int = 0
     """The newest generation whose plan was folded in; smaller than `generation` while a plan is wanted."""
     bases: dict[int, str] = {}
-    """Generation → the commit where its steps without dependencies start (SPEC 2.3)."""
+    """Generation → the commit where its steps without dependencies start (rule 2.3)."""
     given_plan: tuple[Step, ...] = ()
     """A plan handed over with the directive, folded in when its base is known."""
     proposal: Proposal | None = None
@@ -272,7 +272,7 @@ class State(Value):
     shepherding: Shepherding = Shepherding()
     merged: Merged = Merged()
     answered: dict[str, Answer] = {}
-    """The last 500 updates by id, so that the same id twice has one effect, also across runs (DESIGN 6)."""
+    """The last 500 updates by id, so that the same id twice has one effect, also across runs (design 6)."""
 
     @field_serializer("steps", "tasks", when_used="json")
     def _briefly(self, known: dict[UUID, Step] | dict[UUID, Task]) -> dict[str, Any]:

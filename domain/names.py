@@ -11,7 +11,7 @@ from domain.errors import Refused
 from domain.visible import visible
 
 _TASKS = UUID("6e3b9f6c-3a2e-4f0e-9a51-7f4c3d1b8a90")
-"""The name space of task ids (SPEC 5.1): a task's id is a function of what it is for, not chance."""
+"""The name space of task ids (rule 5.1): a task's id is a function of what it is for, not chance."""
 
 OUTSIDE_A_NAME = re.compile(r"[^a-z0-9_-]+")
 LONGEST_NAME = 50
@@ -20,7 +20,7 @@ LONGEST_BRANCH = 244
 
 
 def sanitized(text: str) -> str:
-    """`text` as a part of a branch or workflow id: never empty, at most 50 of `[a-z0-9_-]` (SPEC 6.3)."""
+    """`text` as a part of a branch or workflow id: never empty, at most 50 of `[a-z0-9_-]` (rule 6.3)."""
     dashed = re.sub(r"-+", "-", OUTSIDE_A_NAME.sub("-", text.lower()))
     return dashed.strip("-")[:LONGEST_NAME].strip("-") or "unnamed"
 
@@ -45,12 +45,12 @@ def branch_prefix(text: str) -> str:
 
 
 def task_branch(task_name: str, task: UUID, prefix: str = PREFIX) -> str:
-    """The branch of a task over all its attempts (SPEC 6.3)."""
+    """The branch of a task over all its attempts (rule 6.3)."""
     return f"{prefix}{sanitized(task_name)}-{short(task)}"
 
 
 def directive_branch(title: str, directive: UUID, version: int = 1, prefix: str = PREFIX) -> str:
-    """The branch that a directive's pull request comes from (SPEC 7.1), the `version`-th one's (SPEC 7.3)."""
+    """The branch that a directive's pull request comes from (rule 7.1), the `version`-th one's (rule 7.3)."""
     later = f"-v{version}" if version > 1 else ""
     return f"{prefix}directive-{sanitized(title)}-{short(directive)}{later}"
 
@@ -71,7 +71,7 @@ def check_branch(name: str) -> str:
 
 
 def workflow_id(title: str, directive: UUID) -> str:
-    """The id of a directive's workflow; the Web UI shows only this as a headline and in lists (SPEC 9.2)."""
+    """The id of a directive's workflow; the Web UI shows only this as a headline and in lists (rule 9.2)."""
     return f"directive-{sanitized(title)}-{short(directive)}"
 
 
@@ -117,7 +117,7 @@ def activity_task(identity: str) -> tuple[str, str] | None:
 
 
 def delivery(run_id: str, activity: str, temporal_attempt: int) -> str:
-    """8 hex digits that no other start of any attempt on any machine has (DESIGN 9)."""
+    """8 hex digits that no other start of any attempt on any machine has (design 9)."""
     return hashlib.sha256(f"{run_id}/{activity}/{temporal_attempt}".encode()).hexdigest()[:8]
 
 
@@ -130,7 +130,7 @@ DIRECTIVES_QUEUE = "directives"
 """Workflow and ledger activities: worker.py."""
 
 TELEMETRY_QUEUE = "telemetry"
-"""Log chunks and the daemons' reports, with slots of their own (DESIGN 4): worker.py."""
+"""Log chunks and the daemons' reports, with slots of their own (design 4): worker.py."""
 
 
 def daemons_queue(owner: str, prefix: str = "") -> str:
@@ -139,7 +139,7 @@ def daemons_queue(owner: str, prefix: str = "") -> str:
 
 
 def light_queue(owner: str) -> str:
-    """Any daemon of an owner, for what needs no agent: `prepare` and `watch_pull_request` (DESIGN 10)."""
+    """Any daemon of an owner, for what needs no agent: `prepare` and `watch_pull_request` (design 10)."""
     return f"daemon-light/{owner}"
 
 

@@ -1,4 +1,4 @@
-"""What an operator may do with a directive (SPEC 8.2): `apply(state, request) -> Change | Refusal`."""
+"""What an operator may do with a directive (rule 8.2): `apply(state, request) -> Change | Refusal`."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def apply(state: State, request: Request, now: datetime) -> Change | Refusal:
 
 
 def with_answer(state: State, update: str, answer: Answer) -> State:
-    """The state that remembers what an update was answered; the oldest of more than 500 are forgotten (DESIGN 6)."""
+    """The state that remembers what an update was answered; the oldest of more than 500 are forgotten (design 6)."""
     answered = {**state.answered, update: answer}
     for oldest in list(answered)[:-MAX_ANSWERED]:
         del answered[oldest]
@@ -156,7 +156,7 @@ def _approve(draft: Draft, _: Approve) -> None:
     proposal = draft.state.proposal
     if proposal is None:
         raise Refused("no plan waits for approval")
-    check_proposal(draft.state, proposal)  # reality may have moved while it waited (SPEC 3.5)
+    check_proposal(draft.state, proposal)  # reality may have moved while it waited (rule 3.5)
     draft.set(proposal=None)
     draft.event(EventName.PLAN_APPROVED, f"generation {proposal.generation}")
     carry_out(draft, proposal)

@@ -1,4 +1,4 @@
-"""An outcome names nothing that its command didn't (SPEC 5.3): checked wherever one comes in, whoever wrote it."""
+"""An outcome names nothing that its command didn't (rule 5.3): checked wherever one comes in, whoever wrote it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why a directive pauses, and which command helps: no reason without advice that helps (SPEC 8.2)."""
+"""Why a directive pauses, and which command helps: no reason without advice that helps (rule 8.2)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class PauseReason(StrEnum):
     OPERATOR = "operator"
     """Paused by hand."""
     NO_STEPS = "no steps"
-    """The first plan holds none (SPEC 2.2)."""
+    """The first plan holds none (rule 2.2)."""
     PLAN = "plan"
     """The planner's plan was refused, also when it was sent back."""
     REPOSITORY = "repository"
@@ -105,7 +105,7 @@ def pause(draft: Draft, reason: PauseReason, what: str) -> None:
 
 
 def pause_after(draft: Draft, task: Task, failure: Failure, trouble: RepositoryTrouble | None) -> None:
-    """Planning, prepare and completion pause the directive with the reason (SPEC 2.2, 2.6)."""
+    """Planning, prepare and completion pause the directive with the reason (rules 2.2, 2.6)."""
     reason = OF_TROUBLE[trouble] if trouble else OF_CATEGORY[failure.category]
     if task.kind in (TaskKind.PLANNING, TaskKind.PREPARE) and reason is PauseReason.CONFLICT:
         reason = PauseReason.AGENT

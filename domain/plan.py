@@ -1,4 +1,4 @@
-"""What makes a plan valid, and how it becomes steps (SPEC 3.4): one validator for both ways to hand a plan over."""
+"""What makes a plan valid, and how it becomes steps (rule 3.4): one validator for both ways to hand a plan over."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def add_steps(
     known: Iterable[KnownStep],
     new_id: Callable[[], UUID],
 ) -> PlanChanges:
-    """`changes` with `planned` added as steps of `generation`; PlanRefused if any rule of SPEC 3.4 is broken.
+    """`changes` with `planned` added as steps of `generation`; PlanRefused if any rule of rule 3.4 is broken.
 
     A name in `depends_on` means this plan's step first, else the newest known step of that name; an id means that step.
     """
@@ -92,7 +92,7 @@ def targets(changes: PlanChanges, known: Iterable[KnownStep], new: Iterable[tupl
 
 
 def resolved(name: str, depends_on: Iterable[str], target: dict[str, UUID]) -> tuple[UUID, ...]:
-    """The ids that `depends_on` of the step `name` means, each once; PlanRefused for an unknown one (SPEC 3.4)."""
+    """The ids that `depends_on` of the step `name` means, each once; PlanRefused for an unknown one (rule 3.4)."""
     return tuple(dict.fromkeys(_meant(name, wanted, target) for wanted in depends_on))
 
 
@@ -143,7 +143,7 @@ def as_left(changes: PlanChanges, known: Iterable[KnownStep]) -> list[Step]:
 
 
 def check(changes: PlanChanges) -> None:
-    """Raise PlanRefused with the first broken rule of SPEC 1 and 3.4 among the added steps."""
+    """Raise PlanRefused with the first broken rule of rules 1 and 3.4 among the added steps."""
     if len(changes.add) > MAX_STEPS:
         raise PlanRefused(f"a plan has at most {MAX_STEPS} steps, this one has {len(changes.add)}")
     names: set[str] = set()
@@ -178,7 +178,7 @@ def check_texts(step: Step) -> None:
 
 
 def check_order(steps: Iterable[Step]) -> None:
-    """No cycle, where a phase is a dependency on every lower phase of the same generation (SPEC 4.1)."""
+    """No cycle, where a phase is a dependency on every lower phase of the same generation (rule 4.1)."""
     left = [step for step in steps if not step.status.is_finished]
     graph = {step.id: set(step.depends_on) | {other.id for other in left if _earlier(other, step)} for step in left}
     try:
@@ -194,7 +194,7 @@ def _earlier(other: Step, step: Step) -> bool:
 
 
 def check_unfinished_texts(state: State) -> None:
-    """Raise PlanRefused where the steps still to be done hold too much text (SPEC 1)."""
+    """Raise PlanRefused where the steps still to be done hold too much text (rule 1)."""
     if text_size(step for step in state.steps.values() if not step.status.is_finished) > MAX_UNFINISHED_TEXTS:
         raise PlanRefused(f"the unfinished steps would hold more than {MAX_UNFINISHED_TEXTS // 1024} KiB of text")
 

@@ -1,4 +1,4 @@
-"""What `depends_on` of a plan's entries means: a name, an `id` beside one, or a step's number (SPEC 3.4)."""
+"""What `depends_on` of a plan's entries means: a name, an `id` beside one, or a step's number (rule 3.4)."""
 
 from __future__ import annotations
 

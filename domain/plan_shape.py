@@ -1,6 +1,6 @@
 """From decoded JSON or YAML to the entries of a plan: all steps that are in it, groups as phases, or a refusal.
 
-Nothing is ever taken in part: what can't be placed is named (SPEC 3.3).
+Nothing is ever taken in part: what can't be placed is named (rule 3.3).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How a plan becomes a directive's steps (SPEC 2.4, 3.5)."""
+"""How a plan becomes a directive's steps (rules 2.4, 3.5)."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from domain.spawn_task import Outcome, PlanChanges
 
 
 class NoSteps(Refused):
-    """The first plan holds no step (SPEC 2.2)."""
+    """The first plan holds no step (rule 2.2)."""
 
 
 def fold_plan(draft: Draft, task: Task, outcome: Outcome) -> None:
     """Carry out or propose the plan; nothing happens where a newer goal has come meanwhile.
 
-    Raises NoSteps, and Refused where the plan clashes with what has happened since the planner looked (SPEC 3.5).
+    Raises NoSteps, and Refused where the plan clashes with what has happened since the planner looked (rule 3.5).
     """
     state = draft.state
     if task.generation != state.generation:
@@ -71,12 +71,12 @@ def carry_out(draft: Draft, plan: Proposal) -> None:
 
 
 def check_proposal(state: State, plan: Proposal) -> None:
-    """Raise PlanRefused where a plan clashes with what has happened while it waited for its approval (SPEC 3.5)."""
+    """Raise PlanRefused where a plan clashes with what has happened while it waited for its approval (rule 3.5)."""
     _check_against(state, PlanChanges(add=plan.add, remove=plan.remove, set_deps=plan.set_deps))
 
 
 def _check_against(state: State, changes: PlanChanges) -> None:
-    """Reality may have moved since the planner looked (SPEC 3.5)."""
+    """Reality may have moved since the planner looked (rule 3.5)."""
     check(changes)
     added = {step.id: step for step in changes.add}
     if added.keys() & state.steps.keys():

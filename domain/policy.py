@@ -1,4 +1,4 @@
-"""What follows from where a directive stands: plan, start, hold back, complete, rest (SPEC 2, 4, 8.1)."""
+"""What follows from where a directive stands: plan, start, hold back, complete, rest (rules 2, 4, 8.1)."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ PLANNERS = (TaskKind.PLANNING, TaskKind.PREPARE)
 def advance(state: State, now: datetime, *, recorded: int, resting: bool = False) -> Change:
     """Everything that follows by itself, in one change; applied again at once it changes nothing more.
 
-    `recorded` is the newest generation whose plan the ledger holds: no step of a newer one is started (DESIGN 3).
-    `resting`: the run is too long to start anything before it has continued as new (DESIGN 6).
+    `recorded` is the newest generation whose plan the ledger holds: no step of a newer one is started (design 3).
+    `resting`: the run is too long to start anything before it has continued as new (design 6).
     """
     draft = Draft(state, now)
     if state.status.is_final:
@@ -82,7 +82,7 @@ def _is_due(draft: Draft, task: Task) -> bool:
 
 
 def _room(state: State) -> int:
-    """How many more steps may be in flight; a waiting one has given its place back (SPEC 5.3)."""
+    """How many more steps may be in flight; a waiting one has given its place back (rule 5.3)."""
     in_flight = [task for task in state.live(TaskKind.STEP) if task.status is not TaskStatus.WAITING]
     return state.directive.settings.max_parallel_steps - len(in_flight)
 
@@ -173,7 +173,7 @@ def _step_task(state: State, step: Step, before: Task | None) -> Task:
 
 
 def _complete(draft: Draft) -> None:
-    """Ship what is done once no step can make progress any more (SPEC 2.6)."""
+    """Ship what is done once no step can make progress any more (rule 2.6)."""
     state = draft.state
     if is_planning(state) or state.live() or _can_progress(state):
         return

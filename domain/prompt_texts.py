@@ -1,4 +1,4 @@
-"""The parts of prompts that are the same for every directive (SPEC 2.2, 5.8); docs/prompts.md shows whole ones."""
+"""The parts of prompts that are the same for every directive (rules 2.2, 5.8); docs/prompts.md shows whole ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What agents are told (SPEC 2.2, 5.8): pure functions from the state to text, called in the workflow."""
+"""What agents are told (rules 2.2, 5.8): pure functions from the state to text, called in the workflow."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def completion_prompt(state: State, steps: Iterable[Step]) -> str:
 def merge_note(
     name: str, commit: str, files: Iterable[str], *, ours: Sequence[str], theirs: Sequence[str], verify: Sequence[str]
 ) -> str:
-    """What a completion's prompt begins with at a conflict (SPEC 7.1): where, between what, and how it is checked."""
+    """What a completion's prompt begins with at a conflict (rule 7.1): where, between what, and how it is checked."""
     return "\n".join(
         [
             f"## Merge conflict\nMerging {name!r} ({commit}) has stopped in your working directory. In conflict are:",
@@ -84,13 +84,13 @@ def merge_note(
 
 
 def conflict_note(files: Iterable[str], unmerged: Iterable[str]) -> str:
-    """What a prompt adds when merging the dependencies' work ended in a conflict (SPEC 6.4)."""
+    """What a prompt adds when merging the dependencies' work ended in a conflict (rule 6.4)."""
     later = "".join(f"\nThen run: git merge {commit}" for commit in unmerged)
     return f"## Merge conflict\nResolve the conflicts in these files first: {', '.join(files)}{later}\n"
 
 
 def verify_note(how: str, output: str) -> str:
-    """What a prompt begins with when the agent's work did not pass a verify command (SPEC 6.5)."""
+    """What a prompt begins with when the agent's work did not pass a verify command (rule 6.5)."""
     return (
         "## A check of your work fails\nYour work so far is committed in your working directory. Then this was run "
         f"there: {how}. Its output ends so:\n\n{output}\n\nFind out why and correct your work; leave the check itself "
@@ -99,7 +99,7 @@ def verify_note(how: str, output: str) -> str:
 
 
 def fault_note(wrong: str, remedy: str) -> str:
-    """What a prompt begins with when the agent's work is not what it has to be (SPEC 6.9)."""
+    """What a prompt begins with when the agent's work is not what it has to be (rule 6.9)."""
     return f"## Your work is not finished\nIt was examined after your end. {_sentence(wrong)}\n\n{remedy}\n"
 
 
@@ -148,7 +148,7 @@ def _step_lines(steps: list[Step]) -> list[str]:
 
 
 def _fitted(parts: list[str]) -> str:
-    """The parts as one text within 192 KiB (SPEC 1): its middle is lost first, the goal and the rules never."""
+    """The parts as one text within 192 KiB (rule 1): its middle is lost first, the goal and the rules never."""
     prompt = "\n\n".join(part for part in parts if part)
     encoded = prompt.encode()
     if len(encoded) <= PROMPT_LIMIT:

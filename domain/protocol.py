@@ -47,7 +47,7 @@ HANDED_BACK: Final = (ErrorType.ATTEMPT_GONE, ErrorType.DAEMON_FULL, ErrorType.H
 
 
 class SearchAttribute(StrEnum):
-    """Names of the search attributes of a directive's workflow (SPEC 9.2)."""
+    """Names of the search attributes of a directive's workflow (rule 9.2)."""
 
     STATUS = "DirectiveStatus"
     OWNER = "DirectiveOwner"

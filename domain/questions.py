@@ -1,4 +1,4 @@
-"""Questions of agents to people (SPEC 8.3): asked once, answered once, remembered for the attempt that asks again."""
+"""Questions of agents to people (rule 8.3): asked once, answered once, remembered for the attempt that asks again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a task waits for a daemon, and which daemons serve it there (SPEC 4.4, 5.4, DESIGN 10)."""
+"""Where a task waits for a daemon, and which daemons serve it there (rules 4.4, 5.4, design 10)."""
 
 from __future__ import annotations
 

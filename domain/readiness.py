@@ -1,4 +1,4 @@
-"""When a step may start, and what holds it up (SPEC 4)."""
+"""When a step may start, and what holds it up (rule 4)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ BLOCKING = (StepStatus.FAILED, StepStatus.CANCELLED, StepStatus.BLOCKED)
 
 
 def standing(state: State) -> dict[UUID, tuple[StepStatus, tuple[UUID, ...]]]:
-    """For every step that has not started: `pending`, `ready` or `blocked`, and what blocks it (SPEC 4.1, 4.2).
+    """For every step that has not started: `pending`, `ready` or `blocked`, and what blocks it (rules 4.1, 4.2).
 
     A step waits for its dependencies and for every lower phase of its own generation; a failed, cancelled or blocked
     one among these blocks it.

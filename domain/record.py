@@ -1,4 +1,4 @@
-"""What the ledger is told: the facts of a change, and the write that carries them (DESIGN 3)."""
+"""What the ledger is told: the facts of a change, and the write that carries them (design 3)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from domain.value import Value
 
 
 class Event(Value):
-    """A line of the append-only event list: who, what, why, when (SPEC 9.1)."""
+    """A line of the append-only event list: who, what, why, when (rule 9.1)."""
 
     at: datetime
     actor: str
@@ -170,7 +170,7 @@ def snapshot(state: State, facts: Facts, run_id: str, sequence: int, secret: Sec
 
 
 def restored(row: DirectiveRow, steps: tuple[Step, ...], tasks: tuple[Task, ...]) -> State:
-    """The state that was written as these rows (DESIGN 3: state → rows → state is the same state)."""
+    """The state that was written as these rows (design 3: state → rows → state is the same state)."""
     fields = {name: getattr(row, name) for name in DirectiveRow.model_fields}
     return State(**fields, steps={step.id: step for step in steps}, tasks={task.id: task for task in tasks})
 
@@ -190,7 +190,7 @@ class SandboxKind(StrEnum):
 
 
 class DaemonReport(Value):
-    """What a daemon says of itself every 30 s (DESIGN 4)."""
+    """What a daemon says of itself every 30 s (design 4)."""
 
     owner: str
     name: str
@@ -203,7 +203,7 @@ class DaemonReport(Value):
     sandbox: str = ""
     """A SandboxKind, and after a colon the reason for it; empty: a daemon of an older version."""
     parked: tuple[str, ...] = ()
-    """Its agents whose account can't be used now, each with why and until when (SPEC 5.6)."""
+    """Its agents whose account can't be used now, each with why and until when (rule 5.6)."""
     features: tuple[str, ...] = ()
     """What it can do that older daemons can't (domain.protocol.DaemonFeature); unknown words are kept."""
 
@@ -211,11 +211,11 @@ class DaemonReport(Value):
 LOG_HEAD_BYTES = 2 * 1024 * 1024
 LOG_TAIL_BYTES = 6 * 1024 * 1024
 LOG_BYTES = LOG_HEAD_BYTES + LOG_TAIL_BYTES
-"""What the record keeps of an attempt's log: its beginning and its end (SPEC 6.11)."""
+"""What the record keeps of an attempt's log: its beginning and its end (rule 6.11)."""
 
 
 class LogChunk(Value):
-    """A piece of an attempt's log, named by where it starts: order and repeats don't matter (DESIGN 4)."""
+    """A piece of an attempt's log, named by where it starts: order and repeats don't matter (design 4)."""
 
     directive: UUID
     task: UUID
@@ -227,7 +227,7 @@ class LogChunk(Value):
 
 
 class Artifact(Value):
-    """A named file that a task handed over (SPEC 1); it never goes through a workflow's history (DESIGN 4)."""
+    """A named file that a task handed over (rule 1); it never goes through a workflow's history (design 4)."""
 
     directive: UUID
     task: UUID
@@ -238,7 +238,7 @@ class Artifact(Value):
 
 
 class DaemonWanted(Value):
-    """Which daemon may serve a task that others have refused (DESIGN 10)."""
+    """Which daemon may serve a task that others have refused (design 10)."""
 
     owner: str
     label: str = ""

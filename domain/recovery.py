@@ -1,4 +1,4 @@
-"""A directive that goes on from the record, in a run that has no activity in flight (SPEC 9.1)."""
+"""A directive that goes on from the record, in a run that has no activity in flight (rule 9.1)."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from domain.record import SandboxKind
 from domain.value import Value
 
 LATELY = timedelta(seconds=90)
-"""A daemon reports every 30 s (DESIGN 4): three reports missed, and nobody should count on it."""
+"""A daemon reports every 30 s (design 4): three reports missed, and nobody should count on it."""
 
 
 class DirectiveSummary(Value):

@@ -1,4 +1,4 @@
-"""Where a repository is: which forms of address are accepted (SPEC 6.1), and how one may be shown."""
+"""Where a repository is: which forms of address are accepted (rule 6.1), and how one may be shown."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _LOOPBACK = re.compile(r"(localhost|.+\.localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\
 
 
 class RepositoryKind(StrEnum):
-    """Whether a repository is reached over a network or lies on the daemon's own machine (SPEC 6.13)."""
+    """Whether a repository is reached over a network or lies on the daemon's own machine (rule 6.13)."""
 
     REMOTE = "remote"
     LOCAL = "local"
@@ -69,7 +69,7 @@ class RepositoryUrl:
 
 def parse_repository_url(text: str, *, allow_local: bool) -> RepositoryUrl:
     """The repository that `text` names: https, ssh, git, `user@host:path`, http on this machine, and, where the setting
-    allows, `file:///path` or an absolute path (SPEC 6.1). Refused: everything else, above all `ext::` and options in
+    allows, `file:///path` or an absolute path (rule 6.1). Refused: everything else, above all `ext::` and options in
     disguise.
     """
     if not text or len(text) > LONGEST_URL or _UNPRINTABLE.search(text) or text != text.strip():

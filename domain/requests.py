@@ -1,4 +1,4 @@
-"""What may be asked of a directive (SPEC 8.2): one frozen model for every action."""
+"""What may be asked of a directive (rule 8.2): one frozen model for every action."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class Request(BaseModel):
 
 
 class Begin(Request):
-    """Start a draft (SPEC 2.1)."""
+    """Start a draft (rule 2.1)."""
 
 
 class ChangeGoal(Request):
-    """Another goal for a running directive, which plans it again (SPEC 8.1)."""
+    """Another goal for a running directive, which plans it again (rule 8.1)."""
 
     goal: Annotated[str, Field(min_length=1, max_length=64 * 1024)]
 
@@ -74,11 +74,11 @@ class EditDirective(Request):
 
 
 class Archive(Request):
-    """Cancel what runs, save its work, close (SPEC 2.9)."""
+    """Cancel what runs, save its work, close (rule 2.9)."""
 
 
 class Approve(Request):
-    """Let the proposed plan be carried out (SPEC 2.4)."""
+    """Let the proposed plan be carried out (rule 2.4)."""
 
 
 class Reject(Request):
@@ -131,7 +131,7 @@ class Repairing(BaseModel):
 
 
 class RemoveStep(StepRequest, Repairing):
-    """Take a step out of the plan (SPEC 4.5)."""
+    """Take a step out of the plan (rule 4.5)."""
 
 
 class SetDependencies(StepRequest):
@@ -155,7 +155,7 @@ Repair = RetryStep | SkipStep | RemoveStep
 
 
 class CompleteStep(StepRequest):
-    """Count it as completed by hand, with the commit that holds its work, if there is one (SPEC 4.5)."""
+    """Count it as completed by hand, with the commit that holds its work, if there is one (rule 4.5)."""
 
     commit: Annotated[str, Field(pattern=r"^([0-9a-f]{40}|[0-9a-f]{64})?$")] = ""
 
@@ -171,7 +171,7 @@ class CancelStep(StepRequest):
 
 
 class AnswerQuestion(Request):
-    """Answer a question of an agent's (SPEC 8.3), named by its id or a beginning of it."""
+    """Answer a question of an agent's (rule 8.3), named by its id or a beginning of it."""
 
     question: Annotated[str, Field(min_length=4, max_length=36)]
     answer: Annotated[str, Field(max_length=16 * 1024)]
@@ -192,7 +192,7 @@ class DeleteMemory(Request):
 
 
 class Poke(Request):
-    """Look at the pull request now (SPEC 7.5)."""
+    """Look at the pull request now (rule 7.5)."""
 
 
 class SetPullRequest(Request):

@@ -1,4 +1,4 @@
-"""Taking back what is done already: a step that no pull request holds yet, and all that was built on it (SPEC 4.5)."""
+"""Taking back what is done already: a step that no pull request holds yet, and all that was built on it (rule 4.5)."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ class AgentChoice(Value):
 
 
 class Limits(Tolerant):
-    """What one attempt may use (SPEC 5.7); kept by the daemon."""
+    """What one attempt may use (rule 5.7); kept by the daemon."""
 
     time: timedelta
     no_output: timedelta = timedelta(minutes=15)
@@ -36,28 +36,28 @@ class Limits(Tolerant):
 
 
 class Timings(Value):
-    """Every interval of a directive (DESIGN 12), so that a test can shorten them without a patch."""
+    """Every interval of a directive (design 12), so that a test can shorten them without a patch."""
 
     heartbeat: timedelta = timedelta(seconds=60)
     """A daemon that is silent for this long is lost."""
     pulse: timedelta = timedelta(seconds=5)
     """How often the daemon beats; with the throttle it bounds how late a cancel arrives."""
     settle: timedelta = timedelta(seconds=1)
-    """Work that has lived for this long is reported as started (SPEC 4.4)."""
+    """Work that has lived for this long is reported as started (rule 4.4)."""
     redelivery: timedelta = timedelta(seconds=5)
     """The first wait before an attempt is delivered again after its daemon was lost."""
     cannot_serve: timedelta = timedelta(minutes=5)
-    """How long a task waits after every daemon refused it (SPEC 5.4)."""
+    """How long a task waits after every daemon refused it (rule 5.4)."""
     planning_limit: timedelta = timedelta(hours=1)
     step_limit: timedelta = timedelta(hours=4)
     completion_limit: timedelta = timedelta(hours=1)
     no_output: timedelta = timedelta(minutes=15)
     schedule_to_start: timedelta = timedelta(seconds=60)
-    """How long a chosen daemon may take to take up a task (DESIGN 10)."""
+    """How long a chosen daemon may take to take up a task (design 10)."""
     checkpoint: timedelta = timedelta(minutes=2)
-    """At most this much unfinished work is repeated (SPEC 6.7)."""
+    """At most this much unfinished work is repeated (rule 6.7)."""
     poll: timedelta = timedelta(seconds=60)
-    """Between the first looks at a pull request (SPEC 7.5)."""
+    """Between the first looks at a pull request (rule 7.5)."""
     poll_at_most: timedelta = timedelta(minutes=15)
     """What that grows to while nothing happens."""
 
@@ -78,7 +78,7 @@ class Timings(Value):
 
 
 class Completion(StrEnum):
-    """When finished steps are shipped though others failed or are blocked (SPEC 2.6)."""
+    """When finished steps are shipped though others failed or are blocked (rule 2.6)."""
 
     PARTIAL = "partial"
     ALL = "all"
@@ -103,19 +103,19 @@ class Settings(Value):
     require_approval: bool = False
     memory: bool = False
     on: str = ""
-    """The only daemon that may serve it: where a local repository lies (SPEC 6.13)."""
+    """The only daemon that may serve it: where a local repository lies (rule 6.13)."""
     label: AnyLabel = ""
     """Which daemons may serve it: those with this label; a step's own label takes its place."""
     setup: tuple[str, ...] = ()
     verify: tuple[str, ...] = ()
-    """Commands in place of those of `.makima.toml` at the base commit (SPEC 6.5)."""
+    """Commands in place of those of `.makima.toml` at the base commit (rule 6.5)."""
     max_turns: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     """What an agent may take for one step; 0: no limit, here and below."""
     max_cost_usd: Annotated[float, Field(ge=0, le=1_000_000)] = 0
     pull_request: bool = True
-    """Open and update one where the daemon knows how; else the branch is pushed, nothing more (SPEC 7.4)."""
+    """Open and update one where the daemon knows how; else the branch is pushed, nothing more (rule 7.4)."""
     shepherd: bool = True
-    """Look after the pull request once it is open (SPEC 7.5)."""
+    """Look after the pull request once it is open (rule 7.5)."""
     shepherd_rounds: Annotated[int, Field(ge=0, le=20)] = 3
     """Batches of fixes before an operator is asked."""
     fixer: AgentChoice | None = None
@@ -125,7 +125,7 @@ class Settings(Value):
     keep_branches: bool = False
     """Leave the branches and refs of merged work on the remote."""
     rest_at_events: Annotated[int, Field(ge=100, le=40_000)] = 20_000
-    """From so many history events on nothing new is started until the run has continued as new (DESIGN 6)."""
+    """From so many history events on nothing new is started until the run has continued as new (design 6)."""
     timings: Timings = Timings()
 
     @property

@@ -1,4 +1,4 @@
-"""The state must fit one payload of Temporal's, 2 MB; past it a workflow task fails for ever (DESIGN 6)."""
+"""The state must fit one payload of Temporal's, 2 MB; past it a workflow task fails for ever (design 6)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The SpawnTask command and its outcome: the one contract between core and daemon (SPEC 5.2)."""
+"""The SpawnTask command and its outcome: the one contract between core and daemon (rule 5.2)."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class KnownStep(Tolerant):
 
 
 class CommandContext(Tolerant):
-    """What the agent's `makima directive …` commands answer from (SPEC 3.1)."""
+    """What the agent's `makima directive …` commands answer from (rule 3.1)."""
 
     steps: tuple[KnownStep, ...] = ()
     memory_enabled: bool = False
@@ -79,7 +79,7 @@ class SpawnTask(Tolerant):
     base_branch: str
     """Empty: the remote's default branch; only for planning and prepare, which say what it is."""
     base_commit: str = ""
-    """Empty: the head of the base branch, resolved by this task (SPEC 2.3)."""
+    """Empty: the head of the base branch, resolved by this task (rule 2.3)."""
     target_branch: str = ""
     branch_prefix: str = ""
     """What the directive's branches begin with; empty: the repository says, or nobody."""
@@ -94,11 +94,11 @@ class SpawnTask(Tolerant):
     context: CommandContext = CommandContext()
     setup: tuple[str, ...] = ()
     verify: tuple[str, ...] = ()
-    """In place of those of `.makima.toml` at the base commit (SPEC 6.5)."""
+    """In place of those of `.makima.toml` at the base commit (rule 6.5)."""
     checkpoint_every: timedelta = timedelta(minutes=2)
     bridges: tuple[str, ...] = ()
     """Heads of merged pull requests: what starts or merges here begins from a commit that joins the base branch with
-    those of them that it doesn't hold (SPEC 7.2)."""
+    those of them that it doesn't hold (rule 7.2)."""
     taken_back: tuple[str, ...] = ()
     """Completion: commits of steps whose work an operator has taken back; what is pushed must not hold them."""
     pull_request: PullRequestWanted | None = None
@@ -124,7 +124,7 @@ class OutcomeStatus(StrEnum):
 
 
 class PlanChanges(Tolerant):
-    """What a planning task hands over: validated once at the command, again when it is folded in (SPEC 3.5)."""
+    """What a planning task hands over: validated once at the command, again when it is folded in (rule 3.5)."""
 
     add: tuple[Step, ...] = ()
     remove: tuple[UUID, ...] = ()
@@ -144,7 +144,7 @@ class MemoryChange(Tolerant):
 
 
 class Outcome(Tolerant):
-    """How one attempt ended (SPEC 5.3); the same whichever delivery reports it."""
+    """How one attempt ended (rule 5.3); the same whichever delivery reports it."""
 
     task: UUID
     attempt: int
@@ -164,7 +164,7 @@ class Outcome(Tolerant):
     wait_until: datetime | None = None
     memories: tuple[MemoryChange, ...] = ()
     pull_request_url: str = ""
-    """Where the agent says that it has opened one itself (SPEC 3.2)."""
+    """Where the agent says that it has opened one itself (rule 3.2)."""
     shipped: Shipped | None = None
     """Completion: what became of the pull request."""
     questions: tuple[Question, ...] = ()
@@ -178,7 +178,7 @@ class Outcome(Tolerant):
     """What was found on the remote in place of the attempt's own state, and what became of it."""
     daemon: str = ""
     delivery: str = ""
-    """Whose it is; two deliveries never publish the same bytes (SPEC 6.8)."""
+    """Whose it is; two deliveries never publish the same bytes (rule 6.8)."""
 
 
 def failed(command: SpawnTask, category: FailureCategory, report: str) -> Outcome:
@@ -192,7 +192,7 @@ def failed(command: SpawnTask, category: FailureCategory, report: str) -> Outcom
 
 
 def cut(report: str, limit: int = REPORT_LIMIT) -> str:
-    """`report` within `limit` bytes of UTF-8 (SPEC 1: 4 KiB), losing its beginning."""
+    """`report` within `limit` bytes of UTF-8 (rule 1: 4 KiB), losing its beginning."""
     encoded = report.encode()
     if len(encoded) <= limit:
         return report
@@ -200,7 +200,7 @@ def cut(report: str, limit: int = REPORT_LIMIT) -> str:
 
 
 class Progress(Tolerant):
-    """What a heartbeat says; at most 1 KiB in all (SPEC 6.11)."""
+    """What a heartbeat says; at most 1 KiB in all (rule 6.11)."""
 
     daemon: str
     delivery: str
@@ -209,7 +209,7 @@ class Progress(Tolerant):
 
 
 class TaskStarted(Tolerant):
-    """The daemon's signal that the work has lived for a second (SPEC 4.4)."""
+    """The daemon's signal that the work has lived for a second (rule 4.4)."""
 
     name: str = ""
     """The task's; first, because the Web UI shows only a signal's beginning."""
@@ -224,7 +224,7 @@ class Delivery(Protocol):
 
     @property
     def name(self) -> str:
-        """8 hex digits, unique over all deliveries (DESIGN 9)."""
+        """8 hex digits, unique over all deliveries (design 9)."""
         ...
 
     def beat(self, progress: Progress) -> None:
@@ -236,7 +236,7 @@ class Delivery(Protocol):
         ...
 
     async def ask(self, question: Question) -> None:
-        """Show a question to people at once, while the agent still waits for the answer (SPEC 8.3); NotReachable."""
+        """Show a question to people at once, while the agent still waits for the answer (rule 8.3); NotReachable."""
         ...
 
     async def answers(self) -> tuple[Question, ...]:
@@ -244,11 +244,11 @@ class Delivery(Protocol):
         ...
 
     async def confirm(self) -> None:
-        """Ask the server afresh if the attempt is still this delivery's own; AttemptGone if it isn't (SPEC 6.8)."""
+        """Ask the server afresh if the attempt is still this delivery's own; AttemptGone if it isn't (rule 6.8)."""
         ...
 
 
 def refuse_foreign(command: SpawnTask, owner: str) -> None:
-    """Refused unless the command is for this daemon's owner: everything is scoped by owner (SPEC 1)."""
+    """Refused unless the command is for this daemon's owner: everything is scoped by owner (rule 1)."""
     if command.owner != owner:
         raise Refused(f"task {command.task} belongs to owner {command.owner!r}, this daemon serves {owner!r}")

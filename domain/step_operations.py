@@ -1,4 +1,4 @@
-"""What an operator may do with one step (SPEC 4.5, 8.2); each rule changes the draft or raises Refused."""
+"""What an operator may do with one step (rules 4.5, 8.2); each rule changes the draft or raises Refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The base of what crosses versions: messages between core and daemon (SPEC 5.2)."""
+"""The base of what crosses versions: messages between core and daemon (rule 5.2)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Tolerant(BaseModel):
-    """A frozen value that crosses versions: unknown fields in it are ignored (SPEC 5.2)."""
+    """A frozen value that crosses versions: unknown fields in it are ignored (rule 5.2)."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")

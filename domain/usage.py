@@ -1,4 +1,4 @@
-"""What agents use up, added up over attempts, tasks and directives; and their sessions (SPEC 5.2)."""
+"""What agents use up, added up over attempts, tasks and directives; and their sessions (rule 5.2)."""
 
 from __future__ import annotations
 

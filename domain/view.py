@@ -45,7 +45,7 @@ class StepView(Value):
 
 
 class ProposalView(Value):
-    """A plan that waits for approval (SPEC 2.4)."""
+    """A plan that waits for approval (rule 2.4)."""
 
     generation: int
     steps: tuple[str, ...]
@@ -54,7 +54,7 @@ class ProposalView(Value):
 
 
 class QuestionView(Value):
-    """A question that waits for a person (SPEC 8.3)."""
+    """A question that waits for a person (rule 8.3)."""
 
     id: UUID
     task: str
@@ -82,7 +82,7 @@ class DirectiveView(Value):
     tasks: dict[str, str]
     """The planning, prepare and completion tasks: name → status."""
     queues: tuple[Queue, ...] = ()
-    """Where tasks of it wait for a daemon (SPEC 4.4)."""
+    """Where tasks of it wait for a daemon (rule 4.4)."""
     proposal: ProposalView | None = None
     questions: tuple[QuestionView, ...] = ()
     """The open ones."""
@@ -176,7 +176,7 @@ def _step_view(state: State, step: Step) -> StepView:
 
 
 def waiting_reason(state: State, step: Step) -> str:
-    """Why a step that has not finished is not running, in one line (SPEC 4.4)."""
+    """Why a step that has not finished is not running, in one line (rule 4.4)."""
     task = state.tasks.get(names.step_task(step.id))
     if step.status is StepStatus.BLOCKED:
         return "blocked by " + ", ".join(state.steps[other].name for other in step.blocked_by)
@@ -194,9 +194,9 @@ def waiting_reason(state: State, step: Step) -> str:
 
 
 def details(state: State) -> str:
-    """The Web UI's current details (SPEC 9.2), as markdown: where it stands, what it is doing, its steps by status.
+    """The Web UI's current details (rule 9.2), as markdown: where it stands, what it is doing, its steps by status.
 
-    No tables, which render there without space in them (DESIGN 16); at most `DETAILS_LIMIT` bytes.
+    No tables, which render there without space in them (design 16); at most `DETAILS_LIMIT` bytes.
     """
     return _fitted([*_headlines(state), *_tasks_under_way(state), *_steps_by_status(state)])
 

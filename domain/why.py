@@ -1,4 +1,4 @@
-"""Why a step is not running, and what happens next, in one line (SPEC 4.4)."""
+"""Why a step is not running, and what happens next, in one line (rule 4.4)."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The record of all directives in Postgres (SPEC 9.1): it remembers, and decides nothing."""
+"""The record of all directives in Postgres (rule 9.1): it remembers, and decides nothing."""

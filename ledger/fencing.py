@@ -1,4 +1,4 @@
-"""Which write the record takes (DESIGN 3): a pure rule, decided while the directive is locked.
+"""Which write the record takes (design 3): a pure rule, decided while the directive is locked.
 
 A directive may have had many runs: continued, reset, recovered. Whatever a dead one still sends must change nothing,
 and the one that lives must never be stuck. See docs/decisions/0003-resync.md.

@@ -57,14 +57,14 @@ class Record:
         return tuple(summary for summary in await self.directives(owner) if not summary.status.is_final)
 
     async def open_questions(self, owner: str) -> tuple[OpenQuestion, ...]:
-        """What the agents of an owner's directives ask of people, the oldest first (SPEC 8.3)."""
+        """What the agents of an owner's directives ask of people, the oldest first (rule 8.3)."""
         final = [status.value for status in DirectiveStatus if status.is_final]
         with translated():
             rows = [row async for row in self._sql.open_questions(self._pool, owner=owner, final=final)]
         return tuple(open_question_of(row) for row in rows)
 
     async def directive_ids(self, owner: str, name: str) -> tuple[UUID, ...]:
-        """The directives that `name` may mean: an id, the beginning of one, or a workflow id (SPEC 9.2)."""
+        """The directives that `name` may mean: an id, the beginning of one, or a workflow id (rule 9.2)."""
         with translated():
             return tuple([row["id"] async for row in self._sql.directive_ids(self._pool, owner=owner, name=name)])
 

@@ -1,4 +1,4 @@
--- The record of all directives (SPEC 9.1). This file is the truth; ledger/migrations is the road to it, and
+-- The record of all directives (rule 9.1). This file is the truth; ledger/migrations is the road to it, and
 -- tests/integration/test_migrations.py proves that they meet. A column has the name of its model's field.
 
 create table directives (

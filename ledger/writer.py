@@ -44,7 +44,7 @@ class PostgresLedger:
         self._sql = statements()
 
     async def record(self, write: ProgressWrite) -> WriteAnswer:
-        """Take a change of one directive into the record, whole or not at all (SPEC 9.1, DESIGN 3)."""
+        """Take a change of one directive into the record, whole or not at all (rule 9.1, design 3)."""
         with translated():
             async with self._pool.acquire() as session, session.transaction():
                 recorded = await self._locked(session, write.row.directive.id)
@@ -80,8 +80,8 @@ class PostgresLedger:
             )
 
     async def append_log(self, chunk: LogChunk) -> None:
-        """Keep a piece of a log; one that is there already changes nothing (DESIGN 4). Of an attempt's log the first 2
-        and the last 6 MiB stay (SPEC 6.11).
+        """Keep a piece of a log; one that is there already changes nothing (design 4). Of an attempt's log the first 2
+        and the last 6 MiB stay (rule 6.11).
         """
         with translated():
             await self._sql.append_log(

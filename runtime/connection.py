@@ -1,4 +1,4 @@
-"""Where Temporal and Postgres are: the environment's addresses, else those of the embedded stack (DESIGN 15)."""
+"""Where Temporal and Postgres are: the environment's addresses, else those of the embedded stack (design 15)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How every process of ours ends: one line for an error, the exit codes of SPEC 9.3, and no interpreter teardown."""
+"""How every process of ours ends: one line for an error, the exit codes of rule 9.3, and no interpreter teardown."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ READER_GONE = 141  # as it reports SIGPIPE
 
 
 def leave(code: int) -> NoReturn:
-    """End the process at once with `code`, after everything that was written has left it (DESIGN 14).
+    """End the process at once with `code`, after everything that was written has left it (design 14).
 
     A process that used Temporal's SDK must not end by returning: its native threads outlive the interpreter's state,
     and 13 of 80 short client scripts (a quarter of 91 workers) aborted with `PyGILState_Release` after a clean
@@ -66,7 +66,7 @@ def tell_error(error: Exception) -> int:
 
 
 def exit_code(error: MakimaError) -> int:
-    """Give the exit code of SPEC 9.3: 2 usage or refused, 3 not reachable, 1 everything else."""
+    """Give the exit code of rule 9.3: 2 usage or refused, 3 not reachable, 1 everything else."""
     match error:
         case Refused() | SettingsError():
             return REFUSED
@@ -77,7 +77,7 @@ def exit_code(error: MakimaError) -> int:
 
 
 def one_line(error: BaseException) -> str:
-    """Give the text of an error on one line (SPEC 9.3), the middle of a very long one left out."""
+    """Give the text of an error on one line (rule 9.3), the middle of a very long one left out."""
     line = " ".join(str(error).split())
     return line if len(line) <= LONGEST else f"{line[: LONGEST // 2]} … {line[-LONGEST // 2 :]}"
 

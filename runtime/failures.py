@@ -1,4 +1,4 @@
-"""Errors as Temporal is told them, without secrets: git, forges and setup commands may print some (SPEC 6.11)."""
+"""Errors as Temporal is told them, without secrets: git, forges and setup commands may print some (rule 6.11)."""
 
 from __future__ import annotations
 

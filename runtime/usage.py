@@ -1,4 +1,4 @@
-"""A command line that was typed wrongly is an error like every other: one line that says what to do (SPEC 9.3)."""
+"""A command line that was typed wrongly is an error like every other: one line that says what to do (rule 9.3)."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ class DirectiveWorkflow(Operations):
             self._grant(requests.Begin())
 
     def is_over(self) -> bool:
-        """It is closed as soon as its status is final and nothing runs any more (SPEC 2.9)."""
+        """It is closed as soon as its status is final and nothing runs any more (rule 2.9)."""
         return self.state.status.is_final and not self.in_flight
 
     def decide(self) -> None:
@@ -94,7 +94,7 @@ class DirectiveWorkflow(Operations):
         self.news = False
 
     def start_tasks(self) -> None:
-        """Schedule the activity of every task that the rules have made and that is not under way (DESIGN 1)."""
+        """Schedule the activity of every task that the rules have made and that is not under way (design 1)."""
         if self.state.authenticated and not self.secret:
             return  # a run from the record: the answer to its first write brings the secret
         for task in self.state.live():
@@ -117,7 +117,7 @@ class DirectiveWorkflow(Operations):
         return any(identity == str(task.id) for identity, _, _ in self.in_flight)
 
     def look_after_pull_request(self) -> None:
-        """Keep the watch that the rules want (SPEC 7.5); it never keeps a run from going on as a new one."""
+        """Keep the watch that the rules want (rule 7.5); it never keeps a run from going on as a new one."""
         if not self.must_rest():
             self.shepherd.follow(self)
 
@@ -185,7 +185,7 @@ class DirectiveWorkflow(Operations):
         self.news = True
 
     def must_rest(self) -> bool:
-        """The history is so long that nothing may be started in it any more (DESIGN 6)."""
+        """The history is so long that nothing may be started in it any more (design 6)."""
         info = workflow.info()
         limit = self.state.directive.settings.rest_at_events
         return info.get_current_history_length() >= limit or info.get_current_history_size() >= REST_AT_BYTES
@@ -209,7 +209,7 @@ class DirectiveWorkflow(Operations):
         )
 
     def show(self) -> None:
-        """Tell the Web UI where the directive stands (SPEC 9.2)."""
+        """Tell the Web UI where the directive stands (rule 9.2)."""
         workflow.set_current_details(details(self.state))
         status = workflow.info().typed_search_attributes
         shown = (status.get(STATUS), status.get(GENERATION))
@@ -224,7 +224,7 @@ class DirectiveWorkflow(Operations):
             )
 
     async def something_happens(self) -> None:
-        """Wait for an outcome, an operator, a written plan, a due task; Cancel in the Web UI is archive (SPEC 9.2)."""
+        """Wait for an outcome, an operator, a written plan, a due task; Cancel in the Web UI is archive (rule 9.2)."""
         due = policy.next_wake(self.state)
         timeout = max(due - workflow.now(), timedelta(0)) if due else None
         try:

@@ -25,7 +25,7 @@ with workflow.unsafe.imports_passed_through():
 class Operations:
     """The updates, signals and queries of DirectiveWorkflow, which inherits them.
 
-    Handlers only change the state; the main loop reacts (DESIGN 6). They are plain `def`, so that what a validator has
+    Handlers only change the state; the main loop reacts (design 6). They are plain `def`, so that what a validator has
     checked still holds when its handler runs: the SDK runs both in one task, without a yield.
     """
 
@@ -137,7 +137,7 @@ class Operations:
 
     @signal(SignalName.GOAL_CHANGED)
     def goal_changed(self, goal: str | dict[str, str]) -> None:
-        """From the Web UI: the goal as a plain string, or an object as the update takes it (SPEC 8.1)."""
+        """From the Web UI: the goal as a plain string, or an object as the update takes it (rule 8.1)."""
         self._wish(requests.ChangeGoal, {"goal": goal} if isinstance(goal, str) else goal)
 
     @query()
@@ -153,7 +153,7 @@ class Operations:
         return [question for question in self.state.questions.values() if question.task == task]
 
     def check(self, request: requests.Request) -> None:
-        """An id that was answered before is granted again without another effect (SPEC 8.2)."""
+        """An id that was answered before is granted again without another effect (rule 8.2)."""
         if self._earlier_answer() is None:
             self._allow(request)
 

@@ -1,4 +1,4 @@
-"""How long anything may take and how often it is tried: all timeouts and retry policies of the workflow (DESIGN 12)."""
+"""How long anything may take and how often it is tried: all timeouts and retry policies of the workflow (design 12)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ GRACE_BEYOND_LIMIT = timedelta(minutes=30)
 """The daemon keeps a task's limit itself and returns; Temporal's own timeout, which it would retry, comes later."""
 
 PRIORITY = {TaskKind.PREPARE: 1, TaskKind.PLANNING: 1, TaskKind.COMPLETION: 2, TaskKind.STEP: 3}
-"""The planner before steps (SPEC 5.1)."""
+"""The planner before steps (rule 5.1)."""
 
 
 def daemon_activity(state: State, task: Task, chosen: str) -> dict[str, Any]:
@@ -43,7 +43,7 @@ def daemon_activity(state: State, task: Task, chosen: str) -> dict[str, Any]:
 
 
 def _deliveries(settings: Settings) -> RetryPolicy:
-    """A lost daemon's attempt is delivered again; an outcome that is too large would be for ever (DESIGN 5)."""
+    """A lost daemon's attempt is delivered again; an outcome that is too large would be for ever (design 5)."""
     return RetryPolicy(
         initial_interval=settings.timings.redelivery,
         maximum_interval=timedelta(minutes=1),
@@ -53,7 +53,7 @@ def _deliveries(settings: Settings) -> RetryPolicy:
 
 
 def watch_activity(watch: Watch, number: int) -> dict[str, Any]:
-    """The options of the `number`-th watch of a run: it polls by failing, for as long as it takes (DESIGN 11)."""
+    """The options of the `number`-th watch of a run: it polls by failing, for as long as it takes (design 11)."""
     return {
         "activity_id": f"watch-{watch.pull_request.number}-{number}",
         "task_queue": names.light_queue(watch.owner),
@@ -89,7 +89,7 @@ RECORD_PROGRESS: dict[str, Any] = {
     "start_to_close_timeout": timedelta(seconds=30),
     "retry_policy": RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=10)),
 }
-"""A Postgres outage is a visible retry without end (DESIGN 3)."""
+"""A Postgres outage is a visible retry without end (design 3)."""
 
 BETWEEN_WRITES = timedelta(milliseconds=200)
-"""How far apart the writes of one directive are at least; what changes meanwhile shares the next one (DESIGN 3)."""
+"""How far apart the writes of one directive are at least; what changes meanwhile shares the next one (design 3)."""

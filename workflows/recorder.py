@@ -1,4 +1,4 @@
-"""How a run tells the ledger what changed: beside the work, one write at a time, later changes gathered (DESIGN 3)."""
+"""How a run tells the ledger what changed: beside the work, one write at a time, later changes gathered (design 3)."""
 
 from __future__ import annotations
 

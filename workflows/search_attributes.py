@@ -1,4 +1,4 @@
-"""The search attributes of a directive: registered where that is allowed, else the command that does it (DESIGN 15)."""
+"""The search attributes of a directive: registered where that is allowed, else the command that does it (design 15)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keeps the watch on a directive's pull request, and tidies up after it (SPEC 7.5): beside the tasks, never one."""
+"""Keeps the watch on a directive's pull request, and tidies up after it (rule 7.5): beside the tasks, never one."""
 
 from __future__ import annotations
 

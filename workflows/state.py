@@ -22,11 +22,11 @@ class DirectiveInput(Value):
 
     state: State
     begin: bool = True
-    """Begin a draft at once (SPEC 2.1: `start` creates and begins in one go)."""
+    """Begin a draft at once (rule 2.1: `start` creates and begins in one go)."""
     sequence: int = 0
-    """The last write of the run before this one, 0 where there was none, or nobody knows (DESIGN 3)."""
+    """The last write of the run before this one, 0 where there was none, or nobody knows (design 3)."""
     searchable: bool = True
-    """The search attributes below are registered in the namespace (DESIGN 15)."""
+    """The search attributes below are registered in the namespace (design 15)."""
     secret: DirectiveSecret = NO_SECRET
     """Empty where the record has it, or the directive has none (State.authenticated)."""
 

@@ -1,4 +1,4 @@
-"""`makima …`: what an agent calls in its shell (SPEC 3.1, 3.2). It needs its task folder and nothing else."""
+"""`makima …`: what an agent calls in its shell (rules 3.1, 3.2). It needs its task folder and nothing else."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def fail(reason: str) -> None:
     AgentFolder.find().change(lambda handover, _: give_up(handover, reason))
 
 
-# Spellings of the system before this one, for prompts that were written for it (SPEC 3.2).
+# Spellings of the system before this one, for prompts that were written for it (rule 3.2).
 _files = typer.Typer(hidden=True)
 app.add_typer(_files, name="contract")
 _files.command("create-file")(artifacts.artifact_put)

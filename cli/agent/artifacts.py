@@ -1,4 +1,4 @@
-"""`makima directive artifact-put NAME < FILE`: a named file that a task hands over (SPEC 1, 3.1)."""
+"""`makima directive artifact-put NAME < FILE`: a named file that a task hands over (rules 1, 3.1)."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ class AgentFolder:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """Two commands at once never lose one (SPEC 3.4): the second waits here."""
+        """Two commands at once never lose one (rule 3.4): the second waits here."""
         with (self.path / LOCK_FILE).open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield

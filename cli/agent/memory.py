@@ -1,4 +1,4 @@
-"""`makima directive memory-…`: what a directive's agents keep for each other (SPEC 1, 3.1)."""
+"""`makima directive memory-…`: what a directive's agents keep for each other (rules 1, 3.1)."""
 
 from __future__ import annotations
 

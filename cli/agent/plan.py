@@ -1,4 +1,4 @@
-"""`makima directive …` for the planner: the plan's steps, one by one or all at once (SPEC 3.1)."""
+"""`makima directive …` for the planner: the plan's steps, one by one or all at once (rule 3.1)."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def status() -> None:
 
 
 def _shown(handover: Handover, context: TaskContext) -> dict[str, object]:
-    """Nothing in it is called "steps": a log that holds it must not be taken for a chain plan (SPEC 3.3)."""
+    """Nothing in it is called "steps": a log that holds it must not be taken for a chain plan (rule 3.3)."""
     fields = {"id", "name", "order_index", "depends_on", "label"}
     plan = handover.plan
     return {

@@ -1,4 +1,4 @@
-"""`makima directive ask "…"`: a question to a person (SPEC 8.3)."""
+"""`makima directive ask "…"`: a question to a person (rule 8.3)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an operator asks of a directive (SPEC 8.2): an action makes a typed request, and all are sent in one way."""
+"""What an operator asks of a directive (rule 8.2): an action makes a typed request, and all are sent in one way."""
 
 from __future__ import annotations
 

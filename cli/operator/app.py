@@ -1,4 +1,4 @@
-"""The operator's command line (SPEC 9.3), put together from its groups."""
+"""The operator's command line (rule 9.3), put together from its groups."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
 
 
 def add_operator_commands(app: typer.Typer, connections: Connections, run: Run, *, typed: str = "") -> None:
-    """Make every operator's command one of `app`, under the names of SPEC 8.2 and 9.3.
+    """Make every operator's command one of `app`, under the names of rules 8.2 and 9.3.
 
     Where `typed` is the name of one, its group alone: the others take time to import, and nobody sees them.
     """

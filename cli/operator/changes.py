@@ -1,4 +1,4 @@
-"""What a step changed, from the repository's remote: its commits in a cache of the operator's own (SPEC 6.4).
+"""What a step changed, from the repository's remote: its commits in a cache of the operator's own (rule 6.4).
 
 git runs with the operator's own settings and credentials, and asks for a password only where somebody can type it.
 Nothing of the repository is ever checked out or run: no hooks, no external diff, no filters.

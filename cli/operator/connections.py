@@ -28,11 +28,11 @@ class Directory(Protocol):
         ...
 
     async def directive_ids(self, owner: str, name: str) -> Sequence[UUID]:
-        """The directives that `name` may mean: an id, the beginning of one, or a workflow id (SPEC 9.2)."""
+        """The directives that `name` may mean: an id, the beginning of one, or a workflow id (rule 9.2)."""
         ...
 
     async def open_questions(self, owner: str) -> Sequence[OpenQuestion]:
-        """What the agents of an owner's directives ask of people, the oldest first (SPEC 8.3)."""
+        """What the agents of an owner's directives ask of people, the oldest first (rule 8.3)."""
         ...
 
     async def daemons(self, owner: str) -> Sequence[DaemonSeen]:
@@ -85,7 +85,7 @@ class Logs(Protocol):
 
 
 class Record(Directory, Contents, Logs, Protocol):
-    """The record of all directives, for reading (SPEC 9.1)."""
+    """The record of all directives, for reading (rule 9.1)."""
 
 
 class Retention(Protocol):

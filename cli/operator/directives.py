@@ -34,7 +34,7 @@ from workflows.directive import DirectiveWorkflow
 from workflows.state import OWNER
 
 ANSWER_WITHIN = timedelta(seconds=3)
-"""After this the record is shown in place of the workflow's own answer (SPEC 9.3)."""
+"""After this the record is shown in place of the workflow's own answer (rule 9.3)."""
 GRANT_WITHIN = timedelta(seconds=15)
 RUNNING = f"WorkflowType = '{WORKFLOW}' AND ExecutionStatus = 'Running'"
 AS_IT_SHOULD = (WorkflowExecutionStatus.RUNNING, WorkflowExecutionStatus.COMPLETED)
@@ -51,7 +51,7 @@ class Look(Generic[T]):
     live: bool
     """The workflow itself said so, or the record, which is final; else the record as it was last written."""
     lost: str = ""
-    """How its workflow ended, where that left the directive unfinished (SPEC 9.2)."""
+    """How its workflow ended, where that left the directive unfinished (rule 9.2)."""
 
 
 class Directives:
@@ -104,7 +104,7 @@ class Directives:
         return state
 
     async def look(self, reference: str) -> Look[DirectiveView]:
-        """Where it stands: from the workflow, else from the record (SPEC 9.3)."""
+        """Where it stands: from the workflow, else from the record (rule 9.3)."""
         return await self.look_at(*await self.find(reference))
 
     async def look_at(self, workflow: str, identity: UUID | None) -> Look[DirectiveView]:
@@ -116,7 +116,7 @@ class Directives:
         return await self._look(*await self.find(reference), self._state, lambda state: state)
 
     async def ask(self, reference: str, update: Any, request: Request, request_id: str) -> Answer:
-        """Send a validated update; Refused with the workflow's own reason (SPEC 8.2)."""
+        """Send a validated update; Refused with the workflow's own reason (rule 8.2)."""
         workflow, identity = await self.find(reference)
         try:
             answer: Answer = await self._handle(workflow).execute_update(
@@ -137,7 +137,7 @@ class Directives:
             raise NotReachable(f"Temporal did not take the request: {error.message}") from error
 
     async def lost(self, summaries: Iterable[DirectiveSummary]) -> dict[UUID, str]:
-        """Directive → how its workflow ended, for those whose record is not final though nothing runs (SPEC 9.2)."""
+        """Directive → how its workflow ended, for those whose record is not final though nothing runs (rule 9.2)."""
         try:
             running = {each.id async for each in self.client.list_workflows(RUNNING)}
             # Visibility lags behind: what it doesn't show yet may have been started a moment ago.

@@ -1,4 +1,4 @@
-"""From the options of `edit`, which are named as those of `start`, to a typed request (SPEC 8.2)."""
+"""From the options of `edit`, which are named as those of `start`, to a typed request (rule 8.2)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`logs --follow`: what the agents print, as it arrives, until nothing more can come (SPEC 6.11)."""
+"""`logs --follow`: what the agents print, as it arrives, until nothing more can come (rule 6.11)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Starting the workflow of a directive: of a new one, and of one that goes on from the record (SPEC 2.1, 9.1)."""
+"""Starting the workflow of a directive: of a new one, and of one that goes on from the record (rules 2.1, 9.1)."""
 
 from __future__ import annotations
 

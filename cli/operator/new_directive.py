@@ -112,7 +112,7 @@ ANY = "any"
 
 
 def placed(draft: State, daemons: Sequence[DaemonSeen]) -> State:
-    """A local repository is served by the daemon of its machine: `--on`, or the only one there is (SPEC 6.13)."""
+    """A local repository is served by the daemon of its machine: `--on`, or the only one there is (rule 6.13)."""
     directive = draft.directive
     local = parse_repository_url(directive.repository, allow_local=True).local_path
     wanted = directive.settings.label

@@ -1,4 +1,4 @@
-"""What a directive's agents are doing at this moment: the details of their heartbeats (SPEC 6.11)."""
+"""What a directive's agents are doing at this moment: the details of their heartbeats (rule 6.11)."""
 
 from __future__ import annotations
 

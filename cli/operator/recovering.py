@@ -1,4 +1,4 @@
-"""`recover`: directives whose workflow is gone go on from the record (SPEC 9.1)."""
+"""`recover`: directives whose workflow is gone go on from the record (rule 9.1)."""
 
 from __future__ import annotations
 

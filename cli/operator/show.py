@@ -68,7 +68,7 @@ def _source(look: Look[DirectiveView]) -> str:
 
 
 def lost_note(how: str) -> str:
-    """Said of a directive whose workflow has ended before its time (SPEC 9.2)."""
+    """Said of a directive whose workflow has ended before its time (rule 9.2)."""
     return f"lost: {how}; recover goes on"
 
 
@@ -84,7 +84,7 @@ def pull_request_lines(shown: PullRequestView) -> list[str]:
 
 
 def proposal_lines(proposal: ProposalView, directive: str) -> list[str]:
-    """The plan that waits for approval (SPEC 2.4)."""
+    """The plan that waits for approval (rule 2.4)."""
     return [
         f"  the plan of generation {proposal.generation} waits for approval: "
         f"`starter.py approve {directive}`, or `reject {directive} --comment …`",
@@ -94,7 +94,7 @@ def proposal_lines(proposal: ProposalView, directive: str) -> list[str]:
 
 
 def question_lines(question: QuestionView | Question, directive: str) -> list[str]:
-    """A question that waits for a person, and how it is answered (SPEC 8.3)."""
+    """A question that waits for a person, and how it is answered (rule 8.3)."""
     lines = [f"question {short(question.id)}: {question.text}"]
     lines += [f"  context: {question.context}"] if question.context else []
     lines += [f"  choices: {', '.join(question.choices)}"] if question.choices else []
@@ -117,7 +117,7 @@ def left_out_lines(step: StepView) -> list[str]:
 
 
 def waiting_note(shown: DirectiveView, daemons: Sequence[DaemonSeen]) -> str:
-    """Said when something waits for a daemon: where, who may serve it there, with how many free slots (SPEC 4.4)."""
+    """Said when something waits for a daemon: where, who may serve it there, with how many free slots (rule 4.4)."""
     return "; ".join(_queue_note(queue, shown.owner, daemons) for queue in shown.queues)
 
 

@@ -65,7 +65,7 @@ class TaskProgress(Value):
     seconds: float
     """Since this delivery was started, by this machine's clock."""
     limit_seconds: float
-    """How long the attempt may take (SPEC 5.7)."""
+    """How long the attempt may take (rule 5.7)."""
     delivery: int
     """Counted from 1; more than that after a lost daemon."""
 

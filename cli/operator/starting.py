@@ -1,4 +1,4 @@
-"""`start` and `create`: a new directive, begun or as a draft (SPEC 2.1)."""
+"""`start` and `create`: a new directive, begun or as a draft (rule 2.1)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an operator does with one step (SPEC 4.5, 8.2): functions from what was typed to a typed request."""
+"""What an operator does with one step (rules 4.5, 8.2): functions from what was typed to a typed request."""
 
 from __future__ import annotations
 

@@ -120,7 +120,7 @@ def silence(before: DirectiveView | None, now: DirectiveView) -> None:
 
 
 def exit_code(look: Look[DirectiveView]) -> int:
-    """0 for a directive that rests with nothing wrong, 1 for one that paused, failed or is lost (SPEC 9.3)."""
+    """0 for a directive that rests with nothing wrong, 1 for one that paused, failed or is lost (rule 9.3)."""
     shown = look.seen
     if look.lost or shown.status in (DirectiveStatus.PAUSED, DirectiveStatus.FAILED):
         return 1

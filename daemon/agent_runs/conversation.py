@@ -1,4 +1,4 @@
-"""An agent and a person, while the agent runs (SPEC 8.3): its questions go out, answers come into its task folder."""
+"""An agent and a person, while the agent runs (rule 8.3): its questions go out, answers come into its task folder."""
 
 from __future__ import annotations
 

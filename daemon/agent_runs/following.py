@@ -1,4 +1,4 @@
-"""Follows an agent's output: events into log, progress, and what is remembered of the run (SPEC 6.11)."""
+"""Follows an agent's output: events into log, progress, and what is remembered of the run (rule 6.11)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Accounts that can't be used for a while: one task finds out, no other one of this daemon tries (SPEC 5.6)."""
+"""Accounts that can't be used for a while: one task finds out, no other one of this daemon tries (rule 5.6)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which accounts rest, on disk: a daemon that starts again in the middle of a limit doesn't try them (SPEC 5.6)."""
+"""Which accounts rest, on disk: a daemon that starts again in the middle of a limit doesn't try them (rule 5.6)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An agent asks for leave to use a tool: a person is asked in turn (SPEC 8.3)."""
+"""An agent asks for leave to use a tool: a person is asked in turn (rule 8.3)."""
 
 from __future__ import annotations
 

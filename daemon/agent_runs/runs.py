@@ -1,4 +1,4 @@
-"""Runs a task's agent until it has come to an end that counts: resumed, handed over, left waiting (SPEC 6.9)."""
+"""Runs a task's agent until it has come to an end that counts: resumed, handed over, left waiting (rule 6.9)."""
 
 from __future__ import annotations
 

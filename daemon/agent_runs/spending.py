@@ -1,4 +1,4 @@
-"""Whether an attempt has used what it may, and whether that can be known at all (SPEC 5.7); pure."""
+"""Whether an attempt has used what it may, and whether that can be known at all (rule 5.7); pure."""
 
 from __future__ import annotations
 

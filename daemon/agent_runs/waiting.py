@@ -1,4 +1,4 @@
-"""When a task waits because of its agent's account or questions, and for what (SPEC 5.3, 5.6)."""
+"""When a task waits because of its agent's account or questions, and for what (rules 5.3, 5.6)."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from domain.failures import Failure, FailureCategory
 from domain.value import Value
 
 RESERVED = ("MAKIMA_", "TEMPORAL_")
-"""Makima's own settings begin so: no agent sees one (SPEC 6.6)."""
+"""Makima's own settings begin so: no agent sees one (rule 6.6)."""
 
 MODEL_VARIABLES = (
     *("ANTHROPIC_BASE_URL", "ANTHROPIC_BEDROCK_BASE_URL", "ANTHROPIC_VERTEX_BASE_URL", "GOOGLE_GEMINI_BASE_URL"),
@@ -131,7 +131,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class AgentResult:
-    """The agent's own side of the outcome; whether it left work is judged by the daemon (SPEC 6.9)."""
+    """The agent's own side of the outcome; whether it left work is judged by the daemon (rule 6.9)."""
 
     ending: Ending = Ending.COMPLETED
     failure: Failure | None = None

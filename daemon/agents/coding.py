@@ -132,7 +132,7 @@ class CodingAgent(Program):
 
     def judge(self, end: ProcessEnd, seen: Seen) -> AgentResult:
         """Completed only where its final event says so and it ended by itself with exit code 0, or was ended for not
-        ending (SPEC 6.9).
+        ending (rule 6.9).
         """
         return judged(end, seen)
 

@@ -1,1 +1,1 @@
-"""The forges that a daemon can talk to (SPEC 7.4)."""
+"""The forges that a daemon can talk to (rule 7.4)."""

@@ -1,4 +1,4 @@
-"""GitHub, and GitHub Enterprise, behind the port (SPEC 7.3–7.5)."""
+"""GitHub, and GitHub Enterprise, behind the port (rules 7.3–7.5)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What in GitHub's answers asks for work (SPEC 7.5); pure."""
+"""What in GitHub's answers asks for work (rule 7.5); pure."""
 
 from __future__ import annotations
 

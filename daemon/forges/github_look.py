@@ -1,4 +1,4 @@
-"""One look at a pull request of GitHub's: what is wrong with it, and what people say (SPEC 7.5)."""
+"""One look at a pull request of GitHub's: what is wrong with it, and what people say (rule 7.5)."""
 
 from __future__ import annotations
 

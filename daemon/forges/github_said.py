@@ -1,4 +1,4 @@
-"""What people say about a pull request at GitHub (SPEC 7.5): which of it asks for work, and what they think; pure."""
+"""What people say about a pull request at GitHub (rule 7.5): which of it asks for work, and what they think; pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a person opens a pull request by hand (SPEC 7.4); pure. Empty where it can't be known."""
+"""Where a person opens a pull request by hand (rule 7.4); pure. Empty where it can't be known."""
 
 from __future__ import annotations
 

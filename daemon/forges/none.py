@@ -1,4 +1,4 @@
-"""No forge that we can talk to: branches are pushed, and a person opens the pull request (SPEC 7.4, 6.13)."""
+"""No forge that we can talk to: branches are pushed, and a person opens the pull request (rules 7.4, 6.13)."""
 
 from __future__ import annotations
 

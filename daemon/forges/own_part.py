@@ -1,4 +1,4 @@
-"""Our part of a pull request's title and description, and what people have written: theirs stays (SPEC 7.4); pure."""
+"""Our part of a pull request's title and description, and what people have written: theirs stays (rule 7.4); pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the daemon needs of a forge (SPEC 7.4); one module beside this one for each forge."""
+"""What the daemon needs of a forge (rule 7.4); one module beside this one for each forge."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""GETs that cost the forge next to nothing while nothing has changed (SPEC 7.5: ETag)."""
+"""GETs that cost the forge next to nothing while nothing has changed (rule 7.5: ETag)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the daemon's settings say of a forge: `[forges."HOST"]` (SPEC 7.4)."""
+"""What the daemon's settings say of a forge: `[forges."HOST"]` (rule 7.4)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the daemon's token for a forge comes from; it is handed to requests and to nothing else (SPEC 6.6)."""
+"""Where the daemon's token for a forge comes from; it is handed to requests and to nothing else (rule 6.6)."""
 
 from __future__ import annotations
 

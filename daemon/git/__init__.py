@@ -1,1 +1,1 @@
-"""Repositories, worktrees and refs: everything that git does on this machine (SPEC 6.1, 6.2)."""
+"""Repositories, worktrees and refs: everything that git does on this machine (rules 6.1, 6.2)."""

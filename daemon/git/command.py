@@ -1,4 +1,4 @@
-"""The daemon's own git: a configuration of its own, no hooks, no prompt, no protocol that runs commands (DESIGN 17)."""
+"""The daemon's own git: a configuration of its own, no hooks, no prompt, no protocol that runs commands (design 17)."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def commit_id(text: str) -> str:
 
 
 class Git:
-    """Runs git for the daemon, never inside a worktree: it has the machine's credentials (SPEC 6.2)."""
+    """Runs git for the daemon, never inside a worktree: it has the machine's credentials (rule 6.2)."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""The configuration of the daemon's own git (DESIGN 17), as pure functions from the machine's configuration."""
+"""The configuration of the daemon's own git (design 17), as pure functions from the machine's configuration."""
 
 from __future__ import annotations
 

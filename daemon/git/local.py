@@ -1,4 +1,4 @@
-"""Repositories of this machine: which ones the daemon works on, and how it keeps their code from running (SPEC 6.13).
+"""Repositories of this machine: which ones the daemon works on, and how it keeps their code from running (rule 6.13).
 
 git gives a repository's own configuration and hooks to the programs that serve a push or a fetch from a local path.
 They would run as the daemon, with its credentials and outside of the sandbox.
@@ -126,7 +126,7 @@ def _visited(path: Path) -> Iterator[Path]:
 
 
 def _refuse_incomplete(path: str, common: Path) -> None:
-    """A clone without its whole history would give our branches parents that nobody else has (SPEC 6.1)."""
+    """A clone without its whole history would give our branches parents that nobody else has (rule 6.1)."""
     if (common / "shallow").is_file() and (common / "shallow").stat().st_size:
         raise RepositoryError(
             f"{path} is a shallow clone: run `git -C {shlex.quote(path)} fetch --unshallow`, "

@@ -1,4 +1,4 @@
-"""The bare caches of repositories that tasks borrow objects from (SPEC 6.1); only the daemon's own git writes them."""
+"""The bare caches of repositories that tasks borrow objects from (rule 6.1); only the daemon's own git writes them."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ class RepositoryCache:
                 raise self._failure
 
     async def prepare(self, base_branch: str, prefix: str = PREFIX) -> str:
-        """Fetch, and return the base commit of a generation, once a push is known to be allowed (SPEC 2.3) to branches
+        """Fetch, and return the base commit of a generation, once a push is known to be allowed (rule 2.3) to branches
         that begin with `prefix`.
         """
         base = await self.base(base_branch)
@@ -263,7 +263,7 @@ class RepositoryCache:
 
     async def destination(self) -> tuple[str, ...]:
         """The options that every push is made with, and where it goes to; raises like `source`. A local repository may
-        be set to update the files of a branch that its user has checked out; they are never touched (SPEC 6.13).
+        be set to update the files of a branch that its user has checked out; they are never touched (rule 6.13).
         """
         git_dir, options = await self._git_dir(push=True), ("--porcelain", "--no-verify")
         if git_dir is None:

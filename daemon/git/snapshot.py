@@ -1,4 +1,4 @@
-"""Makes a commit of what a worktree's files are, in a repository of the daemon's own (SPEC 6.7, docs/decisions/0020).
+"""Makes a commit of what a worktree's files are, in a repository of the daemon's own (rule 6.7, docs/decisions/0020).
 
 A program of its own, handed to `python -I -S - SIDE OPTIONS` on its stdin (`daemon.git.side_repository`), run in the
 worktree, because a sandbox shows nothing of the daemon's code and lets no link lead out. SIDE is the daemon's

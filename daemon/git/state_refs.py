@@ -1,4 +1,4 @@
-"""Where Makima keeps what it needs on a remote beside the branches (SPEC 6.7, docs/decisions/0004).
+"""Where Makima keeps what it needs on a remote beside the branches (rule 6.7, docs/decisions/0004).
 
 Outside of what a clone fetches; as branches where a remote takes no other refs; else in the cache of this machine.
 """

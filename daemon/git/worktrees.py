@@ -1,4 +1,4 @@
-"""A task's worktree: a repository of its own that borrows the cache's objects (SPEC 6.2, 6.4).
+"""A task's worktree: a repository of its own that borrows the cache's objects (rules 6.2, 6.4).
 
 Every command here goes through a runner that was handed in. Until the agent starts that may be `Git.run_plainly`;
 afterwards it must be the agent's environment and sandbox below the keeper, for what the agent left in the repository

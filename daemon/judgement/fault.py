@@ -9,7 +9,7 @@ from domain.failures import FailureCategory
 from domain.prompts import fault_note
 
 ROUNDS = 3
-"""How often work with a fault goes back to its agent (SPEC 6.5)."""
+"""How often work with a fault goes back to its agent (rule 6.5)."""
 NAMED = 5
 """Files, commits or branches that a fault names."""
 

@@ -1,4 +1,4 @@
-"""Whether the work still holds what it was built on (SPEC 6.4)."""
+"""Whether the work still holds what it was built on (rule 6.4)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The way of an attempt's log to the record, in chunks (DESIGN 4); what can't go now gathers on this machine's disk."""
+"""The way of an attempt's log to the record, in chunks (design 4); what can't go now gathers on this machine's disk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which bytes of a log the record keeps, and which go there next (SPEC 6.11); pure.
+"""Which bytes of a log the record keeps, and which go there next (rule 6.11); pure.
 
 The record keeps the first 2 and the last 6 MiB. What the last ones are is known only at the end; so that a log can be
 followed all the same, what comes is sent at once, the record drops what has become neither (`ledger`), and a log that

@@ -1,4 +1,4 @@
-"""Secrets in what an agent prints, made unreadable before it is written down or leaves the machine (SPEC 6.11); pure.
+"""Secrets in what an agent prints, made unreadable before it is written down or leaves the machine (rule 6.11); pure.
 
 A secret can come in two pieces, so a stream gives back whole lines only, and of a line without end the part that no
 secret can reach into any more.

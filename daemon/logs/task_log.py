@@ -1,4 +1,4 @@
-"""An attempt's log: whole on this machine, without secrets, and on its way to the record (SPEC 6.11, DESIGN 4)."""
+"""An attempt's log: whole on this machine, without secrets, and on its way to the record (rule 6.11, design 4)."""
 
 from __future__ import annotations
 

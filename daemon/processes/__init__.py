@@ -1,1 +1,1 @@
-"""Starting programs, keeping them in a sandbox, and leaving nothing of them behind (SPEC 6.10)."""
+"""Starting programs, keeping them in a sandbox, and leaving nothing of them behind (rule 6.10)."""

@@ -1,4 +1,4 @@
-"""Runs a program for a task under a keeper, follows its output, and leaves nothing of it behind (SPEC 6.10)."""
+"""Runs a program for a task under a keeper, follows its output, and leaves nothing of it behind (rule 6.10)."""
 
 from __future__ import annotations
 

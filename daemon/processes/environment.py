@@ -1,4 +1,4 @@
-"""What an agent sees of its machine's environment (SPEC 6.6): an allow-list, and no credential of ours."""
+"""What an agent sees of its machine's environment (rule 6.6): an allow-list, and no credential of ours."""
 
 from __future__ import annotations
 

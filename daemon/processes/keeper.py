@@ -1,4 +1,4 @@
-"""The keeper: the process between the daemon and an agent, which ends the agent's whole tree (SPEC 6.10, DESIGN 13).
+"""The keeper: the process between the daemon and an agent, which ends the agent's whole tree (rule 6.10, design 13).
 
     python -I -S …/daemon/processes/keeper.py [--grace SECONDS] [--parent PID] -- COMMAND [ARGUMENT …]
 

@@ -54,7 +54,7 @@ class Finished:
 
 
 class Runs(Protocol):
-    """Runs a command somewhere: plainly, or with an agent's environment below the keeper and in its sandbox (SPEC 6.2).
+    """Runs a command somewhere: plainly, or with an agent's environment below the keeper and in its sandbox (rule 6.2).
 
     `env` is added to what the runner's processes get anyway. Raises ProcessTimedOut; any exit code is a result.
     """

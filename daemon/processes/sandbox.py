@@ -1,4 +1,4 @@
-"""The sandbox around everything that runs where an agent works: bubblewrap, or none (SPEC 6.2, docs/sandbox.md)."""
+"""The sandbox around everything that runs where an agent works: bubblewrap, or none (rule 6.2, docs/sandbox.md)."""
 
 from __future__ import annotations
 

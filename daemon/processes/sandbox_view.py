@@ -1,4 +1,4 @@
-"""What of a machine a process in the sandbox sees (SPEC 6.2), as operations of bubblewrap."""
+"""What of a machine a process in the sandbox sees (rule 6.2), as operations of bubblewrap."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""From finished steps to a pull request, and what is done about it afterwards (SPEC 7)."""
+"""From finished steps to a pull request, and what is done about it afterwards (rule 7)."""

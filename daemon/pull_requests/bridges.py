@@ -1,4 +1,4 @@
-"""Joins a base branch to what it holds without its commits, merged by squash or rebase (SPEC 7.2)."""
+"""Joins a base branch to what it holds without its commits, merged by squash or rebase (rule 7.2)."""
 
 from __future__ import annotations
 

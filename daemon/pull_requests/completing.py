@@ -1,4 +1,4 @@
-"""A completion: the finished steps' commits on one branch, merged by git where it can, and verified (SPEC 7.1)."""
+"""A completion: the finished steps' commits on one branch, merged by git where it can, and verified (rule 7.1)."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Completion(AgentWork):
         raise LeaseLost(f"{target.branch} was pushed to, or its pull request closed, {ROUNDS} times during the merge")
 
     async def _is_current(self, target: Target, start: Start) -> bool:
-        """Whether the pull request is neither over nor retargeted (SPEC 7.3), and nobody has pushed since."""
+        """Whether the pull request is neither over nor retargeted (rule 7.3), and nobody has pushed since."""
         at = await self._cache.on_remote(f"refs/heads/{start.branch}") or ""
         now = await self._shipping.target()
         return at == start.replaces and (now.branch, now.base) == (target.branch, target.base)

@@ -1,4 +1,4 @@
-"""What a daemon does about a pull request between completions (SPEC 7.5): looks at it, and tidies up after it."""
+"""What a daemon does about a pull request between completions (rule 7.5): looks at it, and tidies up after it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A completion's pull request: which branch it comes from, and what becomes of it after the push (SPEC 7)."""
+"""A completion's pull request: which branch it comes from, and what becomes of it after the push (rule 7)."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Shipping:
         self._is_left = _is_left(command)
 
     async def target(self) -> Target:
-        """The first branch without a merged or closed pull request (SPEC 7.3), as the forge says now.
+        """The first branch without a merged or closed pull request (rule 7.3), as the forge says now.
 
         Raises ForgeUnreachable, ForgeRefused; RepositoryError where there is none.
         """

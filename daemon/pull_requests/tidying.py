@@ -1,4 +1,4 @@
-"""Deletes what merged work has left on a remote (SPEC 7.5), and nothing whose commits aren't in what was merged."""
+"""Deletes what merged work has left on a remote (rule 7.5), and nothing whose commits aren't in what was merged."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Work that is not lost: checkpoints, outcomes that exist once, what a restart finds (SPEC 6.7, 6.8, 6.12)."""
+"""Work that is not lost: checkpoints, outcomes that exist once, what a restart finds (rules 6.7, 6.8, 6.12)."""

@@ -1,4 +1,4 @@
-"""An attempt's checkpoints: unfinished work as commits beside the branches (SPEC 6.7).
+"""An attempt's checkpoints: unfinished work as commits beside the branches (rule 6.7).
 
 A snapshot is made where the agent works (`daemon.git.side_repository`); the daemon takes it into its cache and puts a
 commit of its own around the same tree and parent, so that what a checkpoint says of itself, and when, is the daemon's

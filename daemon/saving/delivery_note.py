@@ -39,7 +39,7 @@ class DeliveryNote(BaseModel):
     head: str = ""
     """The commit that its outcome was made of; empty: there was no work."""
     is_seen: bool = False
-    """The remote was seen to hold it (SPEC 6.12)."""
+    """The remote was seen to hold it (rule 6.12)."""
 
     @property
     def key(self) -> AttemptKey | None:

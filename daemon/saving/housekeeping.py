@@ -1,4 +1,4 @@
-"""How long a machine keeps what its tasks have left, and that nothing goes before the remote has it (SPEC 6.12)."""
+"""How long a machine keeps what its tasks have left, and that nothing goes before the remote has it (rule 6.12)."""
 
 from __future__ import annotations
 

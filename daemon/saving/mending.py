@@ -1,4 +1,4 @@
-"""A worktree's own repository as an agent has left it: made fit for git again, or made anew (SPEC 6.9)."""
+"""A worktree's own repository as an agent has left it: made fit for git again, or made anew (rule 6.9)."""
 
 from __future__ import annotations
 

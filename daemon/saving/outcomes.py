@@ -1,4 +1,4 @@
-"""Exactly once (SPEC 6.8): an attempt's outcome is a ref on the remote that can be created only once.
+"""Exactly once (rule 6.8): an attempt's outcome is a ref on the remote that can be created only once.
 
 The outcome goes first, the branch second. Creating the ref decides which delivery's work counts; the branch follows
 from it and can be pushed again by whoever finds the outcome (docs/decisions/0002-outcome-ref.md).

@@ -1,4 +1,4 @@
-"""A task's work, laid into a fresh folder for a person to look at (SPEC 6.12)."""
+"""A task's work, laid into a fresh folder for a person to look at (rule 6.12)."""
 
 from __future__ import annotations
 

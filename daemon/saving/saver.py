@@ -1,4 +1,4 @@
-"""Saves the work of one delivery while it goes on, and on every way out (SPEC 6.7)."""
+"""Saves the work of one delivery while it goes on, and on every way out (rule 6.7)."""
 
 from __future__ import annotations
 

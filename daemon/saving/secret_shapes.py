@@ -1,4 +1,4 @@
-"""What no checkpoint may hold because it looks like a secret (SPEC 6.7); pure.
+"""What no checkpoint may hold because it looks like a secret (rule 6.7); pure.
 
 Narrower than the masks of a log: a masked word costs nothing, a file that is left out costs work.
 """

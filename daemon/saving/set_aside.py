@@ -1,4 +1,4 @@
-"""Folders of deliveries whose work could not be saved when a daemon started: no later start tries it again (SPEC 6.7).
+"""Folders of deliveries whose work could not be saved when a daemon started: no later start tries it again (rule 6.7).
 
 A person looks at them: `doctor` lists them, `restore` lays out what can be read.
 """

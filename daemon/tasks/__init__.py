@@ -1,1 +1,1 @@
-"""One delivery of a task, from its first commit to its outcome (SPEC 6)."""
+"""One delivery of a task, from its first commit to its outcome (rule 6)."""

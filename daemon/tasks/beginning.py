@@ -1,4 +1,4 @@
-"""How a delivery begins its work: on the right commits, and where an earlier one stopped (SPEC 6.4, 6.7)."""
+"""How a delivery begins its work: on the right commits, and where an earlier one stopped (rules 6.4, 6.7)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files of this machine that its owner wants in every worktree, such as settings for tests (SPEC 6.5)."""
+"""Files of this machine that its owner wants in every worktree, such as settings for tests (rule 6.5)."""
 
 from __future__ import annotations
 

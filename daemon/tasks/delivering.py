@@ -1,4 +1,4 @@
-"""Exactly once (SPEC 6.8): a delivery begins by looking for its attempt's outcome and ends by publishing one."""
+"""Exactly once (rule 6.8): a delivery begins by looking for its attempt's outcome and ends by publishing one."""
 
 from __future__ import annotations
 

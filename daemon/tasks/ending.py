@@ -1,4 +1,4 @@
-"""How the work of one delivery ends: what it hands over, without secrets, published and shipped (SPEC 6.8, 7)."""
+"""How the work of one delivery ends: what it hands over, without secrets, published and shipped (rules 6.8, 7)."""
 
 from __future__ import annotations
 
@@ -76,6 +76,6 @@ class Ending:
         await self.saver.finish()
         ours = over if over.delivery == self.delivery.name else outcome
         head, succeeded = ours.work.head if ours.work else "", outcome.status is OutcomeStatus.COMPLETED
-        # Its worktree is kept for a while (SPEC 6.12).
+        # Its worktree is kept for a while (rule 6.12).
         await asyncio.to_thread(partial(self.workspace.note, is_over=True, succeeded=succeeded, head=head))
         return over

@@ -1,4 +1,4 @@
-"""What an agent hands over through its commands (SPEC 3.1), taken as what it is: files that anybody could write."""
+"""What an agent hands over through its commands (rule 3.1), taken as what it is: files that anybody could write."""
 
 from __future__ import annotations
 

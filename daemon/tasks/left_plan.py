@@ -1,4 +1,4 @@
-"""The plan that a planner has left: by its commands, in an artifact, or in what it said last (SPEC 3.3)."""
+"""The plan that a planner has left: by its commands, in an artifact, or in what it said last (rule 3.3)."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def left_plan(handover: Handover, command: SpawnTask, folder: Path, last_words: 
     """The changes that the planner wants; empty where it left nothing that looks like a plan.
 
     Commands win, and a reason for nothing to do is an answer, too. PlanRefused, naming where the plan stands, where it
-    breaks a rule of SPEC 3.4, or where an artifact was handed over that holds none; HandoverBroken.
+    breaks a rule of rule 3.4, or where an artifact was handed over that holds none; HandoverBroken.
     """
     if not handover.plan.is_empty or handover.nothing_to_do:
         return handover.plan

@@ -1,4 +1,4 @@
-"""What a worktree gets before the agent starts: files of this machine, and what the setup commands make (SPEC 6.5)."""
+"""What a worktree gets before the agent starts: files of this machine, and what the setup commands make (rule 6.5)."""
 
 from __future__ import annotations
 

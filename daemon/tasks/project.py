@@ -1,4 +1,4 @@
-"""What a repository says of itself in `.makima.toml` (SPEC 6.5), read where no task can have edited it."""
+"""What a repository says of itself in `.makima.toml` (rule 6.5), read where no task can have edited it."""
 
 from __future__ import annotations
 

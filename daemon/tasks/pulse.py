@@ -28,7 +28,7 @@ class Pulse:
 
     @asynccontextmanager
     async def beating(self, every: timedelta, settle: timedelta) -> AsyncIterator[None]:
-        """Beat every `every`; say once that the work has started when it has lived for `settle` (SPEC 4.4)."""
+        """Beat every `every`; say once that the work has started when it has lived for `settle` (rule 4.4)."""
         tasks = [asyncio.create_task(self._beat(every)), asyncio.create_task(self._announce(settle))]
         try:
             yield

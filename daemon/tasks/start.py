@@ -1,4 +1,4 @@
-"""What the work of a step or planning task begins with: a commit, and what is merged into it (SPEC 6.4, 7.2)."""
+"""What the work of a step or planning task begins with: a commit, and what is merged into it (rules 6.4, 7.2)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Start:
     replaces: str
     """The target branch's commit at this moment; empty: there is none."""
     settled: str = ""
-    """Where `.makima.toml` counts: a commit of the base branch, which no task can have edited (SPEC 6.5)."""
+    """Where `.makima.toml` counts: a commit of the base branch, which no task can have edited (rule 6.5)."""
     incoming: tuple[Incoming, ...] = ()
     """What is merged into the base first, in this order."""
     branch: str = ""
@@ -58,7 +58,7 @@ async def start_of(command: SpawnTask, cache: RepositoryCache) -> Start:
 
 async def prepared(command: SpawnTask, cache: RepositoryCache, base_branch: str) -> tuple[str, str]:
     """The head of the base branch, and what the repository wants branches to begin with (empty: nothing is said),
-    once the remote has shown that it takes such branches (SPEC 2.3). Raises RepositoryError, GitUnreachable, GitError.
+    once the remote has shown that it takes such branches (rule 2.3). Raises RepositoryError, GitUnreachable, GitError.
     """
     base = await cache.base(base_branch)
     wanted = "" if command.branch_prefix else (await read_project(cache, base)).branch_prefix
@@ -69,7 +69,7 @@ async def prepared(command: SpawnTask, cache: RepositoryCache, base_branch: str)
 
 
 async def _bridged(command: SpawnTask, cache: RepositoryCache, replaced: str) -> Start:
-    """From the base branch as it is now, which holds what was merged of what the step depends on (SPEC 7.2)."""
+    """From the base branch as it is now, which holds what was merged of what the step depends on (rule 7.2)."""
     settled = await cache.prepare(command.base_branch, command.branch_prefix or PREFIX)
     built_on = (*((command.continue_from,) if command.continue_from else ()), *command.merge)
     await cache.ensure([settled, *(one.commit for one in built_on)])

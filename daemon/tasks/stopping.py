@@ -1,4 +1,4 @@
-"""How work ends that the daemon can't let go on: called back, or handed back because the daemon stops (SPEC 6.10)."""
+"""How work ends that the daemon can't let go on: called back, or handed back because the daemon stops (rule 6.10)."""
 
 from __future__ import annotations
 

@@ -21,12 +21,12 @@ class TaskFolder:
 
     @property
     def makima(self) -> Path:
-        """The command by which the agent talks to its task (SPEC 3.1)."""
+        """The command by which the agent talks to its task (rule 3.1)."""
         return self.bin / "makima"
 
     @property
     def home(self) -> Path:
-        """The agent's own HOME (SPEC 6.6)."""
+        """The agent's own HOME (rule 6.6)."""
         return self.path / "home"
 
     @property

@@ -1,4 +1,4 @@
-"""Whether the work is good: the verify commands, at the commit that would be pushed (SPEC 6.5, 6.9)."""
+"""Whether the work is good: the verify commands, at the commit that would be pushed (rules 6.5, 6.9)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The work of one delivery: a worktree on the right commits, an agent in it, and a verdict on what it left (SPEC 6)."""
+"""The work of one delivery: a worktree on the right commits, an agent in it, and a verdict on what it left (rule 6)."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ class AgentWork:
 
     async def _sound(self, begun: Beginning, start: Start, ask: Ask | None, commands: Commands = ()) -> Outcome:
         """The work on `ask`, once nothing is wrong with it and the commands pass. What is wrong goes back to the agent,
-        which has some rounds; then the attempt fails with it (SPEC 6.5, 6.9).
+        which has some rounds; then the attempt fails with it (rules 6.5, 6.9).
         """
         rounds = ROUNDS if self._follows_prompts else 0
         while True:
@@ -273,7 +273,7 @@ class AgentWork:
         return (Incoming(start.base, before.name if before else "the base commit"), *start.incoming)
 
     def _nothing_done(self, work: Work, begun: Beginning, said: Handover) -> Failure | None:
-        """SPEC 6.9: there is work, or a declaration that none was needed."""
+        """rule 6.9: there is work, or a declaration that none was needed."""
         if work.head != begun.began or said.nothing_to_do:
             return None
         report = "the agent left no change, and did not say that nothing had to be changed"

@@ -106,7 +106,7 @@ class Workspace:
         return Identity(self.identity.name, self.identity.email)
 
     def environment(self, command: AgentCommand) -> dict[str, str]:
-        """All that a program of this task sees (SPEC 6.6)."""
+        """All that a program of this task sees (rule 6.6)."""
         made = agent_environment(
             os.environ, folder=self.folder, task_id=str(self.command.task), command=command, identity=self.identity
         )
@@ -140,7 +140,7 @@ class Workspace:
         timeout: float,
         writes: tuple[Path, ...] = (),
     ) -> Finished:
-        """Run git where an agent has been: in its environment and sandbox, under a keeper, without credentials (SPEC
+        """Run git where an agent has been: in its environment and sandbox, under a keeper, without credentials (rule
         6.2). `writes`: further folders that it may change.
         """
         boxed = self.boxed(argv, cwd, writes)

@@ -1,1 +1,1 @@
-"""The rules of pull requests (SPEC 7): what is shipped, watched, mended, asked; what a merge changes."""
+"""The rules of pull requests (rule 7): what is shipped, watched, mended, asked; what a merge changes."""

@@ -1,4 +1,4 @@
-"""What Makima itself asks the operator, about pull requests (SPEC 7.5): never the same thing twice."""
+"""What Makima itself asks the operator, about pull requests (rule 7.5): never the same thing twice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The text of a pull request (SPEC 7.4): what was asked, what was done, what is missing, what it cost, how to go on."""
+"""The text of a pull request (rule 7.4): what was asked, what was done, what is missing, what it cost, how to go on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The picture of a pull request ends when the facts do (SPEC 7.5): what holds no more is not asked, nor worked on."""
+"""The picture of a pull request ends when the facts do (rule 7.5): what holds no more is not asked, nor worked on."""
 
 from __future__ import annotations
 

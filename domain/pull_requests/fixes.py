@@ -1,4 +1,4 @@
-"""The steps that mend a pull request (SPEC 7.5): what is told to their agents, and which agent that is."""
+"""The steps that mend a pull request (rule 7.5): what is told to their agents, and which agent that is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The base branch moves under a directive: its pull request's own base is the truth (SPEC 7.3)."""
+"""The base branch moves under a directive: its pull request's own base is the truth (rule 7.3)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What follows once a pull request is merged or closed (SPEC 7.2, 7.3, 7.5)."""
+"""What follows once a pull request is merged or closed (rules 7.2, 7.3, 7.5)."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def open_another(draft: Draft, version: int) -> None:
 
 def base_of(state: State, generation: int) -> str:
     """Where a generation's steps without dependencies start; empty: the base branch's head, which is resolved when
-    one starts, since the recorded commit is older than a merge (SPEC 7.2)."""
+    one starts, since the recorded commit is older than a merge (rule 7.2)."""
     return "" if generation <= state.merged.generation else state.bases[generation]
 
 

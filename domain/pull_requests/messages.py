@@ -1,4 +1,4 @@
-"""A pull request as core and daemon speak of it (SPEC 7): what is wanted, what was made, and what was seen of it."""
+"""A pull request as core and daemon speak of it (rule 7): what is wanted, what was made, and what was seen of it."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ class PullRequestState(StrEnum):
 
     @property
     def is_over(self) -> bool:
-        """Nothing can be added to it any more (SPEC 7.3)."""
+        """Nothing can be added to it any more (rule 7.3)."""
         return self in (self.MERGED, self.CLOSED)
 
 
 class PullRequest(Value):
-    """The one that a directive's finished work goes to; a later one takes its place once it is over (SPEC 7.3)."""
+    """The one that a directive's finished work goes to; a later one takes its place once it is over (rule 7.3)."""
 
     branch: str
     head: str
@@ -67,7 +67,7 @@ class PullRequestWanted(Tolerant):
     keep_draft: bool = False
     """One that is there stays as it is, a draft or ready: a person has made it so."""
     known: PullRequest | None = None
-    """The one that was made before; read again before every push (SPEC 7.3)."""
+    """The one that was made before; read again before every push (rule 7.3)."""
     branches: tuple[str, ...] = ()
     """The branches for the first, second, … pull request of the directive, starting with the known one's version:
     where that is found merged or closed, the next takes its place. At least two."""
@@ -93,7 +93,7 @@ class Shipped(Tolerant):
     unmerged: tuple[str, ...] = ()
     """What was pushed for the known one, and that it was merged without."""
     compare_url: str = ""
-    """Where a person can open the pull request, if there is no API to do it (SPEC 7.4)."""
+    """Where a person can open the pull request, if there is no API to do it (rule 7.4)."""
 
     @model_validator(mode="before")
     @classmethod
@@ -105,7 +105,7 @@ class Shipped(Tolerant):
 
 
 class Watch(Tolerant):
-    """Look after a pull request until there is news (SPEC 7.5)."""
+    """Look after a pull request until there is news (rule 7.5)."""
 
     version: str = "1.0"
     owner: str
@@ -275,7 +275,7 @@ def _is_refused(sighting: Sighting) -> bool:
 
 
 class Tidying(Tolerant):
-    """What a merged pull request leaves on the remote: deleted where its commits are contained (SPEC 7.5)."""
+    """What a merged pull request leaves on the remote: deleted where its commits are contained (rule 7.5)."""
 
     version: str = "1.0"
     owner: str

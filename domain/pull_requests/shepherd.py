@@ -1,4 +1,4 @@
-"""The rules of looking after a pull request (SPEC 7.5): when it is watched, and what follows from what is seen."""
+"""The rules of looking after a pull request (rule 7.5): when it is watched, and what follows from what is seen."""
 
 from __future__ import annotations
 
@@ -206,7 +206,7 @@ def _deal_with(draft: Draft, work: list[Finding], base_head: str, *, in_parts: b
 
 def _add_fixes(draft: Draft, work: list[Finding], base_head: str, *, in_parts: bool) -> None:
     left = MAX_STATE - state_size(draft.state)
-    for room in ROOMS:  # what was seen can't be refused (DESIGN 6): the last quotes nothing but links
+    for room in ROOMS:  # what was seen can't be refused (design 6): the last quotes nothing but links
         steps = fix_steps(draft.state, work, base_head, room=room, in_parts=in_parts)
         if sum(len(step.model_dump_json()) for step in steps) <= left:
             break

@@ -1,4 +1,4 @@
-"""What a directive remembers of looking after its pull request (SPEC 7.5)."""
+"""What a directive remembers of looking after its pull request (rule 7.5)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MAX_PUSHES = 20
 
 
 class Fix(Value):
-    """What makes a step one of the shepherd's: it mends a pull request (SPEC 7.5), and holds up no other step."""
+    """What makes a step one of the shepherd's: it mends a pull request (rule 7.5), and holds up no other step."""
 
     starts_at: str
     """The pull request's head when the trouble was seen; the work builds on it."""
@@ -33,7 +33,7 @@ class Push(Value):
 
 
 class Shepherding(Value):
-    """How far the shepherd of the current pull request is (SPEC 7.5)."""
+    """How far the shepherd of the current pull request is (rule 7.5)."""
 
     draft: bool = False
     """The newest completion asked for a draft."""
@@ -59,7 +59,7 @@ class Shepherding(Value):
     asked_about: dict[UUID, tuple[str, ...]] = {}
     """Open question that asks a person to see to something → the findings that it is about."""
     pushed: tuple[Push, ...] = ()
-    """Its newest pushes, oldest first: a forge may merge the head before the last one (SPEC 7.2)."""
+    """Its newest pushes, oldest first: a forge may merge the head before the last one (rule 7.2)."""
 
     def after(self, push: Push) -> tuple[Push, ...]:
         """The newest pushes, once `push` was made; a forge that hasn't seen an older one isn't heard of."""
@@ -76,7 +76,7 @@ class Shepherding(Value):
 
 
 class Merged(Value):
-    """What is known of pull requests that were merged (SPEC 7.2)."""
+    """What is known of pull requests that were merged (rule 7.2)."""
 
     heads: tuple[str, ...] = ()
     """Their heads, as far as work that isn't merged yet may build on them."""
@@ -86,4 +86,4 @@ class Merged(Value):
     untidied: tuple[PullRequest, ...] = ()
     """Those whose branches and refs are still on the remote."""
     usage: Usage = Usage()
-    """Of the tasks of their steps, told in one sum: a directive may have a thousand of them (DESIGN 6)."""
+    """Of the tasks of their steps, told in one sum: a directive may have a thousand of them (design 6)."""

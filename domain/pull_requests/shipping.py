@@ -1,4 +1,4 @@
-"""What a completion ships, and what it wants of the forge (SPEC 2.6, 7)."""
+"""What a completion ships, and what it wants of the forge (rules 2.6, 7)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ VERSIONS_AHEAD = 5
 
 
 def unshipped(state: State) -> list[Step]:
-    """Completed steps that the pull request doesn't hold, in the order in which they are merged (SPEC 7.1)."""
+    """Completed steps that the pull request doesn't hold, in the order in which they are merged (rule 7.1)."""
     done = [step for step in state.ordered_steps() if step.status is StepStatus.COMPLETED and not step.shipped]
     wanted = {step.id for step in done}
     graph = {step.id: [other for other in step.depends_on if other in wanted] for step in done}
@@ -43,7 +43,7 @@ def is_worth_a_completion(state: State, steps: list[Step]) -> bool:
 
 
 def target_branch(state: State) -> str:
-    """Where the work is pushed, unless the pull request is found merged or closed (SPEC 7.3)."""
+    """Where the work is pushed, unless the pull request is found merged or closed (rule 7.3)."""
     return _branches(state)[1 if state.pull_request and state.pull_request.state.is_over else 0]
 
 

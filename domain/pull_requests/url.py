@@ -1,4 +1,4 @@
-"""A pull request that was opened by hand, by its address (SPEC 3.2, 8.2): an operator names it, an agent only says."""
+"""A pull request that was opened by hand, by its address (rules 3.2, 8.2): an operator names it, an agent only says."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ADDRESS = re.compile(
 def claim_pull_request(draft: Draft, task: Task, url: str) -> None:
     """An agent says where it has opened one. Its word takes over nothing: it would choose whose description is edited,
     and whose branch is pushed to. One from the directive's own branch, in its own repository, is found by that branch
-    when the work is shipped (SPEC 7.3).
+    when the work is shipped (rule 7.3).
     """
     known = draft.state.pull_request
     if known is None or known.url != url:

@@ -19,7 +19,7 @@ class PullRequestView(Value):
     number: int
     version: int
     watched: bool
-    """Failed checks, reviews, conflicts and its end are noticed (SPEC 7.5)."""
+    """Failed checks, reviews, conflicts and its end are noticed (rule 7.5)."""
     approved: bool
     failing: tuple[str, ...]
     """The failed checks of its head."""

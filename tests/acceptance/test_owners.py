@@ -1,4 +1,4 @@
-"""Whose tasks a daemon gets: its owner's, and those of its labels (SPEC 1, 5.4, DESIGN 10)."""
+"""Whose tasks a daemon gets: its owner's, and those of its labels (rules 1, 5.4, design 10)."""
 
 from __future__ import annotations
 

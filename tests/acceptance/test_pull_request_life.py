@@ -1,4 +1,4 @@
-"""A directive's whole life at a forge: starter → worker → daemon → fake forge, merged there in all three ways (SPEC 7).
+"""A directive's whole life at a forge: starter → worker → daemon → fake forge, merged there in all three ways (rule 7).
 
 The three lives go on side by side, on one stack, one worker and one daemon; each test waits for one of them.
 """

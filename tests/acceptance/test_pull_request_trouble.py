@@ -1,4 +1,4 @@
-"""What may go wrong around a pull request, through the whole system: refusals, outages, kills, and people (SPEC 7)."""
+"""What may go wrong around a pull request, through the whole system: refusals, outages, kills, and people (rule 7)."""
 
 from __future__ import annotations
 

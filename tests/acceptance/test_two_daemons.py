@@ -1,4 +1,4 @@
-"""Two daemons that take each other for themselves: one home, or one name on two machines (SPEC 5.4, 6.10)."""
+"""Two daemons that take each other for themselves: one home, or one name on two machines (rules 5.4, 6.10)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What becomes of a task when the model, the account or the process fails (SPEC 5.4 to 5.7, 6.9, 6.10)."""
+"""What becomes of a task when the model, the account or the process fails (rules 5.4–5.7, 6.9, 6.10)."""
 
 from __future__ import annotations
 

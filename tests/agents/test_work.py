@@ -1,4 +1,4 @@
-"""What real agents do with a plan, a step, a question and a denied tool (SPEC 3.1, 5.8, 6.9, 8.3)."""
+"""What real agents do with a plan, a step, a question and a denied tool (rules 3.1, 5.8, 6.9, 8.3)."""
 
 from __future__ import annotations
 

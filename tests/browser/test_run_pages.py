@@ -1,4 +1,4 @@
-"""What an operator sees of a run (SPEC 9.2): the Web UI and its pull request; real server, real run, real browser."""
+"""What an operator sees of a run (rule 9.2): the Web UI and its pull request; real server, real run, real browser."""
 
 from __future__ import annotations
 

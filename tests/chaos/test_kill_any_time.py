@@ -1,4 +1,4 @@
-"""SIGKILL for the daemon at random moments: nothing of the work is lost, done twice, or left behind (SPEC 6.7–6.10).
+"""SIGKILL for the daemon at random moments: nothing of the work is lost, done twice, or left behind (rules 6.7–6.10).
 
 `make chaos` runs 30 rounds; the test run 6. MAKIMA_CHAOS_SEED gives other moments.
 """
@@ -24,7 +24,7 @@ from tests.acceptance.stack import Running, Servers, Site, processes_of, until
 ROUNDS = int(os.environ.get("MAKIMA_CHAOS_ROUNDS", "6"))
 SEED = int(os.environ.get("MAKIMA_CHAOS_SEED", "20261122"))
 ROUNDS_A_DIRECTIVE = 3
-"""An attempt is delivered six times at most (SPEC 5.4)."""
+"""An attempt is delivered six times at most (rule 5.4)."""
 LATEST = 7.0
 """Seconds after a daemon's start: the server gives a lost task away again after five."""
 INTERVAL = Timings.fast().checkpoint.total_seconds()

@@ -1,4 +1,4 @@
-"""The commands of an agent, as real processes in a task folder (SPEC 3.1, 3.2, 3.4, 8.3)."""
+"""The commands of an agent, as real processes in a task folder (rules 3.1, 3.2, 3.4, 8.3)."""
 
 from __future__ import annotations
 

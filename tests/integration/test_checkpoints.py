@@ -1,4 +1,4 @@
-"""Work that isn't done yet is never lost, and never shows in a branch (SPEC 6.7)."""
+"""Work that isn't done yet is never lost, and never shows in a branch (rule 6.7)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A directive's pull requests on the fake forge, over its http and by the real adapter for GitHub (SPEC 7)."""
+"""A directive's pull requests on the fake forge, over its http and by the real adapter for GitHub (rule 7)."""
 
 from __future__ import annotations
 

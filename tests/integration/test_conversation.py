@@ -1,4 +1,4 @@
-"""What an agent asks while it runs, and how the answer finds it (SPEC 8.3)."""
+"""What an agent asks while it runs, and how the answer finds it (rule 8.3)."""
 
 from __future__ import annotations
 

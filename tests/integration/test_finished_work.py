@@ -1,4 +1,4 @@
-"""Work that is done, and whose delivery loses its attempt before the remote can be told (SPEC 6.8, 6.12)."""
+"""Work that is done, and whose delivery loses its attempt before the remote can be told (rules 6.8, 6.12)."""
 
 from __future__ import annotations
 

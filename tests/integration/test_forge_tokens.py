@@ -1,4 +1,4 @@
-"""Where the daemon's token for a forge comes from, and that it goes nowhere else (SPEC 6.2, 6.6, 7.4)."""
+"""Where the daemon's token for a forge comes from, and that it goes nowhere else (rules 6.2, 6.6, 7.4)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The life of a pull request at GitHub's API (SPEC 7.3, 7.4), against the fake forge."""
+"""The life of a pull request at GitHub's API (rules 7.3, 7.4), against the fake forge."""
 
 from __future__ import annotations
 

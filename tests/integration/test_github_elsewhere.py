@@ -1,4 +1,4 @@
-"""Where GitHub's answers lead elsewhere, and where what answers is no GitHub (SPEC 7.4); a tiny server plays it."""
+"""Where GitHub's answers lead elsewhere, and where what answers is no GitHub (rule 7.4); a tiny server plays it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A forge that fails, waits or refuses (SPEC 7.3, 7.4): every failure that the fake forge can be ordered to have."""
+"""A forge that fails, waits or refuses (rules 7.3, 7.4): every failure that the fake forge can be ordered to have."""
 
 from __future__ import annotations
 

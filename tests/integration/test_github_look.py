@@ -1,4 +1,4 @@
-"""What the shepherd sees of a pull request (SPEC 7.5), against the fake forge."""
+"""What the shepherd sees of a pull request (rule 7.5), against the fake forge."""
 
 from __future__ import annotations
 

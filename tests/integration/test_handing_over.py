@@ -1,4 +1,4 @@
-"""What an agent hands over besides commits: a plan in any form, artifacts, memories (SPEC 1, 3.1, 3.3)."""
+"""What an agent hands over besides commits: a plan in any form, artifacts, memories (rules 1, 3.1, 3.3)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long a machine keeps worktrees, and what is safe to go (SPEC 6.12)."""
+"""How long a machine keeps worktrees, and what is safe to go (rule 6.12)."""
 
 from __future__ import annotations
 

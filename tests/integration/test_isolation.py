@@ -1,4 +1,4 @@
-"""What one task does to its repository reaches neither another task nor the daemon (SPEC 6.2), by whole deliveries."""
+"""What one task does to its repository reaches neither another task nor the daemon (rule 6.2), by whole deliveries."""
 
 from __future__ import annotations
 

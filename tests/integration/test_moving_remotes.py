@@ -1,4 +1,4 @@
-"""Remotes that move, are away, or hold what is out of the ordinary (SPEC 6.1), met by whole deliveries on real git."""
+"""Remotes that move, are away, or hold what is out of the ordinary (rule 6.1), met by whole deliveries on real git."""
 
 from __future__ import annotations
 

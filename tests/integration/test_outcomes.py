@@ -1,4 +1,4 @@
-"""Exactly once, by a ref that can be created only once (SPEC 6.8, docs/decisions/0002)."""
+"""Exactly once, by a ref that can be created only once (rule 6.8, docs/decisions/0002)."""
 
 from __future__ import annotations
 

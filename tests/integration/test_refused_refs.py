@@ -1,4 +1,4 @@
-"""Remotes that take no refs of ours: branches in their place, else this machine (SPEC 6.7, docs/decisions/0004)."""
+"""Remotes that take no refs of ours: branches in their place, else this machine (rule 6.7, docs/decisions/0004)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Caches of repositories, against real git (SPEC 6.1, 2.3; DESIGN 17)."""
+"""Caches of repositories, against real git (rules 6.1, 2.3; design 17)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Setup, verify and the files of a machine (SPEC 6.5), on a daemon with real git and processes."""
+"""Setup, verify and the files of a machine (rule 6.5), on a daemon with real git and processes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A daemon's look at a pull request: the real adapter against the fake forge, in an activity (SPEC 7.5)."""
+"""A daemon's look at a pull request: the real adapter against the fake forge, in an activity (rule 7.5)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two workers, one capacity, on a real Temporal server (DESIGN 10, docs/decisions/0001)."""
+"""Two workers, one capacity, on a real Temporal server (design 10, docs/decisions/0001)."""
 
 from __future__ import annotations
 

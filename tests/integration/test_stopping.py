@@ -1,4 +1,4 @@
-"""Stopping (SPEC 6.10, 5.4): a daemon that ends hands its tasks back, an agent that is called back ends at once."""
+"""Stopping (rules 6.10, 5.4): a daemon that ends hands its tasks back, an agent that is called back ends at once."""
 
 from __future__ import annotations
 

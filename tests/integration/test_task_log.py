@@ -1,4 +1,4 @@
-"""An attempt's log, from what an agent prints to what the record keeps (SPEC 6.11, DESIGN 4)."""
+"""An attempt's log, from what an agent prints to what the record keeps (rule 6.11, design 4)."""
 
 from __future__ import annotations
 

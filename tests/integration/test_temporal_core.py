@@ -1,4 +1,4 @@
-"""What a daemon tells the core beside the work, through a real Temporal (DESIGN 4)."""
+"""What a daemon tells the core beside the work, through a real Temporal (design 4)."""
 
 from __future__ import annotations
 

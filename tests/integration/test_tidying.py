@@ -1,4 +1,4 @@
-"""What merged work leaves on the remote is deleted, and nothing whose commits are nowhere else: real git (SPEC 7.5)."""
+"""What merged work leaves on the remote is deleted, and nothing whose commits are nowhere else: real git (rule 7.5)."""
 
 from __future__ import annotations
 

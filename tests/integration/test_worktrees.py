@@ -1,4 +1,4 @@
-"""Worktrees of tasks, and what the daemon takes from one that an agent had (SPEC 6.2, 6.4, 7.1)."""
+"""Worktrees of tasks, and what the daemon takes from one that an agent had (rules 6.2, 6.4, 7.1)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Recorded streams of the real programs, read complete, cut at every line and byte, and judged (SPEC 6.9)."""
+"""Recorded streams of the real programs, read complete, cut at every line and byte, and judged (rule 6.9)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a task to the command that a daemon gets (SPEC 5.2, 5.8), and the order in which steps are taken (4.3)."""
+"""From a task to the command that a daemon gets (rules 5.2, 5.8), and the order in which steps are taken (4.3)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A directive's settings are changed at any time, from the next task on (SPEC 8.2)."""
+"""A directive's settings are changed at any time, from the next task on (rule 8.2)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an agent sees of the daemon's environment (SPEC 6.6)."""
+"""What an agent sees of the daemon's environment (rule 6.6)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What GitHub's answers mean, and what the settings of a forge say (SPEC 7.4, 7.5); pure."""
+"""What GitHub's answers mean, and what the settings of a forge say (rules 7.4, 7.5); pure."""
 
 from __future__ import annotations
 

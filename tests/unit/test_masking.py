@@ -1,4 +1,4 @@
-"""Secrets are made unreadable, wherever a text is cut in two (SPEC 6.11)."""
+"""Secrets are made unreadable, wherever a text is cut in two (rule 6.11)."""
 
 from __future__ import annotations
 

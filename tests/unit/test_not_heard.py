@@ -1,4 +1,4 @@
-"""What was said about a pull request by people who are not heard (SPEC 7.5): counted, told once, and read by nobody."""
+"""What was said about a pull request by people who are not heard (rule 7.5): counted, told once, and read by nobody."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Logs and comments as a person would read them, before anything is cut (SPEC 7.5)."""
+"""Logs and comments as a person would read them, before anything is cut (rule 7.5)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The text of a pull request (SPEC 7.4): what it says, that nobody's text can break it, that it always fits."""
+"""The text of a pull request (rule 7.4): what it says, that nobody's text can break it, that it always fits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a task waits for a daemon (SPEC 5.4, DESIGN 10)."""
+"""Where a task waits for a daemon (rule 5.4, design 10)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which addresses of repositories are accepted, and how they are shown (SPEC 6.1)."""
+"""Which addresses of repositories are accepted, and how they are shown (rule 6.1)."""
 
 from __future__ import annotations
 

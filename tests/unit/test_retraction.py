@@ -1,4 +1,4 @@
-"""Finished work that nothing has shipped yet can be taken back, with all that was built on it (SPEC 4.5)."""
+"""Finished work that nothing has shipped yet can be taken back, with all that was built on it (rule 4.5)."""
 
 from __future__ import annotations
 

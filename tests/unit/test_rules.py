@@ -10,6 +10,17 @@ MARK = re.compile(r"mark\.rule\(\"([\d.]+)\"\)")
 RULE = re.compile(r"^\*\*(\d+(?:\.\d+)?)\*\* ", re.MULTILINE)
 CHAPTER = re.compile(r"^## (\d+)\. ", re.MULTILINE)
 DECISION = re.compile(r"^\*\*(\d+)\. ", re.MULTILINE)
+# "rule 6.7", "rules 5.3–5.6, 8.1 and 9", also where a line ends within: what comments and docs name.
+NUMBERS = r"\d+(?:\.\d+)?(?:(?:, | and |–)\d+\.\d+)*"
+NAMED_RULES = re.compile(rf"\brules?\s+(?:#\s+)?({NUMBERS})", re.IGNORECASE)
+NAMED_DECISIONS = re.compile(r"\bdesign\s+(?:#\s+)?(\d+)")
+ROOMS = ("activities", "cli", "daemon", "docs", "domain", "ledger", "runtime", "stack", "tests", "workflows")
+TEXTS = [
+    file
+    for folder in (ROOT, *(ROOT / room for room in ROOMS))
+    for pattern in ("*.py", "*.sql", "*.md")
+    for file in (folder.glob(pattern) if folder == ROOT else folder.rglob(pattern))
+]
 
 
 def rules() -> set[str]:
@@ -33,6 +44,25 @@ def test_rules_are_numbered_in_order_and_stand_in_their_chapter() -> None:
     for number, chapter in zip(CHAPTER.findall(text), CHAPTER.split(text)[2::2], strict=True):
         numbers = RULE.findall(chapter)
         assert numbers in ([number], [f"{number}.{place}" for place in range(1, len(numbers) + 1)])
+
+
+def test_every_rule_that_is_named_anywhere_exists() -> None:
+    known = rules() | set(CHAPTER.findall((ROOT / "docs/rules.md").read_text()))
+    named = {
+        (file.relative_to(ROOT), rule)
+        for file in TEXTS
+        for numbers in NAMED_RULES.findall(file.read_text())
+        for rule in re.findall(r"\d+(?:\.\d+)?", numbers)
+    }
+    assert len(named) > 100
+    assert {(file, rule) for file, rule in named if rule not in known} == set()
+
+
+def test_every_decision_that_is_named_anywhere_exists() -> None:
+    known = set(DECISION.findall((ROOT / "docs/design.md").read_text()))
+    named = {(file.relative_to(ROOT), n) for file in TEXTS for n in NAMED_DECISIONS.findall(file.read_text())}
+    assert len(named) > 20
+    assert {(file, number) for file, number in named if number not in known} == set()
 
 
 def test_decisions_are_numbered_in_order() -> None:

@@ -1,4 +1,4 @@
-"""What follows from what is seen of a pull request (SPEC 7.5), and what a completion wants of the forge (SPEC 7)."""
+"""What follows from what is seen of a pull request (rule 7.5), and what a completion wants of the forge (rule 7)."""
 
 from __future__ import annotations
 

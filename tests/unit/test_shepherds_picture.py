@@ -1,4 +1,4 @@
-"""The shepherd's picture ends when the facts do, and fixers are told all that was asked (SPEC 7.5)."""
+"""The shepherd's picture ends when the facts do, and fixers are told all that was asked (rule 7.5)."""
 
 from __future__ import annotations
 

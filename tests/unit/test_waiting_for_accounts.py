@@ -1,4 +1,4 @@
-"""What a directive does with a task whose agent's account has to wait (SPEC 5.3, 5.4, 5.6)."""
+"""What a directive does with a task whose agent's account has to wait (rules 5.3, 5.4, 5.6)."""
 
 from __future__ import annotations
 

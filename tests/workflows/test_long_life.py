@@ -1,4 +1,4 @@
-"""A directive lives for months: its history continues as new, its state stays small (DESIGN 6)."""
+"""A directive lives for months: its history continues as new, its state stays small (design 6)."""
 
 from __future__ import annotations
 

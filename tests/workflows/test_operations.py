@@ -1,4 +1,4 @@
-"""The operator's actions against a running directive (SPEC 2.4, 2.8, 4.5, 8.1–8.3)."""
+"""The operator's actions against a running directive (rules 2.4, 2.8, 4.5, 8.1–8.3)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""After a Reset in the Web UI, or lost data of Temporal's, the record follows the run that lives (SPEC 9.1, 9.2)."""
+"""After a Reset in the Web UI, or lost data of Temporal's, the record follows the run that lives (rules 9.1, 9.2)."""
 
 from __future__ import annotations
 
