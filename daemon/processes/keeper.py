@@ -31,6 +31,7 @@ SANDBOX = "bwrap"
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
+_PR_GET_CHILD_SUBREAPER = 37
 _STOP = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
 _WAKE = _STOP | {signal.SIGCHLD}
 
@@ -55,8 +56,10 @@ def kill_strays(folder: str) -> int:
     that left a session can't come back to it. Descendants of strays turn up in the next round.
     """
     own, session, found = os.getpid(), os.getsid(0), 0
+    adopts = _is_subreaper()
     for process in _processes():
-        if process.parent == own and process.session != session:
+        # Who is no subreaper inherits nobody: a child in another session is one that it put there itself.
+        if adopts and process.parent == own and process.session != session:
             found += _send(os.killpg, process.group, signal.SIGKILL)
             _reap(process.pid)
         elif _is_marked(process.pid, folder):
@@ -203,6 +206,12 @@ def _reap(pid: int) -> None:
         os.waitpid(pid, os.WNOHANG)
     except ChildProcessError:
         return  # somebody else's child
+
+
+def _is_subreaper() -> bool:
+    answer = ctypes.c_int(0)
+    _prctl(_PR_GET_CHILD_SUBREAPER, ctypes.addressof(answer))
+    return bool(answer.value)
 
 
 def _prctl(option: int, value: int) -> None:

@@ -199,3 +199,14 @@ def test_it_costs_little() -> None:
     for _ in range(5):
         subprocess.run(kept("true"), check=True)
     print(f"a kept `true` takes {(time.monotonic() - begun) / 5 * 1000:.0f} ms")  # noqa: T201
+
+
+def test_who_inherits_nobody_ends_no_child_in_a_session_of_its_own() -> None:
+    """The test run is no subreaper, and has its servers in sessions of their own."""
+    server = subprocess.Popen(("sleep", "100"), start_new_session=True)
+    try:
+        assert keeper.kill_strays("/nowhere") == 0
+        assert server.poll() is None
+    finally:
+        server.kill()
+        server.wait()
