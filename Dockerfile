@@ -25,6 +25,7 @@ COPY cli cli
 COPY daemon daemon
 COPY demo demo
 COPY domain domain
+COPY fakes fakes
 COPY ledger ledger
 COPY runtime runtime
 COPY stack stack

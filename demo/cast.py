@@ -64,7 +64,7 @@ async def claude_code(folder: Path) -> AsyncIterator[Cast]:
     script = folder / "model-script.json"
     script.write_text(json.dumps(model_script(), indent=2))
     server = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "stack.models", "--script", str(script)),
+        *(sys.executable, "-m", "fakes.models", "--script", str(script)),
         cwd=folder,
         env={**os.environ, "PYTHONSAFEPATH": "1"},
         stdout=asyncio.subprocess.PIPE,

@@ -24,7 +24,7 @@ _STEPS: tuple[tuple[str, tuple[str, ...], str], ...] = (
 
 
 def model_script() -> dict[str, Any]:
-    """The script for the directive titled Greeter, to be read by `python -m stack.models`."""
+    """The script for the directive titled Greeter, to be read by `python -m fakes.models`."""
     turns = {"Plan: Greeter": _planning(), **{f"Greeter: {name}": turns for name, turns in _working().items()}}
     return {"conversations": [{"match": title, "replies": replies} for title, replies in turns.items()]}
 

@@ -36,7 +36,7 @@ class ForgeServer:
         return Child(
             name="forge",
             command=(
-                *(sys.executable, "-m", "stack.forge", "--data", str(self.folder), "--port", str(self.port)),
+                *(sys.executable, "-m", "fakes.forge", "--data", str(self.folder), "--port", str(self.port)),
                 *listening,
             ),
             environment={

@@ -31,8 +31,8 @@ from typing import Any
 import httpx
 from pydantic import TypeAdapter
 
-from stack.forge.failures import FailureKind
-from stack.forge.received import ReceivedRequest
+from fakes.forge.failures import FailureKind
+from fakes.forge.received import ReceivedRequest
 
 _READY_WITHIN = 20.0  # seconds
 _REQUESTS = TypeAdapter(list[ReceivedRequest])
@@ -156,7 +156,7 @@ class ForgeUnderTest:
         await self._control("DELETE", "tokens", {"token": token})
 
     async def set_check(self, repository: str, *, ref: str, name: str, **fields: object) -> dict[str, Any]:
-        """A check run of a branch or commit; further fields as in `stack.forge.control.NewCheck`; GitHub's shape."""
+        """A check run of a branch or commit; further fields as in `fakes.forge.control.NewCheck`; GitHub's shape."""
         made: dict[str, Any] = await self._control(
             "POST", f"repos/{repository}/checks", {"ref": ref, "name": name, **fields}
         )
@@ -178,7 +178,7 @@ class ForgeUnderTest:
     async def remark(
         self, repository: str, number: int, *, user: str, path: str, body: str, **further: object
     ) -> dict[str, Any]:
-        """A comment on a line, by a person; further fields as in `stack.forge.control.NewRemark`; GitHub's shape."""
+        """A comment on a line, by a person; further fields as in `fakes.forge.control.NewRemark`; GitHub's shape."""
         fields = {"user": user, "path": path, "body": body, **further}
         made: dict[str, Any] = await self._control("POST", f"repos/{repository}/pulls/{number}/remarks", fields)
         return made
@@ -191,7 +191,7 @@ class ForgeUnderTest:
         return made
 
     async def fail(self, kind: FailureKind | str, **order: object) -> None:
-        """The next requests fail: `kind` and fields as in `stack.forge.failures.FailureOrder`."""
+        """The next requests fail: `kind` and fields as in `fakes.forge.failures.FailureOrder`."""
         await self._control("POST", "failures", {"kind": FailureKind(kind).value, **order})
 
     async def pending_failures(self) -> list[dict[str, Any]]:
@@ -224,7 +224,7 @@ class ForgeUnderTest:
     async def start(self, port: int = 0) -> None:
         extra = ("--unix-socket", str(self.unix_socket)) if self.unix_socket else ()
         self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "stack.forge", "--data", str(self.folder), "--port", str(port), *extra,
+            sys.executable, "-m", "fakes.forge", "--data", str(self.folder), "--port", str(port), *extra,
             stdout=asyncio.subprocess.PIPE, process_group=0, env={**os.environ, "PYTHONSAFEPATH": "1"},
         )  # fmt: skip
         assert self._process.stdout is not None

@@ -10,17 +10,17 @@ from typing import Any, Self
 
 import httpx
 
-from stack.models.player import Played, Received
-from stack.models.script import Conversation, Script
+from fakes.models.player import Played, Received
+from fakes.models.script import Conversation, Script
 
 ROOT = Path(__file__).parents[1]
 
 
 class ModelServer:
-    """`python -m stack.models`, ended with the `with` block; `url` is its address."""
+    """`python -m fakes.models`, ended with the `with` block; `url` is its address."""
 
     def __enter__(self) -> Self:
-        argv = [sys.executable, "-m", "stack.models", "--port", "0"]
+        argv = [sys.executable, "-m", "fakes.models", "--port", "0"]
         self._process = subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         self.url = self._process.stdout.readline().strip()

@@ -22,7 +22,7 @@ from daemon.git.repositories import Repositories
 from domain.models import TaskKind
 from domain.settings import AgentChoice, Limits
 from domain.spawn_task import Outcome
-from stack.models.player import Received
+from fakes.models.player import Received
 from tests.integration.conftest import daemon_git, git, origin, repositories  # noqa: F401 (fixtures)
 from tests.integration.deliveries import OneDaemon
 from tests.model_server import ModelServer, conversation

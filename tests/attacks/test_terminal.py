@@ -298,7 +298,7 @@ async def test_on_a_terminal_colours_come_from_us_alone(
         ("daemon", ("gc",)),
         ("worker", ()),
         ("cli.agent", ("directive", "status")),
-        ("stack.forge", ("--data", "/x", "--port", "0", POISON)),
+        ("fakes.forge", ("--data", "/x", "--port", "0", POISON)),
     ],
 )
 def test_every_process_of_ours_prints_through_the_guard(
@@ -332,7 +332,7 @@ def test_what_is_made_visible_holds_nothing_forbidden_and_is_json_of_the_same_te
 
 def test_only_one_module_makes_a_console_and_none_goes_around_the_guard() -> None:
     around = re.compile(r"\bConsole\(|sys\.__std|std(out|err)\.buffer|os\.write\([12],")
-    packages = ("cli", "daemon", "domain", "ledger", "runtime", "stack", "workflows", "activities")
+    packages = ("cli", "daemon", "domain", "fakes", "ledger", "runtime", "stack", "workflows", "activities")
     files = [file for package in packages for file in (ROOT / package).rglob("*.py")]
     found = {str(file.relative_to(ROOT)) for file in (*files, ROOT / "starter.py") if around.search(file.read_text())}
     assert found <= {"cli/operator/guarded_console.py", "cli/operator/printing.py"}

@@ -33,7 +33,7 @@ class System:
             Part(f"daemon {name}", self._own(lambda name=name: self._daemons[name]), weight=3)  # type: ignore[misc]
             for name in DAEMONS
         ]
-        servers = [Part(name, self._server(name)) for name in ("temporal", "postgres", "stack.forge")]
+        servers = [Part(name, self._server(name)) for name in ("temporal", "postgres", "fakes.forge")]
         worker = Part("worker", self._own(lambda: self._worker), weight=2)
         return [*daemons, *servers, worker, Part("agent", self._agent, may_freeze=False)]
 

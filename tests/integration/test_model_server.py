@@ -160,7 +160,7 @@ def test_a_hang_ends_when_the_agent_leaves(models: ModelServer, path: str) -> No
 def test_a_script_that_is_none_is_refused_with_its_field(tmp_path: Path) -> None:
     file = tmp_path / "script.json"
     file.write_text('{"conversations": [{"match": "x", "replies": [{"reply": "error", "error": "tired"}]}]}')
-    argv = [sys.executable, "-m", "stack.models", "--script", str(file)]
+    argv = [sys.executable, "-m", "fakes.models", "--script", str(file)]
     done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 1
     assert "conversations.0.replies.0.error.error" in done.stderr

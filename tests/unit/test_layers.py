@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("activities", "cli", "daemon", "demo", "domain", "ledger", "runtime", "stack", "workflows")
+PACKAGES = ("activities", "cli", "daemon", "demo", "domain", "fakes", "ledger", "runtime", "stack", "workflows")
 
 
 def imports_of(file: Path) -> set[str]:
@@ -59,7 +59,7 @@ def test_domain_reads_no_clock() -> None:
 
 
 def test_every_package_is_importable_from_another_folder(tmp_path: Path) -> None:
-    inner = ["cli.agent.__main__", "cli.operator.app", "daemon.agents", "ledger.migrations", "stack.forge.__main__"]
+    inner = ["cli.agent.__main__", "cli.operator.app", "daemon.agents", "fakes.forge.__main__", "ledger.migrations"]
     names = [*PACKAGES, "worker", "starter", *inner]
     script = f"import importlib; [importlib.import_module(name) for name in {names!r}]"
     env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}

@@ -65,7 +65,7 @@ def main(folder: Path) -> None:
     for server in (http.server.ThreadingHTTPServer((WEB, 80), files), Server6((WEB6, 80), files), secured):
         threading.Thread(target=server.serve_forever, daemon=True).start()
     threading.Thread(target=greet, daemon=True).start()
-    argv = (sys.executable, "-m", "stack.models", "--port", "0")
+    argv = (sys.executable, "-m", "fakes.models", "--port", "0")
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as models:
         assert models.stdout is not None
         port = urlsplit(models.stdout.readline().strip()).port or 0

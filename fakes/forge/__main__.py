@@ -1,0 +1,67 @@
+"""`python -m fakes.forge --data FOLDER --port N`: the forge as a process, on loopback alone."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import socket
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import uvicorn
+
+from fakes.forge.app import build_app
+from fakes.forge.forge import Forge
+from fakes.forge.store import Store
+from runtime.terminal import guard
+
+HOST = "127.0.0.1"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until SIGTERM or SIGINT."""
+    parser = argparse.ArgumentParser(prog="python -m fakes.forge", description="A fake GitHub over bare repositories.")
+    parser.add_argument("--data", type=Path, required=True, help="the folder that holds all of its state")
+    parser.add_argument("--port", type=int, required=True, help="on 127.0.0.1; 0: any free one, printed on stdout")
+    parser.add_argument("--unix-socket", type=Path, help="listen there too, as GitHub's command line can be told to")
+    guard()
+    given = parser.parse_args(arguments)
+    try:
+        asyncio.run(serve(given.data.absolute(), given.port, given.unix_socket))
+    except OSError as error:
+        sys.stderr.write(f"forge: {error.strerror or error}\n")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+async def serve(data: Path, port: int, unix_socket: Path | None) -> None:
+    """Open the state, listen, say where on stdout, and serve until a signal."""
+    store = Store(data)
+    await store.open()
+    sockets = [socket.create_server((HOST, port))]
+    forge = Forge(store, f"http://{HOST}:{sockets[0].getsockname()[1]}")
+    if unix_socket is not None:
+        sockets.append(_listen_at(unix_socket))
+    config = uvicorn.Config(
+        build_app(forge), lifespan="off", log_level="warning", access_log=False, server_header=False,
+        timeout_graceful_shutdown=3, timeout_keep_alive=75,
+    )  # fmt: skip
+    sys.stdout.write(f"forge: {forge.url}\n")
+    sys.stdout.flush()
+    await uvicorn.Server(config).serve(sockets=sockets)
+
+
+def _listen_at(path: Path) -> socket.socket:
+    path.unlink(missing_ok=True)  # of an earlier process of this folder, which holds its lock no longer
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(str(path))
+    path.chmod(0o600)
+    listener.listen()
+    return listener
+
+
+if __name__ == "__main__":
+    sys.exit(main())

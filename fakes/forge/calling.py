@@ -1,0 +1,157 @@
+"""One API call: who calls, on which repository, with which body; and how its answer becomes a response of GitHub's."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from domain.documents import read_json
+from domain.errors import DocumentBroken
+from fakes.forge.auth import Keys
+from fakes.forge.errors import Answered, not_found
+from fakes.forge.forge import Forge
+from fakes.forge.models import Account, Pull
+from fakes.forge.pulls import follow_branches
+from fakes.forge.store import Repository
+
+Body = TypeVar("Body", bound=BaseModel)
+_PAGE, _LARGEST_PAGE = 30, 100
+
+
+@dataclass(frozen=True)
+class Answer:
+    json: object = None
+    status: int = 200
+    text: str | None = None
+    """In place of JSON: another media type, such as a diff."""
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Call:
+    forge: Forge
+    request: Request
+    account: Account | None
+
+    @property
+    def login(self) -> str:
+        """Whose call it is; Answered with 401 for nobody's."""
+        if self.account is None:
+            raise Answered(401, "Requires authentication")
+        return self.account.login
+
+    def number(self, name: str) -> int:
+        return int(self.request.path_params[name])
+
+    def repository(self) -> Repository:
+        """The repository in the path; 404 where there is none, or none that the caller may see."""
+        parts = self.request.path_params
+        found = self.forge.store.find(parts["owner"], parts["repo"])
+        if found is None or (found.record.private and self.account is None):
+            raise not_found()
+        return found
+
+    async def pull(self) -> tuple[Repository, Pull]:
+        """The pull request in the path, as its branches are now."""
+        repository = self.repository()
+        record = await follow_branches(repository)
+        pull = record.pull(self.number("number"))
+        if pull is None:
+            raise not_found()
+        return repository, pull
+
+    async def body(self, model: type[Body]) -> Body:
+        """The request's body; 400 or 422 with GitHub's words where it isn't one."""
+        raw = await self.request.body()
+        try:
+            given = read_json(raw or b"{}")
+        except DocumentBroken as error:
+            raise Answered(400, "Problems parsing JSON") from error
+        try:
+            return model.model_validate(given)
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = ".".join(str(part) for part in first["loc"])
+            raise Answered(422, f"Invalid request.\n\n{name}: {first['msg']}") from error
+
+    def page(self, items: Sequence[Any]) -> tuple[Sequence[Any], dict[str, str]]:
+        """The items of the page that is asked for, and the Link header that leads to the others."""
+        size = min(max(self._query_number("per_page", _PAGE), 1), _LARGEST_PAGE)
+        page = max(self._query_number("page", 1), 1)
+        last = max((len(items) + size - 1) // size, 1)
+        links = {"prev": page - 1, "first": 1} if page > 1 else {}
+        links |= {"next": page + 1, "last": last} if page < last else {}
+        urls = ((self.request.url.include_query_params(page=number), name) for name, number in links.items())
+        header = ", ".join(f'<{url}>; rel="{name}"' for url, name in urls)
+        return items[(page - 1) * size : page * size], {"Link": header} if header else {}
+
+    def _query_number(self, name: str, default: int) -> int:
+        value = self.request.query_params.get(name, "")
+        return int(value) if value.isdecimal() and len(value) < 10 else default
+
+
+Handler = Callable[[Call], Awaitable[Answer]]
+
+
+class Api:
+    """Makes routes of handlers. `GET` may be anybody's, everything else needs a token that may write; the control API
+    needs the forge's own token for everything."""
+
+    def __init__(self, forge: Forge, *, control: bool = False) -> None:
+        self._forge = forge
+        self._control = control
+
+    def route(self, path: str, **handlers: Handler) -> Route:
+        """One path; `handlers` by method."""
+
+        async def endpoint(request: Request) -> Response:
+            try:
+                method = "GET" if request.method == "HEAD" else request.method
+                return _response(request, await self._answer(request, method, handlers[method]))
+            except Answered as refusal:
+                return refusal_response(refusal)
+
+        return Route(path, endpoint, methods=list(handlers))
+
+    async def _answer(self, request: Request, method: str, handler: Handler) -> Answer:
+        keys = Keys(self._forge.store)
+        account = keys.caller(request.headers.get("authorization"))
+        if self._control:
+            keys.check_is_own(account)
+        elif method != "GET" and not request.url.path.endswith("/graphql"):  # there the mutations ask
+            keys.check_may_write(account)
+        return await handler(Call(self._forge, request, account))
+
+
+def refusal_response(refusal: Answered) -> Response:
+    return _json_response(refusal.body(), refusal.status, refusal.headers)
+
+
+def _response(request: Request, answer: Answer) -> Response:
+    if answer.status == 204:
+        return Response(status_code=204, headers=answer.headers)
+    if answer.text is not None:
+        return Response(answer.text, answer.status, answer.headers, media_type="text/plain; charset=utf-8")
+    response = _json_response(answer.json, answer.status, answer.headers)
+    if request.method in ("GET", "HEAD") and answer.status == 200:
+        # Of what is seen: a page's links belong to it.
+        seen = bytes(response.body) + answer.headers.get("Link", "").encode()
+        tag = f'W/"{hashlib.sha256(seen).hexdigest()}"'
+        response.headers["ETag"] = tag
+        response.headers["Cache-Control"] = "private, max-age=60, s-maxage=60"
+        if tag in (each.strip() for each in request.headers.get("if-none-match", "").split(",")):
+            return Response(status_code=304, headers={"ETag": tag})
+    return response
+
+
+def _json_response(value: object, status: int, headers: dict[str, str]) -> Response:
+    content = json.dumps(value, ensure_ascii=False)
+    return Response(content, status, headers, media_type="application/json; charset=utf-8")

@@ -1,0 +1,263 @@
+"""The control API: what no GitHub has, for tests and the demo. It takes the token in the data folder alone."""
+
+from __future__ import annotations
+
+from pydantic import Field
+from starlette.routing import Route
+
+from fakes.forge import talk
+from fakes.forge.bare_git import GitFailed
+from fakes.forge.calling import Answer, Api, Call
+from fakes.forge.errors import Answered, not_found
+from fakes.forge.failures import FailureOrder
+from fakes.forge.models import (
+    RESERVED_OWNERS,
+    Account,
+    Annotation,
+    Check,
+    CheckStatus,
+    CommitStatus,
+    Conclusion,
+    JobStep,
+    Name,
+    RepositoryRecord,
+    ReviewState,
+    Role,
+    StatusState,
+    Stored,
+    now,
+)
+from fakes.forge.pulls import PullWanted, open_pull
+
+_REPOSITORY = "/_control/repos/{owner}/{repo}"
+
+
+class NewRepository(Stored):
+    owner: Name
+    name: Name
+    description: str = ""
+    private: bool = False
+    default_branch: str = "main"
+    source: str | None = None
+    """A path or URL whose branches and tags it begins with; None: it is empty."""
+
+
+class RepositoryChange(Stored):
+    private: bool | None = None
+    default_branch: str | None = None
+    slow_mergeability: bool | None = None
+
+
+class Collaborator(Stored):
+    login: str
+    role: Role | None
+    """None: no longer one."""
+
+
+class ForkPull(Stored):
+    """A pull request of a stranger's fork."""
+
+    head_repository: str = Field(pattern=r"^[^/]+/[^/]+$")
+    head: str
+    """The fork's branch: it is at the commit of this repository's branch of that name."""
+    base: str = "main"
+    title: str
+    body: str = ""
+
+
+class TokenToRemove(Stored):
+    token: str
+
+
+class NewCheck(Stored):
+    ref: str
+    """A branch or commit."""
+    name: str
+    status: CheckStatus = CheckStatus.COMPLETED
+    conclusion: Conclusion | None = Conclusion.SUCCESS
+    title: str = ""
+    summary: str = ""
+    text: str = ""
+    log: str = ""
+    steps: tuple[JobStep, ...] = ()
+    annotations: tuple[Annotation, ...] = ()
+    details_url: str = ""
+    head_repository: str = ""
+    """The fork whose pull request it ran for."""
+    app: str = "github-actions"
+
+
+class NewStatus(Stored):
+    ref: str
+    context: str
+    state: StatusState
+    description: str = ""
+    target_url: str = ""
+
+
+class NewReview(Stored):
+    user: str
+    """Empty: of an account that was deleted since."""
+    state: ReviewState
+    body: str = ""
+    comments: tuple[talk.LineRemark, ...] = ()
+
+
+class NewRemark(Stored):
+    user: str
+    path: str
+    line: int | None = None
+    start_line: int | None = None
+    side: str = "RIGHT"
+    diff_hunk: str = ""
+    body: str
+    in_reply_to: int | None = None
+    """The remark that it answers."""
+
+
+class NewComment(Stored):
+    user: str
+    body: str = Field(min_length=1)
+
+
+def routes(api: Api) -> list[Route]:
+    return [
+        api.route("/_control/repos", POST=create_repository),
+        api.route(_REPOSITORY, PATCH=change_repository),
+        api.route(f"{_REPOSITORY}/collaborators", PUT=put_collaborator),
+        api.route(f"{_REPOSITORY}/pulls", POST=open_from_fork),
+        api.route("/_control/tokens", PUT=put_token, DELETE=remove_token),
+        api.route("/_control/failures", GET=list_failures, POST=order_failure, DELETE=clear_failures),
+        api.route("/_control/requests", GET=list_requests, DELETE=clear_requests),
+        api.route(f"{_REPOSITORY}/checks", POST=set_check),
+        api.route(f"{_REPOSITORY}/statuses", POST=set_status),
+        api.route(f"{_REPOSITORY}/pulls/{{number:int}}/reviews", POST=add_review),
+        api.route(f"{_REPOSITORY}/pulls/{{number:int}}/remarks", POST=add_remark),
+        api.route(f"{_REPOSITORY}/pulls/{{number:int}}/comments", POST=add_comment),
+    ]
+
+
+async def create_repository(call: Call) -> Answer:
+    wanted = await call.body(NewRepository)
+    if wanted.owner.lower() in RESERVED_OWNERS or wanted.name.endswith(".git"):
+        raise Answered(422, f"{wanted.owner}/{wanted.name} would clash with an address of the forge")
+    record = RepositoryRecord(id=0, created_at=now(), **wanted.model_dump(exclude={"source"}))
+    try:
+        made = await call.forge.store.create(record, wanted.source)
+    except GitFailed as error:
+        raise Answered(422, str(error)) from error
+    if made is None:
+        raise Answered(422, f"{wanted.owner}/{wanted.name} exists already")
+    return Answer(call.forge.shapes.repository(made.record, call.account), 201)
+
+
+async def change_repository(call: Call) -> Answer:
+    repository, change = call.repository(), await call.body(RepositoryChange)
+    async with repository.changing():
+        repository.record = repository.record.with_changes(**change.model_dump(exclude_none=True))
+    return Answer(call.forge.shapes.repository(repository.record, call.account))
+
+
+async def put_collaborator(call: Call) -> Answer:
+    repository, wanted = call.repository(), await call.body(Collaborator)
+    async with repository.changing():
+        known = repository.record.collaborators
+        others = {login: role for login, role in known.items() if login != wanted.login.lower()}
+        added = {wanted.login.lower(): wanted.role} if wanted.role else {}
+        repository.record = repository.record.with_changes(collaborators={**others, **added})
+    return Answer(status=204)
+
+
+async def open_from_fork(call: Call) -> Answer:
+    repository, wanted = call.repository(), await call.body(ForkPull)
+    made = await open_pull(repository, PullWanted(**wanted.model_dump()), wanted.head_repository.partition("/")[0])
+    return Answer(call.forge.shapes.pull(repository.record, made, call.account), 201)
+
+
+async def put_token(call: Call) -> Answer:
+    await call.forge.store.put_account(await call.body(Account))
+    return Answer(status=204)
+
+
+async def remove_token(call: Call) -> Answer:
+    await call.forge.store.remove_account((await call.body(TokenToRemove)).token)
+    return Answer(status=204)
+
+
+async def list_failures(call: Call) -> Answer:
+    return Answer([each.model_dump(mode="json") for each in call.forge.failures.pending])
+
+
+async def order_failure(call: Call) -> Answer:
+    call.forge.failures.order(await call.body(FailureOrder))
+    return Answer(status=204)
+
+
+async def clear_failures(call: Call) -> Answer:
+    call.forge.failures.clear()
+    return Answer(status=204)
+
+
+async def list_requests(call: Call) -> Answer:
+    return Answer([each.model_dump(mode="json") for each in call.forge.received.all()])
+
+
+async def clear_requests(call: Call) -> Answer:
+    call.forge.received.clear()
+    return Answer(status=204)
+
+
+async def set_check(call: Call) -> Answer:
+    repository, wanted = call.repository(), await call.body(NewCheck)
+    sha = await _commit(call, wanted.ref)
+    done = wanted.status is CheckStatus.COMPLETED
+    async with repository.changing():
+        record = repository.record
+        moment = now()
+        fields = wanted.model_dump(exclude={"ref", "conclusion"})
+        conclusion = wanted.conclusion if done else None
+        check = Check(
+            id=record.next_id, head_sha=sha, conclusion=conclusion, started_at=moment,
+            completed_at=moment if done else None, **fields,
+        )  # fmt: skip
+        repository.record = record.with_changes(last_id=record.last_id + 1, checks=(*record.checks, check))
+    return Answer(call.forge.shapes.check(repository.record, check), 201)
+
+
+async def set_status(call: Call) -> Answer:
+    repository, wanted = call.repository(), await call.body(NewStatus)
+    sha = await _commit(call, wanted.ref)
+    async with repository.changing():
+        record = repository.record
+        status = CommitStatus(id=record.next_id, sha=sha, created_at=now(), **wanted.model_dump(exclude={"ref"}))
+        repository.record = record.with_changes(last_id=record.last_id + 1, statuses=(*record.statuses, status))
+    return Answer(call.forge.shapes.status(status), 201)
+
+
+async def add_review(call: Call) -> Answer:
+    (repository, pull), wanted = await call.pull(), await call.body(NewReview)
+    made = await talk.add_review(repository, pull.number, wanted.user, wanted.state, wanted.body, wanted.comments)
+    return Answer(call.forge.shapes.review(repository.record, made), 201)
+
+
+async def add_remark(call: Call) -> Answer:
+    (repository, pull), wanted = await call.pull(), await call.body(NewRemark)
+    if wanted.in_reply_to:
+        made = await talk.add_reply(repository, pull.number, wanted.in_reply_to, wanted.user, wanted.body)
+    else:
+        remark = talk.LineRemark(**wanted.model_dump(exclude={"user", "in_reply_to"}))
+        made = await talk.add_remark(repository, pull.number, wanted.user, remark)
+    return Answer(call.forge.shapes.review_comment(repository.record, made), 201)
+
+
+async def add_comment(call: Call) -> Answer:
+    (repository, pull), wanted = await call.pull(), await call.body(NewComment)
+    made = await talk.add_comment(repository, pull.number, wanted.user, wanted.body)
+    return Answer(call.forge.shapes.comment(repository.record, made), 201)
+
+
+async def _commit(call: Call, ref: str) -> str:
+    sha = await call.repository().git.resolve(ref)
+    if sha is None:
+        raise not_found()
+    return sha

@@ -1,0 +1,148 @@
+"""The forge's front: notes every request, lets it fail by order, and counts it against a rate limit."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from dataclasses import dataclass, field
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from fakes.forge.auth import Keys
+from fakes.forge.calling import refusal_response
+from fakes.forge.errors import Answered
+from fakes.forge.failures import FailureKind, FailureOrder, answer_of
+from fakes.forge.forge import Forge
+from fakes.forge.models import Account
+from fakes.forge.rate_limits import Resource
+from fakes.forge.received import BODY_KEPT
+
+_API = re.compile(r"^/(api/(v3|graphql)|repos|user|graphql|rate_limit)(/|$)")
+_GIT = re.compile(r"/(info/refs|git-upload-pack|git-receive-pack)$")
+
+
+@dataclass
+class _Exchange:
+    """One request on its way through, and what was answered."""
+
+    scope: Scope
+    account: Account | None
+    body: bytearray = field(default_factory=bytearray)
+    status: int = 0
+    noted: bool = False
+
+    @property
+    def method(self) -> str:
+        return str(self.scope["method"])
+
+    @property
+    def path(self) -> str:
+        return str(self.scope["path"])
+
+    def hearing(self, receive: Receive) -> Receive:
+        """`receive`, with a copy of what passes."""
+
+        async def heard() -> Message:
+            message = await receive()
+            if not _GIT.search(self.path):
+                self.body += message.get("body", b"")[: BODY_KEPT - len(self.body)]
+            return message
+
+        return heard
+
+
+class Front:
+    """Stands before the whole application; the control API passes it untouched."""
+
+    def __init__(self, app: ASGIApp, forge: Forge) -> None:
+        self._app = app
+        self._forge = forge
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"].startswith("/_control"):
+            await self._app(scope, receive, send)
+            return
+        exchange = _Exchange(scope, self._account(scope))
+        order = self._forge.failures.take(exchange.method, exchange.path)
+        hearing, answering = exchange.hearing(receive), self._answering(exchange, send)
+        try:
+            if order is None:
+                await self._app(scope, hearing, answering)
+            else:
+                await self._fail(order, exchange, hearing, answering)
+        finally:
+            self._note(exchange, order)
+
+    async def _fail(self, order: FailureOrder, exchange: _Exchange, receive: Receive, send: Send) -> None:
+        if order.acts:
+            await self._app(exchange.scope, receive, _into_the_void)
+        else:
+            await _drain(receive)
+        match order.kind:
+            case FailureKind.ACTED_THEN_SILENT | FailureKind.SILENT:
+                self._note(exchange, order)  # now: who asks what was received must not wait for the time-out
+                while (await receive())["type"] != "http.disconnect":
+                    pass
+            case FailureKind.ACTED_THEN_CUT:
+                # An answer that is shorter than announced makes the server close the connection.
+                await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"1000")]})
+            case FailureKind.SERVER_ERROR:
+                page = f"<html><body><h1>{order.status} {order.message or 'Bad Gateway'}</h1></body></html>"
+                await Response(page, order.status, media_type="text/html")(exchange.scope, receive, send)
+            case _:
+                await refusal_response(answer_of(order))(exchange.scope, receive, send)
+
+    def _answering(self, exchange: _Exchange, send: Send) -> Send:
+        async def answering(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                exchange.status = message["status"]
+                if _API.match(exchange.path):
+                    self._add_headers(MutableHeaders(scope=message), exchange)
+            await send(message)
+
+        return answering
+
+    def _add_headers(self, headers: MutableHeaders, exchange: _Exchange) -> None:
+        resource = Resource.GRAPHQL if exchange.path.endswith("/graphql") else Resource.CORE
+        # GitHub counts neither a conditional request that finds nothing new nor a look at the limits themselves.
+        counts = exchange.status != 304 and not exchange.path.endswith("/rate_limit")
+        login = exchange.account.login if exchange.account else ""
+        for name, value in self._forge.limits.count(login, resource, int(counts)).headers().items():
+            headers.setdefault(name, value)
+        headers.setdefault("X-GitHub-Request-Id", uuid.uuid4().hex.upper())
+        if exchange.account:
+            headers.setdefault("X-OAuth-Scopes", ", ".join(exchange.account.scopes))
+            headers.setdefault("X-Accepted-OAuth-Scopes", "repo")
+
+    def _account(self, scope: Scope) -> Account | None:
+        try:
+            return Keys(self._forge.store).caller(Headers(scope=scope).get("authorization"))
+        except Answered:
+            return None
+
+    def _note(self, exchange: _Exchange, order: FailureOrder | None) -> None:
+        if exchange.noted:
+            return
+        exchange.noted = True
+        self._forge.received.note(
+            method=exchange.method,
+            path=exchange.path,
+            query=exchange.scope["query_string"].decode(),
+            login=exchange.account.login if exchange.account else "",
+            user_agent=Headers(scope=exchange.scope).get("user-agent", ""),
+            body=bytes(exchange.body),
+            status=exchange.status,
+            failure=order.kind.value if order else "",
+        )
+
+
+async def _drain(receive: Receive) -> None:
+    """Take the whole request: a client that is still sending would see a broken connection in place of the answer."""
+    while (await receive()).get("more_body", False):
+        pass
+
+
+async def _into_the_void(message: Message) -> None:
+    """Where the answer of a request goes that was acted upon and never answered."""

@@ -1,0 +1,129 @@
+"""GraphQL as far as GitHub's own command line and the mutations between draft and ready need it."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from graphql import GraphQLError, GraphQLSchema, build_schema, graphql
+from pydantic import BaseModel
+from starlette.routing import Route
+
+from fakes.forge.auth import Keys
+from fakes.forge.calling import Answer, Api, Call
+from fakes.forge.errors import Answered
+from fakes.forge.graphql_shapes import Graph
+from fakes.forge.merging import MergeWanted, Method, merge
+from fakes.forge.models import Pull
+from fakes.forge.pulls import PullChange, change_pull
+from fakes.forge.shapes import Json, pull_node
+from fakes.forge.store import Repository
+
+
+class Question(BaseModel):
+    query: str
+    variables: dict[str, Any] | None = None
+    operationName: str | None = None  # noqa: N815  (the field's name on the wire)
+
+
+def routes(api: Api) -> list[Route]:
+    return [api.route(path, POST=answer) for path in ("/graphql", "/api/graphql")]
+
+
+async def answer(call: Call) -> Answer:
+    assert call.login  # unlike REST, GraphQL answers nobody without a token
+    question = await call.body(Question)
+    result = await graphql(
+        _schema(),
+        question.query,
+        root_value=_Root(call).fields(),
+        variable_values=question.variables,
+        operation_name=question.operationName,
+    )
+    shown: Json = {"data": result.data}
+    if result.errors:
+        shown["errors"] = [_error(each) for each in result.errors]
+    return Answer(shown)
+
+
+@cache
+def _schema() -> GraphQLSchema:
+    return build_schema(Path(__file__).with_name("schema.graphql").read_text())
+
+
+class _Root:
+    """The fields of Query and Mutation."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self._graph = Graph(call.forge, call.account)
+
+    def fields(self) -> Json:
+        return {
+            "viewer": lambda _info: self._graph.user(self._call.login),
+            "repository": self._repository,
+            "node": self._node,
+            "markPullRequestReadyForReview": self._ready,
+            "convertPullRequestToDraft": self._draft,
+            "mergePullRequest": self._merge,
+        }
+
+    def _repository(self, _info: Any, owner: str, name: str, **_others: Any) -> Json:
+        repository = self._call.forge.store.find(owner, name)
+        if repository is None or (repository.record.private and self._call.account is None):
+            message = f"Could not resolve to a Repository with the name '{owner}/{name}'."
+            raise GraphQLError(message, extensions={"type": "NOT_FOUND"})
+        return self._graph.repository(repository)
+
+    def _node(self, _info: Any, id: str) -> Json:
+        return self._graph.pull(*self._pull(id))
+
+    async def _ready(self, _info: Any, input: Json) -> Json:
+        return await self._with_draft(input, False)
+
+    async def _draft(self, _info: Any, input: Json) -> Json:
+        return await self._with_draft(input, True)
+
+    async def _with_draft(self, wanted: Json, draft: bool) -> Json:
+        repository, pull = self._changeable(wanted)
+        return self._changed(wanted, repository, await change_pull(repository, pull.number, PullChange(draft=draft)))
+
+    async def _merge(self, _info: Any, input: Json) -> Json:
+        repository, pull = self._changeable(input)
+        method = Method(input["mergeMethod"].lower())
+        wanted = MergeWanted(method, input.get("expectedHeadOid"), input.get("commitHeadline"), input.get("commitBody"))
+        try:
+            await merge(repository, pull.number, wanted, self._call.login)
+        except Answered as refusal:
+            raise GraphQLError(refusal.message, extensions={"type": "UNPROCESSABLE"}) from refusal
+        return self._changed(input, repository, self._pull(input["pullRequestId"])[1])
+
+    def _changeable(self, wanted: Json) -> tuple[Repository, Pull]:
+        try:
+            Keys(self._call.forge.store).check_may_write(self._call.account)
+        except Answered as refusal:
+            raise GraphQLError(refusal.message, extensions={"type": "FORBIDDEN"}) from refusal
+        repository, pull = self._pull(wanted["pullRequestId"])
+        if not pull.is_open:
+            raise GraphQLError("Pull request is closed", extensions={"type": "UNPROCESSABLE"})
+        return repository, pull
+
+    def _changed(self, wanted: Json, repository: Repository, pull: Pull) -> Json:
+        shape = self._graph.pull(repository, pull)
+        return {"pullRequest": shape, "clientMutationId": wanted.get("clientMutationId")}
+
+    def _pull(self, node: str) -> tuple[Repository, Pull]:
+        for repository in self._call.forge.store.all():
+            for pull in repository.record.pulls:
+                if pull_node(repository.record, pull) == node:
+                    return repository, pull
+        message = f"Could not resolve to a node with the global id of '{node}'"
+        raise GraphQLError(message, extensions={"type": "NOT_FOUND"})
+
+
+def _error(error: GraphQLError) -> Json:
+    """As GitHub shapes it: the type stands beside the message."""
+    shape: Json = dict(error.formatted)
+    extensions: Json = shape.pop("extensions", {})
+    return {**extensions, **shape}

@@ -1,0 +1,208 @@
+"""What GraphQL answers of a repository and its pull requests; what costs git something is only made if asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from fakes.forge.bare_git import Commit
+from fakes.forge.forge import Forge
+from fakes.forge.graphql_parts import (
+    changed_file,
+    connection,
+    decision,
+    is_wanted,
+    latest_reviews,
+    rolled_up,
+    state_of,
+    status_context,
+)
+from fakes.forge.models import Account, Check, Comment, Pull, RepositoryRecord, Review
+from fakes.forge.pulls import follow_branches
+from fakes.forge.shapes import Json, moment, node_id, pull_node
+from fakes.forge.store import Repository
+
+_MERGEABLE = {True: "MERGEABLE", False: "CONFLICTING", None: "UNKNOWN"}
+_EMPTY = ("reviewRequests", "assignees", "labels", "projectCards", "projectItems")
+"""Lists that this forge has no entries for."""
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Objects as the default resolver takes them: a dict's callable is called with `info` and the arguments."""
+
+    forge: Forge
+    account: Account | None
+
+    def user(self, login: str) -> Json:
+        return {"__typename": "User", "id": self.forge.shapes.user(login)["node_id"], "login": login, "name": login}
+
+    def repository(self, repository: Repository) -> Json:
+        record = repository.record
+
+        async def pull_request(_info: Any, number: int) -> Json | None:
+            pull = (await follow_branches(repository)).pull(number)
+            return self.pull(repository, pull) if pull else None
+
+        async def pull_requests(_info: Any, **wanted: Any) -> Json:
+            found = [each for each in (await follow_branches(repository)).pulls if is_wanted(each, wanted)]
+            if (wanted.get("orderBy") or {}).get("direction", "ASC") == "DESC":
+                found.reverse()
+            return connection([self.pull(repository, each) for each in found])(_info, **wanted)
+
+        return {
+            "__typename": "Repository",
+            "id": node_id("Repository", record.id),
+            "name": record.name,
+            "nameWithOwner": record.full_name,
+            "owner": self.user(record.owner),
+            "description": record.description,
+            "url": self.forge.shapes.page(record),
+            "isPrivate": record.private,
+            **dict.fromkeys(("isFork", "isArchived", "hasIssuesEnabled", "hasWikiEnabled"), False),
+            "viewerPermission": "ADMIN" if self.account and self.account.write else "READ",
+            "defaultBranchRef": {"id": "", "name": record.default_branch},
+            **dict.fromkeys(("mergeCommitAllowed", "squashMergeAllowed", "rebaseMergeAllowed"), True),
+            "deleteBranchOnMerge": False,
+            "pullRequest": pull_request,
+            "pullRequests": pull_requests,
+        }
+
+    def pull(self, repository: Repository, pull: Pull) -> Json:
+        record, git = repository.record, repository.git
+
+        async def commits(info: Any, **page: Any) -> Json:
+            found = await git.commits(pull.base_sha, pull.head_sha)
+            shapes = [{"id": each.sha, "commit": self.commit(record, each)} for each in found]
+            return connection(shapes)(info, **page)
+
+        async def files(info: Any = None, **page: Any) -> Json:
+            lines = (await git.diff(pull.base_sha, pull.head_sha, "--numstat")).splitlines()
+            return connection([changed_file(*line.split("\t")) for line in lines])(info, **page)
+
+        async def changed(name: str) -> int:
+            return sum(each[name] for each in (await files())["nodes"])
+
+        async def file_count(_info: Any) -> int:
+            return len((await files())["nodes"])
+
+        async def mergeable(_info: Any) -> str:
+            return _MERGEABLE[(await self.forge.mergeabilities.of(repository, pull)).mergeable]
+
+        async def merge_state(_info: Any) -> str:
+            return (await self.forge.mergeabilities.of(repository, pull)).state.value.upper()
+
+        return {
+            "__typename": "PullRequest",
+            "id": pull_node(record, pull),
+            "number": pull.number,
+            "title": pull.title,
+            "body": pull.body,
+            "url": self.forge.shapes.pull_page(record, pull),
+            "state": state_of(pull),
+            "closed": not pull.is_open,
+            "merged": pull.merged_at is not None,
+            "isDraft": pull.draft,
+            **dict.fromkeys(("isCrossRepository", "isInMergeQueue", "isMergeQueueEnabled"), False),
+            "maintainerCanModify": False,
+            "viewerCanUpdate": bool(self.account and self.account.write),
+            "author": self.user(pull.author),
+            "createdAt": moment(pull.created_at),
+            "updatedAt": moment(pull.updated_at),
+            "closedAt": moment(pull.closed_at),
+            "mergedAt": moment(pull.merged_at),
+            "mergedBy": self.user(pull.merged_by) if pull.merged_by else None,
+            "mergeCommit": {"id": pull.merge_commit_sha, "oid": pull.merge_commit_sha} if pull.merged_at else None,
+            "mergeable": mergeable,
+            "mergeStateStatus": merge_state,
+            "reviewDecision": decision(record, pull),
+            "baseRefName": pull.base,
+            "baseRefOid": pull.base_sha,
+            "headRefName": pull.head,
+            "headRefOid": pull.head_sha,
+            "headRef": {"id": "", "name": pull.head},
+            "headRepository": lambda _info: self.repository(repository),
+            "baseRepository": lambda _info: self.repository(repository),
+            "headRepositoryOwner": self.user(record.owner),
+            "additions": lambda _info: changed("additions"),
+            "deletions": lambda _info: changed("deletions"),
+            "changedFiles": file_count,
+            "commits": commits,
+            "files": files,
+            "reviews": connection(self._review(record, each) for each in record.reviews if each.pull == pull.number),
+            "latestReviews": connection(self._review(record, each) for each in latest_reviews(record, pull)),
+            "comments": connection(self._comment(record, each) for each in record.comments if each.pull == pull.number),
+            **{name: connection(()) for name in _EMPTY},
+            "reactionGroups": [],
+            "statusCheckRollup": self._rollup(record, pull.head_sha),
+        }
+
+    def commit(self, record: RepositoryRecord, commit: Commit) -> Json:
+        author = {"name": commit.author.name, "email": commit.author.email}
+        return {
+            "__typename": "Commit",
+            "id": commit.sha,
+            "oid": commit.sha,
+            "abbreviatedOid": commit.sha[:7],
+            "message": commit.message,
+            "messageHeadline": commit.subject,
+            "messageBody": commit.message.partition("\n")[2].strip(),
+            "authoredDate": commit.author.at,
+            "committedDate": commit.committer.at,
+            "authors": connection([author]),
+            "statusCheckRollup": self._rollup(record, commit.sha),
+        }
+
+    def _rollup(self, record: RepositoryRecord, sha: str) -> Json | None:
+        checks, statuses = record.checks_of(sha), record.statuses_of(sha)
+        if not checks and not statuses:
+            return None
+        contexts = [self._check(record, each) for each in checks] + [status_context(each) for each in statuses]
+        return {"id": sha, "state": rolled_up(checks, statuses), "contexts": connection(contexts)}
+
+    def _check(self, record: RepositoryRecord, check: Check) -> Json:
+        return {
+            "__typename": "CheckRun",
+            "id": node_id("CheckRun", check.id),
+            "databaseId": check.id,
+            "name": check.name,
+            "status": check.status.value.upper(),
+            "conclusion": check.conclusion.value.upper() if check.conclusion else None,
+            "startedAt": moment(check.started_at),
+            "completedAt": moment(check.completed_at),
+            "detailsUrl": check.details_url or self.forge.shapes.job_page(record, check),
+            "title": check.title,
+            "summary": check.summary,
+            "text": check.text,
+            "isRequired": False,
+            "checkSuite": {"id": "", "workflowRun": {"event": "pull_request", "workflow": {"name": "checks"}}},
+        }
+
+    def _review(self, record: RepositoryRecord, review: Review) -> Json:
+        return {
+            "__typename": "PullRequestReview",
+            "id": node_id("PullRequestReview", review.id),
+            "author": self.user(review.user) if review.user else None,
+            "authorAssociation": record.association(review.user),
+            "state": review.state.value,
+            "body": review.body,
+            "url": self.forge.shapes.review(record, review)["html_url"],
+            "submittedAt": moment(review.submitted_at),
+            "includesCreatedEdit": False,
+            "reactionGroups": [],
+            "commit": {"id": review.commit_id, "oid": review.commit_id},
+        }
+
+    def _comment(self, record: RepositoryRecord, comment: Comment) -> Json:
+        return {
+            "__typename": "IssueComment",
+            "id": node_id("IssueComment", comment.id),
+            "author": self.user(comment.user) if comment.user else None,
+            "authorAssociation": record.association(comment.user),
+            "body": comment.body,
+            "createdAt": moment(comment.created_at),
+            **dict.fromkeys(("includesCreatedEdit", "isMinimized"), False),
+            "reactionGroups": [],
+            "url": self.forge.shapes.comment(record, comment)["html_url"],
+            "viewerDidAuthor": bool(self.account and self.account.login == comment.user),
+        }

@@ -1,0 +1,149 @@
+"""REST: check runs, commit statuses, and the jobs of Actions behind them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from fakes.forge.calling import Answer, Api, Call
+from fakes.forge.errors import not_found
+from fakes.forge.forge import Forge
+from fakes.forge.models import Check, CommitStatus, RepositoryRecord, StatusState
+from fakes.forge.store import Repository
+
+_REPOSITORY = "/repos/{owner}/{repo}"
+ACTIONS = "github-actions"
+
+
+def routes(api: Api) -> list[Route]:
+    return [
+        api.route(f"{_REPOSITORY}/commits/{{ref:path}}/check-runs", GET=list_checks),
+        api.route(f"{_REPOSITORY}/commits/{{ref:path}}/status", GET=combined_status),
+        api.route(f"{_REPOSITORY}/commits/{{ref:path}}/statuses", GET=list_statuses),
+        api.route(f"{_REPOSITORY}/check-runs/{{id:int}}", GET=get_check),
+        api.route(f"{_REPOSITORY}/check-runs/{{id:int}}/annotations", GET=list_annotations),
+        api.route(f"{_REPOSITORY}/actions/runs", GET=list_runs),
+        api.route(f"{_REPOSITORY}/actions/runs/{{id:int}}/jobs", GET=list_jobs),
+        api.route(f"{_REPOSITORY}/actions/jobs/{{id:int}}", GET=get_job),
+        api.route(f"{_REPOSITORY}/actions/jobs/{{id:int}}/logs", GET=job_log),
+    ]
+
+
+def log_route(forge: Forge) -> Route:
+    """Where a job's log really lies; GitHub's API redirects to such an address, which needs no token."""
+
+    async def log(request: Request) -> Response:
+        for repository in forge.store.all():
+            for check in repository.record.checks:
+                if check.id == request.path_params["id"]:
+                    return PlainTextResponse(check.log)
+        return PlainTextResponse("not found\n", 404)
+
+    return Route("/assets/logs/{id:int}.txt", log)
+
+
+async def list_checks(call: Call) -> Answer:
+    repository, sha = await _commit(call)
+    record, name = repository.record, call.request.query_params.get("check_name")
+    found = [each for each in record.checks_of(sha) if name in (None, each.name)]
+    page, headers = call.page(found)
+    runs = [call.forge.shapes.check(record, each) for each in page]
+    return Answer({"total_count": len(found), "check_runs": runs}, headers=headers)
+
+
+async def combined_status(call: Call) -> Answer:
+    repository, sha = await _commit(call)
+    statuses = repository.record.statuses_of(sha)
+    page, headers = call.page(statuses)
+    shape = {
+        "state": _combined(statuses).value,
+        "sha": sha,
+        "total_count": len(statuses),
+        "statuses": [call.forge.shapes.status(each) for each in page],
+    }
+    return Answer(shape, headers=headers)
+
+
+async def list_statuses(call: Call) -> Answer:
+    repository, sha = await _commit(call)
+    found, headers = call.page([each for each in reversed(repository.record.statuses) if each.sha == sha])
+    return Answer([call.forge.shapes.status(each) for each in found], headers=headers)
+
+
+async def get_check(call: Call) -> Answer:
+    repository, check = _check(call)
+    return Answer(call.forge.shapes.check(repository.record, check))
+
+
+async def list_annotations(call: Call) -> Answer:
+    _, check = _check(call)
+    found, headers = call.page(check.annotations)
+    return Answer([call.forge.shapes.annotation(each) for each in found], headers=headers)
+
+
+async def list_runs(call: Call) -> Answer:
+    record, sha = call.repository().record, call.request.query_params.get("head_sha")
+    found = [each for each in record.checks if sha in (None, each.head_sha) and each.app == ACTIONS]
+    page, headers = call.page(found)
+    runs = [_run(call, record, each) for each in page]
+    return Answer({"total_count": len(found), "workflow_runs": runs}, headers=headers)
+
+
+async def list_jobs(call: Call) -> Answer:
+    repository, check = _check(call)
+    return Answer({"total_count": 1, "jobs": [call.forge.shapes.job(repository.record, check)]})
+
+
+async def get_job(call: Call) -> Answer:
+    repository, check = _check(call)
+    return Answer(call.forge.shapes.job(repository.record, check))
+
+
+async def job_log(call: Call) -> Answer:
+    _, check = _check(call)
+    return Answer(text="", status=302, headers={"Location": f"{call.forge.url}/assets/logs/{check.id}.txt"})
+
+
+def _run(call: Call, record: RepositoryRecord, check: Check) -> dict[str, Any]:
+    """The run of Actions that a check's job belongs to: each has one of its own."""
+    source = check.head_repository or record.full_name
+    return {
+        "id": check.id,
+        "name": "checks",
+        "check_suite_id": check.id,
+        "head_sha": check.head_sha,
+        "event": "pull_request",
+        "status": check.status.value,
+        "conclusion": check.conclusion.value if check.conclusion else None,
+        "actor": call.forge.shapes.user(source.partition("/")[0]),
+        "repository": {"full_name": record.full_name, "fork": False},
+        "head_repository": {"full_name": source, "fork": bool(check.head_repository)},
+        "html_url": call.forge.shapes.job_page(record, check),
+    }
+
+
+def _check(call: Call) -> tuple[Repository, Check]:
+    repository, number = call.repository(), call.number("id")
+    found = next((each for each in repository.record.checks if each.id == number), None)
+    if found is None:
+        raise not_found()
+    return repository, found
+
+
+async def _commit(call: Call) -> tuple[Repository, str]:
+    repository = call.repository()
+    sha = await repository.git.resolve(call.request.path_params["ref"])
+    if sha is None:
+        raise not_found()
+    return repository, sha
+
+
+def _combined(statuses: tuple[CommitStatus, ...]) -> StatusState:
+    states = {each.state for each in statuses}
+    if states & {StatusState.FAILURE, StatusState.ERROR}:
+        return StatusState.FAILURE
+    # GitHub says pending where there is none at all.
+    return StatusState.PENDING if not states or StatusState.PENDING in states else StatusState.SUCCESS

@@ -1,0 +1,145 @@
+"""REST: pull requests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from pydantic import BaseModel
+from starlette.routing import Route
+
+from fakes.forge.calling import Answer, Api, Call
+from fakes.forge.errors import invalid
+from fakes.forge.merging import MergeWanted, Method, merge
+from fakes.forge.models import Pull, PullState, RepositoryRecord
+from fakes.forge.pulls import PullChange, PullWanted, change_pull, follow_branches, open_pull
+from fakes.forge.store import Repository
+
+_PULL = "/repos/{owner}/{repo}/pulls/{number:int}"
+
+
+class NewPullBody(BaseModel):
+    title: str = ""
+    head: str
+    base: str
+    body: str | None = None
+    draft: bool = False
+
+
+class PullBody(BaseModel):
+    title: str | None = None
+    body: str | None = None
+    state: PullState | None = None
+    base: str | None = None
+
+
+class MergeBody(BaseModel):
+    merge_method: Method = Method.MERGE
+    sha: str | None = None
+    commit_title: str | None = None
+    commit_message: str | None = None
+
+
+def routes(api: Api) -> list[Route]:
+    return [
+        api.route("/repos/{owner}/{repo}/pulls", GET=list_pulls, POST=create_pull),
+        api.route(_PULL, GET=get_pull, PATCH=update_pull),
+        api.route(f"{_PULL}/merge", GET=is_merged, PUT=merge_pull),
+        api.route(f"{_PULL}/commits", GET=list_commits),
+        api.route(f"{_PULL}/files", GET=list_files),
+    ]
+
+
+async def list_pulls(call: Call) -> Answer:
+    repository, query = call.repository(), call.request.query_params
+    record = await follow_branches(repository)
+    found = [each for each in record.pulls if _is_asked_for(record, each, dict(query))]
+    order = _ORDERS.get(query.get("sort", "created"), _ORDERS["created"])
+    descending = query.get("direction", "desc" if "sort" not in query or query["sort"] == "created" else "asc")
+    found.sort(key=order, reverse=descending == "desc")
+    page, headers = call.page(found)
+    return Answer([call.forge.shapes.pull(record, each, call.account) for each in page], headers=headers)
+
+
+async def create_pull(call: Call) -> Answer:
+    repository, wanted = call.repository(), await call.body(NewPullBody)
+    made = await open_pull(
+        repository,
+        PullWanted(title=wanted.title, head=wanted.head, base=wanted.base, body=wanted.body or "", draft=wanted.draft),
+        call.login,
+    )
+    whole = await _whole(call, repository, made)
+    return Answer(whole, 201, headers={"Location": whole["url"]})
+
+
+async def get_pull(call: Call) -> Answer:
+    repository, pull = await call.pull()
+    if "diff" in call.request.headers.get("accept", ""):
+        return Answer(text=await repository.git.diff(pull.base_sha, pull.head_sha))
+    return Answer(await _whole(call, repository, pull))
+
+
+async def update_pull(call: Call) -> Answer:
+    (repository, pull), wanted = await call.pull(), await call.body(PullBody)
+    # Only what was sent is changed, and a body of null empties it.
+    body = "" if "body" in wanted.model_fields_set and wanted.body is None else wanted.body
+    change = PullChange(title=wanted.title, body=body, state=wanted.state, base=wanted.base)
+    return Answer(await _whole(call, repository, await change_pull(repository, pull.number, change)))
+
+
+async def is_merged(call: Call) -> Answer:
+    _, pull = await call.pull()
+    return Answer(status=204 if pull.merged_at else 404)
+
+
+async def merge_pull(call: Call) -> Answer:
+    (repository, pull), wanted = await call.pull(), await call.body(MergeBody)
+    order = MergeWanted(wanted.merge_method, wanted.sha, wanted.commit_title, wanted.commit_message)
+    commit = await merge(repository, pull.number, order, call.login)
+    await follow_branches(repository)
+    return Answer({"sha": commit, "merged": True, "message": "Pull Request successfully merged"})
+
+
+async def list_commits(call: Call) -> Answer:
+    repository, pull = await call.pull()
+    commits, headers = call.page(await repository.git.commits(pull.base_sha, pull.head_sha))
+    return Answer([call.forge.shapes.commit(repository.record, each) for each in commits], headers=headers)
+
+
+async def list_files(call: Call) -> Answer:
+    repository, pull = await call.pull()
+    lines = (await repository.git.diff(pull.base_sha, pull.head_sha, "--numstat")).splitlines()
+    files, headers = call.page([_file(*line.split("\t")) for line in lines])
+    return Answer(list(files), headers=headers)
+
+
+async def _whole(call: Call, repository: Repository, pull: Pull) -> dict[str, Any]:
+    merging = await call.forge.mergeabilities.of(repository, pull)
+    commits = await repository.git.commits(pull.base_sha, pull.head_sha)
+    return call.forge.shapes.whole_pull(repository.record, pull, call.account, merging, len(commits))
+
+
+def _is_asked_for(record: RepositoryRecord, pull: Pull, query: dict[str, str]) -> bool:
+    state = query.get("state", "open")
+    if state not in ("open", "closed", "all"):
+        raise invalid("PullRequest", "state")
+    head, base = query.get("head", ""), query.get("base", "")
+    # GitHub ignores a head without an owner; one of another owner matches nothing.
+    head_matches = ":" not in head or head.lower() == pull.label(record.owner).lower()
+    return state in ("all", pull.state) and head_matches and base in ("", pull.base)
+
+
+def _file(added: str, removed: str, name: str) -> dict[str, Any]:
+    return {"filename": name, "additions": _count(added), "deletions": _count(removed)}
+
+
+def _count(text: str) -> int:
+    return int(text) if text.isdecimal() else 0  # "-" of a binary file
+
+
+_ORDERS: dict[str, Callable[[Pull], Any]] = {
+    "created": lambda pull: pull.number,
+    "updated": lambda pull: pull.updated_at,
+    "popularity": lambda pull: pull.number,
+    "long-running": lambda pull: pull.number,
+}

@@ -1,0 +1,120 @@
+"""REST: the repository itself, its branches and refs, and the caller."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel
+from starlette.routing import Route
+
+from fakes.forge.bare_git import GitFailed
+from fakes.forge.calling import Answer, Api, Call
+from fakes.forge.errors import Answered, not_found
+from fakes.forge.models import Role
+from fakes.forge.pulls import follow_branches, rename_branch
+from fakes.forge.rate_limits import Resource
+from fakes.forge.store import OWN_LOGIN, Repository
+
+_REPOSITORY = "/repos/{owner}/{repo}"
+
+
+class RenameBody(BaseModel):
+    new_name: str
+
+
+def routes(api: Api) -> list[Route]:
+    return [
+        api.route("/user", GET=get_user),
+        api.route("/rate_limit", GET=rate_limit),
+        api.route(_REPOSITORY, GET=get_repository),
+        api.route(f"{_REPOSITORY}/collaborators/{{login}}/permission", GET=get_permission),
+        api.route(f"{_REPOSITORY}/branches/{{branch:path}}/rename", POST=rename),
+        api.route(f"{_REPOSITORY}/branches/{{branch:path}}", GET=get_branch),
+        api.route(f"{_REPOSITORY}/git/ref/{{ref:path}}", GET=get_ref),
+        api.route(f"{_REPOSITORY}/git/matching-refs/{{ref:path}}", GET=matching_refs),
+        api.route(f"{_REPOSITORY}/git/refs/{{ref:path}}", DELETE=delete_ref),
+    ]
+
+
+async def get_user(call: Call) -> Answer:
+    return Answer(call.forge.shapes.user(call.login))
+
+
+async def rate_limit(call: Call) -> Answer:
+    login = call.account.login if call.account else ""
+    left = {each.value: call.forge.limits.count(login, each, 0) for each in Resource}
+    shown = {
+        name: {"limit": each.limit, "used": each.used, "remaining": each.remaining, "reset": each.reset}
+        for name, each in left.items()
+    }
+    return Answer({"resources": shown, "rate": shown[Resource.CORE]})
+
+
+async def get_repository(call: Call) -> Answer:
+    return Answer(call.forge.shapes.repository(call.repository().record, call.account))
+
+
+async def get_permission(call: Call) -> Answer:
+    record, login = call.repository().record, call.request.path_params["login"]
+    if call.account is None or not call.account.write:
+        raise Answered(403, "Must have push access to view collaborator permission.")
+    role = Role.ADMIN if login.lower() == OWN_LOGIN else record.role(login)
+    everybodys = "none" if record.private else "read"
+    shape = {
+        "permission": role.permission if role else everybodys,
+        "role_name": role.value if role else everybodys,
+        "user": call.forge.shapes.user(login),
+    }
+    return Answer(shape)
+
+
+async def get_branch(call: Call) -> Answer:
+    repository, branch = call.repository(), call.request.path_params["branch"]
+    sha = (await repository.git.branches()).get(branch)
+    if sha is None:
+        raise Answered(404, "Branch not found")
+    return Answer({"name": branch, "commit": {"sha": sha}, "protected": False})
+
+
+async def rename(call: Call) -> Answer:
+    repository, branch = call.repository(), call.request.path_params["branch"]
+    wanted = await call.body(RenameBody)
+    await rename_branch(repository, branch, wanted.new_name)
+    sha = (await repository.git.branches())[wanted.new_name]
+    return Answer({"name": wanted.new_name, "commit": {"sha": sha}, "protected": False}, 201)
+
+
+async def get_ref(call: Call) -> Answer:
+    repository, name = call.repository(), _full_name(call)
+    sha = (await repository.git.refs(name)).get(name)
+    if sha is None:
+        raise not_found()
+    return Answer(_ref(call, repository, name, sha))
+
+
+async def matching_refs(call: Call) -> Answer:
+    repository, name = call.repository(), _full_name(call)
+    refs = await repository.git.refs("refs/")
+    found, headers = call.page([each for each in refs.items() if each[0].startswith(name)])
+    return Answer([_ref(call, repository, *each) for each in found], headers=headers)
+
+
+async def delete_ref(call: Call) -> Answer:
+    repository, name = call.repository(), _full_name(call)
+    if name not in await repository.git.refs(name):
+        raise Answered(422, "Reference does not exist")
+    try:
+        await repository.git.delete(name)
+    except GitFailed as error:
+        raise Answered(422, "Reference cannot be updated") from error
+    await follow_branches(repository)
+    return Answer(status=204)
+
+
+def _full_name(call: Call) -> str:
+    return f"refs/{call.request.path_params['ref'].removeprefix('refs/')}"
+
+
+def _ref(call: Call, repository: Repository, name: str, sha: str) -> dict[str, Any]:
+    address = f"{call.forge.shapes.api(repository.record)}/git/{name}"
+    return {"ref": name, "url": address, "object": {"type": "commit", "sha": sha}}

@@ -1,0 +1,121 @@
+"""REST: reviews, comments on lines and answers to them, comments on a pull request as a whole."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pydantic import BaseModel, Field
+from starlette.routing import Route
+
+from fakes.forge import talk
+from fakes.forge.calling import Answer, Api, Call
+from fakes.forge.errors import not_found
+from fakes.forge.models import ReviewState
+
+_PULL = "/repos/{owner}/{repo}/pulls/{number:int}"
+
+
+class TextBody(BaseModel):
+    body: str = Field(min_length=1, max_length=65_536)
+
+
+class DismissBody(BaseModel):
+    message: str = Field(min_length=1)
+
+
+class Event(StrEnum):
+    APPROVE = "APPROVE"
+    REQUEST_CHANGES = "REQUEST_CHANGES"
+    COMMENT = "COMMENT"
+
+
+class ReviewBody(BaseModel):
+    event: Event = Event.COMMENT
+    body: str = ""
+    comments: tuple[talk.LineRemark, ...] = ()
+
+
+_STATES = {
+    Event.APPROVE: ReviewState.APPROVED,
+    Event.REQUEST_CHANGES: ReviewState.CHANGES_REQUESTED,
+    Event.COMMENT: ReviewState.COMMENTED,
+}
+
+
+def routes(api: Api) -> list[Route]:
+    return [
+        api.route(f"{_PULL}/reviews", GET=list_reviews, POST=create_review),
+        api.route(f"{_PULL}/reviews/{{review:int}}", GET=get_review),
+        api.route(f"{_PULL}/reviews/{{review:int}}/dismissals", PUT=dismiss_review),
+        api.route(f"{_PULL}/comments", GET=list_review_comments),
+        api.route(f"{_PULL}/comments/{{comment:int}}/replies", POST=reply),
+        api.route("/repos/{owner}/{repo}/pulls/comments/{comment:int}", GET=get_review_comment, DELETE=delete),
+        api.route("/repos/{owner}/{repo}/issues/comments/{comment:int}", DELETE=delete),
+        api.route("/repos/{owner}/{repo}/issues/{number:int}/comments", GET=list_comments, POST=create_comment),
+    ]
+
+
+async def list_reviews(call: Call) -> Answer:
+    repository, pull = await call.pull()
+    found, headers = call.page([each for each in repository.record.reviews if each.pull == pull.number])
+    return Answer([call.forge.shapes.review(repository.record, each) for each in found], headers=headers)
+
+
+async def get_review(call: Call) -> Answer:
+    repository, pull = await call.pull()
+    wanted = (pull.number, call.number("review"))
+    found = next((each for each in repository.record.reviews if (each.pull, each.id) == wanted), None)
+    if found is None:
+        raise not_found()
+    return Answer(call.forge.shapes.review(repository.record, found))
+
+
+async def create_review(call: Call) -> Answer:
+    (repository, pull), wanted = await call.pull(), await call.body(ReviewBody)
+    state = _STATES[wanted.event]
+    review = await talk.add_review(repository, pull.number, call.login, state, wanted.body, wanted.comments)
+    return Answer(call.forge.shapes.review(repository.record, review))
+
+
+async def dismiss_review(call: Call) -> Answer:
+    (repository, pull), wanted = await call.pull(), await call.body(DismissBody)
+    review = await talk.dismiss_review(repository, pull.number, call.number("review"), wanted.message)
+    return Answer(call.forge.shapes.review(repository.record, review))
+
+
+async def delete(call: Call) -> Answer:
+    """A comment of either kind."""
+    await talk.delete_comment(call.repository(), call.number("comment"))
+    return Answer(status=204)
+
+
+async def list_review_comments(call: Call) -> Answer:
+    repository, pull = await call.pull()
+    found, headers = call.page([each for each in repository.record.review_comments if each.pull == pull.number])
+    return Answer([call.forge.shapes.review_comment(repository.record, each) for each in found], headers=headers)
+
+
+async def get_review_comment(call: Call) -> Answer:
+    repository, number = call.repository(), call.number("comment")
+    found = next((each for each in repository.record.review_comments if each.id == number), None)
+    if found is None:
+        raise not_found()
+    return Answer(call.forge.shapes.review_comment(repository.record, found))
+
+
+async def reply(call: Call) -> Answer:
+    (repository, pull), wanted = await call.pull(), await call.body(TextBody)
+    made = await talk.add_reply(repository, pull.number, call.number("comment"), call.login, wanted.body)
+    return Answer(call.forge.shapes.review_comment(repository.record, made), 201)
+
+
+async def list_comments(call: Call) -> Answer:
+    repository, pull = await call.pull()
+    found, headers = call.page([each for each in repository.record.comments if each.pull == pull.number])
+    return Answer([call.forge.shapes.comment(repository.record, each) for each in found], headers=headers)
+
+
+async def create_comment(call: Call) -> Answer:
+    (repository, pull), wanted = await call.pull(), await call.body(TextBody)
+    made = await talk.add_comment(repository, pull.number, call.login, wanted.body)
+    return Answer(call.forge.shapes.comment(repository.record, made), 201)

@@ -1,0 +1,119 @@
+"""What people say about a pull request."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel
+
+from fakes.forge.errors import Answered, not_found
+from fakes.forge.models import Comment, Pull, RepositoryRecord, Review, ReviewComment, ReviewState, now
+from fakes.forge.store import Repository
+
+
+class LineRemark(BaseModel):
+    """A remark on a line of the new version of a file; without a line, on the file."""
+
+    path: str
+    line: int | None = None
+    start_line: int | None = None
+    side: str = "RIGHT"
+    diff_hunk: str = ""
+    body: str
+
+
+async def add_review(
+    repository: Repository, number: int, user: str, state: ReviewState, body: str, remarks: tuple[LineRemark, ...]
+) -> Review:
+    """Add a review with its remarks."""
+    async with repository.changing():
+        record = repository.record
+        pull = _touched(record, number)
+        review = Review(
+            id=record.next_id, pull=number, user=user, state=state, body=body, commit_id=pull.head_sha,
+            submitted_at=now(),
+        )  # fmt: skip
+        record = record.with_changes(last_id=record.last_id + 1, reviews=(*record.reviews, review)).with_pull(pull)
+        for remark in remarks:
+            record = _with_comment(record, pull, user, remark, review.id, None)
+        repository.record = record
+        return review
+
+
+async def add_remark(repository: Repository, number: int, user: str, remark: LineRemark) -> ReviewComment:
+    """Add one remark on a line, without a review around it."""
+    async with repository.changing():
+        pull = _touched(repository.record, number)
+        repository.record = _with_comment(repository.record, pull, user, remark, None, None)
+        return repository.record.review_comments[-1]
+
+
+async def add_reply(repository: Repository, number: int, comment: int, user: str, body: str) -> ReviewComment:
+    """Answer a remark on a line; an answer to an answer stands under the first one, as at GitHub."""
+    async with repository.changing():
+        record = repository.record
+        pull = _touched(record, number)
+        asked = next((each for each in record.review_comments if (each.pull, each.id) == (number, comment)), None)
+        if asked is None:
+            raise not_found()
+        remark = LineRemark(path=asked.path, line=asked.line, body=body)
+        first = asked.in_reply_to or asked.id
+        repository.record = _with_comment(record, pull, user, remark, asked.review, first)
+        return repository.record.review_comments[-1]
+
+
+async def dismiss_review(repository: Repository, number: int, review: int, message: str) -> Review:
+    """A change request or an approval counts no more; its author stays its author."""
+    async with repository.changing():
+        record = repository.record
+        pull = _touched(record, number)
+        asked = next((each for each in record.reviews if (each.pull, each.id) == (number, review)), None)
+        if asked is None:
+            raise not_found()
+        if asked.state not in (ReviewState.APPROVED, ReviewState.CHANGES_REQUESTED):
+            raise Answered(422, f"Can not dismiss a review that is {asked.state.value.lower()}: {message}")
+        dismissed = asked.model_copy(update={"state": ReviewState.DISMISSED})
+        reviews = tuple(dismissed if each.id == review else each for each in record.reviews)
+        repository.record = record.with_changes(reviews=reviews).with_pull(pull)
+        return dismissed
+
+
+async def delete_comment(repository: Repository, comment: int) -> None:
+    """Take back a comment at a line or below the pull request; answers to it stay."""
+    async with repository.changing():
+        record = repository.record
+        known = {each.id for each in record.review_comments} | {each.id for each in record.comments}
+        if comment not in known:
+            raise not_found()
+        repository.record = record.with_changes(
+            review_comments=tuple(each for each in record.review_comments if each.id != comment),
+            comments=tuple(each for each in record.comments if each.id != comment),
+        )
+
+
+async def add_comment(repository: Repository, number: int, user: str, body: str) -> Comment:
+    """Add a comment on the pull request as a whole."""
+    async with repository.changing():
+        record = repository.record
+        pull = _touched(record, number)
+        comment = Comment(id=record.next_id, pull=number, user=user, body=body, created_at=now())
+        changed = record.with_changes(last_id=record.last_id + 1, comments=(*record.comments, comment))
+        repository.record = changed.with_pull(pull)
+        return comment
+
+
+def _touched(record: RepositoryRecord, number: int) -> Pull:
+    pull = record.pull(number)
+    if pull is None:
+        raise not_found()
+    return pull.model_copy(update={"updated_at": now()})
+
+
+def _with_comment(
+    record: RepositoryRecord, pull: Pull, user: str, remark: LineRemark, review: int | None, asked: int | None
+) -> RepositoryRecord:
+    comment = ReviewComment(
+        id=record.next_id, pull=pull.number, review=review, user=user, path=remark.path, line=remark.line,
+        start_line=remark.start_line, side=remark.side, diff_hunk=remark.diff_hunk,
+        body=remark.body, commit_id=pull.head_sha, in_reply_to=asked, created_at=now(),
+    )  # fmt: skip
+    comments = (*record.review_comments, comment)
+    return record.with_changes(last_id=record.last_id + 1, review_comments=comments).with_pull(pull)
