@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from domain.pull_requests.messages import Sighting, Tidied, Tidying, Watch
+from domain.pull_request import Sighting, Tidied, Tidying, Watch
 from domain.record import Artifact, DaemonReport, DaemonWanted, LogChunk, ProgressWrite, WriteAnswer
 from domain.spawn_task import Delivery, Outcome, SpawnTask
 

@@ -10,7 +10,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from activities.ports import Shepherd
 from domain.errors import ForgeUnreachable
 from domain.protocol import ErrorType
-from domain.pull_requests.messages import Sighting, Tidied, Tidying, Watch, until_next_poll
+from domain.pull_request import Sighting, Tidied, Tidying, Watch, until_next_poll
 
 
 class PullRequestActivities:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from domain.events import EventName
 from domain.models import State, Step, Task
-from domain.pull_requests.messages import PullRequest
+from domain.pull_request import PullRequest
 from domain.record import AttemptEnded, Changed, DeliveryStarted, Event, Facts, GoalRevision
 from domain.value import Value
 

@@ -7,11 +7,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from domain import names
+from domain.asking import Topic, ask_operator, asked_now, settle_topic
 from domain.change import Draft
 from domain.errors import Refused
 from domain.events import EventName
 from domain.models import DirectiveStatus, State, TaskKind, TaskStatus
-from domain.pull_requests.asking import Topic, ask_operator, asked_now, settle_topic
 from domain.requests import EditDirective
 from domain.settings import AgentChoice, Settings
 

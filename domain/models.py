@@ -10,9 +10,9 @@ from uuid import UUID
 from pydantic import Field, field_serializer
 
 from domain.failures import Failure
-from domain.pull_requests.messages import PullRequest
-from domain.pull_requests.shepherding import Fix, Merged, Shepherding
+from domain.pull_request import PullRequest
 from domain.settings import Settings
+from domain.shepherding import Fix, Merged, Shepherding
 from domain.usage import Resume, Usage
 from domain.value import Value
 
@@ -137,7 +137,7 @@ class Question(Value):
     task: UUID
     """Whose work waits for the answer; the directive's id where Makima itself asks."""
     topic: str = ""
-    """What the answer is for, where Makima itself asks (domain/pull_requests/asking.py)."""
+    """What the answer is for, where Makima itself asks (domain/asking.py)."""
     text: Annotated[str, Field(min_length=1, max_length=4096)]
     choices: tuple[str, ...] = ()
     context: Annotated[str, Field(max_length=8192)] = ""

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from domain import editing, memory, step_operations
+from domain.asking import Topic, settle_topic, topic_of
 from domain.change import Change, Draft
 from domain.errors import Refused
 from domain.events import EventName
@@ -13,7 +14,6 @@ from domain.models import Answer, DirectiveStatus, Memory, State, TaskStatus, Te
 from domain.pausing import PauseReason, pause
 from domain.planning import carry_out, check_proposal
 from domain.pull_requests import shepherd
-from domain.pull_requests.asking import Topic, settle_topic, topic_of
 from domain.pull_requests.url import name_pull_request
 from domain.questions import answer_question
 from domain.record import GoalRevision

@@ -11,8 +11,8 @@ from pydantic import ConfigDict, Field, SecretStr
 
 from domain.directive_secret import NO_SECRET, DirectiveSecret
 from domain.models import Answer, Directive, DirectiveStatus, Memory, Proposal, Question, State, Step, Task, Text
-from domain.pull_requests.messages import PullRequest
-from domain.pull_requests.shepherding import Merged, Shepherding
+from domain.pull_request import PullRequest
+from domain.shepherding import Merged, Shepherding
 from domain.spawn_task import Outcome
 from domain.value import Value
 

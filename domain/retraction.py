@@ -10,7 +10,7 @@ from domain.errors import Refused
 from domain.events import EventName
 from domain.failures import Failure, FailureCategory
 from domain.models import State, Step, StepStatus, Task, TaskKind, TaskStatus
-from domain.pull_requests.messages import PullRequestState
+from domain.pull_request import PullRequestState
 from domain.questions import open_questions, settle
 from domain.record import AttemptEnded
 from domain.requests import RemoveStep, Repair, StepTexts

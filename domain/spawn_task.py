@@ -13,7 +13,7 @@ from domain.directive_secret import NO_SECRET, DirectiveSecret
 from domain.errors import Refused
 from domain.failures import Failure, FailureCategory, RepositoryTrouble
 from domain.models import Dependencies, Memory, Question, Step, TaskKind, Work
-from domain.pull_requests.messages import PullRequestWanted, Shipped
+from domain.pull_request import PullRequestWanted, Shipped
 from domain.settings import AgentChoice, Limits
 from domain.tolerant import Tolerant
 from domain.usage import Resume, Usage

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from domain.handover import MAX_ARTIFACT
 from domain.models import Directive, Memory, Question, State, Step, Task, Text
 from domain.names import workflow_id
-from domain.pull_requests.messages import PullRequest
+from domain.pull_request import PullRequest
 from domain.record import AttemptEnded, DirectiveRow, Event, GoalRevision, ProgressWrite, restored
 from domain.reports import OpenQuestion
 from ledger.pool import storable

@@ -15,7 +15,7 @@ from daemon.forges.api import Patience
 from daemon.forges.port import Forge
 from daemon.forges.registry import Forges
 from daemon.forges.settings import ForgeSettings
-from domain.pull_requests.messages import PullRequest, PullRequestWanted
+from domain.pull_request import PullRequest, PullRequestWanted
 from domain.repository_url import parse_repository_url
 from tests.forge import ForgeRepository, ForgeUnderTest, forge_under_test
 

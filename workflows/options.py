@@ -11,7 +11,7 @@ from temporalio.workflow import ActivityCancellationType
 from domain import names
 from domain.models import State, Task, TaskKind
 from domain.protocol import ErrorType
-from domain.pull_requests.messages import Tidying, Watch
+from domain.pull_request import Tidying, Watch
 from domain.queues import prefix_of, queue_of
 from domain.settings import Settings
 

@@ -14,8 +14,8 @@ with workflow.unsafe.imports_passed_through():
     from domain.change import Change, Draft
     from domain.events import EventName
     from domain.models import State
+    from domain.pull_request import PullRequestState, Sighting, Tidied, Tidying, Watch
     from domain.pull_requests import merging, shepherd
-    from domain.pull_requests.messages import PullRequestState, Sighting, Tidied, Tidying, Watch
     from workflows.options import tidy_activity, watch_activity
 
 

@@ -11,7 +11,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.directive_secret import NO_SECRET, DirectiveSecret
     from domain.models import DirectiveStatus, State
     from domain.protocol import SearchAttribute
-    from domain.pull_requests.messages import PullRequest
+    from domain.pull_request import PullRequest
     from domain.value import Value
 
 

@@ -21,7 +21,7 @@ from daemon.forges.own_part import body_of, is_ours, title_of
 from daemon.forges.remembered import Remembered
 from daemon.forges.settings import ForgeSettings
 from domain.errors import ForgeRefused
-from domain.pull_requests.messages import FindingSource, PullRequest, PullRequestWanted, Reply, Sighting
+from domain.pull_request import FindingSource, PullRequest, PullRequestWanted, Reply, Sighting
 
 PULLS = TypeAdapter(tuple[Pull, ...])
 COMMENTS = TypeAdapter(tuple[Comment, ...])

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable
 from daemon.forges.audience import Reason
 from daemon.forges.github_models import CheckRun, Job, Pull, Status, WorkflowRun
 from daemon.forges.plain_text import plain_text
-from domain.pull_requests.messages import Finding, FindingKind, FindingSource, Unheard
+from domain.pull_request import Finding, FindingKind, FindingSource, Unheard
 
 TEXT_LIMIT = 16 * 1024
 """Bytes of a log or comment."""

@@ -38,7 +38,7 @@ from daemon.forges.github_said import (
     unheard_of,
 )
 from daemon.forges.remembered import Remembered
-from domain.pull_requests.messages import Finding, FindingSource, PullRequest, Sighting, Unheard
+from domain.pull_request import Finding, FindingSource, PullRequest, Sighting, Unheard
 
 Entry = TypeVar("Entry", Review, Comment)
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from domain.pull_requests.messages import PullRequestState
+from domain.pull_request import PullRequestState
 from domain.tolerant import Tolerant
 
 

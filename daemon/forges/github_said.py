@@ -9,7 +9,7 @@ from daemon.forges.audience import Author, Heard
 from daemon.forges.github_findings import MARK, TEXT_LIMIT, title_of
 from daemon.forges.github_models import Comment, Review, User
 from daemon.forges.plain_text import plain_text
-from domain.pull_requests.messages import Finding, FindingKind, FindingSource, Place, Unheard
+from domain.pull_request import Finding, FindingKind, FindingSource, Place, Unheard
 
 QUOTED_LIMIT = 1500
 """Characters of a diff hunk, at its end: the line that a remark stands at is its last one."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from daemon.forges.links import compare_url
-from domain.pull_requests.messages import PullRequest, PullRequestWanted, Reply, Sighting
+from domain.pull_request import PullRequest, PullRequestWanted, Reply, Sighting
 from domain.repository_url import RepositoryUrl
 
 

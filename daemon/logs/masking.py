@@ -13,7 +13,7 @@ from urllib.parse import quote, urlsplit
 
 from daemon.logs.places import Places
 from domain.models import Question, Step
-from domain.pull_requests.messages import Finding, Sighting
+from domain.pull_request import Finding, Sighting
 from domain.spawn_task import MemoryChange, Outcome, PlanChanges
 
 MASK = "***"

@@ -11,7 +11,7 @@ from daemon.logs.masking import Masker, masked_sighting
 from daemon.pull_requests.bridges import left_behind
 from daemon.pull_requests.tidying import tidy
 from domain.errors import ForgeRefused, Refused
-from domain.pull_requests.messages import (
+from domain.pull_request import (
     Finding,
     FindingKind,
     FindingSource,

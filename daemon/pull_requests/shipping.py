@@ -13,7 +13,7 @@ from daemon.pull_requests.bridges import left_behind
 from daemon.pull_requests.patience import patiently
 from domain.errors import ForgeRefused, LeaseLost, RefRefused, RepositoryError
 from domain.models import Question, Work
-from domain.pull_requests.messages import PullRequest, PullRequestState, PullRequestWanted, Shipped
+from domain.pull_request import PullRequest, PullRequestState, PullRequestWanted, Shipped
 from domain.questions import AGAIN, PUSHING_CHOICES, SHIPPING_CHOICES, question_id
 from domain.spawn_task import Outcome, OutcomeStatus, SpawnTask
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
+from domain.asking import Topic, asked_now, settle_topic
 from domain.change import Draft
 from domain.events import EventName
 from domain.models import StepStatus
-from domain.pull_requests.asking import Topic, asked_now, settle_topic
 from domain.questions import open_questions, settle
 
 OVER = "the pull request is over"

@@ -6,7 +6,7 @@ from domain.change import Draft
 from domain.editing import use_base
 from domain.events import EventName
 from domain.models import StepStatus
-from domain.pull_requests.messages import PullRequest, PullRequestState
+from domain.pull_request import PullRequest, PullRequestState
 
 
 def follow_base(draft: Draft, seen: PullRequest) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from domain import names
+from domain.asking import Topic, ask_operator
 from domain.change import Draft
 from domain.events import EventName
 from domain.models import State, Step, StepStatus, TaskKind, TaskStatus
-from domain.pull_requests.asking import Topic, ask_operator
+from domain.pull_request import PullRequest, PullRequestState, Tidied, Tidying
 from domain.pull_requests.ending import end_all, settle_closed
-from domain.pull_requests.messages import PullRequest, PullRequestState, Tidied, Tidying
 from domain.usage import Usage
 
 MAX_HEADS = 20

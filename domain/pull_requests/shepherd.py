@@ -10,16 +10,12 @@ from typing import Any
 from uuid import UUID
 
 from domain import names
+from domain.asking import Topic, ask_operator, asked_now, settle_topic, topic_of
 from domain.change import Change, Draft
 from domain.errors import Refused
 from domain.events import EventName, pull_request_is
 from domain.models import DirectiveStatus, Question, State, StepStatus, TaskKind
-from domain.pull_requests.asking import Topic, ask_operator, asked_now, settle_topic, topic_of
-from domain.pull_requests.ending import end_with, settle_closed
-from domain.pull_requests.fixes import ROOMS, fix_steps, fixer
-from domain.pull_requests.following import follow_base
-from domain.pull_requests.merging import OPEN_ANOTHER, fold_over, open_another
-from domain.pull_requests.messages import (
+from domain.pull_request import (
     Finding,
     FindingKind,
     FindingSource,
@@ -29,7 +25,11 @@ from domain.pull_requests.messages import (
     Unheard,
     Watch,
 )
-from domain.pull_requests.shepherding import Shepherding
+from domain.pull_requests.ending import end_with, settle_closed
+from domain.pull_requests.fixes import ROOMS, fix_steps, fixer
+from domain.pull_requests.following import follow_base
+from domain.pull_requests.merging import OPEN_ANOTHER, fold_over, open_another
+from domain.shepherding import Shepherding
 from domain.size import MAX_STATE, state_size
 
 MAX_SEEN = 1000

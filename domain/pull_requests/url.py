@@ -8,7 +8,7 @@ from domain.change import Draft
 from domain.events import EventName
 from domain.models import State, Task
 from domain.names import directive_branch
-from domain.pull_requests.messages import PullRequest, PullRequestState
+from domain.pull_request import PullRequest, PullRequestState
 
 _ADDRESS = re.compile(
     r"https?://(?:[^/@\s]*@)?(?P<host>[^/\s]+)/(?P<path>[^\s?#]+?)/(?:-/)?(?:pull|pulls|merge_requests)/(?P<number>\d{1,9})"

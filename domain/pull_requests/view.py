@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from domain.models import State
-from domain.pull_requests.messages import PullRequest
+from domain.pull_request import PullRequest
 from domain.pull_requests.shepherd import rounds_left, wanted_watch
 from domain.value import Value
 from domain.visible import visible

@@ -17,7 +17,7 @@ from daemon.forges.audience import MOST_ASKED, Reason
 from daemon.forges.github_findings import reply_mark
 from daemon.forges.port import Forge
 from daemon.forges.settings import ForgeSettings
-from domain.pull_requests.messages import PullRequest, Reply, Sighting
+from domain.pull_request import PullRequest, Reply, Sighting
 from tests.fixtures_github import QUICK, Site
 
 pytestmark = pytest.mark.rule("7.5")

@@ -24,7 +24,7 @@ from cli.operator.app import GROUPS
 from domain.failures import Failure, FailureCategory
 from domain.models import DirectiveStatus, Memory, Proposal, State, StepStatus, TaskStatus, Work
 from domain.names import step_task
-from domain.pull_requests.messages import PullRequest
+from domain.pull_request import PullRequest
 from domain.record import Artifact, AttemptEnded, DaemonReport, DeliveryStarted, Event, Facts, LogChunk, snapshot
 from domain.spawn_task import Outcome, OutcomeStatus
 from domain.visible import visible

@@ -11,7 +11,7 @@ from domain.errors import CannotServe
 from domain.failures import FailureCategory
 from domain.models import Question
 from domain.plan import PlannedStep
-from domain.pull_requests.messages import Finding, FindingKind, PullRequest, PullRequestState
+from domain.pull_request import Finding, FindingKind, PullRequest, PullRequestState
 from domain.questions import question_id
 from domain.spawn_task import Outcome, OutcomeStatus, SpawnTask, failed
 from tests.workflows.scripted import Handle, Surroundings, planned, until, until_status, work_of

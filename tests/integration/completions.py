@@ -9,7 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 from domain.models import TaskKind
-from domain.pull_requests.messages import PullRequest, PullRequestWanted
+from domain.pull_request import PullRequest, PullRequestWanted
 from domain.spawn_task import ContinueFrom, Outcome
 from tests.integration.deliveries import OneDaemon
 from tests.integration.forge_in_memory import ForgeInMemory

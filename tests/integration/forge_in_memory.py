@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from domain.pull_requests.messages import PullRequest, PullRequestState, PullRequestWanted, Reply, Sighting
+from domain.pull_request import PullRequest, PullRequestState, PullRequestWanted, Reply, Sighting
 from domain.repository_url import RepositoryUrl
 
 GitCommand = Callable[..., str]

@@ -10,7 +10,7 @@ import pytest
 
 from domain.errors import HandedBack
 from domain.failures import FailureCategory
-from domain.pull_requests.messages import PullRequestState
+from domain.pull_request import PullRequestState
 from domain.spawn_task import OutcomeStatus
 from tests.integration.completions import BRANCH, Completions, head
 from tests.integration.deliveries import until

@@ -12,7 +12,7 @@ from daemon.git.repositories import RepositoryCache
 from domain.errors import BaseBranchMissing
 from domain.failures import RepositoryTrouble
 from domain.models import TaskKind
-from domain.pull_requests.messages import PullRequestWanted
+from domain.pull_request import PullRequestWanted
 from domain.spawn_task import OutcomeStatus
 from tests.integration.completions import BRANCH, Completions, head
 

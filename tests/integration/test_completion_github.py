@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from daemon.git.command import Git
 from daemon.git.repositories import Repositories
-from domain.pull_requests.messages import PullRequestState
+from domain.pull_request import PullRequestState
 from domain.spawn_task import OutcomeStatus
 from tests.fixtures_github import Site
 from tests.integration.completions import BRANCH, NEXT, THIRD, Completions, head

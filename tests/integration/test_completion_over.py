@@ -12,7 +12,7 @@ from daemon.git.repositories import Repositories, RepositoryCache
 from daemon.pull_requests.bridges import bridge
 from domain.failures import FailureCategory
 from domain.models import TaskKind
-from domain.pull_requests.messages import PullRequest, PullRequestState
+from domain.pull_request import PullRequest, PullRequestState
 from domain.spawn_task import OutcomeStatus
 from tests.integration.completions import BRANCH, NEXT, THIRD, Completions, head
 

@@ -10,7 +10,7 @@ import pytest
 
 from domain.errors import AttemptGone, CannotServe, ForgeRefused, ForgeUnreachable
 from domain.models import Question
-from domain.pull_requests.messages import PullRequest, PullRequestState
+from domain.pull_request import PullRequest, PullRequestState
 from domain.questions import AGAIN, LEAVE, SHIPPING_CHOICES
 from domain.spawn_task import CommandContext, Outcome, OutcomeStatus
 from tests.integration.completions import BRANCH, Completions, head

@@ -15,7 +15,7 @@ from daemon.forges.tokens import Tokens
 from daemon.git.command import Git
 from daemon.git.repositories import Repositories
 from domain.errors import ForgeRefused, RepositoryError
-from domain.pull_requests.messages import PullRequest, PullRequestState
+from domain.pull_request import PullRequest, PullRequestState
 from domain.repository_url import parse_repository_url
 from tests.fixtures_github import QUICK, Site, wanted
 

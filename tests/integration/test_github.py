@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from domain.pull_requests.messages import PullRequestState, Reply
+from domain.pull_request import PullRequestState, Reply
 from tests.fixtures_github import Site, wanted
 
 pytestmark = pytest.mark.rule("7.4")

@@ -20,7 +20,7 @@ from daemon.forges.port import Forge
 from daemon.forges.registry import Forges
 from daemon.forges.settings import ForgeSettings
 from domain.errors import ForgeRefused
-from domain.pull_requests.messages import PullRequest
+from domain.pull_request import PullRequest
 from domain.repository_url import parse_repository_url
 from tests.fixtures_github import QUICK, wanted
 

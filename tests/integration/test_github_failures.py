@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from domain.errors import ForgeRefused, ForgeUnreachable
-from domain.pull_requests.messages import PullRequest, Reply
+from domain.pull_request import PullRequest, Reply
 from tests.fixtures_github import Site
 
 pytestmark = pytest.mark.rule("7.4")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from domain.pull_requests.messages import Finding, FindingKind, PullRequest, PullRequestState, Reply, Sighting
+from domain.pull_request import Finding, FindingKind, PullRequest, PullRequestState, Reply, Sighting
 from tests.fixtures_github import Site
 
 pytestmark = pytest.mark.rule("7.5")

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from domain.errors import RecordError
 from domain.failures import Failure, FailureCategory
 from domain.models import Answer, DirectiveStatus, State, Step, StepStatus, Task, TaskKind, TaskStatus, Text
-from domain.pull_requests.messages import PullRequest
+from domain.pull_request import PullRequest
 from domain.record import (
     AttemptEnded,
     Changed,

@@ -17,7 +17,7 @@ from domain.folding import fold_outcome
 from domain.models import State, Work
 from domain.notices import Notice, NoticeKind, notice
 from domain.plan import PlannedStep, add_steps
-from domain.pull_requests.messages import PullRequest, PullRequestState, Shipped, Sighting
+from domain.pull_request import PullRequest, PullRequestState, Shipped, Sighting
 from domain.pull_requests.shepherd import fold_sighting
 from domain.record import Facts, snapshot
 from domain.spawn_task import Outcome, OutcomeStatus, PlanChanges

@@ -11,7 +11,7 @@ import pytest
 from daemon.git.repositories import RepositoryCache
 from daemon.pull_requests.tidying import tidy
 from daemon.saving.outcomes import Outcomes, outcome_ref
-from domain.pull_requests.messages import PullRequest, PullRequestState, Tidying
+from domain.pull_request import PullRequest, PullRequestState, Tidying
 
 pytestmark = pytest.mark.rule("7.5")
 

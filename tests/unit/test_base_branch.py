@@ -10,8 +10,7 @@ import pytest
 from domain.dispatch import spawn_command
 from domain.models import State
 from domain.plan import PlannedStep, add_steps
-from domain.pull_requests import shepherd
-from domain.pull_requests.messages import (
+from domain.pull_request import (
     Finding,
     FindingKind,
     FindingSource,
@@ -21,6 +20,7 @@ from domain.pull_requests.messages import (
     Sighting,
     news_of,
 )
+from domain.pull_requests import shepherd
 from domain.requests import AddStep, EditDirective
 from domain.spawn_task import PlanChanges
 from tests.unit.directives import BASE, NOW, begun, dispatchable, ended, granted, settled, started

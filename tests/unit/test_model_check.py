@@ -19,8 +19,7 @@ from domain.failures import Failure, FailureCategory
 from domain.models import Question, State, StepStatus, Task, TaskKind, TaskStatus, Work
 from domain.operations import apply
 from domain.plan import PlannedStep, add_steps, known_steps
-from domain.pull_requests import merging, shepherd
-from domain.pull_requests.messages import (
+from domain.pull_request import (
     Finding,
     FindingKind,
     FindingSource,
@@ -31,6 +30,7 @@ from domain.pull_requests.messages import (
     Tidied,
     news_of,
 )
+from domain.pull_requests import merging, shepherd
 from domain.questions import question_id
 from domain.record import Facts, restored, snapshot
 from domain.recovery import recovered

@@ -7,8 +7,8 @@ import pytest
 from domain.change import Change
 from domain.events import EventName
 from domain.models import State
+from domain.pull_request import MOST_UNHEARD, Finding, FindingKind, Sighting, Unheard, news_of
 from domain.pull_requests import shepherd
-from domain.pull_requests.messages import MOST_UNHEARD, Finding, FindingKind, Sighting, Unheard, news_of
 from domain.view import view
 from tests.unit.directives import NOW
 from tests.unit.test_shepherd import TROUBLE, fixes, opened

@@ -12,7 +12,7 @@ from domain.dispatch import spawn_command
 from domain.folding import fold_refused
 from domain.models import Memory, Question, StepStatus, TaskKind, Work
 from domain.outcome_check import problem_of
-from domain.pull_requests.messages import PullRequest, Shipped
+from domain.pull_request import PullRequest, Shipped
 from domain.spawn_task import MemoryChange, Outcome, OutcomeStatus, PlanChanges, SpawnTask
 from tests.unit.directives import BASE, NOW, begun, dispatchable, ended, one_step, planned_state
 

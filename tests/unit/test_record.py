@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.models import Directive, State, Step, Task, TaskKind, Text
-from domain.pull_requests.messages import PullRequest
+from domain.pull_request import PullRequest
 from domain.record import Changed, Facts, ProgressWrite, Verdict, WriteAnswer, restored, snapshot, write
 from ledger.fencing import LastWrite, answer_to
 from ledger.pool import encoded, place

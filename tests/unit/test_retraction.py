@@ -14,7 +14,7 @@ from domain.folding import fold_interrupted, fold_outcome
 from domain.models import Question, State, Step, StepStatus, Task, TaskKind, TaskStatus
 from domain.operations import Refusal, apply
 from domain.plan import PlannedStep, add_steps
-from domain.pull_requests.messages import PullRequest, PullRequestState, Shipped
+from domain.pull_request import PullRequest, PullRequestState, Shipped
 from domain.questions import question_id
 from domain.requests import AddStep, Pause, RemoveStep, Request, Resume, RetryStep, SkipStep, StepTexts
 from domain.size import without_finished_texts

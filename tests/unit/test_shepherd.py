@@ -15,11 +15,7 @@ from domain.folding import fold_outcome
 from domain.models import DirectiveStatus, Question, State, Step, StepStatus, Task, TaskKind, TaskStatus, Work
 from domain.operations import Refusal, apply
 from domain.plan import PlannedStep, add_steps, known_steps
-from domain.pull_requests import shepherd
-from domain.pull_requests.body import total_usage
-from domain.pull_requests.fixes import TEXT_SHOWN
-from domain.pull_requests.merging import wanted_tidying
-from domain.pull_requests.messages import (
+from domain.pull_request import (
     Finding,
     FindingKind,
     PullRequest,
@@ -28,6 +24,10 @@ from domain.pull_requests.messages import (
     Sighting,
     news_of,
 )
+from domain.pull_requests import shepherd
+from domain.pull_requests.body import total_usage
+from domain.pull_requests.fixes import TEXT_SHOWN
+from domain.pull_requests.merging import wanted_tidying
 from domain.readiness import standing
 from domain.requests import (
     AddStep,

@@ -8,10 +8,7 @@ from typing import Any
 import pytest
 
 from domain.models import State, StepStatus
-from domain.pull_requests import shepherd
-from domain.pull_requests.ending import ENDED
-from domain.pull_requests.fixes import MAX_QUOTED, PART_LIMIT, ROOMS
-from domain.pull_requests.messages import (
+from domain.pull_request import (
     Finding,
     Place,
     PullRequestState,
@@ -19,6 +16,9 @@ from domain.pull_requests.messages import (
     Watch,
     news_of,
 )
+from domain.pull_requests import shepherd
+from domain.pull_requests.ending import ENDED
+from domain.pull_requests.fixes import MAX_QUOTED, PART_LIMIT, ROOMS
 from domain.settings import AgentChoice
 from domain.size import MAX_STATE, state_size
 from tests.unit.directives import NOW, dispatchable, ended, settled

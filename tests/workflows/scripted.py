@@ -24,7 +24,7 @@ from domain import names
 from domain.directive_secret import NO_SECRET
 from domain.models import Directive, State, Step, Task, TaskKind, Text, Work
 from domain.plan import PlannedStep, add_steps
-from domain.pull_requests.messages import (
+from domain.pull_request import (
     Finding,
     PullRequest,
     PullRequestState,

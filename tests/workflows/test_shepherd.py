@@ -12,7 +12,7 @@ from temporalio.testing import WorkflowEnvironment
 
 from domain import requests
 from domain.models import DirectiveStatus, State, StepStatus
-from domain.pull_requests.messages import Finding, FindingKind, PullRequest, PullRequestState
+from domain.pull_request import Finding, FindingKind, PullRequest, PullRequestState
 from domain.spawn_task import SpawnTask
 from tests.workflows.scripted import Handle, Surroundings, planned, surroundings, until
 from workflows.directive import DirectiveWorkflow

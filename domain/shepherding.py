@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from domain.pull_requests.messages import PullRequest
+from domain.pull_request import PullRequest
 from domain.usage import Usage
 from domain.value import Value
 
