@@ -1,1 +1,4 @@
-"""From finished steps to a pull request, and what is done about it afterwards (rule 7)."""
+"""From a finished branch to a pull request, and what is done about it afterwards (rule 7).
+
+Imports forges, git and logs.
+"""
