@@ -29,7 +29,7 @@ from activities.planning import PlanningActivities
 from activities.steps import StepActivities
 from bench import bare, scripted
 from bench.stopwatch import Hops, Stopwatch, together
-from daemon.slots import SharedSlots
+from daemon.core.slots import SharedSlots
 from domain import names
 from domain.models import DirectiveStatus
 from runtime.exit import leave, run

@@ -22,6 +22,8 @@ from activities.presence import answer_presence
 from activities.pull_requests import PullRequestActivities
 from activities.steps import StepActivities
 from daemon.commands import House, build_app
+from daemon.core.slots import SharedSlots
+from daemon.core.temporal_core import TemporalCore
 from daemon.doctor.checks import Wanted
 from daemon.doctor.examination import Examination
 from daemon.forges.registry import Forges
@@ -33,9 +35,7 @@ from daemon.pull_requests.shepherding import PullRequestShepherd
 from daemon.runner import MEGABYTE, Machine, Runner, nothing_more
 from daemon.saving.recovery import Rescue
 from daemon.settings import DaemonSettings, load_daemon_settings
-from daemon.slots import SharedSlots
 from daemon.tasks.stopping import STOP_WITHIN
-from daemon.temporal_core import TemporalCore
 from domain import names
 from domain.errors import MakimaError, NotReachable, SettingsError
 from domain.health import Health

@@ -16,6 +16,9 @@ from daemon.agent_runs.accounts import account_of
 from daemon.agent_runs.parking import parking_of
 from daemon.agent_runs.runs import Host
 from daemon.agents import ConfiguredAgent
+from daemon.core.attempt_key import AttemptKey
+from daemon.core.heartbeat import Pulse
+from daemon.core.port import Core
 from daemon.forges.port import ForgesByUrl
 from daemon.forges.registry import Forges
 from daemon.git.repositories import Repositories, RepositoryCache
@@ -26,12 +29,10 @@ from daemon.logs.places import Places
 from daemon.logs.task_log import TaskLog
 from daemon.network.models import NetworkSettings
 from daemon.network.opening import opened
-from daemon.ports import Core
 from daemon.processes.environment import GitIdentity
 from daemon.processes.sandbox import MissingSandbox, Sandbox
 from daemon.pull_requests.completing import Completion
 from daemon.pull_requests.shipping import Shipping, asked, asked_about_push
-from daemon.saving.attempt_key import AttemptKey
 from daemon.saving.checkpoints import Checkpoints
 from daemon.saving.delivery_note import mark_alive
 from daemon.saving.foreign_state import ForeignState
@@ -40,7 +41,6 @@ from daemon.saving.saver import Saver
 from daemon.tasks.copied_files import CopiedFile, chosen
 from daemon.tasks.delivering import Publisher, problem_with
 from daemon.tasks.ending import PUBLISHING, Ending
-from daemon.tasks.pulse import Pulse
 from daemon.tasks.start import prepared
 from daemon.tasks.stopping import Stopping
 from daemon.tasks.work import AgentWork

@@ -13,10 +13,10 @@ from daemon.agents.aside import Aside
 from daemon.agents.base import Seen
 from daemon.agents.events import Asked, Event, Final, InBackground, Printed, Reply, Said, Stream, ToolCalled
 from daemon.agents.seeing import after, complained, shown
+from daemon.core.heartbeat import Pulse
 from daemon.logs.task_log import TaskLog
 from daemon.processes.agent_process import Talk
 from daemon.processes.done import BACKGROUND_SECONDS, LINGER_SECONDS
-from daemon.tasks.pulse import Pulse
 
 ASIDE_SECONDS = 1.0
 """Between two looks at what a program writes beside its output: nobody tells when it does."""

@@ -20,9 +20,9 @@ from daemon.agents.coding import CodingAgent
 from daemon.agents.command import CommandAgent
 from daemon.agents.events import Asked, Ending, Reply
 from daemon.agents.next_move import Move, Tried, next_move
+from daemon.core.heartbeat import Pulse
 from daemon.logs.task_log import TaskLog
 from daemon.processes.programs import Programs
-from daemon.tasks.pulse import Pulse
 from daemon.tasks.workspace import Workspace
 from domain.errors import CannotServe
 from domain.models import Question

@@ -9,9 +9,9 @@ import base64
 import binascii
 from hashlib import sha256
 
+from daemon.core.attempt_key import AttemptKey, StateKind
 from daemon.git.command import commit_id
 from daemon.git.repositories import RepositoryCache
-from daemon.saving.attempt_key import AttemptKey, StateKind
 from domain.errors import NotVerified
 
 TASK, ATTEMPT, PROOF = "Makima-Task", "Makima-Attempt", "Makima-Proof"

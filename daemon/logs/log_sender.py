@@ -13,8 +13,8 @@ from uuid import UUID
 from pydantic import ValidationError
 
 from daemon import agent_files
+from daemon.core.port import Core
 from daemon.logs.log_window import CHUNK_BYTES, Piece, Sent
-from daemon.ports import Core
 from domain.errors import NotReachable
 from domain.record import LogChunk
 from domain.value import Value

@@ -9,9 +9,9 @@ import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+from daemon.core.port import Core
 from daemon.logs.log_sender import NOTE, LogBacklog, LogSender, Way
 from daemon.logs.masking import MaskedStream, Masker
-from daemon.ports import Core
 from domain.spawn_task import SpawnTask
 
 LAST_CHUNKS_WITHIN = 10.0

@@ -10,9 +10,9 @@ from datetime import timedelta
 from daemon.agent_runs.following import Follower
 from daemon.agents import ConfiguredAgent
 from daemon.agents.base import AgentCommand, EndedBy, ProcessEnd
+from daemon.core.heartbeat import Pulse
 from daemon.logs.task_log import TaskLog
 from daemon.processes.agent_process import TAIL_LIMIT, run_agent
-from daemon.tasks.pulse import Pulse
 from daemon.tasks.workspace import Workspace
 from domain.settings import Limits
 

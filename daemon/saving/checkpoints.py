@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from daemon.core.attempt_key import AttemptKey, StateKind
 from daemon.git.command import commit_id
 from daemon.git.pushing import ANYWHERE, lease, push
 from daemon.git.quarantine import fetch_apart, quarantine
@@ -21,7 +22,6 @@ from daemon.git.repositories import FETCH_TIMEOUT, PUSH_TIMEOUT, RepositoryCache
 from daemon.git.side_repository import Unsaved
 from daemon.git.state_refs import PLACES, REFS, checkpoints_name, in_all_places, in_the_way, name_of, withheld_name
 from daemon.saving import secret_shapes
-from daemon.saving.attempt_key import AttemptKey, StateKind
 from daemon.saving.foreign_state import ForeignState
 from daemon.saving.outcome_commits import LARGEST_COMMIT, expect
 from daemon.saving.outcomes import Outcomes

@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from daemon import agent_files
-from daemon.saving.attempt_key import AttemptKey
+from daemon.core.attempt_key import AttemptKey
 from domain.directive_secret import NO_SECRET
 from domain.spawn_task import CommandContext, SpawnTask
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from daemon.core.attempt_key import AttemptKey, StateKind
 from daemon.git.command import commit_id
 from daemon.git.repositories import RepositoryCache
-from daemon.saving.attempt_key import AttemptKey, StateKind
 from domain.errors import GitError, NotVerified
 
 PLAIN_FILE = "outcome.json"

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from daemon.agent_runs.continuing import Ask
 from daemon.agents.base import AgentResult
 from daemon.agents.events import Ending
+from daemon.core.attempt_key import AttemptKey
 from daemon.git.peculiarities import as_prompt, peculiarities
 from daemon.git.repositories import RepositoryCache
 from daemon.git.worktrees import Conflict, Incoming, Worktree
-from daemon.saving.attempt_key import AttemptKey
 from daemon.saving.checkpoints import Checkpoint, Checkpoints
 from daemon.saving.outcomes import Outcomes
 from daemon.saving.saver import Saver

@@ -9,14 +9,14 @@ from functools import partial
 
 from daemon.agent_runs.conversation import Conversation
 from daemon.agent_runs.runs import accounted
+from daemon.core.heartbeat import Pulse
+from daemon.core.port import Core
 from daemon.git.repositories import RepositoryCache
 from daemon.logs.masking import Masker, masked_outcome
-from daemon.ports import Core
 from daemon.pull_requests.completing import ROUNDS
 from daemon.saving.saver import Saver
 from daemon.tasks.delivering import Publisher
 from daemon.tasks.handing_over import with_handover
-from daemon.tasks.pulse import Pulse
 from daemon.tasks.work import AgentWork
 from daemon.tasks.workspace import Workspace
 from domain.errors import LeaseLost

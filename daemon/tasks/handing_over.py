@@ -8,8 +8,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from daemon import agent_files
+from daemon.core.port import Core
 from daemon.logs.masking import Masker
-from daemon.ports import Core
 from daemon.tasks.task_folder import TaskFolder
 from domain.errors import HandoverBroken, NotReachable
 from domain.handover import ARTIFACTS_FOLDER, HANDOVER_FILE, MAX_ARTIFACT, Handover, TaskContext, task_context

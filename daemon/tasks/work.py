@@ -10,6 +10,7 @@ from daemon.agent_runs.continuing import Ask
 from daemon.agent_runs.runs import AgentRuns, Host
 from daemon.agents import ConfiguredAgent
 from daemon.agents.base import AgentResult
+from daemon.core.heartbeat import Pulse
 from daemon.git.measuring import measured, touches
 from daemon.git.repositories import RepositoryCache
 from daemon.git.worktrees import Incoming
@@ -28,7 +29,6 @@ from daemon.tasks.copied_files import CopiedFile
 from daemon.tasks.left_plan import LAST_WORDS, planned
 from daemon.tasks.preparing import copy_files, set_up
 from daemon.tasks.project import Commands, Project, project_of
-from daemon.tasks.pulse import Pulse
 from daemon.tasks.start import Start, start_of
 from daemon.tasks.verification import SETTLES, restless, verify
 from daemon.tasks.workspace import Workspace

@@ -22,7 +22,7 @@ from temporalio.common import Priority
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import SlotPermit, SlotReleaseContext, SlotReserveContext, Worker
 
-from daemon.slots import SharedSlots
+from daemon.core.slots import SharedSlots
 
 ONE_PARTITION = ("matching.numTaskqueueReadPartitions=1", "matching.numTaskqueueWritePartitions=1")
 

@@ -12,7 +12,7 @@ from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
 from activities.telemetry import TelemetryActivities
-from daemon.temporal_core import TemporalCore
+from daemon.core.temporal_core import TemporalCore
 from domain import names
 from domain.record import Artifact, DaemonReport, LogChunk
 

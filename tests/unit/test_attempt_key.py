@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from daemon.saving.attempt_key import AttemptKey, StateKind
+from daemon.core.attempt_key import AttemptKey, StateKind
 from domain.directive_secret import new_secret
 from domain.dispatch import spawn_command
 from domain.errors import NotVerified

@@ -24,7 +24,7 @@ Told = TypeVar("Told", LogChunk, Artifact)
 
 
 class TemporalCore:
-    """Implements daemon.ports.Core."""
+    """Implements daemon.core.port.Core."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
