@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 from daemon.network.doorway import Doorway
 from daemon.network.opening import opened
 from daemon.network.policy import Policy
-from daemon.processes.process import run
+from daemon.process.run import run
 from daemon.processes.sandbox import Opening, Places, SandboxMode, open_sandbox
 from daemon.tasks.task_folder import make_task_folder
 from runtime.exit import leave

@@ -30,7 +30,7 @@ from daemon.forges.registry import Forges
 from daemon.home import Home, masker_of, open_home
 from daemon.logs.log_sender import LogBacklog
 from daemon.logs.masking import Masker
-from daemon.processes import keeper
+from daemon.process import keeper
 from daemon.pull_requests.shepherding import PullRequestShepherd
 from daemon.runner import MEGABYTE, Machine, Runner, nothing_more
 from daemon.saving.recovery import Rescue

@@ -15,8 +15,8 @@ from daemon.agents.events import Asked, Event, Final, InBackground, Printed, Rep
 from daemon.agents.seeing import after, complained, shown
 from daemon.core.heartbeat import Pulse
 from daemon.logs.task_log import TaskLog
-from daemon.processes.agent_process import Talk
-from daemon.processes.done import BACKGROUND_SECONDS, LINGER_SECONDS
+from daemon.process.agent_process import Talk
+from daemon.process.linger import BACKGROUND_SECONDS, LINGER_SECONDS
 
 ASIDE_SECONDS = 1.0
 """Between two looks at what a program writes beside its output: nobody tells when it does."""

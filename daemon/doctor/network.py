@@ -15,7 +15,7 @@ from daemon.network.models import NetworkSettings
 from daemon.network.opening import opened
 from daemon.network.policy import Policy
 from daemon.network.rules import parse_rule
-from daemon.processes.process import run
+from daemon.process.run import run
 from daemon.processes.sandbox import Places, Sandbox
 from daemon.tasks.task_folder import make_task_folder
 from domain.errors import ProcessTimedOut

@@ -11,7 +11,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from daemon.forges.settings import ForgeSettings
-from daemon.processes.process import run
+from daemon.process.run import run
 from domain.errors import ForgeRefused, ProcessTimedOut
 
 GH_TIMEOUT = 30.0

@@ -21,7 +21,7 @@ from daemon.git.config import (
     trusted,
 )
 from daemon.git.local import LocalRepositories
-from daemon.processes.process import Finished, run
+from daemon.process.run import Finished, run
 from domain.errors import GitError, SettingsError
 from domain.repository_url import path_of
 

@@ -7,7 +7,7 @@ import re
 from uuid import uuid4
 
 from daemon.git.repositories import ANOTHER_PREFIX, PUSH_TIMEOUT, RepositoryCache
-from daemon.processes.process import Finished
+from daemon.process.run import Finished
 from domain.errors import GitError, GitUnreachable, MakimaError, RefRefused, RepositoryError
 from domain.repository_url import masked
 

@@ -22,7 +22,7 @@ from daemon.git import agents_git, side_git, snapshot
 from daemon.git.command import checked, commit_id
 from daemon.git.repositories import RepositoryCache
 from daemon.git.worktrees import SHA256_DIGITS, of_agent
-from daemon.processes.process import Runs
+from daemon.process.run import Runs
 from domain.errors import ProcessTimedOut, WorktreeBroken
 
 SNAPSHOT_TIMEOUT = 300.0

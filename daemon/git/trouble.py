@@ -10,7 +10,7 @@ import errno
 import os
 import re
 
-from daemon.processes.process import Finished
+from daemon.process.run import Finished
 from domain.errors import GitError, GitUnreachable, MakimaError, RepositoryError
 from domain.repository_url import masked
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from daemon import agent_files
 from daemon.git.command import checked, commit_id, no_room
 from daemon.git.config import NO_CODE_OF_THE_REPOSITORY, as_environment
-from daemon.processes.process import Finished, Runs
+from daemon.process.run import Finished, Runs
 from domain.errors import GitError, MakimaError, ProcessTimedOut, UnrelatedHistories, WorktreeBroken
 
 CHECKOUT_TIMEOUT = 900.0

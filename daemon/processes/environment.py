@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from daemon.agents.base import RESERVED, AgentCommand
-from daemon.processes.keeper import MARK
+from daemon.process.keeper import MARK
 from daemon.tasks.task_folder import TaskFolder
 
 CERTIFICATES = frozenset(

@@ -12,7 +12,7 @@ from daemon.agents import ConfiguredAgent
 from daemon.agents.base import AgentCommand, EndedBy, ProcessEnd
 from daemon.core.heartbeat import Pulse
 from daemon.logs.task_log import TaskLog
-from daemon.processes.agent_process import TAIL_LIMIT, run_agent
+from daemon.process.agent_process import TAIL_LIMIT, run_agent
 from daemon.tasks.workspace import Workspace
 from domain.settings import Limits
 

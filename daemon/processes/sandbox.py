@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import ClassVar, Protocol
 
 from daemon.network.doorway import Doorway
+from daemon.process.keeper import SANDBOX
+from daemon.process.run import run
 from daemon.processes.environment import CERTIFICATES
-from daemon.processes.keeper import SANDBOX
-from daemon.processes.process import run
 from daemon.processes.sandbox_view import View, hidden, own_programs, readable, system_view, writable
 from daemon.tasks.task_folder import TaskFolder, make_task_folder
 from domain.errors import CannotServe, ProcessTimedOut, SettingsError

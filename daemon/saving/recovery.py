@@ -15,7 +15,7 @@ import psutil
 from daemon import agent_files
 from daemon.git.repositories import RepositoryCache
 from daemon.git.side_repository import NAME as SIDE
-from daemon.processes import keeper
+from daemon.process import keeper
 from daemon.runner import Machine
 from daemon.saving.checkpoints import UNSAVED, Checkpoint, Checkpoints
 from daemon.saving.delivery_note import DeliveryNote, last_alive, read_note

@@ -19,9 +19,9 @@ from daemon.git.side_repository import SideRepository
 from daemon.git.worktrees import AGENTS_TIMEOUT, Identity, Worktree
 from daemon.network.doorway import Doorway
 from daemon.network.policy import Policy
-from daemon.processes import keeper
+from daemon.process import keeper
+from daemon.process.run import Finished, run, shown
 from daemon.processes.environment import GitIdentity, agent_environment
-from daemon.processes.process import Finished, run, shown
 from daemon.processes.sandbox import NoSandbox, Places, Sandbox
 from daemon.saving.delivery_note import DeliveryNote, write_note
 from daemon.tasks.handing_over import taken_handover

@@ -22,7 +22,7 @@ import pytest
 from daemon.doctor.checks import Wanted
 from daemon.doctor.examination import Examination
 from daemon.git.repositories import Repositories, RepositoryCache
-from daemon.processes import keeper
+from daemon.process import keeper
 from daemon.processes.environment import GitIdentity
 from daemon.processes.sandbox import NoSandbox, Sandbox
 from daemon.runner import Machine

@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from daemon.agents.base import AgentCommand, EndedBy, ProcessEnd
-from daemon.processes.agent_process import PIECE_LIMIT, TAIL_LIMIT, Talk, run_agent
+from daemon.process.agent_process import PIECE_LIMIT, TAIL_LIMIT, Talk, run_agent
 from domain.settings import Limits
 
 LONG = Limits(time=timedelta(minutes=1))

@@ -14,7 +14,7 @@ from uuid import uuid4
 import psutil
 import pytest
 
-from daemon.processes import keeper
+from daemon.process import keeper
 
 
 def kept(*command: str, grace: float = 0.1, parent: int | None = None) -> tuple[str, ...]:

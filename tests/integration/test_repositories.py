@@ -20,7 +20,7 @@ import trustme
 
 from daemon.git.command import Git
 from daemon.git.repositories import Repositories, RepositoryCache
-from daemon.processes.process import OUTPUT_LIMIT, run
+from daemon.process.run import OUTPUT_LIMIT, run
 from domain.errors import GitError, GitUnreachable, ProcessTimedOut, RepositoryError, SettingsError
 
 GitCommand = Callable[..., str]

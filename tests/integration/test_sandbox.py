@@ -23,10 +23,10 @@ import pytest_asyncio
 
 from daemon.agents.base import AgentCommand, EndedBy, parts_of
 from daemon.git.repositories import RepositoryCache
-from daemon.processes import keeper
-from daemon.processes.agent_process import run_agent
+from daemon.process import keeper
+from daemon.process.agent_process import run_agent
+from daemon.process.run import Finished
 from daemon.processes.environment import GitIdentity
-from daemon.processes.process import Finished
 from daemon.processes.sandbox import Bubblewrap, NoSandbox, Opening, Sandbox, SandboxMode, find_bubblewrap, open_sandbox
 from daemon.processes.sandbox_view import folders_of
 from daemon.saving.checkpoints import UNSAVED

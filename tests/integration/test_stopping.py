@@ -27,7 +27,7 @@ from temporalio.workflow import ActivityCancellationType
 
 from activities.steps import StepActivities
 from daemon.git.repositories import Repositories
-from daemon.processes import keeper
+from daemon.process import keeper
 from domain.errors import CannotServe, HandedBack
 from domain.failures import FailureCategory
 from domain.models import TaskKind

@@ -19,7 +19,7 @@ from daemon.logs.log_sender import NOTE, LogBacklog, Way
 from daemon.logs.log_window import CHUNK_BYTES, Piece, Sent
 from daemon.logs.masking import MASK, Masker
 from daemon.logs.task_log import TaskLog
-from daemon.processes.agent_process import run_agent
+from daemon.process.agent_process import run_agent
 from domain.errors import NotReachable
 from domain.models import TaskKind
 from domain.record import LOG_BYTES, LOG_HEAD_BYTES, LOG_TAIL_BYTES, Artifact, DaemonReport, LogChunk

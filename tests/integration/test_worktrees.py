@@ -13,7 +13,7 @@ import pytest_asyncio
 from daemon.git.command import Git
 from daemon.git.repositories import RepositoryCache
 from daemon.git.worktrees import Identity, Incoming, Worktree
-from daemon.processes.process import Finished
+from daemon.process.run import Finished
 from domain.errors import GitError, WorktreeBroken
 from tests.integration.sides import take
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from daemon.processes.process import SHOWN_STDERR, Finished, sentence, shown
+from daemon.process.run import SHOWN_STDERR, Finished, sentence, shown
 
 
 @pytest.mark.parametrize(

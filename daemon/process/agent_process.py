@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from daemon.agent_runs.voice import Voice
 from daemon.agents.base import AgentCommand, EndedBy, ProcessEnd
-from daemon.processes import keeper
-from daemon.processes.done import Done
-from daemon.processes.memory import outgrown
+from daemon.process import keeper
+from daemon.process.linger import Done
+from daemon.process.memory import outgrown
+from daemon.process.stdin import Voice
 from domain.settings import Limits
 
 PIECE_LIMIT = 16 * 1024
