@@ -14,12 +14,12 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
-from daemon.network.doorway import Doorway
-from daemon.network.opening import opened
 from daemon.network.policy import Policy
 from daemon.process.run import run
-from daemon.processes.sandbox import Opening, Places, SandboxMode, open_sandbox
-from daemon.tasks.task_folder import make_task_folder
+from daemon.sandbox.doorway import Doorway
+from daemon.sandbox.opening import opened
+from daemon.sandbox.sandbox import Opening, Places, SandboxMode, open_sandbox
+from daemon.sandbox.task_folder import make_task_folder
 from runtime.exit import leave
 from runtime.exit import run as run_main
 

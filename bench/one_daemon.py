@@ -8,9 +8,9 @@ from uuid import UUID, uuid4
 
 from daemon.agents.command import CommandAgent
 from daemon.git.repositories import Repositories
-from daemon.processes.environment import GitIdentity
-from daemon.processes.sandbox import Sandbox
 from daemon.runner import Machine, nothing_more
+from daemon.sandbox.environment import GitIdentity
+from daemon.sandbox.sandbox import Sandbox
 from domain.models import Question, TaskKind
 from domain.names import short
 from domain.record import Artifact, DaemonReport, LogChunk

@@ -26,8 +26,8 @@ from bench.one_daemon import QuietDelivery, machine_at, step_command
 from daemon.agents.command import CommandAgent
 from daemon.git.command import Git
 from daemon.git.repositories import Repositories
-from daemon.processes.sandbox import NoSandbox, Opening, Sandbox, SandboxMode, open_sandbox
 from daemon.runner import Runner
+from daemon.sandbox.sandbox import NoSandbox, Opening, Sandbox, SandboxMode, open_sandbox
 from domain.errors import SettingsError
 from runtime.exit import leave, run
 

@@ -10,7 +10,7 @@ import typer
 
 from daemon.agent_runs.parking import Parking
 from daemon.doctor.checks import Wanted
-from daemon.processes.sandbox import MissingSandbox, Sandbox
+from daemon.sandbox.sandbox import MissingSandbox, Sandbox
 from daemon.saving.housekeeping import Housekeeper
 from daemon.saving.restoring import Restorer
 from domain.health import Health

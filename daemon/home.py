@@ -16,8 +16,8 @@ from daemon.git.cache_lock import try_lock
 from daemon.git.command import Git
 from daemon.git.repositories import Repositories
 from daemon.logs.masking import Masker, secrets_of
-from daemon.processes.environment import GitIdentity
-from daemon.processes.sandbox import Opening, Sandbox, open_sandbox
+from daemon.sandbox.environment import GitIdentity
+from daemon.sandbox.sandbox import Opening, Sandbox, open_sandbox
 from daemon.saving.housekeeping import Housekeeper
 from daemon.saving.restoring import Restorer
 from daemon.settings import DaemonSettings

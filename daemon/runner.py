@@ -16,6 +16,7 @@ from daemon.agent_runs.accounts import account_of
 from daemon.agent_runs.parking import parking_of
 from daemon.agent_runs.runs import Host
 from daemon.agents import ConfiguredAgent
+from daemon.agents.network_settings import NetworkSettings
 from daemon.core.attempt_key import AttemptKey
 from daemon.core.heartbeat import Pulse
 from daemon.core.port import Core
@@ -27,12 +28,11 @@ from daemon.logs.log_sender import LogBacklog
 from daemon.logs.masking import Masker, masked_outcome
 from daemon.logs.places import Places
 from daemon.logs.task_log import TaskLog
-from daemon.network.models import NetworkSettings
-from daemon.network.opening import opened
-from daemon.processes.environment import GitIdentity
-from daemon.processes.sandbox import MissingSandbox, Sandbox
 from daemon.pull_requests.completing import Completion
 from daemon.pull_requests.shipping import Shipping, asked, asked_about_push
+from daemon.sandbox.environment import GitIdentity
+from daemon.sandbox.opening import opened
+from daemon.sandbox.sandbox import MissingSandbox, Sandbox
 from daemon.saving.checkpoints import Checkpoints
 from daemon.saving.delivery_note import mark_alive
 from daemon.saving.foreign_state import ForeignState

@@ -11,12 +11,12 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from daemon.agents import ConfiguredAgent
+from daemon.agents.network_settings import NetworkSettings
 from daemon.agents.shell import ShellAgent
 from daemon.forges.settings import ForgeSettings
 from daemon.git.local import LocalRepositories
-from daemon.network.models import NetworkSettings
 from daemon.network.rules import LocalRules, Reach
-from daemon.processes.sandbox import SandboxMode
+from daemon.sandbox.sandbox import SandboxMode
 from daemon.saving.delivery_note import FILE as DELIVERY_NOTE
 from daemon.saving.housekeeping import Keeping
 from daemon.saving.secret_search import AllowedSecret

@@ -15,8 +15,8 @@ from pydantic import Field, model_validator
 from daemon.agents.events import Ending, Final, Stream, Totals
 from daemon.agents.plain import PlainStream
 from daemon.network.rules import LocalRules, Reach
-from daemon.processes.sandbox_view import folders_of
-from daemon.tasks.task_folder import TaskFolder
+from daemon.sandbox.sandbox_view import folders_of
+from daemon.sandbox.task_folder import TaskFolder
 from domain.errors import CannotServe
 from domain.failures import Failure, FailureCategory
 from domain.value import Value

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from daemon.processes.sandbox import MissingSandbox, NoSandbox, Sandbox
+from daemon.sandbox.sandbox import MissingSandbox, NoSandbox, Sandbox
 from domain.errors import MakimaError
 from domain.health import Check, failed, good, warning
 

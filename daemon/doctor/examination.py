@@ -35,7 +35,7 @@ from daemon.git.repositories import ASK_TIMEOUT, Repositories, RepositoryCache
 from daemon.git.state_refs import PLACES
 from daemon.home import Home, open_home
 from daemon.process.run import Finished, run
-from daemon.processes.sandbox import Bubblewrap
+from daemon.sandbox.sandbox import Bubblewrap
 from daemon.saving.set_aside import all_set_aside
 from daemon.settings import DaemonSettings
 from domain.errors import CannotServe, MakimaError, ProcessTimedOut, SettingsError

@@ -10,14 +10,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from daemon.agents import ConfiguredAgent
-from daemon.network.doorway import Doorway
-from daemon.network.models import NetworkSettings
-from daemon.network.opening import opened
+from daemon.agents.network_settings import NetworkSettings
 from daemon.network.policy import Policy
 from daemon.network.rules import parse_rule
 from daemon.process.run import run
-from daemon.processes.sandbox import Places, Sandbox
-from daemon.tasks.task_folder import make_task_folder
+from daemon.sandbox.doorway import Doorway
+from daemon.sandbox.opening import opened
+from daemon.sandbox.sandbox import Places, Sandbox
+from daemon.sandbox.task_folder import make_task_folder
 from domain.errors import ProcessTimedOut
 from domain.health import Check, failed, good, warning
 

@@ -12,8 +12,8 @@ from daemon.core.attempt_key import AttemptKey
 from daemon.git.repositories import Repositories, RepositoryCache
 from daemon.git.state_refs import in_all_places
 from daemon.git.worktrees import Identity, Worktree
-from daemon.processes.environment import GitIdentity
-from daemon.processes.sandbox import Sandbox
+from daemon.sandbox.environment import GitIdentity
+from daemon.sandbox.sandbox import Sandbox
 from daemon.saving.checkpoints import UNSAVED, Checkpoints
 from daemon.saving.delivery_note import DeliveryNote, last_alive, noted_folders, read_note
 from daemon.saving.foreign_state import ForeignState

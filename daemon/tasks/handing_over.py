@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from daemon import agent_files
 from daemon.core.port import Core
 from daemon.logs.masking import Masker
-from daemon.tasks.task_folder import TaskFolder
+from daemon.sandbox.task_folder import TaskFolder
 from domain.errors import HandoverBroken, NotReachable
 from domain.handover import ARTIFACTS_FOLDER, HANDOVER_FILE, MAX_ARTIFACT, Handover, TaskContext, task_context
 from domain.handover_check import checked

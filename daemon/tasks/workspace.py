@@ -17,15 +17,15 @@ from daemon.git.repositories import RepositoryCache
 from daemon.git.side_repository import NAME as SIDE
 from daemon.git.side_repository import SideRepository
 from daemon.git.worktrees import AGENTS_TIMEOUT, Identity, Worktree
-from daemon.network.doorway import Doorway
 from daemon.network.policy import Policy
 from daemon.process import keeper
 from daemon.process.run import Finished, run, shown
-from daemon.processes.environment import GitIdentity, agent_environment
-from daemon.processes.sandbox import NoSandbox, Places, Sandbox
+from daemon.sandbox.doorway import Doorway
+from daemon.sandbox.environment import GitIdentity, agent_environment
+from daemon.sandbox.sandbox import NoSandbox, Places, Sandbox
+from daemon.sandbox.task_folder import TaskFolder, make_task_folder
 from daemon.saving.delivery_note import DeliveryNote, write_note
 from daemon.tasks.handing_over import taken_handover
-from daemon.tasks.task_folder import TaskFolder, make_task_folder
 from domain.errors import ProcessTimedOut
 from domain.handover import CONTEXT_FILE, Handover, task_context
 from domain.names import short
@@ -118,7 +118,7 @@ class Workspace:
         return self.sandbox.name != NoSandbox.name
 
     def behind(self, policy: Policy) -> Workspace:
-        """With a door, where there is a sandbox: `daemon.network.opening` opens it."""
+        """With a door, where there is a sandbox: `daemon.sandbox.opening` opens it."""
         return replace(self, doorway=Doorway.beside(self.path, policy)) if self.is_boxed else self
 
     def boxed(

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 import platformdirs
 import pytest
 
-from daemon.processes.sandbox import Bubblewrap, Opening
+from daemon.sandbox.sandbox import Bubblewrap, Opening
 from domain.failures import FailureCategory
 from domain.models import TaskKind
 from domain.settings import Limits

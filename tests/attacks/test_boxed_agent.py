@@ -14,7 +14,7 @@ from temporalio.testing import WorkflowEnvironment
 
 from daemon.git.repositories import Repositories
 from daemon.process.run import run
-from daemon.processes.sandbox import Opening, SandboxMode, open_sandbox
+from daemon.sandbox.sandbox import Opening, SandboxMode, open_sandbox
 from tests.attacks.machine.addresses import OWN, OWN6, PAGE, PRIVATE, SECRET, SECRET_PORT, WEB
 from tests.attacks.machine.delivering import ABSTRACT, PROXY_PASSWORD, PROXY_PORT
 from tests.attacks.machine.lab import ROOT, Lab

@@ -21,8 +21,8 @@ from daemon.core.attempt_key import AttemptKey
 from daemon.git.command import Git
 from daemon.git.quarantine import fetch_apart, quarantine
 from daemon.git.repositories import Repositories, RepositoryCache
-from daemon.processes.environment import GitIdentity
-from daemon.processes.sandbox import NoSandbox
+from daemon.sandbox.environment import GitIdentity
+from daemon.sandbox.sandbox import NoSandbox
 from daemon.saving.housekeeping import Housekeeper, Keeping
 from daemon.saving.outcomes import Outcomes, outcome_ref
 from daemon.saving.recovery import Rescue, settle

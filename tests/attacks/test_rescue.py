@@ -23,9 +23,9 @@ from daemon.doctor.checks import Wanted
 from daemon.doctor.examination import Examination
 from daemon.git.repositories import Repositories, RepositoryCache
 from daemon.process import keeper
-from daemon.processes.environment import GitIdentity
-from daemon.processes.sandbox import NoSandbox, Sandbox
 from daemon.runner import Machine
+from daemon.sandbox.environment import GitIdentity
+from daemon.sandbox.sandbox import NoSandbox, Sandbox
 from daemon.saving.checkpoints import Checkpoints
 from daemon.saving.recovery import Rescue
 from daemon.saving.set_aside import TRIES, all_set_aside, begin_rescue

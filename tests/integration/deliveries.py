@@ -11,9 +11,9 @@ from uuid import UUID, uuid4
 
 from daemon.agents.command import CommandAgent
 from daemon.git.repositories import Repositories
-from daemon.processes.environment import GitIdentity
-from daemon.processes.sandbox import NoSandbox
 from daemon.runner import Machine, Runner, nothing_more
+from daemon.sandbox.environment import GitIdentity
+from daemon.sandbox.sandbox import NoSandbox
 from daemon.saving.outcomes import Outcomes
 from domain.errors import AttemptGone, NotReachable
 from domain.models import Question, TaskKind

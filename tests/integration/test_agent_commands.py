@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from daemon.tasks.task_folder import TaskFolder, make_task_folder
+from daemon.sandbox.task_folder import TaskFolder, make_task_folder
 from domain.handover import (
     ANSWERS_FILE,
     CONTEXT_FILE,

@@ -19,8 +19,8 @@ from daemon.git.command import Git
 from daemon.git.repositories import Repositories
 from daemon.git.state_refs import REFS
 from daemon.process.run import run
-from daemon.processes.environment import GitIdentity
-from daemon.processes.sandbox import NoSandbox
+from daemon.sandbox.environment import GitIdentity
+from daemon.sandbox.sandbox import NoSandbox
 from daemon.saving import delivery_note
 from daemon.saving.housekeeping import Cleaned, Housekeeper, Keeping, is_on_remote
 from daemon.saving.restoring import Restorer

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from daemon.git.repositories import Repositories
-from daemon.processes.sandbox import Sandbox
+from daemon.sandbox.sandbox import Sandbox
 from domain.models import TaskKind
 from domain.spawn_task import Outcome, OutcomeStatus
 from tests.integration.conftest import GitCommand

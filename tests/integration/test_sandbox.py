@@ -26,9 +26,9 @@ from daemon.git.repositories import RepositoryCache
 from daemon.process import keeper
 from daemon.process.agent_process import run_agent
 from daemon.process.run import Finished
-from daemon.processes.environment import GitIdentity
-from daemon.processes.sandbox import Bubblewrap, NoSandbox, Opening, Sandbox, SandboxMode, find_bubblewrap, open_sandbox
-from daemon.processes.sandbox_view import folders_of
+from daemon.sandbox.environment import GitIdentity
+from daemon.sandbox.sandbox import Bubblewrap, NoSandbox, Opening, Sandbox, SandboxMode, find_bubblewrap, open_sandbox
+from daemon.sandbox.sandbox_view import folders_of
 from daemon.saving.checkpoints import UNSAVED
 from daemon.tasks.workspace import Workspace
 from domain.errors import CannotServe, SettingsError

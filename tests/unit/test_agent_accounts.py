@@ -25,9 +25,9 @@ from daemon.agents.codex import CodexAgent
 from daemon.agents.events import Asked, Ending, Totals
 from daemon.agents.next_move import Move, Tried, next_move
 from daemon.home import masker_of
-from daemon.processes.sandbox import Bubblewrap, Opening, Places
+from daemon.sandbox.sandbox import Bubblewrap, Opening, Places
+from daemon.sandbox.task_folder import TaskFolder, make_task_folder
 from daemon.settings import DaemonSettings
-from daemon.tasks.task_folder import TaskFolder, make_task_folder
 from domain.errors import CannotServe, NotReachable
 from domain.models import Question, TaskKind
 from domain.settings import AgentChoice, Limits

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from daemon.agents import ConfiguredAgent
 from daemon.agents.base import Agent, AgentRun, EndedBy, ProcessEnd, Seen
-from daemon.tasks.task_folder import TaskFolder, make_task_folder
+from daemon.sandbox.task_folder import TaskFolder, make_task_folder
 from domain.errors import CannotServe
 from domain.failures import FailureCategory
 

@@ -22,7 +22,7 @@ from daemon.doctor.checks import (
     sandbox_check,
 )
 from daemon.doctor.network import node_check
-from daemon.processes.sandbox import Bubblewrap, MissingSandbox, NoSandbox, Opening
+from daemon.sandbox.sandbox import Bubblewrap, MissingSandbox, NoSandbox, Opening
 from domain.errors import GitError, RefRefused, RepositoryError
 from domain.health import Verdict, all_of, failed, good, warning
 from domain.reports import DaemonSeen

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from daemon.agents.base import AgentCommand
-from daemon.processes.environment import GitIdentity, agent_environment
-from daemon.tasks.task_folder import TaskFolder
+from daemon.sandbox.environment import GitIdentity, agent_environment
+from daemon.sandbox.task_folder import TaskFolder
 
 FOLDER = TaskFolder(Path("/tasks/one"))
 

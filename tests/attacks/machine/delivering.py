@@ -21,10 +21,10 @@ import psutil
 from pydantic import Field, TypeAdapter
 
 from daemon.agents import ConfiguredAgent
+from daemon.agents.network_settings import NetworkSettings
 from daemon.git.command import Git
 from daemon.git.repositories import Repositories
-from daemon.network.models import NetworkSettings
-from daemon.processes.sandbox import Opening, SandboxMode, open_sandbox
+from daemon.sandbox.sandbox import Opening, SandboxMode, open_sandbox
 from domain.models import TaskKind
 from domain.settings import AgentChoice
 from domain.spawn_task import OutcomeStatus

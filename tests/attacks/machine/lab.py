@@ -13,7 +13,7 @@ from typing import IO, Any
 import pytest
 import trustme
 
-from daemon.processes.environment import CERTIFICATES
+from daemon.sandbox.environment import CERTIFICATES
 from tests.attacks.machine.addresses import NAMES
 from tests.attacks.machine.delivering import Delivered, Order
 

@@ -12,12 +12,12 @@ from enum import StrEnum
 from pathlib import Path
 from typing import ClassVar, Protocol
 
-from daemon.network.doorway import Doorway
 from daemon.process.keeper import SANDBOX
 from daemon.process.run import run
-from daemon.processes.environment import CERTIFICATES
-from daemon.processes.sandbox_view import View, hidden, own_programs, readable, system_view, writable
-from daemon.tasks.task_folder import TaskFolder, make_task_folder
+from daemon.sandbox.doorway import Doorway
+from daemon.sandbox.environment import CERTIFICATES
+from daemon.sandbox.sandbox_view import View, hidden, own_programs, readable, system_view, writable
+from daemon.sandbox.task_folder import TaskFolder, make_task_folder
 from domain.errors import CannotServe, ProcessTimedOut, SettingsError
 from domain.handover import CONTEXT_FILE
 from domain.record import SandboxKind

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from daemon.network import inside, tunnel
 from daemon.network.policy import Policy
-from daemon.processes.sandbox_view import View, readable
+from daemon.sandbox import inside, tunnel
+from daemon.sandbox.sandbox_view import View, readable
 
 SOCKET = Path("/run/makima-door")
 """Where the sandbox has it."""

@@ -14,11 +14,11 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from daemon.network.door import DoorEvent, Kind
-from daemon.network.doorway import Doorway
 from daemon.network.rules import rule_for
 from daemon.network.upstream import proxy_environment
 from daemon.process.run import run
-from daemon.processes.environment import CERTIFICATES
+from daemon.sandbox.doorway import Doorway
+from daemon.sandbox.environment import CERTIFICATES
 from domain.errors import ProcessTimedOut
 
 FOR_EVER = 365 * 24 * 3600.0

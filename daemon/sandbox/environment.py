@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from daemon.agents.base import RESERVED, AgentCommand
 from daemon.process.keeper import MARK
-from daemon.tasks.task_folder import TaskFolder
+from daemon.sandbox.task_folder import TaskFolder
 
 CERTIFICATES = frozenset(
     {"CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE", "SSL_CERT_DIR", "SSL_CERT_FILE"}
