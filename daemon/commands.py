@@ -8,11 +8,11 @@ from typing import Annotated
 
 import typer
 
-from daemon.agent_runs.parking import Parking
 from daemon.doctor.checks import Wanted
 from daemon.sandbox.sandbox import MissingSandbox, Sandbox
 from daemon.saving.housekeeping import Housekeeper
 from daemon.saving.restoring import Restorer
+from daemon.session.parking import Parking
 from domain.health import Health
 
 Main = Callable[[], Awaitable[int]]

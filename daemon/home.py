@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from daemon.agent_runs.parking import parking_of
 from daemon.commands import House
 from daemon.forges.settings import credential_helpers, tokens_at_hand
 from daemon.git.cache_lock import try_lock
@@ -20,6 +19,7 @@ from daemon.sandbox.environment import GitIdentity
 from daemon.sandbox.sandbox import Opening, Sandbox, open_sandbox
 from daemon.saving.housekeeping import Housekeeper
 from daemon.saving.restoring import Restorer
+from daemon.session.parking import parking_of
 from daemon.settings import DaemonSettings
 from domain.errors import SettingsError
 

@@ -12,9 +12,6 @@ from functools import partial
 from pathlib import Path
 from uuid import UUID
 
-from daemon.agent_runs.accounts import account_of
-from daemon.agent_runs.parking import parking_of
-from daemon.agent_runs.runs import Host
 from daemon.agents import ConfiguredAgent
 from daemon.agents.network_settings import NetworkSettings
 from daemon.core.attempt_key import AttemptKey
@@ -38,6 +35,9 @@ from daemon.saving.delivery_note import mark_alive
 from daemon.saving.foreign_state import ForeignState
 from daemon.saving.outcomes import Outcomes
 from daemon.saving.saver import Saver
+from daemon.session.accounts import account_of
+from daemon.session.parking import parking_of
+from daemon.session.runs import Host
 from daemon.tasks.copied_files import CopiedFile, chosen
 from daemon.tasks.delivering import Publisher, problem_with
 from daemon.tasks.ending import PUBLISHING, Ending

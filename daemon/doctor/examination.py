@@ -9,7 +9,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from uuid import uuid4
 
-from daemon.agent_runs.sessions import login_folder
 from daemon.agents import ConfiguredAgent
 from daemon.agents.coding import CodingAgent
 from daemon.agents.command import CommandAgent
@@ -37,6 +36,7 @@ from daemon.home import Home, open_home
 from daemon.process.run import Finished, run
 from daemon.sandbox.sandbox import Bubblewrap
 from daemon.saving.set_aside import all_set_aside
+from daemon.session.session_folder import login_folder
 from daemon.settings import DaemonSettings
 from domain.errors import CannotServe, MakimaError, ProcessTimedOut, SettingsError
 from domain.health import Check, Health, all_of, failed, good

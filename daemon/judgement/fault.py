@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from daemon.agent_runs.continuing import Ask
+from daemon.session.continuing import Ask
 from domain.failures import FailureCategory
 from domain.prompts import fault_note
 

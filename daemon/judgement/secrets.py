@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from daemon.agent_runs.waiting import waiting
 from daemon.judgement.examined import Examined
 from daemon.judgement.fault import Fault, fault, named
 from daemon.saving.secret_search import SECONDS, scan
+from daemon.session.waiting import waiting
 from domain.failures import FailureCategory
 from domain.models import Question
 from domain.questions import question_id

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from daemon.agent_runs.continuing import Ask
 from daemon.agents.base import AgentResult
 from daemon.git.worktrees import Conflict, Incoming
 from daemon.pull_requests.bridges import bridge, peoples, under
 from daemon.pull_requests.shipping import Shipping, Target
 from daemon.saving.checkpoints import Checkpoint
+from daemon.session.continuing import Ask
 from daemon.tasks.beginning import Beginning, without_agent
 from daemon.tasks.project import Commands
 from daemon.tasks.start import Start

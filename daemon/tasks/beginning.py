@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from daemon.agent_runs.continuing import Ask
 from daemon.agents.base import AgentResult
 from daemon.agents.events import Ending
 from daemon.core.attempt_key import AttemptKey
@@ -15,6 +14,7 @@ from daemon.git.worktrees import Conflict, Incoming, Worktree
 from daemon.saving.checkpoints import Checkpoint, Checkpoints
 from daemon.saving.outcomes import Outcomes
 from daemon.saving.saver import Saver
+from daemon.session.continuing import Ask
 from daemon.tasks.workspace import Workspace
 from domain.failures import Failure, FailureCategory
 from domain.models import TaskKind

@@ -7,14 +7,14 @@ import time
 from dataclasses import dataclass, field
 from functools import partial
 
-from daemon.agent_runs.conversation import Conversation
-from daemon.agent_runs.runs import accounted
 from daemon.core.heartbeat import Pulse
 from daemon.core.port import Core
 from daemon.git.repositories import RepositoryCache
 from daemon.logs.masking import Masker, masked_outcome
 from daemon.pull_requests.completing import ROUNDS
 from daemon.saving.saver import Saver
+from daemon.session.conversation import Conversation
+from daemon.session.runs import accounted
 from daemon.tasks.delivering import Publisher
 from daemon.tasks.handing_over import with_handover
 from daemon.tasks.work import AgentWork

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from daemon.git.worktrees import Worktree
 from daemon.logs.task_log import TaskLog
-from daemon.processes.programs import Programs, told
+from daemon.session.programs import Programs, told
 from daemon.tasks.copied_files import CopiedFile, lay_files
 from domain.errors import CannotServe
 

@@ -6,8 +6,6 @@ import asyncio
 from dataclasses import dataclass, replace
 from functools import partial
 
-from daemon.agent_runs.continuing import Ask
-from daemon.agent_runs.runs import AgentRuns, Host
 from daemon.agents import ConfiguredAgent
 from daemon.agents.base import AgentResult
 from daemon.core.heartbeat import Pulse
@@ -20,10 +18,12 @@ from daemon.judgement.judge import Judge
 from daemon.judgement.secrets import asked_about, given_up
 from daemon.judgement.unfinished import unfinished
 from daemon.logs.task_log import TaskLog
-from daemon.processes.programs import Programs
 from daemon.saving.checkpoints import Checkpoint
 from daemon.saving.saver import Saver
 from daemon.saving.secret_search import fit_to_leave
+from daemon.session.continuing import Ask
+from daemon.session.programs import Programs
+from daemon.session.runs import AgentRuns, Host
 from daemon.tasks.beginning import Beginning, begin, without_agent
 from daemon.tasks.copied_files import CopiedFile
 from daemon.tasks.left_plan import LAST_WORDS, planned

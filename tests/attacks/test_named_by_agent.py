@@ -13,9 +13,9 @@ from uuid import UUID, uuid4, uuid5
 
 import pytest
 
-from daemon.agent_runs.permission import Asking
 from daemon.agents.events import Asked
 from daemon.git.repositories import Repositories
+from daemon.session.permission import Asking
 from domain.failures import FailureCategory
 from domain.folding import fold_outcome
 from domain.handover import HANDOVER_FILE

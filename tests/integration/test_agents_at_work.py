@@ -13,11 +13,11 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from daemon.agent_runs.parking import parking_of
-from daemon.agent_runs.sessions import SESSIONS
 from daemon.agents.claude import ClaudeAgent
 from daemon.agents.codex import CodexAgent
 from daemon.git.repositories import Repositories
+from daemon.session.parking import parking_of
+from daemon.session.session_folder import SESSIONS
 from domain.errors import CannotServe
 from domain.failures import FailureCategory
 from domain.models import Question, TaskKind

@@ -9,8 +9,8 @@ from uuid import uuid4
 
 import pytest
 
-from daemon.agent_runs.conversation import Conversation
 from daemon.git.repositories import Repositories
+from daemon.session.conversation import Conversation
 from domain.handover import ANSWERS_FILE, HANDOVER_FILE, Answers, Handover, TaskContext
 from domain.models import Question, TaskKind
 from domain.names import task_branch

@@ -13,12 +13,6 @@ from uuid import uuid4
 import pytest
 from pydantic import ValidationError
 
-from daemon.agent_runs.continuing import handed_over, resumed
-from daemon.agent_runs.parking import Account, Parking
-from daemon.agent_runs.parking_file import PARKED, ParkingFile
-from daemon.agent_runs.permission import QUESTION_TOOL, Asking
-from daemon.agent_runs.sessions import NOTE, SESSIONS, SessionFolder, SessionNote, clean_sessions
-from daemon.agent_runs.waiting import network_wait
 from daemon.agents.base import AgentRun
 from daemon.agents.claude import ClaudeAgent
 from daemon.agents.codex import CodexAgent
@@ -27,6 +21,12 @@ from daemon.agents.next_move import Move, Tried, next_move
 from daemon.home import masker_of
 from daemon.sandbox.sandbox import Bubblewrap, Opening, Places
 from daemon.sandbox.task_folder import TaskFolder, make_task_folder
+from daemon.session.continuing import handed_over, resumed
+from daemon.session.parking import Account, Parking
+from daemon.session.parking_file import PARKED, ParkingFile
+from daemon.session.permission import QUESTION_TOOL, Asking
+from daemon.session.session_folder import NOTE, SESSIONS, SessionFolder, SessionNote, clean_sessions
+from daemon.session.waiting import network_wait
 from daemon.settings import DaemonSettings
 from domain.errors import CannotServe, NotReachable
 from domain.models import Question, TaskKind

@@ -6,14 +6,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
-from daemon.agent_runs.accounts import account_of, remedy_of
-from daemon.agent_runs.continuing import LOG_SHOWN, Ask, handed_over, resumed
-from daemon.agent_runs.following import Follower
-from daemon.agent_runs.parking import CROWDED, LIMITED, UNANSWERED, Parking
-from daemon.agent_runs.permission import Asking
-from daemon.agent_runs.sessions import SessionFolder, SessionNote, login_folder
-from daemon.agent_runs.spending import over_budget, overspent, spent, unbounded, with_what_follows
-from daemon.agent_runs.waiting import login_question, network_wait, waiting
 from daemon.agents import ConfiguredAgent
 from daemon.agents.base import AgentResult, AgentRun, ProcessEnd, Seen
 from daemon.agents.coding import CodingAgent
@@ -22,7 +14,15 @@ from daemon.agents.events import Asked, Ending, Reply
 from daemon.agents.next_move import Move, Tried, next_move
 from daemon.core.heartbeat import Pulse
 from daemon.logs.task_log import TaskLog
-from daemon.processes.programs import Programs
+from daemon.session.accounts import account_of, remedy_of
+from daemon.session.continuing import LOG_SHOWN, Ask, handed_over, resumed
+from daemon.session.following import Follower
+from daemon.session.parking import CROWDED, LIMITED, UNANSWERED, Parking
+from daemon.session.permission import Asking
+from daemon.session.programs import Programs
+from daemon.session.session_folder import SessionFolder, SessionNote, login_folder
+from daemon.session.spending import over_budget, overspent, spent, unbounded, with_what_follows
+from daemon.session.waiting import login_question, network_wait, waiting
 from daemon.tasks.workspace import Workspace
 from domain.errors import CannotServe
 from domain.models import Question

@@ -7,12 +7,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
 
-from daemon.agent_runs.following import Follower
 from daemon.agents import ConfiguredAgent
 from daemon.agents.base import AgentCommand, EndedBy, ProcessEnd
 from daemon.core.heartbeat import Pulse
 from daemon.logs.task_log import TaskLog
 from daemon.process.agent_process import TAIL_LIMIT, run_agent
+from daemon.session.following import Follower
 from daemon.tasks.workspace import Workspace
 from domain.settings import Limits
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from daemon.agent_runs.parking import Account
-from daemon.agent_runs.sessions import login_folder
 from daemon.agents import ConfiguredAgent
 from daemon.agents.coding import CodingAgent
 from daemon.agents.command import CommandAgent
+from daemon.session.parking import Account
+from daemon.session.session_folder import login_folder
 
 
 def account_of(agent: ConfiguredAgent) -> Account | None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from daemon.agent_runs.parking_file import PARKED, Parked, ParkingFile
+from daemon.session.parking_file import PARKED, Parked, ParkingFile
 from domain.errors import CannotServe
 from domain.models import Question
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from daemon.agent_runs.parking import Account, Parking
-from daemon.agent_runs.parking_file import Parked
+from daemon.session.parking import Account, Parking
+from daemon.session.parking_file import Parked
 from domain.models import Question
 from domain.spawn_task import Outcome, OutcomeStatus, SpawnTask
 

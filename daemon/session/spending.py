@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from uuid import UUID
 
-from daemon.agent_runs.sessions import SessionNote
 from daemon.agents import ConfiguredAgent
 from daemon.agents.base import AgentResult, AgentRun, Seen, failed
 from daemon.agents.coding import CodingAgent
 from daemon.agents.events import Ending
+from daemon.session.session_folder import SessionNote
 from domain.failures import FailureCategory
 from domain.settings import Limits
 

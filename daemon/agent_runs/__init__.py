@@ -1,1 +1,0 @@
-"""The runs of an agent for one task: followed, resumed, handed over, asked, parked (rules 5.6, 6.9, 8.3)."""
