@@ -31,20 +31,20 @@ from daemon.sandbox.environment import GitIdentity
 from daemon.sandbox.opening import opened
 from daemon.sandbox.sandbox import MissingSandbox, Sandbox
 from daemon.saving.checkpoints import Checkpoints
-from daemon.saving.delivery_note import mark_alive
 from daemon.saving.foreign_state import ForeignState
 from daemon.saving.outcomes import Outcomes
 from daemon.saving.saver import Saver
 from daemon.session.accounts import account_of
 from daemon.session.parking import parking_of
 from daemon.session.runs import Host
-from daemon.tasks.copied_files import CopiedFile, chosen
 from daemon.tasks.delivering import Publisher, problem_with
 from daemon.tasks.ending import PUBLISHING, Ending
 from daemon.tasks.start import prepared
 from daemon.tasks.stopping import Stopping
 from daemon.tasks.work import AgentWork
-from daemon.tasks.workspace import Workspace
+from daemon.workspace.copied_files import CopiedFile, chosen
+from daemon.workspace.delivery_note import mark_alive
+from daemon.workspace.workspace import Workspace
 from domain.errors import (
     BaseBranchMissing,
     CannotServe,

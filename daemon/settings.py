@@ -17,10 +17,10 @@ from daemon.forges.settings import ForgeSettings
 from daemon.git.local import LocalRepositories
 from daemon.network.rules import LocalRules, Reach
 from daemon.sandbox.sandbox import SandboxMode
-from daemon.saving.delivery_note import FILE as DELIVERY_NOTE
 from daemon.saving.housekeeping import Keeping
 from daemon.saving.secret_search import AllowedSecret
-from daemon.tasks.copied_files import CopiedFile
+from daemon.workspace.copied_files import CopiedFile
+from daemon.workspace.delivery_note import FILE as DELIVERY_NOTE
 from domain.documents import read_toml
 from domain.errors import DocumentBroken, SettingsError
 from domain.settings import AnyLabel

@@ -15,7 +15,7 @@ from daemon.judgement.markers import conflict_markers
 from daemon.judgement.omissions import lines, omissions, referred_to
 from daemon.judgement.pointers import lost_lfs_files, lost_submodules
 from daemon.judgement.secrets import added_secrets
-from daemon.tasks.workspace import Workspace
+from daemon.workspace.workspace import Workspace
 from domain.failures import FailureCategory
 
 Check = Callable[[Examined], Awaitable[Fault | None]]

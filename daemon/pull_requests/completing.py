@@ -13,9 +13,9 @@ from daemon.pull_requests.shipping import Shipping, Target
 from daemon.saving.checkpoints import Checkpoint
 from daemon.session.continuing import Ask
 from daemon.tasks.beginning import Beginning, without_agent
-from daemon.tasks.project import Commands
 from daemon.tasks.start import Start
 from daemon.tasks.work import AgentWork
+from daemon.workspace.project import Commands
 from domain.errors import LeaseLost, RepositoryError, UnrelatedHistories
 from domain.failures import Failure
 from domain.handover import Handover

@@ -13,9 +13,9 @@ from daemon import agent_files
 from daemon.git.repositories import Repositories, RepositoryCache
 from daemon.git.state_refs import in_all_places
 from daemon.saving.checkpoints import Checkpoints
-from daemon.saving.delivery_note import DeliveryNote, last_alive, noted_folders, read_note, write_note
 from daemon.saving.outcomes import Outcomes
 from daemon.session.session_folder import clean_sessions
+from daemon.workspace.delivery_note import DeliveryNote, last_alive, noted_folders, read_note, write_note
 from domain.errors import MakimaError
 
 CLEAN_EVERY = 3600.0

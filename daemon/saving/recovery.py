@@ -18,10 +18,10 @@ from daemon.git.side_repository import NAME as SIDE
 from daemon.process import keeper
 from daemon.runner import Machine
 from daemon.saving.checkpoints import UNSAVED, Checkpoint, Checkpoints
-from daemon.saving.delivery_note import DeliveryNote, last_alive, read_note
 from daemon.saving.outcomes import Outcomes
 from daemon.saving.set_aside import begin_rescue, end_rescue, set_aside
-from daemon.tasks.workspace import Workspace
+from daemon.workspace.delivery_note import DeliveryNote, last_alive, read_note
+from daemon.workspace.workspace import Workspace
 from domain.errors import MakimaError, ProcessTimedOut, WorktreeBroken
 
 TRY_AGAIN = 30.0

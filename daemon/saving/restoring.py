@@ -15,11 +15,11 @@ from daemon.git.worktrees import Identity, Worktree
 from daemon.sandbox.environment import GitIdentity
 from daemon.sandbox.sandbox import Sandbox
 from daemon.saving.checkpoints import UNSAVED, Checkpoints
-from daemon.saving.delivery_note import DeliveryNote, last_alive, noted_folders, read_note
 from daemon.saving.foreign_state import ForeignState
 from daemon.saving.housekeeping import WORKTREE
 from daemon.saving.outcomes import Outcomes
-from daemon.tasks.workspace import Workspace
+from daemon.workspace.delivery_note import DeliveryNote, last_alive, noted_folders, read_note
+from daemon.workspace.workspace import Workspace
 from domain.errors import Refused
 
 SHORTEST = 4

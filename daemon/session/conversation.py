@@ -11,7 +11,7 @@ from uuid import UUID
 
 from daemon import agent_files
 from daemon.logs.masking import Masker, masked_question
-from daemon.tasks.handing_over import taken_handover
+from daemon.workspace.handing_over import taken_handover
 from domain.errors import HandoverBroken, NotReachable
 from domain.handover import ANSWERS_FILE, Answers, TaskContext
 from domain.models import Question

@@ -13,7 +13,7 @@ from daemon.core.heartbeat import Pulse
 from daemon.logs.task_log import TaskLog
 from daemon.process.agent_process import TAIL_LIMIT, run_agent
 from daemon.session.following import Follower
-from daemon.tasks.workspace import Workspace
+from daemon.workspace.workspace import Workspace
 from domain.settings import Limits
 
 

@@ -23,7 +23,7 @@ from daemon.session.programs import Programs
 from daemon.session.session_folder import SessionFolder, SessionNote, login_folder
 from daemon.session.spending import over_budget, overspent, spent, unbounded, with_what_follows
 from daemon.session.waiting import login_question, network_wait, waiting
-from daemon.tasks.workspace import Workspace
+from daemon.workspace.workspace import Workspace
 from domain.errors import CannotServe
 from domain.models import Question
 from domain.questions import permission_id, question_id

@@ -15,7 +15,7 @@ from daemon.saving.checkpoints import Checkpoint, Checkpoints
 from daemon.saving.outcomes import Outcomes
 from daemon.saving.saver import Saver
 from daemon.session.continuing import Ask
-from daemon.tasks.workspace import Workspace
+from daemon.workspace.workspace import Workspace
 from domain.failures import Failure, FailureCategory
 from domain.models import TaskKind
 from domain.prompts import conflict_note

@@ -16,9 +16,9 @@ from daemon.saving.saver import Saver
 from daemon.session.conversation import Conversation
 from daemon.session.runs import accounted
 from daemon.tasks.delivering import Publisher
-from daemon.tasks.handing_over import with_handover
 from daemon.tasks.work import AgentWork
-from daemon.tasks.workspace import Workspace
+from daemon.workspace.handing_over import with_handover
+from daemon.workspace.workspace import Workspace
 from domain.errors import LeaseLost
 from domain.handover import task_context
 from domain.models import TaskKind

@@ -6,8 +6,8 @@ import asyncio
 from pathlib import Path
 from uuid import uuid4
 
-from daemon.tasks.handing_over import read_artifact
 from daemon.tasks.start import Start
+from daemon.workspace.handing_over import read_artifact
 from domain.chain_plan import plan_artifact, read_chain_plan, read_plan_file
 from domain.errors import NoPlanFound, PlanRefused
 from domain.failures import Failure, FailureCategory

@@ -9,7 +9,7 @@ from datetime import timedelta
 from daemon.git.worktrees import Worktree
 from daemon.logs.task_log import TaskLog
 from daemon.session.programs import Programs, told
-from daemon.tasks.copied_files import CopiedFile, lay_files
+from daemon.workspace.copied_files import CopiedFile, lay_files
 from domain.errors import CannotServe
 
 SETUP_LIMIT = timedelta(minutes=15)

@@ -9,7 +9,7 @@ from daemon.git.pushing import try_branch
 from daemon.git.repositories import RepositoryCache
 from daemon.git.worktrees import Incoming
 from daemon.pull_requests.bridges import bridge, under
-from daemon.tasks.project import read_project
+from daemon.workspace.project import read_project
 from domain.models import TaskKind
 from domain.names import PREFIX
 from domain.spawn_task import ContinueFrom, SpawnTask

@@ -25,13 +25,13 @@ from daemon.session.continuing import Ask
 from daemon.session.programs import Programs
 from daemon.session.runs import AgentRuns, Host
 from daemon.tasks.beginning import Beginning, begin, without_agent
-from daemon.tasks.copied_files import CopiedFile
 from daemon.tasks.left_plan import LAST_WORDS, planned
 from daemon.tasks.preparing import copy_files, set_up
-from daemon.tasks.project import Commands, Project, project_of
 from daemon.tasks.start import Start, start_of
 from daemon.tasks.verification import SETTLES, restless, verify
-from daemon.tasks.workspace import Workspace
+from daemon.workspace.copied_files import CopiedFile
+from daemon.workspace.project import Commands, Project, project_of
+from daemon.workspace.workspace import Workspace
 from domain.failures import Failure, FailureCategory
 from domain.handover import Handover
 from domain.models import TaskKind, Work

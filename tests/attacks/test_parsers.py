@@ -31,7 +31,7 @@ from daemon.forges.answers import complaint_of, later, named_time, refusal
 from daemon.forges.github_models import CheckRun, Comment, Pull, Review
 from daemon.logs.masking import Masker
 from daemon.settings import parsed as parsed_settings
-from daemon.tasks.project import parsed as parsed_project
+from daemon.workspace.project import parsed as parsed_project
 from domain import names, requests
 from domain.chain_plan import read_chain_plan, read_plan_file
 from domain.documents import read_json, read_relaxed_json, read_toml, read_yaml

@@ -30,7 +30,7 @@ from daemon.saving.checkpoints import Checkpoints
 from daemon.saving.recovery import Rescue
 from daemon.saving.set_aside import TRIES, all_set_aside, begin_rescue
 from daemon.settings import DaemonSettings
-from daemon.tasks.workspace import Workspace
+from daemon.workspace.workspace import Workspace
 from domain.models import TaskKind
 from domain.spawn_task import OutcomeStatus
 from tests.integration.conftest import (

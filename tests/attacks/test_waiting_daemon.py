@@ -17,11 +17,11 @@ import pytest
 
 from daemon import agent_files
 from daemon.agents.aside import Aside
-from daemon.saving.delivery_note import FILE as DELIVERY_NOTE
-from daemon.saving.delivery_note import read_note
 from daemon.session.session_folder import NOTE as SESSION_NOTE
 from daemon.session.session_folder import SessionFolder
-from daemon.tasks.handing_over import read_artifact, read_handover
+from daemon.workspace.delivery_note import FILE as DELIVERY_NOTE
+from daemon.workspace.delivery_note import read_note
+from daemon.workspace.handing_over import read_artifact, read_handover
 from domain.errors import HandoverBroken
 from domain.handover import ARTIFACTS_FOLDER, HANDOVER_FILE
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from temporalio.client import Client
 
-from daemon.saving.delivery_note import read_note
+from daemon.workspace.delivery_note import read_note
 from demo.repository import git
 from domain.models import State
 from domain.record import Event

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.saving.delivery_note import read_note
+from daemon.workspace.delivery_note import read_note
 from demo.repository import git, make_origin
 from domain.settings import Timings
 from tests.acceptance.conftest import owner

@@ -13,7 +13,7 @@ import pytest
 from daemon.git.repositories import Repositories
 from daemon.logs.masking import Masker
 from daemon.sandbox.task_folder import make_task_folder
-from daemon.tasks.handing_over import read_artifact, read_handover, with_handover
+from daemon.workspace.handing_over import read_artifact, read_handover, with_handover
 from domain.errors import HandoverBroken
 from domain.failures import FailureCategory
 from domain.handover import HANDOVER_FILE, Handover

@@ -21,9 +21,9 @@ from daemon.git.state_refs import REFS
 from daemon.process.run import run
 from daemon.sandbox.environment import GitIdentity
 from daemon.sandbox.sandbox import NoSandbox
-from daemon.saving import delivery_note
 from daemon.saving.housekeeping import Cleaned, Housekeeper, Keeping, is_on_remote
 from daemon.saving.restoring import Restorer
+from daemon.workspace import delivery_note
 from domain.errors import Refused
 from domain.models import TaskKind
 from domain.spawn_task import Outcome, OutcomeStatus

@@ -30,7 +30,7 @@ from daemon.sandbox.environment import GitIdentity
 from daemon.sandbox.sandbox import Bubblewrap, NoSandbox, Opening, Sandbox, SandboxMode, find_bubblewrap, open_sandbox
 from daemon.sandbox.sandbox_view import folders_of
 from daemon.saving.checkpoints import UNSAVED
-from daemon.tasks.workspace import Workspace
+from daemon.workspace.workspace import Workspace
 from domain.errors import CannotServe, SettingsError
 from domain.models import TaskKind
 from domain.names import short

@@ -12,8 +12,8 @@ import pytest
 from daemon.agents.shell import ShellAgent
 from daemon.git.repositories import Repositories
 from daemon.settings import load_daemon_settings
-from daemon.tasks.copied_files import CopiedFile
-from daemon.tasks.project import Project, parsed
+from daemon.workspace.copied_files import CopiedFile
+from daemon.workspace.project import Project, parsed
 from domain.errors import CannotServe, RepositoryError, SettingsError
 from domain.failures import FailureCategory
 from domain.models import TaskKind

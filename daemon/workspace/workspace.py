@@ -24,8 +24,8 @@ from daemon.sandbox.doorway import Doorway
 from daemon.sandbox.environment import GitIdentity, agent_environment
 from daemon.sandbox.sandbox import NoSandbox, Places, Sandbox
 from daemon.sandbox.task_folder import TaskFolder, make_task_folder
-from daemon.saving.delivery_note import DeliveryNote, write_note
-from daemon.tasks.handing_over import taken_handover
+from daemon.workspace.delivery_note import DeliveryNote, write_note
+from daemon.workspace.handing_over import taken_handover
 from domain.errors import ProcessTimedOut
 from domain.handover import CONTEXT_FILE, Handover, task_context
 from domain.names import short

@@ -1,0 +1,4 @@
+"""Where a task works: its folder, worktree, project and files.
+
+Imports git, sandbox, secrets, logs and what they import.
+"""
