@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from daemon.agents.base import AgentResult
+from daemon.git.bridges import bridge, peoples, under
 from daemon.git.worktrees import Conflict, Incoming
-from daemon.pull_requests.bridges import bridge, peoples, under
 from daemon.pull_requests.shipping import Shipping, Target
 from daemon.saving.checkpoints import Checkpoint
 from daemon.session.continuing import Ask

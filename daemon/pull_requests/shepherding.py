@@ -6,9 +6,9 @@ import hashlib
 from collections import OrderedDict
 
 from daemon.forges.port import ForgesByUrl
+from daemon.git.bridges import left_behind
 from daemon.git.repositories import Repositories
 from daemon.logs.masking import Masker, masked_sighting
-from daemon.pull_requests.bridges import left_behind
 from daemon.pull_requests.tidying import tidy
 from domain.errors import ForgeRefused, Refused
 from domain.pull_request import (

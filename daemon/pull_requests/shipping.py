@@ -8,8 +8,8 @@ from functools import partial
 from typing import TypeVar
 
 from daemon.forges.port import Forge, ForgesByUrl
+from daemon.git.bridges import left_behind
 from daemon.git.repositories import RepositoryCache
-from daemon.pull_requests.bridges import left_behind
 from daemon.pull_requests.patience import patiently
 from domain.errors import ForgeRefused, LeaseLost, RefRefused, RepositoryError
 from domain.models import Question, Work

@@ -15,8 +15,8 @@ from daemon.git.command import commit_id
 from daemon.git.pushing import lease, push
 from daemon.git.quarantine import fetch_apart, quarantine
 from daemon.git.repositories import FETCH_TIMEOUT, RepositoryCache
-from daemon.git.sealing import holds, seal
 from daemon.git.state_refs import REFS, finished_name, in_all_places, in_the_way, outcome_name, published_name
+from daemon.git.trailers import holds, seal
 from daemon.saving.foreign_state import LARGEST, ForeignState
 from daemon.saving.outcome_commits import OutcomeCommits, StoredOutcome
 from domain.errors import LeaseLost, MakimaError, NotVerified, PlaceTaken, RefRefused

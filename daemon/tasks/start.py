@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from daemon.git.bridges import bridge, under
 from daemon.git.pushing import try_branch
 from daemon.git.repositories import RepositoryCache
 from daemon.git.worktrees import Incoming
-from daemon.pull_requests.bridges import bridge, under
 from daemon.workspace.project import read_project
 from domain.models import TaskKind
 from domain.names import PREFIX

@@ -8,8 +8,8 @@ from uuid import uuid4
 
 import pytest
 
+from daemon.git.bridges import bridge
 from daemon.git.repositories import Repositories, RepositoryCache
-from daemon.pull_requests.bridges import bridge
 from domain.failures import FailureCategory
 from domain.models import TaskKind
 from domain.pull_request import PullRequest, PullRequestState
