@@ -18,7 +18,7 @@ from daemon.git.local import LocalRepositories
 from daemon.network.rules import LocalRules, Reach
 from daemon.sandbox.sandbox import SandboxMode
 from daemon.saving.housekeeping import Keeping
-from daemon.saving.secret_search import AllowedSecret
+from daemon.secrets.secret_search import AllowedSecret
 from daemon.workspace.copied_files import CopiedFile
 from daemon.workspace.delivery_note import FILE as DELIVERY_NOTE
 from domain.documents import read_toml

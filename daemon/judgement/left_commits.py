@@ -11,7 +11,7 @@ from daemon.git.repositories import RepositoryCache
 from daemon.git.state_refs import REFS, in_all_places, left_name
 from daemon.judgement.examined import Examined
 from daemon.judgement.fault import Fault, fault, named
-from daemon.saving.secret_search import scan
+from daemon.secrets.secret_search import scan
 from domain.errors import MakimaError, RefRefused
 from domain.failures import FailureCategory
 

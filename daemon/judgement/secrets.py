@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from daemon.judgement.examined import Examined
 from daemon.judgement.fault import Fault, fault, named
-from daemon.saving.secret_search import SECONDS, scan
+from daemon.secrets.secret_search import SECONDS, scan
 from daemon.session.waiting import waiting
 from domain.failures import FailureCategory
 from domain.models import Question

@@ -21,11 +21,11 @@ from daemon.git.quarantine import fetch_apart, quarantine
 from daemon.git.repositories import FETCH_TIMEOUT, PUSH_TIMEOUT, RepositoryCache
 from daemon.git.side_repository import Unsaved
 from daemon.git.state_refs import PLACES, REFS, checkpoints_name, in_all_places, in_the_way, name_of, withheld_name
-from daemon.saving import secret_shapes
 from daemon.saving.foreign_state import ForeignState
 from daemon.saving.outcome_commits import LARGEST_COMMIT, expect
 from daemon.saving.outcomes import Outcomes
-from daemon.saving.secret_search import without_secrets
+from daemon.secrets import secret_shapes
+from daemon.secrets.secret_search import without_secrets
 from domain.errors import MakimaError, NotVerified, PlaceTaken, RefRefused
 
 LARGEST = 10 * 1024 * 1024

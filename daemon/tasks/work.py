@@ -20,7 +20,7 @@ from daemon.judgement.unfinished import unfinished
 from daemon.logs.task_log import TaskLog
 from daemon.saving.checkpoints import Checkpoint
 from daemon.saving.saver import Saver
-from daemon.saving.secret_search import fit_to_leave
+from daemon.secrets.secret_search import fit_to_leave
 from daemon.session.continuing import Ask
 from daemon.session.programs import Programs
 from daemon.session.runs import AgentRuns, Host

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, ValidationError
 
 from daemon.git.command import commit_id
 from daemon.git.repositories import RepositoryCache
-from daemon.saving.secret_search import AllowedSecret
+from daemon.secrets.secret_search import AllowedSecret
 from domain import names
 from domain.documents import read_toml
 from domain.errors import DocumentBroken, RepositoryError

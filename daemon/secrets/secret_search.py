@@ -10,12 +10,11 @@ from typing import Annotated, NamedTuple
 
 from pydantic import Field, ValidationError
 
-from daemon.git import secret_scan
 from daemon.git.attributes import index_of
 from daemon.git.command import checked, commit_id
 from daemon.git.repositories import RepositoryCache
-from daemon.git.secret_scan import MESSAGE
-from daemon.saving import secret_shapes
+from daemon.secrets import secret_scan, secret_shapes
+from daemon.secrets.secret_scan import MESSAGE
 from domain.errors import GitError, ProcessTimedOut
 from domain.value import Value
 

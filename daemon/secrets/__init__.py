@@ -1,0 +1,1 @@
+"""What looks like a credential in what is to leave this machine. Imports git."""
