@@ -25,7 +25,6 @@ from daemon.logs.log_sender import LogBacklog
 from daemon.logs.masking import Masker, masked_outcome
 from daemon.logs.places import Places
 from daemon.logs.task_log import TaskLog
-from daemon.pull_requests.completing import Completion
 from daemon.pull_requests.shipping import Shipping, asked, asked_about_push
 from daemon.sandbox.environment import GitIdentity
 from daemon.sandbox.opening import opened
@@ -37,6 +36,7 @@ from daemon.saving.saver import Saver
 from daemon.session.accounts import account_of
 from daemon.session.parking import parking_of
 from daemon.session.runs import Host
+from daemon.tasks.completing import Completion
 from daemon.tasks.delivering import Publisher, problem_with
 from daemon.tasks.ending import PUBLISHING, Ending
 from daemon.tasks.start import prepared

@@ -10,7 +10,7 @@ from typing import TypeVar
 from daemon.forges.port import Forge, ForgesByUrl
 from daemon.git.bridges import left_behind
 from daemon.git.repositories import RepositoryCache
-from daemon.pull_requests.patience import patiently
+from daemon.pull_requests.retry import patiently
 from domain.errors import ForgeRefused, LeaseLost, RefRefused, RepositoryError
 from domain.models import Question, Work
 from domain.pull_request import PullRequest, PullRequestState, PullRequestWanted, Shipped

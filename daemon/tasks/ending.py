@@ -11,10 +11,10 @@ from daemon.core.heartbeat import Pulse
 from daemon.core.port import Core
 from daemon.git.repositories import RepositoryCache
 from daemon.logs.masking import Masker, masked_outcome
-from daemon.pull_requests.completing import ROUNDS
 from daemon.saving.saver import Saver
 from daemon.session.conversation import Conversation
 from daemon.session.runs import accounted
+from daemon.tasks.completing import ROUNDS
 from daemon.tasks.delivering import Publisher
 from daemon.tasks.work import AgentWork
 from daemon.workspace.handing_over import with_handover
