@@ -4,8 +4,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from daemon.agents.claude import ClaudeAgent
-from daemon.agents.codex import CodexAgent
+from daemon.agents.claude.claude import ClaudeAgent
+from daemon.agents.codex.codex import CodexAgent
 from daemon.agents.command import CommandAgent
 from daemon.agents.shell import ShellAgent
 

@@ -11,7 +11,6 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from daemon.agents.aside import Aside
 from daemon.agents.base import (
     AgentResult,
     AgentRun,
@@ -26,6 +25,7 @@ from daemon.agents.base import (
 )
 from daemon.agents.events import Ending
 from daemon.agents.prices import Price, price_for
+from daemon.agents.side_files import Aside
 from daemon.agents.trouble import ending_of
 from domain.errors import CannotServe
 from domain.failures import Failure, FailureCategory

@@ -16,8 +16,8 @@ import platformdirs
 import pytest
 
 from daemon.agents import ConfiguredAgent
-from daemon.agents.claude import ClaudeAgent
-from daemon.agents.codex import CodexAgent
+from daemon.agents.claude.claude import ClaudeAgent
+from daemon.agents.codex.codex import CodexAgent
 from daemon.git.repositories import Repositories
 from domain.models import TaskKind
 from domain.settings import AgentChoice, Limits

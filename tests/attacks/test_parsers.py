@@ -21,9 +21,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from cli.agent.questions import _duration
 from cli.operator.accounts import moment
-from daemon.agents.claude_count import ClaudeCount
-from daemon.agents.claude_stream import ClaudeStream
-from daemon.agents.codex_stream import CodexStream
+from daemon.agents.claude.claude_stream import ClaudeStream
+from daemon.agents.claude.token_count import ClaudeCount
+from daemon.agents.codex.codex_stream import CodexStream
 from daemon.agents.events import Totals
 from daemon.agents.trouble import ending_of, reset_time
 from daemon.forges import github_findings, own_part

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from daemon import agent_files
-from daemon.agents.aside import Aside
+from daemon.agents.side_files import Aside
 from daemon.session.session_folder import NOTE as SESSION_NOTE
 from daemon.session.session_folder import SessionFolder
 from daemon.workspace.delivery_note import FILE as DELIVERY_NOTE

@@ -13,8 +13,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from daemon.agents.claude import ClaudeAgent
-from daemon.agents.codex import CodexAgent
+from daemon.agents.claude.claude import ClaudeAgent
+from daemon.agents.codex.codex import CodexAgent
 from daemon.git.repositories import Repositories
 from daemon.session.parking import parking_of
 from daemon.session.session_folder import SESSIONS

@@ -14,8 +14,8 @@ import pytest
 from pydantic import ValidationError
 
 from daemon.agents.base import AgentRun
-from daemon.agents.claude import ClaudeAgent
-from daemon.agents.codex import CodexAgent
+from daemon.agents.claude.claude import ClaudeAgent
+from daemon.agents.codex.codex import CodexAgent
 from daemon.agents.events import Asked, Ending, Totals
 from daemon.agents.next_move import Move, Tried, next_move
 from daemon.home import masker_of

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.agents.base import AgentResult, EndedBy, ProcessEnd, Seen
-from daemon.agents.claude_count import ClaudeCount
-from daemon.agents.claude_stream import ClaudeStream
-from daemon.agents.codex_stream import CodexStream
+from daemon.agents.claude.claude_stream import ClaudeStream
+from daemon.agents.claude.token_count import ClaudeCount
+from daemon.agents.codex.codex_stream import CodexStream
 from daemon.agents.coding import judged
 from daemon.agents.events import (
     Asked,

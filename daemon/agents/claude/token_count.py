@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from daemon.agents.claude_lines import AssistantLine, Block, ResultLine
+from daemon.agents.claude.lines import AssistantLine, Block, ResultLine
 from daemon.agents.events import Totals, Used
 from daemon.agents.prices import Price, Tokens
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from daemon.agents.base import AgentCommand, AgentRun
-from daemon.agents.claude_count import ClaudeCount
-from daemon.agents.claude_stream import ClaudeStream
+from daemon.agents.claude.claude_stream import ClaudeStream
+from daemon.agents.claude.token_count import ClaudeCount
 from daemon.agents.coding import CodingAgent, Permissions
 from daemon.agents.events import Stream
 

@@ -11,8 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from daemon.agents.claude_count import ClaudeCount
-from daemon.agents.claude_lines import (
+from daemon.agents.claude.lines import (
     LINE,
     AssistantLine,
     Block,
@@ -24,6 +23,7 @@ from daemon.agents.claude_lines import (
     Typed,
     UserLine,
 )
+from daemon.agents.claude.token_count import ClaudeCount
 from daemon.agents.events import (
     Asked,
     Denied,
@@ -41,7 +41,7 @@ from daemon.agents.events import (
     ToolFailed,
     Warned,
 )
-from daemon.agents.halves import without_halves
+from daemon.agents.surrogates import without_halves
 from daemon.agents.trouble import ending_of, reset_time
 from domain.tolerant import Tolerant
 

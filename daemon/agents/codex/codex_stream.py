@@ -27,8 +27,8 @@ from daemon.agents.events import (
     Used,
     Warned,
 )
-from daemon.agents.halves import without_halves
 from daemon.agents.prices import Price, Tokens
+from daemon.agents.surrogates import without_halves
 from daemon.agents.trouble import ending_of, reset_time
 from domain.tolerant import Tolerant
 

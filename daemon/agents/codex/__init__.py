@@ -1,0 +1,1 @@
+"""Codex: how it is started (codex.py), and how its stream is read."""
