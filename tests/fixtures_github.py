@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from daemon.forges.api import Patience
+from daemon.forges.github.api import Patience
 from daemon.forges.port import Forge
 from daemon.forges.registry import Forges
 from daemon.forges.settings import ForgeSettings

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 
 import httpx
 
-from daemon.forges.api import Api, Patience, open_client
-from daemon.forges.github import GitHub
+from daemon.forges.github.api import Api, Patience, open_client
+from daemon.forges.github.github import GitHub
 from daemon.forges.none import NoForge
 from daemon.forges.port import Forge
 from daemon.forges.settings import GITHUB, ForgeKind, ForgeSettings, api_of

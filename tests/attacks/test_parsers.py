@@ -26,9 +26,10 @@ from daemon.agents.claude.token_count import ClaudeCount
 from daemon.agents.codex.codex_stream import CodexStream
 from daemon.agents.events import Totals
 from daemon.agents.trouble import ending_of, reset_time
-from daemon.forges import github_findings, own_part
-from daemon.forges.answers import complaint_of, later, named_time, refusal
-from daemon.forges.github_models import CheckRun, Comment, Pull, Review
+from daemon.forges import managed_section as own_part
+from daemon.forges.github import findings as github_findings
+from daemon.forges.github.answers import complaint_of, later, named_time, refusal
+from daemon.forges.github.payloads import CheckRun, Comment, Pull, Review
 from daemon.logs.masking import Masker
 from daemon.settings import parsed as parsed_settings
 from daemon.workspace.project import parsed as parsed_project

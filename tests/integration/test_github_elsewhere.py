@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from daemon.forges.own_part import body_of
+from daemon.forges.managed_section import body_of
 from daemon.forges.port import Forge
 from daemon.forges.registry import Forges
 from daemon.forges.settings import ForgeSettings

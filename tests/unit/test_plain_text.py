@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.forges.github_findings import TEXT_LIMIT, job_text, output_text
-from daemon.forges.github_models import CheckOutput, CheckRun
-from daemon.forges.plain_text import plain_text
+from daemon.forges.github.findings import TEXT_LIMIT, job_text, output_text
+from daemon.forges.github.payloads import CheckOutput, CheckRun
+from daemon.forges.github.plain_text import plain_text
 
 pytestmark = pytest.mark.rule("7.5")
 

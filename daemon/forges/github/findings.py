@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable
 
-from daemon.forges.audience import Reason
-from daemon.forges.github_models import CheckRun, Job, Pull, Status, WorkflowRun
-from daemon.forges.plain_text import plain_text
+from daemon.forges.github.audience import Reason
+from daemon.forges.github.payloads import CheckRun, Job, Pull, Status, WorkflowRun
+from daemon.forges.github.plain_text import plain_text
 from domain.pull_request import Finding, FindingKind, FindingSource, Unheard
 
 TEXT_LIMIT = 16 * 1024

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from pydantic import TypeAdapter
 
-from daemon.forges.api import Api, Page
+from daemon.forges.github.api import Api, Page
 
 Found = TypeVar("Found")
 

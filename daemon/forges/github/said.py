@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from daemon.forges.audience import Author, Heard
-from daemon.forges.github_findings import MARK, TEXT_LIMIT, title_of
-from daemon.forges.github_models import Comment, Review, User
-from daemon.forges.plain_text import plain_text
+from daemon.forges.github.audience import Author, Heard
+from daemon.forges.github.findings import MARK, TEXT_LIMIT, title_of
+from daemon.forges.github.payloads import Comment, Review, User
+from daemon.forges.github.plain_text import plain_text
 from domain.pull_request import Finding, FindingKind, FindingSource, Place, Unheard
 
 QUOTED_LIMIT = 1500

@@ -21,8 +21,8 @@ from tenacity import (
     wait_random,
 )
 
-from daemon.forges.answers import Declined, Later, graph_trouble, later, named_time, refusal
-from daemon.forges.github_models import GraphAnswer
+from daemon.forges.github.answers import Declined, Later, graph_trouble, later, named_time, refusal
+from daemon.forges.github.payloads import GraphAnswer
 from daemon.forges.settings import graphql_of
 from daemon.forges.tokens import Tokens
 from domain.errors import ForgeRefused, ForgeUnreachable

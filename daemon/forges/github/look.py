@@ -9,11 +9,11 @@ from urllib.parse import quote
 
 from pydantic import TypeAdapter
 
-from daemon.forges import github_findings as findings
-from daemon.forges.answers import NOT_SHOWN, Declined
-from daemon.forges.api import Api
-from daemon.forges.audience import Audience
-from daemon.forges.github_models import (
+from daemon.forges.github import findings as findings
+from daemon.forges.github.answers import NOT_SHOWN, Declined
+from daemon.forges.github.api import Api
+from daemon.forges.github.audience import Audience
+from daemon.forges.github.payloads import (
     App,
     CheckRun,
     CheckRuns,
@@ -26,7 +26,8 @@ from daemon.forges.github_models import (
     Review,
     WorkflowRuns,
 )
-from daemon.forges.github_said import (
+from daemon.forges.github.remembered import Remembered
+from daemon.forges.github.said import (
     authors_of,
     heard_findings,
     is_approved,
@@ -37,7 +38,6 @@ from daemon.forges.github_said import (
     said_in_reviews,
     unheard_of,
 )
-from daemon.forges.remembered import Remembered
 from domain.pull_request import Finding, FindingSource, PullRequest, Sighting, Unheard
 
 Entry = TypeVar("Entry", Review, Comment)

@@ -11,7 +11,7 @@ from http import HTTPStatus
 import httpx
 from pydantic import ValidationError
 
-from daemon.forges.github_models import Complaint, GraphAnswer
+from daemon.forges.github.payloads import Complaint, GraphAnswer
 from domain.errors import ForgeRefused, ForgeUnreachable
 
 SECONDARY_WAIT = timedelta(seconds=60)

@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from daemon.forges.answers import NOT_SHOWN, Declined
-from daemon.forges.api import Api
-from daemon.forges.github_models import CollaboratorPermission, User
+from daemon.forges.github.answers import NOT_SHOWN, Declined
+from daemon.forges.github.api import Api
+from daemon.forges.github.payloads import CollaboratorPermission, User
 from daemon.forges.settings import Listening, ListenTo
 
 MOST_KNOWN = 1000
