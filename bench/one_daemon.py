@@ -8,7 +8,8 @@ from uuid import UUID, uuid4
 
 from daemon.agents.command import CommandAgent
 from daemon.git.repositories import Repositories
-from daemon.runner import Machine, nothing_more
+from daemon.machine import Machine
+from daemon.runner import nothing_more
 from daemon.sandbox.environment import GitIdentity
 from daemon.sandbox.sandbox import Sandbox
 from domain.models import Question, TaskKind

@@ -21,18 +21,19 @@ from activities.planning import PlanningActivities
 from activities.presence import answer_presence
 from activities.pull_requests import PullRequestActivities
 from activities.steps import StepActivities
-from daemon.commands import House, build_app
+from daemon.commands import build_app
 from daemon.core.slots import SharedSlots
 from daemon.core.temporal_core import TemporalCore
 from daemon.doctor.checks import Wanted
 from daemon.doctor.examination import Examination
 from daemon.forges.registry import Forges
-from daemon.home import Home, masker_of, open_home
+from daemon.home import Home, House, masker_of, open_home
 from daemon.logs.log_sender import LogBacklog
 from daemon.logs.masking import Masker
+from daemon.machine import Machine
 from daemon.process import keeper
 from daemon.pull_requests.shepherding import PullRequestShepherd
-from daemon.runner import MEGABYTE, Machine, Runner, nothing_more
+from daemon.runner import MEGABYTE, Runner, nothing_more
 from daemon.saving.recovery import Rescue
 from daemon.settings import DaemonSettings, load_daemon_settings
 from daemon.tasks.stopping import STOP_WITHIN

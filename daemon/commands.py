@@ -3,29 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Annotated
 
 import typer
 
 from daemon.doctor.checks import Wanted
-from daemon.sandbox.sandbox import MissingSandbox, Sandbox
-from daemon.saving.housekeeping import Housekeeper
-from daemon.saving.restoring import Restorer
-from daemon.session.parking import Parking
+from daemon.home import House
+from daemon.sandbox.sandbox import MissingSandbox
 from domain.health import Health
 
 Main = Callable[[], Awaitable[int]]
-
-
-@dataclass(frozen=True)
-class House:
-    """What the commands need of this daemon's folder; Temporal isn't among it."""
-
-    housekeeper: Housekeeper
-    restorer: Restorer
-    parking: Parking
-    sandbox: Sandbox
 
 
 def build_app(

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from daemon.commands import House
 from daemon.forges.settings import credential_helpers, tokens_at_hand
 from daemon.git.cache_lock import try_lock
 from daemon.git.command import Git
@@ -19,13 +18,23 @@ from daemon.sandbox.environment import GitIdentity
 from daemon.sandbox.sandbox import Opening, Sandbox, open_sandbox
 from daemon.saving.housekeeping import Housekeeper
 from daemon.saving.restoring import Restorer
-from daemon.session.parking import parking_of
+from daemon.session.parking import Parking, parking_of
 from daemon.settings import DaemonSettings
 from domain.errors import SettingsError
 
 PREDECESSOR_ENDS_WITHIN = 5.0
 """Seconds for which a daemon that starts waits for the end of the one before it."""
 LOOK_EVERY = 0.1
+
+
+@dataclass(frozen=True)
+class House:
+    """What the commands need of this daemon's folder; Temporal isn't among it."""
+
+    housekeeper: Housekeeper
+    restorer: Restorer
+    parking: Parking
+    sandbox: Sandbox
 
 
 @dataclass(frozen=True)

@@ -7,28 +7,22 @@ import os
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from uuid import UUID
 
 from daemon.agents import ConfiguredAgent
-from daemon.agents.network_settings import NetworkSettings
 from daemon.core.attempt_key import AttemptKey
 from daemon.core.heartbeat import Pulse
-from daemon.core.port import Core
-from daemon.forges.port import ForgesByUrl
-from daemon.forges.registry import Forges
-from daemon.git.repositories import Repositories, RepositoryCache
+from daemon.git.repositories import RepositoryCache
 from daemon.git.trouble import is_disk_full
-from daemon.logs.log_sender import LogBacklog
-from daemon.logs.masking import Masker, masked_outcome
+from daemon.logs.masking import masked_outcome
 from daemon.logs.places import Places
 from daemon.logs.task_log import TaskLog
+from daemon.machine import Machine
 from daemon.pull_requests.shipping import Shipping, asked, asked_about_push
-from daemon.sandbox.environment import GitIdentity
 from daemon.sandbox.opening import opened
-from daemon.sandbox.sandbox import MissingSandbox, Sandbox
+from daemon.sandbox.sandbox import MissingSandbox
 from daemon.saving.checkpoints import Checkpoints
 from daemon.saving.foreign_state import ForeignState
 from daemon.saving.outcomes import Outcomes
@@ -42,7 +36,7 @@ from daemon.tasks.ending import PUBLISHING, Ending
 from daemon.tasks.start import prepared
 from daemon.tasks.stopping import Stopping
 from daemon.tasks.work import AgentWork
-from daemon.workspace.copied_files import CopiedFile, chosen
+from daemon.workspace.copied_files import chosen
 from daemon.workspace.delivery_note import mark_alive
 from daemon.workspace.workspace import Workspace
 from domain.errors import (
@@ -72,35 +66,6 @@ from domain.spawn_task import (
 )
 
 MEGABYTE = 1024 * 1024
-
-
-@dataclass(frozen=True)
-class Machine:
-    """What this machine offers to tasks."""
-
-    name: str
-    owner: str
-    tasks_folder: Path
-    repositories: Repositories
-    agents: dict[str, ConfiguredAgent]
-    identity: GitIdentity
-    sandbox: Sandbox
-    core: Core
-    min_free_disk: int
-    """Bytes; with less a task is refused (rule 5.7)."""
-    max_task_memory: int
-    """Bytes of a task's processes together; 0: no limit."""
-    after_outcome: Callable[[], Awaitable[None]]
-    """Called between publishing an outcome and reporting it: where tests let the machine die."""
-    copy_files: tuple[CopiedFile, ...] = ()
-    allow_secrets: tuple[str, ...] = ()
-    masker: Masker = field(default_factory=Masker)
-    backlog: LogBacklog | None = None
-    """Takes what is left of a log at the end of its task; without one the next daemon sends it."""
-    forges: ForgesByUrl = field(default_factory=Forges)
-    """Where pull requests are opened; by default none is known."""
-    network: NetworkSettings = field(default_factory=NetworkSettings)
-    """What agents reach from their sandboxes, unless their own settings say otherwise."""
 
 
 class Runner:

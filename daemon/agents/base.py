@@ -6,7 +6,6 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from pathlib import Path
 from typing import ClassVar, Protocol, Self
 
@@ -15,14 +14,13 @@ from pydantic import Field, model_validator
 from daemon.agents.events import Ending, Final, Stream, Totals
 from daemon.agents.plain import PlainStream
 from daemon.network.rules import LocalRules, Reach
+from daemon.process.program import AgentCommand, EndedBy, ProcessEnd
+from daemon.sandbox.environment import RESERVED
 from daemon.sandbox.sandbox_view import folders_of
 from daemon.sandbox.task_folder import TaskFolder
 from domain.errors import CannotServe
 from domain.failures import Failure, FailureCategory
 from domain.value import Value
-
-RESERVED = ("MAKIMA_", "TEMPORAL_")
-"""Makima's own settings begin so: no agent sees one (rule 6.6)."""
 
 MODEL_VARIABLES = (
     *("ANTHROPIC_BASE_URL", "ANTHROPIC_BEDROCK_BASE_URL", "ANTHROPIC_VERTEX_BASE_URL", "GOOGLE_GEMINI_BASE_URL"),
@@ -60,48 +58,6 @@ class AgentRun:
     """It runs in a sandbox, so it may do what it likes there."""
     commands: tuple[str, ...] = ()
     """Of setup and verify: it may run these, too."""
-
-
-@dataclass(frozen=True)
-class AgentCommand:
-    """How to start a program: nothing in it is interpreted by a shell."""
-
-    argv: tuple[str, ...]
-    stdin: bytes = b""
-    env: Mapping[str, str] = field(default_factory=dict)
-    """Set for it."""
-    pass_env: tuple[str, ...] = ()
-    """Names in the daemon's environment that it may see."""
-    writes: tuple[Path, ...] = ()
-    """Folders of this machine that it changes beside its task's: a sandbox lets it."""
-    talks: bool = False
-    """Its stdin stays open behind `stdin`, for the answers to what it asks."""
-
-
-class EndedBy(StrEnum):
-    EXIT = "exit"
-    TIME_LIMIT = "time limit"
-    NO_OUTPUT = "no output"
-    STOPPED = "stopped"
-    MEMORY = "memory"
-    LINGERED = "lingered"
-    """It had said that it was done, and did not end."""
-
-
-@dataclass(frozen=True)
-class ProcessEnd:
-    """How a process and its whole tree ended."""
-
-    exit_code: int
-    """128 + n where signal n ended it."""
-    ended_by: EndedBy
-    tail: str
-    """The last 4,096 characters of its output."""
-
-    @property
-    def succeeded(self) -> bool:
-        """Whether it ended by itself, with exit code 0."""
-        return self.ended_by is EndedBy.EXIT and self.exit_code == 0
 
 
 @dataclass(frozen=True)

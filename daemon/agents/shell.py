@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from daemon import agent_files
-from daemon.agents.base import AgentCommand, AgentRun, Program, parts_of, require_program
+from daemon.agents.base import AgentRun, Program, parts_of, require_program
+from daemon.process.program import AgentCommand
 
 
 class ShellAgent(Program):

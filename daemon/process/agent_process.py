@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from daemon.agents.base import AgentCommand, EndedBy, ProcessEnd
 from daemon.process import keeper
 from daemon.process.linger import Done
 from daemon.process.memory import outgrown
+from daemon.process.program import AgentCommand, EndedBy, ProcessEnd
 from daemon.process.stdin import Voice
 from domain.settings import Limits
 

@@ -1,6 +1,6 @@
 """The keeper: the process between the daemon and an agent, which ends the agent's whole tree (rule 6.10, design 13).
 
-    python -I -S …/daemon/processes/keeper.py [--grace SECONDS] [--parent PID] -- COMMAND [ARGUMENT …]
+    python -I -S …/daemon/process/keeper.py [--grace SECONDS] [--parent PID] -- COMMAND [ARGUMENT …]
 
 The command runs in a session of its own, on the keeper's stdin, stdout and stderr. The keeper is a child subreaper:
 whatever double-forks, makes sessions or clears its environment, the kernel hands it to the keeper when its parent ends.

@@ -6,9 +6,12 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from daemon.agents.base import RESERVED, AgentCommand
 from daemon.process.keeper import MARK
+from daemon.process.program import AgentCommand
 from daemon.sandbox.task_folder import TaskFolder
+
+RESERVED = ("MAKIMA_", "TEMPORAL_")
+"""Makima's own settings begin so: no agent sees one (rule 6.6)."""
 
 CERTIFICATES = frozenset(
     {"CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE", "SSL_CERT_DIR", "SSL_CERT_FILE"}

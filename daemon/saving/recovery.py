@@ -15,8 +15,8 @@ import psutil
 from daemon import agent_files
 from daemon.git.repositories import RepositoryCache
 from daemon.git.side_repository import NAME as SIDE
+from daemon.machine import Machine
 from daemon.process import keeper
-from daemon.runner import Machine
 from daemon.saving.checkpoints import UNSAVED, Checkpoint, Checkpoints
 from daemon.saving.outcomes import Outcomes
 from daemon.saving.set_aside import begin_rescue, end_rescue, set_aside

@@ -7,13 +7,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from daemon.agents import ConfiguredAgent
-from daemon.agents.base import AgentResult, AgentRun, ProcessEnd, Seen
+from daemon.agents.base import AgentResult, AgentRun, Seen
 from daemon.agents.coding import CodingAgent
 from daemon.agents.command import CommandAgent
 from daemon.agents.events import Asked, Ending, Reply
 from daemon.agents.next_move import Move, Tried, next_move
 from daemon.core.heartbeat import Pulse
 from daemon.logs.task_log import TaskLog
+from daemon.process.program import ProcessEnd
 from daemon.session.accounts import account_of, remedy_of
 from daemon.session.continuing import LOG_SHOWN, Ask, handed_over, resumed
 from daemon.session.following import Follower

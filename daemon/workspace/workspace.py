@@ -12,13 +12,13 @@ from functools import partial
 from pathlib import Path
 
 from daemon import agent_files
-from daemon.agents.base import AgentCommand
 from daemon.git.repositories import RepositoryCache
 from daemon.git.side_repository import NAME as SIDE
 from daemon.git.side_repository import SideRepository
 from daemon.git.worktrees import AGENTS_TIMEOUT, Identity, Worktree
 from daemon.network.policy import Policy
 from daemon.process import keeper
+from daemon.process.program import AgentCommand
 from daemon.process.run import Finished, run, shown
 from daemon.sandbox.doorway import Doorway
 from daemon.sandbox.environment import GitIdentity, agent_environment

@@ -221,8 +221,8 @@ async def test_temporal_itself_is_out_of_reach(
 OPENER = """
 import asyncio, os, psutil, sys
 from pathlib import Path
-from daemon.network.doorway import Doorway
-from daemon.network.opening import opened
+from daemon.sandbox.doorway import Doorway
+from daemon.sandbox.opening import opened
 from daemon.network.policy import Policy
 
 async def main():

@@ -22,8 +22,8 @@ import pytest
 from daemon.doctor.checks import Wanted
 from daemon.doctor.examination import Examination
 from daemon.git.repositories import Repositories, RepositoryCache
+from daemon.machine import Machine
 from daemon.process import keeper
-from daemon.runner import Machine
 from daemon.sandbox.environment import GitIdentity
 from daemon.sandbox.sandbox import NoSandbox, Sandbox
 from daemon.saving.checkpoints import Checkpoints

@@ -11,7 +11,8 @@ from uuid import UUID, uuid4
 
 from daemon.agents.command import CommandAgent
 from daemon.git.repositories import Repositories
-from daemon.runner import Machine, Runner, nothing_more
+from daemon.machine import Machine
+from daemon.runner import Runner, nothing_more
 from daemon.sandbox.environment import GitIdentity
 from daemon.sandbox.sandbox import NoSandbox
 from daemon.saving.outcomes import Outcomes

@@ -15,8 +15,8 @@ from uuid import uuid4
 import psutil
 import pytest
 
-from daemon.agents.base import AgentCommand, EndedBy, ProcessEnd
 from daemon.process.agent_process import PIECE_LIMIT, TAIL_LIMIT, Talk, run_agent
+from daemon.process.program import AgentCommand, EndedBy, ProcessEnd
 from domain.settings import Limits
 
 LONG = Limits(time=timedelta(minutes=1))
@@ -193,8 +193,8 @@ def test_an_agent_that_kills_its_keeper_is_ended_by_the_daemon(signal: str) -> N
     script = f"{cleared}; setsid sleep {token} & kill -{signal} $PPID; sleep {token}"
     program = textwrap.dedent(f"""
         import asyncio, datetime, pathlib, subprocess
-        from daemon.processes import agent_process
-        from daemon.processes import keeper
+        from daemon.process import agent_process
+        from daemon.process import keeper
         from daemon.agents.base import AgentCommand
         from domain.settings import Limits
         keeper.become_subreaper()

@@ -21,10 +21,11 @@ import psutil
 import pytest
 import pytest_asyncio
 
-from daemon.agents.base import AgentCommand, EndedBy, parts_of
+from daemon.agents.base import parts_of
 from daemon.git.repositories import RepositoryCache
 from daemon.process import keeper
 from daemon.process.agent_process import run_agent
+from daemon.process.program import AgentCommand, EndedBy
 from daemon.process.run import Finished
 from daemon.sandbox.environment import GitIdentity
 from daemon.sandbox.sandbox import Bubblewrap, NoSandbox, Opening, Sandbox, SandboxMode, find_bubblewrap, open_sandbox

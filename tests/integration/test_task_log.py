@@ -13,13 +13,13 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from daemon.agents.base import AgentCommand
 from daemon.logs import log_sender, task_log
 from daemon.logs.log_sender import NOTE, LogBacklog, Way
 from daemon.logs.log_window import CHUNK_BYTES, Piece, Sent
 from daemon.logs.masking import MASK, Masker
 from daemon.logs.task_log import TaskLog
 from daemon.process.agent_process import run_agent
+from daemon.process.program import AgentCommand
 from domain.errors import NotReachable
 from domain.models import TaskKind
 from domain.record import LOG_BYTES, LOG_HEAD_BYTES, LOG_TAIL_BYTES, Artifact, DaemonReport, LogChunk

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.agents.base import AgentResult, EndedBy, ProcessEnd, Seen
+from daemon.agents.base import AgentResult, Seen
 from daemon.agents.claude.claude_stream import ClaudeStream
 from daemon.agents.claude.token_count import ClaudeCount
 from daemon.agents.codex.codex_stream import CodexStream
@@ -35,6 +35,7 @@ from daemon.agents.events import (
 from daemon.agents.prices import Price
 from daemon.agents.seeing import after
 from daemon.agents.trouble import ending_of, reset_time
+from daemon.process.program import EndedBy, ProcessEnd
 from domain.failures import FailureCategory
 
 RECORDED = Path(__file__).parents[1] / "fixtures" / "agent_streams"

@@ -11,7 +11,8 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from daemon.agents import ConfiguredAgent
-from daemon.agents.base import Agent, AgentRun, EndedBy, ProcessEnd, Seen
+from daemon.agents.base import Agent, AgentRun, Seen
+from daemon.process.program import EndedBy, ProcessEnd
 from daemon.sandbox.task_folder import TaskFolder, make_task_folder
 from domain.errors import CannotServe
 from domain.failures import FailureCategory

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.agents.base import AgentCommand
+from daemon.process.program import AgentCommand
 from daemon.sandbox.environment import GitIdentity, agent_environment
 from daemon.sandbox.task_folder import TaskFolder
 

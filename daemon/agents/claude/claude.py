@@ -10,11 +10,12 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from daemon.agents.base import AgentCommand, AgentRun
+from daemon.agents.base import AgentRun
 from daemon.agents.claude.claude_stream import ClaudeStream
 from daemon.agents.claude.token_count import ClaudeCount
 from daemon.agents.coding import CodingAgent, Permissions
 from daemon.agents.events import Stream
+from daemon.process.program import AgentCommand
 
 _READS_AND_EDITS = ("Read", "Glob", "Grep", "Edit", "Write", "MultiEdit", "NotebookEdit", "TodoWrite", "Task")
 _GIT = (

@@ -12,11 +12,12 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from daemon.agents.base import AgentCommand, AgentRun
+from daemon.agents.base import AgentRun
 from daemon.agents.codex.codex_stream import CodexStream
 from daemon.agents.coding import CodingAgent
 from daemon.agents.events import Stream
 from daemon.agents.side_files import Aside
+from daemon.process.program import AgentCommand
 
 _LOGIN_FILES = ("auth.json", "auth.lock")
 _VENDOR = ("api.openai.com:443",)

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from pydantic import TypeAdapter
 
-from daemon.forges.github import findings as findings
+from daemon.forges.github import findings
 from daemon.forges.github.answers import NOT_SHOWN, Declined
 from daemon.forges.github.api import Api
 from daemon.forges.github.audience import Audience
