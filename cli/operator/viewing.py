@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from cli.operator import drawing
+from cli.operator import drawing, graph_svg
 from cli.operator.changes import Change, Changes
 from cli.operator.commands import Commands, Id, Json, Raw, StepName
 from cli.operator.printing import console, say, say_json, say_raw
@@ -212,7 +212,7 @@ def _drawn(steps: Sequence[StepView], format_: GraphFormat, title: str) -> str:
         case GraphFormat.MERMAID:
             return drawing.mermaid(steps)
         case GraphFormat.SVG:
-            return drawing.svg(steps, title)
+            return graph_svg.svg(steps, title)
 
 
 def _print_lanes(steps: Sequence[StepView]) -> None:

@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
-from cli.operator import drawing
+from cli.operator import drawing, graph_svg
 from cli.operator.accounts import cost_lines, moment
 from cli.operator.changes import COMMIT
 from cli.operator.directives import Look
@@ -164,7 +164,7 @@ def test_two_hundred_steps_are_drawn_in_every_form() -> None:
     assert max(line.cell_len for line in lines) <= 80
     assert sum(any(sign in line.plain for sign, _ in LOOKS.values()) for line in lines) == 200
     assert drawing.mermaid(shown).count(" --> ") == edges(shown)
-    picture = drawing.svg(shown, "House")
+    picture = graph_svg.svg(shown, "House")
     assert picture.count('class="node"') == 200
     assert picture.count('class="edge"') == edges(shown)
 
@@ -186,7 +186,7 @@ def test_a_name_is_only_a_name_in_mermaid_and_svg(name: str) -> None:
     state = with_step(state, next(iter(state.steps)), name=name)
     shown = list(view(state).steps)
     flat = " ".join(name.split())
-    drawn = ElementTree.fromstring(drawing.svg(shown, name))
+    drawn = ElementTree.fromstring(graph_svg.svg(shown, name))
     texts = [element.text for element in drawn.iter("{http://www.w3.org/2000/svg}text")]
     assert f"○ {flat}" in texts
     first = drawing.mermaid(shown).splitlines()[1]
