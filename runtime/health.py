@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping
-from contextlib import asynccontextmanager, contextmanager
-
-import uvicorn
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse
-from starlette.routing import Route
+import json
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler
+from socketserver import ThreadingTCPServer
+from threading import Thread
+from typing import Any
 
 from domain.errors import MakimaError, SettingsError
 from runtime.settings import host_and_port
@@ -21,6 +21,8 @@ Check = Callable[[], Awaitable[None]]
 ANSWER_WITHIN = 5.0
 """Seconds for each check."""
 
+logger = logging.getLogger(__name__)
+
 
 @asynccontextmanager
 async def health_at(address: str, checks: Mapping[str, Check]) -> AsyncIterator[None]:
@@ -28,19 +30,22 @@ async def health_at(address: str, checks: Mapping[str, Check]) -> AsyncIterator[
     if not address:
         yield
         return
+    loop = asyncio.get_running_loop()
+
+    def look() -> dict[str, str]:
+        return asyncio.run_coroutine_threadsafe(examined(checks), loop).result(2 * ANSWER_WITHIN)
+
     try:
-        # Ours, and before the server: it would end the process where the port is taken.
-        listening = socket.create_server(host_and_port(address))
+        server = _Server(host_and_port(address), look)
     except OSError as error:
         raise SettingsError(f"health at {address}: {error.strerror}; set another address, or none") from error
-    config = uvicorn.Config(_app(checks), log_config=None, log_level="warning", access_log=False, lifespan="off")
-    server = _Server(config)
-    serving = asyncio.create_task(server.serve([listening]))
-    try:
-        yield
-    finally:
-        server.should_exit = True
-        await serving
+    with server:
+        serving = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, name="health", daemon=True)
+        serving.start()
+        try:
+            yield
+        finally:
+            await asyncio.to_thread(server.shutdown)
 
 
 async def examined(checks: Mapping[str, Check]) -> dict[str, str]:
@@ -60,17 +65,38 @@ async def _said(check: Check) -> str:
     return "ok"
 
 
-def _app(checks: Mapping[str, Check]) -> Starlette:
-    async def health(request: Request) -> JSONResponse:
-        found = await examined(checks)
-        return JSONResponse(found, status_code=200 if set(found.values()) <= {"ok"} else 503)
+class _Server(ThreadingTCPServer):
+    """A thread a request. (HTTPServer would ask DNS for the address's name, and wait for it.)"""
 
-    return Starlette(routes=[Route("/health", health)])
+    daemon_threads = True  # none of them keeps the process from ending
+    allow_reuse_address = True
+
+    def __init__(self, address: tuple[str, int], look: Callable[[], dict[str, str]]) -> None:
+        self.look = look
+        super().__init__(address, _Handler)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        logger.warning("a request at the health address was not answered", exc_info=True)
 
 
-class _Server(uvicorn.Server):
-    """In a process that handles its signals itself."""
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+    timeout = ANSWER_WITHIN  # seconds that a caller may be silent
+    server_version, sys_version = "makima", ""
 
-    @contextmanager
-    def capture_signals(self) -> Generator[None]:
-        yield
+    def do_GET(self) -> None:
+        if self.path.partition("?")[0] != "/health":
+            self.send_error(HTTPStatus.NOT_FOUND)
+            return
+        try:
+            found = self.server.look()
+        except TimeoutError:
+            found = {"process": "its event loop does not answer"}
+        well = set(found.values()) <= {"ok"}
+        self.send_response(HTTPStatus.OK if well else HTTPStatus.SERVICE_UNAVAILABLE)
+        self.send_header("Content-Type", "application/json")
+        self.end_headers()
+        self.wfile.write(json.dumps(found).encode())
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Print nothing: probes come every few seconds."""

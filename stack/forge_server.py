@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from domain.errors import StackFailed
 from stack.processes import Child, listens_on
 
+_PACKAGES = ("graphql", "jinja2", "markdown_it", "starlette", "uvicorn")
 _LONGEST_SOCKET_PATH = 107  # bytes; Linux takes no more
 
 
@@ -30,7 +33,12 @@ class ForgeServer:
         return self.folder / "token"
 
     def child(self) -> Child:
-        """Describe its process; it inherits nothing of the user's, as git and its repositories are its own."""
+        """Describe its process; it inherits nothing of the user's, as git and its repositories are its own.
+
+        StackFailed where the Python packages that it needs are not installed.
+        """
+        if missing := [name for name in _PACKAGES if importlib.util.find_spec(name) is None]:
+            raise StackFailed(f"the Python package {missing[0]} is missing: install makima[stack]")
         socket = self.folder / "gh.sock"
         listening = ("--unix-socket", str(socket)) if len(os.fsencode(socket)) <= _LONGEST_SOCKET_PATH else ()
         return Child(

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from domain.errors import NotReachable, SettingsError
-from runtime.health import health_at
+from runtime.health import ANSWER_WITHIN, health_at
 from runtime.settings import Settings, host_and_port
 
 
@@ -32,6 +32,21 @@ async def test_health_names_each_part_and_is_503_while_one_is_away(address: str)
         answer = await client.get(f"http://{address}/health")
     assert answer.status_code == 503
     assert answer.json() == {"temporal": "ok", "postgres": "Postgres does not answer: connection refused"}
+
+
+async def test_health_is_200_while_all_is_well_and_nothing_else_is_served(address: str) -> None:
+    async with health_at(address, {"temporal": well}), httpx.AsyncClient() as client:
+        assert (await client.get(f"http://{address}/health?probe=1")).status_code == 200
+        assert (await client.get(f"http://{address}/metrics")).status_code == 404
+    async with httpx.AsyncClient() as client:
+        with pytest.raises(httpx.ConnectError):
+            await client.get(f"http://{address}/health")
+
+
+async def test_a_caller_that_says_nothing_keeps_no_other_one_waiting(address: str) -> None:
+    async with health_at(address, {"temporal": well}), httpx.AsyncClient(timeout=ANSWER_WITHIN - 1) as client:
+        with socket.create_connection(host_and_port(address)):
+            assert (await client.get(f"http://{address}/health")).status_code == 200
 
 
 async def test_a_taken_address_is_one_line_and_the_process_lives(address: str) -> None:
