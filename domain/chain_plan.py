@@ -11,7 +11,7 @@ from typing import Any
 from domain.documents import read_json, read_json_at, read_relaxed_json, read_yaml, without_comments
 from domain.errors import DocumentBroken, NoPlanFound, PlanRefused
 from domain.plan import PlannedStep, read_planned
-from domain.plan_shape import entries_of, is_plan
+from domain.plan_shape import entries_of, is_plan, means_steps, seen_in
 
 YAML_FILE = re.compile(r"\.ya?ml$", re.IGNORECASE)
 PREFACE = 20_000
@@ -29,7 +29,10 @@ _INSTRUCTIONS = re.compile(r"\btask_?plan\b", re.IGNORECASE)
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.|\\\Z)*+"?|//[^\n]*|/\*(?:.*?\*/|.*)|[{\[\]}]', re.DOTALL)
 _STRING = re.compile(r'"(?:[^"\\]|\\.|\\\Z)*+"?', re.DOTALL)
 _FENCE = re.compile(r"^( {0,3}(?:`{3,}|~{3,}))[ \t]*([^\n`]*)$", re.MULTILINE)
-_SERIES = re.compile(r"\b(?:phase|part|milestone|stage|wave|sprint)\b\W{0,4}\d", re.IGNORECASE)
+_SERIES = re.compile(
+    r"\b(?:(?:phase|part|milestone|stage|wave|sprint|step)\b\W{0,4}\d|(?:first|second|third|then|next|finally)\b)",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -82,8 +85,12 @@ def _read(document: str, *, only_one: bool) -> list[PlannedStep]:
     for piece in pieces:
         if piece.broken and piece.start >= behind:
             raise PlanRefused(f"line {_line(document, piece.start)}: the plan that begins there: {piece.broken}")
+    loose = [piece for piece in pieces if piece.start >= behind and not piece.is_part and means_steps(piece.value)]
+    if loose:
+        lines = ", ".join(str(_line(document, piece.start)) for piece in loose[:10])
+        raise PlanRefused(f"{len(loose)} steps outside of a list, on the lines {lines}: put all steps into one list")
     if not plans:
-        raise NoPlanFound(_NO_PLAN)
+        raise NoPlanFound(_nothing_in(document) if only_one else _NO_PLAN)
     if plans[-1].is_part:
         around = [piece for piece in pieces if piece.broken and piece.start < plans[-1].start][-1:]
         why = f" (line {_line(document, around[0].start)}: {around[0].broken})" if around else ""
@@ -97,7 +104,8 @@ def _read(document: str, *, only_one: bool) -> list[PlannedStep]:
 
 def _read_whole(value: object) -> list[PlannedStep]:
     if not is_plan(value):
-        raise NoPlanFound(_NO_PLAN)
+        seen = f"{_NO_PLAN}; this is {seen_in(value)}"
+        raise PlanRefused(seen) if means_steps(value) else NoPlanFound(seen)
     return read_planned(entries_of(value))
 
 
@@ -108,10 +116,21 @@ def _parsed(reader: Any, document: str) -> object:
         raise PlanRefused(str(broken)) from broken
 
 
+def _nothing_in(document: str) -> str:
+    """Why a file holds no plan that can be read: what is wrong with its JSON, where it is meant as such."""
+    try:
+        read_relaxed_json(document)
+    except DocumentBroken as broken:
+        return f"{_NO_PLAN}; as JSON, {broken}" if document.lstrip()[:1] in ("{", "[") else _NO_PLAN
+    return _NO_PLAN
+
+
 def _belong_together(document: str, plans: Sequence[_Piece]) -> bool:
-    """A heading such as "Phase 2" before each of them: no draft and its better version."""
+    """Nothing between them, or a heading such as "Phase 2" before each: no draft and its better version."""
     ends = [0, *(piece.end for piece in plans[:-1])]
-    between = zip(ends, plans, strict=True)
+    between = list(zip(ends, plans, strict=True))
+    if any(not document[end : piece.start].strip(" \t\r\n,;") for end, piece in between[1:]):
+        return True
     return all(_SERIES.search(document, max(end, piece.start - 200), piece.start) for end, piece in between)
 
 

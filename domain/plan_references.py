@@ -29,6 +29,11 @@ def by_name(entries: Sequence[Entry]) -> list[dict[str, Any]]:
     return [_with_needs(entry, meant) for entry in entries]
 
 
+def needs_of(entry: Entry) -> list[Any]:
+    """All that an entry says it depends on, as its writer gave it."""
+    return [each for field in _FIELDS if field in entry and _is_needs(entry[field]) for each in _needs(entry[field])]
+
+
 def _with_needs(entry: Entry, meant: Any) -> dict[str, Any]:
     read = {name: value for name, value in entry.items() if name != "id"}
     for field in _FIELDS:
@@ -82,11 +87,12 @@ def _place(wanted: Any, names: Sequence[str], ids: Mapping[str, int], base: int)
         return names.index(wanted)
     if (isinstance(wanted, str) or _is_number(wanted)) and str(wanted).strip() in ids:
         return ids[str(wanted).strip()]
-    number = _number(wanted)
+    number = number_of(wanted)
     return None if number is None else number - base
 
 
-def _number(wanted: Any) -> int | None:
+def number_of(wanted: Any) -> int | None:
+    """The number that `wanted` is, or is the text of."""
     if _is_number(wanted):
         return int(wanted)
     if isinstance(wanted, str) and wanted.strip().isdecimal() and len(wanted) < 10:
@@ -103,10 +109,8 @@ def _counted_from(entries: Sequence[Entry], names: Sequence[str], ids: Mapping[s
     numbered = [
         (place, number)
         for place, entry in enumerate(entries)
-        for field in _FIELDS
-        if field in entry and _is_needs(entry[field])
-        for wanted in _needs(entry[field])
-        if (number := _number(wanted)) is not None and str(wanted).strip() not in ids and wanted not in names
+        for wanted in needs_of(entry)
+        if (number := number_of(wanted)) is not None and str(wanted).strip() not in ids and wanted not in names
     ]
     if not numbered:
         return 1
@@ -128,13 +132,7 @@ def _fits(
     if any(not 0 <= number - base < len(entries) for _, number in numbered):
         return False
     graph = {
-        place: {
-            other
-            for field in _FIELDS
-            if field in entry and _is_needs(entry[field])
-            for wanted in _needs(entry[field])
-            if (other := _place(wanted, names, ids, base)) is not None
-        }
+        place: {other for wanted in needs_of(entry) if (other := _place(wanted, names, ids, base)) is not None}
         for place, entry in enumerate(entries)
     }
     try:

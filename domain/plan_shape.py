@@ -6,18 +6,21 @@ Nothing is ever taken in part: what can't be placed is named (rule 3.3).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from domain.errors import PlanRefused
+from domain.plan_references import needs_of, number_of
 
 STEPS = "steps"
+LABEL = "label"
 _INSTRUCTIONS = frozenset({"task_plan", "taskPlan"})
 _NAMES = ("name", "title", "phase", "milestone", "stage", "id")
 _ENTRY = frozenset({*_NAMES, "step", "task", "description", *_INSTRUCTIONS})
 """A mapping with one of these may be a step or a group: it is never left out."""
-_TEXTS = ("description", "goal")
+_NAMED = frozenset(_NAMES)
+_TEXTS = ("description", "goal", "objective", "instructions", "details", "context", "notes")
 _PART = re.compile(r"sub|child", re.IGNORECASE)
 _ONE_AFTER_THE_OTHER = re.compile(r"^(?:phase|stage|milestone|sprint|wave)s?$", re.IGNORECASE)
 """A list called so means an order, also where its entries are steps and not groups of them."""
@@ -25,6 +28,12 @@ _NEEDS = re.compile(
     r"^depend|dependenc|^requires?$|^after$|blocked|^needs?$|prerequisite|^waits?|^follows$", re.IGNORECASE
 )
 """Fields that may say what has to come first."""
+_ORDER = (*("order", "order_index", "orderIndex", "index", "position", "sequence", "number"), *_NAMES)
+"""Fields whose numbers say in which order groups come."""
+_OF_STEPS = re.compile(r"steps?$", re.IGNORECASE)
+_OF_TEXTS = re.compile(r"(?:step|task)s$", re.IGNORECASE)
+
+_KINDS = {"str": "texts", "list": "lists", "dict": "objects"}
 
 Entry = dict[str, Any]
 Chain = tuple[str, ...]
@@ -50,15 +59,43 @@ def is_plan(value: object) -> bool:
     return False
 
 
+def means_steps(value: object) -> bool:
+    """Whether instructions for agents are anywhere in it, and no dots in their place, as in an example of the form."""
+    if isinstance(value, dict):
+        given = [value[name] for name in _INSTRUCTIONS & value.keys()]
+        return any(str(each).strip(" .…<>") for each in given) or any(map(means_steps, value.values()))
+    return isinstance(value, list) and any(map(means_steps, value))
+
+
 def entries_of(value: object) -> list[Entry]:
     """All the steps in `value`, as their writer gave them, in order; those of groups with their `order_index`.
 
     PlanRefused says what was seen where there is no single way to read it.
     """
     groups = list(_groups(value, (), ()))
+    _check_all_taken(value, {id(step) for group in groups for step in group.steps})
+    _check_numbers(groups)
     if len(groups) == 1:
         return [_with_texts(step, groups[0].texts) for step in groups[0].steps]
     return list(_in_phases(groups))
+
+
+def seen_in(value: object) -> str:
+    """What is there in place of a plan, for whoever has written it."""
+    if isinstance(value, dict) and value:
+        return "an object with " + ", ".join(
+            f"{str(name)[:40]!r} ({_seen(inner)})" for name, inner in list(value.items())[:5]
+        )
+    return _seen(value)
+
+
+def _seen(value: object) -> str:
+    if isinstance(value, dict):
+        return f"an object of {len(value)}"
+    if isinstance(value, list):
+        kinds = sorted({type(each).__name__ for each in value} & _KINDS.keys())
+        return f"a list of {len(value)}" + (f" {' and '.join(_KINDS[kind] for kind in kinds)}" if kinds else "")
+    return "nothing" if value is None else "a text" if isinstance(value, str) else str(value)[:40]
 
 
 def _groups(value: object, around: Chain, texts: Chain, called: str = "") -> Iterator[_Group]:
@@ -82,8 +119,55 @@ def _groups(value: object, around: Chain, texts: Chain, called: str = "") -> Ite
             yield from _groups(group, (*around, _name_of(entry, number)), (*texts, *said), name)
 
 
+def _check_all_taken(value: object, taken: Collection[int], key: str = "") -> None:
+    """Nothing that somebody means as a step stands where none is read; `taken`: the identities of the steps."""
+    if id(value) in taken:
+        return
+    if isinstance(value, dict):
+        is_step = bool(_INSTRUCTIONS & value.keys()) or (
+            bool(_OF_STEPS.search(key) and _ENTRY & value.keys()) and not any(map(is_plan, value.values()))
+        )
+        if is_step and not any(map(_is_list, value.values())):
+            name = _name_of(value, 0) if _NAMED & value.keys() else key
+            raise PlanRefused(f"{name!r} is a step outside of the list of steps: put all steps into one list")
+        for name, inner in value.items():
+            _check_all_taken(inner, taken, str(name))
+    elif isinstance(value, list):
+        texts = [each for each in value if isinstance(each, str)]
+        if texts and _OF_TEXTS.search(key):
+            raise PlanRefused(f"{key} holds {len(texts)} texts, such as {texts[0][:80]!r}: a step is an object")
+        for each in value:
+            _check_all_taken(each, taken, key)
+
+
+def _check_numbers(groups: Sequence[_Group]) -> None:
+    """A number in a later group may count the steps of the plan, or those of its group."""
+    known = {
+        str(step[key]).strip() for group in groups for step in group.steps for key in ("id", "name") if key in step
+    }
+    for group in groups[1:]:
+        for step in group.steps:
+            for wanted in needs_of(step):
+                number = number_of(wanted)
+                if number is not None and number <= len(group.steps) and str(wanted).strip() not in known:
+                    raise PlanRefused(
+                        f"{_place(group.names)}step {_name_of(step, 0)!r} depends on {number}, which may count the "
+                        "steps of its group or all of the plan: name the step"
+                    )
+
+
+def _check_order(entries: Sequence[Entry], around: Chain) -> None:
+    """Groups are done in the order in which they stand; what they say of it themselves must be the same."""
+    for key in _ORDER:
+        numbers = [number for each in entries if (number := number_of(each.get(key))) is not None]
+        if numbers != sorted(numbers):
+            listed = ", ".join(map(str, numbers[:10]))
+            raise PlanRefused(f"{_place(around)}the groups stand in the order {listed} by their {key}: sort them")
+
+
 def _check_groups(entries: Sequence[Entry], lists: Sequence[Mapping[str, object]], around: Chain) -> None:
     """Every entry is a group, and none waits for a later one."""
+    _check_order(entries, around)
     earlier: set[str] = set()
     for number, (entry, inside) in enumerate(zip(entries, lists, strict=True), 1):
         name = _name_of(entry, number)
@@ -91,8 +175,12 @@ def _check_groups(entries: Sequence[Entry], lists: Sequence[Mapping[str, object]
             continue  # a group without steps
         if part := next((field for field in inside if _PART.match(field)), None):
             raise PlanRefused(f"{_place(around)}{name!r} has {part}: each is a step of its own, or belongs to its text")
+        if not inside and STEPS in entry:
+            raise PlanRefused(f"{_place(around)}{name!r}: steps: {_seen(entry[STEPS])}; a list of objects is needed")
         if not inside:
             raise PlanRefused(f"{_place(around)}{name!r} is a step beside groups of steps: put it into a group")
+        if LABEL in entry:
+            raise PlanRefused(f"{_place(around)}{name!r}: label: it belongs to each of the steps")
         if _INSTRUCTIONS & entry.keys():
             raise PlanRefused(f"{_place(around)}{name!r} has a task plan and steps in {_listed(inside)}: it is either")
         if len(inside) > 1:

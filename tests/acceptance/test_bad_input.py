@@ -27,6 +27,14 @@ PLANS = {
     "an unknown dependency": (plan(step(depends_on=["nobody"])), "step 'a' depends on 'nobody'"),
     "a name that stands twice": (plan(step("a"), step("a")), "two steps of one plan are named 'a'"),
     "no JSON": ("steps: none", "no plan found"),
+    "a step beside the steps": (
+        json.dumps({"steps": [step()], "then": step("z")}),
+        "'z' is a step outside of the list",
+    ),
+    "groups in another order": (
+        json.dumps({"phases": [{"order": 2, "steps": [step()]}, {"order": 1, "steps": [step("z")]}]}),
+        "the groups stand in the order 2, 1 by their order",
+    ),
     "a step without a name": (plan({"task_plan": "true"}), "step 1 (''): name"),
     "too many steps": (plan(*(step(str(number)) for number in range(201))), "at most 200 steps, this one has 201"),
     "a task that is too long": (plan(step(task_plan="a" * (64 * KIB + 1))), "a task plan has at most 64 KiB"),

@@ -88,6 +88,18 @@ FILES: dict[str, tuple[str, str, Read]] = {
         "p", json.dumps({"phases": [PHASES[0], {**PHASES[1], "depends_on": ["One"]}]}), IN_PHASES,
     ),
     "phases that are steps": ("p", json.dumps({"phases": [A, step("c")]}), [("a", (), 0), ("c", (), 1)]),
+    "three levels": (
+        "p",
+        json.dumps({"plan": {"milestones": [{"name": "m", "phases": PHASES}, {"name": "n", "phases": [{"name": "q", "steps": [step("d")]}]}]}}),
+        [*IN_PHASES, ("d", (), 2)],
+    ),
+    "a plan that has an empty list beside it": ("p", json.dumps({"steps": [], "plan": {"phases": PHASES}}), IN_PHASES),
+    "phases as texts": ("p", json.dumps([step("a", order_index="0"), step("b", order_index="1")]), [("a", (), 0), ("b", (), 1)]),
+    "tabs": ("p", f'\t{{\t"steps":\t[{json.dumps(A)}\t,\t{json.dumps(B)}]}}', chain("a", "b")),
+    "numbers beyond the own group": (
+        "p", json.dumps([PHASES[0], {"name": "two", "steps": [step("c", 2)]}]), [*IN_PHASES[:2], ("c", ("b",), 1)],
+    ),
+    "json in a yaml file": ("p.yaml", TWO, chain("a", "b")),
     "a group without steps": ("p", json.dumps({"phases": [{"name": "none", "steps": []}, *PHASES]}), IN_PHASES),
     "phases within groups": (
         "p",
@@ -129,7 +141,7 @@ REFUSED: dict[str, tuple[str, str, str]] = {
         "p", json.dumps({"steps": [A], "tests": [{"name": "t"}]}), "steps (1), tests (1)",
     ),
     "a group with two lists": ("p", json.dumps([{"name": "g", "steps": [A], "tests": [step("t")]}]), "'g' has more than one"),
-    "groups in another form": ("p", json.dumps({"phases": [PHASES[0], {"name": "two", "steps": {"c": C}}]}), "'two' is a step"),
+    "groups in another form": ("p", json.dumps({"phases": [PHASES[0], {"name": "two", "steps": {"c": C}}]}), "'two': steps: an object of 1"),
     "steps of a step": ("p", json.dumps([{**A, "steps": [step("z")]}]), "has a task plan and steps"),
     "children of a step": ("p", json.dumps([{**A, "children": [step("z")]}]), "has children"),
     "substeps of a step without a plan": (
@@ -149,6 +161,59 @@ REFUSED: dict[str, tuple[str, str, str]] = {
         f"{key} of a group": ("p", json.dumps([PHASES[0], {**PHASES[1], key: ["three"]}]), "'three' is no group before")
         for key in ("depends_on", "dependencies", "requires", "after", "blockedBy", "needs", "prerequisites")
     },
+    # What stands beside or inside of what was read, and was left out.
+    "one step beside the list": ("p", json.dumps({"steps": [A], "final": step("z")}), "'z' is a step outside of the list"),
+    "one step without instructions beside the list": (
+        "p", json.dumps({"steps": [A], "last_step": {"name": "z", "description": "d"}}), "'z' is a step outside of the list",
+    ),
+    "a group with one step beside its list": (
+        "p", json.dumps([{**PHASES[0], "then": step("z")}, PHASES[1]]), "'z' is a step outside of the list",
+    ),
+    "a group with a nested list beside its list": (
+        "p", json.dumps([{**PHASES[0], "more": {"steps": [step("z")]}}, PHASES[1]]), "'z' is a step outside of the list",
+    ),
+    "an empty group with a nested list": (
+        "p", json.dumps([{"name": "e", "steps": [], "more": {"steps": [step("z")]}}, PHASES[1]]), "'z' is a step outside",
+    ),
+    "groups by name, one of whose steps are named too": (
+        "p", json.dumps({"phases": {"one": PHASES[0], "two": {"steps": {"z": {"task_plan": "x"}}}}}), "'z' is a step outside",
+    ),
+    "steps as texts beside the list": ("p", json.dumps({"steps": [A], "next_steps": ["deploy"]}), "next_steps holds 1 texts"),
+    "groups by name": ("p", json.dumps({"phases": {"one": [A], "two": [step("z")]}}), "one (1), two (1)"),
+    "groups of named groups": ("p", json.dumps({"phases": {"one": PHASES[0], "two": PHASES[1]}}), "more than one list"),
+    "steps by name": (
+        "p", json.dumps({"steps": {"a": {"task_plan": "x"}, "b": {"task_plan": "y"}}}), "'steps' (an object of 2)",
+    ),
+    "steps by name in yaml": ("p.yaml", "steps:\n  a: {task_plan: x}\n  b: {task_plan: y}\n", "'steps' (an object of 2)"),
+    "batches": ("p", json.dumps({"batches": [[A, B], [C]]}), "'batches' (a list of 2 lists)"),
+    "lists of lists": ("p", json.dumps([[A, B], [C]]), "this is a list of 2 lists"),
+    "a group of lists": ("p", json.dumps([{"name": "g", "steps": [[A], [B]]}, PHASES[1]]), "'g': steps: a list of 2 lists"),
+    "a group of texts": ("p", json.dumps([{"name": "g", "steps": ["do a"]}, PHASES[1]]), "'g': steps: a list of 1 texts"),
+    "steps in wrappings": ("p", json.dumps({"steps": [{"step": A}, {"step": step("z")}]}), "step 1 (''): name"),
+    "json lines": ("p.jsonl", "\n".join(map(json.dumps, (A, B, C))), "3 steps outside of a list, on the lines 1, 2, 3"),
+    "a step after the plan": ("p", f"{TWO}\n{json.dumps(step('z'))}", "1 steps outside of a list, on the lines 2"),
+    "one name in two groups": (
+        "p", json.dumps([{"name": "g", "steps": [A, step("test")]}, {"name": "h", "steps": [step("test")]}]),
+        "two steps of one plan are named 'test'",
+    ),
+    **{
+        f"groups in another order by their {key}": (
+            "p", json.dumps([{key: 2, "steps": [step("z")]}, {key: "1", "steps": [A]}]), f"in the order 2, 1 by their {key}",
+        )
+        for key in ("order", "order_index", "id", "phase", "number")
+    },
+    "a label of a group": ("p", json.dumps([{**PHASES[0], "label": "gpu"}, PHASES[1]]), "'one': label: it belongs to each"),
+    "numbers that may count a group's steps": (
+        "p", json.dumps([PHASES[0], {"name": "two", "steps": [step("c"), step("d", 1)]}]),
+        "in two: step 'd' depends on 1, which may count the steps of its group or all",
+    ),
+    "json5": ("p.json5", "{steps: [{name: 'a', task_plan: 'x'}]}", "as JSON, line 1, column 2"),
+    "json5 in part": ("p", f"{{\"steps\": [{json.dumps(A)}, {{name: 'b', task_plan: 'x'}}]}}", "line 1"),
+    "typographic quotes": ("p", "{“steps”: [{“name”: “a”, “task_plan”: “x”}]}", "as JSON, line 1, column 2"),
+    "a line's end in a string": ("p", '[{"name": "a", "task_plan": "x"}, {"name": "b", "task_plan": "x\ny"}]', "control character"),
+    "tabs in yaml": ("p.yaml", "steps:\n\t- {name: a, task_plan: x}\n", "line 2"),
+    "yaml's merge of mappings": ("p.yaml", "d: &d {task_plan: x}\nsteps:\n- {name: a, <<: *d}\n", "line 3: anchors"),
+    "yaml behind front matter": ("p.yaml", "---\ntitle: t\n---\nsteps: [{name: a, task_plan: x}]\n", "line 3"),
     "anchors": ("p.yaml", "- &a {name: a, task_plan: x}\n- *a\n", "line 2: anchors and aliases are not read"),
     "a yaml tag": ("p.yaml", "- !!python/object/apply:os.system ['true']", "line 1"),
     "a yaml number as a name": ("p.yaml", "- {name: 12, task_plan: x}", "step 1"),
@@ -190,6 +255,14 @@ MESSAGES: dict[str, tuple[str, Read | str]] = {
     "a plan in parts": (
         f"Phase 1:\n```json\n{TWO}\n```\nPhase 2:\n```json\n{json.dumps([step('c')])}\n```", "2 plans, on the lines 3, 7",
     ),
+    "plans with nothing between them": (f"{TWO}\n{json.dumps([step('c')])}", "2 plans, on the lines 1, 2"),
+    "lists, one after the other": (f"First\n{TWO}\nThen\n{json.dumps([step('c')])}", "2 plans, on the lines 2, 4"),
+    "a step in a fence of its own each": (
+        f"One:\n```json\n{json.dumps(A)}\n```\nTwo:\n```json\n{json.dumps(B)}\n```", "2 steps outside of a list, on the lines 3, 7",
+    ),
+    "numbered steps": (f"1. {json.dumps(A)}\n2. {json.dumps(B)}\n", "2 steps outside of a list, on the lines 1, 2"),
+    "a step behind the plan": (f"{TWO}\nand also {json.dumps(step('z'))}", "1 steps outside of a list, on the lines 2"),
+    "a step's form behind the plan": (f'{TWO}\nEach is {{"name": "…", "task_plan": "…"}}.', chain("a", "b")),
     "a template": ('Hand over {"steps": [{"name": …, "task_plan": …}]} or [{"name": "…", "task_plan": "…"}, ...].', "no plan found"),
     "groups in prose that end in a comma": (f"So: {json.dumps({'phases': PHASES})[:-2]},]}}.", IN_PHASES),
     "an address before it": (f"See https://x.invalid/a: {TWO}", chain("a", "b")),
