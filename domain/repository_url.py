@@ -8,6 +8,7 @@ from enum import StrEnum
 from urllib.parse import unquote
 
 from domain.errors import Refused
+from domain.repository_mistakes import known_mistake
 
 LONGEST_URL = 2048
 
@@ -17,16 +18,6 @@ _HOST = r"(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.%]+\])"
 _AUTHORITY = re.compile(rf"(?:(?P<user>[^@/]*)@)?{_HOST}(?P<port>:\d{{1,5}})?(?P<path>/.+)")
 _SCP_LIKE = re.compile(rf"(?:(?P<user>[A-Za-z0-9_.+-]+)@)?{_HOST}:(?P<path>[^:].*)")
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]")
-
-_PAGE = re.compile(
-    r"(?P<repository>https?://[^/?#]+(?:/[^/?#]+){2,}?)(?:/-)?/"
-    r"(?P<kind>(?:issues|pull|pulls|merge_requests|discussions)(?=/\d+)|(?:tree|blob|commit)(?=/.))(?!.*\.git$)",
-    re.IGNORECASE,
-)
-_PAGES = {
-    "issues": "an issue", "pull": "a pull request", "pulls": "a pull request", "merge_requests": "a merge request",
-    "discussions": "a discussion", "tree": "a folder", "blob": "a file", "commit": "a commit",
-}  # fmt: skip
 
 _HTTP_USERINFO = re.compile(r"(https?://)[^/\s]*@", re.IGNORECASE)
 _PASSWORD = re.compile(r"([a-z][a-z0-9+.-]*://[^/\s:@]*):[^/\s]*@", re.IGNORECASE)
@@ -74,8 +65,7 @@ def parse_repository_url(text: str, *, allow_local: bool) -> RepositoryUrl:
     """
     if not text or len(text) > LONGEST_URL or _UNPRINTABLE.search(text) or text != text.strip():
         raise Refused(f"A repository's address is 1 to {LONGEST_URL} printable characters without blanks around it.")
-    if strange := _known_mistake(text):
-        raise Refused(f"{masked(text)!r} {strange}")
+    refuse_mistake(text)
     if text.startswith("-") or _HELPER.match(text):
         raise Refused(f"{masked(text)!r} is not a repository's address: options and remote helpers are not accepted.")
     if local := _local(text):
@@ -85,23 +75,15 @@ def parse_repository_url(text: str, *, allow_local: bool) -> RepositoryUrl:
     return _remote(text)
 
 
+def refuse_mistake(text: str) -> None:
+    """Raise Refused where `text` is something else that people take for a repository's address."""
+    if strange := known_mistake(masked(text)):
+        raise Refused(f"{masked(text)!r} {strange}")
+
+
 def masked(text: str) -> str:
     """`text` with the user and password of every http address in it, and the password of any other, made unreadable."""
     return _PASSWORD.sub(r"\1:***@", _HTTP_USERINFO.sub(r"\1***@", text))
-
-
-def _known_mistake(text: str) -> str:
-    """What an address is that looks like one, and what to write in its place; empty: it is no such."""
-    if re.match(r"[A-Za-z]:([\\/]|$)", text) or text.startswith("\\\\"):
-        return "is a path of Windows, where no daemon runs: use a URL, or the path under which Linux has it (/mnt/c/…)."
-    if short := re.fullmatch(r"(gh|gl|bb):([\w.-]+/[\w.-]+)", text, re.IGNORECASE):
-        return f"is a shorthand that git doesn't know: use https://HOST/{short[2]}.git or git@HOST:{short[2]}.git."
-    if re.match(r"~[^/]", text):
-        return "is another user's home folder: write the whole path."
-    if page := _PAGE.match(text):
-        kind = _PAGES[page["kind"].lower()]
-        return f"is the address of {kind}, not of a repository: use {masked(page['repository'])}."
-    return ""
 
 
 def path_of(text: str) -> str | None:
@@ -127,6 +109,8 @@ def _remote(text: str) -> RepositoryUrl:
     scheme, parts = "ssh", _SCP_LIKE.fullmatch(text)
     if schemed := _SCHEME.fullmatch(text):
         scheme, parts = schemed["scheme"].lower(), _AUTHORITY.fullmatch(schemed["rest"])
+        if scheme == "file":
+            raise Refused(f"{text!r}: a file:// address holds the whole path of this machine: file:///srv/shop.")
         if scheme not in REMOTE_SCHEMES:
             raise Refused(f"{masked(text)!r}: git over {schemed['scheme']!r} is not accepted; use https, ssh or git.")
     if parts is None or any((part or "").startswith("-") for part in parts.groups()):

@@ -190,6 +190,26 @@ class ForgeUnderTest:
         )
         return made
 
+    async def resolve(self, repository: str, number: int, comment: int, *, again: bool = False) -> None:
+        """The conversation that a comment at a line began is resolved by a person; `again`: it is opened again."""
+        owner, _, name = repository.partition("/")
+        threads = (
+            f'query{{repository(owner:"{owner}",name:"{name}"){{pullRequest(number:{number}){{'
+            "reviewThreads(first:100){nodes{id comments(first:1){nodes{fullDatabaseId}}}}}}}"
+        )
+        found = (await self.graphql(threads))["repository"]["pullRequest"]["reviewThreads"]["nodes"]
+        (thread,) = [each["id"] for each in found if each["comments"]["nodes"][0]["fullDatabaseId"] == str(comment)]
+        change = "unresolveReviewThread" if again else "resolveReviewThread"
+        await self.graphql(f'mutation{{{change}(input:{{threadId:"{thread}"}}){{thread{{isResolved}}}}}}')
+
+    async def graphql(self, query: str) -> dict[str, Any]:
+        async with self.rest() as client:
+            answer = await client.post(f"{self.url}/api/graphql", json={"query": query})
+        shown: dict[str, Any] = answer.json()
+        assert answer.is_success and "errors" not in shown, answer.text
+        data: dict[str, Any] = shown["data"]
+        return data
+
     async def fail(self, kind: FailureKind | str, **order: object) -> None:
         """The next requests fail: `kind` and fields as in `fakes.forge.failures.FailureOrder`."""
         await self._control("POST", "failures", {"kind": FailureKind(kind).value, **order})

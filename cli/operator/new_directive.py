@@ -18,7 +18,7 @@ from domain.models import Directive, State, Step, Text
 from domain.names import check_branch
 from domain.plan import add_steps
 from domain.reports import DaemonSeen
-from domain.repository_url import parse_repository_url
+from domain.repository_url import parse_repository_url, refuse_mistake
 from domain.settings import AgentChoice, Completion, Settings, Timings
 from domain.spawn_task import PlanChanges
 
@@ -174,8 +174,14 @@ def _repository(typed: str, *, here: bool) -> str:
     if typed == "~" or typed.startswith("~/"):
         typed = str(Path(typed).expanduser())
     if "://" not in typed and ("/" in typed or typed.startswith(".")) and ":" not in typed and typed[0] not in "~\\":
+        if here and not Path(typed).exists():
+            refuse_mistake(typed)
         typed = str(Path(typed).expanduser().absolute())
     repository = parse_repository_url(typed, allow_local=True)
+    if here and repository.local_path is not None and Path(repository.local_path).is_file():
+        raise Refused(
+            f"{repository.local_path} is a file: make a repository of it (`git clone FILE FOLDER`) and give that"
+        )
     if here and repository.local_path is not None and not Path(repository.local_path).is_dir():
         raise Refused(f"there is no folder {repository.local_path}: --repo takes a URL or the path of a git repository")
     return repository.text

@@ -6,6 +6,7 @@ They would run as the daemon, with its credentials and outside of the sandbox.
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -22,6 +23,13 @@ HOOK_EVENTS = (
 _SUFFIXES = ("/.git", "", ".git/.git", ".git")
 """Where git looks for a repository that a path names, in this order."""
 _PARTS = ("objects", "refs", "packed-refs", "HEAD", "config")
+_PARTIAL = re.compile(
+    r"^\s*(?:promisor\s*(?:$|=\s*(?:true|yes|on|1)\b)|partialclone\s*=)", re.IGNORECASE | re.MULTILINE
+)
+"""What the configuration of a partial clone says, also where its packs are marked no more."""
+_LONGEST_PATH = 8192
+_BORROWED_FROM = 10
+"""Repositories that may lend each other objects, one after the other."""
 _LINKS = 40
 """The kernel's own limit for a chain of links."""
 
@@ -92,8 +100,8 @@ class LocalRepositories:
 def _git_dir(path: Path) -> Path | None:
     """`path`, if it is a git directory, or the one that a `.git` file there names."""
     if path.is_file():
-        target = path.read_text(errors="surrogateescape").removeprefix("gitdir:").strip()
-        path = path.parent / target
+        with path.open(errors="surrogateescape") as file:  # it may be anything, and of any size
+            path = path.parent / file.read(_LONGEST_PATH).removeprefix("gitdir:").strip()
     return path if (path / "HEAD").exists() and (_common_dir(path) / "objects").is_dir() else None
 
 
@@ -132,8 +140,30 @@ def _refuse_incomplete(path: str, common: Path) -> None:
             f"{path} is a shallow clone: run `git -C {shlex.quote(path)} fetch --unshallow`, "
             "or give the address of its own remote"
         )
-    if next((common / "objects" / "pack").glob("*.promisor"), None):
-        raise RepositoryError(
-            f"{path} is a partial clone, without all of its files: give the address of its own remote, "
-            "or the path of a full clone"
-        )
+    config = common / "config"
+    is_partial = config.is_file() and bool(_PARTIAL.search(config.read_text(errors="surrogateescape")))
+    for objects in _object_folders(common / "objects"):
+        if is_partial or next((objects / "pack").glob("*.promisor"), None):
+            raise RepositoryError(
+                f"{path} is a partial clone, without all of its files: give the address of its own remote, "
+                "or the path of a full clone"
+            )
+        if not objects.is_dir():
+            raise RepositoryError(
+                f"{path} borrows objects from {objects}, which is not there: give the address of its own remote, "
+                "or the path of a full clone"
+            )
+
+
+def _object_folders(objects: Path) -> Iterator[Path]:
+    """`objects`, and the folders of other repositories that it borrows from, and so on."""
+    todo, known = [objects], set[Path]()
+    while todo and len(known) < _BORROWED_FROM:
+        at = todo.pop()
+        if at in known:
+            continue
+        known.add(at)
+        yield at
+        named = at / "info" / "alternates"
+        lines = named.read_text(errors="surrogateescape").splitlines() if named.is_file() else []
+        todo += [at / line for line in lines if line and not line.startswith("#")]

@@ -108,6 +108,8 @@ class NewRemark(Stored):
     path: str
     line: int | None = None
     start_line: int | None = None
+    original_line: int | None = None
+    original_start_line: int | None = None
     side: str = "RIGHT"
     diff_hunk: str = ""
     body: str

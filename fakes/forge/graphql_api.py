@@ -10,6 +10,7 @@ from graphql import GraphQLError, GraphQLSchema, build_schema, graphql
 from pydantic import BaseModel
 from starlette.routing import Route
 
+from fakes.forge import talk
 from fakes.forge.auth import Keys
 from fakes.forge.calling import Answer, Api, Call
 from fakes.forge.errors import Answered
@@ -17,7 +18,7 @@ from fakes.forge.graphql_shapes import Graph
 from fakes.forge.merging import MergeWanted, Method, merge
 from fakes.forge.models import Pull
 from fakes.forge.pulls import PullChange, change_pull
-from fakes.forge.shapes import Json, pull_node
+from fakes.forge.shapes import Json, pull_node, thread_node
 from fakes.forge.store import Repository
 
 
@@ -67,6 +68,8 @@ class _Root:
             "markPullRequestReadyForReview": self._ready,
             "convertPullRequestToDraft": self._draft,
             "mergePullRequest": self._merge,
+            "resolveReviewThread": self._resolve,
+            "unresolveReviewThread": self._unresolve,
         }
 
     def _repository(self, _info: Any, owner: str, name: str, **_others: Any) -> Json:
@@ -99,11 +102,31 @@ class _Root:
             raise GraphQLError(refusal.message, extensions={"type": "UNPROCESSABLE"}) from refusal
         return self._changed(input, repository, self._pull(input["pullRequestId"])[1])
 
-    def _changeable(self, wanted: Json) -> tuple[Repository, Pull]:
+    async def _resolve(self, _info: Any, input: Json) -> Json:
+        return await self._with_thread(input, self._call.login or "")
+
+    async def _unresolve(self, _info: Any, input: Json) -> Json:
+        return await self._with_thread(input, "")
+
+    async def _with_thread(self, wanted: Json, resolved_by: str) -> Json:
+        self._check_may_write()
+        for repository in self._call.forge.store.all():
+            for first in repository.record.review_comments:
+                if thread_node(repository.record, first) == wanted["threadId"]:
+                    await talk.resolve_thread(repository, first.id, resolved_by)
+                    changed = next(each for each in repository.record.review_comments if each.id == first.id)
+                    shape = self._graph.thread(repository.record, changed)
+                    return {"thread": shape, "clientMutationId": wanted.get("clientMutationId")}
+        raise _unknown(wanted["threadId"])
+
+    def _check_may_write(self) -> None:
         try:
             Keys(self._call.forge.store).check_may_write(self._call.account)
         except Answered as refusal:
             raise GraphQLError(refusal.message, extensions={"type": "FORBIDDEN"}) from refusal
+
+    def _changeable(self, wanted: Json) -> tuple[Repository, Pull]:
+        self._check_may_write()
         repository, pull = self._pull(wanted["pullRequestId"])
         if not pull.is_open:
             raise GraphQLError("Pull request is closed", extensions={"type": "UNPROCESSABLE"})
@@ -118,8 +141,12 @@ class _Root:
             for pull in repository.record.pulls:
                 if pull_node(repository.record, pull) == node:
                     return repository, pull
-        message = f"Could not resolve to a node with the global id of '{node}'"
-        raise GraphQLError(message, extensions={"type": "NOT_FOUND"})
+        raise _unknown(node)
+
+
+def _unknown(node: str) -> GraphQLError:
+    message = f"Could not resolve to a node with the global id of '{node}'"
+    return GraphQLError(message, extensions={"type": "NOT_FOUND"})
 
 
 def _error(error: GraphQLError) -> Json:

@@ -12,6 +12,7 @@ from fakes.forge.models import (
     Pull,
     RepositoryRecord,
     Review,
+    ReviewComment,
     ReviewState,
     StatusState,
 )
@@ -60,6 +61,11 @@ def is_wanted(pull: Pull, wanted: dict[str, Any]) -> bool:
 def latest_reviews(record: RepositoryRecord, pull: Pull) -> list[Review]:
     """The latest review of each person."""
     return list({each.user: each for each in record.reviews if each.pull == pull.number}.values())
+
+
+def threads_of(record: RepositoryRecord, pull: Pull) -> list[ReviewComment]:
+    """The first comment of each conversation at a line."""
+    return [each for each in record.review_comments if each.pull == pull.number and each.in_reply_to is None]
 
 
 def decision(record: RepositoryRecord, pull: Pull) -> str | None:

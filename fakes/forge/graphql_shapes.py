@@ -16,10 +16,11 @@ from fakes.forge.graphql_parts import (
     rolled_up,
     state_of,
     status_context,
+    threads_of,
 )
-from fakes.forge.models import Account, Check, Comment, Pull, RepositoryRecord, Review
+from fakes.forge.models import Account, Check, Comment, Pull, RepositoryRecord, Review, ReviewComment
 from fakes.forge.pulls import follow_branches
-from fakes.forge.shapes import Json, moment, node_id, pull_node
+from fakes.forge.shapes import Json, moment, node_id, pull_node, thread_node
 from fakes.forge.store import Repository
 
 _MERGEABLE = {True: "MERGEABLE", False: "CONFLICTING", None: "UNKNOWN"}
@@ -132,6 +133,7 @@ class Graph:
             "reviews": connection(self._review(record, each) for each in record.reviews if each.pull == pull.number),
             "latestReviews": connection(self._review(record, each) for each in latest_reviews(record, pull)),
             "comments": connection(self._comment(record, each) for each in record.comments if each.pull == pull.number),
+            "reviewThreads": connection(self.thread(record, each) for each in threads_of(record, pull)),
             **{name: connection(()) for name in _EMPTY},
             "reactionGroups": [],
             "statusCheckRollup": self._rollup(record, pull.head_sha),
@@ -191,6 +193,30 @@ class Graph:
             "includesCreatedEdit": False,
             "reactionGroups": [],
             "commit": {"id": review.commit_id, "oid": review.commit_id},
+        }
+
+    def thread(self, record: RepositoryRecord, first: ReviewComment) -> Json:
+        """A conversation at a line, by its first comment."""
+        comments = [each for each in record.review_comments if first.id in (each.id, each.in_reply_to)]
+        return {
+            "__typename": "PullRequestReviewThread",
+            "id": thread_node(record, first),
+            "isResolved": bool(first.resolved_by),
+            "resolvedBy": self.user(first.resolved_by) if first.resolved_by else None,
+            "path": first.path,
+            "line": first.line,
+            "comments": connection(self._remark(record, each) for each in comments),
+        }
+
+    def _remark(self, record: RepositoryRecord, comment: ReviewComment) -> Json:
+        return {
+            "__typename": "PullRequestReviewComment",
+            "id": node_id("PullRequestReviewComment", comment.id),
+            "fullDatabaseId": str(comment.id),
+            "author": self.user(comment.user) if comment.user else None,
+            "body": comment.body,
+            "path": comment.path,
+            "url": self.forge.shapes.review_comment(record, comment)["html_url"],
         }
 
     def _comment(self, record: RepositoryRecord, comment: Comment) -> Json:

@@ -106,11 +106,15 @@ class ReviewComment(Stored):
     path: str
     line: int | None
     start_line: int | None = None
+    original_line: int | None = None
+    original_start_line: int | None = None
     side: str = "RIGHT"
     diff_hunk: str = ""
     body: str
     commit_id: str
     in_reply_to: int | None = None
+    resolved_by: str = ""
+    """Who has resolved the conversation that begins with it; empty: nobody has."""
     created_at: datetime
     updated_at: datetime | None = None
 

@@ -154,13 +154,13 @@ class Shapes:
             "user": self.author(comment.user),
             "path": comment.path,
             "line": comment.line,
-            "original_line": comment.line,
+            "original_line": comment.line or comment.original_line,
             "start_line": comment.start_line,
-            "original_start_line": comment.start_line,
+            "original_start_line": comment.start_line or comment.original_start_line,
             "side": comment.side,
             "start_side": comment.side if comment.start_line else None,
             "diff_hunk": comment.diff_hunk,
-            "subject_type": "line" if comment.line else "file",
+            "subject_type": "line" if comment.line or comment.original_line else "file",
             "body": comment.body,
             "commit_id": comment.commit_id,
             "original_commit_id": comment.commit_id,
@@ -280,6 +280,11 @@ def node_id(kind: str, number: int) -> str:
 
 def pull_node(record: RepositoryRecord, pull: Pull) -> str:
     return node_id("PullRequest", pull.id)
+
+
+def thread_node(record: RepositoryRecord, first: LineComment) -> str:
+    """Of the conversation that begins with `first`."""
+    return b64encode(f"PullRequestReviewThread:{record.id}:{first.id}".encode()).decode()
 
 
 def moment(at: datetime | None) -> str | None:

@@ -15,6 +15,9 @@ class LineRemark(BaseModel):
     path: str
     line: int | None = None
     start_line: int | None = None
+    original_line: int | None = None
+    """Of one whose lines have changed since, in place of `line`."""
+    original_start_line: int | None = None
     side: str = "RIGHT"
     diff_hunk: str = ""
     body: str
@@ -76,6 +79,18 @@ async def dismiss_review(repository: Repository, number: int, review: int, messa
         return dismissed
 
 
+async def resolve_thread(repository: Repository, comment: int, user: str) -> Pull:
+    """The conversation that begins with `comment` is resolved by `user`, or open again where that is empty."""
+    async with repository.changing():
+        record = repository.record
+        asked = next(each for each in record.review_comments if each.id == comment)
+        resolved = asked.model_copy(update={"resolved_by": user})
+        comments = tuple(resolved if each.id == comment else each for each in record.review_comments)
+        pull = _touched(record, asked.pull)
+        repository.record = record.with_changes(review_comments=comments).with_pull(pull)
+        return pull
+
+
 async def delete_comment(repository: Repository, comment: int) -> None:
     """Take back a comment at a line or below the pull request; answers to it stay."""
     async with repository.changing():
@@ -112,7 +127,8 @@ def _with_comment(
 ) -> RepositoryRecord:
     comment = ReviewComment(
         id=record.next_id, pull=pull.number, review=review, user=user, path=remark.path, line=remark.line,
-        start_line=remark.start_line, side=remark.side, diff_hunk=remark.diff_hunk,
+        start_line=remark.start_line, original_line=remark.original_line,
+        original_start_line=remark.original_start_line, side=remark.side, diff_hunk=remark.diff_hunk,
         body=remark.body, commit_id=pull.head_sha, in_reply_to=asked, created_at=now(),
     )  # fmt: skip
     comments = (*record.review_comments, comment)

@@ -106,6 +106,49 @@ async def test_what_is_asked_about_a_finding_ends_with_it(town: Town) -> None:
     await house.forge.review(house.name, 1, user="ann", state="APPROVED")
     shown = await house.until(lambda shown: not shown.questions, "the question's own end")
     assert shown.pr and shown.pr.approved and set(statuses(shown)) == {"Hut"}
+    at_line = await house.forge.remark(house.name, 1, user="ben", path="hut.txt", line=1, body="Pine, please")
+    await house.question("Go on?")
+    await house.forge.resolve(house.name, 1, at_line["id"])
+    shown = await house.until(lambda shown: not shown.questions, "the question's own end")
+    assert set(statuses(shown)) == {"Hut"}
+
+
+SUGGESTION = "missing: door.txt\n```suggestion\nOak ````\n```\nmissing: bell.txt"
+
+
+@pytest.mark.rule("7.5")
+async def test_every_form_of_a_remark_reaches_the_fixer_with_its_place(town: Town) -> None:
+    """Suggestions, several lines, the file as it was, lines that have changed since, a whole file, more than fits."""
+    house = await town.house("remarks")
+    await house.pull(1)
+    await house.until(lambda shown: shown.pr and shown.pr.watched, "its watch")
+    remarks: list[dict[str, object]] = [
+        {"line": 1, "body": SUGGESTION},
+        {"line": 4, "start_line": 2, "body": "missing: several.txt"},
+        {"line": 3, "side": "LEFT", "diff_hunk": "@@ -3 +0,0 @@\n-Rooms", "body": "missing: before.txt"},
+        {"original_line": 7, "original_start_line": 5, "body": "missing: outdated.txt"},
+        {"body": "missing: whole.txt"},
+        {"line": 1, "body": "missing: long.txt\n" + "please " * 5000},
+    ]
+    comments: list[dict[str, object]] = [{"path": "hut.txt", **each} for each in remarks]
+    await house.forge.review(house.name, 1, user="ann", state="CHANGES_REQUESTED", comments=comments)
+    wanted = {f"{each}.txt" for each in ("hut", "door", "bell", "several", "before", "outdated", "whole", "long")}
+
+    async def all_done() -> bool:
+        return await house.files(1) == wanted
+
+    await eventually(all_done, "all that was asked for")
+    prompts = [file.read_text() for file in (town.site.folder / "asked").iterdir()]
+    (prompt,) = [each for each in prompts if "missing: several.txt" in each]
+    for told in (
+        "About hut.txt, lines 2 to 4.",
+        "About hut.txt as it was before the pull request, line 3; the last line quoted is the one",
+        "About hut.txt, lines 5 to 7; these lines have changed since, and their numbers are those of then.",
+        "About hut.txt.",
+        f"`````text\n{SUGGESTION}\n`````",
+        "… cut: the whole of it is at http",
+    ):
+        assert told in prompt, told
 
 
 @pytest.mark.rule("7.5")

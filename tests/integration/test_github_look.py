@@ -184,6 +184,37 @@ async def test_a_remark_that_is_taken_back_and_a_check_that_passes_on_the_same_h
     assert (await look(site, made)).findings == ()
 
 
+async def test_a_conversation_that_is_resolved_asks_for_nothing_until_it_is_opened_again(site: Site) -> None:
+    made = await site.opened()
+    number = made.number
+    asked = await site.forge.remark(site.name, number, user="ann", path="app.py", line=1, body="Rename it.")
+    also = await site.forge.remark(
+        site.name, number, user="ben", path="app.py", line=1, body="Soon.", in_reply_to=asked["id"]
+    )
+    remark = {"path": "app.py", "line": 1, "body": "And here."}
+    await site.forge.review(site.name, number, user="ann", state="CHANGES_REQUESTED", body="So.", comments=[remark])
+    before = await findings(site, made)
+    assert len(before) == 4
+    await site.forge.resolve(site.name, number, asked["id"])
+    ended = {f"comment:{asked['id']}", f"comment:{also['id']}"}
+    assert set(before) - set(await findings(site, made)) == ended
+    await site.forge.resolve(site.name, number, asked["id"], again=True)
+    assert await findings(site, made) == before
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [("forbidden", {}), ("status", {"status": 404}), ("invalid", {}), ("server_error", {})],
+)
+async def test_where_it_is_not_told_what_is_resolved_all_that_is_asked_holds(
+    site: Site, kind: str, fields: dict[str, object]
+) -> None:
+    made = await site.opened()
+    asked = await site.forge.remark(site.name, made.number, user="ann", path="app.py", line=1, body="Rename it.")
+    await site.forge.fail(kind, method="POST", path="graphql$", **fields)
+    assert list(await findings(site, made)) == [f"comment:{asked['id']}"]
+
+
 async def test_a_remark_is_told_with_its_place_and_the_lines_that_it_is_about(site: Site) -> None:
     made = await site.opened()
     hunk = "@@ -0,0 +1,3 @@\n" + "+x\n" * 2000 + "+print(1)"

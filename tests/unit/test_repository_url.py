@@ -103,6 +103,38 @@ def test_everything_else_is_refused_wherever_it_comes_from(text: str) -> None:
         ("https://example.com/team/sub/shop/-/merge_requests/3/diffs", "use https://example.com/team/sub/shop."),
         ("https://me:secret@example.com/team/shop/pull/3", "use https://***@example.com/team/shop."),
         ("https://example.com/team/shop/tree/main", "of a folder"),
+        (
+            "https://example.com/team/shop/wiki/Home",
+            "of a wiki's page, not of a repository: use https://example.com/team/shop.",
+        ),
+        (
+            "https://example.com/team/sub/shop/-/pipelines/3",
+            "a page, not of a repository: use https://example.com/team/sub/shop.",
+        ),
+        ("https://example.com/team/shop?tab=readme", "use https://example.com/team/shop."),
+        ("https://example.com/team/shop#readme", "use https://example.com/team/shop."),
+        ("https://example.com/team/_git/shop/pullrequest/3", "of a pull request"),
+        ("https://github.com/team/shop/wiki", "a page, not of a repository: use https://github.com/team/shop."),
+        ("https://github.com/team/shop/pulls", "a page, not of a repository: use https://github.com/team/shop."),
+        ("https://me:secret@github.com/team/shop/settings", "use https://***@github.com/team/shop."),
+        ("https://bitbucket.org/team/shop/src/main/", "use https://bitbucket.org/team/shop."),
+        ("https://github.com/team", "names no repository"),
+        ("https://gist.github.com/ann/0123456789abcdef", "is a gist"),
+        ("git@gist.github.com:0123456789abcdef.git", "is a gist"),
+        ("https://api.github.com/repos/team/shop", "of an API"),
+        ("https://raw.githubusercontent.com/team/shop/main/README", "of an API or of a file"),
+        ("github.com/team/shop", "lacks https://: use https://github.com/team/shop."),
+        ("git@github.com/team/shop.git", "lacks a colon: use git@github.com:team/shop.git."),
+        (
+            "ssh://git@example.com:team/shop.git",
+            "use ssh://git@example.com/team/shop.git or git@example.com:team/shop.git.",
+        ),
+        ("https:/example.com/team/shop", "lacks slashes: use https://example.com/team/shop."),
+        ("file:/srv/shop", "lacks slashes: use file:///srv/shop."),
+        ("file://srv/shop", "the whole path of this machine: file:///srv/shop"),
+        ("file://./shop", "the whole path of this machine"),
+        ("file://localhost/srv/shop", "the whole path of this machine"),
+        ("file://~/shop", "the whole path of this machine"),
     ],
 )
 def test_what_is_often_taken_for_an_address_is_called_by_its_name(text: str, said: str) -> None:
@@ -116,7 +148,8 @@ def test_what_is_often_taken_for_an_address_is_called_by_its_name(text: str, sai
 @pytest.mark.parametrize(
     "text",
     ["https://example.com/team/issues", "https://example.com/team/sub/wiki", "https://example.com/a/b/tree/c.git",
-     "work:team/shop", "https://example.com/team/pull/shop"],
+     "work:team/shop", "https://example.com/team/pull/shop", "https://github.com/team/shop.wiki.git", "git:team/shop",
+     "https://example.com/team/sub/wiki/shop.git", "https://example.com/team/_git/shop", "https://github.com/team/shop/"],
 )  # fmt: skip
 def test_a_repository_with_such_a_word_in_its_name_is_taken(text: str) -> None:
     assert parse_repository_url(text, allow_local=False).kind is RepositoryKind.REMOTE

@@ -152,6 +152,18 @@ class Api:
 
         return await self._patiently(look_and_change)
 
+    async def query(self, question: BaseModel, model: type[Model]) -> Model:
+        """The answer of GraphQL to what changes nothing, as a `model`."""
+
+        async def ask() -> Model:
+            answer = await self._send("POST", self._graphql, question)
+            said = self.parsed(GRAPH_ANSWER, answer.content)
+            if trouble := graph_trouble(said, self.host, self._tokens.place, named_time(answer, _now())):
+                raise trouble
+            return self.parsed(TypeAdapter(model), answer.content)
+
+        return await self._patiently(ask)
+
     async def tail(self, path: str, limit: int) -> bytes:
         """The last `limit` bytes of a file. It may lie at another host; that one gets no token."""
 

@@ -37,7 +37,9 @@ from daemon.forges.github.said import (
     said_below,
     said_in_reviews,
     unheard_of,
+    without_settled,
 )
+from daemon.forges.github.threads import resolved_threads, settled_remarks
 from domain.pull_request import Finding, FindingSource, PullRequest, Sighting, Unheard
 
 Entry = TypeVar("Entry", Review, Comment)
@@ -106,13 +108,21 @@ class Look:
         ]
         heard = await self._audience.of(self._path, authors_of(everything))
         failures, forks = await self._failures(pull.head.sha)
+        asked = heard_findings(everything, heard, reviews_over(reviews))
         return Sighting(
             pull_request=seen,
-            findings=(*conflict, *failures, *heard_findings(everything, heard, reviews_over(reviews))),
+            findings=(*conflict, *failures, *await self._without_resolved(pull.number, asked, remarks)),
             base_head=base_head,
             approved=is_approved(reviews, heard, me),
             unheard=(*forks, *unheard_of(everything, heard)),
         )
+
+    async def _without_resolved(self, number: int, asked: list[Finding], remarks: list[Comment]) -> tuple[Finding, ...]:
+        """What is asked for, without what was said in conversations that a person has resolved since."""
+        if not any(FindingSource.COMMENT.began(each.id) for each in asked):
+            return tuple(asked)
+        resolved = await resolved_threads(self._api, self._repository, number)
+        return without_settled(asked, settled_remarks(remarks, resolved))
 
     async def _failures(self, sha: str) -> tuple[list[Finding], list[Unheard]]:
         """The failed checks of a commit; those that ran for a fork are its owner's business, and not told."""

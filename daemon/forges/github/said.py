@@ -83,6 +83,12 @@ def heard_findings(said: Iterable[Said], heard: Heard, over: Collection[int] = (
     return [each.finding for each in said if each.asks and heard.hears(each.author) and each.review not in over]
 
 
+def without_settled(findings: Iterable[Finding], settled: Collection[int]) -> tuple[Finding, ...]:
+    """Without the remarks of conversations that somebody has resolved; `settled`: their ids."""
+    ended = {FindingSource.COMMENT.id_of(each) for each in settled}
+    return tuple(each for each in findings if each.id not in ended)
+
+
 def reviews_over(reviews: Sequence[Review]) -> frozenset[int]:
     """The reviews that asked for changes, and whose author has approved since or whose word was dismissed: they ask for
     nothing any more, and neither do the remarks that belong to them."""

@@ -1,0 +1,124 @@
+"""Conversations at lines of a pull request that people have resolved: what was asked for in them ends (rule 7.5).
+
+Only GraphQL tells it, at the price of a request a look while somebody asks for something at a line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from http import HTTPStatus
+
+from pydantic import Field
+
+from daemon.forges.github.answers import Declined
+from daemon.forges.github.api import Api
+from daemon.forges.github.payloads import Comment
+from daemon.forges.github.remembered import MOST_PAGES
+from domain.tolerant import Tolerant
+from domain.value import Value
+
+_THREADS = """
+query($owner: String!, $name: String!, $number: Int!, $after: String) {
+  repository(owner: $owner, name: $name) {
+    pullRequest(number: $number) {
+      reviewThreads(first: 100, after: $after) {
+        nodes { isResolved comments(first: 1) { nodes { url } } }
+        pageInfo { hasNextPage endCursor }
+      }
+    }
+  }
+}
+"""
+"""A comment's address is the one thing that REST and GraphQL of every version call it by."""
+
+
+class ThreadsOf(Value):
+    """Which page is asked for."""
+
+    owner: str
+    name: str
+    number: int
+    after: str | None = None
+
+
+class Query(Value):
+    query: str = _THREADS
+    variables: ThreadsOf
+
+
+class _Remark(Tolerant):
+    url: str
+
+
+class _Remarks(Tolerant):
+    nodes: tuple[_Remark | None, ...] = ()
+
+
+class _Thread(Tolerant):
+    resolved: bool = Field(alias="isResolved")
+    comments: _Remarks
+
+
+class _PageInfo(Tolerant):
+    more: bool = Field(alias="hasNextPage")
+    after: str | None = Field(None, alias="endCursor")
+
+
+class _Threads(Tolerant):
+    nodes: tuple[_Thread | None, ...] = ()
+    page: _PageInfo = Field(alias="pageInfo")
+
+
+class _Pull(Tolerant):
+    threads: _Threads = Field(alias="reviewThreads")
+
+
+class _Repository(Tolerant):
+    pull: _Pull | None = Field(alias="pullRequest")
+
+
+class _Data(Tolerant):
+    repository: _Repository | None
+
+
+class ThreadsAnswer(Tolerant):
+    data: _Data
+
+    @property
+    def threads(self) -> _Threads | None:
+        repository = self.data.repository
+        return repository.pull.threads if repository and repository.pull else None
+
+
+async def resolved_threads(api: Api, repository: str, number: int) -> frozenset[str]:
+    """The addresses of the first comments of those that are resolved; empty where the token may not see it, or the
+    forge doesn't know. `repository`: `owner/name`. Raises ForgeUnreachable, ForgeRefused.
+    """
+    owner, _, name = repository.partition("/")
+    asked, found = ThreadsOf(owner=owner, name=name, number=number), set[str]()
+    for _ in range(MOST_PAGES):
+        try:
+            answer = await api.query(Query(variables=asked), ThreadsAnswer)
+        except Declined as declined:
+            if declined.status == HTTPStatus.UNAUTHORIZED:
+                raise
+            return frozenset(found)
+        if answer.threads is None:
+            break
+        threads = [each for each in answer.threads.nodes if each is not None and each.resolved]
+        found |= {remark.url for each in threads for remark in each.comments.nodes if remark is not None}
+        if not answer.threads.page.more:
+            break
+        asked = asked.model_copy(update={"after": answer.threads.page.after})
+    return frozenset(found)
+
+
+def settled_remarks(remarks: Iterable[Comment], resolved: frozenset[str]) -> frozenset[int]:
+    """The ids of all comments in these conversations; the first of one may be an answer to what was deleted."""
+    known = tuple(remarks)
+    roots = {_root(each) for each in known if each.html_url in resolved}
+    return frozenset(each.id for each in known if _root(each) in roots)
+
+
+def _root(remark: Comment) -> int:
+    return remark.in_reply_to_id or remark.id
