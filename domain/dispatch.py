@@ -178,4 +178,5 @@ def _rests_on_merged(state: State, step: Step) -> bool:
 def _head(step: Step) -> ContinueFrom:
     assert step.work is not None
     task: UUID = names.step_task(step.id)
-    return ContinueFrom(task=task, name=step.name, branch=step.work.branch, commit=step.work.head)
+    merges = step.fix.merges if step.fix else ()
+    return ContinueFrom(task=task, name=step.name, branch=step.work.branch, commit=step.work.head, merges=merges)

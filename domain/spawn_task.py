@@ -29,6 +29,8 @@ class ContinueFrom(Tolerant):
     name: str
     branch: str
     commit: str
+    merges: tuple[str, ...] = ()
+    """The base branch's commits that it was there to merge: nothing of a pull request into another base branch."""
 
 
 class KnownStep(Tolerant):
@@ -165,6 +167,8 @@ class Outcome(Tolerant):
     memories: tuple[MemoryChange, ...] = ()
     pull_request_url: str = ""
     """Where the agent says that it has opened one itself (rule 3.2)."""
+    not_merged: tuple[UUID, ...] = ()
+    """Completion: the tasks whose work was left out, since it merges a base branch that is none any more."""
     shipped: Shipped | None = None
     """Completion: what became of the pull request."""
     questions: tuple[Question, ...] = ()

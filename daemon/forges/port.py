@@ -22,7 +22,8 @@ class Forge(Protocol):
     once, however often it is called."""
 
     async def find(self, branch: str, base: str) -> PullRequest | None:
-        """The newest pull request from `branch` into `base`, whatever its state; its version is 1."""
+        """The newest pull request from `branch` into `base`, else one of our own making into whatever base a person has
+        chosen for it since; whatever its state; its version is 1."""
         ...
 
     async def read(self, known: PullRequest) -> PullRequest:

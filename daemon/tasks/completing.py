@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
 from daemon.agents.base import AgentResult
 from daemon.git.bridges import bridge, peoples, under
@@ -40,6 +41,7 @@ class Completion(AgentWork):
         self._carried = carried
         self._base = self._command.base_branch
         self._is_checked_out = False
+        self._not_merged: tuple[UUID, ...] = ()
         self._warnings: tuple[str, ...] = ()
 
     async def outcome(self) -> Outcome:
@@ -55,7 +57,8 @@ class Completion(AgentWork):
             await self._saver.take(outcome.work.head)
             self._carried = outcome.work.head
             if await self._is_current(target, start):
-                return outcome.model_copy(update={"warnings": (*outcome.warnings, *self._warnings)})
+                warnings = (*outcome.warnings, *self._warnings)
+                return outcome.model_copy(update={"warnings": warnings, "not_merged": self._not_merged})
         raise LeaseLost(f"{target.branch} was pushed to, or its pull request closed, {ROUNDS} times during the merge")
 
     async def _is_current(self, target: Target, start: Start) -> bool:
@@ -71,6 +74,8 @@ class Completion(AgentWork):
         if target.base != self._base:
             # What was merged before holds another base branch, which is nothing of the pull request's any more.
             self._base, self._carried = target.base, ""
+        is_other = target.base != command.base_branch
+        self._not_merged = tuple([one.task for one in command.merge if is_other and one.merges])
         at = await cache.branch_commit(target.branch) or ""
         known = command.pull_request.known if command.pull_request else None
         held = known.head if known and known.branch == target.branch else ""
@@ -124,7 +129,7 @@ class Completion(AgentWork):
         """In this order: what would be lost with a closed pull request, the steps, the base branch in case it moved."""
         closed = [Incoming(head, "a closed pull request") for head in target.closed]
         carried = [Incoming(self._carried, "what was merged before")] if self._carried else []
-        steps = [Incoming(one.commit, one.name) for one in self._command.merge]
+        steps = [Incoming(one.commit, one.name) for one in self._command.merge if one.task not in self._not_merged]
         return [*closed, *carried, *steps, Incoming(settled, f"branch {target.base}")]
 
     async def _fits(self, start: Start, checkpoint: Checkpoint) -> bool:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from uuid import UUID
+
 from domain.change import Draft
 from domain.editing import use_base
 from domain.events import EventName
@@ -23,12 +26,12 @@ def follow_base(draft: Draft, seen: PullRequest) -> None:
     if seen.base != before and not wanted:
         where = seen.url or seen.branch
         use_base(draft, seen.base, f"{before} → {seen.base}: {where} is merged into that now")
-        _drop_merges_of_the_base(draft)
+        drop_merges_of_the_base(draft, draft.state.steps)
 
 
-def _drop_merges_of_the_base(draft: Draft) -> None:
-    """Fixes of a conflict with a base branch that is none any more."""
-    for step in list(draft.state.steps.values()):
+def drop_merges_of_the_base(draft: Draft, steps: Iterable[UUID]) -> None:
+    """Those of `steps` that mend a conflict with a base branch that is none any more."""
+    for step in [draft.state.steps[identity] for identity in steps]:
         if step.fix and step.fix.merges and not step.shipped and not step.removed:
             draft.step(step.id, status=StepStatus.CANCELLED, removed=True, blocked_by=(), work=None)
             draft.event(EventName.STEP_REMOVED, "it was to merge a base branch that is none any more", step=step.id)

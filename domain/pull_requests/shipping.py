@@ -11,7 +11,7 @@ from domain.events import EventName, pull_request_is
 from domain.models import State, Step, StepStatus, Task
 from domain.pull_request import PullRequest, PullRequestState, PullRequestWanted, Reply, Shipped
 from domain.pull_requests.body import body, reply_text
-from domain.pull_requests.following import follow_base
+from domain.pull_requests.following import drop_merges_of_the_base, follow_base
 from domain.pull_requests.merging import fold_over
 from domain.shepherding import Push, Shepherding
 from domain.spawn_task import Outcome
@@ -76,11 +76,14 @@ def fold_shipped(draft: Draft, task: Task, outcome: Outcome) -> None:
     known, now = draft.state.pull_request, _made(draft.state, outcome)
     if outcome.shipped:
         _fold_found_over(draft, known, outcome.shipped)
-    for step in task.ships:
+    left_out = tuple(step for step in task.ships if names.step_task(step) in outcome.not_merged)
+    drop_merges_of_the_base(draft, left_out)
+    ships = tuple(step for step in task.ships if step not in left_out)
+    for step in ships:
         draft.step(step, shipped=True, shipped_in=now.version)
-    shepherding = _shepherding(draft.state, known, now, task.ships)
+    shepherding = _shepherding(draft.state, known, now, ships)
     if outcome.work:
-        push = Push(head=outcome.work.head, steps=task.ships)
+        push = Push(head=outcome.work.head, steps=ships)
         # The branch was made anew without what had been taken back.
         shepherding = shepherding.model_copy(update={"pushed": shepherding.after(push), "taken_back": ()})
     draft.set(pull_request=now, shepherding=shepherding)

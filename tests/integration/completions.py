@@ -20,9 +20,9 @@ NEXT = f"{BRANCH}-v2"
 THIRD = f"{BRANCH}-v3"
 
 
-def head(name: str, commit: str) -> ContinueFrom:
-    """A finished step's work."""
-    return ContinueFrom(task=uuid4(), name=name, branch=f"makima/step-{commit[:8]}", commit=commit)
+def head(name: str, commit: str, *merges: str) -> ContinueFrom:
+    """A finished step's work; `merges`: the base branch's commits that it was there to merge."""
+    return ContinueFrom(task=uuid4(), name=name, branch=f"makima/step-{commit[:8]}", commit=commit, merges=merges)
 
 
 class Completions:

@@ -116,8 +116,10 @@ class ForgeInMemory:
             raise failure
 
     def _found(self, branch: str, base: str) -> PullRequest | None:
-        numbers = [each.number for each in self.opened if (each.branch, each.base) == (branch, base)]
-        return self._now(numbers[-1]) if numbers else None
+        """All of them were opened by the daemon; `base` may be another by now."""
+        numbers = [each.number for each in self.opened if each.branch == branch]
+        into = [number for number in numbers if self.opened[number - 1].base == base]
+        return self._now((into or numbers)[-1]) if numbers else None
 
     def _now(self, number: int) -> PullRequest:
         kept = self.opened[number - 1]

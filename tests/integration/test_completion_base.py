@@ -48,6 +48,56 @@ async def test_one_that_is_retargeted_during_the_merge_is_merged_anew(
     assert completions.files(BRANCH) == {"README", "roof", "walls"}
 
 
+@pytest.mark.parametrize("when", ["before", "during the merge"])
+async def test_a_conflict_that_was_resolved_with_the_old_base_does_not_bring_it_in(
+    completions: Completions, commit: Committer, git: GitCommand, origin: Path, when: str
+) -> None:
+    """Its fix is finished, and a person has retargeted the pull request since."""
+    git(origin, "branch", "release", "main")
+    await completions.does(NO_AGENT, [head("Walls", commit({"walls": "w\n"}))])
+    moved = commit({"only-main": "m\n"}, branch="main")
+    tree = git(origin, "merge-tree", "--write-tree", BRANCH, moved).splitlines()[0]
+    fixed = git(origin, "commit-tree", tree, "-p", BRANCH, "-p", moved, "-m", "Merge main")
+    git(origin, "update-ref", "refs/heads/makima/fix", fixed)
+    fix, roof = head("Merge the base branch", fixed, moved), head("Roof", commit({"roof": "r\n"}, BRANCH))
+    if when == "before":
+        completions.forge.retargeted_by_hand(1, "release")
+    else:
+        completions.forge.at_read(2, lambda: completions.forge.retargeted_by_hand(1, "release"))
+    done = await completions.does(NO_AGENT, [fix, roof])
+    assert done.not_merged == (fix.task,)
+    assert completions.files(BRANCH) == {"README", "roof", "walls"}
+    assert done.shipped
+    assert done.shipped.pull_request.base == "release"
+
+
+async def test_a_conflict_that_was_resolved_with_the_base_as_it_is_is_merged(
+    completions: Completions, commit: Committer
+) -> None:
+    await completions.does(NO_AGENT, [head("Walls", commit({"walls": "w\n"}))])
+    moved = commit({"only-main": "m\n"}, branch="main")
+    done = await completions.does(NO_AGENT, [head("Merge the base branch", moved, moved)])
+    assert done.not_merged == ()
+    assert completions.files(BRANCH) == {"README", "only-main", "walls"}
+
+
+async def test_a_pull_request_that_nobody_recorded_and_a_person_retargeted_is_found_again(
+    completions: Completions, commit: Committer, git: GitCommand, origin: Path
+) -> None:
+    """The daemon has died after it had opened it."""
+    git(origin, "branch", "release", "main")
+    walls = head("Walls", commit({"walls": "w\n"}))
+    await completions.does(NO_AGENT, [walls])
+    completions.known, completions.pushed = None, []
+    completions.forge.retargeted_by_hand(1, "release")
+    commit({"only-main": "m\n"}, branch="main")
+    done = await completions.does(NO_AGENT, [walls])
+    assert done.shipped
+    assert (done.shipped.pull_request.number, done.shipped.pull_request.base) == (1, "release")
+    assert len(completions.forge.opened) == 1
+    assert completions.files(BRANCH) == {"README", "walls"}
+
+
 async def test_an_operators_choice_is_told_to_the_forge_before_the_merge(
     completions: Completions, commit: Committer, git: GitCommand, origin: Path
 ) -> None:

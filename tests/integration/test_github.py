@@ -163,10 +163,32 @@ async def test_one_that_was_merged_a_moment_ago_is_left_as_it_is(site: Site, how
     assert (await site.asked("PATCH"), await site.asked("POST", "/pulls$")) == (0, 1)
 
 
-async def test_nothing_is_found_for_another_branch_or_base(site: Site) -> None:
-    await site.opened()
-    assert await site.github.find("work", "develop") is None
-    assert await site.github.find("wor", "main") is None
+async def test_nothing_is_found_for_another_branch_nor_what_somebody_else_opened_into_another_base(
+    site: Site,
+) -> None:
+    site.commit("develop", {"d": "d\n"}, parent="main")
+    await site.forge.add_token("ghp_ann", "ann")
+    async with site.forge.rest("ghp_ann") as client:
+        wanted = {"title": "Ann's", "head": "work", "base": "develop"}
+        assert (await client.post(f"/repos/{site.name}/pulls", json=wanted)).is_success
+    assert await site.github.find("work", "main") is None
+    assert await site.github.find("wor", "develop") is None
+    made = await site.opened()
+    assert made.base == "main"
+
+
+@pytest.mark.rule("7.3")
+async def test_what_we_have_opened_is_found_whatever_base_a_person_has_chosen_for_it_since(site: Site) -> None:
+    site.commit("develop", {"d": "d\n"}, parent="main")
+    made = await site.opened()
+    await site.github.retarget(made, "develop")
+    for _ in range(2):
+        again = await site.opened()
+        assert (again.number, again.base) == (made.number, "develop"), "no second one is opened"
+    await site.merge(made.number)
+    found = await site.github.find("work", "main")
+    assert found
+    assert (found.number, found.base, found.state) == (made.number, "develop", PullRequestState.MERGED)
 
 
 @pytest.mark.rule("7.5")

@@ -78,6 +78,24 @@ def test_what_was_to_merge_the_old_base_into_it_is_dropped() -> None:
     assert followed.tasks[task.id].unwanted, "its agent is stopped"
 
 
+def test_a_finished_one_that_a_completion_left_out_is_no_part_of_the_pull_request() -> None:
+    conflict = Finding(id=FindingSource.CONFLICT.id_of("a", "b"), kind=FindingKind.CONFLICT, title="conflict")
+    state = seen(opened(), conflict)
+    (fix,) = [step for step in state.steps.values() if step.fix]
+    state = do(state, fix.name)
+    shipping = completion(state)
+    (head,) = spawn_command(state, shipping).merge
+    assert head.merges == ("e" * 40,)
+    retargeted = MADE.model_copy(update={"base": "next"})
+    state = ended(state, shipping, shipped=Shipped(pull_request=retargeted), not_merged=(head.task,))
+    assert (state.directive.base_branch, state.steps[fix.id].removed, state.steps[fix.id].shipped) == (
+        "next",
+        True,
+        False,
+    )
+    assert fix.id not in state.shepherding.pushed[-1].steps
+
+
 def test_after_a_merge_into_another_base_the_work_goes_on_there() -> None:
     state = seen(opened(), base="release", state=PullRequestState.MERGED)
     assert state.directive.base_branch == "release"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from http import HTTPStatus
 from urllib.parse import quote
 
@@ -192,20 +193,27 @@ class GitHub:
         return [comment for page in pages for comment in page]
 
     async def _newest(self, branch: str, base: str) -> Pull | None:
-        """The open one, else the newest: one may have been opened again after a later one was closed."""
-        found = await self._pulls(branch, base)
-        return next((pull for pull in found if pull.state == "open"), next(iter(found), None))
+        """The open one, else the newest: one may have been opened again after a later one was closed. Into another base
+        only what we have opened ourselves, and a person has retargeted since: anybody may open one from our branch.
+        """
+        found = await self._pulls(branch)
+        into = [pull for pull in found if pull.base.ref == base]
+        if is_open := _first_open(into):
+            return is_open
+        others = [pull for pull in found if pull.base.ref != base]
+        ours = [pull for pull in others if is_by(pull.user, await self._own_login())] if others else []
+        return _first_open(ours) or next(iter(into or ours), None)
 
-    async def _pulls(self, branch: str, base: str) -> list[Pull]:
-        """The newest first."""
+    async def _pulls(self, branch: str) -> list[Pull]:
+        """The newest first, whatever their base."""
         repository = await self._canonical()
         head = quote(f"{repository.owner}:{branch}", safe="")
-        asked = f"state=all&head={head}&base={quote(base, safe='')}&sort=created&direction=desc"
+        asked = f"state=all&head={head}&sort=created&direction=desc"
         page = await self._api.get(await self._path(f"/pulls?{asked}"))
         assert page is not None  # no etag was sent
         found = self._api.parsed(PULLS, page.content)
         # GitHub leaves out a filter that it doesn't understand, and then names every pull request.
-        return [pull for pull in found if pull.is_from(repository, branch) and pull.base.ref == base]
+        return [pull for pull in found if pull.is_from(repository, branch)]
 
     async def _read(self, number: int) -> Pull:
         pull = await self._api.read(await self._path(f"/pulls/{number}"), Pull)
@@ -246,6 +254,10 @@ class GitHub:
                     raise
                 self._me = ""
         return self._me
+
+
+def _first_open(pulls: Iterable[Pull]) -> Pull | None:
+    return next((pull for pull in pulls if pull.state == "open"), None)
 
 
 def _as_pull_request(pull: Pull, version: int = 1) -> PullRequest:

@@ -59,6 +59,8 @@ class Pull(Tolerant):
     merged_at: datetime | None = None
     title: str
     body: str | None = None
+    user: User | None = None
+    """Who has opened it."""
     head: Side
     base: Side
     mergeable: bool | None = None
