@@ -71,7 +71,8 @@ def test_daemons_of_one_name_serve_their_own_owner_and_a_label_finds_its_machine
         found = until(partial(done, site, *names), f"{names} of {site.owner}")
         assert all(worked_in(origin, found[name]).startswith(str(site.folder)) for name in names)
     waiting = mine.starter("status", directives[mine], "--json").json()["waiting"]
-    assert waiting.startswith(f"waits on queue authenticated/daemons/{mine.owner}/gpu: no daemon with label 'gpu' of owner")
+    queue = f"authenticated/daemons/{mine.owner}/gpu"
+    assert waiting.startswith(f"waits on queue {queue}: no daemon with label 'gpu' of owner")
 
     # A directive that only the daemon of this name may serve means the owner's own one.
     only = start(yours, origin, [{"name": "mine"}], "--on", "one")
