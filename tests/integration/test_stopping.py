@@ -45,13 +45,13 @@ class OneStep:
     """Runs one step's attempt as a directive does."""
 
     @workflow.run
-    async def run(self, command: SpawnTask) -> Outcome:
+    async def run(self, command: SpawnTask, heartbeat: timedelta = HEARTBEAT) -> Outcome:
         outcome: Outcome = await workflow.execute_activity_method(
             StepActivities.execute_step,
             command,
             task_queue=daemons_queue(command.owner),
             start_to_close_timeout=timedelta(minutes=5),
-            heartbeat_timeout=HEARTBEAT,
+            heartbeat_timeout=heartbeat,
             retry_policy=RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_attempts=6),
             cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
         )
@@ -128,12 +128,12 @@ class Daemons:
         self._origin = origin
         self._running: list[asyncio.subprocess.Process] = []
 
-    async def start(self, name: str, address: str = "") -> asyncio.subprocess.Process:
+    async def start(self, name: str, address: str = "", capacity: int = 2) -> asyncio.subprocess.Process:
         folder = self.folder / name
         folder.mkdir(exist_ok=True)
         settings = folder / "daemon.toml"
         settings.write_text(
-            f'name = "{name}"\nserves = ["shell"]\nallow_local_repositories = true\n'
+            f'name = "{name}"\ncapacity = {capacity}\nserves = ["shell"]\nallow_local_repositories = true\n'
             'sandbox = "none"\nmin_free_disk_mb = 0\n'
         )
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("MAKIMA_", "TEMPORAL_"))}
@@ -161,7 +161,7 @@ class Daemons:
                 process.kill()
                 await process.wait()
 
-    async def begin(self, script: str, base: str) -> WorkflowHandle[OneStep, Outcome]:
+    async def begin(self, script: str, base: str, heartbeat: timedelta = HEARTBEAT) -> WorkflowHandle[OneStep, Outcome]:
         command = SpawnTask(
             task=self.task,
             name="House: build",
@@ -184,7 +184,9 @@ class Daemons:
             pulse=timedelta(milliseconds=500),
             checkpoint_every=timedelta(minutes=2),
         )
-        return await self._client.start_workflow(OneStep.run, command, id=self.owner, task_queue=self.owner)
+        return await self._client.start_workflow(
+            OneStep.run, args=[command, heartbeat], id=self.owner, task_queue=self.owner
+        )
 
 
 @pytest_asyncio.fixture
