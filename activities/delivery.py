@@ -65,7 +65,7 @@ class TemporalDelivery:
         return any(self._may_come_here(each) for each in pending if each.activity_id == self._info.activity_id)
 
     def _may_come_here(self, pending: PendingActivityInfo) -> bool:
-        state, here = pending.state, self._client.service_client.config.identity
+        state, here = pending.state, self._client.identity
         is_elsewhere = (
             state == PendingActivityState.PENDING_ACTIVITY_STATE_STARTED and pending.last_worker_identity != here
         )

@@ -133,7 +133,6 @@ def build_workers(
     build = partial(
         Worker,
         client,
-        identity=f"daemon:{own.name}",
         max_heartbeat_throttle_interval=throttle,
         graceful_shutdown_timeout=timedelta(seconds=STOP_WITHIN),
     )

@@ -248,5 +248,5 @@ class Site:
 
     def _at(self, data: Path, **variables: str | Path) -> dict[str, str]:
         address = self.servers.addresses.temporal_address
-        own: dict[str, str | Path] = {**_path_to(self._code), **variables}
-        return environment(TEMPORAL_ADDRESS=address, MAKIMA_DATA_DIR=data, MAKIMA_OWNER=self.owner, **own)
+        own: dict[str, str | Path] = {"TEMPORAL_ADDRESS": address, **_path_to(self._code), **variables}
+        return environment(MAKIMA_DATA_DIR=data, MAKIMA_OWNER=self.owner, **own)

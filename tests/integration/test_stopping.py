@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ from domain.names import daemons_queue
 from domain.settings import AgentChoice, Limits
 from domain.spawn_task import Outcome, OutcomeStatus, SpawnTask, TaskStarted
 from tests.integration.deliveries import OneDaemon, until
+from tests.relay import Relay
 
 GitCommand = Callable[..., str]
 HEARTBEAT = timedelta(seconds=5)
@@ -60,61 +61,6 @@ class OneStep:
     @workflow.signal
     def task_started(self, started: TaskStarted) -> None:
         """What the daemon tells a directive."""
-
-
-class Relay:
-    """Temporal's address for one daemon; `cut` takes it away."""
-
-    def __init__(self, target: str) -> None:
-        self._host, _, self._port = target.partition(":")
-        self._open: set[asyncio.StreamWriter] = set()
-        self._is_cut = False
-        self._server: asyncio.Server
-        self.address = ""
-
-    @asynccontextmanager
-    async def serving(self) -> AsyncIterator[Relay]:
-        self._server = await asyncio.start_server(self._pass_on, "127.0.0.1", 0)
-        host, port = self._server.sockets[0].getsockname()
-        self.address = f"{host}:{port}"
-        try:
-            yield self
-        finally:
-            self.cut()
-            self._server.close()
-            await self._server.wait_closed()
-
-    def cut(self) -> None:
-        self._is_cut = True
-        for each in list(self._open):
-            each.transport.abort()
-
-    def mend(self) -> None:
-        self._is_cut = False
-
-    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._is_cut:
-            writer.transport.abort()
-            return
-        there_reader, there = await asyncio.open_connection(self._host, int(self._port))
-        self._open |= {writer, there}
-        try:
-            await asyncio.gather(_copy(reader, there), _copy(there_reader, writer))
-        finally:
-            for each in (writer, there):
-                each.transport.abort()
-            self._open -= {writer, there}
-
-
-async def _copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
-    try:
-        while data := await source.read(65536):
-            target.write(data)
-            await target.drain()
-    except ConnectionError:
-        pass  # cut
-    finally:
-        target.transport.abort()
 
 
 class Daemons:

@@ -17,13 +17,14 @@ from tests.integration.deliveries import until
 from tests.integration.test_stopping import (
     Daemons,
     OneStep,
-    Relay,
     base,
     checkpoint_refs,
     counting,
     daemons,
     heads,
+    measured,
 )
+from tests.relay import Relay
 
 __all__ = ["base", "daemons"]  # fixtures
 
@@ -110,6 +111,25 @@ async def test_what_is_called_back_during_an_outage_is_saved_and_stopped_soon_af
         await until(lambda: len(checkpoint_refs(git, origin)) == 1)
     assert heads(git, origin) == ["main"]
     assert (tmp_path / "starts").read_text() == "start\n"
+
+
+async def test_an_agent_whose_attempt_is_another_daemons_by_now_is_not_kept_for_a_successor(
+    daemons: Daemons, temporal_server: WorkflowEnvironment, tmp_path: Path, origin: Path, git: GitCommand, base: str
+) -> None:
+    heartbeat = timedelta(seconds=12)
+    async with Relay(temporal_server.client.service_client.config.target_host).serving() as relay:
+        await daemons.start("first", relay.address, 1)
+        handle = await daemons.begin(counting(tmp_path), base, heartbeat)
+        await until((tmp_path / "alive").exists)
+        await daemons.start("second")
+        relay.freeze()
+        await until(lambda: (tmp_path / "starts").read_text() == "start\nstart\n", 60)
+        relay.thaw()
+        with measured(heartbeat.total_seconds()):
+            await until((tmp_path / "stopped").exists)
+        await until(lambda: len(checkpoint_refs(git, origin)) == 1)
+        (tmp_path / "go").touch()
+        assert (await handle.result()).daemon == "second"
 
 
 async def given_up(handle: WorkflowHandle[OneStep, Outcome]) -> None:
