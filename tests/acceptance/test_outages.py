@@ -13,6 +13,7 @@ from uuid import UUID
 
 import psutil
 import pytest
+from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionResponse
 from temporalio.client import Client, WorkflowHandle
 
@@ -75,13 +76,14 @@ class Counting:
         told = (await (await self.handle()).describe()).raw_description
         return max((each.attempt for each in _steps(told)), default=0)
 
-    def is_heard(self, delivery: int) -> bool:
-        """Whether the server has a heartbeat of that delivery."""
-        return asyncio.run(self._is_heard(delivery))
+    def has_begun(self, delivery: int) -> bool:
+        """Whether a daemon has taken that delivery."""
+        return asyncio.run(self._has_begun(delivery))
 
-    async def _is_heard(self, delivery: int) -> bool:
+    async def _has_begun(self, delivery: int) -> bool:
         told = (await (await self.handle()).describe()).raw_description
-        return any(each.attempt >= delivery and each.HasField("last_heartbeat_time") for each in _steps(told))
+        begun = PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
+        return any(each.attempt >= delivery and each.state == begun for each in _steps(told))
 
     async def handle(self) -> WorkflowHandle[Any, Any]:
         client = await Client.connect(self._site.servers.addresses.temporal_address)
@@ -143,7 +145,7 @@ def test_an_agent_works_through_an_outage_and_is_never_started_again(site: Site,
     relay.freeze()
     until(lambda: counting.delivery() >= 2, "the loss of the first delivery")
     relay.thaw()
-    until(lambda: counting.is_heard(2), "the next delivery")
+    until(lambda: counting.has_begun(2), "the next delivery")
     assert counting.until_counting(1) == pid
     assert psutil.Process(pid).create_time() == began
     counting.go()
