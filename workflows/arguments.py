@@ -17,6 +17,7 @@ with workflow.unsafe.imports_passed_through():
     from pydantic_core import to_json
 
     from domain.models import Answer
+    from domain.problems import first_problem
     from domain.protocol import ErrorType, QueryName, SignalName
     from domain.requests import Request
 from temporalio.exceptions import ApplicationError
@@ -103,11 +104,7 @@ def _refused(reason: str) -> ApplicationError:
 
 
 def _problem(error: Exception) -> str:
-    if not isinstance(error, ValidationError):
-        return " ".join(str(error).split())
-    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    where = ".".join(str(part) for part in first["loc"])
-    return f"{where}: {first['msg']}" if where else first["msg"]
+    return first_problem(error) if isinstance(error, ValidationError) else " ".join(str(error).split())
 
 
 def _named(handle: Callable[..., Any], handler: Callable[..., Any]) -> Callable[..., Any]:
