@@ -36,7 +36,7 @@ from daemon.tasks.completing import Completion
 from daemon.tasks.delivering import Publisher, problem_with
 from daemon.tasks.ending import PUBLISHING, Ending
 from daemon.tasks.start import prepared
-from daemon.tasks.work import AgentWork
+from daemon.tasks.work import AgentWork, TaskParts
 from daemon.workspace.copied_files import chosen
 from daemon.workspace.delivery_note import mark_alive
 from daemon.workspace.workspace import Workspace
@@ -188,12 +188,21 @@ class Runner:
         saving = saver.saving(command.checkpoint_every.total_seconds())
         door = opened(workspace.doorway, log.say, os.environ)
         async with _cleaned(workspace, saver), log.sending(), saving, door:
-            files = chosen(machine.copy_files, command.repository)
-            host = Host(machine.name, delivery, self.parking)
-            given = (machine.max_task_memory, host, files, machine.allow_secrets)
-            parts = (command, cache, workspace, agent, pulse, log, saver, *given)
+            parts = TaskParts(
+                command=command,
+                cache=cache,
+                workspace=workspace,
+                agent=agent,
+                pulse=pulse,
+                log=log,
+                saver=saver,
+                memory=machine.max_task_memory,
+                host=Host(machine.name, delivery, self.parking),
+                copy_files=chosen(machine.copy_files, command.repository),
+                allow_secrets=machine.allow_secrets,
+            )
             is_completion = command.kind is TaskKind.COMPLETION
-            work = Completion(*parts, shipping=shipping, carried=carried) if is_completion else AgentWork(*parts)
+            work = Completion(parts, shipping, carried) if is_completion else AgentWork(parts)
             outcome = await ending.of(work, is_decided=bool(carried))
             await machine.after_outcome()
         return outcome

@@ -27,10 +27,16 @@ Asked = TypeVar("Asked", bound=Request)
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 
-def update(handler: Callable[[Any, Asked], Answer]) -> UpdateMethodMultiParam[[Any, Asked], Answer]:
-    """An update of one request, which the class's `check` may refuse; other arguments are refused in one line. Neither
-    leaves a trace.
+def update(name: str, request: type[Asked]) -> UpdateMethodMultiParam[[Any, Asked], Answer]:
+    """An update of one request, which the class's `check` may refuse and its `grant` answers; other arguments are
+    refused in one line. No refusal leaves a trace.
     """
+
+    def handler(self: Any, request: Any) -> Any:
+        return self.grant(request)
+
+    handler.__name__ = handler.__qualname__ = name
+    handler.__annotations__ = {"request": request, "return": Answer}
     read = _reader(handler)
 
     def handle(self: Any, *given: Any) -> Any:
