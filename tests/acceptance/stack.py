@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 import psutil
 
@@ -107,6 +107,21 @@ class Running:
         return Ran(self.wait(), self.out, self.err)
 
 
+class Stack(Protocol):
+    """A data folder by which commands of starter.py find servers that run."""
+
+    data: Path
+    addresses: StackFile
+
+
+@dataclass
+class SharedServers:
+    """Servers that other tests use at the same time."""
+
+    data: Path
+    addresses: StackFile
+
+
 class Servers:
     """`starter.py up` on a data folder of its own."""
 
@@ -181,11 +196,11 @@ def daemon_settings(
 class Site:
     """One owner's processes on running servers; all of them are killed at the end."""
 
-    def __init__(self, servers: Servers, folder: Path, owner: str, code: Path = ROOT) -> None:
+    def __init__(self, servers: Stack, folder: Path, owner: str, code: Path = ROOT) -> None:
         """`code`: the checkout whose worker, daemons and commands these are."""
         self._code = code
         self._starter = (sys.executable, str(code / "starter.py"))
-        self.servers = servers
+        self.servers: Stack = servers
         self.folder = folder
         self.owner = owner
         self._running: list[Running] = []
@@ -247,6 +262,17 @@ class Site:
         return running
 
     def _at(self, data: Path, **variables: str | Path) -> dict[str, str]:
-        address = self.servers.addresses.temporal_address
-        own: dict[str, str | Path] = {"TEMPORAL_ADDRESS": address, **_path_to(self._code), **variables}
+        own: dict[str, str | Path] = {**_path_to(self._code), **temporal_at(self.servers), **variables}
         return environment(MAKIMA_DATA_DIR=data, MAKIMA_OWNER=self.owner, **own)
+
+
+class MortalSite(Site):
+    """One on servers of its own, which a test may kill."""
+
+    servers: Servers
+
+
+def temporal_at(servers: Stack) -> dict[str, str]:
+    """The variables by which a process finds Temporal without their data folder."""
+    there = servers.addresses
+    return {"TEMPORAL_ADDRESS": there.temporal_address, "TEMPORAL_NAMESPACE": there.temporal_namespace}

@@ -34,6 +34,7 @@ from domain.models import TaskKind
 from domain.names import daemons_queue
 from domain.settings import AgentChoice, Limits
 from domain.spawn_task import Outcome, OutcomeStatus, SpawnTask, TaskStarted
+from tests.fixtures_stack import temporal_environment
 from tests.integration.deliveries import OneDaemon, until
 from tests.relay import Relay
 
@@ -85,8 +86,7 @@ class Daemons:
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("MAKIMA_", "TEMPORAL_"))}
         env = {
             **kept,
-            "TEMPORAL_CONFIG_FILE": os.devnull,
-            "TEMPORAL_ADDRESS": address or self._client.service_client.config.target_host,
+            **temporal_environment(self._client, address),
             "MAKIMA_OWNER": self.owner,
             "MAKIMA_DATA_DIR": str(folder / "data"),
             "MAKIMA_DAEMON_CONFIG": str(settings),
