@@ -11,11 +11,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Protocol, Self, TypeVar
 
 import psutil
 
 from runtime.stack_file import StackFile, running_stack
+from tests.acceptance import forked
 
 ROOT = Path(__file__).parents[2]
 STARTER = (sys.executable, str(ROOT / "starter.py"))
@@ -241,15 +243,16 @@ class Site:
     def cleans(self, name: str = "one") -> Ran:
         """`python -m daemon gc` of a daemon that was started before."""
         env = self._at(self.folder / name, MAKIMA_DAEMON_CONFIG=self.folder / name / "daemon.toml")
-        done = subprocess.run([*DAEMON, "gc"], env=env, capture_output=True, text=True, timeout=90, check=False)
-        return Ran(done.returncode, done.stdout, done.stderr)
+        return _ran((*DAEMON, "gc"), env)
 
     def starter(self, *args: str, data: Path | None = None, **variables: str | Path) -> Ran:
         """A command of starter.py, run to its end; on these servers, unless another data folder is given."""
-        own: dict[str, str | Path] = {**_path_to(self._code), **variables}
-        env = environment(MAKIMA_DATA_DIR=data or self.servers.data, MAKIMA_OWNER=self.owner, **own)
-        done = subprocess.run([*self._starter, *args], env=env, capture_output=True, text=True, timeout=90, check=False)
-        return Ran(done.returncode, done.stdout, done.stderr)
+        env = environment(MAKIMA_DATA_DIR=data or self.servers.data, MAKIMA_OWNER=self.owner, **variables)
+        if self._code != ROOT:
+            return _ran((*self._starter, *args), {**env, "PYTHONPATH": str(self._code)})
+        with TemporaryDirectory() as folder:
+            out, err = Path(folder, "out"), Path(folder, "err")
+            return Ran(forked.run(args, env, out, err), out.read_text(), err.read_text())
 
     def starting(self, name: str, *args: str) -> Running:
         """A command of starter.py that goes on while the test does something else."""
@@ -264,6 +267,11 @@ class Site:
     def _at(self, data: Path, **variables: str | Path) -> dict[str, str]:
         own: dict[str, str | Path] = {**_path_to(self._code), **temporal_at(self.servers), **variables}
         return environment(MAKIMA_DATA_DIR=data, MAKIMA_OWNER=self.owner, **own)
+
+
+def _ran(argv: Sequence[str], env: Mapping[str, str]) -> Ran:
+    done = subprocess.run(argv, env=env, capture_output=True, text=True, timeout=90, check=False)
+    return Ran(done.returncode, done.stdout, done.stderr)
 
 
 class MortalSite(Site):
