@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 
 from domain.view import DirectiveView, QuestionView, StepView
 from tests.acceptance.coder import FIRST_ROOMS, ROOMS, seeds
-from tests.acceptance.stack import Ran, Site, Stack
+from tests.acceptance.stack import Ran, Site, Stack, client_at
 from tests.forge import ForgeRepository, ForgeUnderTest, Person
 from workflows.directive import DirectiveWorkflow
 
@@ -57,11 +56,7 @@ class Street:
 
     @classmethod
     async def at(cls, site: Site, forge: ForgeUnderTest) -> Street:
-        there = site.servers.addresses
-        client = await Client.connect(
-            there.temporal_address, namespace=there.temporal_namespace, data_converter=pydantic_data_converter
-        )
-        return cls(site, forge, client)
+        return cls(site, forge, await client_at(site.servers))
 
     async def house(self, name: str, *options: str) -> House:
         """`starter.py start` on a repository of its own, which holds a README and the first of the rooms."""

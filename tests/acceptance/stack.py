@@ -15,6 +15,8 @@ from tempfile import TemporaryDirectory
 from typing import Any, Protocol, Self, TypeVar
 
 import psutil
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
 
 from runtime.stack_file import StackFile, running_stack
 from tests.acceptance import forked
@@ -284,3 +286,10 @@ def temporal_at(servers: Stack) -> dict[str, str]:
     """The variables by which a process finds Temporal without their data folder."""
     there = servers.addresses
     return {"TEMPORAL_ADDRESS": there.temporal_address, "TEMPORAL_NAMESPACE": there.temporal_namespace}
+
+
+async def client_at(servers: Stack) -> Client:
+    """A client of the namespace in which their directives are."""
+    there = servers.addresses
+    namespace = there.temporal_namespace
+    return await Client.connect(there.temporal_address, namespace=namespace, data_converter=pydantic_data_converter)

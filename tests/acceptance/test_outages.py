@@ -15,11 +15,11 @@ import psutil
 import pytest
 from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionResponse
-from temporalio.client import Client, WorkflowHandle
+from temporalio.client import WorkflowHandle
 
 from demo.repository import git, make_origin
 from domain.names import workflow_id
-from tests.acceptance.stack import Running, Site, has_ended, until
+from tests.acceptance.stack import Running, Site, client_at, has_ended, until
 from tests.relay import ThreadedRelay, relay_to
 
 pytestmark = [pytest.mark.rule("5.4"), pytest.mark.timeout(240)]
@@ -86,7 +86,7 @@ class Counting:
         return any(each.attempt >= delivery and each.state == begun for each in _steps(told))
 
     async def handle(self) -> WorkflowHandle[Any, Any]:
-        client = await Client.connect(self._site.servers.addresses.temporal_address)
+        client = await client_at(self._site.servers)
         return client.get_workflow_handle(workflow_id("Counting", UUID(self.id)))
 
     def go(self) -> None:
