@@ -10,8 +10,8 @@ from daemon.agents import ConfiguredAgent
 from daemon.agents.base import AgentResult, AgentRun, Seen
 from daemon.agents.coding import CodingAgent
 from daemon.agents.command import CommandAgent
-from daemon.agents.events import Asked, Ending, Reply
 from daemon.agents.next_move import Move, Tried, next_move
+from daemon.agents.stream_events import Asked, Ending, Reply
 from daemon.core.heartbeat import Pulse
 from daemon.logs.task_log import TaskLog
 from daemon.process.program import ProcessEnd

@@ -8,7 +8,7 @@ from uuid import UUID
 from daemon.agents import ConfiguredAgent
 from daemon.agents.base import AgentResult, AgentRun, Seen, failed
 from daemon.agents.coding import CodingAgent
-from daemon.agents.events import Ending
+from daemon.agents.stream_events import Ending
 from daemon.session.session_folder import SessionNote
 from domain.failures import FailureCategory
 from domain.settings import Limits

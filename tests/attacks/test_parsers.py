@@ -24,8 +24,8 @@ from cli.operator.accounts import moment
 from daemon.agents.claude.claude_stream import ClaudeStream
 from daemon.agents.claude.token_count import ClaudeCount
 from daemon.agents.codex.codex_stream import CodexStream
-from daemon.agents.events import Totals
-from daemon.agents.trouble import ending_of, reset_time
+from daemon.agents.error_texts import ending_of, reset_time
+from daemon.agents.stream_events import Totals
 from daemon.forges import managed_section as own_part
 from daemon.forges.github import findings as github_findings
 from daemon.forges.github.answers import complaint_of, later, named_time, refusal

@@ -16,8 +16,8 @@ from pydantic import ValidationError
 from daemon.agents.base import AgentRun
 from daemon.agents.claude.claude import ClaudeAgent
 from daemon.agents.codex.codex import CodexAgent
-from daemon.agents.events import Asked, Ending, Totals
 from daemon.agents.next_move import Move, Tried, next_move
+from daemon.agents.stream_events import Asked, Ending, Totals
 from daemon.home import masker_of
 from daemon.sandbox.sandbox import Bubblewrap, Opening, Places
 from daemon.sandbox.task_folder import TaskFolder, make_task_folder
