@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from daemon.agents import ConfiguredAgent
 from daemon.agents.network_settings import NetworkSettings
 from daemon.agents.shell import ShellAgent
-from daemon.forges.settings import ForgeSettings
+from daemon.forges.forge_settings import ForgeSettings
 from daemon.git.local import LocalRepositories
 from daemon.network.rules import LocalRules, Reach
 from daemon.sandbox.sandbox import SandboxMode
