@@ -34,7 +34,7 @@ from daemon.machine import Machine
 from daemon.process import keeper
 from daemon.pull_requests.shepherding import PullRequestShepherd
 from daemon.runner import MEGABYTE, Runner, nothing_more
-from daemon.saving.recovery import Rescue
+from daemon.saving.rescue import Rescue
 from daemon.settings import DaemonSettings, load_daemon_settings
 from daemon.tasks.attempts import STOP_WITHIN
 from domain import names

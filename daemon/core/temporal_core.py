@@ -24,7 +24,7 @@ Told = TypeVar("Told", LogChunk, Artifact)
 
 
 class TemporalCore:
-    """Implements daemon.core.port.Core."""
+    """Implements daemon.core.reporting.Core."""
 
     def __init__(self, client: Client) -> None:
         self._client = client

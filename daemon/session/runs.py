@@ -16,13 +16,13 @@ from daemon.core.heartbeat import Pulse
 from daemon.logs.task_log import TaskLog
 from daemon.process.program import ProcessEnd
 from daemon.session.accounts import account_of, remedy_of
+from daemon.session.budget import over_budget, overspent, spent, unbounded, with_what_follows
 from daemon.session.continuing import LOG_SHOWN, Ask, handed_over, resumed
-from daemon.session.following import Follower
+from daemon.session.follower import Follower
 from daemon.session.parking import CROWDED, LIMITED, UNANSWERED, Parking
 from daemon.session.permission import Asking
-from daemon.session.programs import Programs
 from daemon.session.session_folder import SessionFolder, SessionNote, login_folder
-from daemon.session.spending import over_budget, overspent, spent, unbounded, with_what_follows
+from daemon.session.task_programs import Programs
 from daemon.session.waiting import login_question, network_wait, waiting
 from daemon.workspace.workspace import Workspace
 from domain.errors import CannotServe

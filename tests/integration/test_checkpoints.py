@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import pytest
 
-from daemon.git.command import Git
+from daemon.git.git import Git
 from daemon.git.repositories import Repositories, RepositoryCache
 from daemon.git.side_repository import Snapshot
 from daemon.git.worktrees import Identity, Incoming, Worktree

@@ -22,7 +22,7 @@ from pydantic import Field, TypeAdapter
 
 from daemon.agents import ConfiguredAgent
 from daemon.agents.network_settings import NetworkSettings
-from daemon.git.command import Git
+from daemon.git.git import Git
 from daemon.git.repositories import Repositories
 from daemon.sandbox.sandbox import Opening, SandboxMode, open_sandbox
 from domain.models import TaskKind
