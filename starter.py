@@ -19,7 +19,7 @@ import typer
 from cli.operator.app import add_operator_commands
 from cli.operator.commands import Json
 from domain.errors import MakimaError
-from domain.health import Health
+from domain.health_report import Health
 from runtime.exit import READER_GONE, leave, run, tell_error
 from runtime.terminal import guard
 from runtime.usage import CommandLine, run_typed

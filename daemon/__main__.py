@@ -39,7 +39,7 @@ from daemon.settings import DaemonSettings, load_daemon_settings
 from daemon.tasks.attempts import STOP_WITHIN
 from domain import names
 from domain.errors import MakimaError, NotReachable, SettingsError
-from domain.health import Health
+from domain.health_report import Health
 from domain.protocol import DaemonFeature
 from domain.record import DaemonReport
 from runtime.connection import check_temporal, connect_temporal

@@ -21,9 +21,9 @@ from daemon.saving.housekeeping import Keeping
 from daemon.secrets.secret_search import AllowedSecret
 from daemon.workspace.copied_files import CopiedFile
 from daemon.workspace.delivery_note import FILE as DELIVERY_NOTE
+from domain.directive_settings import AnyLabel
 from domain.documents import read_toml
 from domain.errors import DocumentBroken, SettingsError
-from domain.settings import AnyLabel
 from runtime.settings import Address
 
 SHELL = "shell"

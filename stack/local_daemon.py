@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from domain.health import Health, all_of, failed
+from domain.health_report import Health, all_of, failed
 from runtime.settings import Settings
 from runtime.stack_file import running_stack
 from stack import programs

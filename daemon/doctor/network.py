@@ -19,7 +19,7 @@ from daemon.sandbox.doorway import Doorway
 from daemon.sandbox.sandbox import Places, Sandbox
 from daemon.sandbox.task_folder import make_task_folder
 from domain.errors import ProcessTimedOut
-from domain.health import Check, failed, good, warning
+from domain.health_report import Check, failed, good, warning
 
 LOCAL = "loopback and private addresses are refused (network_local opens them)"
 NODE_NEEDED = "Node 22.21, 24.0 or newer reads it"

@@ -25,10 +25,10 @@ from daemon.session.session_folder import SessionFolder, SessionNote, login_fold
 from daemon.session.task_programs import Programs
 from daemon.session.waiting import login_question, network_wait, waiting
 from daemon.workspace.workspace import Workspace
+from domain.directive_settings import AgentChoice
 from domain.errors import CannotServe
 from domain.models import Question
 from domain.questions import permission_id, question_id
-from domain.settings import AgentChoice
 from domain.spawn_task import Delivery, Outcome
 from domain.usage import Resume, Usage
 

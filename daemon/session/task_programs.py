@@ -14,7 +14,7 @@ from daemon.process.agent_process import TAIL_LIMIT, run_agent
 from daemon.process.program import AgentCommand, EndedBy, ProcessEnd
 from daemon.session.follower import Follower
 from daemon.workspace.workspace import Workspace
-from domain.settings import Limits
+from domain.directive_settings import Limits
 
 
 class Programs:

@@ -28,9 +28,9 @@ from daemon.session.permission import QUESTION_TOOL, Asking
 from daemon.session.session_folder import NOTE, SESSIONS, SessionFolder, SessionNote, clean_sessions
 from daemon.session.waiting import network_wait
 from daemon.settings import DaemonSettings
+from domain.directive_settings import AgentChoice, Limits
 from domain.errors import CannotServe, NotReachable
 from domain.models import Question, TaskKind
-from domain.settings import AgentChoice, Limits
 from domain.spawn_task import CommandContext, SpawnTask
 from domain.usage import Resume, Usage
 from tests.integration.deliveries import RememberedDelivery
