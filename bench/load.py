@@ -29,7 +29,7 @@ from domain.models import Directive, State, StepStatus, Text
 from domain.plan import PlannedStep, add_steps
 from domain.spawn_task import PlanChanges
 from runtime.exit import leave, run
-from runtime.settings import Settings
+from runtime.shared_settings import Settings
 from runtime.stack_file import StackFile
 from stack.embedded import embedded_stack
 from stack.processes import Child

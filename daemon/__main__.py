@@ -42,15 +42,15 @@ from domain.errors import MakimaError, NotReachable, SettingsError
 from domain.health_report import Health
 from domain.protocol import DaemonFeature
 from domain.record import DaemonReport
+from runtime.command_line import run_typed
 from runtime.connection import check_temporal, connect_temporal
 from runtime.exit import FAILED, leave, run, tell_error
-from runtime.failures import with_masked_failures
 from runtime.health import health_at
 from runtime.logs import set_up_logging
-from runtime.settings import Settings, load_settings
+from runtime.masked_failures import with_masked_failures
+from runtime.shared_settings import Settings, load_settings
 from runtime.telemetry import telemetry
 from runtime.terminal import guard
-from runtime.usage import run_typed
 
 REPORT_EVERY = 30.0
 """Seconds between two reports of a daemon (design 4)."""

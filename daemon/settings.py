@@ -24,7 +24,7 @@ from daemon.workspace.delivery_note import FILE as DELIVERY_NOTE
 from domain.directive_settings import AnyLabel
 from domain.documents import read_toml
 from domain.errors import DocumentBroken, SettingsError
-from runtime.settings import Address
+from runtime.shared_settings import Address
 
 SHELL = "shell"
 LARGEST = 1024 * 1024

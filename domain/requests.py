@@ -49,8 +49,8 @@ class Resume(Request):
 
 
 class EditDirective(Request):
-    """Other settings from the next task on, named as in `domain.directive_settings.Settings`; None leaves one as it is, and what
-    is empty takes it away."""
+    """Other settings from the next task on, named as in `domain.directive_settings.Settings`; None leaves one as it is,
+    and what is empty takes it away."""
 
     base_branch: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     agent: str | None = None

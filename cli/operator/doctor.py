@@ -13,7 +13,7 @@ from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from cli.operator.commands import Commands, Json
+from cli.operator.command_group import Commands, Json
 from cli.operator.printing import say, say_json
 from cli.operator.shown import DoctorShown
 from domain import names

@@ -12,7 +12,7 @@ from temporalio.client import ActivityFailureError, Client
 from temporalio.common import ActivityIDConflictPolicy
 from temporalio.service import RPCError
 
-from activities.telemetry import TelemetryActivities
+from activities.daemon_reports import TelemetryActivities
 from domain import names
 from domain.errors import NotReachable
 from domain.record import Artifact, DaemonReport, LogChunk

@@ -19,8 +19,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from cli.agent.questions import _duration
-from cli.operator.accounts import moment
+from cli.agent.question_commands import _duration
+from cli.operator.record_commands import moment
 from daemon.agents.claude.claude_stream import ClaudeStream
 from daemon.agents.claude.token_count import ClaudeCount
 from daemon.agents.codex.codex_stream import CodexStream
