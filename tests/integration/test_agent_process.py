@@ -195,7 +195,7 @@ def test_an_agent_that_kills_its_keeper_is_ended_by_the_daemon(signal: str) -> N
         import asyncio, datetime, pathlib, subprocess
         from daemon.process import agent_process
         from daemon.process import keeper
-        from daemon.agents.base import AgentCommand
+        from daemon.process.program import AgentCommand
         from domain.directive_settings import Limits
         keeper.become_subreaper()
         bystander = subprocess.Popen(("sleep", "100"), process_group=0)
