@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from starlette.routing import Route
 
 from fakes.forge import talk
+from fakes.forge.api_errors import Answered
 from fakes.forge.auth import Keys
 from fakes.forge.calling import Answer, Api, Call
 from fakes.forge.graphql_shapes import Graph
