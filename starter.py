@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from cli.operator.app import add_operator_commands
-from cli.operator.commands import Json
+from cli.operator.command_group import Json
 from domain.errors import MakimaError
-from domain.health import Health
+from domain.health_report import Health
+from runtime.command_line import CommandLine, run_typed
 from runtime.exit import READER_GONE, leave, run, tell_error
 from runtime.terminal import guard
-from runtime.usage import CommandLine, run_typed
 from stack.restarting import Part
 
 # What follows takes a second to import, and each command needs little of it: see the functions.
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from ledger.pool import Database
     from ledger.reader import Record
     from ledger.retention import Retention
-    from runtime.settings import Settings
+    from runtime.shared_settings import Settings
 
 STACK_COMMANDS = ("up", "down", "restart", "migrate")
 """Those that are not the operator's."""
@@ -43,7 +43,7 @@ class Connections:
 
     @cached_property
     def settings(self) -> Settings:
-        from runtime.settings import load_settings
+        from runtime.shared_settings import load_settings
 
         return load_settings()
 

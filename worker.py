@@ -11,9 +11,9 @@ from functools import partial
 from temporalio.client import Client
 from temporalio.worker import Worker
 
+from activities.daemon_reports import TelemetryActivities
 from activities.ledger import LedgerActivities
 from activities.metrics import LOOK_EVERY, show_census
-from activities.telemetry import TelemetryActivities
 from domain import names
 from ledger.migrate import migrate
 from ledger.outbox import Outbox
@@ -27,7 +27,7 @@ from runtime.health import Check, health_at
 from runtime.logs import set_up_logging
 from runtime.notifying import send
 from runtime.serving import serve
-from runtime.settings import Settings, load_settings
+from runtime.shared_settings import Settings, load_settings
 from runtime.telemetry import Telemetry, telemetry
 from runtime.terminal import guard
 from workflows.directive import DirectiveWorkflow

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from temporalio import activity
 
-from activities.dispatch import DaemonActivities
+from activities.daemon_activities import DaemonActivities
 from domain.spawn_task import Outcome, SpawnTask
 
 

@@ -14,7 +14,7 @@ with workflow.unsafe.imports_passed_through():
     from bench.stopwatch import Stopwatch
     from runtime.connection import connect_temporal
     from runtime.exit import leave, run
-    from runtime.settings import load_settings
+    from runtime.shared_settings import load_settings
 
 WORKFLOWS_QUEUE = "bench-bare-workflows"
 ACTIVITIES_QUEUE = "bench-bare-activities"

@@ -14,10 +14,10 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
-from daemon.network.policy import Policy
+from daemon.network.door_policy import Policy
 from daemon.process.run import run
+from daemon.sandbox.door_process import opened
 from daemon.sandbox.doorway import Doorway
-from daemon.sandbox.opening import opened
 from daemon.sandbox.sandbox import Opening, Places, SandboxMode, open_sandbox
 from daemon.sandbox.task_folder import make_task_folder
 from runtime.exit import leave

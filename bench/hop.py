@@ -33,7 +33,7 @@ from daemon.core.slots import SharedSlots
 from domain import names
 from domain.models import DirectiveStatus
 from runtime.exit import leave, run
-from runtime.settings import Settings
+from runtime.shared_settings import Settings
 from runtime.stack_file import StackFile
 from stack.embedded import embedded_stack
 from stack.processes import Child

@@ -12,10 +12,10 @@ from daemon.machine import Machine
 from daemon.runner import nothing_more
 from daemon.sandbox.environment import GitIdentity
 from daemon.sandbox.sandbox import Sandbox
+from domain.directive_settings import AgentChoice, Limits
 from domain.models import Question, TaskKind
 from domain.names import short
 from domain.record import Artifact, DaemonReport, LogChunk
-from domain.settings import AgentChoice, Limits
 from domain.spawn_task import Progress, SpawnTask
 
 OWNER = "bench"

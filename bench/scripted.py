@@ -5,9 +5,9 @@ from __future__ import annotations
 from uuid import uuid4
 
 from bench.stopwatch import Stopwatch
+from domain.directive_settings import Settings
 from domain.models import Directive, State, TaskKind, Text, Work
 from domain.plan import PlannedStep, add_steps
-from domain.settings import Settings
 from domain.spawn_task import Delivery, Outcome, OutcomeStatus, PlanChanges, SpawnTask
 
 COMMIT = "c" * 40

@@ -24,7 +24,7 @@ from rich.table import Table
 
 from bench.one_daemon import QuietDelivery, machine_at, step_command
 from daemon.agents.command import CommandAgent
-from daemon.git.command import Git
+from daemon.git.git import Git
 from daemon.git.repositories import Repositories
 from daemon.runner import Runner
 from daemon.sandbox.sandbox import NoSandbox, Opening, Sandbox, SandboxMode, open_sandbox

@@ -34,23 +34,23 @@ from daemon.machine import Machine
 from daemon.process import keeper
 from daemon.pull_requests.shepherding import PullRequestShepherd
 from daemon.runner import MEGABYTE, Runner, nothing_more
-from daemon.saving.recovery import Rescue
+from daemon.saving.rescue import Rescue
 from daemon.settings import DaemonSettings, load_daemon_settings
 from daemon.tasks.attempts import STOP_WITHIN
 from domain import names
 from domain.errors import MakimaError, NotReachable, SettingsError
-from domain.health import Health
+from domain.health_report import Health
 from domain.protocol import DaemonFeature
 from domain.record import DaemonReport
+from runtime.command_line import run_typed
 from runtime.connection import check_temporal, connect_temporal
 from runtime.exit import FAILED, leave, run, tell_error
-from runtime.failures import with_masked_failures
 from runtime.health import health_at
 from runtime.logs import set_up_logging
-from runtime.settings import Settings, load_settings
+from runtime.masked_failures import with_masked_failures
+from runtime.shared_settings import Settings, load_settings
 from runtime.telemetry import telemetry
 from runtime.terminal import guard
-from runtime.usage import run_typed
 
 REPORT_EVERY = 30.0
 """Seconds between two reports of a daemon (design 4)."""

@@ -10,7 +10,7 @@ import typer
 from daemon.doctor.checks import Wanted
 from daemon.home import House
 from daemon.sandbox.sandbox import MissingSandbox
-from domain.health import Health
+from domain.health_report import Health
 
 Main = Callable[[], Awaitable[int]]
 

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from daemon.forges.settings import credential_helpers, tokens_at_hand
+from daemon.forges.forge_settings import credential_helpers, tokens_at_hand
 from daemon.git.cache_lock import try_lock
-from daemon.git.command import Git
+from daemon.git.git import Git
 from daemon.git.repositories import Repositories
 from daemon.logs.masking import Masker, secrets_of
 from daemon.sandbox.environment import GitIdentity

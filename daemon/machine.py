@@ -8,7 +8,7 @@ from pathlib import Path
 
 from daemon.agents import ConfiguredAgent
 from daemon.agents.network_settings import NetworkSettings
-from daemon.core.port import Core
+from daemon.core.reporting import Core
 from daemon.forges.port import ForgesByUrl
 from daemon.forges.registry import Forges
 from daemon.git.repositories import Repositories

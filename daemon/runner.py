@@ -15,14 +15,14 @@ from daemon.agents import ConfiguredAgent
 from daemon.core.attempt_key import AttemptKey
 from daemon.core.current_delivery import CurrentDelivery
 from daemon.core.heartbeat import Pulse
+from daemon.git.remote_errors import is_disk_full
 from daemon.git.repositories import RepositoryCache
-from daemon.git.trouble import is_disk_full
 from daemon.logs.masking import masked_outcome
 from daemon.logs.places import Places
 from daemon.logs.task_log import TaskLog
 from daemon.machine import Machine
-from daemon.pull_requests.shipping import Shipping, asked, asked_about_push
-from daemon.sandbox.opening import opened
+from daemon.pull_requests.opening import Shipping, asked, asked_about_push
+from daemon.sandbox.door_process import opened
 from daemon.sandbox.sandbox import MissingSandbox
 from daemon.saving.checkpoints import Checkpoints
 from daemon.saving.foreign_state import ForeignState
@@ -34,7 +34,7 @@ from daemon.session.runs import Host
 from daemon.tasks.attempts import Attempts, Work
 from daemon.tasks.completing import Completion
 from daemon.tasks.delivering import Publisher, problem_with
-from daemon.tasks.ending import PUBLISHING, Ending
+from daemon.tasks.finishing import PUBLISHING, Ending
 from daemon.tasks.start import prepared
 from daemon.tasks.work import AgentWork, TaskParts
 from daemon.workspace.copied_files import chosen

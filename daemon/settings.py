@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from daemon.agents import ConfiguredAgent
 from daemon.agents.network_settings import NetworkSettings
 from daemon.agents.shell import ShellAgent
-from daemon.forges.settings import ForgeSettings
+from daemon.forges.forge_settings import ForgeSettings
 from daemon.git.local import LocalRepositories
 from daemon.network.rules import LocalRules, Reach
 from daemon.sandbox.sandbox import SandboxMode
@@ -21,11 +21,11 @@ from daemon.saving.housekeeping import Keeping
 from daemon.secrets.secret_search import AllowedSecret
 from daemon.workspace.copied_files import CopiedFile
 from daemon.workspace.delivery_note import FILE as DELIVERY_NOTE
+from domain.directive_settings import AnyLabel
 from domain.documents import read_toml
 from domain.errors import DocumentBroken, SettingsError
 from domain.problems import first_problem
-from domain.settings import AnyLabel
-from runtime.settings import Address
+from runtime.shared_settings import Address
 
 SHELL = "shell"
 LARGEST = 1024 * 1024

@@ -21,7 +21,7 @@ from rich.live import Live
 from rich.table import Table
 
 from demo.cast import Cast, NoAgent, claude_code, file_of, small_programs
-from demo.forge import ForgeFailed, publish, pull_request
+from demo.demo_forge import ForgeFailed, publish, pull_request
 from demo.repository import GitFailed, branch_head, copy_of, git, make_origin, missing_changes
 
 TITLE = "Greeter"

@@ -12,7 +12,7 @@ from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from domain import names
 from runtime.connection import connect_temporal
 from runtime.exit import FAILED, leave, run
-from runtime.settings import load_settings
+from runtime.shared_settings import load_settings
 
 RECENTLY = 90.0  # seconds: a poll waits for 60 before it is made anew
 

@@ -9,12 +9,12 @@ from pydantic import ValidationError
 from domain import names
 from domain.asking import Topic, ask_operator, asked_now, settle_topic
 from domain.change import Draft
+from domain.directive_settings import AgentChoice, Settings
 from domain.errors import Refused
 from domain.events import EventName
 from domain.models import DirectiveStatus, State, TaskKind, TaskStatus
 from domain.problems import first_problem
 from domain.requests import EditDirective
-from domain.settings import AgentChoice, Settings
 
 AGENTS = ("agent", "planner", "fixer")
 OF_THE_LOOP = ("max_parallel_steps", "max_attempts")

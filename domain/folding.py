@@ -13,7 +13,7 @@ from domain.failures import Failure, FailureCategory
 from domain.memory import forgotten, remembered
 from domain.models import Question, State, StepStatus, Task, TaskKind, TaskStatus
 from domain.pausing import PauseReason, pause
-from domain.planning import NoSteps, fold_plan
+from domain.plan_folding import NoSteps, fold_plan
 from domain.pull_requests.shipping import fold_shipped
 from domain.pull_requests.url import claim_pull_request, name_pull_request
 from domain.questions import ask

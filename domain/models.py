@@ -9,10 +9,10 @@ from uuid import UUID
 
 from pydantic import Field, field_serializer
 
+from domain.directive_settings import Settings
 from domain.failures import Failure
 from domain.pull_request import PullRequest
-from domain.settings import Settings
-from domain.shepherding import Fix, Merged, Shepherding
+from domain.shepherd_state import Fix, Merged, Shepherding
 from domain.usage import Resume, Usage
 from domain.value import Value
 

@@ -12,7 +12,7 @@ from domain.errors import Refused
 from domain.events import EventName
 from domain.models import Answer, DirectiveStatus, Memory, State, TaskStatus, Text
 from domain.pausing import PauseReason, pause
-from domain.planning import carry_out, check_proposal
+from domain.plan_folding import carry_out, check_proposal
 from domain.pull_requests import shepherd
 from domain.pull_requests.url import name_pull_request
 from domain.questions import answer_question

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
-from domain import settings
+from domain import directive_settings as settings
 from domain.errors import PlanRefused
 from domain.models import State, Step, StepStatus
 from domain.plan_references import by_name

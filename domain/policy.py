@@ -6,12 +6,12 @@ from datetime import datetime
 
 from domain import names
 from domain.change import Change, Draft
+from domain.directive_settings import Completion
 from domain.events import EventName, directive_is
 from domain.models import DirectiveStatus, State, Step, StepStatus, Task, TaskKind, TaskStatus
 from domain.pull_requests.shipping import is_worth_a_completion, unfinished, unshipped, was_changed_by_hand
 from domain.questions import answer_by_default, next_deadline, open_questions
 from domain.readiness import standing
-from domain.settings import Completion
 
 PLANNERS = (TaskKind.PLANNING, TaskKind.PREPARE)
 

@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field, SecretStr
 from domain.directive_secret import NO_SECRET, DirectiveSecret
 from domain.models import Answer, Directive, DirectiveStatus, Memory, Proposal, Question, State, Step, Task, Text
 from domain.pull_request import PullRequest
-from domain.shepherding import Merged, Shepherding
+from domain.shepherd_state import Merged, Shepherding
 from domain.spawn_task import Outcome
 from domain.value import Value
 

@@ -7,8 +7,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from domain.directive_settings import Completion
 from domain.plan import PlannedStep
-from domain.settings import Completion
 
 Reference = Annotated[str, Field(min_length=1, max_length=200)]
 """A step, by its id or by its name; the newest one of that name."""
@@ -49,8 +49,8 @@ class Resume(Request):
 
 
 class EditDirective(Request):
-    """Other settings from the next task on, named as in `domain.settings.Settings`; None leaves one as it is, and what
-    is empty takes it away."""
+    """Other settings from the next task on, named as in `domain.directive_settings.Settings`; None leaves one as it is,
+    and what is empty takes it away."""
 
     base_branch: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     agent: str | None = None

@@ -10,11 +10,11 @@ from uuid import UUID
 from pydantic import ConfigDict, Field, field_validator
 
 from domain.directive_secret import NO_SECRET, DirectiveSecret
+from domain.directive_settings import AgentChoice, Limits
 from domain.errors import Refused
 from domain.failures import Failure, FailureCategory, RepositoryTrouble
 from domain.models import Dependencies, Memory, Question, Step, TaskKind, Work
 from domain.pull_request import PullRequestWanted, Shipped
-from domain.settings import AgentChoice, Limits
 from domain.tolerant import Tolerant
 from domain.usage import Resume, Usage
 

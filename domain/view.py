@@ -10,7 +10,7 @@ from domain import names
 from domain.models import DirectiveStatus, Proposal, Question, State, Step, StepStatus, Task, TaskKind, TaskStatus
 from domain.pausing import reason_shown
 from domain.pull_requests.body import total_usage
-from domain.pull_requests.view import PullRequestView, plain, pull_request_view, standing
+from domain.pull_requests.pull_request_view import PullRequestView, plain, pull_request_view, standing
 from domain.questions import open_questions
 from domain.queues import Queue, queue_of
 from domain.usage import Usage

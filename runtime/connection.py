@@ -12,7 +12,7 @@ from temporalio.runtime import Runtime, TelemetryConfig
 from temporalio.service import RPCError
 
 from domain.errors import NotReachable, SettingsError
-from runtime.settings import Settings
+from runtime.shared_settings import Settings
 from runtime.stack_file import StackFile, running_stack
 from runtime.telemetry import Telemetry
 

@@ -14,7 +14,7 @@ from threading import Thread
 from typing import Any
 
 from domain.errors import MakimaError, SettingsError
-from runtime.settings import host_and_port
+from runtime.shared_settings import host_and_port
 
 Check = Callable[[], Awaitable[None]]
 """Raises a MakimaError where something is wrong."""

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pythonjsonlogger.json import JsonFormatter
 from temporalio import activity, workflow
 
-from runtime.settings import LogFormat, Settings
+from runtime.shared_settings import LogFormat, Settings
 
 _TEXT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _JSON = "%(asctime)s %(levelname)s %(name)s %(message)s"

@@ -14,7 +14,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, w
 
 from domain.errors import NoticeFailed
 from domain.notices import Notice
-from runtime.settings import Settings
+from runtime.shared_settings import Settings
 
 COMMAND_WITHIN = 30.0
 """Seconds for one run of the command, and for one call of the webhook."""

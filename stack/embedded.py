@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from domain.errors import StackFailed
 from domain.record import SandboxKind
-from runtime.settings import Settings
+from runtime.shared_settings import Settings
 from runtime.stack_file import ProcessMark, StackFile, remove_stack_file, write_stack_file
 from stack import local_daemon, programs
 from stack.data_folder import DataFolder, Service

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from domain.health import Health, all_of, failed
-from runtime.settings import Settings
+from domain.health_report import Health, all_of, failed
+from runtime.shared_settings import Settings
 from runtime.stack_file import running_stack
 from stack import programs
 from stack.data_folder import DataFolder

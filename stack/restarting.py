@@ -12,7 +12,7 @@ from signal import SIGTERM
 import psutil
 
 from domain.errors import NotReachable, StackFailed
-from runtime.settings import Settings
+from runtime.shared_settings import Settings
 from stack.data_folder import DataFolder
 from stack.supervisor import Report
 

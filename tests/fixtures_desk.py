@@ -25,7 +25,7 @@ from activities.ledger import LedgerActivities
 from cli.operator.app import add_operator_commands
 from domain import names
 from domain.errors import MakimaError
-from domain.health import Health
+from domain.health_report import Health
 from domain.models import State
 from ledger.pool import Database
 from ledger.reader import Record

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from daemon.forges.forge_settings import ForgeSettings
 from daemon.forges.github.api import Patience
 from daemon.forges.port import Forge
 from daemon.forges.registry import Forges
-from daemon.forges.settings import ForgeSettings
 from domain.pull_request import PullRequest, PullRequestWanted
 from domain.repository_url import parse_repository_url
 from tests.forge import ForgeRepository, ForgeUnderTest, forge_under_test

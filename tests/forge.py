@@ -31,7 +31,7 @@ from typing import Any
 import httpx
 from pydantic import TypeAdapter
 
-from fakes.forge.failures import FailureKind
+from fakes.forge.injected_failures import FailureKind
 from fakes.forge.received import ReceivedRequest
 
 _READY_WITHIN = 20.0  # seconds
@@ -211,7 +211,7 @@ class ForgeUnderTest:
         return data
 
     async def fail(self, kind: FailureKind | str, **order: object) -> None:
-        """The next requests fail: `kind` and fields as in `fakes.forge.failures.FailureOrder`."""
+        """The next requests fail: `kind` and fields as in `fakes.forge.injected_failures.FailureOrder`."""
         await self._control("POST", "failures", {"kind": FailureKind(kind).value, **order})
 
     async def pending_failures(self) -> list[dict[str, Any]]:

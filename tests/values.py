@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from domain.directive_settings import Settings
 from domain.models import Directive, Memory, Question, State, Step, Task, TaskKind, Text
 from domain.names import step_task
 from domain.questions import question_id
 from domain.record import Event
-from domain.settings import Settings
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 

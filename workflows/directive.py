@@ -33,8 +33,8 @@ with workflow.unsafe.imports_passed_through():
     from domain.spawn_task import Outcome, SpawnTask
     from domain.view import details
     from workflows.options import PICK_DAEMON, daemon_activity
+    from workflows.pull_request_watch import Shepherd
     from workflows.recorder import Recorder
-    from workflows.shepherd import Shepherd
 
 ACTIVITY: dict[TaskKind, Callable[[Any, SpawnTask], Awaitable[Outcome]]] = {
     TaskKind.PREPARE: PlanningActivities.plan_directive,

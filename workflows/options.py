@@ -9,11 +9,11 @@ from temporalio.common import Priority, RetryPolicy
 from temporalio.workflow import ActivityCancellationType
 
 from domain import names
+from domain.directive_settings import Settings
 from domain.models import State, Task, TaskKind
 from domain.protocol import ErrorType
 from domain.pull_request import Tidying, Watch
 from domain.queues import prefix_of, queue_of
-from domain.settings import Settings
 
 GRACE_BEYOND_LIMIT = timedelta(minutes=30)
 """The daemon keeps a task's limit itself and returns; Temporal's own timeout, which it would retry, comes later."""

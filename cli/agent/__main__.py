@@ -7,12 +7,15 @@ from typing import Annotated
 
 import typer
 
-from cli.agent import artifacts, memory, plan, questions
+from cli.agent import artifacts
+from cli.agent import memory_commands as memory
+from cli.agent import plan_commands as plan
+from cli.agent import question_commands as questions
 from cli.agent.folder import AgentFolder
 from domain.errors import MakimaError, Refused
 from domain.handover import Handover, finish, give_up, set_pull_request
+from runtime.command_line import run_typed
 from runtime.terminal import guard
-from runtime.usage import run_typed
 
 REFUSED = 2
 BROKEN = 1

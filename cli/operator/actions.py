@@ -11,13 +11,13 @@ import typer
 from pydantic import ValidationError
 
 from cli.operator.agreeing import agreed, agreed_to_another, somebody_is_there
-from cli.operator.commands import Commands, Id, Json, RequestId
+from cli.operator.command_group import Commands, Id, Json, RequestId
 from cli.operator.directives import Directives
 from cli.operator.edit import edit
 from cli.operator.printing import say_json
 from cli.operator.shown import AnswerShown
 from cli.operator.splicing import spliced
-from cli.operator.steps import STEP_ACTIONS
+from cli.operator.step_actions import STEP_ACTIONS
 from domain.editing import running
 from domain.errors import Refused
 from domain.models import Answer

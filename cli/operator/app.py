@@ -7,7 +7,7 @@ from importlib import import_module
 
 import typer
 
-from cli.operator.commands import Commands, Run
+from cli.operator.command_group import Commands, Run
 from cli.operator.connections import Connections
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
@@ -15,7 +15,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "reading.ReadingCommands": ("list", "status", "logs", "questions", "body", "memory", "artifacts", "daemons"),
     "watching.WatchCommands": ("watch",),
     "viewing.ViewCommands": ("graph", "plan", "why", "diff"),
-    "accounts.AccountCommands": ("history", "costs", "prune"),
+    "record_commands.AccountCommands": ("history", "costs", "prune"),
     "actions.ActionCommands": (
         *("begin", "goal", "replan", "edit", "pause", "resume", "archive", "approve", "reject"),
         *("add-step", "edit-step", "remove-step", "set-deps", "retry-step", "skip-step", "complete-step"),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
-from domain.health import Health
+from domain.health_report import Health
 from domain.models import State
 from domain.record import Event
 from domain.reports import ArtifactSeen, DaemonSeen, DirectiveSummary, OpenQuestion

@@ -13,12 +13,12 @@ from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from cli.operator.commands import Commands, Json
+from cli.operator.command_group import Commands, Json
 from cli.operator.printing import say, say_json
 from cli.operator.shown import DoctorShown
 from domain import names
 from domain.errors import MakimaError
-from domain.health import Check, Health, all_of, failed, good, warning
+from domain.health_report import Check, Health, all_of, failed, good, warning
 from domain.reports import DaemonSeen
 
 POLLS_WITHIN = 90.0

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
+from domain.directive_settings import Completion
 from domain.errors import Refused
 from domain.requests import EditDirective
-from domain.settings import Completion
 
 Commands = Annotated[list[str] | None, typer.Option(help='In place of all before; more than once, or "" for none.')]
 

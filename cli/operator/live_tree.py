@@ -11,9 +11,9 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from cli.operator.seeing import Seen
 from cli.operator.show import lost_note
 from cli.operator.shown import TaskProgress
+from cli.operator.watch_state import Seen
 from domain import names
 from domain.models import DirectiveStatus, StepStatus, TaskKind, TaskStatus
 from domain.pull_requests.body import duration

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from cli.operator import show
-from cli.operator.commands import Commands, Id, Json, OptionalId, Raw
+from cli.operator.command_group import Commands, Id, Json, OptionalId, Raw
 from cli.operator.following import Say as SayLog
 from cli.operator.following import follow
 from cli.operator.printing import say, say_json, say_raw

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cli.operator.commands import Commands, Json
+from cli.operator.command_group import Commands, Json
 from cli.operator.directives import Directives
 from cli.operator.launching import recover
 from cli.operator.printing import say_json

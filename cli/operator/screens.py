@@ -14,8 +14,8 @@ from rich.live import Live
 
 from cli.operator import live_tree, show
 from cli.operator.printing import console, say_json
-from cli.operator.seeing import Seen
 from cli.operator.shown import WatchShown
+from cli.operator.watch_state import Seen
 from domain.names import short
 from domain.pull_requests.body import used
 from domain.usage import Usage

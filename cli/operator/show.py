@@ -10,7 +10,7 @@ from cli.operator.shown import StatusShown
 from domain.models import Memory, Question, StepStatus, TaskStatus
 from domain.names import short
 from domain.pull_requests.body import used
-from domain.pull_requests.view import PullRequestView
+from domain.pull_requests.pull_request_view import PullRequestView
 from domain.queues import Queue
 from domain.record import Event
 from domain.reports import DaemonSeen, DirectiveSummary

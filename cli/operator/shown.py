@@ -10,7 +10,7 @@ from uuid import UUID
 
 from cli.operator.changes import FileChange
 from domain.generations import PlanDifference, PlannedLine
-from domain.health import Check
+from domain.health_report import Check
 from domain.models import Answer, Memory, Question, StepStatus, TaskKind, TaskStatus
 from domain.record import Event
 from domain.reports import ArtifactSeen, DaemonSeen, DirectiveSummary

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from cli.operator.commands import Commands, Json
+from cli.operator.command_group import Commands, Json
 from cli.operator.directives import Directives
 from cli.operator.launching import launch
 from cli.operator.new_directive import StartOptions, new_directive, placed

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from cli.operator import drawing, graph_svg
 from cli.operator.changes import Change, Changes
-from cli.operator.commands import Commands, Id, Json, Raw, StepName
+from cli.operator.command_group import Commands, Id, Json, Raw, StepName
 from cli.operator.printing import console, say, say_json, say_raw
 from cli.operator.shown import DiffShown, GraphShown, PlanShown, WhyShown
 from domain.errors import Refused

@@ -10,11 +10,11 @@ from typing import Annotated
 import typer
 
 from cli.operator import show
-from cli.operator.commands import Commands, Json, OptionalId
+from cli.operator.command_group import Commands, Json, OptionalId
 from cli.operator.directives import Directives, Look
 from cli.operator.resting import rests
 from cli.operator.screens import Screen, screen
-from cli.operator.seeing import Seen, Watcher
+from cli.operator.watch_state import Seen, Watcher
 from domain.errors import NotReachable
 from domain.models import DirectiveStatus, StepStatus
 from domain.view import DirectiveView

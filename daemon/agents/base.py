@@ -11,8 +11,8 @@ from typing import ClassVar, Protocol, Self
 
 from pydantic import Field, model_validator
 
-from daemon.agents.events import Ending, Final, Stream, Totals
 from daemon.agents.plain import PlainStream
+from daemon.agents.stream_events import Ending, Final, Stream, Totals
 from daemon.network.rules import LocalRules, Reach
 from daemon.process.program import AgentCommand, EndedBy, ProcessEnd
 from daemon.sandbox.environment import RESERVED

@@ -12,10 +12,10 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from daemon.agents.base import AgentResult, AgentRun, Program, Seen, failed, parts_of, require_program, stopped_by_us
-from daemon.agents.events import Ending
+from daemon.agents.error_texts import ending_of
 from daemon.agents.prices import Price, price_for
 from daemon.agents.side_files import Aside
-from daemon.agents.trouble import ending_of
+from daemon.agents.stream_events import Ending
 from daemon.process.program import EndedBy, ProcessEnd
 from domain.errors import CannotServe
 from domain.failures import Failure, FailureCategory

@@ -13,8 +13,8 @@ from pydantic import AfterValidator, Field
 
 from daemon import agent_files
 from daemon.agents.base import AgentResult, AgentRun, Program, Seen, failed, parts_of, require_program, stopped_by_us
-from daemon.agents.events import Ending
-from daemon.agents.trouble import reset_time
+from daemon.agents.error_texts import reset_time
+from daemon.agents.stream_events import Ending
 from daemon.process.program import AgentCommand, ProcessEnd
 from domain.errors import CannotServe
 from domain.failures import FailureCategory

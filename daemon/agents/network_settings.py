@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from daemon.agents.base import Program
-from daemon.network.policy import Policy
+from daemon.network.door_policy import Policy
 from daemon.network.rules import LocalRules, Reach, parse_rule, rule_for
 
 _PORTS = {"http": 80, "https": 443}

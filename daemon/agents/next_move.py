@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from daemon.agents.events import Ending
+from daemon.agents.stream_events import Ending
 
 NETWORK_WAITS = (2.0, 10.0, 30.0, 60.0)
 """Seconds before each further try while the model doesn't answer; then the task waits without holding a slot."""

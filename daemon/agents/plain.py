@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from daemon.agents.events import Asked, Event, Printed, Reply
+from daemon.agents.stream_events import Asked, Event, Printed, Reply
 
 
 class PlainStream:

@@ -12,7 +12,7 @@ from temporalio.client import ActivityFailureError, Client
 from temporalio.common import ActivityIDConflictPolicy
 from temporalio.service import RPCError
 
-from activities.telemetry import TelemetryActivities
+from activities.daemon_reports import TelemetryActivities
 from domain import names
 from domain.errors import NotReachable
 from domain.record import Artifact, DaemonReport, LogChunk
@@ -24,7 +24,7 @@ Told = TypeVar("Told", LogChunk, Artifact)
 
 
 class TemporalCore:
-    """Implements daemon.core.port.Core."""
+    """Implements daemon.core.reporting.Core."""
 
     def __init__(self, client: Client) -> None:
         self._client = client

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from daemon.sandbox.sandbox import MissingSandbox, NoSandbox, Sandbox
 from domain.errors import MakimaError
-from domain.health import Check, failed, good, warning
+from domain.health_report import Check, failed, good, warning
 
 OLDEST_GIT = (2, 34)
 """What a Debian or Ubuntu that is still supported has."""

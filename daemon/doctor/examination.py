@@ -39,7 +39,7 @@ from daemon.saving.set_aside import all_set_aside
 from daemon.session.session_folder import login_folder
 from daemon.settings import DaemonSettings
 from domain.errors import CannotServe, MakimaError, ProcessTimedOut, SettingsError
-from domain.health import Check, Health, all_of, failed, good
+from domain.health_report import Check, Health, all_of, failed, good
 
 PROGRAM_TIMEOUT = 30.0
 """Seconds for a program that tells its version or whether it is logged in."""

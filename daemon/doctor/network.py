@@ -11,15 +11,15 @@ from tempfile import TemporaryDirectory
 
 from daemon.agents import ConfiguredAgent
 from daemon.agents.network_settings import NetworkSettings
-from daemon.network.policy import Policy
+from daemon.network.door_policy import Policy
 from daemon.network.rules import parse_rule
 from daemon.process.run import run
+from daemon.sandbox.door_process import opened
 from daemon.sandbox.doorway import Doorway
-from daemon.sandbox.opening import opened
 from daemon.sandbox.sandbox import Places, Sandbox
 from daemon.sandbox.task_folder import make_task_folder
 from domain.errors import ProcessTimedOut
-from domain.health import Check, failed, good, warning
+from domain.health_report import Check, failed, good, warning
 
 LOCAL = "loopback and private addresses are refused (network_local opens them)"
 NODE_NEEDED = "Node 22.21, 24.0 or newer reads it"

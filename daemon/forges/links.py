@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from urllib.parse import quote, urlencode
 
-from daemon.forges.settings import web_scheme
+from daemon.forges.forge_settings import web_scheme
 
 Compare = Callable[[str, str, str, str], str]
 """(host, repository's name there, branch, base) → address."""

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 
 import httpx
 
+from daemon.forges.forge_settings import GITHUB, ForgeKind, ForgeSettings, api_of
 from daemon.forges.github.api import Api, Patience, open_client
 from daemon.forges.github.github import GitHub
 from daemon.forges.none import NoForge
 from daemon.forges.port import Forge
-from daemon.forges.settings import GITHUB, ForgeKind, ForgeSettings, api_of
 from daemon.forges.tokens import Tokens
 from domain.repository_url import RepositoryUrl
 

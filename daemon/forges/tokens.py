@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from daemon.forges.settings import ForgeSettings
+from daemon.forges.forge_settings import ForgeSettings
 from daemon.process.run import run
 from domain.errors import ForgeRefused, ProcessTimedOut
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from daemon.git.command import commit_id
+from daemon.git.git import commit_id
 from daemon.git.repositories import RepositoryCache
 
 _BY = "Makima <makima@localhost>"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from daemon.git.command import commit_id
+from daemon.git.git import commit_id
 from daemon.git.repositories import RepositoryCache
 from domain.models import Work
 

@@ -13,8 +13,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from daemon.git.remote_errors import is_disk_full
 from daemon.git.repositories import FETCH_TIMEOUT, QUARANTINE, RepositoryCache
-from daemon.git.trouble import is_disk_full
 from domain.errors import GitError, GitUnreachable, NotVerified, RepositoryError
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 from daemon.git.cache_lock import cache_lock, last_used, mark_used
-from daemon.git.command import Git, checked, commit_id, no_room
-from daemon.git.trouble import remote_error
+from daemon.git.git import Git, checked, commit_id, no_room
+from daemon.git.remote_errors import remote_error
 from daemon.process.run import Finished
 from domain.errors import (
     BaseBranchMissing,

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from daemon import agent_files
 from daemon.git import agents_git, side_git, snapshot
-from daemon.git.command import checked, commit_id
+from daemon.git.git import checked, commit_id
 from daemon.git.repositories import RepositoryCache
 from daemon.git.worktrees import SHA256_DIGITS, of_agent
 from daemon.process.run import Runs

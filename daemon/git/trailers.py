@@ -10,7 +10,7 @@ import binascii
 from hashlib import sha256
 
 from daemon.core.attempt_key import AttemptKey, StateKind
-from daemon.git.command import commit_id
+from daemon.git.git import commit_id
 from daemon.git.repositories import RepositoryCache
 from domain.errors import NotVerified
 

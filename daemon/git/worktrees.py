@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from daemon import agent_files
-from daemon.git.command import checked, commit_id, no_room
 from daemon.git.config import NO_CODE_OF_THE_REPOSITORY, as_environment
+from daemon.git.git import checked, commit_id, no_room
 from daemon.process.run import Finished, Runs
 from daemon.sandbox.environment import GitIdentity
 from domain.errors import GitError, MakimaError, ProcessTimedOut, UnrelatedHistories, WorktreeBroken

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from daemon.git.command import commit_id
+from daemon.git.git import commit_id
 from daemon.git.loose_ends import Kind, LooseEnd
 from daemon.git.pushing import ANYWHERE, push
 from daemon.git.repositories import RepositoryCache

@@ -13,7 +13,7 @@ from uuid import UUID
 from pydantic import ValidationError
 
 from daemon import agent_files
-from daemon.core.port import Core
+from daemon.core.reporting import Core
 from daemon.logs.log_window import CHUNK_BYTES, Piece, Sent
 from domain.errors import NotReachable
 from domain.record import LogChunk

@@ -9,7 +9,7 @@ import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from daemon.core.port import Core
+from daemon.core.reporting import Core
 from daemon.logs.log_sender import NOTE, LogBacklog, LogSender, Way
 from daemon.logs.masking import MaskedStream, Masker
 from domain.spawn_task import SpawnTask

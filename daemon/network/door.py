@@ -23,8 +23,8 @@ from enum import StrEnum
 import h11
 
 from daemon.network.addresses import literal
+from daemon.network.door_policy import Policy, Refused
 from daemon.network.http import serve_http
-from daemon.network.policy import Policy, Refused
 from daemon.network.relay import close, relay
 from daemon.network.rules import LOOPBACK, is_name
 from daemon.network.socks import VERSION, serve_socks

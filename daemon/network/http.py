@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import h11
 
-from daemon.network.policy import Refused
+from daemon.network.door_policy import Refused
 from daemon.network.relay import IDLE_WITHIN, close, relay
 from daemon.network.upstream import (
     HEAD_LIMIT,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from ipaddress import ip_address
 
-from daemon.network.policy import Refused
+from daemon.network.door_policy import Refused
 from daemon.network.relay import relay
 from daemon.network.upstream import HEAD_WITHIN, Streams, Unreachable, Upstream
 

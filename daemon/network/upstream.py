@@ -13,7 +13,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 import h11
 
 from daemon.network.addresses import Address, is_own, literal, why_not_public
-from daemon.network.policy import Policy
+from daemon.network.door_policy import Policy
 from daemon.network.rules import LOCALHOST, LOOPBACK
 
 LOOK_UP_WITHIN = 15.0

@@ -15,10 +15,10 @@ from typing import IO
 
 from daemon.process import keeper
 from daemon.process.linger import Done
-from daemon.process.memory import outgrown
+from daemon.process.memory_limit import outgrown
 from daemon.process.program import AgentCommand, EndedBy, ProcessEnd
 from daemon.process.stdin import Voice
-from domain.settings import Limits
+from domain.directive_settings import Limits
 
 PIECE_LIMIT = 16 * 1024
 TAIL_LIMIT = 4096

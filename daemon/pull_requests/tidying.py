@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
 
-from daemon.git.command import commit_id
+from daemon.git.git import commit_id
 from daemon.git.pushing import lease
 from daemon.git.repositories import FETCH_TIMEOUT, PUSH_TIMEOUT, RepositoryCache
 from daemon.git.state_refs import in_all_places

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from daemon.network.policy import Policy
+from daemon.network.door_policy import Policy
 from daemon.sandbox import inside, tunnel
 from daemon.sandbox.sandbox_view import View, readable
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from daemon.core.attempt_key import AttemptKey, StateKind
-from daemon.git.command import commit_id
+from daemon.git.git import commit_id
 from daemon.git.pushing import ANYWHERE, lease, push
 from daemon.git.quarantine import fetch_apart, quarantine
 from daemon.git.repositories import FETCH_TIMEOUT, PUSH_TIMEOUT, RepositoryCache

@@ -101,7 +101,7 @@ class Housekeeper:
         return Cleaned(folder, reason)
 
     async def _clean_remains(self, folder: Path, note: DeliveryNote | None) -> Cleaned | None:
-        """The log of a delivery that was cut off; its worktree is its rescuer's (`daemon.saving.recovery`)."""
+        """The log of a delivery that was cut off; its worktree is its rescuer's (`daemon.saving.rescue`)."""
         if note is None or (folder / WORKTREE).exists():
             return None
         await self._forget_settled(note)

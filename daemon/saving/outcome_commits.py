@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from daemon.core.attempt_key import AttemptKey, StateKind
-from daemon.git.command import commit_id
+from daemon.git.git import commit_id
 from daemon.git.repositories import RepositoryCache
 from domain.errors import GitError, NotVerified
 

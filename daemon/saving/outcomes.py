@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from daemon.core.attempt_key import AttemptKey
-from daemon.git.command import commit_id
+from daemon.git.git import commit_id
 from daemon.git.pushing import lease, push
 from daemon.git.quarantine import fetch_apart, quarantine
 from daemon.git.repositories import FETCH_TIMEOUT, RepositoryCache

@@ -11,7 +11,7 @@ from typing import Annotated, NamedTuple
 from pydantic import Field, ValidationError
 
 from daemon.git.attributes import index_of
-from daemon.git.command import checked, commit_id
+from daemon.git.git import checked, commit_id
 from daemon.git.repositories import RepositoryCache
 from daemon.secrets import secret_scan, secret_shapes
 from daemon.secrets.secret_scan import MESSAGE

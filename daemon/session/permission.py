@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from daemon.agents.events import Asked, Reply
+from daemon.agents.stream_events import Asked, Reply
 from domain.errors import NotReachable
 from domain.handover import is_reserved
 from domain.models import Question

@@ -10,25 +10,25 @@ from daemon.agents import ConfiguredAgent
 from daemon.agents.base import AgentResult, AgentRun, Seen
 from daemon.agents.coding import CodingAgent
 from daemon.agents.command import CommandAgent
-from daemon.agents.events import Asked, Ending, Reply
 from daemon.agents.next_move import Move, Tried, next_move
+from daemon.agents.stream_events import Asked, Ending, Reply
 from daemon.core.heartbeat import Pulse
 from daemon.logs.task_log import TaskLog
 from daemon.process.program import ProcessEnd
 from daemon.session.accounts import account_of, remedy_of
+from daemon.session.budget import over_budget, overspent, spent, unbounded, with_what_follows
 from daemon.session.continuing import LOG_SHOWN, Ask, handed_over, resumed
-from daemon.session.following import Follower
+from daemon.session.follower import Follower
 from daemon.session.parking import CROWDED, LIMITED, UNANSWERED, Parking
 from daemon.session.permission import Asking
-from daemon.session.programs import Programs
 from daemon.session.session_folder import SessionFolder, SessionNote, login_folder
-from daemon.session.spending import over_budget, overspent, spent, unbounded, with_what_follows
+from daemon.session.task_programs import Programs
 from daemon.session.waiting import login_question, network_wait, waiting
 from daemon.workspace.workspace import Workspace
+from domain.directive_settings import AgentChoice
 from domain.errors import CannotServe
 from domain.models import Question
 from domain.questions import permission_id, question_id
-from domain.settings import AgentChoice
 from domain.spawn_task import Delivery, Outcome
 from domain.usage import Resume, Usage
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from daemon import agent_files
-from daemon.agents.events import Totals
+from daemon.agents.stream_events import Totals
 from domain.spawn_task import SpawnTask
 from domain.tolerant import Tolerant
 from domain.usage import Resume, Usage

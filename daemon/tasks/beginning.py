@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from daemon.agents.base import AgentResult
-from daemon.agents.events import Ending
+from daemon.agents.stream_events import Ending
 from daemon.core.attempt_key import AttemptKey
 from daemon.git.peculiarities import as_prompt, peculiarities
 from daemon.git.repositories import RepositoryCache

@@ -9,7 +9,7 @@ from uuid import UUID
 from daemon.agents.base import AgentResult
 from daemon.git.bridges import bridge, peoples, under
 from daemon.git.worktrees import Conflict, Incoming
-from daemon.pull_requests.shipping import Shipping, Target
+from daemon.pull_requests.opening import Shipping, Target
 from daemon.saving.checkpoints import Checkpoint
 from daemon.session.continuing import Ask
 from daemon.tasks.beginning import Beginning, without_agent

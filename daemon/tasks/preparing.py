@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from daemon.git.worktrees import Worktree
 from daemon.logs.task_log import TaskLog
-from daemon.session.programs import Programs, told
+from daemon.session.task_programs import Programs, told
 from daemon.workspace.copied_files import CopiedFile, lay_files
 from domain.errors import CannotServe
 

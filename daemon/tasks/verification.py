@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from daemon.git.worktrees import Worktree
 from daemon.judgement.fault import Fault, fault
-from daemon.session.programs import Programs, told
+from daemon.session.task_programs import Programs, told
 from domain.failures import FailureCategory
 from domain.prompts import verify_note
 

@@ -22,8 +22,8 @@ from daemon.saving.checkpoints import Checkpoint
 from daemon.saving.saver import Saver
 from daemon.secrets.secret_search import fit_to_leave
 from daemon.session.continuing import Ask
-from daemon.session.programs import Programs
 from daemon.session.runs import AgentRuns, Host
+from daemon.session.task_programs import Programs
 from daemon.tasks.beginning import Beginning, begin, without_agent
 from daemon.tasks.left_plan import LAST_WORDS, planned
 from daemon.tasks.preparing import copy_files, set_up

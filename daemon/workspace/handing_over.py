@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from daemon import agent_files
-from daemon.core.port import Core
+from daemon.core.reporting import Core
 from daemon.logs.masking import Masker
 from daemon.sandbox.task_folder import TaskFolder
 from domain.errors import HandoverBroken, NotReachable

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, ValidationError
 
-from daemon.git.command import commit_id
+from daemon.git.git import commit_id
 from daemon.git.repositories import RepositoryCache
 from daemon.secrets.secret_search import AllowedSecret
 from domain import names

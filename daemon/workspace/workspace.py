@@ -16,7 +16,7 @@ from daemon.git.repositories import RepositoryCache
 from daemon.git.side_repository import NAME as SIDE
 from daemon.git.side_repository import SideRepository
 from daemon.git.worktrees import AGENTS_TIMEOUT, Worktree
-from daemon.network.policy import Policy
+from daemon.network.door_policy import Policy
 from daemon.process import keeper
 from daemon.process.program import AgentCommand
 from daemon.process.run import Finished, run, shown
@@ -114,7 +114,7 @@ class Workspace:
         return self.sandbox.name != NoSandbox.name
 
     def behind(self, policy: Policy) -> Workspace:
-        """With a door, where there is a sandbox: `daemon.sandbox.opening` opens it."""
+        """With a door, where there is a sandbox: `daemon.sandbox.door_process` opens it."""
         return replace(self, doorway=Doorway.beside(self.path, policy)) if self.is_boxed else self
 
     def boxed(

@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterable, Sequence
 
 from domain import names
+from domain.directive_settings import SHELL, AgentChoice, Settings
 from domain.models import State, Step
 from domain.plan import MAX_NAME
 from domain.pull_request import Finding, FindingKind, Place, PullRequest
-from domain.settings import SHELL, AgentChoice, Settings
-from domain.shepherding import Fix
+from domain.shepherd_state import Fix
 
 TEXT_SHOWN = 6 * 1024
 """Bytes of a log: its end, where programs say what is wrong."""

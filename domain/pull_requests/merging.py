@@ -10,7 +10,7 @@ from domain.change import Draft
 from domain.events import EventName
 from domain.models import State, Step, StepStatus, TaskKind, TaskStatus
 from domain.pull_request import PullRequest, PullRequestState, Tidied, Tidying
-from domain.pull_requests.ending import end_all, settle_closed
+from domain.pull_requests.closing import end_all, settle_closed
 from domain.usage import Usage
 
 MAX_HEADS = 20

@@ -25,11 +25,11 @@ from domain.pull_request import (
     Unheard,
     Watch,
 )
-from domain.pull_requests.ending import end_with, settle_closed
+from domain.pull_requests.base_branch import follow_base
+from domain.pull_requests.closing import end_with, settle_closed
 from domain.pull_requests.fixes import ROOMS, fix_steps, fixer
-from domain.pull_requests.following import follow_base
 from domain.pull_requests.merging import OPEN_ANOTHER, fold_over, open_another
-from domain.shepherding import Shepherding
+from domain.shepherd_state import Shepherding
 from domain.size import MAX_STATE, state_size
 
 MAX_SEEN = 1000

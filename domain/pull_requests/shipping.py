@@ -10,10 +10,10 @@ from domain.change import Draft
 from domain.events import EventName, pull_request_is
 from domain.models import State, Step, StepStatus, Task
 from domain.pull_request import PullRequest, PullRequestState, PullRequestWanted, Reply, Shipped
+from domain.pull_requests.base_branch import drop_merges_of_the_base, follow_base
 from domain.pull_requests.body import body, reply_text
-from domain.pull_requests.following import drop_merges_of_the_base, follow_base
 from domain.pull_requests.merging import fold_over
-from domain.shepherding import Push, Shepherding
+from domain.shepherd_state import Push, Shepherding
 from domain.spawn_task import Outcome
 
 VERSIONS_AHEAD = 5

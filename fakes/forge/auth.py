@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 
-from fakes.forge.errors import Answered
+from fakes.forge.api_errors import Answered
 from fakes.forge.models import Account
 from fakes.forge.store import OWN_LOGIN, Store
 

@@ -16,8 +16,8 @@ from starlette.routing import Route
 from domain.documents import read_json
 from domain.errors import DocumentBroken
 from domain.problems import first_problem
+from fakes.forge.api_errors import Answered, not_found
 from fakes.forge.auth import Keys
-from fakes.forge.errors import Answered, not_found
 from fakes.forge.forge import Forge
 from fakes.forge.models import Account, Pull
 from fakes.forge.pulls import follow_branches

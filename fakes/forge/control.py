@@ -6,10 +6,10 @@ from pydantic import Field
 from starlette.routing import Route
 
 from fakes.forge import talk
+from fakes.forge.api_errors import Answered, not_found
 from fakes.forge.bare_git import GitFailed
 from fakes.forge.calling import Answer, Api, Call
-from fakes.forge.errors import Answered, not_found
-from fakes.forge.failures import FailureOrder
+from fakes.forge.injected_failures import FailureOrder
 from fakes.forge.models import (
     RESERVED_OWNERS,
     Account,

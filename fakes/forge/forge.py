@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from fakes.forge.failures import Failures
-from fakes.forge.merging import Mergeabilities
+from fakes.forge.injected_failures import Failures
+from fakes.forge.merges import Mergeabilities
 from fakes.forge.rate_limits import RateLimits
 from fakes.forge.received import Received
 from fakes.forge.shapes import Shapes

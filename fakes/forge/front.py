@@ -10,11 +10,11 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from fakes.forge.api_errors import Answered
 from fakes.forge.auth import Keys
 from fakes.forge.calling import refusal_response
-from fakes.forge.errors import Answered
-from fakes.forge.failures import FailureKind, FailureOrder, answer_of
 from fakes.forge.forge import Forge
+from fakes.forge.injected_failures import FailureKind, FailureOrder, answer_of
 from fakes.forge.models import Account
 from fakes.forge.rate_limits import Resource
 from fakes.forge.received import BODY_KEPT

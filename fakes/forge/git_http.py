@@ -13,9 +13,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from fakes.forge.api_errors import Answered
 from fakes.forge.auth import Keys
 from fakes.forge.bare_git import git_environment
-from fakes.forge.errors import Answered
 from fakes.forge.forge import Forge
 from fakes.forge.pulls import follow_branches
 from fakes.forge.store import Repository

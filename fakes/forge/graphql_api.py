@@ -11,11 +11,11 @@ from pydantic import BaseModel
 from starlette.routing import Route
 
 from fakes.forge import talk
+from fakes.forge.api_errors import Answered
 from fakes.forge.auth import Keys
 from fakes.forge.calling import Answer, Api, Call
-from fakes.forge.errors import Answered
 from fakes.forge.graphql_shapes import Graph
-from fakes.forge.merging import MergeWanted, Method, merge
+from fakes.forge.merges import MergeWanted, Method, merge
 from fakes.forge.models import Pull
 from fakes.forge.pulls import PullChange, change_pull
 from fakes.forge.shapes import Json, pull_node, thread_node

@@ -15,11 +15,11 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from fakes.forge.api_errors import Answered, not_found
 from fakes.forge.conversation import conversation
 from fakes.forge.diffs import files_of
-from fakes.forge.errors import Answered, not_found
 from fakes.forge.forge import Forge
-from fakes.forge.merging import Mergeability, MergeableState
+from fakes.forge.merges import Mergeability, MergeableState
 from fakes.forge.models import Pull
 from fakes.forge.pulls import follow_branches
 from fakes.forge.store import Repository

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from fakes.forge.api_errors import Answered, invalid, refused
 from fakes.forge.bare_git import BareRepository
-from fakes.forge.errors import Answered, invalid, refused
 from fakes.forge.models import Pull, PullState, RepositoryRecord, now
 from fakes.forge.store import Repository
 

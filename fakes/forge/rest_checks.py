@@ -8,8 +8,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from fakes.forge.api_errors import not_found
 from fakes.forge.calling import Answer, Api, Call
-from fakes.forge.errors import not_found
 from fakes.forge.forge import Forge
 from fakes.forge.models import Check, CommitStatus, RepositoryRecord, StatusState
 from fakes.forge.store import Repository

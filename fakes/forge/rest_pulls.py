@@ -8,9 +8,9 @@ from typing import Any
 from pydantic import BaseModel
 from starlette.routing import Route
 
+from fakes.forge.api_errors import invalid
 from fakes.forge.calling import Answer, Api, Call
-from fakes.forge.errors import invalid
-from fakes.forge.merging import MergeWanted, Method, merge
+from fakes.forge.merges import MergeWanted, Method, merge
 from fakes.forge.models import Pull, PullState, RepositoryRecord
 from fakes.forge.pulls import PullChange, PullWanted, change_pull, follow_branches, open_pull
 from fakes.forge.store import Repository

@@ -7,9 +7,9 @@ from typing import Any
 from pydantic import BaseModel
 from starlette.routing import Route
 
+from fakes.forge.api_errors import Answered, not_found
 from fakes.forge.bare_git import GitFailed
 from fakes.forge.calling import Answer, Api, Call
-from fakes.forge.errors import Answered, not_found
 from fakes.forge.models import Role
 from fakes.forge.pulls import follow_branches, rename_branch
 from fakes.forge.rate_limits import Resource

@@ -8,8 +8,8 @@ from pydantic import BaseModel, Field
 from starlette.routing import Route
 
 from fakes.forge import talk
+from fakes.forge.api_errors import not_found
 from fakes.forge.calling import Answer, Api, Call
-from fakes.forge.errors import not_found
 from fakes.forge.models import ReviewState
 
 _PULL = "/repos/{owner}/{repo}/pulls/{number:int}"

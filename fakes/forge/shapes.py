@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from fakes.forge.bare_git import Commit, Signature
-from fakes.forge.merging import Mergeability
+from fakes.forge.merges import Mergeability
 from fakes.forge.models import (
     Account,
     Annotation,

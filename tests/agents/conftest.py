@@ -19,8 +19,8 @@ from daemon.agents import ConfiguredAgent
 from daemon.agents.claude.claude import ClaudeAgent
 from daemon.agents.codex.codex import CodexAgent
 from daemon.git.repositories import Repositories
+from domain.directive_settings import AgentChoice, Limits
 from domain.models import TaskKind
-from domain.settings import AgentChoice, Limits
 from domain.spawn_task import Outcome
 from fakes.models.player import Received
 from tests.integration.conftest import daemon_git, git, origin, repositories  # noqa: F401 (fixtures)

@@ -12,8 +12,8 @@ from typing import Any
 import psutil
 import pytest
 
+from domain.directive_settings import Limits
 from domain.failures import FailureCategory
-from domain.settings import Limits
 from domain.spawn_task import OutcomeStatus
 from domain.usage import Resume
 from tests.agents.conftest import Hand

@@ -14,9 +14,9 @@ import platformdirs
 import pytest
 
 from daemon.sandbox.sandbox import Bubblewrap, Opening
+from domain.directive_settings import Limits
 from domain.failures import FailureCategory
 from domain.models import TaskKind
-from domain.settings import Limits
 from domain.spawn_task import Outcome, OutcomeStatus
 from tests.agents.conftest import Hand
 from tests.model_server import shell, turn, write

@@ -222,8 +222,8 @@ OPENER = """
 import asyncio, os, psutil, sys
 from pathlib import Path
 from daemon.sandbox.doorway import Doorway
-from daemon.sandbox.opening import opened
-from daemon.network.policy import Policy
+from daemon.sandbox.door_process import opened
+from daemon.network.door_policy import Policy
 
 async def main():
     async with opened(Doorway.beside(Path(sys.argv[1]), Policy()), print, os.environ):

@@ -10,8 +10,8 @@ from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
+from activities.daemon_reports import TelemetryActivities
 from activities.presence import answer_presence
-from activities.telemetry import TelemetryActivities
 from domain import names
 from domain.record import DaemonReport, DaemonWanted, DeliveryStarted, Facts, snapshot
 from ledger.reader import Record

@@ -18,14 +18,14 @@ import pytest
 import pytest_asyncio
 
 from daemon.core.attempt_key import AttemptKey
-from daemon.git.command import Git
+from daemon.git.git import Git
 from daemon.git.quarantine import fetch_apart, quarantine
 from daemon.git.repositories import Repositories, RepositoryCache
 from daemon.sandbox.environment import GitIdentity
 from daemon.sandbox.sandbox import NoSandbox
 from daemon.saving.housekeeping import Housekeeper, Keeping
 from daemon.saving.outcomes import Outcomes, outcome_ref
-from daemon.saving.recovery import Rescue, settle
+from daemon.saving.rescue import Rescue, settle
 from daemon.saving.restoring import Restorer
 from domain.directive_secret import new_secret
 from domain.errors import AttemptGone, NotVerified

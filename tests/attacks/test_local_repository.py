@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import pytest
 
-from daemon.git.command import Git
+from daemon.git.git import Git
 from daemon.git.local import HOOK_EVENTS, LocalRepositories
 from daemon.git.pushing import lease, push
 from daemon.git.repositories import Repositories, RepositoryCache

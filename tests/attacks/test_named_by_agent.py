@@ -13,7 +13,7 @@ from uuid import UUID, uuid4, uuid5
 
 import pytest
 
-from daemon.agents.events import Asked
+from daemon.agents.stream_events import Asked
 from daemon.git.repositories import Repositories
 from daemon.session.permission import Asking
 from domain.failures import FailureCategory

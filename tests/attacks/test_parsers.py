@@ -19,17 +19,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from cli.agent.questions import _duration
-from cli.operator.accounts import moment
+from cli.agent.question_commands import _duration
+from cli.operator.record_commands import moment
 from daemon.agents.claude.claude_stream import ClaudeStream
 from daemon.agents.claude.token_count import ClaudeCount
 from daemon.agents.codex.codex_stream import CodexStream
-from daemon.agents.events import Totals
-from daemon.agents.trouble import ending_of, reset_time
+from daemon.agents.error_texts import ending_of, reset_time
+from daemon.agents.stream_events import Totals
 from daemon.forges import managed_section as own_part
 from daemon.forges.github import findings as github_findings
-from daemon.forges.github.answers import complaint_of, later, named_time, refusal
 from daemon.forges.github.payloads import CheckRun, Comment, Pull, Review
+from daemon.forges.github.refusals import complaint_of, later, named_time, refusal
 from daemon.logs.masking import Masker
 from daemon.settings import parsed as parsed_settings
 from daemon.workspace.project import parsed as parsed_project

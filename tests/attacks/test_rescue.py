@@ -27,7 +27,7 @@ from daemon.process import keeper
 from daemon.sandbox.environment import GitIdentity
 from daemon.sandbox.sandbox import NoSandbox, Sandbox
 from daemon.saving.checkpoints import Checkpoints
-from daemon.saving.recovery import Rescue
+from daemon.saving.rescue import Rescue
 from daemon.saving.set_aside import TRIES, all_set_aside, begin_rescue
 from daemon.settings import DaemonSettings
 from daemon.workspace.workspace import Workspace

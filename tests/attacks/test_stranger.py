@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from daemon.forges.forge_settings import ForgeSettings
 from daemon.forges.github.audience import MOST_ASKED, Reason
 from daemon.forges.github.findings import reply_mark
 from daemon.forges.port import Forge
-from daemon.forges.settings import ForgeSettings
 from domain.pull_request import PullRequest, Reply, Sighting
 from tests.fixtures_github import QUICK, Site
 

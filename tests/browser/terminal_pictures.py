@@ -18,8 +18,8 @@ from rich.console import Console
 
 from cli.operator.directives import Look
 from cli.operator.live_tree import tree
-from cli.operator.seeing import Seen
 from cli.operator.shown import WatchShown
+from cli.operator.watch_state import Seen
 from demo.__main__ import Starter, ready
 from demo.cast import small_programs
 from demo.repository import make_origin

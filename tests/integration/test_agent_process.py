@@ -17,7 +17,7 @@ import pytest
 
 from daemon.process.agent_process import PIECE_LIMIT, TAIL_LIMIT, Talk, run_agent
 from daemon.process.program import AgentCommand, EndedBy, ProcessEnd
-from domain.settings import Limits
+from domain.directive_settings import Limits
 
 LONG = Limits(time=timedelta(minutes=1))
 
@@ -195,8 +195,8 @@ def test_an_agent_that_kills_its_keeper_is_ended_by_the_daemon(signal: str) -> N
         import asyncio, datetime, pathlib, subprocess
         from daemon.process import agent_process
         from daemon.process import keeper
-        from daemon.agents.base import AgentCommand
-        from domain.settings import Limits
+        from daemon.process.program import AgentCommand
+        from domain.directive_settings import Limits
         keeper.become_subreaper()
         bystander = subprocess.Popen(("sleep", "100"), process_group=0)
         end = asyncio.run(agent_process.run_agent(

@@ -18,11 +18,11 @@ from daemon.agents.codex.codex import CodexAgent
 from daemon.git.repositories import Repositories
 from daemon.session.parking import parking_of
 from daemon.session.session_folder import SESSIONS
+from domain.directive_settings import AgentChoice, Limits
 from domain.errors import CannotServe
 from domain.failures import FailureCategory
 from domain.models import Question, TaskKind
 from domain.questions import question_id
-from domain.settings import AgentChoice, Limits
 from domain.spawn_task import CommandContext, Outcome, OutcomeStatus, SpawnTask
 from tests.agents.stand_in import Scene, Start, install, starts
 from tests.integration.deliveries import OneDaemon, RememberedDelivery, until

@@ -12,15 +12,15 @@ from uuid import uuid4
 
 import pytest
 
-from daemon.git.command import Git
+from daemon.git.git import Git
 from daemon.git.repositories import Repositories, RepositoryCache
 from daemon.git.side_repository import Snapshot
 from daemon.git.worktrees import Incoming, Worktree
 from daemon.sandbox.environment import GitIdentity
 from daemon.saving.checkpoints import LARGEST, Checkpoints
+from domain.directive_settings import Limits
 from domain.failures import FailureCategory
 from domain.models import TaskKind
-from domain.settings import Limits
 from domain.spawn_task import ContinueFrom, Outcome, OutcomeStatus
 from tests.integration.deliveries import TASK, OneDaemon, until
 from tests.integration.sides import snapshot_of

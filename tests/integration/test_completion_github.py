@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from daemon.git.command import Git
+from daemon.git.git import Git
 from daemon.git.repositories import Repositories
 from domain.pull_request import PullRequestState
 from domain.spawn_task import OutcomeStatus

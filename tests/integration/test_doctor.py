@@ -15,7 +15,7 @@ from daemon.doctor.checks import KNOWN, Wanted
 from daemon.doctor.examination import Examination
 from daemon.settings import DaemonSettings
 from domain.errors import NotReachable
-from domain.health import Health, Verdict
+from domain.health_report import Health, Verdict
 from tests.model_server import ROOT
 
 GitCommand = Callable[..., str]

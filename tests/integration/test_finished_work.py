@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from daemon.git.command import Git
+from daemon.git.git import Git
 from daemon.git.repositories import Repositories
 from daemon.saving.housekeeping import Housekeeper, Keeping
 from domain.errors import AttemptGone

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from daemon.forges.forge_settings import ForgeSettings, credential_helpers
 from daemon.forges.none import NoForge
 from daemon.forges.registry import Forges
-from daemon.forges.settings import ForgeSettings, credential_helpers
 from daemon.forges.tokens import Tokens
-from daemon.git.command import Git
+from daemon.git.git import Git
 from daemon.git.repositories import Repositories
 from domain.errors import ForgeRefused, RepositoryError
 from domain.pull_request import PullRequest, PullRequestState

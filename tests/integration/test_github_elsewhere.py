@@ -15,10 +15,10 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from daemon.forges.forge_settings import ForgeSettings
 from daemon.forges.managed_section import body_of
 from daemon.forges.port import Forge
 from daemon.forges.registry import Forges
-from daemon.forges.settings import ForgeSettings
 from domain.errors import ForgeRefused
 from domain.pull_request import PullRequest
 from domain.repository_url import parse_repository_url

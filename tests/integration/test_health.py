@@ -9,7 +9,7 @@ import pytest
 
 from domain.errors import NotReachable, SettingsError
 from runtime.health import ANSWER_WITHIN, health_at
-from runtime.settings import Settings, host_and_port
+from runtime.shared_settings import Settings, host_and_port
 
 
 async def well() -> None:

@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from daemon.git import cache_lock
-from daemon.git.command import Git
+from daemon.git.git import Git
 from daemon.git.repositories import Repositories
 from daemon.git.state_refs import REFS
 from daemon.process.run import run

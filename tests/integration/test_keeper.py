@@ -66,7 +66,7 @@ every_hard_one = pytest.mark.parametrize("script", HARD_TO_END.values(), ids=HAR
 GUARD = f"""
 import os, subprocess, sys, time
 sys.path.insert(0, {str(Path(keeper.__file__).parents[1])!r})
-from daemon.processes import keeper
+from daemon.process import keeper
 keeper.become_subreaper()
 child = subprocess.Popen(sys.argv[1:])
 is_left, code = True, 0

@@ -13,10 +13,10 @@ import pytest
 
 from daemon.agents.command import CommandAgent
 from daemon.git.repositories import Repositories
+from domain.directive_settings import Limits
 from domain.errors import AttemptGone, HandedBack
 from domain.failures import FailureCategory
 from domain.models import TaskKind
-from domain.settings import Limits
 from domain.spawn_task import Outcome, OutcomeStatus, SpawnTask
 from tests.integration.deliveries import OneDaemon, RememberedDelivery, until
 

@@ -15,7 +15,7 @@ from uuid import uuid4
 
 import pytest
 
-from daemon.git.command import Git
+from daemon.git.git import Git
 from daemon.git.repositories import Repositories
 from domain.errors import CannotServe
 from domain.failures import FailureCategory

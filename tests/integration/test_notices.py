@@ -25,7 +25,7 @@ from ledger.outbox import Outbox, follow
 from ledger.pool import Database
 from ledger.writer import PostgresLedger
 from runtime import notifying
-from runtime.settings import Settings
+from runtime.shared_settings import Settings
 from tests.unit.directives import BASE, dispatchable, ended, planned_state
 from tests.values import NOON, directive_with, event
 

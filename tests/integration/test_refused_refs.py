@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import pytest
 
-from daemon.git.command import Git
+from daemon.git.git import Git
 from daemon.git.repositories import Repositories, RepositoryCache
 from daemon.saving.outcomes import Outcomes
 from domain.models import TaskKind

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from daemon.git.command import Git
+from daemon.git.git import Git
 from daemon.git.repositories import Repositories, RepositoryCache
 from daemon.process.run import OUTPUT_LIMIT, run
 from domain.errors import GitError, GitUnreachable, ProcessTimedOut, RepositoryError, SettingsError

@@ -31,10 +31,10 @@ from daemon.sandbox.sandbox import Bubblewrap, NoSandbox, Opening, Sandbox, Sand
 from daemon.sandbox.sandbox_view import folders_of
 from daemon.saving.checkpoints import UNSAVED
 from daemon.workspace.workspace import Workspace
+from domain.directive_settings import Limits
 from domain.errors import CannotServe, SettingsError
 from domain.models import TaskKind
 from domain.names import short
-from domain.settings import Limits
 from domain.spawn_task import SpawnTask
 from tests.integration.test_keeper import HARD_TO_END, child_of, guarded, kept, wait_for, wait_until_it_runs
 from tests.needs import lack

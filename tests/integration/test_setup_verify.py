@@ -14,10 +14,10 @@ from daemon.git.repositories import Repositories
 from daemon.settings import load_daemon_settings
 from daemon.workspace.copied_files import CopiedFile
 from daemon.workspace.project import Project, parsed
+from domain.directive_settings import Limits
 from domain.errors import CannotServe, RepositoryError, SettingsError
 from domain.failures import FailureCategory
 from domain.models import TaskKind
-from domain.settings import Limits
 from domain.spawn_task import ContinueFrom, Outcome, OutcomeStatus
 from tests.integration.deliveries import OneDaemon
 

@@ -22,7 +22,7 @@ from daemon.pull_requests.shepherding import PullRequestShepherd
 from domain.errors import ForgeUnreachable, GitError, Refused
 from domain.protocol import ErrorType
 from domain.pull_request import FindingKind, PullRequest, PullRequestState, Sighting, Tidied, Tidying, Watch
-from runtime.failures import with_masked_failures
+from runtime.masked_failures import with_masked_failures
 from tests.fixtures_github import Site
 
 pytestmark = pytest.mark.rule("7.5")

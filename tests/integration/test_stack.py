@@ -20,7 +20,7 @@ from pydantic import SecretStr
 
 from domain.errors import StackFailed
 from runtime.connection import connect_temporal, find_database_url, find_web_ui_url
-from runtime.settings import Settings
+from runtime.shared_settings import Settings
 from runtime.stack_file import StackFile, running_stack
 from stack.data_folder import DataFolder
 from stack.embedded import down, embedded_stack
@@ -28,7 +28,7 @@ from stack.embedded import down, embedded_stack
 UP = """
 import functools
 from runtime.exit import leave, run
-from runtime.settings import load_settings
+from runtime.shared_settings import load_settings
 from stack.embedded import up
 leave(run(lambda: up(load_settings(), functools.partial(print, flush=True), with_worker=False, with_daemon=False)))
 """

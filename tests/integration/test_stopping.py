@@ -28,11 +28,11 @@ from temporalio.workflow import ActivityCancellationType
 from activities.steps import StepActivities
 from daemon.git.repositories import Repositories
 from daemon.process import keeper
+from domain.directive_settings import AgentChoice, Limits
 from domain.errors import CannotServe, HandedBack
 from domain.failures import FailureCategory
 from domain.models import TaskKind
 from domain.names import daemons_queue
-from domain.settings import AgentChoice, Limits
 from domain.spawn_task import Outcome, OutcomeStatus, SpawnTask, TaskStarted
 from tests.fixtures_stack import temporal_environment
 from tests.integration.deliveries import OneDaemon, until

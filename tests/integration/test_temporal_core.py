@@ -11,7 +11,7 @@ from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
-from activities.telemetry import TelemetryActivities
+from activities.daemon_reports import TelemetryActivities
 from daemon.core.temporal_core import TemporalCore
 from domain import names
 from domain.record import Artifact, DaemonReport, LogChunk

@@ -18,7 +18,7 @@ from temporalio.testing import WorkflowEnvironment
 
 from domain.errors import NotReachable
 from runtime.connection import check_temporal, connect_temporal
-from runtime.settings import Settings
+from runtime.shared_settings import Settings
 
 HOST = "localhost"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from daemon.git.command import Git
+from daemon.git.git import Git
 from daemon.git.repositories import RepositoryCache
 from daemon.git.worktrees import Incoming, Worktree
 from daemon.process.run import Finished

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from domain.change import Change
+from domain.directive_settings import AgentChoice, Settings, Timings
 from domain.dispatch import spawn_command
 from domain.folding import fold_outcome, fold_started
 from domain.models import Directive, State, Task, TaskKind, TaskStatus, Text, Work
@@ -14,7 +15,6 @@ from domain.operations import apply
 from domain.plan import PlannedStep, add_steps
 from domain.policy import advance
 from domain.requests import Begin, Request
-from domain.settings import AgentChoice, Settings, Timings
 from domain.spawn_task import Outcome, OutcomeStatus, PlanChanges, TaskStarted
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -16,8 +16,8 @@ from pydantic import ValidationError
 from daemon.agents.base import AgentRun
 from daemon.agents.claude.claude import ClaudeAgent
 from daemon.agents.codex.codex import CodexAgent
-from daemon.agents.events import Asked, Ending, Totals
 from daemon.agents.next_move import Move, Tried, next_move
+from daemon.agents.stream_events import Asked, Ending, Totals
 from daemon.home import masker_of
 from daemon.sandbox.sandbox import Bubblewrap, Opening, Places
 from daemon.sandbox.task_folder import TaskFolder, make_task_folder
@@ -28,9 +28,9 @@ from daemon.session.permission import QUESTION_TOOL, Asking
 from daemon.session.session_folder import NOTE, SESSIONS, SessionFolder, SessionNote, clean_sessions
 from daemon.session.waiting import network_wait
 from daemon.settings import DaemonSettings
+from domain.directive_settings import AgentChoice, Limits
 from domain.errors import CannotServe, NotReachable
 from domain.models import Question, TaskKind
-from domain.settings import AgentChoice, Limits
 from domain.spawn_task import CommandContext, SpawnTask
 from domain.usage import Resume, Usage
 from tests.integration.deliveries import RememberedDelivery

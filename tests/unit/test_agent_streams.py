@@ -14,7 +14,10 @@ from daemon.agents.claude.claude_stream import ClaudeStream
 from daemon.agents.claude.token_count import ClaudeCount
 from daemon.agents.codex.codex_stream import CodexStream
 from daemon.agents.coding import judged
-from daemon.agents.events import (
+from daemon.agents.error_texts import ending_of, reset_time
+from daemon.agents.event_folding import after
+from daemon.agents.prices import Price
+from daemon.agents.stream_events import (
     Asked,
     Ending,
     Event,
@@ -32,9 +35,6 @@ from daemon.agents.events import (
     Used,
     Warned,
 )
-from daemon.agents.prices import Price
-from daemon.agents.seeing import after
-from daemon.agents.trouble import ending_of, reset_time
 from daemon.process.program import EndedBy, ProcessEnd
 from domain.failures import FailureCategory
 

@@ -16,7 +16,8 @@ import typer
 from temporalio.client import Client
 from typer.testing import CliRunner
 
-from cli.operator import actions, steps
+from cli.operator import actions
+from cli.operator import step_actions as steps
 from cli.operator.actions import ACTIONS
 from cli.operator.app import GROUPS, add_operator_commands, find
 from cli.operator.connections import Record, Retention

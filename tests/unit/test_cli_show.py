@@ -17,9 +17,9 @@ from cli.operator.show import (
     status_shown,
     waiting_note,
 )
+from domain.directive_settings import Settings
 from domain.models import DirectiveStatus, Memory, Proposal, Question, State, Step, StepStatus, TaskStatus
 from domain.reports import DaemonSeen, DirectiveSummary
-from domain.settings import Settings
 from domain.view import ProposalView, view
 from tests.unit.test_cli_start import daemon
 from tests.values import NOON, directive_with, event, with_step

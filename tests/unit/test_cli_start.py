@@ -10,10 +10,10 @@ from uuid import UUID
 import pytest
 
 from cli.operator.new_directive import StartOptions, new_directive, placed
+from domain.directive_settings import AgentChoice, Completion, Settings, Timings
 from domain.errors import Refused
 from domain.models import DirectiveStatus
 from domain.reports import DaemonSeen
-from domain.settings import AgentChoice, Completion, Settings, Timings
 from tests.values import NOON
 
 URL = "https://example.invalid/shop.git"

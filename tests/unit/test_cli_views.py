@@ -13,14 +13,14 @@ from rich.console import Console
 from rich.text import Text
 
 from cli.operator import drawing, graph_svg
-from cli.operator.accounts import cost_lines, moment
 from cli.operator.changes import COMMIT
 from cli.operator.directives import Look
 from cli.operator.live_tree import LOOKS, tree
+from cli.operator.record_commands import cost_lines, moment
 from cli.operator.screens import LiveTree, summary
-from cli.operator.seeing import Seen
 from cli.operator.show import changes
 from cli.operator.shown import CostsShown, TaskProgress
+from cli.operator.watch_state import Seen
 from domain.errors import Refused
 from domain.failures import Failure, FailureCategory
 from domain.models import DirectiveStatus, Proposal, State, Step, StepStatus

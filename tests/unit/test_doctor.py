@@ -24,7 +24,7 @@ from daemon.doctor.checks import (
 from daemon.doctor.network import node_check
 from daemon.sandbox.sandbox import Bubblewrap, MissingSandbox, NoSandbox, Opening
 from domain.errors import GitError, RefRefused, RepositoryError
-from domain.health import Verdict, all_of, failed, good, warning
+from domain.health_report import Verdict, all_of, failed, good, warning
 from domain.reports import DaemonSeen
 
 OK, WARNING, FAILED = Verdict.OK, Verdict.WARNING, Verdict.FAILED

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from domain import names, requests
+from domain.directive_settings import AgentChoice
 from domain.dispatch import spawn_command
 from domain.errors import Refused
 from domain.failures import Failure, FailureCategory, RepositoryTrouble
@@ -15,7 +16,6 @@ from domain.models import DirectiveStatus, Question, State, TaskKind, TaskStatus
 from domain.operations import Refusal, apply
 from domain.pausing import ADVICE, OF_CATEGORY, OF_TROUBLE, PauseReason
 from domain.requests import EditDirective
-from domain.settings import AgentChoice
 from domain.spawn_task import OutcomeStatus
 from domain.view import view
 from tests.unit.directives import BASE, NOW, begun, dispatchable, ended, granted, settled, started

@@ -13,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from domain import folding, policy, requests
 from domain.change import Change, Draft
+from domain.directive_settings import AgentChoice, Completion
 from domain.dispatch import spawn_command
 from domain.errors import PlanRefused
 from domain.failures import Failure, FailureCategory
@@ -34,7 +35,6 @@ from domain.pull_requests import merging, shepherd
 from domain.questions import question_id
 from domain.record import Facts, restored, snapshot
 from domain.recovery import recovered
-from domain.settings import AgentChoice, Completion
 from domain.size import MAX_STATE, state_size
 from domain.spawn_task import Outcome, OutcomeStatus, PlanChanges, SpawnTask, TaskStarted
 from domain.view import details, view

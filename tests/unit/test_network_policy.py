@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from daemon.agents import ConfiguredAgent
 from daemon.agents.network_settings import NetworkSettings, rule_of_url
 from daemon.network.addresses import is_own, why_not_public
-from daemon.network.policy import Policy, Refused
+from daemon.network.door_policy import Policy, Refused
 from daemon.network.rules import parse_rule
 from daemon.network.upstream import Unreachable, parent_at, parent_for, proxy_environment
 from daemon.sandbox.doorway import FIRST_PORT, Doorway

@@ -7,11 +7,11 @@ from pathlib import Path
 from uuid import UUID
 
 from domain import names, policy, prompts
+from domain.directive_settings import AgentChoice, Settings
 from domain.dispatch import spawn_command
 from domain.models import Directive, DirectiveStatus, Memory, State, Step, StepStatus, Text, Work
 from domain.pull_request import Finding, FindingKind, PullRequest, PullRequestState
 from domain.pull_requests.fixes import fix_steps
-from domain.settings import AgentChoice, Settings
 
 DOC = Path(__file__).parents[2] / "docs" / "prompts.md"
 AT = datetime(2026, 11, 22, tzinfo=UTC)

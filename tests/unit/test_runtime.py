@@ -27,7 +27,7 @@ from domain.errors import (
 from runtime.connection import connect_temporal, find_database_url, find_web_ui_url
 from runtime.exit import exit_code
 from runtime.logs import set_up_logging
-from runtime.settings import LogFormat, Settings, load_settings
+from runtime.shared_settings import LogFormat, Settings, load_settings
 from runtime.stack_file import ProcessMark, StackFile, remove_stack_file, running_stack, write_stack_file
 
 

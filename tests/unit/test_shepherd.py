@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 from pydantic import ValidationError
 
+from domain.directive_settings import AgentChoice, Completion, Settings
 from domain.dispatch import spawn_command
 from domain.failures import Failure, FailureCategory
 from domain.folding import fold_outcome
@@ -37,7 +38,6 @@ from domain.requests import (
     SetPullRequest,
     SkipStep,
 )
-from domain.settings import AgentChoice, Completion, Settings
 from domain.spawn_task import Outcome, OutcomeStatus, PlanChanges, SpawnTask
 from domain.usage import Usage
 from tests.unit.directives import BASE, NOW, dispatchable, ended, granted, planned_state, settled

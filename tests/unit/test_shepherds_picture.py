@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from domain.directive_settings import AgentChoice
 from domain.models import State, StepStatus
 from domain.pull_request import (
     Finding,
@@ -17,9 +18,8 @@ from domain.pull_request import (
     news_of,
 )
 from domain.pull_requests import shepherd
-from domain.pull_requests.ending import ENDED
+from domain.pull_requests.closing import ENDED
 from domain.pull_requests.fixes import MAX_QUOTED, PART_LIMIT, ROOMS
-from domain.settings import AgentChoice
 from domain.size import MAX_STATE, state_size
 from tests.unit.directives import NOW, dispatchable, ended, settled
 from tests.unit.test_shepherd import (

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.forges.settings import ForgeSettings
+from daemon.forges.forge_settings import ForgeSettings
 from daemon.settings import load_daemon_settings
 from runtime.stack_file import ProcessMark, StackFile
 from stack import programs

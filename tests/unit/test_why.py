@@ -9,11 +9,11 @@ from uuid import UUID
 
 import pytest
 
+from domain.directive_settings import Settings
 from domain.failures import Failure, FailureCategory
 from domain.models import DirectiveStatus, Proposal, State, StepStatus, TaskStatus
 from domain.names import short, step_task
 from domain.reports import DaemonSeen
-from domain.settings import Settings
 from domain.why import why
 from tests.unit.test_cli_start import daemon
 from tests.values import NOON, asking, directive_with, question, with_step

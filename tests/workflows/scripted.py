@@ -22,6 +22,7 @@ from activities.pull_requests import PullRequestActivities
 from activities.steps import StepActivities
 from domain import names
 from domain.directive_secret import NO_SECRET
+from domain.directive_settings import AgentChoice, Settings, Timings
 from domain.models import Directive, State, Step, Task, TaskKind, Text, Work
 from domain.plan import PlannedStep, add_steps
 from domain.pull_request import (
@@ -35,7 +36,6 @@ from domain.pull_request import (
     Watch,
 )
 from domain.record import DaemonWanted, ProgressWrite, Verdict, WriteAnswer, restored
-from domain.settings import AgentChoice, Settings, Timings
 from domain.spawn_task import Delivery, Outcome, OutcomeStatus, PlanChanges, Progress, SpawnTask
 from workflows.directive import DirectiveWorkflow
 from workflows.state import DirectiveInput, DirectiveResult

@@ -15,12 +15,12 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
 from domain import requests
+from domain.directive_settings import Completion, Timings
 from domain.errors import CannotServe
 from domain.failures import FailureCategory
 from domain.models import Answer, DirectiveStatus, Memory, Question, State, StepStatus, TaskKind, TaskStatus
 from domain.plan import PlannedStep
 from domain.questions import question_id
-from domain.settings import Completion, Timings
 from domain.spawn_task import MemoryChange, Outcome, OutcomeStatus, SpawnTask, failed
 from tests.workflows.scripted import Handle, Surroundings, planned, surroundings, until, until_status, work_of
 from workflows.directive import DirectiveWorkflow

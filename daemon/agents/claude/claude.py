@@ -14,7 +14,7 @@ from daemon.agents.base import AgentRun
 from daemon.agents.claude.claude_stream import ClaudeStream
 from daemon.agents.claude.token_count import ClaudeCount
 from daemon.agents.coding import CodingAgent, Permissions
-from daemon.agents.events import Stream
+from daemon.agents.stream_events import Stream
 from daemon.process.program import AgentCommand
 
 _READS_AND_EDITS = ("Read", "Glob", "Grep", "Edit", "Write", "MultiEdit", "NotebookEdit", "TodoWrite", "Task")

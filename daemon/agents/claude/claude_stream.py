@@ -24,7 +24,8 @@ from daemon.agents.claude.lines import (
     UserLine,
 )
 from daemon.agents.claude.token_count import ClaudeCount
-from daemon.agents.events import (
+from daemon.agents.error_texts import ending_of, reset_time
+from daemon.agents.stream_events import (
     Asked,
     Denied,
     Ending,
@@ -42,7 +43,6 @@ from daemon.agents.events import (
     Warned,
 )
 from daemon.agents.surrogates import without_halves
-from daemon.agents.trouble import ending_of, reset_time
 from domain.tolerant import Tolerant
 
 _TELLING = ("command", "file_path", "path", "notebook_path", "pattern", "url", "query", "description", "prompt")

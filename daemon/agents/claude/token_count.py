@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from daemon.agents.claude.lines import AssistantLine, Block, ResultLine
-from daemon.agents.events import Totals, Used
 from daemon.agents.prices import Price, Tokens
+from daemon.agents.stream_events import Totals, Used
 
 _CHARACTERS = 4
 """Of text in a token, on the average: a message tells its output only by what it says."""

@@ -15,8 +15,8 @@ from pydantic import Field
 from daemon.agents.base import AgentRun
 from daemon.agents.codex.codex_stream import CodexStream
 from daemon.agents.coding import CodingAgent
-from daemon.agents.events import Stream
 from daemon.agents.side_files import Aside
+from daemon.agents.stream_events import Stream
 from daemon.process.program import AgentCommand
 
 _LOGIN_FILES = ("auth.json", "auth.lock")

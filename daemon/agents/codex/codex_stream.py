@@ -9,7 +9,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from daemon.agents.events import (
+from daemon.agents.error_texts import ending_of, reset_time
+from daemon.agents.prices import Price, Tokens
+from daemon.agents.stream_events import (
     Asked,
     Denied,
     Ending,
@@ -27,9 +29,7 @@ from daemon.agents.events import (
     Used,
     Warned,
 )
-from daemon.agents.prices import Price, Tokens
 from daemon.agents.surrogates import without_halves
-from daemon.agents.trouble import ending_of, reset_time
 from domain.tolerant import Tolerant
 
 _OUTPUT_SHOWN = 4000

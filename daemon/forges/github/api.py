@@ -21,9 +21,9 @@ from tenacity import (
     wait_random,
 )
 
-from daemon.forges.github.answers import Declined, Later, graph_trouble, later, named_time, refusal
+from daemon.forges.forge_settings import graphql_of
 from daemon.forges.github.payloads import GraphAnswer
-from daemon.forges.settings import graphql_of
+from daemon.forges.github.refusals import Declined, Later, graph_trouble, later, named_time, refusal
 from daemon.forges.tokens import Tokens
 from domain.errors import ForgeRefused, ForgeUnreachable
 from domain.problems import first_problem

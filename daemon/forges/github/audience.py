@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from daemon.forges.github.answers import NOT_SHOWN, Declined
+from daemon.forges.forge_settings import Listening, ListenTo
 from daemon.forges.github.api import Api
 from daemon.forges.github.payloads import CollaboratorPermission, User
-from daemon.forges.settings import Listening, ListenTo
+from daemon.forges.github.refusals import NOT_SHOWN, Declined
 
 MOST_KNOWN = 1000
 """Logins whose permission is remembered."""

@@ -9,18 +9,18 @@ from urllib.parse import quote
 
 from pydantic import TypeAdapter
 
-from daemon.forges.github.answers import Declined
+from daemon.forges.forge_settings import ForgeSettings
 from daemon.forges.github.api import Api
 from daemon.forges.github.audience import Audience
 from daemon.forges.github.bodies import DRAFT, READY, BaseChange, Mutation, NewComment, NewPull, PullChange
 from daemon.forges.github.findings import reply_mark
 from daemon.forges.github.look import Look
 from daemon.forges.github.payloads import Comment, Pull, Repository, User
+from daemon.forges.github.refusals import Declined
 from daemon.forges.github.remembered import Remembered
 from daemon.forges.github.said import is_by
 from daemon.forges.links import github_compare
 from daemon.forges.managed_section import body_of, is_ours, title_of
-from daemon.forges.settings import ForgeSettings
 from domain.errors import ForgeRefused
 from domain.pull_request import FindingSource, PullRequest, PullRequestWanted, Reply, Sighting
 

@@ -10,7 +10,6 @@ from urllib.parse import quote
 from pydantic import TypeAdapter
 
 from daemon.forges.github import findings
-from daemon.forges.github.answers import NOT_SHOWN, Declined
 from daemon.forges.github.api import Api
 from daemon.forges.github.audience import Audience
 from daemon.forges.github.payloads import (
@@ -26,6 +25,7 @@ from daemon.forges.github.payloads import (
     Review,
     WorkflowRuns,
 )
+from daemon.forges.github.refusals import NOT_SHOWN, Declined
 from daemon.forges.github.remembered import Remembered
 from daemon.forges.github.said import (
     authors_of,

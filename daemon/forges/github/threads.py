@@ -10,9 +10,9 @@ from http import HTTPStatus
 
 from pydantic import Field
 
-from daemon.forges.github.answers import Declined
 from daemon.forges.github.api import Api
 from daemon.forges.github.payloads import Comment
+from daemon.forges.github.refusals import Declined
 from daemon.forges.github.remembered import MOST_PAGES
 from domain.tolerant import Tolerant
 from domain.value import Value

@@ -22,11 +22,11 @@ from pydantic import Field, TypeAdapter
 
 from daemon.agents import ConfiguredAgent
 from daemon.agents.network_settings import NetworkSettings
-from daemon.git.command import Git
+from daemon.git.git import Git
 from daemon.git.repositories import Repositories
 from daemon.sandbox.sandbox import Opening, SandboxMode, open_sandbox
+from domain.directive_settings import AgentChoice
 from domain.models import TaskKind
-from domain.settings import AgentChoice
 from domain.spawn_task import OutcomeStatus
 from domain.value import Value
 from tests.attacks.machine.addresses import MODEL_PORT, OWN, OWN6, PRIVATE, SECRET, SECRET_PORT, WEB

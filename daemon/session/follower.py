@@ -10,9 +10,9 @@ from pathlib import Path
 
 from daemon import agent_files
 from daemon.agents.base import Seen
-from daemon.agents.events import Asked, Event, Final, InBackground, Printed, Reply, Said, Stream, ToolCalled
-from daemon.agents.seeing import after, complained, shown
+from daemon.agents.event_folding import after, complained, shown
 from daemon.agents.side_files import Aside
+from daemon.agents.stream_events import Asked, Event, Final, InBackground, Printed, Reply, Said, Stream, ToolCalled
 from daemon.core.heartbeat import Pulse
 from daemon.logs.task_log import TaskLog
 from daemon.process.agent_process import Talk

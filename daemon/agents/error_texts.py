@@ -6,7 +6,7 @@ import re
 from datetime import datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from daemon.agents.events import Ending
+from daemon.agents.stream_events import Ending
 
 _BY_STATUS = {401: Ending.AUTH, 402: Ending.AUTH, 403: Ending.AUTH, 413: Ending.CONTEXT}
 _LIMITS = (429, 529)

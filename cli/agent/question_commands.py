@@ -11,7 +11,7 @@ from uuid import UUID
 import typer
 
 from cli.agent.folder import AgentFolder
-from cli.agent.plan import listed
+from cli.agent.plan_commands import listed
 from domain.errors import Refused
 from domain.handover import ask as asked
 from domain.handover import hear, make_question

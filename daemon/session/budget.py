@@ -8,10 +8,10 @@ from uuid import UUID
 from daemon.agents import ConfiguredAgent
 from daemon.agents.base import AgentResult, AgentRun, Seen, failed
 from daemon.agents.coding import CodingAgent
-from daemon.agents.events import Ending
+from daemon.agents.stream_events import Ending
 from daemon.session.session_folder import SessionNote
+from domain.directive_settings import Limits
 from domain.failures import FailureCategory
-from domain.settings import Limits
 
 _WHAT_FOLLOWS = """\
 What it has done is saved: `python -m daemon restore {task}` lays it out. Nothing more is tried by itself; `starter.py

@@ -12,9 +12,9 @@ from daemon.core.heartbeat import Pulse
 from daemon.logs.task_log import TaskLog
 from daemon.process.agent_process import TAIL_LIMIT, run_agent
 from daemon.process.program import AgentCommand, EndedBy, ProcessEnd
-from daemon.session.following import Follower
+from daemon.session.follower import Follower
 from daemon.workspace.workspace import Workspace
-from domain.settings import Limits
+from domain.directive_settings import Limits
 
 
 class Programs:

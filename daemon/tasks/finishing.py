@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from daemon.core.heartbeat import Pulse
-from daemon.core.port import Core
+from daemon.core.reporting import Core
 from daemon.git.repositories import RepositoryCache
 from daemon.logs.masking import Masker, masked_outcome
 from daemon.saving.saver import Saver

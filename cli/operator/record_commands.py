@@ -12,7 +12,7 @@ from uuid import UUID
 import typer
 
 from cli.operator import show
-from cli.operator.commands import Commands, Id, Json, OptionalId
+from cli.operator.command_group import Commands, Id, Json, OptionalId
 from cli.operator.printing import say, say_json
 from cli.operator.shown import CostsShown, HistoryShown, PruneShown
 from domain import names

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from daemon.agents.base import Seen
-from daemon.agents.events import (
+from daemon.agents.stream_events import (
     Asked,
     Denied,
     Event,

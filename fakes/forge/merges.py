@@ -9,8 +9,8 @@ from enum import StrEnum
 from pathlib import Path
 from tempfile import mkdtemp
 
+from fakes.forge.api_errors import Answered
 from fakes.forge.bare_git import BareRepository, GitFailed, identity, run_git
-from fakes.forge.errors import Answered
 from fakes.forge.models import CheckStatus, Pull, RepositoryRecord, StatusState
 from fakes.forge.pulls import merged
 from fakes.forge.store import Repository

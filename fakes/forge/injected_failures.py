@@ -10,7 +10,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from fakes.forge.errors import Answered, refused
+from fakes.forge.api_errors import Answered, refused
 from fakes.forge.models import Stored
 
 

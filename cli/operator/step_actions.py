@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import typer
 
-from cli.operator.commands import StepName, listed
+from cli.operator.command_group import StepName, listed
 from domain.errors import Refused
 from domain.plan import PlannedStep
 from domain.requests import (
