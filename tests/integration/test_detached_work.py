@@ -32,6 +32,8 @@ async def test_what_ends_by_itself_meanwhile_waits_for_its_delivery_and_is_publi
     await lost(running)
     attempt.go()
     await until(lambda: "refs/makima/finished" in _refs_of_caches(attempt, git))
+    looks = first.looks
+    await until(lambda: first.looks > looks + 2)  # some seconds, in which it could have published
     assert branches(git, origin) == ["main"], "nothing is published without the fresh check"
     second, running = await attempt.delivered()
     outcome = await running
