@@ -33,7 +33,7 @@ class RememberedDelivery:
         self.asked: list[Question] = []
         self.replies: dict[str, str] = {}
         self.away = self.gone = False
-        self.refused = self.confirmed = 0
+        self.refused = self.confirmed = self.looks = 0
         self.beats: list[Progress] = []
         self.starts: list[str] = []
         self.successor_within = 0.0
@@ -48,6 +48,7 @@ class RememberedDelivery:
         self.starts.append(delivery)
 
     async def may_have_successor(self) -> bool:
+        self.looks += 1
         return self.has_successor
 
     async def confirm(self) -> None:
