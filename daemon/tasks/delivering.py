@@ -10,7 +10,7 @@ from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_e
 from daemon.git.repositories import RepositoryCache
 from daemon.git.state_refs import BRANCHES
 from daemon.saving.outcome_commits import StoredOutcome
-from daemon.saving.outcomes import Outcomes
+from daemon.saving.outcomes import Outcomes, outcome_ref
 from domain.errors import GitError, LeaseLost, NotReachable, PlaceTaken, RefRefused
 from domain.failures import FailureCategory
 from domain.models import Question, TaskKind
@@ -147,8 +147,9 @@ class Publisher:
 
     def _asking(self, outcome: Outcome) -> Outcome:
         """The same, and its operator is asked; the work goes on without the answer."""
-        text = "\n".join((SOMEBODY_ELSE.format(daemon=self._daemon), *self._outcomes.foreign.found))[:4096]
         task = self._command.task
+        found = self._outcomes.foreign_at(outcome_ref(str(task), self._command.attempt)).found
+        text = "\n".join((SOMEBODY_ELSE.format(daemon=self._daemon), *found))[:4096]
         asked = Question(id=question_id(task, f"{outcome.attempt} {SOMEBODY_ELSE}"), task=task, text=text)
         return outcome.model_copy(update={"questions": (*outcome.questions, asked)})
 
