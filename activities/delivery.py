@@ -34,6 +34,10 @@ class TemporalDelivery:
     def name(self) -> str:
         return self._name
 
+    @property
+    def run(self) -> str:
+        return self._info.workflow_run_id or ""
+
     def beat(self, progress: Progress) -> None:
         activity.heartbeat(progress)
 

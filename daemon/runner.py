@@ -139,7 +139,7 @@ class Runner:
         publisher = Publisher(outcomes, command, delivery, self.machine.name, shipping.ship)
         moved = ForeignState(cache, checkpoints_name(task, attempt), foreign)
         checkpoints = Checkpoints(cache, task, attempt, key, moved)
-        stored = await publisher.earlier() or await publisher.finished()
+        stored = await publisher.earlier() or await publisher.finished() or await publisher.recorded(cache)
         if stored is None:
             return await self._work(command, delivery, pulse, cache, publisher, checkpoints, shipping)
         pulse.phase = PUBLISHING

@@ -23,6 +23,7 @@ from daemon.saving.outcomes import Outcomes, outcome_ref
 from daemon.saving.recovery import Rescue, settle
 from daemon.saving.restoring import Restorer
 from domain.errors import AttemptGone, NotVerified
+from domain.failures import FailureCategory
 from domain.spawn_task import Outcome, OutcomeStatus
 from tests.attacks.forging import (
     BRANCH,
@@ -167,6 +168,42 @@ async def test_a_deleted_outcome_runs_no_agent_again_on_the_machine_that_knows_i
     again = await one.does("exit 1")
     assert again.work and done.work and again.work.head == done.work.head
     await holds_our_own(ours, forger, again)
+
+
+async def test_a_deleted_outcome_runs_no_agent_again_where_the_record_knows_it(
+    one: Machine, other: Machine, forger: Forger, ours: Outcomes
+) -> None:
+    """Another machine, on which nothing of the attempt is; the run that dispatches it has asked the record."""
+    done = await one.does("echo done > work")
+    assert done.work
+    forger.git("update-ref", "-d", REF)
+    forger.git("update-ref", "refs/heads/kept-by-somebody", done.work.head)
+    forger.git("update-ref", "-d", f"refs/heads/{BRANCH}")
+    again = await other.does("exit 1", recorded=done)
+    assert again.work and again.work.head == done.work.head
+    await holds_our_own(ours, forger, again)
+
+
+async def test_of_recorded_work_that_is_nowhere_any_more_a_person_is_told_and_no_agent_runs(
+    one: Machine, other: Machine, forger: Forger, tmp_path: Path
+) -> None:
+    done = await one.does("echo done > work")
+    assert done.work
+    forger.git("update-ref", "-d", REF)
+    forger.git("update-ref", "-d", f"refs/heads/{BRANCH}")
+    forger.git("gc", "--quiet", "--prune=now")
+    again = await other.does(f"touch {tmp_path}/ran", recorded=done)
+    assert again.failure and again.failure.category is FailureCategory.REPOSITORY, "no other attempt follows"
+    assert done.work.head in again.failure.report and "retry the step" in again.failure.report
+    assert not (tmp_path / "ran").exists()
+
+
+async def test_a_delivery_of_a_run_that_was_reset_since_runs_no_agent(one: Machine, tmp_path: Path) -> None:
+    with pytest.raises(AttemptGone, match="was reset"):
+        await one.does(f"touch {tmp_path}/ran", run="the run before")
+    assert not (tmp_path / "ran").exists()
+    assert (await one.does("echo done > work")).work
+    assert (await one.does("exit 1", run="the run before")).work, "what the remote or the machine knows counts first"
 
 
 def recreate(forger: Forger, lie: str, ref: str = REF) -> None:
