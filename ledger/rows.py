@@ -23,19 +23,22 @@ Row = dict[str, Any]
 DatabaseRow = Mapping[str, Any]
 Model = TypeVar("Model", bound=BaseModel)
 
-_FURTHER = (
-    "trouble",
-    "base_branch",
-    "branch_prefix",
-    "memories",
-    "pull_request_url",
-    "shipped",
-    "questions",
-    "resume",
-    "unverified",
-    "delivery",
+_ATTEMPT_COLUMNS = frozenset(
+    [
+        "task",
+        "attempt",
+        "status",
+        "summary",
+        "failure",
+        "work",
+        "base_commit",
+        "plan",
+        "wait_until",
+        "warnings",
+        "daemon",
+    ]
 )
-"""The fields of an outcome that have no column of their own."""
+"""The fields of an outcome that are columns of table attempts; all others, also those of later versions, lie in one."""
 _EVENTS = UUID("0f6a7c52-55ab-4b1e-8d1c-3e0f5f1f7a11")
 _MEMORIES_AND_QUESTIONS = UUID("b3d0f1de-7c2c-4f4c-9d0e-53a1a6a0c8f4")
 
@@ -82,8 +85,9 @@ def attempt_row(ended: AttemptEnded) -> Row:
     """The row of table attempts of an attempt that ended."""
     outcome = ended.outcome.model_dump(mode="json", exclude={"usage"})
     usage = ended.outcome.usage.model_dump(mode="json")
-    further = {name: outcome.pop(name) for name in _FURTHER}
-    return outcome | usage | {"further": further, "ended_at": ended.at.isoformat()}
+    columns = {name: value for name, value in outcome.items() if name in _ATTEMPT_COLUMNS}
+    further = {name: value for name, value in outcome.items() if name not in _ATTEMPT_COLUMNS}
+    return columns | usage | {"further": further, "ended_at": ended.at.isoformat()}
 
 
 def outcome_of(row: DatabaseRow) -> Outcome:
