@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(2 * (os.cpu_count() or 1), 16))')
 # The optional sets of pyproject.toml, each with a lock of its own.
 SETS ?= stack tracing dev
 LOCKS := $(patsubst %,locks/%.txt,base $(SETS))
@@ -12,14 +13,15 @@ LOCKS := $(patsubst %,locks/%.txt,base $(SETS))
 export MAKIMA_AGENTS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/makima/agents
 AGENTS_BIN := $(MAKIMA_AGENTS)/node_modules/.bin
 
-.PHONY: install demo demo-agent agents check test test-agents lint bench chaos histories locks images clean
+.PHONY: install demo demo-agent agents check test test-agents test-browser test-chaos test-guides lint bench chaos histories locks images clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo [KEEP=1]  a goal becomes a pull request, on the real parts, in under a minute"
 	@echo "make demo-agent     the same, planned and done by the real Claude Code against a fake model server"
 	@echo "make check          lint and unit tests, under a minute"
-	@echo "make test           all checks and tests"
+	@echo "make test           all checks, and all tests but those of the next two lines"
+	@echo "make test-chaos     what may die dies, a few times; test-guides types what the guides say; test-browser: Chromium"
 	@echo "make test-agents    the real Claude Code and Codex, installed from npm, against a fake model server"
 	@echo "make chaos          a daemon is killed at 30 random moments; then 10 rounds in which any part may die or freeze"
 	@echo "make install        the installation alone, into $(VENV)"
@@ -64,11 +66,16 @@ lint: install
 	$(BIN)/lint-imports
 
 check: lint
-	$(BIN)/pytest --numprocesses auto --quiet tests/unit tests/workflows/test_replay.py
+	$(BIN)/pytest --numprocesses $(WORKERS) --quiet tests/unit tests/workflows/test_replay.py
 
-# A file's tests stay together: they share servers and daemons of their own.
+# A file's tests stay together: they share daemons of their own. Most of them wait most of the time, so there are more
+# workers than cores; those that wait longest begin.
 test: lint
-	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder \
+		$(addprefix tests/,acceptance attacks integration workflows unit)
+
+test-chaos test-guides test-browser: install
+	$(BIN)/pytest $(@:test-%=tests/%)
 
 test-agents: install agents
 	$(BIN)/pytest tests/agents

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import contextvars
 from datetime import timedelta
 from typing import Any
 
 from temporalio import activity
-from temporalio.client import AsyncActivityCancelledError, Client, WorkflowHandle, WorkflowQueryFailedError
+from temporalio.api.enums.v1 import PendingActivityState
+from temporalio.api.workflow.v1 import PendingActivityInfo
+from temporalio.client import (
+    AsyncActivityCancelledError,
+    Client,
+    WorkflowExecutionStatus,
+    WorkflowHandle,
+    WorkflowQueryFailedError,
+)
 from temporalio.service import RPCError, RPCStatusCode
 
 from domain import names
@@ -27,6 +36,8 @@ class TemporalDelivery:
         self._command = command
         self._daemon = daemon
         self._info = activity.info()
+        # Heartbeats may come from work that began in the activity of an earlier delivery.
+        self._activity = contextvars.copy_context()
         run_id = self._info.workflow_run_id or ""
         self._name = names.delivery(run_id, self._info.activity_id, self._info.attempt)
 
@@ -39,14 +50,37 @@ class TemporalDelivery:
         return self._info.workflow_run_id or ""
 
     def beat(self, progress: Progress) -> None:
-        activity.heartbeat(progress)
+        self._activity.run(activity.heartbeat, progress)
 
-    async def started(self) -> None:
+    @property
+    def successor_within(self) -> float:
+        why = self._activity.run(activity.cancellation_details)
+        is_lost = why is not None and (why.not_found or why.timed_out) and not why.cancel_requested
+        return (self._info.heartbeat_timeout or timedelta()).total_seconds() if is_lost else 0
+
+    async def may_have_successor(self) -> bool:
+        try:
+            told = await self._directive().describe(rpc_timeout=ANSWER_WITHIN)
+        except RPCError as error:
+            return error.status is not RPCStatusCode.NOT_FOUND
+        if told.status is not WorkflowExecutionStatus.RUNNING:
+            return False  # what is closed may still list what was pending
+        pending = told.raw_description.pending_activities
+        return any(self._may_come_here(each) for each in pending if each.activity_id == self._info.activity_id)
+
+    def _may_come_here(self, pending: PendingActivityInfo) -> bool:
+        state, here = pending.state, self._client.identity
+        is_elsewhere = (
+            state == PendingActivityState.PENDING_ACTIVITY_STATE_STARTED and pending.last_worker_identity != here
+        )
+        return state != PendingActivityState.PENDING_ACTIVITY_STATE_CANCEL_REQUESTED and not is_elsewhere
+
+    async def started(self, delivery: str) -> None:
         signal = TaskStarted(
             name=self._command.name,
             task=self._command.task,
             attempt=self._command.attempt,
-            delivery=self._name,
+            delivery=delivery,
             daemon=self._daemon,
         )
         try:

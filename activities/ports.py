@@ -6,17 +6,18 @@ from typing import Protocol
 
 from domain.pull_request import Sighting, Tidied, Tidying, Watch
 from domain.record import Artifact, AttemptNamed, DaemonReport, DaemonWanted, LogChunk, ProgressWrite, WriteAnswer
-from domain.spawn_task import Delivery, Outcome, SpawnTask
+from domain.spawn_task import LosableDelivery, Outcome, SpawnTask
 
 
 class Daemon(Protocol):
     """The daemon that an activity runs on: here a SpawnTask command reaches a machine."""
 
-    async def spawn(self, command: SpawnTask, delivery: Delivery) -> Outcome:
+    async def spawn(self, command: SpawnTask, delivery: LosableDelivery) -> Outcome:
         """Run one delivery of an attempt to its end.
 
         A failure of the work is an Outcome. Raises CannotServe where this daemon can't serve the task, AttemptGone
-        where the attempt is no longer this delivery's own; any other error is infrastructure's, and delivered again.
+        where the attempt is no longer this delivery's own: its work may go on for the next one. Any other error is
+        infrastructure's, and delivered again.
         """
         ...
 

@@ -29,7 +29,14 @@ class QuietDelivery:
 
     def beat(self, progress: Progress) -> None: ...
 
-    async def started(self) -> None: ...
+    async def started(self, delivery: str) -> None: ...
+
+    @property
+    def successor_within(self) -> float:
+        return 0
+
+    async def may_have_successor(self) -> bool:
+        return False
 
     run = ""
 

@@ -36,7 +36,7 @@ from daemon.pull_requests.shepherding import PullRequestShepherd
 from daemon.runner import MEGABYTE, Runner, nothing_more
 from daemon.saving.recovery import Rescue
 from daemon.settings import DaemonSettings, load_daemon_settings
-from daemon.tasks.stopping import STOP_WITHIN
+from daemon.tasks.attempts import STOP_WITHIN
 from domain import names
 from domain.errors import MakimaError, NotReachable, SettingsError
 from domain.health import Health
@@ -133,7 +133,6 @@ def build_workers(
     build = partial(
         Worker,
         client,
-        identity=f"daemon:{own.name}",
         max_heartbeat_throttle_interval=throttle,
         graceful_shutdown_timeout=timedelta(seconds=STOP_WITHIN),
     )
@@ -247,7 +246,7 @@ async def hand_back(runner: Runner, workers: list[Worker], running: list[asyncio
     """
     logger.info("the daemon stops; tasks to hand back: %d; a second signal ends it at once", len(runner.running))
     runner.stop()
-    ending = asyncio.gather(*(worker.shutdown() for worker in workers), *running)
+    ending = asyncio.gather(*(worker.shutdown() for worker in workers), *running, runner.all_ended())
     try:
         async with asyncio.timeout(STOP_WITHIN):
             await ending

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from daemon.agents import ConfiguredAgent
 from daemon.core.attempt_key import AttemptKey
+from daemon.core.current_delivery import CurrentDelivery
 from daemon.core.heartbeat import Pulse
 from daemon.git.repositories import RepositoryCache
 from daemon.git.state_refs import checkpoints_name, outcome_name
@@ -31,12 +32,12 @@ from daemon.saving.saver import Saver
 from daemon.session.accounts import account_of
 from daemon.session.parking import parking_of
 from daemon.session.runs import Host
+from daemon.tasks.attempts import Attempts, Work
 from daemon.tasks.completing import Completion
 from daemon.tasks.delivering import Publisher, problem_with
 from daemon.tasks.ending import PUBLISHING, Ending
 from daemon.tasks.start import prepared
-from daemon.tasks.stopping import Stopping
-from daemon.tasks.work import AgentWork
+from daemon.tasks.work import AgentWork, TaskParts
 from daemon.workspace.copied_files import chosen
 from daemon.workspace.delivery_note import mark_alive
 from daemon.workspace.workspace import Workspace
@@ -57,14 +58,7 @@ from domain.errors import (
 )
 from domain.failures import FailureCategory, RepositoryTrouble
 from domain.models import TaskKind
-from domain.spawn_task import (
-    Delivery,
-    Outcome,
-    OutcomeStatus,
-    SpawnTask,
-    failed,
-    refuse_foreign,
-)
+from domain.spawn_task import Delivery, LosableDelivery, Outcome, OutcomeStatus, SpawnTask, failed, refuse_foreign
 
 MEGABYTE = 1024 * 1024
 
@@ -80,7 +74,7 @@ class Runner:
         """The mode, for logs and reports; with the reason where none works."""
         if isinstance(machine.sandbox, MissingSandbox):
             self.sandbox = machine.sandbox.about
-        self._stopping = Stopping(machine.name)
+        self._attempts = Attempts(machine.name)
         self.rescued: Callable[[UUID, int], Awaitable[None]] = _nothing_is_left
         """Waits until what an earlier daemon has left of an attempt is saved."""
         self.parking = parking_of(machine.name, machine.tasks_folder)
@@ -88,24 +82,34 @@ class Runner:
 
     def stop(self) -> None:
         """Hand all tasks back, with their work saved (rule 6.10); none is taken from now on."""
-        self._stopping.begin()
+        self._attempts.stop()
 
-    async def spawn(self, command: SpawnTask, delivery: Delivery) -> Outcome:
+    async def all_ended(self) -> None:
+        """After `stop`: wait for the work that no delivery waits for."""
+        await self._attempts.all_ended()
+
+    async def spawn(self, command: SpawnTask, delivery: LosableDelivery) -> Outcome:
         """Run one delivery of an attempt to its end; see activities.ports.Daemon."""
         refuse_foreign(command, self.machine.owner)
+        return await self._attempts.run(command, delivery, partial(self._work_of, command))
+
+    def _work_of(self, command: SpawnTask, delivery: CurrentDelivery) -> Work:
+        pulse = Pulse(delivery, self.machine.name)
+        return Work(self._whole(command, delivery, pulse), lambda: pulse.phase == PUBLISHING)
+
+    async def _whole(self, command: SpawnTask, delivery: Delivery, pulse: Pulse) -> Outcome:
+        """The work of an attempt from its beginning to its end, by whichever deliveries."""
         foreign: list[str] = []
-        outcome = await self._spawned(command, delivery, foreign)
+        outcome = await self._spawned(command, delivery, pulse, foreign)
         outcome = outcome.model_copy(update={"unverified": tuple(dict.fromkeys((*outcome.unverified, *foreign)))})
         return masked_outcome(outcome, self.machine.masker)
 
-    async def _spawned(self, command: SpawnTask, delivery: Delivery, foreign: list[str]) -> Outcome:
+    async def _spawned(self, command: SpawnTask, delivery: Delivery, pulse: Pulse, foreign: list[str]) -> Outcome:
         if command.kind is not TaskKind.PREPARE:
             self.running.add(command.task)
-        pulse = Pulse(delivery, self.machine.name)
         try:
             async with pulse.beating(command.pulse, command.settle):
-                work = self._outcome(command, delivery, pulse, foreign)
-                return await self._stopping.run(work, lambda: pulse.phase == PUBLISHING)
+                return await self._outcome(command, delivery, pulse, foreign)
         except (HandoverBroken, WorktreeBroken) as error:
             return failed(command, FailureCategory.AGENT, str(error))
         except (RepositoryError, RefRefused, LeaseLost) as error:
@@ -187,12 +191,21 @@ class Runner:
         saving = saver.saving(command.checkpoint_every.total_seconds())
         door = opened(workspace.doorway, log.say, os.environ)
         async with _cleaned(workspace, saver), log.sending(), saving, door:
-            files = chosen(machine.copy_files, command.repository)
-            host = Host(machine.name, delivery, self.parking)
-            given = (machine.max_task_memory, host, files, machine.allow_secrets)
-            parts = (command, cache, workspace, agent, pulse, log, saver, *given)
+            parts = TaskParts(
+                command=command,
+                cache=cache,
+                workspace=workspace,
+                agent=agent,
+                pulse=pulse,
+                log=log,
+                saver=saver,
+                memory=machine.max_task_memory,
+                host=Host(machine.name, delivery, self.parking),
+                copy_files=chosen(machine.copy_files, command.repository),
+                allow_secrets=machine.allow_secrets,
+            )
             is_completion = command.kind is TaskKind.COMPLETION
-            work = Completion(*parts, shipping=shipping, carried=carried) if is_completion else AgentWork(*parts)
+            work = Completion(parts, shipping, carried) if is_completion else AgentWork(parts)
             outcome = await ending.of(work, is_decided=bool(carried))
             await machine.after_outcome()
         return outcome

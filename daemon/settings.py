@@ -23,6 +23,7 @@ from daemon.workspace.copied_files import CopiedFile
 from daemon.workspace.delivery_note import FILE as DELIVERY_NOTE
 from domain.documents import read_toml
 from domain.errors import DocumentBroken, SettingsError
+from domain.problems import first_problem
 from domain.settings import AnyLabel
 from runtime.settings import Address
 
@@ -162,6 +163,4 @@ def parsed(content: bytes, file: Path) -> DaemonSettings:
     except DocumentBroken as error:
         raise SettingsError(f"{file} is not TOML: {error}") from error
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise SettingsError(f"{file}: {field}: {first['msg']}") from error
+        raise SettingsError(f"{file}: {first_problem(error)}") from error

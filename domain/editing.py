@@ -12,6 +12,7 @@ from domain.change import Draft
 from domain.errors import Refused
 from domain.events import EventName
 from domain.models import DirectiveStatus, State, TaskKind, TaskStatus
+from domain.problems import first_problem
 from domain.requests import EditDirective
 from domain.settings import AgentChoice, Settings
 
@@ -93,8 +94,7 @@ def _changed(settings: Settings, request: EditDirective) -> Settings:
     try:
         changed = Settings.model_validate({**dict(settings), **fields})
     except ValidationError as error:
-        problem = error.errors(include_url=False)[0]
-        raise Refused(f"{'.'.join(map(str, problem['loc'])) or 'settings'}: {problem['msg']}") from error
+        raise Refused(first_problem(error, "settings")) from error
     if changed.on and changed.label:
         raise Refused(f"--on {changed.on} names the daemon: --label {changed.label} has nothing left to choose")
     return changed

@@ -17,6 +17,7 @@ from domain import memory
 from domain.errors import PlanRefused, Refused
 from domain.models import Dependencies, Memory, Question, TaskKind
 from domain.plan import PlannedStep, add_steps, as_left, check_order, resolved, targets
+from domain.problems import first_problem
 from domain.questions import OWN_CHOICES, question_id
 from domain.spawn_task import CommandContext, KnownStep, MemoryChange, PlanChanges, SpawnTask
 from domain.value import Value
@@ -227,8 +228,7 @@ def make_question(
             deadline=deadline,
         )
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        raise Refused(f"the question's {first['loc'][0]}: {first['msg']}") from error
+        raise Refused(f"the question's {first_problem(error)}") from error
 
 
 def ask(handover: Handover, question: Question) -> Handover:

@@ -13,6 +13,7 @@ from domain import settings
 from domain.errors import PlanRefused
 from domain.models import State, Step, StepStatus
 from domain.plan_references import by_name
+from domain.problems import first_problem
 from domain.spawn_task import KnownStep, PlanChanges
 
 MAX_STEPS = 200
@@ -53,10 +54,8 @@ def _read_one(number: int, entry: object) -> PlannedStep:
     try:
         return PlannedStep.model_validate(entry)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        field = ".".join(str(part) for part in first["loc"]) or "entry"
         name = entry.get("name", "") if isinstance(entry, dict) else ""
-        raise PlanRefused(f"step {number} ({name!r}): {field}: {first['msg']}") from error
+        raise PlanRefused(f"step {number} ({name!r}): {first_problem(error, 'entry')}") from error
 
 
 def add_steps(

@@ -246,8 +246,10 @@ class Delivery(Protocol):
         """Say that the work lives and what it does; cheap, throttled by the server's client."""
         ...
 
-    async def started(self) -> None:
-        """Tell the directive that the work has started."""
+    async def started(self, delivery: str) -> None:
+        """Tell the directive that the work has started, under the name `delivery`: its own, or that of an earlier one
+        whose work it has taken over. NotReachable.
+        """
         ...
 
     async def ask(self, question: Question) -> None:
@@ -259,7 +261,26 @@ class Delivery(Protocol):
         ...
 
     async def confirm(self) -> None:
-        """Ask the server afresh if the attempt is still this delivery's own; AttemptGone if it isn't (rule 6.8)."""
+        """Ask the server afresh if the attempt is still this delivery's own; AttemptGone if it isn't (rule 6.8),
+        NotReachable.
+        """
+        ...
+
+
+class LosableDelivery(Delivery, Protocol):
+    """A delivery whose server can lose it while its work goes on (rule 5.4)."""
+
+    @property
+    def successor_within(self) -> float:
+        """Once it was cancelled: seconds within which the attempt's next delivery may come, because the server has only
+        lost this one; 0: the work itself was called back.
+        """
+        ...
+
+    async def may_have_successor(self) -> bool:
+        """Whether the attempt's next delivery may still come to this daemon: the attempt was not called back, and no
+        other daemon has it. True where the server can't be asked.
+        """
         ...
 
 

@@ -1,4 +1,4 @@
-"""What all tests share: the real servers, started once a session, and the time that each part took."""
+"""What all tests share: the real servers of a run, and the time that each part took."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.run_servers import begin_run, this_run
+
 pytest_plugins = [
     "tests.fixtures_stack",
     "tests.fixtures_ledger",
@@ -14,7 +16,15 @@ pytest_plugins = [
     "tests.fixtures_desk",
 ]
 
-TESTS = Path(__file__).parent
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):  # a worker of xdist belongs to the run that started it
+        begin_run()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        this_run().end()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -17,6 +17,7 @@ with workflow.unsafe.imports_passed_through():
     from pydantic_core import to_json
 
     from domain.models import Answer
+    from domain.problems import first_problem
     from domain.protocol import ErrorType, QueryName, SignalName
     from domain.requests import Request
 from temporalio.exceptions import ApplicationError
@@ -26,10 +27,16 @@ Asked = TypeVar("Asked", bound=Request)
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 
-def update(handler: Callable[[Any, Asked], Answer]) -> UpdateMethodMultiParam[[Any, Asked], Answer]:
-    """An update of one request, which the class's `check` may refuse; other arguments are refused in one line. Neither
-    leaves a trace.
+def update(name: str, request: type[Asked]) -> UpdateMethodMultiParam[[Any, Asked], Answer]:
+    """An update of one request, which the class's `check` may refuse and its `grant` answers; other arguments are
+    refused in one line. No refusal leaves a trace.
     """
+
+    def handler(self: Any, request: Any) -> Any:
+        return self.grant(request)
+
+    handler.__name__ = handler.__qualname__ = name
+    handler.__annotations__ = {"request": request, "return": Answer}
     read = _reader(handler)
 
     def handle(self: Any, *given: Any) -> Any:
@@ -103,11 +110,7 @@ def _refused(reason: str) -> ApplicationError:
 
 
 def _problem(error: Exception) -> str:
-    if not isinstance(error, ValidationError):
-        return " ".join(str(error).split())
-    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    where = ".".join(str(part) for part in first["loc"])
-    return f"{where}: {first['msg']}" if where else first["msg"]
+    return first_problem(error) if isinstance(error, ValidationError) else " ".join(str(error).split())
 
 
 def _named(handle: Callable[..., Any], handler: Callable[..., Any]) -> Callable[..., Any]:

@@ -88,7 +88,7 @@ class DirectiveWorkflow(Operations):
         """Make this run the one that the record knows; begin a draft that was created to be begun."""
         self.recorder.start(self)
         if self.given.begin and self.state.status is DirectiveStatus.DRAFT:
-            self._grant(requests.Begin())
+            self.grant(requests.Begin())
 
     def is_over(self) -> bool:
         """It is closed as soon as its status is final and nothing runs any more (rule 2.9)."""
@@ -257,7 +257,7 @@ class DirectiveWorkflow(Operations):
             self.news = True
         except asyncio.CancelledError:
             if not self.state.status.is_final:
-                self._grant(requests.Archive(actor="web ui"))
+                self.grant(requests.Archive(actor="web ui"))
 
 
 def was_called_back(error: BaseException) -> bool:

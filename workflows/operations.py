@@ -1,4 +1,4 @@
-"""Everything that can be asked of a running directive: each handler one line, each rule in domain/operations.py."""
+"""Everything that can be asked of a running directive: each update one line, each rule in domain/operations.py."""
 
 from __future__ import annotations
 
@@ -35,97 +35,29 @@ class Operations:
         """Make the change's state the directive's, and remember what the record has to be told."""
         raise AssertionError("DirectiveWorkflow takes changes")
 
-    @update
-    def begin(self, request: requests.Begin) -> Answer:
-        return self._grant(request)
-
-    @update
-    def change_goal(self, request: requests.ChangeGoal) -> Answer:
-        return self._grant(request)
-
-    @update
-    def replan(self, request: requests.Replan) -> Answer:
-        return self._grant(request)
-
-    @update
-    def pause(self, request: requests.Pause) -> Answer:
-        return self._grant(request)
-
-    @update
-    def resume(self, request: requests.Resume) -> Answer:
-        return self._grant(request)
-
-    @update
-    def edit(self, request: requests.EditDirective) -> Answer:
-        return self._grant(request)
-
-    @update
-    def archive(self, request: requests.Archive) -> Answer:
-        return self._grant(request)
-
-    @update
-    def approve(self, request: requests.Approve) -> Answer:
-        return self._grant(request)
-
-    @update
-    def reject(self, request: requests.Reject) -> Answer:
-        return self._grant(request)
-
-    @update
-    def add_step(self, request: requests.AddStep) -> Answer:
-        return self._grant(request)
-
-    @update
-    def edit_step(self, request: requests.EditStep) -> Answer:
-        return self._grant(request)
-
-    @update
-    def remove_step(self, request: requests.RemoveStep) -> Answer:
-        return self._grant(request)
-
-    @update
-    def set_deps(self, request: requests.SetDependencies) -> Answer:
-        return self._grant(request)
-
-    @update
-    def retry_step(self, request: requests.RetryStep) -> Answer:
-        return self._grant(request)
-
-    @update
-    def skip_step(self, request: requests.SkipStep) -> Answer:
-        return self._grant(request)
-
-    @update
-    def complete_step(self, request: requests.CompleteStep) -> Answer:
-        return self._grant(request)
-
-    @update
-    def fail_step(self, request: requests.FailStep) -> Answer:
-        return self._grant(request)
-
-    @update
-    def cancel_step(self, request: requests.CancelStep) -> Answer:
-        return self._grant(request)
-
-    @update
-    def answer(self, request: requests.AnswerQuestion) -> Answer:
-        return self._grant(request)
-
-    @update
-    def set_memory(self, request: requests.SetMemory) -> Answer:
-        return self._grant(request)
-
-    @update
-    def delete_memory(self, request: requests.DeleteMemory) -> Answer:
-        return self._grant(request)
-
-    @update
-    def set_pr(self, request: requests.SetPullRequest) -> Answer:
-        return self._grant(request)
-
-    @update
-    def poke(self, request: requests.Poke) -> Answer:
-        return self._grant(request)
+    begin = update("begin", requests.Begin)
+    change_goal = update("change_goal", requests.ChangeGoal)
+    replan = update("replan", requests.Replan)
+    pause = update("pause", requests.Pause)
+    resume = update("resume", requests.Resume)
+    edit = update("edit", requests.EditDirective)
+    archive = update("archive", requests.Archive)
+    approve = update("approve", requests.Approve)
+    reject = update("reject", requests.Reject)
+    add_step = update("add_step", requests.AddStep)
+    edit_step = update("edit_step", requests.EditStep)
+    remove_step = update("remove_step", requests.RemoveStep)
+    set_deps = update("set_deps", requests.SetDependencies)
+    retry_step = update("retry_step", requests.RetryStep)
+    skip_step = update("skip_step", requests.SkipStep)
+    complete_step = update("complete_step", requests.CompleteStep)
+    fail_step = update("fail_step", requests.FailStep)
+    cancel_step = update("cancel_step", requests.CancelStep)
+    answer = update("answer", requests.AnswerQuestion)
+    set_memory = update("set_memory", requests.SetMemory)
+    delete_memory = update("delete_memory", requests.DeleteMemory)
+    set_pr = update("set_pr", requests.SetPullRequest)
+    poke = update("poke", requests.Poke)
 
     @signal(SignalName.TASK_STARTED)
     def task_started(self, started: TaskStarted) -> None:
@@ -157,7 +89,8 @@ class Operations:
         if self._earlier_answer() is None:
             self._allow(request)
 
-    def _grant(self, request: requests.Request) -> Answer:
+    def grant(self, request: requests.Request) -> Answer:
+        """Carry a request out; ApplicationError with the reason where the rules refuse it."""
         if (earlier := self._earlier_answer()) is not None:
             return earlier
         before = self.state
@@ -181,6 +114,6 @@ class Operations:
     def _wish(self, request: type[requests.Request], fields: dict[str, str]) -> None:
         """A signal can't be refused to its sender's face: what makes no sense is left out, with a log line."""
         try:
-            self._grant(request.model_validate({"actor": "web ui", **fields}))
+            self.grant(request.model_validate({"actor": "web ui", **fields}))
         except (ValidationError, ApplicationError) as error:
             workflow.logger.warning("signal ignored: %s", " ".join(str(error).split()))

@@ -13,6 +13,7 @@ from cli.agent.piped import read_text
 from domain.errors import Refused
 from domain.handover import delete_memory, memories, set_memory
 from domain.models import Memory
+from domain.problems import first_problem
 
 app = typer.Typer()
 Key = Annotated[str, typer.Argument()]
@@ -60,5 +61,4 @@ def _entry(key: str, value: str, category: str) -> Memory:
     try:
         return Memory(key=key, value=value, category=category)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        raise Refused(f"the memory's {first['loc'][0]}: {first['msg']}") from error
+        raise Refused(f"the memory's {first_problem(error)}") from error

@@ -15,13 +15,13 @@ from cli.operator.commands import Commands, Id, Json, RequestId
 from cli.operator.directives import Directives
 from cli.operator.edit import edit
 from cli.operator.printing import say_json
-from cli.operator.problems import first_problem
 from cli.operator.shown import AnswerShown
 from cli.operator.splicing import spliced
 from cli.operator.steps import STEP_ACTIONS
 from domain.editing import running
 from domain.errors import Refused
 from domain.models import Answer
+from domain.problems import first_problem
 from domain.requests import (
     AddStep,
     AnswerQuestion,

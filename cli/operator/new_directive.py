@@ -11,12 +11,12 @@ from uuid import uuid4
 import typer
 from pydantic import ValidationError
 
-from cli.operator.problems import first_problem
 from domain.chain_plan import read_plan_file
 from domain.errors import PlanRefused, Refused
 from domain.models import Directive, State, Step, Text
 from domain.names import check_branch
 from domain.plan import add_steps
+from domain.problems import first_problem
 from domain.reports import DaemonSeen
 from domain.repository_url import parse_repository_url, refuse_mistake
 from domain.settings import AgentChoice, Completion, Settings, Timings

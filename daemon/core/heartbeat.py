@@ -49,7 +49,7 @@ class Pulse:
         await asyncio.sleep(settle.total_seconds())
         while True:
             try:
-                return await self._delivery.started()
+                return await self._delivery.started(self._delivery.name)
             except NotReachable as error:
                 logger.warning("%s", error)  # the work goes on without
                 await asyncio.sleep(RETRY_AFTER)

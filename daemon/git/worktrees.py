@@ -16,6 +16,7 @@ from daemon import agent_files
 from daemon.git.command import checked, commit_id, no_room
 from daemon.git.config import NO_CODE_OF_THE_REPOSITORY, as_environment
 from daemon.process.run import Finished, Runs
+from daemon.sandbox.environment import GitIdentity
 from domain.errors import GitError, MakimaError, ProcessTimedOut, UnrelatedHistories, WorktreeBroken
 
 CHECKOUT_TIMEOUT = 900.0
@@ -28,19 +29,6 @@ IMPOSSIBLE = 128
 SHA256_DIGITS = 64
 SUBMODULE = "160000 "
 COMMITS_SHOWN = 40
-
-
-@dataclass(frozen=True)
-class Identity:
-    """Who stands as author and committer in a commit that the daemon makes for a task."""
-
-    name: str
-    email: str
-
-    @property
-    def environment(self) -> dict[str, str]:
-        author = {"GIT_AUTHOR_NAME": self.name, "GIT_AUTHOR_EMAIL": self.email}
-        return author | {"GIT_COMMITTER_NAME": self.name, "GIT_COMMITTER_EMAIL": self.email}
 
 
 @dataclass(frozen=True)
@@ -75,14 +63,14 @@ class Worktree:
 
     path: Path
     runs: Runs
-    identity: Identity = field(default=Identity("Makima", "makima@localhost"))
+    identity: GitIdentity = field(default=GitIdentity())
     is_agents: bool = False
     """An agent has been there: what git can't do is that agent's failure (WorktreeBroken in place of GitError)."""
     within: float = CHECKOUT_TIMEOUT
     """Seconds for each command."""
 
     @classmethod
-    async def make(cls, path: Path, *, cache: Path, commit: str, runs: Runs, identity: Identity) -> Worktree:
+    async def make(cls, path: Path, *, cache: Path, commit: str, runs: Runs, identity: GitIdentity) -> Worktree:
         """Make the worktree at the absolute, still missing `path`: detached at `commit`, no remote, the objects
         borrowed from `cache`. Raises GitError.
         """

@@ -23,10 +23,15 @@ _PROXIES = frozenset({"ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY"})
 
 @dataclass(frozen=True)
 class GitIdentity:
-    """Who an agent's commits are by."""
+    """Author and committer of the commits of a task: its agent's, and those that the daemon makes for it."""
 
     name: str = "Makima"
     email: str = "makima@localhost"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        author = {"GIT_AUTHOR_NAME": self.name, "GIT_AUTHOR_EMAIL": self.email}
+        return author | {"GIT_COMMITTER_NAME": self.name, "GIT_COMMITTER_EMAIL": self.email}
 
 
 def agent_environment(
@@ -46,10 +51,7 @@ def agent_environment(
         "PATH": f"{folder.bin}{os.pathsep}{path}",
         MARK: str(folder.path),
         "MAKIMA_TASK_ID": task_id,
-        "GIT_AUTHOR_NAME": identity.name,
-        "GIT_AUTHOR_EMAIL": identity.email,
-        "GIT_COMMITTER_NAME": identity.name,
-        "GIT_COMMITTER_EMAIL": identity.email,
+        **identity.environment,
         "GIT_CONFIG_NOSYSTEM": "1",
         "GIT_TERMINAL_PROMPT": "0",
         # Nobody sits at an editor: a merge or rebase that goes on takes git's own message.

@@ -11,7 +11,7 @@ from daemon import agent_files
 from daemon.core.attempt_key import AttemptKey
 from daemon.git.repositories import Repositories, RepositoryCache
 from daemon.git.state_refs import in_all_places, outcome_name
-from daemon.git.worktrees import Identity, Worktree
+from daemon.git.worktrees import Worktree
 from daemon.sandbox.environment import GitIdentity
 from daemon.sandbox.sandbox import Sandbox
 from daemon.saving.checkpoints import UNSAVED, Checkpoints
@@ -118,9 +118,10 @@ class Restorer:
     async def _fresh(self, task: str, cache: RepositoryCache, commit: str) -> Worktree:
         self._target.mkdir(parents=True, exist_ok=True, mode=0o700)
         folder = Path(tempfile.mkdtemp(prefix=f"{task[:8]}-", dir=self._target))
-        who = Identity(self._identity.name, self._identity.email)
         runs = cache.git.run_plainly
-        return await Worktree.make(folder / WORKTREE, cache=cache.folder, commit=commit, runs=runs, identity=who)
+        return await Worktree.make(
+            folder / WORKTREE, cache=cache.folder, commit=commit, runs=runs, identity=self._identity
+        )
 
 
 def _only_one(task: str, found: Collection[str]) -> None:

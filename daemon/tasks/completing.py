@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 from uuid import UUID
 
 from daemon.agents.base import AgentResult
@@ -15,7 +14,7 @@ from daemon.saving.checkpoints import Checkpoint
 from daemon.session.continuing import Ask
 from daemon.tasks.beginning import Beginning, without_agent
 from daemon.tasks.start import Start
-from daemon.tasks.work import AgentWork
+from daemon.tasks.work import AgentWork, TaskParts
 from daemon.workspace.project import Commands
 from domain.errors import LeaseLost, RepositoryError, UnrelatedHistories
 from domain.failures import Failure
@@ -32,11 +31,9 @@ ROUNDS = 5
 class Completion(AgentWork):
     """Does a completion task. The recorded commits are merged, whatever their branches are at by now."""
 
-    def __init__(self, *given: Any, shipping: Shipping, carried: str = "") -> None:
-        """`given`: as AgentWork takes it. `carried`: what was merged for this attempt before, in the cache; empty:
-        nothing was.
-        """
-        super().__init__(*given)
+    def __init__(self, parts: TaskParts, shipping: Shipping, carried: str = "") -> None:
+        """`carried`: what was merged for this attempt before, in the cache; empty: nothing was."""
+        super().__init__(parts)
         self._shipping = shipping
         self._carried = carried
         self._base = self._command.base_branch

@@ -46,40 +46,52 @@ class Judged:
     fault: Fault | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class TaskParts:
+    """What a delivery of a task works with."""
+
+    command: SpawnTask
+    cache: RepositoryCache
+    workspace: Workspace
+    agent: ConfiguredAgent | None
+    pulse: Pulse
+    log: TaskLog
+    saver: Saver
+    memory: int
+    """Bytes that the agent's processes may use together; 0: no limit."""
+    host: Host
+    copy_files: tuple[CopiedFile, ...]
+    allow_secrets: tuple[str, ...]
+    """The daemon's."""
+
+
 class AgentWork:
     """Does a planning or step task; `outcome` is its whole story. A completion is one of its own kind."""
 
-    def __init__(
-        self,
-        command: SpawnTask,
-        cache: RepositoryCache,
-        workspace: Workspace,
-        agent: ConfiguredAgent | None,
-        pulse: Pulse,
-        log: TaskLog,
-        saver: Saver,
-        memory: int,
-        host: Host,
-        copy_files: tuple[CopiedFile, ...] = (),
-        allow_secrets: tuple[str, ...] = (),
-    ) -> None:
-        """`memory`: bytes that the agent's processes may use together; 0: no limit. `allow_secrets`: the daemon's."""
-        self._command = command
-        self._cache = cache
-        self._workspace = workspace
-        self._agent = agent
-        self._pulse = pulse
-        self._log = log
-        self._saver = saver
-        self._host = host
-        self._copy_files = copy_files
+    def __init__(self, parts: TaskParts) -> None:
+        self._command = parts.command
+        self._cache = parts.cache
+        self._workspace = parts.workspace
+        self._agent = parts.agent
+        self._pulse = parts.pulse
+        self._log = parts.log
+        self._saver = parts.saver
+        self._host = parts.host
+        self._copy_files = parts.copy_files
         self._allowed: tuple[str, ...] = ()
-        self._allow_secrets = allow_secrets
-        self._judge = Judge(workspace, saver.take)
+        self._allow_secrets = parts.allow_secrets
+        self._judge = Judge(parts.workspace, parts.saver.take)
         self.runs: AgentRuns | None = None
         """Of the agent, once it has been started."""
         self._laid: tuple[str, ...] = ()
-        self._programs = Programs(workspace, agent, pulse, log, memory=memory, before_kill=saver.before_kill)
+        self._programs = Programs(
+            parts.workspace,
+            parts.agent,
+            parts.pulse,
+            parts.log,
+            memory=parts.memory,
+            before_kill=parts.saver.before_kill,
+        )
 
     async def outcome(self) -> Outcome:
         """Raises RepositoryError, GitUnreachable, GitError, CannotServe; a failure of the work is an Outcome."""

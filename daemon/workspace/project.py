@@ -13,6 +13,7 @@ from domain import names
 from domain.documents import read_toml
 from domain.errors import DocumentBroken, RepositoryError
 from domain.models import TaskKind
+from domain.problems import first_problem
 from domain.spawn_task import SpawnTask
 from domain.value import Value
 
@@ -73,6 +74,4 @@ def parsed(content: bytes, where: str) -> Project:
     except DocumentBroken as error:
         raise RepositoryError(f"{where} is not TOML: {error}") from error
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise RepositoryError(f"{where}: {field}: {first['msg']}") from error
+        raise RepositoryError(f"{where}: {first_problem(error)}") from error

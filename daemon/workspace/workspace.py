@@ -15,7 +15,7 @@ from daemon import agent_files
 from daemon.git.repositories import RepositoryCache
 from daemon.git.side_repository import NAME as SIDE
 from daemon.git.side_repository import SideRepository
-from daemon.git.worktrees import AGENTS_TIMEOUT, Identity, Worktree
+from daemon.git.worktrees import AGENTS_TIMEOUT, Worktree
 from daemon.network.policy import Policy
 from daemon.process import keeper
 from daemon.process.program import AgentCommand
@@ -86,12 +86,12 @@ class Workspace:
     async def check_out(self, cache: RepositoryCache, commit: str) -> Worktree:
         """The worktree at `commit`, still untouched by any agent: git runs in it plainly."""
         runs = cache.git.run_plainly
-        return await Worktree.make(self.work_path, cache=cache.folder, commit=commit, runs=runs, identity=self._who)
+        return await Worktree.make(self.work_path, cache=cache.folder, commit=commit, runs=runs, identity=self.identity)
 
     @property
     def agents_worktree(self) -> Worktree:
         """The worktree once an agent has been in it: git runs there as the agent."""
-        return Worktree(self.work_path, self.run_as_agent, self._who, is_agents=True, within=AGENTS_TIMEOUT)
+        return Worktree(self.work_path, self.run_as_agent, self.identity, is_agents=True, within=AGENTS_TIMEOUT)
 
     def side_repository(self, cache: RepositoryCache, path: Path | None = None) -> SideRepository:
         """The daemon's own, which only its programs see; to be made once for a delivery. It lies at `path` where that
@@ -100,10 +100,6 @@ class Workspace:
         path = path or self.path / SIDE
         runs = partial(self.run_as_agent, writes=(path,))
         return SideRepository(path, self.work_path, cache, runs)
-
-    @property
-    def _who(self) -> Identity:
-        return Identity(self.identity.name, self.identity.email)
 
     def environment(self, command: AgentCommand) -> dict[str, str]:
         """All that a program of this task sees (rule 6.6)."""

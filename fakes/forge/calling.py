@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from domain.documents import read_json
 from domain.errors import DocumentBroken
+from domain.problems import first_problem
 from fakes.forge.auth import Keys
 from fakes.forge.errors import Answered, not_found
 from fakes.forge.forge import Forge
@@ -78,9 +79,7 @@ class Call:
         try:
             return model.model_validate(given)
         except ValidationError as error:
-            first = error.errors()[0]
-            name = ".".join(str(part) for part in first["loc"])
-            raise Answered(422, f"Invalid request.\n\n{name}: {first['msg']}") from error
+            raise Answered(422, f"Invalid request.\n\n{first_problem(error)}") from error
 
     def page(self, items: Sequence[Any]) -> tuple[Sequence[Any], dict[str, str]]:
         """The items of the page that is asked for, and the Link header that leads to the others."""

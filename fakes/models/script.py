@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, JsonValue, ValidationError
 
 from domain.errors import SettingsError
+from domain.problems import first_problem
 from domain.value import Value
 
 Count = Annotated[int, Field(ge=0)]
@@ -143,6 +144,4 @@ def load_script(file: Path) -> Script:
     except OSError as error:
         raise SettingsError(f"{file} can't be read ({error.strerror}): name a script with --script") from error
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise SettingsError(f"{file}: {field}: {first['msg']}") from error
+        raise SettingsError(f"{file}: {first_problem(error)}") from error

@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 
 from domain.view import DirectiveView, QuestionView, StepView
 from tests.acceptance.coder import FIRST_ROOMS, ROOMS, seeds
-from tests.acceptance.stack import Ran, Servers, Site
+from tests.acceptance.stack import Ran, Site, Stack, client_at
 from tests.forge import ForgeRepository, ForgeUnderTest, Person
 from workflows.directive import DirectiveWorkflow
 
@@ -32,8 +31,8 @@ async def eventually(answer: Callable[[], Awaitable[_T | None]], what: str, seco
     return found
 
 
-def forge_of(servers: Servers) -> ForgeUnderTest:
-    """The forge that `up` has started."""
+def forge_of(servers: Stack) -> ForgeUnderTest:
+    """The forge beside them."""
     forge = ForgeUnderTest(servers.data / "forge", None)
     forge.url = servers.addresses.forge_url
     return forge
@@ -57,12 +56,11 @@ class Street:
 
     @classmethod
     async def at(cls, site: Site, forge: ForgeUnderTest) -> Street:
-        address = site.servers.addresses.temporal_address
-        return cls(site, forge, await Client.connect(address, data_converter=pydantic_data_converter))
+        return cls(site, forge, await client_at(site.servers))
 
     async def house(self, name: str, *options: str) -> House:
         """`starter.py start` on a repository of its own, which holds a README and the first of the rooms."""
-        repository = await self.forge.make_repository("acme", name)
+        repository = await self.forge.make_repository(self.site.owner, name)
         house = House(self, repository)
         await house.ann.commit("main", {"README.md": "# A house\n", ROOMS: FIRST_ROOMS})
         about = ("--title", house.title, "--goal", "A house", "--repo", repository.clone_url, "--timings", "fast")
@@ -82,7 +80,7 @@ class House:
     def __init__(self, street: Street, repository: ForgeRepository) -> None:
         self.forge = street.forge
         self.name = repository.full_name
-        """`acme/NAME`, of the repository."""
+        """`OWNER/NAME`, of the repository."""
         self.title = f"House {self.name.partition('/')[2]}"
         self.id = ""
         self.workflow = ""

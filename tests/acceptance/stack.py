@@ -11,11 +11,15 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from tempfile import TemporaryDirectory
+from typing import Any, Protocol, Self, TypeVar
 
 import psutil
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
 
 from runtime.stack_file import StackFile, running_stack
+from tests.acceptance import forked
 
 ROOT = Path(__file__).parents[2]
 STARTER = (sys.executable, str(ROOT / "starter.py"))
@@ -107,6 +111,21 @@ class Running:
         return Ran(self.wait(), self.out, self.err)
 
 
+class Stack(Protocol):
+    """A data folder by which commands of starter.py find servers that run."""
+
+    data: Path
+    addresses: StackFile
+
+
+@dataclass
+class SharedServers:
+    """Servers that other tests use at the same time."""
+
+    data: Path
+    addresses: StackFile
+
+
 class Servers:
     """`starter.py up` on a data folder of its own."""
 
@@ -181,11 +200,11 @@ def daemon_settings(
 class Site:
     """One owner's processes on running servers; all of them are killed at the end."""
 
-    def __init__(self, servers: Servers, folder: Path, owner: str, code: Path = ROOT) -> None:
+    def __init__(self, servers: Stack, folder: Path, owner: str, code: Path = ROOT) -> None:
         """`code`: the checkout whose worker, daemons and commands these are."""
         self._code = code
         self._starter = (sys.executable, str(code / "starter.py"))
-        self.servers = servers
+        self.servers: Stack = servers
         self.folder = folder
         self.owner = owner
         self._running: list[Running] = []
@@ -226,15 +245,16 @@ class Site:
     def cleans(self, name: str = "one") -> Ran:
         """`python -m daemon gc` of a daemon that was started before."""
         env = self._at(self.folder / name, MAKIMA_DAEMON_CONFIG=self.folder / name / "daemon.toml")
-        done = subprocess.run([*DAEMON, "gc"], env=env, capture_output=True, text=True, timeout=90, check=False)
-        return Ran(done.returncode, done.stdout, done.stderr)
+        return _ran((*DAEMON, "gc"), env)
 
     def starter(self, *args: str, data: Path | None = None, **variables: str | Path) -> Ran:
         """A command of starter.py, run to its end; on these servers, unless another data folder is given."""
-        own: dict[str, str | Path] = {**_path_to(self._code), **variables}
-        env = environment(MAKIMA_DATA_DIR=data or self.servers.data, MAKIMA_OWNER=self.owner, **own)
-        done = subprocess.run([*self._starter, *args], env=env, capture_output=True, text=True, timeout=90, check=False)
-        return Ran(done.returncode, done.stdout, done.stderr)
+        env = environment(MAKIMA_DATA_DIR=data or self.servers.data, MAKIMA_OWNER=self.owner, **variables)
+        if self._code != ROOT:
+            return _ran((*self._starter, *args), {**env, "PYTHONPATH": str(self._code)})
+        with TemporaryDirectory() as folder:
+            out, err = Path(folder, "out"), Path(folder, "err")
+            return Ran(forked.run(args, env, out, err), out.read_text(), err.read_text())
 
     def starting(self, name: str, *args: str) -> Running:
         """A command of starter.py that goes on while the test does something else."""
@@ -247,6 +267,29 @@ class Site:
         return running
 
     def _at(self, data: Path, **variables: str | Path) -> dict[str, str]:
-        address = self.servers.addresses.temporal_address
-        own: dict[str, str | Path] = {**_path_to(self._code), **variables}
-        return environment(TEMPORAL_ADDRESS=address, MAKIMA_DATA_DIR=data, MAKIMA_OWNER=self.owner, **own)
+        own: dict[str, str | Path] = {**_path_to(self._code), **temporal_at(self.servers), **variables}
+        return environment(MAKIMA_DATA_DIR=data, MAKIMA_OWNER=self.owner, **own)
+
+
+def _ran(argv: Sequence[str], env: Mapping[str, str]) -> Ran:
+    done = subprocess.run(argv, env=env, capture_output=True, text=True, timeout=90, check=False)
+    return Ran(done.returncode, done.stdout, done.stderr)
+
+
+class MortalSite(Site):
+    """One on servers of its own, which a test may kill."""
+
+    servers: Servers
+
+
+def temporal_at(servers: Stack) -> dict[str, str]:
+    """The variables by which a process finds Temporal without their data folder."""
+    there = servers.addresses
+    return {"TEMPORAL_ADDRESS": there.temporal_address, "TEMPORAL_NAMESPACE": there.temporal_namespace}
+
+
+async def client_at(servers: Stack) -> Client:
+    """A client of the namespace in which their directives are."""
+    there = servers.addresses
+    namespace = there.temporal_namespace
+    return await Client.connect(there.temporal_address, namespace=namespace, data_converter=pydantic_data_converter)

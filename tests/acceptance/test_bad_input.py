@@ -9,7 +9,17 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from demo.repository import git, make_origin
-from tests.acceptance.stack import DAEMON, WORKER, Ran, Running, Servers, Site, daemon_settings, environment, until
+from tests.acceptance.stack import (
+    DAEMON,
+    WORKER,
+    Ran,
+    Running,
+    SharedServers,
+    Site,
+    daemon_settings,
+    environment,
+    until,
+)
 
 KIB = 1024
 
@@ -61,7 +71,7 @@ OPTIONS = {
 
 
 @pytest.fixture(scope="module")
-def refused(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ran]:
+def refused(servers: SharedServers, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ran]:
     """What became of every bad `start`; all of them are run once, side by side."""
     folder = tmp_path_factory.mktemp("refused")
     origin = make_origin(folder)

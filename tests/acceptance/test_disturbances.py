@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.greeter import FIRST_STEPS, Greeter, Result
-from tests.acceptance.stack import Servers, Site, daemon_settings, processes_of, until
+from tests.acceptance.stack import MortalSite, Servers, Site, daemon_settings, processes_of, until
 
 
 def check(result: Result, undisturbed: Result) -> None:
@@ -83,7 +83,7 @@ def test_a_planner_whose_daemon_died_after_its_outcome_is_not_asked_again(site: 
 
 
 @pytest.mark.rule("9.1")
-def test_a_killed_temporal_server_goes_on_from_its_file(mortal_site: Site, undisturbed: Result) -> None:
+def test_a_killed_temporal_server_goes_on_from_its_file(mortal_site: MortalSite, undisturbed: Result) -> None:
     site = mortal_site
     site.worker()
     site.daemon()
@@ -99,7 +99,7 @@ def test_a_killed_temporal_server_goes_on_from_its_file(mortal_site: Site, undis
 
 
 @pytest.mark.rule("9.1")
-def test_a_killed_postgres_holds_nothing_up_and_loses_nothing(mortal_site: Site, undisturbed: Result) -> None:
+def test_a_killed_postgres_holds_nothing_up_and_loses_nothing(mortal_site: MortalSite, undisturbed: Result) -> None:
     site = mortal_site
     site.worker()
     site.daemon()
@@ -143,7 +143,7 @@ def test_a_stack_that_is_stopped_in_the_middle_goes_on_when_it_is_started_again(
 
 @pytest.mark.rule("9.1")
 def test_a_running_stack_whose_temporal_loses_everything_goes_on_from_the_record(
-    mortal_site: Site, undisturbed: Result
+    mortal_site: MortalSite, undisturbed: Result
 ) -> None:
     site = mortal_site
     site.worker()

@@ -13,7 +13,7 @@ import pytest_asyncio
 
 from tests.acceptance.coder import ROOMS
 from tests.acceptance.houses import House, Street, eventually, forge_of, forge_settings, is_idle, statuses, step_of
-from tests.acceptance.stack import Servers, Site
+from tests.acceptance.stack import SharedServers, Site
 
 METHODS = ("merge", "squash", "rebase")
 VERIFY = f"test -s {ROOMS}"
@@ -23,7 +23,7 @@ Lives = dict[str, asyncio.Task[None]]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def lives(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Lives]:
+async def lives(servers: SharedServers, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Lives]:
     """Method of merging → the life that ends so."""
     forge = forge_of(servers)
     with Site(servers, tmp_path_factory.mktemp("lives"), "lives") as site:

@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from tests.acceptance.coder import step
 from tests.acceptance.houses import House, Street, eventually, forge_of, forge_settings, statuses
-from tests.acceptance.stack import Running, Servers, Site
+from tests.acceptance.stack import Running, SharedServers, Site
 from tests.forge import ForgeUnderTest, forge_under_test
 
 OPENING = {"method": "POST", "path": "/pulls$"}
@@ -20,7 +20,8 @@ NEVER = 99
 
 
 class Town:
-    """One owner's processes, which a test may kill, and two forges that the daemon knows."""
+    """One owner's processes, which a test may kill, and two forges that the daemon knows: one that others use at the
+    same time, and one to be killed and to fail."""
 
     def __init__(self, site: Site, forge: ForgeUnderTest, mortal: ForgeUnderTest) -> None:
         self.site = site
@@ -41,7 +42,7 @@ class Town:
 
 
 @pytest.fixture(scope="module")
-def site(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def site(servers: SharedServers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with Site(servers, tmp_path_factory.mktemp("trouble"), "trouble") as alone:
         yield alone
 
@@ -203,7 +204,7 @@ async def test_a_stranger_commands_nothing_and_a_writer_is_served(town: Town) ->
 @pytest.mark.rule("7.3")
 async def test_the_pull_request_that_an_agent_names_stays_its_owners(town: Town) -> None:
     there = town.site.folder / "it is open"
-    anns = f"{town.forge.url}/acme/named/pull/1"
+    anns = f"{town.forge.url}/{town.site.owner}/named/pull/1"
     wait = f"while ! test -e '{there}'; do sleep 0.1; done"
     plan = town.site.folder / "named.json"
     plan.write_text(json.dumps({"steps": [step("Hut", wait, f"makima directive update --pr-url {anns}")]}))
@@ -243,20 +244,21 @@ async def test_a_poke_looks_at_once(town: Town) -> None:
 
 @pytest.mark.rule("7.4")
 async def test_a_token_that_is_refused_is_one_question(town: Town) -> None:
-    await town.forge.fail("bad_credentials", path="acme/refused/pulls", times=NEVER)
-    house = await town.house("refused")
+    there = f"{town.site.owner}/refused"
+    await town.mortal.fail("bad_credentials", path=f"{there}/pulls", times=NEVER)
+    house = await town.house("refused", forge=town.mortal)
     asked = await house.question("127.0.0.1")
     assert "token" in asked.text
-    await town.forge.clear_failures()
+    await town.mortal.clear_failures()
     await house.says("answer", str(asked.id), "try again")
     await house.pull(1)
     shown = await house.until(lambda shown: shown.status == "idle", "rest")
     assert not shown.questions and statuses(shown) == {"Hut": "completed"}
     assert await house.get("/pulls?state=all") and len(await house.get("/pulls?state=all")) == 1
 
-    await town.forge.fail("forbidden", path="acme/refused", times=NEVER, scope="repo")
+    await town.mortal.fail("forbidden", path=there, times=NEVER, scope="repo")
     await house.question("refuses us")
-    await town.forge.clear_failures()
+    await town.mortal.clear_failures()
     await house.until(lambda shown: not shown.questions, "the question's own end")
 
 
@@ -276,9 +278,9 @@ async def test_a_forge_that_dies_while_the_pull_request_is_opened_is_waited_for(
 @pytest.mark.rule("7.3")
 @pytest.mark.parametrize("kind", ["silent", "acted_then_silent"])
 async def test_a_daemon_that_dies_while_the_pull_request_is_opened_leaves_one(town: Town, kind: str) -> None:
-    await town.forge.fail(kind, **OPENING)
-    house = await town.house(kind.replace("_", "-"))
-    await until_met(town.forge)
+    await town.mortal.fail(kind, **OPENING)
+    house = await town.house(kind.replace("_", "-"), forge=town.mortal)
+    await until_met(town.mortal)
     assert any(ref.startswith("refs/heads/makima/directive-") for ref in await house.refs()), "it is pushed"
     town.daemon.kill()
     town.daemon = town.start_daemon()

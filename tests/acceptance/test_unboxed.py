@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from demo.repository import make_origin
-from tests.acceptance.stack import Servers, Site, until
+from tests.acceptance.stack import MortalSite, Servers, until
 
 NO_NAMESPACES = "#!/bin/sh\necho 'bwrap: No permissions to create new namespace' >&2\nexit 1\n"
 SETTINGS = 'name = "plain"\nserves = ["shell"]\nallow_local_repositories = true\n'
@@ -17,7 +17,7 @@ PLAN = '{"steps": [{"name": "One", "task_plan": "touch one", "depends_on": []}]}
 
 
 @pytest.fixture
-def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MortalSite]:
     """A whole stack on a machine whose bubblewrap may not make namespaces."""
     tools = tmp_path / "tools"
     tools.mkdir()
@@ -26,11 +26,11 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     monkeypatch.setenv("PATH", str(tools), prepend=":")
     (tmp_path / "daemon.toml").write_text(SETTINGS)
     servers = Servers(tmp_path, MAKIMA_DAEMON_CONFIG=str(tmp_path / "daemon.toml"))
-    with servers, Site(servers, tmp_path / "site", "default") as site:
+    with servers, MortalSite(servers, tmp_path / "site", "default") as site:
         yield site
 
 
-def sandbox_line(site: Site, start: int) -> str:
+def sandbox_line(site: MortalSite, start: int) -> str:
     """What the stack's start of that number has printed of the sandbox."""
 
     def printed() -> list[str] | None:
@@ -44,7 +44,7 @@ def sandbox_line(site: Site, start: int) -> str:
 
 
 def test_up_start_and_status_name_a_missing_sandbox_and_no_agent_runs_until_none_is_written_down(
-    house: Site, tmp_path: Path
+    house: MortalSite, tmp_path: Path
 ) -> None:
     said = sandbox_line(house, 1)
     assert said.startswith("Sandbox      missing: bubblewrap does not work on this machine (bwrap: No permissions")

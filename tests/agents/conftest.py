@@ -26,6 +26,7 @@ from fakes.models.player import Received
 from tests.integration.conftest import daemon_git, git, origin, repositories  # noqa: F401 (fixtures)
 from tests.integration.deliveries import OneDaemon
 from tests.model_server import ModelServer, conversation
+from tests.needs import lack
 
 NAMES = ("claude", "codex")
 MARK = "Paint the house"
@@ -47,10 +48,10 @@ def programs() -> dict[str, str]:
     pinned = json.loads(Path(__file__).with_name("package.json").read_text())["dependencies"]
     for name, version in zip(NAMES, pinned.values(), strict=True):
         if not Path(found[name]).exists():
-            pytest.skip(f"{name} is not installed: make agents")
+            lack(f"{name} is not installed: make agents")
         said = subprocess.run([found[name], "--version"], capture_output=True, text=True, check=True).stdout
         if version not in said:
-            pytest.skip(f"{name} is {said.strip()}, not {version}: make agents")
+            lack(f"{name} is {said.strip()}, not {version}: make agents")
     return found
 
 

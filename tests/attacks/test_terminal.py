@@ -29,6 +29,7 @@ from domain.record import Artifact, AttemptEnded, DaemonReport, DeliveryStarted,
 from domain.spawn_task import Outcome, OutcomeStatus
 from domain.visible import visible
 from tests.fixtures_desk import Desk
+from tests.fixtures_stack import temporal_environment
 from tests.integration.conftest import Committer
 from tests.values import NOON, asking, directive_with, question, with_step
 
@@ -245,7 +246,7 @@ class Servers:
             "MAKIMA_DATA_DIR": str(folder),
             "MAKIMA_OWNER": desk.owner,
             "MAKIMA_DATABASE_URL": database,
-            "TEMPORAL_ADDRESS": desk.world.client.service_client.config.target_host,
+            **temporal_environment(desk.world.client),
             "TERM": "xterm-256color",
             "PYTHONDONTWRITEBYTECODE": "1",
         }

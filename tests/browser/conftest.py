@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator
 
 import pytest
@@ -10,6 +9,7 @@ import pytest_asyncio
 from playwright.async_api import BrowserContext
 
 from tests.browser.web_ui import Run, WebUi, chromium, find_chromium, finished_run
+from tests.needs import lack
 
 TALL = 1700
 """The timeline draws only the lines that are in sight."""
@@ -17,12 +17,7 @@ TALL = 1700
 
 @pytest.fixture(scope="session")
 def chromium_program() -> str:
-    if os.environ.get("MAKIMA_NO_BROWSER") == "1":
-        pytest.skip("MAKIMA_NO_BROWSER=1")
-    program = find_chromium()
-    if program is None:
-        pytest.fail("no Chromium: apt-get install chromium (or set MAKIMA_CHROMIUM, or MAKIMA_NO_BROWSER=1)", False)
-    return program
+    return find_chromium() or lack("Chromium is missing: apt-get install chromium, or set MAKIMA_CHROMIUM")
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 
 from tests.acceptance.houses import forge_of, forge_settings
-from tests.acceptance.stack import Running, Servers, Site, processes_of
+from tests.acceptance.stack import MortalSite, Running, Servers, processes_of
 from tests.chaos.hand import Part
 
 DAEMONS = ("one", "two")
@@ -20,7 +20,7 @@ DAEMONS = ("one", "two")
 class System:
     """A worker and two daemons at one site, and the servers below them."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: MortalSite) -> None:
         self.site = site
         self.servers: Servers = site.servers
         self.forge = forge_of(site.servers)

@@ -17,7 +17,7 @@ import pytest
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
-from tests.acceptance.stack import Servers, Site, processes_of, until
+from tests.acceptance.stack import MortalSite, Servers, processes_of, until
 from tests.chaos.hand import Hand
 from tests.chaos.people import Forger, Neighbour, Operator
 from tests.chaos.reckoning import Reckoning
@@ -40,7 +40,7 @@ async def test_nothing_is_lost_or_done_twice_whatever_dies(tmp_path: Path, seed:
     chance = random.Random(seed)
     with (
         Servers(tmp_path / "servers", "--servers-only") as servers,
-        Site(servers, tmp_path / "site", "default") as site,
+        MortalSite(servers, tmp_path / "site", "default") as site,
     ):
         site.folder.mkdir()
         await survive(System(site), chance)

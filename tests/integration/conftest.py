@@ -15,11 +15,18 @@ from daemon.git.local import LocalRepositories
 from daemon.git.repositories import Repositories, RepositoryCache
 from tests.integration.completions import Completions
 from tests.integration.deliveries import OneDaemon
+from tests.needs import need
 
 GitCommand = Callable[..., str]
 """`git(folder, *args)`: the output of git run in `folder`, as a person would run it."""
 Committer = Callable[..., str]
 """`commit({path: text}, *parents, branch=None)`: a new commit in the origin on top of its parents."""
+
+
+@pytest.fixture
+def gh() -> str:
+    """GitHub's command line."""
+    return need("gh", "gh")
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ TASK = UUID("0d9c2b1e-7a64-5a51-9c1c-7e2f0a9d3b55")
 
 
 class RememberedDelivery:
-    """Keeps the questions that it is told, and answers as the test says; `away` makes it fail."""
+    """Keeps what it is told, and answers as the test says; `away` makes it fail."""
 
     def __init__(self) -> None:
         self.name = uuid4().hex[:8]
@@ -34,15 +34,25 @@ class RememberedDelivery:
         self.asked: list[Question] = []
         self.replies: dict[str, str] = {}
         self.away = self.gone = False
-        self.refused = 0
+        self.refused = self.confirmed = 0
+        self.beats: list[Progress] = []
+        self.starts: list[str] = []
+        self.successor_within = 0.0
+        """Above 0: where the test cancels it, its server has lost it."""
+        self.has_successor = True
 
     def beat(self, progress: Progress) -> None:
-        pass
+        self.beats.append(progress)
 
-    async def started(self) -> None:
-        pass
+    async def started(self, delivery: str) -> None:
+        self._be_there()
+        self.starts.append(delivery)
+
+    async def may_have_successor(self) -> bool:
+        return self.has_successor
 
     async def confirm(self) -> None:
+        self.confirmed += 1
         if self.gone:
             raise AttemptGone("the attempt was given to another delivery")
 
@@ -61,14 +71,15 @@ class RememberedDelivery:
 
 
 class RememberedCore:
-    """Keeps the artifacts that it is sent; `away` makes it fail."""
+    """Keeps the logs and artifacts that it is sent; `away` makes it fail."""
 
     def __init__(self) -> None:
         self.artifacts: list[Artifact] = []
+        self.chunks: list[LogChunk] = []
         self.away = False
 
     async def append_log(self, chunk: LogChunk) -> None:
-        pass
+        self.chunks.append(chunk)
 
     async def report(self, report: DaemonReport) -> None:
         pass
@@ -97,7 +108,16 @@ class OneDaemon:
         self._origin = origin
 
     async def does(self, script: str, /, kind: TaskKind = TaskKind.PLANNING, **fields: object) -> Outcome:
-        """The outcome of a task whose agent is the shell script; each call is a delivery of the same attempt."""
+        """The outcome of a task whose agent is the shell script; each call is a delivery of the same attempt, to a
+        daemon that was started again.
+        """
+        self.starts_with(script)
+        replies, self.delivery = self.delivery.replies, RememberedDelivery()
+        self.delivery.replies, self.delivery.gone = replies, self.gone
+        return await self.runner.spawn(self.command(kind, **fields), self.delivery)
+
+    def starts_with(self, script: str) -> None:
+        """Start the daemon, whose agent is the shell script."""
         agent = CommandAgent(kind="command", argv=("sh", "-ec", script))
         given: dict[str, Any] = {
             "name": "here",
@@ -112,11 +132,7 @@ class OneDaemon:
             "max_task_memory": self.max_task_memory,
             "after_outcome": nothing_more,
         }
-        machine = Machine(**{**given, **self.more})
-        replies, self.delivery = self.delivery.replies, RememberedDelivery()
-        self.delivery.replies, self.delivery.gone = replies, self.gone
-        self.runner = Runner(machine)
-        return await self.runner.spawn(self.command(kind, **fields), self.delivery)
+        self.runner = Runner(Machine(**{**given, **self.more}))
 
     async def base(self) -> str:
         """The head of the origin's branch `main`."""

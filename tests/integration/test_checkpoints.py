@@ -15,7 +15,8 @@ import pytest
 from daemon.git.command import Git
 from daemon.git.repositories import Repositories, RepositoryCache
 from daemon.git.side_repository import Snapshot
-from daemon.git.worktrees import Identity, Incoming, Worktree
+from daemon.git.worktrees import Incoming, Worktree
+from daemon.sandbox.environment import GitIdentity
 from daemon.saving.checkpoints import LARGEST, Checkpoints
 from domain.failures import FailureCategory
 from domain.models import TaskKind
@@ -47,7 +48,7 @@ def other(tmp_path: Path, daemon_git: Git, origin: Path) -> OneDaemon:
 async def worktree(cache: RepositoryCache, daemon_git: Git, tmp_path: Path) -> Worktree:
     base = await cache.branch_commit("main")
     assert base
-    who = Identity("Agent", "agent@example.com")
+    who = GitIdentity("Agent", "agent@example.com")
     path = tmp_path / "work"
     return await Worktree.make(path, cache=cache.folder, commit=base, runs=daemon_git.run_plainly, identity=who)
 

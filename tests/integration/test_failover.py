@@ -22,6 +22,7 @@ from ledger.pool import check_writable, open_pool, place
 from ledger.reader import Record
 from ledger.writer import PostgresLedger
 from tests.fixtures_ledger import administer, database_name
+from tests.needs import need
 from tests.values import directive_with, event
 from tests.workflows.scripted import until
 
@@ -72,9 +73,7 @@ def test_an_address_of_several_hosts_is_named_without_its_password() -> None:
 @pytest.fixture
 def bouncer(empty_database: str) -> Iterator[str]:
     """The URL of an empty database through PgBouncer in transaction mode, with two sessions for all its clients."""
-    program = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
-    if program is None:
-        pytest.skip("needs the package pgbouncer")
+    program = need("pgbouncer", "pgbouncer")
     place_, folder = urlsplit(empty_database), Path(f"/tmp/pgbouncer-{uuid4().hex[:8]}")
     folder.mkdir(mode=0o755)
     with socket.create_server(("127.0.0.1", 0)) as free:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import shutil
 from pathlib import Path
 
 import pytest
 
 from tests.forge import ForgeUnderTest, Person, forge_under_test
 
-pytestmark = pytest.mark.skipif(shutil.which("gh") is None, reason="gh is not installed (Debian: apt-get install gh)")
+pytestmark = pytest.mark.usefixtures("gh")
 
 
 async def gh(forge: ForgeUnderTest, folder: Path, *args: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 
 import pytest
@@ -53,7 +52,7 @@ async def test_a_token_comes_from_a_variable_a_file_or_gh_and_a_masker_hears_of_
     assert learned == ["from-variable", "from-file", "from-gh"]
 
 
-@pytest.mark.skipif(shutil.which("gh") is None, reason="gh is not installed")
+@pytest.mark.usefixtures("gh")
 async def test_the_real_gh_is_asked(tmp_path: Path) -> None:
     (tmp_path / "hosts.yml").write_text("github.com:\n  oauth_token: from-real-gh\n  user: ann\n")
     environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "GH_CONFIG_DIR": str(tmp_path)}

@@ -25,6 +25,7 @@ from domain.requests import Pause
 from domain.spawn_task import Outcome, SpawnTask, failed
 from stack.temporal import find_binary
 from tests.fixtures_desk import URL, Desk
+from tests.fixtures_stack import temporal_environment
 from tests.workflows.scripted import Surroundings, planned, until
 from workflows.directive import DirectiveWorkflow
 
@@ -430,9 +431,8 @@ async def test_a_directive_is_found_as_soon_as_it_was_started_also_where_no_work
 
 @pytest.mark.rule("9.3")
 async def test_starter_exits_with_the_documented_codes(desk: Desk, database: str) -> None:
-    host = desk.world.client.service_client.config.target_host
-    here = {"TEMPORAL_ADDRESS": host, "MAKIMA_DATABASE_URL": database, "MAKIMA_OWNER": desk.owner}
-    env = {**os.environ, "TEMPORAL_CONFIG_FILE": os.devnull, **here}
+    here = {**temporal_environment(desk.world.client), "MAKIMA_DATABASE_URL": database, "MAKIMA_OWNER": desk.owner}
+    env = {**os.environ, **here}
     for code, args, changed in (
         (0, ["list"], {}),
         (2, ["status", "3f2a"], {}),

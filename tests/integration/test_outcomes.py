@@ -12,7 +12,8 @@ import pytest_asyncio
 
 from daemon.git.command import Git
 from daemon.git.repositories import Repositories, RepositoryCache
-from daemon.git.worktrees import Identity, Worktree
+from daemon.git.worktrees import Worktree
+from daemon.sandbox.environment import GitIdentity
 from daemon.saving.outcomes import Outcomes, outcome_ref
 from domain.errors import GitError, LeaseLost, RefRefused
 from tests.integration.sides import take
@@ -38,7 +39,7 @@ async def work_done(cache: RepositoryCache, git: Git, path: Path, text: str) -> 
     """The commit of a task's work, taken into the cache, its worktree removed."""
     base = await cache.branch_commit("main")
     assert base
-    identity = Identity("Agent", "agent@example.com")
+    identity = GitIdentity("Agent", "agent@example.com")
     worktree = await Worktree.make(path, cache=cache.folder, commit=base, runs=git.run_plainly, identity=identity)
     (path / "work").write_text(text)
     head = await worktree.commit_all("Work", {})

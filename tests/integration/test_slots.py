@@ -199,7 +199,9 @@ async def test_a_task_that_came_too_much_is_handed_back_to_a_daemon_with_a_free_
         held = await put(client, own, "held")
         await until(lambda: full.agents.began == ["held"])
         surplus = await put(client, shared, "surplus")
-        async with free.serving(await Client.connect(client.service_client.config.target_host)):
+        async with free.serving(
+            await Client.connect(client.service_client.config.target_host, namespace=client.namespace)
+        ):
             await all_done([surplus])
         full.agents.released.set()
         await all_done([held])

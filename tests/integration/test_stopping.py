@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,9 @@ from domain.models import TaskKind
 from domain.names import daemons_queue
 from domain.settings import AgentChoice, Limits
 from domain.spawn_task import Outcome, OutcomeStatus, SpawnTask, TaskStarted
+from tests.fixtures_stack import temporal_environment
 from tests.integration.deliveries import OneDaemon, until
+from tests.relay import Relay
 
 GitCommand = Callable[..., str]
 HEARTBEAT = timedelta(seconds=5)
@@ -45,13 +47,13 @@ class OneStep:
     """Runs one step's attempt as a directive does."""
 
     @workflow.run
-    async def run(self, command: SpawnTask) -> Outcome:
+    async def run(self, command: SpawnTask, heartbeat: timedelta = HEARTBEAT) -> Outcome:
         outcome: Outcome = await workflow.execute_activity_method(
             StepActivities.execute_step,
             command,
             task_queue=daemons_queue(command.owner),
             start_to_close_timeout=timedelta(minutes=5),
-            heartbeat_timeout=HEARTBEAT,
+            heartbeat_timeout=heartbeat,
             retry_policy=RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_attempts=6),
             cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
         )
@@ -60,61 +62,6 @@ class OneStep:
     @workflow.signal
     def task_started(self, started: TaskStarted) -> None:
         """What the daemon tells a directive."""
-
-
-class Relay:
-    """Temporal's address for one daemon; `cut` takes it away."""
-
-    def __init__(self, target: str) -> None:
-        self._host, _, self._port = target.partition(":")
-        self._open: set[asyncio.StreamWriter] = set()
-        self._is_cut = False
-        self._server: asyncio.Server
-        self.address = ""
-
-    @asynccontextmanager
-    async def serving(self) -> AsyncIterator[Relay]:
-        self._server = await asyncio.start_server(self._pass_on, "127.0.0.1", 0)
-        host, port = self._server.sockets[0].getsockname()
-        self.address = f"{host}:{port}"
-        try:
-            yield self
-        finally:
-            self.cut()
-            self._server.close()
-            await self._server.wait_closed()
-
-    def cut(self) -> None:
-        self._is_cut = True
-        for each in list(self._open):
-            each.transport.abort()
-
-    def mend(self) -> None:
-        self._is_cut = False
-
-    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._is_cut:
-            writer.transport.abort()
-            return
-        there_reader, there = await asyncio.open_connection(self._host, int(self._port))
-        self._open |= {writer, there}
-        try:
-            await asyncio.gather(_copy(reader, there), _copy(there_reader, writer))
-        finally:
-            for each in (writer, there):
-                each.transport.abort()
-            self._open -= {writer, there}
-
-
-async def _copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
-    try:
-        while data := await source.read(65536):
-            target.write(data)
-            await target.drain()
-    except ConnectionError:
-        pass  # cut
-    finally:
-        target.transport.abort()
 
 
 class Daemons:
@@ -128,19 +75,18 @@ class Daemons:
         self._origin = origin
         self._running: list[asyncio.subprocess.Process] = []
 
-    async def start(self, name: str, address: str = "") -> asyncio.subprocess.Process:
+    async def start(self, name: str, address: str = "", capacity: int = 2) -> asyncio.subprocess.Process:
         folder = self.folder / name
         folder.mkdir(exist_ok=True)
         settings = folder / "daemon.toml"
         settings.write_text(
-            f'name = "{name}"\nserves = ["shell"]\nallow_local_repositories = true\n'
+            f'name = "{name}"\ncapacity = {capacity}\nserves = ["shell"]\nallow_local_repositories = true\n'
             'sandbox = "none"\nmin_free_disk_mb = 0\n'
         )
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("MAKIMA_", "TEMPORAL_"))}
         env = {
             **kept,
-            "TEMPORAL_CONFIG_FILE": os.devnull,
-            "TEMPORAL_ADDRESS": address or self._client.service_client.config.target_host,
+            **temporal_environment(self._client, address),
             "MAKIMA_OWNER": self.owner,
             "MAKIMA_DATA_DIR": str(folder / "data"),
             "MAKIMA_DAEMON_CONFIG": str(settings),
@@ -161,7 +107,7 @@ class Daemons:
                 process.kill()
                 await process.wait()
 
-    async def begin(self, script: str, base: str) -> WorkflowHandle[OneStep, Outcome]:
+    async def begin(self, script: str, base: str, heartbeat: timedelta = HEARTBEAT) -> WorkflowHandle[OneStep, Outcome]:
         command = SpawnTask(
             task=self.task,
             name="House: build",
@@ -184,7 +130,9 @@ class Daemons:
             pulse=timedelta(milliseconds=500),
             checkpoint_every=timedelta(minutes=2),
         )
-        return await self._client.start_workflow(OneStep.run, command, id=self.owner, task_queue=self.owner)
+        return await self._client.start_workflow(
+            OneStep.run, args=[command, heartbeat], id=self.owner, task_queue=self.owner
+        )
 
 
 @pytest_asyncio.fixture

@@ -12,14 +12,15 @@ import pytest_asyncio
 
 from daemon.git.command import Git
 from daemon.git.repositories import RepositoryCache
-from daemon.git.worktrees import Identity, Incoming, Worktree
+from daemon.git.worktrees import Incoming, Worktree
 from daemon.process.run import Finished
+from daemon.sandbox.environment import GitIdentity
 from domain.errors import GitError, WorktreeBroken
 from tests.integration.sides import take
 
 GitCommand = Callable[..., str]
 Committer = Callable[..., str]
-IDENTITY = Identity("Agent", "agent@example.com")
+IDENTITY = GitIdentity("Agent", "agent@example.com")
 
 
 @pytest_asyncio.fixture

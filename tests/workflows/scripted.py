@@ -108,7 +108,7 @@ class ScriptedDaemon:
             return command.recorded
         self.started.append(name)
         self.arrived[name].set()
-        await delivery.started()
+        await delivery.started(delivery.name)
         await self._held(name, delivery)
         outcome = await self.endings[name](command) if name in self.endings else self._done(command)
         self.ended.append(name)

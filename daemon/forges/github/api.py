@@ -26,6 +26,7 @@ from daemon.forges.github.payloads import GraphAnswer
 from daemon.forges.settings import graphql_of
 from daemon.forges.tokens import Tokens
 from domain.errors import ForgeRefused, ForgeUnreachable
+from domain.problems import first_problem
 from domain.repository_url import is_loopback
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -180,10 +181,9 @@ class Api:
         try:
             return adapter.validate_json(content)
         except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the answer"
+            problem = first_problem(error, "the answer")
         raise ForgeRefused(
-            f'{self.host} does not answer as GitHub does ({where}: {first["msg"]}): check api in [forges."{self.host}"]'
+            f'{self.host} does not answer as GitHub does ({problem}): check api in [forges."{self.host}"]'
         )
 
     async def _patiently(self, call: Callable[[], Awaitable[Found]]) -> Found:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -16,6 +15,7 @@ import trustme
 from daemon.sandbox.environment import CERTIFICATES
 from tests.attacks.machine.addresses import NAMES
 from tests.attacks.machine.delivering import Delivered, Order
+from tests.needs import need
 
 ROOT = Path(__file__).parents[3]
 PRELUDE = """\
@@ -54,8 +54,7 @@ def _line(pipe: IO[str] | None) -> str:
 def labs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Lab]]:
     """By who the daemon is: `root`, and an `ordinary` user."""
     for program, package in (("bwrap", "bubblewrap"), ("ip", "iproute2"), ("unshare", "util-linux")):
-        if shutil.which(program) is None:
-            pytest.skip(f"{program} is missing: apt-get install {package}")
+        need(program, package)
     found = {user: start(user, tmp_path_factory.mktemp(user)) for user in ("root", "ordinary")}
     for process, _ in found.values():
         assert _line(process.stdout) == "ready\n"

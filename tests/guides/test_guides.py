@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.stack import ROOT, STARTER, Running, environment, processes_of, until
-from tests.guides import Block, blocks
+from tests.guides.blocks import Block, blocks
 
 FOLLOWED = ("first-directive.md", "answering-questions.md", "re-planning.md", "what-a-crash-does.md")
 """In this order: the later ones go on where the first one ends."""

@@ -1,4 +1,4 @@
-"""What is wrong with an argument, as people say it."""
+"""What is wrong with a text from outside, as people say it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 
-def first_problem(error: ValidationError) -> str:
-    """The first thing that is wrong, as one line that names the field."""
-    problem = error.errors(include_url=False)[0]
-    return f"{'.'.join(str(part) for part in problem['loc'])}: {_said(problem)}"
+def first_problem(error: ValidationError, whole: str = "") -> str:
+    """The first thing that is wrong, as one line: field, colon, reason. `whole` names what has no field, else nothing
+    does. No value is in it but what a validator of ours has put into its reason.
+    """
+    problem = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join(str(part) for part in problem["loc"]) or whole
+    return f"{where}: {_said(problem)}" if where else _said(problem)
 
 
 def _said(problem: ErrorDetails) -> str:
