@@ -45,7 +45,7 @@ def build_workers(client: Client, ledger: PostgresLedger) -> list[Worker]:
             client,
             task_queue=names.DIRECTIVES_QUEUE,
             workflows=[DirectiveWorkflow],
-            activities=[record.record_progress, record.pick_daemon],
+            activities=[record.record_progress, record.pick_daemon, record.find_outcome],
         ),
         Worker(
             client,

@@ -45,6 +45,10 @@ class TemporalDelivery:
     def name(self) -> str:
         return self._name
 
+    @property
+    def run(self) -> str:
+        return self._info.workflow_run_id or ""
+
     def beat(self, progress: Progress) -> None:
         self._activity.run(activity.heartbeat, progress)
 

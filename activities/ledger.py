@@ -6,7 +6,8 @@ from temporalio import activity
 
 from activities.metrics import count_facts
 from activities.ports import Ledger
-from domain.record import DaemonWanted, ProgressWrite, Verdict, WriteAnswer
+from domain.record import AttemptNamed, DaemonWanted, ProgressWrite, Verdict, WriteAnswer
+from domain.spawn_task import Outcome
 
 
 class LedgerActivities:
@@ -20,6 +21,11 @@ class LedgerActivities:
         if answer.verdict is Verdict.APPLIED:  # else it was counted before, or will be
             count_facts(activity.metric_meter(), write.facts)
         return answer
+
+    @activity.defn
+    async def find_outcome(self, wanted: AttemptNamed) -> Outcome | None:
+        """How an attempt ended that may be dispatched once more, in a run that begins before its end."""
+        return await self._ledger.find_outcome(wanted)
 
     @activity.defn
     async def pick_daemon(self, wanted: DaemonWanted) -> str | None:

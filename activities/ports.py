@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from domain.pull_request import Sighting, Tidied, Tidying, Watch
-from domain.record import Artifact, DaemonReport, DaemonWanted, LogChunk, ProgressWrite, WriteAnswer
+from domain.record import Artifact, AttemptNamed, DaemonReport, DaemonWanted, LogChunk, ProgressWrite, WriteAnswer
 from domain.spawn_task import LosableDelivery, Outcome, SpawnTask
 
 
@@ -39,6 +39,10 @@ class Ledger(Protocol):
 
     async def record(self, write: ProgressWrite) -> WriteAnswer:
         """One transaction (design 3)."""
+        ...
+
+    async def find_outcome(self, wanted: AttemptNamed) -> Outcome | None:
+        """How an attempt ended, None where it is not known to have."""
         ...
 
     async def pick_daemon(self, wanted: DaemonWanted) -> str | None:

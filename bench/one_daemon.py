@@ -38,6 +38,8 @@ class QuietDelivery:
     async def may_have_successor(self) -> bool:
         return False
 
+    run = ""
+
     async def confirm(self) -> None: ...
 
     async def ask(self, question: Question) -> None: ...

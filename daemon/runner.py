@@ -17,6 +17,7 @@ from daemon.core.current_delivery import CurrentDelivery
 from daemon.core.heartbeat import Pulse
 from daemon.git.remote_errors import is_disk_full
 from daemon.git.repositories import RepositoryCache
+from daemon.git.state_refs import checkpoints_name, outcome_name
 from daemon.logs.masking import masked_outcome
 from daemon.logs.places import Places
 from daemon.logs.task_log import TaskLog
@@ -137,10 +138,12 @@ class Runner:
             return await _prepared(command, cache)
         shipping = Shipping(command, cache, self.machine.forges, delivery.confirm)
         key, judge = AttemptKey.of(command), partial(problem_with, cache, command)
-        outcomes = Outcomes(cache, key, judge, ForeignState(cache, foreign))
+        task, attempt = str(command.task), command.attempt
+        outcomes = Outcomes(cache, key, judge, ForeignState(cache, outcome_name(task, attempt), foreign))
         publisher = Publisher(outcomes, command, delivery, self.machine.name, shipping.ship)
-        checkpoints = Checkpoints(cache, str(command.task), command.attempt, key, ForeignState(cache, foreign))
-        stored = await publisher.earlier() or await publisher.finished()
+        moved = ForeignState(cache, checkpoints_name(task, attempt), foreign)
+        checkpoints = Checkpoints(cache, task, attempt, key, moved)
+        stored = await publisher.earlier() or await publisher.finished() or await publisher.recorded(cache)
         if stored is None:
             return await self._work(command, delivery, pulse, cache, publisher, checkpoints, shipping)
         pulse.phase = PUBLISHING

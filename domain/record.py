@@ -50,6 +50,14 @@ class AttemptEnded(Value):
     at: datetime
 
 
+class AttemptNamed(Value):
+    """One attempt of a task, to ask the record for."""
+
+    directive: UUID
+    task: UUID
+    attempt: int
+
+
 class DirectiveRow(Value):
     """A directive without its steps and tasks, which have rows of their own."""
 

@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field, field_validator
 
 from domain.directive_secret import NO_SECRET, DirectiveSecret
 from domain.directive_settings import AgentChoice, Limits
-from domain.errors import Refused
+from domain.errors import AttemptGone, Refused
 from domain.failures import Failure, FailureCategory, RepositoryTrouble
 from domain.models import Dependencies, Memory, Question, Step, TaskKind, Work
 from domain.pull_request import PullRequestWanted, Shipped
@@ -107,6 +107,12 @@ class SpawnTask(Tolerant):
     """Completion: what to open or update after the push; None: push only."""
     resume: Resume | None = None
     """The attempt has waited: the session that it can go on with, and what it has used so far."""
+    run: str = ""
+    """The directive's run that has dispatched the attempt; empty: one of before this was told. In another run, which a
+    reset has made, the delivery has to be dispatched anew: the record may know its attempt's end."""
+    recorded: Outcome | None = None
+    """How the attempt ended, as the record knows; it is dispatched for its work to be found again, and not done again.
+    """
     secret: DirectiveSecret = NO_SECRET
     """What the attempt's state on the remote is authenticated with; empty: by nothing, as before version 1.1. Commands
     with one wait on queues that only daemons poll that know what it is for."""
@@ -231,6 +237,11 @@ class Delivery(Protocol):
         """8 hex digits, unique over all deliveries (design 9)."""
         ...
 
+    @property
+    def run(self) -> str:
+        """The directive's run that waits for it."""
+        ...
+
     def beat(self, progress: Progress) -> None:
         """Say that the work lives and what it does; cheap, throttled by the server's client."""
         ...
@@ -271,6 +282,14 @@ class LosableDelivery(Delivery, Protocol):
         other daemon has it. True where the server can't be asked.
         """
         ...
+
+
+def refuse_other_run(command: SpawnTask, delivery: Delivery) -> None:
+    """AttemptGone where the directive was reset after the command was made: Temporal delivers it once more, and the new
+    run, which asks the record first, dispatches the attempt anew if it has not ended.
+    """
+    if command.recorded is None and command.run not in ("", delivery.run):
+        raise AttemptGone("the directive was reset after this was dispatched")
 
 
 def refuse_foreign(command: SpawnTask, owner: str) -> None:

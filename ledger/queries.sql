@@ -176,22 +176,27 @@ on conflict (directive_id, task, attempt, delivery) do nothing;
 -- Records how an attempt ended, once: a finished one stays as it is, one that only waited goes on.
 insert into attempts (
     directive_id, task, attempt, status, summary, failure, work, base_commit, plan, wait_until, seconds, cost_usd,
-    tokens, warnings, daemon, ended_at
+    tokens, warnings, daemon, ended_at, further
 )
 select
     :directive::uuid, task, attempt, status, summary, failure, work, base_commit, plan, wait_until, seconds, cost_usd,
-    tokens, warnings, daemon, ended_at
+    tokens, warnings, daemon, ended_at, further
 from jsonb_populate_record(null::attempts, :row)
 on conflict (directive_id, task, attempt) do update set
     (
         status, summary, failure, work, base_commit, plan, wait_until, seconds, cost_usd, tokens, warnings, daemon,
-        ended_at
+        ended_at, further
     ) = (
         excluded.status, excluded.summary, excluded.failure, excluded.work, excluded.base_commit, excluded.plan,
         excluded.wait_until, excluded.seconds, excluded.cost_usd, excluded.tokens, excluded.warnings,
-        excluded.daemon, excluded.ended_at
+        excluded.daemon, excluded.ended_at, excluded.further
     )
 where attempts.status is null or attempts.status = 'waiting';
+
+-- name: outcome_of(directive, task, attempt)^
+-- Reads how an attempt ended; nothing where it goes on.
+select * from attempts
+where directive_id = :directive and task = :task and attempt = :attempt and status in ('completed', 'failed');
 
 -- name: add_events(directive, rows)!
 -- Appends events in the order they are given in; one that is there already, told again by a replay, is left out.

@@ -15,12 +15,19 @@ from domain.names import workflow_id
 from domain.pull_request import PullRequest
 from domain.record import AttemptEnded, DirectiveRow, Event, GoalRevision, ProgressWrite, restored
 from domain.reports import OpenQuestion
+from domain.spawn_task import Outcome
+from domain.usage import Usage
 from ledger.pool import storable
 
 Row = dict[str, Any]
 DatabaseRow = Mapping[str, Any]
 Model = TypeVar("Model", bound=BaseModel)
 
+_ATTEMPT_COLUMNS = frozenset(
+    {"task", "attempt", "status", "summary", "failure", "work"}
+    | {"base_commit", "plan", "wait_until", "warnings", "daemon"}
+)
+"""The fields of an outcome that are columns of table attempts; all others, also those of later versions, lie in one."""
 _EVENTS = UUID("0f6a7c52-55ab-4b1e-8d1c-3e0f5f1f7a11")
 _MEMORIES_AND_QUESTIONS = UUID("b3d0f1de-7c2c-4f4c-9d0e-53a1a6a0c8f4")
 
@@ -67,7 +74,15 @@ def attempt_row(ended: AttemptEnded) -> Row:
     """The row of table attempts of an attempt that ended."""
     outcome = ended.outcome.model_dump(mode="json", exclude={"usage"})
     usage = ended.outcome.usage.model_dump(mode="json")
-    return outcome | usage | {"ended_at": ended.at.isoformat()}
+    columns = {name: value for name, value in outcome.items() if name in _ATTEMPT_COLUMNS}
+    further = {name: value for name, value in outcome.items() if name not in _ATTEMPT_COLUMNS}
+    return columns | usage | {"further": further, "ended_at": ended.at.isoformat()}
+
+
+def outcome_of(row: DatabaseRow) -> Outcome:
+    """What was made a row by `attempt_row`; of a row from before `further` was kept, without what stands there."""
+    fields = _fields(Outcome, row) | (row["further"] or {})
+    return Outcome(**fields, usage=model_of(Usage, row))
 
 
 def artifact_text(content: str) -> str:

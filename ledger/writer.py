@@ -10,6 +10,7 @@ from domain.record import (
     LOG_BYTES,
     LOG_HEAD_BYTES,
     Artifact,
+    AttemptNamed,
     DaemonReport,
     DaemonWanted,
     LogChunk,
@@ -18,6 +19,7 @@ from domain.record import (
     WriteAnswer,
 )
 from domain.reports import LATELY
+from domain.spawn_task import Outcome
 from ledger.fencing import LastWrite, answer_to
 from ledger.pool import Database, Session, storable, translated
 from ledger.rows import (
@@ -27,6 +29,7 @@ from ledger.rows import (
     directive_row,
     event_row,
     fingerprint,
+    outcome_of,
     plain_rows,
     revision_row,
 )
@@ -66,6 +69,12 @@ class PostgresLedger:
                 lately=LATELY,
             )
         return name
+
+    async def find_outcome(self, wanted: AttemptNamed) -> Outcome | None:
+        """How an attempt ended; None where the record knows no end of it."""
+        with translated():
+            row: DatabaseRow | None = await self._sql.outcome_of(self._pool, **wanted.model_dump())
+        return outcome_of(row) if row else None
 
     async def put_artifact(self, artifact: Artifact) -> None:
         """Keep a file that a task handed over, cut to 1 MiB; it may be here before the record of its task."""

@@ -135,7 +135,7 @@ class Desk:
             self.world.client,
             task_queue=names.DIRECTIVES_QUEUE,
             workflows=[DirectiveWorkflow],
-            activities=[activities.record_progress, activities.pick_daemon],
+            activities=[activities.record_progress, activities.pick_daemon, activities.find_outcome],
         )
 
     @asynccontextmanager

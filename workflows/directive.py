@@ -28,11 +28,11 @@ with workflow.unsafe.imports_passed_through():
     from domain.outcome_check import problem_of
     from domain.protocol import HANDED_BACK, WORKFLOW, ErrorType
     from domain.queues import feature_of, label_of
-    from domain.record import DaemonWanted
+    from domain.record import AttemptNamed, DaemonWanted
     from domain.size import without_finished_texts
     from domain.spawn_task import Outcome, SpawnTask
     from domain.view import details
-    from workflows.options import PICK_DAEMON, daemon_activity
+    from workflows.options import FIND_OUTCOME, PICK_DAEMON, daemon_activity
     from workflows.pull_request_watch import Shepherd
     from workflows.recorder import Recorder
 
@@ -56,6 +56,8 @@ class DirectiveWorkflow(Operations):
         self.given = given
         self.state = given.state
         self.secret = given.secret
+        self.may_know_less = given.may_know_less
+        workflow.register_random_seed_callback(self.note_reset)
         self.recorder = Recorder(given.sequence, given.state.planned if given.sequence else 0)
         self.in_flight: dict[tuple[str, int, int], asyncio.Task[None]] = {}
         self.shepherd = Shepherd()
@@ -77,6 +79,10 @@ class DirectiveWorkflow(Operations):
         return DirectiveResult(
             status=self.state.status, generation=self.state.generation, pull_request=self.state.pull_request
         )
+
+    def note_reset(self, _: int) -> None:
+        """A reset begins a run in the middle of this one's story: what has happened since is in the record alone."""
+        self.may_know_less = True
 
     def introduce(self) -> None:
         """Make this run the one that the record knows; begin a draft that was created to be begun."""
@@ -129,16 +135,33 @@ class DirectiveWorkflow(Operations):
             if chosen is None:
                 self.take(folding.fold_no_daemon(self.state, task, workflow.now()))
                 return
-            command = spawn_command(self.state, task, self.secret)
-            outcome: Outcome = await workflow.execute_activity_method(
-                ACTIVITY[task.kind], command, **daemon_activity(self.state, task, chosen)
-            )
+            command = spawn_command(self.state, task, self.secret).model_copy(update={"run": workflow.info().run_id})
+            outcome = recorded = await self.recorded_end(task, command)
+            if outcome is None or outcome.work:  # a daemon looks for the work, and brings it back where it is gone
+                command = command.model_copy(update={"recorded": recorded})
+                outcome = await self.run_by_daemon(task, command, chosen)
             self.take(self.came_in(task, command, outcome))
         except (ActivityError, asyncio.CancelledError) as error:
             self.take(self.ended_without_outcome(task, chosen or "", error))
         finally:
             del self.in_flight[_key(task)]
             self.news = True
+
+    async def recorded_end(self, task: Task, command: SpawnTask) -> Outcome | None:
+        """How the attempt ended, where the record may know it and this run doesn't; None: nobody knows of an end."""
+        if not (self.may_know_less and workflow.patched("the record is asked for ends")):
+            return None
+        wanted = AttemptNamed(directive=self.state.directive.id, task=task.id, attempt=task.attempt)
+        outcome = await workflow.execute_activity_method(LedgerActivities.find_outcome, wanted, **FIND_OUTCOME)
+        # After a reset the same number may stand for other work, such as that of a step which was edited since.
+        return outcome if outcome and not problem_of(command, outcome) else None
+
+    async def run_by_daemon(self, task: Task, command: SpawnTask, chosen: str) -> Outcome:
+        """The outcome of the attempt's deliveries."""
+        outcome: Outcome = await workflow.execute_activity_method(
+            ACTIVITY[task.kind], command, **daemon_activity(self.state, task, chosen)
+        )
+        return outcome
 
     async def choose_daemon(self, task: Task) -> str | None:
         """Any daemon (""), the directive's only one, or, for a refused task, another one; None: none is left."""
@@ -204,6 +227,7 @@ class DirectiveWorkflow(Operations):
                 begin=False,
                 sequence=self.recorder.sequence,
                 searchable=self.given.searchable,
+                may_know_less=self.may_know_less,
                 secret=self.secret,
             )
         )

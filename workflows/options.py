@@ -85,6 +85,8 @@ PICK_DAEMON: dict[str, Any] = {
     "summary": "pick another daemon",
 }
 
+FIND_OUTCOME: dict[str, Any] = {**PICK_DAEMON, "summary": "ask the record for the attempt's end"}
+
 RECORD_PROGRESS: dict[str, Any] = {
     "start_to_close_timeout": timedelta(seconds=30),
     "retry_policy": RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=10)),

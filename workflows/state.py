@@ -27,6 +27,8 @@ class DirectiveInput(Value):
     """The last write of the run before this one, 0 where there was none, or nobody knows (design 3)."""
     searchable: bool = True
     """The search attributes below are registered in the namespace (design 15)."""
+    may_know_less: bool = False
+    """The record may know ends of attempts that this run doesn't: it goes on from the record, or after a reset one."""
     secret: DirectiveSecret = NO_SECRET
     """Empty where the record has it, or the directive has none (State.authenticated)."""
 

@@ -42,13 +42,21 @@ async def recover(directives: Directives, summary: DirectiveSummary) -> Directiv
         # No sequence: only the run before knew it. The first write is a snapshot, and the record answers where it is.
         # No secret either, which a reader of the record can't see: the same answer brings it.
         left = without_finished_texts(recovered(state))
-        await _start(directives, summary.workflow_id, left, NO_SECRET, begin=False)
+        await _start(directives, summary.workflow_id, left, NO_SECRET, begin=False, may_know_less=True)
     except WorkflowAlreadyStartedError as error:
         raise Refused(f"{summary.title} is running: there is nothing to recover") from error
     return state.status
 
 
-async def _start(directives: Directives, workflow: str, state: State, secret: SecretStr, *, begin: bool) -> None:
+async def _start(
+    directives: Directives,
+    workflow: str,
+    state: State,
+    secret: SecretStr,
+    *,
+    begin: bool,
+    may_know_less: bool = False,
+) -> None:
     directive, client = state.directive, directives.client
     searchable = not await missing_search_attributes(client)
     attributes: list[SearchAttributePair[Any]] = [
@@ -60,7 +68,13 @@ async def _start(directives: Directives, workflow: str, state: State, secret: Se
     try:
         await client.start_workflow(
             DirectiveWorkflow.run,
-            DirectiveInput(state=state, begin=begin, searchable=searchable, secret=secret),
+            DirectiveInput(
+                state=state,
+                begin=begin,
+                searchable=searchable,
+                may_know_less=may_know_less,
+                secret=secret,
+            ),
             id=workflow,
             task_queue=names.DIRECTIVES_QUEUE,
             static_summary=directive.text.title,

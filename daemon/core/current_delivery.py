@@ -15,7 +15,7 @@ class CurrentDelivery:
     """
 
     def __init__(self, first: Delivery) -> None:
-        self.name = first.name
+        self.name, self.run = first.name, first.run
         self.holder: Delivery | None = first
         """None: the server has lost the last one, and its successor has not come."""
         self.passed_on = asyncio.Event()

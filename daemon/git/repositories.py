@@ -169,11 +169,18 @@ class RepositoryCache:
 
     async def listed(self, *patterns: str) -> dict[str, str]:
         """Ref → commit, of those at this moment that fit a pattern: a full name, or one that ends with `/*`."""
-        listed = await self.remote("ls-remote", "--quiet", *await self.source(), *patterns, timeout=ASK_TIMEOUT)
+        ask = ("ls-remote", "--quiet", "--refs", *await self.source(), *patterns)
+        listed = await self.remote(*ask, timeout=ASK_TIMEOUT)
         lines = (line.split("\t") for line in listed.text.splitlines())
         # A pattern also matches refs that only end like this one. One of nothing but zeros is a broken file.
         found = {name: commit_id(commit) for commit, name in lines if any(_fits(name, each) for each in patterns)}
         return {name: commit for name, commit in found.items() if commit.strip("0")}
+
+    async def is_symbolic(self, ref: str) -> bool:
+        """Whether `ref` of the remote stands for another ref, as far as the remote says."""
+        ask = ("ls-remote", "--quiet", "--symref", *await self.source(), ref)
+        listed = await self.remote(*ask, timeout=ASK_TIMEOUT)
+        return any(line.startswith("ref: ") and line.endswith(f"\t{ref}") for line in listed.text.splitlines())
 
     async def has(self, *commits: str) -> bool:
         """Whether all of them are here."""

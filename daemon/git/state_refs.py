@@ -41,10 +41,22 @@ def left_name(task: str, attempt: int) -> str:
     return f"left/{task}/{attempt}"
 
 
-def unverified_ref(place: str, ref: str, mark: str) -> str:
-    """Where in `place` is kept what stood at `ref` and was not ours; `mark` makes it unlike every other."""
-    name = name_of(ref).removeprefix("refs/").strip("/")
-    return f"{place}unverified/{name}/{mark}"
+LONGEST_KEPT_NAME = 200
+"""Characters of a foreign ref's name that the name of its copy may repeat; servers refuse names of some thousand."""
+
+
+def unverified_name(attempt: str) -> str:
+    """What the ends of all refs begin with that hold what stood where state of `attempt` belongs: its state's own name,
+    such as `outcomes/<task>/<number>`.
+    """
+    return f"unverified/{attempt}/"
+
+
+def unverified_ref(place: str, attempt: str, ref: str, mark: str) -> str:
+    """Where in `place` is kept what stood at `ref` and was not the attempt's; `mark` makes it unlike every other."""
+    rest = name_of(ref).removeprefix(attempt).strip("/")
+    # Behind the mark: whoever knows the names of earlier copies must not be able to be in the way of the next.
+    return f"{place}{unverified_name(attempt)}{mark}" + (f"/{rest}" if 0 < len(rest) <= LONGEST_KEPT_NAME else "")
 
 
 def name_of(ref: str) -> str:

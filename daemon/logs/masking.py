@@ -89,12 +89,12 @@ class Masker:
 
     def outward(self, text: str) -> str:
         """`text` as others may read it who never see this machine: masked, and without its paths."""
-        masked = self.mask(text)
+        masked = self.mask(_encodable(text))
         return self._places.hide(masked) if self._places else masked
 
     def outward_question(self, text: str) -> str:
         """The same for a question; one of the daemon's own may name the command that helps, with its paths here."""
-        masked = self.mask(text)
+        masked = self.mask(_encodable(text))
         return self._places.hide_work(masked) if self._places else masked
 
     def learn(self, *secrets: str) -> None:
@@ -180,6 +180,11 @@ class MaskedStream:
         return said
 
 
+def _encodable(text: str) -> str:
+    """Bytes of a file's or ref's name that are no UTF-8 reach Python as surrogates, of which no JSON can be made."""
+    return text.encode(errors="backslashreplace").decode()
+
+
 def masked_outcome(outcome: Outcome, masker: Masker) -> Outcome:
     """What an outcome says in words, its agent's among them, without secrets and paths of this machine: what pull
     requests, other agents' prompts and the record are made of.
@@ -193,6 +198,7 @@ def masked_outcome(outcome: Outcome, masker: Masker) -> Outcome:
         "summary": masker.outward(outcome.summary),
         "failure": failure,
         "warnings": tuple(masker.outward(warning) for warning in outcome.warnings),
+        "unverified": tuple(masker.outward(line) for line in outcome.unverified),
         "memories": tuple(_masked_memory(change, masker) for change in outcome.memories),
         "questions": tuple(masked_question(question, masker) for question in outcome.questions),
         "pull_request_url": masker.mask(outcome.pull_request_url),

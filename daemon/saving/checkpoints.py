@@ -78,7 +78,7 @@ class Checkpoints:
         """
         self._cache = cache
         self._key = key
-        self._foreign = foreign or ForeignState(cache)
+        self._foreign = foreign or ForeignState(cache, checkpoints_name(task, attempt))
         self._task = task
         self._attempt = attempt
         self._name = checkpoints_name(task, attempt)

@@ -15,7 +15,7 @@ from daemon.git.git import commit_id
 from daemon.git.pushing import lease, push
 from daemon.git.quarantine import fetch_apart, quarantine
 from daemon.git.repositories import FETCH_TIMEOUT, RepositoryCache
-from daemon.git.state_refs import REFS, finished_name, in_all_places, in_the_way, outcome_name, published_name
+from daemon.git.state_refs import REFS, finished_name, in_all_places, in_the_way, name_of, outcome_name, published_name
 from daemon.git.trailers import holds, seal
 from daemon.saving.foreign_state import LARGEST, ForeignState
 from daemon.saving.outcome_commits import OutcomeCommits, StoredOutcome
@@ -61,13 +61,19 @@ class Outcomes:
         foreign: ForeignState | None = None,
     ) -> None:
         """`key`: what was not written with it is not the attempt's; None: the attempt has no secret. `foreign` moves
-        what is not the attempt's out of the way.
+        what is not the attempt's out of the way; without it what is moved is told to nobody.
         """
         self._cache = cache
         self._key = key
         self._judge = judge
         self._commits = OutcomeCommits(cache, key)
-        self.foreign = foreign or ForeignState(cache)
+        self._foreign = foreign
+        self._foreign_of: dict[str, ForeignState] = {}
+
+    def foreign_at(self, ref: str) -> ForeignState:
+        """What moves away that stands at the outcome's place `ref`."""
+        attempt = name_of(ref)
+        return self._foreign or self._foreign_of.setdefault(attempt, ForeignState(self._cache, attempt))
 
     async def find_outcome(self, task: str, attempt: int) -> StoredOutcome | None:
         """The outcome that an earlier delivery published, with its work fetched into the cache. Raises RepositoryError,
@@ -150,8 +156,9 @@ class Outcomes:
                 if isinstance(failure, RefRefused):
                     return failure
                 raise failure
-            await self.foreign.clear({other: at for other, at in found.items() if other != ref})
-            if stuck := self.foreign.left & found.keys():
+            foreign = self.foreign_at(ref)
+            await foreign.clear({other: at for other, at in found.items() if other != ref})
+            if stuck := foreign.left & found.keys():
                 raise PlaceTaken(f"something that is not ours stays at {min(stuck)}")
 
     async def keep_outcome(self, task: str, attempt: int, payload: bytes, head: str | None) -> StoredOutcome:
@@ -241,7 +248,7 @@ class Outcomes:
                 if problem := await self._judge(stored):
                     raise NotVerified(problem)
             except NotVerified as why:
-                await self.foreign.move(self._cache if is_here else apart, ref, commit, str(why))
+                await self.foreign_at(ref).move(self._cache if is_here else apart, ref, commit, str(why))
                 return None
         return stored
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from daemon import agent_files
 from daemon.core.attempt_key import AttemptKey
 from daemon.git.repositories import Repositories, RepositoryCache
-from daemon.git.state_refs import in_all_places
+from daemon.git.state_refs import in_all_places, outcome_name
 from daemon.git.worktrees import Worktree
 from daemon.sandbox.environment import GitIdentity
 from daemon.sandbox.sandbox import Sandbox
@@ -104,7 +104,7 @@ class Restorer:
 
     async def _of_attempt(self, task: str, attempt: int, cache: RepositoryCache, key: AttemptKey | None) -> Path | None:
         """Nothing is moved: whoever has no key can't tell what is the attempt's."""
-        looking = ForeignState(cache, most=0)
+        looking = ForeignState(cache, outcome_name(task, attempt), most=0)
         if key is None:
             self.warnings.append(f"attempt {attempt} did not run here: whether the task has left this can't be told")
         if head := await Outcomes(cache, key, foreign=looking).find_head(task, attempt):

@@ -10,13 +10,13 @@ from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_e
 from daemon.git.repositories import RepositoryCache
 from daemon.git.state_refs import BRANCHES
 from daemon.saving.outcome_commits import StoredOutcome
-from daemon.saving.outcomes import Outcomes
-from domain.errors import GitError, LeaseLost, NotReachable, PlaceTaken, RefRefused
+from daemon.saving.outcomes import Outcomes, outcome_ref
+from domain.errors import GitError, LeaseLost, NotReachable, PlaceTaken, RefRefused, RepositoryError
 from domain.failures import FailureCategory
 from domain.models import Question, TaskKind
 from domain.outcome_check import problem_of
 from domain.questions import question_id
-from domain.spawn_task import Delivery, Outcome, OutcomeStatus, SpawnTask, failed
+from domain.spawn_task import Delivery, Outcome, OutcomeStatus, SpawnTask, failed, refuse_other_run
 
 PUBLISH_WITHIN = 3600.0
 """Seconds for which finished work is offered to a remote that doesn't answer, and for which a server that doesn't is
@@ -58,6 +58,24 @@ class Publisher:
     async def finished(self) -> StoredOutcome | None:
         """What an earlier delivery of this attempt had finished on this machine when it lost the attempt."""
         return await self._outcomes.finished(str(self._command.task), self._command.attempt)
+
+    async def recorded(self, cache: RepositoryCache) -> StoredOutcome | None:
+        """What the record knows of the attempt's end, where neither the remote nor this machine knows it.
+
+        Raises AttemptGone where the record has not been asked; RepositoryError where its work is nowhere any more: then
+        a person decides, and no agent does it again.
+        """
+        refuse_other_run(self._command, self._delivery)
+        outcome = self._command.recorded
+        if outcome is None:
+            return None
+        head = outcome.work.head if outcome.work else None
+        if head and not await cache.within_reach(head):
+            raise RepositoryError(
+                f"the record knows that this attempt has ended, and its work, commit {head}, is nowhere any more: push "
+                f"it to {outcome.work.branch if outcome.work else ''} again, or retry the step for it to be done anew"
+            )
+        return StoredOutcome(outcome.model_dump_json().encode(), head, "", is_published=False)
 
     async def is_decided(self) -> bool:
         """Whether the attempt has an outcome, whosever it is."""
@@ -147,8 +165,9 @@ class Publisher:
 
     def _asking(self, outcome: Outcome) -> Outcome:
         """The same, and its operator is asked; the work goes on without the answer."""
-        text = "\n".join((SOMEBODY_ELSE.format(daemon=self._daemon), *self._outcomes.foreign.found))[:4096]
         task = self._command.task
+        found = self._outcomes.foreign_at(outcome_ref(str(task), self._command.attempt)).found
+        text = "\n".join((SOMEBODY_ELSE.format(daemon=self._daemon), *found))[:4096]
         asked = Question(id=question_id(task, f"{outcome.attempt} {SOMEBODY_ELSE}"), task=task, text=text)
         return outcome.model_copy(update={"questions": (*outcome.questions, asked)})
 

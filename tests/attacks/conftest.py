@@ -1,8 +1,24 @@
-"""What attacks share with the tests of git: a remote, and commits in it; and the machine of those of the network."""
+"""What attacks share with the tests of git: a remote, and commits in it; the forger of our state, and the machine
+of the attacks by network."""
 
 from __future__ import annotations
 
+from tests.attacks.forging import forger, one, other, ours
 from tests.attacks.machine.lab import lab, labs, ordinary
 from tests.integration.conftest import cache, commit, daemon_git, git, origin, repositories
 
-__all__ = ["cache", "commit", "daemon_git", "git", "lab", "labs", "ordinary", "origin", "repositories"]
+__all__ = [
+    "cache",
+    "commit",
+    "daemon_git",
+    "forger",
+    "git",
+    "lab",
+    "labs",
+    "one",
+    "ordinary",
+    "origin",
+    "other",
+    "ours",
+    "repositories",
+]

@@ -30,6 +30,7 @@ class RememberedDelivery:
 
     def __init__(self) -> None:
         self.name = uuid4().hex[:8]
+        self.run = ""
         self.asked: list[Question] = []
         self.replies: dict[str, str] = {}
         self.away = self.gone = False

@@ -8,10 +8,10 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from domain.settings import AgentChoice, Limits
 
 from daemon.agents.claude.claude import ClaudeAgent
 from daemon.agents.command import CommandAgent
+from domain.directive_settings import AgentChoice, Limits
 from domain.failures import FailureCategory
 from domain.spawn_task import OutcomeStatus
 from tests.agents.stand_in import Scene, install

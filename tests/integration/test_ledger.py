@@ -13,11 +13,24 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
 from domain.errors import RecordError
-from domain.failures import Failure, FailureCategory
-from domain.models import Answer, DirectiveStatus, State, Step, StepStatus, Task, TaskKind, TaskStatus, Text
-from domain.pull_request import PullRequest
+from domain.failures import Failure, FailureCategory, RepositoryTrouble
+from domain.models import (
+    Answer,
+    DirectiveStatus,
+    Memory,
+    State,
+    Step,
+    StepStatus,
+    Task,
+    TaskKind,
+    TaskStatus,
+    Text,
+    Work,
+)
+from domain.pull_request import PullRequest, Shipped
 from domain.record import (
     AttemptEnded,
+    AttemptNamed,
     Changed,
     DeliveryStarted,
     Facts,
@@ -28,8 +41,8 @@ from domain.record import (
     write,
 )
 from domain.size import without_finished_texts
-from domain.spawn_task import Outcome, OutcomeStatus
-from domain.usage import Usage
+from domain.spawn_task import MemoryChange, Outcome, OutcomeStatus, PlanChanges
+from domain.usage import Resume, Usage
 from ledger.pool import Database, open_pool
 from ledger.reader import Record
 from ledger.writer import PostgresLedger
@@ -293,6 +306,49 @@ async def test_a_finished_attempt_is_never_overwritten(
     assert kept and tuple(kept) == ("completed", "first", 2.5, 7, NOON)
     with pytest.raises(asyncpg.RestrictViolationError, match="a finished attempt is never overwritten"):
         await pool.execute("update attempts set summary = 'third'")
+
+
+@pytest.mark.rule("6.8")
+async def test_the_record_gives_the_whole_of_an_outcome_back_and_nothing_of_what_has_not_ended(
+    ledger: PostgresLedger, pool: Database, state: State
+) -> None:
+    task = next(iter(state.tasks))
+    whole = Outcome(
+        task=task,
+        attempt=1,
+        status=OutcomeStatus.FAILED,
+        summary="done",
+        failure=Failure(category=FailureCategory.AGENT, report="no"),
+        trouble=RepositoryTrouble.UNRELATED,
+        work=Work(branch="makima/x", base="b" * 40, head="a" * 40, commits=1),
+        base_commit="b" * 40,
+        base_branch="main",
+        branch_prefix="bots/",
+        plan=PlanChanges(remove=(uuid4(),)),
+        wait_until=NOON,
+        memories=(MemoryChange(key="colour", memory=Memory(key="colour", value="red")),),
+        pull_request_url="https://example.invalid/pull/1",
+        shipped=Shipped(pull_request=PullRequest(branch="x", head="a" * 40, base="main")),
+        questions=(question(task),),
+        usage=Usage(seconds=2.5, cost_usd=0.25, tokens=7),
+        resume=Resume(agent="claude", session="s", daemon="box"),
+        warnings=("a warning",),
+        unverified=("a ref",),
+        daemon="box",
+        delivery="12345678",
+        not_merged=(uuid4(),),
+    )
+    asked = AttemptNamed(directive=state.directive.id, task=task, attempt=1)
+    defaults = Outcome(task=task, attempt=1, status=OutcomeStatus.COMPLETED)
+    same = {name for name in Outcome.model_fields if getattr(whole, name) == getattr(defaults, name)}
+    assert same == {"task", "attempt"}, "a field that is told apart by nothing here might be lost"
+    assert await ledger.find_outcome(asked) is None
+    waiting = whole.model_copy(update={"status": OutcomeStatus.WAITING})
+    await ledger.record(snapshot(state, Facts(attempts=(AttemptEnded(outcome=waiting, at=NOON),)), "run", 1))
+    assert await ledger.find_outcome(asked) is None, "one that waits goes on"
+    await ledger.record(change_of(state, "run", 2, Facts(attempts=(AttemptEnded(outcome=whole, at=NOON),))))
+    assert await ledger.find_outcome(asked) == whole
+    assert await ledger.find_outcome(asked.model_copy(update={"attempt": 2})) is None
 
 
 async def test_an_attempt_that_waited_goes_on_and_its_deliveries_are_kept(

@@ -35,8 +35,8 @@ from domain.pull_request import (
     Tidying,
     Watch,
 )
-from domain.record import DaemonWanted, ProgressWrite, Verdict, WriteAnswer, restored
-from domain.spawn_task import Delivery, Outcome, OutcomeStatus, PlanChanges, Progress, SpawnTask
+from domain.record import AttemptNamed, DaemonWanted, ProgressWrite, Verdict, WriteAnswer, restored
+from domain.spawn_task import Delivery, Outcome, OutcomeStatus, PlanChanges, Progress, SpawnTask, refuse_other_run
 from workflows.directive import DirectiveWorkflow
 from workflows.state import DirectiveInput, DirectiveResult
 
@@ -103,6 +103,9 @@ class ScriptedDaemon:
     async def spawn(self, command: SpawnTask, delivery: Delivery) -> Outcome:
         name = command.step_name or command.kind.value
         self.commands.append(command)
+        refuse_other_run(command, delivery)
+        if command.recorded:
+            return command.recorded
         self.started.append(name)
         self.arrived[name].set()
         await delivery.started(delivery.name)
@@ -168,10 +171,14 @@ class RememberedLedger:
         self.rows: dict[UUID, ProgressWrite] = {}
         self.steps: dict[UUID, Step] = {}
         self.tasks: dict[UUID, Task] = {}
+        self.ended: dict[tuple[UUID, int], Outcome] = {}
         self.away = _open()
         self.last = 0
         self.daemons: list[str] = []
         self.wanted: list[DaemonWanted] = []
+
+    async def find_outcome(self, wanted: AttemptNamed) -> Outcome | None:
+        return self.ended.get((wanted.task, wanted.attempt))
 
     async def pick_daemon(self, wanted: DaemonWanted) -> str | None:
         self.wanted.append(wanted)
@@ -184,6 +191,7 @@ class RememberedLedger:
         self.last = write.sequence
         self.writes.append(write)
         self.rows[write.row.directive.id] = write
+        self.ended |= {(end.outcome.task, end.outcome.attempt): end.outcome for end in write.facts.attempts}
         self.steps |= {step.id: step for step in write.steps}
         self.tasks |= {task.id: task for task in write.tasks}
         return WriteAnswer(verdict=Verdict.APPLIED, sequence=write.sequence)
@@ -238,7 +246,7 @@ class Surroundings:
             self.client,
             task_queue=f"directives-{self.owner}",
             workflows=[DirectiveWorkflow],
-            activities=[ledger.record_progress, ledger.pick_daemon],
+            activities=[ledger.record_progress, ledger.pick_daemon, ledger.find_outcome],
         )
 
     def daemon_worker(self, name: str = "", prefix: str = "") -> Worker:

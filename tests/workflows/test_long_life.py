@@ -9,7 +9,9 @@ import pytest
 import pytest_asyncio
 from temporalio.testing import WorkflowEnvironment
 
+from daemon.core.attempt_key import AttemptKey, StateKind
 from domain import requests
+from domain.directive_secret import new_secret
 from domain.models import Directive, DirectiveStatus, State, Step, StepStatus, Task, TaskKind, TaskStatus, Text, Work
 from domain.names import step_task
 from domain.operations import Refusal, apply
@@ -108,6 +110,21 @@ async def test_a_directive_that_is_never_quiet_is_held_and_goes_on(world: Surrou
     assert len(state.steps) == 60
     assert len(world.daemon.started) == len(set(world.daemon.started))
     assert await runs_of(handle) > 1
+
+
+@pytest.mark.rule("6.8")
+async def test_a_directive_keeps_its_secret_when_it_goes_on_in_new_runs(world: Surroundings) -> None:
+    world.secret = new_secret()
+    world.daemon.plans = [planned(*((f"{n}", [f"{n - 1}"] if n else []) for n in range(30)))]
+    handle = await world.start(world.directive(rest_at_events=200))
+    await until_status(handle, "idle")
+    assert await runs_of(handle) > 1
+    commands = [command for command in world.daemon.commands if command.kind is not TaskKind.PREPARE]
+    assert len(commands) == len({command.task for command in commands}) == 32
+    for command in commands:
+        written, read = AttemptKey.of(command.model_copy(update={"secret": world.secret})), AttemptKey.of(command)
+        assert written and read, "an attempt of a later run has a key"
+        assert read.decrypt(StateKind.OUTCOME, written.encrypt(StateKind.OUTCOME, b"done", "ref"), "ref") == b"done"
 
 
 def finished(number: int) -> tuple[Step, Task]:
