@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
+
+from daemon.sandbox.sandbox import Opening, Sandbox, SandboxMode, open_sandbox
+from domain.errors import SettingsError
 
 REQUIRE_ALL = "MAKIMA_REQUIRE_ALL"
 _FURTHER_FOLDERS = "/usr/local/sbin:/usr/sbin:/sbin"
@@ -19,6 +23,14 @@ def need(program: str, package: str) -> str:
     if found is None:
         lack(f"{program} is missing: apt-get install {package}")
     return found
+
+
+async def need_sandbox(scratch: Path) -> Sandbox:
+    """Give one that shows nothing further; a test of a machine where bubblewrap is missing or refused ends here."""
+    try:
+        return await open_sandbox(SandboxMode.REQUIRED, Opening(), scratch=scratch, environ=os.environ)
+    except SettingsError as error:
+        lack(str(error))
 
 
 def lack(what: str) -> NoReturn:

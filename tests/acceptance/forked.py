@@ -20,6 +20,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -29,6 +30,7 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 _ENDS_WITHIN = 90.0  # seconds
 _LOOK_EVERY = 0.5  # seconds
+_STARTING = threading.Lock()
 
 
 def run(args: Sequence[str], env: Mapping[str, str], out: Path, err: Path) -> int:
@@ -36,7 +38,7 @@ def run(args: Sequence[str], env: Mapping[str, str], out: Path, err: Path) -> in
     order = {"args": list(args), "env": dict(env), "cwd": str(Path.cwd()), "out": str(out), "err": str(err)}
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(_ENDS_WITHIN)
-        connection.connect(_forking().address)
+        connection.connect(_address())
         connection.sendall(json.dumps(order).encode())
         connection.shutdown(socket.SHUT_WR)
         answer = connection.recv(16)
@@ -49,6 +51,11 @@ class _Forking:
     address: bytes
     process: subprocess.Popen[bytes]
     """Kept: Popen complains of a process that outlives it."""
+
+
+def _address() -> bytes:
+    with _STARTING:  # commands are run by several threads, and a cache alone lets each of them start one
+        return _forking().address
 
 
 @cache

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shlex
 import sys
 from pathlib import Path
@@ -14,11 +13,11 @@ from temporalio.testing import WorkflowEnvironment
 
 from daemon.git.repositories import Repositories
 from daemon.process.run import run
-from daemon.sandbox.sandbox import Opening, SandboxMode, open_sandbox
 from tests.attacks.machine.addresses import OWN, OWN6, PAGE, PRIVATE, SECRET, SECRET_PORT, WEB
 from tests.attacks.machine.delivering import ABSTRACT, PROXY_PASSWORD, PROXY_PORT
 from tests.attacks.machine.lab import ROOT, Lab
 from tests.integration.deliveries import OneDaemon, until
+from tests.needs import need, need_sandbox
 
 INNER = [
     *("127.0.0.1", "localhost", "[::1]", OWN, PRIVATE, "0.0.0.0", "[::]", "127.1", "2130706433", "0x7f000001"),
@@ -208,8 +207,8 @@ async def test_temporal_itself_is_out_of_reach(
     script = f'set +e; {sys.executable} -c "{connect}"; for at in {host} localhost; do {asking}; done; true'
     outside = await run((sys.executable, "-c", connect), cwd=tmp_path, env={}, timeout=60)
     assert outside.text == "reached"
-    sandbox = await open_sandbox(SandboxMode.REQUIRED, Opening(), scratch=tmp_path, environ=os.environ)
-    one.more["sandbox"] = sandbox
+    need("curl", "curl")
+    one.more["sandbox"] = await need_sandbox(tmp_path)
     await one.does(script)
     (log,) = one.tasks.glob("*/task/log.txt")
     text = log.read_text()

@@ -37,7 +37,7 @@ from domain.models import TaskKind
 from domain.names import short
 from domain.spawn_task import SpawnTask
 from tests.integration.test_keeper import HARD_TO_END, child_of, guarded, kept, wait_for, wait_until_it_runs
-from tests.needs import lack
+from tests.needs import need_sandbox
 
 LONG = Limits(time=timedelta(minutes=1))
 SECRET = "swordfish"
@@ -50,11 +50,7 @@ SandboxMaker = Callable[..., Sandbox]
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def make_sandbox(tmp_path_factory: pytest.TempPathFactory) -> SandboxMaker:
     """Only where bubblewrap is usable."""
-    scratch = tmp_path_factory.mktemp("sandbox")
-    try:
-        await open_sandbox(SandboxMode.REQUIRED, Opening(), scratch=scratch, environ=os.environ)
-    except SettingsError as error:
-        lack(str(error))
+    await need_sandbox(tmp_path_factory.mktemp("sandbox"))
     program = find_bubblewrap(os.environ) or ""
     return lambda **opening: Bubblewrap(program, Opening(**opening), os.environ)
 

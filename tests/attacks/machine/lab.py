@@ -53,7 +53,7 @@ def _line(pipe: IO[str] | None) -> str:
 @pytest.fixture(scope="session")
 def labs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Lab]]:
     """By who the daemon is: `root`, and an `ordinary` user."""
-    for program, package in (("bwrap", "bubblewrap"), ("ip", "iproute2"), ("unshare", "util-linux")):
+    for program, package in (("bwrap", "bubblewrap"), ("ip", "iproute2"), ("curl", "curl"), ("unshare", "util-linux")):
         need(program, package)
     found = {user: start(user, tmp_path_factory.mktemp(user)) for user in ("root", "ordinary")}
     for process, _ in found.values():
