@@ -11,7 +11,7 @@ from daemon.git.pushing import ANYWHERE, lease, push, try_branch
 from daemon.git.repositories import ASK_TIMEOUT, Repositories, RepositoryCache
 from daemon.git.state_refs import PLACES
 from daemon.home import Home
-from daemon.tasks.project import FILE, read_project
+from daemon.workspace.project import FILE, read_project
 from domain.errors import BaseBranchMissing, MakimaError
 from domain.health import Check
 from domain.names import PREFIX

@@ -18,7 +18,7 @@ from daemon.agents.shell import ShellAgent
 from daemon.git.repositories import Repositories
 from daemon.judgement.examined import Examined
 from daemon.judgement.secrets import added_secrets
-from daemon.saving.secret_search import scan, without_secrets
+from daemon.secrets.secret_search import scan, without_secrets
 from domain.failures import FailureCategory
 from domain.models import TaskKind
 from domain.spawn_task import CommandContext, Outcome, OutcomeStatus

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from daemon.processes.sandbox import SandboxMode
+from daemon.sandbox.sandbox import SandboxMode
 from daemon.settings import load_daemon_settings
 from stack.temporal import TUNING, find_binary
 from tests.compose_file import COMPOSE, ROOT, SERVICES, VARIABLE, copied_into_the_image, interpolated, mounts
