@@ -14,12 +14,11 @@ FROM python:3.11-slim-bookworm AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN python -m venv /opt/venv
 WORKDIR /src
-# The dependencies by themselves: a changed line of code doesn't install them again.
-COPY pyproject.toml constraints.txt ./
-RUN python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"], sep="\n")' \
-        > dependencies.txt && \
-    /opt/venv/bin/pip install -r dependencies.txt -c constraints.txt
-COPY README.md LICENSE worker.py starter.py ./
+# The dependencies by themselves: a changed line of code doesn't install them again. They are those of `make install`,
+# to the byte: what an index gives instead has another hash, and ends the build.
+COPY locks/base.txt locks/
+RUN /opt/venv/bin/pip install --require-hashes -r locks/base.txt
+COPY pyproject.toml README.md LICENSE worker.py starter.py ./
 COPY activities activities
 COPY cli cli
 COPY daemon daemon
@@ -30,7 +29,7 @@ COPY ledger ledger
 COPY runtime runtime
 COPY stack stack
 COPY workflows workflows
-RUN /opt/venv/bin/pip install --no-deps .
+RUN /opt/venv/bin/pip install --no-deps --no-build-isolation .
 
 FROM python:3.11-slim-bookworm
 RUN apt-get update && \

@@ -6,7 +6,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from errno import ENOSPC
@@ -90,10 +90,10 @@ class Connections:
         async with await open_pool(find_database_url(self.settings)) as pool:
             yield pool
 
-    async def local_daemon(self, repository: str, *, push: bool) -> Health | None:
+    async def local_daemon(self, options: Sequence[str]) -> Health | None:
         from stack import local_daemon
 
-        return await local_daemon.examine(self.settings, os.environ, repository, push=push)
+        return await local_daemon.examine(self.settings, os.environ, options)
 
 
 async def tell(connections: Connections, echo: Callable[[str], object]) -> None:

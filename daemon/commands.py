@@ -10,6 +10,7 @@ import typer
 from daemon.doctor.checks import Wanted
 from daemon.home import House
 from daemon.sandbox.sandbox import MissingSandbox
+from domain import names
 from domain.health_report import Health
 
 Main = Callable[[], Awaitable[int]]
@@ -74,17 +75,33 @@ def build_app(
     def doctor(
         repository: Annotated[str, typer.Option(metavar="URL", help="Also: may this machine push there?")] = "",
         push: Annotated[
-            bool, typer.Option("--push", help="Push a ref of Makima's there for a moment: hooks answer nothing else.")
+            bool,
+            typer.Option("--push", help="Push a branch and a ref there for a moment: hooks answer nothing else."),
         ] = False,
+        branch_prefix: Annotated[
+            str,
+            typer.Option(
+                callback=_prefix,
+                help="What branches are to begin with; else what .makima.toml there says, else makima/.",
+            ),
+        ] = "",
+        base_branch: Annotated[str, typer.Option(help="Whose .makima.toml counts; else the default branch's.")] = "",
         as_json: Annotated[bool, typer.Option("--json", help="JSON in place of lines.")] = False,
     ) -> None:
         """Look at everything that this daemon needs: a line each, with the remedy. Nothing is spent.
 
         Example: python -m daemon doctor --repository git@example.com:team/shop.git
         """
-        end_with(lambda: _doctor(examine(Wanted(repository, push)), as_json=as_json))
+        end_with(lambda: _doctor(examine(Wanted(repository, push, branch_prefix, base_branch)), as_json=as_json))
 
     return app
+
+
+def _prefix(text: str) -> str:
+    try:
+        return names.branch_prefix(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
 
 
 async def _doctor(examining: Awaitable[Health], *, as_json: bool) -> int:

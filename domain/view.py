@@ -15,6 +15,7 @@ from domain.questions import open_questions
 from domain.queues import Queue, queue_of
 from domain.usage import Usage
 from domain.value import Value
+from domain.visible import visible
 
 DETAILS_LIMIT = 16 * 1024
 
@@ -198,7 +199,9 @@ def details(state: State) -> str:
 
     No tables, which render there without space in them (design 16); at most `DETAILS_LIMIT` bytes.
     """
-    return _fitted([*_headlines(state), *_tasks_under_way(state), *_steps_by_status(state)])
+    # Names of branches and addresses stand in it as they are: what is in them is shown, too, and in their own line.
+    lines = [*_headlines(state), *_tasks_under_way(state), *_steps_by_status(state)]
+    return _fitted([visible(line).replace("\n", " ") for line in lines])
 
 
 _SHOWN_FIRST = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -19,13 +19,12 @@ from stack.data_folder import DataFolder
 _ENDS_WITHIN = 300.0  # seconds; a remote that doesn't answer takes a minute for each question
 
 
-async def examine(settings: Settings, environment: Mapping[str, str], repository: str, *, push: bool) -> Health | None:
-    """What `python -m daemon doctor` finds; None where this machine has no daemon's settings."""
+async def examine(settings: Settings, environment: Mapping[str, str], options: Sequence[str]) -> Health | None:
+    """What `python -m daemon doctor` finds, asked with these; None where this machine has no daemon's settings."""
     folder = DataFolder(settings.data_dir)
     file = environment.get("MAKIMA_DAEMON_CONFIG") or str(folder.daemon_settings)
     if not await asyncio.to_thread(Path(file).exists):
         return None
-    options = (*(("--repository", repository) if repository else ()), *(("--push",) if push else ()))
     stack = running_stack(settings.data_dir)
     forge = programs.forge_variables(folder, stack) if stack else {}
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -87,7 +87,7 @@ class Desk:
     async def retention(self) -> AsyncIterator[Retention]:
         yield self._retention
 
-    async def local_daemon(self, repository: str, *, push: bool) -> Health | None:
+    async def local_daemon(self, options: Sequence[str]) -> Health | None:
         """There is none: the test's daemon is a part of it."""
         return None
 

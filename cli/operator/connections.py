@@ -128,6 +128,8 @@ class Connections(Protocol):
         """Raises NotReachable on entering."""
         ...
 
-    async def local_daemon(self, repository: str, *, push: bool) -> Health | None:
-        """What the daemon of this machine needs and lacks; None where there is none."""
+    async def local_daemon(self, options: Sequence[str]) -> Health | None:
+        """What the daemon of this machine needs and lacks, asked with further options of its `doctor`; None where there
+        is none.
+        """
         ...

@@ -37,19 +37,27 @@ class DoctorCommand(Commands):
             str, typer.Option(metavar="URL", help="Also: may the daemon of this machine push there?")
         ] = "",
         push: Annotated[
-            bool, typer.Option("--push", help="Push a ref of Makima's there for a moment: hooks answer nothing else.")
+            bool,
+            typer.Option("--push", help="Push a branch and a ref there for a moment: hooks answer nothing else."),
         ] = False,
+        branch_prefix: Annotated[
+            str, typer.Option(help="What branches are to begin with; else what .makima.toml there says, else makima/.")
+        ] = "",
+        base_branch: Annotated[str, typer.Option(help="Whose .makima.toml counts; else the default branch's.")] = "",
         as_json: Json = False,
     ) -> None:
         """Look at everything that is needed: a line each, with the remedy. Nothing is spent; 0: all is there.
 
         Example: starter.py doctor --repository git@example.com:team/shop.git
         """
-        self.run(self._doctor(repository, push=push, as_json=as_json))
+        given = {"--repository": repository, "--branch-prefix": branch_prefix, "--base-branch": base_branch}
+        # Joined: a text that begins with a dash is no option.
+        options = [f"{name}={value}" for name, value in given.items() if value] + ["--push"] * push
+        self.run(self._doctor(repository, options, as_json=as_json))
 
-    async def _doctor(self, repository: str, *, push: bool, as_json: bool) -> int:
+    async def _doctor(self, repository: str, options: Sequence[str], *, as_json: bool) -> int:
         own = [*await self._servers(), *await self._recorded()]
-        local = await self.connections.local_daemon(repository, push=push)
+        local = await self.connections.local_daemon(options)
         health = all_of([*own, *local_checks(local, {check.about for check in own}, repository)])
         if as_json:
             say_json(DoctorShown(checks=health.checks))

@@ -17,12 +17,15 @@ from domain.models import Directive, DirectiveStatus, State
 from domain.recovery import recovered
 from domain.reports import DirectiveSummary
 from domain.size import without_finished_texts
+from domain.visible import visible
 from workflows.directive import DirectiveWorkflow
 from workflows.search_attributes import missing_search_attributes
 from workflows.state import GENERATION, OWNER, REPOSITORY, STATUS, DirectiveInput
 
 DETAILS_BYTES = 18_000
 """Of the Web UI's details; Temporal takes 20,000."""
+SUMMARY_BYTES = 400
+"""Of its headline; Temporal takes as many."""
 
 
 async def launch(directives: Directives, state: State, *, begin: bool) -> str:
@@ -77,15 +80,21 @@ async def _start(
             ),
             id=workflow,
             task_queue=names.DIRECTIVES_QUEUE,
-            static_summary=directive.text.title,
-            static_details=_static_details(directive),
+            static_summary=static_summary(directive),
+            static_details=static_details(directive),
             search_attributes=TypedSearchAttributes(attributes) if searchable else TypedSearchAttributes.empty,
         )
     except RPCError as error:
         raise NotReachable(f"Temporal did not start the directive: {error.message}") from error
 
 
-def _static_details(directive: Directive) -> str:
+def static_summary(directive: Directive) -> str:
+    """The Web UI's headline: one line."""
+    return _cut(visible(" ".join(directive.text.title.split())), SUMMARY_BYTES)
+
+
+def static_details(directive: Directive) -> str:
+    """What the Web UI shows of the directive as it was started, as markdown."""
     text = directive.text
     lists = {"Requirements": text.requirements, "Acceptance": text.acceptance, "Constraints": text.constraints}
     parts = [
@@ -94,4 +103,8 @@ def _static_details(directive: Directive) -> str:
         f"Id: {directive.id}",
     ]
     parts += [f"{title}:\n" + "\n".join(f"- {line}" for line in lines) for title, lines in lists.items() if lines]
-    return "\n\n".join(parts).encode()[:DETAILS_BYTES].decode(errors="ignore")
+    return _cut(visible("\n\n".join(parts)), DETAILS_BYTES)
+
+
+def _cut(text: str, size: int) -> str:
+    return text.encode()[:size].decode(errors="ignore")

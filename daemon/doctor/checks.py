@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from daemon.sandbox.sandbox import MissingSandbox, NoSandbox, Sandbox
 from domain.errors import MakimaError
 from domain.health_report import Check, failed, good, warning
+from domain.names import PREFIX
 
 OLDEST_GIT = (2, 34)
 """What a Debian or Ubuntu that is still supported has."""
@@ -20,7 +21,11 @@ class Wanted:
 
     repository: str = ""
     push: bool = False
-    """Whether a ref may be pushed and removed again."""
+    """Whether a branch and a ref may be pushed and removed again."""
+    branch_prefix: str = ""
+    """What a directive's branches are to begin with; empty: what the repository says, else `makima/`."""
+    base_branch: str = ""
+    """The branch that says so; empty: the default one."""
 
 
 @dataclass(frozen=True)
@@ -161,14 +166,26 @@ def disk_check(where: str, free_mb: int, wanted_mb: int) -> Check:
     return good("disk", found)
 
 
-def push_check(trouble: MakimaError | None, branches: int) -> Check:
-    """`branches`: how many the remote has."""
+def push_check(trouble: MakimaError | None, branches: int, prefix: str = PREFIX) -> Check:
+    """`branches`: how many the remote has; `prefix`: what those begin with that were tried."""
     if trouble is not None:
         remedy = "git of this user must be able to push there without being asked (an ssh key, a credential helper)"
         return failed("repository", str(trouble), remedy)
     if not branches:
         return failed("repository", "it is empty", "push a first commit: a directive starts from a branch")
-    return good("repository", f"a push would be taken (dry run); branches: {branches}")
+    return good("repository", f"a push of {prefix}… would be taken (dry run); branches: {branches}")
+
+
+def project_check(trouble: MakimaError) -> Check:
+    """Of a repository whose own settings can't be had: a directive there fails by them."""
+    return failed(".makima.toml", str(trouble), f"mend it; tried was {PREFIX}…")
+
+
+def branches_check(prefix: str, trouble: MakimaError | None) -> Check:
+    """What came of pushing a branch that begins as the directive's will."""
+    if trouble is not None:
+        return failed("branches", str(trouble))
+    return good("branches", f"{prefix}… are taken")
 
 
 def refs_check(refs: MakimaError | None, branches: MakimaError | None) -> Check:

@@ -7,7 +7,6 @@ import shutil
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from uuid import uuid4
 
 from daemon.agents import ConfiguredAgent
 from daemon.agents.coding import CodingAgent
@@ -23,15 +22,11 @@ from daemon.doctor.checks import (
     identity_check,
     parked_check,
     price_check,
-    push_check,
-    refs_check,
     sandbox_check,
     set_aside_check,
 )
 from daemon.doctor.network import Trial, node_check, nodes_on
-from daemon.git.pushing import ANYWHERE, lease, push
-from daemon.git.repositories import ASK_TIMEOUT, Repositories, RepositoryCache
-from daemon.git.state_refs import PLACES
+from daemon.doctor.repository import repository_checks
 from daemon.home import Home, open_home
 from daemon.process.run import Finished, run
 from daemon.sandbox.sandbox import Bubblewrap
@@ -78,7 +73,8 @@ class Examination:
         checks += [sandbox_check(home.sandbox), *await self._network(home)]
         checks += [self._disk(home), await self._reach_temporal()]
         if wanted.repository:
-            checks += await self._repository(home, wanted)
+            who = (self._own.committer_name, self._own.committer_email)
+            checks += await repository_checks(home, wanted, who)
         return all_of(checks)
 
     async def _git(self) -> Check:
@@ -146,41 +142,6 @@ class Examination:
         except MakimaError as error:
             return failed("Temporal", str(error))
         return good("Temporal", "answers")
-
-    async def _repository(self, home: Home, wanted: Wanted) -> list[Check]:
-        """In a cache that is thrown away: nothing is fetched, whatever the repository's size."""
-        with TemporaryDirectory(dir=home.path) as scratch:
-            try:
-                cache = await Repositories(home.repositories.git, Path(scratch)).at(wanted.repository)
-                branches = await cache.listed("refs/heads/*")
-                commit = await self._commit_of_nothing(cache)
-                await self._try_push(cache, commit)
-            except MakimaError as error:
-                return [push_check(error, 0)]
-            checks = [push_check(None, len(branches))]
-            return [*checks, await self._try_refs(cache, commit)] if wanted.push else checks
-
-    async def _commit_of_nothing(self, cache: RepositoryCache) -> str:
-        who = (f"user.name={self._own.committer_name}", f"user.email={self._own.committer_email}")
-        tree = (await cache.local("hash-object", "-t", "tree", "-w", "--stdin")).text
-        made = await cache.local("-c", who[0], "-c", who[1], "commit-tree", tree, "-m", "Does the remote take this?")
-        return made.text
-
-    async def _try_push(self, cache: RepositoryCache, commit: str) -> None:
-        push = ("push", "--dry-run", *await cache.destination())
-        for ref in ("refs/heads/makima/push-check", f"{PLACES[0]}push-check"):
-            await cache.remote(*push, f"{commit}:{ref}", timeout=ASK_TIMEOUT)
-
-    async def _try_refs(self, cache: RepositoryCache, commit: str) -> Check:
-        """Only a real push shows what the remote's hooks say to a ref."""
-        answers: list[MakimaError | None] = []
-        for place in PLACES:
-            ref = f"{place}doctor/{uuid4().hex[:8]}"
-            answers.append(await push(cache, commit, ref, lease(ref, None)))
-            if answers[-1] is None:
-                await push(cache, "", ref, ANYWHERE)
-                break
-        return refs_check(answers[0], answers[-1])
 
     async def _ran(self, argv: tuple[str, ...], env: Mapping[str, str]) -> Finished | None:
         """A program that was asked about itself; None where it isn't there or doesn't answer in time."""

@@ -27,13 +27,13 @@ _REMEDY = (
 )
 
 
-async def added_secrets(work: Examined) -> Fault | None:
-    """What looks like a secret in any commit of the work."""
-    found = await scan(work.cache, work.head, work.parents, work.allowed)
+async def added_secrets(work: Examined, within: float = SECONDS) -> Fault | None:
+    """What looks like a secret in a commit of the work; or that not all was looked through in `within` seconds."""
+    found = await scan(work.cache, work.head, work.parents, work.allowed, within)
     if found.is_clean:
         return None
     if not found.hits:
-        wrong = f"the work adds more than can be looked through for secrets in {SECONDS:g} s"
+        wrong = f"the work adds more than can be looked through for secrets in {within:g} s"
         return fault(FailureCategory.SECRET, wrong, "Leave out what doesn't belong into a repository, also before.")
     wrong = f"what looks like a secret is in your commits: {named([str(hit) for hit in found.hits])}"
     return fault(FailureCategory.SECRET, wrong, _REMEDY.format(began=work.began))

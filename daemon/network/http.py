@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable
 from urllib.parse import urlsplit
 
 import h11
@@ -92,7 +92,7 @@ def _passed_on(request: h11.Request, target: str, route: Route) -> h11.Request:
     further = [(name.encode(), value.encode()) for name, value in (route.parent.headers if route.parent else [])]
     headers: Headers = [
         (b"Host", host.encode()),
-        *_end_to_end(request.headers, without=b"host"),
+        *_end_to_end(request.headers, without={b"host", *_second_length(request.headers)}),
         *further,
         (b"Connection", b"close"),
     ]
@@ -145,11 +145,18 @@ def _without_trailers(event: h11.Event) -> h11.Event:
     return h11.EndOfMessage() if isinstance(event, h11.EndOfMessage) else event
 
 
-def _end_to_end(headers: Iterable[tuple[bytes, bytes]], without: bytes = b"") -> Headers:
+def _second_length(headers: Iterable[tuple[bytes, bytes]]) -> set[bytes]:
+    """What must not stand beside a chunked body (RFC 9112, 6.3): a proxy behind us that believed it would take the rest
+    of the body for a request of its own, to wherever that one likes.
+    """
+    return {b"content-length"} if any(name == b"transfer-encoding" for name, _ in headers) else set()
+
+
+def _end_to_end(headers: Iterable[tuple[bytes, bytes]], without: Collection[bytes] = ()) -> Headers:
     """Without what is meant for a proxy, and what the message itself names as such."""
     given = list(headers)
     named = {part.strip().lower() for name, value in given if name == b"connection" for part in value.split(b",")}
-    return [(name, value) for name, value in given if name not in {*_HOP_BY_HOP, *named, without}]
+    return [(name, value) for name, value in given if name not in {*_HOP_BY_HOP, *named, *without}]
 
 
 def _split(address: str, default: int | None = None) -> tuple[str, int]:

@@ -2,7 +2,8 @@
 
 A program of its own, handed to `python -I -S - OPTIONS` on its stdin, so that megabytes of files and slow patterns hold
 up no other task. OPTIONS and what it prints are JSON: {"head", "without": commits, "names", "contents": patterns,
-"seconds"} → {"hits": [{"commit", "path", "hash", "shape"}], "whole": whether all was looked through}.
+"allowed": files, folders and hashes, "seconds"} → {"hits": [{"commit", "path", "raw": its bytes, "hash", "shape"}],
+"whole": whether all was looked through, and every hit is told}.
 """
 
 from __future__ import annotations
@@ -22,9 +23,11 @@ from typing import IO, Any, NamedTuple
 PIECE = 4 * 1024 * 1024
 """Bytes of a file that are looked at together."""
 OVERLAP = 4 * 1024
-MOST_HITS = 50
+MOST_HITS = 1000
 WRAPPED = re.compile(rb"[A-Za-z0-9+/_-]{44,}={0,2}")
 """What may be a secret in base64: the shortest one has 33 characters."""
+FOLDED = re.compile(rb"[A-Za-z0-9+/_-]{44,}(?:\r?\n[ \t]*[A-Za-z0-9+/_-]+)+={0,2}")
+"""The same over several lines, where a secret may begin in one and end in the next."""
 BODY = re.compile(rb"[A-Za-z0-9+/=]{16,}")
 KEY = b"PRIVATE KEY"
 MESSAGE = "(commit message)"
@@ -37,6 +40,7 @@ class Change(NamedTuple):
     path: str
     old: tuple[str, ...]
     new: str
+    """Empty: a submodule's, which is no file and has a name all the same."""
     is_new: bool
 
 
@@ -49,6 +53,33 @@ class Hit(NamedTuple):
     commit: str
     path: str
     value: bytes
+    is_name: bool = False
+    """It is the file's name that speaks of a secret, whatever is in it."""
+
+    @property
+    def hash(self) -> str:
+        return hashlib.sha256(self.value).hexdigest()[:16]
+
+
+class News:
+    """Tells a hit that counts from one that is allowed, or that the base has already."""
+
+    def __init__(self, base: str, allowed: list[str]) -> None:
+        self._base = base
+        self._allowed = frozenset(allowed)
+        self._folders = tuple(each for each in allowed if each.endswith("/"))
+        self._held: dict[bytes, bool] = {}
+
+    def is_one(self, hit: Hit) -> bool:
+        path = shown(hit.path)
+        if path in self._allowed or hit.hash in self._allowed or path.startswith(self._folders):
+            return False
+        # A base that speaks of `.env`, in its .gitignore for one, doesn't hold it.
+        if hit.is_name or not self._base:
+            return True
+        if hit.value not in self._held:
+            self._held[hit.value] = is_in(hit.value, self._base)
+        return not self._held[hit.value]
 
 
 def main() -> int:
@@ -57,24 +88,33 @@ def main() -> int:
     shapes = Shapes(
         re.compile("|".join(options["names"]), re.IGNORECASE), re.compile("|".join(options["contents"]).encode())
     )
+    base = options["without"][0] if options["without"] else ""
+    hits, whole = looked_through(options, shapes, News(base, options["allowed"]), until)
+    print(json.dumps({"hits": [told(hit) for hit in hits], "whole": whole}))  # noqa: T201
+    return 0
+
+
+def looked_through(options: dict[str, Any], shapes: Shapes, news: News, until: float) -> tuple[list[Hit], bool]:
+    """The hits that count, and whether that is all: what comes behind the last one that is told is not known."""
     hits: list[Hit] = []
-    whole = True
     with Blobs() as blobs:
         for hit in found(options["head"], options["without"], shapes, blobs, until):
-            if hit is None or len(hits) >= MOST_HITS:
-                whole = hit is not None
-                break
-            hits.append(hit)
-    base = options["without"][0] if options["without"] else ""
-    news = [hit for hit in hits if not (base and is_in(hit.value, base))]
-    print(json.dumps({"hits": [told(hit) for hit in news], "whole": whole}))  # noqa: T201
-    return 0
+            if hit is None or time.monotonic() > until:
+                return hits, False
+            if news.is_one(hit):
+                if len(hits) >= MOST_HITS:
+                    return hits, False
+                hits.append(hit)
+    return hits, True
 
 
 def found(head: str, without: list[str], shapes: Shapes, blobs: Blobs, until: float) -> Iterator[Hit | None]:
     """Every secret that was not in the file before; None: the time is over."""
     listed = git("rev-list", "--reverse", "--topo-order", head, *(f"^{each}" for each in without)).split()
     for commit in listed:
+        if time.monotonic() > until:
+            yield None
+            return
         for value in secrets_in(blobs.content(commit), shapes):
             yield Hit(commit, MESSAGE, value)
     known: dict[str, set[bytes]] = {}
@@ -82,14 +122,14 @@ def found(head: str, without: list[str], shapes: Shapes, blobs: Blobs, until: fl
         if time.monotonic() > until:
             yield None
             return
-        for blob in (*change.old, change.new):
+        for blob in (*change.old, *([change.new] if change.new else [])):
             if blob not in known:
                 known[blob] = set().union(*(secrets_in(piece, shapes) for piece in blobs.pieces(blob)))
-        values = known[change.new].difference(*(known[blob] for blob in change.old))
+        values = known.get(change.new, set()).difference(*(known[blob] for blob in change.old))
         values |= secrets_in(change.path.encode(errors="surrogateescape"), shapes)
-        if change.is_new and shapes.names.fullmatch(change.path.rpartition("/")[2]):
-            values |= {change.path.encode(errors="surrogateescape")}
         yield from (Hit(change.commit, change.path, value) for value in sorted(values))
+        if change.is_new and shapes.names.fullmatch(change.path.rpartition("/")[2]):
+            yield Hit(change.commit, change.path, change.path.encode(errors="surrogateescape"), is_name=True)
 
 
 def changes(commits: list[str]) -> Iterator[Change]:
@@ -105,24 +145,28 @@ def changes(commits: list[str]) -> Iterator[Change]:
         parts = field.lstrip(":").split(" ")
         modes, blobs = parts[: parents + 1], parts[parents + 1 : 2 * parents + 2]
         path = next(fields)
-        if modes[-1] not in ("160000", "000000"):
+        if modes[-1] != GONE:
             old = tuple(each for each, mode in zip(blobs[:-1], modes[:-1], strict=True) if mode not in NOTHING)
-            yield Change(commit, path, old, blobs[-1], not old)
+            yield Change(commit, path, old, "" if modes[-1] in NOTHING else blobs[-1], not old)
 
 
-NOTHING = ("000000", "160000")
+GONE = "000000"
+NOTHING = (GONE, "160000")
 """Modes of what is no file."""
 
 
 def secrets_in(content: bytes, shapes: Shapes) -> set[bytes]:
-    """Also those that stand there as UTF-16 or in base64."""
+    """Also those that stand there as UTF-16 or UTF-32, or in base64."""
     values = plain_secrets(content, shapes)
     if b"\0" in content:
+        values |= plain_secrets(content.replace(b"\0", b""), shapes)
         for coding in ("utf-16-le", "utf-16-be"):
             text = content.decode(coding, errors="ignore").encode(errors="ignore")
             values |= plain_secrets(text, shapes)
     for run in WRAPPED.finditer(content):
         values |= {run.group() for _ in plain_secrets(unwrapped(run.group()), shapes)}
+    for run in FOLDED.finditer(content):
+        values |= plain_secrets(unwrapped(b"".join(run.group().split())), shapes)
     return values
 
 
@@ -194,7 +238,15 @@ def told(hit: Hit) -> dict[str, str]:
     """Without the secret: what it begins with is what its shape is known by."""
     is_key = len(hit.value) >= 16 and not re.match(rb"[a-zA-Z]{2,6}[-_]|AKIA|ASIA|AIza", hit.value)
     shape = "a private key" if is_key else f"{hit.value[:4].decode(errors='replace')}…"
-    return {**hit._asdict(), "value": "", "hash": hashlib.sha256(hit.value).hexdigest()[:16], "shape": shape}
+    if hit.is_name:
+        shape = "by its name"
+    raw = hit.path.encode(errors="surrogateescape").hex()
+    return {"commit": hit.commit, "path": shown(hit.path), "raw": raw, "hash": hit.hash, "shape": shape}
+
+
+def shown(path: str) -> str:
+    """As JSON, and a setting, can hold it: a name's bytes need be no UTF-8."""
+    return path.encode(errors="surrogateescape").decode(errors="backslashreplace")
 
 
 def git(*args: str, stdin: str = "") -> str:
@@ -205,10 +257,17 @@ def git(*args: str, stdin: str = "") -> str:
     return done.stdout.decode(errors="surrogateescape").rstrip("\n")
 
 
-def options(head: str, without: list[str], names: tuple[str, ...], contents: tuple[str, ...], seconds: float) -> str:
+def options(
+    head: str,
+    without: list[str],
+    names: tuple[str, ...],
+    contents: tuple[str, ...],
+    allowed: list[str],
+    seconds: float,
+) -> str:
     """The program's argument."""
     given: dict[str, Any] = {"head": head, "without": without, "names": names, "contents": contents}
-    return json.dumps({**given, "seconds": seconds})
+    return json.dumps({**given, "allowed": allowed, "seconds": seconds})
 
 
 if __name__ == "__main__":

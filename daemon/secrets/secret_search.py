@@ -35,7 +35,8 @@ class Hit(Value):
     commit: str
     path: str
     """The file, or `(commit message)`."""
-    value: str = ""
+    raw: str
+    """The bytes of the file's name, in hexadecimal digits."""
     hash: str
     """The beginning of its SHA-256: what `allow_secrets` may name."""
     shape: str
@@ -43,10 +44,10 @@ class Hit(Value):
     def __str__(self) -> str:
         return f"{self.path} in commit {self.commit[:12]} ({self.shape}, hash {self.hash})"
 
-    def is_allowed(self, allowed: Collection[str]) -> bool:
-        """By its file, a folder that ends with a slash, or its hash."""
-        folders = tuple(each for each in allowed if each.endswith("/"))
-        return self.path in allowed or self.hash in allowed or bool(folders and self.path.startswith(folders))
+    @property
+    def file(self) -> str:
+        """As git is told of it."""
+        return bytes.fromhex(self.raw).decode(errors="surrogateescape")
 
 
 class Scan(Value):
@@ -54,7 +55,7 @@ class Scan(Value):
 
     hits: tuple[Hit, ...]
     whole: bool
-    """False: there was more than could be looked through."""
+    """False: there was more than could be looked through, or more hits than are told."""
 
     @property
     def is_clean(self) -> bool:
@@ -68,41 +69,49 @@ class Clean(NamedTuple):
     parent: str
 
 
-async def scan(cache: RepositoryCache, head: str, without: Sequence[str], allowed: Collection[str] = ()) -> Scan:
+async def scan(
+    cache: RepositoryCache, head: str, without: Sequence[str], allowed: Collection[str] = (), within: float = SECONDS
+) -> Scan:
     """What the commits add that `head` holds and none of `without` does, the first of which is where they began: every
     commit, and of a merge what is in none of its parents. Only what that one doesn't have counts. Raises GitError.
+    `within`: seconds.
     """
     program = await asyncio.to_thread(Path(secret_scan.__file__).read_bytes)
     shapes = (secret_shapes.NAMES, secret_shapes.CONTENTS)
-    argv = (sys.executable, "-I", "-S", "-", secret_scan.options(head, [*without], *shapes, SECONDS))
+    argv = (sys.executable, "-I", "-S", "-", secret_scan.options(head, [*without], *shapes, [*allowed], within))
     env = {"GIT_DIR": str(cache.folder)}
-    limit = SECONDS + GRACE
+    limit = within + GRACE
     try:
         done = await cache.git.run_plainly(argv, cwd=cache.folder, env=env, stdin=program, timeout=limit)
     except ProcessTimedOut:
         return Scan(hits=(), whole=False)
     try:
-        found = Scan.model_validate_json(checked(done).text)
+        return Scan.model_validate_json(checked(done).text)
     except ValidationError as error:
         raise GitError(f"what was found in {cache.folder} can't be read: {error}") from error
-    return found.model_copy(update={"hits": tuple(hit for hit in found.hits if not hit.is_allowed(allowed))})
 
 
 async def without_secrets(
-    cache: RepositoryCache, tree: str, head: str, began: str, allowed: Collection[str] = ()
+    cache: RepositoryCache,
+    tree: str,
+    head: str,
+    began: str,
+    allowed: Collection[str] = (),
+    within: float = SECONDS,
 ) -> Clean:
     """`tree`, whose parent is `head`, as it may leave the machine: on the last commit since `began` whose history adds
-    nothing that looks like a secret, without the files that hold one. The same where there is none. Raises GitError.
+    nothing that looks like a secret, without the files that hold one; `began` itself where not all could be looked
+    through in `within` seconds. The same where there is none. Raises GitError.
     """
-    if head == began:
-        return Clean(tree, head)
-    found = await scan(cache, head, [began], allowed)
-    if found.is_clean:
-        return Clean(tree, head)
-    parent = await _last_clean(cache, head, began, {hit.commit for hit in found.hits}) if found.whole else began
+    found = await scan(cache, head, [began], allowed, within) if head != began else Scan(hits=(), whole=True)
     if not found.whole:
-        return Clean((await cache.local("rev-parse", f"{began}^{{tree}}")).text, began)
-    return Clean(await _stripped(cache, tree, parent, allowed), parent)
+        return Clean(await _tree_of(cache, began), began)
+    parent = head if found.is_clean else await _last_clean(cache, head, began, {hit.commit for hit in found.hits})
+    return Clean(await _stripped(cache, tree, parent, allowed, within), parent)
+
+
+async def _tree_of(cache: RepositoryCache, commit: str) -> str:
+    return (await cache.local("rev-parse", f"{commit_id(commit)}^{{tree}}")).text
 
 
 async def _last_clean(cache: RepositoryCache, head: str, began: str, found: set[str]) -> str:
@@ -114,15 +123,20 @@ async def _last_clean(cache: RepositoryCache, head: str, began: str, found: set[
     return began
 
 
-async def _stripped(cache: RepositoryCache, tree: str, parent: str, allowed: Collection[str]) -> str:
-    """The tree with the files that hold a secret as `parent` has them."""
+async def _stripped(cache: RepositoryCache, tree: str, parent: str, allowed: Collection[str], within: float) -> str:
+    """The tree with the files that hold a secret as `parent` has them; that one's own where not all could be looked
+    through.
+    """
+    before = await _tree_of(cache, parent)
+    if tree == before:
+        return tree
     people = [f"{who} {_BY} {_DATE}" for who in ("author", "committer")]
     written = "\n".join([f"tree {tree}", f"parent {parent}", *people, "", "Looked through\n"]).encode()
     asked = (await cache.local("hash-object", "-t", "commit", "-w", "--stdin", stdin=written)).text
-    found = await scan(cache, asked, [parent], allowed)
-    paths = list(dict.fromkeys(hit.path for hit in found.hits if hit.path != MESSAGE))
+    found = await scan(cache, asked, [parent], allowed, within)
+    paths = list(dict.fromkeys(hit.file for hit in found.hits if hit.path != MESSAGE))
     if not found.whole:
-        return (await cache.local("rev-parse", f"{parent}^{{tree}}")).text
+        return before
     if not paths:
         return tree
     literal = ("--literal-pathspecs", "ls-tree", "-z", "--full-tree", parent, "--", *paths)
@@ -136,7 +150,7 @@ async def _stripped(cache: RepositoryCache, tree: str, parent: str, allowed: Col
 
 async def fit_to_leave(cache: RepositoryCache, head: str, began: str, allowed: Collection[str] = ()) -> str:
     """`head`, or what of it may leave the machine, as a commit. Raises GitError."""
-    tree = (await cache.local("rev-parse", f"{commit_id(head)}^{{tree}}")).text
+    tree = await _tree_of(cache, head)
     clean = await without_secrets(cache, tree, head, began, allowed)
     if clean.parent == head:
         return head

@@ -15,6 +15,7 @@ import pytest
 from demo.planner import plan
 from tests.acceptance.stack import STARTER, Running, environment, processes_of, until
 
+NO_NAMESPACES = "#!/bin/sh\necho 'bwrap: No permissions to create new namespace' >&2\nexit 1\n"
 DEMO = (sys.executable, "-m", "demo")
 
 
@@ -26,9 +27,16 @@ def folder(tmp_path: Path) -> Iterator[Path]:
         os.kill(left, signal.SIGKILL)
 
 
-def demo(folder: Path, name: str, *options: str) -> Running:
+def demo(folder: Path, name: str, *options: str, **variables: str | Path) -> Running:
     """A demo whose folder is made inside `folder`."""
-    return Running(name, (*DEMO, *options), environment(TMPDIR=folder, COLUMNS="200"), folder)
+    return Running(name, (*DEMO, *options), environment(TMPDIR=folder, COLUMNS="200", **variables), folder)
+
+
+def no_sandbox(folder: Path) -> str:
+    """A PATH on which bubblewrap is found, and may not make namespaces."""
+    (folder / "bwrap").write_text(NO_NAMESPACES)
+    (folder / "bwrap").chmod(0o755)
+    return f"{folder}{os.pathsep}{os.environ['PATH']}"
 
 
 def test_the_demo_shows_the_whole_way_also_beside_one_that_was_kept(folder: Path) -> None:
@@ -41,8 +49,15 @@ def test_the_demo_shows_the_whole_way_also_beside_one_that_was_kept(folder: Path
             assert answer.status == 200
     running, folders = processes_of(folder), list(folder.glob("makima-demo-*"))
 
-    second = demo(folder, "second").ran()
+    # On a machine where no sandbox works nobody could look at it, had it not written so down; and it says that it did.
+    second = demo(folder, "second", PATH=no_sandbox(folder)).ran()
     assert (second.code, second.err) == (0, ""), second
+    said = (
+        'no sandbox works here, so the demo writes sandbox = "none": missing: bubblewrap does not work on this machine'
+    )
+    assert second.out.startswith(said), second.out
+    assert '  Sandbox      none (sandbox = "none"): agents see and change all' in second.out
+    assert ("so the demo writes" in kept.out) is ("  Sandbox " in kept.out), "nothing is given up where one works"
     for step in plan():
         assert re.search(rf"{step['name']} +│ completed │ makima/greeter-", second.out), second.out
     assert "holds the changes of all 5 steps" in second.out

@@ -131,10 +131,15 @@ def test_a_list_allows_what_it_names_and_a_redirect_is_a_new_connection(ordinary
 def test_the_machines_own_proxy_is_chained_and_its_password_stays_outside(ordinary: Lab) -> None:
     proxy = f"http://me:{PROXY_PASSWORD}@{PRIVATE}:{PROXY_PORT}"
     twice = r"GET http://nowhere.example.net/{} HTTP/1.1\r\nHost: nowhere.example.net\r\n\r\n"
+    inner = twice.format("smuggled")
+    size = len(inner.replace(r"\r\n", "##"))
+    lengths = rf"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n{size:x}\r\n{inner}\r\n0\r\n\r\n"
+    two_lengths = rf"POST http://nowhere.example.net/2 HTTP/1.1\r\nHost: nowhere.example.net\r\n{lengths}"
     smuggle = f"""import socket
-door = socket.create_connection(("127.0.0.1", 30128))
-door.sendall(b"{twice.format(1)}{twice.format("smuggled")}")
-while door.recv(65536): pass
+for asked in (b"{twice.format(1)}{twice.format("smuggled")}", b"{two_lengths}"):
+    with socket.create_connection(("127.0.0.1", 30128)) as door:
+        door.sendall(asked)
+        while door.recv(65536): pass
 """
     done = ordinary.does(
         f"""
@@ -154,6 +159,7 @@ while door.recv(65536): pass
         "CONNECT api.example.com:443 with the password",
         "GET http://nowhere.example.net/page with the password",
         "GET http://nowhere.example.net/1 with the password",
+        "POST http://nowhere.example.net/2 with the password",
     )
     assert f"refused inner.example.com:{SECRET_PORT}: {PRIVATE} is a private address" in done.log
     assert f"refused {PRIVATE}:{PROXY_PORT}: a private address" in done.log

@@ -16,6 +16,9 @@ import pytest
 
 from daemon.agents.shell import ShellAgent
 from daemon.git.repositories import Repositories
+from daemon.judgement.examined import Examined
+from daemon.judgement.secrets import added_secrets
+from daemon.secrets.secret_search import scan, without_secrets
 from domain.failures import FailureCategory
 from domain.models import TaskKind
 from domain.spawn_task import CommandContext, Outcome, OutcomeStatus
@@ -75,6 +78,8 @@ def answered(done: Outcome, answer: str) -> CommandContext:
 SIDE = "git tag start; git checkout -qb side; echo s > t; git add t;"
 BACK = "git checkout -q --detach start; echo m > m; git add m; git commit -qm m;"
 WRAPPED = base64.b64encode(KEY.encode()).decode()
+FOLDED = base64.encodebytes(f"user: {'a' * 40}\ntoken: {TOKEN}\n".encode()).decode()
+"""In lines of 76, the token beginning in one and ending in the next."""
 HIDDEN = {
     "a file": f"echo {TOKEN} > config; {COMMIT}",
     "one commit, taken out in the next": f"echo {TOKEN} > config; {COMMIT} git rm -q config; echo x > x; {COMMIT}",
@@ -93,6 +98,11 @@ HIDDEN = {
     "a name of keys": f"echo x > .env; {COMMIT}",
     "an attribute that calls it binary": f"echo '* binary -diff' > .gitattributes; echo {TOKEN} > config; {COMMIT}",
     "a link": f"ln -s {TOKEN} link; {COMMIT}",
+    "UTF-32": f"printf 'key = {TOKEN}' | iconv -t UTF-32LE > config; {COMMIT}",
+    "base64 over two lines": f"printf %s '{FOLDED}' > secret.yaml; {COMMIT}",
+    "a file whose name is no UTF-8": f"echo {TOKEN} > \"$(printf 'a\\377b')\"; {COMMIT}",
+    "the name of a submodule": f"git update-index --add --cacheinfo 160000,{'a' * 40},{TOKEN}; git commit -qm m;",
+    "an address of a submodule": f"git config -f .gitmodules submodule.a.url https://x:{TOKEN}@git.invalid/a; {COMMIT}",
 }
 
 
@@ -102,11 +112,62 @@ async def test_a_committed_secret_stays_on_the_machine_and_a_person_is_asked(att
     assert done.status is OutcomeStatus.WAITING, done.failure
     (question,) = done.questions
     assert "allow_secrets" in question.text and question.choices == ("try again", "give up")
-    secrets = (TOKEN, BODY, WRAPPED)
+    secrets = (TOKEN, BODY, WRAPPED, FOLDED.splitlines()[1])
     assert not any(secret in done.model_dump_json() for secret in secrets)
     assert not attempt.left_the_machine(*secrets, "\0".join(TOKEN))
     assert attempt.git(attempt.origin, "for-each-ref", "refs/heads/makima") == ""
     assert attempt.git(attempt.origin, "show", f"{await attempt.checkpoint()}:kept") == "kept"
+
+
+async def test_a_file_of_keys_is_one_although_the_base_speaks_of_its_name(attempt: Attempt, commit: Committer) -> None:
+    commit({".gitignore": ".env\n", "README": "Copy .env.example to .env\n"}, branch="main")
+    done = await attempt.does(f"echo PASSWORD=swordfish > .env; {COMMIT}")
+    assert done.status is OutcomeStatus.WAITING, done.failure
+    assert not attempt.left_the_machine("swordfish")
+
+
+@pytest.mark.parametrize("known", ["allowed", "in the base"])
+async def test_no_number_of_false_alarms_hides_a_secret(attempt: Attempt, commit: Committer, known: str) -> None:
+    values = [f"gh{'p'}_{number:036}" for number in range(1100)]
+    if known == "in the base":
+        commit({"fixtures": "".join(f"{value}\n" for value in values)}, branch="main")
+    attempt.daemon.more["allow_secrets"] = ("fakes/",)
+    numbers = "seq -f '%036.0f' 0 1099"
+    script = f"mkdir fakes; {numbers} | sed s/^/gh{'p'}_/ > fakes/many; echo {TOKEN} > zzz; {COMMIT}"
+    done = await attempt.does(script if known == "allowed" else script.replace("fakes", "copies"))
+    assert done.status is OutcomeStatus.WAITING, done.failure
+    assert "zzz" in done.questions[0].text
+    assert not attempt.left_the_machine(TOKEN)
+
+
+async def test_what_is_not_committed_does_not_leave_either_however_it_is_wrapped(attempt: Attempt) -> None:
+    wraps = f"printf 'key = {TOKEN}' | iconv -t UTF-16 > wide; echo 'tls.key: {WRAPPED}' > secret.yaml; echo k > kept"
+    done = await attempt.does(f"{wraps}; exit 3")
+    assert done.failure and done.failure.category is FailureCategory.AGENT
+    assert done.work
+    assert attempt.git(attempt.origin, "show", f"{done.work.head}:kept") == "k"
+    assert not attempt.left_the_machine(TOKEN, WRAPPED, "\0".join(TOKEN))
+
+
+async def test_what_could_not_be_looked_through_stays_on_the_machine(
+    repositories: Repositories, origin: Path, commit: Committer, git: GitCommand
+) -> None:
+    """At the limit of time the work waits for a person, and what is saved elsewhere is what it began with."""
+    began = commit({"a": "1\n"}, branch="main")
+    head = commit({"a": "1\n", "b": "2\n"}, began, "work")
+    cache = await repositories.at(f"file://{origin}")
+    await cache.fetch()
+    tree, before = (git(origin, "rev-parse", f"{each}^{{tree}}") for each in (head, began))
+    assert (await scan(cache, head, [began])).is_clean
+    late = await scan(cache, head, [began], within=0)
+    assert (late.is_clean, late.whole) == (False, False)
+    assert await without_secrets(cache, tree, head, began) == (tree, head)
+    assert await without_secrets(cache, tree, head, began, within=0) == (before, began)
+    assert await without_secrets(cache, tree, began, began, within=0) == (before, began), "a tree that isn't committed"
+    work = Examined(cache, head, began, ())
+    assert await added_secrets(work) is None
+    told = await added_secrets(work, within=0)
+    assert told and "more than can be looked through" in told.report
 
 
 async def test_the_agent_takes_it_out_of_its_history_once_it_is_told(attempt: Attempt) -> None:

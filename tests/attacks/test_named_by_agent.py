@@ -5,6 +5,7 @@ The agent owns its task folder. Each attack is a script that runs as the agent, 
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shlex
 from pathlib import Path
@@ -24,10 +25,13 @@ from domain.names import planned_step
 from domain.pull_requests import shepherd
 from domain.questions import question_id
 from domain.spawn_task import CommandContext, KnownStep, Outcome, OutcomeStatus
+from tests.attacks.test_terminal import Servers
+from tests.fixtures_desk import Desk
 from tests.integration.conftest import commit, daemon_git, git, origin, repositories
 from tests.integration.deliveries import TASK, OneDaemon, RememberedDelivery
 from tests.unit.directives import NOW, planned_state
 from tests.unit.test_shepherd import check, opened, plan_of, seen, task_of
+from tests.workflows.scripted import planned
 
 __all__ = ["commit", "daemon_git", "git", "origin", "repositories"]
 
@@ -85,6 +89,31 @@ def task_of_step(state: State) -> Task:
     """A step's task that is under way."""
     live = [task for task in state.tasks.values() if task.kind is TaskKind.STEP and task.status.is_live]
     return live[0] if live else task_of(state)
+
+
+@pytest.mark.rule("8.2")
+async def test_the_operator_who_names_another_pull_request_is_asked_at_the_terminal(
+    desk: Desk, database: str, tmp_path: Path
+) -> None:
+    desk.daemon.plans = [planned(("floor", []))]
+    directive = await desk.start()
+    await desk.until(directive, "idle")
+    first, other = "https://example.invalid/house/pulls/1", "https://example.invalid/house/pulls/2"
+    await desk.does("set-pr", directive, first, "--yes")
+    servers = Servers(desk, database, tmp_path)
+
+    async def typed(answer: str, *options: str) -> str:
+        seen = await asyncio.to_thread(servers.on_a_terminal, "set-pr", directive, other, *options, answer=answer)
+        return " ".join(seen.split())
+
+    for answer in ("n\n", "\n", "\x04"):
+        seen = await typed(answer)
+        assert f"{other} becomes the directive's pull request in place of {first}" in seen, seen
+        assert "Go on? [y/N]" in seen
+        assert first in await desk.does("status", directive), answer
+    assert other not in await desk.does("history", directive)
+    await typed("y\n")
+    assert other in await desk.does("status", directive)
 
 
 # Steps and their work

@@ -21,17 +21,20 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from cli.operator.app import GROUPS
+from cli.operator.launching import static_details, static_summary
 from domain.failures import Failure, FailureCategory
 from domain.models import DirectiveStatus, Memory, Proposal, State, StepStatus, TaskStatus, Work
-from domain.names import step_task
+from domain.names import step_task, task_branch, workflow_id
 from domain.pull_request import PullRequest
 from domain.record import Artifact, AttemptEnded, DaemonReport, DeliveryStarted, Event, Facts, LogChunk, snapshot
 from domain.spawn_task import Outcome, OutcomeStatus
+from domain.view import details
 from domain.visible import visible
 from tests.fixtures_desk import Desk
 from tests.fixtures_stack import temporal_environment
 from tests.integration.conftest import Committer
 from tests.values import NOON, asking, directive_with, question, with_step
+from workflows.options import daemon_activity
 
 ROOT = Path(__file__).parents[2]
 CLIPBOARD = "\x1b]52;c;aGVsbG8=\x07"
@@ -213,6 +216,29 @@ async def test_no_command_prints_a_control_character_that_came_from_outside(idle
     assert status["title"] == state.directive.text.title, "JSON means the same: nothing is lost for programs"
 
 
+def test_what_the_web_ui_shows_of_a_directive_holds_no_control_character() -> None:
+    """A browser obeys no escape, and direction overrides and invisible letters all the same; so does `temporal`."""
+    state = evil(directive_with())
+    assert state.pull_request
+    evil_branch = state.pull_request.model_copy(
+        update={"branch": f"b{POISON}\nc", "url": f"https://x.invalid/{POISON}"}
+    )
+    state = state.model_copy(update={"pull_request": evil_branch})
+    steps, tasks = state.steps.values(), state.tasks.values()
+    shown = [
+        details(state),
+        static_summary(state.directive),
+        static_details(state.directive),
+        workflow_id(state.directive.text.title, state.directive.id),
+        *(str(daemon_activity(state, task, "")["summary"]) for task in tasks),
+        *(task_branch(step.name, step.id) for step in steps),
+    ]
+    for text in shown:
+        assert not forbidden(text), text
+    assert "\n" not in shown[1]
+    assert sum("\\u001b]52" in text.replace("\\\\", "\\").replace("\\]", "]") for text in shown) >= 3
+
+
 async def test_raw_gives_a_log_an_artifact_and_a_diff_as_they_are(
     idle_desk: Desk, origin: Path, commit: Committer
 ) -> None:
@@ -251,12 +277,13 @@ class Servers:
             "PYTHONDONTWRITEBYTECODE": "1",
         }
 
-    def on_a_terminal(self, *args: str) -> str:
-        """What stdout and stderr would do to an operator's terminal."""
+    def on_a_terminal(self, *args: str, answer: str = "") -> str:
+        """What stdout and stderr would do to the terminal of an operator who types `answer`."""
         ours, theirs = pty.openpty()
         command = [sys.executable, str(ROOT / "starter.py"), *args]
         with subprocess.Popen(command, env=self.env, stdin=theirs, stdout=theirs, stderr=theirs) as process:
             os.close(theirs)
+            os.write(ours, answer.encode())  # it waits in the terminal until it is read
             written = b"".join(_read(ours))
             process.wait(60)
         os.close(ours)

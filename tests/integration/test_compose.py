@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import re
+import shlex
 import subprocess
 import sysconfig
 import tomllib
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from daemon.sandbox.sandbox import SandboxMode
 from daemon.settings import load_daemon_settings
 from stack.temporal import TUNING, find_binary
 from tests.compose_file import COMPOSE, ROOT, SERVICES, VARIABLE, copied_into_the_image, interpolated, mounts
@@ -92,11 +94,58 @@ def test_the_image_holds_what_the_project_is_made_of() -> None:
     needed = {f"{name}.py" for name in setuptools["py-modules"]} | {
         each.split(".")[0] for each in setuptools["packages"]
     }
-    needed |= {"pyproject.toml", "constraints.txt", project["project"]["readme"], *project["project"]["license-files"]}
+    needed |= {"pyproject.toml", "locks/base.txt", project["project"]["readme"], *project["project"]["license-files"]}
     copied = set(copied_into_the_image())
     assert copied == needed | {"docker/worker_polls.py"}
     let_in = re.findall(r"^!(.+)$", (ROOT / ".dockerignore").read_text(), re.MULTILINE)
     assert set(let_in) == copied
+
+
+def stages() -> list[list[str]]:
+    """The instructions of each stage of the Dockerfile, a continued one as one line."""
+    text = re.sub(r"^\s*#.*\n", "", (ROOT / "Dockerfile").read_text(), flags=re.MULTILINE)
+    lines = [" ".join(line.split()) for line in text.replace("\\\n", " ").splitlines() if line.strip()]
+    found: list[list[str]] = []
+    for line in lines:
+        if line.startswith("FROM "):
+            found.append([])
+        if found:
+            found[-1].append(line)
+    return found
+
+
+def test_the_image_installs_what_the_locks_hold_and_looks_for_nothing_else() -> None:
+    commands = [
+        shlex.split(part)
+        for stage in stages()
+        for line in stage
+        if line.startswith("RUN ")
+        for part in re.split(r"&&|;|\|", line.removeprefix("RUN "))
+    ]
+    installing = [words for words in commands if {"install", "download", "wheel"} & set(words) and "npm" not in words]
+    by_pip = [words[words.index("install") + 1 :] for words in installing if "pip" in words[0]]
+    assert by_pip == [["--require-hashes", "-r", "locks/base.txt"], ["--no-deps", "--no-build-isolation", "."]]
+    assert not [words for words in commands if "uv" in words or ("-m" in words and "pip" in words)]
+    assert "--hash=sha256:" in (ROOT / "locks" / "base.txt").read_text()
+
+
+@pytest.mark.rule("6.2")
+def test_the_daemons_container_has_bubblewrap_and_leave_to_make_namespaces_and_nobody_has_more() -> None:
+    """What bubblewrap does with these can't be seen here: no machine of the tests has a container engine."""
+    image = stages()[-1]
+    (packages,) = [line for line in image if "apt-get install" in line]
+    assert "bubblewrap" in packages.split()
+    assert [line for line in image if line.startswith("USER ")] == ["USER makima"]
+    options = {name: set(SERVICES[name]["security_opt"]) for name in OURS}
+    namespaces = {"seccomp=unconfined", "apparmor=unconfined", "systempaths=unconfined"}
+    alone = {"no-new-privileges:true"}
+    assert options == {"worker": alone, "daemon": alone | namespaces, "starter": alone}
+    for name, service in SERVICES.items():
+        assert not service.get("privileged") and not service.get("cap_add") and not service.get("devices"), name
+        assert "host" not in (service.get(key) for key in ("network_mode", "pid", "ipc", "userns_mode")), name
+        assert name not in OURS or service["cap_drop"] == ["ALL"], name
+    written = load_daemon_settings(ROOT / "docker" / "daemon.toml")
+    assert written.sandbox is not SandboxMode.NONE
 
 
 def test_temporal_is_tuned_as_in_the_embedded_stack() -> None:

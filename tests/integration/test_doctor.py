@@ -15,10 +15,12 @@ from daemon.doctor.checks import KNOWN, Wanted
 from daemon.doctor.examination import Examination
 from daemon.settings import DaemonSettings
 from domain.errors import NotReachable
-from domain.health_report import Health, Verdict
+from domain.health_report import Check, Health, Verdict
+from tests.fixtures_github import Site
 from tests.model_server import ROOT
 
 GitCommand = Callable[..., str]
+Committer = Callable[..., str]
 
 ON_THE_MACHINE = Wanted()
 
@@ -156,3 +158,65 @@ def test_the_command_prints_lines_or_json_and_exits_with_1(tmp_path: Path) -> No
         [*argv, "--json"], cwd=ROOT, env=env, capture_output=True, text=True, timeout=60, check=False
     )
     assert "agent missing" in {check["about"] for check in json.loads(shown.stdout)["checks"]}
+
+
+FEATURES_ALONE = (
+    '#!/bin/sh\ncase "$1" in refs/heads/feature/*|refs/makima/*) exit 0;; esac\necho "feature/ alone" >&2\nexit 1\n'
+)
+
+
+@pytest.mark.parametrize("way", ["path", "url"])
+async def test_branches_are_tried_as_the_directive_or_the_repository_wants_them(
+    tmp_path: Path, programs: Path, origin: Path, git: GitCommand, commit: Committer, way: str
+) -> None:
+    (origin / "hooks").mkdir(exist_ok=True)
+    (origin / "hooks" / "update").write_text(FEATURES_ALONE)
+    (origin / "hooks" / "update").chmod(0o755)
+    before = git(origin, "for-each-ref")
+    at = str(origin) if way == "path" else f"file://{origin}"
+
+    async def found(**options: str) -> dict[str, Check]:
+        health = await examined(tmp_path, programs, Wanted(at, push=True, **options))
+        return {check.about: check for check in health.checks}
+
+    plain = await found()
+    assert plain["branches"].verdict is Verdict.FAILED
+    assert "refs/heads/makima/push-check" in plain["branches"].found and "feature/ alone" in plain["branches"].found
+    assert (await found(branch_prefix="feature/"))["branches"].verdict is Verdict.OK
+    assert git(origin, "for-each-ref") == before
+
+    commit({".makima.toml": 'branch_prefix = "feature/"\n', "large": "x" * 100_000}, branch="feature/settings")
+    assert (await found())["branches"].verdict is Verdict.FAILED, "it is the base branch's that counts"
+    settled = await found(base_branch="feature/settings")
+    assert settled["branches"].found == "feature/… are taken"
+    assert "a push of feature/… would be taken" in settled["repository"].found
+    missing = await found(base_branch="nowhere")
+    assert missing[".makima.toml"].verdict is Verdict.FAILED and "no branch 'nowhere'" in missing[".makima.toml"].found
+    commit({".makima.toml": "branch_prefix = 3\n"}, branch="feature/broken")
+    broken = (await found(base_branch="feature/broken"))[".makima.toml"]
+    assert broken.verdict is Verdict.FAILED and "branch_prefix" in broken.found
+
+
+async def test_of_a_remote_repository_comes_one_file_of_the_base_branch(
+    tmp_path: Path, programs: Path, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over http, where the rest of the commit's files is promised and not fetched."""
+    site.commit("main", {".makima.toml": 'branch_prefix = "feature/"\n', "large": os.urandom(2_000_000).hex()})
+    url = site.repository.clone_url
+    answer = f"!f() {{ echo username=ann; echo password={site.forge.token}; }}; f"
+    (tmp_path / ".gitconfig").write_text(f'[credential]\n\thelper = "{answer}"\n')
+    monkeypatch.setenv("HOME", str(tmp_path))
+    await site.forge.forget_requests()
+    health = await examined(tmp_path, programs, Wanted(url))
+    (found,) = [check for check in health.checks if check.about == "repository"]
+    assert "a push of feature/… would be taken" in found.found, health
+    sent = await site.forge.requests(method="POST", path=".*git-upload-pack")
+    assert 2 <= len(sent) <= 4, "the refs, the commit and one file"
+
+
+def test_a_prefix_that_no_branch_can_have_is_refused_in_one_line(tmp_path: Path) -> None:
+    environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    command = (sys.executable, "-m", "daemon", "doctor", "--repository", "x", "--branch-prefix=../x")
+    done = subprocess.run(command, env=environ, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "one that can is feature/" in done.stderr

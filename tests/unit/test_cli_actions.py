@@ -6,7 +6,7 @@ import inspect
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
@@ -54,7 +54,7 @@ class Nowhere:
     def retention(self) -> AbstractAsyncContextManager[Retention]:
         raise NotReachable("Postgres is away")
 
-    async def local_daemon(self, repository: str, *, push: bool) -> None:
+    async def local_daemon(self, options: Sequence[str]) -> None:
         return None
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
+import pytest
 from pydantic import BaseModel
 
 from cli.operator.shown import SHAPES
@@ -72,3 +73,44 @@ def test_every_field_of_every_json_is_documented_and_no_other() -> None:
     for command, model in SHAPES.items():
         assert f"`{command}`" in sections[model.__name__] or command == "every action", command
         assert model.model_fields["version"].default == 1
+
+
+CLAIMS = ("security.md", "sandbox.md")
+NO_CLAIM = ("What it does not protect from", "Without it")
+"""Sections that say what is not kept from happening."""
+
+
+def claims(page: str) -> tuple[str, dict[str, list[str]]]:
+    """The page without its notes, and each note's mark with the tests that it names."""
+    text = (DOCS / "docs" / page).read_text()
+    notes = re.findall(r"^\[\^([a-z]+)\]: (.*)$", text, re.M)
+    assert len(notes) == len(dict(notes)), f"{page} has a note twice"
+    told = re.sub(r"^\[\^[a-z]+\]: .*\n?", "", text, flags=re.M)
+    return told, {mark: re.findall(r"`([^`]+)`", tests) for mark, tests in notes}
+
+
+@pytest.mark.parametrize("page", CLAIMS)
+def test_every_claim_about_what_is_kept_out_names_tests_that_there_are(page: str) -> None:
+    told, notes = claims(page)
+    assert set(re.findall(r"\[\^([a-z]+)\]", told)) == set(notes), "a mark without a note, or a note without a mark"
+    for mark, tests in notes.items():
+        assert tests, mark
+        for test in tests:
+            file, _, function = test.partition("::")
+            assert Path(file).name.startswith("test_") and (DOCS / file).is_file(), f"[^{mark}]: {test}"
+            defined = re.findall(r"^(?:async )?def (\w+)\(", (DOCS / file).read_text(), re.M)
+            assert not function or function in defined, f"[^{mark}]: {test}"
+
+
+@pytest.mark.parametrize("page", CLAIMS)
+def test_no_list_of_what_is_kept_out_has_an_entry_that_no_test_shows(page: str) -> None:
+    """Outside of the sections that say what is not kept from happening."""
+    told, _ = claims(page)
+    sections = {part.partition("\n")[0]: part for part in re.split(r"^## ", told, flags=re.M)}
+    forgotten = []
+    for title, section in sections.items():
+        if title in NO_CLAIM:
+            continue
+        points = re.findall(r"^- .*(?:\n  .*)*", section, re.M)
+        forgotten += [point for point in points if "[^" not in point]
+    assert [point.split("\n")[0][:60] for point in forgotten] == []

@@ -128,7 +128,9 @@ class Machine:
         first, *headers = head.splitlines()
         given = f"Basic {b64encode(f'me:{PROXY_PASSWORD}'.encode()).decode()}"
         allowed = f"Proxy-Authorization: {given}".lower() in [line.lower() for line in headers]
-        self.proxied.append(f"{first.rsplit(' ', 1)[0]} {'with' if allowed else 'without'} the password")
+        lengths = [line for line in headers if line.lower().startswith(("content-length:", "transfer-encoding:"))]
+        ambiguous = " and two lengths" if len(lengths) > 1 else ""
+        self.proxied.append(f"{first.rsplit(' ', 1)[0]} {'with' if allowed else 'without'} the password{ambiguous}")
         far, sink = await asyncio.open_connection(WEB, 443 if first.startswith("CONNECT") else 80)
         if first.startswith("CONNECT"):
             writer.write(b"HTTP/1.1 200 OK\r\nVia: 1.1 company\r\n\r\n")
