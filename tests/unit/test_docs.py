@@ -72,3 +72,15 @@ def test_every_field_of_every_json_is_documented_and_no_other() -> None:
     for command, model in SHAPES.items():
         assert f"`{command}`" in sections[model.__name__] or command == "every action", command
         assert model.model_fields["version"].default == 1
+
+
+def test_every_test_that_is_named_as_proof_is_there() -> None:
+    text = (DOCS / "docs" / "done-means-done.md").read_text()
+    named = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", text)
+    assert len(named) > 20
+    for file, test in named:
+        assert (DOCS / file).is_file(), file
+        assert not test or f"def {test}(" in (DOCS / file).read_text(), f"{file}::{test}"
+    for row in re.findall(r"^\| .*$", text, re.MULTILINE):
+        is_known = "tests/" in row or "| the same |" in row or row.startswith("| kind |")
+        assert is_known, f"no test: {row}"
