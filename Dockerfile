@@ -33,7 +33,7 @@ RUN /opt/venv/bin/pip install --no-deps --no-build-isolation .
 
 FROM python:3.11-slim-bookworm
 RUN apt-get update && \
-    apt-get install --yes --no-install-recommends bubblewrap ca-certificates git openssh-client && \
+    apt-get install --yes --no-install-recommends bubblewrap ca-certificates git git-lfs openssh-client && \
     rm -rf /var/lib/apt/lists/*
 ARG USER_ID=1000
 # A new volume takes over owner and mode of the folder that it is mounted on.

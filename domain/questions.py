@@ -19,7 +19,13 @@ PUSHING_CHOICES = (AGAIN,)
 """Where its branch is."""
 ALLOW, DENY = "allow", "deny"
 """Where an agent asks for leave to use a tool."""
-OWN_CHOICES = (SHIPPING_CHOICES, PUSHING_CHOICES, (ALLOW, DENY))
+GIVE_UP = "give up"
+SECRET_CHOICES = (AGAIN, GIVE_UP)
+"""Where an agent leaves a secret in its commits."""
+WITHOUT, PUT_IN = "go on without them", "put them in"
+LEFT_CHOICES = (WITHOUT, PUT_IN, GIVE_UP)
+"""Where it leaves commits beside its work."""
+OWN_CHOICES = (SHIPPING_CHOICES, PUSHING_CHOICES, (ALLOW, DENY), SECRET_CHOICES, LEFT_CHOICES)
 """Of questions whose answers daemons act upon: no agent may ask one with these, least of all with a default."""
 BY_DEFAULT, BY_MAKIMA = "default", "makima"
 """Who has answered a question, where it was no person."""

@@ -263,7 +263,7 @@ class RepositoryCache:
 
     async def source(self) -> tuple[str, ...]:
         """Where a fetch comes from, as arguments. Raises RepositoryError for a local repository that isn't taken."""
-        git_dir = await self._git_dir(push=False)
+        git_dir = await self.git_dir(push=False)
         if git_dir is None:
             return (self.url.text,)
         return (f"--upload-pack={await self.git.local_program('upload-pack', git_dir)}", self._address(git_dir))
@@ -272,7 +272,7 @@ class RepositoryCache:
         """The options that every push is made with, and where it goes to; raises like `source`. A local repository may
         be set to update the files of a branch that its user has checked out; they are never touched (rule 6.13).
         """
-        git_dir, options = await self._git_dir(push=True), ("--porcelain", "--no-verify")
+        git_dir, options = await self.git_dir(push=True), ("--porcelain", "--no-verify")
         if git_dir is None:
             return (*options, self.url.text)
         refuse = {"receive.denyCurrentBranch": "refuse"}
@@ -285,8 +285,8 @@ class RepositoryCache:
     def _address(self, git_dir: Path) -> str:
         return f"file://{quote(str(git_dir))}" if self.url.text.startswith("file://") else str(git_dir)
 
-    async def _git_dir(self, *, push: bool) -> Path | None:
-        """Of a repository of this machine, looked at anew; None for a remote one."""
+    async def git_dir(self, *, push: bool) -> Path | None:
+        """Of a repository of this machine, looked at anew; None for a remote one. Raises RepositoryError."""
         path = self.git.local_path(self.url.text, self.folder, push=push)
         return None if path is None else await asyncio.to_thread(self.git.local.git_dir, path)
 

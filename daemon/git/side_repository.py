@@ -18,7 +18,8 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from daemon import agent_files
-from daemon.git import agents_git, side_git, snapshot
+from daemon.git import agents_git, agents_refs, side_files, side_git, snapshot
+from daemon.git.agents_refs import LooseEnd
 from daemon.git.git import checked, commit_id
 from daemon.git.repositories import RepositoryCache
 from daemon.git.worktrees import SHA256_DIGITS, of_agent
@@ -46,6 +47,10 @@ class Snapshot(BaseModel):
     """Why the worktree's own repository can't be worked in as it is; empty: it can."""
     unlocked: tuple[str, ...] = ()
     """Stale locks that were removed."""
+    beside: tuple[LooseEnd, ...] = ()
+    """Commits that the agent has left beside HEAD; they are in the cache now, too."""
+    refused: str = ""
+    """Why some of the agent's commits are not: what git said of them."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,23 @@ class Unsaved:
     """Patterns of secrets in files."""
     largest: int = 1 << 62
     """Bytes of a file."""
+
+
+@dataclass(frozen=True)
+class _Try:
+    """How much of the agent's own is saved: less where git doesn't take it, its files at last."""
+
+    beside: bool = True
+    distrust: bool = False
+    refused: tuple[str, ...] = ()
+
+
+_TRIES = (
+    _Try(),
+    _Try(beside=False),
+    _Try(beside=False, distrust=True),
+    _Try(beside=False, distrust=True, refused=(".gitmodules", ".gitattributes", ".gitignore")),
+)
 
 
 @dataclass(frozen=True)
@@ -107,11 +129,18 @@ class SideRepository:
         """
         async with self._alone:
             await self.prepare(known[-1])
-            try:
-                return await self._snapshot(known, unsaved, is_over=is_over, distrust=False)
-            except WorktreeBroken:
-                # The agent's own commits may be what git doesn't take; its files are saved without them.
-                return await self._snapshot(known, unsaved, is_over=is_over, distrust=True)
+            refused = ""
+            for trying in _TRIES:
+                try:
+                    made = await self._snapshot(known, unsaved, trying, is_over=is_over)
+                except WorktreeBroken as broken:
+                    if trying is _TRIES[-1]:
+                        raise
+                    refused = str(broken)
+                else:
+                    trouble = refused if trying.distrust else made.trouble
+                    return made.model_copy(update={"refused": refused, "trouble": trouble})
+            raise AssertionError("the last try returns or raises")
 
     async def take(self, commit: str, known: Sequence[str]) -> None:
         """Bring a commit of the agent's repository into the cache, with its history. Raises like `snapshot`."""
@@ -122,8 +151,8 @@ class SideRepository:
             await self._run(known, Unsaved(), TAKE_TIMEOUT, take=[commit_id(commit)])
             await self._receive(commit)
 
-    async def _snapshot(self, known: Sequence[str], unsaved: Unsaved, *, is_over: bool, distrust: bool) -> Snapshot:
-        told = await self._run(known, unsaved, SNAPSHOT_TIMEOUT, is_over=is_over, distrust=distrust)
+    async def _snapshot(self, known: Sequence[str], unsaved: Unsaved, trying: _Try, *, is_over: bool) -> Snapshot:
+        told = await self._run(known, unsaved, SNAPSHOT_TIMEOUT, is_over=is_over, trying=trying)
         try:
             made = Snapshot.model_validate_json(told)
             await self._receive(commit_id(made.commit))
@@ -139,12 +168,12 @@ class SideRepository:
         *,
         take: Sequence[str] = (),
         is_over: bool = False,
-        distrust: bool = False,
+        trying: _Try = _Try(),
     ) -> str:
         """What the program prints."""
         if not agent_files.is_folder(self.work):
             raise WorktreeBroken("the worktree is gone, or no folder any more")
-        options: snapshot.Options = {
+        options: side_files.Options = {
             "names": list(unsaved.names),
             "contents": list(unsaved.contents),
             "largest": unsaved.largest,
@@ -153,7 +182,9 @@ class SideRepository:
             "never": await asyncio.to_thread(self.excluded),
             "take": list(take),
             "is_over": is_over,
-            "distrust": distrust,
+            "distrust": trying.distrust,
+            "beside": trying.beside,
+            "refused": list(trying.refused),
         }
         await asyncio.to_thread(self._forget_locks)
         given = self.path / "options.json"
@@ -185,9 +216,13 @@ class SideRepository:
             lock.unlink(missing_ok=True)
 
 
+PROGRAM = (agents_git, agents_refs, side_git, side_files, snapshot)
+"""Its modules, each after those that it needs."""
+
+
 def _program() -> bytes:
     """The modules of the program as one, which needs none of our code around it."""
-    sources = {each.__name__: Path(each.__file__ or "").read_text() for each in (agents_git, side_git, snapshot)}
+    sources = {each.__name__: Path(each.__file__ or "").read_text() for each in PROGRAM}
     return _LOADER.format(sources=json.dumps(sources)).encode()
 
 

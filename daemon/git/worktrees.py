@@ -8,6 +8,7 @@ afterwards it must be the agent's environment and sandbox below the keeper, for 
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -29,6 +30,8 @@ IMPOSSIBLE = 128
 SHA256_DIGITS = 64
 SUBMODULE = "160000 "
 COMMITS_SHOWN = 40
+SETTINGS = {**NO_CODE_OF_THE_REPOSITORY, "core.sparseCheckout": "false"}
+"""For each command: where the agent works in a part of the files, the daemon's git adds and restores all of them."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +125,7 @@ class Worktree:
         to commit. The files `without` stay as HEAD has them. Repositories that an agent has made inside stay out: git
         would take no file of them. `known_only`: no file that is new to git.
         """
+        await self._reveal()
         listed = await self._git("ls-files", "-z", "--others", "--exclude-standard")
         inside = [name.rstrip("/") for name in listed.names if name.endswith("/")]
         await self._add("--update" if known_only else "--all", (*without, *inside))
@@ -133,6 +137,19 @@ class Worktree:
         commit = ("commit", "--quiet", "--no-verify", "--cleanup=whitespace", "--file=-")
         await self._git(*commit, stdin=message)
         return await self.head()
+
+    async def _reveal(self) -> None:
+        """Have git see the files again that the agent has told it not to look at: a change of theirs is work, too. What
+        `git sparse-checkout` leaves out of the worktree isn't there, and not deleted.
+        """
+        listed = (entry.partition(" ")[::2] for entry in (await self._git("ls-files", "-z", "-v")).names)
+        hidden = [(told, path) for told, path in listed if told.islower() or told == "S"]
+        unlooked = [path for told, path in hidden if told.islower()]
+        skipped = [path for told, path in hidden if told in "Ss"]
+        there = await asyncio.to_thread(lambda: [path for path in skipped if os.path.lexists(self.path / path)])
+        for option, paths in (("--no-assume-unchanged", unlooked), ("--no-skip-worktree", there)):
+            if paths:
+                await self._git("update-index", option, "-z", "--stdin", stdin=_joined(paths) + b"\0")
 
     async def lay_over(self, commit: str) -> None:
         """Make the files what they are in `commit`, as changes that nobody has committed; HEAD and index stay."""
@@ -258,7 +275,7 @@ class Worktree:
     async def _git(self, *args: str, stdin: bytes = b"", also: Sequence[int] = (), literal: bool = False) -> Finished:
         # The folder is named: without its .git, which an agent may remove, git would look for one further up.
         argv = ("git", "--git-dir=.git", "--work-tree=.", *(("--literal-pathspecs",) if literal else ()), *args)
-        env = as_environment(NO_CODE_OF_THE_REPOSITORY) | {"GIT_NO_REPLACE_OBJECTS": "1"} | self.identity.environment
+        env = as_environment(SETTINGS) | {"GIT_NO_REPLACE_OBJECTS": "1"} | self.identity.environment
         try:
             done = await self.runs(argv, cwd=self.path, env=env, stdin=stdin, timeout=self.within)
         except ProcessTimedOut as error:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
 
-from daemon.git.loose_ends import LooseEnd
+from daemon.git.agents_refs import LooseEnd
 from daemon.git.repositories import RepositoryCache
 from daemon.git.worktrees import Incoming
 
@@ -42,6 +43,10 @@ class Examined:
     """What looks like a secret and is none (`allow_secrets`)."""
     loose: tuple[LooseEnd, ...] = ()
     """Commits that the agent has left beside HEAD; the worktree has them, and the cache has not."""
+    settled: str = ""
+    """A commit of the base branch, which no task can have edited."""
+    files: Path | None = None
+    """Where the agent works."""
     take: Take = nothing_to_take
     ask: Ask = nothing_to_ask
 

@@ -7,7 +7,7 @@ import os
 import posixpath
 import re
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from daemon.git.worktrees import Worktree
@@ -21,6 +21,18 @@ MOST = 20
 MOST_NAMES = 5_000
 """That are looked for in what the work adds."""
 IGNORED = "ignored by git, and the work refers to it"
+HIDDEN = "ignored by a list of git's that only this worktree has"
+_HIDDEN = """
+of() { git --git-dir=.git --work-tree=. "$@" 2>/dev/null; }
+all=$(mktemp) && seen=$(mktemp) || exit
+own=$(of config --local --type=path core.excludesFile)
+set -- --others --exclude-per-directory=.gitignore
+of ls-files -z "$@" | sort -z > "$all"
+test -f .git/info/exclude && set -- "$@" --exclude-from=.git/info/exclude
+test -f "$own" && set -- "$@" --exclude-from="$own"
+of ls-files -z "$@" | sort -z > "$seen"
+comm -z -23 "$all" "$seen" | head -c 200000; rm -f "$all" "$seen"
+"""
 _PATH = re.compile(r"[\w.@+-]+(?:/[\w.@+-]+)*")
 _REMEDY = (
     "They stay out, also of what later steps see. If the task needs them: a repository inside of this one becomes part "
@@ -38,6 +50,16 @@ async def referred_to(work: Examined, worktree: Worktree, since: float) -> dict[
     asked = names_in(added_lines(difference.text))
     written = await asyncio.to_thread(_written, worktree.path, asked, since)
     return dict.fromkeys(await worktree.ignored(written), IGNORED) if written else {}
+
+
+async def hidden(worktree: Worktree, since: float, own: Sequence[str]) -> dict[str, str]:
+    """Path → why, of the files that were written after `since` and that the agent has told its own git alone to ignore.
+    `own`: what the daemon has told it.
+    """
+    listed = (await worktree.shell(_HIDDEN)).split("\0")[:-1]
+    ours = tuple(f"{path.rstrip('/')}/" for path in own)
+    theirs = [path for path in listed if not f"{path}/".startswith(ours)]
+    return dict.fromkeys(await asyncio.to_thread(_written, worktree.path, theirs, since), HIDDEN)
 
 
 def names_in(added: Mapping[str, Mapping[int, str]]) -> list[str]:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
+from daemon.judgement.asking import answered, asked
 from daemon.judgement.examined import Examined
 from daemon.judgement.fault import Fault, fault, named
 from daemon.secrets.secret_search import SECONDS, scan
-from daemon.session.waiting import waiting
 from domain.failures import FailureCategory
-from domain.models import Question
-from domain.questions import question_id
+from domain.questions import AGAIN, GIVE_UP, SECRET_CHOICES
 from domain.spawn_task import Outcome, SpawnTask, failed
 
-AGAIN, GIVE_UP = "try again", "give up"
-CHOICES = (AGAIN, GIVE_UP)
 _QUESTION = """\
 This was found in the work of {name!r}, and nothing of it has left the machine: its branch isn't pushed, its checkpoint
 is without it. If it is a secret, replace it where it came from. If it is none, name the file or the hash in
@@ -40,24 +37,15 @@ async def added_secrets(work: Examined, within: float = SECONDS) -> Fault | None
 
 
 def asked_about(command: SpawnTask, found: Fault) -> Outcome:
-    """What an attempt waits for whose agent leaves a secret in its commits: a person. The same after an answer is a new
-    question.
-    """
-    times = len(_answers(command))
-    text = f"{found.report}.\n{_QUESTION.format(name=command.step_name or command.name, again=AGAIN)}"
-    identity = question_id(command.task, f"{times} {text}")
-    asked = Question(id=identity, task=command.task, text=text[:4096], choices=CHOICES)
-    return waiting(command, summary=text[:500], questions=(asked,))
+    """What an attempt waits for whose agent leaves a secret in its commits: a person."""
+    question = _QUESTION.format(name=command.step_name or command.name, again=AGAIN)
+    return asked(command, f"{found.report}.\n{question}", SECRET_CHOICES)
 
 
 def given_up(command: SpawnTask) -> Outcome | None:
     """The end of an attempt of which a person has said so."""
-    if GIVE_UP not in _answers(command):
+    if all(each.answer != GIVE_UP for each in answered(command, SECRET_CHOICES)):
         return None
     return failed(
         command, FailureCategory.SECRET, "what looks like a secret is in its commits, and a person gave it up"
     )
-
-
-def _answers(command: SpawnTask) -> list[str]:
-    return [each.answer for each in command.context.answers if each.choices == CHOICES and each.answer is not None]

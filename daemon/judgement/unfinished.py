@@ -9,6 +9,7 @@ from pathlib import Path
 
 from daemon.git.worktrees import Unmerged, Worktree
 from daemon.judgement.fault import Fault, fault, named
+from domain.errors import WorktreeBroken
 from domain.failures import FailureCategory
 
 _OPERATIONS = (
@@ -51,6 +52,15 @@ async def unfinished(worktree: Worktree, merging: Collection[str] = ()) -> Fault
         )
         return fault(FailureCategory.CONFLICT, wrong, remedy)
     return None
+
+
+def refused_by_git(broken: WorktreeBroken) -> Fault:
+    """What the agent has left is nothing that git can commit, or that it takes from somebody else."""
+    remedy = (
+        "Your files are saved. See what git says (`git status`, `git fsck`, `git add --all --dry-run`), and make of it "
+        "what git takes."
+    )
+    return fault(FailureCategory.AGENT, str(broken), remedy)
 
 
 def _operation(git_dir: Path) -> tuple[str, str, str, str] | None:

@@ -192,7 +192,10 @@ def sentence(stderr: str) -> str:
     failed, then as much of its end as there is room for.
     """
     lines = [line.strip() for line in masked(stderr).splitlines() if line.strip()]
-    reasons = [line for line in lines if line.startswith(_REASONS)]
+    # What ended it comes first, however many errors it names before.
+    reasons = sorted(
+        {line: None for line in lines if line.startswith(_REASONS)}, key=lambda line: line.startswith("error")
+    )
     said = " / ".join(reasons)[:SHOWN_STDERR]
     rest = " / ".join(line for line in lines if line not in reasons)
     left = SHOWN_STDERR - len(said)

@@ -15,17 +15,19 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from daemon.core.attempt_key import AttemptKey, StateKind
+from daemon.git.agents_refs import LooseEnd
 from daemon.git.git import commit_id
 from daemon.git.pushing import ANYWHERE, lease, push
 from daemon.git.quarantine import fetch_apart, quarantine
 from daemon.git.repositories import FETCH_TIMEOUT, PUSH_TIMEOUT, RepositoryCache
-from daemon.git.side_repository import Unsaved
+from daemon.git.side_repository import Snapshot, Unsaved
 from daemon.git.state_refs import PLACES, REFS, checkpoints_name, in_all_places, in_the_way, name_of, withheld_name
+from daemon.saving import checkpoint_text
 from daemon.saving.foreign_state import ForeignState
 from daemon.saving.outcome_commits import LARGEST_COMMIT, expect
 from daemon.saving.outcomes import Outcomes
 from daemon.secrets import secret_shapes
-from daemon.secrets.secret_search import without_secrets
+from daemon.secrets.secret_search import scan, without_secrets
 from domain.errors import MakimaError, NotVerified, PlaceTaken, RefRefused
 
 LARGEST = 10 * 1024 * 1024
@@ -33,8 +35,6 @@ LARGEST = 10 * 1024 * 1024
 
 UNSAVED = Unsaved(secret_shapes.NAMES, secret_shapes.CONTENTS, LARGEST)
 
-_BEGAN = "Makima-Began: "
-_MERGING = "Makima-Merging: "
 _ENCRYPTED = "Makima-Encrypted: "
 LARGEST_CHECKPOINT = 2 * 1024 * 1024 * 1024
 """Bytes of what a checkpoint holds that this machine's cache doesn't; more of it at its ref is not taken for ours."""
@@ -42,10 +42,11 @@ _BY = "Makima <makima@localhost>"
 
 
 class Content(NamedTuple):
-    """What is saved: the files' tree, and the commit that they were changed on."""
+    """What is saved: the files' tree, the commit that they were changed on, and the commits beside that."""
 
     tree: str
     head: str
+    beside: tuple[LooseEnd, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,8 @@ class Checkpoint:
     """Seconds of the epoch."""
     merging: str = ""
     """The commit whose merge had stopped at a conflict when the agent began; empty: there was none."""
+    beside: tuple[LooseEnd, ...] = ()
+    """Commits of the agent's on other branches, in stashes, or on nothing."""
 
 
 class Checkpoints:
@@ -86,18 +89,19 @@ class Checkpoints:
         self.allowed: tuple[str, ...] = ()
         """What looks like a secret and is none (`allow_secrets`)."""
         self._places = list(PLACES)
+        self._is_clean: dict[str, bool] = {}
         self._newest_known = 0
         self._pushed: dict[str, str] = {}
 
-    async def content(self, commit: str) -> Content:
+    async def content(self, snapshot: Snapshot) -> Content:
         """What a snapshot that was taken into the cache holds."""
-        wanted = (f"{commit_id(commit)}^{{tree}}", f"{commit}^1")
+        wanted = (f"{commit_id(snapshot.commit)}^{{tree}}", f"{snapshot.commit}^1")
         tree, head = (await self._cache.local("rev-parse", *wanted)).text.split()
-        return Content(tree, head)
+        return Content(tree, head, snapshot.beside)
 
     async def is_untouched(self, content: Content, began: str) -> bool:
         """Whether nothing was done since `began`."""
-        if content.head != began:
+        if content.head != began or content.beside:
             return False
         return content.tree == (await self._cache.local("rev-parse", f"{began}^{{tree}}")).text
 
@@ -109,18 +113,26 @@ class Checkpoints:
         What went on from another one is newer than that, whatever the clocks of machines say.
         """
         when = max(int(time.time()), self._newest_known + 1) if at is None else at
-        clean = Content(*await without_secrets(self._cache, *content, began, self.allowed))
+        beside = tuple([end for end in content.beside if await self._may_leave(end.commit, began)])
+        clean = Content(*await without_secrets(self._cache, content.tree, content.head, began, self.allowed), beside)
         if clean != content:
             # What may not leave the machine is gone on with on this one.
             await self._made(content, began, when, merging, f"{self._withheld}{delivery}")
         made = await self._made(clean, began, when, merging, self._named(delivery))
-        return Checkpoint(made, clean.head, began, when, merging)
+        return Checkpoint(made, clean.head, began, when, merging, clean.beside)
+
+    async def _may_leave(self, commit: str, began: str) -> bool:
+        if commit not in self._is_clean:
+            self._is_clean[commit] = (await scan(self._cache, commit, [began], self.allowed)).is_clean
+        return self._is_clean[commit]
 
     async def _made(self, content: Content, began: str, when: int, merging: str, name: str) -> str:
-        """A commit at the ref `name` of the cache."""
-        tree, head = content
-        lines = [f"tree {tree}", f"parent {head}", *(f"{who} {_BY} {when} +0000" for who in ("author", "committer"))]
-        said = f"{_BEGAN}{commit_id(began)}\n" + (f"{_MERGING}{commit_id(merging)}\n" if merging else "")
+        """A commit at the ref `name` of the cache. Its last parent is the one that its files were changed on."""
+        tree, head, beside = content
+        parents = dict.fromkeys((*(end.commit for end in beside), head))
+        lines = [f"tree {tree}", *(f"parent {each}" for each in parents)]
+        lines += [*(f"{who} {_BY} {when} +0000" for who in ("author", "committer"))]
+        said = checkpoint_text.written(began, merging, beside)
         if self._key:
             token = self._key.encrypt(StateKind.CHECKPOINT, said.encode(), name, *lines)
             said = f"{_ENCRYPTED}{base64.b64encode(token).decode()}\n"
@@ -273,7 +285,8 @@ class Checkpoints:
         fields = dict(line.partition(" ")[::2] for line in header.splitlines())
         head = commit_id(fields.get("parent", ""))
         saved_at = int(fields["committer"].split()[-2])
-        return Checkpoint(commit, head, _said(said, _BEGAN) or head, saved_at, _said(said, _MERGING))
+        began, merging, beside = checkpoint_text.read(said)
+        return Checkpoint(commit, head, began or head, saved_at, merging, beside)
 
     def _decrypted(self, key: AttemptKey, ref: str, header: str, said: str) -> str:
         line = next((line for line in said.splitlines() if line.startswith(_ENCRYPTED)), "")
@@ -282,9 +295,3 @@ class Checkpoints:
             return key.decrypt(StateKind.CHECKPOINT, token, name_of(ref), *header.splitlines()).decode()
         except ValueError as error:
             raise NotVerified("it has no text of ours") from error
-
-
-def _said(text: str, trailer: str) -> str:
-    """The commit that a trailer names; empty: there is no such trailer."""
-    line = next((line for line in text.splitlines() if line.startswith(trailer)), "")
-    return commit_id(line.removeprefix(trailer)) if line else ""

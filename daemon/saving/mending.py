@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from daemon import agent_files
+from daemon.git.loose_ends import put_back
 from daemon.git.side_repository import SideRepository, Snapshot
 from daemon.git.worktrees import Worktree
 from domain.errors import WorktreeBroken
@@ -21,16 +22,18 @@ async def mended(worktree: Worktree, side: SideRepository, snapshot: Snapshot) -
     more. Raises GitError, and WorktreeBroken where a new one can't be made either.
     """
     if trouble := snapshot.trouble or await _trouble(worktree, snapshot.head):
-        await remade(worktree, side, snapshot.head)
+        await remade(worktree, side, snapshot)
     return trouble
 
 
-async def remade(worktree: Worktree, side: SideRepository, head: str) -> None:
-    """Put a new repository in the place of the worktree's own: at `head`, with the files as they are. The old one lies
-    beside the worktree then, for a person to look at. Raises like `mended`.
+async def remade(worktree: Worktree, side: SideRepository, snapshot: Snapshot) -> None:
+    """Put a new repository in the place of the worktree's own: at the snapshot's head, with the files as they are, and
+    with the branches and stashes that could be saved. The old one lies beside the worktree then, for a person to look
+    at. Raises like `mended`.
     """
     await asyncio.to_thread(_put_away, worktree.path / ".git", side.path.parent)
-    await worktree.make_anew(side.cache.folder, head)
+    await worktree.make_anew(side.cache.folder, snapshot.head)
+    await put_back(worktree, snapshot.beside)
     await worktree.exclude(await asyncio.to_thread(side.excluded))
 
 

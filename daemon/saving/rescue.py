@@ -129,7 +129,7 @@ async def _rescue(machine: Machine, folder: Path) -> Rescued | None:
         await side.take(note.began, [note.command.base_commit])
     snapshot = await side.snapshot([note.began], UNSAVED, is_over=True)
     checkpoints = _checkpoints(note, cache)
-    content = await checkpoints.content(snapshot.commit)
+    content = await checkpoints.content(snapshot)
     if await checkpoints.is_untouched(content, note.began):
         return Rescued(folder, note, cache, None)
     # Dated when the work was last alive: what another machine has done since, from an older state, is newer.

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from daemon import agent_files
 from daemon.core.attempt_key import AttemptKey
+from daemon.git.loose_ends import put_back
 from daemon.git.repositories import Repositories, RepositoryCache
 from daemon.git.state_refs import in_all_places, outcome_name
 from daemon.git.worktrees import Worktree
@@ -112,6 +113,7 @@ class Restorer:
         if newest := await Checkpoints(cache, task, attempt, key, looking).newest():
             worktree = await self._fresh(task, cache, newest.head)
             await worktree.lay_over(newest.commit)
+            await put_back(worktree, newest.beside)
             return worktree.path
         return None
 

@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+from daemon.git.agents_refs import LooseEnd
 from daemon.git.side_repository import SideRepository, Snapshot
 from daemon.git.worktrees import Worktree
 from daemon.saving.checkpoints import UNSAVED, Checkpoint, Checkpoints, Content
@@ -56,6 +57,7 @@ class Saver:
         self._published: Checkpoint | None = None
         self._held: Snapshot | None = None
         self._at_its_end: Snapshot | None = None
+        self._beside: tuple[LooseEnd, ...] = ()
         self._is_over = False
         self._left_any = False
         self.left_out: dict[str, str] = {}
@@ -84,6 +86,10 @@ class Saver:
     def allow(self, secrets: tuple[str, ...]) -> None:
         """What looks like a secret and is none (`allow_secrets`)."""
         self._checkpoints.allowed = secrets
+
+    def keep_beside(self, ends: tuple[LooseEnd, ...]) -> None:
+        """Have checkpoints hold these commits of the cache, too."""
+        self._beside = ends
 
     async def restore(self) -> Checkpoint | None:
         """What to go on from; its objects are in the cache."""
@@ -153,7 +159,7 @@ class Saver:
             if self._worktree is None:
                 raise
             snapshot = await self.side.snapshot(self._known, UNSAVED, is_over=True)
-            await remade(self._worktree, self.side, snapshot.head)
+            await remade(self._worktree, self.side, snapshot)
             self._told_anew(str(broken), snapshot.head)
             await commit()
 
@@ -206,7 +212,11 @@ class Saver:
             snapshot = self._held or await self.side.snapshot(self._known, UNSAVED)
             if snapshot.left_out:
                 self._warn(f"left out of checkpoints: {_named(snapshot.left_out)}")
-            content = await self._checkpoints.content(snapshot.commit)
+            if snapshot.refused:
+                self._warn(f"not all that the agent has committed can be saved: {snapshot.refused}")
+            content = await self._checkpoints.content(snapshot)
+            beside = {end.commit: end for end in (*content.beside, *self._beside)}
+            content = content._replace(beside=tuple(beside.values()))
             if content == self._seen or await self._is_untouched(content):
                 return
             self._left_any = True

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from daemon.agents.base import AgentResult
 from daemon.agents.stream_events import Ending
 from daemon.core.attempt_key import AttemptKey
+from daemon.git.loose_ends import put_back
 from daemon.git.peculiarities import as_prompt, peculiarities
 from daemon.git.repositories import RepositoryCache
 from daemon.git.worktrees import Conflict, Incoming, Worktree
@@ -86,6 +87,7 @@ async def begin(
     notes = await peculiarities(worktree)
     if restored:
         await worktree.lay_over(restored.commit)
+        await put_back(worktree, restored.beside)
         began = restored.began if await cache.has(restored.began) else began
     await saver.watch(workspace.agents_worktree, head, began, merging, base)
     workspace.note(began=began, merging=merging)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
 
 from daemon.git.worktrees import Worktree
 from daemon.judgement.fault import Fault, fault
 from daemon.session.task_programs import Programs, told
 from domain.failures import FailureCategory
 from domain.prompts import verify_note
+from domain.spawn_task import Outcome, OutcomeStatus
 
 SETTLES = 4
 """How often work is verified whose verify commands change it, until they leave it as it is."""
@@ -28,6 +30,40 @@ async def verify(
             await worktree.bring_back(head, before)
             return _broken(told(line, ended), programs.output(OUTPUT_SHOWN))
     return None
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What the agent's work comes to, and what is wrong with it."""
+
+    outcome: Outcome
+    fault: Fault | None = None
+
+
+async def passed(
+    judged: Judged,
+    commands: Sequence[str],
+    worktree: Worktree,
+    programs: Programs,
+    again: Callable[[Outcome], Awaitable[Judged]],
+) -> Judged:
+    """The same, verified. What the commands change in files that git knows, as formatters do, is committed, judged
+    (`again`) and verified again, until they change nothing.
+    """
+    for _ in range(SETTLES):
+        work = judged.outcome.work
+        if judged.fault or judged.outcome.status is not OutcomeStatus.COMPLETED or not work or not commands:
+            return judged
+        before = await worktree.untracked()
+        if broken := await verify(commands, work.head, before, worktree, programs):
+            return replace(judged, fault=broken)
+        await worktree.at(work.head)  # whatever they have committed themselves
+        if not await worktree.changes():
+            verified = work.model_copy(update={"verified": tuple(commands)})
+            return Judged(judged.outcome.model_copy(update={"work": verified}))
+        judged = await again(judged.outcome)
+        await worktree.bring_back(await worktree.head(), before)
+    return replace(judged, fault=restless(commands))
 
 
 def restless(commands: Sequence[str]) -> Fault:

@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass, replace
 from functools import partial
 
+from daemon import agent_files
 from daemon.agents import ConfiguredAgent
 from daemon.agents.base import AgentResult
 from daemon.core.heartbeat import Pulse
@@ -15,8 +16,10 @@ from daemon.git.worktrees import Incoming
 from daemon.judgement.examined import Examined
 from daemon.judgement.fault import ROUNDS, Fault
 from daemon.judgement.judge import Judge
+from daemon.judgement.left_question import asked_about_left
+from daemon.judgement.nothing_done import without_a_change, without_a_commit
 from daemon.judgement.secrets import asked_about, given_up
-from daemon.judgement.unfinished import unfinished
+from daemon.judgement.unfinished import refused_by_git, unfinished
 from daemon.logs.task_log import TaskLog
 from daemon.saving.checkpoints import Checkpoint
 from daemon.saving.saver import Saver
@@ -25,25 +28,19 @@ from daemon.session.continuing import Ask
 from daemon.session.runs import AgentRuns, Host
 from daemon.session.task_programs import Programs
 from daemon.tasks.beginning import Beginning, begin, without_agent
+from daemon.tasks.decided import decided, go_on
 from daemon.tasks.left_plan import LAST_WORDS, planned
 from daemon.tasks.preparing import copy_files, set_up
 from daemon.tasks.start import Start, start_of
-from daemon.tasks.verification import SETTLES, restless, verify
+from daemon.tasks.verification import Judged, passed
 from daemon.workspace.copied_files import CopiedFile
 from daemon.workspace.project import Commands, Project, project_of
 from daemon.workspace.workspace import Workspace
+from domain.errors import WorktreeBroken
 from domain.failures import Failure, FailureCategory
 from domain.handover import Handover
 from domain.models import TaskKind, Work
 from domain.spawn_task import Outcome, OutcomeStatus, SpawnTask, cut, failed
-
-
-@dataclass(frozen=True)
-class Judged:
-    """What the agent's work comes to, and what is wrong with it."""
-
-    outcome: Outcome
-    fault: Fault | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,33 +123,66 @@ class AgentWork:
         """The work on `ask`, once nothing is wrong with it and the commands pass. What is wrong goes back to the agent,
         which has some rounds; then the attempt fails with it (rules 6.5, 6.9).
         """
+        if self.runs is None and (question := await decided(self._command, self._cache, begun.restored)):
+            await self._committed(begun, start)
+            going = await go_on(question, self._workspace.agents_worktree, self._cache, begun, self._follows_prompts)
+            if going.failure:
+                return await self._with_left(begun, start, await self._failed_with_work(begun, start, going.failure))
+            self._judge.dismiss(begun.restored.beside if begun.restored else ())
+            begun, start = going.begun, replace(start, incoming=(*start.incoming, *going.incoming))
+            ask = begun.ask(self._command) if begun.conflict else None
         rounds = ROUNDS if self._follows_prompts else 0
         while True:
-            judged = await self._round(begun, start, ask)
-            if judged.fault and judged.fault.is_advice and not rounds:
-                judged = replace(judged, fault=None)
-            judged = await self._passed(begun, start, judged, commands)
-            found = judged.fault
+            try:
+                judged = await self._round(begun, start, ask)
+                if judged.fault and judged.fault.is_advice and not rounds:
+                    judged = replace(judged, fault=None)
+                again = partial(self._judged, begun, start, known_only=True)
+                judged = await passed(judged, commands, self._workspace.agents_worktree, self._programs, again)
+                found = judged.fault
+            except WorktreeBroken as broken:
+                if not rounds or not agent_files.is_folder(self._workspace.work_path):
+                    raise
+                found = refused_by_git(broken)
             if found is None:
-                return await self._with_left(begun, start, judged.outcome)
+                outcome, found = await self._in_lfs(begun, start, judged.outcome)
+            if found is None:
+                return await self._with_left(begun, start, outcome)
             if not rounds:
                 return await self._with_left(begun, start, await self._failed(begun, start, found))
             rounds -= 1
             self._log.say(f"back to the agent: {found.report.splitlines()[0]}")
             ask = found.ask(self._command.prompt)
 
+    async def _in_lfs(self, begun: Beginning, start: Start, outcome: Outcome) -> tuple[Outcome, Fault | None]:
+        """The same, its files in Git LFS uploaded; what was verified are the contents, which stay the same."""
+        work = outcome.work
+        if outcome.status is not OutcomeStatus.COMPLETED or work is None or self._command.kind is TaskKind.PLANNING:
+            return outcome, None
+        head, found = await self._judge.into_lfs(self._examined(begun, start, work.head))
+        if found is None and head != work.head:
+            kept = {"verified": work.verified, "left_out": work.left_out}
+            parts = (self._cache, start.branch, start.base, head, start.replaces, self._since(begun, start))
+            outcome = outcome.model_copy(update={"work": (await measured(*parts)).model_copy(update=kept)})
+        return outcome, found
+
     async def _with_left(self, begun: Beginning, start: Start, outcome: Outcome) -> Outcome:
         """The attempt's end, once all that its agent has committed beside the work is saved, too."""
         if self.runs is None or outcome.status is OutcomeStatus.WAITING or self._command.kind is TaskKind.PLANNING:
             return outcome
         head = outcome.work.head if outcome.work else begun.began
-        said = await self._judge.save_left(self._examined(begun, start, head))
+        said = (await self._judge.save_left(self._examined(begun, start, head))).said
         return outcome.model_copy(update={"warnings": (*outcome.warnings, said)}) if said else outcome
 
     async def _failed(self, begun: Beginning, start: Start, found: Fault) -> Outcome:
         """With the work, which the next attempt, or a person, can look at; about a secret a person is asked."""
         if found.category is FailureCategory.SECRET:
             return asked_about(self._command, found)
+        if found.category is FailureCategory.LEFT:
+            head = (await self._committed(begun, start)).head
+            kept = await self._judge.save_left(self._examined(begun, start, head))
+            self._saver.keep_beside(kept.ends)
+            return asked_about_left(self._command, found, head, kept.said)
         return await self._failed_with_work(begun, start, Failure(category=found.category, report=found.report))
 
     async def _failed_with_work(self, begun: Beginning, start: Start, failure: Failure) -> Outcome:
@@ -163,26 +193,6 @@ class AgentWork:
             since = self._since(begun, start)
             work = await measured(self._cache, start.branch, start.base, head, start.replaces, since)
         return failed(self._command, failure.category, failure.report).model_copy(update={"work": work})
-
-    async def _passed(self, begun: Beginning, start: Start, judged: Judged, commands: Commands) -> Judged:
-        """The same, verified. What the commands change in files that git knows, as formatters do, is committed, judged
-        and verified again, until they change nothing.
-        """
-        worktree = self._workspace.agents_worktree
-        for _ in range(SETTLES):
-            work = judged.outcome.work
-            if judged.fault or judged.outcome.status is not OutcomeStatus.COMPLETED or not work or not commands:
-                return judged
-            before = await worktree.untracked()
-            if broken := await verify(commands, work.head, before, worktree, self._programs):
-                return replace(judged, fault=broken)
-            await worktree.at(work.head)  # whatever they have committed themselves
-            if not await worktree.changes():
-                verified = work.model_copy(update={"verified": commands})
-                return Judged(judged.outcome.model_copy(update={"work": verified}))
-            judged = await self._judged(begun, start, judged.outcome, known_only=True)
-            await worktree.bring_back(await worktree.head(), before)
-        return replace(judged, fault=restless(commands))
 
     @property
     def _follows_prompts(self) -> bool:
@@ -242,17 +252,20 @@ class AgentWork:
         found = await self._judge.examine(examined)
         if found is None and said and (nothing := self._nothing_done(work, begun, said)):
             return Judged(failed(self._command, nothing.category, nothing.report).model_copy(update={"work": work}))
+        if found is None and said and not said.nothing_to_do and begun.conflict is None:
+            found = await without_a_change(examined)
         if known_only and outcome.work:
             work = work.model_copy(update={"left_out": outcome.work.left_out})
         elif is_agents:
-            left_out, heard = await self._judge.left_out(examined, self._saver.left_out)
+            own = await asyncio.to_thread(self._saver.side.excluded)
+            left_out, heard = await self._judge.left_out(examined, self._saver.left_out, own)
             work, found = work.model_copy(update={"left_out": left_out}), found or heard
         return Judged(outcome.model_copy(update={"work": work}), found)
 
     def _examined(self, begun: Beginning, start: Start, head: str) -> Examined:
         conflicted = begun.conflict.files if begun.conflict else ()
         held, allowed = self._held(begun, start), self._allow_secrets
-        return Examined(self._cache, head, begun.began, held, conflicted, allowed)
+        return Examined(self._cache, head, begun.began, held, conflicted, allowed, settled=start.settled)
 
     async def _committed(
         self, begun: Beginning, start: Start, *, is_agents: bool = True, known_only: bool = False
@@ -285,14 +298,9 @@ class AgentWork:
         return (Incoming(start.base, before.name if before else "the base commit"), *start.incoming)
 
     def _nothing_done(self, work: Work, begun: Beginning, said: Handover) -> Failure | None:
-        """rule 6.9: there is work, or a declaration that none was needed."""
         if work.head != begun.began or said.nothing_to_do:
             return None
-        report = "the agent left no change, and did not say that nothing had to be changed"
-        if self.runs and self.runs.denied:
-            report += f"; denied: {'; '.join(self.runs.denied)}"
-            return Failure(category=FailureCategory.DENIED, report=report)
-        return Failure(category=FailureCategory.NO_RESULT, report=report)
+        return without_a_commit(self.runs.denied if self.runs else ())
 
     def _since(self, begun: Beginning, start: Start) -> str:
         """The commit after which files count as changed."""

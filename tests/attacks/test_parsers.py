@@ -27,7 +27,7 @@ from daemon.agents.codex.codex_stream import CodexStream
 from daemon.agents.error_texts import ending_of, reset_time
 from daemon.agents.stream_events import Totals
 from daemon.forges import managed_section as own_part
-from daemon.forges.github.github import findings as github_findings
+from daemon.forges.github import findings as github_findings
 from daemon.forges.github.payloads import CheckRun, Comment, Pull, Review
 from daemon.forges.github.refusals import complaint_of, later, named_time, refusal
 from daemon.logs.masking import Masker

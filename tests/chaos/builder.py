@@ -8,6 +8,8 @@ A step's task plan is one line of JSON. Whatever state its worktree is in, it go
 from __future__ import annotations
 
 import json
+import os
+import random
 import re
 import subprocess
 import sys
@@ -18,6 +20,7 @@ LOG = "log.txt"
 """Every step adds a line to it, each under a heading of its own: git can merge that."""
 ROOM = "\n\n\n"
 EARLIER = "## An earlier attempt failed"
+NOT_FINISHED = "Your work is not finished"
 NOT_ANSWERED = 75
 
 FIRST_STEPS = ("Cellar", "Walls", "Stairs", "Garden", "Door", "Roof", "Chimney", "Smoke")
@@ -27,6 +30,41 @@ MOST_EXTRAS = 4
 def extra(number: int) -> str:
     """The step that a later goal asks for."""
     return f"Annex {number}"
+
+
+# What it does to its repository and calls done, each a script of the shell: `$NAME` is the step's. None of it may cost
+# work, or be called finished (docs/done-means-done.md).
+COMMITTED = 'echo "$NAME" > "extra-$NAME.txt"; git add "extra-$NAME.txt"; git commit -qm extra;'
+MISDEEDS = {
+    "plain": "true",
+    "rebase": f'{COMMITTED} GIT_SEQUENCE_EDITOR="sed -i 1s/pick/edit/" git rebase -q -i HEAD~1',
+    "markers": "printf '<<<<<<< HEAD\\na\\n=======\\nb\\n>>>>>>> other\\n' > \"extra-$NAME.txt\"",
+    "reset": "git reset -q --hard HEAD~1",
+    "amend": "git commit -q --amend --no-edit --reset-author",
+    "orphan": "git checkout -q --orphan new; git add -A; git commit -qm new",
+    "branch": f"git checkout -q -b extra; {COMMITTED} git checkout -q --detach HEAD~1",
+    "stash": 'echo "$NAME" > "extra-$NAME.txt"; git add -A; git stash -q',
+    "detached": f"{COMMITTED} git checkout -q --detach HEAD~1",
+    "submodule": "git init -q part; git -C part commit -q --allow-empty -m part; git add part; git commit -qm part",
+    "lfs": "echo '*.bin filter=lfs' > .gitattributes; echo content > part.bin",
+    "nested": "git init -q part; echo x > part/x",
+    "large": "head -c 11000000 /dev/zero > large",
+    "removed": "rm -rf .git",
+    "lock": "touch .git/index.lock",
+    "remade": "rm -rf .git; git init -q; git add -A; git commit -qm remade",
+    "empty": "rm -rf .git/objects/*",
+    "head": "echo nonsense > .git/HEAD",
+}
+PUT_IN = "git merge -q --no-edit extra || git stash pop -q"
+MENDED = """
+for each in rebase cherry-pick revert am merge; do git $each --abort; done
+git rm -rq --cached part; rm -rf part part.bin .gitattributes large
+grep -q '^<<<<<<<' "extra-$NAME.txt" && rm -f "extra-$NAME.txt"
+{told}
+{wanted}
+true
+"""
+_TOLD = re.compile(r"`git (merge|reset --soft) ([0-9a-f]{40,64})`")
 
 
 def first_log() -> str:
@@ -84,7 +122,14 @@ def build(folder: Path, prompt: str, name: str, seconds: float, how: str) -> Non
     note(folder, name, "began")
     sys.stdout.write(f"building {name}\n")
     sys.stdout.flush()
+    chance = random.Random(f"{(folder / 'seed').read_text()} {name} {runs_of(folder, name)}")
     time.sleep(seconds / 2)
+    if NOT_FINISHED in prompt:
+        mend(prompt, name, puts_in=chance.random() < 0.5)
+    else:
+        misdeed = chance.choice(list(MISDEEDS))
+        note(folder, name, f"does:{misdeed}")
+        misbehave(misdeed, name)
     write(name)
     time.sleep(seconds / 2)
     if how == "fails once" and EARLIER not in prompt:
@@ -95,12 +140,33 @@ def build(folder: Path, prompt: str, name: str, seconds: float, how: str) -> Non
     note(folder, name, "ended")
 
 
+def runs_of(folder: Path, name: str) -> int:
+    return (folder / "runs").read_text().count(f" began {name}\n")
+
+
 def write(name: str) -> None:
     """The step's line into its own file, and under its heading of the log, unless they are there."""
     Path(file_of(name)).write_text(f"{line_of(name)}\n")
-    log = Path(LOG).read_text()
+    log = Path(LOG).read_text() if Path(LOG).exists() else first_log()
     if line_of(name) not in log:
         Path(LOG).write_text(log.replace(f"## {name}\n", f"## {name}\n{line_of(name)}\n"))
+
+
+def misbehave(what: str, name: str) -> None:
+    shell(MISDEEDS[what], name)
+
+
+def mend(prompt: str, name: str, *, puts_in: bool) -> None:
+    """Do what the agent was told; of what it has left beside its work it may think what it likes."""
+    told = _TOLD.search(prompt)
+    merges = {"merge": "git add -A; git commit -qm mine; git merge -q --no-edit", "reset --soft": "git reset -q --soft"}
+    command = f"{merges[told[1]]} {told[2]}" if told else ""
+    shell(MENDED.format(told=command, wanted=PUT_IN if puts_in else ""), name)
+
+
+def shell(script: str, name: str) -> None:
+    environ = {**os.environ, "NAME": name.replace(" ", "-")}
+    subprocess.run(["sh", "-c", script], env=environ, check=False, capture_output=True)
 
 
 def note(folder: Path, name: str, what: str) -> None:

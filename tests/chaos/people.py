@@ -107,7 +107,8 @@ class Operator:
         if shown is None:
             return None
         for question in shown.questions:
-            await self.says("answer", self.id, str(question.id), "red")
+            answer = self._chance.choice(question.choices) if question.choices else "red"
+            await self.says("answer", self.id, str(question.id), answer)
         for step in shown.steps:
             if step.status in ("failed", "cancelled"):
                 await self.says("retry-step", self.id, str(step.id))

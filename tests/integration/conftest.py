@@ -14,7 +14,7 @@ from daemon.git.git import Git
 from daemon.git.local import LocalRepositories
 from daemon.git.repositories import Repositories, RepositoryCache
 from tests.integration.completions import Completions
-from tests.integration.deliveries import OneDaemon
+from tests.integration.deliveries import OneDaemon, Steps
 from tests.needs import need
 
 GitCommand = Callable[..., str]
@@ -101,3 +101,10 @@ def completions(tmp_path: Path, repositories: Repositories, origin: Path, git: G
     made = Completions(OneDaemon(tmp_path, repositories, origin), origin, git)
     made.daemon.more["forges"] = made.forge
     return made
+
+
+@pytest.fixture
+def steps(tmp_path: Path, repositories: Repositories, origin: Path, git: GitCommand, commit: Committer) -> Steps:
+    """The origin's `main` has f.txt with three lines."""
+    commit({"f.txt": "1\n2\n3\n"}, branch="main")
+    return Steps(OneDaemon(tmp_path, repositories, origin), origin, git)

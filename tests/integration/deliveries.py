@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from daemon.agents.command import CommandAgent
+from daemon.agents.shell import ShellAgent
 from daemon.git.repositories import Repositories
 from daemon.machine import Machine
 from daemon.runner import Runner, nothing_more
@@ -164,6 +165,32 @@ class OneDaemon:
             "context": CommandContext(),
         }
         return SpawnTask.model_validate({**given, **fields})
+
+
+class Steps:
+    """Runs steps, each a shell script in place of an agent; the origin's `main` has f.txt with three lines."""
+
+    def __init__(self, daemon: OneDaemon, origin: Path, git: Callable[..., str]) -> None:
+        self.daemon, self.origin, self.git = daemon, origin, git
+
+    async def does(self, script: str, /, **fields: Any) -> Outcome:
+        """The script is told nothing, so it can't mend what is found."""
+        self.daemon.more["agents"] = {"scripted": ShellAgent(kind="shell")}
+        return await self._does("", script=script, **fields)
+
+    async def told(self, script: str, mended: str, **fields: Any) -> Outcome:
+        """What the script did is mended by another one once it is told what is wrong; `$P` holds the words."""
+        self.daemon.more.pop("agents", None)
+        both = f'P=$(cat); case "$P" in *"Your work is not finished"*) {mended} ;; *) {script} ;; esac'
+        return await self._does(both, **fields)
+
+    async def _does(self, text: str, **fields: Any) -> Outcome:
+        base = await self.daemon.base()
+        given = {"task": uuid4(), "step_name": "A step", "base_commit": base, "target_branch": "makima/step"}
+        return await self.daemon.does(text, TaskKind.STEP, **{**given, **fields})
+
+    def show(self, path: str, ref: str = "makima/step") -> str:
+        return self.git(self.origin, "show", f"{ref}:{path}")
 
 
 async def until(condition: Callable[[], bool], seconds: float = 30) -> None:

@@ -170,7 +170,7 @@ async def test_the_newest_checkpoint_of_all_deliveries_counts_wherever_it_is(
     for age, delivery in ((100, "first"), (50, "second")):
         (worktree.path / "file").write_text(delivery)
         snapshot = await snapshot_of(worktree, cache)
-        saved.append(await here.keep(await here.content(snapshot.commit), delivery, began, at=10**9 - age))
+        saved.append(await here.keep(await here.content(snapshot), delivery, began, at=10**9 - age))
         assert await here.publish(saved[-1], delivery) == ""
     elsewhere = Checkpoints(await Repositories(daemon_git, tmp_path / "elsewhere").at(f"file://{origin}"), str(TASK), 1)
     assert await here.newest() == await elsewhere.newest() == saved[1]
@@ -189,12 +189,38 @@ async def test_what_went_on_from_a_checkpoint_is_newer_though_the_clock_went_bac
     before, after = Checkpoints(cache, str(TASK), 1), Checkpoints(cache, str(TASK), 1)
     (worktree.path / "file").write_text("before")
     snapshot = await snapshot_of(worktree, cache)
-    ahead = await before.keep(await before.content(snapshot.commit), "before", began, at=int(time.time()) + 7200)
+    ahead = await before.keep(await before.content(snapshot), "before", began, at=int(time.time()) + 7200)
     assert await after.newest() == ahead
     (worktree.path / "file").write_text("after")
     snapshot = await snapshot_of(worktree, cache)
-    went_on = await after.keep(await after.content(snapshot.commit), "after", began)
+    went_on = await after.keep(await after.content(snapshot), "after", began)
     assert await Checkpoints(cache, str(TASK), 1).newest() == went_on
+
+
+BESIDE = """
+git checkout -q -b feature; echo f > f; git add f; git commit -qm f; git checkout -q --detach HEAD~1
+echo s > README; git stash -q; echo t > t; git add t; git commit -qm t; git tag done; git reset -q --hard HEAD~1
+echo w > w; touch {began}; until test -e {go}; do sleep 0.05; done
+"""
+
+
+@pytest.mark.rule("6.7")
+async def test_commits_beside_the_work_go_on_with_it_on_another_machine(
+    one: OneDaemon, other: OneDaemon, tmp_path: Path, origin: Path, git: GitCommand
+) -> None:
+    began = tmp_path / "began"
+    cancelled = asyncio.create_task(step(one, BESIDE.format(began=began, go=tmp_path / "go")))
+    await until(began.exists)
+    cancelled.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await cancelled
+    outcome = await step(
+        other, "git add w; git commit -qm w; git merge -q --no-edit feature; git merge -q done; git stash pop"
+    )
+    assert outcome.status is OutcomeStatus.COMPLETED, outcome.failure or outcome.questions
+    assert {"f", "t", "w"} <= set(git(origin, "ls-tree", "--name-only", "makima/x").splitlines())
+    assert git(origin, "show", "makima/x:README") == "s"
+    assert checkpoint_refs(git, origin) == []
 
 
 RESUMED = """

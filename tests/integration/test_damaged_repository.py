@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -127,6 +128,41 @@ async def test_files_that_git_would_wait_for_keep_nothing_else_out(
     outcome = await worked(one, damage, tmp_path)
     assert outcome.status is OutcomeStatus.COMPLETED, outcome.failure
     assert {"own", "last"} <= kept(git, origin)
+
+
+REFUSED = {
+    "a submodule's name": "printf '[submodule \"../a\"]\\n\\tpath = a\\n\\turl = -x\\n' > .gitmodules;"
+    "git add -A; git commit -qm m",
+    "a link to submodules": "ln -s README .gitmodules",
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+async def test_what_git_refuses_is_told_and_costs_no_file(
+    one: OneDaemon, what: str, tmp_path: Path, origin: Path, git: GitCommand
+) -> None:
+    step = {"base_commit": await one.base(), "target_branch": "makima/x"}
+    bad = WORKS.format(damage=REFUSED[what], runs=tmp_path / "runs")
+    told = 'P=$(cat); case "$P" in *"Your work is not finished"*) echo "$P" > heard; {mended} ;; *) {bad} ;; esac'
+    done = await one.does(told.format(bad=bad, mended="true"), TaskKind.STEP, task=uuid4(), **step)
+    assert done.status is OutcomeStatus.COMPLETED, done.failure
+    assert done.work and any(".gitmodules" in line for line in done.work.left_out), done.work
+    assert {"own", "last", "heard"} <= kept(git, origin)
+    assert ".gitmodules" in git(origin, "show", "makima/x:heard")
+    assert not any("--" in warning for warning in done.warnings), done.warnings
+
+
+async def test_branches_and_stashes_survive_the_repository(
+    one: OneDaemon, tmp_path: Path, origin: Path, git: GitCommand
+) -> None:
+    beside = "git checkout -q -b feature; echo f > f; git add f; git commit -qm f; git checkout -q --detach HEAD~1;"
+    bad = WORKS.format(damage=beside + "echo '[' > .git/config", runs=tmp_path / "runs")
+    script = f'P=$(cat); case "$P" in *"Your work is not finished"*) git merge -q --no-edit feature ;; *) {bad} ;; esac'
+    step = {"base_commit": await one.base(), "target_branch": "makima/x"}
+    outcome = await one.does(script, TaskKind.STEP, **step)
+    assert outcome.status is OutcomeStatus.COMPLETED, outcome.failure or outcome.questions
+    assert [warning for warning in outcome.warnings if "anew" in warning], outcome.warnings
+    assert {"own", "last", "f"} <= kept(git, origin)
 
 
 async def test_what_can_not_be_mended_is_the_agents_failure_in_one_run_with_one_reason(

@@ -11,49 +11,15 @@ from uuid import uuid4
 
 import pytest
 
-from daemon.agents.shell import ShellAgent
 from daemon.git.repositories import Repositories
 from domain.failures import FailureCategory
-from domain.models import TaskKind
-from domain.spawn_task import ContinueFrom, Outcome, OutcomeStatus
-from tests.integration.deliveries import OneDaemon
+from domain.questions import BY_DEFAULT, GIVE_UP, LEFT_CHOICES, PUT_IN, WITHOUT
+from domain.spawn_task import CommandContext, ContinueFrom, Outcome, OutcomeStatus
+from tests.integration.deliveries import OneDaemon, Steps
 
 pytestmark = pytest.mark.rule("6.9")
 GitCommand = Callable[..., str]
 Committer = Callable[..., str]
-LINES = "1\n2\n3\n"
-
-
-class Steps:
-    """Runs steps, each a shell script in place of an agent; the origin's `main` has f.txt with three lines."""
-
-    def __init__(self, daemon: OneDaemon, origin: Path, git: GitCommand) -> None:
-        self.daemon, self.origin, self.git = daemon, origin, git
-
-    async def does(self, script: str, /, **fields: Any) -> Outcome:
-        """The script is told nothing, so it can't mend what is found."""
-        self.daemon.more["agents"] = {"scripted": ShellAgent(kind="shell")}
-        return await self._does("", script=script, **fields)
-
-    async def told(self, script: str, mended: str, **fields: Any) -> Outcome:
-        """What the script did is mended by another one once it is told what is wrong; `$P` holds the words."""
-        self.daemon.more.pop("agents", None)
-        both = f'P=$(cat); case "$P" in *"Your work is not finished"*) {mended} ;; *) {script} ;; esac'
-        return await self._does(both, **fields)
-
-    async def _does(self, text: str, **fields: Any) -> Outcome:
-        base = await self.daemon.base()
-        given = {"task": uuid4(), "step_name": "A step", "base_commit": base, "target_branch": "makima/step"}
-        return await self.daemon.does(text, TaskKind.STEP, **{**given, **fields})
-
-    def show(self, path: str, ref: str = "makima/step") -> str:
-        return self.git(self.origin, "show", f"{ref}:{path}")
-
-
-@pytest.fixture
-def steps(tmp_path: Path, repositories: Repositories, origin: Path, git: GitCommand, commit: Committer) -> Steps:
-    commit({"f.txt": LINES}, branch="main")
-    return Steps(OneDaemon(tmp_path, repositories, origin), origin, git)
 
 
 @dataclass(frozen=True)
@@ -256,10 +222,18 @@ async def test_verify_commands_that_never_rest_verify_nothing(steps: Steps) -> N
 
 X = "echo x > x; git add x; git commit -qm x;"
 FEATURE = f"git checkout -q -b feature; {X} git checkout -q --detach HEAD~1;"
+NEVER = "touch /nonexistent/never"
+"""Fails where an agent runs."""
+TWO_SIDES = f"git checkout -q -b feature; sed -i s/2/two/ f.txt; git add f.txt; {X} git checkout -q --detach HEAD~1;"
+CLASHES = TWO_SIDES + "sed -i s/2/zwei/ f.txt;"
 LEFT = {
     "a branch": (FEATURE, "branch 'feature'"),
     "a stash": ("echo x > x; git stash -qu", "stash"),
     "no branch": (f"{X} git checkout -q -b other HEAD~1", "commits on no branch"),
+    "files in another worktree": (
+        "git worktree add -q --detach ../more HEAD; echo x > ../more/x",
+        "(not committed there)",
+    ),
     "a tag": (f"{X} git tag -am done done; git reset -q --hard HEAD~1", "tag 'done'"),
     "another worktree": (
         f"git worktree add -q --detach ../more HEAD; cd ../more; {X} cd -",
@@ -275,15 +249,86 @@ async def test_commits_that_the_agent_left_elsewhere_are_named_and_saved(
     script, said = LEFT[where]
     task = uuid4()
     done = await steps.does(f"{script}\necho y > y", task=task)
-    assert done.failure and done.failure.category is FailureCategory.LEFT, done.failure
-    assert said in done.failure.report
-    kept = f"refs/makima/left/{task}/1"
-    assert any(kept in warning for warning in done.warnings)
+    assert done.status is OutcomeStatus.WAITING, done.failure
+    (question,) = done.questions
+    assert said in question.text and question.choices == LEFT_CHOICES
+    kept = git(origin, "for-each-ref", "--format=%(refname)", f"refs/makima/left/{task}/1/")
+    assert kept in question.text
     parents = git(origin, "rev-list", "--parents", "-1", kept).split()[1:]
     everything = [
         git(origin, "ls-tree", "-r", "--name-only", each) for each in git(origin, "rev-list", *parents).split()
     ]
     assert any("x" in names.split() for names in everything)
+
+
+async def asked_about(steps: Steps, script: str, answer: str, then: str = NEVER, **other: Any) -> Outcome:
+    """The outcome once a person has answered the question about commits that `script` has left."""
+    task = uuid4()
+    done = await steps.does(script, task=task)
+    (question,) = done.questions
+    answered = question.model_copy(update={"answer": answer, "answered_by": "ann", **other})
+    return await steps.does(then, task=task, context=CommandContext(answers=(answered,)))
+
+
+@pytest.mark.parametrize("where", LEFT)
+@pytest.mark.parametrize("answer", [WITHOUT, PUT_IN])
+async def test_a_person_decides_about_them_and_no_agent_runs_again(steps: Steps, where: str, answer: str) -> None:
+    done = await asked_about(steps, f"{LEFT[where][0]}\necho y > y", answer)
+    assert done.status is OutcomeStatus.COMPLETED, done.failure
+    names = steps.git(steps.origin, "ls-tree", "--name-only", "makima/step").split()
+    assert names == ["README", "f.txt", *(["x"] if answer == PUT_IN else []), "y"]
+
+
+async def test_notes_are_named_and_can_not_be_merged(steps: Steps) -> None:
+    script = f"{X} git notes add -m note"
+    asked = await steps.does(script, task=uuid4())
+    assert "notes 'commits'" in asked.questions[0].text
+    done = await asked_about(steps, script, WITHOUT)
+    assert done.status is OutcomeStatus.COMPLETED, done.failure
+    refused = await asked_about(steps, script, PUT_IN)
+    assert refused.failure and "no commit in common" in refused.failure.report
+
+
+async def test_what_a_person_gives_up_fails_with_the_work_saved(steps: Steps) -> None:
+    done = await asked_about(steps, f"{FEATURE}\necho y > y", GIVE_UP)
+    assert done.failure and done.failure.category is FailureCategory.LEFT
+    assert "branch 'feature'" in done.failure.report
+    assert done.work and steps.show("y", done.work.head) == "y"
+
+
+async def test_commits_that_conflict_with_the_work_are_not_put_in_by_halves(steps: Steps) -> None:
+    done = await asked_about(steps, CLASHES, PUT_IN)
+    assert done.failure and done.failure.category is FailureCategory.LEFT
+    assert "conflicts in f.txt" in done.failure.report
+    assert done.work and steps.show("f.txt", done.work.head) == "1\nzwei\n3"
+
+
+async def test_an_agent_is_given_the_conflict_of_what_is_put_in(steps: Steps) -> None:
+    task = uuid4()
+    (question,) = (await steps.told(CLASHES, "true", task=task)).questions
+    answer = CommandContext(answers=(question.model_copy(update={"answer": PUT_IN, "answered_by": "ann"}),))
+    done = await steps.told(RESOLVED, NEVER, task=task, context=answer)
+    assert done.status is OutcomeStatus.COMPLETED, done.failure
+    assert (steps.show("f.txt"), steps.show("x")) == ("1\nboth\n3", "x")
+
+
+@pytest.mark.parametrize("other", [{"answered_by": BY_DEFAULT}, {"text": "Go on?"}])
+async def test_only_a_persons_answer_about_this_work_counts(steps: Steps, other: dict[str, str]) -> None:
+    done = await asked_about(steps, f"{FEATURE}\necho y > y", WITHOUT, "exit 3", **other)
+    assert done.failure and done.failure.category is FailureCategory.AGENT
+
+
+async def test_an_answer_about_finished_work_finishes_no_other(steps: Steps) -> None:
+    task = uuid4()
+    (question,) = (await steps.does(f"{FEATURE}\necho y > y", task=task)).questions
+    context = CommandContext(answers=(question.model_copy(update={"answer": WITHOUT, "answered_by": "ann"}),))
+    asks = 'makima directive ask "Which colour?" --wait-seconds 1'
+    went_on = await steps.told(
+        NEVER, f"echo half > half; {asks}; exit 0", task=task, context=context, verify=("test -e z",)
+    )
+    assert went_on.status is OutcomeStatus.WAITING, went_on.failure
+    done = await steps.does("exit 3", task=task, context=context)
+    assert done.failure and done.failure.category is FailureCategory.AGENT, "the agent has half of it"
 
 
 @pytest.mark.parametrize(
@@ -304,13 +349,58 @@ async def test_commits_that_came_into_the_work_some_way_are_not_left(steps: Step
     assert "x" in steps.show("x")
 
 
+@pytest.mark.parametrize(
+    "hides",
+    [
+        "git update-index --assume-unchanged f.txt;",
+        "git update-index --skip-worktree f.txt;",
+        "git sparse-checkout set --no-cone /README; echo 1 > f.txt;",
+    ],
+)
+async def test_what_git_was_told_not_to_look_at_is_work(steps: Steps, hides: str) -> None:
+    done = await steps.does(f"{hides} echo changed > f.txt; echo x > README")
+    assert done.status is OutcomeStatus.COMPLETED, done.failure
+    assert (steps.show("f.txt"), steps.show("README")) == ("changed", "x")
+
+
+async def test_what_is_left_out_of_a_sparse_worktree_is_not_deleted(steps: Steps) -> None:
+    made = "mkdir d e; echo d > d/old; echo e > e/old; git add -A; git commit -qm made; git sparse-checkout set e;"
+    task = uuid4()
+    asks = 'makima directive ask "Which colour?" --wait-seconds 1; exit 0'
+    waits = await steps.told(f"{made} mkdir d; echo new > d/new; {asks}", NEVER, task=task)
+    assert waits.status is OutcomeStatus.WAITING, waits.failure
+    done = await steps.does("echo x > x", task=task)
+    assert done.status is OutcomeStatus.COMPLETED, done.failure
+    assert [steps.show(path) for path in ("d/old", "d/new", "e/old", "x")] == ["d", "new", "e", "x"]
+
+
+@pytest.mark.parametrize("script", ["git commit -q --allow-empty -m done", f"{X} git rm -q x; git commit -qm back"])
+async def test_commits_that_change_nothing_are_no_work(steps: Steps, script: str) -> None:
+    done = await steps.does(script)
+    assert done.failure and done.failure.category is FailureCategory.NO_RESULT
+    told = await steps.told(script, "makima directive done --nothing-to-do 'as it should be'")
+    assert told.status is OutcomeStatus.COMPLETED, told.failure
+
+
+async def test_files_of_commits_that_git_refuses_are_saved_too(steps: Steps, git: GitCommand, origin: Path) -> None:
+    raw = "tree %s\\nparent %s\\nauthor x 1 +0000\\ncommitter x 1 +0000\\n\\nm\\n"
+    made = f"printf '{raw}' $(git write-tree) $(git rev-parse HEAD) | git hash-object -t commit -w --literally --stdin"
+    task = uuid4()
+    script = f"echo x > x; git add x; git branch feature $({made}); git reset -q --hard; echo y > y"
+    done = await steps.does(script, task=task)
+    assert done.status is OutcomeStatus.WAITING, done.failure
+    kept = git(origin, "for-each-ref", "--format=%(refname)", f"refs/makima/left/{task}/1/")
+    assert git(origin, "show", f"{kept}^1:x") == "x"
+
+
 async def test_what_an_agent_takes_back_itself_is_saved_and_no_fault(
     steps: Steps, git: GitCommand, origin: Path
 ) -> None:
     task = uuid4()
     done = await steps.does(f"{X} git reset -q --hard HEAD~1; echo y > y", task=task)
     assert done.status is OutcomeStatus.COMPLETED, done.failure
-    assert git(origin, "show", f"refs/makima/left/{task}/1^1:x") == "x"
+    kept = git(origin, "for-each-ref", "--format=%(refname)", f"refs/makima/left/{task}/1/")
+    assert git(origin, "show", f"{kept}^1:x") == "x"
 
 
 async def test_commits_on_no_branch_are_asked_about_once(steps: Steps) -> None:
@@ -325,6 +415,14 @@ NESTED = (
     "git init -q app; cd app; echo code > main.js; git add .; git -c user.name=a -c user.email=a@b commit -qm x; cd ..;"
 )
 LEFT_OUT = {
+    "a file that .git/info/exclude hides": (
+        "mkdir -p .git/info; echo 'hid*' >> .git/info/exclude; echo x > hidden;",
+        "hidden (ignored by a list of git's that only this worktree has)",
+    ),
+    "a file that a setting hides": (
+        "echo 'hid*' > ../list; git config core.excludesFile $PWD/../list; mkdir d; echo x > 'd/hid den';",
+        "d/hid den (ignored by a list of git's that only this worktree has)",
+    ),
     "a nested repository": (NESTED, "app/ (a repository of its own)"),
     "a large file": ("head -c 12000000 /dev/zero > model.bin;", "model.bin (too large)"),
     "a name of secrets": ("echo x > .env;", ".env (its name is that of a secret)"),
@@ -395,24 +493,3 @@ async def test_a_submodules_address_runs_nothing(steps: Steps, part: Path, tmp_p
     done = await steps.does(SUBMODULE.format(part=part) + edits)
     assert done.status is OutcomeStatus.COMPLETED, done.failure
     assert not mark.exists()
-
-
-POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:" + "a1" * 32 + "\nsize 12\n"
-
-
-@pytest.mark.parametrize(
-    ("script", "is_lost"),
-    [
-        ("echo picture > new.png", True),
-        ("sed 's/a1/b2/' old.png > new.png", True),
-        ("git mv old.png new.png", False),
-        ("echo 'new.png -filter' >> .gitattributes; echo picture > new.png", False),
-        ("rm old.png; echo x > x", False),
-    ],
-)
-async def test_a_file_of_lfs_is_a_pointer_to_what_somebody_has(
-    steps: Steps, commit: Committer, script: str, is_lost: bool
-) -> None:
-    commit({".gitattributes": "*.png filter=lfs diff=lfs merge=lfs -text\n", "old.png": POINTER}, branch="main")
-    done = await steps.does(script)
-    assert bool(done.failure and done.failure.category is FailureCategory.POINTER) == is_lost, done.failure

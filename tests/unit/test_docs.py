@@ -114,3 +114,15 @@ def test_no_list_of_what_is_kept_out_has_an_entry_that_no_test_shows(page: str) 
         points = re.findall(r"^- .*(?:\n  .*)*", section, re.M)
         forgotten += [point for point in points if "[^" not in point]
     assert [point.split("\n")[0][:60] for point in forgotten] == []
+
+
+def test_every_test_that_is_named_as_proof_is_there() -> None:
+    text = (DOCS / "docs" / "done-means-done.md").read_text()
+    named = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", text)
+    assert len(named) > 20
+    for file, test in named:
+        assert (DOCS / file).is_file(), file
+        assert not test or f"def {test}(" in (DOCS / file).read_text(), f"{file}::{test}"
+    for row in re.findall(r"^\| .*$", text, re.MULTILINE):
+        is_known = "tests/" in row or "| the same |" in row or row.startswith("| kind |")
+        assert is_known, f"no test: {row}"

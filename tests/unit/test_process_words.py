@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from daemon.process.run import SHOWN_STDERR, Finished, sentence, shown
 
@@ -32,3 +36,22 @@ def test_gits_own_sentence_comes_first_however_long_its_advice_is() -> None:
 def test_the_end_counts_where_no_line_is_a_reason() -> None:
     assert sentence("x" * 1000 + "\nthe end\n").endswith("the end")
     assert sentence("\n") == "it said nothing"
+
+
+OPTIONS = st.sampled_from(
+    [("--git-dir=.git",), ("--work-tree=.",), ("--literal-pathspecs",), ("-c", "core.hooksPath=/dev/null")]
+)
+WORDS = st.text("abc xyz", max_size=120)
+
+
+@given(st.lists(OPTIONS, max_size=6), st.lists(WORDS | WORDS.map("error: {}".format), max_size=40), WORDS, st.data())
+@example([], [f"error: object {number}: missingEmail" for number in range(40)], "the pack is broken", None)
+def test_no_reason_shows_an_argument_list_or_drops_what_git_says(
+    options: list[tuple[str, ...]], lines: list[str], why: str, data: st.DataObject | None
+) -> None:
+    reason = f"fatal: because {why}".strip()
+    at = data.draw(st.integers(0, len(lines))) if data else len(lines)
+    said = "\n".join([*lines[:at], reason, *lines[at:]])
+    told = str(Finished(("git", *chain(*options), "commit", "--quiet", "--file=-"), 128, b"", said))
+    assert told.startswith("git commit ended with 128: ")
+    assert reason in told

@@ -9,9 +9,9 @@ from urllib.parse import quote
 
 from pydantic import TypeAdapter
 
+from daemon.forges.github import findings
 from daemon.forges.github.api import Api
 from daemon.forges.github.audience import Audience
-from daemon.forges.github.github import findings
 from daemon.forges.github.payloads import (
     App,
     CheckRun,

@@ -1,4 +1,4 @@
-"""What a commit only points to: a submodule's commit, the content of a file in Git LFS. Somebody must have it."""
+"""A submodule's commit, which its remote must have: the work only points to it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import shlex
 from collections.abc import Iterator
 from posixpath import normpath
 
-from daemon.git.attributes import attribute
 from daemon.judgement.examined import Examined
 from daemon.judgement.fault import Fault, advice, fault, named
 from domain.failures import FailureCategory
@@ -15,9 +14,6 @@ from domain.failures import FailureCategory
 ASKED_AT_MOST = 20
 SECONDS = 60
 """For each submodule's remote."""
-LARGEST_POINTER = 1024
-"""Bytes, as the specification of Git LFS has it."""
-_POINTER = re.compile(rb"version https://git-lfs\.github\.com/spec/v\d+\n.*\boid sha256:([0-9a-f]{64})\n", re.DOTALL)
 _ABSENT = re.compile(
     r"not our ref|couldn't find remote ref|no such remote ref|unadvertised object|does not exist", re.I
 )
@@ -26,26 +22,22 @@ _SUBMODULE = (
     "Push that commit to the submodule's own remote if you may, or let the submodule point to one that its remote has. "
     "A repository of which .gitmodules tells no address can't be found by anybody: remove its .git and add its files."
 )
-_LFS = (
-    "Makima doesn't upload to Git LFS. Leave files in LFS as they are, or give these an exception in .gitattributes "
-    "(`PATH -filter -diff -merge`) and add them anew."
-)
 
 
 async def lost_submodules(work: Examined) -> Fault | None:
     """A link to a commit that this work has set and that the submodule's remote doesn't have. Asked as the agent, with
     none of the daemon's credentials: the address is the agent's.
     """
-    changed = {path: new for path, mode, new in await _changed(work) if mode == "160000"}
-    if not changed:
+    linked = {path: new for path, mode, new in await changed(work) if mode == "160000"}
+    if not linked:
         return None
     addresses = await _addresses(work)
-    unknown = [path for path in changed if path not in addresses]
+    unknown = [path for path in linked if path not in addresses]
     if unknown:
         wrong = f"a link to a repository without an address in .gitmodules: {named(unknown)}"
         return fault(FailureCategory.POINTER, wrong, _SUBMODULE)
     unasked = []
-    for path, commit in list(changed.items())[:ASKED_AT_MOST]:
+    for path, commit in list(linked.items())[:ASKED_AT_MOST]:
         said = await work.ask(_question(_absolute(addresses[path], work.cache.url.text), commit))
         if _ABSENT.search(said):
             wrong = f"submodule {path} points to {commit}, which its remote doesn't have"
@@ -58,33 +50,7 @@ async def lost_submodules(work: Examined) -> Fault | None:
     return None
 
 
-async def lost_lfs_files(work: Examined) -> Fault | None:
-    """A file that .gitattributes gives to LFS and whose content would be on no LFS server: it is no pointer, or one to
-    a content that the work didn't begin with.
-    """
-    changed = {path: new for path, mode, new in await _changed(work) if mode.startswith("100")}
-    filters = await attribute(work.cache, work.head, "filter", list(changed))
-    given = [path for path, value in filters.items() if value == "lfs"]
-    lost = [path for path in given if await _is_lost(work, changed[path])]
-    if not lost:
-        return None
-    return fault(FailureCategory.POINTER, f"the contents of these files are not in Git LFS: {named(lost)}", _LFS)
-
-
-async def _is_lost(work: Examined, blob: str) -> bool:
-    size = int((await work.cache.local("cat-file", "-s", blob)).text)
-    if size == 0:
-        return False  # an empty file is its own pointer
-    if size > LARGEST_POINTER:
-        return True
-    pointer = _POINTER.match((await work.cache.local("cat-file", "blob", blob)).stdout)
-    if pointer is None:
-        return True
-    known = ("grep", "--quiet", "--fixed-strings", "-e", pointer[1].decode(), work.began, "--")
-    return (await work.cache.local(*known, also=(1,))).exit_code != 0
-
-
-async def _changed(work: Examined) -> list[tuple[str, str, str]]:
+async def changed(work: Examined) -> list[tuple[str, str, str]]:
     """Path, mode and object of what the work has added or changed."""
     options = ("diff", "--raw", "-z", "--no-renames", "--no-abbrev", "--diff-filter=AMT", work.began, work.head)
     fields = (await work.cache.local(*options)).names
@@ -115,7 +81,8 @@ def _absolute(address: str, repository: str) -> str:
     if not address.startswith(("./", "../")):
         return address
     scheme, separator, rest = repository.rpartition("://")
-    return f"{scheme}{separator}{normpath(f'{rest}/{address}')}"
+    host, colon, path = rest.partition(":") if not separator and not rest.startswith("/") else ("", "", rest)
+    return f"{scheme}{separator}{host}{colon}{normpath(f'{path}/{address}')}"
 
 
 def _question(address: str, commit: str) -> str:

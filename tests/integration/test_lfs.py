@@ -1,0 +1,133 @@
+"""A file that .gitattributes gives to Git LFS is a pointer in the work, and everybody can get its content."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from daemon.git.git import Git
+from daemon.git.repositories import Repositories
+from domain.failures import FailureCategory
+from domain.spawn_task import OutcomeStatus
+from tests.integration.conftest import Committer
+from tests.integration.deliveries import OneDaemon, Steps
+from tests.needs import need
+
+pytestmark = pytest.mark.rule("6.9")
+OLD = "version https://git-lfs.github.com/spec/v1\noid sha256:" + "a1" * 32 + "\nsize 12\n"
+FILTERED = "git config filter.lfs.clean 'git-lfs clean -- %f'; git config filter.lfs.required true;"
+RAW = "git config filter.lfs.clean cat; git config filter.lfs.process ''; git config filter.lfs.required false;"
+"""With a git of the agent's that knows LFS, and with one that doesn't."""
+TOKEN = "gh" + "p_" + "a1B2" * 9
+
+
+@pytest.fixture(autouse=True)
+def _git_lfs() -> None:
+    need("git-lfs", "git-lfs")
+
+
+@pytest.fixture
+def lfs(steps: Steps, commit: Committer) -> Steps:
+    commit({".gitattributes": "*.png filter=lfs diff=lfs merge=lfs -text\n", "old.png": OLD}, branch="main")
+    return steps
+
+
+def uploaded(steps: Steps, content: bytes) -> bool:
+    oid = hashlib.sha256(content).hexdigest()
+    place = steps.origin / "lfs" / "objects" / oid[:2] / oid[2:4] / oid
+    return place.exists() and place.read_bytes() == content
+
+
+def all_but(missing: str, folder: Path) -> Path:
+    """The programs of this machine, without one."""
+    folder.mkdir()
+    for program in Path("/usr/bin").iterdir():
+        if program.name != missing:
+            (folder / program.name).symlink_to(program)
+    return folder
+
+
+def pointer(content: bytes) -> str:
+    oid = hashlib.sha256(content).hexdigest()
+    return f"version https://git-lfs.github.com/spec/v1\noid sha256:{oid}\nsize {len(content)}"
+
+
+@pytest.mark.parametrize("agents", [FILTERED, RAW], ids=["filtered", "raw"])
+@pytest.mark.parametrize("end", ["", "git add -A; git commit -qm png"], ids=["left", "committed"])
+async def test_the_content_is_uploaded_and_the_work_holds_a_pointer(lfs: Steps, agents: str, end: str) -> None:
+    done = await lfs.does(f"{agents} echo picture > new.png; {end}", verify=("grep -q picture new.png",))
+    assert done.status is OutcomeStatus.COMPLETED, done.failure
+    assert lfs.show("new.png") == pointer(b"picture\n")
+    assert uploaded(lfs, b"picture\n")
+    assert done.work and done.work.verified and done.work.left_out == ()
+    assert done.work.head == lfs.git(lfs.origin, "rev-parse", "makima/step")
+
+
+async def test_a_file_that_is_too_large_for_a_commit_is_not_left_out(lfs: Steps) -> None:
+    done = await lfs.does(f"{FILTERED} head -c 12000000 /dev/zero > big.png; git add -A; git commit -qm big")
+    assert done.status is OutcomeStatus.COMPLETED, done.failure
+    assert done.work and done.work.left_out == ()
+    assert uploaded(lfs, bytes(12000000))
+
+
+@pytest.mark.parametrize(
+    ("script", "category"),
+    [
+        ("sed 's/a1/b2/' old.png > new.png", FailureCategory.POINTER),
+        ("git mv old.png new.png", None),
+        ("echo 'new.png -filter' >> .gitattributes; echo picture > new.png", None),
+        ("rm old.png; echo x > x", None),
+        (
+            "echo picture > new.png; git add -A; git commit -qm new; rm -rf .git/lfs; git show HEAD:new.png > new.png",
+            FailureCategory.POINTER,
+        ),
+    ],
+)
+async def test_a_pointer_leads_to_what_somebody_has(lfs: Steps, script: str, category: FailureCategory | None) -> None:
+    done = await lfs.does(FILTERED + script)
+    assert (done.failure.category if done.failure else None) is category, done.failure
+
+
+async def test_what_can_not_be_uploaded_is_not_called_done(lfs: Steps) -> None:
+    (lfs.origin / "lfs").write_text("in the way")
+    done = await lfs.does(f"{RAW} echo picture > new.png")
+    assert done.failure and done.failure.category is FailureCategory.POINTER
+    assert "can't be uploaded to Git LFS: new.png: " in done.failure.report
+    assert "--" not in done.failure.report
+    assert done.work and lfs.show("new.png", done.work.head) == "picture"
+
+
+async def test_where_git_lfs_is_missing_nothing_is_converted(
+    lfs: Steps, tmp_path: Path, daemon_git: Git, origin: Path
+) -> None:
+    environ = {"PATH": str(all_but("git-lfs", tmp_path / "bin")), "HOME": str(tmp_path), "GIT_CONFIG_NOSYSTEM": "1"}
+    without = Git(tmp_path / "without", environ, allow_local=True, local=daemon_git.local)
+    await without.prepare()
+    steps = Steps(OneDaemon(tmp_path / "two", Repositories(without, tmp_path / "caches"), origin), origin, lfs.git)
+    done = await steps.does(f"{RAW} echo picture > new.png")
+    assert done.failure and done.failure.category is FailureCategory.POINTER
+    assert "this machine has no git-lfs" in done.failure.report
+
+
+@pytest.mark.parametrize("agents", [FILTERED, RAW], ids=["filtered", "raw"])
+async def test_a_secret_is_uploaded_no_more_than_it_is_pushed(lfs: Steps, agents: str) -> None:
+    done = await lfs.does(f"{agents} echo {TOKEN} > new.png; git add -A; git commit -qm new")
+    assert done.status is OutcomeStatus.WAITING, done.failure
+    assert TOKEN not in done.questions[0].text and "new.png" in done.questions[0].text
+    assert not (lfs.origin / "lfs").exists()
+
+
+async def test_an_agent_does_not_choose_the_server(lfs: Steps) -> None:
+    evil = "git config -f .lfsconfig lfs.url http://127.0.0.1:1/; git config lfs.url http://127.0.0.1:1/;"
+    done = await lfs.does(f"{FILTERED} {evil} echo picture > new.png")
+    assert done.status is OutcomeStatus.COMPLETED, done.failure
+    assert uploaded(lfs, b"picture\n")
+
+
+async def test_the_base_branch_does(lfs: Steps, commit: Committer) -> None:
+    commit({".lfsconfig": "[lfs]\n\turl = http://127.0.0.1:1/\n"}, branch="main")
+    done = await lfs.does(f"{FILTERED} echo picture > new.png")
+    assert done.failure and done.failure.category is FailureCategory.POINTER
+    assert "127.0.0.1:1" in done.failure.report
