@@ -163,6 +163,10 @@ class House:
         """As somebody who presses the button."""
         await self._press("PUT", f"/pulls/{number}/merge", {"merge_method": method})
 
+    async def retarget(self, number: int, base: str) -> None:
+        """As somebody who chooses another base branch."""
+        await self._press("PATCH", f"/pulls/{number}", {"base": base})
+
     async def close(self, number: int) -> None:
         await self._press("PATCH", f"/pulls/{number}", {"state": "closed"})
 
