@@ -36,9 +36,7 @@ class Harbour:
         plan = self.site.folder / f"plan-{name}.json"
         lines = (f"sed -i 's/$/, {rooms}/' {ROOMS}",) if rooms else ()
         await asyncio.to_thread(plan.write_text, json.dumps({"steps": [step("Hut", *lines)]}))
-        house = await self.street.house(name, "--plan", str(plan), *options)
-        await house.ann.commit("release", {"release.txt": "r\n"}, onto="main")
-        return house
+        return await self.street.house(name, "--plan", str(plan), *options, branch="release")
 
     def holds(self, text: str) -> Path:
         """Agents whose prompt holds `text` wait until the file that is returned is gone."""
@@ -151,9 +149,7 @@ async def test_its_base_is_renamed(harbour: Harbour) -> None:
     async with house.told_where_it_fails():
         await opened(house)
         await house.ann.commit("main", {OLD: "m\n"})
-        async with house.forge.rest() as client:
-            answer = await client.post(f"/repos/{house.name}/branches/main/rename", json={"new_name": "trunk"})
-        assert answer.is_success, answer.text
+        await house.rename("main", "trunk")
         await followed(house, "trunk")
         await adds(house, "well")
         assert (await house.pull(1))["base"]["ref"] == "trunk"
@@ -175,22 +171,22 @@ async def test_the_parent_of_a_stack_is_merged_and_its_branch_deleted(harbour: H
         assert (await house.shown()).base_branch == "main"
         pull = await house.pull(1)
         assert (pull["state"], pull["base"]["ref"]) == ("open", "main")
-        assert await house.files(1) == {"hut.txt", "well.txt"} | (await house.files(1) & {"release.txt"})
+        assert await house.files(1) == {"hut.txt", "well.txt"}
 
 
 async def test_its_base_is_deleted_and_the_work_goes_into_another_one(harbour: Harbour) -> None:
-    house = await harbour.house("deleted")
+    house = await harbour.house("deleted", "--base-branch", "release")
     async with house.told_where_it_fails():
         await opened(house)
-        await house.ann.git("push", "--quiet", "origin", ":refs/heads/main")
+        await house.ann.git("push", "--quiet", "origin", ":refs/heads/release")
         asked = await house.question("closed without being merged")
         await house.says("answer", str(asked.id), "open a new one")
         asked = await house.question("Which branch shall the work start from")
-        await house.says("answer", str(asked.id), "release")
+        await house.says("answer", str(asked.id), "main")
         second = await house.pull(2)
-        assert (second["base"]["ref"], second["state"]) == ("release", "open")
+        assert (second["base"]["ref"], second["state"]) == ("main", "open")
         await house.until(lambda shown: is_idle(shown) and not shown.questions, "rest")
-        assert await house.files(2) == {"hut.txt"}
+        assert await house.files(2) == {"hut.txt", "release.txt"}, "what it was built on is part of it"
 
 
 @pytest.mark.rule("6.8")
