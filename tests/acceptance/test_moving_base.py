@@ -120,7 +120,7 @@ async def test_it_is_retargeted_around_the_fix_of_a_conflict(harbour: Harbour, w
     async with house.told_where_it_fails():
         await opened(house)
         # Of the fix, or of the completion that would push it: another step's, whose work conflicts with it.
-        text = f"acme/{name}/pull/1 (branch" if when.startswith("while") else f"# House {name}: Shed"
+        text = f"{harbour.site.owner}/{name}/pull/1 (branch" if when.startswith("while") else f"# House {name}: Shed"
         held = await asyncio.to_thread(harbour.holds, text)
         if when.startswith("once"):
             await house.says("add-step", "Shed", "--task-plan", "#!/bin/sh\necho shed > shed.txt\n# the end")
@@ -192,12 +192,12 @@ async def test_its_base_is_deleted_and_the_work_goes_into_another_one(harbour: H
 @pytest.mark.rule("6.8")
 async def test_it_is_retargeted_before_the_daemon_that_opened_it_has_said_so(harbour: Harbour) -> None:
     forge = harbour.street.forge
-    await forge.fail("acted_then_silent", method="POST", path="acme/unsaid/pulls$")
+    await forge.fail("acted_then_silent", method="POST", path=f"{harbour.site.owner}/unsaid/pulls$")
     house = await harbour.house("unsaid")
     async with house.told_where_it_fails():
 
         async def met() -> bool:
-            return not await forge.pending_failures()
+            return not any("unsaid" in str(each) for each in await forge.pending_failures())
 
         await eventually(met, "the request whose answer doesn't come")
         await asyncio.to_thread(harbour.daemon.kill)

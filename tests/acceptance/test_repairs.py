@@ -208,25 +208,3 @@ async def test_work_on_another_history_than_the_base_branchs_is_done_again_on_it
         assert await house.files(1) == {"hut.txt", "mill.txt"}
         await house.ann.git("fetch", "--quiet", "origin", "+refs/pull/1/head:pull")
         assert await house.ann.git("show", "pull:fresh.txt") == "f"
-
-
-async def test_a_base_branch_that_is_gone_is_asked_about_and_another_one_named(yard: Yard) -> None:
-    house = await yard.house("gone", [step("Hut"), yard.held("Kiln")])
-    async with house.told_where_it_fails():
-        await all_but(house, "Kiln")
-        await house.rename("main", "next")
-        await asyncio.to_thread(yard.gate("Kiln").touch)
-        assert "questions" in await follow_until_question(house)
-        asked = await house.question("Which branch shall the work start from")
-        await house.says("answer", str(asked.id), "next")
-        pull = await house.pull(1)
-        await house.until(is_idle, "rest")
-        assert pull["base"]["ref"] == "next"
-        assert await house.files(1) == {"hut.txt", "kiln.txt"}
-
-
-async def follow_until_question(house: House) -> str:
-    """What the reason says; the command that lists the question is typed."""
-    reason: str = (await house.until(lambda shown: shown.status == "paused", "the pause")).reason
-    assert "Which branch" in await house.says("questions")
-    return reason
