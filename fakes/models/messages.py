@@ -95,6 +95,7 @@ _ERRORS = {
     ErrorKind.RATE_LIMIT: (429, "rate_limit_error", _LIMIT),
     ErrorKind.USAGE_LIMIT: (429, "rate_limit_error", _LIMIT),
     ErrorKind.SERVER_ERROR: (500, "api_error", "Internal server error"),
+    ErrorKind.UNAVAILABLE: (503, "api_error", "Service Unavailable"),
     ErrorKind.OVERLOADED: (529, "overloaded_error", "Overloaded"),
 }
 

@@ -106,6 +106,7 @@ _ERRORS = {
     ErrorKind.RATE_LIMIT: (429, "requests", "rate_limit_exceeded", "Rate limit reached. Please try again in 20s."),
     ErrorKind.USAGE_LIMIT: (429, "usage_limit_reached", None, "The usage limit has been reached"),
     ErrorKind.SERVER_ERROR: (500, "server_error", None, "The server had an error while processing your request."),
+    ErrorKind.UNAVAILABLE: (503, "server_error", None, "Service Unavailable"),
     ErrorKind.OVERLOADED: (503, "server_error", "server_is_overloaded", "Our servers are currently overloaded."),
 }
 

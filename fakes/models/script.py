@@ -90,6 +90,7 @@ class ErrorKind(StrEnum):
     USAGE_LIMIT = "usage_limit"
     """The account's plan is used up until a reset (429)."""
     SERVER_ERROR = "server_error"
+    UNAVAILABLE = "unavailable"
     OVERLOADED = "overloaded"
     """529 of Anthropic, 503 of OpenAI."""
 

@@ -12,11 +12,14 @@ import json
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 from uuid import uuid4
 
 ROOMS = "rooms.txt"
 """One line: git can't merge two steps that change it."""
+HOLD = "hold"
+"""A file in FOLDER: whoever is told what stands in it waits until it is gone."""
 FIRST_ROOMS = "Rooms: cellar\n"
 
 
@@ -94,10 +97,20 @@ def work(prompt: str, folder: Path) -> None:
         mend(prompt)
 
 
+def is_held(file: Path, prompt: str) -> bool:
+    try:
+        text = file.read_text()
+    except FileNotFoundError:
+        return False
+    return bool(text) and text in prompt
+
+
 def main(folder: Path) -> None:
     prompt = sys.stdin.read()
     (folder / "asked").mkdir(exist_ok=True)
     (folder / "asked" / str(uuid4())).write_text(prompt)
+    while is_held(folder / HOLD, prompt):
+        time.sleep(0.1)
     work(prompt, folder)
 
 

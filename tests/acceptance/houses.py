@@ -58,11 +58,15 @@ class Street:
     async def at(cls, site: Site, forge: ForgeUnderTest) -> Street:
         return cls(site, forge, await client_at(site.servers))
 
-    async def house(self, name: str, *options: str) -> House:
-        """`starter.py start` on a repository of its own, which holds a README and the first of the rooms."""
+    async def house(self, name: str, *options: str, branch: str = "") -> House:
+        """`starter.py start` on a repository of its own, which holds a README and the first of the rooms; on `branch`,
+        which begins there, a file more.
+        """
         repository = await self.forge.make_repository(self.site.owner, name)
         house = House(self, repository)
         await house.ann.commit("main", {"README.md": "# A house\n", ROOMS: FIRST_ROOMS})
+        if branch:
+            await house.ann.commit(branch, {f"{branch}.txt": "more\n"}, onto="main")
         about = ("--title", house.title, "--goal", "A house", "--repo", repository.clone_url, "--timings", "fast")
         agents = ("--agent", "planner", "--planner", "planner", "--max-attempts", "1")
         started = (await self.starter("start", *about, *agents, *options, "--json")).json()
@@ -162,6 +166,14 @@ class House:
     async def merge(self, number: int, method: str) -> None:
         """As somebody who presses the button."""
         await self._press("PUT", f"/pulls/{number}/merge", {"merge_method": method})
+
+    async def retarget(self, number: int, base: str) -> None:
+        """As somebody who chooses another base branch."""
+        await self._press("PATCH", f"/pulls/{number}", {"base": base})
+
+    async def rename(self, branch: str, new: str) -> None:
+        """As somebody who renames it in the repository's settings."""
+        await self._press("POST", f"/branches/{branch}/rename", {"new_name": new})
 
     async def close(self, number: int) -> None:
         await self._press("PATCH", f"/pulls/{number}", {"state": "closed"})

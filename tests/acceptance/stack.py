@@ -179,16 +179,21 @@ def environment(**variables: str | Path) -> dict[str, str]:
 
 
 def daemon_settings(
-    folder: Path, name: str, labels: Sequence[str] = (), further: str = "", planner: str = "planner.py"
+    folder: Path,
+    name: str,
+    labels: Sequence[str] = (),
+    further: str = "",
+    planner: str = "planner.py",
+    also: Sequence[str] = (),
 ) -> Path:
     """The TOML file of a daemon that serves shell and the planner, a script beside this one that is told `folder`;
-    `further`: lines of it.
+    `further`: lines of it; `also`: further agents that it serves, which those lines define.
     """
     argv = [sys.executable, str(Path(__file__).parent / planner), str(folder)]
     file = folder / name / "daemon.toml"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(
-        f'name = "{name}"\nserves = ["planner", "shell"]\nallow_local_repositories = true\n'
+        f'name = "{name}"\nserves = {json.dumps(["planner", "shell", *also])}\nallow_local_repositories = true\n'
         f"labels = {json.dumps(labels)}\n"
         # These agents reach outside of their worktrees: they tell the test that they have started, and wait for it.
         f'sandbox = "none"\n{further}\n'
@@ -235,10 +240,11 @@ class Site:
         labels: Sequence[str] = (),
         further: str = "",
         planner: str = "planner.py",
+        also: Sequence[str] = (),
         **variables: str | Path,
     ) -> Running:
         """`python -m daemon` on a machine of its own: it shares no folder with another daemon, and no database."""
-        settings = daemon_settings(self.folder, name, labels, further, planner)
+        settings = daemon_settings(self.folder, name, labels, further, planner, also)
         own = {"MAKIMA_DAEMON_CONFIG": settings, "MAKIMA_TEST_HEARTBEAT_THROTTLE": "1", **variables}
         return self._start(name, DAEMON, self._at(settings.parent, **own))
 

@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from domain.directive_settings import Limits
+from domain.errors import CannotServe
 from domain.failures import FailureCategory
 from domain.spawn_task import OutcomeStatus
 from domain.usage import Resume
@@ -53,6 +54,30 @@ async def test_a_model_that_stays_overloaded_is_waited_for(hand: Hand) -> None:
     outcome = await hand.does([error("overloaded", times=9)])
     assert outcome.status is OutcomeStatus.WAITING, outcome
     assert outcome.wait_until is not None
+
+
+@pytest.mark.rule("5.6")
+@pytest.mark.timeout(600)
+async def test_a_storm_of_server_errors_is_waited_out_with_growing_pauses_and_uses_no_attempt(hand: Hand) -> None:
+    """The model answers 500 and 503 for minutes, is overloaded afterwards, and then well again."""
+    minutes = []
+    storm = [error("server_error"), error("unavailable")] * 50
+    for replies in (storm, [error("overloaded", times=99)]):
+        outcome = await hand.does(replies, limits=Limits(time=timedelta(minutes=8), no_output=timedelta(minutes=2)))
+        assert outcome.status is OutcomeStatus.WAITING, outcome
+        assert (outcome.attempt, outcome.failure) == (1, None)
+        parking = hand.daemon.runner.parking
+        assert outcome.wait_until is not None
+        minutes.append(round((outcome.wait_until - parking.now()) / timedelta(minutes=1)))
+        assert len(parking.now_parked()) == 1
+        with pytest.raises(CannotServe):  # no other task of the account begins
+            await hand.goes_on()
+        over = {each: parked.model_copy(update={"until": parked.since}) for each, parked in parking._known().items()}
+        parking._keep(over)
+    assert minutes == [5, 10]
+    outcome = await hand.does(WORK)
+    assert (outcome.status, outcome.attempt) == (OutcomeStatus.COMPLETED, 1), outcome
+    assert hand.daemon.runner.parking.now_parked() == ()
 
 
 async def test_a_context_that_is_too_long_is_handed_over_to_a_new_session(hand: Hand) -> None:
