@@ -17,10 +17,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path, PurePath
-from tempfile import mkstemp
 from typing import IO
 
 from domain.errors import HandoverBroken
+from runtime.private_file import write_private
 
 REMOVED_WITHIN = 60.0
 """Seconds for the removal of one tree; what is left then is left to the next try."""
@@ -63,16 +63,10 @@ def write(folder: Path, name: str, content: bytes) -> None:
 
     Raises HandoverBroken where a folder stands in its place, OSError where the disk doesn't take it.
     """
-    opened_, fresh = mkstemp(dir=folder)
     try:
-        with os.fdopen(opened_, "wb") as file:
-            file.write(content)
-        Path(fresh).replace(folder / name)
-    except BaseException as error:
-        Path(fresh).unlink(missing_ok=True)
-        if isinstance(error, IsADirectoryError):
-            raise HandoverBroken(f"a folder stands in the place of {name} in the task folder") from error
-        raise
+        write_private(folder / name, content, within=folder, synced=False)
+    except IsADirectoryError as error:
+        raise HandoverBroken(f"a folder stands in the place of {name} in the task folder") from error
 
 
 def appending(file: Path) -> IO[str]:

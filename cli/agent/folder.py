@@ -24,6 +24,7 @@ from domain.handover import (
     Handover,
     TaskContext,
 )
+from runtime.private_file import write_private
 
 Kept = TypeVar("Kept", Handover, Answers)
 Change = Callable[[Handover, TaskContext], Handover]
@@ -77,9 +78,7 @@ class AgentFolder:
         self.change(kept)
 
     def _write(self, name: str, content: bytes) -> None:
-        fresh = self.path / "fresh"  # nobody else's: we are alone
-        fresh.write_bytes(content)
-        fresh.replace(self.path / name)
+        write_private(self.path / name, content, within=self.path, synced=False)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

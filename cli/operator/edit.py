@@ -1,78 +1,38 @@
-"""From the options of `edit`, which are named as those of `start`, to a typed request (rule 8.2)."""
+"""The options of `edit`: those of `start` for what may be changed later (rule 8.2)."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from copy import copy
+from inspect import Parameter, Signature
+from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
 
-from domain.directive_settings import Completion
+from cli.operator.new_directive import StartOptions
 from domain.errors import Refused
 from domain.requests import EditDirective
 
-Commands = Annotated[list[str] | None, typer.Option(help='In place of all before; more than once, or "" for none.')]
+HELP = {
+    "base_branch": "Where the work starts, and where it is merged; an open pull request follows.",
+    "fixer": 'The agent that mends its pull request; "": none.',
+    "on": "The only daemon that may serve it; 'any': every one.",
+    "label": 'Only daemons with it may serve it; "": all.',
+    "setup": 'In place of all before; more than once, or "" for none.',
+    "verify": 'In place of all before; more than once, or "" for none.',
+    "shepherd": "Look after the pull request once it is open.",
+    "shepherd_rounds": "Rounds of fixes before you are asked.",
+    "branch_prefix": 'What its next branches begin with; "": as its repository says.',
+}
+"""Where an option means something else, or more, for a directive that is there."""
 
 
-def edit(
-    base_branch: Annotated[
-        str | None, typer.Option(help="Where the work starts, and where it is merged; an open pull request follows.")
-    ] = None,
-    agent: Annotated[str | None, typer.Option(help="The daemon's agent that does the steps.")] = None,
-    planner: Annotated[str | None, typer.Option(help="The daemon's agent that makes the plans.")] = None,
-    fixer: Annotated[str | None, typer.Option(help='The agent that mends its pull request; "": none.')] = None,
-    on: Annotated[str | None, typer.Option(help="The only daemon that may serve it; 'any': every one.")] = None,
-    label: Annotated[str | None, typer.Option(help='Only daemons with it may serve it; "": all.')] = None,
-    setup: Commands = None,
-    verify: Commands = None,
-    max_parallel: Annotated[int | None, typer.Option(help="How many steps may be in flight.")] = None,
-    max_attempts: Annotated[int | None, typer.Option(help="How often an agent may try a step.")] = None,
-    max_turns: Annotated[int | None, typer.Option(help="Turns that an agent may take for a step; 0: no limit.")] = None,
-    max_cost: Annotated[
-        float | None, typer.Option(help="What an agent may cost for a step, in USD; 0: no limit.")
-    ] = None,
-    completion: Annotated[
-        Completion | None, typer.Option(help="Ship what is done though other steps failed, or wait for all.")
-    ] = None,
-    require_approval: Annotated[
-        bool | None, typer.Option("--require-approval/--no-require-approval", help="Hold every plan until `approve`.")
-    ] = None,
-    memory: Annotated[bool | None, typer.Option("--memory/--no-memory", help="Let its agents remember things.")] = None,
-    shepherd: Annotated[
-        bool | None, typer.Option("--shepherd/--no-shepherd", help="Look after the pull request once it is open.")
-    ] = None,
-    shepherd_rounds: Annotated[int | None, typer.Option(help="Rounds of fixes before you are asked.")] = None,
-    branch_prefix: Annotated[
-        str | None, typer.Option(help='What its next branches begin with; "": as its repository says.')
-    ] = None,
-    keep_branches: Annotated[
-        bool | None, typer.Option("--keep-branches/--no-keep-branches", help="Leave merged branches on the remote.")
-    ] = None,
-) -> EditDirective:
+def edit(**typed: Any) -> EditDirective:
     """Change how a directive is run, at any time; its next tasks are run so, what runs keeps what it has.
 
     Example: starter.py edit 3f2a --agent claude --verify "make test"
     """
-    request = EditDirective(
-        base_branch=base_branch,
-        agent=agent,
-        planner=planner,
-        fixer=fixer,
-        on=on,
-        label=label,
-        setup=_lines(setup),
-        verify=_lines(verify),
-        max_parallel_steps=max_parallel,
-        max_attempts=max_attempts,
-        max_turns=max_turns,
-        max_cost_usd=max_cost,
-        completion=completion,
-        require_approval=require_approval,
-        memory=memory,
-        shepherd=shepherd,
-        shepherd_rounds=shepherd_rounds,
-        branch_prefix=branch_prefix,
-        keep_branches=keep_branches,
-    )
+    commands = {name: _lines(typed[name]) for name in ("setup", "verify")}
+    request = EditDirective(**{**typed, **commands})
     if request == EditDirective():
         raise Refused("nothing to edit: `starter.py edit --help` lists what can be changed")
     return request
@@ -80,3 +40,24 @@ def edit(
 
 def _lines(typed: list[str] | None) -> tuple[str, ...] | None:
     return None if typed is None else tuple(line for line in typed if line.strip())
+
+
+def _parameters() -> list[Parameter]:
+    of_start = get_type_hints(StartOptions, include_extras=True)
+    names = [name for name in EditDirective.model_fields if name in of_start]
+    options = {name: _left_out(name, *get_args(of_start[name])) for name in names}
+    return [Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=options[name]) for name in names]
+
+
+def _left_out(name: str, kind: Any, option: Any) -> Any:
+    """The option of `start`, but that leaving it out leaves the setting as it is."""
+    help_ = HELP.get(name, option.help)
+    if kind is bool:
+        flag = name.replace("_", "-")
+        return Annotated[bool | None, typer.Option(f"--{flag}/--no-{flag}", help=help_)]
+    mine = copy(option)
+    mine.help = help_
+    return Annotated[kind | None, mine]
+
+
+edit.__signature__ = Signature(_parameters(), return_annotation=EditDirective)  # type: ignore[attr-defined]

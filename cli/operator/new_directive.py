@@ -80,10 +80,12 @@ class StartOptions:
     keep_branches: Annotated[
         bool, typer.Option("--keep-branches", help="Leave the branches of merged work on the remote.")
     ] = False
-    max_parallel: Annotated[int, typer.Option(help="How many steps may be in flight.")] = 8
+    max_parallel_steps: Annotated[int, typer.Option("--max-parallel", help="How many steps may be in flight.")] = 8
     max_attempts: Annotated[int, typer.Option(help="How often an agent may try a step.")] = 2
     max_turns: Annotated[int, typer.Option(help="How many turns an agent may take for a step; 0: no limit.")] = 0
-    max_cost: Annotated[float, typer.Option(help="What an agent may cost for a step, in USD; 0: no limit.")] = 0
+    max_cost_usd: Annotated[
+        float, typer.Option("--max-cost", help="What an agent may cost for a step, in USD; 0: no limit.")
+    ] = 0
     timings: Annotated[str, typer.Option(help="normal, or fast for tests.")] = "normal"
 
 
@@ -143,30 +145,12 @@ def _text(options: StartOptions) -> Text:
 
 
 def _settings(options: StartOptions) -> Settings:
-    return Settings(
-        agent=AgentChoice(name=options.agent),
-        planner=AgentChoice(name=options.planner) if options.planner else None,
-        once=options.once,
-        fail_fast=options.fail_fast,
-        completion=options.completion,
-        require_approval=options.require_approval,
-        memory=options.memory,
-        on=options.on,
-        label=options.label,
-        setup=tuple(options.setup or ()),
-        verify=tuple(options.verify or ()),
-        pull_request=options.pull_request,
-        shepherd=options.shepherd,
-        shepherd_rounds=options.shepherd_rounds,
-        fixer=AgentChoice(name=options.fixer) if options.fixer else None,
-        branch_prefix=options.branch_prefix,
-        keep_branches=options.keep_branches,
-        max_parallel_steps=options.max_parallel,
-        max_attempts=options.max_attempts,
-        max_turns=options.max_turns,
-        max_cost_usd=options.max_cost,
-        timings=_timings(options.timings),
-    )
+    """An option that is named as a setting is that setting."""
+    typed = {name: getattr(options, name) for name in Settings.model_fields if hasattr(options, name)}
+    agents = {name: AgentChoice(name=typed[name]) if typed[name] else None for name in ("planner", "fixer")}
+    commands = {name: tuple(typed[name] or ()) for name in ("setup", "verify")}
+    agent, timings = AgentChoice(name=options.agent), _timings(options.timings)
+    return Settings.model_validate({**typed, **agents, **commands, "agent": agent, "timings": timings})
 
 
 def _repository(typed: str, *, here: bool) -> str:

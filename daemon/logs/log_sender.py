@@ -18,6 +18,7 @@ from daemon.logs.log_window import CHUNK_BYTES, Piece, Sent
 from domain.errors import NotReachable
 from domain.record import LogChunk
 from domain.value import Value
+from runtime.private_file import write_private
 
 SEND_EVERY = 2.0
 """Seconds between two chunks of a log that grows slowly, or that has used up its rate."""
@@ -56,7 +57,7 @@ class LogSender:
         self._way = way
         self._core = core
         self._enough = asyncio.Event()
-        _write(note, way.model_dump_json())
+        write_private(note, way.model_dump_json(), synced=False)
 
     def grown_to(self, size: int) -> None:
         """Say how many bytes there are: what makes a chunk is sent at once."""
@@ -112,7 +113,7 @@ class LogSender:
 
     async def _note_down(self, **fields: object) -> None:
         self._way = self._way.model_copy(update=fields)
-        await asyncio.to_thread(_write, self._note, self._way.model_dump_json())
+        await asyncio.to_thread(write_private, self._note, self._way.model_dump_json(), synced=False)
 
     def _read(self, piece: Piece) -> LogChunk:
         """The piece as text, brought to where characters begin and end: its last one is taken whole."""
@@ -165,10 +166,3 @@ class LogBacklog:
 def _begins(byte: int) -> bool:
     """Whether a character of UTF-8 begins with it."""
     return byte & 0b1100_0000 != 0b1000_0000
-
-
-def _write(note: Path, text: str) -> None:
-    """Whole or not at all."""
-    fresh = note.with_suffix(".new")
-    fresh.write_text(text)
-    fresh.replace(note)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Annotated
 from pydantic import AwareDatetime, Field, TypeAdapter, ValidationError
 
 from domain.tolerant import Tolerant
+from runtime.private_file import write_private
 
 PARKED = "parked.json"
 """In the folder of the daemon."""
@@ -72,13 +72,8 @@ class ParkingFile:
 
     def write(self, parked: Iterable[Parked]) -> bool:
         """Whether it could be written."""
-        fresh = self._path.with_name(f"{self._path.name}.{os.getpid()}")
         try:
-            with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-                file.write(_FILE.dump_json(tuple(parked)))
-                file.flush()
-                os.fsync(file.fileno())
-            fresh.replace(self._path)
+            write_private(self._path, _FILE.dump_json(tuple(parked)))
         except OSError as error:
             logger.warning(
                 "%s can't be written (%s): a restart forgets which accounts rest", self._path, error.strerror

@@ -11,6 +11,7 @@ from daemon import agent_files
 from daemon.core.attempt_key import AttemptKey
 from domain.directive_secret import NO_SECRET
 from domain.spawn_task import CommandContext, SpawnTask
+from runtime.private_file import write_private
 
 FILE = "delivery.json"
 """Beside the worktree and the task folder, where no sandbox shows it. Its time is when the work last was alive."""
@@ -50,12 +51,7 @@ def write_note(folder: Path, note: DeliveryNote, at: int | None = None) -> None:
     """Keep the note in the delivery's folder; whole or not at all. `at` is its time, if the work isn't alive now."""
     left_out = {"prompt": "", "script": "", "context": CommandContext(), "secret": NO_SECRET}
     kept = {"command": note.command.model_copy(update=left_out), "attempt_key": note.key.to_text() if note.key else ""}
-    fresh = folder / f"{FILE}.new"
-    fresh.touch(mode=0o600)
-    fresh.write_text(note.model_copy(update=kept).model_dump_json())
-    if at is not None:
-        os.utime(fresh, (at, at))
-    fresh.replace(folder / FILE)
+    write_private(folder / FILE, note.model_copy(update=kept).model_dump_json(), modified=at, synced=False)
 
 
 def read_note(folder: Path) -> DeliveryNote | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,13 @@ from uuid import UUID
 
 import pytest
 
+from cli.operator.edit import edit
 from cli.operator.new_directive import StartOptions, new_directive, placed
 from domain.directive_settings import AgentChoice, Completion, Settings, Timings
 from domain.errors import Refused
 from domain.models import DirectiveStatus
 from domain.reports import DaemonSeen
+from domain.requests import EditDirective
 from tests.values import NOON
 
 URL = "https://example.invalid/shop.git"
@@ -91,7 +94,7 @@ def test_a_plan_may_be_given_together_with_the_planner_of_later_ones(tmp_path: P
         ({"base_branch": "a b"}, "is not a branch's name"),
         ({"repo": "/there/is/no/such/folder"}, "there is no folder"),
         ({"timings": "slow"}, "--timings is one of normal, fast"),
-        ({"max_parallel": 0}, "max_parallel_steps: "),
+        ({"max_parallel_steps": 0}, "max_parallel_steps: "),
         ({"plan": Path("/no/plan.json")}, "--plan /no/plan.json"),
     ],
 )
@@ -134,3 +137,19 @@ def test_a_label_beside_the_only_daemon_is_refused() -> None:
 def test_a_remote_repository_may_be_served_by_any_daemon() -> None:
     draft = new_directive(options(), "me")
     assert placed(draft, [daemon("box")]) == draft
+
+
+def test_every_setting_that_edit_knows_is_an_option_of_start_too() -> None:
+    # `edit` takes its options from those of `start` by the settings' names: one that is named otherwise would be gone.
+    editable = set(EditDirective.model_fields) - {"actor"}
+    assert set(inspect.signature(edit).parameters) == editable
+    assert {"max_parallel_steps", "max_cost_usd", "keep_branches"} <= editable
+
+
+def test_what_edit_takes_is_named_and_nothing_else_is_changed() -> None:
+    typed: dict[str, Any] = dict.fromkeys(inspect.signature(edit).parameters)
+    assert edit(**{**typed, "memory": False, "verify": ["make test", ""]}) == EditDirective(
+        memory=False, verify=("make test",)
+    )
+    with pytest.raises(Refused, match="nothing to edit"):
+        edit(**typed)
