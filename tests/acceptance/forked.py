@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-_ENDS_WITHIN = 90.0  # seconds
+_ENDS_WITHIN = 300.0  # seconds
 _LOOK_EVERY = 0.5  # seconds
 _STARTING = threading.Lock()
 

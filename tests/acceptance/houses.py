@@ -22,7 +22,7 @@ from workflows.directive import DirectiveWorkflow
 _T = TypeVar("_T")
 
 
-async def eventually(answer: Callable[[], Awaitable[_T | None]], what: str, seconds: float = 150) -> _T:
+async def eventually(answer: Callable[[], Awaitable[_T | None]], what: str, seconds: float = 400) -> _T:
     """The first answer that is true; AssertionError with `what` when none comes in time."""
     deadline = time.monotonic() + seconds
     while not (found := await answer()):
@@ -120,7 +120,7 @@ class House:
         handle = self._street.client.get_workflow_handle_for(DirectiveWorkflow.run, self.workflow)
         return await handle.query(DirectiveWorkflow.status)
 
-    async def until(self, holds: Callable[[DirectiveView], object], what: str, seconds: float = 150) -> DirectiveView:
+    async def until(self, holds: Callable[[DirectiveView], object], what: str, seconds: float = 400) -> DirectiveView:
         """The first view of the directive for which it `holds`."""
 
         async def answer() -> DirectiveView | None:

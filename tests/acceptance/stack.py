@@ -29,7 +29,7 @@ DAEMON = (sys.executable, "-m", "daemon")
 _T = TypeVar("_T")
 
 
-def until(answer: Callable[[], _T | None], what: str, seconds: float = 60) -> _T:
+def until(answer: Callable[[], _T | None], what: str, seconds: float = 240) -> _T:
     """The first answer that is true; AssertionError with `what` when none comes in time."""
     deadline = time.monotonic() + seconds
     while not (found := answer()):
@@ -103,7 +103,7 @@ class Running:
         self.popen.terminate()
         return self.wait()
 
-    def wait(self, seconds: float = 90) -> int:
+    def wait(self, seconds: float = 300) -> int:
         return self.popen.wait(seconds)
 
     def ran(self) -> Ran:

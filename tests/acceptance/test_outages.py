@@ -22,7 +22,7 @@ from domain.names import workflow_id
 from tests.acceptance.stack import Running, Site, client_at, has_ended, until
 from tests.relay import ThreadedRelay, relay_to
 
-pytestmark = [pytest.mark.rule("5.4"), pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.rule("5.4"), pytest.mark.timeout(900)]
 
 SOON = 15.0
 """Seconds after an outage by which an agent that nobody wants has ended: the heartbeat timeout, 5, and a stop."""

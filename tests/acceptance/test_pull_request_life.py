@@ -42,7 +42,7 @@ async def lives(servers: SharedServers, tmp_path_factory: pytest.TempPathFactory
 @pytest.mark.rule("7.3")
 @pytest.mark.rule("7.4")
 @pytest.mark.rule("7.5")
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("method", METHODS)
 async def test_a_directive_lives_from_its_plan_to_its_second_pull_request(lives: Lives, method: str) -> None:
     await lives[method]

@@ -92,7 +92,7 @@ class Installation:
 
 @pytest.mark.rule("5.2")
 @pytest.mark.rule("6.8")
-@pytest.mark.timeout(420)
+@pytest.mark.timeout(1200)
 def test_directives_in_every_state_go_on_after_an_upgrade(before: Path, tmp_path: Path) -> None:
     it = Installation(tmp_path)
     with (

@@ -66,7 +66,7 @@ class Terminal:
         return [Text.from_ansi(frame).plain for frame in self.text.split(CLEARED) if frame.strip()]
 
     def wait(self) -> int:
-        code = self.popen.wait(90)
+        code = self.popen.wait(300)
         self._reader.join()
         return code
 

@@ -16,7 +16,7 @@ from tests.acceptance.stack import Running, environment, processes_of
 DEMO = (sys.executable, "-m", "demo", "--agent")
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_claude_code_plans_and_does_the_demos_directive(programs: dict[str, str], tmp_path: Path) -> None:
     path = f"{Path(programs['claude']).parent}{os.pathsep}{os.environ['PATH']}"
     running = Running("demo", DEMO, environment(TMPDIR=tmp_path, COLUMNS="200", PATH=path), tmp_path)

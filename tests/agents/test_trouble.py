@@ -57,7 +57,7 @@ async def test_a_model_that_stays_overloaded_is_waited_for(hand: Hand) -> None:
 
 
 @pytest.mark.rule("5.6")
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 async def test_a_storm_of_server_errors_is_waited_out_with_growing_pauses_and_uses_no_attempt(hand: Hand) -> None:
     """The model answers 500 and 503 for minutes, is overloaded afterwards, and then well again."""
     minutes = []

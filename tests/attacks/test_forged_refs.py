@@ -22,7 +22,7 @@ from domain.spawn_task import OutcomeStatus
 from tests.attacks.forging import BRANCH, DIRECTIVE, REF, SECRET, Forger, GitCommand, Machine, forged, holds_our_own
 from tests.integration.deliveries import TASK, until
 
-pytestmark = [pytest.mark.rule("6.8"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.rule("6.8"), pytest.mark.timeout(600)]
 
 UNVERIFIED = "refs/makima/unverified"
 OUTCOME_COPIES = f"{UNVERIFIED}/{outcome_name(str(TASK), 1)}"

@@ -38,7 +38,7 @@ from tests.attacks.forging import (
 )
 from tests.integration.deliveries import TASK, until
 
-pytestmark = [pytest.mark.rule("6.8"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.rule("6.8"), pytest.mark.timeout(600)]
 
 
 async def test_a_forged_outcome_replaces_nothing_moves_no_branch_and_plants_no_memory(

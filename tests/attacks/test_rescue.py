@@ -46,7 +46,7 @@ from tests.integration.test_stopping import Daemons, base, daemons
 
 __all__ = ["base", "cache", "daemon_git", "daemons", "git", "make_sandbox", "origin", "repositories"]  # fixtures
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(600)
 GitCommand = Callable[..., str]
 
 DEEP = f"""{sys.executable} -c 'import os; [(os.mkdir("d" * 200), os.chdir("d" * 200)) for _ in range(30)]'"""

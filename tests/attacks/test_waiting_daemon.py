@@ -25,7 +25,7 @@ from daemon.workspace.handing_over import read_artifact, read_handover
 from domain.errors import HandoverBroken
 from domain.handover import ARTIFACTS_FOLDER, HANDOVER_FILE
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(600)
 
 HUGE = 100 * 1024**3
 NOBODY = 65534

@@ -11,7 +11,7 @@ from playwright.async_api import BrowserContext, Locator, expect
 from demo.__main__ import GOAL, TITLE, VERIFY
 from tests.browser.web_ui import SEEN_WITHIN, Run, WebUi
 
-pytestmark = [pytest.mark.rule("9.2"), pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.rule("9.2"), pytest.mark.timeout(400)]
 
 
 async def height(line: Locator) -> float:

@@ -193,7 +193,7 @@ class Steps:
         return self.git(self.origin, "show", f"{ref}:{path}")
 
 
-async def until(condition: Callable[[], bool], seconds: float = 30) -> None:
+async def until(condition: Callable[[], bool], seconds: float = 120) -> None:
     """Wait for a condition; the limit only ends a test that has failed."""
     async with asyncio.timeout(seconds):
         while not condition():

@@ -19,7 +19,7 @@ from domain.spawn_task import Outcome, OutcomeStatus
 from tests.integration.conftest import GitCommand
 from tests.integration.deliveries import OneDaemon
 
-pytestmark = [pytest.mark.rule("6.7"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.rule("6.7"), pytest.mark.timeout(600)]
 
 WORKS = """
 echo run >> {runs}
@@ -107,7 +107,7 @@ async def test_what_can_be_worked_with_is_used_as_it_is(
     assert subjects[1:] == ["own", "first"]
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("damage", [pytest.param(script, id=name) for name, script in BROKEN.items()])
 async def test_a_repository_that_is_broken_is_made_anew_around_the_files(
     one: OneDaemon, damage: str, tmp_path: Path, origin: Path, git: GitCommand
@@ -120,7 +120,7 @@ async def test_a_repository_that_is_broken_is_made_anew_around_the_files(
     assert git(origin, "merge-base", "main", "makima/x") == git(origin, "rev-parse", "main")
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("damage", [pytest.param(script, id=name) for name, script in FILES.items()])
 async def test_files_that_git_would_wait_for_keep_nothing_else_out(
     one: OneDaemon, damage: str, tmp_path: Path, origin: Path, git: GitCommand

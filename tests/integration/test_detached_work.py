@@ -20,7 +20,7 @@ from tests.integration.losable_attempt import GitCommand, LosableAttempt, attemp
 
 __all__ = ["attempt"]  # a fixture
 
-pytestmark = [pytest.mark.rule("5.4"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.rule("5.4"), pytest.mark.timeout(600)]
 
 
 @pytest.mark.rule("6.8")

@@ -14,7 +14,7 @@ from tests.integration.losable_attempt import LONG, GitCommand, LosableAttempt, 
 
 __all__ = ["attempt"]  # a fixture
 
-pytestmark = [pytest.mark.rule("5.4"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.rule("5.4"), pytest.mark.timeout(600)]
 
 
 async def test_the_next_delivery_goes_on_with_the_agent_that_runs_under_the_first_ones_name(

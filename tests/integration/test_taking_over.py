@@ -33,7 +33,7 @@ HEARTBEAT = timedelta(seconds=15)
 
 STARTED = PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
 
-pytestmark = [pytest.mark.rule("5.4"), pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.rule("5.4"), pytest.mark.timeout(600)]
 
 
 async def delivered(handle: WorkflowHandle[OneStep, Outcome], count: int, *, begun: bool = False) -> None:

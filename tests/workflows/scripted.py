@@ -286,7 +286,7 @@ async def surroundings(client: Client, ledger: Ledger | None = None) -> AsyncIte
         yield world
 
 
-async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 30) -> None:
+async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 120) -> None:
     """Wait for a condition; the limit only ends a test that has failed."""
     async with asyncio.timeout(seconds):
         while not await condition():
