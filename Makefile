@@ -68,11 +68,14 @@ lint: install
 check: lint
 	$(BIN)/pytest --numprocesses $(WORKERS) --quiet tests/unit tests/workflows/test_replay.py
 
-# A file's tests stay together: they share daemons of their own. Most of them wait most of the time, so there are more
-# workers than cores; those that wait longest begin.
+# A file's tests stay together: they share daemons of their own. Those of the whole system start processes all the time:
+# as many workers as cores. The others wait most of the time: more workers than cores; those that wait longest begin.
+IN_FILES := --dist loadfile --no-loadscope-reorder
 test: lint
-	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder \
-		$(addprefix tests/,acceptance attacks integration workflows unit)
+	@failed=0; set -x; \
+	$(BIN)/pytest --numprocesses auto $(IN_FILES) tests/acceptance || failed=1; \
+	$(BIN)/pytest --numprocesses $(WORKERS) $(IN_FILES) tests/attacks tests/integration tests/workflows tests/unit || failed=1; \
+	exit $$failed
 
 test-chaos test-guides test-browser: install
 	$(BIN)/pytest $(@:test-%=tests/%)
