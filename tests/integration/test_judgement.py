@@ -323,9 +323,8 @@ async def test_an_answer_about_finished_work_finishes_no_other(steps: Steps) -> 
     (question,) = (await steps.does(f"{FEATURE}\necho y > y", task=task)).questions
     context = CommandContext(answers=(question.model_copy(update={"answer": WITHOUT, "answered_by": "ann"}),))
     asks = 'makima directive ask "Which colour?" --wait-seconds 1'
-    went_on = await steps.told(
-        NEVER, f"echo half > half; {asks}; exit 0", task=task, context=context, verify=("test -e z",)
-    )
+    half = f"echo half > half; {asks}; exit 0"
+    went_on = await steps.told(half, half, task=task, context=context, verify=("test -e z",))
     assert went_on.status is OutcomeStatus.WAITING, went_on.failure
     done = await steps.does("exit 3", task=task, context=context)
     assert done.failure and done.failure.category is FailureCategory.AGENT, "the agent has half of it"
