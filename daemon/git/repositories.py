@@ -6,10 +6,13 @@ import asyncio
 import hashlib
 import re
 import shutil
+import tempfile
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import IO
 from urllib.parse import quote
 
+from daemon.git.agents_git import quoted
 from daemon.git.cache_lock import cache_lock, last_used, mark_used
 from daemon.git.git import Git, checked, commit_id, no_room
 from daemon.git.remote_errors import remote_error
@@ -230,15 +233,32 @@ class RepositoryCache:
             header = await asyncio.to_thread(file.read, _PACK_HEADER)
             count = int.from_bytes(header[8:12], "big")
             await asyncio.to_thread(file.seek, 0)
-            few = ("unpack-objects", "-q", "--strict")
-            many = ("index-pack", "--strict", "--fix-thin", "--stdin")
-            args = few if count < UNPACKED else many
-            taken = await self.git.run(*args, repository=self.folder, stdin=file, timeout=FETCH_TIMEOUT)
+            if count < UNPACKED:
+                taken = await self._unpacked(file, commit)
+            else:
+                many = ("index-pack", "--strict", "--fix-thin", "--stdin")
+                taken = await self.git.run(*many, repository=self.folder, stdin=file, timeout=FETCH_TIMEOUT)
         if taken.exit_code != 0 and not no_room(taken.stderr):
             raise WorktreeBroken(f"what the agent has committed is not whole: {taken}")
         checked(taken)
         if await self._missing([commit]):
             raise WorktreeBroken(f"the commit {commit} is not in the agent's repository")
+
+    async def _unpacked(self, pack: IO[bytes], commit: str) -> Finished:
+        """git looks at what it has unpacked once it is all there: so in a folder of its own, from which nothing that it
+        refuses comes here. The commit comes last: where it is, all of it is.
+        """
+        apart = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix=QUARANTINE, dir=self.folder))
+        ours = self.folder / "objects"
+        env = {"GIT_OBJECT_DIRECTORY": str(apart), "GIT_ALTERNATE_OBJECT_DIRECTORIES": quoted(str(ours))}
+        few = ("unpack-objects", "-q", "--strict")
+        try:
+            taken = await self.git.run(*few, repository=self.folder, stdin=pack, timeout=FETCH_TIMEOUT, env=env)
+            if taken.exit_code == 0:
+                await asyncio.to_thread(_move_objects, apart, ours, commit)
+            return taken
+        finally:
+            await asyncio.to_thread(shutil.rmtree, apart, ignore_errors=True)
 
     async def local(
         self, *args: str, stdin: bytes = b"", also: Sequence[int] = (), env: Mapping[str, str] | None = None
@@ -351,6 +371,13 @@ class RepositoryCache:
 
 def _fits(name: str, pattern: str) -> bool:
     return name.startswith(pattern[:-1]) if pattern.endswith("/*") else name == pattern
+
+
+def _move_objects(source: Path, target: Path, last: str) -> None:
+    for file in sorted(source.glob("??/*"), key=lambda file: file.parent.name + file.name == last):
+        folder = target / file.parent.name
+        folder.mkdir(exist_ok=True)
+        file.rename(folder / file.name)
 
 
 def _remove_leftovers(cache: Path) -> None:

@@ -74,11 +74,13 @@ class _Try:
     refused: tuple[str, ...] = ()
 
 
+_READ_BY_GIT = (".gitmodules", ".gitattributes", ".gitignore")
 _TRIES = (
     _Try(),
     _Try(beside=False),
+    _Try(beside=False, refused=_READ_BY_GIT),
     _Try(beside=False, distrust=True),
-    _Try(beside=False, distrust=True, refused=(".gitmodules", ".gitattributes", ".gitignore")),
+    _Try(beside=False, distrust=True, refused=_READ_BY_GIT),
 )
 
 

@@ -19,11 +19,12 @@ from daemon.git.worktrees import Incoming, Worktree
 from daemon.sandbox.environment import GitIdentity
 from daemon.saving.checkpoints import LARGEST, Checkpoints
 from domain.directive_settings import Limits
+from domain.errors import WorktreeBroken
 from domain.failures import FailureCategory
 from domain.models import TaskKind
 from domain.spawn_task import ContinueFrom, Outcome, OutcomeStatus
 from tests.integration.deliveries import TASK, OneDaemon, until
-from tests.integration.sides import snapshot_of
+from tests.integration.sides import side_of, snapshot_of
 
 GitCommand = Callable[..., str]
 Committer = Callable[..., str]
@@ -195,6 +196,22 @@ async def test_what_went_on_from_a_checkpoint_is_newer_though_the_clock_went_bac
     snapshot = await snapshot_of(worktree, cache)
     went_on = await after.keep(await after.content(snapshot), "after", began)
     assert await Checkpoints(cache, str(TASK), 1).newest() == went_on
+
+
+@pytest.mark.rule("6.7")
+async def test_nothing_that_git_refuses_comes_into_the_cache(
+    worktree: Worktree, cache: RepositoryCache, git: GitCommand
+) -> None:
+    began = await worktree.head()
+    (worktree.path / ".gitmodules").write_text('[submodule "../a"]\n\tpath = a\n\turl = ../a\n')
+    git(worktree.path, "add", "--all")
+    git(worktree.path, "commit", "--quiet", "--message=refused")
+    refused = await worktree.head()
+    side = side_of(worktree, cache)
+    for _ in range(2):
+        with pytest.raises(WorktreeBroken, match="gitmodulesName"):
+            await side.take(refused, [began])
+        assert not await cache.has(refused)
 
 
 BESIDE = """
