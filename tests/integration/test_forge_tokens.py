@@ -86,7 +86,7 @@ async def test_what_is_known_of_no_forge_is_pushed_to_and_nothing_more(tmp_path:
     forges = Forges({}, machine_with_gh(tmp_path), patience=QUICK)
     addresses = (
         "/srv/shop", "file:///srv/shop", "https://example.com/a/b", "http://127.0.0.1:1/a/b",
-        "https://github.com/team/shop", "https://github.com/too/many/parts",
+        "https://github.com/team/shop",
     )  # fmt: skip
     for text in addresses:
         assert isinstance(await forges.at(parse_repository_url(text, allow_local=True)), NoForge), text
