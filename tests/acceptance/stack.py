@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import sysconfig
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -132,7 +133,7 @@ class Servers:
     def __init__(self, folder: Path, *options: str, code: Path = ROOT, **variables: str) -> None:
         """`code`: the checkout that runs."""
         self.data = folder / "data"
-        self._starter = (sys.executable, str(code / "starter.py"))
+        self._starter = (python_of(code), str(code / "starter.py"))
         self._env = environment(MAKIMA_DATA_DIR=self.data, **_path_to(code), **variables)
         self._folder = folder
         self._options = options
@@ -164,6 +165,22 @@ class Servers:
         assert self.up.popen.poll() is None, self.up.err
         stack = running_stack(self.data)
         return stack if stack and stack.up.pid == self.up.popen.pid else None
+
+
+def python_of(code: Path) -> str:
+    """The Python that runs a checkout: another one than this has its own, which finds its modules and not ours also in
+    processes that get no environment of the user's (`make_environment`).
+    """
+    return sys.executable if code == ROOT else str(code / ".venv/bin/python")
+
+
+def make_environment(code: Path) -> None:
+    """Give another checkout a `.venv` of its own with the libraries of this one."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(code / ".venv")], check=True)
+    (site,) = (code / ".venv/lib").glob("python*/site-packages")
+    # A line that is a path leads there, and reads no .pth file of the other folder: that would lead to our own modules.
+    (site / "checkout.pth").write_text(f"{code}\n{sysconfig.get_path('purelib')}\n")
+    (code / ".venv/bin/temporal").symlink_to(Path(sysconfig.get_path("scripts"), "temporal"))
 
 
 def _path_to(code: Path) -> dict[str, Path]:
@@ -208,7 +225,7 @@ class Site:
     def __init__(self, servers: Stack, folder: Path, owner: str, code: Path = ROOT) -> None:
         """`code`: the checkout whose worker, daemons and commands these are."""
         self._code = code
-        self._starter = (sys.executable, str(code / "starter.py"))
+        self._starter = (python_of(code), str(code / "starter.py"))
         self.servers: Stack = servers
         self.folder = folder
         self.owner = owner
@@ -231,7 +248,7 @@ class Site:
         """`python worker.py`, which knows both servers by their addresses alone."""
         own = {"MAKIMA_DATABASE_URL": self.servers.addresses.database_url, **variables}
         return self._start(
-            "worker", (sys.executable, str(self._code / "worker.py")), self._at(self.folder / "worker", **own)
+            "worker", (python_of(self._code), str(self._code / "worker.py")), self._at(self.folder / "worker", **own)
         )
 
     def daemon(
@@ -246,7 +263,7 @@ class Site:
         """`python -m daemon` on a machine of its own: it shares no folder with another daemon, and no database."""
         settings = daemon_settings(self.folder, name, labels, further, planner, also)
         own = {"MAKIMA_DAEMON_CONFIG": settings, "MAKIMA_TEST_HEARTBEAT_THROTTLE": "1", **variables}
-        return self._start(name, DAEMON, self._at(settings.parent, **own))
+        return self._start(name, (python_of(self._code), *DAEMON[1:]), self._at(settings.parent, **own))
 
     def cleans(self, name: str = "one") -> Ran:
         """`python -m daemon gc` of a daemon that was started before."""

@@ -36,6 +36,7 @@ def before(tmp_path: Path) -> Path:
     folder = tmp_path / "before"
     with tarfile.open(fileobj=BytesIO(archived.stdout)) as files:
         files.extractall(folder, filter="data")
+    make_environment(folder)
     return folder
 
 
