@@ -80,12 +80,12 @@ async def _until(until: Until, look: Callable[[], Awaitable[Sequence[Seen]]], sh
             seen = await look()
         except NotReachable as error:  # started a moment ago, or a part is being started again
             shows.wait(" ".join(str(error).split()))
-            await _pause()
+            await asyncio.sleep(LOOK_EVERY)
             continue
         shows.show(seen)
         if _is_over(until, seen):
             return seen
-        await _pause()
+        await asyncio.sleep(LOOK_EVERY)
 
 
 def _is_over(until: Until, seen: Sequence[Seen]) -> bool:
@@ -100,21 +100,13 @@ async def until_rest(look_now: Callable[[], Awaitable[Look[DirectiveView]]], say
         try:
             look = await look_now()
         except NotReachable:
-            await _pause()  # started a moment ago, or its worker is being started again
+            await asyncio.sleep(LOOK_EVERY)  # started a moment ago, or its worker is being started again
             continue
         say(before, look.seen)
         before = look.seen
         if look.lost or (look.live and rests(before.status)):
             return look
-        await _pause()
-
-
-async def _pause() -> None:
-    task = asyncio.current_task()
-    # A Ctrl-C that comes while a connection is given back may reach us as that connection's error, and would be lost.
-    if task and task.cancelling():
-        raise asyncio.CancelledError
-    await asyncio.sleep(LOOK_EVERY)
+        await asyncio.sleep(LOOK_EVERY)
 
 
 def say_changes(before: DirectiveView | None, now: DirectiveView) -> None:
