@@ -68,6 +68,7 @@ def test_what_is_not_done_is_not_called_so_and_the_directive_goes_on(site: Site,
     about = ("--title", "Truth", "--goal", "Honest work", "--repo", str(origin), "--plan", str(plan))
     options = (*about, "--agent", "shell", "--timings", "fast", "--on", "any", "--max-attempts", "1", "--json")
     directive = str(site.starter("start", *options).json()["id"])
+    until(lambda: site.starter("status", directive).code == 0, "the record of it")
 
     def shown() -> dict[str, Any]:
         return site.starter("status", directive, "--json").json()

@@ -19,7 +19,7 @@ import pytest
 
 from demo.repository import git, make_origin
 from tests.acceptance.houses import forge_of, forge_settings
-from tests.acceptance.stack import ROOT, Running, Servers, Site, until
+from tests.acceptance.stack import ROOT, Running, Servers, Site, make_environment, until
 from tests.forge import ForgeUnderTest, Person
 
 BEFORE = "469e86a1311cf38a08f576a967ec235f1698e72e"

@@ -69,7 +69,7 @@ def starting_up(folder: Path) -> subprocess.Popen[str]:
 
 def is_server(process: psutil.Process, name: str) -> bool:
     with suppress(psutil.Error):  # it ends in this moment
-        return process.name() == name or f"stack.{name}" in process.cmdline()
+        return process.name() == name or f"fakes.{name}" in process.cmdline()
     return False
 
 
