@@ -1,4 +1,4 @@
--- The first schema of the record (rule 9.1).
+-- The first schema of the record (SPEC 9.1).
 
 create table directives (
     id uuid constraint directives_pkey primary key,

@@ -1,4 +1,4 @@
--- What is known of pull requests, and how they are looked after (rule 7).
+-- What is known of pull requests, and how they are looked after (SPEC 7).
 
 alter table directives
     add column shepherding jsonb not null default '{}',

@@ -111,6 +111,7 @@ def test_directives_in_every_state_go_on_after_an_upgrade(before: Path, tmp_path
     ):
         it.site = new
         new.worker()
+        until(lambda: "refused a statement" not in new.starter("status", it.ids["running"]).err, "the tables of today")
         daemon_of(old, "one")
         old_attempts_go_to_the_old_daemon_and_new_ones_do_not(it)
         daemon_of(new, "two")
@@ -143,7 +144,7 @@ def begin_all(it: Installation, servers: Servers) -> None:
 
 async def founded(forge: ForgeUnderTest, folder: Path) -> str:
     """A repository at the forge with a file on its base branch; its address."""
-    repository = await forge.make_repository("acme", "opened")
+    repository = await forge.make_repository("acme", "opened", writers=())  # the forge of before knows no roles
     await Person(folder / "ann", forge.url_with("acme/opened")).commit("main", {"README.md": "# Opened\n"})
     return repository.clone_url
 
