@@ -31,8 +31,11 @@ def label_of(state: State, task: Task) -> str:
 
 
 def feature_of(state: State, task: Task) -> str:
-    """What its daemon must have reported; empty: nothing. A task that leaves nothing on a remote needs no secret."""
-    return DaemonFeature.SECRETS if state.authenticated and task.kind is not TaskKind.PREPARE else ""
+    """What its daemon must have reported; empty: nothing. A task that leaves nothing on a remote needs no secret. But a
+    daemon that knows no secrets takes an empty base branch for a name, where the remote's HEAD is meant.
+    """
+    is_for_all = task.kind is TaskKind.PREPARE and state.directive.base_branch
+    return DaemonFeature.SECRETS if state.authenticated and not is_for_all else ""
 
 
 def prefix_of(state: State, task: Task) -> str:
@@ -47,6 +50,6 @@ def queue_of(state: State, task: Task) -> Queue:
         return Queue(name=names.daemon_queue(directive.owner, only, prefix), daemon=only, feature=feature)
     if label := label_of(state, task):
         return Queue(name=names.label_queue(directive.owner, label, prefix), label=label, feature=feature)
-    if task.kind is TaskKind.PREPARE:
+    if task.kind is TaskKind.PREPARE and not feature:
         return Queue(name=names.light_queue(directive.owner))
     return Queue(name=names.daemons_queue(directive.owner, prefix), feature=feature)

@@ -94,9 +94,6 @@ class Installation:
 @pytest.mark.rule("5.2")
 @pytest.mark.rule("6.8")
 @pytest.mark.timeout(1200)
-@pytest.mark.skip(
-    reason="with a stack that is wholly of before it waits for ever for `why` to name the old daemon: open"
-)
 def test_directives_in_every_state_go_on_after_an_upgrade(before: Path, tmp_path: Path) -> None:
     it = Installation(tmp_path)
     with (
@@ -157,9 +154,11 @@ def old_attempts_go_to_the_old_daemon_and_new_ones_do_not(it: Installation) -> N
     it.let("run")
     it.until_at("running", "idle")
     assert it.result("running", "ran") == "ran"
-    it.start("new", "echo new > new")
+    it.start("unnamed", "echo unnamed > unnamed")  # the old daemon takes no base branch for one of that name
+    it.start("new", "echo new > new", "--base-branch", "main")
     until(lambda: "knows no secrets: upgrade it" in it.site.starter("why", it.ids["new"], "Build").out, "why it waits")
     assert not it.shown("new")["steps"][0]["daemon"]
+    assert it.is_at("unnamed", "planning")
 
 
 def all_go_on(it: Installation) -> None:
@@ -169,7 +168,7 @@ def all_go_on(it: Installation) -> None:
     for name in ("idle", "opened"):
         more = it.site.starter("add-step", it.ids[name], "More", "--task-plan", "echo more > more")
         assert more.code == 0, more
-    expected = {"planning": "planned", "waiting": "answer", "completing": "done", "new": "new"}
+    expected = {"planning": "planned", "waiting": "answer", "completing": "done", "new": "new", "unnamed": "unnamed"}
     for name, file in expected.items():
         it.until_at(name, "idle")
         assert it.result(name, file), name
