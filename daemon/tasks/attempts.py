@@ -169,8 +169,14 @@ class Attempts:
 
 async def _unwanted(lost: LosableDelivery) -> None:
     """Returns when nobody wants the work any more: the attempt was called back, or given to another machine."""
+    while await _may_come(lost):  # noqa: ASYNC110 (nobody tells us)
+        await asyncio.sleep(LOOK_EVERY)
+
+
+async def _may_come(lost: LosableDelivery) -> bool:
     try:
-        while await lost.may_have_successor():  # noqa: ASYNC110 (nobody tells us)
-            await asyncio.sleep(LOOK_EVERY)
+        return await lost.may_have_successor()
     except Exception:
+        # Not known is no reason to stop a healthy agent: the time that it may wait ends by itself.
         logger.exception("the server can't be asked for the successor of delivery %s", lost.name)
+        return True

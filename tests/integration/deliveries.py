@@ -41,6 +41,8 @@ class RememberedDelivery:
         self.successor_within = 0.0
         """Above 0: where the test cancels it, its server has lost it."""
         self.has_successor = True
+        self.is_mute = False
+        """Nobody can be asked for the successor."""
 
     def beat(self, progress: Progress) -> None:
         self.beats.append(progress)
@@ -51,6 +53,8 @@ class RememberedDelivery:
 
     async def may_have_successor(self) -> bool:
         self.looks += 1
+        if self.is_mute:
+            raise RuntimeError("the server's answer is not understood")
         return self.has_successor
 
     async def confirm(self) -> None:

@@ -71,6 +71,18 @@ async def test_a_delivery_that_comes_before_the_loss_is_known_takes_over_at_once
     assert len(attempt.pids) == 1
 
 
+async def test_a_server_that_can_not_be_asked_for_the_successor_stops_no_agent(attempt: LosableAttempt) -> None:
+    attempt.prepare()
+    first, running = await attempt.begun()
+    first.is_mute = True
+    await lost(running)
+    await until(lambda: first.looks > 1)
+    _, running = await attempt.delivered()
+    attempt.go()
+    assert (await running).status is OutcomeStatus.COMPLETED
+    assert len(attempt.pids) == 1
+
+
 @pytest.mark.rule("6.7")
 @pytest.mark.parametrize("why", ["nobody comes", "nobody is wanted"])
 async def test_without_a_successor_the_work_is_saved_and_stopped_and_gone_on_with_later(
