@@ -116,6 +116,15 @@ class House:
         assert ran.code == 0, ran
         return ran.out
 
+    async def history(self, *events: str) -> str:
+        """What `history` prints once these events stand in it: the record follows the workflow a moment later."""
+
+        async def answer() -> str | None:
+            told = await self.says("history")
+            return told if all(event in told for event in events) else None
+
+        return await eventually(answer, f"{events} in the history")
+
     async def shown(self) -> DirectiveView:
         handle = self._street.client.get_workflow_handle_for(DirectiveWorkflow.run, self.workflow)
         return await handle.query(DirectiveWorkflow.status)

@@ -194,10 +194,13 @@ async def test_a_stranger_commands_nothing_and_a_writer_is_served(town: Town) ->
     prompts = [file.read_text() for file in (town.site.folder / "asked").iterdir()]
     assert not any("evil.txt" in prompt for prompt in prompts)
     assert "not heard   5" in await house.says("status")
-    told = [line for line in (await house.says("history")).splitlines() if "not heard" in line]
-    counts = [int(each) for line in told for each in re.findall(r"mallory \(no write access[^)]*\): (\d+)", line)]
-    assert sum(counts) == 5, told
-    assert "evil" not in "".join(told)
+
+    async def told_of_all() -> list[str]:
+        told = [line for line in (await house.says("history")).splitlines() if "not heard" in line]
+        counts = [int(each) for line in told for each in re.findall(r"mallory \(no write access[^)]*\): (\d+)", line)]
+        return told if sum(counts) == 5 else []
+
+    assert "evil" not in "".join(await eventually(told_of_all, "the five, each counted once"))
 
 
 @pytest.mark.rule("3.2")
@@ -220,7 +223,7 @@ async def test_the_pull_request_that_an_agent_names_stays_its_owners(town: Town)
     assert shown.pr and shown.pr.number == 2
     pull = await house.pull(1)
     assert (pull["title"], pull["body"], pull["head"]["sha"]) == ("Ann's", "Mine.", head)
-    assert f"pull request named by an agent: Hut ({anns})" in await house.says("history")
+    await house.history(f"pull request named by an agent: Hut ({anns})")
     refused = await asyncio.to_thread(town.site.starter, "set-pr", house.id, anns)
     assert (refused.code, refused.out) == (2, "")
     assert "work is pushed to its branch; agree to it with --yes" in refused.err
