@@ -63,8 +63,7 @@ async def test_what_ended_by_itself_is_published_without_an_agent_by_a_delivery_
 
 
 def _refs_of_caches(attempt: LosableAttempt, git: GitCommand) -> str:
-    caches = [head.parent for head in attempt.folder.rglob("HEAD") if (head.parent / "objects").is_dir()]
-    return "\n".join(git(cache, "for-each-ref") for cache in caches)
+    return "\n".join(git(cache, "for-each-ref") for cache in (attempt.folder / "daemon" / "caches").glob("*.git"))
 
 
 @pytest.mark.rule("8.3")
