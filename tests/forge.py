@@ -190,6 +190,12 @@ class ForgeUnderTest:
         )
         return made
 
+    async def edit(self, repository: str, comment: int, body: str) -> None:
+        """A comment below the pull request has another text; by its author, or by somebody with write access."""
+        async with self.rest() as client:
+            answer = await client.patch(f"/repos/{repository}/issues/comments/{comment}", json={"body": body})
+            assert answer.is_success, answer.text
+
     async def resolve(self, repository: str, number: int, comment: int, *, again: bool = False) -> None:
         """The conversation that a comment at a line began is resolved by a person; `again`: it is opened again."""
         owner, _, name = repository.partition("/")

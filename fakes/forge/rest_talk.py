@@ -49,8 +49,10 @@ def routes(api: Api) -> list[Route]:
         api.route(f"{_PULL}/reviews/{{review:int}}/dismissals", PUT=dismiss_review),
         api.route(f"{_PULL}/comments", GET=list_review_comments),
         api.route(f"{_PULL}/comments/{{comment:int}}/replies", POST=reply),
-        api.route("/repos/{owner}/{repo}/pulls/comments/{comment:int}", GET=get_review_comment, DELETE=delete),
-        api.route("/repos/{owner}/{repo}/issues/comments/{comment:int}", DELETE=delete),
+        api.route(
+            "/repos/{owner}/{repo}/pulls/comments/{comment:int}", GET=get_review_comment, PATCH=edit, DELETE=delete
+        ),
+        api.route("/repos/{owner}/{repo}/issues/comments/{comment:int}", PATCH=edit, DELETE=delete),
         api.route("/repos/{owner}/{repo}/issues/{number:int}/comments", GET=list_comments, POST=create_comment),
     ]
 
@@ -87,6 +89,13 @@ async def delete(call: Call) -> Answer:
     """A comment of either kind."""
     await talk.delete_comment(call.repository(), call.number("comment"))
     return Answer(status=204)
+
+
+async def edit(call: Call) -> Answer:
+    """A comment of either kind; it stays its author's, whoever edits it."""
+    wanted = await call.body(TextBody)
+    await talk.edit_comment(call.repository(), call.number("comment"), wanted.body)
+    return Answer({"body": wanted.body})
 
 
 async def list_review_comments(call: Call) -> Answer:

@@ -25,6 +25,11 @@ from fakes.forge.models import ReviewComment as LineComment
 Json = dict[str, Any]
 
 
+def account_id(login: str) -> int:
+    """The account's number: the same in whatever case its login is written."""
+    return zlib.crc32(login.lower().encode())
+
+
 @dataclass(frozen=True)
 class Shapes:
     """`url` is the forge's own, which all links begin with."""
@@ -36,7 +41,7 @@ class Shapes:
         return self.user(login) if login else None
 
     def user(self, login: str) -> Json:
-        number = zlib.crc32(login.encode())
+        number = account_id(login)
         return {
             "login": login,
             "id": number,

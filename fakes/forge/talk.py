@@ -104,6 +104,18 @@ async def delete_comment(repository: Repository, comment: int) -> None:
         )
 
 
+async def edit_comment(repository: Repository, comment: int, body: str) -> None:
+    """Change the text of a comment at a line or below the pull request; its author stays its author."""
+    async with repository.changing():
+        record, change = repository.record, {"body": body, "updated_at": now()}
+        repository.record = record.with_changes(
+            review_comments=tuple(
+                each.model_copy(update=change) if each.id == comment else each for each in record.review_comments
+            ),
+            comments=tuple(each.model_copy(update=change) if each.id == comment else each for each in record.comments),
+        )
+
+
 async def add_comment(repository: Repository, number: int, user: str, body: str) -> Comment:
     """Add a comment on the pull request as a whole."""
     async with repository.changing():

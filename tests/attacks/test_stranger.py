@@ -13,12 +13,18 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from daemon.forges.forge_settings import ForgeSettings
-from daemon.forges.github.audience import MOST_ASKED, Reason
+from daemon.forges.forge_settings import ForgeSettings, api_of
+from daemon.forges.github.api import Api, open_client
+from daemon.forges.github.audience import MOST_ASKED, Audience, Author, Reason
 from daemon.forges.github.findings import reply_mark
+from daemon.forges.github.payloads import CollaboratorPermission, User
+from daemon.forges.github.quotes import QUOTED_UNHEARD
 from daemon.forges.port import Forge
+from daemon.forges.tokens import Tokens
+from domain.errors import ForgeUnreachable
 from domain.pull_request import PullRequest, Reply, Sighting
-from tests.fixtures_github import QUICK, Site
+from fakes.forge.shapes import account_id
+from tests.fixtures_github import QUICK, TOKEN_VARIABLE, Site
 
 pytestmark = pytest.mark.rule("7.5")
 
@@ -35,6 +41,15 @@ async def adapter(site: Site, **settings: Any) -> AsyncIterator[Forge]:
         yield github
     finally:
         await forges.close()
+
+
+@asynccontextmanager
+async def audience_of(site: Site) -> AsyncIterator[Audience]:
+    settings = ForgeSettings(token_env=TOKEN_VARIABLE)
+    host = site.forge.url.removeprefix("http://")
+    tokens = Tokens(host, settings, {TOKEN_VARIABLE: site.forge.token}, lambda token: None)
+    async with open_client(QUICK) as client:
+        yield Audience(Api(client, api_of(host, settings), tokens, QUICK), settings)
 
 
 def ids(sighting: Sighting) -> list[str]:
@@ -134,6 +149,103 @@ async def test_who_has_lost_the_right_is_heard_no_more(site: Site) -> None:
         await site.forge.set_role(site.name, "ann", None)
         seen = await github.look(made, {})
     assert (ids(seen), ignored(seen)) == ([], {f"review:{said['id']}": Reason.NO_WRITE})
+
+
+async def test_an_edit_is_the_authors_whoever_makes_it(site: Site) -> None:
+    made = await site.opened()
+    ann = await site.forge.comment(site.name, made.number, user="ann", body="Rename it.")
+    mallory = await site.forge.comment(site.name, made.number, user="mallory", body="Nice.")
+    async with adapter(site, patience=replace(QUICK, permission=0)) as github:
+        marks: dict[str, str] = {}
+        assert ids(await github.look(made, marks)) == [f"talk:{ann['id']}"]
+        await site.forge.set_role(site.name, "ann", "read")
+        for said in (ann, mallory):
+            await site.forge.edit(site.name, said["id"], EVIL)
+        seen = await github.look(made, marks)
+    assert (ids(seen), set(ignored(seen))) == ([], {f"talk:{ann['id']}", f"talk:{mallory['id']}"})
+    assert EVIL not in seen.model_dump_json()
+
+
+async def test_a_login_that_somebody_else_has_taken_is_somebody_else(site: Site) -> None:
+    """Whoever gives a login up leaves it to the first who asks for it; an account's number is never given again."""
+    path, ann = f"/repos/{site.name}", Author(User(login="ann", id=account_id("ann")))
+    taken = Author(User(login="ann", id=account_id("ann") + 1))
+    async with audience_of(site) as audience:
+        assert (await audience.of(path, [ann])).hears(ann)
+        heard = await audience.of(path, [ann, taken])
+    assert heard.refusal(ann) is None
+    assert heard.refusal(taken) == Reason.UNKNOWN
+
+
+async def test_the_case_of_a_login_makes_nobody_else_of_it(site: Site) -> None:
+    made = await site.opened()
+    await site.forge.review(site.name, made.number, user="Ann", state="CHANGES_REQUESTED", body="Rename it.")
+    assert len(ids(await site.github.look(made, {}))) == 1
+    await site.forge.review(site.name, made.number, user="ann", state="APPROVED")
+    seen = await site.github.look(made, {})
+    assert (ids(seen), seen.approved) == ([], True)
+
+
+@pytest.mark.parametrize("said", ["none", "read", "triage", "Write", "owner", "writes", "", "null"])
+def test_only_the_forges_own_words_for_write_access_are_write_access(said: str) -> None:
+    assert CollaboratorPermission(permission=said).writes is (False if said in ("none", "read", "triage") else None)
+
+
+async def test_a_team_or_organization_says_nothing_itself(site: Site) -> None:
+    """Who writes by a team is a collaborator to the permission that is asked; an organization's own name is nobody."""
+    company = Author(User(login="acme", type="Organization"), "MEMBER")
+    async with audience_of(site) as audience:
+        heard = await audience.of(f"/repos/{site.name}", [company])
+    assert heard.refusal(company) == Reason.UNKNOWN
+
+
+async def test_while_the_forge_fails_nobody_is_judged(site: Site) -> None:
+    made = await site.opened()
+    said = await site.forge.comment(site.name, made.number, user="mallory", body=EVIL)
+    await site.forge.fail("status", method="GET", path="/collaborators/", status=503, message="No.", times=20)
+    with pytest.raises(ForgeUnreachable):
+        await site.github.look(made, {})
+    await site.forge.clear_failures()
+    assert list(ignored(await site.github.look(made, {}))) == [f"talk:{said['id']}"]
+
+
+QUOTES = {
+    "by the button": "> {evil}\n\nNo, leave it.",
+    "by mail": "No, leave it.\n\nOn Tue, mallory wrote:\n> {evil}\n>\n> -- \n> You are subscribed.",
+    "twice": ">> {evil}\n> Why?\nNo, leave it.",
+    "indented": "  > > {evil}\nNo, leave it.",
+    "folded": "> {folded}\n\nNo, leave it.",
+    "case and spaces": "> {loud}\nNo, leave it.",
+}
+
+
+@pytest.mark.parametrize("how", QUOTES)
+async def test_a_strangers_words_do_not_come_in_a_writers_quote(site: Site, how: str) -> None:
+    """An answer by mail quotes what it answers, without its author's doing."""
+    made = await site.opened()
+    await site.forge.comment(site.name, made.number, user="mallory", body=f"First.\n\n{EVIL}\n\nLast.")
+    forms = {"evil": EVIL, "folded": EVIL.replace(" the ", "\n> the "), "loud": EVIL.upper().replace(" ", "  ")}
+    said = await site.forge.comment(site.name, made.number, user="ann", body=QUOTES[how].format(**forms))
+    asked = await site.forge.remark(
+        site.name, made.number, user="ben", path="app.py", line=1, body="> Rename it.\n```suggestion\nx = 1\n```"
+    )
+    seen = await site.github.look(made, {})
+    talk, remark = sorted(seen.findings, key=lambda each: each.id, reverse=True)
+    assert (talk.id, remark.id) == (f"talk:{said['id']}", f"comment:{asked['id']}")
+    words = " ".join(talk.text.replace(">", " ").split()).lower()
+    assert "secrets" not in words
+    assert "no, leave it." in words
+    assert QUOTED_UNHEARD in talk.text
+    assert remark.text == "> Rename it.\n```suggestion\nx = 1\n```"
+
+
+async def test_our_mark_neither_hides_a_stranger_nor_silences_a_writer(site: Site) -> None:
+    made = await site.opened()
+    mark = reply_mark("talk:1")
+    stranger = await site.forge.comment(site.name, made.number, user="mallory", body=f"{EVIL} {mark}")
+    writer = await site.forge.comment(site.name, made.number, user="ann", body=f"> Done. {mark}\n\nNot quite.")
+    seen = await site.github.look(made, {})
+    assert (ids(seen), list(ignored(seen))) == ([f"talk:{writer['id']}"], [f"talk:{stranger['id']}"])
 
 
 @pytest.mark.parametrize("status", [403, 404])

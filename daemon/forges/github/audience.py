@@ -23,7 +23,6 @@ MOST_KNOWN = 1000
 MOST_ASKED = 50
 """Logins that one look asks the forge about; a crowd of strangers must not use up the rate limit. The others are asked
 about by the next looks."""
-_WRITES = frozenset({"write", "maintain", "admin"})
 _LOGIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 _RELATED = frozenset({"OWNER", "MEMBER", "COLLABORATOR"})
 """Associations of people who may have write access, though none of them says so: they are asked about first."""
@@ -48,16 +47,21 @@ class Author:
     association: str = ""
 
     @property
-    def key(self) -> str:
+    def login(self) -> str:
         """Logins differ in more than their case."""
         return self.user.login.lower() if self.user else ""
+
+    @property
+    def key(self) -> str:
+        """The account: its login, and its number where the forge tells it."""
+        return f"{self.login}#{self.user.id}" if self.user and self.user.id is not None else self.login
 
 
 class Heard:
     """What is known of the authors of one pull request."""
 
     def __init__(self, listening: Listening, permissions: Mapping[str, bool | None]) -> None:
-        """`permissions`: login in lower case → may write; None: the forge doesn't say."""
+        """`permissions`: an author's key → may write; None: the forge doesn't say."""
         self._listening = listening
         self._permissions = permissions
 
@@ -84,7 +88,7 @@ class Audience:
         self._listening = listening
         self._clock = clock
         self._known: OrderedDict[str, tuple[bool | None, float]] = OrderedDict()
-        """Login in lower case → may write, and until when that is believed."""
+        """An author's key → may write, and until when that is believed."""
 
     async def of(self, path: str, authors: Iterable[Author]) -> Heard:
         """What is known of these authors, asked where it must be; `path` is the repository's in the API.
@@ -113,15 +117,21 @@ class Audience:
             if declined.status not in NOT_SHOWN:
                 raise
             return None
-        if found.user is not None and found.user.login.lower() != author.key:
-            return None
-        return found.permission in _WRITES
+        return found.writes if _is_same(author.user, found.user) else None
 
     def _keep(self, key: str, writes: bool | None) -> None:
         self._known[key] = (writes, self._clock() + self._api.patience.permission)
         self._known.move_to_end(key)
         while len(self._known) > MOST_KNOWN:
             self._known.popitem(last=False)
+
+
+def _is_same(author: User, told: User | None) -> bool:
+    """Whether it is the author whom the forge has told of: the login may be somebody else's by now."""
+    if told is None:
+        return True
+    is_other = author.id is not None and told.id is not None and author.id != told.id
+    return told.login.lower() == author.login.lower() and not is_other
 
 
 def _is_asked_about(author: Author, listening: Listening) -> bool:
@@ -133,11 +143,11 @@ def _refusal(author: Author, listening: Listening) -> Reason | None:
     """What the settings alone say of the author; None: heard."""
     user, listen_to = author.user, listening.listen_to
     if user is not None and user.is_bot:
-        return None if author.key in listening.bot_logins else Reason.BOT
+        return None if author.login in listening.bot_logins else Reason.BOT
     if listen_to is ListenTo.ANYONE:
         return None
     if user is None:
         return Reason.GONE
     if not user.is_person:  # an organization, or a name that was imported from another forge
         return Reason.UNKNOWN
-    return None if author.key in listening.logins else Reason.NOT_NAMED
+    return None if author.login in listening.logins else Reason.NOT_NAMED

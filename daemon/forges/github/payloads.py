@@ -10,9 +10,14 @@ from pydantic import Field
 from domain.pull_request import PullRequestState
 from domain.tolerant import Tolerant
 
+_WRITES = frozenset({"write", "maintain", "admin"})
+_READS = frozenset({"none", "read", "triage"})
+
 
 class User(Tolerant):
     login: str
+    id: int | None = None
+    """Of the account, and never given again; a login that was given up may be taken by somebody else."""
     type: str = "User"
 
     @property
@@ -31,6 +36,11 @@ class CollaboratorPermission(Tolerant):
     """`admin`, `write`, `read` or `none`: the base role, also of `maintain`, `triage` and roles of an organization's
     own."""
     user: User | None = None
+
+    @property
+    def writes(self) -> bool | None:
+        """None: the forge says something that we don't know."""
+        return True if self.permission in _WRITES else False if self.permission in _READS else None
 
 
 class Repository(Tolerant):

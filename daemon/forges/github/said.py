@@ -9,6 +9,7 @@ from daemon.forges.github.audience import Author, Heard
 from daemon.forges.github.findings import MARK, TEXT_LIMIT, title_of
 from daemon.forges.github.payloads import Comment, Review, User
 from daemon.forges.github.plain_text import plain_text
+from daemon.forges.github.quotes import unquoted, without_quotes
 from domain.pull_request import Finding, FindingKind, FindingSource, Place, Unheard
 
 QUOTED_LIMIT = 1500
@@ -27,7 +28,8 @@ class Said:
     author: Author
     finding: Finding
     asks: bool = True
-    """It asks for work; an approval doesn't."""
+    """It asks for work; an approval doesn't, nor what holds our mark: an earlier account of ours has written that, or
+    somebody who copies it."""
     review: int | None = None
     """The review that it is, or belongs to."""
 
@@ -37,11 +39,13 @@ def said_in_reviews(reviews: Iterable[Review], me: str) -> list[Said]:
     found = []
     for each in reviews:
         words = bool(each.body and each.body.strip())
-        if each.state not in _SAID or _is_ours(each, me) or not (words or each.state in _OPINIONS):
+        if each.state not in _SAID or is_by(each.user, me) or not (words or each.state in _OPINIONS):
             continue
         title = f"{name_of(each.user)} {_SAID[each.state]}"
         finding = _comment(FindingSource.REVIEW.id_of(each.id), title, each.body or "", each.html_url)
-        found.append(Said(_author(each), finding, asks=each.state in _ASKS and words, review=each.id))
+        found.append(
+            Said(_author(each), finding, asks=each.state in _ASKS and words and not _is_marked(each), review=each.id)
+        )
     return found
 
 
@@ -57,10 +61,11 @@ def said_at_lines(remarks: Iterable[Comment], me: str) -> list[Said]:
                 each.html_url,
                 each,
             ),
+            asks=not _is_marked(each),
             review=each.pull_request_review_id,
         )
         for each in remarks
-        if _has_words(each) and not _is_ours(each, me)
+        if _has_words(each) and not is_by(each.user, me)
     ]
 
 
@@ -72,15 +77,19 @@ def said_below(comments: Iterable[Comment], me: str) -> list[Said]:
             _comment(
                 FindingSource.TALK.id_of(each.id), f"{name_of(each.user)} has commented", each.body or "", each.html_url
             ),
+            asks=not _is_marked(each),
         )
         for each in comments
-        if _has_words(each) and not _is_ours(each, me)
+        if _has_words(each) and not is_by(each.user, me)
     ]
 
 
 def heard_findings(said: Iterable[Said], heard: Heard, over: Collection[int] = ()) -> list[Finding]:
-    """What asks for work, of those whose words count; `over`: reviews whose author asks for it no more."""
-    return [each.finding for each in said if each.asks and heard.hears(each.author) and each.review not in over]
+    """What asks for work, of those whose words count, without what they quote of others; `over`: reviews whose author
+    asks for it no more."""
+    known = tuple(said)
+    found = [each.finding for each in known if each.asks and heard.hears(each.author) and each.review not in over]
+    return without_quotes(found, (each.finding.text for each in known if not heard.hears(each.author)))
 
 
 def without_settled(findings: Iterable[Finding], settled: Collection[int]) -> tuple[Finding, ...]:
@@ -138,8 +147,9 @@ def _has_words(said: Comment) -> bool:
     return bool(said.body and said.body.strip())
 
 
-def _is_ours(said: Review | Comment, me: str) -> bool:
-    return MARK in (said.body or "") or is_by(said.user, me)
+def _is_marked(said: Review | Comment) -> bool:
+    """Whether we have written it, as far as its text says; who quotes us writes something else."""
+    return MARK in unquoted(said.body or "")
 
 
 def is_by(user: User | None, login: str) -> bool:
