@@ -43,14 +43,37 @@ POISON = (
     + "\x1b[2J\x9b31m[red][link=x]"
     + "".join(chr(code) for code in (*range(1, 9), *range(11, 32), *range(127, 160)))
     + "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u2028\u2029\u200b\ufeff\U000e0041"
+    + "\u115f\u3164\uffa0\u180e\ufff9\u034f\xad\ufe00\U000e0100"
 )
 FORBIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
-JOINERS = "\u200c\u200d\xad"
-"""Of scripts and emoji; nothing is shown in another place for them."""
+INVISIBLE = {
+    "fillers of Hangul": "\u115f\u1160\u3164\uffa0",
+    "vowels without a picture": "\u17b4\u17b5\u180e",
+    "variation selectors": "".join(map(chr, (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)))),
+    "tags": "".join(map(chr, range(0xE0000, 0xE0080))),
+    "annotations": "\ufff9\ufffa\ufffb",
+    "hyphens and joiners": "\xad\u034f\u200b\u200c\u200d\u2060\u2061\ufeff",
+    "separators": "\u2028\u2029",
+    "never given": "\u2065\ufff0\U000e0fff",
+    "shorthand and music": "\U0001bca0\U0001d159\U0001d173",
+}
+JOINERS = "\u200c\u200d"
+WITH_A_PICTURE = "\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd"
+"""Format characters, in Unicode's words, that are seen."""
+READABLE = {
+    "accents": "Ärger, naïve, cafe\u0301, Việt Nam, Vie\u0323\u0302t",
+    "emoji": "❤\ufe0f ❤\ufe0f\u200d🔥 👩\u200d💻 👩🏽\u200d🚀 1\ufe0f\u20e3 ©\ufe0f 🏳\ufe0f\u200d🌈 ✓ ☎\ufe0e 🇫🇷",
+    "Arabic and Persian": "السَّلَامُ عَلَيْكُم می\u200cخواهم ه\u200d",
+    "Hebrew": "בְּרֵאשִׁ֖ית בָּרָ֣א",
+    "Indic": "क्\u200dष र्\u200dय শ্রী র\u200d্য ക്\u200dഷ ශ්\u200dරී நன்றி",
+    "others": "ภาษาไทย ཧཱུྃ 한국어 日本語 ᠮᠣᠩᠭᠣᠯ ᠠ\u180b Ελληνικά Русский",
+}
 
 
 def forbidden(text: str) -> set[str]:
-    return {each for each in text if unicodedata.category(each) in FORBIDDEN and each not in "\n\t" + JOINERS}
+    return {each for each in text if unicodedata.category(each) in FORBIDDEN and each not in "\n\t" + JOINERS} - set(
+        WITH_A_PICTURE
+    )
 
 
 def poisoned(model: Any) -> Any:
@@ -350,12 +373,38 @@ def test_every_process_of_ours_prints_through_the_guard(
     assert not forbidden(said), said
 
 
-@given(st.text())
+TRICKY = st.text(st.sampled_from("".join(INVISIBLE.values()) + "a1©❤🏽कم\u0301\u064b\u0bcd\u180b\u1820\n\x1b"))
+
+
+@given(st.text() | TRICKY)
 def test_what_is_made_visible_holds_nothing_forbidden_and_is_json_of_the_same_text(text: str) -> None:
     shown = visible(text)
     assert not set(shown) & set(POISON) - set("[redlink=x]52;c;aGVsbG8= J31m")
     assert visible(shown) == shown
     assert json.loads(visible(json.dumps(text, ensure_ascii=False))) == text
+
+
+@pytest.mark.parametrize("kind", INVISIBLE)
+def test_what_nobody_sees_is_written_out(kind: str) -> None:
+    for each in INVISIBLE[kind]:
+        for text in (each, f"pay{each}pal", f"a {each}", each * 3, f"❤{each * 4}"):
+            shown = visible(text)
+            assert shown.count("\\u") >= text.count(each) - ("❤" in text), ascii(text)
+            assert json.loads(f'"{shown}"') == text
+
+
+@pytest.mark.parametrize("letter", ["a", "ا", "क", "❤", "日"])
+@pytest.mark.parametrize("mark", ["\u0301", "\u0489", "\u064b", "\u0e49", "\u20dd"])
+def test_a_flood_of_marks_writes_over_no_other_line(letter: str, mark: str) -> None:
+    for flood in (mark * 60, f"{mark}\u200d" * 60, f"{mark * 3}\u034f" * 20, f"{mark}\u0300" * 30):
+        shown = visible(f"{letter}{flood}{letter}{mark}")
+        assert not re.search(f"[{mark}\u0300]{{6}}", shown.replace("\u200d", "")), ascii(shown)
+        assert json.loads(f'"{shown}"') == f"{letter}{flood}{letter}{mark}"
+
+
+@pytest.mark.parametrize("kind", READABLE)
+def test_what_people_write_stays_as_it_is(kind: str) -> None:
+    assert visible(READABLE[kind]) == READABLE[kind]
 
 
 def test_only_one_module_makes_a_console_and_none_goes_around_the_guard() -> None:
