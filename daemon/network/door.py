@@ -15,6 +15,7 @@ import errno
 import os
 import socket
 import sys
+import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -228,18 +229,22 @@ def _as_port(fd: int) -> list[socket.socket]:
     return []
 
 
-async def serve(listening: socket.socket, lifeline: int, events: int) -> None:
-    """Until the daemon lets go of the lifeline; the policy is read from stdin."""
+async def serve(listening: socket.socket, events: int) -> None:
+    """For ever; the policy is read from stdin."""
     loop = asyncio.get_running_loop()
     loop.set_default_executor(ThreadPoolExecutor(LOOK_UPS))
     policy = Policy.model_validate_json(sys.stdin.read())
     upstream = TellingUpstream(policy, proxy_environment(os.environ), Telling(lambda line: os.write(events, line)))
-    over = loop.create_future()
-    loop.add_reader(lifeline, over.cancel)
-    taking = asyncio.create_task(Door(policy, upstream).take_ports(listening))
-    await asyncio.wait({taking, over}, return_when=asyncio.FIRST_COMPLETED)
-    if taking.done():
-        taking.result()
+    await Door(policy, upstream).take_ports(listening)
+
+
+def end_with(lifeline: int) -> None:
+    """The process, once the daemon lets go of the lifeline, whatever the event loop does: a port that was handed in is
+    the agent's as well, who can make it block.
+    """
+    with suppress(OSError):
+        os.read(lifeline, 1)
+    os._exit(0)
 
 
 def main(arguments: list[str]) -> None:
@@ -247,7 +252,8 @@ def main(arguments: list[str]) -> None:
     door = socket.socket(fileno=listening)
     door.setblocking(False)
     os.set_blocking(events, False)
-    asyncio.run(serve(door, lifeline, events))
+    threading.Thread(target=end_with, args=(lifeline,), daemon=True).start()
+    asyncio.run(serve(door, events))
 
 
 if __name__ == "__main__":

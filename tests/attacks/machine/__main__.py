@@ -7,6 +7,7 @@ user's id, and no capability.
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -31,6 +32,12 @@ def main(folder: Path, user: str) -> None:
         lay_network(internet.pid)
         os.write(writing, b"go\n")
         assert internet.stdout.readline() == "ready\n"
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as names:
+            names.bind(("127.0.0.1", 53))
+            serving = (sys.executable, "-m", "tests.attacks.machine.turning_names", str(names.fileno()))
+            subprocess.Popen(
+                serving, stdin=reading, pass_fds=(names.fileno(),)
+            )  # it ends with its stdin, as the internet
         bind(folder / "hosts", "/etc/hosts", "".join(f"{at} {' '.join(names)}\n" for at, names in NAMES.items()))
         bind(folder / "resolv.conf", "/etc/resolv.conf", "nameserver 127.0.0.1\n")
         os.set_inheritable(writing, True)

@@ -12,6 +12,8 @@ SECRET = "the machine's own"
 """What its servers say."""
 SECRET_PORT = 7233
 PAGE = "a page of the internet"
+REBINDING = "rebinding.example.com"
+"""A name that leads to WEB and to loopback by turns."""
 
 NAMES = {
     WEB: ("api.example.com", "www.example.org", "deep.www.example.org", "model.example.net", "ssh.example.com"),

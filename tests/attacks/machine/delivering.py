@@ -84,7 +84,8 @@ class Machine:
         servers = [await asyncio.start_unix_server(tell_secret, sock=abstract)]
         for host in ("127.0.0.1", "::1", OWN, OWN6, PRIVATE):
             servers.append(await asyncio.start_server(tell_secret, host, SECRET_PORT))
-        servers.append(await asyncio.start_server(self._proxy, PRIVATE, PROXY_PORT))
+        for host in (PRIVATE, "127.0.0.1"):
+            servers.append(await asyncio.start_server(self._proxy, host, PROXY_PORT))
         for server in servers:
             await until.enter_async_context(server)
 

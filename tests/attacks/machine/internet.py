@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import socket
+import socketserver
 import ssl
 import subprocess
 import sys
@@ -42,7 +43,14 @@ class Files(http.server.SimpleHTTPRequestHandler):
         pass
 
 
-class Server6(http.server.ThreadingHTTPServer):
+class Server(http.server.ThreadingHTTPServer):
+    def server_bind(self) -> None:
+        """Without looking its own name up, which nobody here knows: that took ten seconds."""
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = "here", int(self.server_address[1])
+
+
+class Server6(Server):
     address_family = socket.AF_INET6
 
 
@@ -58,11 +66,11 @@ def main(folder: Path) -> None:
     web.mkdir(exist_ok=True)
     (web / "page").write_text(PAGE)
     files = partial(Files, directory=str(web))
-    secured = http.server.ThreadingHTTPServer((WEB, 443), files)
+    secured = Server((WEB, 443), files)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(folder / "server.pem")
     secured.socket = context.wrap_socket(secured.socket, server_side=True)
-    for server in (http.server.ThreadingHTTPServer((WEB, 80), files), Server6((WEB6, 80), files), secured):
+    for server in (Server((WEB, 80), files), Server6((WEB6, 80), files), secured):
         threading.Thread(target=server.serve_forever, daemon=True).start()
     threading.Thread(target=greet, daemon=True).start()
     argv = (sys.executable, "-m", "fakes.models", "--port", "0")
