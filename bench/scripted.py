@@ -6,9 +6,9 @@ from uuid import uuid4
 
 from bench.stopwatch import Stopwatch
 from domain.directive_settings import Settings
-from domain.models import Directive, State, TaskKind, Text, Work
+from domain.models import Directive, PlanChanges, State, TaskKind, Text, Work
 from domain.plan import PlannedStep, add_steps
-from domain.spawn_task import Delivery, Outcome, OutcomeStatus, PlanChanges, SpawnTask
+from domain.spawn_task import Delivery, Outcome, OutcomeStatus, SpawnTask
 
 COMMIT = "c" * 40
 

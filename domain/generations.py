@@ -6,8 +6,7 @@ from collections.abc import Iterable, Mapping
 from uuid import UUID
 
 from domain.errors import Refused
-from domain.models import Proposal, State, Step, StepStatus
-from domain.spawn_task import PlanChanges
+from domain.models import PlanChanges, State, Step, StepStatus
 from domain.value import Value
 
 
@@ -61,7 +60,7 @@ def plan_of(state: State, changes: Mapping[int, PlanChanges], generation: int) -
         told = ", ".join(str(each) for each in planned_generations(state)) or "none"
         raise Refused(f"there is no plan of generation {generation}; there are those of: {told}")
     if generation == proposed and state.proposal:
-        return _changed(_as_it_stands(state), _changes(state.proposal))
+        return _changed(_as_it_stands(state), state.proposal)
     if generation == state.planned:
         return _as_it_stands(state)
     return _replayed(state, changes, generation)
@@ -124,10 +123,6 @@ def _changed(plan: Mapping[UUID, tuple[UUID, ...]], changes: PlanChanges) -> dic
     kept = {step: on for step, on in plan.items() if step not in changes.remove}
     rewired = {entry.step: entry.depends_on for entry in changes.set_deps if entry.step in kept}
     return kept | rewired | {step.id: step.depends_on for step in changes.add}
-
-
-def _changes(proposal: Proposal) -> PlanChanges:
-    return PlanChanges(add=proposal.add, remove=proposal.remove, set_deps=proposal.set_deps)
 
 
 def _step(state: State, identity: UUID) -> Step:

@@ -15,11 +15,12 @@ from pydantic import AfterValidator, ValidationError
 
 from domain import memory
 from domain.errors import PlanRefused, Refused
-from domain.models import Dependencies, Memory, Question, TaskKind
+from domain.graph import Dependencies
+from domain.models import Memory, PlanChanges, Question, TaskKind
 from domain.plan import PlannedStep, add_steps, as_left, check_order, resolved, targets
 from domain.problems import first_problem
 from domain.questions import OWN_CHOICES, question_id
-from domain.spawn_task import CommandContext, KnownStep, MemoryChange, PlanChanges, SpawnTask
+from domain.spawn_task import CommandContext, KnownStep, MemoryChange, SpawnTask
 from domain.value import Value
 
 CONTEXT_FILE = "context.json"

@@ -11,8 +11,10 @@ from pydantic import Field, field_serializer
 
 from domain.directive_settings import Settings
 from domain.failures import Failure
+from domain.graph import Dependencies, Node
 from domain.pull_request import PullRequest
 from domain.shepherd_state import Fix, Merged, Shepherding
+from domain.tolerant import Tolerant
 from domain.usage import Resume, Usage
 from domain.value import Value
 
@@ -152,21 +154,14 @@ class Question(Value):
         return self.answer is None
 
 
-class Step(Value):
-    """A node of the plan's graph."""
+class Step(Node, Value):
+    """A node of the plan's graph, with what is to be done there and what became of it."""
 
-    id: UUID
-    generation: int
     position: int
     """Its place in the plan of its generation; ties of readiness end here (rule 4.3)."""
-    name: str
     description: str = ""
     task_plan: str
     """Empty once a completed step's texts were dropped from the state; the record keeps them (design 6)."""
-    depends_on: tuple[UUID, ...] = ()
-    order_index: int = 0
-    label: str = ""
-    """Only daemons with it may do the step; empty: the directive's."""
     status: StepStatus = StepStatus.PENDING
     blocked_by: tuple[UUID, ...] = ()
     removed: bool = False
@@ -228,25 +223,28 @@ class Answer(Value):
     """The step that was added."""
 
 
-class Dependencies(Value):
-    """What a step that exists already depends on from now on."""
+class PlanChanges(Tolerant):
+    """What a planning task hands over: validated once at the command, again when it is folded in (rule 3.5)."""
 
-    step: UUID
-    depends_on: tuple[UUID, ...]
+    add: tuple[Step, ...] = ()
+    remove: tuple[UUID, ...] = ()
+    set_deps: tuple[Dependencies, ...] = ()
+    """Of steps that exist already and have not started."""
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.add or self.remove or self.set_deps)
 
 
-class Proposal(Value):
+class Proposal(PlanChanges, Value):
     """A plan that waits for approval (rule 2.4)."""
 
     generation: int
-    add: tuple[Step, ...]
-    remove: tuple[UUID, ...]
-    set_deps: tuple[Dependencies, ...] = ()
     base_commit: str
 
 
-class State(Value):
-    """Where one directive stands: the whole truth about it, one payload of at most 1.5 MB (design 6)."""
+class DirectiveRow(Value):
+    """Where one directive stands, without its steps and tasks: the record's row of it."""
 
     directive: Directive
     status: DirectiveStatus = DirectiveStatus.DRAFT
@@ -264,8 +262,6 @@ class State(Value):
     proposal: Proposal | None = None
     note: str = ""
     """For the next planner: why the last plan was rejected, or what the operator wants from a re-plan."""
-    steps: dict[UUID, Step] = {}
-    tasks: dict[UUID, Task] = {}
     memories: dict[str, Memory] = {}
     questions: dict[UUID, Question] = {}
     pull_request: PullRequest | None = None
@@ -273,6 +269,13 @@ class State(Value):
     merged: Merged = Merged()
     answered: dict[str, Answer] = {}
     """The last 500 updates by id, so that the same id twice has one effect, also across runs (design 6)."""
+
+
+class State(DirectiveRow):
+    """Where one directive stands: the whole truth about it, one payload of at most 1.5 MB (design 6)."""
+
+    steps: dict[UUID, Step] = {}
+    tasks: dict[UUID, Task] = {}
 
     @field_serializer("steps", "tasks", when_used="json")
     def _briefly(self, known: dict[UUID, Step] | dict[UUID, Task]) -> dict[str, Any]:

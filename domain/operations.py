@@ -12,7 +12,7 @@ from domain.errors import Refused
 from domain.events import EventName
 from domain.models import Answer, DirectiveStatus, Memory, State, TaskStatus, Text
 from domain.pausing import PauseReason, pause
-from domain.plan_folding import carry_out, check_proposal
+from domain.plan_folding import carry_out, check_against
 from domain.pull_requests import shepherd
 from domain.pull_requests.url import name_pull_request
 from domain.questions import answer_question
@@ -156,7 +156,7 @@ def _approve(draft: Draft, _: Approve) -> None:
     proposal = draft.state.proposal
     if proposal is None:
         raise Refused("no plan waits for approval")
-    check_proposal(draft.state, proposal)  # reality may have moved while it waited (rule 3.5)
+    check_against(draft.state, proposal)  # reality may have moved while it waited (rule 3.5)
     draft.set(proposal=None)
     draft.event(EventName.PLAN_APPROVED, f"generation {proposal.generation}")
     carry_out(draft, proposal)

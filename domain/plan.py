@@ -11,10 +11,10 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from domain import directive_settings as settings
 from domain.errors import PlanRefused
-from domain.models import State, Step, StepStatus
+from domain.models import PlanChanges, State, Step, StepStatus
 from domain.plan_references import by_name
 from domain.problems import first_problem
-from domain.spawn_task import KnownStep, PlanChanges
+from domain.spawn_task import KnownStep
 
 MAX_STEPS = 200
 MAX_NAME = 200
@@ -126,13 +126,9 @@ def as_left(changes: PlanChanges, known: Iterable[KnownStep]) -> list[Step]:
     told = {entry.step: entry.depends_on for entry in changes.set_deps}
     kept = [
         Step(
-            id=step.id,
-            generation=step.generation,
+            **step.node() | {"depends_on": told.get(step.id, step.depends_on)},
             position=position,
-            name=step.name,
             task_plan="",
-            depends_on=told.get(step.id, step.depends_on),
-            order_index=step.order_index,
             status=StepStatus(step.status),
         )
         for position, step in enumerate(known)
@@ -207,15 +203,10 @@ def known_steps(state: State) -> tuple[KnownStep, ...]:
     """The steps of `state` as the agent's commands see them, oldest first."""
     return tuple(
         KnownStep(
-            id=step.id,
-            name=step.name,
-            generation=step.generation,
-            status=step.status.value,
+            **step.node(),
+            status=step.status,
             finished=step.status.is_finished,
-            running=step.status.value == "running",
-            depends_on=step.depends_on,
-            order_index=step.order_index,
-            label=step.label,
+            running=step.status is StepStatus.RUNNING,
         )
         for step in state.ordered_steps()
     )

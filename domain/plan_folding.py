@@ -7,10 +7,11 @@ from uuid import UUID
 from domain.change import Draft
 from domain.errors import PlanRefused, Refused
 from domain.events import EventName
-from domain.models import Dependencies, Proposal, State, Step, StepStatus, Task, TaskKind
+from domain.graph import Dependencies
+from domain.models import PlanChanges, Proposal, State, Step, StepStatus, Task, TaskKind
 from domain.plan import check, check_order, check_unfinished_texts
 from domain.size import check_size
-from domain.spawn_task import Outcome, PlanChanges
+from domain.spawn_task import Outcome
 
 
 class NoSteps(Refused):
@@ -31,17 +32,11 @@ def fold_plan(draft: Draft, task: Task, outcome: Outcome) -> None:
         changes = PlanChanges(add=state.given_plan)
     if not changes.add and not state.steps:
         raise NoSteps(f"the planner handed over no step: {outcome.summary or 'no reason given'}")
-    _check_against(state, changes)
+    check_against(state, changes)
     if not state.directive.base_branch and outcome.base_branch:
         draft.set(directive=state.directive.model_copy(update={"base_branch": outcome.base_branch}))
         draft.event(EventName.BASE_CHANGED, f"{outcome.base_branch}, the default branch of the repository")
-    plan = Proposal(
-        generation=task.generation,
-        add=changes.add,
-        remove=changes.remove,
-        set_deps=changes.set_deps,
-        base_commit=outcome.base_commit,
-    )
+    plan = Proposal(**dict(changes), generation=task.generation, base_commit=outcome.base_commit)
     if state.directive.settings.require_approval:
         draft.set(proposal=plan, given_plan=(), note="")
         draft.event(EventName.PLAN_PROPOSED, f"generation {plan.generation}: {len(plan.add)} new steps", task=task.id)
@@ -70,13 +65,10 @@ def carry_out(draft: Draft, plan: Proposal) -> None:
     draft.event(EventName.PLANNED, f"generation {plan.generation}: {len(plan.add)} new steps")
 
 
-def check_proposal(state: State, plan: Proposal) -> None:
-    """Raise PlanRefused where a plan clashes with what has happened while it waited for its approval (rule 3.5)."""
-    _check_against(state, PlanChanges(add=plan.add, remove=plan.remove, set_deps=plan.set_deps))
-
-
-def _check_against(state: State, changes: PlanChanges) -> None:
-    """Reality may have moved since the planner looked (rule 3.5)."""
+def check_against(state: State, changes: PlanChanges) -> None:
+    """Raise PlanRefused where a plan clashes with what has happened since the planner looked, or while it waited for
+    its approval (rule 3.5).
+    """
     check(changes)
     added = {step.id: step for step in changes.add}
     if added.keys() & state.steps.keys():

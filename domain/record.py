@@ -10,9 +10,8 @@ from uuid import UUID
 from pydantic import ConfigDict, Field, SecretStr
 
 from domain.directive_secret import NO_SECRET, DirectiveSecret
-from domain.models import Answer, Directive, DirectiveStatus, Memory, Proposal, Question, State, Step, Task, Text
+from domain.models import DirectiveRow, State, Step, Task, Text
 from domain.pull_request import PullRequest
-from domain.shepherd_state import Merged, Shepherding
 from domain.spawn_task import Outcome
 from domain.value import Value
 
@@ -56,27 +55,6 @@ class AttemptNamed(Value):
     directive: UUID
     task: UUID
     attempt: int
-
-
-class DirectiveRow(Value):
-    """A directive without its steps and tasks, which have rows of their own."""
-
-    directive: Directive
-    status: DirectiveStatus
-    reason: str
-    authenticated: bool = False
-    generation: int
-    planned: int
-    bases: dict[int, str]
-    given_plan: tuple[Step, ...]
-    proposal: Proposal | None = None
-    note: str = ""
-    memories: dict[str, Memory] = {}
-    questions: dict[UUID, Question] = {}
-    pull_request: PullRequest | None
-    shepherding: Shepherding = Shepherding()
-    merged: Merged = Merged()
-    answered: dict[str, Answer] = {}
 
 
 class Facts(Value):
@@ -179,12 +157,11 @@ def snapshot(state: State, facts: Facts, run_id: str, sequence: int, secret: Sec
 
 def restored(row: DirectiveRow, steps: tuple[Step, ...], tasks: tuple[Task, ...]) -> State:
     """The state that was written as these rows (design 3: state → rows → state is the same state)."""
-    fields = {name: getattr(row, name) for name in DirectiveRow.model_fields}
-    return State(**fields, steps={step.id: step for step in steps}, tasks={task.id: task for task in tasks})
+    return State(**dict(row), steps={step.id: step for step in steps}, tasks={task.id: task for task in tasks})
 
 
 def _row(state: State) -> DirectiveRow:
-    return DirectiveRow(**{name: getattr(state, name) for name in DirectiveRow.model_fields})
+    return DirectiveRow(**{name: value for name, value in state if name in DirectiveRow.model_fields})
 
 
 class SandboxKind(StrEnum):

@@ -13,7 +13,8 @@ from domain.directive_secret import NO_SECRET, DirectiveSecret
 from domain.directive_settings import AgentChoice, Limits
 from domain.errors import AttemptGone, Refused
 from domain.failures import Failure, FailureCategory, RepositoryTrouble
-from domain.models import Dependencies, Memory, Question, Step, TaskKind, Work
+from domain.graph import Node
+from domain.models import Memory, PlanChanges, Question, TaskKind, Work
 from domain.pull_request import PullRequestWanted, Shipped
 from domain.tolerant import Tolerant
 from domain.usage import Resume, Usage
@@ -33,18 +34,13 @@ class ContinueFrom(Tolerant):
     """The base branch's commits that it was there to merge: nothing of a pull request into another base branch."""
 
 
-class KnownStep(Tolerant):
+class KnownStep(Node, Tolerant):
     """What the agent's commands need to know of a step that exists already."""
 
-    id: UUID
-    name: str
-    generation: int
     status: str
+    """A StepStatus; of a later version's, what follows is all that is known."""
     finished: bool
     running: bool
-    depends_on: tuple[UUID, ...] = ()
-    order_index: int = 0
-    label: str = ""
 
 
 class CommandContext(Tolerant):
@@ -129,19 +125,6 @@ class OutcomeStatus(StrEnum):
     COMPLETED = "completed"
     FAILED = "failed"
     WAITING = "waiting"
-
-
-class PlanChanges(Tolerant):
-    """What a planning task hands over: validated once at the command, again when it is folded in (rule 3.5)."""
-
-    add: tuple[Step, ...] = ()
-    remove: tuple[UUID, ...] = ()
-    set_deps: tuple[Dependencies, ...] = ()
-    """Of steps that exist already and have not started."""
-
-    @property
-    def is_empty(self) -> bool:
-        return not (self.add or self.remove or self.set_deps)
 
 
 class MemoryChange(Tolerant):

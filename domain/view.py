@@ -7,6 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from domain import names
+from domain.graph import Node
 from domain.models import DirectiveStatus, Proposal, Question, State, Step, StepStatus, Task, TaskKind, TaskStatus
 from domain.pausing import reason_shown
 from domain.pull_requests.body import total_usage
@@ -20,15 +21,8 @@ from domain.visible import visible
 DETAILS_LIMIT = 16 * 1024
 
 
-class StepView(Value):
-    id: UUID
-    name: str
+class StepView(Node, Value):
     status: StepStatus
-    generation: int
-    order_index: int
-    label: str
-    """Which daemons may do it, where it has one of its own."""
-    depends_on: tuple[UUID, ...]
     blocked_by: tuple[UUID, ...]
     attempt: int
     branch: str
@@ -155,13 +149,8 @@ def _branch_to_be(state: State, task: Task) -> str:
 def _step_view(state: State, step: Step) -> StepView:
     task = state.tasks.get(names.step_task(step.id))
     return StepView(
-        id=step.id,
-        name=step.name,
+        **step.node(),
         status=step.status,
-        generation=step.generation,
-        order_index=step.order_index,
-        label=step.label,
-        depends_on=step.depends_on,
         blocked_by=step.blocked_by,
         attempt=task.attempt if task else 0,
         branch=step.work.branch if step.work else _branch_to_be(state, task) if task else "",

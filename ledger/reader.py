@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from domain.models import DirectiveStatus, State
+from domain.models import DirectiveStatus, PlanChanges, State
 from domain.record import Event
 from domain.reports import (
     LATELY,
@@ -20,7 +20,6 @@ from domain.reports import (
     DirectiveSummary,
     OpenQuestion,
 )
-from domain.spawn_task import PlanChanges
 from domain.spending import AttemptSpent, DirectiveSpent
 from ledger.pool import Database, translated
 from ledger.rows import StateRows, log_text, model_of, open_question_of, state_of

@@ -10,10 +10,10 @@ from uuid import UUID, uuid5
 from pydantic import BaseModel
 
 from domain.handover import MAX_ARTIFACT
-from domain.models import Directive, Memory, Question, State, Step, Task, Text
+from domain.models import Directive, DirectiveRow, Memory, Question, State, Step, Task, Text
 from domain.names import workflow_id
 from domain.pull_request import PullRequest
-from domain.record import AttemptEnded, DirectiveRow, Event, GoalRevision, ProgressWrite, restored
+from domain.record import AttemptEnded, Event, GoalRevision, ProgressWrite, restored
 from domain.reports import OpenQuestion
 from domain.spawn_task import Outcome
 from domain.usage import Usage

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
 from domain.health_report import Health
-from domain.models import State
+from domain.models import PlanChanges, State
 from domain.record import Event
 from domain.reports import ArtifactSeen, DaemonSeen, DirectiveSummary, OpenQuestion
-from domain.spawn_task import PlanChanges
 from domain.spending import AttemptSpent, DirectiveSpent, PrunableRecord
 
 if TYPE_CHECKING:

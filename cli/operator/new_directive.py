@@ -14,13 +14,12 @@ from pydantic import ValidationError
 from domain.chain_plan import read_plan_file
 from domain.directive_settings import AgentChoice, Completion, Settings, Timings
 from domain.errors import PlanRefused, Refused
-from domain.models import Directive, State, Step, Text
+from domain.models import Directive, PlanChanges, State, Step, Text
 from domain.names import check_branch
 from domain.plan import add_steps
 from domain.problems import first_problem
 from domain.reports import DaemonSeen
 from domain.repository_url import parse_repository_url, refuse_mistake
-from domain.spawn_task import PlanChanges
 
 LONGEST_PLAN_FILE = 4 * 1024 * 1024
 AGENTS_DEFAULT = "shell"

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from urllib.parse import quote, urlsplit
 
 from daemon.logs.places import Places
-from domain.models import Question, Step
+from domain.models import PlanChanges, Question, Step
 from domain.pull_request import Finding, Sighting
-from domain.spawn_task import MemoryChange, Outcome, PlanChanges
+from domain.spawn_task import MemoryChange, Outcome
 
 MASK = "***"
 SHORTEST = 8

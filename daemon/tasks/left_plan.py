@@ -12,8 +12,9 @@ from domain.chain_plan import plan_artifact, read_chain_plan, read_plan_file
 from domain.errors import NoPlanFound, PlanRefused
 from domain.failures import Failure, FailureCategory
 from domain.handover import Handover
+from domain.models import PlanChanges
 from domain.plan import add_steps
-from domain.spawn_task import Outcome, OutcomeStatus, PlanChanges, SpawnTask, failed
+from domain.spawn_task import Outcome, OutcomeStatus, SpawnTask, failed
 
 LAST_WORDS = 1024 * 1024
 """Bytes of the end of its output in which a plan is looked for."""

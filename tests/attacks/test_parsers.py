@@ -38,10 +38,11 @@ from domain.chain_plan import read_chain_plan, read_plan_file
 from domain.documents import read_json, read_relaxed_json, read_toml, read_yaml
 from domain.errors import DocumentBroken, MakimaError, PlanRefused, Refused, RepositoryError, SettingsError
 from domain.handover import Handover
+from domain.models import PlanChanges
 from domain.plan import add_steps, read_planned
 from domain.pull_requests.body import escaped
 from domain.repository_url import parse_repository_url
-from domain.spawn_task import Outcome, PlanChanges, SpawnTask
+from domain.spawn_task import Outcome, SpawnTask
 from domain.visible import visible
 from runtime.stack_file import StackFile
 

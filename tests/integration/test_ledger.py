@@ -18,6 +18,7 @@ from domain.models import (
     Answer,
     DirectiveStatus,
     Memory,
+    PlanChanges,
     State,
     Step,
     StepStatus,
@@ -41,7 +42,7 @@ from domain.record import (
     write,
 )
 from domain.size import without_finished_texts
-from domain.spawn_task import MemoryChange, Outcome, OutcomeStatus, PlanChanges
+from domain.spawn_task import MemoryChange, Outcome, OutcomeStatus
 from domain.usage import Resume, Usage
 from ledger.pool import Database, open_pool
 from ledger.reader import Record

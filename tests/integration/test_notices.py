@@ -14,13 +14,13 @@ from pydantic import SecretStr
 from domain.errors import NoticeFailed
 from domain.events import EventName
 from domain.folding import fold_outcome
-from domain.models import State, Work
+from domain.models import PlanChanges, State, Work
 from domain.notices import Notice, NoticeKind, notice
 from domain.plan import PlannedStep, add_steps
 from domain.pull_request import PullRequest, PullRequestState, Shipped, Sighting
 from domain.pull_requests.shepherd import fold_sighting
 from domain.record import Facts, snapshot
-from domain.spawn_task import Outcome, OutcomeStatus, PlanChanges
+from domain.spawn_task import Outcome, OutcomeStatus
 from ledger.outbox import Outbox, follow
 from ledger.pool import Database
 from ledger.writer import PostgresLedger

@@ -10,12 +10,12 @@ from domain.change import Change
 from domain.directive_settings import AgentChoice, Settings, Timings
 from domain.dispatch import spawn_command
 from domain.folding import fold_outcome, fold_started
-from domain.models import Directive, State, Task, TaskKind, TaskStatus, Text, Work
+from domain.models import Directive, PlanChanges, State, Task, TaskKind, TaskStatus, Text, Work
 from domain.operations import apply
 from domain.plan import PlannedStep, add_steps
 from domain.policy import advance
 from domain.requests import Begin, Request
-from domain.spawn_task import Outcome, OutcomeStatus, PlanChanges, TaskStarted
+from domain.spawn_task import Outcome, OutcomeStatus, TaskStarted
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 BASE = "b" * 40

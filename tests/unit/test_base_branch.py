@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from domain.dispatch import spawn_command
-from domain.models import State
+from domain.models import PlanChanges, State
 from domain.plan import PlannedStep, add_steps
 from domain.pull_request import (
     Finding,
@@ -22,7 +22,6 @@ from domain.pull_request import (
 )
 from domain.pull_requests import shepherd
 from domain.requests import AddStep, EditDirective
-from domain.spawn_task import PlanChanges
 from tests.unit.directives import BASE, NOW, begun, dispatchable, ended, granted, settled, started
 from tests.unit.test_retraction import completion, do, planned, task_of
 

@@ -10,11 +10,11 @@ from pydantic import ValidationError
 from domain.dispatch import spawn_command
 from domain.failures import Failure, FailureCategory
 from domain.folding import fold_interrupted
-from domain.models import Memory, State, TaskKind
+from domain.models import Memory, PlanChanges, State, TaskKind
 from domain.plan import PlannedStep, add_steps, known_steps
 from domain.prompts import PROMPT_LIMIT
 from domain.requests import ChangeGoal, SetMemory
-from domain.spawn_task import OutcomeStatus, PlanChanges, SpawnTask
+from domain.spawn_task import OutcomeStatus, SpawnTask
 from tests.unit.directives import BASE, NOW, dispatchable, ended, granted, planned_state, settled
 
 

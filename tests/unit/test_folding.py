@@ -5,8 +5,9 @@ from __future__ import annotations
 from uuid import uuid4
 
 from domain.folding import WARNINGS_TOLD, fold_outcome
+from domain.models import PlanChanges
 from domain.plan import PlannedStep, add_steps
-from domain.spawn_task import Outcome, OutcomeStatus, PlanChanges
+from domain.spawn_task import Outcome, OutcomeStatus
 from tests.unit.directives import NOW, dispatchable, planned_state
 
 

@@ -16,9 +16,9 @@ from domain.errors import PlanRefused, Refused
 from domain.folding import fold_outcome
 from domain.handover import Handover, TaskContext
 from domain.memory import MAX_ENTRY, remembered
-from domain.models import DirectiveStatus, Memory, State, Step, StepStatus, Task, TaskKind, TaskStatus
+from domain.models import DirectiveStatus, Memory, PlanChanges, State, Step, StepStatus, Task, TaskKind, TaskStatus
 from domain.plan import PlannedStep, known_steps
-from domain.spawn_task import CommandContext, KnownStep, MemoryChange, Outcome, OutcomeStatus, PlanChanges
+from domain.spawn_task import CommandContext, KnownStep, MemoryChange, Outcome, OutcomeStatus
 from tests.values import NOON, directive_with
 
 

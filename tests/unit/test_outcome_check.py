@@ -10,10 +10,10 @@ import pytest
 
 from domain.dispatch import spawn_command
 from domain.folding import fold_refused
-from domain.models import Memory, Question, StepStatus, TaskKind, Work
+from domain.models import Memory, PlanChanges, Question, StepStatus, TaskKind, Work
 from domain.outcome_check import problem_of
 from domain.pull_request import PullRequest, Shipped
-from domain.spawn_task import MemoryChange, Outcome, OutcomeStatus, PlanChanges, SpawnTask
+from domain.spawn_task import MemoryChange, Outcome, OutcomeStatus, SpawnTask
 from tests.unit.directives import BASE, NOW, begun, dispatchable, ended, one_step, planned_state
 
 pytestmark = pytest.mark.rule("5.3")

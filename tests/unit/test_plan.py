@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from domain.chain_plan import read_chain_plan
 from domain.errors import PlanRefused
-from domain.models import Step
+from domain.models import PlanChanges, Step
 from domain.plan import (
     MAX_DESCRIPTION,
     MAX_NAME,
@@ -22,7 +22,7 @@ from domain.plan import (
     add_steps,
     read_planned,
 )
-from domain.spawn_task import KnownStep, PlanChanges
+from domain.spawn_task import KnownStep
 
 
 def planned(name: str, *depends_on: str, **fields: Any) -> PlannedStep:

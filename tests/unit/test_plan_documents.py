@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 
 from domain.chain_plan import read_chain_plan, read_plan_file
 from domain.errors import NoPlanFound, PlanRefused
-from domain.models import Step
+from domain.models import PlanChanges, Step
 from domain.plan import PlannedStep, add_steps
-from domain.spawn_task import PlanChanges
 
 pytestmark = [pytest.mark.rule("3.3"), pytest.mark.rule("3.4")]
 

@@ -10,10 +10,10 @@ import pytest
 from domain.dispatch import spawn_command
 from domain.failures import Failure, FailureCategory
 from domain.folding import fold_cannot_serve, fold_no_daemon
-from domain.models import State, Task, TaskStatus
+from domain.models import PlanChanges, State, Task, TaskStatus
 from domain.plan import PlannedStep, add_steps
 from domain.policy import next_wake
-from domain.spawn_task import OutcomeStatus, PlanChanges
+from domain.spawn_task import OutcomeStatus
 from domain.usage import Resume, Usage
 from tests.unit.directives import NOW, dispatchable, ended, later, planned_state, settled
 

@@ -23,7 +23,7 @@ from activities.steps import StepActivities
 from domain import names
 from domain.directive_secret import NO_SECRET
 from domain.directive_settings import AgentChoice, Settings, Timings
-from domain.models import Directive, State, Step, Task, TaskKind, Text, Work
+from domain.models import Directive, PlanChanges, State, Step, Task, TaskKind, Text, Work
 from domain.plan import PlannedStep, add_steps
 from domain.pull_request import (
     Finding,
@@ -36,7 +36,7 @@ from domain.pull_request import (
     Watch,
 )
 from domain.record import AttemptNamed, DaemonWanted, ProgressWrite, Verdict, WriteAnswer, restored
-from domain.spawn_task import Delivery, Outcome, OutcomeStatus, PlanChanges, Progress, SpawnTask, refuse_other_run
+from domain.spawn_task import Delivery, Outcome, OutcomeStatus, Progress, SpawnTask, refuse_other_run
 from workflows.directive import DirectiveWorkflow
 from workflows.state import DirectiveInput, DirectiveResult
 

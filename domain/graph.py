@@ -1,0 +1,33 @@
+"""The plan's graph: its nodes, and what they wait for."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel
+
+from domain.value import Value
+
+
+class Node(BaseModel):
+    """What everybody who sees a step knows of it: the rules, the agent's commands, the record and the views."""
+
+    id: UUID
+    name: str
+    generation: int
+    depends_on: tuple[UUID, ...] = ()
+    order_index: int = 0
+    label: str = ""
+    """Only daemons with it may do the step; empty: the directive's."""
+
+    def node(self) -> dict[str, Any]:
+        """These fields alone, for another shape of the same step."""
+        return {name: getattr(self, name) for name in Node.model_fields}
+
+
+class Dependencies(Value):
+    """What a step that exists already depends on from now on."""
+
+    step: UUID
+    depends_on: tuple[UUID, ...]
