@@ -1,13 +1,19 @@
 # One image for worker, daemon and starter. docker-compose.yml says what each is started with.
 
-# npm packages of coding agents, such as "@anthropic-ai/claude-code@2.1.330 @openai/codex@0.169.0"; empty: none.
+# npm packages of coding agents, such as "@anthropic-ai/claude-code @openai/codex"; empty: none. Their versions, and every
+# file that they need by its hash, are those of the lock.
 FROM node:24-bookworm-slim AS agents
 ARG AGENTS=""
+WORKDIR /opt/agents
+COPY tests/agents/package.json tests/agents/package-lock.json docker/agents.js ./
 # Node comes along only where there is something to run. AGENTS is a list: it is split at its spaces.
-RUN mkdir -p /opt/agents/bin && \
+RUN mkdir bin && \
     if [ -n "$AGENTS" ]; then \
-        npm install --global --no-audit --no-fund --prefix=/opt/agents $AGENTS && \
-        cp /usr/local/bin/node /opt/agents/bin/; \
+        node agents.js $AGENTS && \
+        npm install --package-lock-only --no-audit --no-fund && \
+        npm ci --no-audit --no-fund && \
+        ln -s ../node_modules/.bin/* bin/ && \
+        cp /usr/local/bin/node bin/; \
     fi
 
 FROM python:3.11-slim-bookworm AS build

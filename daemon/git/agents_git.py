@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import stat
 import time
 from collections.abc import Iterator
 
 LOOKED_AT = 15.0
 """Seconds for a look at all files."""
+LONGEST_PATH = 3800
+"""Bytes of a folder's: a name in it fits behind."""
 GIVEN_BY_GIT = (".gitattributes", ".gitignore", ".gitmodules")
 """What git opens in any folder."""
 READ_FOLDERS = ("refs", "info", "logs")
@@ -94,7 +95,7 @@ def git_trouble() -> str:
 def odd_files(folder: str) -> Iterator[str]:
     """What git would wait for, or would be led elsewhere by, in a folder of the agent's repository."""
     until = time.monotonic() + LOOKED_AT
-    for at, folders, files in os.walk(f".git/{folder}"):
+    for at, folders, files in walked(f".git/{folder}"):
         for name in (*folders, *files):
             if stat.S_IFMT(os.lstat(f"{at}/{name}").st_mode) not in (stat.S_IFREG, stat.S_IFDIR):
                 yield f"its {at[5:]}/{name} is no plain file"
@@ -103,21 +104,42 @@ def odd_files(folder: str) -> Iterator[str]:
             return
 
 
-def unlock() -> list[str]:
-    """Remove what git takes for the lock of another process, whatever it is; and let its owner change `.git`."""
-    found = []
-    for at, folders, files in os.walk(".git", onerror=lambda error: made_usable(error.filename)):
+def walked(top: str) -> Iterator[tuple[str, list[str], list[str]]]:
+    """Each folder with what is in it. (os.walk needs a frame for each level, and fails at the thousandth.) Closed
+    folders are opened for their owner. What is deeper than a path may be long is left out: git doesn't find it either.
+    """
+    waiting = [top]
+    while waiting:
+        at = waiting.pop()
         made_usable(at)
+        try:
+            entries = list(os.scandir(at)) if len(os.fsencode(at)) < LONGEST_PATH else []
+        except OSError:
+            continue
+        inner = [entry.name for entry in entries if entry.is_dir()]
+        yield at, inner, [entry.name for entry in entries if not entry.is_dir()]
+        linked = {entry.name for entry in entries if entry.is_symlink()}
+        waiting += [f"{at}/{name}" for name in reversed(inner) if name not in linked]
+
+
+def unlock() -> list[str]:
+    """Take away what git takes for the lock of another process, whatever it is; and let its owner change `.git`."""
+    found: list[str] = []
+    for at, folders, files in walked(".git"):
         folders[:] = [name for name in folders if at != ".git/objects" or name in ("info", "pack")]
         for name in [name for name in (*folders, *files) if name.endswith(".lock")]:
             path = f"{at}/{name}"
-            (shutil.rmtree if is_folder(path) else os.unlink)(path)
+            if is_folder(path):
+                os.rename(path, f".git/unlocked-{len(found)}")
+                folders.remove(name)
+            else:
+                os.unlink(path)
             found.append(path)
     return found
 
 
 def made_usable(folder: str) -> None:
-    if is_folder(folder) and not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK) and is_folder(folder):
         os.chmod(folder, 0o700)
 
 
@@ -137,7 +159,7 @@ def remove_traps() -> None:
     owner of closed folders in.
     """
     until = time.monotonic() + LOOKED_AT
-    for at, folders, files in os.walk(".", onerror=lambda error: made_usable(error.filename)):
+    for at, folders, files in walked("."):
         inside = at[2:].split("/")
         if inside[0] == ".git":
             folders.clear()

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from enum import StrEnum
 from typing import NamedTuple
 
-from daemon.git.agents_git import is_folder, plain
+from daemon.git.agents_git import is_folder, plain, walked
 
 MOST = 20
 """That a snapshot holds."""
@@ -72,7 +72,7 @@ def _refs() -> dict[str, str]:
     for line in _read("packed-refs").splitlines()[:LOOKED_AT]:
         at, _, ref = line.partition(" ")
         found[ref] = at
-    for at, folders, files in os.walk(".git/refs"):
+    for at, folders, files in walked(".git/refs"):
         folders.sort()
         for name in sorted(files):
             ref = f"{at[len('.git/') :]}/{name}"

@@ -35,6 +35,9 @@ ATTACKS = (
     "test_planted.py::test_what_an_agent_plants_in_a_sandbox_runs_nowhere_else[]",
     "test_planted.py::test_in_a_sandbox_there_is_nobody_elses_process_descriptor_or_file_to_take_hold_of",
     "test_forged_daemon.py",
+    "test_forged_state.py::test_a_forged_outcome_replaces_nothing_moves_no_branch_and_plants_no_memory",
+    "test_forged_state.py::test_what_a_daemon_that_died_has_left_is_saved_so_that_another_one_believes_it",
+    "test_forged_refs.py::test_a_code_that_is_nearly_right_is_wrong",
 )
 """Of each module what the user makes a difference to, and at least one."""
 
@@ -58,8 +61,6 @@ def test_they_fail_as_well_where_an_ordinary_user_runs_the_daemon(tmp_path: Path
         "test_boxed_agent.py",
         "test_boxed_tools.py",
         "test_door.py",
-        "test_forged_state.py",
-        "test_forged_refs.py",
         Path(__file__).name,
     }
     assert {attack.partition("::")[0] for attack in ATTACKS} == modules - others - {

