@@ -11,6 +11,7 @@ from typing import Any
 from domain.documents import read_json, read_json_at, read_relaxed_json, read_yaml, without_comments
 from domain.errors import DocumentBroken, NoPlanFound, PlanRefused
 from domain.plan import PlannedStep, read_planned
+from domain.plan_drafts import Draft, belong_together
 from domain.plan_shape import entries_of, is_plan, means_steps, seen_in
 
 YAML_FILE = re.compile(r"\.ya?ml$", re.IGNORECASE)
@@ -29,10 +30,6 @@ _INSTRUCTIONS = re.compile(r"\btask_?plan\b", re.IGNORECASE)
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.|\\\Z)*+"?|//[^\n]*|/\*(?:.*?\*/|.*)|[{\[\]}]', re.DOTALL)
 _STRING = re.compile(r'"(?:[^"\\]|\\.|\\\Z)*+"?', re.DOTALL)
 _FENCE = re.compile(r"^( {0,3}(?:`{3,}|~{3,}))[ \t]*([^\n`]*)$", re.MULTILINE)
-_SERIES = re.compile(
-    r"\b(?:(?:phase|part|milestone|stage|wave|sprint|step)\b\W{0,4}\d|(?:first|second|third|then|next|finally)\b)",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True)
@@ -67,7 +64,7 @@ def read_chain_plan(document: str) -> list[PlannedStep]:
     """The steps that a message holds, the last plan where it holds several.
 
     NoPlanFound where nothing in it looks like a plan; PlanRefused where a step of it is malformed, where a part of it
-    can't be read (cut off, for one), and where it holds several that seem to belong together.
+    can't be read (cut off, for one), and where it holds several of which the last one may not be the whole.
     """
     return _read(document, only_one=False)
 
@@ -96,7 +93,8 @@ def _read(document: str, *, only_one: bool) -> list[PlannedStep]:
         why = f" (line {_line(document, around[0].start)}: {around[0].broken})" if around else ""
         line = _line(document, plans[-1].start)
         raise PlanRefused(f"line {line}: the steps there stand in something that can't be read{why}; none was taken")
-    if len(plans) > 1 and (only_one or _belong_together(document, plans)):
+    found = [Draft(piece.start, piece.end, piece.value) for piece in plans]
+    if len(plans) > 1 and (only_one or belong_together(document, found)):
         lines = ", ".join(str(_line(document, piece.start)) for piece in plans)
         raise PlanRefused(f"{len(plans)} plans, on the lines {lines}: put all steps into one")
     return read_planned(entries_of(plans[-1].value))
@@ -123,15 +121,6 @@ def _nothing_in(document: str) -> str:
     except DocumentBroken as broken:
         return f"{_NO_PLAN}; as JSON, {broken}" if document.lstrip()[:1] in ("{", "[") else _NO_PLAN
     return _NO_PLAN
-
-
-def _belong_together(document: str, plans: Sequence[_Piece]) -> bool:
-    """Nothing between them, or a heading such as "Phase 2" before each: no draft and its better version."""
-    ends = [0, *(piece.end for piece in plans[:-1])]
-    between = list(zip(ends, plans, strict=True))
-    if any(not document[end : piece.start].strip(" \t\r\n,;") for end, piece in between[1:]):
-        return True
-    return all(_SERIES.search(document, max(end, piece.start - 200), piece.start) for end, piece in between)
 
 
 def _pieces(document: str) -> Iterator[_Piece]:

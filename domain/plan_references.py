@@ -9,7 +9,8 @@ from uuid import UUID
 
 from domain.errors import PlanRefused
 
-_FIELDS = ("depends_on", "dependsOn")
+DEPENDS_ON = ("depends_on", "dependsOn")
+"""Both spellings of the field."""
 
 Entry = Mapping[str, Any]
 
@@ -31,12 +32,12 @@ def by_name(entries: Sequence[Entry]) -> list[dict[str, Any]]:
 
 def needs_of(entry: Entry) -> list[Any]:
     """All that an entry says it depends on, as its writer gave it."""
-    return [each for field in _FIELDS if field in entry and _is_needs(entry[field]) for each in _needs(entry[field])]
+    return [each for field in DEPENDS_ON if field in entry and _is_needs(entry[field]) for each in _needs(entry[field])]
 
 
 def _with_needs(entry: Entry, meant: Any) -> dict[str, Any]:
     read = {name: value for name, value in entry.items() if name != "id"}
-    for field in _FIELDS:
+    for field in DEPENDS_ON:
         if field in entry:
             read[field] = [meant(each) for each in _needs(entry[field])] if _is_needs(entry[field]) else entry[field]
     return read

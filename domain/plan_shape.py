@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from domain.errors import PlanRefused
-from domain.plan_references import needs_of, number_of
+from domain.plan_references import DEPENDS_ON, needs_of, number_of
 
 STEPS = "steps"
 LABEL = "label"
@@ -231,12 +231,30 @@ def _is_list(value: object) -> bool:
 def _in_phases(groups: Sequence[_Group]) -> Iterator[Entry]:
     """Steps of a later group wait for all of an earlier one; phases that a group has of its own lie within it."""
     phase = 0
-    for group in groups:
+    steps = {str(step[key]) for group in groups for step in group.steps for key in ("id", "name") if key in step}
+    for at, group in enumerate(groups):
+        earlier = {name.casefold() for before in groups[:at] for name in before.names} - set(group.names)
         own = sorted({_own_phase(step, group) for step in group.steps})
         for step in group.steps:
             rest = {name: value for name, value in step.items() if name not in ("order_index", "orderIndex")}
+            rest = _without_groups(rest, earlier, steps)
             yield {**_with_texts(rest, group.texts), "order_index": phase + own.index(_own_phase(step, group))}
         phase += len(own)
+
+
+def _without_groups(step: Entry, earlier: Collection[str], steps: Collection[str]) -> Entry:
+    """The step without its dependencies on earlier groups: it comes after all of their steps in any case."""
+
+    def is_group(wanted: object) -> bool:
+        return isinstance(wanted, str) and wanted not in steps and wanted.strip().casefold() in earlier
+
+    if not any(map(is_group, needs_of(step))):
+        return step
+    fields = [field for field in DEPENDS_ON if field in step]
+    return {
+        **step,
+        **{field: [each for each in needs_of({field: step[field]}) if not is_group(each)] for field in fields},
+    }
 
 
 def _with_texts(step: Entry, texts: Chain) -> Entry:

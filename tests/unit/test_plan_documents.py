@@ -43,6 +43,14 @@ PHASES = [{"name": "one", "steps": [A, B]}, {"name": "two", "steps": [step("c")]
 IN_PHASES = [("a", (), 0), ("b", ("a",), 0), ("c", (), 1)]
 
 FILES: dict[str, tuple[str, str, Read]] = {
+    "a step that needs an earlier group": (
+        "p", json.dumps({"phases": [PHASES[0], {"name": "two", "steps": [step("c", "One", "b")]}]}),
+        [("a", (), 0), ("b", ("a",), 0), ("c", ("b",), 1)],
+    ),
+    "a group called as a step": (
+        "p", json.dumps({"phases": [{"name": "a", "steps": [A, step("z")]}, {"name": "two", "steps": [step("c", "a")]}]}),
+        [("a", (), 0), ("z", (), 0), ("c", ("a",), 1)],
+    ),
     "a trailing comma": ("p.json", '{"steps": [{"name": "a", "task_plan": "x, ]",},],}', [("a", (), 0)]),
     "comments": ("p.json", '{ // first\n"steps": /* all */ [{"name": "a", "task_plan": "see https://x"}]}', [("a", (), 0)]),
     "a comma, a comment and the end": ("p", '[{"name": "a", "task_plan": "x"}, // last\n]', [("a", (), 0)]),
@@ -178,6 +186,12 @@ REFUSED: dict[str, tuple[str, str, str]] = {
         "p", json.dumps({"phases": {"one": PHASES[0], "two": {"steps": {"z": {"task_plan": "x"}}}}}), "'z' is a step outside",
     ),
     "steps as texts beside the list": ("p", json.dumps({"steps": [A], "next_steps": ["deploy"]}), "next_steps holds 1 texts"),
+    "a step that needs its own group": (
+        "p", json.dumps({"phases": [PHASES[0], {"name": "two", "steps": [step("c", "two")]}]}), "two",
+    ),
+    "a step that needs a later group": (
+        "p", json.dumps({"phases": [{"name": "one", "steps": [step("c", "two")]}, {"name": "two", "steps": [A]}]}), "two",
+    ),
     "groups by name": ("p", json.dumps({"phases": {"one": [A], "two": [step("z")]}}), "one (1), two (1)"),
     "groups of named groups": ("p", json.dumps({"phases": {"one": PHASES[0], "two": PHASES[1]}}), "more than one list"),
     "steps by name": (
@@ -256,6 +270,23 @@ MESSAGES: dict[str, tuple[str, Read | str]] = {
     ),
     "plans with nothing between them": (f"{TWO}\n{json.dumps([step('c')])}", "2 plans, on the lines 1, 2"),
     "lists, one after the other": (f"First\n{TWO}\nThen\n{json.dumps([step('c')])}", "2 plans, on the lines 2, 4"),
+    **{
+        f"parts {how}": (f"{one}\n```json\n{json.dumps([A])}\n```\n{two}\n```json\n{json.dumps([step('c')])}\n```\n", "2 plans, on the lines")
+        for how, one, two in (
+            ("under headings", "## Backend", "## Frontend"),
+            ("in sentences", "The plan:", "Plus these tests:"),
+            ("without a word of the first", "", "And the frontend:"),
+        )
+    },
+    "parts in json and yaml": (
+        f"```json\n{json.dumps([A])}\n```\nThe rest:\n```yaml\nsteps:\n- name: b\n  task_plan: x\n```\n", "2 plans, on the lines 2, 5",
+    ),
+    "a part and the rest that needs it": (f"The core:\n{json.dumps([A])}\nThe tests:\n{json.dumps([step('t', 'a')])}", "2 plans, on the lines 2, 4"),
+    "three parts, of which only the first is replaced": (
+        f"Core:\n{json.dumps([A])}\ncorrected:\n{json.dumps([step('b')])}\nTests:\n{json.dumps([step('t')])}", "3 plans, on the lines 2, 4, 6",
+    ),
+    "a corrected plan with other steps": (f"{json.dumps([A])}\nThat is wrong. Corrected:\n{json.dumps([step('z')])}", chain("z")),
+    "a better plan with all steps and more": (f"First idea:\n{json.dumps([A])}\nWith tests:\n{TWO}", chain("a", "b")),
     "a step in a fence of its own each": (
         f"One:\n```json\n{json.dumps(A)}\n```\nTwo:\n```json\n{json.dumps(B)}\n```", "2 steps outside of a list, on the lines 3, 7",
     ),
