@@ -14,7 +14,7 @@ from uuid import UUID
 from daemon.agents import ConfiguredAgent
 from daemon.core.attempt_key import AttemptKey
 from daemon.core.current_delivery import CurrentDelivery
-from daemon.core.heartbeat import Pulse
+from daemon.core.reporting import Heartbeat
 from daemon.git.remote_errors import is_disk_full
 from daemon.git.repositories import RepositoryCache
 from daemon.git.state_refs import checkpoints_name, outcome_name
@@ -29,8 +29,7 @@ from daemon.saving.checkpoints import Checkpoints
 from daemon.saving.foreign_state import ForeignState
 from daemon.saving.outcomes import Outcomes
 from daemon.saving.saver import Saver
-from daemon.session.accounts import account_of
-from daemon.session.parking import parking_of
+from daemon.session.parking import account_of, parking_of
 from daemon.session.runs import Host
 from daemon.tasks.attempts import Attempts, Work
 from daemon.tasks.completing import Completion
@@ -94,22 +93,24 @@ class Runner:
         return await self._attempts.run(command, delivery, partial(self._work_of, command))
 
     def _work_of(self, command: SpawnTask, delivery: CurrentDelivery) -> Work:
-        pulse = Pulse(delivery, self.machine.name)
-        return Work(self._whole(command, delivery, pulse), lambda: pulse.phase == PUBLISHING)
+        heartbeat = Heartbeat(delivery, self.machine.name)
+        return Work(self._whole(command, delivery, heartbeat), lambda: heartbeat.phase == PUBLISHING)
 
-    async def _whole(self, command: SpawnTask, delivery: Delivery, pulse: Pulse) -> Outcome:
+    async def _whole(self, command: SpawnTask, delivery: Delivery, heartbeat: Heartbeat) -> Outcome:
         """The work of an attempt from its beginning to its end, by whichever deliveries."""
         foreign: list[str] = []
-        outcome = await self._spawned(command, delivery, pulse, foreign)
+        outcome = await self._spawned(command, delivery, heartbeat, foreign)
         outcome = outcome.model_copy(update={"unverified": tuple(dict.fromkeys((*outcome.unverified, *foreign)))})
         return masked_outcome(outcome, self.machine.masker)
 
-    async def _spawned(self, command: SpawnTask, delivery: Delivery, pulse: Pulse, foreign: list[str]) -> Outcome:
+    async def _spawned(
+        self, command: SpawnTask, delivery: Delivery, heartbeat: Heartbeat, foreign: list[str]
+    ) -> Outcome:
         if command.kind is not TaskKind.PREPARE:
             self.running.add(command.task)
         try:
-            async with pulse.beating(command.pulse, command.settle):
-                return await self._outcome(command, delivery, pulse, foreign)
+            async with heartbeat.beating(command.pulse, command.settle):
+                return await self._outcome(command, delivery, heartbeat, foreign)
         except (HandoverBroken, WorktreeBroken) as error:
             return failed(command, FailureCategory.AGENT, str(error))
         except (RepositoryError, RefRefused, LeaseLost) as error:
@@ -130,9 +131,11 @@ class Runner:
         finally:
             self.running.discard(command.task)
 
-    async def _outcome(self, command: SpawnTask, delivery: Delivery, pulse: Pulse, foreign: list[str]) -> Outcome:
+    async def _outcome(
+        self, command: SpawnTask, delivery: Delivery, heartbeat: Heartbeat, foreign: list[str]
+    ) -> Outcome:
         """`foreign` gets a line for everything on the remote that stands where the attempt's state belongs."""
-        pulse.phase = "reading the repository"
+        heartbeat.phase = "reading the repository"
         cache = await self.machine.repositories.at(command.repository)
         if command.kind is TaskKind.PREPARE:
             return await _prepared(command, cache)
@@ -145,14 +148,14 @@ class Runner:
         checkpoints = Checkpoints(cache, task, attempt, key, moved)
         stored = await publisher.earlier() or await publisher.finished() or await publisher.recorded(cache)
         if stored is None:
-            return await self._work(command, delivery, pulse, cache, publisher, checkpoints, shipping)
-        pulse.phase = PUBLISHING
+            return await self._work(command, delivery, heartbeat, cache, publisher, checkpoints, shipping)
+        heartbeat.phase = PUBLISHING
         try:
             settled = await publisher.take_up(stored)
         except LeaseLost:
             if command.kind is not TaskKind.COMPLETION or stored.head is None:
                 raise
-            return await self._work(command, delivery, pulse, cache, publisher, checkpoints, shipping, stored.head)
+            return await self._work(command, delivery, heartbeat, cache, publisher, checkpoints, shipping, stored.head)
         await checkpoints.forget()
         return settled
 
@@ -160,7 +163,7 @@ class Runner:
         self,
         command: SpawnTask,
         delivery: Delivery,
-        pulse: Pulse,
+        heartbeat: Heartbeat,
         cache: RepositoryCache,
         publisher: Publisher,
         checkpoints: Checkpoints,
@@ -187,7 +190,7 @@ class Runner:
             alive=partial(mark_alive, workspace.path),
             decided=publisher.is_decided,
         )
-        ending = Ending(delivery, workspace, cache, pulse, saver, publisher, machine.core, machine.masker)
+        ending = Ending(delivery, workspace, cache, heartbeat, saver, publisher, machine.core, machine.masker)
         saving = saver.saving(command.checkpoint_every.total_seconds())
         door = opened(workspace.doorway, log.say, os.environ)
         async with _cleaned(workspace, saver), log.sending(), saving, door:
@@ -196,7 +199,7 @@ class Runner:
                 cache=cache,
                 workspace=workspace,
                 agent=agent,
-                pulse=pulse,
+                heartbeat=heartbeat,
                 log=log,
                 saver=saver,
                 memory=machine.max_task_memory,

@@ -31,8 +31,8 @@ from typing import Any
 import httpx
 from pydantic import TypeAdapter
 
+from fakes.forge.forge import ReceivedRequest
 from fakes.forge.injected_failures import FailureKind
-from fakes.forge.received import ReceivedRequest
 
 _READY_WITHIN = 20.0  # seconds
 _REQUESTS = TypeAdapter(list[ReceivedRequest])

@@ -11,8 +11,7 @@ from typing import ClassVar, Protocol, Self
 
 from pydantic import Field, model_validator
 
-from daemon.agents.plain import PlainStream
-from daemon.agents.stream_events import Ending, Final, Stream, Totals
+from daemon.agents.stream_events import Asked, Ending, Event, Final, Printed, Reply, Stream, Totals
 from daemon.network.rules import LocalRules, Reach
 from daemon.process.program import AgentCommand, EndedBy, ProcessEnd
 from daemon.sandbox.environment import RESERVED
@@ -203,3 +202,18 @@ def stopped_by_us(end: ProcessEnd) -> AgentResult | None:
 def failed(ending: Ending, category: FailureCategory, reason: str, output: str = "") -> AgentResult:
     report = "\n".join(filter(None, (reason, output.strip())))
     return AgentResult(ending, Failure(category=category, report=report))
+
+
+class PlainStream:
+    """Every piece of output is a piece of the log, and nothing more."""
+
+    by_lines = False
+
+    def read(self, line: str) -> list[Event]:
+        return [Printed(line)]
+
+    def prompt(self, text: str) -> str:
+        return text
+
+    def reply(self, asked: Asked, reply: Reply) -> str:
+        return ""

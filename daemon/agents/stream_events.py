@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol, TypeAlias
 
+_ESCAPES = re.compile(
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<lone>\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\."
+)
+_REPLACEMENT = "\\ufffd"
+
 
 class Ending(StrEnum):
-    """How an agent's run ended; what follows from it is decided in `daemon.agents.next_move` and by the daemon."""
+    """How an agent's run ended; what follows from it is decided in `daemon.session.continuing` and by the daemon."""
 
     COMPLETED = "completed"
     GAVE_UP = "gave up"
@@ -192,3 +198,10 @@ class Stream(Protocol):
     def reply(self, asked: Asked, reply: Reply) -> str:
         """What is written to stdin as an answer; empty for an agent that never asks."""
         ...
+
+
+def without_lone_surrogates(line: str) -> str:
+    """`line` with each escaped half of a surrogate pair replaced, which no reader of JSON takes: programs in
+    JavaScript cut text anywhere.
+    """
+    return _ESCAPES.sub(lambda found: _REPLACEMENT if found["lone"] else found[0], line)

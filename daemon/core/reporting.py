@@ -1,10 +1,24 @@
-"""What the daemon needs of the core, apart from the deliveries themselves."""
+"""What the daemon reports to the core: beside the work, and the heartbeats of a delivery."""
 
 from __future__ import annotations
 
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Protocol
 
+from domain.errors import NotReachable
 from domain.record import Artifact, DaemonReport, LogChunk
+from domain.spawn_task import Delivery, Progress
+
+LINE_LIMIT = 200
+"""Characters."""
+RETRY_AFTER = 2.0
+"""Seconds."""
+
+logger = logging.getLogger(__name__)
 
 
 class Core(Protocol):
@@ -15,3 +29,41 @@ class Core(Protocol):
     async def put_artifact(self, artifact: Artifact) -> None: ...
 
     async def report(self, report: DaemonReport) -> None: ...
+
+
+class Heartbeat:
+    """What a delivery is doing, and one signal that its work has started; beats from entering to leaving `beating`."""
+
+    def __init__(self, delivery: Delivery, daemon: str) -> None:
+        self._delivery = delivery
+        self._daemon = daemon
+        self.phase = "starting"
+        self.last_line = ""
+
+    @asynccontextmanager
+    async def beating(self, every: timedelta, settle: timedelta) -> AsyncIterator[None]:
+        """Beat every `every`; say once that the work has started when it has lived for `settle` (rule 4.4)."""
+        tasks = [asyncio.create_task(self._beat(every)), asyncio.create_task(self._announce(settle))]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+
+    async def _beat(self, every: timedelta) -> None:
+        while True:
+            line = self.last_line[:LINE_LIMIT]
+            self._delivery.beat(
+                Progress(daemon=self._daemon, delivery=self._delivery.name, phase=self.phase, last_line=line)
+            )
+            await asyncio.sleep(every.total_seconds())
+
+    async def _announce(self, settle: timedelta) -> None:
+        await asyncio.sleep(settle.total_seconds())
+        while True:
+            try:
+                return await self._delivery.started(self._delivery.name)
+            except NotReachable as error:
+                logger.warning("%s", error)  # the work goes on without
+                await asyncio.sleep(RETRY_AFTER)

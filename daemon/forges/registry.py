@@ -1,4 +1,7 @@
-"""Which forge a repository is at: a line for each kind, chosen by its host and the daemon's settings."""
+"""Which forge a repository is at: a line for each kind, chosen by its host and the daemon's settings.
+
+At one that we can't talk to, branches are pushed, and a person opens the pull request (rules 7.4, 6.13).
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,10 @@ import httpx
 from daemon.forges.forge_settings import GITHUB, ForgeKind, ForgeSettings, api_of
 from daemon.forges.github.api import Api, Patience, open_client
 from daemon.forges.github.github import GitHub
-from daemon.forges.none import NoForge
+from daemon.forges.links import compare_url
 from daemon.forges.port import Forge
 from daemon.forges.tokens import Tokens
+from domain.pull_request import PullRequest, PullRequestWanted, Reply, Sighting
 from domain.repository_url import RepositoryUrl
 
 WELL_KNOWN = {GITHUB: ForgeSettings()}
@@ -64,3 +68,33 @@ class Forges:
         api = Api(self._client, api_of(url.host, settings), tokens, self._patience)
         self._known[url.text] = GitHub(api, url.path, settings)
         return self._known[url.text]
+
+
+class NoForge:
+    """See daemon.forges.port.Forge; what needs an API does nothing."""
+
+    def __init__(self, url: RepositoryUrl) -> None:
+        self._url = url
+
+    async def find(self, branch: str, base: str) -> PullRequest | None:
+        return None
+
+    async def read(self, known: PullRequest) -> PullRequest:
+        return known
+
+    async def open_or_update(
+        self, wanted: PullRequestWanted, branch: str, base: str, known: PullRequest | None = None
+    ) -> PullRequest:
+        return PullRequest(branch=branch, head="", base=base, version=wanted.version_of(branch))
+
+    async def retarget(self, known: PullRequest, base: str) -> PullRequest:
+        return known.model_copy(update={"base": base})
+
+    async def look(self, known: PullRequest, marks: dict[str, str]) -> Sighting:
+        return Sighting(pull_request=known)
+
+    async def reply(self, known: PullRequest, reply: Reply) -> None:
+        return None
+
+    def compare_url(self, branch: str, base: str) -> str:
+        return compare_url(self._url.host, self._url.path, branch, base)

@@ -3,25 +3,60 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from daemon.git.agents_refs import Kind, LooseEnd
 from daemon.git.loose_ends import loose_ends
 from daemon.git.side_files import TOO_LARGE
-from daemon.judgement.examined import Examined, Take
-from daemon.judgement.fault import Fault
-from daemon.judgement.history import lost_history
+from daemon.judgement.check import Check, Examined, Fault, Take, fault, named
 from daemon.judgement.left_commits import Kept, left_commits, save_left
 from daemon.judgement.lfs import into_lfs, is_in_lfs, lost_lfs_files
 from daemon.judgement.markers import conflict_markers
 from daemon.judgement.omissions import hidden, lines, omissions, referred_to
-from daemon.judgement.secrets import added_secrets
 from daemon.judgement.submodules import lost_submodules
+from daemon.secrets.secret_search import SECONDS, scan
 from daemon.workspace.workspace import Workspace
 from domain.failures import FailureCategory
 
-Check = Callable[[Examined], Awaitable[Fault | None]]
+_MERGE = "Bring it back with `git merge {commit}`, and don't reset, rebase or amend past it."
+_UNRELATED = (
+    "Your files can be put on top of it: `git reset --soft {commit}`, then look at `git diff --cached --stat` (what "
+    "you did not mean to delete has to be there; `git checkout {commit} -- PATH` brings it back) and `git commit`."
+)
+_TAKE_OUT = (
+    "Take it out of the history of your work, not only of its end: every commit of yours is pushed. For instance "
+    "`git reset --soft {began}`, then take it out of the files (`git rm --cached FILE`, an entry in .gitignore, a "
+    "variable of the environment in its place) and commit anew. If it is an example, write one that no real one looks "
+    "like."
+)
+
+
+async def lost_history(work: Examined) -> Fault | None:
+    """The first commit that the work must hold and doesn't: it was built on that (rule 6.4)."""
+    for one in work.held:
+        if await work.cache.holds(work.head, one.commit):
+            continue
+        shared = await work.cache.local("merge-base", one.commit, work.head, also=(1,))
+        if shared.exit_code == 0:
+            wrong, remedy = f"{one.name!r} ({one.commit}) is not in the history of the work", _MERGE
+        else:
+            wrong, remedy = f"the work has no commit in common with {one.name!r} ({one.commit})", _UNRELATED
+        return fault(FailureCategory.HISTORY, wrong, remedy.format(commit=one.commit))
+    return None
+
+
+async def added_secrets(work: Examined, within: float = SECONDS) -> Fault | None:
+    """What looks like a secret in a commit of the work; or that not all was looked through in `within` seconds."""
+    found = await scan(work.cache, work.head, work.parents, work.allowed, within)
+    if found.is_clean:
+        return None
+    if not found.hits:
+        wrong = f"the work adds more than can be looked through for secrets in {within:g} s"
+        return fault(FailureCategory.SECRET, wrong, "Leave out what doesn't belong into a repository, also before.")
+    wrong = f"what looks like a secret is in your commits: {named([str(hit) for hit in found.hits])}"
+    return fault(FailureCategory.SECRET, wrong, _TAKE_OUT.format(began=work.began))
+
 
 CHECKS: tuple[Check, ...] = (
     lost_history,
@@ -97,5 +132,5 @@ class Judge:
         return await loose_ends(self._workspace.agents_worktree)
 
     def _with(self, work: Examined, loose: tuple[LooseEnd, ...]) -> Examined:
-        ask = self._workspace.agents_worktree.shell
-        return replace(work, loose=loose, take=self._take, ask=ask, files=self._workspace.work_path)
+        run_script = self._workspace.agents_worktree.shell
+        return replace(work, loose=loose, take=self._take, run_script=run_script, files=self._workspace.work_path)

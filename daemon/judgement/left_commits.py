@@ -7,14 +7,13 @@ from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from daemon.git.agents_refs import Kind, LooseEnd
-from daemon.git.attributes import index_of
+from daemon.git.commits import index_of
 from daemon.git.git import commit_id
 from daemon.git.pushing import lease, push
 from daemon.git.repositories import RepositoryCache
 from daemon.git.state_refs import REFS, in_all_places, left_name
 from daemon.git.worktrees import Incoming
-from daemon.judgement.examined import Examined
-from daemon.judgement.fault import Fault, fault, named
+from daemon.judgement.check import Examined, Fault, fault, named
 from daemon.secrets.secret_search import scan
 from domain.errors import GitError, RefRefused, WorktreeBroken
 from domain.failures import FailureCategory
@@ -119,7 +118,7 @@ async def _taken(work: Examined, end: LooseEnd) -> LooseEnd | None:
         return end
     except WorktreeBroken:
         asked = f"git --git-dir=.git commit-tree {commit_id(end.commit)}^{{tree}} -p HEAD -m 'Files of {end.commit}'"
-        made = (await work.ask(asked)).strip()
+        made = (await work.run_script(asked)).strip()
     try:
         await work.take(made)
     except (WorktreeBroken, GitError):

@@ -13,12 +13,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from daemon.git import lfs
-from daemon.git.attributes import attribute, index_of
+from daemon.git.commits import attribute, index_of
 from daemon.git.lfs import Pointer
-from daemon.judgement.examined import Examined
-from daemon.judgement.fault import Fault, fault, named
+from daemon.judgement.check import Examined, Fault, fault, named
 from daemon.judgement.submodules import changed
-from daemon.secrets.secret_shapes import CONTENTS
+from daemon.secrets.secret_search import CONTENTS
 from domain.failures import FailureCategory
 
 CONVERTED_AT_MOST = 10 * 1024 * 1024

@@ -9,9 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from daemon.git.attributes import attribute
-from daemon.judgement.examined import Examined
-from daemon.judgement.fault import Fault, fault, named
+from daemon.git.commits import attribute
+from daemon.judgement.check import Examined, Fault, fault, named
 from domain.failures import FailureCategory
 
 USUAL = 7

@@ -11,8 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from daemon.git.worktrees import Worktree
-from daemon.judgement.examined import Examined
-from daemon.judgement.fault import Fault, advice, named
+from daemon.judgement.check import Examined, Fault, advice, named
 from daemon.judgement.markers import added_lines
 from domain.failures import FailureCategory
 

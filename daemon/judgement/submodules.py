@@ -7,8 +7,7 @@ import shlex
 from collections.abc import Iterator
 from posixpath import normpath
 
-from daemon.judgement.examined import Examined
-from daemon.judgement.fault import Fault, advice, fault, named
+from daemon.judgement.check import Examined, Fault, advice, fault, named
 from domain.failures import FailureCategory
 
 ASKED_AT_MOST = 20
@@ -38,7 +37,7 @@ async def lost_submodules(work: Examined) -> Fault | None:
         return fault(FailureCategory.POINTER, wrong, _SUBMODULE)
     unasked = []
     for path, commit in list(linked.items())[:ASKED_AT_MOST]:
-        said = await work.ask(_question(_absolute(addresses[path], work.cache.url.text), commit))
+        said = await work.run_script(_question(_absolute(addresses[path], work.cache.url.text), commit))
         if _ABSENT.search(said):
             wrong = f"submodule {path} points to {commit}, which its remote doesn't have"
             return fault(FailureCategory.POINTER, wrong, _SUBMODULE)

@@ -1,16 +1,19 @@
-"""What an agent has begun in git and not brought to its end: judged before anything of its work is committed."""
+"""What an agent has begun in git and not brought to its end, or not begun at all (rule 6.9).
+
+The first is judged before anything of its work is committed.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from daemon.git.worktrees import Unmerged, Worktree
-from daemon.judgement.fault import Fault, fault, named
+from daemon.judgement.check import Examined, Fault, fault, named
 from domain.errors import WorktreeBroken
-from domain.failures import FailureCategory
+from domain.failures import Failure, FailureCategory
 
 _OPERATIONS = (
     # The more exact one comes first: a rebase that stops at a conflict leaves a CHERRY_PICK_HEAD, too.
@@ -23,6 +26,10 @@ _OPERATIONS = (
     ("BISECT_LOG", "bisect", "git bisect reset", "git bisect reset"),
 )
 """What stands in .git, the operation that it belongs to, and the commands that end it."""
+_REMEDY = (
+    "Do what the task asks for. If nothing has to be changed, say so (`makima directive done --nothing-to-do REASON`), "
+    "also where the commits are wanted as they are."
+)
 
 
 async def unfinished(worktree: Worktree, merging: Collection[str] = ()) -> Fault | None:
@@ -76,3 +83,20 @@ async def _is_undecided(worktree: Worktree, unmerged: Unmerged) -> bool:
         return True
     now = await worktree.blob_of(unmerged.path)
     return bool(now) and now in (unmerged.ours, unmerged.theirs)
+
+
+def without_a_commit(denied: Sequence[str]) -> Failure:
+    """What the end without a commit and without a word means; `denied`: what the agent was not allowed to do. Pure."""
+    report = "the agent left no change, and did not say that nothing had to be changed"
+    if denied:
+        return Failure(category=FailureCategory.DENIED, report=f"{report}; denied: {'; '.join(denied)}")
+    return Failure(category=FailureCategory.NO_RESULT, report=report)
+
+
+async def without_a_change(work: Examined) -> Fault | None:
+    """Commits after which every file is as it was. Raises GitError."""
+    trees = (await work.cache.local("rev-parse", f"{work.began}^{{tree}}", f"{work.head}^{{tree}}")).text.split()
+    if work.head == work.began or trees[0] != trees[1]:
+        return None
+    wrong = "your commits change no file, and you did not say that nothing had to be changed"
+    return fault(FailureCategory.NO_RESULT, wrong, _REMEDY)

@@ -14,10 +14,8 @@ from pathlib import Path
 from typing import IO
 
 from daemon.process import keeper
-from daemon.process.linger import Done
-from daemon.process.memory_limit import outgrown
-from daemon.process.program import AgentCommand, EndedBy, ProcessEnd
-from daemon.process.stdin import Voice
+from daemon.process.limits import Linger, outgrown
+from daemon.process.program import AgentCommand, EndedBy, ProcessEnd, StdinPipe
 from domain.directive_settings import Limits
 
 PIECE_LIMIT = 16 * 1024
@@ -38,10 +36,10 @@ class Talk:
 
     complaints: Sink
     """Takes its stderr."""
-    voice: Voice = field(default_factory=Voice)
+    stdin: StdinPipe = field(default_factory=StdinPipe)
     """Its stdin, where it talks."""
-    done: Done = field(default_factory=Done)
-    """Whether it has said that it is done."""
+    linger: Linger = field(default_factory=Linger)
+    """Started once it has said that it is done."""
 
 
 async def run_agent(
@@ -67,7 +65,7 @@ async def run_agent(
     started. The daemon must be a subreaper (`keeper.become_subreaper`), else what an agent leaves behind after killing
     its keeper escapes.
     """
-    stdin = await _spoken(command, talk.voice) if talk and command.talks else _written(command.stdin)
+    stdin = await _stdin_pipe(command, talk.stdin) if talk and command.talks else _written(command.stdin)
     with _start(command, cwd, env, grace, stdin, is_understood=talk is not None) as process:
         kept = _Kept(process, grace, env.get(keeper.MARK, ""))
         output = _Output(process.stdout, sink)
@@ -115,9 +113,9 @@ def _written(stdin: bytes) -> int:
     return file
 
 
-async def _spoken(command: AgentCommand, voice: Voice) -> int:
-    reading = await voice.open()
-    voice.say(command.stdin)
+async def _stdin_pipe(command: AgentCommand, stdin: StdinPipe) -> int:
+    reading = await stdin.open()
+    stdin.write(command.stdin)
     return reading
 
 
@@ -132,7 +130,7 @@ async def _first_of(
     clock = asyncio.get_running_loop().time
     deadline = clock() + limits.time.total_seconds()
     stopped, outgrew = asyncio.create_task(_set(stop)), asyncio.create_task(grown)
-    lingered = asyncio.create_task((talk.done if talk else Done()).lingered())
+    lingered = asyncio.create_task((talk.linger if talk else Linger()).wait())
     try:
         while True:
             silence = output.last + limits.no_output.total_seconds()
@@ -165,7 +163,7 @@ async def _set(event: asyncio.Event) -> None:
 
 async def _close(kept: _Kept, output: _Output, errors: _Output | None, talk: Talk | None) -> None:
     if talk:
-        talk.voice.close()
+        talk.stdin.close()
     await kept.end()
     await output.close()
     if errors:

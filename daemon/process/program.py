@@ -1,7 +1,9 @@
-"""A program to start, and how it ended."""
+"""A program to start, its stdin while it runs, and how it ended."""
 
 from __future__ import annotations
 
+import asyncio
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -48,3 +50,36 @@ class ProcessEnd:
     def succeeded(self) -> bool:
         """Whether it ended by itself, with exit code 0."""
         return self.ended_by is EndedBy.EXIT and self.exit_code == 0
+
+
+class StdinPipe:
+    """The writing end of a stdin: what is written before `open` is kept; after `close` it is dropped, not an error."""
+
+    def __init__(self) -> None:
+        self._transport: asyncio.WriteTransport | None = None
+        self._pending: list[bytes] = []
+        self._is_closed = False
+
+    async def open(self) -> int:
+        """The reading end, for the program; the caller closes its own copy."""
+        reading, writing = os.pipe()
+        pipe = os.fdopen(writing, "wb", buffering=0)
+        self._transport, _ = await asyncio.get_running_loop().connect_write_pipe(asyncio.BaseProtocol, pipe)
+        for data in self._pending:
+            self._transport.write(data)
+        if self._is_closed:
+            self._transport.close()
+        return reading
+
+    def write(self, data: bytes) -> None:
+        """Never blocks; a program that is gone reads nothing."""
+        if self._transport is None:
+            self._pending.append(data)
+        elif not self._transport.is_closing():
+            self._transport.write(data)
+
+    def close(self) -> None:
+        """Nothing more is written: the program reads the end of its stdin."""
+        self._is_closed = True
+        if self._transport:
+            self._transport.close()

@@ -4,20 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from typing import TypeVar
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_before_delay, wait_exponential_jitter
 
 from daemon.forges.port import Forge, ForgesByUrl
 from daemon.git.bridges import left_behind
 from daemon.git.repositories import RepositoryCache
-from daemon.pull_requests.retry import patiently
-from domain.errors import ForgeRefused, LeaseLost, RefRefused, RepositoryError
+from domain.errors import ForgeRefused, ForgeUnreachable, LeaseLost, NotReachable, RefRefused, RepositoryError
 from domain.models import Question, Work
 from domain.pull_request import PullRequest, PullRequestState, PullRequestWanted, Shipped
 from domain.questions import AGAIN, PUSHING_CHOICES, SHIPPING_CHOICES, question_id
 from domain.spawn_task import Outcome, OutcomeStatus, SpawnTask
 
 T = TypeVar("T")
+
+RETRY_FOR = 3600.0
+"""Seconds for which finished work is offered to a forge that doesn't take it."""
+
+
+_growing = wait_exponential_jitter(multiplier=0.5, max=60)
 
 
 @dataclass(frozen=True)
@@ -105,7 +113,7 @@ class Shipping:
         if found is None or not found.number or self._is_left or wanted.retarget in ("", found.base):
             return found
         forge = await self._forge()
-        return await self._patiently(partial(forge.retarget, found, wanted.retarget))
+        return await self._retried(partial(forge.retarget, found, wanted.retarget))
 
     def _named(self, found: PullRequest) -> str:
         """The branch of the one that an operator has named and nobody has looked at yet."""
@@ -136,7 +144,7 @@ class Shipping:
             made = _known(wanted, branch) or PullRequest(branch=branch, base=base, head=head)
             return Shipped(pull_request=made.model_copy(update=known), over=target.over)
         forge = await self._forge()
-        made = await self._patiently(partial(forge.open_or_update, wanted, branch, base, target.open))
+        made = await self._retried(partial(forge.open_or_update, wanted, branch, base, target.open))
         if made.state.is_over:  # since a moment ago, and perhaps with a head that the forge had seen by then
             return await self._over(work, (*target.over, made.model_copy(update={"version": target.version})))
         url = forge.compare_url(branch, base) if made.state is PullRequestState.PUSHED else ""
@@ -162,18 +170,32 @@ class Shipping:
             return known
         forge = await self._forge()
         if known and known.number:
-            return await self._patiently(partial(forge.read, known))
-        return await self._patiently(partial(forge.find, branch, self._command.base_branch)) or known
+            return await self._retried(partial(forge.read, known))
+        return await self._retried(partial(forge.find, branch, self._command.base_branch)) or known
 
     async def _forge(self) -> Forge:
-        return await self._patiently(partial(self._forges.at, self._cache.url))
+        return await self._retried(partial(self._forges.at, self._cache.url))
 
     async def _holds(self, head: str, commit: str) -> bool:
         await self._cache.ensure([head, commit])
         return await self._cache.holds(head, commit)
 
-    async def _patiently(self, call: Callable[[], Awaitable[T]]) -> T:
-        return await patiently(call, self._confirm)
+    async def _retried(self, call: Callable[[], Awaitable[T]]) -> T:
+        """The result of `call`, however often it takes. Before each further try it is confirmed that the attempt is
+        still this delivery's: AttemptGone. Raises ForgeUnreachable after an hour, or at once where the forge wants a
+        longer wait.
+        """
+        async for attempt in AsyncRetrying(
+            retry=retry_if_exception_type((ForgeUnreachable, NotReachable)),
+            wait=_pause,
+            stop=stop_before_delay(RETRY_FOR),
+            reraise=True,
+        ):
+            with attempt:
+                if attempt.retry_state.attempt_number > 1:
+                    await self._confirm()
+                return await call()
+        raise AssertionError("tenacity returns or raises")
 
 
 def asked(command: SpawnTask, refused: ForgeRefused) -> Outcome:
@@ -219,3 +241,10 @@ def _known(wanted: PullRequestWanted, branch: str) -> PullRequest | None:
 def _branches(wanted: PullRequestWanted) -> tuple[str, ...]:
     """The known one's own, whatever it would be called today, and those that may take its place."""
     return (wanted.known.branch, *wanted.branches[1:]) if wanted.known else wanted.branches
+
+
+def _pause(state: RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome else None
+    until = error.until if isinstance(error, ForgeUnreachable) else None
+    asked_for = (until - datetime.now(UTC)).total_seconds() if until else 0.0
+    return max(_growing(state), asked_for)

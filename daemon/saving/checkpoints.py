@@ -26,14 +26,14 @@ from daemon.saving import checkpoint_text
 from daemon.saving.foreign_state import ForeignState
 from daemon.saving.outcome_commits import LARGEST_COMMIT, expect
 from daemon.saving.outcomes import Outcomes
-from daemon.secrets import secret_shapes
+from daemon.secrets import secret_search
 from daemon.secrets.secret_search import scan, without_secrets
 from domain.errors import MakimaError, NotVerified, PlaceTaken, RefRefused
 
 LARGEST = 10 * 1024 * 1024
 """Bytes of a file that a checkpoint holds."""
 
-UNSAVED = Unsaved(secret_shapes.NAMES, secret_shapes.CONTENTS, LARGEST)
+UNSAVED = Unsaved(secret_search.NAMES, secret_search.CONTENTS, LARGEST)
 
 _ENCRYPTED = "Makima-Encrypted: "
 LARGEST_CHECKPOINT = 2 * 1024 * 1024 * 1024

@@ -16,9 +16,8 @@ from daemon.git.pushing import lease, push
 from daemon.git.quarantine import fetch_apart, quarantine
 from daemon.git.repositories import FETCH_TIMEOUT, RepositoryCache
 from daemon.git.state_refs import REFS, finished_name, in_all_places, in_the_way, name_of, outcome_name, published_name
-from daemon.git.trailers import holds, seal
 from daemon.saving.foreign_state import LARGEST, ForeignState
-from daemon.saving.outcome_commits import OutcomeCommits, StoredOutcome
+from daemon.saving.outcome_commits import OutcomeCommits, StoredOutcome, trailers_hold, with_trailers
 from domain.errors import LeaseLost, MakimaError, NotVerified, PlaceTaken, RefRefused
 from domain.models import Work
 
@@ -112,11 +111,11 @@ class Outcomes:
     async def ended_in(self, head: str, branch: str, task: str, attempt: int) -> bool:
         """Whether `head`, where the task's branch is, is itself the evidence of the attempt's end."""
         await self._cache.ensure([head])
-        return await holds(self._cache, head, task, attempt, self._key, branch)
+        return await trailers_hold(self._cache, head, task, attempt, self._key, branch)
 
-    async def sealed(self, work: Work, task: str, attempt: int) -> Work:
+    async def with_trailers(self, work: Work, task: str, attempt: int) -> Work:
         """The work with a last commit that names the attempt, for a remote that keeps no outcome."""
-        head = await seal(self._cache, work.head, task, attempt, self._key, work.branch)
+        head = await with_trailers(self._cache, work.head, task, attempt, self._key, work.branch)
         return work.model_copy(update={"head": head})
 
     async def work_in(self, branch: str, base: str, head: str) -> Work:

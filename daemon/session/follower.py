@@ -13,10 +13,10 @@ from daemon.agents.base import Seen
 from daemon.agents.event_folding import after, complained, shown
 from daemon.agents.side_files import Aside
 from daemon.agents.stream_events import Asked, Event, Final, InBackground, Printed, Reply, Said, Stream, ToolCalled
-from daemon.core.heartbeat import Pulse
+from daemon.core.reporting import Heartbeat
 from daemon.logs.task_log import TaskLog
 from daemon.process.agent_process import Talk
-from daemon.process.linger import BACKGROUND_SECONDS, LINGER_SECONDS
+from daemon.process.limits import BACKGROUND_SECONDS, LINGER_SECONDS
 
 ASIDE_SECONDS = 1.0
 """Between two looks at what a program writes beside its output: nobody tells when it does."""
@@ -34,7 +34,7 @@ class Follower:
         self,
         stream: Stream,
         log: TaskLog,
-        pulse: Pulse,
+        heartbeat: Heartbeat,
         *,
         phase: str,
         decide: Decide,
@@ -48,7 +48,7 @@ class Follower:
         """
         self._stream = stream
         self._log = log
-        self._pulse = pulse
+        self._heartbeat = heartbeat
         self._phase = phase
         self._decide = decide
         self._tell = tell
@@ -130,10 +130,10 @@ class Follower:
         match event:
             case Said():
                 self._said = event.text
-                self.talk.done.take_back()
+                self.talk.linger.cancel()
             case ToolCalled():
-                self._pulse.phase = f"{self._phase}: {event.tool}"
-                self.talk.done.take_back()
+                self._heartbeat.phase = f"{self._phase}: {event.tool}"
+                self.talk.linger.cancel()
             case Asked():
                 answering = asyncio.create_task(self._answer(event))
                 self._answering.add(answering)
@@ -145,17 +145,17 @@ class Follower:
 
     def _rest(self) -> None:
         """Its turn is over; with something in its background it may begin another, and ask something in that."""
-        self._pulse.phase = self._phase
-        self.talk.done.say(BACKGROUND_SECONDS if self.seen.in_background else LINGER_SECONDS)
+        self._heartbeat.phase = self._phase
+        self.talk.linger.start(BACKGROUND_SECONDS if self.seen.in_background else LINGER_SECONDS)
         if not self.seen.in_background:
-            self.talk.voice.close()
+            self.talk.stdin.close()
 
     async def _answer(self, asked: Asked) -> None:
         reply = await self._decide(asked)
         self.asks |= reply.interrupt
-        self.talk.voice.say(self._stream.reply(asked, reply).encode())
+        self.talk.stdin.write(self._stream.reply(asked, reply).encode())
 
     def _show(self, text: str) -> None:
         if text:
             self._log.append(text)
-            self._pulse.last_line = self._log.last_line
+            self._heartbeat.last_line = self._log.last_line

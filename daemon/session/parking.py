@@ -1,4 +1,4 @@
-"""Accounts that can't be used for a while: one task finds out, no other one of this daemon tries (rule 5.6)."""
+"""Agents' accounts, and those that can't be used for a while: one task finds out, no other one tries (rule 5.6)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import NAMESPACE_URL, UUID, uuid5
 
+from daemon.agents import ConfiguredAgent
+from daemon.agents.coding import CodingAgent
+from daemon.agents.command import CommandAgent
 from daemon.session.parking_file import PARKED, Parked, ParkingFile
+from daemon.session.session_folder import login_folder
 from domain.errors import CannotServe
 from domain.models import Question
 
@@ -128,3 +132,15 @@ def _is_answered(answers: Iterable[Question], question: UUID) -> bool:
 def parking_of(daemon: str, tasks: Path) -> Parking:
     """Of the daemon whose tasks lie in this folder."""
     return Parking(daemon, ParkingFile(tasks.with_name(PARKED)))
+
+
+def account_of(agent: ConfiguredAgent) -> Account | None:
+    """The account that an agent uses; None for scripts, which have none."""
+    return (agent.kind, agent.credential) if isinstance(agent, CodingAgent | CommandAgent) else None
+
+
+def remedy_of(agent: ConfiguredAgent, tasks: Path) -> str:
+    """What a person does about a login that is refused, on the machine whose tasks lie in this folder."""
+    if isinstance(agent, CodingAgent):
+        return agent.remedy(login_folder(tasks, agent.kind, agent.login))
+    return "How it logs in is its program's own matter: repair that on the daemon's machine."

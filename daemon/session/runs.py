@@ -10,16 +10,14 @@ from daemon.agents import ConfiguredAgent
 from daemon.agents.base import AgentResult, AgentRun, Seen
 from daemon.agents.coding import CodingAgent
 from daemon.agents.command import CommandAgent
-from daemon.agents.next_move import Move, Tried, next_move
 from daemon.agents.stream_events import Asked, Ending, Reply
-from daemon.core.heartbeat import Pulse
+from daemon.core.reporting import Heartbeat
 from daemon.logs.task_log import TaskLog
 from daemon.process.program import ProcessEnd
-from daemon.session.accounts import account_of, remedy_of
 from daemon.session.budget import over_budget, overspent, spent, unbounded, with_what_follows
-from daemon.session.continuing import LOG_SHOWN, Ask, handed_over, resumed
+from daemon.session.continuing import LOG_SHOWN, Ask, Move, Tried, handed_over, next_move, resumed
 from daemon.session.follower import Follower
-from daemon.session.parking import CROWDED, LIMITED, UNANSWERED, Parking
+from daemon.session.parking import CROWDED, LIMITED, UNANSWERED, Parking, account_of, remedy_of
 from daemon.session.permission import Asking
 from daemon.session.session_folder import SessionFolder, SessionNote, login_folder
 from daemon.session.task_programs import Programs
@@ -54,7 +52,7 @@ class AgentRuns:
         agent: ConfiguredAgent,
         choice: AgentChoice,
         programs: Programs,
-        pulse: Pulse,
+        heartbeat: Heartbeat,
         log: TaskLog,
         host: Host,
         *,
@@ -69,7 +67,7 @@ class AgentRuns:
         self._agent = agent
         self._choice = choice
         self._programs = programs
-        self._pulse = pulse
+        self._heartbeat = heartbeat
         self._log = log
         self._host = host
         self._changes = changes
@@ -187,7 +185,7 @@ class AgentRuns:
         return Follower(
             agent.stream(run),
             self._log,
-            self._pulse,
+            self._heartbeat,
             phase=self._phase,
             decide=self._decide,
             tell=lambda seen: self._learned(run, seen),

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from daemon.agents import ConfiguredAgent
-from daemon.core.heartbeat import Pulse
+from daemon.core.reporting import Heartbeat
 from daemon.logs.task_log import TaskLog
 from daemon.process.agent_process import TAIL_LIMIT, run_agent
 from daemon.process.program import AgentCommand, EndedBy, ProcessEnd
@@ -24,7 +24,7 @@ class Programs:
         self,
         workspace: Workspace,
         agent: ConfiguredAgent | None,
-        pulse: Pulse,
+        heartbeat: Heartbeat,
         log: TaskLog,
         *,
         memory: int,
@@ -33,7 +33,7 @@ class Programs:
         """`memory`: bytes that a program's processes may use together; 0: no limit."""
         self._workspace = workspace
         self._agent = agent
-        self._pulse = pulse
+        self._heartbeat = heartbeat
         self._log = log
         self._memory = memory
         self._before_kill = before_kill
@@ -50,7 +50,7 @@ class Programs:
         """How `command` ended; the tail is without secrets. `at_most` takes the place of the limit on silence, too.
         `follower` understands what it prints.
         """
-        self._pulse.phase = phase
+        self._heartbeat.phase = phase
         self._log_began = self._log.size
         limits = self._workspace.command.limits
         self._until = self._until or time.monotonic() + limits.time.total_seconds()
@@ -86,7 +86,7 @@ class Programs:
 
     def _say(self, text: str) -> None:
         self._log.append(text)
-        self._pulse.last_line = self._log.last_line
+        self._heartbeat.last_line = self._log.last_line
 
 
 def told(line: str, ended: ProcessEnd) -> str:

@@ -1,9 +1,14 @@
-"""How a delivery begins its work: on the right commits, and where an earlier one stopped (rules 6.4, 6.7)."""
+"""How a delivery begins its work: on the right commits, where an earlier one stopped (rules 6.4, 6.7), and prepared.
+
+The worktree gets files of this machine, and what the setup commands make (rule 6.5).
+"""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from daemon.agents.base import AgentResult
 from daemon.agents.stream_events import Ending
@@ -12,11 +17,15 @@ from daemon.git.loose_ends import put_back
 from daemon.git.peculiarities import as_prompt, peculiarities
 from daemon.git.repositories import RepositoryCache
 from daemon.git.worktrees import Conflict, Incoming, Worktree
+from daemon.logs.task_log import TaskLog
 from daemon.saving.checkpoints import Checkpoint, Checkpoints
 from daemon.saving.outcomes import Outcomes
 from daemon.saving.saver import Saver
 from daemon.session.continuing import Ask
+from daemon.session.task_programs import Programs, told
+from daemon.workspace.copied_files import CopiedFile, lay_files
 from daemon.workspace.workspace import Workspace
+from domain.errors import CannotServe
 from domain.failures import Failure, FailureCategory
 from domain.models import TaskKind
 from domain.prompts import conflict_note
@@ -32,6 +41,8 @@ EARLIER_WORK = """\
 Attempt {attempt} left its work in commit {commit}. Your working directory starts without it: `git diff {base} {commit}`
 shows it. Take from it what is good.
 """
+SETUP_LIMIT = timedelta(minutes=15)
+"""For each setup command."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +57,7 @@ class Beginning:
     earlier: str = ""
     """What the attempt before this one left."""
     notes: tuple[str, ...] = ()
-    """What the repository holds and the worktree doesn't (daemon.peculiarities)."""
+    """What the repository holds and the worktree doesn't (daemon.git.peculiarities)."""
 
     def ask(self, command: SpawnTask) -> Ask:
         """The command's prompt, after what the agent must know of its worktree."""
@@ -117,3 +128,40 @@ def conflict_report(conflict: Conflict | None) -> str:
 def without_agent(conflict: Conflict | None) -> AgentResult:
     """The result of work that would need an agent, and has none that could do it."""
     return AgentResult(Ending.GAVE_UP, Failure(category=FailureCategory.CONFLICT, report=conflict_report(conflict)))
+
+
+async def copy_files(files: Sequence[CopiedFile], worktree: Worktree, log: TaskLog) -> tuple[str, ...]:
+    """Lay the files into a worktree in which nothing has run yet; which ones. The repository's own stay as they are: a
+    copy over one would be committed as a change. Raises CannotServe.
+    """
+    own = await worktree.tracked([file.target for file in files])
+    for file in files:
+        if file.target in own:
+            log.say(f"copy_files: {file.target} is the repository's own here, and stays as it is")
+    laid = [file for file in files if file.target not in own]
+    await asyncio.to_thread(lay_files, laid, worktree.path)
+    return tuple(file.target for file in laid)
+
+
+async def set_up(
+    commands: Sequence[str], worktree: Worktree, programs: Programs, *, may_fail: bool = False
+) -> Sequence[str]:
+    """Run the commands as the agent; `worktree` is run so, too. What they leave that git doesn't know, which is
+    returned, is never committed: it is no work of the task. Raises CannotServe where one fails, for another machine may
+    manage. `may_fail`: files are in conflict, which the agent has to resolve first.
+    """
+    if not commands:
+        return ()
+    before = await worktree.untracked()
+    for line in commands:
+        ended = await programs.run_line(line, "setup", SETUP_LIMIT)
+        if not (ended.succeeded or may_fail):
+            raise CannotServe(f"setup failed: {told(line, ended)}: {last_lines(ended.tail)}")
+    made = sorted(await worktree.untracked() - before)
+    await worktree.exclude(made)
+    return made
+
+
+def last_lines(tail: str) -> str:
+    """The end of an output on one line."""
+    return " / ".join(line.strip() for line in tail.splitlines() if line.strip())[-600:] or "it said nothing"

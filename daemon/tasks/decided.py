@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from daemon.git.repositories import RepositoryCache
 from daemon.git.worktrees import Incoming, Worktree
 from daemon.judgement.left_commits import heads_of
-from daemon.judgement.left_question import decided_about_left
+from daemon.judgement.work_questions import decided_about_left
 from daemon.saving.checkpoints import Checkpoint
 from daemon.tasks.beginning import Beginning, conflict_report
 from domain.errors import UnrelatedHistories

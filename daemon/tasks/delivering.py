@@ -153,7 +153,7 @@ class Publisher:
             # The agent has done its work: a remote that takes nothing but branches must not make it run again.
             if outcome.work and not outcome.failure and self._command.kind is TaskKind.STEP:
                 # Nothing else on this remote can tell another machine that the attempt has ended.
-                work = await self._outcomes.sealed(outcome.work, task, attempt)
+                work = await self._outcomes.with_trailers(outcome.work, task, attempt)
                 payload, head = outcome.model_copy(update={"work": work}).model_dump_json().encode(), work.head
             kept = await self._outcomes.keep_outcome(task, attempt, payload, head)
             warning = f"the outcome is saved on {self._daemon} only: {refusal}"

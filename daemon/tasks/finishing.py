@@ -7,8 +7,7 @@ import time
 from dataclasses import dataclass, field
 from functools import partial
 
-from daemon.core.heartbeat import Pulse
-from daemon.core.reporting import Core
+from daemon.core.reporting import Core, Heartbeat
 from daemon.git.repositories import RepositoryCache
 from daemon.logs.masking import Masker, masked_outcome
 from daemon.saving.saver import Saver
@@ -35,7 +34,7 @@ class Ending:
     delivery: Delivery
     workspace: Workspace
     cache: RepositoryCache
-    pulse: Pulse
+    heartbeat: Heartbeat
     saver: Saver
     publisher: Publisher
     core: Core
@@ -48,7 +47,7 @@ class Ending:
         """
         for is_last in (*[False] * (ROUNDS - 1), True):
             outcome = await self._told(work)
-            self.pulse.phase = PUBLISHING
+            self.heartbeat.phase = PUBLISHING
             if outcome.status is OutcomeStatus.WAITING:
                 await self.saver.leave()
                 return outcome  # the attempt goes on: only how it ends is published

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
 from daemon.git.worktrees import Worktree
-from daemon.judgement.fault import Fault, fault
+from daemon.judgement.check import Fault, fault
 from daemon.session.task_programs import Programs, told
 from domain.failures import FailureCategory
 from domain.prompts import verify_note

@@ -9,17 +9,14 @@ from functools import partial
 from daemon import agent_files
 from daemon.agents import ConfiguredAgent
 from daemon.agents.base import AgentResult
-from daemon.core.heartbeat import Pulse
-from daemon.git.measuring import measured, touches
+from daemon.core.reporting import Heartbeat
+from daemon.git.commits import measured, touches
 from daemon.git.repositories import RepositoryCache
 from daemon.git.worktrees import Incoming
-from daemon.judgement.examined import Examined
-from daemon.judgement.fault import ROUNDS, Fault
+from daemon.judgement.check import ROUNDS, Examined, Fault
 from daemon.judgement.judge import Judge
-from daemon.judgement.left_question import asked_about_left
-from daemon.judgement.nothing_done import without_a_change, without_a_commit
-from daemon.judgement.secrets import asked_about, given_up
-from daemon.judgement.unfinished import refused_by_git, unfinished
+from daemon.judgement.unfinished import refused_by_git, unfinished, without_a_change, without_a_commit
+from daemon.judgement.work_questions import asked_about_left, asked_about_secret, given_up
 from daemon.logs.task_log import TaskLog
 from daemon.saving.checkpoints import Checkpoint
 from daemon.saving.saver import Saver
@@ -27,10 +24,9 @@ from daemon.secrets.secret_search import fit_to_leave
 from daemon.session.continuing import Ask
 from daemon.session.runs import AgentRuns, Host
 from daemon.session.task_programs import Programs
-from daemon.tasks.beginning import Beginning, begin, without_agent
+from daemon.tasks.beginning import Beginning, begin, copy_files, set_up, without_agent
 from daemon.tasks.decided import decided, go_on
 from daemon.tasks.left_plan import LAST_WORDS, planned
-from daemon.tasks.preparing import copy_files, set_up
 from daemon.tasks.start import Start, start_of
 from daemon.tasks.verification import Judged, passed
 from daemon.workspace.copied_files import CopiedFile
@@ -51,7 +47,7 @@ class TaskParts:
     cache: RepositoryCache
     workspace: Workspace
     agent: ConfiguredAgent | None
-    pulse: Pulse
+    heartbeat: Heartbeat
     log: TaskLog
     saver: Saver
     memory: int
@@ -70,7 +66,7 @@ class AgentWork:
         self._cache = parts.cache
         self._workspace = parts.workspace
         self._agent = parts.agent
-        self._pulse = parts.pulse
+        self._heartbeat = parts.heartbeat
         self._log = parts.log
         self._saver = parts.saver
         self._host = parts.host
@@ -84,7 +80,7 @@ class AgentWork:
         self._programs = Programs(
             parts.workspace,
             parts.agent,
-            parts.pulse,
+            parts.heartbeat,
             parts.log,
             memory=parts.memory,
             before_kill=parts.saver.before_kill,
@@ -108,7 +104,7 @@ class AgentWork:
         return project
 
     async def _begin(self, start: Start) -> Beginning:
-        self._pulse.phase = "checking out"
+        self._heartbeat.phase = "checking out"
         parts = (self._command, self._cache, self._workspace, self._saver)
         begun = await begin(*parts, start.base, start.incoming, partial(self._fits, start))
         for note in begun.notes:
@@ -177,7 +173,7 @@ class AgentWork:
     async def _failed(self, begun: Beginning, start: Start, found: Fault) -> Outcome:
         """With the work, which the next attempt, or a person, can look at; about a secret a person is asked."""
         if found.category is FailureCategory.SECRET:
-            return asked_about(self._command, found)
+            return asked_about_secret(self._command, found)
         if found.category is FailureCategory.LEFT:
             head = (await self._committed(begun, start)).head
             kept = await self._judge.save_left(self._examined(begun, start, head))
@@ -284,7 +280,15 @@ class AgentWork:
         if self._agent is None or command.agent is None:
             return without_agent(begun.conflict)
         if self.runs is None:
-            parts = (self._workspace, self._agent, command.agent, self._programs, self._pulse, self._log, self._host)
+            parts = (
+                self._workspace,
+                self._agent,
+                command.agent,
+                self._programs,
+                self._heartbeat,
+                self._log,
+                self._host,
+            )
             self.runs = AgentRuns(*parts, changes=lambda: self._changes(begun), commands=self._allowed)
             self._judge.agent_starts()
         return await self.runs.run(ask)

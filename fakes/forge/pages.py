@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
@@ -16,11 +17,9 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Route
 
 from fakes.forge.api_errors import Answered, not_found
-from fakes.forge.conversation import conversation
-from fakes.forge.diffs import files_of
 from fakes.forge.forge import Forge
 from fakes.forge.merges import Mergeability, MergeableState
-from fakes.forge.models import Pull
+from fakes.forge.models import Pull, RepositoryRecord
 from fakes.forge.pulls import follow_branches
 from fakes.forge.store import Repository
 
@@ -33,6 +32,8 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
 }
+LINES_SHOWN = 1_000
+"""Of each file."""
 
 
 @dataclass(frozen=True)
@@ -166,3 +167,99 @@ def _markdown(text: str) -> Markup:
     # from elsewhere, as links.
     renderer = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"]).disable("image")
     return Markup(renderer.render(_COMMENT.sub("", text)))  # noqa: S704  (rendered with everything escaped)
+
+
+@dataclass(frozen=True)
+class Said:
+    """One entry of the conversation, with the answers to it."""
+
+    anchor: str
+    user: str
+    at: datetime
+    body: str
+    verdict: str = ""
+    place: str = ""
+    answers: tuple[Said, ...] = ()
+
+
+def conversation(record: RepositoryRecord, pull: Pull) -> list[Said]:
+    """Reviews, remarks on lines with their answers, and comments, in the order in which they were said."""
+    lines = [each for each in record.review_comments if each.pull == pull.number]
+    reviews = (
+        Said(f"pullrequestreview-{each.id}", each.user, each.submitted_at, each.body, each.state.value)
+        for each in record.reviews
+        if each.pull == pull.number
+    )
+    comments = (
+        Said(f"issuecomment-{each.id}", each.user, each.created_at, each.body)
+        for each in record.comments
+        if each.pull == pull.number
+    )
+    remarks = (
+        Said(
+            f"discussion_r{each.id}",
+            each.user,
+            each.created_at,
+            each.body,
+            place=f"{each.path}:{each.line}" if each.line else each.path,
+            answers=tuple(
+                Said(f"discussion_r{answer.id}", answer.user, answer.created_at, answer.body)
+                for answer in lines
+                if answer.in_reply_to == each.id
+            ),
+        )
+        for each in lines
+        if each.in_reply_to is None
+    )
+    return sorted((*reviews, *comments, *remarks), key=lambda said: said.at)
+
+
+@dataclass(frozen=True)
+class Line:
+    text: str
+    kind: str
+    """`add`, `cut`, `hunk` or `same`."""
+
+
+@dataclass(frozen=True)
+class FileDiff:
+    name: str
+    added: int
+    removed: int
+    lines: tuple[Line, ...]
+    left_out: int
+    """How many lines are not among `lines`."""
+
+
+def files_of(diff: str) -> tuple[FileDiff, ...]:
+    """The files of git's unified diff, each with what comes after its header."""
+    files: list[list[str]] = []
+    for text in diff.split("\n"):
+        if text.startswith("diff --git "):
+            files.append([])
+        if files:
+            files[-1].append(text)
+    return tuple(_file(lines) for lines in files)
+
+
+def _file(texts: list[str]) -> FileDiff:
+    start = next((place for place, text in enumerate(texts) if text.startswith("@@")), len(texts))
+    header, body = texts[:start], texts[start:]
+    lines = [Line(text, _kind(text)) for text in (body or header[1:]) if text]
+    counts = {kind: sum(line.kind == kind for line in lines) for kind in ("add", "cut")}
+    return FileDiff(
+        _name(header), counts["add"], counts["cut"], tuple(lines[:LINES_SHOWN]), max(len(lines) - LINES_SHOWN, 0)
+    )
+
+
+def _name(header: list[str]) -> str:
+    """The file's new name, or its old one where it is gone."""
+    for mark in ("+++ b/", "rename to ", "--- a/"):
+        for text in header:
+            if text.startswith(mark):
+                return text.removeprefix(mark).rstrip("\t")
+    return header[0].rpartition(" b/")[2]
+
+
+def _kind(text: str) -> str:
+    return {"+": "add", "-": "cut", "@": "hunk"}.get(text[0], "same")

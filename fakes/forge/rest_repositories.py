@@ -10,9 +10,9 @@ from starlette.routing import Route
 from fakes.forge.api_errors import Answered, not_found
 from fakes.forge.bare_git import GitFailed
 from fakes.forge.calling import Answer, Api, Call
+from fakes.forge.forge import Resource
 from fakes.forge.models import Role
 from fakes.forge.pulls import follow_branches, rename_branch
-from fakes.forge.rate_limits import Resource
 from fakes.forge.store import OWN_LOGIN, Repository
 
 _REPOSITORY = "/repos/{owner}/{repo}"

@@ -16,8 +16,8 @@ import pytest
 
 from daemon.agents.shell import ShellAgent
 from daemon.git.repositories import Repositories
-from daemon.judgement.examined import Examined
-from daemon.judgement.secrets import added_secrets
+from daemon.judgement.check import Examined
+from daemon.judgement.judge import added_secrets
 from daemon.secrets.secret_search import scan, without_secrets
 from domain.failures import FailureCategory
 from domain.models import TaskKind

@@ -211,15 +211,15 @@ def test_an_agent_that_kills_its_keeper_is_ended_by_the_daemon(signal: str) -> N
     assert not processes_with(token)
 
 
-async def test_a_program_that_is_spoken_to_hears_it_and_the_end(run: Run) -> None:
+async def test_a_program_that_is_written_to_reads_it_and_the_end(run: Run) -> None:
     complaints: list[str] = []
     talk = Talk(complaints.append)
     script = 'read a; echo "got $a"; read b; echo "got $b" >&2; cat'
     running = asyncio.create_task(run(script, stdin=b"one\n", talk=talk))
     await run.has_said("got one\n")
-    talk.voice.say(b"two\n")
-    talk.voice.say(b"x" * 300_000)
-    talk.voice.close()
+    talk.stdin.write(b"two\n")
+    talk.stdin.write(b"x" * 300_000)
+    talk.stdin.close()
     ended = await running
     assert ended.succeeded
     assert complaints == ["got two\n"]
@@ -230,17 +230,17 @@ async def test_a_program_that_does_not_listen_stops_nobody(run: Run) -> None:
     talk = Talk(run.hear)
     running = asyncio.create_task(run("exec <&-; echo deaf; sleep 0.2", stdin=b"x" * 300_000, talk=talk))
     await run.has_said("deaf\n")
-    talk.voice.say(b"more")
+    talk.stdin.write(b"more")
     assert (await running).succeeded
-    talk.voice.say(b"too late")
+    talk.stdin.write(b"too late")
 
 
 async def test_a_program_that_says_it_is_done_and_does_not_end_is_ended(run: Run) -> None:
     talk = Talk(run.hear)
     running = asyncio.create_task(run("echo done; sleep 600", talk=talk))
     await run.has_said("done\n")
-    talk.done.say(60)
-    talk.done.take_back()
-    talk.done.say(0.2)
+    talk.linger.start(60)
+    talk.linger.cancel()
+    talk.linger.start(0.2)
     assert (await running).ended_by is EndedBy.LINGERED
     assert not run.left()

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from daemon.forges.forge_settings import ForgeSettings, credential_helpers
-from daemon.forges.none import NoForge
-from daemon.forges.registry import Forges
+from daemon.forges.registry import Forges, NoForge
 from daemon.forges.tokens import Tokens
 from daemon.git.git import Git
 from daemon.git.repositories import Repositories

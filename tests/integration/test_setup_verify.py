@@ -79,7 +79,7 @@ async def test_a_setup_that_fails_sends_the_task_to_another_daemon(steps: Steps,
 
 
 async def test_a_setup_has_its_own_time(steps: Steps, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("daemon.tasks.preparing.SETUP_LIMIT", timedelta(seconds=0.3))
+    monkeypatch.setattr("daemon.tasks.beginning.SETUP_LIMIT", timedelta(seconds=0.3))
     with pytest.raises(CannotServe, match="setup failed: `sleep 60` stopped: time limit"):
         await steps.does("true", setup=("sleep 60",))
 

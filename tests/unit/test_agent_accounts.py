@@ -16,12 +16,11 @@ from pydantic import ValidationError
 from daemon.agents.base import AgentRun
 from daemon.agents.claude.claude import ClaudeAgent
 from daemon.agents.codex.codex import CodexAgent
-from daemon.agents.next_move import Move, Tried, next_move
 from daemon.agents.stream_events import Asked, Ending, Totals
 from daemon.home import masker_of
 from daemon.sandbox.sandbox import Bubblewrap, Opening, Places
 from daemon.sandbox.task_folder import TaskFolder, make_task_folder
-from daemon.session.continuing import handed_over, resumed
+from daemon.session.continuing import Move, Tried, handed_over, next_move, resumed
 from daemon.session.parking import Account, Parking
 from daemon.session.parking_file import PARKED, ParkingFile
 from daemon.session.permission import QUESTION_TOOL, Asking

@@ -41,8 +41,8 @@ from daemon.agents.stream_events import (
     ToolCalled,
     ToolFailed,
     Warned,
+    without_lone_surrogates,
 )
-from daemon.agents.surrogates import without_halves
 from domain.tolerant import Tolerant
 
 _TELLING = ("command", "file_path", "path", "notebook_path", "pattern", "url", "query", "description", "prompt")
@@ -83,7 +83,7 @@ class ClaudeStream:
         return _as_line({"type": "control_response", "response": response})
 
     def read(self, line: str) -> list[Event]:
-        for text in (line, without_halves(line)):
+        for text in (line, without_lone_surrogates(line)):
             with suppress(ValidationError):
                 return self._events(LINE.validate_json(text))
         return [] if _type_of(line) in _UNINTERESTING else [Printed(line)]

@@ -28,8 +28,8 @@ from daemon.agents.stream_events import (
     Totals,
     Used,
     Warned,
+    without_lone_surrogates,
 )
-from daemon.agents.surrogates import without_halves
 from domain.tolerant import Tolerant
 
 _OUTPUT_SHOWN = 4000
@@ -112,7 +112,7 @@ class CodexStream:
         return ""
 
     def read(self, line: str) -> list[Event]:
-        for text in (line, without_halves(line)):
+        for text in (line, without_lone_surrogates(line)):
             with suppress(ValidationError):
                 return self._events(_Line.model_validate_json(text), line)
         return [Printed(line)]

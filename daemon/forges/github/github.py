@@ -12,10 +12,21 @@ from pydantic import TypeAdapter
 from daemon.forges.forge_settings import ForgeSettings
 from daemon.forges.github.api import Api
 from daemon.forges.github.audience import Audience
-from daemon.forges.github.bodies import DRAFT, READY, BaseChange, Mutation, NewComment, NewPull, PullChange
 from daemon.forges.github.findings import reply_mark
 from daemon.forges.github.look import Look
-from daemon.forges.github.payloads import Comment, Pull, Repository, User
+from daemon.forges.github.payloads import (
+    DRAFT,
+    READY,
+    BaseChange,
+    Comment,
+    Mutation,
+    NewComment,
+    NewPull,
+    Pull,
+    PullChange,
+    Repository,
+    User,
+)
 from daemon.forges.github.refusals import Declined
 from daemon.forges.github.remembered import Remembered
 from daemon.forges.github.said import is_by

@@ -1,14 +1,18 @@
-"""What we read of GitHub's answers; whatever else they hold is ignored."""
+"""What we read of GitHub's answers, whatever else they hold being ignored, and what we send to it."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field
 
 from domain.pull_request import PullRequestState
 from domain.tolerant import Tolerant
+from domain.value import Value
+
+READY = "markPullRequestReadyForReview"
+DRAFT = "convertPullRequestToDraft"
 
 _WRITES = frozenset({"write", "maintain", "admin"})
 _READS = frozenset({"none", "read", "triage"})
@@ -231,3 +235,41 @@ class GraphError(Tolerant):
 
 class GraphAnswer(Tolerant):
     errors: tuple[GraphError, ...] = ()
+
+
+class NewPull(Value):
+    title: str
+    body: str
+    head: str
+    base: str
+    draft: bool
+
+
+class PullChange(Value):
+    title: str
+    body: str
+
+
+class BaseChange(Value):
+    base: str
+
+
+class NewComment(Value):
+    body: str
+
+
+class NodeId(Value):
+    id: str
+
+
+class Mutation(Value):
+    """A change that only GraphQL can make."""
+
+    query: str
+    variables: NodeId
+
+    @classmethod
+    def of(cls, name: str, pull: str) -> Self:
+        """`name`: DRAFT or READY; `pull`: the pull request's node id."""
+        query = f"mutation($id: ID!) {{ {name}(input: {{pullRequestId: $id}}) {{ pullRequest {{ isDraft }} }} }}"
+        return cls(query=query, variables=NodeId(id=pull))

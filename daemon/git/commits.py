@@ -1,4 +1,4 @@
-"""What a commit's own .gitattributes say, asked in the cache: no setting of a worktree takes part."""
+"""What commits hold and their .gitattributes say, asked in the cache: nothing that an agent has set up takes part."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from daemon.git.git import commit_id
 from daemon.git.repositories import RepositoryCache
+from domain.models import Work
 
 
 async def attribute(cache: RepositoryCache, commit: str, name: str, paths: Sequence[str]) -> dict[str, str]:
@@ -28,3 +30,20 @@ async def index_of(cache: RepositoryCache, tree: str) -> AsyncIterator[dict[str,
         env = {"GIT_INDEX_FILE": str(Path(folder, "index"))}
         await cache.local("read-tree", tree, env=env)
         yield env
+
+
+async def measured(cache: RepositoryCache, branch: str, base: str, head: str, replaces: str, since: str = "") -> Work:
+    """The work of `branch`; files count as changed since the commit `since` (empty: `base`). All of them must be in
+    the cache. Raises GitError.
+    """
+    commits = (await cache.local("rev-list", "--count", f"{commit_id(base)}..{commit_id(head)}")).text
+    files = (await cache.local("diff", "--name-only", "-z", "--no-renames", commit_id(since or base), head)).names
+    return Work(branch=branch, base=base, head=head, commits=int(commits), files_changed=len(files), replaces=replaces)
+
+
+async def touches(cache: RepositoryCache, base: str, head: str, paths: Sequence[str]) -> bool:
+    """Whether a commit that `head` holds and `base` doesn't changes one of `paths`."""
+    if not paths:
+        return False
+    asked = ("--literal-pathspecs", "rev-list", "--max-count=1", f"{commit_id(base)}..{commit_id(head)}", "--", *paths)
+    return bool((await cache.local(*asked)).text)
