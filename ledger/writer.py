@@ -13,14 +13,15 @@ from domain.record import (
     AttemptNamed,
     DaemonReport,
     DaemonWanted,
+    LastWrite,
     LogChunk,
     ProgressWrite,
     Verdict,
     WriteAnswer,
+    answer_to,
 )
 from domain.reports import LATELY
 from domain.spawn_task import Outcome
-from ledger.fencing import LastWrite, answer_to
 from ledger.pool import Database, Session, storable, translated
 from ledger.rows import (
     DatabaseRow,

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from typing import Annotated
 
 import typer
 
-from cli.agent import artifacts
 from cli.agent import memory_commands as memory
 from cli.agent import plan_commands as plan
 from cli.agent import question_commands as questions
 from cli.agent.folder import AgentFolder
 from domain.errors import MakimaError, Refused
-from domain.handover import Handover, finish, give_up, set_pull_request
+from domain.handover import (
+    MAX_ARTIFACT,
+    MAX_ARTIFACT_MESSAGE,
+    Handover,
+    file_name,
+    finish,
+    give_up,
+    put_artifact,
+    set_pull_request,
+)
 from runtime.command_line import run_typed
 from runtime.terminal import guard
 
@@ -23,7 +32,7 @@ BROKEN = 1
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 directive = typer.Typer(no_args_is_help=True, help="Plan a directive, or finish a step of it.")
 app.add_typer(directive, name="directive")
-for group in (plan.app, memory.app, artifacts.app, questions.app):
+for group in (plan.app, memory.app, questions.app):
     directive.add_typer(group)
 
 
@@ -44,10 +53,30 @@ def fail(reason: str) -> None:
     AgentFolder.find().change(lambda handover, _: give_up(handover, reason))
 
 
+@directive.command()
+def artifact_put(name: Annotated[str, typer.Argument(help="A file name, such as chain-plan.json.")]) -> None:
+    """Hand over the file that is on stdin: UTF-8 text of at most 1 MiB; a later one of the same name replaces it."""
+    content = sys.stdin.buffer.read(MAX_ARTIFACT + 1)
+    _check_artifact(name, content)
+    AgentFolder.find().keep_file(name, content, lambda handover, _: put_artifact(handover, name))
+
+
+def _check_artifact(name: str, content: bytes) -> None:
+    try:
+        file_name(name)
+        text = content.decode()
+    except UnicodeDecodeError as error:
+        raise Refused(f"artifact {name!r} is not UTF-8 text") from error
+    except ValueError as error:
+        raise Refused(f"artifact {name[:100]!r}: {error}") from error
+    if len(content) > MAX_ARTIFACT or len(json.dumps(text, ensure_ascii=False).encode()) > MAX_ARTIFACT_MESSAGE:
+        raise Refused(f"artifact {name!r}: an artifact has at most {MAX_ARTIFACT // 1024} KiB of text")
+
+
 # Spellings of the system before this one, for prompts that were written for it (rule 3.2).
 _files = typer.Typer(hidden=True)
 app.add_typer(_files, name="contract")
-_files.command("create-file")(artifacts.artifact_put)
+_files.command("create-file")(artifact_put)
 
 _ending = typer.Typer(hidden=True)
 app.add_typer(_ending, name="supervisor")

@@ -14,7 +14,6 @@ import pytest
 from temporalio.client import WorkflowHandle
 
 from cli.operator.changes import Changes
-from cli.operator.progress import progress_of
 from cli.operator.shown import (
     CostsShown,
     DiffShown,
@@ -25,6 +24,7 @@ from cli.operator.shown import (
     TaskProgress,
     WhyShown,
 )
+from cli.operator.watch_state import progress_of
 from domain import names
 from domain.errors import NotReachable, Refused
 from domain.failures import FailureCategory

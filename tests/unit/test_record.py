@@ -12,8 +12,18 @@ from hypothesis import strategies as st
 
 from domain.models import Directive, State, Step, Task, TaskKind, Text
 from domain.pull_request import PullRequest
-from domain.record import Changed, Facts, ProgressWrite, Verdict, WriteAnswer, restored, snapshot, write
-from ledger.fencing import LastWrite, answer_to
+from domain.record import (
+    Changed,
+    Facts,
+    LastWrite,
+    ProgressWrite,
+    Verdict,
+    WriteAnswer,
+    answer_to,
+    restored,
+    snapshot,
+    write,
+)
 from ledger.pool import encoded, place
 
 pytestmark = pytest.mark.rule("9.1")
