@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from ledger.pool import Database
     from ledger.reader import Record
     from ledger.retention import Retention
-    from runtime.shared_settings import Settings
+    from runtime.shared_settings import SharedSettings
 
 STACK_COMMANDS = ("up", "down", "restart", "migrate")
 """Those that are not the operator's."""
@@ -42,7 +42,7 @@ class Connections:
     """Opened, and imported, only by the commands that need them, so that `--help` works anywhere, and at once."""
 
     @cached_property
-    def settings(self) -> Settings:
+    def settings(self) -> SharedSettings:
         from runtime.shared_settings import load_settings
 
         return load_settings()
@@ -114,7 +114,7 @@ async def tell(connections: Connections, echo: Callable[[str], object]) -> None:
 
 
 async def bring_up_to_date(
-    settings: Settings, worker_role: str | None, reader_role: str | None, *, as_json: bool
+    settings: SharedSettings, worker_role: str | None, reader_role: str | None, *, as_json: bool
 ) -> int:
     """Migrate, and give the roles what they need; the exit code."""
     from ledger.migrate import migrate

@@ -27,8 +27,8 @@ from runtime.health import Check, health_at
 from runtime.logs import set_up_logging
 from runtime.notifying import send
 from runtime.serving import serve
-from runtime.shared_settings import Settings, load_settings
-from runtime.telemetry import Telemetry, telemetry
+from runtime.shared_settings import SharedSettings, load_settings
+from runtime.telemetry import ClientTelemetry, telemetry
 from runtime.terminal import guard
 from workflows.directive import DirectiveWorkflow
 from workflows.search_attributes import add_missing_search_attributes
@@ -57,7 +57,7 @@ def build_workers(client: Client, ledger: PostgresLedger) -> list[Worker]:
 
 
 @asynccontextmanager
-async def chores(seen_by: Telemetry, settings: Settings, pool: Database) -> AsyncIterator[None]:
+async def chores(seen_by: ClientTelemetry, settings: SharedSettings, pool: Database) -> AsyncIterator[None]:
     """What the worker does beside its activities: keep the gauges, and tell people what happens."""
     jobs: list[Coroutine[None, None, None]] = []
     if seen_by.runtime:

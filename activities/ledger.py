@@ -6,7 +6,7 @@ from temporalio import activity
 
 from activities.metrics import count_facts
 from activities.ports import Ledger
-from domain.record import AttemptNamed, DaemonWanted, ProgressWrite, Verdict, WriteAnswer
+from domain.record import AttemptNamed, DaemonWanted, ProgressWrite, WriteAnswer, WriteVerdict
 from domain.spawn_task import Outcome
 
 
@@ -18,7 +18,7 @@ class LedgerActivities:
     async def record_progress(self, write: ProgressWrite) -> WriteAnswer:
         """Record all that changed in a directive since the write before, in one transaction."""
         answer = await self._ledger.record(write)
-        if answer.verdict is Verdict.APPLIED:  # else it was counted before, or will be
+        if answer.verdict is WriteVerdict.APPLIED:  # else it was counted before, or will be
             count_facts(activity.metric_meter(), write.facts)
         return answer
 

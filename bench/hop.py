@@ -33,7 +33,7 @@ from daemon.core.slots import SharedSlots
 from domain import names
 from domain.models import DirectiveStatus
 from runtime.exit import leave, run
-from runtime.shared_settings import Settings
+from runtime.shared_settings import SharedSettings
 from runtime.stack_file import StackFile
 from stack.embedded import embedded_stack
 from stack.processes import Child
@@ -61,7 +61,7 @@ class Contender:
 @asynccontextmanager
 async def surroundings(folder: Path) -> AsyncIterator[StackFile]:
     """The real servers and workers: directives and the bare workflow in a process of their own each."""
-    settings = Settings(data_dir=folder, owner=OWNER, database_url=None)
+    settings = SharedSettings(data_dir=folder, owner=OWNER, database_url=None)
     async with embedded_stack(settings, report=_tell, environment=os.environ, with_daemon=False) as stack:
         lock = os.open(folder, os.O_RDONLY)
         supervisor = Supervisor(folder / "logs", lock, _tell)

@@ -28,7 +28,7 @@ from domain.directive_settings import Settings as DirectiveSettings
 from domain.models import Directive, PlanChanges, State, StepStatus, Text
 from domain.plan import PlannedStep, add_steps
 from runtime.exit import leave, run
-from runtime.shared_settings import Settings
+from runtime.shared_settings import SharedSettings
 from runtime.stack_file import StackFile
 from stack.embedded import embedded_stack
 from stack.processes import Child
@@ -49,7 +49,7 @@ WAITS = "while [ ! -e {stop} ]; do sleep 1; done; echo done > $$"
 @asynccontextmanager
 async def surroundings(folder: Path) -> AsyncIterator[tuple[Client, psutil.Process]]:
     """A client of the running stack, and the daemon's process."""
-    settings = Settings(data_dir=folder / "data", owner=OWNER, database_url=None)
+    settings = SharedSettings(data_dir=folder / "data", owner=OWNER, database_url=None)
     async with embedded_stack(settings, report=_tell, environment=os.environ, with_daemon=False) as stack:
         lock = os.open(folder, os.O_RDONLY)
         supervisor = Supervisor(folder / "data" / "logs", lock, _tell)

@@ -48,7 +48,7 @@ from runtime.exit import FAILED, leave, run, tell_error
 from runtime.health import health_at
 from runtime.logs import set_up_logging
 from runtime.masked_failures import with_masked_failures
-from runtime.shared_settings import Settings, load_settings
+from runtime.shared_settings import SharedSettings, load_settings
 from runtime.telemetry import telemetry
 from runtime.terminal import guard
 
@@ -77,7 +77,7 @@ class Environment(BaseSettings):
 
 
 def build_runner(
-    settings: Settings,
+    settings: SharedSettings,
     environment: Environment,
     home: Home,
     core: TemporalCore,
@@ -117,7 +117,7 @@ async def hold_for_ever(mark: Path) -> None:
 
 
 def build_workers(
-    client: Client, settings: Settings, own: DaemonSettings, runner: Runner, throttle: timedelta
+    client: Client, settings: SharedSettings, own: DaemonSettings, runner: Runner, throttle: timedelta
 ) -> list[Worker]:
     """One worker a queue: the slots of those for agents are shared, the light one has its own (design 10)."""
     slots = SharedSlots(own.capacity)
@@ -155,7 +155,7 @@ def build_workers(
     ]
 
 
-async def report_for_ever(core: TemporalCore, settings: Settings, own: DaemonSettings, runner: Runner) -> None:
+async def report_for_ever(core: TemporalCore, settings: SharedSettings, own: DaemonSettings, runner: Runner) -> None:
     """Tell the core every 30 s that this daemon is there (design 4); a core that is away is told again later."""
     while True:
         report = DaemonReport(

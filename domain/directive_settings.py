@@ -77,7 +77,7 @@ class Timings(Value):
         )
 
 
-class Completion(StrEnum):
+class CompletionRule(StrEnum):
     """When finished steps are shipped though others failed or are blocked (rule 2.6)."""
 
     PARTIAL = "partial"
@@ -99,7 +99,7 @@ class Settings(Value):
     max_deliveries: Annotated[int, Field(ge=1, le=20)] = 6
     once: bool = False
     fail_fast: bool = False
-    completion: Completion = Completion.PARTIAL
+    completion: CompletionRule = CompletionRule.PARTIAL
     require_approval: bool = False
     memory: bool = False
     on: str = ""

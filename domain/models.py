@@ -15,7 +15,7 @@ from domain.graph import Dependencies, Node
 from domain.pull_request import PullRequest
 from domain.shepherd_state import Fix, Merged, Shepherding
 from domain.tolerant import Tolerant
-from domain.usage import Resume, Usage
+from domain.usage import ResumableSession, Usage
 from domain.value import Value
 
 
@@ -206,7 +206,7 @@ class Task(Value):
     """Daemon → why it can't serve this task; it is not asked before its time in `refused_until` (rule 5.4)."""
     refused_until: dict[str, datetime] = {}
     """Daemon → when it is asked again: as it has said itself, or soon, once there was none left to ask."""
-    resume: Resume | None = None
+    resume: ResumableSession | None = None
     """The agent's session that the attempt goes on with after its wait."""
     ships: tuple[UUID, ...] = ()
     """Completion: the steps that it merges, fixed when it is made."""

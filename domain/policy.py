@@ -6,7 +6,7 @@ from datetime import datetime
 
 from domain import names
 from domain.change import Change, Draft
-from domain.directive_settings import Completion
+from domain.directive_settings import CompletionRule
 from domain.events import EventName, directive_is
 from domain.models import DirectiveStatus, State, Step, StepStatus, Task, TaskKind, TaskStatus
 from domain.pull_requests.shipping import is_worth_a_completion, unfinished, unshipped, was_changed_by_hand
@@ -179,7 +179,7 @@ def _complete(draft: Draft) -> None:
         return
     to_ship = unshipped(state)
     left = bool(unfinished(state))
-    if state.directive.settings.completion is Completion.ALL and left:
+    if state.directive.settings.completion is CompletionRule.ALL and left:
         return
     if is_worth_a_completion(state, to_ship):
         ships = tuple(step.id for step in to_ship)
@@ -209,7 +209,11 @@ def _reason(state: State, status: DirectiveStatus) -> str:
     """Why it stands still, where nothing else says so."""
     if state.proposal:
         return f"the plan of generation {state.proposal.generation} waits for approval"
-    if status is DirectiveStatus.IDLE and state.directive.settings.completion is Completion.ALL and unshipped(state):
+    if (
+        status is DirectiveStatus.IDLE
+        and state.directive.settings.completion is CompletionRule.ALL
+        and unshipped(state)
+    ):
         return "the completion waits for all steps (--completion all): retry or skip those that failed"
     return ""
 

@@ -98,7 +98,7 @@ class ProgressWrite(Value):
     """In a snapshot, the directive's; the record keeps the first one that it is told."""
 
 
-class Verdict(StrEnum):
+class WriteVerdict(StrEnum):
     APPLIED = "applied"
     IGNORED = "ignored"
     """The record holds this write already: one of its retries."""
@@ -111,7 +111,7 @@ class WriteAnswer(Value):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    verdict: Verdict
+    verdict: WriteVerdict
     sequence: int
     """The next write's `sequence` is this plus one, whatever the verdict."""
     secret: DirectiveSecret = NO_SECRET
@@ -182,12 +182,12 @@ def answer_to(write: ProgressWrite, last: LastWrite | None) -> WriteAnswer:
     """
     recorded = last.sequence if last else 0
     if write.sequence == recorded + 1 and (write.snapshot or last):
-        return WriteAnswer(verdict=Verdict.APPLIED, sequence=write.sequence)
+        return WriteAnswer(verdict=WriteVerdict.APPLIED, sequence=write.sequence)
     if last and write.run_id == last.run_id and write.sequence <= recorded:
         # The write's own number, not the recorded one: a run that was reset can be handed a write of the run before
         # it; with the recorded number its next write would be taken for one that builds on what it never saw.
-        return WriteAnswer(verdict=Verdict.IGNORED, sequence=write.sequence)
-    return WriteAnswer(verdict=Verdict.RESYNC, sequence=recorded)
+        return WriteAnswer(verdict=WriteVerdict.IGNORED, sequence=write.sequence)
+    return WriteAnswer(verdict=WriteVerdict.RESYNC, sequence=recorded)
 
 
 class SandboxKind(StrEnum):

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from domain.directive_settings import Completion
+from domain.directive_settings import CompletionRule
 from domain.plan import PlannedStep
 
 Reference = Annotated[str, Field(min_length=1, max_length=200)]
@@ -64,7 +64,7 @@ class EditDirective(Request):
     max_attempts: int | None = None
     max_turns: int | None = None
     max_cost_usd: float | None = None
-    completion: Completion | None = None
+    completion: CompletionRule | None = None
     require_approval: bool | None = None
     memory: bool | None = None
     shepherd: bool | None = None

@@ -17,7 +17,7 @@ from domain.graph import Node
 from domain.models import Memory, PlanChanges, Question, TaskKind, Work
 from domain.pull_request import PullRequestWanted, Shipped
 from domain.tolerant import Tolerant
-from domain.usage import Resume, Usage
+from domain.usage import ResumableSession, Usage
 
 VERSION = "1.1"
 REPORT_LIMIT = 4 * 1024
@@ -101,7 +101,7 @@ class SpawnTask(Tolerant):
     """Completion: commits of steps whose work an operator has taken back; what is pushed must not hold them."""
     pull_request: PullRequestWanted | None = None
     """Completion: what to open or update after the push; None: push only."""
-    resume: Resume | None = None
+    resume: ResumableSession | None = None
     """The attempt has waited: the session that it can go on with, and what it has used so far."""
     run: str = ""
     """The directive's run that has dispatched the attempt; empty: one of before this was told. In another run, which a
@@ -164,7 +164,7 @@ class Outcome(Tolerant):
     """Waiting: what the agent asks."""
     usage: Usage = Usage()
     """Of the whole attempt, over all its deliveries."""
-    resume: Resume | None = None
+    resume: ResumableSession | None = None
     """Waiting: where the agent's session lies."""
     warnings: tuple[str, ...] = ()
     unverified: tuple[str, ...] = ()

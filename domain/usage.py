@@ -20,7 +20,7 @@ class Usage(Tolerant):
         )
 
 
-class Resume(Tolerant):
+class ResumableSession(Tolerant):
     """An agent's session that an attempt which waits can go on with, on the machine where it is."""
 
     agent: str

@@ -16,8 +16,8 @@ from domain.record import (
     LastWrite,
     LogChunk,
     ProgressWrite,
-    Verdict,
     WriteAnswer,
+    WriteVerdict,
     answer_to,
 )
 from domain.reports import LATELY
@@ -54,7 +54,7 @@ class PostgresLedger:
                 recorded = await self._locked(session, write.row.directive.id)
                 last = LastWrite(recorded["run_id"], recorded["sequence"]) if recorded else None
                 answer = answer_to(write, last)
-                if answer.verdict is Verdict.APPLIED:
+                if answer.verdict is WriteVerdict.APPLIED:
                     await self._apply(session, write, recorded["fingerprint"] if recorded else None)
                 return await self._with_secret(session, write, answer)
 

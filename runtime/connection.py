@@ -12,16 +12,20 @@ from temporalio.runtime import Runtime, TelemetryConfig
 from temporalio.service import RPCError
 
 from domain.errors import NotReachable, SettingsError
-from runtime.shared_settings import Settings
+from runtime.shared_settings import SharedSettings
 from runtime.stack_file import StackFile, running_stack
-from runtime.telemetry import Telemetry
+from runtime.telemetry import ClientTelemetry
 
 CONNECT_TIMEOUT = 5.0  # seconds
 _ADVICE = "start it, or a stack of your own with `python starter.py up`, or set TEMPORAL_ADDRESS to another one"
 
 
 async def connect_temporal(
-    settings: Settings, *, identity: str | None = None, quiet: bool = False, seen_by: Telemetry | None = None
+    settings: SharedSettings,
+    *,
+    identity: str | None = None,
+    quiet: bool = False,
+    seen_by: ClientTelemetry | None = None,
 ) -> Client:
     """Connect with the pydantic converter, as `identity` (default: pid@host); `seen_by`: metrics and traces.
 
@@ -30,7 +34,7 @@ async def connect_temporal(
     """
     config = _connect_config(settings)
     address = config["target_host"]
-    seen_by = seen_by or Telemetry()
+    seen_by = seen_by or ClientTelemetry()
     runtime = Runtime(telemetry=TelemetryConfig(logging=None)) if quiet else seen_by.runtime
     try:
         connecting = Client.connect(
@@ -57,21 +61,21 @@ async def check_temporal(client: Client) -> None:
         raise NotReachable("Temporal answers that it does not serve")
 
 
-def find_database_url(settings: Settings) -> str:
+def find_database_url(settings: SharedSettings) -> str:
     """Give Postgres' URL with the password in it; raises NotReachable where neither names one."""
     if settings.database_url is not None:
         return settings.database_url.get_secret_value()
     return _embedded_stack(settings).database_url
 
 
-def find_web_ui_url(settings: Settings) -> str | None:
+def find_web_ui_url(settings: SharedSettings) -> str | None:
     """Give the Web UI's address without a slash at its end, None where Temporal isn't the embedded stack's."""
     stack = running_stack(settings.data_dir)
     address = _profile().address
     return stack.web_ui_url if stack and address in (None, stack.temporal_address) else None
 
 
-def _connect_config(settings: Settings) -> ClientConnectConfig:
+def _connect_config(settings: SharedSettings) -> ClientConnectConfig:
     profile = _profile()
     if profile.address:
         return profile.to_client_connect_config()
@@ -87,7 +91,7 @@ def _profile() -> ClientConfigProfile:
         raise SettingsError(f"Temporal's settings (TEMPORAL_…): {error}") from error
 
 
-def _embedded_stack(settings: Settings) -> StackFile:
+def _embedded_stack(settings: SharedSettings) -> StackFile:
     stack = running_stack(settings.data_dir)
     if stack is None:
         raise NotReachable(

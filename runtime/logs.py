@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pythonjsonlogger.json import JsonFormatter
 from temporalio import activity, workflow
 
-from runtime.shared_settings import LogFormat, Settings
+from runtime.shared_settings import LogFormat, SharedSettings
 
 _TEXT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _JSON = "%(asctime)s %(levelname)s %(name)s %(message)s"
@@ -28,7 +28,7 @@ class _Masked(logging.Formatter):
         return self._mask(self._inner.format(record))
 
 
-def set_up_logging(settings: Settings, process: str, mask: Callable[[str], str] = str) -> None:
+def set_up_logging(settings: SharedSettings, process: str, mask: Callable[[str], str] = str) -> None:
     """Log to stderr as the settings say; `process` is `worker` or `daemon:<name>`; `mask` takes secrets out."""
     handler = logging.StreamHandler(sys.stderr)
     if settings.log_format is LogFormat.JSON:

@@ -14,7 +14,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, w
 
 from domain.errors import NoticeFailed
 from domain.notices import Notice
-from runtime.shared_settings import Settings
+from runtime.shared_settings import SharedSettings
 
 COMMAND_WITHIN = 30.0
 """Seconds for one run of the command, and for one call of the webhook."""
@@ -26,7 +26,7 @@ _Way = Callable[[str, Notice], Awaitable[None]]
 logger = logging.getLogger(__name__)
 
 
-async def send(notice: Notice, settings: Settings, try_for: float = TRY_FOR) -> None:
+async def send(notice: Notice, settings: SharedSettings, try_for: float = TRY_FOR) -> None:
     """Tell it by all the ways that the settings name; raises NoticeFailed when one of them keeps failing."""
     logger.info("notice: %s", notice.text.replace("\n", " | "))
     if settings.notify_command:

@@ -36,7 +36,7 @@ Address = Annotated[str, AfterValidator(_address)]
 """`host:port`, or empty for nowhere."""
 
 
-class Settings(BaseSettings):
+class SharedSettings(BaseSettings):
     """Where the state lies and whose it is. Temporal's address is not here: it is read by `temporalio.envconfig`."""
 
     model_config = SettingsConfigDict(env_prefix="MAKIMA_", env_ignore_empty=True, frozen=True, extra="ignore")
@@ -74,10 +74,10 @@ class Settings(BaseSettings):
         return url
 
 
-def load_settings() -> Settings:
+def load_settings() -> SharedSettings:
     """Read the environment; raises SettingsError that names the variable and what is wrong, never its value."""
     try:
-        return Settings()
+        return SharedSettings()
     except ValidationError as error:
         problems = (f"MAKIMA_{str(each['loc'][0]).upper()}: {each['msg']}" for each in error.errors())
         raise SettingsError("; ".join(problems)) from error

@@ -15,7 +15,7 @@ TRACES_TO = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
 
 
 @dataclass(frozen=True)
-class Telemetry:
+class ClientTelemetry:
     """What a Temporal client is to be connected with, so that it and its workers are seen."""
 
     runtime: Runtime | None = None
@@ -23,11 +23,11 @@ class Telemetry:
     interceptors: tuple[Interceptor, ...] = ()
 
 
-def telemetry(metrics: str, process: str) -> Telemetry:
+def telemetry(metrics: str, process: str) -> ClientTelemetry:
     """`metrics` is `host:port`, where Prometheus finds them at `/metrics`; empty: nowhere. `process` names the traces'
     service. SettingsError where the port is taken, or traces are wanted and their packages are not installed.
     """
-    return Telemetry(_observed_runtime(metrics) if metrics else None, _interceptors(process))
+    return ClientTelemetry(_observed_runtime(metrics) if metrics else None, _interceptors(process))
 
 
 def _observed_runtime(address: str) -> Runtime:

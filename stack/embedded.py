@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from domain.errors import StackFailed
 from domain.record import SandboxKind
-from runtime.shared_settings import Settings
+from runtime.shared_settings import SharedSettings
 from runtime.stack_file import ProcessMark, StackFile, remove_stack_file, write_stack_file
 from stack import local_daemon, programs
 from stack.data_folder import DataFolder, Service
@@ -30,7 +30,7 @@ _STOPPED_WITHIN = 150.0  # seconds; more than all children's graces together
 
 @asynccontextmanager
 async def embedded_stack(
-    settings: Settings,
+    settings: SharedSettings,
     *,
     report: Report,
     environment: Mapping[str, str],
@@ -60,7 +60,7 @@ async def embedded_stack(
 
 
 async def up(
-    settings: Settings,
+    settings: SharedSettings,
     echo: Report,
     *,
     report: Report | None = None,
@@ -81,7 +81,7 @@ async def up(
     return 0
 
 
-async def down(settings: Settings, echo: Report) -> int:
+async def down(settings: SharedSettings, echo: Report) -> int:
     """Stop the stack of the data folder and wait until all its processes have ended; gives the exit code.
 
     Raises StackFailed when they don't.
@@ -101,7 +101,7 @@ async def down(settings: Settings, echo: Report) -> int:
 
 
 async def _serve(
-    settings: Settings,
+    settings: SharedSettings,
     echo: Report,
     report: Report,
     beside: Callable[[], Awaitable[None]] | None,
@@ -129,7 +129,7 @@ async def _serve(
         await asyncio.Event().wait()
 
 
-async def _start_servers(supervisor: Supervisor, folder: DataFolder, settings: Settings) -> StackFile:
+async def _start_servers(supervisor: Supervisor, folder: DataFolder, settings: SharedSettings) -> StackFile:
     if settings.database_url is None:
         database_url = await _start_postgres(supervisor, folder)
     else:

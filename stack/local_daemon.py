@@ -11,7 +11,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from domain.health_report import Health, all_of, failed
-from runtime.shared_settings import Settings
+from runtime.shared_settings import SharedSettings
 from runtime.stack_file import running_stack
 from stack import programs
 from stack.data_folder import DataFolder
@@ -19,7 +19,7 @@ from stack.data_folder import DataFolder
 _ENDS_WITHIN = 300.0  # seconds; a remote that doesn't answer takes a minute for each question
 
 
-async def examine(settings: Settings, environment: Mapping[str, str], options: Sequence[str]) -> Health | None:
+async def examine(settings: SharedSettings, environment: Mapping[str, str], options: Sequence[str]) -> Health | None:
     """What `python -m daemon doctor` finds, asked with these; None where this machine has no daemon's settings."""
     folder = DataFolder(settings.data_dir)
     file = environment.get("MAKIMA_DAEMON_CONFIG") or str(folder.daemon_settings)
@@ -37,7 +37,7 @@ async def examine(settings: Settings, environment: Mapping[str, str], options: S
         return all_of([failed("daemon's settings", error)])
 
 
-async def sandbox(settings: Settings, environment: Mapping[str, str]) -> str:
+async def sandbox(settings: SharedSettings, environment: Mapping[str, str]) -> str:
     """What `python -m daemon sandbox` says of the sandbox of this machine's daemon, or why it says nothing."""
     file = programs.daemon_settings(DataFolder(settings.data_dir), environment)
     try:
@@ -47,7 +47,7 @@ async def sandbox(settings: Settings, environment: Mapping[str, str]) -> str:
     return os.fsdecode(out).strip() or f"unknown: {error}"
 
 
-async def _ask(settings: Settings, environment: Mapping[str, str], file: str, *command: str) -> tuple[bytes, str]:
+async def _ask(settings: SharedSettings, environment: Mapping[str, str], file: str, *command: str) -> tuple[bytes, str]:
     """What a command of the daemon prints, and what went wrong; TimeoutError."""
     own = {"MAKIMA_DAEMON_CONFIG": file, "MAKIMA_DATA_DIR": str(settings.data_dir), "PYTHONSAFEPATH": "1"}
     process = await asyncio.create_subprocess_exec(

@@ -12,7 +12,7 @@ from signal import SIGTERM
 import psutil
 
 from domain.errors import NotReachable, StackFailed
-from runtime.shared_settings import Settings
+from runtime.shared_settings import SharedSettings
 from stack.data_folder import DataFolder
 from stack.supervisor import Report
 
@@ -27,7 +27,7 @@ class Part(StrEnum):
     WORKER = "worker"
 
 
-async def restart(settings: Settings, part: Part, echo: Report) -> int:
+async def restart(settings: SharedSettings, part: Part, echo: Report) -> int:
     """End a part as SIGTERM does, and wait until the stack has started it again; gives the exit code.
 
     Raises NotReachable where no stack with such a part runs on the data folder, StackFailed when it takes too long.

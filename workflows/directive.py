@@ -33,7 +33,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.spawn_task import Outcome, SpawnTask
     from domain.view import details
     from workflows.options import FIND_OUTCOME, PICK_DAEMON, daemon_activity
-    from workflows.pull_request_watch import Shepherd
+    from workflows.pull_request_watch import PullRequestWatch
     from workflows.recorder import Recorder
 
 ACTIVITY: dict[TaskKind, Callable[[Any, SpawnTask], Awaitable[Outcome]]] = {
@@ -60,7 +60,7 @@ class DirectiveWorkflow(Operations):
         workflow.register_random_seed_callback(self.note_reset)
         self.recorder = Recorder(given.sequence, given.state.planned if given.sequence else 0)
         self.in_flight: dict[tuple[str, int, int], asyncio.Task[None]] = {}
-        self.shepherd = Shepherd()
+        self.shepherd = PullRequestWatch()
         self.news = True
 
     @workflow.run

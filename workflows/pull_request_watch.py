@@ -29,7 +29,7 @@ class Shepherded(Protocol):
         ...
 
 
-class Shepherd:
+class PullRequestWatch:
     """At most one watch and one tidying are under way; each is called off as soon as it is no longer wanted."""
 
     def __init__(self) -> None:

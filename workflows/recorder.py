@@ -15,7 +15,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.ledger import LedgerActivities
     from domain import record
     from domain.models import State
-    from domain.record import Changed, ProgressWrite, Verdict, WriteAnswer
+    from domain.record import Changed, ProgressWrite, WriteAnswer, WriteVerdict
     from workflows.options import BETWEEN_WRITES, RECORD_PROGRESS
 
 
@@ -121,7 +121,7 @@ class Recorder:
             directive.secret, directive.news = answer.secret, True
         self.sequence = answer.sequence
         self._next_write = workflow.now() + BETWEEN_WRITES
-        self._snapshot = answer.verdict is Verdict.RESYNC
+        self._snapshot = answer.verdict is WriteVerdict.RESYNC
         if self._snapshot:
             self._unwritten = changed + self._unwritten
             self._dirty = True

@@ -33,7 +33,7 @@ class FileChange(Value):
 
 
 @dataclass(frozen=True)
-class Change:
+class CommitRange:
     """Between which commits, and in which files."""
 
     base: str
@@ -48,7 +48,7 @@ class Changes:
         self._repository = repository
         self._clone = cache / "changes" / f"{hashlib.sha256(repository.encode()).hexdigest()[:16]}.git"
 
-    async def of(self, work: Work, heads: Collection[str]) -> Change:
+    async def of(self, work: Work, heads: Collection[str]) -> CommitRange:
         """A step's own change, without what was merged in before its agent began: the `heads` of other steps.
 
         Raises Refused where the commits are nowhere to be found, NotReachable where the remote can't be asked.
@@ -58,9 +58,9 @@ class Changes:
         await self._fetch(work)
         base = await self._start(work, heads)
         counted = await self._git(*_PLAIN_DIFF, "--numstat", "-z", "--no-renames", base, work.head)
-        return Change(base, work.head, tuple(_file(line) for line in counted.split("\0") if line))
+        return CommitRange(base, work.head, tuple(_file(line) for line in counted.split("\0") if line))
 
-    async def patch(self, change: Change) -> str:
+    async def patch(self, change: CommitRange) -> str:
         return await self._git(*_PLAIN_DIFF, "--color=never", change.base, change.head)
 
     async def _fetch(self, work: Work) -> None:

@@ -44,7 +44,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Look(Generic[T]):
+class Found(Generic[T]):
     """What was seen of a directive."""
 
     seen: T
@@ -103,15 +103,15 @@ class Directives:
         assert state is not None
         return state
 
-    async def look(self, reference: str) -> Look[DirectiveView]:
+    async def look(self, reference: str) -> Found[DirectiveView]:
         """Where it stands: from the workflow, else from the record (rule 9.3)."""
         return await self.look_at(*await self.find(reference))
 
-    async def look_at(self, workflow: str, identity: UUID | None) -> Look[DirectiveView]:
+    async def look_at(self, workflow: str, identity: UUID | None) -> Found[DirectiveView]:
         """The same of one that was found, or started a moment ago, before anything lists it."""
         return await self._look(workflow, identity, self._status, view)
 
-    async def look_inside(self, reference: str) -> Look[State]:
+    async def look_inside(self, reference: str) -> Found[State]:
         """Its whole state, found in the same way."""
         return await self._look(*await self.find(reference), self._state, lambda state: state)
 
@@ -170,12 +170,12 @@ class Directives:
         identity: UUID | None,
         ask: Callable[[str], Awaitable[T]],
         of_state: Callable[[State], T],
-    ) -> Look[T]:
+    ) -> Found[T]:
         recorded = await self.record.state(identity) if identity else None
         if recorded and recorded.status.is_final:
-            return Look(of_state(recorded), live=True)
+            return Found(of_state(recorded), live=True)
         try:
-            return Look(await ask(workflow), live=True)
+            return Found(await ask(workflow), live=True)
         except (RPCError, WorkflowQueryFailedError, WorkflowQueryRejectedError, TimeoutError) as error:
             lost = await self._how_it_ended(workflow) if _is_closed(error) else ""
             recorded = await self.record.state(identity) if identity else None
@@ -183,7 +183,7 @@ class Directives:
                 raise NotReachable(
                     f"{workflow} has started, but no worker answers yet: is worker.py running?"
                 ) from error
-        return Look(of_state(recorded), live=recorded.status.is_final, lost=lost)
+        return Found(of_state(recorded), live=recorded.status.is_final, lost=lost)
 
     async def _status(self, workflow: str) -> DirectiveView:
         return await self._handle(workflow).query(

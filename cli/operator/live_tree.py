@@ -13,7 +13,7 @@ from rich.tree import Tree
 
 from cli.operator.show import lost_note
 from cli.operator.shown import TaskProgress
-from cli.operator.watch_state import Seen
+from cli.operator.watch_state import WatchedDirective
 from domain import names
 from domain.models import DirectiveStatus, StepStatus, TaskKind, TaskStatus
 from domain.pull_requests.body import duration
@@ -52,7 +52,7 @@ STYLES = {
 }
 
 
-def tree(seen: Sequence[Seen], waits: str = "") -> RenderableType:
+def tree(seen: Sequence[WatchedDirective], waits: str = "") -> RenderableType:
     """All of them below each other, as wide as the terminal is; `waits`: why this is not the newest."""
     shown: list[RenderableType] = [_directive(each) for each in seen]
     note = Text(waits or NONE, "yellow" if waits else "dim")
@@ -65,7 +65,7 @@ def counts(view: DirectiveView) -> str:
     return ", ".join(f"{found[status]} {status}" for status in LOOKS if found[status]) or "no steps"
 
 
-def _directive(seen: Seen) -> Tree:
+def _directive(seen: WatchedDirective) -> Tree:
     view = seen.view
     root = Tree(_headline(seen))
     if why := lost_note(seen.look.lost) if seen.look.lost else view.reason:
@@ -86,7 +86,7 @@ def _directive(seen: Seen) -> Tree:
     return root
 
 
-def _headline(seen: Seen) -> Table:
+def _headline(seen: WatchedDirective) -> Table:
     view = seen.view
     done, all_ = sum(step.status in DONE for step in view.steps), len(view.steps)
     title = _text(view.title, "bold")
@@ -100,7 +100,7 @@ def _cost(view: DirectiveView) -> str:
     return f"${usage.cost_usd:.2f}" if usage.cost_usd else duration(usage.seconds) if usage.seconds else ""
 
 
-def _add_running_tasks(root: Tree, seen: Seen) -> None:
+def _add_running_tasks(root: Tree, seen: WatchedDirective) -> None:
     for name, status in seen.view.tasks.items():
         if status.startswith(LIVE):
             running = next((each for each in seen.progress if each.kind != TaskKind.STEP), None)

@@ -12,7 +12,7 @@ import typer
 from pydantic import ValidationError
 
 from domain.chain_plan import read_plan_file
-from domain.directive_settings import AgentChoice, Completion, Settings, Timings
+from domain.directive_settings import AgentChoice, CompletionRule, Settings, Timings
 from domain.errors import PlanRefused, Refused
 from domain.models import Directive, PlanChanges, State, Step, Text
 from domain.names import check_branch
@@ -53,8 +53,8 @@ class StartOptions:
     once: Annotated[bool, typer.Option("--once", help="Complete or fail in place of becoming idle.")] = False
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="The first failed step cancels the rest.")] = False
     completion: Annotated[
-        Completion, typer.Option(help="Ship what is done though other steps failed, or wait for all.")
-    ] = Completion.PARTIAL
+        CompletionRule, typer.Option(help="Ship what is done though other steps failed, or wait for all.")
+    ] = CompletionRule.PARTIAL
     require_approval: Annotated[
         bool, typer.Option("--require-approval", help="Hold every plan until `approve` or `reject`.")
     ] = False

@@ -15,7 +15,7 @@ from rich.live import Live
 from cli.operator import live_tree, show
 from cli.operator.printing import console, say_json
 from cli.operator.shown import WatchShown
-from cli.operator.watch_state import Seen
+from cli.operator.watch_state import WatchedDirective
 from domain.names import short
 from domain.pull_requests.body import used
 from domain.usage import Usage
@@ -24,7 +24,7 @@ from domain.usage import Usage
 class Screen(AbstractContextManager["Screen"], Protocol):
     """Shows one look after another."""
 
-    def show(self, seen: Sequence[Seen]) -> None: ...
+    def show(self, seen: Sequence[WatchedDirective]) -> None: ...
 
     def wait(self, why: str) -> None:
         """Nothing can be seen at this moment."""
@@ -52,9 +52,9 @@ class Lines(_Plain):
 
     def __init__(self) -> None:
         super().__init__()
-        self._before: dict[UUID, Seen] = {}
+        self._before: dict[UUID, WatchedDirective] = {}
 
-    def show(self, seen: Sequence[Seen]) -> None:
+    def show(self, seen: Sequence[WatchedDirective]) -> None:
         for each in seen:
             before = self._before.get(each.view.id)
             for line in show.changes(before.view if before else None, each.view):
@@ -73,7 +73,7 @@ class JsonLines(_Plain):
         super().__init__()
         self._before: dict[UUID, object] = {}
 
-    def show(self, seen: Sequence[Seen]) -> None:
+    def show(self, seen: Sequence[WatchedDirective]) -> None:
         for each in seen:
             now = (each.view, sorted((task.task, task.phase, task.last_line, task.delivery) for task in each.progress))
             if self._before.get(each.view.id) != now:
@@ -88,13 +88,13 @@ class LiveTree:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._live = Live(console=console, auto_refresh=False, transient=True, vertical_overflow="ellipsis")
-        self._last: Sequence[Seen] = ()
+        self._last: Sequence[WatchedDirective] = ()
 
     def __enter__(self) -> Self:
         self._live.start()
         return self
 
-    def show(self, seen: Sequence[Seen]) -> None:
+    def show(self, seen: Sequence[WatchedDirective]) -> None:
         self._last = seen
         self._live.update(live_tree.tree(seen), refresh=True)
 
@@ -117,12 +117,12 @@ def screen(*, as_json: bool) -> Screen:
     return LiveTree(terminal) if terminal.is_terminal else Lines()
 
 
-def summary(seen: Sequence[Seen]) -> list[str]:
+def summary(seen: Sequence[WatchedDirective]) -> list[str]:
     """What each directive has come to: steps, use, what went wrong, what is wanted, and last its status."""
     return [line for each in seen for line in _summary(each)] or [live_tree.NONE]
 
 
-def _summary(seen: Seen) -> list[str]:
+def _summary(seen: WatchedDirective) -> list[str]:
     view = seen.view
     lines = [f"  {live_tree.counts(view)}" + (f"; {used(view.usage)}" if view.usage != Usage() else "")]
     lines += ["  " + show.step_line(step) for step in view.steps if step.failure]

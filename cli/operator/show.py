@@ -17,10 +17,10 @@ from domain.reports import DaemonSeen, DirectiveSummary
 from domain.view import DirectiveView, ProposalView, QuestionView, StepView
 
 if TYPE_CHECKING:
-    from cli.operator.directives import Look
+    from cli.operator.directives import Found
 
 
-def status_lines(look: Look[DirectiveView], daemons: Sequence[DaemonSeen], web_ui: str | None) -> list[str]:
+def status_lines(look: Found[DirectiveView], daemons: Sequence[DaemonSeen], web_ui: str | None) -> list[str]:
     """Everything about one directive."""
     shown = look.seen
     lines = [
@@ -49,7 +49,7 @@ def sandbox_notes(daemons: Sequence[DaemonSeen]) -> list[str]:
     return [each.unboxed for each in daemons if each.reported_lately and each.unboxed]
 
 
-def status_shown(look: Look[DirectiveView], daemons: Sequence[DaemonSeen], web_ui: str | None) -> StatusShown:
+def status_shown(look: Found[DirectiveView], daemons: Sequence[DaemonSeen], web_ui: str | None) -> StatusShown:
     """The same for programs."""
     return StatusShown(
         **look.seen.model_dump(),
@@ -61,7 +61,7 @@ def status_shown(look: Look[DirectiveView], daemons: Sequence[DaemonSeen], web_u
     )
 
 
-def _source(look: Look[DirectiveView]) -> str:
+def _source(look: Found[DirectiveView]) -> str:
     if look.lost:
         return f"  ({lost_note(look.lost)})"
     return "" if look.live else "  (from the record: no worker answered)"

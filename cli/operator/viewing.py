@@ -11,7 +11,7 @@ import typer
 from rich.text import Text
 
 from cli.operator import drawing, graph_svg
-from cli.operator.changes import Change, Changes
+from cli.operator.changes import Changes, CommitRange
 from cli.operator.command_group import Commands, Id, Json, Raw, StepName
 from cli.operator.printing import console, say, say_json, say_raw
 from cli.operator.shown import DiffShown, GraphShown, PlanShown, WhyShown
@@ -191,7 +191,7 @@ def _all_of(names: Sequence[str]) -> str:
     return ", ".join(names) or "nothing"
 
 
-def stat_lines(change: Change) -> list[str]:
+def stat_lines(change: CommitRange) -> list[str]:
     """`+12 -3  src/login.py`, and the sum."""
     told = []
     for file in change.files:

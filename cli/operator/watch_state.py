@@ -14,7 +14,7 @@ from temporalio.client import WorkflowHandle
 from temporalio.converter import DataConverter
 from temporalio.service import RPCError
 
-from cli.operator.directives import Directives, Look
+from cli.operator.directives import Directives, Found
 from cli.operator.resting import rests
 from cli.operator.shown import TaskProgress
 from domain import names
@@ -26,10 +26,10 @@ DESCRIBED_WITHIN = timedelta(seconds=3)
 
 
 @dataclass(frozen=True)
-class Seen:
+class WatchedDirective:
     """One directive at one moment."""
 
-    look: Look[DirectiveView]
+    look: Found[DirectiveView]
     progress: tuple[TaskProgress, ...] = ()
 
     @property
@@ -53,14 +53,14 @@ class Watcher:
     def __init__(self, directives: Directives) -> None:
         self._directives = directives
         self._known: set[UUID] = set()
-        self._at_rest: dict[UUID, tuple[datetime, Seen]] = {}
+        self._at_rest: dict[UUID, tuple[datetime, WatchedDirective]] = {}
 
-    async def one(self, workflow: str, identity: UUID | None) -> Seen:
+    async def one(self, workflow: str, identity: UUID | None) -> WatchedDirective:
         """Raises NotReachable while a directive that was started a moment ago is not known yet."""
         look = await self._directives.look_at(workflow, identity)
-        return Seen(look, await self._progress(workflow, look))
+        return WatchedDirective(look, await self._progress(workflow, look))
 
-    async def all(self) -> list[Seen]:
+    async def all(self) -> list[WatchedDirective]:
         """All of the owner, those at work first, then the latest changed first; those that had ended before are left
         out. Raises NotReachable while one that was started a moment ago is not known yet.
         """
@@ -78,12 +78,12 @@ class Watcher:
             found += await self._unrecorded({seen.view.id for seen in found})
         return sorted(found, key=lambda seen: seen.rests)
 
-    async def _unrecorded(self, known: Container[UUID]) -> list[Seen]:
+    async def _unrecorded(self, known: Container[UUID]) -> list[WatchedDirective]:
         """Those that were started a moment ago."""
         started = [await self.one(workflow, None) for workflow in await self._directives.unrecorded()]
         return [seen for seen in started if seen.view.id not in known]
 
-    async def _progress(self, workflow: str, look: Look[DirectiveView]) -> tuple[TaskProgress, ...]:
+    async def _progress(self, workflow: str, look: Found[DirectiveView]) -> tuple[TaskProgress, ...]:
         if rests(look.seen.status) or look.lost:
             return ()
         client = self._directives.client

@@ -11,10 +11,10 @@ import typer
 
 from cli.operator import show
 from cli.operator.command_group import Commands, Json, OptionalId
-from cli.operator.directives import Directives, Look
+from cli.operator.directives import Directives, Found
 from cli.operator.resting import rests
 from cli.operator.screens import Screen, screen
-from cli.operator.watch_state import Seen, Watcher
+from cli.operator.watch_state import WatchedDirective, Watcher
 from domain.errors import NotReachable
 from domain.models import DirectiveStatus, StepStatus
 from domain.view import DirectiveView
@@ -62,19 +62,23 @@ class WatchCommands(Commands):
         return max((exit_code(each.look) for each in seen), default=0)
 
 
-async def _looking(directives: Directives, reference: str | None) -> Callable[[], Awaitable[Sequence[Seen]]]:
+async def _looking(
+    directives: Directives, reference: str | None
+) -> Callable[[], Awaitable[Sequence[WatchedDirective]]]:
     watcher = Watcher(directives)
     if reference is None:
         return watcher.all
     found = await directives.find(reference)
 
-    async def one() -> Sequence[Seen]:
+    async def one() -> Sequence[WatchedDirective]:
         return [await watcher.one(*found)]
 
     return one
 
 
-async def _until(until: Until, look: Callable[[], Awaitable[Sequence[Seen]]], shows: Screen) -> Sequence[Seen]:
+async def _until(
+    until: Until, look: Callable[[], Awaitable[Sequence[WatchedDirective]]], shows: Screen
+) -> Sequence[WatchedDirective]:
     while True:
         try:
             seen = await look()
@@ -88,12 +92,12 @@ async def _until(until: Until, look: Callable[[], Awaitable[Sequence[Seen]]], sh
         await asyncio.sleep(LOOK_EVERY)
 
 
-def _is_over(until: Until, seen: Sequence[Seen]) -> bool:
+def _is_over(until: Until, seen: Sequence[WatchedDirective]) -> bool:
     wanted = until is Until.ATTENTION and any(each.wants_somebody for each in seen)
     return wanted or all(each.rests for each in seen)
 
 
-async def until_rest(look_now: Callable[[], Awaitable[Look[DirectiveView]]], say: Say) -> Look[DirectiveView]:
+async def until_rest(look_now: Callable[[], Awaitable[Found[DirectiveView]]], say: Say) -> Found[DirectiveView]:
     """Look until the directive rests, is closed or is lost, telling every change."""
     before: DirectiveView | None = None
     while True:
@@ -119,7 +123,7 @@ def silence(before: DirectiveView | None, now: DirectiveView) -> None:
     """For a caller that prints one JSON object at the end."""
 
 
-def exit_code(look: Look[DirectiveView]) -> int:
+def exit_code(look: Found[DirectiveView]) -> int:
     """0 for a directive that rests with nothing wrong, 1 for one that paused, failed or is lost (rule 9.3)."""
     shown = look.seen
     if look.lost or shown.status in (DirectiveStatus.PAUSED, DirectiveStatus.FAILED):

@@ -28,7 +28,7 @@ from domain.errors import CannotServe
 from domain.models import Question
 from domain.questions import permission_id, question_id
 from domain.spawn_task import Delivery, Outcome
-from domain.usage import Resume, Usage
+from domain.usage import ResumableSession, Usage
 
 NOT_STARTED = (126, 127)
 """Exit codes of a program that can't be run, or of one that lacks its interpreter."""
@@ -90,10 +90,10 @@ class AgentRuns:
         return self._note.usage
 
     @property
-    def resume(self) -> Resume:
+    def resume(self) -> ResumableSession:
         """The session that a later delivery can go on with, if there is one."""
         note = self._note
-        return Resume(agent=note.agent, session=note.session, daemon=self._host.daemon, usage=note.usage)
+        return ResumableSession(agent=note.agent, session=note.session, daemon=self._host.daemon, usage=note.usage)
 
     async def run(self, ask: Ask) -> AgentResult:
         """Ask the agent, in its session where it has one here; what it comes to, once there is nothing left to try."""

@@ -13,7 +13,7 @@ from daemon import agent_files
 from daemon.agents.stream_events import Totals
 from domain.spawn_task import SpawnTask
 from domain.tolerant import Tolerant
-from domain.usage import Resume, Usage
+from domain.usage import ResumableSession, Usage
 
 SESSIONS = "sessions"
 LOGINS = "logins"
@@ -70,7 +70,7 @@ class SessionFolder:
         """The output of all its runs, as it came."""
         return self.path / "stream.jsonl"
 
-    def read(self, agent: str, resume: Resume | None) -> SessionNote:
+    def read(self, agent: str, resume: ResumableSession | None) -> SessionNote:
         """The attempt's note; one that begins with what it used elsewhere where there is none for this agent."""
         try:
             note = SessionNote.model_validate_json(agent_files.read(self.path, NOTE, _LARGEST_NOTE))

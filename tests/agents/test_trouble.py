@@ -16,7 +16,7 @@ from domain.directive_settings import Limits
 from domain.errors import CannotServe
 from domain.failures import FailureCategory
 from domain.spawn_task import OutcomeStatus
-from domain.usage import Resume
+from domain.usage import ResumableSession
 from tests.agents.conftest import Hand
 from tests.integration.deliveries import until
 from tests.model_server import error, shell, turn, write
@@ -189,6 +189,6 @@ async def test_a_step_is_ended_at_what_it_may_cost(hand: Hand) -> None:
 
 
 async def test_a_session_that_is_lost_is_begun_anew(hand: Hand) -> None:
-    lost = Resume(agent=hand.name, session="3f2a91c0-0000-4000-8000-000000000000", daemon="here")
+    lost = ResumableSession(agent=hand.name, session="3f2a91c0-0000-4000-8000-000000000000", daemon="here")
     outcome = await hand.does(WORK, resume=lost)
     assert outcome.status is OutcomeStatus.COMPLETED, outcome

@@ -16,10 +16,10 @@ from typing import Any
 
 from rich.console import Console
 
-from cli.operator.directives import Look
+from cli.operator.directives import Found
 from cli.operator.live_tree import tree
 from cli.operator.shown import WatchShown
-from cli.operator.watch_state import Seen
+from cli.operator.watch_state import WatchedDirective
 from demo.__main__ import Starter, ready
 from demo.cast import small_programs
 from demo.repository import make_origin
@@ -54,7 +54,7 @@ def picture(shown: WatchShown) -> str:
     """The tree as `watch` draws it, as SVG."""
     fields = shown.model_dump(include=set(DirectiveView.model_fields))
     console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True)
-    console.print(tree([Seen(Look(DirectiveView.model_validate(fields), live=True), shown.progress)]))
+    console.print(tree([WatchedDirective(Found(DirectiveView.model_validate(fields), live=True), shown.progress)]))
     return FOREIGN.sub("", console.export_svg(title="starter watch", unique_id="watch"))
 
 

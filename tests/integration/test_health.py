@@ -9,7 +9,7 @@ import pytest
 
 from domain.errors import NotReachable, SettingsError
 from runtime.health import ANSWER_WITHIN, health_at
-from runtime.shared_settings import Settings, host_and_port
+from runtime.shared_settings import SharedSettings, host_and_port
 
 
 async def well() -> None:
@@ -59,4 +59,4 @@ async def test_a_taken_address_is_one_line_and_the_process_lives(address: str) -
 def test_an_address_is_host_and_port(wrong: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MAKIMA_METRICS", wrong)
     with pytest.raises(ValueError, match=r"is not host:port"):
-        Settings()
+        SharedSettings()

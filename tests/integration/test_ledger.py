@@ -37,13 +37,13 @@ from domain.record import (
     Facts,
     GoalRevision,
     ProgressWrite,
-    Verdict,
+    WriteVerdict,
     snapshot,
     write,
 )
 from domain.size import without_finished_texts
 from domain.spawn_task import MemoryChange, Outcome, OutcomeStatus
-from domain.usage import Resume, Usage
+from domain.usage import ResumableSession, Usage
 from ledger.pool import Database, open_pool
 from ledger.reader import Record
 from ledger.writer import PostgresLedger
@@ -83,7 +83,7 @@ async def test_a_state_that_was_written_is_read_as_the_same_state(
     # An example that comes again is another directive.
     written = written.model_copy(update={"directive": written.directive.model_copy(update={"id": uuid4()})})
     answer = await ledger.record(snapshot(written, Facts(), "run", 1))
-    assert answer.verdict is Verdict.APPLIED
+    assert answer.verdict is WriteVerdict.APPLIED
     assert await record.state(written.directive.id) == written
 
 
@@ -212,9 +212,9 @@ async def test_memories_of_one_directive_are_no_business_of_another(ledger: Post
 async def test_the_first_write_of_a_directive_is_a_snapshot_or_nothing(
     ledger: PostgresLedger, record: Record, state: State
 ) -> None:
-    assert (await ledger.record(change_of(state, "run", 1))).verdict is Verdict.RESYNC
+    assert (await ledger.record(change_of(state, "run", 1))).verdict is WriteVerdict.RESYNC
     assert await record.state(state.directive.id) is None
-    assert (await ledger.record(snapshot(state, Facts(), "run", 1))).verdict is Verdict.APPLIED
+    assert (await ledger.record(snapshot(state, Facts(), "run", 1))).verdict is WriteVerdict.APPLIED
 
 
 async def test_a_retry_of_a_write_that_was_committed_changes_nothing(
@@ -222,7 +222,7 @@ async def test_a_retry_of_a_write_that_was_committed_changes_nothing(
 ) -> None:
     sent = snapshot(state, Facts(events=(event("started"),)), "run", 1)
     verdicts = [(await ledger.record(sent)).verdict for _ in range(3)]
-    assert verdicts == [Verdict.APPLIED, Verdict.IGNORED, Verdict.IGNORED]
+    assert verdicts == [WriteVerdict.APPLIED, WriteVerdict.IGNORED, WriteVerdict.IGNORED]
     assert await record.events(state.directive.id) == (event("started"),)
 
 
@@ -235,27 +235,27 @@ async def test_after_a_reset_the_record_follows_the_new_run_and_the_dead_one_dis
     await ledger.record(change_of(beyond, "old", 2))
     truth = with_step(state, second, status=StepStatus.FAILED)
     answer = await ledger.record(change_of(truth, "new", 2))
-    assert (answer.verdict, answer.sequence) == (Verdict.RESYNC, 2)
+    assert (answer.verdict, answer.sequence) == (WriteVerdict.RESYNC, 2)
     assert await record.state(state.directive.id) == beyond
-    assert (await ledger.record(snapshot(truth, Facts(), "new", 3))).verdict is Verdict.APPLIED
+    assert (await ledger.record(snapshot(truth, Facts(), "new", 3))).verdict is WriteVerdict.APPLIED
 
     for late in (change_of(beyond, "old", 3), change_of(beyond, "old", 2), snapshot(state, Facts(), "old", 1)):
-        assert (await ledger.record(late)).verdict is Verdict.RESYNC
+        assert (await ledger.record(late)).verdict is WriteVerdict.RESYNC
         assert await record.state(state.directive.id) == truth
-    assert (await ledger.record(change_of(beyond, "new", 4))).verdict is Verdict.APPLIED
+    assert (await ledger.record(change_of(beyond, "new", 4))).verdict is WriteVerdict.APPLIED
 
 
 async def test_a_continued_run_goes_on_without_a_snapshot(ledger: PostgresLedger, record: Record, state: State) -> None:
     await ledger.record(snapshot(state, Facts(), "run", 1))
     after = with_step(state, next(iter(state.steps)), status=StepStatus.COMPLETED)
-    assert (await ledger.record(change_of(after, "continued", 2))).verdict is Verdict.APPLIED
+    assert (await ledger.record(change_of(after, "continued", 2))).verdict is WriteVerdict.APPLIED
     assert await record.state(state.directive.id) == after
 
 
 async def test_of_two_runs_that_write_at_once_one_is_told_to_resync(ledger: PostgresLedger, state: State) -> None:
     sent = [snapshot(state, Facts(), run, 1) for run in "abcdefgh"]
     verdicts = [answer.verdict for answer in await asyncio.gather(*map(ledger.record, sent))]
-    assert sorted(verdicts) == [Verdict.APPLIED] + 7 * [Verdict.RESYNC]
+    assert sorted(verdicts) == [WriteVerdict.APPLIED] + 7 * [WriteVerdict.RESYNC]
 
 
 async def test_what_a_snapshot_does_not_hold_leaves_the_state_and_may_come_back(
@@ -332,7 +332,7 @@ async def test_the_record_gives_the_whole_of_an_outcome_back_and_nothing_of_what
         shipped=Shipped(pull_request=PullRequest(branch="x", head="a" * 40, base="main")),
         questions=(question(task),),
         usage=Usage(seconds=2.5, cost_usd=0.25, tokens=7),
-        resume=Resume(agent="claude", session="s", daemon="box"),
+        resume=ResumableSession(agent="claude", session="s", daemon="box"),
         warnings=("a warning",),
         unverified=("a ref",),
         daemon="box",

@@ -25,7 +25,7 @@ from ledger.outbox import Outbox, follow
 from ledger.pool import Database
 from ledger.writer import PostgresLedger
 from runtime import notifying
-from runtime.shared_settings import Settings
+from runtime.shared_settings import SharedSettings
 from tests.unit.directives import BASE, dispatchable, ended, planned_state
 from tests.values import NOON, directive_with, event
 
@@ -182,7 +182,7 @@ async def test_a_command_gets_the_notice_on_stdin_and_no_secret(
     monkeypatch.setenv("MAKIMA_DATABASE_URL", "postgresql://user:hunter2@h/d")
     line = shlex.join(["sh", "-c", f"cat > {tmp_path}/in; env > {tmp_path}/env"])
     sent = notice(NoticeKind.DONE, "me", [])
-    await notifying.send(sent, Settings(notify_command=line))
+    await notifying.send(sent, SharedSettings(notify_command=line))
     assert Notice.model_validate_json((tmp_path / "in").read_text()) == sent
     environment = (tmp_path / "env").read_text()
     assert "MAKIMA_NOTICE_KIND=done" in environment
@@ -192,9 +192,9 @@ async def test_a_command_gets_the_notice_on_stdin_and_no_secret(
 async def test_a_way_that_fails_is_tried_again_and_then_told_without_secrets(tmp_path: Path) -> None:
     line = shlex.join(["sh", "-c", f"echo x >> {tmp_path}/tries; echo broken >&2; exit 3"])
     with pytest.raises(NoticeFailed, match="exit code 3: broken"):
-        await notifying.send(notice(NoticeKind.DONE, "me", []), Settings(notify_command=line), try_for=1.5)
+        await notifying.send(notice(NoticeKind.DONE, "me", []), SharedSettings(notify_command=line), try_for=1.5)
     assert len((tmp_path / "tries").read_text().split()) > 1
     with pytest.raises(NoticeFailed, match="does not answer") as failed:
         hook = SecretStr("http://127.0.0.1:1/secret")
-        await notifying.send(notice(NoticeKind.DONE, "me", []), Settings(notify_webhook=hook), try_for=0)
+        await notifying.send(notice(NoticeKind.DONE, "me", []), SharedSettings(notify_webhook=hook), try_for=0)
     assert "secret" not in str(failed.value)

@@ -23,7 +23,7 @@ from domain.record import (
     DeliveryStarted,
     Facts,
     LogChunk,
-    Verdict,
+    WriteVerdict,
     snapshot,
 )
 from domain.reports import LATELY
@@ -341,7 +341,7 @@ async def test_a_write_whose_connection_broke_is_worth_another_try(
             await until_killed(other)
         with pytest.raises(NotReachable, match="Postgres does not answer"):
             await writing
-    assert (await ledger.record(sent)).verdict is Verdict.APPLIED
+    assert (await ledger.record(sent)).verdict is WriteVerdict.APPLIED
 
 
 async def until_killed(session: Session) -> None:

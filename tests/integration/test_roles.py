@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from domain.directive_secret import new_secret
 from domain.errors import RecordError
-from domain.record import Artifact, DaemonReport, Facts, LogChunk, Verdict, snapshot
+from domain.record import Artifact, DaemonReport, Facts, LogChunk, WriteVerdict, snapshot
 from ledger.migrate import migrate
 from ledger.outbox import Outbox
 from ledger.pool import Database, open_pool
@@ -53,8 +53,8 @@ async def test_the_workers_role_does_all_that_worker_py_does(pool: Database, as_
     task = next(iter(state.tasks))
     full = remembering(asking(state, question(task)), key="value")
     written = await ledger.record(snapshot(full, Facts(events=(event("directive idle"),)), "run", 1))
-    assert written.verdict is Verdict.APPLIED
-    assert (await ledger.record(snapshot(state, Facts(), "run", 2))).verdict is Verdict.APPLIED
+    assert written.verdict is WriteVerdict.APPLIED
+    assert (await ledger.record(snapshot(state, Facts(), "run", 2))).verdict is WriteVerdict.APPLIED
     directive = state.directive.id
     await ledger.append_log(LogChunk(directive=directive, task=task, attempt=1, delivery="d", offset=0, text="x"))
     await ledger.put_artifact(Artifact(directive=directive, task=task, attempt=1, name="n", content="c"))
@@ -106,7 +106,7 @@ async def test_only_the_workers_role_reads_what_directives_are_authenticated_wit
     await PostgresLedger(as_role).record(snapshot(state, Facts(), "run", 1, first))
     await PostgresLedger(as_role).record(snapshot(state, Facts(), "run", 2, second))
     recovered = await PostgresLedger(as_role).record(snapshot(state, Facts(), "another run", 1))
-    assert (recovered.verdict, recovered.secret) == (Verdict.RESYNC, first), "the first one stays"
+    assert (recovered.verdict, recovered.secret) == (WriteVerdict.RESYNC, first), "the first one stays"
     await pool.execute(f"drop owned by {role}")
     await let_read(pool, role)
     assert await Record(as_role).state(state.directive.id) == state

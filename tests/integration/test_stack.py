@@ -20,7 +20,7 @@ from pydantic import SecretStr
 
 from domain.errors import StackFailed
 from runtime.connection import connect_temporal, find_database_url, find_web_ui_url
-from runtime.shared_settings import Settings
+from runtime.shared_settings import SharedSettings
 from runtime.stack_file import StackFile, running_stack
 from stack.data_folder import DataFolder
 from stack.embedded import down, embedded_stack
@@ -78,7 +78,7 @@ class Up:
     """A running `up`, with the addresses that it published."""
 
     process: subprocess.Popen[str]
-    settings: Settings
+    settings: SharedSettings
     stack: StackFile
 
     def children(self) -> list[psutil.Process]:
@@ -109,7 +109,7 @@ async def up_on(*folders: Path) -> AsyncIterator[list[Up]]:
             assert "@127.0.0.1:" in lines[2]
             assert stack.database_url not in lines[2]  # it holds the password
             assert stack.forge_url in lines[3]
-            running.append(Up(process, Settings(data_dir=folder), stack))
+            running.append(Up(process, SharedSettings(data_dir=folder), stack))
         yield running
     finally:
         for process in processes:
@@ -119,7 +119,7 @@ async def up_on(*folders: Path) -> AsyncIterator[list[Up]]:
             assert await DataFolder(folder).wait_until_unlocked(20)
 
 
-def servers_of(settings: Settings) -> AbstractAsyncContextManager[StackFile]:
+def servers_of(settings: SharedSettings) -> AbstractAsyncContextManager[StackFile]:
     """Run the two servers in this process; a child that dies fails the test."""
     return embedded_stack(settings, report=pytest.fail, environment={}, with_worker=False, with_daemon=False)
 
@@ -154,7 +154,7 @@ def port_answers(address: str) -> bool:
 @pytest.mark.rule("9.3")
 async def test_a_stack_serves_its_folder_alone_and_stops_without_leaving_a_process(tmp_path: Path) -> None:
     folder, told = tmp_path / "data", list[str]()
-    assert await down(Settings(data_dir=folder), told.append) == 0
+    assert await down(SharedSettings(data_dir=folder), told.append) == 0
     assert told == [f"no stack is running in {folder}"]
     async with up_on(folder) as (up,):
         client = await connect_temporal(up.settings, identity="test")
@@ -230,7 +230,7 @@ async def test_a_killed_up_leaves_no_process_and_the_next_one_goes_on_at_the_sam
 async def test_a_kept_port_that_a_stranger_took_and_a_pid_that_was_given_away_do_not_stop_the_next_start(
     tmp_path: Path,
 ) -> None:
-    settings = Settings(data_dir=tmp_path / "data")
+    settings = SharedSettings(data_dir=tmp_path / "data")
     async with servers_of(settings) as first:
         port = int(first.temporal_address.partition(":")[2])
     with taken(port) as stranger:
@@ -258,7 +258,7 @@ async def test_where_root_may_make_no_user_namespace_a_database_of_ones_own_is_a
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", "")  # no `unshare`
-    without = Settings(data_dir=tmp_path / "data")
+    without = SharedSettings(data_dir=tmp_path / "data")
     with pytest.raises(StackFailed, match=r"^[^\n]*MAKIMA_DATABASE_URL[^\n]*$"):
         async with servers_of(without):
             pass

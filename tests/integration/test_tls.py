@@ -18,7 +18,7 @@ from temporalio.testing import WorkflowEnvironment
 
 from domain.errors import NotReachable
 from runtime.connection import check_temporal, connect_temporal
-from runtime.shared_settings import Settings
+from runtime.shared_settings import SharedSettings
 
 HOST = "localhost"
 
@@ -90,7 +90,7 @@ async def test_a_server_behind_tls_is_reached_with_certificates_and_a_key(
     told: pytest.MonkeyPatch, tls_server: TlsServer
 ) -> None:
     told.setenv("TEMPORAL_API_KEY", "key-of-the-cloud")
-    client = await connect_temporal(Settings(), identity="test")
+    client = await connect_temporal(SharedSettings(), identity="test")
     await check_temporal(client)
     assert tls_server.authorizations == {"Bearer key-of-the-cloud"}
 
@@ -101,4 +101,4 @@ async def test_a_certificate_that_is_missing_is_one_line(told: pytest.MonkeyPatc
     if left_out == "TEMPORAL_TLS_CLIENT_CERT_PATH":
         told.delenv("TEMPORAL_TLS_CLIENT_KEY_PATH")
     with pytest.raises(NotReachable, match=r"Temporal at localhost:\d+"):
-        await connect_temporal(Settings(), identity="test")
+        await connect_temporal(SharedSettings(), identity="test")

@@ -31,7 +31,7 @@ from domain.directive_settings import AgentChoice, Limits
 from domain.errors import CannotServe, NotReachable
 from domain.models import Question, TaskKind
 from domain.spawn_task import CommandContext, SpawnTask
-from domain.usage import Resume, Usage
+from domain.usage import ResumableSession, Usage
 from tests.integration.deliveries import RememberedDelivery
 from tests.values import question
 
@@ -386,7 +386,7 @@ def test_a_session_is_known_to_the_next_delivery_and_to_no_other_agent(tmp_path:
     again = SessionFolder.of(tmp_path / "tasks", command)
     assert again.read("claude", None) == note
     assert again.read("codex", None) == SessionNote(agent="codex", usage=Usage(tokens=5))
-    more = Resume(agent="claude", session="s1", daemon="far", usage=Usage(tokens=9))
+    more = ResumableSession(agent="claude", session="s1", daemon="far", usage=Usage(tokens=9))
     assert again.read("claude", more).usage.tokens == 9
     assert SessionFolder.of(tmp_path / "tasks", spawn(task=command.task, attempt=2)).read("claude", None).session == ""
     assert folder.path.stat().st_mode & 0o777 == 0o700

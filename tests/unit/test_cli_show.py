@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from cli.operator.directives import Look
+from cli.operator.directives import Found
 from cli.operator.show import (
     daemon_line,
     event_line,
@@ -92,7 +92,7 @@ def test_a_plan_that_waits_for_approval_is_shown_by_its_steps(waiting: State) ->
     removed = next(iter(waiting.steps.values()))
     new = Step(id=uuid4(), generation=2, position=0, name="Tests", task_plan="write them")
     proposal = Proposal(generation=2, add=(new,), remove=(removed.id,), base_commit="b" * 40)
-    look = Look(view(waiting.model_copy(update={"proposal": proposal})), live=True)
+    look = Found(view(waiting.model_copy(update={"proposal": proposal})), live=True)
     lines = status_lines(look, [], None)
     assert "    + Tests" in lines
     assert f"    - {removed.name}" in lines
@@ -114,7 +114,7 @@ def test_open_questions_are_shown_with_the_command_that_answers_them(waiting: St
     )
     answered = asked.model_copy(update={"id": uuid4(), "text": "Old?", "answer": "yes"})
     state = waiting.model_copy(update={"questions": {asked.id: asked, answered.id: answered}})
-    text = "\n".join(status_lines(Look(view(state), live=True), [], None))
+    text = "\n".join(status_lines(Found(view(state), live=True), [], None))
     assert "question 91c00000: Which database?" in text
     assert "choices: Postgres, SQLite" in text
     assert "answered with 'SQLite' at 2026-11-22 12:00 UTC" in text
@@ -137,14 +137,14 @@ def test_a_daemon_without_a_sandbox_is_named(waiting: State, sandbox: str, said:
         reported_at=NOON, silent_for=timedelta(seconds=1),
     )  # fmt: skip
     gone = seen.model_copy(update={"silent_for": timedelta(hours=1)})
-    look = Look(view(waiting), live=True)
+    look = Found(view(waiting), live=True)
     assert (f"  sandbox     {said}" in status_lines(look, [seen], None)) is bool(said)
     assert "  sandbox  " not in "\n".join(status_lines(look, [gone], None))
 
 
 @pytest.mark.rule("9.2")
 def test_a_lost_directive_says_how_it_was_lost_and_what_helps(waiting: State) -> None:
-    look = Look(view(waiting), live=False, lost="terminated")
+    look = Found(view(waiting), live=False, lost="terminated")
     assert "(lost: terminated; recover goes on)" in "\n".join(status_lines(look, [], None))
     summary = DirectiveSummary(
         id=uuid4(),
@@ -162,7 +162,7 @@ def test_a_lost_directive_says_how_it_was_lost_and_what_helps(waiting: State) ->
 
 @pytest.mark.rule("9.3")
 def test_the_record_is_marked_as_such_where_no_worker_answers(waiting: State) -> None:
-    assert "from the record: no worker answered" in status_lines(Look(view(waiting), live=False), [], None)[2]
+    assert "from the record: no worker answered" in status_lines(Found(view(waiting), live=False), [], None)[2]
 
 
 def test_a_daemon_is_shown_with_its_agents_slots_and_last_contact() -> None:

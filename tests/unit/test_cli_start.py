@@ -12,7 +12,7 @@ import pytest
 
 from cli.operator.edit import edit
 from cli.operator.new_directive import StartOptions, new_directive, placed
-from domain.directive_settings import AgentChoice, Completion, Settings, Timings
+from domain.directive_settings import AgentChoice, CompletionRule, Settings, Timings
 from domain.errors import Refused
 from domain.models import DirectiveStatus
 from domain.reports import DaemonSeen
@@ -45,7 +45,7 @@ def test_the_options_make_a_draft_with_the_settings_that_were_typed() -> None:
     state = new_directive(
         options(
             fail_fast=True,
-            completion=Completion.ALL,
+            completion=CompletionRule.ALL,
             require_approval=True,
             memory=True,
             on="box",
@@ -63,7 +63,7 @@ def test_the_options_make_a_draft_with_the_settings_that_were_typed() -> None:
     )
     settings = state.directive.settings
     assert state.status is DirectiveStatus.DRAFT
-    assert (settings.fail_fast, settings.completion, settings.require_approval) == (True, Completion.ALL, True)
+    assert (settings.fail_fast, settings.completion, settings.require_approval) == (True, CompletionRule.ALL, True)
     assert (settings.memory, settings.on, settings.setup) == (True, "box", ("npm ci",))
     assert settings.verify == ("npm test", "npm run lint")
     assert settings.timings == Timings.fast()

@@ -14,13 +14,13 @@ from rich.text import Text
 
 from cli.operator import drawing, graph_svg
 from cli.operator.changes import COMMIT
-from cli.operator.directives import Look
+from cli.operator.directives import Found
 from cli.operator.live_tree import LOOKS, tree
 from cli.operator.record_commands import cost_lines, moment
 from cli.operator.screens import LiveTree, summary
 from cli.operator.show import changes
 from cli.operator.shown import CostsShown, TaskProgress
-from cli.operator.watch_state import Seen
+from cli.operator.watch_state import WatchedDirective
 from domain.errors import Refused
 from domain.failures import Failure, FailureCategory
 from domain.models import DirectiveStatus, Proposal, State, Step, StepStatus
@@ -32,8 +32,8 @@ from tests.values import NOON, asking, directive_with, question, with_step
 LONG = "and everything that it takes to make it safe and sound for everybody"
 
 
-def seen(state: State, *progress: TaskProgress) -> Seen:
-    return Seen(Look(view(state), live=True), progress)
+def seen(state: State, *progress: TaskProgress) -> WatchedDirective:
+    return WatchedDirective(Found(view(state), live=True), progress)
 
 
 def using(state: State, usage: Usage) -> State:
@@ -61,7 +61,7 @@ def busy() -> State:
     return asking(state, question(step_task(runs), f"Which database, {LONG}"))
 
 
-def printed(shown: Seen, width: int = 80) -> list[str]:
+def printed(shown: WatchedDirective, width: int = 80) -> list[str]:
     console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None)
     with console.capture() as captured:
         console.print(tree([shown]))

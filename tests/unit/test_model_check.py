@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from domain import folding, policy, requests
 from domain.change import Change, Draft
-from domain.directive_settings import AgentChoice, Completion
+from domain.directive_settings import AgentChoice, CompletionRule
 from domain.dispatch import spawn_command
 from domain.errors import PlanRefused
 from domain.failures import Failure, FailureCategory
@@ -67,12 +67,12 @@ class DirectiveMachine(RuleBasedStateMachine):
         parallel=st.integers(1, 4),
         attempts=st.integers(1, 2),
         approval=st.booleans(),
-        completion=st.sampled_from(Completion),
+        completion=st.sampled_from(CompletionRule),
         rounds=st.integers(0, 2),
         fixer=st.booleans(),
     )
     def begin(
-        self, parallel: int, attempts: int, approval: bool, completion: Completion, rounds: int, fixer: bool
+        self, parallel: int, attempts: int, approval: bool, completion: CompletionRule, rounds: int, fixer: bool
     ) -> None:
         self.now = NOW
         self.ids = 0

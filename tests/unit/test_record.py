@@ -17,8 +17,8 @@ from domain.record import (
     Facts,
     LastWrite,
     ProgressWrite,
-    Verdict,
     WriteAnswer,
+    WriteVerdict,
     answer_to,
     restored,
     snapshot,
@@ -63,23 +63,23 @@ def test_a_snapshot_restores_the_state_that_it_was_made_of() -> None:
 @pytest.mark.parametrize(
     ("case", "last", "sent", "verdict", "sequence"),
     [
-        ("a directive's first write is a snapshot", None, whole("a", 1), Verdict.APPLIED, 1),
-        ("a change of a directive without a record", None, delta("a", 1), Verdict.RESYNC, 0),
-        ("a record that was lost while the run went on", None, delta("a", 9), Verdict.RESYNC, 0),
-        ("the next write of the run", LastWrite("a", 4), delta("a", 5), Verdict.APPLIED, 5),
-        ("a retry of the last write", LastWrite("a", 4), delta("a", 4), Verdict.IGNORED, 4),
-        ("a late retry of an earlier one", LastWrite("a", 4), delta("a", 2), Verdict.IGNORED, 2),
-        ("a record that was put back to a backup", LastWrite("a", 4), delta("a", 9), Verdict.RESYNC, 4),
-        ("a run that was continued", LastWrite("a", 4), delta("b", 5), Verdict.APPLIED, 5),
-        ("a run that was reset to before the last write", LastWrite("a", 4), delta("b", 3), Verdict.RESYNC, 4),
-        ("its snapshot", LastWrite("a", 4), whole("b", 5), Verdict.APPLIED, 5),
-        ("a dead run's late change", LastWrite("b", 5), delta("a", 5), Verdict.RESYNC, 5),
-        ("a dead run's late snapshot", LastWrite("b", 5), whole("a", 5), Verdict.RESYNC, 5),
-        ("a dead run's first write, very late", LastWrite("b", 5), whole("a", 1), Verdict.RESYNC, 5),
+        ("a directive's first write is a snapshot", None, whole("a", 1), WriteVerdict.APPLIED, 1),
+        ("a change of a directive without a record", None, delta("a", 1), WriteVerdict.RESYNC, 0),
+        ("a record that was lost while the run went on", None, delta("a", 9), WriteVerdict.RESYNC, 0),
+        ("the next write of the run", LastWrite("a", 4), delta("a", 5), WriteVerdict.APPLIED, 5),
+        ("a retry of the last write", LastWrite("a", 4), delta("a", 4), WriteVerdict.IGNORED, 4),
+        ("a late retry of an earlier one", LastWrite("a", 4), delta("a", 2), WriteVerdict.IGNORED, 2),
+        ("a record that was put back to a backup", LastWrite("a", 4), delta("a", 9), WriteVerdict.RESYNC, 4),
+        ("a run that was continued", LastWrite("a", 4), delta("b", 5), WriteVerdict.APPLIED, 5),
+        ("a run that was reset to before the last write", LastWrite("a", 4), delta("b", 3), WriteVerdict.RESYNC, 4),
+        ("its snapshot", LastWrite("a", 4), whole("b", 5), WriteVerdict.APPLIED, 5),
+        ("a dead run's late change", LastWrite("b", 5), delta("a", 5), WriteVerdict.RESYNC, 5),
+        ("a dead run's late snapshot", LastWrite("b", 5), whole("a", 5), WriteVerdict.RESYNC, 5),
+        ("a dead run's first write, very late", LastWrite("b", 5), whole("a", 1), WriteVerdict.RESYNC, 5),
     ],
 )
 def test_the_record_takes_only_what_builds_on_it(
-    case: str, last: LastWrite | None, sent: ProgressWrite, verdict: Verdict, sequence: int
+    case: str, last: LastWrite | None, sent: ProgressWrite, verdict: WriteVerdict, sequence: int
 ) -> None:
     assert answer_to(sent, last) == WriteAnswer(verdict=verdict, sequence=sequence), case
 
@@ -113,7 +113,7 @@ class Run:
 
     def hear(self, answer: WriteAnswer) -> None:
         assert self.waits_for
-        self.sequence, self.full = answer.sequence, answer.verdict is Verdict.RESYNC
+        self.sequence, self.full = answer.sequence, answer.verdict is WriteVerdict.RESYNC
         if not self.full:
             self.recorded = self.waits_for.done
         self.waits_for = None
@@ -136,7 +136,7 @@ def test_of_runs_that_alternate_none_takes_the_record_backwards(data: st.DataObj
         elif action == "arrive" and on_their_way:
             sent = data.draw(st.sampled_from(on_their_way))
             answer = answer_to(sent.write, last)
-            if answer.verdict is Verdict.APPLIED:
+            if answer.verdict is WriteVerdict.APPLIED:
                 assert sent.write.snapshot or recorded == sent.base
                 last, recorded = LastWrite(sent.write.run_id, sent.write.sequence), sent.done
             for listener in runs:
@@ -147,14 +147,14 @@ def test_of_runs_that_alternate_none_takes_the_record_backwards(data: st.DataObj
 def test_a_run_that_is_told_to_resync_is_at_rest_after_one_snapshot() -> None:
     last = LastWrite("old", 41)
     answer = answer_to(delta("new", 7), last)
-    assert answer_to(whole("new", answer.sequence + 1), last).verdict is Verdict.APPLIED
+    assert answer_to(whole("new", answer.sequence + 1), last).verdict is WriteVerdict.APPLIED
 
 
 def test_a_reset_run_that_is_handed_the_write_of_the_run_before_is_not_taken_for_up_to_date() -> None:
     last = LastWrite("old", 5)
     answer = answer_to(delta("old", 3), last)
-    assert answer.verdict is Verdict.IGNORED
-    assert answer_to(delta("new", answer.sequence + 1), last).verdict is Verdict.RESYNC
+    assert answer.verdict is WriteVerdict.IGNORED
+    assert answer_to(delta("new", answer.sequence + 1), last).verdict is WriteVerdict.RESYNC
 
 
 @pytest.mark.parametrize("text", ["plain", "\\u0000 spelled out", "\\\\u0000", "a\\", "ü \U0001f600 \n\t"])

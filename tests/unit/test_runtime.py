@@ -27,7 +27,7 @@ from domain.errors import (
 from runtime.connection import connect_temporal, find_database_url, find_web_ui_url
 from runtime.exit import exit_code
 from runtime.logs import set_up_logging
-from runtime.shared_settings import LogFormat, Settings, load_settings
+from runtime.shared_settings import LogFormat, SharedSettings, load_settings
 from runtime.stack_file import ProcessMark, StackFile, remove_stack_file, running_stack, write_stack_file
 
 
@@ -49,7 +49,7 @@ def stack_of(up: ProcessMark) -> StackFile:
 
 
 def test_settings_come_from_the_environment_and_have_defaults(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    assert load_settings() == Settings(owner="default", data_dir=tmp_path, database_url=None)
+    assert load_settings() == SharedSettings(owner="default", data_dir=tmp_path, database_url=None)
     monkeypatch.setenv("MAKIMA_OWNER", "team-7")
     monkeypatch.setenv("MAKIMA_DATA_DIR", "")  # an empty variable is one that isn't set
     assert load_settings().owner == "team-7"
@@ -205,7 +205,7 @@ def test_a_line_of_the_log_is_masked_with_its_traceback(
     root = logging.getLogger()
     before = root.handlers[:], root.level
     try:
-        set_up_logging(Settings(log_format=log_format), "daemon:box", lambda text: text.replace("secret", "***"))
+        set_up_logging(SharedSettings(log_format=log_format), "daemon:box", lambda text: text.replace("secret", "***"))
         try:
             raise ValueError("a secret in an error")
         except ValueError:

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from pydantic import ValidationError
 
-from domain.directive_settings import AgentChoice, Completion, Settings
+from domain.directive_settings import AgentChoice, CompletionRule, Settings
 from domain.dispatch import spawn_command
 from domain.failures import Failure, FailureCategory
 from domain.folding import fold_outcome
@@ -526,7 +526,7 @@ def test_fixes_belong_to_no_phase() -> None:
 
 
 def test_a_failed_fix_makes_no_draft_and_fails_no_directive() -> None:
-    state = seen(opened(max_attempts=1, fail_fast=True, completion=Completion.ALL), check())
+    state = seen(opened(max_attempts=1, fail_fast=True, completion=CompletionRule.ALL), check())
     state = ended(state, task_of(state), status=OutcomeStatus.FAILED, failure=FAILED)
     assert state.status is DirectiveStatus.IDLE
     state = granted(state, AddStep(id=uuid4(), step=PlannedStep(name="roof", task_plan="x")))

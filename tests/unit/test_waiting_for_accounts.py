@@ -14,10 +14,10 @@ from domain.models import PlanChanges, State, Task, TaskStatus
 from domain.plan import PlannedStep, add_steps
 from domain.policy import next_wake
 from domain.spawn_task import OutcomeStatus
-from domain.usage import Resume, Usage
+from domain.usage import ResumableSession, Usage
 from tests.unit.directives import NOW, dispatchable, ended, later, planned_state, settled
 
-RESUME = Resume(agent="claude", session="s1", daemon="box", usage=Usage(cost_usd=0.5, tokens=7))
+RESUME = ResumableSession(agent="claude", session="s1", daemon="box", usage=Usage(cost_usd=0.5, tokens=7))
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ from domain.pull_request import (
     Tidying,
     Watch,
 )
-from domain.record import AttemptNamed, DaemonWanted, ProgressWrite, Verdict, WriteAnswer, restored
+from domain.record import AttemptNamed, DaemonWanted, ProgressWrite, WriteAnswer, WriteVerdict, restored
 from domain.spawn_task import Delivery, Outcome, OutcomeStatus, Progress, SpawnTask, refuse_other_run
 from workflows.directive import DirectiveWorkflow
 from workflows.state import DirectiveInput, DirectiveResult
@@ -187,14 +187,14 @@ class RememberedLedger:
     async def record(self, write: ProgressWrite) -> WriteAnswer:
         await self.away.wait()
         if write.sequence != self.last + 1:
-            return WriteAnswer(verdict=Verdict.RESYNC, sequence=self.last)
+            return WriteAnswer(verdict=WriteVerdict.RESYNC, sequence=self.last)
         self.last = write.sequence
         self.writes.append(write)
         self.rows[write.row.directive.id] = write
         self.ended |= {(end.outcome.task, end.outcome.attempt): end.outcome for end in write.facts.attempts}
         self.steps |= {step.id: step for step in write.steps}
         self.tasks |= {task.id: task for task in write.tasks}
-        return WriteAnswer(verdict=Verdict.APPLIED, sequence=write.sequence)
+        return WriteAnswer(verdict=WriteVerdict.APPLIED, sequence=write.sequence)
 
     def state(self, directive: UUID) -> State:
         return restored(self.rows[directive].row, tuple(self.steps.values()), tuple(self.tasks.values()))

@@ -15,7 +15,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
 from domain import requests
-from domain.directive_settings import Completion, Timings
+from domain.directive_settings import CompletionRule, Timings
 from domain.errors import CannotServe
 from domain.failures import FailureCategory
 from domain.models import Answer, DirectiveStatus, Memory, Question, State, StepStatus, TaskKind, TaskStatus
@@ -117,7 +117,7 @@ async def test_fail_fast_cancels_the_rest_and_fails_the_directive(world: Surroun
 async def test_completion_all_waits_for_the_failed_step(world: Surroundings) -> None:
     world.daemon.plans = [planned(("walls", []), ("garden", []))]
     world.daemon.endings["walls"] = fails
-    handle = await world.start(world.directive(completion=Completion.ALL, max_attempts=1))
+    handle = await world.start(world.directive(completion=CompletionRule.ALL, max_attempts=1))
     state = await until_status(handle, "idle")
     assert "--completion all" in state.reason
     assert state.pull_request is None
