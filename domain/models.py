@@ -35,6 +35,11 @@ class DirectiveStatus(StrEnum):
         """The workflow is closed, or closes as soon as nothing runs any more (rule 2.9)."""
         return self in (self.COMPLETED, self.FAILED, self.ARCHIVED)
 
+    @property
+    def rests(self) -> bool:
+        """Nothing more is to be expected of the directive until somebody acts."""
+        return self.is_final or self in (self.DRAFT, self.IDLE, self.PAUSED)
+
 
 class StepStatus(StrEnum):
     PENDING = "pending"

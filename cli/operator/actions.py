@@ -14,9 +14,9 @@ from cli.operator.agreeing import agreed, agreed_to_another, somebody_is_there
 from cli.operator.command_group import Commands, Id, Json, RequestId
 from cli.operator.directives import Directives
 from cli.operator.edit import edit
-from cli.operator.printing import say_json
-from cli.operator.shown import AnswerShown
-from cli.operator.splicing import spliced
+from cli.operator.json_shapes import AnswerShown
+from cli.operator.printing import print_json
+from cli.operator.signatures import with_parameters_of
 from cli.operator.step_actions import STEP_ACTIONS
 from domain.editing import running
 from domain.errors import Refused
@@ -194,7 +194,7 @@ class ActionCommands(Commands):
     def add_to(self, app: typer.Typer) -> None:
         for update, build in ACTIONS:
             name = build.__name__.replace("_", "-")
-            app.command(name, help=getdoc(build))(spliced(self._command(update), "request", build))
+            app.command(name, help=getdoc(build))(with_parameters_of(self._command(update), "request", build))
 
     def _command(self, update: Any) -> Callable[..., None]:
         def command(
@@ -219,7 +219,7 @@ class ActionCommands(Commands):
             given = await directives.ask(reference, update, request, request_id)
             kept = await self._kept(directives, reference) if isinstance(request, EditDirective) else ""
         if as_json:
-            say_json(AnswerShown(**given.model_dump(), request_id=request_id))
+            print_json(AnswerShown(**given.model_dump(), request_id=request_id))
         else:
             typer.echo(f"{_line(request, given)}{kept}")
         return 0

@@ -14,8 +14,8 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from cli.operator.command_group import Commands, Json
-from cli.operator.printing import say, say_json
-from cli.operator.shown import DoctorShown
+from cli.operator.json_shapes import DoctorShown
+from cli.operator.printing import print_json, print_lines
 from domain import names
 from domain.errors import MakimaError
 from domain.health_report import Check, Health, all_of, failed, good, warning
@@ -60,9 +60,9 @@ class DoctorCommand(Commands):
         local = await self.connections.local_daemon(options)
         health = all_of([*own, *local_checks(local, {check.about for check in own}, repository)])
         if as_json:
-            say_json(DoctorShown(checks=health.checks))
+            print_json(DoctorShown(checks=health.checks))
         else:
-            say(health.lines())
+            print_lines(health.lines())
         return 0 if health.is_good else 1
 
     async def _servers(self) -> list[Check]:

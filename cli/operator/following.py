@@ -7,19 +7,18 @@ from collections.abc import Awaitable, Callable, Sequence
 from uuid import UUID
 
 from cli.operator.connections import Logs
-from cli.operator.resting import rests
 from domain.models import State, Task
 
 LOOK_EVERY = 1.0
 LAST_WORDS = 3.0
 """Seconds from the end of a task in which the last of its log may still be on its way."""
 
-Say = Callable[[Task, str], None]
+PrintLog = Callable[[Task, str], None]
 """Takes a piece of a task's log."""
 
 
 async def follow(
-    record: Logs, look: Callable[[], Awaitable[State]], choose: Callable[[State], Sequence[Task]], say: Say
+    record: Logs, look: Callable[[], Awaitable[State]], choose: Callable[[State], Sequence[Task]], print_log: PrintLog
 ) -> None:
     """Tell the logs of the tasks that `choose` names, also of those that come to be, until all have ended and no other
     can begin. Raises NotReachable.
@@ -31,7 +30,7 @@ async def follow(
             chosen = choose(state)
             for task in chosen:
                 if task.id not in followers:
-                    followers[task.id] = asyncio.create_task(_tell(record, task, say))
+                    followers[task.id] = asyncio.create_task(_print(record, task, print_log))
             if is_over(state, chosen):
                 await _watched(followers, LAST_WORDS)
                 return
@@ -47,12 +46,12 @@ def is_over(state: State, chosen: Sequence[Task]) -> bool:
     directive is at work.
     """
     only_one = len(chosen) == 1 and chosen[0].step is not None
-    return (rests(state.status) or only_one) and not any(task.status.is_live for task in chosen)
+    return (state.status.rests or only_one) and not any(task.status.is_live for task in chosen)
 
 
-async def _tell(record: Logs, task: Task, say: Say) -> None:
+async def _print(record: Logs, task: Task, print_log: PrintLog) -> None:
     async for text in record.follow_logs(task.id):
-        say(task, text)
+        print_log(task, text)
 
 
 async def _watched(followers: dict[UUID, asyncio.Task[None]], seconds: float) -> None:

@@ -11,8 +11,8 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from cli.operator.show import lost_note
-from cli.operator.shown import TaskProgress
+from cli.operator.json_shapes import TaskProgress
+from cli.operator.text_lines import lost_note
 from cli.operator.watch_state import WatchedDirective
 from domain import names
 from domain.models import DirectiveStatus, StepStatus, TaskKind, TaskStatus

@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-def say(lines: Iterable[str], *, err: bool = False) -> None:
+def print_lines(lines: Iterable[str], *, err: bool = False) -> None:
     for line in lines:
         typer.echo(line, err=err)
 
 
-def say_json(shown: BaseModel, **exclude: Any) -> None:
+def print_json(shown: BaseModel, **exclude: Any) -> None:
     """On one line."""
     typer.echo(shown.model_dump_json(**exclude))
 
 
-def say_raw(text: str) -> None:
+def print_raw(text: str) -> None:
     """As it is, with whatever it does to a terminal: the operator has typed --raw."""
     unguarded().write(text)
 

@@ -8,12 +8,10 @@ from typing import Annotated
 
 import typer
 
-from cli.operator import show
+from cli.operator import text_lines
 from cli.operator.command_group import Commands, Id, Json, OptionalId, Raw
-from cli.operator.following import Say as SayLog
-from cli.operator.following import follow
-from cli.operator.printing import say, say_json, say_raw
-from cli.operator.shown import (
+from cli.operator.following import PrintLog, follow
+from cli.operator.json_shapes import (
     ArtifactShown,
     ArtifactsShown,
     AskedQuestion,
@@ -27,6 +25,7 @@ from cli.operator.shown import (
     MemoryShown,
     QuestionsShown,
 )
+from cli.operator.printing import print_json, print_lines, print_raw
 from domain import names
 from domain.errors import NotReachable, Refused
 from domain.lookup import find_step
@@ -69,10 +68,10 @@ class ReadingCommands(Commands):
                 unknown = f"which of them run is not known: {error}"
         if as_json:
             listed = tuple(ListedDirective(**each.model_dump(), lost=lost.get(each.id, "")) for each in summaries)
-            say_json(ListShown(directives=listed, unknown=unknown))
+            print_json(ListShown(directives=listed, unknown=unknown))
         else:
-            say(show.list_line(each, lost.get(each.id, "")) for each in summaries)
-            say([unknown] if unknown else [], err=True)
+            print_lines(text_lines.list_line(each, lost.get(each.id, "")) for each in summaries)
+            print_lines([unknown] if unknown else [], err=True)
         return 0
 
     def status(self, directive: Id, as_json: Json = False) -> None:
@@ -88,9 +87,9 @@ class ReadingCommands(Commands):
             daemons = await directives.record.daemons(directives.owner)
         page = self.page(look.seen.workflow_id)
         if as_json:
-            say_json(show.status_shown(look, daemons, page))
+            print_json(text_lines.status_shown(look, daemons, page))
         else:
-            say(show.status_lines(look, daemons, page))
+            print_lines(text_lines.status_lines(look, daemons, page))
         return 0
 
     def logs(
@@ -111,7 +110,7 @@ class ReadingCommands(Commands):
         else:
             self.run(self._logs(directive, step, raw=raw, as_json=as_json))
 
-    async def _follow_logs(self, reference: str, step: str | None, say_log: SayLog) -> int:
+    async def _follow_logs(self, reference: str, step: str | None, say_log: PrintLog) -> int:
         async with self.directives() as directives:
             look = partial(directives.recorded_state, reference)
             choose = partial(_tasks, step=step) if step else lambda state: tuple(state.tasks.values())
@@ -124,7 +123,7 @@ class ReadingCommands(Commands):
             found = [(task, await directives.record.logs(task.id)) for task in _tasks(state, step)]
         if as_json:
             shown = (LoggedTask(**task.model_dump(include=SHOWN_OF_TASK), log=log) for task, log in found)
-            say_json(LogsShown(tasks=tuple(shown)))
+            print_json(LogsShown(tasks=tuple(shown)))
         for task, log in () if as_json else found:
             typer.echo(f"--- {task.name} ({task.status}, attempt {task.attempt})")
             _printing(raw)(log)
@@ -147,9 +146,9 @@ class ReadingCommands(Commands):
                 asked = [(state.directive.id, each) for each in state.questions.values() if each.is_open]
         if as_json:
             shown = (AskedQuestion(**each.model_dump(), directive=whose) for whose, each in asked)
-            say_json(QuestionsShown(questions=tuple(shown)))
+            print_json(QuestionsShown(questions=tuple(shown)))
         else:
-            say(line for whose, each in asked for line in show.question_lines(each, names.short(whose)))
+            print_lines(line for whose, each in asked for line in text_lines.question_lines(each, names.short(whose)))
         return 0
 
     def body(self, directive: Id, as_json: Json = False) -> None:
@@ -164,7 +163,7 @@ class ReadingCommands(Commands):
             state = (await directives.look_inside(reference)).seen
         text = body(state, unshipped(state))
         if as_json:
-            say_json(BodyShown(body=text))
+            print_json(BodyShown(body=text))
         else:
             typer.echo(text)
         return 0
@@ -188,11 +187,11 @@ class ReadingCommands(Commands):
             raise Refused(f"there is no memory {key!r}; `starter.py memory {reference}` lists them")
         wanted = [memories[key]] if key is not None else list(memories.values())
         if as_json:
-            say_json(MemoryShown(memories=tuple(wanted)))
+            print_json(MemoryShown(memories=tuple(wanted)))
         elif key is not None:
             typer.echo(wanted[0].value)
         else:
-            say(line for each in wanted for line in show.memory_lines(each))
+            print_lines(line for each in wanted for line in text_lines.memory_lines(each))
         return 0
 
     def artifacts(
@@ -221,11 +220,11 @@ class ReadingCommands(Commands):
                     raise Refused(f"there is no artifact {name!r}; `starter.py artifacts {reference}` lists them")
                 lines, shown = [text], ArtifactShown(name=name, content=text)
         if as_json:
-            say_json(shown)
+            print_json(shown)
         elif raw and name is not None:
-            say_raw("".join(lines))
+            print_raw("".join(lines))
         else:
-            say(lines)
+            print_lines(lines)
         return 0
 
     def daemons(self, as_json: Json = False) -> None:
@@ -239,10 +238,10 @@ class ReadingCommands(Commands):
         async with self.connections.record() as record:
             found = await record.daemons(self.connections.owner)
         if as_json:
-            say_json(DaemonsShown(daemons=tuple(found)))
+            print_json(DaemonsShown(daemons=tuple(found)))
         else:
             widest = max((len(each.name) for each in found), default=0)
-            say(show.daemon_line(each, widest) for each in found)
+            print_lines(text_lines.daemon_line(each, widest) for each in found)
         return 0
 
 
@@ -261,12 +260,12 @@ class LogPrinter:
 
 
 def _printing(raw: bool) -> Callable[[str], None]:
-    return say_raw if raw else partial(typer.echo, nl=False)
+    return print_raw if raw else partial(typer.echo, nl=False)
 
 
 def say_log_as_json(task: Task, text: str) -> None:
     """One line for each piece."""
-    say_json(LogPieceShown(id=task.id, name=task.name, text=text))
+    print_json(LogPieceShown(id=task.id, name=task.name, text=text))
 
 
 SHOWN_OF_TASK = {"id", "name", "kind", "status", "attempt", "daemon"}

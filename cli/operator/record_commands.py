@@ -11,10 +11,10 @@ from uuid import UUID
 
 import typer
 
-from cli.operator import show
+from cli.operator import text_lines
 from cli.operator.command_group import Commands, Id, Json, OptionalId
-from cli.operator.printing import say, say_json
-from cli.operator.shown import CostsShown, HistoryShown, PruneShown
+from cli.operator.json_shapes import CostsShown, HistoryShown, PruneShown
+from cli.operator.printing import print_json, print_lines
 from domain import names
 from domain.errors import Refused
 from domain.lookup import find_step
@@ -56,11 +56,11 @@ class AccountCommands(Commands):
             events = await directives.record.events(state.directive.id)
         chosen = chosen_events(state, events, step, after)
         if as_json:
-            say_json(HistoryShown(events=tuple(chosen)))
+            print_json(HistoryShown(events=tuple(chosen)))
         else:
             about = {task.id: task.name for task in state.tasks.values()}
             about |= {each.id: each.name for each in state.steps.values()}
-            say(show.event_line(event, about) for event in chosen)
+            print_lines(text_lines.event_line(event, about) for event in chosen)
         return 0
 
     def costs(self, directive: OptionalId = None, as_json: Json = False) -> None:
@@ -80,9 +80,9 @@ class AccountCommands(Commands):
                 attempts = await directives.record.attempts(whose)
         shown = CostsShown(directives=tuple(spent), attempts=tuple(attempts), total=total(spent))
         if as_json:
-            say_json(shown)
+            print_json(shown)
         else:
-            say(cost_lines(shown))
+            print_lines(cost_lines(shown))
         return 0
 
     def prune(
@@ -103,13 +103,13 @@ class AccountCommands(Commands):
         async with self.connections.retention() as retention:
             found = await retention.prunable(self.connections.owner, timedelta(days=days))
             if not as_json:
-                say(prune_lines(found, days))
+                print_lines(prune_lines(found, days))
             if found and not yes:
                 _confirm()
             for each in found:
                 await retention.prune(each.id)
         if as_json:
-            say_json(PruneShown(older_than_days=days, directives=tuple(found), pruned=bool(found)))
+            print_json(PruneShown(older_than_days=days, directives=tuple(found), pruned=bool(found)))
         return 0
 
 

@@ -8,9 +8,9 @@ import typer
 
 from cli.operator.command_group import Commands, Json
 from cli.operator.directives import Directives
+from cli.operator.json_shapes import RecoveredDirective, RecoverShown
 from cli.operator.launching import recover
-from cli.operator.printing import say_json
-from cli.operator.shown import RecoveredDirective, RecoverShown
+from cli.operator.printing import print_json
 from domain.errors import Refused
 from domain.names import short
 from domain.reports import DirectiveSummary
@@ -44,7 +44,7 @@ class RecoverCommands(Commands):
             else:
                 done = await recover_all(directives)
         if as_json:
-            say_json(RecoverShown(directives=tuple(done)))
+            print_json(RecoverShown(directives=tuple(done)))
         else:
             typer.echo("\n".join(_line(each) for each in done) or "there is no unfinished directive")
         return 0

@@ -12,9 +12,9 @@ import typer
 from rich.console import Console
 from rich.live import Live
 
-from cli.operator import live_tree, show
-from cli.operator.printing import console, say_json
-from cli.operator.shown import WatchShown
+from cli.operator import live_tree, text_lines
+from cli.operator.json_shapes import WatchShown
+from cli.operator.printing import console, print_json
 from cli.operator.watch_state import WatchedDirective
 from domain.names import short
 from domain.pull_requests.body import used
@@ -57,7 +57,7 @@ class Lines(_Plain):
     def show(self, seen: Sequence[WatchedDirective]) -> None:
         for each in seen:
             before = self._before.get(each.view.id)
-            for line in show.changes(before.view if before else None, each.view):
+            for line in text_lines.changes(before.view if before else None, each.view):
                 typer.echo(line)
             self._before[each.view.id] = each
 
@@ -78,7 +78,7 @@ class JsonLines(_Plain):
             now = (each.view, sorted((task.task, task.phase, task.last_line, task.delivery) for task in each.progress))
             if self._before.get(each.view.id) != now:
                 said = {"lost": each.look.lost, "progress": each.progress}
-                say_json(WatchShown(**each.view.model_dump(), **said))
+                print_json(WatchShown(**each.view.model_dump(), **said))
             self._before[each.view.id] = now
 
 
@@ -125,9 +125,9 @@ def summary(seen: Sequence[WatchedDirective]) -> list[str]:
 def _summary(seen: WatchedDirective) -> list[str]:
     view = seen.view
     lines = [f"  {live_tree.counts(view)}" + (f"; {used(view.usage)}" if view.usage != Usage() else "")]
-    lines += ["  " + show.step_line(step) for step in view.steps if step.failure]
-    lines += show.proposal_lines(view.proposal, short(view.id)) if view.proposal else []
-    lines += ["  " + line for asked in view.questions for line in show.question_lines(asked, short(view.id))]
+    lines += ["  " + text_lines.step_line(step) for step in view.steps if step.failure]
+    lines += text_lines.proposal_lines(view.proposal, short(view.id)) if view.proposal else []
+    lines += ["  " + line for asked in view.questions for line in text_lines.question_lines(asked, short(view.id))]
     lines += [f"  branch {view.pr.branch}" + (f"  {view.pr.url}" if view.pr.url else "")] if view.pr else []
-    status = show.lost_note(seen.look.lost) if seen.look.lost else f"{view.status}"
+    status = text_lines.lost_note(seen.look.lost) if seen.look.lost else f"{view.status}"
     return [*lines, f"{view.title}: {status}" + (f" ({view.reason})" if view.reason else "")]

@@ -11,13 +11,13 @@ import typer
 
 from cli.operator.command_group import Commands, Json
 from cli.operator.directives import Directives
+from cli.operator.json_shapes import StartedShown
 from cli.operator.launching import launch
 from cli.operator.new_directive import StartOptions, new_directive, placed
-from cli.operator.printing import say, say_json
-from cli.operator.show import sandbox_notes, status_shown
-from cli.operator.shown import StartedShown
-from cli.operator.splicing import spliced
-from cli.operator.watching import exit_code, say_changes, silence, until_rest
+from cli.operator.printing import print_json, print_lines
+from cli.operator.signatures import with_parameters_of
+from cli.operator.text_lines import sandbox_notes, status_shown
+from cli.operator.watching import exit_code, print_changes, silence, until_rest
 from domain.errors import NotReachable, RecordError
 from domain.models import State
 from domain.reports import DaemonSeen
@@ -30,7 +30,7 @@ class StartCommands(Commands):
 
     def add_to(self, app: typer.Typer) -> None:
         for command in (self.start, self.create):
-            app.command(command.__name__, help=getdoc(command))(spliced(command, "options", StartOptions))
+            app.command(command.__name__, help=getdoc(command))(with_parameters_of(command, "options", StartOptions))
 
     def start(self, options: Callable[[], StartOptions], wait: Wait = False, as_json: Json = False) -> None:
         """Start a directive: a goal for a repository, planned, done and merged into one branch.
@@ -59,9 +59,9 @@ class StartCommands(Commands):
                 await directives.until_known(workflow)
                 return 0
             look_now = partial(directives.look_at, workflow, state.directive.id)
-            look = await until_rest(look_now, silence if as_json else say_changes)
+            look = await until_rest(look_now, silence if as_json else print_changes)
             if as_json:
-                say_json(status_shown(look, await _daemons(directives), self.page(workflow)))
+                print_json(status_shown(look, await _daemons(directives), self.page(workflow)))
         return exit_code(look)
 
     def _tell(self, state: State, workflow: str, what: str, notes: Sequence[str], *, as_json: bool) -> None:
@@ -69,11 +69,11 @@ class StartCommands(Commands):
         if as_json:
             title = state.directive.text.title
             sandbox = tuple(notes)
-            say_json(
+            print_json(
                 StartedShown(id=state.directive.id, workflow_id=workflow, title=title, web_ui=page, sandbox=sandbox)
             )
         else:
-            say([f"{what} {state.directive.id}  {page or workflow}", *(f"sandbox: {note}" for note in notes)])
+            print_lines([f"{what} {state.directive.id}  {page or workflow}", *(f"sandbox: {note}" for note in notes)])
 
 
 async def _daemons(directives: Directives) -> Sequence[DaemonSeen]:

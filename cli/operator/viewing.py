@@ -13,8 +13,8 @@ from rich.text import Text
 from cli.operator import drawing, graph_svg
 from cli.operator.changes import Changes, CommitRange
 from cli.operator.command_group import Commands, Id, Json, Raw, StepName
-from cli.operator.printing import console, say, say_json, say_raw
-from cli.operator.shown import DiffShown, GraphShown, PlanShown, WhyShown
+from cli.operator.json_shapes import DiffShown, GraphShown, PlanShown, WhyShown
+from cli.operator.printing import console, print_json, print_lines, print_raw
 from domain.errors import Refused
 from domain.generations import PlanDifference, PlannedLine, difference, lines, plan_of, planned_generations
 from domain.lookup import find_step
@@ -54,7 +54,7 @@ class ViewCommands(Commands):
         removed = {step.id for step in state.steps.values() if step.removed}
         steps = [step for step in view(state).steps if step.id not in removed]
         if as_json:
-            say_json(GraphShown(format=format_, text=_drawn(steps, format_, state.directive.text.title)))
+            print_json(GraphShown(format=format_, text=_drawn(steps, format_, state.directive.text.title)))
         elif format_ is GraphFormat.TEXT:
             _print_lanes(steps)
         else:
@@ -94,9 +94,9 @@ class ViewCommands(Commands):
             difference=difference(state, older, plan) if diff else None,
         )
         if as_json:
-            say_json(shown)
+            print_json(shown)
         else:
-            say(plan_lines(shown, full=full))
+            print_lines(plan_lines(shown, full=full))
         return 0
 
     def why(self, directive: Id, step: StepName, as_json: Json = False) -> None:
@@ -115,7 +115,7 @@ class ViewCommands(Commands):
         said = said if look.live or look.lost else f"{said} (from the record: no worker answers, start worker.py)"
         said = f"the directive is lost: {look.lost}; `recover` goes on" if look.lost else said
         if as_json:
-            say_json(WhyShown(step=found.id, name=found.name, status=found.status, why=said))
+            print_json(WhyShown(step=found.id, name=found.name, status=found.status, why=said))
         else:
             typer.echo(f"{found.name} is {found.status}: {said}")
         return 0
@@ -147,11 +147,11 @@ class ViewCommands(Commands):
         patch = "" if stat else await changes.patch(change)
         if as_json:
             work = {"branch": found.work.branch, "base": change.base, "head": change.head, "files": change.files}
-            say_json(DiffShown(step=found.id, name=found.name, patch=patch, **work))
+            print_json(DiffShown(step=found.id, name=found.name, patch=patch, **work))
         elif stat:
-            say(stat_lines(change))
+            print_lines(stat_lines(change))
         elif raw:
-            say_raw(patch)
+            print_raw(patch)
         else:
             _print_patch(patch)
         return 0

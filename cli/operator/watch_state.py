@@ -15,8 +15,7 @@ from temporalio.converter import DataConverter
 from temporalio.service import RPCError
 
 from cli.operator.directives import Directives, Found
-from cli.operator.resting import rests
-from cli.operator.shown import TaskProgress
+from cli.operator.json_shapes import TaskProgress
 from domain import names
 from domain.spawn_task import Progress
 from domain.view import DirectiveView
@@ -39,7 +38,7 @@ class WatchedDirective:
     @property
     def rests(self) -> bool:
         """Nothing more is to be expected of it until somebody acts."""
-        return bool(self.look.lost) or (self.look.live and rests(self.view.status))
+        return bool(self.look.lost) or (self.look.live and self.view.status.rests)
 
     @property
     def wants_somebody(self) -> bool:
@@ -84,7 +83,7 @@ class Watcher:
         return [seen for seen in started if seen.view.id not in known]
 
     async def _progress(self, workflow: str, look: Found[DirectiveView]) -> tuple[TaskProgress, ...]:
-        if rests(look.seen.status) or look.lost:
+        if look.seen.status.rests or look.lost:
             return ()
         client = self._directives.client
         return await progress_of(client.get_workflow_handle(workflow), client.data_converter)

@@ -9,10 +9,9 @@ from typing import Annotated
 
 import typer
 
-from cli.operator import show
+from cli.operator import text_lines
 from cli.operator.command_group import Commands, Json, OptionalId
 from cli.operator.directives import Directives, Found
-from cli.operator.resting import rests
 from cli.operator.screens import Screen, screen
 from cli.operator.watch_state import WatchedDirective, Watcher
 from domain.errors import NotReachable
@@ -22,7 +21,7 @@ from domain.view import DirectiveView
 LOOK_EVERY = 0.5
 """Seconds between two looks."""
 
-Say = Callable[[DirectiveView | None, DirectiveView], None]
+PrintChange = Callable[[DirectiveView | None, DirectiveView], None]
 """Is told what was seen before (None: nothing) and what is seen now."""
 
 
@@ -97,8 +96,10 @@ def _is_over(until: Until, seen: Sequence[WatchedDirective]) -> bool:
     return wanted or all(each.rests for each in seen)
 
 
-async def until_rest(look_now: Callable[[], Awaitable[Found[DirectiveView]]], say: Say) -> Found[DirectiveView]:
-    """Look until the directive rests, is closed or is lost, telling every change."""
+async def until_rest(
+    look_now: Callable[[], Awaitable[Found[DirectiveView]]], print_change: PrintChange
+) -> Found[DirectiveView]:
+    """Look until the directive rests, is closed or is lost, printing every change."""
     before: DirectiveView | None = None
     while True:
         try:
@@ -106,16 +107,16 @@ async def until_rest(look_now: Callable[[], Awaitable[Found[DirectiveView]]], sa
         except NotReachable:
             await asyncio.sleep(LOOK_EVERY)  # started a moment ago, or its worker is being started again
             continue
-        say(before, look.seen)
+        print_change(before, look.seen)
         before = look.seen
-        if look.lost or (look.live and rests(before.status)):
+        if look.lost or (look.live and before.status.rests):
             return look
         await asyncio.sleep(LOOK_EVERY)
 
 
-def say_changes(before: DirectiveView | None, now: DirectiveView) -> None:
+def print_changes(before: DirectiveView | None, now: DirectiveView) -> None:
     """A line for everything that differs."""
-    for line in show.changes(before, now):
+    for line in text_lines.changes(before, now):
         typer.echo(line)
 
 

@@ -14,7 +14,7 @@ import pytest
 from temporalio.client import WorkflowHandle
 
 from cli.operator.changes import Changes
-from cli.operator.shown import (
+from cli.operator.json_shapes import (
     CostsShown,
     DiffShown,
     GraphShown,

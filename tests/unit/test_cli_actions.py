@@ -21,7 +21,7 @@ from cli.operator import step_actions as steps
 from cli.operator.actions import ACTIONS
 from cli.operator.app import GROUPS, add_operator_commands, find
 from cli.operator.connections import Record, Retention
-from cli.operator.splicing import spliced
+from cli.operator.signatures import with_parameters_of
 from domain.errors import NotReachable, Refused
 from domain.plan import PlannedStep
 from domain.requests import (
@@ -200,7 +200,7 @@ def test_every_command_on_directives_speaks_json() -> None:
 # Splicing
 
 
-def test_a_spliced_command_takes_the_parameters_of_both_in_the_order_of_reading() -> None:
+def test_a_command_built_of_another_takes_the_parameters_of_both_in_the_order_of_reading() -> None:
     called = []
 
     def body(first: str, made: Callable[[], Any], last: int = 1) -> None:
@@ -209,7 +209,7 @@ def test_a_spliced_command_takes_the_parameters_of_both_in_the_order_of_reading(
     def build(middle: str, other: str = "o") -> str:
         return middle + other
 
-    command = spliced(body, "made", build)
+    command = with_parameters_of(body, "made", build)
     assert list(inspect.signature(command).parameters) == ["first", "middle", "other", "last"]
     command(first="f", middle="m", other="x", last=2)
     assert called == [("f", "mx", 2)]
@@ -223,4 +223,4 @@ def test_what_is_wrong_with_the_parameters_is_said_where_the_command_handles_it(
     def build(text: str) -> str:
         raise Refused(text)
 
-    spliced(body, "made", build)(text="no")
+    with_parameters_of(body, "made", build)(text="no")

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from cli.operator.directives import Found
-from cli.operator.show import (
+from cli.operator.text_lines import (
     daemon_line,
     event_line,
     list_line,

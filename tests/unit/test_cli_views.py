@@ -15,11 +15,11 @@ from rich.text import Text
 from cli.operator import drawing, graph_svg
 from cli.operator.changes import COMMIT
 from cli.operator.directives import Found
+from cli.operator.json_shapes import CostsShown, TaskProgress
 from cli.operator.live_tree import LOOKS, tree
 from cli.operator.record_commands import cost_lines, moment
 from cli.operator.screens import LiveTree, summary
-from cli.operator.show import changes
-from cli.operator.shown import CostsShown, TaskProgress
+from cli.operator.text_lines import changes
 from cli.operator.watch_state import WatchedDirective
 from domain.errors import Refused
 from domain.failures import Failure, FailureCategory

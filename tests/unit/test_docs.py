@@ -11,7 +11,7 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel
 
-from cli.operator.shown import SHAPES
+from cli.operator.json_shapes import SHAPES
 from daemon.settings import DaemonSettings
 from domain.protocol import SearchAttribute
 

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 
-def spliced(body: Callable[..., None], made: str, build: Callable[..., Any]) -> Callable[..., None]:
+def with_parameters_of(body: Callable[..., None], made: str, build: Callable[..., Any]) -> Callable[..., None]:
     """`body` as a command that takes the parameters of `build` in place of its own parameter `made`.
 
     `body` is given `build` bound to what was typed, to be called where its errors are handled. Names must not clash.

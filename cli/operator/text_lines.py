@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from cli.operator.shown import StatusShown
+from cli.operator.json_shapes import StatusShown
 from domain.models import Memory, Question, StepStatus, TaskStatus
 from domain.names import short
 from domain.pull_requests.body import used
