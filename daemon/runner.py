@@ -51,6 +51,7 @@ from domain.errors import (
     LeaseLost,
     MakimaError,
     RefRefused,
+    RemoteBroken,
     RepositoryError,
     UnrelatedHistories,
     WorktreeBroken,
@@ -120,7 +121,7 @@ class Runner:
             return refusal.model_copy(update={"trouble": _trouble(error)})
         except ForgeRefused as error:
             return asked(command, error)
-        except GitUnreachable as error:
+        except (GitUnreachable, RemoteBroken) as error:
             raise CannotServe(str(error)) from error
         except ForgeUnreachable as error:
             raise CannotServe(str(error), error.until) from error
@@ -156,7 +157,8 @@ class Runner:
             if command.kind is not TaskKind.COMPLETION or stored.head is None:
                 raise
             return await self._work(command, delivery, heartbeat, cache, publisher, checkpoints, shipping, stored.head)
-        await checkpoints.forget()
+        if settled.status is not OutcomeStatus.WAITING:
+            await checkpoints.forget()
         return settled
 
     async def _work(

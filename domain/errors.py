@@ -11,6 +11,7 @@ MakimaError
 │   └── UnrelatedHistories  what has to be merged has no commit in common with what it is merged into
 ├── GitError                git ended with an error
 │   ├── GitUnreachable      the remote does not answer now; the same call may succeed later
+│   ├── RemoteBroken        the remote answers, and can't: a broken object or ref there; a person repairs it
 │   ├── RefRefused          the remote takes no such ref, or no change of it, however often it is tried
 │   │   └── PlaceTaken      somebody else's ref stands where ours belongs, again and again
 │   └── LeaseLost           the branch on the remote is not where it was expected
@@ -85,6 +86,12 @@ class GitError(MakimaError):
 
 class GitUnreachable(GitError):
     """The remote does not answer now: the same call may succeed later."""
+
+
+class RemoteBroken(GitError):
+    """The remote's repository holds something that git there can't read, or could not be changed just now; the text is
+    git's own. The same call succeeds once it is repaired.
+    """
 
 
 class RefRefused(GitError):

@@ -183,7 +183,9 @@ def _wait_for_it(draft: Draft, task: Task, outcome: Outcome) -> None:
     if open_ones:
         _wait(draft, task, f"asks: {open_ones[0].text}"[:500], None)
     else:
-        _wait(draft, task, outcome.summary or "goes on with its answer", outcome.wait_until or draft.now)
+        again = draft.state.directive.settings.timings.cannot_serve  # its daemon can't end it now
+        soon = draft.now + again if outcome.resume and outcome.resume.is_finished else draft.now
+        _wait(draft, task, outcome.summary or "goes on with its answer", outcome.wait_until or soon)
 
 
 def _remember(draft: Draft, task: Task, change: MemoryChange) -> None:

@@ -24,6 +24,14 @@ class Queue(Value):
         return can and (not self.daemon or daemon == self.daemon) and (not self.label or self.label in labels)
 
 
+def holder_of(task: Task) -> str:
+    """The only daemon that has the outcome of the task's attempt, unless it has refused the task; empty: there is none.
+    Another one would do the work again.
+    """
+    held = task.resume if task.resume and task.resume.is_finished else None
+    return held.daemon if held and held.daemon not in task.refusals else ""
+
+
 def label_of(state: State, task: Task) -> str:
     """The label that its daemon must have: its step's own, else the directive's; empty: any daemon may serve it."""
     own = state.steps[task.step].label if task.step else ""

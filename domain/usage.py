@@ -29,3 +29,5 @@ class ResumableSession(Tolerant):
     daemon: str
     usage: Usage = Usage()
     """Of the attempt so far."""
+    is_finished: bool = False
+    """The attempt's work is done, and its outcome is on that machine alone, since the remote could not take it."""

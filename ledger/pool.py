@@ -93,12 +93,27 @@ def translated() -> Iterator[None]:
     except asyncpg.InvalidCachedStatementError as error:
         # Where it stands in a transaction the driver can't prepare it anew by itself.
         raise NotReachable("the record's tables have just been changed: try again") from error
-    except asyncpg.UndefinedTableError as error:
-        raise NotReachable("the record has no tables yet: worker.py makes them at its start; is it running?") from error
     except asyncpg.PostgresError as error:
         constraint = getattr(error, "constraint_name", None)
         where = f" ({constraint})" if constraint else ""
         raise RecordError(f"Postgres refused a statement{where}: {one_line(error)}") from error
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """`translated` for what the operator's commands read; NotReachable where the tables are not those of this version.
+    Only a worker brings them up to date, and there the same error is a broken migration.
+    """
+    try:
+        with translated():
+            yield
+    except RecordError as error:
+        if not isinstance(error.__cause__, asyncpg.UndefinedTableError | asyncpg.UndefinedColumnError):
+            raise
+        what = one_line(error.__cause__)
+        raise NotReachable(
+            f"the record has no tables yet for this version ({what}): start this version's worker.py, which makes them"
+        ) from error
 
 
 def storable(text: str) -> str:

@@ -21,7 +21,7 @@ from domain.reports import (
     OpenQuestion,
 )
 from domain.spending import AttemptSpent, DirectiveSpent
-from ledger.pool import Database, translated
+from ledger.pool import Database, reading
 from ledger.rows import StateRows, log_text, model_of, open_question_of, state_of
 from ledger.statements import statements
 
@@ -38,7 +38,8 @@ class LogPlace:
 class Record:
     """Everything that is ever read from the record.
 
-    Every method raises NotReachable while Postgres is away (ask again), and RecordError if it refuses a statement.
+    Every method raises NotReachable while Postgres is away (ask again) or its tables are of a version before, and
+    RecordError if it refuses a statement.
     """
 
     def __init__(self, pool: Database) -> None:
@@ -47,7 +48,7 @@ class Record:
 
     async def directives(self, owner: str) -> tuple[DirectiveSummary, ...]:
         """An owner's directives, the latest changed first."""
-        with translated():
+        with reading():
             rows = [row async for row in self._sql.directives_of_owner(self._pool, owner=owner)]
         return tuple(model_of(DirectiveSummary, row) for row in rows)
 
@@ -58,18 +59,18 @@ class Record:
     async def open_questions(self, owner: str) -> tuple[OpenQuestion, ...]:
         """What the agents of an owner's directives ask of people, the oldest first (rule 8.3)."""
         final = [status.value for status in DirectiveStatus if status.is_final]
-        with translated():
+        with reading():
             rows = [row async for row in self._sql.open_questions(self._pool, owner=owner, final=final)]
         return tuple(open_question_of(row) for row in rows)
 
     async def directive_ids(self, owner: str, name: str) -> tuple[UUID, ...]:
         """The directives that `name` may mean: an id, the beginning of one, or a workflow id (rule 9.2)."""
-        with translated():
+        with reading():
             return tuple([row["id"] async for row in self._sql.directive_ids(self._pool, owner=owner, name=name)])
 
     async def state(self, directive: UUID) -> State | None:
         """Where a directive stands as of its last write, whole; None if the record doesn't know it."""
-        with translated():
+        with reading():
             async with self._pool.acquire() as session, session.transaction(isolation="repeatable_read", readonly=True):
                 row = await self._sql.directive_row(session, directive=directive)
                 if row is None:
@@ -85,56 +86,56 @@ class Record:
 
     async def sequence(self, directive: UUID) -> int:
         """How many writes of a directive were applied, which is what a recovered run counts on from; 0 if none was."""
-        with translated():
+        with reading():
             row = await self._sql.last_write(self._pool, directive=directive)
         return row["sequence"] if row else 0
 
     async def events(self, directive: UUID) -> tuple[Event, ...]:
         """All that happened to a directive, in order."""
-        with translated():
+        with reading():
             rows = [row async for row in self._sql.events_of_directive(self._pool, directive=directive)]
         return tuple(model_of(Event, row) for row in rows)
 
     async def attempts(self, directive: UUID) -> tuple[AttemptSpent, ...]:
         """Every attempt of a directive with what it used up, in the order of plans."""
-        with translated():
+        with reading():
             rows = [row async for row in self._sql.attempts_of_directive(self._pool, directive=directive)]
         return tuple(model_of(AttemptSpent, row) for row in rows)
 
     async def spent(self, owner: str) -> tuple[DirectiveSpent, ...]:
         """What each of an owner's directives has used up, the latest changed first."""
-        with translated():
+        with reading():
             rows = [row async for row in self._sql.spent_by_directives(self._pool, owner=owner)]
         return tuple(model_of(DirectiveSpent, row) for row in rows)
 
     async def plans(self, directive: UUID) -> dict[int, PlanChanges]:
         """Generation → what its planner handed over last, whether it was carried out or not."""
-        with translated():
+        with reading():
             rows = [row async for row in self._sql.plans_of_directive(self._pool, directive=directive)]
         return {row["generation"]: PlanChanges.model_validate(row["plan"]) for row in rows}
 
     async def artifacts(self, directive: UUID) -> tuple[ArtifactSeen, ...]:
         """The files that a directive's tasks handed over, the latest first; of every task and attempt its own."""
-        with translated():
+        with reading():
             rows = [row async for row in self._sql.artifacts_of_directive(self._pool, directive=directive)]
         return tuple(model_of(ArtifactSeen, row) for row in rows)
 
     async def artifact(self, directive: UUID, name: str) -> str | None:
         """The text of the latest file of that name; None if there is none."""
-        with translated():
+        with reading():
             content: str | None = await self._sql.artifact(self._pool, directive=directive, name=name)
         return content
 
     async def daemons(self, owner: str) -> tuple[DaemonSeen, ...]:
         """An owner's daemons by name, gone ones too: `silent_for` tells them apart."""
-        with translated():
+        with reading():
             rows = [row async for row in self._sql.daemons_of_owner(self._pool, owner=owner)]
         return tuple(model_of(DaemonSeen, row) for row in rows)
 
     async def census(self) -> Census:
         """How many directives and daemons there are, of all owners."""
         statuses = [status.value for status in DirectiveStatus]
-        with translated():
+        with reading():
             directives = [row async for row in self._sql.directives_by_status(self._pool, statuses=statuses)]
             daemons = [row async for row in self._sql.daemons_by_owner(self._pool, lately=LATELY)]
         return Census(
@@ -151,7 +152,7 @@ class Record:
         """What came behind `place`, and the place to go on from; a newer delivery's log is read from its start. A line
         says how many bytes are missing where some are.
         """
-        with translated():
+        with reading():
             latest = await self._sql.latest_delivery(self._pool, task=task)
             if latest is None:
                 return "", place

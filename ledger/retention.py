@@ -7,7 +7,7 @@ from uuid import UUID
 
 from domain.models import DirectiveStatus
 from domain.spending import PrunableRecord
-from ledger.pool import Database, translated
+from ledger.pool import Database, reading
 from ledger.rows import model_of
 from ledger.statements import statements
 
@@ -27,13 +27,13 @@ class Retention:
     async def prunable(self, owner: str, older_than: timedelta) -> tuple[PrunableRecord, ...]:
         """An owner's directives that ended so long ago and have events or logs, the oldest first."""
         given = {"owner": owner, "older_than": older_than, "final": _FINAL}
-        with translated():
+        with reading():
             rows = [row async for row in self._sql.prunable(self._pool, **given)]
         return tuple(model_of(PrunableRecord, row) for row in rows)
 
     async def prune(self, directive: UUID) -> bool:
         """Forget a directive's events and logs, with one event that says so; False where it has not ended."""
-        with translated():
+        with reading():
             async with self._pool.acquire() as session, session.transaction():
                 await self._sql.lock_directive(session, key=str(directive))
                 row = await self._sql.directive_row(session, directive=directive)

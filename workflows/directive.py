@@ -27,7 +27,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.models import DirectiveStatus, Task, TaskKind, TaskStatus
     from domain.outcome_check import problem_of
     from domain.protocol import HANDED_BACK, WORKFLOW, ErrorType
-    from domain.queues import feature_of, label_of
+    from domain.queues import feature_of, holder_of, label_of
     from domain.record import AttemptNamed, DaemonWanted
     from domain.size import without_finished_texts
     from domain.spawn_task import Outcome, SpawnTask
@@ -164,8 +164,12 @@ class DirectiveWorkflow(Operations):
         return outcome
 
     async def choose_daemon(self, task: Task) -> str | None:
-        """Any daemon (""), the directive's only one, or, for a refused task, another one; None: none is left."""
+        """Any daemon (""), the directive's only one, the one that has the outcome, or, for a refused task, another one;
+        None: none is left.
+        """
         only = self.state.directive.settings.on
+        if holder := holder_of(task):
+            return holder
         if not task.refusals or only:
             return None if only in task.refusals else only
         label, feature = label_of(self.state, task), feature_of(self.state, task)

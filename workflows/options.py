@@ -13,7 +13,7 @@ from domain.directive_settings import Settings
 from domain.models import State, Task, TaskKind
 from domain.protocol import ErrorType
 from domain.pull_request import Tidying, Watch
-from domain.queues import prefix_of, queue_of
+from domain.queues import holder_of, prefix_of, queue_of
 
 GRACE_BEYOND_LIMIT = timedelta(minutes=30)
 """The daemon keeps a task's limit itself and returns; Temporal's own timeout, which it would retry, comes later."""
@@ -32,7 +32,7 @@ def daemon_activity(state: State, task: Task, chosen: str) -> dict[str, Any]:
     return {
         "activity_id": names.activity_id(task.kind, task.id, task.attempt, task.dispatch),
         "task_queue": queue,
-        "schedule_to_start_timeout": timings.schedule_to_start if task.refusals else None,
+        "schedule_to_start_timeout": timings.schedule_to_start if task.refusals or holder_of(task) else None,
         "summary": names.step_name_line(state.steps[task.step].name if task.step else task.name),
         "start_to_close_timeout": limit.get(task.kind, timings.planning_limit) + GRACE_BEYOND_LIMIT,
         "heartbeat_timeout": timings.heartbeat,

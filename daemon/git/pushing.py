@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from daemon.git.repositories import ANOTHER_PREFIX, PUSH_TIMEOUT, RepositoryCache
 from daemon.process.run import Finished
-from domain.errors import GitError, GitUnreachable, MakimaError, RefRefused, RepositoryError
+from domain.errors import GitError, GitUnreachable, MakimaError, RefRefused, RemoteBroken, RepositoryError
 from domain.repository_url import masked
 
 ANYWHERE = "--force"
@@ -17,7 +17,8 @@ ANYWHERE = "--force"
 _REJECTION = re.compile(r"^!\t[^\t]*\t(?P<summary>.*)$", re.MULTILINE)
 _SAID = re.compile(r"^remote:[ \t]*(?:error:[ \t]*)?(.*)$", re.MULTILINE)
 WORDS_SHOWN = 600
-_MAY_PASS = re.compile(r"stale info|failed to update ref|cannot lock ref|unpacker error|missing necessary objects")
+_LEASE_LOST = "stale info"
+_MAY_PASS = re.compile(r"failed to update ref|cannot lock ref|unpacker error|missing necessary objects")
 """What is said of a change that the remote takes in principle, but that could not be made just now."""
 
 
@@ -60,9 +61,11 @@ def _rejection(cache: RepositoryCache, ref: str, pushed: Finished) -> MakimaErro
     status = _REJECTION.search(pushed.text)
     if status is None:
         return GitUnreachable(str(pushed))
+    if _LEASE_LOST in status["summary"]:
+        return GitError(str(pushed))
     said = f"{status['summary']} {' '.join(pushed.stderr.split())}"
     if _MAY_PASS.search(said):
-        return GitError(str(pushed))
+        return RemoteBroken(f"{cache.url.display} can't take {ref}: {_why(status['summary'], pushed)}")
     return RefRefused(f"{cache.url.display} refuses {ref}: {_why(status['summary'], pushed)}")
 
 

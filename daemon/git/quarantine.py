@@ -15,7 +15,7 @@ from pathlib import Path
 
 from daemon.git.remote_errors import is_disk_full
 from daemon.git.repositories import FETCH_TIMEOUT, QUARANTINE, RepositoryCache
-from domain.errors import GitError, GitUnreachable, NotVerified, RepositoryError
+from domain.errors import GitError, GitUnreachable, NotVerified, RemoteBroken, RepositoryError
 
 
 @asynccontextmanager
@@ -44,6 +44,8 @@ async def fetch_apart(apart: RepositoryCache, ref: str, commit: str, largest: in
         await apart.remote(*fetch, *await apart.source(), ref, timeout=FETCH_TIMEOUT, largest_file=largest)
     except (GitUnreachable, RepositoryError):
         raise
+    except RemoteBroken as error:
+        raise NotVerified(str(error)) from error
     except GitError as error:
         if is_disk_full(error):
             raise

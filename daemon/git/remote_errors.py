@@ -11,7 +11,7 @@ import os
 import re
 
 from daemon.process.run import Finished
-from domain.errors import GitError, GitUnreachable, MakimaError, RepositoryError
+from domain.errors import GitError, GitUnreachable, MakimaError, RemoteBroken, RepositoryError
 from domain.repository_url import masked
 
 _REFUSED = re.compile(
@@ -29,6 +29,12 @@ _REFUSED = re.compile(
     r"|detected dubious ownership",
     re.IGNORECASE,
 )
+_BROKEN = re.compile(
+    r"object .* is (corrupt|empty)|bad object|unable to read (tree|commit|blob|sha1)|missing (blob|tree|commit)"
+    r"|did not (receive expected|send all necessary) objects?|reference broken",
+    re.IGNORECASE,
+)
+"""Such a server hangs up, too: what it said first is the reason."""
 _UNREACHABLE = re.compile(
     r"could not resolve|unable to look up|name resolution|name or service not known"
     r"|(failed|unable|could(n't| not)) (to )?connect|connection (refused|reset|closed|timed out)|timed out|timeout"
@@ -42,11 +48,14 @@ _NOISE = re.compile(r"^(remote: |fatal: |error: )+", re.IGNORECASE)
 
 def remote_error(display: str, finished: Finished) -> MakimaError:
     """The error for a failed command on the remote `display`: RepositoryError for the directive's own trouble,
-    GitUnreachable where the same call may succeed later, else GitError. A line that fits both is a refusal.
+    RemoteBroken where git can't read what is there, GitUnreachable where the same call may succeed later, else
+    GitError. A line that fits several is the first of these.
     """
     lines = masked(finished.stderr).splitlines()
     if line := _first(_REFUSED, lines):
         return RepositoryError(f"{display}: {line}")
+    if line := _first(_BROKEN, lines):
+        return RemoteBroken(f"{display} is broken: {line}")
     if line := _first(_UNREACHABLE, lines):
         return GitUnreachable(f"{display} does not answer: {line}")
     return GitError(str(finished))

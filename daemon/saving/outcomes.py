@@ -171,6 +171,10 @@ class Outcomes:
         await self._cache.local("update-ref", ref, commit, expected, also=(128,))
         return await self._commits.read(self._cache, ref, await self._here(ref))
 
+    async def forget_outcome(self, task: str, attempt: int) -> None:
+        """Remove what `keep_outcome` has kept."""
+        await self._cache.local("update-ref", "-d", outcome_ref(task, attempt))
+
     async def keep_finished(self, task: str, attempt: int, payload: bytes, head: str | None) -> None:
         """Before anything is asked of anybody: the work is done, and must not be done again by this machine whatever
         becomes of its delivery. It decides nothing.

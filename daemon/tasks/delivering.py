@@ -5,23 +5,33 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from pydantic import ValidationError
-from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_exponential_jitter
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_delay, wait_exponential_jitter
 
 from daemon.git.repositories import RepositoryCache
 from daemon.git.state_refs import BRANCHES
 from daemon.saving.outcome_commits import StoredOutcome
 from daemon.saving.outcomes import Outcomes, outcome_ref
-from domain.errors import GitError, LeaseLost, NotReachable, PlaceTaken, RefRefused, RepositoryError
+from daemon.session.waiting import waiting
+from domain.errors import GitError, LeaseLost, NotReachable, PlaceTaken, RefRefused, RemoteBroken, RepositoryError
 from domain.failures import FailureCategory
 from domain.models import Question, TaskKind
 from domain.outcome_check import problem_of
 from domain.questions import question_id
 from domain.spawn_task import Delivery, Outcome, OutcomeStatus, SpawnTask, failed, refuse_other_run
+from domain.usage import Resume
 
 PUBLISH_WITHIN = 3600.0
 """Seconds for which finished work is offered to a remote that doesn't answer, and for which a server that doesn't is
 asked whether it may be, before the delivery is given up."""
 
+
+REPAIRED_WITHIN = 5.0
+"""Seconds for which it is offered to a remote that answers and can't take it; then a person is told."""
+
+BROKEN = """\
+{failure}. The work is done and saved on {daemon}, and is pushed once the remote can take it. Whoever runs the remote: \
+`git fsck` there names what is broken; restore that object, or delete the ref that needs it\
+"""
 
 SOMEBODY_ELSE = """\
 Somebody with the right to push to the repository keeps putting refs of their own where outcomes belong. The work is \
@@ -32,6 +42,11 @@ done and goes on; its outcome is saved on {daemon} only. Take that right from wh
 def _may_pass(error: BaseException) -> bool:
     """The same push may succeed later; a remote that won't have it, or a branch that moved, stays so."""
     return isinstance(error, GitError | NotReachable) and not isinstance(error, LeaseLost | RefRefused)
+
+
+def _is_long_enough(tried: RetryCallState) -> bool:
+    failure = tried.outcome.exception() if tried.outcome else None
+    return stop_after_delay(REPAIRED_WITHIN if isinstance(failure, RemoteBroken) else PUBLISH_WITHIN)(tried)
 
 
 Ship = Callable[[Outcome], Awaitable[Outcome]]
@@ -82,7 +97,8 @@ class Publisher:
         return await self.earlier() is not None
 
     async def publish(self, outcome: Outcome, take: Callable[[str], Awaitable[None]]) -> Outcome:
-        """Make `outcome` the attempt's one, unless another delivery was first: then return that one.
+        """Make `outcome` the attempt's one, unless another delivery was first: then return that one. Where the remote
+        can't take it, wait without the slot: the next delivery on this daemon finds it, and runs no agent.
 
         `take` brings the work's commit into the cache. Raises AttemptGone if the attempt is no longer this delivery's,
         LeaseLost if its branch went on without the work.
@@ -105,10 +121,12 @@ class Publisher:
         """The attempt's outcome, once the branch that it names holds its work, which must be in the cache; no agent
         runs. Raises like `publish`.
         """
-        return await self._persistently(lambda: self._settled(stored))
+        return await self._persistently(lambda: self._settled(stored), stored)
 
     async def _published_and_forgotten(self, outcome: Outcome, head: str | None) -> Outcome:
-        settled = await self._persistently(lambda: self._published(outcome, head))
+        settled = await self._persistently(lambda: self._published(outcome, head), outcome)
+        if settled.status is OutcomeStatus.WAITING:
+            return settled
         task, attempt = str(self._command.task), self._command.attempt
         if self._command.secret:
             kept = settled.work.head if settled.work else None
@@ -116,11 +134,23 @@ class Publisher:
         await self._outcomes.forget_finished(task, attempt)
         return settled
 
-    async def _persistently(self, work: Callable[[], Awaitable[Outcome]]) -> Outcome:
+    async def _persistently(self, work: Callable[[], Awaitable[Outcome]], outcome: Outcome) -> Outcome:
+        try:
+            return await self._again_and_again(work)
+        except RemoteBroken as failure:
+            return self._waiting(outcome, failure)
+
+    def _waiting(self, outcome: Outcome, failure: RemoteBroken) -> Outcome:
+        agent = self._command.agent.name if self._command.agent else ""
+        resume = Resume(agent=agent, session="", daemon=self._daemon, usage=outcome.usage, is_finished=True)
+        text = BROKEN.format(daemon=self._daemon, failure=failure)
+        return waiting(self._command, summary=text).model_copy(update={"resume": resume})
+
+    async def _again_and_again(self, work: Callable[[], Awaitable[Outcome]]) -> Outcome:
         async for attempt in AsyncRetrying(
             retry=retry_if_exception(_may_pass),
             wait=wait_exponential_jitter(multiplier=0.5, max=30),
-            stop=stop_after_delay(PUBLISH_WITHIN),
+            stop=_is_long_enough,
             reraise=True,
         ):
             with attempt:
@@ -157,7 +187,11 @@ class Publisher:
                 payload, head = outcome.model_copy(update={"work": work}).model_dump_json().encode(), work.head
             kept = await self._outcomes.keep_outcome(task, attempt, payload, head)
             warning = f"the outcome is saved on {self._daemon} only: {refusal}"
-            settled = await self._settled(outcome_in(kept), warning)
+            try:
+                settled = await self._settled(outcome_in(kept), warning)
+            except RemoteBroken:
+                await self._outcomes.forget_outcome(task, attempt)  # nothing of it is there: it may still be published
+                raise
             return self._asking(settled) if isinstance(refusal, PlaceTaken) else settled
         warning = f"the remote takes no refs/makima/: the outcome is in branch {published.ref}"
         outcome = outcome_in(published.outcome)

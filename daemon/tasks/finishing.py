@@ -72,6 +72,9 @@ class Ending:
     async def _over(self, outcome: Outcome, is_decided: bool) -> Outcome:
         settle = self.publisher.settle(outcome) if is_decided else self.publisher.publish(outcome, self.saver.take)
         over = await settle
+        if over.status is OutcomeStatus.WAITING:  # for the remote: only this machine has the outcome
+            await self.saver.leave()
+            return over
         await self.saver.finish()
         ours = over if over.delivery == self.delivery.name else outcome
         head, succeeded = ours.work.head if ours.work else "", outcome.status is OutcomeStatus.COMPLETED

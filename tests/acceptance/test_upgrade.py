@@ -111,7 +111,7 @@ def test_directives_in_every_state_go_on_after_an_upgrade(before: Path, tmp_path
     ):
         it.site = new
         new.worker()
-        until(lambda: "refused a statement" not in new.starter("status", it.ids["running"]).err, "the tables of today")
+        until(lambda: "no tables yet" not in new.starter("status", it.ids["running"]).err, "the tables of today")
         daemon_of(old, "one")
         old_attempts_go_to_the_old_daemon_and_new_ones_do_not(it)
         daemon_of(new, "two")

@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from cli.operator.following import follow
-from domain.errors import NotReachable, SettingsError
+from domain.errors import NotReachable, RecordError, SettingsError
 from domain.handover import MAX_ARTIFACT
 from domain.models import DirectiveStatus, State, StepStatus, Task, TaskStatus
 from domain.names import short, workflow_id
@@ -27,6 +27,7 @@ from domain.record import (
     snapshot,
 )
 from domain.reports import LATELY
+from ledger.migrate import Migration, migrate, shipped
 from ledger.pool import Database, Session, open_pool, storable
 from ledger.reader import Record
 from ledger.writer import PostgresLedger
@@ -355,3 +356,23 @@ async def until_killed(session: Session) -> None:
         while not killed:
             await asyncio.sleep(0.01)
             killed = await session.fetchval(kill)
+
+
+# A record of a version before
+
+
+@pytest.mark.parametrize(
+    "older", ["alter table events drop column why", "drop table events", "drop schema public cascade"]
+)
+async def test_tables_of_a_version_before_are_one_line_that_says_to_start_the_worker(
+    pool: Database, older: str
+) -> None:
+    await pool.execute(older)
+    with pytest.raises(NotReachable, match=r"^the record has no tables yet for this version \(.+\): start .+worker.py"):
+        await Record(pool).events(uuid4())
+
+
+async def test_a_migration_that_names_what_is_not_there_is_broken_and_not_waited_for(pool: Database) -> None:
+    for sql in ("alter table nowhere add x int", "alter table directives drop column nowhere"):
+        with pytest.raises(RecordError, match="nowhere"):
+            await migrate(pool, (*shipped(), Migration("9999_broken", sql)))

@@ -17,11 +17,13 @@ from temporalio.testing import WorkflowEnvironment
 from domain import requests
 from domain.directive_settings import CompletionRule, Timings
 from domain.errors import CannotServe
+from domain.events import EventName
 from domain.failures import FailureCategory
 from domain.models import Answer, DirectiveStatus, Memory, Question, State, StepStatus, TaskKind, TaskStatus
 from domain.plan import PlannedStep
 from domain.questions import question_id
 from domain.spawn_task import MemoryChange, Outcome, OutcomeStatus, SpawnTask, failed
+from domain.usage import Resume
 from tests.workflows.scripted import Handle, Surroundings, planned, surroundings, until, until_status, work_of
 from workflows.directive import DirectiveWorkflow
 
@@ -447,6 +449,52 @@ async def test_a_refused_task_goes_to_another_daemon_and_not_back(world: Surroun
     (task,) = [task for task in state.tasks.values() if task.step]
     assert task.daemon == "other"
     assert task.attempt == 1
+
+
+@pytest.mark.rule("5.4")
+async def test_finished_work_that_a_broken_remote_cannot_take_goes_back_to_the_daemon_that_has_it(
+    world: Surroundings,
+) -> None:
+    world.daemon.plans = [planned(("floor", []))]
+    told: list[Resume | None] = []
+
+    async def waits_once(command: SpawnTask) -> Outcome:
+        told.append(command.resume)
+        if len(told) == 1:
+            held = Resume(agent="a", session="", daemon="other", is_finished=True)
+            return Outcome(
+                task=command.task, attempt=1, status=OutcomeStatus.WAITING, summary="bad object", resume=held
+            )
+        return Outcome(task=command.task, attempt=1, status=OutcomeStatus.COMPLETED, work=work_of(command))
+
+    world.daemon.endings["floor"] = waits_once
+    async with world.daemon_worker("other"):
+        handle = await world.start(world.directive())
+        state = await until_status(handle, "idle")
+    (task,) = [task for task in state.tasks.values() if task.step]
+    assert (task.daemon, task.attempt) == ("other", 1), "the queue that any daemon serves was open, too"
+    assert told[1] and told[1].is_finished
+    events = [event for write in world.ledger.writes for event in write.facts.events]
+    assert any(event.what == EventName.TASK_WAITS and event.why == "bad object" for event in events)
+
+
+@pytest.mark.rule("5.4")
+async def test_finished_work_whose_daemon_never_comes_back_is_done_by_another_one(world: Surroundings) -> None:
+    world.daemon.plans = [planned(("floor", []))]
+
+    async def waits_once(command: SpawnTask) -> Outcome:
+        del world.daemon.endings["floor"]
+        held = Resume(agent="a", session="", daemon="gone", is_finished=True)
+        return Outcome(task=command.task, attempt=1, status=OutcomeStatus.WAITING, resume=held)
+
+    world.daemon.endings["floor"] = waits_once
+    world.ledger.daemons = ["other"]
+    soon = Timings.fast().model_copy(update={"schedule_to_start": timedelta(seconds=1)})
+    async with world.daemon_worker("other"):
+        handle = await world.start(world.directive(timings=soon))
+        state = await until_status(handle, "idle")
+    (task,) = [task for task in state.tasks.values() if task.step]
+    assert (task.daemon, task.attempt) == ("other", 1)
 
 
 @pytest.mark.rule("5.4")
