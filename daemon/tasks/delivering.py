@@ -18,7 +18,7 @@ from domain.models import Question, TaskKind
 from domain.outcome_check import problem_of
 from domain.questions import question_id
 from domain.spawn_task import Delivery, Outcome, OutcomeStatus, SpawnTask, failed, refuse_other_run
-from domain.usage import Resume
+from domain.usage import ResumableSession
 
 PUBLISH_WITHIN = 3600.0
 """Seconds for which finished work is offered to a remote that doesn't answer, and for which a server that doesn't is
@@ -142,7 +142,7 @@ class Publisher:
 
     def _waiting(self, outcome: Outcome, failure: RemoteBroken) -> Outcome:
         agent = self._command.agent.name if self._command.agent else ""
-        resume = Resume(agent=agent, session="", daemon=self._daemon, usage=outcome.usage, is_finished=True)
+        resume = ResumableSession(agent=agent, session="", daemon=self._daemon, usage=outcome.usage, is_finished=True)
         text = BROKEN.format(daemon=self._daemon, failure=failure)
         return waiting(self._command, summary=text).model_copy(update={"resume": resume})
 

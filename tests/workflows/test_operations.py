@@ -23,7 +23,7 @@ from domain.models import Answer, DirectiveStatus, Memory, Question, State, Step
 from domain.plan import PlannedStep
 from domain.questions import question_id
 from domain.spawn_task import MemoryChange, Outcome, OutcomeStatus, SpawnTask, failed
-from domain.usage import Resume
+from domain.usage import ResumableSession
 from tests.workflows.scripted import Handle, Surroundings, planned, surroundings, until, until_status, work_of
 from workflows.directive import DirectiveWorkflow
 
@@ -456,12 +456,12 @@ async def test_finished_work_that_a_broken_remote_cannot_take_goes_back_to_the_d
     world: Surroundings,
 ) -> None:
     world.daemon.plans = [planned(("floor", []))]
-    told: list[Resume | None] = []
+    told: list[ResumableSession | None] = []
 
     async def waits_once(command: SpawnTask) -> Outcome:
         told.append(command.resume)
         if len(told) == 1:
-            held = Resume(agent="a", session="", daemon="other", is_finished=True)
+            held = ResumableSession(agent="a", session="", daemon="other", is_finished=True)
             return Outcome(
                 task=command.task, attempt=1, status=OutcomeStatus.WAITING, summary="bad object", resume=held
             )
@@ -484,7 +484,7 @@ async def test_finished_work_whose_daemon_never_comes_back_is_done_by_another_on
 
     async def waits_once(command: SpawnTask) -> Outcome:
         del world.daemon.endings["floor"]
-        held = Resume(agent="a", session="", daemon="gone", is_finished=True)
+        held = ResumableSession(agent="a", session="", daemon="gone", is_finished=True)
         return Outcome(task=command.task, attempt=1, status=OutcomeStatus.WAITING, resume=held)
 
     world.daemon.endings["floor"] = waits_once
