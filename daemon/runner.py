@@ -16,10 +16,10 @@ from daemon.core.attempt_key import AttemptKey
 from daemon.core.current_delivery import CurrentDelivery
 from daemon.core.reporting import Heartbeat
 from daemon.git.remote_errors import is_disk_full
-from daemon.git.repositories import RepositoryCache
+from daemon.git.repository_cache import RepositoryCache
 from daemon.git.state_refs import checkpoints_name, outcome_name
 from daemon.logs.masking import masked_outcome
-from daemon.logs.places import Places
+from daemon.logs.places import SafePaths
 from daemon.logs.task_log import TaskLog
 from daemon.machine import Machine
 from daemon.pull_requests.opening import Shipping, asked, asked_about_push
@@ -31,12 +31,12 @@ from daemon.saving.outcomes import Outcomes
 from daemon.saving.saver import Saver
 from daemon.session.parking import account_of, parking_of
 from daemon.session.runs import Host
-from daemon.tasks.attempts import Attempts, Work
-from daemon.tasks.completing import Completion
+from daemon.tasks.attempts import Attempts, AttemptWork
+from daemon.tasks.completing import CompletionWork
 from daemon.tasks.delivering import Publisher, problem_with
-from daemon.tasks.finishing import PUBLISHING, Ending
-from daemon.tasks.start import prepared
-from daemon.tasks.work import AgentWork, TaskParts
+from daemon.tasks.finishing import PUBLISHING, DeliveryEnd
+from daemon.tasks.start import TaskParts, prepared
+from daemon.tasks.work import AgentWork
 from daemon.workspace.copied_files import chosen
 from daemon.workspace.delivery_note import mark_alive
 from daemon.workspace.workspace import Workspace
@@ -78,7 +78,7 @@ class Runner:
         self.rescued: Callable[[UUID, int], Awaitable[None]] = _nothing_is_left
         """Waits until what an earlier daemon has left of an attempt is saved."""
         self.parking = parking_of(machine.name, machine.tasks_folder)
-        machine.masker.hide_places(Places(machine.tasks_folder, Path.home()))
+        machine.masker.hide_places(SafePaths(machine.tasks_folder, Path.home()))
 
     def stop(self) -> None:
         """Hand all tasks back, with their work saved (rule 6.10); none is taken from now on."""
@@ -93,9 +93,9 @@ class Runner:
         refuse_foreign(command, self.machine.owner)
         return await self._attempts.run(command, delivery, partial(self._work_of, command))
 
-    def _work_of(self, command: SpawnTask, delivery: CurrentDelivery) -> Work:
+    def _work_of(self, command: SpawnTask, delivery: CurrentDelivery) -> AttemptWork:
         heartbeat = Heartbeat(delivery, self.machine.name)
-        return Work(self._whole(command, delivery, heartbeat), lambda: heartbeat.phase == PUBLISHING)
+        return AttemptWork(self._whole(command, delivery, heartbeat), lambda: heartbeat.phase == PUBLISHING)
 
     async def _whole(self, command: SpawnTask, delivery: Delivery, heartbeat: Heartbeat) -> Outcome:
         """The work of an attempt from its beginning to its end, by whichever deliveries."""
@@ -192,7 +192,7 @@ class Runner:
             alive=partial(mark_alive, workspace.path),
             decided=publisher.is_decided,
         )
-        ending = Ending(delivery, workspace, cache, heartbeat, saver, publisher, machine.core, machine.masker)
+        ending = DeliveryEnd(delivery, workspace, cache, heartbeat, saver, publisher, machine.core, machine.masker)
         saving = saver.saving(command.checkpoint_every.total_seconds())
         door = opened(workspace.doorway, log.say, os.environ)
         async with _cleaned(workspace, saver), log.sending(), saving, door:
@@ -210,7 +210,7 @@ class Runner:
                 allow_secrets=machine.allow_secrets,
             )
             is_completion = command.kind is TaskKind.COMPLETION
-            work = Completion(parts, shipping, carried) if is_completion else AgentWork(parts)
+            work = CompletionWork(parts, shipping, carried) if is_completion else AgentWork(parts)
             outcome = await ending.of(work, is_decided=bool(carried))
             await machine.after_outcome()
         return outcome

@@ -21,8 +21,17 @@ from rich.live import Live
 from rich.table import Table
 
 from demo.cast import Cast, NoAgent, claude_code, file_of, small_programs
-from demo.demo_forge import ForgeFailed, publish, pull_request
-from demo.repository import GitFailed, branch_head, copy_of, git, make_origin, missing_changes
+from demo.demo_repository import (
+    ForgeFailed,
+    GitFailed,
+    branch_head,
+    copy_of,
+    git,
+    make_origin,
+    missing_changes,
+    publish,
+    pull_request,
+)
 
 TITLE = "Greeter"
 GOAL = "A package that says hello and goodbye, with a command line, tests and a changelog."

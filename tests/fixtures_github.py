@@ -12,14 +12,14 @@ import pytest
 import pytest_asyncio
 
 from daemon.forges.forge_settings import ForgeSettings
-from daemon.forges.github.api import Patience
+from daemon.forges.github.api import ApiTimings
 from daemon.forges.port import Forge
 from daemon.forges.registry import Forges
 from domain.pull_request import PullRequest, PullRequestWanted
 from domain.repository_url import parse_repository_url
 from tests.forge import ForgeRepository, ForgeUnderTest, forge_under_test
 
-QUICK = Patience(at_most=3, first=0.05, longest=0.3, answer=1.5, mergeable=0.05)
+QUICK = ApiTimings(at_most=3, first=0.05, longest=0.3, answer=1.5, mergeable=0.05)
 TOKEN_VARIABLE = "FORGE_TOKEN"
 _NUMBERS = count(1)
 
@@ -39,9 +39,9 @@ class Site:
     def name(self) -> str:
         return self.repository.full_name
 
-    async def another(self, patience: Patience | None = None, **settings: object) -> tuple[Forges, Forge]:
+    async def another(self, timings: ApiTimings | None = None, **settings: object) -> tuple[Forges, Forge]:
         """A further adapter, with other settings; to be closed."""
-        return await open_adapter(self.forge, self.repository, self.learned, patience, **settings)
+        return await open_adapter(self.forge, self.repository, self.learned, timings, **settings)
 
     def commit(self, branch: str, files: dict[str, str], *, parent: str = "") -> str:
         """Put a commit onto `branch`, which begins at `parent`."""
@@ -88,12 +88,12 @@ async def open_adapter(
     forge: ForgeUnderTest,
     repository: ForgeRepository,
     learned: list[str],
-    patience: Patience | None = None,
+    timings: ApiTimings | None = None,
     **settings: object,
 ) -> tuple[Forges, Forge]:
     given = ForgeSettings.model_validate({"token_env": TOKEN_VARIABLE, **settings})
     host = forge.url.removeprefix("http://")
-    forges = Forges({host: given}, {TOKEN_VARIABLE: forge.token}, learned.append, patience or QUICK)
+    forges = Forges({host: given}, {TOKEN_VARIABLE: forge.token}, learned.append, timings or QUICK)
     return forges, await forges.at(parse_repository_url(repository.clone_url, allow_local=False))
 
 

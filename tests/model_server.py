@@ -10,8 +10,8 @@ from typing import Any, Self
 
 import httpx
 
-from fakes.models.player import Played, Received
-from fakes.models.script import Conversation, Script
+from fakes.models.player import AnsweredRequest, Played
+from fakes.models.script import Script, ScriptedConversation
 
 ROOT = Path(__file__).parents[1]
 
@@ -30,7 +30,7 @@ class ModelServer:
         self._process.terminate()
         self._process.communicate()
 
-    def plays(self, *conversations: Conversation) -> None:
+    def plays(self, *conversations: ScriptedConversation) -> None:
         """Begin a script, with nothing received."""
         script = Script(conversations=conversations)
         httpx.put(f"{self.url}/control/script", content=script.model_dump_json()).raise_for_status()
@@ -43,13 +43,13 @@ class ModelServer:
         return Played.model_validate_json(httpx.get(f"{self.url}/control").content)
 
     @property
-    def received(self) -> tuple[Received, ...]:
+    def received(self) -> tuple[AnsweredRequest, ...]:
         return self.played().received
 
 
-def conversation(match: str, replies: Iterable[dict[str, Any]]) -> Conversation:
+def conversation(match: str, replies: Iterable[dict[str, Any]]) -> ScriptedConversation:
     """A conversation as a script would write it."""
-    return Conversation.model_validate({"match": match, "replies": tuple(replies)})
+    return ScriptedConversation.model_validate({"match": match, "replies": tuple(replies)})
 
 
 def turn(text: str = "", *calls: dict[str, Any], **fields: Any) -> dict[str, Any]:

@@ -11,7 +11,16 @@ from typing import ClassVar, Protocol, Self
 
 from pydantic import Field, model_validator
 
-from daemon.agents.stream_events import Asked, Ending, Event, Final, Printed, Reply, Stream, Totals
+from daemon.agents.stream_events import (
+    Ending,
+    Event,
+    Final,
+    PermissionReply,
+    PermissionRequest,
+    Printed,
+    Stream,
+    Totals,
+)
 from daemon.network.rules import LocalRules, Reach
 from daemon.process.program import AgentCommand, EndedBy, ProcessEnd
 from daemon.sandbox.environment import RESERVED
@@ -60,7 +69,7 @@ class AgentRun:
 
 
 @dataclass(frozen=True)
-class Seen:
+class StreamSummary:
     """What was read from an agent's stream, from its beginning to its end."""
 
     session: str = ""
@@ -121,7 +130,7 @@ class Agent(Protocol):
         """What reads this run's output."""
         ...
 
-    def judge(self, end: ProcessEnd, seen: Seen) -> AgentResult:
+    def judge(self, end: ProcessEnd, seen: StreamSummary) -> AgentResult:
         """What its end means. Not asked about a run that the daemon stopped."""
         ...
 
@@ -176,7 +185,7 @@ class Program(Value):
     def stream(self, run: AgentRun) -> Stream:
         return PlainStream()
 
-    def judge(self, end: ProcessEnd, seen: Seen) -> AgentResult:
+    def judge(self, end: ProcessEnd, seen: StreamSummary) -> AgentResult:
         """Completed where it ended by itself with exit code 0; else its last output is the report."""
         if stopped := stopped_by_us(end):
             return stopped
@@ -215,5 +224,5 @@ class PlainStream:
     def prompt(self, text: str) -> str:
         return text
 
-    def reply(self, asked: Asked, reply: Reply) -> str:
+    def reply(self, asked: PermissionRequest, reply: PermissionReply) -> str:
         return ""

@@ -11,10 +11,19 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from daemon.agents.base import AgentResult, AgentRun, Program, Seen, failed, parts_of, require_program, stopped_by_us
+from daemon.agents.base import (
+    AgentResult,
+    AgentRun,
+    Program,
+    StreamSummary,
+    failed,
+    parts_of,
+    require_program,
+    stopped_by_us,
+)
 from daemon.agents.error_texts import ending_of
+from daemon.agents.file_tail import FileTail
 from daemon.agents.prices import Price, price_for
-from daemon.agents.side_files import Aside
 from daemon.agents.stream_events import Ending
 from daemon.process.program import EndedBy, ProcessEnd
 from domain.errors import CannotServe
@@ -112,7 +121,7 @@ class CodingAgent(Program):
         """Of what this run uses; `model`: the one that has answered, where it is known."""
         return price_for(self.prices, model, run.model or self.model)
 
-    def aside(self, run: AgentRun) -> Aside | None:
+    def side_files(self, run: AgentRun) -> FileTail | None:
         """What else this run's stream reads; to be called when it begins."""
         return None
 
@@ -120,14 +129,14 @@ class CodingAgent(Program):
         """The folders that its program changes."""
         return (run.state, run.login) if self.uses_login else (run.state,)
 
-    def judge(self, end: ProcessEnd, seen: Seen) -> AgentResult:
+    def judge(self, end: ProcessEnd, seen: StreamSummary) -> AgentResult:
         """Completed only where its final event says so and it ended by itself with exit code 0, or was ended for not
         ending (rule 6.9).
         """
         return judged(end, seen)
 
 
-def judged(end: ProcessEnd, seen: Seen) -> AgentResult:
+def judged(end: ProcessEnd, seen: StreamSummary) -> AgentResult:
     """What the end of a run means whose stream has a final event."""
     final = seen.final
     if seen.asks:
@@ -142,7 +151,7 @@ def judged(end: ProcessEnd, seen: Seen) -> AgentResult:
     return _result(final.ending, final.text, final.until or seen.until)
 
 
-def _without_final(end: ProcessEnd, seen: Seen) -> AgentResult:
+def _without_final(end: ProcessEnd, seen: StreamSummary) -> AgentResult:
     words = seen.complaints
     # What it had to complain about was not what ended it.
     ending = ending_of(words) if end.exit_code <= _SIGNAL else Ending.CRASHED

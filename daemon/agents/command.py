@@ -12,7 +12,16 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import AfterValidator, Field
 
 from daemon import agent_files
-from daemon.agents.base import AgentResult, AgentRun, Program, Seen, failed, parts_of, require_program, stopped_by_us
+from daemon.agents.base import (
+    AgentResult,
+    AgentRun,
+    Program,
+    StreamSummary,
+    failed,
+    parts_of,
+    require_program,
+    stopped_by_us,
+)
 from daemon.agents.error_texts import reset_time
 from daemon.agents.stream_events import Ending
 from daemon.process.program import AgentCommand, ProcessEnd
@@ -74,7 +83,7 @@ class CommandAgent(Program):
         """The account: that of the program, whoever calls it what."""
         return hashlib.sha256("\0".join((*self.argv, *self.pass_env)).encode()).hexdigest()[:12]
 
-    def judge(self, end: ProcessEnd, seen: Seen) -> AgentResult:
+    def judge(self, end: ProcessEnd, seen: StreamSummary) -> AgentResult:
         """By the signs that its settings name; a success that names a pattern comes before all others."""
         if stopped := stopped_by_us(end):
             return stopped

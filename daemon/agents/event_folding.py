@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from daemon.agents.base import Seen
+from daemon.agents.base import StreamSummary
 from daemon.agents.stream_events import (
-    Asked,
+    AgentText,
     Denied,
     Event,
     FileChanged,
     Final,
     InBackground,
     Limited,
+    PermissionRequest,
     Printed,
-    Said,
     SessionStarted,
     ToolCalled,
     ToolFailed,
@@ -27,14 +27,14 @@ _FAILED_SHOWN = 2000
 _DENIAL_SHOWN = 300
 
 
-def after(seen: Seen, event: Event) -> Seen:
+def after(seen: StreamSummary, event: Event) -> StreamSummary:
     """What is known once `event` has come, too."""
     match event:
         case SessionStarted():
             seen = replace(seen, session=event.session)
         case ToolCalled():
             seen = replace(seen, turns=seen.turns + 1, final=None)
-        case Said() if seen.final:
+        case AgentText() if seen.final:
             seen = replace(seen, final=None)
         case InBackground():
             seen = replace(seen, in_background=event.count)
@@ -52,7 +52,7 @@ def after(seen: Seen, event: Event) -> Seen:
     return seen
 
 
-def complained(seen: Seen, text: str) -> Seen:
+def complained(seen: StreamSummary, text: str) -> StreamSummary:
     """What is known once `text` has come on stderr."""
     return replace(seen, complaints=(seen.complaints + text)[-COMPLAINTS_KEPT:])
 
@@ -65,9 +65,9 @@ def shown(event: Event, said: str) -> str:
     match event:
         case SessionStarted():
             text = f"[session {event.session}{f', {event.model}' if event.model else ''}]"
-        case Said():
+        case AgentText():
             text = event.text
-        case ToolCalled() | Asked():
+        case ToolCalled() | PermissionRequest():
             text = f"→ {event.tool}: {event.about}"
         case ToolFailed():
             text = f"✗ {event.tool}: {event.output.strip()[:_FAILED_SHOWN]}"

@@ -18,7 +18,7 @@ Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 @dataclass(frozen=True)
-class Tokens:
+class TokenCounts:
     """By what is paid for them; none is in two of these."""
 
     input: int = 0
@@ -41,7 +41,7 @@ class Price(Value):
     """Read from the cache; None, here and below: as other input."""
     cache_write: Dollars | None = None
 
-    def of(self, tokens: Tokens) -> float:
+    def of(self, tokens: TokenCounts) -> float:
         """What they cost, in USD."""
         cached = self.input if self.cached_input is None else self.cached_input
         written = self.input if self.cache_write is None else self.cache_write

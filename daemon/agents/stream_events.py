@@ -63,7 +63,7 @@ class SessionStarted:
 
 
 @dataclass(frozen=True)
-class Said:
+class AgentText:
     text: str
 
 
@@ -123,7 +123,7 @@ class Printed:
 
 
 @dataclass(frozen=True)
-class Asked:
+class PermissionRequest:
     """The agent waits for leave to use a tool; `request` goes back with the reply."""
 
     request: str
@@ -154,7 +154,7 @@ class Final:
 
 Event: TypeAlias = (
     SessionStarted
-    | Said
+    | AgentText
     | ToolCalled
     | ToolFailed
     | FileChanged
@@ -163,15 +163,15 @@ Event: TypeAlias = (
     | Denied
     | Warned
     | Printed
-    | Asked
+    | PermissionRequest
     | InBackground
     | Final
 )
 
 
 @dataclass(frozen=True)
-class Reply:
-    """What is answered to `Asked`."""
+class PermissionReply:
+    """What is answered to `PermissionRequest`."""
 
     allowed: bool
     message: str = ""
@@ -195,7 +195,7 @@ class Stream(Protocol):
         """What is written to stdin for the agent to begin."""
         ...
 
-    def reply(self, asked: Asked, reply: Reply) -> str:
+    def reply(self, asked: PermissionRequest, reply: PermissionReply) -> str:
         """What is written to stdin as an answer; empty for an agent that never asks."""
         ...
 

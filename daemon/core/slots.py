@@ -29,7 +29,7 @@ from domain.protocol import ErrorType
 
 SETTLE = timedelta(milliseconds=250)
 """A queue that holds work answers a poll in less: 10 ms beside the server, a round trip away from it."""
-PATIENCE = timedelta(seconds=2)
+SLOT_TIMEOUT = timedelta(seconds=2)
 """How long a task that came too much may wait here: below every heartbeat timeout, since nothing beats meanwhile."""
 RETURN_DELAY = timedelta(milliseconds=100)
 
@@ -71,7 +71,7 @@ class SharedSlots(CustomSlotSupplier, Interceptor):
     the order in which they came, one reservation a queue: queues with work take turns.
 
     What remains: when one slot is left, tasks may arrive on several waiting polls. The surplus waits for a turn before
-    it begins, first come first served and ahead of every poll, and after `patience` is handed back (retryable
+    it begins, first come first served and ahead of every poll, and after `slot_timeout` is handed back (retryable
     `ApplicationError`, type `DaemonFull`; uses one of Temporal's attempts). So more than `capacity` never run, and no
     task waits here for hours while another daemon is free.
 
@@ -79,13 +79,13 @@ class SharedSlots(CustomSlotSupplier, Interceptor):
     each a queue of its own. ValueError for a capacity below 1.
     """
 
-    def __init__(self, capacity: int, *, settle: timedelta = SETTLE, patience: timedelta = PATIENCE) -> None:
+    def __init__(self, capacity: int, *, settle: timedelta = SETTLE, slot_timeout: timedelta = SLOT_TIMEOUT) -> None:
         if capacity < 1:
             raise ValueError(f"a daemon's capacity is at least 1, not {capacity}")
         self.capacity = capacity
         self._turns = asyncio.Semaphore(capacity)
         self._settle = settle.total_seconds()
-        self._patience = patience.total_seconds()
+        self._slot_timeout = slot_timeout.total_seconds()
         self._loop = asyncio.get_running_loop()  # all state is changed there and nowhere else
         self._asking: list[_Request] = []
         # Weak: a permit that the SDK drops unseen while a worker shuts down is forgotten without a release.
@@ -105,7 +105,7 @@ class SharedSlots(CustomSlotSupplier, Interceptor):
     async def turn(self) -> AsyncIterator[None]:
         """Holds one of the `capacity` turns; ApplicationError `DaemonFull` if none came free in time."""
         try:
-            async with asyncio.timeout(self._patience):
+            async with asyncio.timeout(self._slot_timeout):
                 await self._turns.acquire()
         except TimeoutError:
             raise ApplicationError(

@@ -26,7 +26,7 @@ from daemon.doctor.checks import (
     set_aside_check,
 )
 from daemon.doctor.network import Trial, node_check, nodes_on
-from daemon.doctor.repository import repository_checks
+from daemon.doctor.repository_checks import repository_checks
 from daemon.home import Home, open_home
 from daemon.process.run import Finished, run
 from daemon.sandbox.sandbox import Bubblewrap

@@ -16,7 +16,7 @@ from daemon.network.rules import parse_rule
 from daemon.process.run import run
 from daemon.sandbox.door_process import opened
 from daemon.sandbox.doorway import Doorway
-from daemon.sandbox.sandbox import Places, Sandbox
+from daemon.sandbox.sandbox import Sandbox, SandboxPlaces
 from daemon.sandbox.task_folder import make_task_folder
 from domain.errors import ProcessTimedOut
 from domain.health_report import Check, failed, good, warning
@@ -67,7 +67,7 @@ class Trial:
         """What the door answers to whom it doesn't connect; empty: it connects."""
         with TemporaryDirectory(dir=self.folder) as made:
             doorway, task = Doorway.beside(Path(made), policy), make_task_folder(Path(made, "task"))
-            places = Places(task.path, task, task.home, door=doorway)
+            places = SandboxPlaces(task.path, task, task.home, door=doorway)
             argv = self.sandbox.wrap(doorway.asking(host, port), cwd=task.path, places=places)
             told: list[str] = []
             async with opened(doorway, told.append, self.environ):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 import httpx
 
 from daemon.forges.forge_settings import GITHUB, ForgeKind, ForgeSettings, api_of
-from daemon.forges.github.api import Api, Patience, open_client
+from daemon.forges.github.api import Api, ApiTimings, open_client
 from daemon.forges.github.github import GitHub
 from daemon.forges.links import compare_url
 from daemon.forges.port import Forge
@@ -31,13 +31,13 @@ class Forges:
         settings: Mapping[str, ForgeSettings] | None = None,
         environ: Mapping[str, str] | None = None,
         learn: Callable[[str], None] = lambda token: None,
-        patience: Patience | None = None,
+        timings: ApiTimings | None = None,
     ) -> None:
         """`settings` by host; `environ` is the daemon's environment; `learn` is told each token, to mask it."""
         self._settings = settings or {}
         self._environ = environ or {}
         self._learn = learn
-        self._patience = patience or Patience()
+        self._timings = timings or ApiTimings()
         self._client: httpx.AsyncClient | None = None
         self._known: dict[str, GitHub] = {}
 
@@ -64,8 +64,8 @@ class Forges:
         is_asked_for = url.host in self._settings or await tokens.token() is not None
         if url.path.count("/") != 1 or not is_asked_for:
             return NoForge(url)  # not kept: somebody may log in
-        self._client = self._client or open_client(self._patience)
-        api = Api(self._client, api_of(url.host, settings), tokens, self._patience)
+        self._client = self._client or open_client(self._timings)
+        api = Api(self._client, api_of(url.host, settings), tokens, self._timings)
         self._known[url.text] = GitHub(api, url.path, settings)
         return self._known[url.text]
 

@@ -19,7 +19,7 @@ _REF = re.compile(r"[^\x00-\x20\x7f~^:?*\[\\]{1,250}")
 _OBJECT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
-class Kind(StrEnum):
+class LeftIn(StrEnum):
     """Where a commit was left."""
 
     BRANCH = "branch"
@@ -33,7 +33,7 @@ class Kind(StrEnum):
     """Left by a reset, or rewritten: the agent has taken them back."""
 
 
-PLACES = {"refs/heads/": Kind.BRANCH, "refs/tags/": Kind.TAG, "refs/notes/": Kind.NOTES}
+PLACES = {"refs/heads/": LeftIn.BRANCH, "refs/tags/": LeftIn.TAG, "refs/notes/": LeftIn.NOTES}
 AGAIN = "refs/makima/left/"
 """Where a commit on no branch lies in a worktree that was made again."""
 
@@ -41,12 +41,12 @@ AGAIN = "refs/makima/left/"
 class LooseEnd(NamedTuple):
     """A commit, and where the agent has left it."""
 
-    kind: Kind
+    kind: LeftIn
     commit: str
     name: str
 
     def __str__(self) -> str:
-        is_named = self.kind not in (Kind.DETACHED, Kind.DISCARDED)
+        is_named = self.kind not in (LeftIn.DETACHED, LeftIn.DISCARDED)
         return f"{self.kind}{f' {self.name!r}' if is_named else ''} ({self.commit[:12]})"
 
 
@@ -55,15 +55,15 @@ def loose_ends() -> Iterator[LooseEnd]:
     own, and nothing says that any of it is there. What can't be read is left out.
     """
     refs = _refs()
-    for place, kind in {**PLACES, AGAIN: Kind.DETACHED}.items():
+    for place, kind in {**PLACES, AGAIN: LeftIn.DETACHED}.items():
         yield from (LooseEnd(kind, at, ref[len(place) :]) for ref, at in refs.items() if ref.startswith(place))
-    yield from (LooseEnd(Kind.STASH, new, said) for _, new, said in reversed(_moves("logs/refs/stash")))
+    yield from (LooseEnd(LeftIn.STASH, new, said) for _, new, said in reversed(_moves("logs/refs/stash")))
     if stash := refs.get("refs/stash"):
-        yield LooseEnd(Kind.STASH, stash, "stash")
-    yield from (LooseEnd(Kind.WORKTREE, at, name) for name in _folders("worktrees") if (at := _head_of(name, refs)))
+        yield LooseEnd(LeftIn.STASH, stash, "stash")
+    yield from (LooseEnd(LeftIn.WORKTREE, at, name) for name in _folders("worktrees") if (at := _head_of(name, refs)))
     for old, _, said in reversed(_moves("logs/HEAD")):
         if said.startswith("checkout:"):
-            yield LooseEnd(Kind.DETACHED, old, said)
+            yield LooseEnd(LeftIn.DETACHED, old, said)
 
 
 def _refs() -> dict[str, str]:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 
 from daemon.git.git import commit_id
-from daemon.git.repositories import RepositoryCache
+from daemon.git.repository_cache import RepositoryCache
 
 _BY = "Makima <makima@localhost>"
 JOINS = "Join what was merged before"

@@ -13,7 +13,7 @@ from domain.errors import GitError
 from domain.file_locks import refusal
 
 LOCK_POLL = 0.05
-LOCK_PATIENCE = 300.0
+LOCK_TIMEOUT = 300.0
 """Seconds to wait for another process that uses the same cache."""
 
 
@@ -63,7 +63,7 @@ def try_lock(descriptor: int, file: Path) -> bool:
 
 async def _locking(lock: int, cache: Path) -> None:
     try:
-        async with asyncio.timeout(LOCK_PATIENCE):
+        async with asyncio.timeout(LOCK_TIMEOUT):
             while not try_lock(lock, lock_file(cache)):  # noqa: ASYNC110  the holder is another process, which can wake nobody here
                 await asyncio.sleep(LOCK_POLL)
     except TimeoutError as error:

@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from daemon import agent_files
-from daemon.git.repositories import RepositoryCache
+from daemon.git.repository_cache import RepositoryCache
 from daemon.process.run import sentence
 from domain.errors import ProcessTimedOut
 from domain.repository_url import masked

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from daemon.git.agents_refs import AGAIN, PLACES, Kind, LooseEnd
+from daemon.git.agents_refs import AGAIN, PLACES, LeftIn, LooseEnd
 from daemon.git.worktrees import Worktree
 
 MOST = 50
@@ -49,20 +49,20 @@ def _parsed(lines: Sequence[str]) -> Iterator[LooseEnd]:
     """In the order in which one place is better to name than another; pure."""
     found = [match.groups() for line in lines if (match := _LINE.match(line))]
     paths = [line.removeprefix("path ") for line in lines if line.startswith("path ")]
-    for kind in (Kind.BRANCH, Kind.TAG, Kind.NOTES, Kind.STASH):
+    for kind in (LeftIn.BRANCH, LeftIn.TAG, LeftIn.NOTES, LeftIn.STASH):
         yield from (LooseEnd(kind, commit, name) for word, commit, name in found if word == kind.value)
     others = [commit for word, commit, _ in found if word == "worktree"]
     # The first one is the task's own.
-    yield from (LooseEnd(Kind.WORKTREE, commit, path) for commit, path in list(zip(others, paths, strict=False))[1:])
-    yield from (LooseEnd(Kind.DETACHED, commit, name) for word, commit, name in found if word == "again")
+    yield from (LooseEnd(LeftIn.WORKTREE, commit, path) for commit, path in list(zip(others, paths, strict=False))[1:])
+    yield from (LooseEnd(LeftIn.DETACHED, commit, name) for word, commit, name in found if word == "again")
     moves = [(commit, said) for word, commit, said in found if word == "head"]
     for (_, said), (before, _) in pairwise(moves):
         if said.startswith("checkout:"):
-            yield LooseEnd(Kind.DETACHED, before, said)
+            yield LooseEnd(LeftIn.DETACHED, before, said)
     for (_, said), (before, _) in pairwise(moves):
         if said.startswith("reset:"):
-            yield LooseEnd(Kind.DISCARDED, before, said)
-    yield from (LooseEnd(Kind.DISCARDED, commit, name) for word, commit, name in found if word == "discarded")
+            yield LooseEnd(LeftIn.DISCARDED, before, said)
+    yield from (LooseEnd(LeftIn.DISCARDED, commit, name) for word, commit, name in found if word == "discarded")
 
 
 async def put_back(worktree: Worktree, ends: Sequence[LooseEnd]) -> None:
@@ -76,7 +76,7 @@ async def put_back(worktree: Worktree, ends: Sequence[LooseEnd]) -> None:
 
 def _again(end: LooseEnd) -> str:
     """The command that names the commit again; pure."""
-    if end.kind is Kind.STASH:
+    if end.kind is LeftIn.STASH:
         return f"stash store --message {shlex.quote(end.name)} {end.commit}"
     place = next((place for place, kind in PLACES.items() if kind is end.kind), "")
     return f"update-ref {shlex.quote(place + end.name if place else AGAIN + end.commit[:12])} {end.commit}"

@@ -6,7 +6,7 @@ import hashlib
 import re
 from uuid import uuid4
 
-from daemon.git.repositories import ANOTHER_PREFIX, PUSH_TIMEOUT, RepositoryCache
+from daemon.git.repository_cache import ANOTHER_PREFIX, PUSH_TIMEOUT, RepositoryCache
 from daemon.process.run import Finished
 from domain.errors import GitError, GitUnreachable, MakimaError, RefRefused, RemoteBroken, RepositoryError
 from domain.repository_url import masked

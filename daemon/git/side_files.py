@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import NamedTuple, TypedDict
 
 from daemon.git.agents_git import kind_of, made_readable, plain, remove_pipes
-from daemon.git.side_git import Git
+from daemon.git.side_git import SideGit
 
 NOTHING = re.compile(r"0+")
 TOO_LARGE = "too large"
@@ -41,7 +41,7 @@ class Options(TypedDict):
     """Names of files that git reads itself, and whose content it doesn't take."""
 
 
-class Change(NamedTuple):
+class FileChange(NamedTuple):
     """A file of the snapshot that isn't as its parent has it."""
 
     path: str
@@ -53,7 +53,7 @@ class Change(NamedTuple):
 class Files:
     """The files, brought into the daemon's index."""
 
-    def __init__(self, git: Git, options: Options, head: str) -> None:
+    def __init__(self, git: SideGit, options: Options, head: str) -> None:
         self._git = git
         self._head = head
         self._names = re.compile("|".join(options["names"]), re.IGNORECASE)
@@ -178,7 +178,7 @@ class Files:
             return "a repository of its own"
         return "its name is that of a secret" if self._names.fullmatch(path.rpartition("/")[2]) else ""
 
-    def _why_not(self, change: Change, found: dict[str, set[bytes] | None]) -> str:
+    def _why_not(self, change: FileChange, found: dict[str, set[bytes] | None]) -> str:
         """Empty: it may go in. A secret that the parent holds already is no news."""
         if self._is_refused(change.path):
             return REFUSED
@@ -189,13 +189,13 @@ class Files:
             return "it holds what looks like a secret"
         return self._why_not_new(change.path) if NOTHING.fullmatch(change.old) else ""
 
-    def _changes(self) -> Iterator[Change]:
+    def _changes(self) -> Iterator[FileChange]:
         asked = ("diff-index", "--cached", "-z", "--raw", "--no-renames", "--no-abbrev", self._head)
         fields = parts(self._git(*asked))
         for told, path in zip(fields[0::2], fields[1::2], strict=True):
             old_mode, new_mode, old, new, _ = told.lstrip(":").split(" ")
             if new_mode != "160000":  # a submodule's commit is no file
-                yield Change(path, old_mode, old if old_mode != "160000" else "0" * len(new), new)
+                yield FileChange(path, old_mode, old if old_mode != "160000" else "0" * len(new), new)
 
     def _secrets_in(self, blobs: list[str]) -> Iterator[tuple[str, set[bytes] | None]]:
         """Each blob with the secrets found in it; None for one that is too large to be read."""

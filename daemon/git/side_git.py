@@ -35,7 +35,7 @@ def environment(side: str) -> dict[str, str]:
     }
 
 
-class Git:
+class SideGit:
     """Runs git in the daemon's repository, on the agent's files."""
 
     def __init__(self, side: str, seconds: float) -> None:

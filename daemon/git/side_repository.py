@@ -21,7 +21,8 @@ from daemon import agent_files
 from daemon.git import agents_git, agents_refs, side_files, side_git, snapshot
 from daemon.git.agents_refs import LooseEnd
 from daemon.git.git import checked, commit_id
-from daemon.git.repositories import RepositoryCache
+from daemon.git.quarantine import receive
+from daemon.git.repository_cache import RepositoryCache
 from daemon.git.worktrees import SHA256_DIGITS, of_agent
 from daemon.process.run import Runs
 from domain.errors import ProcessTimedOut, WorktreeBroken
@@ -201,7 +202,7 @@ class SideRepository:
 
     async def _receive(self, commit: str) -> None:
         try:
-            await self.cache.receive(self.path / side_git.OUT, commit)
+            await receive(self.cache, self.path / side_git.OUT, commit)
         finally:
             await asyncio.to_thread((self.path / side_git.OUT).unlink, missing_ok=True)
 

@@ -4,8 +4,8 @@ A program of its own, handed to `python -I -S - SIDE OPTIONS` on its stdin (`dae
 worktree, because a sandbox shows nothing of the daemon's code and lets no link lead out. SIDE is the daemon's
 repository: its index, objects and configuration, which nothing that the agent runs can see. Of the agent's `.git` only
 HEAD, the index's names and the objects are read, and only as data: none of its configuration counts here, and without
-it the files are saved all the same. OPTIONS is a JSON file (`Options`), and JSON is printed (`Answer`); the objects
-that the daemon lacks are left in SIDE/out.pack.
+it the files are saved all the same. OPTIONS is a JSON file (`Options`), and JSON is printed (`SnapshotAnswer`); the
+objects that the daemon lacks are left in SIDE/out.pack.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from typing import TypedDict
 from daemon.git.agents_git import git_trouble, head_of, objects_trouble, quoted, remove_traps, unlock
 from daemon.git.agents_refs import MOST, LooseEnd, loose_ends
 from daemon.git.side_files import Files, Options
-from daemon.git.side_git import FIRST_TRY, LAST_HEAD, MEMORY, Git, Waited, environment
+from daemon.git.side_git import FIRST_TRY, LAST_HEAD, MEMORY, SideGit, Waited, environment
 
 LEFT_OUT_LIMIT = 200
 """Files that are named; a folder of keys must not become a report of megabytes."""
 LAST_TRY = 200.0
 
 
-class Answer(TypedDict):
+class SnapshotAnswer(TypedDict):
     commit: str
     head: str
     """What the commit's parent is: the agent's HEAD, or where it was last known to be."""
@@ -49,7 +49,7 @@ def main() -> int:
     for name in [name for name in os.environ if name.startswith("GIT_")]:
         del os.environ[name]
     os.environ.update(environment(side))
-    answer: Answer = {"commit": "", "head": "", "left_out": {}, "trouble": "", "unlocked": [], "beside": []}
+    answer: SnapshotAnswer = {"commit": "", "head": "", "left_out": {}, "trouble": "", "unlocked": [], "beside": []}
     if options["is_over"]:
         answer["unlocked"] = unlock()
         remove_traps()
@@ -57,17 +57,17 @@ def main() -> int:
     answer["trouble"] = unread or git_trouble()
     objects = quoted(os.path.abspath(".git/objects"))
     os.environ["GIT_ALTERNATE_OBJECT_DIRECTORIES"] = "" if unread or options["distrust"] else objects
-    git = Git(side, FIRST_TRY)
+    git = SideGit(side, FIRST_TRY)
     try:
         save(git, options, answer)
     except Waited:
         remove_traps()
-        save(Git(side, LAST_TRY), options, answer)
+        save(SideGit(side, LAST_TRY), options, answer)
     print(json.dumps(answer))
     return 0
 
 
-def save(git: Git, options: Options, answer: Answer) -> None:
+def save(git: SideGit, options: Options, answer: SnapshotAnswer) -> None:
     if options["take"]:
         git.pack(options["take"], options["known"])
         return
@@ -92,7 +92,7 @@ def save(git: Git, options: Options, answer: Answer) -> None:
         git("update-ref", LAST_HEAD, found)
 
 
-def beside(git: Git, head: str, known: list[str]) -> Iterator[LooseEnd]:
+def beside(git: SideGit, head: str, known: list[str]) -> Iterator[LooseEnd]:
     """Each commit once, whole, and not in HEAD's history."""
     seen: set[str] = set()
     for end in loose_ends():

@@ -28,7 +28,6 @@ BROKEN = "git can't work in the worktree as the agent has left it"
 IMPOSSIBLE = 128
 """git's exit code where it has not even begun to merge."""
 SHA256_DIGITS = 64
-SUBMODULE = "160000 "
 COMMITS_SHOWN = 40
 SETTINGS = {**NO_CODE_OF_THE_REPOSITORY, "core.sparseCheckout": "false"}
 """For each command: where the agent works in a part of the files, the daemon's git adds and restores all of them."""
@@ -52,15 +51,6 @@ class Conflict:
 
 
 @dataclass(frozen=True)
-class Unmerged:
-    """A file whose conflict the index still holds; the blobs of either side, empty where that has none."""
-
-    path: str
-    ours: str
-    theirs: str
-
-
-@dataclass(frozen=True)
 class Worktree:
     """A repository with checked out files at `path`; `runs` is what its commands are run by."""
 
@@ -80,8 +70,8 @@ class Worktree:
         worktree = cls(path, runs, identity)
         _lay_out(path, cache)
         names = ("--object-format=sha256",) if len(commit) == SHA256_DIGITS else ()
-        await worktree._git("init", "--quiet", "--template=", *names)
-        await worktree._git("checkout", "--quiet", "--detach", commit_id(commit))
+        await worktree.git("init", "--quiet", "--template=", *names)
+        await worktree.git("checkout", "--quiet", "--detach", commit_id(commit))
         return worktree
 
     async def make_anew(self, cache: Path, head: str) -> None:
@@ -90,13 +80,13 @@ class Worktree:
         """
         await asyncio.to_thread(_lay_out, self.path, cache)
         names = ("--object-format=sha256",) if len(head) == SHA256_DIGITS else ()
-        await self._git("init", "--quiet", "--template=", *names)
-        await self._git("update-ref", "--no-deref", "HEAD", commit_id(head))
-        await self._git("read-tree", "HEAD")
+        await self.git("init", "--quiet", "--template=", *names)
+        await self.git("update-ref", "--no-deref", "HEAD", commit_id(head))
+        await self.git("read-tree", "HEAD")
 
     async def check_index(self) -> None:
         """Fails where git can't read the index, or what it names."""
-        await self._git("diff-index", "--cached", "--quiet", "--no-ext-diff", "HEAD", also=(1,))
+        await self.git("diff-index", "--cached", "--quiet", "--no-ext-diff", "HEAD", also=(1,))
 
     def run_by(self, runs: Runs) -> Worktree:
         """The same worktree for the time in which another runner must be used."""
@@ -108,7 +98,7 @@ class Worktree:
         """
         for position, one in enumerate(incoming):
             args = ("--no-edit", "--no-verify", "--quiet", "--no-stat", "-m", f"Merge {_line(one.name)}")
-            merged = await self._git("merge", *args, commit_id(one.commit), also=(1, IMPOSSIBLE))
+            merged = await self.git("merge", *args, commit_id(one.commit), also=(1, IMPOSSIBLE))
             if merged.exit_code == IMPOSSIBLE:
                 raise _impossible(one, merged)
             if merged.exit_code == 1:
@@ -126,60 +116,46 @@ class Worktree:
         would take no file of them. `known_only`: no file that is new to git.
         """
         await self._reveal()
-        listed = await self._git("ls-files", "-z", "--others", "--exclude-standard")
+        listed = await self.git("ls-files", "-z", "--others", "--exclude-standard")
         inside = [name.rstrip("/") for name in listed.names if name.endswith("/")]
         await self._add("--update" if known_only else "--all", (*without, *inside))
-        unchanged = (await self._git("diff", "--cached", "--quiet", "--no-ext-diff", also=(1,))).exit_code == 0
+        unchanged = (await self.git("diff", "--cached", "--quiet", "--no-ext-diff", also=(1,))).exit_code == 0
         if unchanged and not await self.merging():
             return None
         lines = "".join(f"{name}: {_line(value)}\n" for name, value in trailers.items())
         message = f"{_line(subject)}\n\n{lines}".encode(errors="surrogateescape")
         commit = ("commit", "--quiet", "--no-verify", "--cleanup=whitespace", "--file=-")
-        await self._git(*commit, stdin=message)
+        await self.git(*commit, stdin=message)
         return await self.head()
 
     async def _reveal(self) -> None:
         """Have git see the files again that the agent has told it not to look at: a change of theirs is work, too. What
         `git sparse-checkout` leaves out of the worktree isn't there, and not deleted.
         """
-        listed = (entry.partition(" ")[::2] for entry in (await self._git("ls-files", "-z", "-v")).names)
+        listed = (entry.partition(" ")[::2] for entry in (await self.git("ls-files", "-z", "-v")).names)
         hidden = [(told, path) for told, path in listed if told.islower() or told == "S"]
         unlooked = [path for told, path in hidden if told.islower()]
         skipped = [path for told, path in hidden if told in "Ss"]
         there = await asyncio.to_thread(lambda: [path for path in skipped if os.path.lexists(self.path / path)])
         for option, paths in (("--no-assume-unchanged", unlooked), ("--no-skip-worktree", there)):
             if paths:
-                await self._git("update-index", option, "-z", "--stdin", stdin=_joined(paths) + b"\0")
+                await self.git("update-index", option, "-z", "--stdin", stdin=_joined(paths) + b"\0")
 
     async def lay_over(self, commit: str) -> None:
         """Make the files what they are in `commit`, as changes that nobody has committed; HEAD and index stay."""
-        await self._git("restore", f"--source={commit_id(commit)}", "--worktree", "--ignore-unmerged", "--", ":/")
+        await self.git("restore", f"--source={commit_id(commit)}", "--worktree", "--ignore-unmerged", "--", ":/")
 
     async def head(self) -> str:
         """The commit that the worktree is at, on whatever branch an agent made."""
-        return commit_id((await self._git("rev-parse", "--verify", "HEAD^{commit}")).text)
+        return commit_id((await self.git("rev-parse", "--verify", "HEAD^{commit}")).text)
 
     async def conflicted_files(self) -> tuple[str, ...]:
         """The files that the index holds as unmerged."""
-        return (await self._git("diff", "--name-only", "-z", "--diff-filter=U", "--no-ext-diff")).names
-
-    async def unmerged(self) -> tuple[Unmerged, ...]:
-        """The same with what either side has, in the order of their paths."""
-        sides: dict[str, dict[str, str]] = {}
-        for entry in (await self._git("ls-files", "-z", "--unmerged")).names:
-            told, _, path = entry.partition("\t")
-            _, blob, stage = told.split(" ")
-            sides.setdefault(path, {})[stage] = blob
-        return tuple(Unmerged(path, side.get("2", ""), side.get("3", "")) for path, side in sides.items())
-
-    async def blob_of(self, path: str) -> str:
-        """The name of the file's content as git would keep it; empty: there is no such file."""
-        hashed = await self._git("hash-object", "--", path, also=(1, IMPOSSIBLE))
-        return hashed.text if hashed.exit_code == 0 else ""
+        return (await self.git("diff", "--name-only", "-z", "--diff-filter=U", "--no-ext-diff")).names
 
     async def merging(self) -> str:
         """The commit whose merge is in progress; empty: none is."""
-        head = await self._git("rev-parse", "--quiet", "--verify", "MERGE_HEAD", also=(1, IMPOSSIBLE))
+        head = await self.git("rev-parse", "--quiet", "--verify", "MERGE_HEAD", also=(1, IMPOSSIBLE))
         return commit_id(head.text) if head.exit_code == 0 else ""
 
     async def both_sides(self, incoming: str, files: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -188,7 +164,7 @@ class Worktree:
         """
         options = ("--left-right", "--no-merges", f"--max-count={COMMITS_SHOWN}", "--format=%m%h %s")
         sides = (f"HEAD...{commit_id(incoming)}", "--", *files)
-        lines = (await self._git("log", *options, *sides, literal=True)).text.splitlines()
+        lines = (await self.git("log", *options, *sides, literal=True)).text.splitlines()
         ours, theirs = (tuple(line[1:] for line in lines if line.startswith(side)) for side in "<>")
         return ours, theirs
 
@@ -196,29 +172,16 @@ class Worktree:
         """Whether one of `files` still holds a marker that a conflict begins or ends with."""
         markers = ("-e", "^<<<<<<< ", "-e", "^>>>>>>> ")
         search = ("grep", "--quiet", "--untracked", "--no-textconv", *markers, "--", *files)
-        return bool(files) and (await self._git(*search, also=(1,), literal=True)).exit_code == 0
+        return bool(files) and (await self.git(*search, also=(1,), literal=True)).exit_code == 0
 
     async def tracked(self, paths: Sequence[str]) -> frozenset[str]:
         """Those of `paths` that git knows here."""
-        listed = await self._git("ls-files", "-z", "--", *paths, literal=True)
+        listed = await self.git("ls-files", "-z", "--", *paths, literal=True)
         return frozenset(listed.names) if paths else frozenset()
-
-    async def submodules(self) -> tuple[str, ...]:
-        """The paths at which other repositories belong; git leaves an empty folder there."""
-        if not await self.tracked([".gitmodules"]):
-            return ()
-        listed = (await self._git("ls-files", "-z", "--stage")).names
-        return tuple(entry.partition("\t")[2] for entry in listed if entry.startswith(SUBMODULE))
-
-    async def lfs_files(self) -> tuple[str, ...]:
-        """The files of which git has only pointers, by the attributes in the repository's first folder."""
-        if not await self.tracked([".gitattributes"]):
-            return ()
-        return (await self._git("ls-files", "-z", "--", ":(attr:filter=lfs)")).names
 
     async def untracked(self) -> frozenset[str]:
         """The files that git neither knows nor ignores; of a folder without known files only its name with a slash."""
-        listed = await self._git("ls-files", "-z", "--others", "--exclude-standard", "--directory")
+        listed = await self.git("ls-files", "-z", "--others", "--exclude-standard", "--directory")
         return frozenset(listed.names)
 
     async def exclude(self, paths: Sequence[str]) -> None:
@@ -232,7 +195,7 @@ class Worktree:
 
     async def ignored(self, paths: Sequence[str]) -> tuple[str, ...]:
         """Those of `paths` that git ignores here and doesn't know."""
-        return (await self._git("check-ignore", "-z", "--stdin", stdin=_joined(paths), also=(1, IMPOSSIBLE))).names
+        return (await self.git("check-ignore", "-z", "--stdin", stdin=_joined(paths), also=(1, IMPOSSIBLE))).names
 
     async def shell(self, script: str) -> str:
         """What a script prints that is run in the worktree, by its runner, whatever its exit code."""
@@ -241,22 +204,22 @@ class Worktree:
 
     async def stat_since(self, commit: str) -> str:
         """What has changed since `commit`, committed or not: a line for each file that git knows."""
-        return (await self._git("diff", "--stat", commit_id(commit))).text
+        return (await self.git("diff", "--stat", commit_id(commit))).text
 
     async def changes(self) -> bool:
         """Whether a file that git knows is not as HEAD has it."""
-        asked = await self._git("diff", "--quiet", "--no-ext-diff", "--ignore-submodules=dirty", "HEAD", also=(1,))
+        asked = await self.git("diff", "--quiet", "--no-ext-diff", "--ignore-submodules=dirty", "HEAD", also=(1,))
         return asked.exit_code == 1
 
     async def at(self, commit: str) -> None:
         """Make HEAD and the index what they are in `commit`; the files stay as they are."""
-        await self._git("reset", "--quiet", commit_id(commit))
+        await self.git("reset", "--quiet", commit_id(commit))
 
     async def bring_back(self, commit: str, untracked: frozenset[str]) -> None:
         """Make HEAD and all files what they are in `commit`; of the others stay the ignored ones, and `untracked`."""
-        await self._git("reset", "--quiet", "--hard", commit_id(commit))
+        await self.git("reset", "--quiet", "--hard", commit_id(commit))
         if gone := sorted(await self.untracked() - untracked):
-            await self._git("clean", "--quiet", "-d", "--force", "--", *gone, literal=True)
+            await self.git("clean", "--quiet", "-d", "--force", "--", *gone, literal=True)
 
     async def remove(self) -> None:
         """Remove the worktree with all its files, read-only folders included; nothing to do when it is gone."""
@@ -264,15 +227,16 @@ class Worktree:
 
     async def _add(self, which: str, without: Sequence[str]) -> None:
         if not without:
-            await self._git("add", which)
+            await self.git("add", which)
             return
         from_stdin = ("--pathspec-from-file=-", "--pathspec-file-nul")
         # The agent may have added them to the index already.
-        await self._git("reset", "--quiet", *from_stdin, stdin=_joined(without), literal=True)
+        await self.git("reset", "--quiet", *from_stdin, stdin=_joined(without), literal=True)
         wanted = [":/", *(f":(top,exclude,literal){path}" for path in without)]
-        await self._git("add", which, *from_stdin, stdin=_joined(wanted))
+        await self.git("add", which, *from_stdin, stdin=_joined(wanted))
 
-    async def _git(self, *args: str, stdin: bytes = b"", also: Sequence[int] = (), literal: bool = False) -> Finished:
+    async def git(self, *args: str, stdin: bytes = b"", also: Sequence[int] = (), literal: bool = False) -> Finished:
+        """A command of git here, ended with 0 or one of `also`; raises GitError, WorktreeBroken."""
         # The folder is named: without its .git, which an agent may remove, git would look for one further up.
         argv = ("git", "--git-dir=.git", "--work-tree=.", *(("--literal-pathspecs",) if literal else ()), *args)
         env = as_environment(SETTINGS) | {"GIT_NO_REPLACE_OBJECTS": "1"} | self.identity.environment

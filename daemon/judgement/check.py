@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from daemon.git.agents_refs import LooseEnd
-from daemon.git.repositories import RepositoryCache
+from daemon.git.repository_cache import RepositoryCache
 from daemon.git.worktrees import Incoming
 from daemon.session.continuing import Ask
 from domain.failures import FailureCategory

@@ -6,13 +6,13 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from daemon.git.agents_refs import Kind, LooseEnd
+from daemon.git.agents_refs import LeftIn, LooseEnd
 from daemon.git.loose_ends import loose_ends
 from daemon.git.side_files import TOO_LARGE
 from daemon.judgement.check import Check, Examined, Fault, Take, fault, named
+from daemon.judgement.conflict_markers import conflict_markers
 from daemon.judgement.left_commits import Kept, left_commits, save_left
-from daemon.judgement.lfs import into_lfs, is_in_lfs, lost_lfs_files
-from daemon.judgement.markers import conflict_markers
+from daemon.judgement.lfs_uploads import into_lfs, is_in_lfs, lost_lfs_files
 from daemon.judgement.omissions import hidden, lines, omissions, referred_to
 from daemon.judgement.submodules import lost_submodules
 from daemon.secrets.secret_search import SECONDS, scan
@@ -93,7 +93,7 @@ class Judge:
                     continue
                 self._told |= {found.report} if found.is_advice else set()
                 if found.category is FailureCategory.LEFT:
-                    self._heard |= {end.commit for end in loose if end.kind in (Kind.DETACHED, Kind.NOTES)}
+                    self._heard |= {end.commit for end in loose if end.kind in (LeftIn.DETACHED, LeftIn.NOTES)}
                 return found
         return None
 

@@ -6,11 +6,11 @@ import hashlib
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
-from daemon.git.agents_refs import Kind, LooseEnd
+from daemon.git.agents_refs import LeftIn, LooseEnd
 from daemon.git.commits import index_of
 from daemon.git.git import commit_id
 from daemon.git.pushing import lease, push
-from daemon.git.repositories import RepositoryCache
+from daemon.git.repository_cache import RepositoryCache
 from daemon.git.state_refs import REFS, in_all_places, left_name
 from daemon.git.worktrees import Incoming
 from daemon.judgement.check import Examined, Fault, fault, named
@@ -31,7 +31,7 @@ _REMEDY = (
 
 async def left_commits(work: Examined) -> Fault | None:
     """Those that are not in the work, by their changes: a commit that was picked or squashed into it is."""
-    left = [str(end) for end in await _left(work, work.loose) if end.kind is not Kind.DISCARDED]
+    left = [str(end) for end in await _left(work, work.loose) if end.kind is not LeftIn.DISCARDED]
     if not left:
         return None
     return fault(FailureCategory.LEFT, f"commits of yours are not in the work: {named(left)}", _REMEDY)
@@ -73,7 +73,7 @@ async def heads_of(cache: RepositoryCache, ends: Sequence[LooseEnd]) -> tuple[In
 
 async def _whole(cache: RepositoryCache, end: LooseEnd) -> str:
     """The commit; of a stash one that holds its untracked files, too, which stand in a third parent."""
-    if end.kind is not Kind.STASH:
+    if end.kind is not LeftIn.STASH:
         return end.commit
     trees = [end.commit, *([f"{end.commit}^3"] if await _has_untracked(cache, end) else [])]
     async with index_of(cache, trees[0]) as env:
@@ -141,4 +141,4 @@ async def _is_left(work: Examined, end: LooseEnd) -> bool:
 async def _has_untracked(cache: RepositoryCache, end: LooseEnd) -> bool:
     """A stash keeps untracked files in a third parent."""
     found = await cache.local("rev-parse", "--quiet", "--verify", f"{end.commit}^3", also=(1, 128))
-    return end.kind is Kind.STASH and found.exit_code == 0
+    return end.kind is LeftIn.STASH and found.exit_code == 0

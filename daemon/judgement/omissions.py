@@ -12,7 +12,7 @@ from pathlib import Path
 
 from daemon.git.worktrees import Worktree
 from daemon.judgement.check import Examined, Fault, advice, named
-from daemon.judgement.markers import added_lines
+from daemon.judgement.conflict_markers import added_lines
 from domain.failures import FailureCategory
 
 MOST = 20

@@ -8,9 +8,10 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from daemon.git.worktrees import Unmerged, Worktree
+from daemon.git.worktrees import IMPOSSIBLE, Worktree
 from daemon.judgement.check import Examined, Fault, fault, named
 from domain.errors import WorktreeBroken
 from domain.failures import Failure, FailureCategory
@@ -32,6 +33,15 @@ _REMEDY = (
 )
 
 
+@dataclass(frozen=True)
+class Unmerged:
+    """A file whose conflict the index still holds; the blobs of either side, empty where that has none."""
+
+    path: str
+    ours: str
+    theirs: str
+
+
 async def unfinished(worktree: Worktree, merging: Collection[str] = ()) -> Fault | None:
     """An operation that is in progress, or a file whose conflict nobody has decided. `merging`: the merges that the
     daemon has begun itself, which may be left to it once their files are resolved.
@@ -50,7 +60,7 @@ async def unfinished(worktree: Worktree, merging: Collection[str] = ()) -> Fault
             "Look at `git status`, then resolve it and run `git commit --no-edit`, or give it up (`git merge --abort`)."
         )
         return fault(FailureCategory.UNFINISHED, wrong, remedy)
-    undecided = [one.path for one in await worktree.unmerged() if await _is_undecided(worktree, one)]
+    undecided = [one.path for one in await unmerged(worktree) if await _is_undecided(worktree, one)]
     if undecided:
         wrong = f"git still holds these files as unmerged: {named(undecided)}"
         remedy = (
@@ -59,6 +69,16 @@ async def unfinished(worktree: Worktree, merging: Collection[str] = ()) -> Fault
         )
         return fault(FailureCategory.CONFLICT, wrong, remedy)
     return None
+
+
+async def unmerged(worktree: Worktree) -> tuple[Unmerged, ...]:
+    """The files that the index holds as unmerged, in the order of their paths."""
+    sides: dict[str, dict[str, str]] = {}
+    for entry in (await worktree.git("ls-files", "-z", "--unmerged")).names:
+        told, _, path = entry.partition("\t")
+        _, blob, stage = told.split(" ")
+        sides.setdefault(path, {})[stage] = blob
+    return tuple(Unmerged(path, side.get("2", ""), side.get("3", "")) for path, side in sides.items())
 
 
 def refused_by_git(broken: WorktreeBroken) -> Fault:
@@ -75,14 +95,14 @@ def _operation(git_dir: Path) -> tuple[str, str, str, str] | None:
     return next((each for each in _OPERATIONS if os.path.lexists(git_dir / each[0])), None)
 
 
-async def _is_undecided(worktree: Worktree, unmerged: Unmerged) -> bool:
+async def _is_undecided(worktree: Worktree, file: Unmerged) -> bool:
     """Whether the file is still what git left there, as far as that can be told: it has conflict markers, or one side's
     content. One that was edited to something else, or deleted, is decided.
     """
-    if await worktree.has_conflict_markers([unmerged.path]):
+    if await worktree.has_conflict_markers([file.path]):
         return True
-    now = await worktree.blob_of(unmerged.path)
-    return bool(now) and now in (unmerged.ours, unmerged.theirs)
+    now = await _blob_of(worktree, file.path)
+    return bool(now) and now in (file.ours, file.theirs)
 
 
 def without_a_commit(denied: Sequence[str]) -> Failure:
@@ -100,3 +120,9 @@ async def without_a_change(work: Examined) -> Fault | None:
         return None
     wrong = "your commits change no file, and you did not say that nothing had to be changed"
     return fault(FailureCategory.NO_RESULT, wrong, _REMEDY)
+
+
+async def _blob_of(worktree: Worktree, path: str) -> str:
+    """The name of the file's content as git would keep it; empty: there is no such file."""
+    hashed = await worktree.git("hash-object", "--", path, also=(1, IMPOSSIBLE))
+    return hashed.text if hashed.exit_code == 0 else ""

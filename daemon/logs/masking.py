@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from urllib.parse import quote, urlsplit
 
-from daemon.logs.places import Places
+from daemon.logs.places import SafePaths
 from domain.models import PlanChanges, Question, Step
 from domain.pull_request import Finding, Sighting
 from domain.spawn_task import MemoryChange, Outcome
@@ -80,10 +80,10 @@ class Masker:
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         """`secrets` are values such as those of `secrets_of`; shorter than 8 characters they are left out."""
         self._forms: set[str] = set()
-        self._places: Places | None = None
+        self._places: SafePaths | None = None
         self.learn(*secrets)
 
-    def hide_places(self, places: Places) -> None:
+    def hide_places(self, places: SafePaths) -> None:
         """Know from now on which paths `outward` leaves out."""
         self._places = places
 

@@ -15,7 +15,7 @@ _ENDS = r"(?![\w-])"
 """Behind the last part of a path, which must not go on."""
 
 
-class Places:
+class SafePaths:
     """Knows where this machine's tasks and its daemon's files lie."""
 
     def __init__(self, tasks: Path, home: Path | None) -> None:

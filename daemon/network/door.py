@@ -24,7 +24,7 @@ from enum import StrEnum
 import h11
 
 from daemon.network.addresses import literal
-from daemon.network.door_policy import Policy, Refused
+from daemon.network.door_policy import ConnectionRefused, Policy
 from daemon.network.http import serve_http
 from daemon.network.relay import close, relay
 from daemon.network.rules import LOOPBACK, is_name
@@ -53,7 +53,7 @@ _MESSAGE_BYTES = 8192
 _PASSING = {errno.ECONNABORTED, errno.EINTR, errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 
-class Kind(StrEnum):
+class ConnectionReport(StrEnum):
     REACHED = "reached"
     REFUSED = "refused"
     MANY = "many"
@@ -63,7 +63,7 @@ class Kind(StrEnum):
 class DoorEvent(Value):
     """What the door tells the daemon, once for each target."""
 
-    kind: Kind
+    kind: ConnectionReport
     host: str = ""
     port: int = 0
     why: str = ""
@@ -75,21 +75,23 @@ class Telling:
 
     def __init__(self, write: Callable[[bytes], object]) -> None:
         self._write = write
-        self._told: dict[Kind, set[tuple[str, int]]] = {kind: set() for kind in Kind}
+        self._told: dict[ConnectionReport, set[tuple[str, int]]] = {kind: set() for kind in ConnectionReport}
 
     def reached(self, host: str, port: int) -> None:
-        self._tell(DoorEvent(kind=Kind.REACHED, host=host, port=port))
+        self._tell(DoorEvent(kind=ConnectionReport.REACHED, host=host, port=port))
 
-    def refused(self, host: str, port: int, refused: Refused) -> None:
+    def refused(self, host: str, port: int, refused: ConnectionRefused) -> None:
         shown = host if is_name(host) or literal(host) is not None else "(no name)"
-        self._tell(DoorEvent(kind=Kind.REFUSED, host=shown, port=port, why=refused.why, setting=refused.setting))
+        self._tell(
+            DoorEvent(kind=ConnectionReport.REFUSED, host=shown, port=port, why=refused.why, setting=refused.setting)
+        )
 
     def _tell(self, event: DoorEvent) -> None:
         told, target = self._told[event.kind], (event.host, event.port)
         if target in told or len(told) > TARGETS_TOLD:
             return
         told.add(target)
-        line = event if len(told) <= TARGETS_TOLD else DoorEvent(kind=Kind.MANY, why=event.kind)
+        line = event if len(told) <= TARGETS_TOLD else DoorEvent(kind=ConnectionReport.MANY, why=event.kind)
         # The daemon reads these; where it doesn't, nobody waits for it.
         with suppress(OSError):
             self._write(line.model_dump_json().encode() + b"\n")
@@ -105,7 +107,7 @@ class TellingUpstream(Upstream):
     async def route(self, host: str, port: int, scheme: str) -> Route:
         try:
             return await super().route(host, port, scheme)
-        except Refused as refused:
+        except ConnectionRefused as refused:
             self._telling.refused(host.lower().removesuffix("."), port, refused)
             raise
 
@@ -189,7 +191,7 @@ class Door:
             near = await asyncio.open_connection(sock=connection, limit=READ_BYTES)
             await serve(near)
             await near[1].drain()
-        except (OSError, EOFError, TimeoutError, ValueError, h11.ProtocolError, Refused, Unreachable):
+        except (OSError, EOFError, TimeoutError, ValueError, h11.ProtocolError, ConnectionRefused, Unreachable):
             pass  # an agent's connection broke off, or was broken: that is all there is to know
         finally:
             if near:
@@ -210,7 +212,7 @@ class Door:
         for at in dict.fromkeys((host, *LOOPBACK)):
             if (at, port) not in self._forwards:
                 continue
-            with suppress(Refused, Unreachable):
+            with suppress(ConnectionRefused, Unreachable):
                 await relay(near, await connect(await self._upstream.route(at, port, "https")))
                 return
 

@@ -13,7 +13,7 @@ ANYWHERE = (Rule("*"),)
 FIRST_OPEN_PORT = 1024
 
 
-class Refused(Exception):
+class ConnectionRefused(Exception):
     """Nothing may pass to this target; `setting` would allow it, where one could."""
 
     def __init__(self, why: str, setting: str = "") -> None:
@@ -54,7 +54,7 @@ class Policy(Value):
         if literal(host) is not None or host == LOCALHOST:
             return
         if not is_name(host):
-            raise Refused("this is no host's name")
+            raise ConnectionRefused("this is no host's name")
         if not any(rule.names(host, port) for rule in (*self._public, *self._local)):
             raise self._unnamed(host, port)
 
@@ -73,7 +73,9 @@ class Policy(Value):
         kinds = {str(one): why_not_public(one) or "an address of this machine" for one in found}
         at, kind = next(iter(kinds.items()), (host, "no address"))
         is_literal = literal(host) is not None
-        raise Refused(kind if is_literal else f"{at} is {kind}", f'network_local = ["{rule_for(host, port)}"]')
+        raise ConnectionRefused(
+            kind if is_literal else f"{at} is {kind}", f'network_local = ["{rule_for(host, port)}"]'
+        )
 
     def _is_local(self, host: str, port: int, address: Address) -> bool:
         return any(rule.names(host, port) or rule.holds(address, port) for rule in self._local)
@@ -81,8 +83,8 @@ class Policy(Value):
     def _reaches(self, host: str, port: int, address: Address) -> bool:
         return any(rule.names(host, port) or rule.holds(address, port) for rule in self._public)
 
-    def _unnamed(self, host: str, port: int) -> Refused:
-        return Refused("network does not name it", f'network = ["{rule_for(host, port)}"]')
+    def _unnamed(self, host: str, port: int) -> ConnectionRefused:
+        return ConnectionRefused("network does not name it", f'network = ["{rule_for(host, port)}"]')
 
 
 def _parsed(rules: Iterable[str]) -> tuple[Rule, ...]:

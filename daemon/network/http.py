@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import h11
 
-from daemon.network.door_policy import Refused
+from daemon.network.door_policy import ConnectionRefused
 from daemon.network.relay import IDLE_WITHIN, close, relay
 from daemon.network.upstream import (
     HEAD_LIMIT,
@@ -45,7 +45,7 @@ async def serve_http(near: Streams, upstream: Upstream, begun: bytes) -> None:
             await _tunnel(near, agent, request, upstream)
         else:
             await _forward(near, agent, request, upstream)
-    except Refused as refused:
+    except ConnectionRefused as refused:
         _refuse(near, agent, _FORBIDDEN, f"refused by the sandbox: {refused}")
     except Unreachable as unreachable:
         _refuse(near, agent, _BAD_GATEWAY, str(unreachable))

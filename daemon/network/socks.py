@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from ipaddress import ip_address
 
-from daemon.network.door_policy import Refused
+from daemon.network.door_policy import ConnectionRefused
 from daemon.network.relay import relay
 from daemon.network.upstream import HEAD_WITHIN, Streams, Unreachable, Upstream
 
@@ -25,7 +25,7 @@ async def serve_socks(near: Streams, upstream: Upstream) -> None:
         return
     try:
         far = await upstream.tunnel(*target)
-    except Refused:
+    except ConnectionRefused:
         writer.write(_answer(_NOT_ALLOWED))
         return
     except Unreachable:

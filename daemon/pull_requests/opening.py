@@ -12,7 +12,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, sto
 
 from daemon.forges.port import Forge, ForgesByUrl
 from daemon.git.bridges import left_behind
-from daemon.git.repositories import RepositoryCache
+from daemon.git.repository_cache import RepositoryCache
 from domain.errors import ForgeRefused, ForgeUnreachable, LeaseLost, NotReachable, RefRefused, RepositoryError
 from domain.models import Question, Work
 from domain.pull_request import PullRequest, PullRequestState, PullRequestWanted, Shipped
@@ -29,7 +29,7 @@ _growing = wait_exponential_jitter(multiplier=0.5, max=60)
 
 
 @dataclass(frozen=True)
-class Target:
+class PushTarget:
     """The branch that a completion's work goes to at this moment."""
 
     branch: str
@@ -73,14 +73,14 @@ class Shipping:
         self._confirm = confirm
         self._is_left = _is_left(command)
 
-    async def target(self) -> Target:
+    async def target(self) -> PushTarget:
         """The first branch without a merged or closed pull request (rule 7.3), as the forge says now.
 
         Raises ForgeUnreachable, ForgeRefused; RepositoryError where there is none.
         """
         wanted = self._command.pull_request
         if wanted is None:
-            return Target(self._command.target_branch, self._command.base_branch)
+            return PushTarget(self._command.target_branch, self._command.base_branch)
         over: list[PullRequest] = []
         if self._command.base_branch in _branches(wanted):
             # It has the name of a pull request's branch; nothing of ours is ever pushed to it.
@@ -96,7 +96,7 @@ class Shipping:
                 base = found.base if found and found.number and found.base else base
                 if base == branch:
                     raise RepositoryError(f"the pull request of {branch!r} is to be merged into its own branch")
-                return Target(branch, base, version, tuple(over), found, news)
+                return PushTarget(branch, base, version, tuple(over), found, news)
             over.append(found.model_copy(update={"version": version}))
         raise RepositoryError(f"the pull requests of {', '.join(each.branch for each in over)} are all over")
 
@@ -136,7 +136,7 @@ class Shipping:
         unmerged = await self._unmerged(wanted, shipped.over)
         return outcome.model_copy(update={"shipped": shipped.model_copy(update={"unmerged": unmerged})})
 
-    async def _opened(self, wanted: PullRequestWanted, work: Work, target: Target) -> Shipped:
+    async def _opened(self, wanted: PullRequestWanted, work: Work, target: PushTarget) -> Shipped:
         branch, base = work.branch, target.base
         head = await self._cache.on_remote(f"refs/heads/{branch}") or work.head
         known = {"branch": branch, "base": base, "head": head, "version": target.version}

@@ -9,7 +9,7 @@ from itertools import islice
 
 from daemon.git.git import commit_id
 from daemon.git.pushing import lease
-from daemon.git.repositories import FETCH_TIMEOUT, PUSH_TIMEOUT, RepositoryCache
+from daemon.git.repository_cache import FETCH_TIMEOUT, PUSH_TIMEOUT, RepositoryCache
 from daemon.git.state_refs import in_all_places
 from domain.errors import GitError, GitUnreachable
 from domain.names import PREFIX

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from daemon.network.door import DoorEvent, Kind
+from daemon.network.door import ConnectionReport, DoorEvent
 from daemon.network.rules import rule_for
 from daemon.network.upstream import proxy_environment
 from daemon.process.run import run
@@ -93,9 +93,9 @@ async def _hear(events: FileIO, say: Say) -> None:
 def _told(event: DoorEvent) -> str:
     target = rule_for(event.host, event.port)
     match event.kind:
-        case Kind.REACHED:
+        case ConnectionReport.REACHED:
             return f"to {target}"
-        case Kind.REFUSED:
+        case ConnectionReport.REFUSED:
             allow = f"; {event.setting} in the daemon's settings would allow it" if event.setting else ""
             return f"refused {target}: {event.why}{allow}"
     return f"further names that were {event.why} are not shown"

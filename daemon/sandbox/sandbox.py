@@ -39,7 +39,7 @@ class SandboxMode(StrEnum):
 
 
 @dataclass(frozen=True)
-class Places:
+class SandboxPlaces:
     """What of this machine belongs to one delivery; all paths are absolute."""
 
     worktree: Path
@@ -63,7 +63,7 @@ class Sandbox(Protocol):
         """The mode as status and logs name it, with what follows from it."""
         ...
 
-    def wrap(self, argv: Sequence[str], *, cwd: Path, places: Places) -> tuple[str, ...]:
+    def wrap(self, argv: Sequence[str], *, cwd: Path, places: SandboxPlaces) -> tuple[str, ...]:
         """The command to start, below a keeper and with the agent's environment, in place of `argv` in `cwd`. Raises
         CannotServe where a sandbox is asked for and missing.
         """
@@ -76,7 +76,7 @@ class NoSandbox:
     name: ClassVar[str] = SandboxKind.NONE
     about = 'none (sandbox = "none"): agents see and change all that the daemon\'s user may'
 
-    def wrap(self, argv: Sequence[str], *, cwd: Path, places: Places) -> tuple[str, ...]:
+    def wrap(self, argv: Sequence[str], *, cwd: Path, places: SandboxPlaces) -> tuple[str, ...]:
         return tuple(argv)
 
 
@@ -92,7 +92,7 @@ class MissingSandbox:
         """The mode, and why."""
         return f"{self.name}: {self.reason}"
 
-    def wrap(self, argv: Sequence[str], *, cwd: Path, places: Places) -> tuple[str, ...]:
+    def wrap(self, argv: Sequence[str], *, cwd: Path, places: SandboxPlaces) -> tuple[str, ...]:
         raise CannotServe(f"no agent is served without a sandbox: {self.reason}")
 
 
@@ -121,7 +121,7 @@ class Bubblewrap:
         certificates = [Path(environ[name]) for name in sorted(CERTIFICATES) if environ.get(name)]
         self._machine = system_view() | readable([*own_programs(), *certificates])
 
-    def wrap(self, argv: Sequence[str], *, cwd: Path, places: Places) -> tuple[str, ...]:
+    def wrap(self, argv: Sequence[str], *, cwd: Path, places: SandboxPlaces) -> tuple[str, ...]:
         opening = self._opening
         parts = readable([*opening.parts(), *opening.read])
         view = self._machine | parts | writable(opening.write) | hidden(opening.hidden) | _own_pieces(places)
@@ -140,7 +140,7 @@ class Bubblewrap:
         )
 
 
-def _own_pieces(places: Places) -> View:
+def _own_pieces(places: SandboxPlaces) -> View:
     folder = places.folder
     # The daemon reads and writes these outside: a link in their place would lead it to any file of its user.
     kept = (folder.bin, folder.prompt, folder.script, folder.log, folder.path / CONTEXT_FILE)
@@ -199,7 +199,7 @@ def _without(mode: SandboxMode, reason: str) -> Sandbox:
 async def _trouble(sandbox: Sandbox, scratch: Path, environ: Mapping[str, str]) -> str:
     """Why a task could not be run in the sandbox; empty: git and the agent's commands work in there."""
     with tempfile.TemporaryDirectory(dir=scratch) as made:
-        places = Places(Path(made, "work"), make_task_folder(Path(made, "task")), Path(made, "objects"))
+        places = SandboxPlaces(Path(made, "work"), make_task_folder(Path(made, "task")), Path(made, "objects"))
         places.worktree.mkdir()
         places.objects.mkdir()
         script = 'git init --quiet . && touch /tmp/written && "$0" --help >/dev/null'

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from daemon.git.agents_refs import Kind, LooseEnd
+from daemon.git.agents_refs import LeftIn, LooseEnd
 from daemon.git.git import commit_id
 
 _BEGAN = "Makima-Began: "
@@ -15,7 +15,7 @@ _BESIDE = "Makima-Beside: "
 _END = re.compile(rf"^{_BESIDE}(?P<kind>\w+) (?P<commit>[0-9a-f]{{40,64}}) ?(?P<name>.*)$", re.MULTILINE)
 
 
-class Said(NamedTuple):
+class CheckpointNotes(NamedTuple):
     """Commits, or the empty text for what isn't said."""
 
     began: str
@@ -30,11 +30,11 @@ def written(began: str, merging: str, beside: Sequence[LooseEnd]) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def read(text: str) -> Said:
+def read(text: str) -> CheckpointNotes:
     """What the lines of `text` say; raises GitError for what is no commit."""
-    found = [match.groupdict() for match in _END.finditer(text) if match["kind"] in Kind.__members__]
-    beside = tuple(LooseEnd(Kind[each["kind"]], each["commit"], each["name"]) for each in found)
-    return Said(_commit(text, _BEGAN), _commit(text, _MERGING), beside)
+    found = [match.groupdict() for match in _END.finditer(text) if match["kind"] in LeftIn.__members__]
+    beside = tuple(LooseEnd(LeftIn[each["kind"]], each["commit"], each["name"]) for each in found)
+    return CheckpointNotes(_commit(text, _BEGAN), _commit(text, _MERGING), beside)
 
 
 def _commit(text: str, trailer: str) -> str:

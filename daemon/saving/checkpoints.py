@@ -19,7 +19,7 @@ from daemon.git.agents_refs import LooseEnd
 from daemon.git.git import commit_id
 from daemon.git.pushing import ANYWHERE, lease, push
 from daemon.git.quarantine import fetch_apart, quarantine
-from daemon.git.repositories import FETCH_TIMEOUT, PUSH_TIMEOUT, RepositoryCache
+from daemon.git.repository_cache import FETCH_TIMEOUT, PUSH_TIMEOUT, RepositoryCache
 from daemon.git.side_repository import Snapshot, Unsaved
 from daemon.git.state_refs import PLACES, REFS, checkpoints_name, in_all_places, in_the_way, name_of, withheld_name
 from daemon.saving import checkpoint_text

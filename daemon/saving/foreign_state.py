@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from daemon.git.pushing import lease, push
 from daemon.git.quarantine import fetch_apart, is_in, quarantine
-from daemon.git.repositories import RepositoryCache
+from daemon.git.repository_cache import RepositoryCache
 from daemon.git.state_refs import PLACES, in_all_places, unverified_name, unverified_ref
 from domain.errors import MakimaError, NotVerified
 from domain.visible import visible

@@ -10,7 +10,8 @@ from datetime import timedelta
 from pathlib import Path
 
 from daemon import agent_files
-from daemon.git.repositories import Repositories, RepositoryCache
+from daemon.git.repositories import Repositories
+from daemon.git.repository_cache import RepositoryCache
 from daemon.git.state_refs import in_all_places
 from daemon.saving.checkpoints import Checkpoints
 from daemon.saving.outcomes import Outcomes

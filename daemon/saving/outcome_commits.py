@@ -13,7 +13,7 @@ from hashlib import sha256
 
 from daemon.core.attempt_key import AttemptKey, StateKind
 from daemon.git.git import commit_id
-from daemon.git.repositories import RepositoryCache
+from daemon.git.repository_cache import RepositoryCache
 from domain.errors import GitError, NotVerified
 
 PLAIN_FILE = "outcome.json"

@@ -14,7 +14,7 @@ from daemon.core.attempt_key import AttemptKey
 from daemon.git.git import commit_id
 from daemon.git.pushing import lease, push
 from daemon.git.quarantine import fetch_apart, quarantine
-from daemon.git.repositories import FETCH_TIMEOUT, RepositoryCache
+from daemon.git.repository_cache import FETCH_TIMEOUT, RepositoryCache
 from daemon.git.state_refs import REFS, finished_name, in_all_places, in_the_way, name_of, outcome_name, published_name
 from daemon.saving.foreign_state import LARGEST, ForeignState
 from daemon.saving.outcome_commits import OutcomeCommits, StoredOutcome, trailers_hold, with_trailers

@@ -13,7 +13,7 @@ from uuid import UUID
 import psutil
 
 from daemon import agent_files
-from daemon.git.repositories import RepositoryCache
+from daemon.git.repository_cache import RepositoryCache
 from daemon.git.side_repository import NAME as SIDE
 from daemon.machine import Machine
 from daemon.process import keeper

@@ -10,7 +10,8 @@ from pathlib import Path
 from daemon import agent_files
 from daemon.core.attempt_key import AttemptKey
 from daemon.git.loose_ends import put_back
-from daemon.git.repositories import Repositories, RepositoryCache
+from daemon.git.repositories import Repositories
+from daemon.git.repository_cache import RepositoryCache
 from daemon.git.state_refs import in_all_places, outcome_name
 from daemon.git.worktrees import Worktree
 from daemon.sandbox.environment import GitIdentity

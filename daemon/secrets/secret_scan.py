@@ -33,7 +33,7 @@ KEY = b"PRIVATE KEY"
 MESSAGE = "(commit message)"
 
 
-class Change(NamedTuple):
+class ChangedFile(NamedTuple):
     """A file that a commit adds or changes; of a merge, one that none of its parents has so."""
 
     commit: str
@@ -44,12 +44,12 @@ class Change(NamedTuple):
     is_new: bool
 
 
-class Shapes(NamedTuple):
+class SecretShapes(NamedTuple):
     names: re.Pattern[str]
     contents: re.Pattern[bytes]
 
 
-class Hit(NamedTuple):
+class RawHit(NamedTuple):
     commit: str
     path: str
     value: bytes
@@ -70,7 +70,7 @@ class News:
         self._folders = tuple(each for each in allowed if each.endswith("/"))
         self._held: dict[bytes, bool] = {}
 
-    def is_one(self, hit: Hit) -> bool:
+    def is_one(self, hit: RawHit) -> bool:
         path = shown(hit.path)
         if path in self._allowed or hit.hash in self._allowed or path.startswith(self._folders):
             return False
@@ -85,7 +85,7 @@ class News:
 def main() -> int:
     options = json.loads(sys.argv[1])
     until = time.monotonic() + options["seconds"]
-    shapes = Shapes(
+    shapes = SecretShapes(
         re.compile("|".join(options["names"]), re.IGNORECASE), re.compile("|".join(options["contents"]).encode())
     )
     base = options["without"][0] if options["without"] else ""
@@ -94,9 +94,11 @@ def main() -> int:
     return 0
 
 
-def looked_through(options: dict[str, Any], shapes: Shapes, news: News, until: float) -> tuple[list[Hit], bool]:
+def looked_through(
+    options: dict[str, Any], shapes: SecretShapes, news: News, until: float
+) -> tuple[list[RawHit], bool]:
     """The hits that count, and whether that is all: what comes behind the last one that is told is not known."""
-    hits: list[Hit] = []
+    hits: list[RawHit] = []
     with Blobs() as blobs:
         for hit in found(options["head"], options["without"], shapes, blobs, until):
             if hit is None or time.monotonic() > until:
@@ -108,7 +110,7 @@ def looked_through(options: dict[str, Any], shapes: Shapes, news: News, until: f
     return hits, True
 
 
-def found(head: str, without: list[str], shapes: Shapes, blobs: Blobs, until: float) -> Iterator[Hit | None]:
+def found(head: str, without: list[str], shapes: SecretShapes, blobs: Blobs, until: float) -> Iterator[RawHit | None]:
     """Every secret that was not in the file before; None: the time is over."""
     listed = git("rev-list", "--reverse", "--topo-order", head, *(f"^{each}" for each in without)).split()
     for commit in listed:
@@ -116,7 +118,7 @@ def found(head: str, without: list[str], shapes: Shapes, blobs: Blobs, until: fl
             yield None
             return
         for value in secrets_in(blobs.content(commit), shapes):
-            yield Hit(commit, MESSAGE, value)
+            yield RawHit(commit, MESSAGE, value)
     known: dict[str, set[bytes]] = {}
     for change in changes(listed):
         if time.monotonic() > until:
@@ -127,12 +129,12 @@ def found(head: str, without: list[str], shapes: Shapes, blobs: Blobs, until: fl
                 known[blob] = set().union(*(secrets_in(piece, shapes) for piece in blobs.pieces(blob)))
         values = known.get(change.new, set()).difference(*(known[blob] for blob in change.old))
         values |= secrets_in(change.path.encode(errors="surrogateescape"), shapes)
-        yield from (Hit(change.commit, change.path, value) for value in sorted(values))
+        yield from (RawHit(change.commit, change.path, value) for value in sorted(values))
         if change.is_new and shapes.names.fullmatch(change.path.rpartition("/")[2]):
-            yield Hit(change.commit, change.path, change.path.encode(errors="surrogateescape"), is_name=True)
+            yield RawHit(change.commit, change.path, change.path.encode(errors="surrogateescape"), is_name=True)
 
 
-def changes(commits: list[str]) -> Iterator[Change]:
+def changes(commits: list[str]) -> Iterator[ChangedFile]:
     asked = "".join(f"{commit}\n" for commit in commits)
     options = ("--stdin", "-r", "-c", "--root", "--raw", "-z", "--no-renames", "--no-abbrev", "--always")
     fields = iter(git("diff-tree", *options, stdin=asked).split("\0"))
@@ -147,7 +149,7 @@ def changes(commits: list[str]) -> Iterator[Change]:
         path = next(fields)
         if modes[-1] != GONE:
             old = tuple(each for each, mode in zip(blobs[:-1], modes[:-1], strict=True) if mode not in NOTHING)
-            yield Change(commit, path, old, "" if modes[-1] in NOTHING else blobs[-1], not old)
+            yield ChangedFile(commit, path, old, "" if modes[-1] in NOTHING else blobs[-1], not old)
 
 
 GONE = "000000"
@@ -155,7 +157,7 @@ NOTHING = (GONE, "160000")
 """Modes of what is no file."""
 
 
-def secrets_in(content: bytes, shapes: Shapes) -> set[bytes]:
+def secrets_in(content: bytes, shapes: SecretShapes) -> set[bytes]:
     """Also those that stand there as UTF-16 or UTF-32, or in base64."""
     values = plain_secrets(content, shapes)
     if b"\0" in content:
@@ -170,7 +172,7 @@ def secrets_in(content: bytes, shapes: Shapes) -> set[bytes]:
     return values
 
 
-def plain_secrets(content: bytes, shapes: Shapes) -> set[bytes]:
+def plain_secrets(content: bytes, shapes: SecretShapes) -> set[bytes]:
     values = set()
     for match in shapes.contents.finditer(content):
         value = match.group()
@@ -234,7 +236,7 @@ def is_in(value: bytes, base: str) -> bool:
     return subprocess.run(asked, stdout=subprocess.DEVNULL, check=False).returncode == 0
 
 
-def told(hit: Hit) -> dict[str, str]:
+def told(hit: RawHit) -> dict[str, str]:
     """Without the secret: what it begins with is what its shape is known by."""
     is_key = len(hit.value) >= 16 and not re.match(rb"[a-zA-Z]{2,6}[-_]|AKIA|ASIA|AIza", hit.value)
     shape = "a private key" if is_key else f"{hit.value[:4].decode(errors='replace')}…"

@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError
 
 from daemon.git.commits import index_of
 from daemon.git.git import checked, commit_id
-from daemon.git.repositories import RepositoryCache
+from daemon.git.repository_cache import RepositoryCache
 from daemon.secrets import secret_scan
 from daemon.secrets.secret_scan import MESSAGE
 from domain.errors import GitError, ProcessTimedOut

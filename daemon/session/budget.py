@@ -6,7 +6,7 @@ from dataclasses import replace
 from uuid import UUID
 
 from daemon.agents import ConfiguredAgent
-from daemon.agents.base import AgentResult, AgentRun, Seen, failed
+from daemon.agents.base import AgentResult, AgentRun, StreamSummary, failed
 from daemon.agents.coding import CodingAgent
 from daemon.agents.stream_events import Ending
 from daemon.session.session_folder import SessionNote
@@ -27,7 +27,7 @@ def spent(limits: Limits, note: SessionNote) -> str:
     return ""
 
 
-def overspent(agent: ConfiguredAgent, limits: Limits, run: AgentRun, seen: Seen) -> str:
+def overspent(agent: ConfiguredAgent, limits: Limits, run: AgentRun, seen: StreamSummary) -> str:
     """Why a run must be stopped whose program keeps no such limit itself; empty: it may go on."""
     if not isinstance(agent, CodingAgent):
         return ""

@@ -9,10 +9,20 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from daemon import agent_files
-from daemon.agents.base import Seen
+from daemon.agents.base import StreamSummary
 from daemon.agents.event_folding import after, complained, shown
-from daemon.agents.side_files import Aside
-from daemon.agents.stream_events import Asked, Event, Final, InBackground, Printed, Reply, Said, Stream, ToolCalled
+from daemon.agents.file_tail import FileTail
+from daemon.agents.stream_events import (
+    AgentText,
+    Event,
+    Final,
+    InBackground,
+    PermissionReply,
+    PermissionRequest,
+    Printed,
+    Stream,
+    ToolCalled,
+)
 from daemon.core.reporting import Heartbeat
 from daemon.logs.task_log import TaskLog
 from daemon.process.agent_process import Talk
@@ -24,7 +34,7 @@ _NOWHERE = Path(os.devnull)
 LONGEST_LINE = 8 * 1024 * 1024
 """Characters of a line that is still read: a tool's whole output may stand in one."""
 
-Decide = Callable[[Asked], Awaitable[Reply]]
+Decide = Callable[[PermissionRequest], Awaitable[PermissionReply]]
 
 
 class Follower:
@@ -38,13 +48,13 @@ class Follower:
         *,
         phase: str,
         decide: Decide,
-        tell: Callable[[Seen], str],
+        tell: Callable[[StreamSummary], str],
         raw: Path,
         worktree: str,
-        aside: Aside | None = None,
+        side_files: FileTail | None = None,
     ) -> None:
         """`tell` is called after every line that `seen` has changed by, and answers why the program must be stopped,
-        or nothing; `raw` keeps the output as it came; `aside` has further lines for the stream.
+        or nothing; `raw` keeps the output as it came; `side_files` have further lines for the stream.
         """
         self._stream = stream
         self._log = log
@@ -54,12 +64,12 @@ class Follower:
         self._tell = tell
         self._raw = raw
         self._worktree = f"{worktree}/"
-        self._aside = aside
+        self._side_files = side_files
         self._line: list[str] = []
         self._size = 0
         self._said = ""
         self._answering: set[asyncio.Task[None]] = set()
-        self.seen = Seen()
+        self.seen = StreamSummary()
         self.asks = False
         """It was interrupted for an answer."""
         self.stop = asyncio.Event()
@@ -102,9 +112,9 @@ class Follower:
 
     async def _read_aside_until(self, over: asyncio.Event) -> None:
         """Once more after `over`."""
-        while self._aside:
+        while self._side_files:
             is_last = over.is_set()
-            for line in await asyncio.to_thread(self._aside.lines):
+            for line in await asyncio.to_thread(self._side_files.lines):
                 self._read(line)
             if is_last:
                 return
@@ -128,13 +138,13 @@ class Follower:
         self._show(shown(event, self._said).replace(self._worktree, ""))
         self.seen = after(self.seen, event)
         match event:
-            case Said():
+            case AgentText():
                 self._said = event.text
                 self.talk.linger.cancel()
             case ToolCalled():
                 self._heartbeat.phase = f"{self._phase}: {event.tool}"
                 self.talk.linger.cancel()
-            case Asked():
+            case PermissionRequest():
                 answering = asyncio.create_task(self._answer(event))
                 self._answering.add(answering)
                 answering.add_done_callback(self._answering.discard)
@@ -150,7 +160,7 @@ class Follower:
         if not self.seen.in_background:
             self.talk.stdin.close()
 
-    async def _answer(self, asked: Asked) -> None:
+    async def _answer(self, asked: PermissionRequest) -> None:
         reply = await self._decide(asked)
         self.asks |= reply.interrupt
         self.talk.stdin.write(self._stream.reply(asked, reply).encode())

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from daemon.agents.stream_events import Asked, Reply
+from daemon.agents.stream_events import PermissionReply, PermissionRequest
 from domain.errors import NotReachable
 from domain.handover import is_reserved
 from domain.models import Question
@@ -46,16 +46,18 @@ class Asking:
         self.open: dict[str, Question] = {}
         """Asked, and not answered yet, by their ids."""
 
-    async def decide(self, asked: Asked) -> Reply:
+    async def decide(self, asked: PermissionRequest) -> PermissionReply:
         """The answer to what the agent asks; an interruption where it has to wait for it."""
         questions = questions_in(asked, self._command)
         answers = [await self._answer(question) for question in questions]
         if None in answers:
-            return Reply(False, "A person has to answer first. End your work: it is resumed then.", interrupt=True)
+            return PermissionReply(
+                False, "A person has to answer first. End your work: it is resumed then.", interrupt=True
+            )
         if asked.tool == QUESTION_TOOL:
             told = {question.text: answer for question, answer in zip(questions, answers, strict=True)}
-            return Reply(True, arguments={**asked.arguments, "answers": told})
-        return Reply(answers == [ALLOW], f"A person has answered: {answers[0]}")
+            return PermissionReply(True, arguments={**asked.arguments, "answers": told})
+        return PermissionReply(answers == [ALLOW], f"A person has answered: {answers[0]}")
 
     async def _answer(self, question: Question) -> str | None:
         answers = self._command.context.answers
@@ -86,7 +88,7 @@ class Asking:
             await asyncio.sleep(self._every)
 
 
-def questions_in(asked: Asked, command: SpawnTask) -> list[Question]:
+def questions_in(asked: PermissionRequest, command: SpawnTask) -> list[Question]:
     """What a person is asked: for leave, or what the agent itself wants to know."""
     if asked.tool == QUESTION_TOOL and (posed := _posed(asked.arguments)):
         return [_question(command, each.question, _offered(each)) for each in posed]

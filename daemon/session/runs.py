@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from daemon.agents import ConfiguredAgent
-from daemon.agents.base import AgentResult, AgentRun, Seen
+from daemon.agents.base import AgentResult, AgentRun, StreamSummary
 from daemon.agents.coding import CodingAgent
 from daemon.agents.command import CommandAgent
-from daemon.agents.stream_events import Asked, Ending, Reply
+from daemon.agents.stream_events import Ending, PermissionReply, PermissionRequest
 from daemon.core.reporting import Heartbeat
 from daemon.logs.task_log import TaskLog
 from daemon.process.program import ProcessEnd
@@ -191,10 +191,10 @@ class AgentRuns:
             tell=lambda seen: self._learned(run, seen),
             raw=self._folder.raw,
             worktree=str(self._workspace.work_path),
-            aside=agent.aside(run) if isinstance(agent, CodingAgent) else None,
+            side_files=agent.side_files(run) if isinstance(agent, CodingAgent) else None,
         )
 
-    async def _decide(self, asked: Asked) -> Reply:
+    async def _decide(self, asked: PermissionRequest) -> PermissionReply:
         return await self.asking.decide(asked)
 
     @property
@@ -206,12 +206,12 @@ class AgentRuns:
             self.warnings = (*self.warnings, warning)
             self._log.say(warning)
 
-    def _learned(self, run: AgentRun, seen: Seen) -> str:
+    def _learned(self, run: AgentRun, seen: StreamSummary) -> str:
         """Why the run must be stopped, after what it has told; empty: it may go on."""
         self._learn(run, seen)
         return overspent(self._agent, self._command.limits, run, seen)
 
-    def _learn(self, run: AgentRun, seen: Seen) -> None:
+    def _learn(self, run: AgentRun, seen: StreamSummary) -> None:
         """Keep what a later delivery must know, at once: this one may be killed at any moment. Counted from how the
         run began, so that what is told replaces what was estimated.
         """
@@ -274,7 +274,7 @@ def replace_session(note: SessionNote) -> SessionNote:
     return note.model_copy(update={"session": "", "cost_usd": 0.0, "tokens": 0, "unsettled_usd": 0.0, "worktree": ""})
 
 
-def refuse_unstartable(agent: CodingAgent, end: ProcessEnd, seen: Seen) -> None:
+def refuse_unstartable(agent: CodingAgent, end: ProcessEnd, seen: StreamSummary) -> None:
     """CannotServe where the program was not there when it was started: it is being updated, or was removed."""
     if end.exit_code in NOT_STARTED and not seen.session and not seen.final:
         agent.check()

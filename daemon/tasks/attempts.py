@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Work:
+class AttemptWork:
     """What an attempt does here, not started yet."""
 
     outcome: Coroutine[Any, Any, Outcome]
@@ -34,7 +34,7 @@ class Work:
     """Whether it is only being published."""
 
 
-Begin = Callable[[CurrentDelivery], Work]
+Begin = Callable[[CurrentDelivery], AttemptWork]
 
 
 class Attempt:

@@ -15,7 +15,7 @@ from daemon.agents.stream_events import Ending
 from daemon.core.attempt_key import AttemptKey
 from daemon.git.loose_ends import put_back
 from daemon.git.peculiarities import as_prompt, peculiarities
-from daemon.git.repositories import RepositoryCache
+from daemon.git.repository_cache import RepositoryCache
 from daemon.git.worktrees import Conflict, Incoming, Worktree
 from daemon.logs.task_log import TaskLog
 from daemon.saving.checkpoints import Checkpoint, Checkpoints

@@ -9,12 +9,12 @@ from uuid import UUID
 from daemon.agents.base import AgentResult
 from daemon.git.bridges import bridge, peoples, under
 from daemon.git.worktrees import Conflict, Incoming
-from daemon.pull_requests.opening import Shipping, Target
+from daemon.pull_requests.opening import PushTarget, Shipping
 from daemon.saving.checkpoints import Checkpoint
 from daemon.session.continuing import Ask
 from daemon.tasks.beginning import Beginning, without_agent
-from daemon.tasks.start import Start
-from daemon.tasks.work import AgentWork, TaskParts
+from daemon.tasks.start import Start, TaskParts
+from daemon.tasks.work import AgentWork
 from daemon.workspace.project import Commands
 from domain.errors import LeaseLost, RepositoryError, UnrelatedHistories
 from domain.failures import Failure
@@ -28,7 +28,7 @@ ROUNDS = 5
 """How often it is merged anew because people pushed, merged or closed meanwhile."""
 
 
-class Completion(AgentWork):
+class CompletionWork(AgentWork):
     """Does a completion task. The recorded commits are merged, whatever their branches are at by now."""
 
     def __init__(self, parts: TaskParts, shipping: Shipping, carried: str = "") -> None:
@@ -58,13 +58,13 @@ class Completion(AgentWork):
                 return outcome.model_copy(update={"warnings": warnings, "not_merged": self._not_merged})
         raise LeaseLost(f"{target.branch} was pushed to, or its pull request closed, {ROUNDS} times during the merge")
 
-    async def _is_current(self, target: Target, start: Start) -> bool:
+    async def _is_current(self, target: PushTarget, start: Start) -> bool:
         """Whether the pull request is neither over nor retargeted (rule 7.3), and nobody has pushed since."""
         at = await self._cache.on_remote(f"refs/heads/{start.branch}") or ""
         now = await self._shipping.target()
         return at == start.replaces and (now.branch, now.base) == (target.branch, target.base)
 
-    async def _start_at(self, target: Target) -> Start:
+    async def _start_at(self, target: PushTarget) -> Start:
         """On the branch as people left it; on a new one from the base branch, joined with what was merged before."""
         command, cache = self._command, self._cache
         settled = await cache.prepare(target.base, command.branch_prefix or PREFIX)
@@ -122,7 +122,7 @@ class Completion(AgentWork):
             )
         return (f"{branch} was at {at}, with work that was taken back: it was begun anew",)
 
-    def _incoming(self, target: Target, settled: str) -> list[Incoming]:
+    def _incoming(self, target: PushTarget, settled: str) -> list[Incoming]:
         """In this order: what would be lost with a closed pull request, the steps, the base branch in case it moved."""
         closed = [Incoming(head, "a closed pull request") for head in target.closed]
         carried = [Incoming(self._carried, "what was merged before")] if self._carried else []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from daemon.git.repositories import RepositoryCache
+from daemon.git.repository_cache import RepositoryCache
 from daemon.git.worktrees import Incoming, Worktree
 from daemon.judgement.left_commits import heads_of
 from daemon.judgement.work_questions import decided_about_left

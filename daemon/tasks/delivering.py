@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from pydantic import ValidationError
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_delay, wait_exponential_jitter
 
-from daemon.git.repositories import RepositoryCache
+from daemon.git.repository_cache import RepositoryCache
 from daemon.git.state_refs import BRANCHES
 from daemon.saving.outcome_commits import StoredOutcome
 from daemon.saving.outcomes import Outcomes, outcome_ref

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from daemon.core.reporting import Core, Heartbeat
-from daemon.git.repositories import RepositoryCache
+from daemon.git.repository_cache import RepositoryCache
 from daemon.logs.masking import Masker, masked_outcome
 from daemon.saving.saver import Saver
 from daemon.session.conversation import Conversation
@@ -28,7 +28,7 @@ PUBLISHING = "publishing"
 
 
 @dataclass(frozen=True)
-class Ending:
+class DeliveryEnd:
     """What the end of a delivery needs; made when its work begins."""
 
     delivery: Delivery

@@ -1,18 +1,44 @@
-"""What the work of a step or planning task begins with: a commit, and what is merged into it (rules 6.4, 7.2)."""
+"""What the work of a task begins with: its parts, a commit, and what is merged into that (rules 6.4, 7.2)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from daemon.agents import ConfiguredAgent
+from daemon.core.reporting import Heartbeat
 from daemon.git.bridges import bridge, under
 from daemon.git.pushing import try_branch
-from daemon.git.repositories import RepositoryCache
+from daemon.git.repository_cache import RepositoryCache
 from daemon.git.worktrees import Incoming
+from daemon.logs.task_log import TaskLog
+from daemon.saving.saver import Saver
+from daemon.session.runs import Host
+from daemon.workspace.copied_files import CopiedFile
 from daemon.workspace.project import read_project
+from daemon.workspace.workspace import Workspace
 from domain.models import TaskKind
 from domain.names import PREFIX
 from domain.spawn_task import ContinueFrom, SpawnTask
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskParts:
+    """What a delivery of a task works with."""
+
+    command: SpawnTask
+    cache: RepositoryCache
+    workspace: Workspace
+    agent: ConfiguredAgent | None
+    heartbeat: Heartbeat
+    log: TaskLog
+    saver: Saver
+    memory: int
+    """Bytes that the agent's processes may use together; 0: no limit."""
+    host: Host
+    copy_files: tuple[CopiedFile, ...]
+    allow_secrets: tuple[str, ...]
+    """The daemon's."""
 
 
 @dataclass(frozen=True)

@@ -3,59 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from daemon import agent_files
-from daemon.agents import ConfiguredAgent
 from daemon.agents.base import AgentResult
-from daemon.core.reporting import Heartbeat
 from daemon.git.commits import measured, touches
-from daemon.git.repositories import RepositoryCache
 from daemon.git.worktrees import Incoming
 from daemon.judgement.check import ROUNDS, Examined, Fault
 from daemon.judgement.judge import Judge
 from daemon.judgement.unfinished import refused_by_git, unfinished, without_a_change, without_a_commit
 from daemon.judgement.work_questions import asked_about_left, asked_about_secret, given_up
-from daemon.logs.task_log import TaskLog
 from daemon.saving.checkpoints import Checkpoint
-from daemon.saving.saver import Saver
 from daemon.secrets.secret_search import fit_to_leave
 from daemon.session.continuing import Ask
-from daemon.session.runs import AgentRuns, Host
+from daemon.session.runs import AgentRuns
 from daemon.session.task_programs import Programs
 from daemon.tasks.beginning import Beginning, begin, copy_files, set_up, without_agent
 from daemon.tasks.decided import decided, go_on
 from daemon.tasks.left_plan import LAST_WORDS, planned
-from daemon.tasks.start import Start, start_of
+from daemon.tasks.start import Start, TaskParts, start_of
 from daemon.tasks.verification import Judged, passed
-from daemon.workspace.copied_files import CopiedFile
 from daemon.workspace.project import Commands, Project, project_of
-from daemon.workspace.workspace import Workspace
 from domain.errors import WorktreeBroken
 from domain.failures import Failure, FailureCategory
 from domain.handover import Handover
 from domain.models import TaskKind, Work
-from domain.spawn_task import Outcome, OutcomeStatus, SpawnTask, cut, failed
-
-
-@dataclass(frozen=True, kw_only=True)
-class TaskParts:
-    """What a delivery of a task works with."""
-
-    command: SpawnTask
-    cache: RepositoryCache
-    workspace: Workspace
-    agent: ConfiguredAgent | None
-    heartbeat: Heartbeat
-    log: TaskLog
-    saver: Saver
-    memory: int
-    """Bytes that the agent's processes may use together; 0: no limit."""
-    host: Host
-    copy_files: tuple[CopiedFile, ...]
-    allow_secrets: tuple[str, ...]
-    """The daemon's."""
+from domain.spawn_task import Outcome, OutcomeStatus, cut, failed
 
 
 class AgentWork:

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, ValidationError
 
 from daemon.git.git import commit_id
-from daemon.git.repositories import RepositoryCache
+from daemon.git.repository_cache import RepositoryCache
 from daemon.secrets.secret_search import AllowedSecret
 from domain import names
 from domain.documents import read_toml

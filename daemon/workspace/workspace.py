@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from daemon import agent_files
-from daemon.git.repositories import RepositoryCache
+from daemon.git.repository_cache import RepositoryCache
 from daemon.git.side_repository import NAME as SIDE
 from daemon.git.side_repository import SideRepository
 from daemon.git.worktrees import AGENTS_TIMEOUT, Worktree
@@ -22,7 +22,7 @@ from daemon.process.program import AgentCommand
 from daemon.process.run import Finished, run, shown
 from daemon.sandbox.doorway import Doorway
 from daemon.sandbox.environment import GitIdentity, agent_environment
-from daemon.sandbox.sandbox import NoSandbox, Places, Sandbox
+from daemon.sandbox.sandbox import NoSandbox, Sandbox, SandboxPlaces
 from daemon.sandbox.task_folder import TaskFolder, make_task_folder
 from daemon.workspace.delivery_note import DeliveryNote, write_note
 from daemon.workspace.handing_over import taken_handover
@@ -123,7 +123,7 @@ class Workspace:
         """`argv` inside of the sandbox, in `cwd` (the worktree); to be run under a keeper with `environment`. `writes`:
         further folders that it may change. Without the door it has no network.
         """
-        places = Places(self.work_path, self.folder, self.cache / "objects", writes, door)
+        places = SandboxPlaces(self.work_path, self.folder, self.cache / "objects", writes, door)
         return self.sandbox.wrap(argv, cwd=cwd or self.work_path, places=places)
 
     async def run_as_agent(

@@ -15,7 +15,7 @@ from starlette.routing import BaseRoute, Mount
 from starlette.types import ASGIApp
 
 from fakes.forge import control, graphql_api, rest_checks, rest_pulls, rest_repositories, rest_talk
-from fakes.forge.calling import Api
+from fakes.forge.calling import Routes
 from fakes.forge.forge import Forge
 from fakes.forge.front import Front
 from fakes.forge.git_http import GitHttp
@@ -76,10 +76,10 @@ if __name__ == "__main__":
 
 def build_app(forge: Forge) -> ASGIApp:
     """GitHub's APIs at the root and below /api, git and pages below each repository, and the control API."""
-    api = Api(forge)
+    api = Routes(forge)
     rest = [route for part in (rest_repositories, rest_pulls, rest_talk, rest_checks) for route in part.routes(api)]
     routes: list[BaseRoute] = [
-        *control.routes(Api(forge, control=True)),
+        *control.routes(Routes(forge, control=True)),
         Mount("/api/v3", routes=rest),
         *rest,
         *graphql_api.routes(api),

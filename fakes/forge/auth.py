@@ -6,7 +6,7 @@ import base64
 import binascii
 
 from fakes.forge.api_errors import Answered
-from fakes.forge.models import Account
+from fakes.forge.records import Account
 from fakes.forge.store import OWN_LOGIN, Store
 
 

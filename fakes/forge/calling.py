@@ -19,8 +19,8 @@ from domain.problems import first_problem
 from fakes.forge.api_errors import Answered, not_found
 from fakes.forge.auth import Keys
 from fakes.forge.forge import Forge
-from fakes.forge.models import Account, Pull
 from fakes.forge.pulls import follow_branches
+from fakes.forge.records import Account, Pull
 from fakes.forge.store import Repository
 
 Body = TypeVar("Body", bound=BaseModel)
@@ -28,7 +28,7 @@ _PAGE, _LARGEST_PAGE = 30, 100
 
 
 @dataclass(frozen=True)
-class Answer:
+class ApiAnswer:
     json: object = None
     status: int = 200
     text: str | None = None
@@ -97,10 +97,10 @@ class Call:
         return int(value) if value.isdecimal() and len(value) < 10 else default
 
 
-Handler = Callable[[Call], Awaitable[Answer]]
+Handler = Callable[[Call], Awaitable[ApiAnswer]]
 
 
-class Api:
+class Routes:
     """Makes routes of handlers. `GET` may be anybody's, everything else needs a token that may write; the control API
     needs the forge's own token for everything."""
 
@@ -120,7 +120,7 @@ class Api:
 
         return Route(path, endpoint, methods=list(handlers))
 
-    async def _answer(self, request: Request, method: str, handler: Handler) -> Answer:
+    async def _answer(self, request: Request, method: str, handler: Handler) -> ApiAnswer:
         keys = Keys(self._forge.store)
         account = keys.caller(request.headers.get("authorization"))
         if self._control:
@@ -134,7 +134,7 @@ def refusal_response(refusal: Answered) -> Response:
     return _json_response(refusal.body(), refusal.status, refusal.headers)
 
 
-def _response(request: Request, answer: Answer) -> Response:
+def _response(request: Request, answer: ApiAnswer) -> Response:
     if answer.status == 204:
         return Response(status_code=204, headers=answer.headers)
     if answer.text is not None:

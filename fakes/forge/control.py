@@ -8,13 +8,14 @@ from starlette.routing import Route
 from fakes.forge import talk
 from fakes.forge.api_errors import Answered, not_found
 from fakes.forge.bare_git import GitFailed
-from fakes.forge.calling import Answer, Api, Call
+from fakes.forge.calling import ApiAnswer, Call, Routes
 from fakes.forge.injected_failures import FailureOrder
-from fakes.forge.models import (
+from fakes.forge.pulls import PullWanted, open_pull
+from fakes.forge.records import (
     RESERVED_OWNERS,
     Account,
     Annotation,
-    Check,
+    CheckRun,
     CheckStatus,
     CommitStatus,
     Conclusion,
@@ -27,7 +28,6 @@ from fakes.forge.models import (
     Stored,
     now,
 )
-from fakes.forge.pulls import PullWanted, open_pull
 
 _REPOSITORY = "/_control/repos/{owner}/{repo}"
 
@@ -122,7 +122,7 @@ class NewComment(Stored):
     body: str = Field(min_length=1)
 
 
-def routes(api: Api) -> list[Route]:
+def routes(api: Routes) -> list[Route]:
     return [
         api.route("/_control/repos", POST=create_repository),
         api.route(_REPOSITORY, PATCH=change_repository),
@@ -139,7 +139,7 @@ def routes(api: Api) -> list[Route]:
     ]
 
 
-async def create_repository(call: Call) -> Answer:
+async def create_repository(call: Call) -> ApiAnswer:
     wanted = await call.body(NewRepository)
     if wanted.owner.lower() in RESERVED_OWNERS or wanted.name.endswith(".git"):
         raise Answered(422, f"{wanted.owner}/{wanted.name} would clash with an address of the forge")
@@ -150,66 +150,66 @@ async def create_repository(call: Call) -> Answer:
         raise Answered(422, str(error)) from error
     if made is None:
         raise Answered(422, f"{wanted.owner}/{wanted.name} exists already")
-    return Answer(call.forge.shapes.repository(made.record, call.account), 201)
+    return ApiAnswer(call.forge.shapes.repository(made.record, call.account), 201)
 
 
-async def change_repository(call: Call) -> Answer:
+async def change_repository(call: Call) -> ApiAnswer:
     repository, change = call.repository(), await call.body(RepositoryChange)
     async with repository.changing():
         repository.record = repository.record.with_changes(**change.model_dump(exclude_none=True))
-    return Answer(call.forge.shapes.repository(repository.record, call.account))
+    return ApiAnswer(call.forge.shapes.repository(repository.record, call.account))
 
 
-async def put_collaborator(call: Call) -> Answer:
+async def put_collaborator(call: Call) -> ApiAnswer:
     repository, wanted = call.repository(), await call.body(Collaborator)
     async with repository.changing():
         known = repository.record.collaborators
         others = {login: role for login, role in known.items() if login != wanted.login.lower()}
         added = {wanted.login.lower(): wanted.role} if wanted.role else {}
         repository.record = repository.record.with_changes(collaborators={**others, **added})
-    return Answer(status=204)
+    return ApiAnswer(status=204)
 
 
-async def open_from_fork(call: Call) -> Answer:
+async def open_from_fork(call: Call) -> ApiAnswer:
     repository, wanted = call.repository(), await call.body(ForkPull)
     made = await open_pull(repository, PullWanted(**wanted.model_dump()), wanted.head_repository.partition("/")[0])
-    return Answer(call.forge.shapes.pull(repository.record, made, call.account), 201)
+    return ApiAnswer(call.forge.shapes.pull(repository.record, made, call.account), 201)
 
 
-async def put_token(call: Call) -> Answer:
+async def put_token(call: Call) -> ApiAnswer:
     await call.forge.store.put_account(await call.body(Account))
-    return Answer(status=204)
+    return ApiAnswer(status=204)
 
 
-async def remove_token(call: Call) -> Answer:
+async def remove_token(call: Call) -> ApiAnswer:
     await call.forge.store.remove_account((await call.body(TokenToRemove)).token)
-    return Answer(status=204)
+    return ApiAnswer(status=204)
 
 
-async def list_failures(call: Call) -> Answer:
-    return Answer([each.model_dump(mode="json") for each in call.forge.failures.pending])
+async def list_failures(call: Call) -> ApiAnswer:
+    return ApiAnswer([each.model_dump(mode="json") for each in call.forge.failures.pending])
 
 
-async def order_failure(call: Call) -> Answer:
+async def order_failure(call: Call) -> ApiAnswer:
     call.forge.failures.order(await call.body(FailureOrder))
-    return Answer(status=204)
+    return ApiAnswer(status=204)
 
 
-async def clear_failures(call: Call) -> Answer:
+async def clear_failures(call: Call) -> ApiAnswer:
     call.forge.failures.clear()
-    return Answer(status=204)
+    return ApiAnswer(status=204)
 
 
-async def list_requests(call: Call) -> Answer:
-    return Answer([each.model_dump(mode="json") for each in call.forge.received.all()])
+async def list_requests(call: Call) -> ApiAnswer:
+    return ApiAnswer([each.model_dump(mode="json") for each in call.forge.received.all()])
 
 
-async def clear_requests(call: Call) -> Answer:
+async def clear_requests(call: Call) -> ApiAnswer:
     call.forge.received.clear()
-    return Answer(status=204)
+    return ApiAnswer(status=204)
 
 
-async def set_check(call: Call) -> Answer:
+async def set_check(call: Call) -> ApiAnswer:
     repository, wanted = call.repository(), await call.body(NewCheck)
     sha = await _commit(call, wanted.ref)
     done = wanted.status is CheckStatus.COMPLETED
@@ -218,44 +218,44 @@ async def set_check(call: Call) -> Answer:
         moment = now()
         fields = wanted.model_dump(exclude={"ref", "conclusion"})
         conclusion = wanted.conclusion if done else None
-        check = Check(
+        check = CheckRun(
             id=record.next_id, head_sha=sha, conclusion=conclusion, started_at=moment,
             completed_at=moment if done else None, **fields,
         )  # fmt: skip
         repository.record = record.with_changes(last_id=record.last_id + 1, checks=(*record.checks, check))
-    return Answer(call.forge.shapes.check(repository.record, check), 201)
+    return ApiAnswer(call.forge.shapes.check(repository.record, check), 201)
 
 
-async def set_status(call: Call) -> Answer:
+async def set_status(call: Call) -> ApiAnswer:
     repository, wanted = call.repository(), await call.body(NewStatus)
     sha = await _commit(call, wanted.ref)
     async with repository.changing():
         record = repository.record
         status = CommitStatus(id=record.next_id, sha=sha, created_at=now(), **wanted.model_dump(exclude={"ref"}))
         repository.record = record.with_changes(last_id=record.last_id + 1, statuses=(*record.statuses, status))
-    return Answer(call.forge.shapes.status(status), 201)
+    return ApiAnswer(call.forge.shapes.status(status), 201)
 
 
-async def add_review(call: Call) -> Answer:
+async def add_review(call: Call) -> ApiAnswer:
     (repository, pull), wanted = await call.pull(), await call.body(NewReview)
     made = await talk.add_review(repository, pull.number, wanted.user, wanted.state, wanted.body, wanted.comments)
-    return Answer(call.forge.shapes.review(repository.record, made), 201)
+    return ApiAnswer(call.forge.shapes.review(repository.record, made), 201)
 
 
-async def add_remark(call: Call) -> Answer:
+async def add_remark(call: Call) -> ApiAnswer:
     (repository, pull), wanted = await call.pull(), await call.body(NewRemark)
     if wanted.in_reply_to:
         made = await talk.add_reply(repository, pull.number, wanted.in_reply_to, wanted.user, wanted.body)
     else:
         remark = talk.LineRemark(**wanted.model_dump(exclude={"user", "in_reply_to"}))
         made = await talk.add_remark(repository, pull.number, wanted.user, remark)
-    return Answer(call.forge.shapes.review_comment(repository.record, made), 201)
+    return ApiAnswer(call.forge.shapes.review_comment(repository.record, made), 201)
 
 
-async def add_comment(call: Call) -> Answer:
+async def add_comment(call: Call) -> ApiAnswer:
     (repository, pull), wanted = await call.pull(), await call.body(NewComment)
     made = await talk.add_comment(repository, pull.number, wanted.user, wanted.body)
-    return Answer(call.forge.shapes.comment(repository.record, made), 201)
+    return ApiAnswer(call.forge.shapes.comment(repository.record, made), 201)
 
 
 async def _commit(call: Call, ref: str) -> str:

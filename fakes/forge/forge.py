@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from fakes.forge.injected_failures import Failures
 from fakes.forge.merges import Mergeabilities
-from fakes.forge.models import Stored, now
+from fakes.forge.records import Stored, now
 from fakes.forge.shapes import Shapes
 from fakes.forge.store import Store
 

@@ -15,7 +15,7 @@ from fakes.forge.auth import Keys
 from fakes.forge.calling import refusal_response
 from fakes.forge.forge import BODY_KEPT, Forge, Resource
 from fakes.forge.injected_failures import FailureKind, FailureOrder, answer_of
-from fakes.forge.models import Account
+from fakes.forge.records import Account
 
 _API = re.compile(r"^/(api/(v3|graphql)|repos|user|graphql|rate_limit)(/|$)")
 _GIT = re.compile(r"/(info/refs|git-upload-pack|git-receive-pack)$")

@@ -13,28 +13,28 @@ from starlette.routing import Route
 from fakes.forge import talk
 from fakes.forge.api_errors import Answered
 from fakes.forge.auth import Keys
-from fakes.forge.calling import Answer, Api, Call
+from fakes.forge.calling import ApiAnswer, Call, Routes
 from fakes.forge.graphql_shapes import Graph
 from fakes.forge.merges import MergeWanted, Method, merge
-from fakes.forge.models import Pull
 from fakes.forge.pulls import PullChange, change_pull
+from fakes.forge.records import Pull
 from fakes.forge.shapes import Json, pull_node, thread_node
 from fakes.forge.store import Repository
 
 
-class Question(BaseModel):
+class GraphqlRequest(BaseModel):
     query: str
     variables: dict[str, Any] | None = None
     operationName: str | None = None  # noqa: N815  (the field's name on the wire)
 
 
-def routes(api: Api) -> list[Route]:
+def routes(api: Routes) -> list[Route]:
     return [api.route(path, POST=answer) for path in ("/graphql", "/api/graphql")]
 
 
-async def answer(call: Call) -> Answer:
+async def answer(call: Call) -> ApiAnswer:
     assert call.login  # unlike REST, GraphQL answers nobody without a token
-    question = await call.body(Question)
+    question = await call.body(GraphqlRequest)
     result = await graphql(
         _schema(),
         question.query,
@@ -45,7 +45,7 @@ async def answer(call: Call) -> Answer:
     shown: Json = {"data": result.data}
     if result.errors:
         shown["errors"] = [_error(each) for each in result.errors]
-    return Answer(shown)
+    return ApiAnswer(shown)
 
 
 @cache

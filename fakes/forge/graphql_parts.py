@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from fakes.forge.models import (
-    Check,
+from fakes.forge.records import (
+    CheckRun,
     CheckStatus,
     CommitStatus,
     Pull,
@@ -81,7 +81,7 @@ def decision(record: RepositoryRecord, pull: Pull) -> str | None:
     return None
 
 
-def rolled_up(checks: tuple[Check, ...], statuses: tuple[CommitStatus, ...]) -> str:
+def rolled_up(checks: tuple[CheckRun, ...], statuses: tuple[CommitStatus, ...]) -> str:
     """One state for all checks and statuses of a commit."""
     states = {each.state for each in statuses}
     if any(each.failed for each in checks) or states & {StatusState.FAILURE, StatusState.ERROR}:

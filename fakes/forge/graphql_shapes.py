@@ -18,8 +18,8 @@ from fakes.forge.graphql_parts import (
     status_context,
     threads_of,
 )
-from fakes.forge.models import Account, Check, Comment, Pull, RepositoryRecord, Review, ReviewComment
 from fakes.forge.pulls import follow_branches
+from fakes.forge.records import Account, CheckRun, Comment, Pull, RepositoryRecord, Review, ReviewComment
 from fakes.forge.shapes import Json, moment, node_id, pull_node, thread_node
 from fakes.forge.store import Repository
 
@@ -162,7 +162,7 @@ class Graph:
         contexts = [self._check(record, each) for each in checks] + [status_context(each) for each in statuses]
         return {"id": sha, "state": rolled_up(checks, statuses), "contexts": connection(contexts)}
 
-    def _check(self, record: RepositoryRecord, check: Check) -> Json:
+    def _check(self, record: RepositoryRecord, check: CheckRun) -> Json:
         return {
             "__typename": "CheckRun",
             "id": node_id("CheckRun", check.id),

@@ -19,8 +19,8 @@ from starlette.routing import Route
 from fakes.forge.api_errors import Answered, not_found
 from fakes.forge.forge import Forge
 from fakes.forge.merges import Mergeability, MergeableState
-from fakes.forge.models import Pull, RepositoryRecord
 from fakes.forge.pulls import follow_branches
+from fakes.forge.records import Pull, RepositoryRecord
 from fakes.forge.store import Repository
 
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
@@ -170,7 +170,7 @@ def _markdown(text: str) -> Markup:
 
 
 @dataclass(frozen=True)
-class Said:
+class TimelineEntry:
     """One entry of the conversation, with the answers to it."""
 
     anchor: str
@@ -179,31 +179,31 @@ class Said:
     body: str
     verdict: str = ""
     place: str = ""
-    answers: tuple[Said, ...] = ()
+    answers: tuple[TimelineEntry, ...] = ()
 
 
-def conversation(record: RepositoryRecord, pull: Pull) -> list[Said]:
+def conversation(record: RepositoryRecord, pull: Pull) -> list[TimelineEntry]:
     """Reviews, remarks on lines with their answers, and comments, in the order in which they were said."""
     lines = [each for each in record.review_comments if each.pull == pull.number]
     reviews = (
-        Said(f"pullrequestreview-{each.id}", each.user, each.submitted_at, each.body, each.state.value)
+        TimelineEntry(f"pullrequestreview-{each.id}", each.user, each.submitted_at, each.body, each.state.value)
         for each in record.reviews
         if each.pull == pull.number
     )
     comments = (
-        Said(f"issuecomment-{each.id}", each.user, each.created_at, each.body)
+        TimelineEntry(f"issuecomment-{each.id}", each.user, each.created_at, each.body)
         for each in record.comments
         if each.pull == pull.number
     )
     remarks = (
-        Said(
+        TimelineEntry(
             f"discussion_r{each.id}",
             each.user,
             each.created_at,
             each.body,
             place=f"{each.path}:{each.line}" if each.line else each.path,
             answers=tuple(
-                Said(f"discussion_r{answer.id}", answer.user, answer.created_at, answer.body)
+                TimelineEntry(f"discussion_r{answer.id}", answer.user, answer.created_at, answer.body)
                 for answer in lines
                 if answer.in_reply_to == each.id
             ),

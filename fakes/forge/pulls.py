@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from fakes.forge.api_errors import Answered, invalid, refused
 from fakes.forge.bare_git import BareRepository
-from fakes.forge.models import Pull, PullState, RepositoryRecord, now
+from fakes.forge.records import Pull, PullState, RepositoryRecord, now
 from fakes.forge.store import Repository
 
 TITLE_LIMIT, BODY_LIMIT = 256, 65_536

@@ -9,16 +9,16 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from fakes.forge.api_errors import not_found
-from fakes.forge.calling import Answer, Api, Call
+from fakes.forge.calling import ApiAnswer, Call, Routes
 from fakes.forge.forge import Forge
-from fakes.forge.models import Check, CommitStatus, RepositoryRecord, StatusState
+from fakes.forge.records import CheckRun, CommitStatus, RepositoryRecord, StatusState
 from fakes.forge.store import Repository
 
 _REPOSITORY = "/repos/{owner}/{repo}"
 ACTIONS = "github-actions"
 
 
-def routes(api: Api) -> list[Route]:
+def routes(api: Routes) -> list[Route]:
     return [
         api.route(f"{_REPOSITORY}/commits/{{ref:path}}/check-runs", GET=list_checks),
         api.route(f"{_REPOSITORY}/commits/{{ref:path}}/status", GET=combined_status),
@@ -45,16 +45,16 @@ def log_route(forge: Forge) -> Route:
     return Route("/assets/logs/{id:int}.txt", log)
 
 
-async def list_checks(call: Call) -> Answer:
+async def list_checks(call: Call) -> ApiAnswer:
     repository, sha = await _commit(call)
     record, name = repository.record, call.request.query_params.get("check_name")
     found = [each for each in record.checks_of(sha) if name in (None, each.name)]
     page, headers = call.page(found)
     runs = [call.forge.shapes.check(record, each) for each in page]
-    return Answer({"total_count": len(found), "check_runs": runs}, headers=headers)
+    return ApiAnswer({"total_count": len(found), "check_runs": runs}, headers=headers)
 
 
-async def combined_status(call: Call) -> Answer:
+async def combined_status(call: Call) -> ApiAnswer:
     repository, sha = await _commit(call)
     statuses = repository.record.statuses_of(sha)
     page, headers = call.page(statuses)
@@ -64,50 +64,50 @@ async def combined_status(call: Call) -> Answer:
         "total_count": len(statuses),
         "statuses": [call.forge.shapes.status(each) for each in page],
     }
-    return Answer(shape, headers=headers)
+    return ApiAnswer(shape, headers=headers)
 
 
-async def list_statuses(call: Call) -> Answer:
+async def list_statuses(call: Call) -> ApiAnswer:
     repository, sha = await _commit(call)
     found, headers = call.page([each for each in reversed(repository.record.statuses) if each.sha == sha])
-    return Answer([call.forge.shapes.status(each) for each in found], headers=headers)
+    return ApiAnswer([call.forge.shapes.status(each) for each in found], headers=headers)
 
 
-async def get_check(call: Call) -> Answer:
+async def get_check(call: Call) -> ApiAnswer:
     repository, check = _check(call)
-    return Answer(call.forge.shapes.check(repository.record, check))
+    return ApiAnswer(call.forge.shapes.check(repository.record, check))
 
 
-async def list_annotations(call: Call) -> Answer:
+async def list_annotations(call: Call) -> ApiAnswer:
     _, check = _check(call)
     found, headers = call.page(check.annotations)
-    return Answer([call.forge.shapes.annotation(each) for each in found], headers=headers)
+    return ApiAnswer([call.forge.shapes.annotation(each) for each in found], headers=headers)
 
 
-async def list_runs(call: Call) -> Answer:
+async def list_runs(call: Call) -> ApiAnswer:
     record, sha = call.repository().record, call.request.query_params.get("head_sha")
     found = [each for each in record.checks if sha in (None, each.head_sha) and each.app == ACTIONS]
     page, headers = call.page(found)
     runs = [_run(call, record, each) for each in page]
-    return Answer({"total_count": len(found), "workflow_runs": runs}, headers=headers)
+    return ApiAnswer({"total_count": len(found), "workflow_runs": runs}, headers=headers)
 
 
-async def list_jobs(call: Call) -> Answer:
+async def list_jobs(call: Call) -> ApiAnswer:
     repository, check = _check(call)
-    return Answer({"total_count": 1, "jobs": [call.forge.shapes.job(repository.record, check)]})
+    return ApiAnswer({"total_count": 1, "jobs": [call.forge.shapes.job(repository.record, check)]})
 
 
-async def get_job(call: Call) -> Answer:
+async def get_job(call: Call) -> ApiAnswer:
     repository, check = _check(call)
-    return Answer(call.forge.shapes.job(repository.record, check))
+    return ApiAnswer(call.forge.shapes.job(repository.record, check))
 
 
-async def job_log(call: Call) -> Answer:
+async def job_log(call: Call) -> ApiAnswer:
     _, check = _check(call)
-    return Answer(text="", status=302, headers={"Location": f"{call.forge.url}/assets/logs/{check.id}.txt"})
+    return ApiAnswer(text="", status=302, headers={"Location": f"{call.forge.url}/assets/logs/{check.id}.txt"})
 
 
-def _run(call: Call, record: RepositoryRecord, check: Check) -> dict[str, Any]:
+def _run(call: Call, record: RepositoryRecord, check: CheckRun) -> dict[str, Any]:
     """The run of Actions that a check's job belongs to: each has one of its own."""
     source = check.head_repository or record.full_name
     return {
@@ -125,7 +125,7 @@ def _run(call: Call, record: RepositoryRecord, check: Check) -> dict[str, Any]:
     }
 
 
-def _check(call: Call) -> tuple[Repository, Check]:
+def _check(call: Call) -> tuple[Repository, CheckRun]:
     repository, number = call.repository(), call.number("id")
     found = next((each for each in repository.record.checks if each.id == number), None)
     if found is None:

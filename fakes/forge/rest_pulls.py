@@ -9,10 +9,10 @@ from pydantic import BaseModel
 from starlette.routing import Route
 
 from fakes.forge.api_errors import invalid
-from fakes.forge.calling import Answer, Api, Call
+from fakes.forge.calling import ApiAnswer, Call, Routes
 from fakes.forge.merges import MergeWanted, Method, merge
-from fakes.forge.models import Pull, PullState, RepositoryRecord
 from fakes.forge.pulls import PullChange, PullWanted, change_pull, follow_branches, open_pull
+from fakes.forge.records import Pull, PullState, RepositoryRecord
 from fakes.forge.store import Repository
 
 _PULL = "/repos/{owner}/{repo}/pulls/{number:int}"
@@ -40,7 +40,7 @@ class MergeBody(BaseModel):
     commit_message: str | None = None
 
 
-def routes(api: Api) -> list[Route]:
+def routes(api: Routes) -> list[Route]:
     return [
         api.route("/repos/{owner}/{repo}/pulls", GET=list_pulls, POST=create_pull),
         api.route(_PULL, GET=get_pull, PATCH=update_pull),
@@ -50,7 +50,7 @@ def routes(api: Api) -> list[Route]:
     ]
 
 
-async def list_pulls(call: Call) -> Answer:
+async def list_pulls(call: Call) -> ApiAnswer:
     repository, query = call.repository(), call.request.query_params
     record = await follow_branches(repository)
     found = [each for each in record.pulls if _is_asked_for(record, each, dict(query))]
@@ -58,10 +58,10 @@ async def list_pulls(call: Call) -> Answer:
     descending = query.get("direction", "desc" if "sort" not in query or query["sort"] == "created" else "asc")
     found.sort(key=order, reverse=descending == "desc")
     page, headers = call.page(found)
-    return Answer([call.forge.shapes.pull(record, each, call.account) for each in page], headers=headers)
+    return ApiAnswer([call.forge.shapes.pull(record, each, call.account) for each in page], headers=headers)
 
 
-async def create_pull(call: Call) -> Answer:
+async def create_pull(call: Call) -> ApiAnswer:
     repository, wanted = call.repository(), await call.body(NewPullBody)
     made = await open_pull(
         repository,
@@ -69,48 +69,48 @@ async def create_pull(call: Call) -> Answer:
         call.login,
     )
     whole = await _whole(call, repository, made)
-    return Answer(whole, 201, headers={"Location": whole["url"]})
+    return ApiAnswer(whole, 201, headers={"Location": whole["url"]})
 
 
-async def get_pull(call: Call) -> Answer:
+async def get_pull(call: Call) -> ApiAnswer:
     repository, pull = await call.pull()
     if "diff" in call.request.headers.get("accept", ""):
-        return Answer(text=await repository.git.diff(pull.base_sha, pull.head_sha))
-    return Answer(await _whole(call, repository, pull))
+        return ApiAnswer(text=await repository.git.diff(pull.base_sha, pull.head_sha))
+    return ApiAnswer(await _whole(call, repository, pull))
 
 
-async def update_pull(call: Call) -> Answer:
+async def update_pull(call: Call) -> ApiAnswer:
     (repository, pull), wanted = await call.pull(), await call.body(PullBody)
     # Only what was sent is changed, and a body of null empties it.
     body = "" if "body" in wanted.model_fields_set and wanted.body is None else wanted.body
     change = PullChange(title=wanted.title, body=body, state=wanted.state, base=wanted.base)
-    return Answer(await _whole(call, repository, await change_pull(repository, pull.number, change)))
+    return ApiAnswer(await _whole(call, repository, await change_pull(repository, pull.number, change)))
 
 
-async def is_merged(call: Call) -> Answer:
+async def is_merged(call: Call) -> ApiAnswer:
     _, pull = await call.pull()
-    return Answer(status=204 if pull.merged_at else 404)
+    return ApiAnswer(status=204 if pull.merged_at else 404)
 
 
-async def merge_pull(call: Call) -> Answer:
+async def merge_pull(call: Call) -> ApiAnswer:
     (repository, pull), wanted = await call.pull(), await call.body(MergeBody)
     order = MergeWanted(wanted.merge_method, wanted.sha, wanted.commit_title, wanted.commit_message)
     commit = await merge(repository, pull.number, order, call.login)
     await follow_branches(repository)
-    return Answer({"sha": commit, "merged": True, "message": "Pull Request successfully merged"})
+    return ApiAnswer({"sha": commit, "merged": True, "message": "Pull Request successfully merged"})
 
 
-async def list_commits(call: Call) -> Answer:
+async def list_commits(call: Call) -> ApiAnswer:
     repository, pull = await call.pull()
     commits, headers = call.page(await repository.git.commits(pull.base_sha, pull.head_sha))
-    return Answer([call.forge.shapes.commit(repository.record, each) for each in commits], headers=headers)
+    return ApiAnswer([call.forge.shapes.commit(repository.record, each) for each in commits], headers=headers)
 
 
-async def list_files(call: Call) -> Answer:
+async def list_files(call: Call) -> ApiAnswer:
     repository, pull = await call.pull()
     lines = (await repository.git.diff(pull.base_sha, pull.head_sha, "--numstat")).splitlines()
     files, headers = call.page([_file(*line.split("\t")) for line in lines])
-    return Answer(list(files), headers=headers)
+    return ApiAnswer(list(files), headers=headers)
 
 
 async def _whole(call: Call, repository: Repository, pull: Pull) -> dict[str, Any]:

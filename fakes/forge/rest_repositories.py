@@ -9,10 +9,10 @@ from starlette.routing import Route
 
 from fakes.forge.api_errors import Answered, not_found
 from fakes.forge.bare_git import GitFailed
-from fakes.forge.calling import Answer, Api, Call
+from fakes.forge.calling import ApiAnswer, Call, Routes
 from fakes.forge.forge import Resource
-from fakes.forge.models import Role
 from fakes.forge.pulls import follow_branches, rename_branch
+from fakes.forge.records import Role
 from fakes.forge.store import OWN_LOGIN, Repository
 
 _REPOSITORY = "/repos/{owner}/{repo}"
@@ -22,7 +22,7 @@ class RenameBody(BaseModel):
     new_name: str
 
 
-def routes(api: Api) -> list[Route]:
+def routes(api: Routes) -> list[Route]:
     return [
         api.route("/user", GET=get_user),
         api.route("/rate_limit", GET=rate_limit),
@@ -36,25 +36,25 @@ def routes(api: Api) -> list[Route]:
     ]
 
 
-async def get_user(call: Call) -> Answer:
-    return Answer(call.forge.shapes.user(call.login))
+async def get_user(call: Call) -> ApiAnswer:
+    return ApiAnswer(call.forge.shapes.user(call.login))
 
 
-async def rate_limit(call: Call) -> Answer:
+async def rate_limit(call: Call) -> ApiAnswer:
     login = call.account.login if call.account else ""
     left = {each.value: call.forge.limits.count(login, each, 0) for each in Resource}
     shown = {
         name: {"limit": each.limit, "used": each.used, "remaining": each.remaining, "reset": each.reset}
         for name, each in left.items()
     }
-    return Answer({"resources": shown, "rate": shown[Resource.CORE]})
+    return ApiAnswer({"resources": shown, "rate": shown[Resource.CORE]})
 
 
-async def get_repository(call: Call) -> Answer:
-    return Answer(call.forge.shapes.repository(call.repository().record, call.account))
+async def get_repository(call: Call) -> ApiAnswer:
+    return ApiAnswer(call.forge.shapes.repository(call.repository().record, call.account))
 
 
-async def get_permission(call: Call) -> Answer:
+async def get_permission(call: Call) -> ApiAnswer:
     record, login = call.repository().record, call.request.path_params["login"]
     if call.account is None or not call.account.write:
         raise Answered(403, "Must have push access to view collaborator permission.")
@@ -65,41 +65,41 @@ async def get_permission(call: Call) -> Answer:
         "role_name": role.value if role else everybodys,
         "user": call.forge.shapes.user(login),
     }
-    return Answer(shape)
+    return ApiAnswer(shape)
 
 
-async def get_branch(call: Call) -> Answer:
+async def get_branch(call: Call) -> ApiAnswer:
     repository, branch = call.repository(), call.request.path_params["branch"]
     sha = (await repository.git.branches()).get(branch)
     if sha is None:
         raise Answered(404, "Branch not found")
-    return Answer({"name": branch, "commit": {"sha": sha}, "protected": False})
+    return ApiAnswer({"name": branch, "commit": {"sha": sha}, "protected": False})
 
 
-async def rename(call: Call) -> Answer:
+async def rename(call: Call) -> ApiAnswer:
     repository, branch = call.repository(), call.request.path_params["branch"]
     wanted = await call.body(RenameBody)
     await rename_branch(repository, branch, wanted.new_name)
     sha = (await repository.git.branches())[wanted.new_name]
-    return Answer({"name": wanted.new_name, "commit": {"sha": sha}, "protected": False}, 201)
+    return ApiAnswer({"name": wanted.new_name, "commit": {"sha": sha}, "protected": False}, 201)
 
 
-async def get_ref(call: Call) -> Answer:
+async def get_ref(call: Call) -> ApiAnswer:
     repository, name = call.repository(), _full_name(call)
     sha = (await repository.git.refs(name)).get(name)
     if sha is None:
         raise not_found()
-    return Answer(_ref(call, repository, name, sha))
+    return ApiAnswer(_ref(call, repository, name, sha))
 
 
-async def matching_refs(call: Call) -> Answer:
+async def matching_refs(call: Call) -> ApiAnswer:
     repository, name = call.repository(), _full_name(call)
     refs = await repository.git.refs("refs/")
     found, headers = call.page([each for each in refs.items() if each[0].startswith(name)])
-    return Answer([_ref(call, repository, *each) for each in found], headers=headers)
+    return ApiAnswer([_ref(call, repository, *each) for each in found], headers=headers)
 
 
-async def delete_ref(call: Call) -> Answer:
+async def delete_ref(call: Call) -> ApiAnswer:
     repository, name = call.repository(), _full_name(call)
     if name not in await repository.git.refs(name):
         raise Answered(422, "Reference does not exist")
@@ -108,7 +108,7 @@ async def delete_ref(call: Call) -> Answer:
     except GitFailed as error:
         raise Answered(422, "Reference cannot be updated") from error
     await follow_branches(repository)
-    return Answer(status=204)
+    return ApiAnswer(status=204)
 
 
 def _full_name(call: Call) -> str:

@@ -9,8 +9,8 @@ from starlette.routing import Route
 
 from fakes.forge import talk
 from fakes.forge.api_errors import not_found
-from fakes.forge.calling import Answer, Api, Call
-from fakes.forge.models import ReviewState
+from fakes.forge.calling import ApiAnswer, Call, Routes
+from fakes.forge.records import ReviewState
 
 _PULL = "/repos/{owner}/{repo}/pulls/{number:int}"
 
@@ -23,26 +23,26 @@ class DismissBody(BaseModel):
     message: str = Field(min_length=1)
 
 
-class Event(StrEnum):
+class ReviewEvent(StrEnum):
     APPROVE = "APPROVE"
     REQUEST_CHANGES = "REQUEST_CHANGES"
     COMMENT = "COMMENT"
 
 
 class ReviewBody(BaseModel):
-    event: Event = Event.COMMENT
+    event: ReviewEvent = ReviewEvent.COMMENT
     body: str = ""
     comments: tuple[talk.LineRemark, ...] = ()
 
 
 _STATES = {
-    Event.APPROVE: ReviewState.APPROVED,
-    Event.REQUEST_CHANGES: ReviewState.CHANGES_REQUESTED,
-    Event.COMMENT: ReviewState.COMMENTED,
+    ReviewEvent.APPROVE: ReviewState.APPROVED,
+    ReviewEvent.REQUEST_CHANGES: ReviewState.CHANGES_REQUESTED,
+    ReviewEvent.COMMENT: ReviewState.COMMENTED,
 }
 
 
-def routes(api: Api) -> list[Route]:
+def routes(api: Routes) -> list[Route]:
     return [
         api.route(f"{_PULL}/reviews", GET=list_reviews, POST=create_review),
         api.route(f"{_PULL}/reviews/{{review:int}}", GET=get_review),
@@ -57,74 +57,74 @@ def routes(api: Api) -> list[Route]:
     ]
 
 
-async def list_reviews(call: Call) -> Answer:
+async def list_reviews(call: Call) -> ApiAnswer:
     repository, pull = await call.pull()
     found, headers = call.page([each for each in repository.record.reviews if each.pull == pull.number])
-    return Answer([call.forge.shapes.review(repository.record, each) for each in found], headers=headers)
+    return ApiAnswer([call.forge.shapes.review(repository.record, each) for each in found], headers=headers)
 
 
-async def get_review(call: Call) -> Answer:
+async def get_review(call: Call) -> ApiAnswer:
     repository, pull = await call.pull()
     wanted = (pull.number, call.number("review"))
     found = next((each for each in repository.record.reviews if (each.pull, each.id) == wanted), None)
     if found is None:
         raise not_found()
-    return Answer(call.forge.shapes.review(repository.record, found))
+    return ApiAnswer(call.forge.shapes.review(repository.record, found))
 
 
-async def create_review(call: Call) -> Answer:
+async def create_review(call: Call) -> ApiAnswer:
     (repository, pull), wanted = await call.pull(), await call.body(ReviewBody)
     state = _STATES[wanted.event]
     review = await talk.add_review(repository, pull.number, call.login, state, wanted.body, wanted.comments)
-    return Answer(call.forge.shapes.review(repository.record, review))
+    return ApiAnswer(call.forge.shapes.review(repository.record, review))
 
 
-async def dismiss_review(call: Call) -> Answer:
+async def dismiss_review(call: Call) -> ApiAnswer:
     (repository, pull), wanted = await call.pull(), await call.body(DismissBody)
     review = await talk.dismiss_review(repository, pull.number, call.number("review"), wanted.message)
-    return Answer(call.forge.shapes.review(repository.record, review))
+    return ApiAnswer(call.forge.shapes.review(repository.record, review))
 
 
-async def delete(call: Call) -> Answer:
+async def delete(call: Call) -> ApiAnswer:
     """A comment of either kind."""
     await talk.delete_comment(call.repository(), call.number("comment"))
-    return Answer(status=204)
+    return ApiAnswer(status=204)
 
 
-async def edit(call: Call) -> Answer:
+async def edit(call: Call) -> ApiAnswer:
     """A comment of either kind; it stays its author's, whoever edits it."""
     wanted = await call.body(TextBody)
     await talk.edit_comment(call.repository(), call.number("comment"), wanted.body)
-    return Answer({"body": wanted.body})
+    return ApiAnswer({"body": wanted.body})
 
 
-async def list_review_comments(call: Call) -> Answer:
+async def list_review_comments(call: Call) -> ApiAnswer:
     repository, pull = await call.pull()
     found, headers = call.page([each for each in repository.record.review_comments if each.pull == pull.number])
-    return Answer([call.forge.shapes.review_comment(repository.record, each) for each in found], headers=headers)
+    return ApiAnswer([call.forge.shapes.review_comment(repository.record, each) for each in found], headers=headers)
 
 
-async def get_review_comment(call: Call) -> Answer:
+async def get_review_comment(call: Call) -> ApiAnswer:
     repository, number = call.repository(), call.number("comment")
     found = next((each for each in repository.record.review_comments if each.id == number), None)
     if found is None:
         raise not_found()
-    return Answer(call.forge.shapes.review_comment(repository.record, found))
+    return ApiAnswer(call.forge.shapes.review_comment(repository.record, found))
 
 
-async def reply(call: Call) -> Answer:
+async def reply(call: Call) -> ApiAnswer:
     (repository, pull), wanted = await call.pull(), await call.body(TextBody)
     made = await talk.add_reply(repository, pull.number, call.number("comment"), call.login, wanted.body)
-    return Answer(call.forge.shapes.review_comment(repository.record, made), 201)
+    return ApiAnswer(call.forge.shapes.review_comment(repository.record, made), 201)
 
 
-async def list_comments(call: Call) -> Answer:
+async def list_comments(call: Call) -> ApiAnswer:
     repository, pull = await call.pull()
     found, headers = call.page([each for each in repository.record.comments if each.pull == pull.number])
-    return Answer([call.forge.shapes.comment(repository.record, each) for each in found], headers=headers)
+    return ApiAnswer([call.forge.shapes.comment(repository.record, each) for each in found], headers=headers)
 
 
-async def create_comment(call: Call) -> Answer:
+async def create_comment(call: Call) -> ApiAnswer:
     (repository, pull), wanted = await call.pull(), await call.body(TextBody)
     made = await talk.add_comment(repository, pull.number, call.login, wanted.body)
-    return Answer(call.forge.shapes.comment(repository.record, made), 201)
+    return ApiAnswer(call.forge.shapes.comment(repository.record, made), 201)

@@ -10,17 +10,17 @@ from typing import Any
 
 from fakes.forge.bare_git import Commit, Signature
 from fakes.forge.merges import Mergeability
-from fakes.forge.models import (
+from fakes.forge.records import (
     Account,
     Annotation,
-    Check,
+    CheckRun,
     Comment,
     CommitStatus,
     Pull,
     RepositoryRecord,
     Review,
 )
-from fakes.forge.models import ReviewComment as LineComment
+from fakes.forge.records import ReviewComment as LineComment
 
 Json = dict[str, Any]
 
@@ -189,7 +189,7 @@ class Shapes:
             "updated_at": moment(comment.updated_at or comment.created_at),
         }
 
-    def check(self, record: RepositoryRecord, check: Check) -> Json:
+    def check(self, record: RepositoryRecord, check: CheckRun) -> Json:
         return {
             "id": check.id,
             "node_id": node_id("CheckRun", check.id),
@@ -217,7 +217,7 @@ class Shapes:
     def annotation(self, annotation: Annotation) -> Json:
         return annotation.model_dump() | {"start_column": None, "end_column": None, "raw_details": None}
 
-    def job(self, record: RepositoryRecord, check: Check) -> Json:
+    def job(self, record: RepositoryRecord, check: CheckRun) -> Json:
         """The job of Actions behind a check run."""
         return {
             "id": check.id,
@@ -256,7 +256,7 @@ class Shapes:
     def pull_page(self, record: RepositoryRecord, pull: Pull) -> str:
         return f"{self.page(record)}/pull/{pull.number}"
 
-    def job_page(self, record: RepositoryRecord, check: Check) -> str:
+    def job_page(self, record: RepositoryRecord, check: CheckRun) -> str:
         return f"{self.page(record)}/actions/runs/{check.id}/job/{check.id}"
 
     def _head(self, record: RepositoryRecord, pull: Pull, account: Account | None) -> Json:

@@ -11,7 +11,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from fakes.forge.bare_git import BareRepository
-from fakes.forge.models import Account, ForgeRecord, RepositoryRecord, now
+from fakes.forge.records import Account, ForgeRecord, RepositoryRecord, now
 from runtime.private_file import write_private
 
 OWN_LOGIN = "makima"

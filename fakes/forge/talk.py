@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel
 
 from fakes.forge.api_errors import Answered, not_found
-from fakes.forge.models import Comment, Pull, RepositoryRecord, Review, ReviewComment, ReviewState, now
+from fakes.forge.records import Comment, Pull, RepositoryRecord, Review, ReviewComment, ReviewState, now
 from fakes.forge.store import Repository
 
 

@@ -11,7 +11,7 @@ Json = dict[str, JsonValue]
 
 
 @dataclass(frozen=True)
-class Refusal:
+class ApiRefusal:
     """An answer of the API that is no reply of the model."""
 
     status: int

@@ -8,8 +8,8 @@ from uuid import uuid4
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from fakes.models.answers import Json, Refusal
-from fakes.models.player import Api, Asked
+from fakes.models.answers import ApiRefusal, Json
+from fakes.models.player import Api, ModelRequest
 from fakes.models.script import Call, Edit, Error, ErrorKind, Read, Shell, Tool, Turn, Usage, Write
 
 
@@ -40,9 +40,9 @@ class MessagesRequest(_Part):
     tools: list[_Tool] = Field(default_factory=list)
     stream: bool = False
 
-    def asked(self, credential: str) -> Asked:
+    def asked(self, credential: str) -> ModelRequest:
         blocks = [block for message in self.messages if message.role == "user" for block in _blocks(message.content)]
-        return Asked(
+        return ModelRequest(
             api=Api.MESSAGES,
             model=self.model,
             credential=credential,
@@ -71,7 +71,7 @@ def events(turn: Turn, model: str) -> list[Json]:
     return [*begun, *blocks, delta, {"type": "message_stop"}]
 
 
-def refusal(error: Error, now: float) -> Refusal:
+def refusal(error: Error, now: float) -> ApiRefusal:
     """The error as this API gives it; `now` in seconds since the epoch."""
     status, kind, text = _ERRORS[error.error]
     body: Json = {"type": "error", "error": {"type": kind, "message": text}, "request_id": f"req_{uuid4().hex}"}
@@ -84,7 +84,7 @@ def refusal(error: Error, now: float) -> Refusal:
             "anthropic-ratelimit-unified-representative-claim": "five_hour",
             "anthropic-ratelimit-unified-reset": str(int(now) + error.resets_in),
         }
-    return Refusal(status, body, headers)
+    return ApiRefusal(status, body, headers)
 
 
 _LIMIT = "This request would exceed your account's rate limit. Please try again later."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from domain.value import Value
-from fakes.models.script import Conversation, Cut, Error, Reply, Script
+from fakes.models.script import Cut, Error, Reply, Script, ScriptedConversation
 
 
 class Api(StrEnum):
@@ -15,7 +15,7 @@ class Api(StrEnum):
     """OpenAI's."""
 
 
-class Asked(Value):
+class ModelRequest(Value):
     """One request to a model, as far as a script or a test cares."""
 
     api: Api
@@ -35,10 +35,10 @@ class Asked(Value):
         return not self.tools
 
 
-class Received(Value):
+class AnsweredRequest(Value):
     """A request and how it was answered."""
 
-    asked: Asked
+    asked: ModelRequest
     conversation: str | None
     """Its `match`; None where no conversation matched."""
     answered: str
@@ -48,7 +48,7 @@ class Received(Value):
 class Played(Value):
     """What `GET /control` answers."""
 
-    received: tuple[Received, ...]
+    received: tuple[AnsweredRequest, ...]
     left: dict[str, int]
     """Replies not given yet, by conversation."""
 
@@ -57,7 +57,7 @@ class Player:
     """Plays a script: replies are used up, so an agent that asks again after an error gets the next one."""
 
     def __init__(self, script: Script) -> None:
-        self._received: list[Received] = []
+        self._received: list[AnsweredRequest] = []
         self._left: dict[str, list[Reply]] = {}
         self._script = script
         self.load(script)
@@ -72,27 +72,27 @@ class Player:
         left = {match: len(replies) for match, replies in self._left.items()}
         return Played(received=tuple(self._received), left=left)
 
-    def next_reply(self, asked: Asked) -> Reply | None:
+    def next_reply(self, asked: ModelRequest) -> Reply | None:
         """The reply to a request; None to an aside and where the script has none left."""
         match = self._match(asked)
         replies = self._left.get(match, []) if match else []
         reply = replies.pop(0) if replies and not asked.is_aside else None
-        self._received.append(Received(asked=asked, conversation=match, answered=_word(asked, reply)))
+        self._received.append(AnsweredRequest(asked=asked, conversation=match, answered=_word(asked, reply)))
         return reply
 
-    def _match(self, asked: Asked) -> str | None:
+    def _match(self, asked: ModelRequest) -> str | None:
         matching = (each.match for each in self._script.conversations if any(each.match in text for text in asked.said))
         return next(matching, None)
 
 
-def _one_by_one(conversation: Conversation) -> list[Reply]:
+def _one_by_one(conversation: ScriptedConversation) -> list[Reply]:
     """Its replies, those that come several times repeated."""
     return [
         reply for reply in conversation.replies for _ in range(reply.times if isinstance(reply, Error | Cut) else 1)
     ]
 
 
-def _word(asked: Asked, reply: Reply | None) -> str:
+def _word(asked: ModelRequest, reply: Reply | None) -> str:
     if reply is None:
         return "aside" if asked.is_aside else "nothing"
     return reply.error if isinstance(reply, Error) else reply.reply

@@ -8,8 +8,8 @@ from uuid import uuid4
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from fakes.models.answers import Json, Refusal
-from fakes.models.player import Api, Asked
+from fakes.models.answers import ApiRefusal, Json
+from fakes.models.player import Api, ModelRequest
 from fakes.models.script import Call, Edit, Error, ErrorKind, Read, Shell, Tool, Turn, Usage, Write
 
 
@@ -41,10 +41,10 @@ class ResponsesRequest(_Part):
     tools: list[_Tool] = Field(default_factory=list)
     stream: bool = False
 
-    def asked(self, credential: str) -> Asked:
+    def asked(self, credential: str) -> ModelRequest:
         spoken = [item for item in self.input if item.type == "message" and item.role == "user"]
         done = [item for item in self.input if item.type.endswith("_call_output")]
-        return Asked(
+        return ModelRequest(
             api=Api.RESPONSES,
             model=self.model,
             credential=credential,
@@ -72,7 +72,7 @@ def events(turn: Turn, model: str, tools: tuple[str, ...]) -> list[Json]:
     return [*begun, *output, {"type": "response.completed", "response": whole}]
 
 
-def refusal(error: Error, now: float) -> Refusal:
+def refusal(error: Error, now: float) -> ApiRefusal:
     """The error as this API gives it before a stream begins; `now` in seconds since the epoch."""
     status, kind, code, text = _ERRORS[error.error]
     about: Json = {"message": text, "type": kind, "code": code, "param": None}
@@ -81,7 +81,7 @@ def refusal(error: Error, now: float) -> Refusal:
     if error.resets_in is not None:
         about |= {"resets_at": int(now) + error.resets_in, "resets_in_seconds": error.resets_in}
     headers = {} if error.retry_after is None else {"retry-after": str(error.retry_after)}
-    return Refusal(status, {"error": about}, headers)
+    return ApiRefusal(status, {"error": about}, headers)
 
 
 def failed(error: Error, model: str) -> list[Json] | None:

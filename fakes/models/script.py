@@ -125,7 +125,7 @@ class Cut(Value):
 Reply = Annotated[Turn | Error | Hang | Cut, Field(discriminator="reply")]
 
 
-class Conversation(Value):
+class ScriptedConversation(Value):
     """All requests in which the user said `match`; each takes the next reply, whichever session it is of."""
 
     match: Annotated[str, Field(min_length=1)]
@@ -135,7 +135,7 @@ class Conversation(Value):
 class Script(Value):
     """Where several conversations match, the first one counts."""
 
-    conversations: tuple[Conversation, ...] = ()
+    conversations: tuple[ScriptedConversation, ...] = ()
 
 
 def load_script(file: Path) -> Script:

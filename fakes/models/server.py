@@ -14,9 +14,9 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from fakes.models import messages, responses
-from fakes.models.answers import Json, Refusal, event
+from fakes.models.answers import ApiRefusal, Json, event
 from fakes.models.messages import MessagesRequest
-from fakes.models.player import Api, Asked, Player
+from fakes.models.player import Api, ModelRequest, Player
 from fakes.models.responses import ResponsesRequest
 from fakes.models.script import Cut, Error, ErrorKind, Hang, Reply, Script, Turn
 
@@ -91,7 +91,7 @@ def _credential(request: Request) -> str:
     return request.headers.get("x-api-key") or request.headers.get("authorization", "").removeprefix("Bearer ")
 
 
-async def _given(reply: Reply, asked: Asked) -> Response:
+async def _given(reply: Reply, asked: ModelRequest) -> Response:
     match reply:
         case Turn():
             await asyncio.sleep(reply.after)
@@ -104,22 +104,22 @@ async def _given(reply: Reply, asked: Asked) -> Response:
             return _Stream(begun[:-3], reply)
 
 
-def _refused(error: Error, asked: Asked) -> Response:
+def _refused(error: Error, asked: ModelRequest) -> Response:
     failed = responses.failed(error, asked.model) if asked.api is Api.RESPONSES else None
     if failed and asked.streams:
         return _Stream(failed)
     api = messages if asked.api is Api.MESSAGES else responses
-    refusal: Refusal = api.refusal(error, time.time())
+    refusal: ApiRefusal = api.refusal(error, time.time())
     return JSONResponse(refusal.body, refusal.status, refusal.headers)
 
 
-def _events(turn: Turn, asked: Asked) -> list[Json]:
+def _events(turn: Turn, asked: ModelRequest) -> list[Json]:
     if asked.api is Api.MESSAGES:
         return messages.events(turn, asked.model)
     return responses.events(turn, asked.model, asked.tools)
 
 
-def _whole(turn: Turn, asked: Asked) -> Json:
+def _whole(turn: Turn, asked: ModelRequest) -> Json:
     if asked.api is Api.MESSAGES:
         return messages.message(turn, asked.model)
     return responses.response(turn, asked.model, asked.tools)

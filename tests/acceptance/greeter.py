@@ -8,8 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from demo.demo_repository import git, make_origin
 from demo.planner import plan
-from demo.repository import git, make_origin
 from tests.acceptance.planner import gate, gated, starts
 from tests.acceptance.stack import Ran, Running, Site, has_ended, until
 

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from demo.repository import git, make_origin
+from demo.demo_repository import git, make_origin
 from tests.acceptance.stack import (
     DAEMON,
     WORKER,

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from demo.repository import make_origin
+from demo.demo_repository import make_origin
 from tests.acceptance.stack import Site, until
 from tests.integration.test_branch_prefix import RULE
 

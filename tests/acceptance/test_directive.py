@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from demo.demo_repository import branch_head, git, missing_changes
 from demo.planner import plan
-from demo.repository import branch_head, git, missing_changes
 from tests.acceptance.greeter import FIRST_STEPS, Greeter, Result
 from tests.acceptance.stack import Site, until
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from demo.repository import git
+from demo.demo_repository import git
 from tests.acceptance.stack import Site, until
 
 TOKEN = "gh" + "p_" + "a1B2" * 9

@@ -11,7 +11,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from demo.repository import git
+from demo.demo_repository import git
 from domain.models import Memory, Work
 from domain.names import step_task
 from domain.spawn_task import MemoryChange, Outcome, OutcomeStatus

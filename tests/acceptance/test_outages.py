@@ -17,7 +17,7 @@ from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionResponse
 from temporalio.client import WorkflowHandle
 
-from demo.repository import git, make_origin
+from demo.demo_repository import git, make_origin
 from domain.names import workflow_id
 from tests.acceptance.stack import Running, Site, client_at, has_ended, until
 from tests.relay import ThreadedRelay, relay_to

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from demo.repository import git, make_origin
+from demo.demo_repository import git, make_origin
 from tests.acceptance.conftest import owner
 from tests.acceptance.stack import Servers, Site, until
 

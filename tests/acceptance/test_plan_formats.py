@@ -6,7 +6,7 @@ import unicodedata
 
 import pytest
 
-from demo.repository import git, make_origin
+from demo.demo_repository import git, make_origin
 from tests.acceptance.stack import Site
 
 CLIPBOARD = "\x1b]52;c;aGVsbG8=\x07"

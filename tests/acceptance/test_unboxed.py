@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from demo.repository import make_origin
+from demo.demo_repository import make_origin
 from tests.acceptance.stack import MortalSite, Servers, until
 
 NO_NAMESPACES = "#!/bin/sh\necho 'bwrap: No permissions to create new namespace' >&2\nexit 1\n"

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from demo.repository import git, make_origin
+from demo.demo_repository import git, make_origin
 from tests.acceptance.houses import forge_of, forge_settings
 from tests.acceptance.stack import ROOT, Running, Servers, Site, make_environment, until
 from tests.forge import ForgeUnderTest, Person

@@ -22,7 +22,7 @@ from daemon.git.repositories import Repositories
 from domain.directive_settings import AgentChoice, Limits
 from domain.models import TaskKind
 from domain.spawn_task import Outcome
-from fakes.models.player import Received
+from fakes.models.player import AnsweredRequest
 from tests.integration.conftest import daemon_git, git, origin, repositories  # noqa: F401 (fixtures)
 from tests.integration.deliveries import OneDaemon
 from tests.model_server import ModelServer, conversation
@@ -93,7 +93,7 @@ class Hand:
         )
 
     @property
-    def received(self) -> tuple[Received, ...]:
+    def received(self) -> tuple[AnsweredRequest, ...]:
         """What the server was asked in this conversation."""
         return tuple(each for each in self.models.received if each.conversation == MARK)
 

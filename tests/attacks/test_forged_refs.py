@@ -13,7 +13,7 @@ from uuid import uuid4
 import pytest
 
 from daemon.core.attempt_key import AttemptKey, StateKind
-from daemon.git.repositories import RepositoryCache
+from daemon.git.repository_cache import RepositoryCache
 from daemon.git.state_refs import in_all_places, outcome_name
 from daemon.saving.foreign_state import LARGEST, MOST_MOVES, ForeignState
 from daemon.saving.outcomes import Outcomes, outcome_ref

@@ -15,7 +15,7 @@ from uuid import uuid4
 import pytest
 
 from daemon.git.quarantine import fetch_apart, quarantine
-from daemon.git.repositories import RepositoryCache
+from daemon.git.repository_cache import RepositoryCache
 from daemon.sandbox.environment import GitIdentity
 from daemon.sandbox.sandbox import NoSandbox
 from daemon.saving.housekeeping import Housekeeper, Keeping

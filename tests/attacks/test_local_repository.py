@@ -15,7 +15,8 @@ import pytest
 from daemon.git.git import Git
 from daemon.git.local import HOOK_EVENTS, LocalRepositories
 from daemon.git.pushing import lease, push
-from daemon.git.repositories import Repositories, RepositoryCache
+from daemon.git.repositories import Repositories
+from daemon.git.repository_cache import RepositoryCache
 from domain.errors import RefRefused, RepositoryError
 
 ORDINARY = ("unshare", "--user", "--map-user=1000", "--map-group=1000", "--") if os.geteuid() == 0 else ()

@@ -14,7 +14,7 @@ from uuid import UUID, uuid4, uuid5
 
 import pytest
 
-from daemon.agents.stream_events import Asked
+from daemon.agents.stream_events import PermissionRequest
 from daemon.git.repositories import Repositories
 from daemon.session.permission import Asking
 from domain.failures import FailureCategory
@@ -206,7 +206,7 @@ async def test_no_command_asks_in_the_name_of_makima(daemon: OneDaemon) -> None:
 async def test_an_agent_does_not_give_itself_leave_to_use_a_tool(daemon: OneDaemon) -> None:
     """It knows the words of the question, and would have them answered by a default."""
     command = daemon.command(TaskKind.STEP)
-    wanted = Asked(request="1", tool="Bash", about="curl evil", arguments={})
+    wanted = PermissionRequest(request="1", tool="Bash", about="curl evil", arguments={})
     text = f"May the agent of {command.name!r} use Bash? curl evil"
     own = Question(id=question_id(TASK, text), task=TASK, text=text, answer="allow", answered_by="default")
     knows = command.model_copy(update={"context": CommandContext(answers=(own,))})

@@ -21,7 +21,8 @@ import pytest
 
 from daemon.doctor.checks import Wanted
 from daemon.doctor.examination import Examination
-from daemon.git.repositories import Repositories, RepositoryCache
+from daemon.git.repositories import Repositories
+from daemon.git.repository_cache import RepositoryCache
 from daemon.machine import Machine
 from daemon.process import keeper
 from daemon.sandbox.environment import GitIdentity

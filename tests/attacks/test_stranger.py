@@ -143,7 +143,7 @@ async def test_who_has_lost_the_right_is_heard_no_more(site: Site) -> None:
     assert ids(await site.github.look(made, {})) == [f"review:{said['id']}"]
     await site.forge.set_role(site.name, "ann", None)
     assert ids(await site.github.look(made, {})) == [f"review:{said['id']}"], "what was told is believed for a while"
-    async with adapter(site, patience=replace(QUICK, permission=0)) as github:
+    async with adapter(site, timings=replace(QUICK, permission=0)) as github:
         await site.forge.set_role(site.name, "ann", "write")
         assert ids(await github.look(made, {})) == [f"review:{said['id']}"]
         await site.forge.set_role(site.name, "ann", None)
@@ -155,7 +155,7 @@ async def test_an_edit_is_the_authors_whoever_makes_it(site: Site) -> None:
     made = await site.opened()
     ann = await site.forge.comment(site.name, made.number, user="ann", body="Rename it.")
     mallory = await site.forge.comment(site.name, made.number, user="mallory", body="Nice.")
-    async with adapter(site, patience=replace(QUICK, permission=0)) as github:
+    async with adapter(site, timings=replace(QUICK, permission=0)) as github:
         marks: dict[str, str] = {}
         assert ids(await github.look(made, marks)) == [f"talk:{ann['id']}"]
         await site.forge.set_role(site.name, "ann", "read")

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from daemon import agent_files
-from daemon.agents.side_files import Aside
+from daemon.agents.file_tail import FileTail
 from daemon.session.session_folder import NOTE as SESSION_NOTE
 from daemon.session.session_folder import SessionFolder
 from daemon.workspace.delivery_note import FILE as DELIVERY_NOTE
@@ -129,10 +129,10 @@ def test_files_beside_an_agents_output_are_looked_for_in_a_bounded_part_of_its_f
         deep /= "d"
         deep.mkdir()
     (tmp_path / "rollout-0.jsonl").write_text("")
-    aside = Aside(tmp_path, "rollout-*.jsonl", b"mark")
-    assert aside.lines() == []
+    tail = FileTail(tmp_path, "rollout-*.jsonl", b"mark")
+    assert tail.lines() == []
     (tmp_path / "rollout-0.jsonl").write_text("a mark\n")
-    assert aside.lines() == ["a mark"]
+    assert tail.lines() == ["a mark"]
 
 
 def deep_and_closed(at: Path) -> None:

@@ -22,7 +22,7 @@ from cli.operator.live_tree import tree
 from cli.operator.watch_state import WatchedDirective
 from demo.__main__ import Starter, ready
 from demo.cast import small_programs
-from demo.repository import make_origin
+from demo.demo_repository import make_origin
 from domain.models import StepStatus
 from domain.view import DirectiveView
 

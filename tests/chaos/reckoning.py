@@ -12,7 +12,7 @@ from pathlib import Path
 from temporalio.client import Client
 
 from daemon.workspace.delivery_note import read_note
-from demo.repository import git
+from demo.demo_repository import git
 from domain.models import State
 from domain.questions import LEFT_CHOICES
 from domain.record import Event

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from daemon.workspace.delivery_note import read_note
-from demo.repository import git, make_origin
+from demo.demo_repository import git, make_origin
 from domain.directive_settings import Timings
 from tests.acceptance.conftest import owner
 from tests.acceptance.stack import Running, Servers, Site, processes_of, until

@@ -12,7 +12,8 @@ import pytest_asyncio
 
 from daemon.git.git import Git
 from daemon.git.local import LocalRepositories
-from daemon.git.repositories import Repositories, RepositoryCache
+from daemon.git.repositories import Repositories
+from daemon.git.repository_cache import RepositoryCache
 from tests.integration.completions import Completions
 from tests.integration.deliveries import OneDaemon, Steps
 from tests.needs import need

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from daemon.git.repositories import RepositoryCache
+from daemon.git.repository_cache import RepositoryCache
 from daemon.git.side_repository import NAME, SideRepository, Snapshot
 from daemon.git.worktrees import Worktree
 from daemon.saving.checkpoints import UNSAVED

@@ -13,7 +13,8 @@ from uuid import uuid4
 import pytest
 
 from daemon.git.git import Git
-from daemon.git.repositories import Repositories, RepositoryCache
+from daemon.git.repositories import Repositories
+from daemon.git.repository_cache import RepositoryCache
 from daemon.git.side_repository import Snapshot
 from daemon.git.worktrees import Incoming, Worktree
 from daemon.sandbox.environment import GitIdentity

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from daemon.git.repositories import RepositoryCache
+from daemon.git.repository_cache import RepositoryCache
 from domain.errors import BaseBranchMissing
 from domain.failures import RepositoryTrouble
 from domain.models import TaskKind

@@ -9,7 +9,8 @@ from uuid import uuid4
 import pytest
 
 from daemon.git.bridges import bridge
-from daemon.git.repositories import Repositories, RepositoryCache
+from daemon.git.repositories import Repositories
+from daemon.git.repository_cache import RepositoryCache
 from domain.failures import FailureCategory
 from domain.models import TaskKind
 from domain.pull_request import PullRequest, PullRequestState

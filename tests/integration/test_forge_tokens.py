@@ -82,7 +82,7 @@ async def test_a_token_that_was_renewed_in_its_file_is_taken_up(site: Site, tmp_
 
 
 async def test_what_is_known_of_no_forge_is_pushed_to_and_nothing_more(tmp_path: Path) -> None:
-    forges = Forges({}, machine_with_gh(tmp_path), patience=QUICK)
+    forges = Forges({}, machine_with_gh(tmp_path), timings=QUICK)
     addresses = (
         "/srv/shop", "file:///srv/shop", "https://example.com/a/b", "http://127.0.0.1:1/a/b",
         "https://github.com/team/shop",
@@ -98,7 +98,7 @@ async def test_what_is_known_of_no_forge_is_pushed_to_and_nothing_more(tmp_path:
 async def test_settings_may_turn_a_forge_off(tmp_path: Path) -> None:
     (tmp_path / "github.com").write_text("from-gh\n")
     off = ForgeSettings.model_validate({"kind": "none"})
-    forges = Forges({"github.com": off}, machine_with_gh(tmp_path), patience=QUICK)
+    forges = Forges({"github.com": off}, machine_with_gh(tmp_path), timings=QUICK)
     url = parse_repository_url("https://github.com/team/shop", allow_local=False)
     assert isinstance(await forges.at(url), NoForge)
 

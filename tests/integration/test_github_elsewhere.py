@@ -65,7 +65,7 @@ async def serving() -> AsyncIterator[Server]:
 @asynccontextmanager
 async def github_at(server: Server) -> AsyncIterator[Forge]:
     host = server.url.removeprefix("http://")
-    forges = Forges({host: ForgeSettings(token_env="T", api=server.url)}, {"T": TOKEN}, patience=QUICK)
+    forges = Forges({host: ForgeSettings(token_env="T", api=server.url)}, {"T": TOKEN}, timings=QUICK)
     yield await forges.at(parse_repository_url(f"{server.url}/team/shop.git", allow_local=False))
     await forges.close()
 

@@ -11,7 +11,8 @@ import pytest
 import pytest_asyncio
 
 from daemon.git.git import Git
-from daemon.git.repositories import Repositories, RepositoryCache
+from daemon.git.repositories import Repositories
+from daemon.git.repository_cache import RepositoryCache
 from daemon.git.worktrees import Worktree
 from daemon.sandbox.environment import GitIdentity
 from daemon.saving.outcomes import Outcomes, outcome_ref

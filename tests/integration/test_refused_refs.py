@@ -12,7 +12,8 @@ from uuid import uuid4
 import pytest
 
 from daemon.git.git import Git
-from daemon.git.repositories import Repositories, RepositoryCache
+from daemon.git.repositories import Repositories
+from daemon.git.repository_cache import RepositoryCache
 from daemon.saving.outcomes import Outcomes
 from domain.models import TaskKind
 from domain.spawn_task import Outcome, OutcomeStatus

@@ -19,7 +19,8 @@ import pytest
 import trustme
 
 from daemon.git.git import Git
-from daemon.git.repositories import Repositories, RepositoryCache
+from daemon.git.repositories import Repositories
+from daemon.git.repository_cache import RepositoryCache
 from daemon.process.run import OUTPUT_LIMIT, run
 from domain.errors import GitError, GitUnreachable, ProcessTimedOut, RepositoryError, SettingsError
 

@@ -22,7 +22,7 @@ import pytest
 import pytest_asyncio
 
 from daemon.agents.base import parts_of
-from daemon.git.repositories import RepositoryCache
+from daemon.git.repository_cache import RepositoryCache
 from daemon.process.agent_process import run_agent
 from daemon.process.program import AgentCommand, EndedBy
 from daemon.process.run import Finished

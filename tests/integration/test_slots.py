@@ -95,8 +95,8 @@ class Machine:
         await until(lambda: self.slots.promised == set(self.queues))
 
 
-def machine(capacity: int, *queues: str, patience: float = 2, settle: float = 0.25) -> Machine:
-    slots = WatchedSlots(capacity, patience=timedelta(seconds=patience), settle=timedelta(seconds=settle))
+def machine(capacity: int, *queues: str, slot_timeout: float = 2, settle: float = 0.25) -> Machine:
+    slots = WatchedSlots(capacity, slot_timeout=timedelta(seconds=slot_timeout), settle=timedelta(seconds=settle))
     return Machine(slots, Agents(), queues)
 
 
@@ -132,7 +132,7 @@ async def test_two_queues_full_of_work_share_the_only_slot_and_take_turns(
     client: Client, queues: tuple[str, str]
 ) -> None:
     shared, own = queues
-    daemon = machine(1, shared, own, patience=0, settle=2)
+    daemon = machine(1, shared, own, slot_timeout=0, settle=2)
     handles = [await put(client, queue, f"{queue}:{i}") for i in range(8) for queue in queues]
     async with daemon.serving(client):
         await all_done(handles)
@@ -193,7 +193,7 @@ async def test_a_task_that_came_too_much_is_handed_back_to_a_daemon_with_a_free_
     client: Client, queues: tuple[str, str]
 ) -> None:
     shared, own = queues
-    full, free = machine(1, shared, own, patience=0.2), machine(1, shared)
+    full, free = machine(1, shared, own, slot_timeout=0.2), machine(1, shared)
     async with full.serving(client):
         await full.polls_everywhere()
         held = await put(client, own, "held")

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from daemon.git.repositories import RepositoryCache
+from daemon.git.repository_cache import RepositoryCache
 from daemon.pull_requests.tidying import tidy
 from daemon.saving.outcomes import Outcomes, outcome_ref
 from domain.pull_request import PullRequest, PullRequestState, Tidying

@@ -11,8 +11,9 @@ import pytest
 import pytest_asyncio
 
 from daemon.git.git import Git
-from daemon.git.repositories import RepositoryCache
+from daemon.git.repository_cache import RepositoryCache
 from daemon.git.worktrees import Incoming, Worktree
+from daemon.judgement.unfinished import unmerged
 from daemon.process.run import Finished
 from daemon.sandbox.environment import GitIdentity
 from domain.errors import GitError, WorktreeBroken
@@ -256,7 +257,7 @@ async def test_after_the_agent_only_the_runner_that_was_handed_in_runs_git(workt
     assert head
     await untrusted.bring_back(base, frozenset())
     await untrusted.has_conflict_markers(["new"])
-    await untrusted.unmerged()
+    await unmerged(untrusted)
     assert {"add", "commit", "reset", "ls-files", "--literal-pathspecs"} <= set(seen)
 
 

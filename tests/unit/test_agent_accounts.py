@@ -16,9 +16,9 @@ from pydantic import ValidationError
 from daemon.agents.base import AgentRun
 from daemon.agents.claude.claude import ClaudeAgent
 from daemon.agents.codex.codex import CodexAgent
-from daemon.agents.stream_events import Asked, Ending, Totals
+from daemon.agents.stream_events import Ending, PermissionRequest, Totals
 from daemon.home import masker_of
-from daemon.sandbox.sandbox import Bubblewrap, Opening, Places
+from daemon.sandbox.sandbox import Bubblewrap, Opening, SandboxPlaces
 from daemon.sandbox.task_folder import TaskFolder, make_task_folder
 from daemon.session.continuing import Move, Tried, handed_over, next_move, resumed
 from daemon.session.parking import Account, Parking
@@ -156,7 +156,7 @@ def test_a_login_has_a_remedy_that_can_be_typed(tmp_path: Path) -> None:
 
 def test_a_sandbox_shows_an_agent_its_state_and_login_to_be_changed(folder: TaskFolder, tmp_path: Path) -> None:
     sandbox = Bubblewrap("bwrap", Opening(hidden=(tmp_path,)), {})
-    places = Places(tmp_path / "work", folder, tmp_path / "objects", writes=(tmp_path / "state",))
+    places = SandboxPlaces(tmp_path / "work", folder, tmp_path / "objects", writes=(tmp_path / "state",))
     wrapped = sandbox.wrap(("x",), cwd=tmp_path, places=places)
     at = wrapped.index(str(tmp_path / "state"))
     assert wrapped[at - 1 : at + 2] == ("--bind", str(tmp_path / "state"), str(tmp_path / "state"))
@@ -350,7 +350,9 @@ async def test_a_question_of_the_agent_becomes_ours_and_its_answer_goes_back() -
     delivery.replies = {"Which colour?": "red"}
     options = [{"label": "red", "description": "warm"}, {"label": "blue"}]
     arguments = {"questions": [{"question": "Which colour?", "header": "Paint", "options": options}]}
-    reply = await Asking(spawn(), delivery, wait=30, every=0.01).decide(Asked("r1", QUESTION_TOOL, "", arguments))
+    reply = await Asking(spawn(), delivery, wait=30, every=0.01).decide(
+        PermissionRequest("r1", QUESTION_TOOL, "", arguments)
+    )
     assert reply.allowed
     assert reply.arguments == {**arguments, "answers": {"Which colour?": "red"}}
     assert delivery.asked[0].choices == ("red", "blue")
@@ -359,19 +361,21 @@ async def test_a_question_of_the_agent_becomes_ours_and_its_answer_goes_back() -
 async def test_an_agent_whose_question_nobody_answers_is_interrupted() -> None:
     delivery, command = RememberedDelivery(), spawn()
     asking = Asking(command, delivery, wait=0.1, every=0.01)
-    reply = await asking.decide(Asked("r1", "Bash", "git push"))
+    reply = await asking.decide(PermissionRequest("r1", "Bash", "git push"))
     assert (reply.allowed, reply.interrupt) == (False, True)
     (left,) = asking.open.values()
     assert left.task == command.task
     later = spawn(task=command.task, context=CommandContext(answers=(left.model_copy(update={"answer": "allow"}),)))
-    assert (await Asking(later, delivery).decide(Asked("r2", "Bash", "git push"))).allowed
+    assert (await Asking(later, delivery).decide(PermissionRequest("r2", "Bash", "git push"))).allowed
 
 
 async def test_a_core_that_is_away_leaves_the_question_to_the_outcome() -> None:
     delivery = RememberedDelivery()
     delivery.away = True
     asking = Asking(spawn(), delivery, wait=0.1, every=0.01)
-    assert (await asking.decide(Asked("r1", QUESTION_TOOL, "no questions at all", {"questions": 7}))).interrupt
+    assert (
+        await asking.decide(PermissionRequest("r1", QUESTION_TOOL, "no questions at all", {"questions": 7}))
+    ).interrupt
     assert delivery.refused > 1
     assert len(asking.open) == 1
     with pytest.raises(NotReachable):

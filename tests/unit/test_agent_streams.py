@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.agents.base import AgentResult, Seen
+from daemon.agents.base import AgentResult, StreamSummary
 from daemon.agents.claude.claude_stream import ClaudeStream
 from daemon.agents.claude.token_count import ClaudeCount
 from daemon.agents.codex.codex_stream import CodexStream
@@ -18,15 +18,15 @@ from daemon.agents.error_texts import ending_of, reset_time
 from daemon.agents.event_folding import after
 from daemon.agents.prices import Price
 from daemon.agents.stream_events import (
-    Asked,
+    AgentText,
     Ending,
     Event,
     FileChanged,
     Final,
     Limited,
+    PermissionReply,
+    PermissionRequest,
     Printed,
-    Reply,
-    Said,
     SessionStarted,
     Stream,
     ToolCalled,
@@ -62,8 +62,8 @@ def lines_of(name: str) -> list[str]:
     return (RECORDED / name).read_text().splitlines(keepends=True)
 
 
-def seen_in(events: list[Event]) -> Seen:
-    seen = Seen()
+def seen_in(events: list[Event]) -> StreamSummary:
+    seen = StreamSummary()
     for event in events:
         seen = after(seen, event)
     return seen
@@ -115,7 +115,7 @@ def test_a_run_of_claude_is_told_in_our_words() -> None:
         ToolCalled("Bash", command),
         FileChanged("/repo/worktree/hello.txt"),
         Used(Totals(0.01096, 3042)),
-        Said("All done. hello.txt created."),
+        AgentText("All done. hello.txt created."),
         Used(Totals(0.01212, 3100), session=Totals(0.01212), turns=2),
         Final(Ending.COMPLETED, "All done. hello.txt created."),
     ]
@@ -127,7 +127,7 @@ def test_a_run_of_codex_is_told_in_our_words() -> None:
     assert isinstance(warned, Warned)
     assert isinstance(called, ToolCalled)
     assert said == [
-        Said("All done. hello.txt created."),
+        AgentText("All done. hello.txt created."),
         Used(Totals(0.00772, 2100), session=Totals(0.00772, 2100)),
         Final(Ending.COMPLETED, "All done. hello.txt created."),
     ]
@@ -276,7 +276,7 @@ def test_a_final_event_of_another_shape_is_still_one(fields: str, ending: Ending
 
 def test_half_a_character_hides_nothing_that_codex_says() -> None:
     line = '{"type":"item.completed","item":{"type":"agent_message","text":"cut \\ud83d"}}'
-    assert stream_of("codex").read(line) == [Said("cut \N{REPLACEMENT CHARACTER}")]
+    assert stream_of("codex").read(line) == [AgentText("cut \N{REPLACEMENT CHARACTER}")]
 
 
 def test_a_limit_is_one_in_any_language() -> None:
@@ -304,7 +304,7 @@ def test_an_interrupted_agent_has_not_completed_though_its_exit_code_is_0() -> N
 
 
 def test_an_unknown_session_is_known_by_what_codex_says_on_stderr() -> None:
-    seen = Seen(complaints="Error: thread/resume failed: no rollout found for thread id 01a2 (code -32600)")
+    seen = StreamSummary(complaints="Error: thread/resume failed: no rollout found for thread id 01a2 (code -32600)")
     assert judged(end(1), seen).ending is Ending.UNKNOWN_SESSION
 
 
@@ -399,10 +399,12 @@ def test_leave_for_a_tool_is_asked_and_answered() -> None:
     )
     stream = ClaudeStream(ClaudeCount(Totals(), lambda _: None), lambda: NOW, talks=True)
     (asked,) = stream.read(line)
-    assert isinstance(asked, Asked)
+    assert isinstance(asked, PermissionRequest)
     assert (asked.request, asked.tool, asked.about) == ("r1", "Bash", "npm test now")
-    assert '"behavior": "allow", "updatedInput": {"command": "npm  test\\nnow"}' in stream.reply(asked, Reply(True))
-    denied = stream.reply(asked, Reply(False, "no", interrupt=True))
+    assert '"behavior": "allow", "updatedInput": {"command": "npm  test\\nnow"}' in stream.reply(
+        asked, PermissionReply(True)
+    )
+    denied = stream.reply(asked, PermissionReply(False, "no", interrupt=True))
     assert '"behavior": "deny", "message": "no", "interrupt": true' in denied
     assert denied.endswith("\n")
     assert stream.prompt("do it") == '{"type": "user", "message": {"role": "user", "content": "do it"}}\n'

@@ -11,7 +11,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from daemon.agents import ConfiguredAgent
-from daemon.agents.base import Agent, AgentRun, Seen
+from daemon.agents.base import Agent, AgentRun, StreamSummary
 from daemon.process.program import EndedBy, ProcessEnd
 from daemon.sandbox.task_folder import TaskFolder, make_task_folder
 from domain.errors import CannotServe
@@ -80,7 +80,7 @@ def test_a_program_that_is_not_installed_is_said_so() -> None:
 def test_the_end_is_judged_by_exit_code_and_limits(
     end: ProcessEnd, category: FailureCategory | None, report: str | None
 ) -> None:
-    failure = agent(kind="shell").judge(end, Seen()).failure
+    failure = agent(kind="shell").judge(end, StreamSummary()).failure
     assert (failure and failure.category) == category
     assert failure is None or (report and failure.report.startswith(report))
 

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from daemon.agents import ConfiguredAgent
 from daemon.agents.network_settings import NetworkSettings, rule_of_url
 from daemon.network.addresses import is_own, why_not_public
-from daemon.network.door_policy import Policy, Refused
+from daemon.network.door_policy import ConnectionRefused, Policy
 from daemon.network.rules import parse_rule
 from daemon.network.upstream import Unreachable, parent_at, parent_for, proxy_environment
 from daemon.sandbox.doorway import FIRST_PORT, Doorway
@@ -40,9 +40,9 @@ PUBLIC = (WEB, "8.8.8.8", "100.128.0.1", "172.32.0.1", "2606:4700::1111", "2a00:
 def test_what_is_not_the_internet_is_refused_in_whatever_form(address: str) -> None:
     assert why_not_public(ip_address(address))
     for policy in (Policy(), Policy(network=("*",)), Policy(network=("api.example.com",))):
-        with pytest.raises(Refused):
+        with pytest.raises(ConnectionRefused):
             passed(policy, "api.example.com", 443, address)
-        with pytest.raises(Refused):
+        with pytest.raises(ConnectionRefused):
             passed(policy, address, 443, address)
 
 
@@ -57,7 +57,7 @@ def test_of_a_names_addresses_only_the_public_ones_are_connected_to() -> None:
 
 
 def test_an_address_of_this_machine_is_refused_whatever_it_is() -> None:
-    with pytest.raises(Refused, match="an address of this machine; network_local = "):
+    with pytest.raises(ConnectionRefused, match="an address of this machine; network_local = "):
         passed(Policy(), WEB, 443, WEB, own=(WEB,))
     assert passed(Policy(network_local=(WEB,)), WEB, 443, WEB, own=(WEB,)) == [WEB]
     assert is_own(ip_address("127.0.0.1"))
@@ -94,7 +94,7 @@ def test_a_list_allows_what_it_names(rule: str, host: str, port: int, passes: bo
     if passes:
         assert passed(policy, host, port, WEB)
         return
-    with pytest.raises(Refused, match=r"network does not name it; network = \["):
+    with pytest.raises(ConnectionRefused, match=r"network does not name it; network = \["):
         policy.check_name(host, port)
         passed(policy, host, port, host if host == "8.8.8.8" else WEB)
 
@@ -123,13 +123,13 @@ def test_network_local_opens_what_it_names(rule: str, host: str, address: str, p
     if passes:
         assert passed(policy, host, 7233, address)
     else:
-        with pytest.raises(Refused, match=r"network_local = \["):
+        with pytest.raises(ConnectionRefused, match=r"network_local = \["):
             passed(policy, host, 7233, address)
 
 
 def test_with_none_or_a_list_an_unnamed_name_is_not_even_looked_up() -> None:
     for network in ("none", ("api.example.com",)):
-        with pytest.raises(Refused, match="network does not name it"):
+        with pytest.raises(ConnectionRefused, match="network does not name it"):
             Policy.model_validate({"network": network}).check_name("secret.attacker.net", 443)
     Policy().check_name("whatever.example.com", 443)
 
@@ -151,7 +151,7 @@ def test_with_none_or_a_list_an_unnamed_name_is_not_even_looked_up() -> None:
     ],
 )
 def test_what_is_no_name_is_refused_before_it_is_looked_up_or_logged(host: str) -> None:
-    with pytest.raises(Refused, match="no host's name"):
+    with pytest.raises(ConnectionRefused, match="no host's name"):
         Policy().check_name(host, 443)
 
 
@@ -197,7 +197,7 @@ def test_an_agents_model_is_always_allowed(settings: Any, local: tuple[str, ...]
     for rule in models:
         host, port = rule.split(":")
         assert passed(policy, host, int(port), WEB)
-        with pytest.raises(Refused):
+        with pytest.raises(ConnectionRefused):
             passed(policy, host, int(port), "127.0.0.1")
 
 

@@ -8,14 +8,14 @@ from uuid import uuid4
 import pytest
 
 from daemon.logs.masking import Masker, masked_outcome, masked_question
-from daemon.logs.places import Places
+from daemon.logs.places import SafePaths
 from domain.failures import Failure, FailureCategory
 from domain.models import Question, Work
 from domain.spawn_task import Outcome, OutcomeStatus
 
 TASKS = Path("/srv/makima/daemon/box/tasks")
 WORK = f"{TASKS}/3f2a91c0-1-0a1b2c3d/work"
-PLACES = Places(TASKS, Path("/home/ann"))
+PLACES = SafePaths(TASKS, Path("/home/ann"))
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_a_path_of_the_machine_becomes_one_of_the_repository_or_of_none(text: st
 def test_what_links_lead_to_is_known_as_well(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to("real")
-    places = Places(tmp_path / "link" / "tasks", None)
+    places = SafePaths(tmp_path / "link" / "tasks", None)
     for name in ("link", "real"):
         assert places.hide(f"{tmp_path}/{name}/tasks/a-1-b/work/x") == "x"
 

@@ -26,7 +26,7 @@ from daemon.agents.claude.lines import (
 from daemon.agents.claude.token_count import ClaudeCount
 from daemon.agents.error_texts import ending_of, reset_time
 from daemon.agents.stream_events import (
-    Asked,
+    AgentText,
     Denied,
     Ending,
     Event,
@@ -34,9 +34,9 @@ from daemon.agents.stream_events import (
     Final,
     InBackground,
     Limited,
+    PermissionReply,
+    PermissionRequest,
     Printed,
-    Reply,
-    Said,
     SessionStarted,
     ToolCalled,
     ToolFailed,
@@ -73,7 +73,7 @@ class ClaudeStream:
             return text
         return _as_line({"type": "user", "message": {"role": "user", "content": text}})
 
-    def reply(self, asked: Asked, reply: Reply) -> str:
+    def reply(self, asked: PermissionRequest, reply: PermissionReply) -> str:
         answer: dict[str, object] = {"behavior": "deny", "message": reply.message or "This is not allowed here."}
         if reply.interrupt:
             answer["interrupt"] = True
@@ -113,10 +113,10 @@ class ClaudeStream:
         self._error = str(read.error or "")
         events: list[Event] = [*self._count.message(read)]
         if isinstance(read.message.content, str):
-            return [*events, Said(read.message.content)]
+            return [*events, AgentText(read.message.content)]
         for block in read.message.content:
             if block.type == "text" and block.text.strip():
-                events.append(Said(block.text))
+                events.append(AgentText(block.text))
             elif block.type == "tool_use":
                 self._tools[block.id] = block
                 events.append(ToolCalled(block.name, _about(block.input)))
@@ -154,7 +154,7 @@ class ClaudeStream:
         request = read.request
         if request.subtype != "can_use_tool":
             return []
-        return [Asked(read.request_id, request.tool_name, _about(request.input), request.input)]
+        return [PermissionRequest(read.request_id, request.tool_name, _about(request.input), request.input)]
 
     def _ending(self, read: ResultLine, text: str) -> Ending:
         if read.subtype in ("error_max_turns", "error_max_budget_usd"):

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 
-from daemon.agents.prices import Tokens
+from daemon.agents.prices import TokenCounts
 from domain.tolerant import Tolerant
 
 
@@ -44,8 +44,8 @@ class _Usage(Tolerant):
     cache_read_input_tokens: int = 0
 
     @property
-    def tokens(self) -> Tokens:
-        return Tokens(
+    def tokens(self) -> TokenCounts:
+        return TokenCounts(
             self.input_tokens, self.cache_read_input_tokens, self.cache_creation_input_tokens, self.output_tokens
         )
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from daemon.agents.claude.lines import AssistantLine, Block, ResultLine
-from daemon.agents.prices import Price, Tokens
+from daemon.agents.prices import Price, TokenCounts
 from daemon.agents.stream_events import Totals, Used
 
 _CHARACTERS = 4
@@ -25,11 +25,11 @@ class _Answer:
     """One answer of the model, of which several lines tell a part each."""
 
     model: str
-    tokens: Tokens
+    tokens: TokenCounts
     characters: int = 0
 
     @property
-    def estimate(self) -> Tokens:
+    def estimate(self) -> TokenCounts:
         return replace(self.tokens, output=max(self.tokens.output, self.characters // _CHARACTERS))
 
 
@@ -54,7 +54,7 @@ class ClaudeCount:
         if message.usage is None or not message.usage.tokens.total:
             return []  # what it says itself, of an error
         before = self._so_far()
-        known = self._answers.get(message.id, _Answer(message.model, Tokens()))
+        known = self._answers.get(message.id, _Answer(message.model, TokenCounts()))
         tokens = _most(known.tokens, message.usage.tokens)
         self._answers[message.id] = replace(
             known, tokens=tokens, characters=known.characters + _characters(message.content)
@@ -90,8 +90,8 @@ def _own(read: ResultLine) -> Totals:
     return Totals(max(cost, 0), max(tokens, 0))
 
 
-def _most(one: Tokens, other: Tokens) -> Tokens:
-    return Tokens(
+def _most(one: TokenCounts, other: TokenCounts) -> TokenCounts:
+    return TokenCounts(
         input=max(one.input, other.input),
         cached=max(one.cached, other.cached),
         cache_write=max(one.cache_write, other.cache_write),

@@ -15,7 +15,7 @@ from pydantic import Field
 from daemon.agents.base import AgentRun
 from daemon.agents.codex.codex_stream import CodexStream
 from daemon.agents.coding import CodingAgent
-from daemon.agents.side_files import Aside
+from daemon.agents.file_tail import FileTail
 from daemon.agents.stream_events import Stream
 from daemon.process.program import AgentCommand
 
@@ -75,9 +75,9 @@ class CodexAgent(CodingAgent):
     def stream(self, run: AgentRun) -> Stream:
         return CodexStream(run.before, lambda: datetime.now().astimezone(), self.price(run))
 
-    def aside(self, run: AgentRun) -> Aside:
+    def side_files(self, run: AgentRun) -> FileTail:
         """Its threads' files: what it prints tells of tokens only at its end."""
-        return Aside(run.state / "sessions", "rollout-*.jsonl", b'"token_usage_record"')
+        return FileTail(run.state / "sessions", "rollout-*.jsonl", b'"token_usage_record"')
 
     def _permitted(self, run: AgentRun) -> Iterator[str]:
         if self.permissions == "allow" or (self.permissions == "auto" and run.boxed):

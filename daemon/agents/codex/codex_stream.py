@@ -10,18 +10,18 @@ from typing import Any
 from pydantic import ValidationError
 
 from daemon.agents.error_texts import ending_of, reset_time
-from daemon.agents.prices import Price, Tokens
+from daemon.agents.prices import Price, TokenCounts
 from daemon.agents.stream_events import (
-    Asked,
+    AgentText,
     Denied,
     Ending,
     Event,
     FileChanged,
     Final,
     Limited,
+    PermissionReply,
+    PermissionRequest,
     Printed,
-    Reply,
-    Said,
     SessionStarted,
     ToolCalled,
     ToolFailed,
@@ -62,9 +62,9 @@ class ThreadUsage(Tolerant):
     output_tokens: int = 0
 
     @property
-    def tokens(self) -> Tokens:
+    def tokens(self) -> TokenCounts:
         cached, written = self.cached_input_tokens, self.cache_write_input_tokens
-        return Tokens(max(self.input_tokens - cached - written, 0), cached, written, self.output_tokens)
+        return TokenCounts(max(self.input_tokens - cached - written, 0), cached, written, self.output_tokens)
 
 
 class _Record(Tolerant):
@@ -108,7 +108,7 @@ class CodexStream:
     def prompt(self, text: str) -> str:
         return text
 
-    def reply(self, asked: Asked, reply: Reply) -> str:
+    def reply(self, asked: PermissionRequest, reply: PermissionReply) -> str:
         return ""
 
     def read(self, line: str) -> list[Event]:
@@ -165,7 +165,7 @@ class CodexStream:
         match item.type:
             case "agent_message":
                 self._last = item.text
-                events = [Said(item.text)]
+                events = [AgentText(item.text)]
             case "command_execution" if item.status == "declined":
                 events = [Denied("shell", item.command)]
             case "command_execution" if item.exit_code:

@@ -41,7 +41,7 @@ GIVEN_UP_FOR = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
-class Patience:
+class ApiTimings:
     """How long one call goes on trying before its caller hears of it; seconds."""
 
     at_most: float = 120.0
@@ -76,45 +76,45 @@ class Bearer(httpx.Auth):
         yield request
 
 
-def open_client(patience: Patience) -> httpx.AsyncClient:
+def open_client(timings: ApiTimings) -> httpx.AsyncClient:
     """The connections of one daemon to all its forges; whoever opens it closes it."""
     # httpx tells each address at INFO, and that of a job's log is signed: whoever reads it can read the log.
     for name in ("httpx", "httpcore"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    return httpx.AsyncClient(headers=HEADERS, timeout=patience.answer, follow_redirects=False)
+    return httpx.AsyncClient(headers=HEADERS, timeout=timings.answer, follow_redirects=False)
 
 
 class Api:
     """Every call raises ForgeUnreachable or ForgeRefused; the latter as Declined, for a caller that knows better."""
 
-    def __init__(self, client: httpx.AsyncClient, url: str, tokens: Tokens, patience: Patience) -> None:
+    def __init__(self, client: httpx.AsyncClient, url: str, tokens: Tokens, timings: ApiTimings) -> None:
         """`url` is the REST API's, without a `/` at its end."""
         self._client = client
         self._url = httpx.URL(url)
         self._graphql = httpx.URL(graphql_of(url))
         self._tokens = tokens
         self.host = tokens.host
-        self.patience = patience
+        self.timings = timings
         self.redirects = 0
         """How often the forge has sent us on for good: a repository has another name than before."""
-        self._backoff = wait_exponential(patience.first, patience.longest) + wait_random(0, patience.first)
+        self._backoff = wait_exponential(timings.first, timings.longest) + wait_random(0, timings.first)
 
     async def get(self, path: str, etag: str = "") -> Page | None:
         """The answer; None where it is still the one that `etag` names. `path` may be a page's `following`."""
         headers = {"If-None-Match": etag} if etag else {}
-        answer = await self._patiently(lambda: self._send("GET", self._at(path), headers=headers))
+        answer = await self._retried(lambda: self._send("GET", self._at(path), headers=headers))
         if answer.status_code == HTTPStatus.NOT_MODIFIED:
             return None
         return Page(answer.content, answer.headers.get("etag", ""), answer.links.get("next", {}).get("url", ""))
 
     async def read(self, path: str, model: type[Model]) -> Model:
         """The answer of a GET as a `model`."""
-        answer = await self._patiently(lambda: self._send("GET", self._at(path)))
+        answer = await self._retried(lambda: self._send("GET", self._at(path)))
         return self.parsed(TypeAdapter(model), answer.content)
 
     async def patch(self, path: str, body: BaseModel, model: type[Model]) -> Model:
         """The answer of a PATCH, which does the same however often it is sent."""
-        answer = await self._patiently(lambda: self._send("PATCH", self._at(path), body))
+        answer = await self._retried(lambda: self._send("PATCH", self._at(path), body))
         return self.parsed(TypeAdapter(model), answer.content)
 
     async def post_once(
@@ -135,7 +135,7 @@ class Api:
                 raise
             return self.parsed(TypeAdapter(model), answer.content)
 
-        return await self._patiently(look_and_post)
+        return await self._retried(look_and_post)
 
     async def mutate(self, change: BaseModel, done: Callable[[], Awaitable[Model | None]]) -> Model:
         """What `done` finds, once a change of GraphQL's has been made, if it was needed."""
@@ -151,7 +151,7 @@ class Api:
                 return found
             raise Later("has not made the change yet")
 
-        return await self._patiently(look_and_change)
+        return await self._retried(look_and_change)
 
     async def query(self, question: BaseModel, model: type[Model]) -> Model:
         """The answer of GraphQL to what changes nothing, as a `model`."""
@@ -163,7 +163,7 @@ class Api:
                 raise trouble
             return self.parsed(TypeAdapter(model), answer.content)
 
-        return await self._patiently(ask)
+        return await self._retried(ask)
 
     async def tail(self, path: str, limit: int) -> bytes:
         """The last `limit` bytes of a file. It may lie at another host; that one gets no token."""
@@ -174,7 +174,7 @@ class Api:
                 return answer.content[-limit:]
             return await self._stream(answer.url.join(answer.headers["location"]), limit)
 
-        return await self._patiently(follow)
+        return await self._retried(follow)
 
     def parsed(self, adapter: TypeAdapter[Found], content: bytes) -> Found:
         """Raises ForgeRefused for what isn't GitHub's: the address is a person's to change."""
@@ -186,14 +186,14 @@ class Api:
             f'{self.host} does not answer as GitHub does ({problem}): check api in [forges."{self.host}"]'
         )
 
-    async def _patiently(self, call: Callable[[], Awaitable[Found]]) -> Found:
+    async def _retried(self, call: Callable[[], Awaitable[Found]]) -> Found:
         async def attempt() -> Found:  # tenacity waits for what is async by its own definition only
             return await call()
 
         retrying = AsyncRetrying(
             retry=retry_if_exception_type(Later),
             wait=self._wait,
-            stop=stop_before_delay(self.patience.at_most),
+            stop=stop_before_delay(self.timings.at_most),
             reraise=True,
         )
         try:
@@ -263,7 +263,7 @@ class Api:
         if url.scheme != "https" and not is_loopback(url.host):
             return b""
         try:
-            async with asyncio.timeout(self.patience.answer), self._client.stream("GET", url) as answer:
+            async with asyncio.timeout(self.timings.answer), self._client.stream("GET", url) as answer:
                 if answer.is_success:
                     async for piece in answer.aiter_bytes():
                         kept += piece

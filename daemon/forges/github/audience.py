@@ -120,7 +120,7 @@ class Audience:
         return found.writes if _is_same(author.user, found.user) else None
 
     def _keep(self, key: str, writes: bool | None) -> None:
-        self._known[key] = (writes, self._clock() + self._api.patience.permission)
+        self._known[key] = (writes, self._clock() + self._api.timings.permission)
         self._known.move_to_end(key)
         while len(self._known) > MOST_KNOWN:
             self._known.popitem(last=False)

@@ -13,7 +13,7 @@ from daemon.forges.forge_settings import ForgeSettings
 from daemon.forges.github.api import Api
 from daemon.forges.github.audience import Audience
 from daemon.forges.github.findings import reply_mark
-from daemon.forges.github.look import Look
+from daemon.forges.github.look import PullRequestLook
 from daemon.forges.github.payloads import (
     DRAFT,
     READY,
@@ -109,7 +109,7 @@ class GitHub:
         if not known.number:
             return Sighting(pull_request=known)
         remembered = Remembered(self._api, marks)
-        look = Look(self._api, (await self._canonical()).full_name, remembered, marks, self._audience)
+        look = PullRequestLook(self._api, (await self._canonical()).full_name, remembered, marks, self._audience)
         pull = await look.pull(known.number)
         await self._refuse_forks(pull)
         seen = _as_pull_request(pull, known.version)

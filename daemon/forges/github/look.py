@@ -61,7 +61,7 @@ findings, and would work again on what it has forgotten.
 """
 
 
-class Look:
+class PullRequestLook:
     """All that there is to see, at the price of what has changed since the last look with the same `marks`."""
 
     def __init__(
@@ -81,7 +81,7 @@ class Look:
             pull = await self._remembered.read(f"{self._path}/pulls/{number}", PULL)
             if pull.mergeable is not None or pull.state != "open":
                 break
-            await asyncio.sleep(self._api.patience.mergeable)
+            await asyncio.sleep(self._api.timings.mergeable)
         return pull
 
     async def base_head(self, pull: Pull) -> str:

@@ -94,12 +94,12 @@ class Pull(Tolerant):
         return PullRequestState.DRAFT if self.draft else PullRequestState.OPEN
 
 
-class Target(Tolerant):
+class RefObject(Tolerant):
     sha: str
 
 
 class Ref(Tolerant):
-    object: Target
+    object: RefObject
 
 
 class CheckOutput(Tolerant):

@@ -31,7 +31,7 @@ _NEEDED = (
 
 
 class Later(ForgeUnreachable):
-    """The same call may succeed later: the adapter tries it again while its patience lasts."""
+    """The same call may succeed later: the adapter tries it again while its time lasts."""
 
 
 class Declined(ForgeRefused):

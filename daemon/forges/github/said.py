@@ -22,7 +22,7 @@ _ASKS = frozenset({CHANGES_REQUESTED, "COMMENTED"})
 
 
 @dataclass(frozen=True)
-class Said:
+class Remark:
     """Something that somebody has said."""
 
     author: Author
@@ -34,7 +34,7 @@ class Said:
     """The review that it is, or belongs to."""
 
 
-def said_in_reviews(reviews: Iterable[Review], me: str) -> list[Said]:
+def said_in_reviews(reviews: Iterable[Review], me: str) -> list[Remark]:
     """Change requests, remarks and approvals; a change request and an approval count without any text, too."""
     found = []
     for each in reviews:
@@ -44,15 +44,15 @@ def said_in_reviews(reviews: Iterable[Review], me: str) -> list[Said]:
         title = f"{name_of(each.user)} {_SAID[each.state]}"
         finding = _comment(FindingSource.REVIEW.id_of(each.id), title, each.body or "", each.html_url)
         found.append(
-            Said(_author(each), finding, asks=each.state in _ASKS and words and not _is_marked(each), review=each.id)
+            Remark(_author(each), finding, asks=each.state in _ASKS and words and not _is_marked(each), review=each.id)
         )
     return found
 
 
-def said_at_lines(remarks: Iterable[Comment], me: str) -> list[Said]:
+def said_at_lines(remarks: Iterable[Comment], me: str) -> list[Remark]:
     """What people have written at lines of the change, answers in a thread among it: each is its own author's."""
     return [
-        Said(
+        Remark(
             _author(each),
             _comment(
                 FindingSource.COMMENT.id_of(each.id),
@@ -69,10 +69,10 @@ def said_at_lines(remarks: Iterable[Comment], me: str) -> list[Said]:
     ]
 
 
-def said_below(comments: Iterable[Comment], me: str) -> list[Said]:
+def said_below(comments: Iterable[Comment], me: str) -> list[Remark]:
     """What people have written below the pull request."""
     return [
-        Said(
+        Remark(
             _author(each),
             _comment(
                 FindingSource.TALK.id_of(each.id), f"{name_of(each.user)} has commented", each.body or "", each.html_url
@@ -84,7 +84,7 @@ def said_below(comments: Iterable[Comment], me: str) -> list[Said]:
     ]
 
 
-def heard_findings(said: Iterable[Said], heard: Heard, over: Collection[int] = ()) -> list[Finding]:
+def heard_findings(said: Iterable[Remark], heard: Heard, over: Collection[int] = ()) -> list[Finding]:
     """What asks for work, of those whose words count, without what they quote of others; `over`: reviews whose author
     asks for it no more."""
     known = tuple(said)
@@ -115,7 +115,7 @@ def reviews_over(reviews: Sequence[Review]) -> frozenset[int]:
     return frozenset(over)
 
 
-def unheard_of(said: Iterable[Said], heard: Heard) -> list[Unheard]:
+def unheard_of(said: Iterable[Remark], heard: Heard) -> list[Unheard]:
     """What doesn't count, and why, without a word of it."""
     return [
         Unheard(id=each.finding.id, author=name_of(each.author.user)[:100], reason=reason.value)
@@ -131,7 +131,7 @@ def is_approved(reviews: Iterable[Review], heard: Heard, me: str) -> bool:
     return APPROVED in last.values() and CHANGES_REQUESTED not in last.values()
 
 
-def authors_of(said: Iterable[Said]) -> list[Author]:
+def authors_of(said: Iterable[Remark]) -> list[Author]:
     return [each.author for each in said]
 
 
@@ -180,6 +180,6 @@ def _place(comment: Comment) -> Place:
     )
 
 
-def newest(said: Sequence[Said], most: int) -> list[Said]:
+def newest(said: Sequence[Remark], most: int) -> list[Remark]:
     """The last `most`: they are listed in the order in which they were said."""
     return list(said[-most:])

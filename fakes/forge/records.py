@@ -165,7 +165,7 @@ class Annotation(Stored):
     title: str = ""
 
 
-class Check(Stored):
+class CheckRun(Stored):
     """A check run; its id is the id of its job too, as with GitHub's Actions."""
 
     id: int
@@ -232,7 +232,7 @@ class RepositoryRecord(Stored):
     reviews: tuple[Review, ...] = ()
     review_comments: tuple[ReviewComment, ...] = ()
     comments: tuple[Comment, ...] = ()
-    checks: tuple[Check, ...] = ()
+    checks: tuple[CheckRun, ...] = ()
     statuses: tuple[CommitStatus, ...] = ()
 
     @property
@@ -267,7 +267,7 @@ class RepositoryRecord(Stored):
     def with_changes(self, **fields: object) -> RepositoryRecord:
         return self.model_copy(update=fields)
 
-    def checks_of(self, sha: str) -> tuple[Check, ...]:
+    def checks_of(self, sha: str) -> tuple[CheckRun, ...]:
         """The latest check run of each name, for each repository that ran it."""
         latest = {(each.name, each.head_repository): each for each in self.checks if each.head_sha == sha}
         return tuple(latest.values())

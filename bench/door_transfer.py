@@ -1,4 +1,4 @@
-"""What the door adds to the start of a boxed command: `python -m bench.door` starts one by turns without and with it.
+"""What the door adds to the start of a boxed command, by turns without and with it: `python -m bench.door_transfer`.
 
 docs/decisions/0011-door.md says what was seen.
 """
@@ -18,7 +18,7 @@ from daemon.network.door_policy import Policy
 from daemon.process.run import run
 from daemon.sandbox.door_process import opened
 from daemon.sandbox.doorway import Doorway
-from daemon.sandbox.sandbox import Opening, Places, SandboxMode, open_sandbox
+from daemon.sandbox.sandbox import Opening, SandboxMode, SandboxPlaces, open_sandbox
 from daemon.sandbox.task_folder import make_task_folder
 from runtime.exit import leave
 from runtime.exit import run as run_main
@@ -36,7 +36,7 @@ async def main() -> int:
         sandbox = await open_sandbox(SandboxMode.REQUIRED, Opening(), scratch=Path(folder), environ=os.environ)
         doorway = Doorway.beside(Path(folder), Policy())
         folders = make_task_folder(Path(folder, "task"))
-        places = Places(folders.path, folders, folders.home)
+        places = SandboxPlaces(folders.path, folders, folders.home)
         plain = sandbox.wrap(("true",), cwd=folders.path, places=places)
         behind = sandbox.wrap(("true",), cwd=folders.path, places=replace(places, door=doorway))
         without, with_open, opening = taken.values()

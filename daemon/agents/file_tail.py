@@ -16,7 +16,7 @@ _DEPTH = 8
 
 
 @dataclass
-class Aside:
+class FileTail:
     """The new lines with `mark` in the files of `folder`, some folders deep, that match `pattern`: those that were
     written after it was made. To be used from one thread at a time; reads files.
     """

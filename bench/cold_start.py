@@ -1,7 +1,7 @@
 """What lies between a SpawnTask and its agent: a worktree of 20,000 files, against `git worktree add` by hand.
 
-`python -m bench.start` makes a repository, and by turns starts a process in a new worktree by hand and an agent by a
-daemon's Runner, without and with the sandbox. docs/benchmarks.md says what was seen.
+`python -m bench.cold_start` makes a repository, and by turns starts a process in a new worktree by hand and an agent by
+a daemon's Runner, without and with the sandbox. docs/benchmarks.md says what was seen.
 """
 
 from __future__ import annotations

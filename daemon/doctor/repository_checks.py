@@ -8,7 +8,8 @@ from uuid import uuid4
 
 from daemon.doctor.checks import Wanted, branches_check, project_check, push_check, refs_check
 from daemon.git.pushing import ANYWHERE, lease, push, try_branch
-from daemon.git.repositories import ASK_TIMEOUT, Repositories, RepositoryCache
+from daemon.git.repositories import Repositories
+from daemon.git.repository_cache import ASK_TIMEOUT, RepositoryCache
 from daemon.git.state_refs import PLACES
 from daemon.home import Home
 from daemon.workspace.project import FILE, read_project
