@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from daemon.agents.base import StreamSummary
@@ -23,6 +24,8 @@ from daemon.agents.stream_events import (
 )
 
 COMPLAINTS_KEPT = 4096
+_SESSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,199}")
+"""It becomes an argument of the next run: whatever an agent runs can write to its stdout, and would name an option."""
 _FAILED_SHOWN = 2000
 _DENIAL_SHOWN = 300
 
@@ -30,7 +33,7 @@ _DENIAL_SHOWN = 300
 def after(seen: StreamSummary, event: Event) -> StreamSummary:
     """What is known once `event` has come, too."""
     match event:
-        case SessionStarted():
+        case SessionStarted() if _SESSION.fullmatch(event.session):
             seen = replace(seen, session=event.session)
         case ToolCalled():
             seen = replace(seen, turns=seen.turns + 1, final=None)

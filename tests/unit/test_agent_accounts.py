@@ -143,6 +143,7 @@ def test_codex_shares_a_login_by_links_that_are_set_right(folder: TaskFolder) ->
     state, login = folder.path / "state", folder.path / "login"
     state.mkdir()
     (state / "auth.json").write_text("a copy")
+    (state / "auth.lock" / "made by the agent").mkdir(parents=True)
     codex().command(run_of(folder))
     codex().command(run_of(folder))
     assert (state / "auth.json").readlink() == login / "auth.json"

@@ -413,3 +413,13 @@ def test_leave_for_a_tool_is_asked_and_answered() -> None:
 def test_a_tool_that_fails_is_told_with_its_name() -> None:
     events = read(stream_of("claude_denied.jsonl"), lines_of("claude_denied.jsonl"))
     assert [event.tool for event in events if isinstance(event, ToolFailed)] == ["Bash"]
+
+
+@pytest.mark.parametrize(
+    "named", ["--dangerously-skip-permissions", "-c", "", " a", "a b", "a\n--x", "../a", "a" * 201, "é"]
+)
+def test_a_session_that_could_be_an_option_is_none(named: str) -> None:
+    """Whatever an agent runs can write a line to its stdout; the next run has the session among its arguments."""
+    begun = after(Seen(), SessionStarted("0199-a_b.c"))
+    assert begun.session == "0199-a_b.c"
+    assert after(begun, SessionStarted(named)).session == "0199-a_b.c"

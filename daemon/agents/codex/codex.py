@@ -12,6 +12,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from daemon import agent_files
 from daemon.agents.base import AgentRun
 from daemon.agents.codex.codex_stream import CodexStream
 from daemon.agents.coding import CodingAgent
@@ -96,7 +97,7 @@ class CodexAgent(CodingAgent):
         for name in _LOGIN_FILES:
             link = run.state / name
             if not link.is_symlink() or link.readlink() != Path(run.login, name):
-                link.unlink(missing_ok=True)
+                agent_files.remove_tree(link)  # the agent may have made a folder of it
                 link.symlink_to(run.login / name)
 
 
