@@ -170,6 +170,8 @@ async def test_a_stack_serves_its_folder_alone_and_stops_without_leaving_a_proce
         assert f"already running in {folder} (pid {up.process.pid})" in refusal
 
         children = up.children()
+        heard = {each.laddr.ip for child in children for each in child.net_connections() if each.status == "LISTEN"}
+        assert heard == {"127.0.0.1"}, "nothing listens for other machines"
         assert up.process.pid not in {os.getpgid(each.pid) for each in children}  # Ctrl-C reaches `up` alone
         os.killpg(up.process.pid, signal.SIGINT)
         assert await asyncio.to_thread(up.process.wait) == 0
