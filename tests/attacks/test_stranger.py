@@ -18,11 +18,11 @@ from daemon.forges.github.api import Api, open_client
 from daemon.forges.github.audience import MOST_ASKED, Audience, Author, Reason
 from daemon.forges.github.findings import reply_mark
 from daemon.forges.github.payloads import CollaboratorPermission, User
-from daemon.forges.github.quotes import QUOTED_UNHEARD
+from daemon.forges.github.quotes import MOST_COMPARED, QUOTED_UNHEARD, without_quotes
 from daemon.forges.port import Forge
 from daemon.forges.tokens import Tokens
 from domain.errors import ForgeUnreachable
-from domain.pull_request import PullRequest, Reply, Sighting
+from domain.pull_request import Finding, FindingKind, PullRequest, Reply, Sighting
 from fakes.forge.shapes import account_id
 from tests.fixtures_github import QUICK, TOKEN_VARIABLE, Site
 
@@ -237,6 +237,16 @@ async def test_a_strangers_words_do_not_come_in_a_writers_quote(site: Site, how:
     assert "no, leave it." in words
     assert QUOTED_UNHEARD in talk.text
     assert remark.text == "> Rename it.\n```suggestion\nx = 1\n```"
+
+
+def test_a_flood_of_quotes_costs_no_flood_of_comparisons() -> None:
+    text = "\n".join([*(f"> line {number}" for number in range(MOST_COMPARED)), f"> {EVIL}", "No."])
+    finding = Finding(id="talk:1", kind=FindingKind.COMMENT, title="ann has commented", text=text)
+    (told,) = without_quotes([finding], [EVIL])
+    assert told.text.splitlines()[-3:] == ["> line 99", QUOTED_UNHEARD, "No."]
+    (told,) = without_quotes([finding.model_copy(update={"text": text.replace(EVIL, "theirs")})], [EVIL])
+    assert "theirs" not in told.text, "what is not compared is left out"
+    assert without_quotes([finding], []) == [finding]
 
 
 async def test_our_mark_neither_hides_a_stranger_nor_silences_a_writer(site: Site) -> None:

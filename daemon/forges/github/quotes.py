@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from domain.pull_request import Finding
 
 QUOTED_UNHEARD = "> (quoted from somebody who is not heard)"
+MOST_COMPARED = 100
+"""Quoting lines of one text that are compared with all that is not heard; what is quoted beyond is left out."""
 _QUOTE = re.compile(r"[ \t]*>[> \t]*")
 
 
@@ -30,10 +32,13 @@ def without_quotes(findings: Iterable[Finding], unheard: Iterable[str]) -> list[
 
 def _without(text: str, known: list[str]) -> str:
     kept: list[str] = []
+    compared = 0
     for line in text.split("\n"):
         quote = _QUOTE.match(line)
         words = _plain(line[quote.end() :]) if quote else ""
-        shown = QUOTED_UNHEARD if words and any(words in each for each in known) else line
+        compared += bool(words)
+        is_unheard = compared > MOST_COMPARED or any(words in each for each in known)
+        shown = QUOTED_UNHEARD if words and is_unheard else line
         if shown != QUOTED_UNHEARD or kept[-1:] != [QUOTED_UNHEARD]:
             kept.append(shown)
     return "\n".join(kept)
