@@ -26,6 +26,7 @@ import h11
 from daemon.network.addresses import literal
 from daemon.network.door_policy import ConnectionRefused, Policy
 from daemon.network.http import serve_http
+from daemon.network.proxy_trial import leads_to_loopback
 from daemon.network.relay import close, relay
 from daemon.network.rules import LOOPBACK, is_name
 from daemon.network.socks import VERSION, serve_socks
@@ -101,7 +102,7 @@ class TellingUpstream(Upstream):
     """Tells of what it refuses."""
 
     def __init__(self, policy: Policy, proxies: dict[str, str], telling: Telling) -> None:
-        super().__init__(policy, proxies, telling.reached)
+        super().__init__(policy, proxies, telling.reached, leads_to_loopback)
         self._telling = telling
 
     async def route(self, host: str, port: int, scheme: str) -> Route:

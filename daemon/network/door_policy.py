@@ -77,6 +77,10 @@ class Policy(Value):
             kind if is_literal else f"{at} is {kind}", f'network_local = ["{rule_for(host, port)}"]'
         )
 
+    def is_named(self, host: str, port: int) -> bool:
+        """Whether the settings themselves name this host, and not only what lies below a name."""
+        return any(rule.name == host and rule.names(host, port) for rule in (*self._public, *self._local))
+
     def _is_local(self, host: str, port: int, address: Address) -> bool:
         return any(rule.names(host, port) or rule.holds(address, port) for rule in self._local)
 

@@ -19,8 +19,8 @@ from daemon.network.upstream import (
     Unreachable,
     Upstream,
     authority,
-    connect,
     connect_to,
+    reach,
 )
 
 _HOP_BY_HOP = {
@@ -69,7 +69,7 @@ async def _forward(near: Streams, agent: h11.Connection, request: h11.Request, u
         raise ValueError("this is a proxy: it takes CONNECT, and http:// addresses")
     host, port = _split(target, 80)
     route = await upstream.route(host, port, "http")
-    far = await (connect_to(route.parent) if route.parent else connect(route))
+    far = await (connect_to(route.parent) if route.parent and route.is_by_name else reach(route))
     server = h11.Connection(h11.CLIENT, max_incomplete_event_size=HEAD_LIMIT)
     try:
         async with asyncio.timeout(IDLE_WITHIN):
@@ -89,14 +89,15 @@ def _passed_on(request: h11.Request, target: str, route: Route) -> h11.Request:
     parts = urlsplit(target)
     path = parts._replace(scheme="", netloc="", path=parts.path or "/", fragment="").geturl()
     host = authority(route.host, route.port) if route.port != 80 else authority(route.host, 80).removesuffix(":80")
-    further = [(name.encode(), value.encode()) for name, value in (route.parent.headers if route.parent else [])]
+    parent = route.parent if route.is_by_name else None
+    further = [(name.encode(), value.encode()) for name, value in (parent.headers if parent else [])]
     headers: Headers = [
         (b"Host", host.encode()),
         *_end_to_end(request.headers, without={b"host", *_second_length(request.headers)}),
         *further,
         (b"Connection", b"close"),
     ]
-    asked = f"http://{host}{path}" if route.parent else path
+    asked = f"http://{host}{path}" if parent else path
     return h11.Request(method=request.method, target=asked.encode(), headers=headers)
 
 

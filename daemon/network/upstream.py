@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import socket
 from base64 import b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
+from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
 import h11
@@ -55,6 +56,13 @@ class Route:
     port: int
     addresses: tuple[Address, ...]
     parent: Parent | None = None
+    by_address: bool = False
+    """The proxy is asked for a connection to the first address, and told no name that it could look up again."""
+
+    @property
+    def is_by_name(self) -> bool:
+        """Whether a proxy reads the request itself, and looks the name up."""
+        return self.parent is not None and not self.by_address
 
 
 def proxy_environment(environ: Mapping[str, str]) -> dict[str, str]:
@@ -63,13 +71,21 @@ def proxy_environment(environ: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in given.items() if value}
 
 
+Trial = Callable[[Parent], Coroutine[Any, Any, bool]]
+"""Whether a proxy leads to this machine's loopback (daemon.network.proxy_trial)."""
+
+
 class Upstream:
     """Routes and connects for one door; `reached` is told of each target that may be connected to."""
 
-    def __init__(self, policy: Policy, proxies: Mapping[str, str], reached: Callable[[str, int], None]) -> None:
+    def __init__(
+        self, policy: Policy, proxies: Mapping[str, str], reached: Callable[[str, int], None], leads_back: Trial
+    ) -> None:
         self._policy = policy
         self._proxies = proxies
         self._reached = reached
+        self._leads_back = leads_back
+        self._tried: dict[Parent, asyncio.Task[bool]] = {}
 
     async def route(self, host: str, port: int, scheme: str) -> Route:
         """How to reach the target; `scheme` ("http": a request that the proxy reads; else "https") chooses the
@@ -81,7 +97,7 @@ class Upstream:
         try:
             found = await addresses_of(host, port)
         except Unreachable:
-            if parent is None:
+            if parent is None or await self._leads_astray(parent, host, port):
                 raise
             # Behind a proxy a machine often can't look up the names of the internet: then the proxy does.
             self._reached(host, port)
@@ -92,12 +108,20 @@ class Upstream:
         if any(one in own or why_not_public(one) for one in allowed):
             # What is private is reached from here, not from where the proxy stands.
             parent = None
-        return Route(host, port, tuple(allowed), parent)
+        by_address = parent is not None and await self._leads_astray(parent, host, port)
+        return Route(host, port, tuple(allowed), parent, by_address)
+
+    async def _leads_astray(self, parent: Parent, host: str, port: int) -> bool:
+        """Whether this proxy must not look the name up, since it is an agent's own choice and could lead back here."""
+        if self._policy.is_named(host, port):
+            return False
+        if parent not in self._tried:
+            self._tried[parent] = asyncio.create_task(self._leads_back(parent))
+        return await asyncio.shield(self._tried[parent])
 
     async def tunnel(self, host: str, port: int) -> Streams:
         """A connection to the target itself, through the machine's proxy where there is one."""
-        route = await self.route(host, port, "https")
-        return await connect_through(route.parent, route) if route.parent else await connect(route)
+        return await reach(await self.route(host, port, "https"))
 
 
 def parent_for(proxies: Mapping[str, str], host: str, port: int, scheme: str) -> Parent | None:
@@ -137,6 +161,11 @@ async def addresses_of(host: str, port: int) -> list[Address]:
         raise Unreachable(f"{host} could not be looked up") from error
     texts = dict.fromkeys(str(entry[4][0]).split("%")[0] for entry in found)
     return [ip_address(text) for text in texts]
+
+
+async def reach(route: Route) -> Streams:
+    """A connection to the route's target itself; Unreachable where there is none."""
+    return await connect_through(route.parent, route) if route.parent else await connect(route)
 
 
 async def connect(route: Route) -> Streams:
@@ -182,7 +211,7 @@ async def connect_through(parent: Parent, route: Route) -> Streams:
 async def _ask_for_tunnel(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, parent: Parent, route: Route
 ) -> int:
-    target = authority(route.host, route.port)
+    target = authority(str(route.addresses[0]) if route.by_address else route.host, route.port)
     asking = h11.Connection(h11.CLIENT, max_incomplete_event_size=HEAD_LIMIT)
     request = h11.Request(method="CONNECT", target=target, headers=[("Host", target), *parent.headers])
     writer.write((asking.send(request) or b"") + (asking.send(h11.EndOfMessage()) or b""))

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import psutil
 
-from tests.attacks.machine.addresses import OWN, OWN6, PAGE, PRIVATE, REBINDING, SECRET, SECRET_PORT, WEB
-from tests.attacks.machine.delivering import PROXY_PASSWORD, PROXY_PORT
+from tests.attacks.machine.addresses import LATE, OWN, OWN6, PAGE, PRIVATE, REBINDING, SECRET, SECRET_PORT, WEB
+from tests.attacks.machine.delivering import OWN_PROXY_PORT, PROXY_PASSWORD, PROXY_PORT
 from tests.attacks.machine.lab import ROOT, Lab
 from tests.integration.deliveries import until
 
@@ -142,6 +142,34 @@ def test_with_none_the_model_is_reached_through_a_proxy_on_loopback_and_nothing_
     for target in ("elsewhere.example.net:443", "api.example.com:443"):
         assert f"refused {target}: network does not name it" in done.log
     assert f"refused 127.0.0.1:{PROXY_PORT}: a loopback address" in done.log
+
+
+def test_a_proxy_on_this_machine_that_looks_names_up_again_leads_no_further(ordinary: Lab) -> None:
+    """It is asked for the address that was checked, and for no name that is nowhere for us, and is somewhere for it."""
+    script = f"""{CLIENT}
+for number in range(12):
+    says("connect", by_connect("{REBINDING}"))
+    says("get", by_get("{REBINDING}"))
+    says("socks", by_name("{REBINDING}"))
+    says("late", by_connect("{LATE}"))
+    says("late", by_get("{LATE}"))
+says("web", by_get("api.example.com/page").replace(b":{SECRET_PORT}/", b""))
+{STILL}
+"""
+    proxy = f"http://127.0.0.1:{OWN_PROXY_PORT}"
+    done = ordinary.does(
+        f"""
+        {sys.executable} -c {shlex.quote(script)}
+        say https curl --silent --max-time 20 https://api.example.com/page
+        """,
+        environ={"HTTPS_PROXY": proxy, "http_proxy": proxy},
+    )
+    assert SECRET not in done.log, done.log
+    assert f"https: {PAGE}" in done.lines, done.log
+    assert {name for line in done.lines for name in ("still", "web") if line.startswith(name) and PAGE in line} == {
+        "still",
+        "web",
+    }
 
 
 OPENER = """

@@ -8,12 +8,14 @@ PRIVATE = "10.1.1.2"
 WEB, WEB6 = "93.184.0.1", "2a00:1::1"
 """A server of the internet."""
 MODEL_PORT = 8080
-SECRET = "the machine's own"
+SECRET = "secret of the machine"
 """What its servers say."""
 SECRET_PORT = 7233
 PAGE = "a page of the internet"
 REBINDING = "rebinding.example.com"
 """A name that leads to WEB and to loopback by turns."""
+LATE = "late.example.com"
+"""A name that is nowhere when it is first asked for, and leads to loopback then, by turns."""
 
 NAMES = {
     WEB: ("api.example.com", "www.example.org", "deep.www.example.org", "model.example.net", "ssh.example.com"),

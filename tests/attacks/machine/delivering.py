@@ -14,6 +14,7 @@ from base64 import b64encode
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import httpx
@@ -33,7 +34,7 @@ from tests.attacks.machine.addresses import MODEL_PORT, OWN, OWN6, PRIVATE, SECR
 from tests.attacks.machine.registries import lay_out
 from tests.integration.deliveries import OneDaemon
 
-PROXY_PORT = 3128
+PROXY_PORT, OWN_PROXY_PORT = 3128, 3129
 PROXY_PASSWORD = "pass-of-the-proxy"
 ABSTRACT = "makima-attack"
 
@@ -86,6 +87,7 @@ class Machine:
             servers.append(await asyncio.start_server(tell_secret, host, SECRET_PORT))
         for host in (PRIVATE, "127.0.0.1"):
             servers.append(await asyncio.start_server(self._proxy, host, PROXY_PORT))
+        servers.append(await asyncio.start_server(look_up_and_copy, "127.0.0.1", OWN_PROXY_PORT))
         for server in servers:
             await until.enter_async_context(server)
 
@@ -131,7 +133,8 @@ class Machine:
         allowed = f"Proxy-Authorization: {given}".lower() in [line.lower() for line in headers]
         lengths = [line for line in headers if line.lower().startswith(("content-length:", "transfer-encoding:"))]
         ambiguous = " and two lengths" if len(lengths) > 1 else ""
-        self.proxied.append(f"{first.rsplit(' ', 1)[0]} {'with' if allowed else 'without'} the password{ambiguous}")
+        if "127.0.0.1:" not in first:  # the door tries whether we lead there
+            self.proxied.append(f"{first.rsplit(' ', 1)[0]} {'with' if allowed else 'without'} the password{ambiguous}")
         far, sink = await asyncio.open_connection(WEB, 443 if first.startswith("CONNECT") else 80)
         if first.startswith("CONNECT"):
             writer.write(b"HTTP/1.1 200 OK\r\nVia: 1.1 company\r\n\r\n")
@@ -140,6 +143,26 @@ class Machine:
         await asyncio.gather(copy(reader, sink), copy(far, writer))
         sink.close()
         writer.close()
+
+
+async def look_up_and_copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """A proxy on this machine that looks names up once more, and connects to whatever it finds."""
+    head = (await reader.readuntil(b"\r\n\r\n")).decode()
+    method, target, _ = head.split(" ", 2)
+    parts = urlsplit(target if "://" in target else f"//{target}")
+    try:
+        far, sink = await asyncio.open_connection(parts.hostname, parts.port or 80)
+    except OSError:
+        writer.write(b"HTTP/1.1 502 Nobody there\r\nContent-Length: 0\r\n\r\n")
+        writer.close()
+        return
+    if method == "CONNECT":
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+    else:
+        sink.write(head.replace(target, parts.path or "/").encode())
+    await asyncio.gather(copy(reader, sink), copy(far, writer))
+    sink.close()
+    writer.close()
 
 
 async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -1,4 +1,4 @@
-"""The name server of these tests: what it says of REBINDING is another address each time it is asked.
+"""The name server of these tests: what it says of REBINDING and LATE is another thing each time it is asked.
 
 `python -m tests.attacks.machine.turning_names FD`: FD is its socket. It ends with its stdin.
 """
@@ -11,24 +11,32 @@ import sys
 import threading
 from itertools import cycle
 
-from tests.attacks.machine.addresses import REBINDING, WEB
+from tests.attacks.machine.addresses import LATE, REBINDING, WEB
 
-ADDRESSES = cycle((WEB, "127.0.0.1"))
-NAME = b"".join(bytes((len(part),)) + part.encode() for part in REBINDING.split(".")) + bytes(1)
+ADDRESSES = {REBINDING: cycle((WEB, "127.0.0.1")), LATE: cycle(("", "127.0.0.1"))}
+"""Empty: the name is nowhere."""
 IPV4 = 1
 HEAD = 12
 ANSWER, NO_SUCH_NAME = 0x8580, 0x8583
 
 
 def answer(asked: bytes) -> bytes:
-    """RFC 1035: the question once more, and for an IPv4 address of the name the next one, to be kept for no time."""
+    """RFC 1035: the question once more, and for an IPv4 address of a name the next one, to be kept for no time."""
     question = asked[HEAD : asked.index(bytes(1), HEAD) + 5]
-    if question[:-4].lower() != NAME:
-        return asked[:2] + struct.pack(">HHHHH", NO_SUCH_NAME, 1, 0, 0, 0) + question
-    if question[-4:] != struct.pack(">HH", IPV4, 1):
-        return asked[:2] + struct.pack(">HHHHH", ANSWER, 1, 0, 0, 0) + question
-    record = struct.pack(">HHHIH", 0xC000 + HEAD, IPV4, 1, 0, 4) + socket.inet_aton(next(ADDRESSES))
-    return asked[:2] + struct.pack(">HHHHH", ANSWER, 1, 1, 0, 0) + question + record
+    addresses = ADDRESSES.get(name_in(question))
+    is_ipv4 = question[-4:] == struct.pack(">HH", IPV4, 1)
+    address = next(addresses) if addresses and is_ipv4 else ""
+    status = ANSWER if address or (addresses and not is_ipv4) else NO_SUCH_NAME
+    record = struct.pack(">HHHIH", 0xC000 + HEAD, IPV4, 1, 0, 4) + socket.inet_aton(address) if address else b""
+    return asked[:2] + struct.pack(">HHHHH", status, 1, bool(address), 0, 0) + question + record
+
+
+def name_in(question: bytes) -> str:
+    parts, at = [], 0
+    while size := question[at]:
+        parts.append(question[at + 1 : at + 1 + size].decode())
+        at += size + 1
+    return ".".join(parts).lower()
 
 
 def serve(names: socket.socket) -> None:
