@@ -420,6 +420,6 @@ def test_a_tool_that_fails_is_told_with_its_name() -> None:
 )
 def test_a_session_that_could_be_an_option_is_none(named: str) -> None:
     """Whatever an agent runs can write a line to its stdout; the next run has the session among its arguments."""
-    begun = after(Seen(), SessionStarted("0199-a_b.c"))
+    begun = after(StreamSummary(), SessionStarted("0199-a_b.c"))
     assert begun.session == "0199-a_b.c"
     assert after(begun, SessionStarted(named)).session == "0199-a_b.c"
