@@ -38,6 +38,12 @@ class Relay:
         for each in list(self._open):
             each.transport.abort()
 
+    def lead_to(self, target: str) -> None:
+        """From now on the address leads elsewhere; what was open ends."""
+        self._host, _, self._port = target.partition(":")
+        for each in list(self._open):
+            each.transport.abort()
+
     def mend(self) -> None:
         self._is_cut = False
 

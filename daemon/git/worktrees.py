@@ -15,6 +15,7 @@ from pathlib import Path
 
 from daemon import agent_files
 from daemon.git.config import NO_CODE_OF_THE_REPOSITORY, as_environment
+from daemon.git.filesystem import settings_of
 from daemon.git.git import checked, commit_id, no_room
 from daemon.process.run import Finished, Runs
 from daemon.sandbox.environment import GitIdentity
@@ -29,7 +30,13 @@ IMPOSSIBLE = 128
 """git's exit code where it has not even begun to merge."""
 SHA256_DIGITS = 64
 COMMITS_SHOWN = 40
-SETTINGS = {**NO_CODE_OF_THE_REPOSITORY, "core.sparseCheckout": "false"}
+SETTINGS = {
+    **NO_CODE_OF_THE_REPOSITORY,
+    "core.sparseCheckout": "false",
+    "core.safecrlf": "false",
+    "core.checkStat": "default",
+    "core.trustctime": "true",
+}
 """For each command: where the agent works in a part of the files, the daemon's git adds and restores all of them."""
 
 
@@ -239,7 +246,8 @@ class Worktree:
         """A command of git here, ended with 0 or one of `also`; raises GitError, WorktreeBroken."""
         # The folder is named: without its .git, which an agent may remove, git would look for one further up.
         argv = ("git", "--git-dir=.git", "--work-tree=.", *(("--literal-pathspecs",) if literal else ()), *args)
-        env = as_environment(SETTINGS) | {"GIT_NO_REPLACE_OBJECTS": "1"} | self.identity.environment
+        settings = {**SETTINGS, **await asyncio.to_thread(settings_of, self.path.parent)}
+        env = as_environment(settings) | {"GIT_NO_REPLACE_OBJECTS": "1"} | self.identity.environment
         try:
             done = await self.runs(argv, cwd=self.path, env=env, stdin=stdin, timeout=self.within)
         except ProcessTimedOut as error:

@@ -19,6 +19,8 @@ _LABELS = re.compile(r" (HEAD|ours|theirs|Updated upstream|Stashed changes|[0-9a
 """What git itself writes behind a marker: then one alone is enough."""
 _FILE = re.compile(r"^\+\+\+ (.*)$")
 _HUNK = re.compile(r"^@@ -\S+ \+(\d+)(?:,\d+)? @@")
+_MARKDOWN = re.compile(r"\.(?:md|mdx|markdown)$", re.IGNORECASE)
+_FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})(.*)$")
 _SEARCHED = f"^[<>]{{{SHORTEST},}}"
 _REMEDY = (
     "Make of each conflict what it has to be, keep what both sides need, and remove every line that begins with "
@@ -34,7 +36,10 @@ async def conflict_markers(work: Examined) -> Fault | None:
     added = await _added(work)
     sizes = await _sizes(work, [path for path, lines in added.items() if lines]) if added else {}
     left = [
-        path for path, lines in added.items() if has_markers(lines, sizes.get(path, USUAL), path in work.conflicted)
+        path
+        for path, lines in added.items()
+        if has_markers(lines, sizes.get(path, USUAL), path in work.conflicted)
+        and not await _is_example(work, path, sizes.get(path, USUAL))
     ]
     if not left:
         return None
@@ -58,6 +63,37 @@ def has_markers(added: Mapping[int, str], size: int, in_conflict: bool = False) 
             if not wanted:
                 return True
     return False
+
+
+async def _is_example(work: Examined, path: str, size: int) -> bool:
+    """Whether the markers stand in fenced blocks of a new Markdown file: a text about conflicts. git can't have written
+    them, for it merges what was there before.
+    """
+    if not _MARKDOWN.search(path) or path in work.conflicted:
+        return False
+    for parent in work.parents:
+        if (await work.cache.local("cat-file", "-e", f"{parent}:{path}", also=(1, 128))).exit_code == 0:
+            return False
+    text = (await work.cache.local("cat-file", "blob", f"{work.head}:{path}")).stdout.decode(errors="replace")
+    return not has_markers(outside_fences(text), size)
+
+
+def outside_fences(text: str) -> Lines:
+    """The lines of a Markdown text that stand in no fenced block; one that is never closed is none. Pure."""
+    found: Lines = {}
+    block: Lines = {}
+    opened = ""
+    for number, line in enumerate(text.splitlines(), 1):
+        fence = _FENCE.match(line)
+        if opened:
+            block[number] = line
+            if fence and fence[1].startswith(opened) and not fence[2].strip():
+                opened, block = "", {}
+        elif fence:
+            opened, block = fence[1], {number: line}
+        else:
+            found[number] = line
+    return {**found, **block}
 
 
 async def _added(work: Examined) -> dict[str, Lines]:

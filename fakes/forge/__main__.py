@@ -19,6 +19,7 @@ from fakes.forge.calling import Routes
 from fakes.forge.forge import Forge
 from fakes.forge.front import Front
 from fakes.forge.git_http import GitHttp
+from fakes.forge.lfs_http import LfsHttp
 from fakes.forge.pages import Pages
 from fakes.forge.store import Store
 from runtime.terminal import guard
@@ -85,6 +86,7 @@ def build_app(forge: Forge) -> ASGIApp:
         *graphql_api.routes(api),
         rest_checks.log_route(forge),
         *GitHttp(forge).routes(),
+        *LfsHttp(forge).routes(),
         *Pages(forge).routes(),
     ]
     return Front(Starlette(routes=routes), forge)

@@ -165,6 +165,11 @@ async def test_markers_that_were_there_before_are_nobodys_conflict(steps: Steps,
         ("echo '*.md conflict-marker-size=32' > .gitattributes; mv marked guide.md", False),
         ("echo '* conflict-marker-size=3' > .gitattributes; sed -Ei 's/^([<=>])+/\\1\\1\\1/' marked", True),
         ("mv marked 'ünt \"x\" file'", True),
+        ("(echo '```'; cat marked; echo '```') > how.md; rm marked", False),
+        ("(echo '````text'; echo '```'; cat marked; echo '````') > how.md; rm marked", False),
+        ("(echo '```'; echo '```'; cat marked; echo '```') > how.md; rm marked", True),
+        ("(echo '```'; cat marked; echo '```') > f.txt; rm marked", True),
+        ("(echo '```'; cat marked; echo '```') > how.md; cat marked >> how.md; rm marked", True),
         ("sed -i 's/$/\\r/' marked", True),
     ],
 )
@@ -360,6 +365,44 @@ async def test_what_git_was_told_not_to_look_at_is_work(steps: Steps, hides: str
     done = await steps.does(f"{hides} echo changed > f.txt; echo x > README")
     assert done.status is OutcomeStatus.COMPLETED, done.failure
     assert (steps.show("f.txt"), steps.show("README")) == ("changed", "x")
+
+
+AS_THEY_ARE = {
+    "modes": (
+        "git config core.fileMode false; chmod +x f.txt; touch run; chmod +x run",
+        ["100755 f.txt", "100755 run"],
+    ),
+    "another letter case": ("git config core.ignoreCase true; git mv -f f.txt g.txt; mv g.txt F.txt", ["100644 F.txt"]),
+    "two letter cases": (
+        "git config core.ignoreCase true; echo a > File; echo b > file",
+        ["100644 File", "100644 f.txt", "100644 file"],
+    ),
+    "links": (
+        "git config core.symlinks false; ln -s README link; git add link; rm link; ln -s f.txt link",
+        ["100644 f.txt", "120000 link"],
+    ),
+    "line ends": (
+        "git config core.safecrlf true; git config core.autocrlf input; printf 'a\\r\\nb\\r\\n' > w.txt",
+        ["100644 f.txt", "100644 w.txt"],
+    ),
+    "the same size and time": (
+        "git config core.checkStat minimal; git config core.trustctime false; cp -p f.txt ../old; "
+        "printf '1\\n9\\n3\\n' > f.txt; touch -r ../old f.txt; chmod +x f.txt",
+        ["100755 f.txt"],
+    ),
+}
+
+
+@pytest.mark.parametrize("what", AS_THEY_ARE)
+async def test_files_are_committed_as_they_are_whatever_the_agent_told_git_of_the_disk(steps: Steps, what: str) -> None:
+    script, wanted = AS_THEY_ARE[what]
+    done = await steps.does(script)
+    assert done.status is OutcomeStatus.COMPLETED, done.failure
+    assert not any("made anew" in each for each in done.warnings)
+    listed = steps.git(steps.origin, "ls-tree", "makima/step").splitlines()
+    assert [f"{each[:6]} {each.split()[3]}" for each in listed if not each.endswith("README")] == wanted
+    if "f.txt" in " ".join(wanted):
+        assert steps.show("f.txt") == ("1\n9\n3" if what == "the same size and time" else "1\n2\n3")
 
 
 async def test_what_is_left_out_of_a_sparse_worktree_is_not_deleted(steps: Steps) -> None:

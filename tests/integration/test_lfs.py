@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import re
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from daemon.git.git import Git
 from daemon.git.repositories import Repositories
 from domain.failures import FailureCategory
-from domain.spawn_task import OutcomeStatus
+from domain.spawn_task import Outcome, OutcomeStatus
+from tests.forge import ForgeRepository, ForgeUnderTest, forge_under_test
 from tests.integration.conftest import Committer
 from tests.integration.deliveries import OneDaemon, Steps
 from tests.needs import need
@@ -131,3 +136,65 @@ async def test_the_base_branch_does(lfs: Steps, commit: Committer) -> None:
     done = await lfs.does(f"{FILTERED} echo picture > new.png")
     assert done.failure and done.failure.category is FailureCategory.POINTER
     assert "127.0.0.1:1" in done.failure.report
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def forge(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ForgeUnderTest]:
+    async with forge_under_test(tmp_path_factory.mktemp("forge")) as forge:
+        yield forge
+
+
+class Remote(Steps):
+    """Steps on a repository at a forge, by a daemon whose owner's git knows the forge's token."""
+
+    def __init__(self, daemon: OneDaemon, steps: Steps, repository: ForgeRepository) -> None:
+        super().__init__(daemon, steps.origin, steps.git)
+        self.repository = repository
+
+    async def tries(self, script: str) -> Outcome:
+        return await self.does(script, repository=self.repository.clone_url)
+
+    def shown(self, path: str) -> str:
+        return self.git(self.repository.path, "show", f"makima/step:{path}")
+
+
+@pytest_asyncio.fixture
+async def remote(lfs: Steps, forge: ForgeUnderTest, tmp_path: Path) -> Remote:
+    repository = await forge.make_repository("acme", f"lfs{abs(hash(tmp_path))}", source=lfs.origin, private=True)
+    await forge.forget_requests()
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "known").write_text(forge.url_with("").removesuffix("/.git") + "\n")
+    (home / ".gitconfig").write_text(f"[credential]\n\thelper = store --file={home}/known\n")
+    environ = {"PATH": os.environ["PATH"], "HOME": str(home), "GIT_CONFIG_NOSYSTEM": "1"}
+    git = Git(tmp_path / "remote", environ, allow_local=True)
+    await git.prepare()
+    daemon = OneDaemon(tmp_path / "remote", Repositories(git, tmp_path / "remote" / "caches"), lfs.origin)
+    return Remote(daemon, lfs, repository)
+
+
+@pytest.mark.parametrize("agents", [FILTERED, RAW], ids=["filtered", "raw"])
+async def test_over_http_the_content_is_there_before_anything_points_to_it(
+    remote: Remote, forge: ForgeUnderTest, agents: str
+) -> None:
+    done = await remote.tries(f"{agents} echo picture > new.png; git add -A; git commit -qm png")
+    assert done.status is OutcomeStatus.COMPLETED, done.failure
+    assert remote.shown("new.png") == pointer(b"picture\n")
+    oid = hashlib.sha256(b"picture\n").hexdigest()
+    assert (remote.repository.path / "lfs" / "objects" / oid[:2] / oid[2:4] / oid).read_bytes() == b"picture\n"
+    asked = [f"{each.method} {each.path}" for each in await forge.requests() if each.status == 200]
+    uploads = [place for place, each in enumerate(asked) if each.endswith(oid) and each.startswith("PUT")]
+    pushes = [place for place, each in enumerate(asked) if re.search(r"POST .*git-receive-pack$", each)]
+    outcome = pushes[-2:]  # the outcome's ref, and then the branch; checkpoints before them point to nothing yet
+    assert len(uploads) == 1 and len(outcome) == 2 and uploads[0] < outcome[0]
+
+
+async def test_over_http_a_server_that_refuses_is_no_server(remote: Remote, forge: ForgeUnderTest) -> None:
+    await forge.fail("forbidden", method="POST", path="/objects/batch$", times=9)
+    try:
+        done = await remote.tries(f"{RAW} echo picture > new.png")
+    finally:
+        await forge.clear_failures()
+    assert done.failure and done.failure.category is FailureCategory.POINTER
+    assert "can't be uploaded to Git LFS: new.png: " in done.failure.report
+    assert forge.token not in done.failure.report
