@@ -67,11 +67,15 @@ class Street:
         await house.ann.commit("main", {"README.md": "# A house\n", ROOMS: FIRST_ROOMS})
         if branch:
             await house.ann.commit(branch, {f"{branch}.txt": "more\n"}, onto="main")
-        about = ("--title", house.title, "--goal", "A house", "--repo", repository.clone_url, "--timings", "fast")
+        await self.start(house, repository.clone_url, *options)
+        return house
+
+    async def start(self, house: House, url: str, *options: str) -> None:
+        """`starter.py start` for this house."""
+        about = ("--title", house.title, "--goal", "A house", "--repo", url, "--timings", "fast")
         agents = ("--agent", "planner", "--planner", "planner", "--max-attempts", "1")
         started = (await self.starter("start", *about, *agents, *options, "--json")).json()
         house.id, house.workflow = started["id"], started["workflow_id"]
-        return house
 
     async def starter(self, *args: str) -> Ran:
         """A command of starter.py, run to its end."""

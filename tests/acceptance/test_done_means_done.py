@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from demo.demo_repository import git
-from tests.acceptance.stack import Site, until
+from domain.view import DirectiveView, QuestionView, StepView
+from tests.acceptance.houses import eventually, is_idle, step_of
+from tests.acceptance.stack import Site, client_at
+from workflows.directive import DirectiveWorkflow
 
 TOKEN = "gh" + "p_" + "a1B2" * 9
 STEPS = {
@@ -57,56 +58,64 @@ def make_repository(folder: Path) -> Path:
 
 @pytest.mark.rule("6.9")
 @pytest.mark.timeout(1800)
-def test_what_is_not_done_is_not_called_so_and_the_directive_goes_on(site: Site, tmp_path: Path) -> None:
+async def test_what_is_not_done_is_not_called_so_and_the_directive_goes_on(site: Site, tmp_path: Path) -> None:
     origin = make_repository(tmp_path)
     steps = [{"name": name, "task_plan": script} for name, script in STEPS.items()]
     steps[-1]["depends_on"] = ["Good"]  # type: ignore[assignment]
     plan = tmp_path / "plan.json"
     plan.write_text(json.dumps({"steps": steps}))
     site.worker()
-    site.daemon()
+    site.daemon(further="capacity = 8")
     about = ("--title", "Truth", "--goal", "Honest work", "--repo", str(origin), "--plan", str(plan))
     options = (*about, "--agent", "shell", "--timings", "fast", "--on", "any", "--max-attempts", "1", "--json")
-    directive = str(site.starter("start", *options).json()["id"])
-    until(lambda: site.starter("status", directive).code == 0, "the record of it")
+    started = site.starter("start", *options).json()
+    directive, client = started["id"], await client_at(site.servers)
+    workflow = client.get_workflow_handle_for(DirectiveWorkflow.run, started["workflow_id"])
 
-    def shown() -> dict[str, Any]:
-        return site.starter("status", directive, "--json").json()
+    async def shown() -> DirectiveView:
+        return await workflow.query(DirectiveWorkflow.status)
 
-    def asked() -> dict[str, Any] | None:
-        known = {"secret" if "allow_secrets" in each["text"] else "left": each for each in shown()["questions"]}
+    async def asked() -> dict[str, QuestionView] | None:
+        questions = (await shown()).questions
+        known = {"secret" if "allow_secrets" in each.text else "left": each for each in questions}
         return known if len(known) == 2 else None
 
-    questions = until(asked, "the questions about the secret and the commits beside the work", 900)
-    assert TOKEN not in questions["secret"]["text"]
-    assert "branch 'feature'" in questions["left"]["text"]
+    async def idle() -> DirectiveView | None:
+        now = await shown()
+        return now if is_idle(now) else None
+
+    questions = await eventually(asked, "the questions about the secret and the commits beside the work", 900)
+    assert TOKEN not in questions["secret"].text
+    assert "branch 'feature'" in questions["left"].text
     left = [ref for ref in git(origin, "for-each-ref", "--format=%(refname)").split() if "/left/" in ref]
     assert any("x" in git(origin, "show", f"{ref}^1:y.txt") for ref in left if _has(origin, ref))
-    assert site.starter("answer", directive, questions["secret"]["id"], "give up").code == 0
-    assert site.starter("answer", directive, questions["left"]["id"], "put them in").code == 0
-    until(lambda: shown()["status"] == "idle", "the end", 900)
+    assert site.starter("answer", directive, str(questions["secret"].id), "give up").code == 0
+    assert site.starter("answer", directive, str(questions["left"].id), "put them in").code == 0
+    done = await eventually(idle, "the end", 900)
 
-    now = {step["name"]: step for step in shown()["steps"]}
-    assert {name for name, step in now.items() if step["status"] == "completed"} == {*STEPS} - {*FAILED}
-    assert {step["attempt"] for step in now.values()} == {1}
+    now = {step.name: step for step in done.steps}
+    assert {name for name, step in now.items() if step.status == "completed"} == {*STEPS} - {*FAILED}
+    assert {step.attempt for step in now.values()} == {1}
     for name, failure in FAILED.items():
-        assert now[name]["failure"].startswith(failure), now[name]
-    assert now["Nested"]["left_out"] == ["app/ (a repository of its own)"]
+        assert now[name].failure.startswith(failure), now[name]
+    assert now["Nested"].left_out == ("app/ (a repository of its own)",)
     assert "left out: app/ (a repository of its own)" in site.starter("status", directive).out
-    branch = shown()["pr"]["branch"]
+    assert done.pr
     files = {"NOTES.md", "f.txt", "good.txt", "small.txt", "y.txt", *(f"{name.lower()}.txt" for name in BROKEN)}
-    assert {*git(origin, "ls-tree", "--name-only", branch).split()} == files
-    assert now["Large"]["left_out"] == ["model.bin (too large)"]
+    assert {*git(origin, "ls-tree", "--name-only", done.pr.branch).split()} == files
+    assert now["Large"].left_out == ("model.bin (too large)",)
     deliveries = Counter(each.name.rpartition("-")[0] for each in site.folder.glob("*/daemon/*/tasks/*-1-*"))
     assert sorted(deliveries.values())[-2:] == [2, 2] and sum(deliveries.values()) == len(deliveries) + 2, deliveries
-    log = ("git", "log", "--all", "--patch", "--format=%B")
-    assert TOKEN.encode() not in subprocess.run(log, cwd=origin, capture_output=True, check=True).stdout
+    assert TOKEN not in git(origin, "log", "--all", "--patch", "--format=%B", "--text")
 
     # It does not stand still for ever: what failed can be tried again, and fails again for its own reason.
     assert site.starter("retry-step", directive, "Root").code == 0
-    until(lambda: {each["name"]: each for each in shown()["steps"]}["Root"]["attempt"] == 2, "the second attempt")
-    until(lambda: shown()["status"] == "idle", "the end of the second attempt", 400)
-    assert shown()["steps"][list(STEPS).index("Root")]["failure"].startswith(FAILED["Root"])
+
+    async def again() -> StepView | None:
+        root = step_of(await shown(), "Root")
+        return root if root.attempt == 2 and root.failure else None
+
+    assert (await eventually(again, "the second attempt", 400)).failure.startswith(FAILED["Root"])
 
 
 def _has(origin: Path, ref: str) -> bool:

@@ -4,56 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import pty
-import re
-import shlex
-import subprocess
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
 from domain.view import DirectiveView
 from tests.acceptance.coder import step
-from tests.acceptance.houses import House, Street, forge_of, forge_settings, is_idle, statuses, step_of
-from tests.acceptance.stack import STARTER, Servers, Site, environment
+from tests.acceptance.houses import House, Street, forge_of, forge_settings, is_idle, statuses
+from tests.acceptance.stack import Servers, Site
+from tests.acceptance.yard import Yard
 
 pytestmark = pytest.mark.rule("8.2")
-
-
-class Yard:
-    """One owner's processes; `second` is an agent that signs what it does, on a daemon with a label."""
-
-    def __init__(self, site: Site, street: Street) -> None:
-        self.site = site
-        self.street = street
-
-    def gate(self, name: str) -> Path:
-        return self.site.folder / f"gate-{name}"
-
-    def held(self, name: str, *lines: str, after: tuple[str, ...] = ()) -> dict[str, object]:
-        """A step that says that it runs, and waits for its gate."""
-        gate = self.gate(name)
-        return step(name, f"touch {gate}-reached; while ! test -e {gate}; do sleep 0.1; done", *lines, after=after)
-
-    async def house(self, name: str, plan: list[dict[str, object]], *options: str) -> House:
-        file = self.site.folder / f"plan-{name}.json"
-        await asyncio.to_thread(file.write_text, json.dumps({"steps": plan}))
-        return await self.street.house(name, "--plan", str(file), *options)
-
-    def types(self, answer: str, *args: str) -> str:
-        """What a command of starter.py prints at a terminal whose user types `answer`."""
-        ours, theirs = pty.openpty()
-        env = environment(MAKIMA_DATA_DIR=self.site.servers.data, MAKIMA_OWNER=self.site.owner, TERM="dumb")
-        argv = [*STARTER, *args]
-        running = subprocess.Popen(argv, stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=env)
-        os.close(theirs)
-        os.write(ours, f"{answer}\n".encode())
-        out, _ = running.communicate(timeout=90)
-        os.close(ours)
-        return out.decode()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -153,56 +115,3 @@ async def test_what_is_edited_is_what_the_next_task_is_done_with(yard: Yard) -> 
         assert (by["Next"], by["Orchard"]) == ("two", "two")
         await house.history("agent: planner → second", "main → release")
         assert set(statuses(shown).values()) == {"completed"}
-
-
-PUT_IN = {"NAME": "planner", "COMMAND": "true"}
-"""What a person puts in the place of words in capitals; the steps are those that the reason, or the person, names."""
-
-
-async def follow(house: House, *steps: str) -> list[str]:
-    """Type every command that the reason for the pause names, in its order; their names."""
-    reason = (await house.until(lambda shown: shown.status == "paused", "the pause")).reason
-    typed = []
-    for line in re.findall(r"`starter\.py ([^`]+)`", reason):
-        command, _, *words = shlex.split(line)
-        for each in steps if "STEP" in words else ("",):
-            await house.says(command, *(PUT_IN.get(word, each if word == "STEP" else word) for word in words))
-        typed.append(command)
-    return typed
-
-
-async def test_checks_that_the_merged_work_fails_are_changed_and_it_goes_on(yard: Yard) -> None:
-    verify = ("--verify", "test ! -e hut.txt || test ! -e shed.txt")
-    house = await yard.house("unfit", [step("Hut"), step("Shed")], *verify)
-    async with house.told_where_it_fails():
-        assert await follow(house, "Shed") == ["edit", "retry-step", "resume"]
-        await house.pull(1)
-        shown = await house.until(is_idle, "rest")
-        assert await house.files(1) == {"hut.txt", "shed.txt"}
-        assert step_of(shown, "Shed").attempt == 2
-
-
-async def test_a_conflict_that_nobody_resolves_is_given_to_another_agent(yard: Yard) -> None:
-    plan = [step("Hut", "echo hut > rooms.txt"), step("Shed", "echo shed > rooms.txt")]
-    house = await yard.house("torn", plan, "--agent", "shell")
-    async with house.told_where_it_fails():
-        assert await follow(house, "Shed") == ["edit", "retry-step", "resume"]
-        await house.pull(1)
-        await house.until(is_idle, "rest")
-        assert await house.files(1) == {"hut.txt", "shed.txt", "rooms.txt"}
-        assert sorted(await house.rooms(1)) == ["+hut", "+shed", "-Rooms: cellar"]
-
-
-async def test_work_on_another_history_than_the_base_branchs_is_done_again_on_it(yard: Yard) -> None:
-    house = await yard.house("replaced", [step("Hut"), yard.held("Mill")])
-    async with house.told_where_it_fails():
-        await all_but(house, "Mill")
-        await house.ann.commit("fresh", {"README.md": "# Anew\n", "fresh.txt": "f\n"})
-        await house.ann.git("push", "--quiet", "--force", "origin", "HEAD:refs/heads/main")
-        await asyncio.to_thread(yard.gate("Mill").touch)
-        assert await follow(house, "Hut", "Mill") == ["retry-step", "resume"]
-        await house.pull(1)
-        await house.until(is_idle, "rest")
-        assert await house.files(1) == {"hut.txt", "mill.txt"}
-        await house.ann.git("fetch", "--quiet", "origin", "+refs/pull/1/head:pull")
-        assert await house.ann.git("show", "pull:fresh.txt") == "f"

@@ -1,0 +1,275 @@
+"""Every reason for a pause, met by real daemons at a real forge; its advice, typed as it stands, helps (rule 8.2)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import shlex
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from domain.pausing import PauseReason
+from tests.acceptance.coder import step
+from tests.acceptance.houses import House, Street, eventually, forge_of, forge_settings, is_idle, step_of
+from tests.acceptance.stack import ROOT, Running, Servers, Site
+from tests.acceptance.yard import Yard
+from tests.agents.stand_in import Scene, install
+from tests.forge import ForgeRepository, ForgeUnderTest
+
+pytestmark = [pytest.mark.rule("8.2"), pytest.mark.timeout(900)]
+PUT_IN = {"NAME": "other", "COMMAND": "true", "USD": "5", "N": "50", "…": "smaller steps"}
+"""What a person puts in the place of words in capitals; the steps are those that the reason, or the person, names."""
+ADDS = f"makima directive batch-add-steps --json {shlex.quote(json.dumps([step('Hut')]))} > /dev/null"
+UNKNOWN = json.dumps({"steps": [{"name": "Hut", "task_plan": "x", "depends_on": ["nothing"]}]})
+REPLANNED = ("replan", "resume")
+OTHER_AGENT = ("edit", "resume")
+
+
+def daemon(site: Site, forge: ForgeUnderTest) -> Running:
+    """One that serves agents whose planners meet trouble."""
+    priced = install(
+        site.folder / "priced",
+        Scene(stream="claude_max_budget.jsonl", exit_code=1),
+        Scene(script=ADDS, stream="claude_ok.jsonl"),
+    )
+    further = f"capacity = 8\n{forge_settings(forge)}"
+    for name in ("troubled", "other", "locked"):
+        argv = json.dumps([sys.executable, "-m", "tests.acceptance.troubled", str(site.folder), name])
+        auth = "auth = { exit_codes = [41] }\n" if name == "locked" else ""
+        further += f'[agents.{name}]\nkind = "command"\nargv = {argv}\nenv = {{ PYTHONPATH = "{ROOT}" }}\n{auth}'
+    further += f'[agents.priced]\nkind = "claude"\nprogram = "{priced}"\n'
+    return site.daemon(further=further, planner="coder.py", also=["troubled", "other", "locked", "priced"])
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def yard(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Yard]:
+    forge = forge_of(servers)
+    with Site(servers, tmp_path_factory.mktemp("pauses"), "pauses") as site:
+        site.worker()
+        daemon(site, forge)
+        yield Yard(site, await Street.at(site, forge))
+
+
+async def paused(house: House) -> str:
+    async with house.told_where_it_fails():
+        return (await house.until(lambda shown: shown.status == "paused", "the pause")).reason
+
+
+async def follow(house: House, *steps: str) -> list[str]:
+    """Type every command that the reason for the pause names, in its order; their names."""
+    typed = []
+    for line in re.findall(r"`starter\.py ([^`]+)`", await paused(house)):
+        command, _, *words = shlex.split(line)
+        for each in steps if "STEP" in words else ("",):
+            await house.says(command, *(PUT_IN.get(word, each if word == "STEP" else word) for word in words))
+        typed.append(command)
+    return typed
+
+
+async def shipped(house: House, *files: str) -> None:
+    await house.pull(1)
+    await house.until(is_idle, "rest")
+    assert await house.files(1) == {*files}
+
+
+async def planned_by(yard: Yard, name: str, script: str, agent: str = "troubled") -> House:
+    """A directive whose planner runs this script."""
+    await asyncio.to_thread((yard.site.folder / f"planner-{name}").write_text, script)
+    return await yard.street.house(name, "--planner", agent)
+
+
+async def operator(yard: Yard) -> None:
+    house = await yard.house("by-hand", [yard.held("Hut")])
+    await house.says("pause")
+    await asyncio.to_thread(yard.gate("Hut").touch)
+    assert await follow(house) == ["resume"]
+    await shipped(house, "hut.txt")
+
+
+async def no_steps(yard: Yard) -> None:
+    nothing = "makima directive done --nothing-to-do 'it is all there'"
+    script = f'case "$PROMPT" in *"smaller steps"*) {ADDS};; *) {nothing};; esac'
+    house = await planned_by(yard, "nothing", script)
+    assert (*await follow(house),) == REPLANNED
+    await shipped(house, "hut.txt")
+
+
+async def plan(yard: Yard) -> None:
+    script = f'case "$PROMPT" in *"smaller steps"*) {ADDS};; *) echo {shlex.quote(UNKNOWN)};; esac'
+    house = await planned_by(yard, "refused", script)
+    assert "'nothing'" in await paused(house)
+    assert (*await follow(house),) == REPLANNED
+    await shipped(house, "hut.txt")
+
+
+async def agent(yard: Yard) -> None:
+    house = await planned_by(yard, "crashes", f'test "$AGENT" = other || exit 3\n{ADDS}')
+    assert (*await follow(house),) == OTHER_AGENT
+    await shipped(house, "hut.txt")
+
+
+async def budget(yard: Yard) -> None:
+    house = await yard.street.house("dear", "--planner", "priced", "--max-cost", "1")
+    assert (*await follow(house),) == ("edit", "resume")
+    await shipped(house, "hut.txt")
+
+
+async def auth(yard: Yard) -> None:
+    """A question to all directives that meet it, and no pause: the answer lets the waiting task go on."""
+    key = yard.gate("key")
+    house = await planned_by(yard, "locked", f"test -e {key} || exit 41\n{ADDS}", "locked")
+    asked = await house.question("can't log in")
+    await asyncio.to_thread(key.touch)
+    await house.says("answer", str(asked.id), "logged in")
+    await shipped(house, "hut.txt")
+
+
+async def repository(yard: Yard) -> None:
+    """It is not there; then it refuses what is pushed, which is a question."""
+    forge, owner = yard.street.forge, yard.site.owner
+    url = f"{forge.url}/{owner}/absent.git"
+    house = House(yard.street, ForgeRepository(f"{owner}/absent", url, Path()))
+    file = yard.site.folder / "plan-absent.json"
+    await asyncio.to_thread(file.write_text, json.dumps({"steps": [step("Hut")]}))
+    await yard.street.start(house, url, "--plan", str(file))
+    await paused(house)
+    made = await forge.make_repository(owner, "absent")
+    await house.ann.commit("main", {"README.md": "# A house\n"})
+    hook = made.path / "hooks" / "pre-receive"
+    await asyncio.to_thread(hook.parent.mkdir, exist_ok=True)
+    refuses = "#!/bin/sh\n! grep -q refs/heads/makima/directive || { echo 'closed for today'; exit 1; }\n"
+    await asyncio.to_thread(hook.write_text, refuses)
+    await asyncio.to_thread(hook.chmod, 0o755)
+    assert await follow(house) == ["resume"]
+    asked = await house.question("closed for today")
+    await asyncio.to_thread(hook.unlink)
+    await house.says("answer", str(asked.id), *asked.choices)
+    await shipped(house, "hut.txt")
+
+
+async def base_branch(yard: Yard) -> None:
+    house = await yard.house("no-base", [step("Hut")], "--base-branch", "absent")
+    await paused(house)
+    await house.ann.git("push", "--quiet", "origin", "HEAD:refs/heads/absent")
+    assert await follow(house) == ["questions", "resume"]
+    await shipped(house, "hut.txt")
+
+
+async def verify(yard: Yard) -> None:
+    check = ("--verify", "test ! -e hut.txt || test ! -e shed.txt")
+    house = await yard.house("unfit", [step("Hut"), step("Shed")], *check)
+    assert await follow(house, "Shed") == ["edit", "retry-step", "resume"]
+    await shipped(house, "hut.txt", "shed.txt")
+    assert step_of(await house.shown(), "Shed").attempt == 2
+
+
+async def conflict(yard: Yard) -> None:
+    steps = [step("Hut", "echo hut > rooms.txt"), step("Shed", "echo shed > rooms.txt")]
+    house = await yard.house("torn", steps, "--agent", "shell")
+    assert await follow(house, "Shed") == ["edit", "retry-step", "resume"]
+    await shipped(house, "hut.txt", "shed.txt", "rooms.txt")
+    assert sorted(await house.rooms(1)) == ["+hut", "+shed", "-Rooms: cellar"]
+
+
+async def unrelated(yard: Yard) -> None:
+    house = await yard.house("replaced", [step("Hut"), yard.held("Mill")])
+    await house.until(lambda shown: len(shown.steps) > 1 and step_of(shown, "Hut").status == "completed", "the hut")
+    await house.ann.commit("fresh", {"README.md": "# Anew\n", "fresh.txt": "f\n"})
+    await house.ann.git("push", "--quiet", "--force", "origin", "HEAD:refs/heads/main")
+    await asyncio.to_thread(yard.gate("Mill").touch)
+    assert await follow(house, "Hut", "Mill") == ["retry-step", "resume"]
+    await shipped(house, "hut.txt", "mill.txt")
+    await house.ann.git("fetch", "--quiet", "origin", "+refs/pull/1/head:pull")
+    assert await house.ann.git("show", "pull:fresh.txt") == "f"
+
+
+async def machine(yard: Yard) -> None:
+    """The only daemon of an owner can't do anything with its own folder."""
+    forge = yard.street.forge
+    with Site(yard.site.servers, yard.site.folder / "odd", "odd") as site:
+        tasks = site.folder / "one/daemon/one/tasks"
+
+        running = daemon(site, forge)
+
+        async def serves() -> bool:
+            return "serves" in await asyncio.to_thread(lambda: running.err)
+
+        await eventually(serves, "the daemon")
+        await asyncio.to_thread(tasks.write_text, "in the way")
+        odd = Yard(site, await Street.at(site, forge))
+        house = await planned_by(odd, "odd", ADDS)
+        assert "tasks" in await paused(house)
+        await asyncio.to_thread(tasks.unlink)
+        assert await follow(house) == ["resume"]
+        await shipped(house, "hut.txt")
+
+
+async def edited(yard: Yard) -> None:
+    """What is edited while a step runs holds from the next task on: planner, setup, approval, memory, branches."""
+    house = await yard.house("edited", [yard.held("First")], "--planner", "troubled")
+    script = step("Hut", "test -e set-up.txt", "makima directive memory-set colour red")
+    adds = f"makima directive batch-add-steps --json {shlex.quote(json.dumps([script]))}"
+    plan = yard.site.folder / "planner-edited"
+    await asyncio.to_thread(plan.write_text, f'test "$AGENT" = other\n{adds}\n')
+    await house.until(lambda shown: step_of(shown, "First").status == "running" if shown.steps else None, "the first")
+    edits = ("--planner", "other", "--setup", "echo s > set-up.txt", "--require-approval", "--memory")
+    more = ("--branch-prefix", "feature/", "--no-shepherd", "--on", "one", "--completion", "all", "--max-parallel", "1")
+    assert "First keep what they have" in await house.says("edit", *edits, *more)
+    await house.says("replan", "--comment", "a hut")
+    proposed = await house.until(lambda shown: shown.proposal, "a plan that waits for approval")
+    assert proposed.proposal and proposed.proposal.steps == ("Hut",)
+    await house.says("approve")
+    await asyncio.to_thread(yard.gate("First").touch)
+    await shipped(house, "first.txt", "hut.txt")
+    shown = await house.shown()
+    assert step_of(shown, "First").branch.startswith("makima/")
+    assert step_of(shown, "Hut").branch.startswith("feature/")
+    assert shown.memories == 1
+    assert shown.pr and not shown.pr.watched
+
+
+MET: Mapping[str, Callable[[Yard], Awaitable[None]]] = {
+    PauseReason.OPERATOR: operator,
+    PauseReason.NO_STEPS: no_steps,
+    PauseReason.PLAN: plan,
+    PauseReason.REPOSITORY: repository,
+    PauseReason.BASE_BRANCH: base_branch,
+    PauseReason.UNRELATED: unrelated,
+    PauseReason.CONFLICT: conflict,
+    PauseReason.VERIFY: verify,
+    PauseReason.BUDGET: budget,
+    PauseReason.AUTH: auth,
+    PauseReason.AGENT: agent,
+    PauseReason.MACHINE: machine,
+}
+
+
+EDITED = "edited"
+
+
+def test_every_reason_is_met() -> None:
+    assert {*MET} == {*PauseReason}
+
+
+@pytest.fixture(scope="module")
+def met(yard: Yard) -> Mapping[str, asyncio.Future[None]]:
+    """All of them at the same time: each mostly waits."""
+
+    cases: dict[str, Callable[[Yard], Awaitable[None]]] = {**MET, EDITED: edited}
+    return {case: asyncio.ensure_future(meet(yard)) for case, meet in cases.items()}
+
+
+@pytest.mark.parametrize("reason", PauseReason)
+async def test_the_advice_helps(met: Mapping[str, asyncio.Future[None]], reason: PauseReason) -> None:
+    await met[reason]
+
+
+async def test_what_is_edited_while_a_step_runs_holds_from_the_next_task_on(
+    met: Mapping[str, asyncio.Future[None]],
+) -> None:
+    await met[EDITED]
