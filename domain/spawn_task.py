@@ -10,7 +10,7 @@ from uuid import UUID
 from pydantic import ConfigDict, Field, field_validator
 
 from domain.directive_secret import NO_SECRET, DirectiveSecret
-from domain.directive_settings import AgentChoice, Limits
+from domain.directive_settings import AgentChoice, Limits, Timings
 from domain.errors import AttemptGone, Refused
 from domain.failures import Failure, FailureCategory, RepositoryTrouble
 from domain.graph import Node
@@ -85,15 +85,15 @@ class SpawnTask(Tolerant):
     merge: tuple[ContinueFrom, ...] = ()
     agent: AgentChoice | None = None
     limits: Limits
-    pulse: timedelta = timedelta(seconds=5)
+    pulse: timedelta = Timings().pulse
     """How often the daemon beats while it works."""
-    settle: timedelta = timedelta(seconds=1)
+    settle: timedelta = Timings().settle
     """Work that has lived for this long is reported as started."""
     context: CommandContext = CommandContext()
     setup: tuple[str, ...] = ()
     verify: tuple[str, ...] = ()
     """In place of those of `.makima.toml` at the base commit (rule 6.5)."""
-    checkpoint_every: timedelta = timedelta(minutes=2)
+    checkpoint_every: timedelta = Timings().checkpoint
     bridges: tuple[str, ...] = ()
     """Heads of merged pull requests: what starts or merges here begins from a commit that joins the base branch with
     those of them that it doesn't hold (rule 7.2)."""

@@ -13,7 +13,7 @@ from temporalio.exceptions import ActivityError, ApplicationError, RetryState, T
 from temporalio.exceptions import TimeoutError as ActivityTimeout
 
 from workflows.operations import Operations
-from workflows.state import GENERATION, OWNER, REPOSITORY, STATUS, DirectiveInput, DirectiveResult
+from workflows.state import DirectiveInput, DirectiveResult, search_attributes
 
 with workflow.unsafe.imports_passed_through():
     from activities.completion import CompletionActivities
@@ -239,17 +239,9 @@ class DirectiveWorkflow(Operations):
     def show(self) -> None:
         """Tell the Web UI where the directive stands (rule 9.2)."""
         workflow.set_current_details(details(self.state))
-        status = workflow.info().typed_search_attributes
-        shown = (status.get(STATUS), status.get(GENERATION))
-        if self.given.searchable and shown != (self.state.status.value, self.state.generation):
-            workflow.upsert_search_attributes(
-                [
-                    STATUS.value_set(self.state.status.value),
-                    GENERATION.value_set(self.state.generation),
-                    OWNER.value_set(self.state.directive.owner),
-                    REPOSITORY.value_set(self.state.directive.repository),
-                ]
-            )
+        found_by, wanted = workflow.info().typed_search_attributes, search_attributes(self.state)
+        if self.given.searchable and any(found_by.get(pair.key) != pair.value for pair in wanted):
+            workflow.upsert_search_attributes([pair.key.value_set(pair.value) for pair in wanted])
 
     async def something_happens(self) -> None:
         """Wait for an outcome, an operator, a written plan, a due task; Cancel in the Web UI is archive (rule 9.2)."""

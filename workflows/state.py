@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from temporalio import workflow
-from temporalio.common import SearchAttributeKey
+from temporalio.common import SearchAttributeKey, SearchAttributePair
 
 with workflow.unsafe.imports_passed_through():
     from pydantic import ConfigDict
@@ -44,3 +46,13 @@ OWNER = SearchAttributeKey.for_keyword(SearchAttribute.OWNER.value)
 REPOSITORY = SearchAttributeKey.for_keyword(SearchAttribute.REPOSITORY.value)
 GENERATION = SearchAttributeKey.for_int(SearchAttribute.GENERATION.value)
 SEARCH_ATTRIBUTES = (STATUS, OWNER, REPOSITORY, GENERATION)
+
+
+def search_attributes(state: State) -> list[SearchAttributePair[Any]]:
+    """What the directive is found by now (rule 9.2)."""
+    return [
+        SearchAttributePair(STATUS, state.status.value),
+        SearchAttributePair(GENERATION, state.generation),
+        SearchAttributePair(OWNER, state.directive.owner),
+        SearchAttributePair(REPOSITORY, state.directive.repository),
+    ]

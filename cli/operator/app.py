@@ -10,21 +10,19 @@ import typer
 from cli.operator.command_group import Commands, Run
 from cli.operator.connections import Connections
 
+ACTIONS = "actions.ActionCommands"
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "starting.StartCommands": ("start", "create"),
     "reading.ReadingCommands": ("list", "status", "logs", "questions", "body", "memory", "artifacts", "daemons"),
     "watching.WatchCommands": ("watch",),
     "viewing.ViewCommands": ("graph", "plan", "why", "diff"),
     "record_commands.AccountCommands": ("history", "costs", "prune"),
-    "actions.ActionCommands": (
-        *("begin", "goal", "replan", "edit", "pause", "resume", "archive", "approve", "reject"),
-        *("add-step", "edit-step", "remove-step", "set-deps", "retry-step", "skip-step", "complete-step"),
-        *("fail-step", "cancel-step", "answer", "memory-set", "memory-delete", "set-pr", "poke"),
-    ),
+    ACTIONS: (),
     "recovering.RecoverCommands": ("recover",),
     "doctor.DoctorCommand": ("doctor",),
 }
-"""Each group of commands with their names, so that only the group of the one that was typed is imported."""
+"""Each group of commands with their names, so that only the group of the one that was typed is imported; the actions
+have all other names."""
 
 
 def add_operator_commands(app: typer.Typer, connections: Connections, run: Run, *, typed: str = "") -> None:
@@ -32,9 +30,17 @@ def add_operator_commands(app: typer.Typer, connections: Connections, run: Run, 
 
     Where `typed` is the name of one, its group alone: the others take time to import, and nobody sees them.
     """
-    chosen = [group for group, names in GROUPS.items() if typed in names] or list(GROUPS)
+    chosen = [group for group, names in GROUPS.items() if typed in names] or [ACTIONS] * typed[:1].isalpha()
     for group in chosen:
         find(group)(connections, run).add_to(app)
+    if typed not in names_in(app):
+        for group in (each for each in GROUPS if each not in chosen):
+            find(group)(connections, run).add_to(app)
+
+
+def names_in(app: typer.Typer) -> set[str]:
+    """The names of the commands of `app`."""
+    return {each.name or str(each.callback and each.callback.__name__) for each in app.registered_commands}
 
 
 def find(group: str) -> type[Commands]:

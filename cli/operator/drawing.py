@@ -1,53 +1,17 @@
-"""A directive's steps as a graph: lanes on a terminal, Mermaid text; what a status looks like in pictures."""
+"""A directive's steps as a graph: lanes on a terminal, Mermaid text."""
 
 from __future__ import annotations
 
 import heapq
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from enum import Enum
 from uuid import UUID
 
 from renderdag import Ancestor, GraphRowRenderer
 from rich.text import Text
 
-from cli.operator.live_tree import LOOKS
-from domain.models import StepStatus
+from cli.operator.step_pictures import PICTURES
 from domain.view import StepView
 from domain.visible import visible
-
-
-class Shape(Enum):
-    """The outline of a step: what Mermaid writes around its label."""
-
-    BOX = ("[", "]")
-    ROUND = ("(", ")")
-    PILL = ("([", "])")
-    SLANTED = ("[/", "/]")
-    HEXAGON = ("{{", "}}")
-
-
-@dataclass(frozen=True)
-class Paint:
-    """How a status looks in Mermaid and SVG."""
-
-    fill: str
-    edge: str
-    shape: Shape
-
-
-_DONE = Paint("#d7f2dd", "#1a7f37", Shape.BOX)
-PAINTS = {
-    StepStatus.PENDING: Paint("#f6f8fa", "#8c959f", Shape.BOX),
-    StepStatus.READY: Paint("#ddf4ff", "#0969da", Shape.ROUND),
-    StepStatus.RUNNING: Paint("#b6e3ff", "#0550ae", Shape.PILL),
-    StepStatus.COMPLETED: _DONE,
-    StepStatus.MERGED: _DONE,
-    StepStatus.SKIPPED: Paint("#f6f8fa", "#8c959f", Shape.SLANTED),
-    StepStatus.FAILED: Paint("#ffd7d5", "#cf222e", Shape.HEXAGON),
-    StepStatus.BLOCKED: Paint("#fff8c5", "#9a6700", Shape.HEXAGON),
-    StepStatus.CANCELLED: Paint("#eaeef2", "#57606a", Shape.SLANTED),
-}
 
 
 def lanes(steps: Sequence[StepView]) -> list[Text]:
@@ -58,13 +22,13 @@ def lanes(steps: Sequence[StepView]) -> list[Text]:
     renderer = GraphRowRenderer().output().with_min_row_height(1).build_box_drawing()
     drawn: list[Text] = []
     for step in ordered:
-        sign, style = LOOKS[step.status]
+        picture = PICTURES[step.status]
         label = f"{_label(step)}  {step.status}"
         below = [Ancestor.parent(str(other)) for other in next_steps[step.id] if other in known]
-        for row in renderer.next_row(str(step.id), below, sign, label).rstrip("\n").split("\n"):
+        for row in renderer.next_row(str(step.id), below, picture.sign, label).rstrip("\n").split("\n"):
             line = Text(row.rstrip())
             if (at := row.find(label)) >= 0:
-                line.stylize(style, at, at + len(label))
+                line.stylize(picture.style, at, at + len(label))
             drawn.append(line)
     return drawn
 
@@ -74,11 +38,11 @@ def mermaid(steps: Sequence[StepView]) -> str:
     number = {step.id: f"s{place}" for place, step in enumerate(steps)}
     lines = ["flowchart TD"]
     for step in steps:
-        before, after = PAINTS[step.status].shape.value
+        before, after = PICTURES[step.status].shape.value
         lines.append(f'  {number[step.id]}{before}"{_mermaid_text(signed(step))}"{after}:::{step.status}')
     lines += [f"  {number[on]} --> {number[step.id]}" for step in steps for on in step.depends_on if on in number]
     for status in dict.fromkeys(step.status for step in steps):
-        lines.append(f"  classDef {status} fill:{PAINTS[status].fill},stroke:{PAINTS[status].edge},color:#1f2328")
+        lines.append(f"  classDef {status} fill:{PICTURES[status].fill},stroke:{PICTURES[status].edge},color:#1f2328")
     return "\n".join(lines)
 
 
@@ -115,7 +79,7 @@ def _label(step: StepView) -> str:
 
 def signed(step: StepView) -> str:
     """Label a step in a picture; the sign first: Mermaid reads a name that begins with "`" as Markdown."""
-    return f"{LOOKS[step.status][0]} {_label(step)}"
+    return f"{PICTURES[step.status].sign} {_label(step)}"
 
 
 def _mermaid_text(text: str) -> str:

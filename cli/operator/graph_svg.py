@@ -9,8 +9,9 @@ from xml.etree.ElementTree import Element, SubElement
 
 from rich.cells import cell_len
 
-from cli.operator.drawing import PAINTS, Shape, dependencies_first, signed
+from cli.operator.drawing import dependencies_first, signed
 from cli.operator.layered_layout import layered
+from cli.operator.step_pictures import PICTURES, Shape
 from domain.view import StepView
 from domain.visible import visible
 
@@ -83,7 +84,7 @@ def _curve(points: Sequence[tuple[float, float]]) -> str:
 
 
 def _draw_step(picture: Element, step: StepView, center: float, top: float, width: float) -> None:
-    paint, left = PAINTS[step.status], center - width / 2
+    paint, left = PICTURES[step.status], center - width / 2
     group = SubElement(picture, "g", {"class": "node"})
     SubElement(group, "title").text = f"{step.status}: {visible(step.name)}"
     colours = {"fill": paint.fill, "stroke": paint.edge}

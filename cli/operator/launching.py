@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pydantic import SecretStr
-from temporalio.common import SearchAttributePair, TypedSearchAttributes
+from temporalio.common import TypedSearchAttributes
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
@@ -20,7 +18,7 @@ from domain.size import without_finished_texts
 from domain.visible import visible
 from workflows.directive import DirectiveWorkflow
 from workflows.search_attributes import missing_search_attributes
-from workflows.state import GENERATION, OWNER, REPOSITORY, STATUS, DirectiveInput
+from workflows.state import DirectiveInput, search_attributes
 
 DETAILS_BYTES = 18_000
 """Of the Web UI's details; Temporal takes 20,000."""
@@ -62,12 +60,6 @@ async def _start(
 ) -> None:
     directive, client = state.directive, directives.client
     searchable = not await missing_search_attributes(client)
-    attributes: list[SearchAttributePair[Any]] = [
-        SearchAttributePair(STATUS, state.status.value),
-        SearchAttributePair(GENERATION, state.generation),
-        SearchAttributePair(OWNER, directive.owner),
-        SearchAttributePair(REPOSITORY, directive.repository),
-    ]
     try:
         await client.start_workflow(
             DirectiveWorkflow.run,
@@ -82,7 +74,7 @@ async def _start(
             task_queue=names.DIRECTIVES_QUEUE,
             static_summary=static_summary(directive),
             static_details=static_details(directive),
-            search_attributes=TypedSearchAttributes(attributes) if searchable else TypedSearchAttributes.empty,
+            search_attributes=TypedSearchAttributes(search_attributes(state) if searchable else []),
         )
     except RPCError as error:
         raise NotReachable(f"Temporal did not start the directive: {error.message}") from error

@@ -12,6 +12,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from cli.operator.json_shapes import TaskProgress
+from cli.operator.step_pictures import PICTURES
 from cli.operator.text_lines import lost_note
 from cli.operator.watch_state import WatchedDirective
 from domain import names
@@ -27,20 +28,6 @@ MOST_PLANNED = 10
 BAR = 12
 NONE = "no directive is at work"
 LIVE = tuple(status.value for status in TaskStatus if status.is_live)
-DONE = (StepStatus.COMPLETED, StepStatus.MERGED, StepStatus.SKIPPED)
-
-LOOKS = {
-    StepStatus.PENDING: ("○", "dim"),
-    StepStatus.READY: ("◔", "cyan"),
-    StepStatus.RUNNING: ("●", "blue"),
-    StepStatus.COMPLETED: ("✔", "green"),
-    StepStatus.MERGED: ("✔", "green"),
-    StepStatus.SKIPPED: ("↷", "dim"),
-    StepStatus.FAILED: ("✘", "red"),
-    StepStatus.BLOCKED: ("◌", "yellow"),
-    StepStatus.CANCELLED: ("⊘", "dim"),
-}
-"""Status → its sign and style, the same wherever steps are drawn."""
 
 STYLES = {
     DirectiveStatus.PLANNING: "blue",
@@ -62,7 +49,7 @@ def tree(seen: Sequence[WatchedDirective], waits: str = "") -> RenderableType:
 def counts(view: DirectiveView) -> str:
     """`5 completed, 1 failed`."""
     found = Counter(step.status for step in view.steps)
-    return ", ".join(f"{found[status]} {status}" for status in LOOKS if found[status]) or "no steps"
+    return ", ".join(f"{found[status]} {status}" for status in PICTURES if found[status]) or "no steps"
 
 
 def _directive(seen: WatchedDirective) -> Tree:
@@ -88,7 +75,7 @@ def _directive(seen: WatchedDirective) -> Tree:
 
 def _headline(seen: WatchedDirective) -> Table:
     view = seen.view
-    done, all_ = sum(step.status in DONE for step in view.steps), len(view.steps)
+    done, all_ = sum(step.status.satisfies for step in view.steps), len(view.steps)
     title = _text(view.title, "bold")
     status = f"{view.status}" + ("" if seen.look.live else " (recorded)")
     bar = ProgressBar(total=max(all_, 1), completed=done, width=BAR)
@@ -129,8 +116,8 @@ def _add_waiting(root: Tree, waiting: Sequence[StepView]) -> None:
 
 
 def _add_running(root: Tree, name: str, progress: TaskProgress | None) -> None:
-    sign, style = LOOKS[StepStatus.RUNNING]
-    title = _line(sign, name, style)
+    picture = PICTURES[StepStatus.RUNNING]
+    title = _line(picture.sign, name, picture.style)
     if progress is None:
         root.add(title)
         return
@@ -142,8 +129,8 @@ def _add_running(root: Tree, name: str, progress: TaskProgress | None) -> None:
 
 
 def _step_line(step: StepView, why: str) -> Text:
-    sign, style = LOOKS[step.status]
-    return _line(sign, f"{step.name}: {why}", style)
+    picture = PICTURES[step.status]
+    return _line(picture.sign, f"{step.name}: {why}", picture.style)
 
 
 def _line(sign: str, text: str, style: str) -> Text:

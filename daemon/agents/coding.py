@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -52,6 +53,20 @@ class Permissions(StrEnum):
     """What the list doesn't name becomes a question to a person."""
 
 
+@dataclass(frozen=True)
+class KnownProgram:
+    """A program that Makima is tested with, as `doctor` looks at it."""
+
+    tested: str
+    """tests/agents/package.json has the same version."""
+    asks_login: tuple[str, ...]
+    """Arguments with which it says, by its exit code and without a request to a model, whether it is logged in."""
+    keys: tuple[str, ...]
+    """Variables that hold a credential."""
+    home: str
+    """The variable that names the folder of its login."""
+
+
 class CodingAgent(Program):
     """An agent of a vendor, whose account is used by an API key, a long-lived token, or a login on this machine."""
 
@@ -63,6 +78,7 @@ class CodingAgent(Program):
     key_variable: ClassVar[str]
     """Where the program looks for an API key, and below for a token."""
     token_variable: ClassVar[str]
+    known: ClassVar[KnownProgram]
 
     model: str = ""
     """Where the directive names none; empty: the program's own choice."""

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import get_args
 
+from daemon.agents import ConfiguredAgent
+from daemon.agents.coding import CodingAgent, KnownProgram
 from daemon.sandbox.sandbox import MissingSandbox, NoSandbox, Sandbox
 from domain.errors import MakimaError
 from domain.health_report import Check, failed, good, warning
@@ -28,35 +31,12 @@ class Wanted:
     """The branch that says so; empty: the default one."""
 
 
-@dataclass(frozen=True)
-class KnownAgent:
-    """A program that Makima is tested with."""
-
-    tested: str
-    """tests/agents/package.json has the same version."""
-    asks_login: tuple[str, ...]
-    """Arguments with which it says, by its exit code and without a request to a model, whether it is logged in."""
-    keys: tuple[str, ...]
-    """Variables that hold a credential."""
-    home: str
-    """The variable that names the folder of its login."""
-
-
 KNOWN = {
-    "claude": KnownAgent(
-        tested="2.1.330",
-        asks_login=("auth", "status"),
-        keys=("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN"),
-        home="CLAUDE_CONFIG_DIR",
-    ),
-    "codex": KnownAgent(
-        tested="0.169.0",
-        asks_login=("login", "status"),
-        keys=("CODEX_API_KEY", "OPENAI_API_KEY", "CODEX_ACCESS_TOKEN"),
-        home="CODEX_HOME",
-    ),
+    str(agent.model_fields["program"].default): agent.known
+    for agent in get_args(get_args(ConfiguredAgent)[0])
+    if issubclass(agent, CodingAgent)
 }
-"""By the program's name."""
+"""What Makima is tested with, by the program's name."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +69,7 @@ def agent_checks(seen: AgentSeen) -> list[Check]:
     return [_version_check(about, seen, known), _login_check(f"{about}: login", seen, known)]
 
 
-def _version_check(about: str, seen: AgentSeen, known: KnownAgent) -> Check:
+def _version_check(about: str, seen: AgentSeen, known: KnownProgram) -> Check:
     version = _VERSION.search(seen.said)
     if version is None:
         return failed(about, f"{seen.program} --version tells no version", f"install {known.tested}, which is tested")
@@ -99,7 +79,7 @@ def _version_check(about: str, seen: AgentSeen, known: KnownAgent) -> Check:
     return good(about, f"{seen.program} {version[0]}, the version that is tested")
 
 
-def _login_check(about: str, seen: AgentSeen, known: KnownAgent) -> Check:
+def _login_check(about: str, seen: AgentSeen, known: KnownProgram) -> Check:
     if seen.has_key:
         return good(about, "its environment holds a key or token")
     if seen.has_login:

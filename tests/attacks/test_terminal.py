@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from cli.operator.app import GROUPS
+from cli.operator.app import names_in
 from cli.operator.launching import static_details, static_summary
 from domain.failures import Failure, FailureCategory
 from domain.models import DirectiveStatus, Memory, Proposal, State, StepStatus, TaskStatus, Work
@@ -30,6 +30,7 @@ from domain.record import Artifact, AttemptEnded, DaemonReport, DeliveryStarted,
 from domain.spawn_task import Outcome, OutcomeStatus
 from domain.view import details
 from domain.visible import visible
+from starter import STACK_COMMANDS, build_app
 from tests.fixtures_desk import Desk
 from tests.fixtures_stack import temporal_environment
 from tests.integration.conftest import Committer
@@ -223,7 +224,7 @@ async def test_no_command_prints_a_control_character_that_came_from_outside(idle
     await recorded(idle_desk, state)
     directive, step = str(state.directive.id), str(next(iter(state.steps)))
     commands = typed(directive, step)
-    assert commands.keys() == {name for names in GROUPS.values() for name in names}
+    assert commands.keys() == names_in(build_app()) - set(STACK_COMMANDS)
     shown = {}
     for command, calls in commands.items():
         for arguments in calls:

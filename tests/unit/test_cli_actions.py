@@ -19,7 +19,8 @@ from typer.testing import CliRunner
 from cli.operator import actions
 from cli.operator import step_actions as steps
 from cli.operator.actions import ACTIONS
-from cli.operator.app import GROUPS, add_operator_commands, find
+from cli.operator.app import ACTIONS as ACTIONS_GROUP
+from cli.operator.app import GROUPS, add_operator_commands, find, names_in
 from cli.operator.connections import Record, Retention
 from cli.operator.signatures import with_parameters_of
 from domain.errors import NotReachable, Refused
@@ -147,12 +148,19 @@ def test_servers_that_are_away_are_exit_code_3_and_one_line(args: list[str]) -> 
 # Help
 
 
-@pytest.mark.parametrize("group", GROUPS)
+@pytest.mark.parametrize("group", [group for group in GROUPS if group != ACTIONS_GROUP])
 def test_a_group_that_is_imported_alone_has_the_commands_that_are_said_of_it(group: str) -> None:
     app = typer.Typer()
     find(group)(Nowhere(), lambda command: command.close()).add_to(app)
-    names = [each.name or (each.callback and each.callback.__name__) for each in app.registered_commands]
-    assert sorted(map(str, names)) == sorted(GROUPS[group])
+    assert names_in(app) == set(GROUPS[group])
+
+
+def test_an_action_that_is_typed_needs_no_other_group() -> None:
+    every, alone, mistyped = typer.Typer(), typer.Typer(), typer.Typer()
+    for app, typed_name in ((every, ""), (alone, "poke"), (mistyped, "pokes")):
+        add_operator_commands(app, Nowhere(), lambda command: command.close(), typed=typed_name)
+    assert names_in(alone) == names_in(every) - {name for names in GROUPS.values() for name in names}
+    assert names_in(mistyped) == names_in(every)
 
 
 def test_commands_of_the_stack_and_the_record_import_nothing_of_temporals() -> None:

@@ -16,9 +16,10 @@ from cli.operator import drawing, graph_svg
 from cli.operator.changes import COMMIT
 from cli.operator.directives import Found
 from cli.operator.json_shapes import CostsShown, TaskProgress
-from cli.operator.live_tree import LOOKS, tree
+from cli.operator.live_tree import tree
 from cli.operator.record_commands import cost_lines, moment
 from cli.operator.screens import LiveTree, summary
+from cli.operator.step_pictures import PICTURES
 from cli.operator.text_lines import changes
 from cli.operator.watch_state import WatchedDirective
 from domain.errors import Refused
@@ -162,7 +163,7 @@ def test_two_hundred_steps_are_drawn_in_every_form() -> None:
     shown = steps(200)
     lines = drawing.lanes(shown)
     assert max(line.cell_len for line in lines) <= 80
-    assert sum(any(sign in line.plain for sign, _ in LOOKS.values()) for line in lines) == 200
+    assert sum(any(each.sign in line.plain for each in PICTURES.values()) for line in lines) == 200
     assert drawing.mermaid(shown).count(" --> ") == edges(shown)
     picture = graph_svg.svg(shown, "House")
     assert picture.count('class="node"') == 200
@@ -177,7 +178,7 @@ def test_a_step_is_drawn_behind_all_that_it_depends_on() -> None:
 
 
 def test_every_status_has_a_look_of_its_own_in_every_form() -> None:
-    assert LOOKS.keys() == drawing.PAINTS.keys() == set(StepStatus)
+    assert PICTURES.keys() == set(StepStatus)
 
 
 @pytest.mark.parametrize("name", ['<b>"q" & `x` #1', r"back\N\lslash", "two\nlines", "ünï 日本", "<", "]--> s1"])

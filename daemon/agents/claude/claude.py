@@ -13,7 +13,7 @@ from typing import ClassVar, Literal
 from daemon.agents.base import AgentRun
 from daemon.agents.claude.claude_stream import ClaudeStream
 from daemon.agents.claude.token_count import ClaudeCount
-from daemon.agents.coding import CodingAgent, Permissions
+from daemon.agents.coding import CodingAgent, KnownProgram, Permissions
 from daemon.agents.stream_events import Stream
 from daemon.process.program import AgentCommand
 
@@ -41,6 +41,12 @@ class ClaudeAgent(CodingAgent):
 
     key_variable: ClassVar[str] = "ANTHROPIC_API_KEY"
     token_variable: ClassVar[str] = "CLAUDE_CODE_OAUTH_TOKEN"  # noqa: S105 (a variable's name)
+    known: ClassVar[KnownProgram] = KnownProgram(
+        tested="2.1.330",
+        asks_login=("auth", "status"),
+        keys=("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN"),
+        home="CLAUDE_CONFIG_DIR",
+    )
 
     kind: Literal["claude"]
     program: str = "claude"

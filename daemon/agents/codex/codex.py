@@ -15,7 +15,7 @@ from pydantic import Field
 from daemon import agent_files
 from daemon.agents.base import AgentRun
 from daemon.agents.codex.codex_stream import CodexStream
-from daemon.agents.coding import CodingAgent
+from daemon.agents.coding import CodingAgent, KnownProgram
 from daemon.agents.file_tail import FileTail
 from daemon.agents.stream_events import Stream
 from daemon.process.program import AgentCommand
@@ -32,6 +32,12 @@ class CodexAgent(CodingAgent):
 
     key_variable: ClassVar[str] = "CODEX_API_KEY"
     token_variable: ClassVar[str] = "CODEX_ACCESS_TOKEN"  # noqa: S105 (a variable's name)
+    known: ClassVar[KnownProgram] = KnownProgram(
+        tested="0.169.0",
+        asks_login=("login", "status"),
+        keys=("CODEX_API_KEY", "OPENAI_API_KEY", "CODEX_ACCESS_TOKEN"),
+        home="CODEX_HOME",
+    )
 
     counts_turns: ClassVar[bool] = False
     counts_cost: ClassVar[bool] = False
