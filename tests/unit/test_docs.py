@@ -75,6 +75,12 @@ def test_every_field_of_every_json_is_documented_and_no_other() -> None:
         assert model.model_fields["version"].default == 1
 
 
+def test_every_page_is_in_the_index_and_no_other() -> None:
+    index = (DOCS / "docs" / "README.md").read_text()
+    linked = set(re.findall(r"\]\(([\w-]+\.md)\)", index))
+    assert linked == {page.name for page in (DOCS / "docs").glob("*.md")} - {"README.md"}
+
+
 CLAIMS = ("security.md", "sandbox.md")
 NO_CLAIM = ("What it does not protect from", "Without it")
 """Sections that say what is not kept from happening."""

@@ -11,9 +11,10 @@ import pytest
 from domain.dispatch import spawn_command
 from domain.folding import fold_refused
 from domain.models import Memory, PlanChanges, Question, StepStatus, TaskKind, Work
-from domain.outcome_check import problem_of
+from domain.outcome_check import MAX_MEMORY_CHANGES, problem_of
 from domain.pull_request import PullRequest, Shipped
-from domain.spawn_task import MemoryChange, Outcome, OutcomeStatus, SpawnTask
+from domain.questions import MAX_OPEN
+from domain.spawn_task import ContinueFrom, MemoryChange, Outcome, OutcomeStatus, SpawnTask
 from tests.unit.directives import BASE, NOW, begun, dispatchable, ended, one_step, planned_state
 
 pytestmark = pytest.mark.rule("5.3")
@@ -95,6 +96,32 @@ def test_a_commit_is_named_by_its_full_id(field: str, commit: str) -> None:
 def test_a_step_starts_from_what_its_command_names() -> None:
     command = step()
     assert "not what the task builds on" in problem_of(command, outcome(command, work=work(command, base=OTHER)))
+
+
+def test_a_step_starts_from_the_step_that_it_continues_or_from_its_base_and_on_a_bridge_only_git_knows() -> None:
+    command = step()
+    before = ContinueFrom(task=uuid4(), name="floor", branch="makima/floor", commit=HEAD)
+    continued = command.model_copy(update={"continue_from": before})
+    for base in (HEAD, command.base_commit):
+        assert problem_of(continued, outcome(continued, work=work(continued, base=base))) == ""
+    assert f"{BASE} or {HEAD}" in problem_of(continued, outcome(continued, work=work(continued, base=OTHER)))
+    bridged = command.model_copy(update={"bridges": (HEAD,)})
+    assert problem_of(bridged, outcome(bridged, work=work(bridged, base=OTHER))) == ""
+
+
+def test_a_planner_names_the_base_branch_by_a_branchs_name() -> None:
+    command = planning()
+    assert problem_of(command, outcome(command, base_branch="trunk")) == ""
+    assert "no branch's name" in problem_of(command, outcome(command, base_branch="refs/heads/trunk"))
+
+
+def test_a_task_asks_and_remembers_as_much_as_its_commands_allow_and_no_more() -> None:
+    command = step()
+    asked = [Question(id=uuid4(), task=command.task, text=f"{number}?") for number in range(MAX_OPEN + 1)]
+    changes = [MemoryChange(key=str(number)) for number in range(MAX_MEMORY_CHANGES + 1)]
+    assert problem_of(command, outcome(command, questions=tuple(asked[:-1]), memories=tuple(changes[:-1]))) == ""
+    assert f"it asks {MAX_OPEN + 1} questions" in problem_of(command, outcome(command, questions=tuple(asked)))
+    assert "changes 1001 memories" in problem_of(command, outcome(command, memories=tuple(changes)))
 
 
 def test_what_belongs_to_another_kind_or_task_is_refused() -> None:
