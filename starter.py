@@ -21,7 +21,7 @@ from cli.operator.command_group import Json
 from domain.errors import MakimaError
 from domain.health_report import Health
 from runtime.command_line import CommandLine, run_typed
-from runtime.exit import READER_GONE, leave, run, tell_error
+from runtime.exit import READER_GONE, leave, print_error, run
 from runtime.terminal import guard
 from stack.restarting import Part
 
@@ -96,7 +96,7 @@ class Connections:
         return await local_daemon.examine(self.settings, os.environ, options)
 
 
-async def tell(connections: Connections, echo: Callable[[str], object]) -> None:
+async def print_notices(connections: Connections, echo: Callable[[str], object]) -> None:
     """Print what people should know of, for ever; a record that is away is asked again."""
     from ledger.outbox import follow
     from ledger.pool import open_pool
@@ -173,7 +173,7 @@ def build_app(typed: str = "") -> typer.Typer:
         from stack import embedded
 
         parts = not servers_only
-        telling = partial(tell, connections, typer.echo)
+        telling = partial(print_notices, connections, typer.echo)
         finish(embedded.up(connections.settings, typer.echo, beside=telling, with_worker=parts, with_daemon=parts))
 
     @app.command("migrate")
@@ -220,9 +220,9 @@ def main() -> None:
     try:
         code = run_typed(build_app(sys.argv[1] if len(sys.argv) > 1 else ""))
     except MakimaError as error:
-        code = tell_error(error)
+        code = print_error(error)
     except OSError as error:  # of the help
-        code = tell_error(_full(error))
+        code = print_error(_full(error))
     leave(code)
 
 

@@ -13,7 +13,7 @@ from temporalio.worker import Worker
 
 from activities.daemon_reports import TelemetryActivities
 from activities.ledger import LedgerActivities
-from activities.metrics import LOOK_EVERY, show_census
+from activities.metrics import LOOK_EVERY, publish_census
 from domain import names
 from ledger.migrate import migrate
 from ledger.outbox import Outbox
@@ -61,7 +61,7 @@ async def chores(seen_by: ClientTelemetry, settings: SharedSettings, pool: Datab
     """What the worker does beside its activities: keep the gauges, and tell people what happens."""
     jobs: list[Coroutine[None, None, None]] = []
     if seen_by.runtime:
-        jobs.append(repeat(partial(show_census, seen_by.runtime.metric_meter, Record(pool)), LOOK_EVERY))
+        jobs.append(repeat(partial(publish_census, seen_by.runtime.metric_meter, Record(pool)), LOOK_EVERY))
     if settings.notifies:
         outbox = Outbox(pool, settings.owner)
         await outbox.open()

@@ -48,7 +48,7 @@ def _count_attempt(meter: MetricMeter, ended: AttemptEnded) -> None:
     cost.record(outcome.usage.cost_usd, how)
 
 
-async def show_census(meter: MetricMeter, counts: Counts) -> None:
+async def publish_census(meter: MetricMeter, counts: Counts) -> None:
     """Set the gauges to what the record holds now. NotReachable, RecordError."""
     census = await counts.census()
     directives = meter.create_gauge("makima_directives", "Directives, by status")

@@ -44,7 +44,7 @@ from domain.protocol import DaemonFeature
 from domain.record import DaemonReport
 from runtime.command_line import run_typed
 from runtime.connection import check_temporal, connect_temporal
-from runtime.exit import FAILED, leave, run, tell_error
+from runtime.exit import FAILED, leave, print_error, run
 from runtime.health import health_at
 from runtime.logs import set_up_logging
 from runtime.masked_failures import with_masked_failures
@@ -262,7 +262,7 @@ def serve_or_command() -> NoReturn:
     try:
         code = run_typed(build_app(main, open_house, examine, lambda chosen: leave(run(chosen))), default=())
     except MakimaError as error:
-        code = tell_error(error)
+        code = print_error(error)
     leave(code)
 
 

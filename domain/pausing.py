@@ -112,7 +112,7 @@ def pause_after(draft: Draft, task: Task, failure: Failure, trouble: RepositoryT
     pause(draft, reason, f"{task.name}: {failure.report}")
 
 
-def reason_shown(state: State) -> str:
+def reason_and_remedy(state: State) -> str:
     """Why the directive stands still; of a paused one always with what helps."""
     if state.status is not DirectiveStatus.PAUSED or "`starter.py " in state.reason:
         return state.reason

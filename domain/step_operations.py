@@ -110,7 +110,7 @@ def _retry(draft: Draft, step: Step, request: RetryStep) -> None:
         retraction.begin_again(draft, step, f"The operator wants it done again. {request.reason}".strip(), request)
     else:
         draft.step(step.id, status=StepStatus.PENDING, failure=None)
-        _tell(draft, step, request.reason)
+        _pass_on(draft, step, request.reason)
     check_order(draft.state.steps.values())  # what was added meanwhile may depend on it from an earlier phase
     draft.event(EventName.STEP_RETRIED, request.reason[:500], step=step.id)
 
@@ -147,7 +147,7 @@ def _cancel(draft: Draft, step: Step, _: CancelStep) -> None:
     draft.event(EventName.STEP_CANCELLED, step=step.id)
 
 
-def _tell(draft: Draft, step: Step, reason: str) -> None:
+def _pass_on(draft: Draft, step: Step, reason: str) -> None:
     """What the operator says of the earlier attempt, for the next one's prompt."""
     task = draft.state.tasks.get(names.step_task(step.id))
     if task and reason:

@@ -9,7 +9,7 @@ from uuid import UUID
 from domain import names
 from domain.graph import Node
 from domain.models import DirectiveStatus, Proposal, Question, State, Step, StepStatus, Task, TaskKind, TaskStatus
-from domain.pausing import reason_shown
+from domain.pausing import reason_and_remedy
 from domain.pull_requests.body import total_usage
 from domain.pull_requests.pull_request_view import PullRequestView, plain, pull_request_view, standing
 from domain.questions import open_questions
@@ -99,7 +99,7 @@ def view(state: State) -> DirectiveView:
         repository=directive.repository,
         base_branch=directive.base_branch,
         status=state.status,
-        reason=reason_shown(state),
+        reason=reason_and_remedy(state),
         generation=state.generation,
         pr=pull_request_view(state, state.pull_request) if state.pull_request else None,
         steps=tuple(_step_view(state, step) for step in state.ordered_steps()),

@@ -47,7 +47,7 @@ def run(main: Callable[[], Awaitable[int]]) -> int:
     try:
         return asyncio.run(_awaited(main))
     except MakimaError as error:
-        return tell_error(error)
+        return print_error(error)
     except KeyboardInterrupt:
         return INTERRUPTED
     except Exception:
@@ -56,7 +56,7 @@ def run(main: Callable[[], Awaitable[int]]) -> int:
         return FAILED
 
 
-def tell_error(error: Exception) -> int:
+def print_error(error: Exception) -> int:
     """Tell an error of ours in one line on stderr, where there is one, and give its exit code; raises any other."""
     if not isinstance(error, MakimaError):
         raise error

@@ -71,7 +71,7 @@ class DirectiveWorkflow(Operations):
             self.start_tasks()
             self.call_back_tasks()
             self.look_after_pull_request()
-            self.show()
+            self.publish()
             await self.continue_if_long()
             await self.something_happens()
         self.shepherd.stop()
@@ -236,8 +236,8 @@ class DirectiveWorkflow(Operations):
             )
         )
 
-    def show(self) -> None:
-        """Tell the Web UI where the directive stands (rule 9.2)."""
+    def publish(self) -> None:
+        """Publish to the Web UI where the directive stands (rule 9.2)."""
         workflow.set_current_details(details(self.state))
         found_by, wanted = workflow.info().typed_search_attributes, search_attributes(self.state)
         if self.given.searchable and any(found_by.get(pair.key) != pair.value for pair in wanted):

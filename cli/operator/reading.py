@@ -105,16 +105,16 @@ class ReadingCommands(Commands):
         Example: starter.py logs 3f2a "Session store" -f
         """
         if follow:
-            say_log = say_log_as_json if as_json else LogPrinter(_printing(raw))
-            self.run(self._follow_logs(directive, step, say_log))
+            print_log = print_log_as_json if as_json else LogPrinter(_printing(raw))
+            self.run(self._follow_logs(directive, step, print_log))
         else:
             self.run(self._logs(directive, step, raw=raw, as_json=as_json))
 
-    async def _follow_logs(self, reference: str, step: str | None, say_log: PrintLog) -> int:
+    async def _follow_logs(self, reference: str, step: str | None, print_log: PrintLog) -> int:
         async with self.directives() as directives:
             look = partial(directives.recorded_state, reference)
             choose = partial(_tasks, step=step) if step else lambda state: tuple(state.tasks.values())
-            await follow(directives.record, look, choose, say_log)
+            await follow(directives.record, look, choose, print_log)
         return 0
 
     async def _logs(self, reference: str, step: str | None, *, raw: bool, as_json: bool) -> int:
@@ -263,7 +263,7 @@ def _printing(raw: bool) -> Callable[[str], None]:
     return print_raw if raw else partial(typer.echo, nl=False)
 
 
-def say_log_as_json(task: Task, text: str) -> None:
+def print_log_as_json(task: Task, text: str) -> None:
     """One line for each piece."""
     print_json(LogPieceShown(id=task.id, name=task.name, text=text))
 

@@ -54,7 +54,7 @@ class StartCommands(Commands):
             workflow = await launch(directives, state, begin=begin)
             if not (wait and as_json):  # then one object at the end says it all
                 notes = sandbox_notes(daemons)
-                self._tell(state, workflow, "started" if begin else "created", notes, as_json=as_json)
+                self._print(state, workflow, "started" if begin else "created", notes, as_json=as_json)
             if not wait:
                 await directives.until_known(workflow)
                 return 0
@@ -64,7 +64,7 @@ class StartCommands(Commands):
                 print_json(status_shown(look, await _daemons(directives), self.page(workflow)))
         return exit_code(look)
 
-    def _tell(self, state: State, workflow: str, what: str, notes: Sequence[str], *, as_json: bool) -> None:
+    def _print(self, state: State, workflow: str, what: str, notes: Sequence[str], *, as_json: bool) -> None:
         page = self.page(workflow)
         if as_json:
             title = state.directive.text.title
