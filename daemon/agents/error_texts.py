@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from daemon.agents.stream_events import Ending
@@ -20,24 +20,55 @@ _WORDS = {
     Ending.AUTH: (
         *("not logged in", "please run /login", "invalid api key", "invalid x-api-key", "invalid bearer"),
         *("unauthorized", "authentication_failed", "oauth token", "token has expired", "could not be refreshed"),
-        *("log out and sign in", "credit balance", "billing_error", "missing environment variable", "no credentials"),
+        *("log out and sign in", "missing environment variable", "no credentials"),
     ),
     Ending.LIMIT: (
         *("usage limit", "rate limit", "rate_limit", "hit your .{0,30}limit", "limit reached", "quota", "overloaded"),
         *("too many requests", "at capacity", "no capacity", "capacity (?:limits|constraints)", "out of capacity"),
+        *("resource.{0,10}exhausted", "(?:server|model|service) is (?:too |currently )?busy"),
     ),
     Ending.NETWORK: (
         *("connection", "econn", "etimedout", "enotfound", "eai_again", "stream disconnected", "network", "time ?out"),
         *("timed out", "server-side issue", "server_error", "high demand", "bad gateway", "service unavailable"),
-        *("internal server error", "error sending request", "fetch failed"),
+        *("internal server error", "error sending request", "fetch failed", "disconnect/reset"),
     ),
 }
+_BILLING = re.compile(
+    r"insufficient_quota|current quota|plan and billing|billing_(?:error|hard_limit)|payment required|credit balance"
+    r"|(?:no active|inactive) subscription|subscription (?:has |is )?(?:expired|ended|inactive)"
+    r"|account (?:has been |is )?(?:suspended|deactivated|disabled)",
+    re.IGNORECASE,
+)
+"""A person has to pay, and no wait helps; where a time is told all the same, a limit calls itself so."""
 _BY_WORDS = {ending: re.compile("|".join(words), re.IGNORECASE) for ending, words in _WORDS.items()}
-_STATUS = re.compile(r"\b(?:status:?|API Error:?|code)\s*\(?(\d{3})\b|\((\d{3})\)", re.IGNORECASE)
+_STATUS = re.compile(
+    r"\b(?:status:?|API Error:?|code:?|HTTP(?:/[\d.]+)?)\s*\(?(\d{3})\b|\bError:?\s+([45]\d{2})\b|\((\d{3})\)",
+    re.IGNORECASE,
+)
 _DATE = r"(?P<month>[A-Z][a-z]{2})[a-z]*\.?\s+(?P<day>\d{1,2})(?:st|nd|rd|th)?,?(?:\s+(?P<year>\d{4}))?,?\s+(?:at\s+)?"
-_TIME = r"(?P<hour>\d{1,2})(?::(?P<minute>\d{2}))?(?:\s*(?P<half>[ap]m)|(?<=:\d\d)(?::\d\d)?)"
+_TIME = r"(?P<hour>\d{1,2})(?:[:h](?P<minute>\d{2}))?(?:\s*(?P<half>[ap]\.?m)|(?<=[:h]\d\d)(?::\d\d)?)"
 _ZONE = r"(?:\s*\(?(?P<zone>UTC|GMT|[A-Z][A-Za-z]+(?:/[A-Za-z0-9_+-]+)+)\)?)?"
-_CLOCK = re.compile(rf"(?:try again|resets?|available again)\s*(?:at|on)?\s*(?:{_DATE})?{_TIME}{_ZONE}", re.IGNORECASE)
+_AGAIN = (
+    r"(?:(?:try|retry|available) again|available again|retry(?:[ -]after)?|resets?"
+    # German, French, Spanish, Portuguese, Italian
+    r"|erneut|wieder|zurückgesetzt|réessaye[zr]|réinitialis\w+|de nuevo|restablece\w*|novamente|di nuovo)"
+)
+_CLOCK = re.compile(
+    rf"{_AGAIN}(?:\s+(?:verfügbar|disponible|disponível|disponibile))?"
+    rf"\s*(?:at|on|um|ab|à|a las|às|alle)?\s*(?:{_DATE})?{_TIME}{_ZONE}",
+    re.IGNORECASE,
+)
+_MOMENT = re.compile(
+    rf"{_AGAIN}\s*(?:at|on)?\s*(\d{{4}}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d)?)(?:\.\d+)?\s*(Z|UTC|GMT|[+-]\d\d:\d\d)?",
+    re.IGNORECASE,
+)
+_UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+_PART = r"\d+(?:\.\d+)?\s*(?:days?|d|hours?|hrs?|h|minutes?|mins?|ms|m|seconds?|secs?|s)(?![a-z])"
+_SPAN = re.compile(
+    rf"{_AGAIN}\s*:?\s*(?:in|after)?\s*((?:{_PART}(?:\s|,|and)*)+|\d+\s*$)", re.IGNORECASE | re.MULTILINE
+)
+_PARTS = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|[dhms])?", re.IGNORECASE)
+_LONGEST = timedelta(days=60)
 _EPOCH = re.compile(r"\b(1[5-9]\d{8}|[2-9]\d{9})\b")
 _JUST_PASSED = timedelta(minutes=15)
 _HALF_A_YEAR = timedelta(days=183)
@@ -51,6 +82,8 @@ def ending_of(text: str, status: int | None = None, otherwise: Ending = Ending.C
     status = status or _status_in(words)
     if by_words in (Ending.CONTEXT, Ending.UNKNOWN_SESSION):
         return by_words
+    if _BILLING.search(words) and not any(told.search(words) for told in (_SPAN, _MOMENT, _CLOCK)):
+        return Ending.AUTH
     if status in _LIMITS:
         return Ending.LIMIT
     if status in _BY_STATUS:
@@ -61,12 +94,18 @@ def ending_of(text: str, status: int | None = None, otherwise: Ending = Ending.C
 
 
 def reset_time(text: str, now: datetime) -> datetime | None:
-    """When a limit ends, by its words: seconds of the epoch, or a time of day in the zone that they name, else by the
-    clock of `now`, which knows its own; the next such time where no day is given. One that has just passed is told as
-    it stands: the limit is over.
+    """When a limit ends, by its words: seconds of the epoch, a span, a moment, or a time of day in the zone that they
+    name, else by the clock of `now`, which knows its own; the next such time where no day is given. One that has just
+    passed is told as it stands: the limit is over.
     """
     if epoch := _EPOCH.search(text):
         return datetime.fromtimestamp(int(epoch[0]), tz=now.tzinfo)
+    if span := _SPAN.search(text):
+        parts = _PARTS.findall(span[1])
+        seconds = sum(float(number) * _UNITS[unit.lower() or "s"] for number, unit in parts)
+        return now + timedelta(seconds=min(seconds, _LONGEST.total_seconds()))
+    if moment := _MOMENT.search(text):
+        return _moment(moment, now)
     found = _CLOCK.search(text)
     if not found:
         return None
@@ -81,9 +120,18 @@ def reset_time(text: str, now: datetime) -> datetime | None:
         return None
 
 
+def _moment(found: re.Match[str], now: datetime) -> datetime | None:
+    zone = (found[2] or "").upper()
+    try:
+        at = datetime.fromisoformat(found[1] + (zone if zone[:1] in ("+", "-") else ""))
+    except ValueError:
+        return None
+    return at if at.tzinfo else at.replace(tzinfo=UTC if zone else now.tzinfo)
+
+
 def _hour(found: re.Match[str]) -> int:
     hour = int(found["hour"])
-    return hour if not found["half"] else hour % 12 + (12 if found["half"].lower() == "pm" else 0)
+    return hour if not found["half"] else hour % 12 + (12 if found["half"].lower().startswith("p") else 0)
 
 
 def _zone(name: str) -> tzinfo | None:
@@ -102,4 +150,4 @@ def _next(at: datetime, now: datetime, *, has_day: bool) -> datetime:
 
 def _status_in(text: str) -> int | None:
     found = _STATUS.search(text)
-    return int(found[1] or found[2]) if found else None
+    return int(found[1] or found[2] or found[3]) if found else None
