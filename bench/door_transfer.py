@@ -26,7 +26,7 @@ from runtime.exit import run as run_main
 ROUNDS = 30
 
 
-def say(line: str) -> None:
+def print_line(line: str) -> None:
     sys.stdout.write(f"{line}\n")
 
 
@@ -42,13 +42,13 @@ async def main() -> int:
         without, with_open, opening = taken.values()
         for number in range(ROUNDS + 1):
             without.append(await seconds(plain))
-            async with opened(doorway, say, os.environ):
+            async with opened(doorway, print_line, os.environ):
                 # Until it listens to what it is handed.
                 await seconds(behind)
                 await asyncio.sleep(0.2)
                 with_open.append(await seconds(behind))
             began = time.perf_counter()
-            async with opened(doorway, say, os.environ):
+            async with opened(doorway, print_line, os.environ):
                 await seconds(behind)
                 opening.append(time.perf_counter() - began)
             if not number:  # the first round only warms up
@@ -57,8 +57,8 @@ async def main() -> int:
     base = median(without)
     for name, found in taken.items():
         middle = median(found)
-        say(f"{name}: {middle * 1000:.0f} ms, ratio {middle / base:.2f}, at best {min(found) * 1000:.0f} ms")
-    say(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+        print_line(f"{name}: {middle * 1000:.0f} ms, ratio {middle / base:.2f}, at best {min(found) * 1000:.0f} ms")
+    print_line(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     return 0
 
 

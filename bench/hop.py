@@ -62,9 +62,9 @@ class Contender:
 async def surroundings(folder: Path) -> AsyncIterator[StackFile]:
     """The real servers and workers: directives and the bare workflow in a process of their own each."""
     settings = SharedSettings(data_dir=folder, owner=OWNER, database_url=None)
-    async with embedded_stack(settings, report=_tell, environment=os.environ, with_daemon=False) as stack:
+    async with embedded_stack(settings, report=_print_error, environment=os.environ, with_daemon=False) as stack:
         lock = os.open(folder, os.O_RDONLY)
-        supervisor = Supervisor(folder / "logs", lock, _tell)
+        supervisor = Supervisor(folder / "logs", lock, _print_error)
         try:
             await supervisor.start(_bare_worker(stack, folder))
             yield stack
@@ -176,7 +176,7 @@ def _ms(seconds: float) -> str:
     return f"{seconds * 1000:.1f}"
 
 
-def _tell(line: str) -> None:
+def _print_error(line: str) -> None:
     sys.stderr.write(f"{line}\n")
 
 

@@ -50,9 +50,9 @@ WAITS = "while [ ! -e {stop} ]; do sleep 1; done; echo done > $$"
 async def surroundings(folder: Path) -> AsyncIterator[tuple[Client, psutil.Process]]:
     """A client of the running stack, and the daemon's process."""
     settings = SharedSettings(data_dir=folder / "data", owner=OWNER, database_url=None)
-    async with embedded_stack(settings, report=_tell, environment=os.environ, with_daemon=False) as stack:
+    async with embedded_stack(settings, report=_print_error, environment=os.environ, with_daemon=False) as stack:
         lock = os.open(folder, os.O_RDONLY)
-        supervisor = Supervisor(folder / "data" / "logs", lock, _tell)
+        supervisor = Supervisor(folder / "data" / "logs", lock, _print_error)
         try:
             await supervisor.start(_daemon(stack, folder))
             client = await Client.connect(stack.temporal_address, data_converter=pydantic_data_converter)
@@ -165,7 +165,7 @@ async def main() -> int:
     return 0
 
 
-def _tell(line: str) -> None:
+def _print_error(line: str) -> None:
     sys.stderr.write(f"{line}\n")
 
 

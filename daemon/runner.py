@@ -188,13 +188,13 @@ class Runner:
             workspace.side_repository(cache),
             delivery=delivery.name,
             daemon=machine.name,
-            tell=log.append,
+            log=log.append,
             alive=partial(mark_alive, workspace.path),
             decided=publisher.is_decided,
         )
         ending = DeliveryEnd(delivery, workspace, cache, heartbeat, saver, publisher, machine.core, machine.masker)
         saving = saver.saving(command.checkpoint_every.total_seconds())
-        door = opened(workspace.doorway, log.say, os.environ)
+        door = opened(workspace.doorway, log.add_line, os.environ)
         async with _cleaned(workspace, saver), log.sending(), saving, door:
             parts = TaskParts(
                 command=command,

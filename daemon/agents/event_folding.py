@@ -60,8 +60,8 @@ def complained(seen: StreamSummary, text: str) -> StreamSummary:
     return replace(seen, complaints=(seen.complaints + text)[-COMPLAINTS_KEPT:])
 
 
-def shown(event: Event, said: str) -> str:
-    """The event as text for the log, with its line end; `said` is what the agent said last, not to be said twice."""
+def log_text(event: Event, last: str) -> str:
+    """The event as text for the log, with its line end; `last` is its last text, not to be logged twice."""
     if isinstance(event, Printed):
         return event.text
     text = ""
@@ -83,6 +83,6 @@ def shown(event: Event, said: str) -> str:
         case Limited():
             until = f" until {event.until:%Y-%m-%d %H:%M %Z}" if event.until else ""
             text = f"! the account's limit is reached{until}"
-        case Final() if event.text.strip() != said.strip():
+        case Final() if event.text.strip() != last.strip():
             text = f"{event.ending}: {event.text}"
     return text.rstrip("\n") + "\n" if text else ""

@@ -1,4 +1,4 @@
-"""The core as the daemon tells it things: standalone activities on the telemetry queue (design 4)."""
+"""The core as the daemon reports to it: standalone activities on the telemetry queue (design 4)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from domain.record import Artifact, DaemonReport, LogChunk
 TELEMETRY_WITHIN = timedelta(seconds=30)
 """How long one chunk or report may wait for a worker; whoever sent it tries again."""
 
-Told = TypeVar("Told", LogChunk, Artifact)
+Sent = TypeVar("Sent", LogChunk, Artifact)
 
 
 class TemporalCore:
@@ -31,12 +31,12 @@ class TemporalCore:
 
     async def append_log(self, chunk: LogChunk) -> None:
         identity = f"log-{chunk.task}-{chunk.attempt}-{chunk.delivery}-{chunk.offset}"
-        await self._tell(TelemetryActivities.append_task_log, chunk, identity)
+        await self._execute(TelemetryActivities.append_task_log, chunk, identity)
 
     async def put_artifact(self, artifact: Artifact) -> None:
         name, content = _digest(artifact.name), _digest(artifact.content)
         identity = f"artifact-{artifact.task}-{artifact.attempt}-{name}-{content}"
-        await self._tell(TelemetryActivities.put_artifact, artifact, identity)
+        await self._execute(TelemetryActivities.put_artifact, artifact, identity)
 
     async def report(self, report: DaemonReport) -> None:
         try:
@@ -50,13 +50,13 @@ class TemporalCore:
         except RPCError as error:
             raise NotReachable(f"Temporal did not take the report: {error.message}") from error
 
-    async def _tell(
-        self, activity: Callable[[TelemetryActivities, Told], Awaitable[None]], told: Told, identity: str
+    async def _execute(
+        self, activity: Callable[[TelemetryActivities, Sent], Awaitable[None]], sent: Sent, identity: str
     ) -> None:
         try:
             await self._client.execute_activity_method(
                 activity,
-                told,
+                sent,
                 id=identity,
                 task_queue=names.TELEMETRY_QUEUE,
                 schedule_to_close_timeout=TELEMETRY_WITHIN,

@@ -78,7 +78,7 @@ class Examination:
         return all_of(checks)
 
     async def _git(self) -> Check:
-        return git_check(_said(await self._ran(("git", "--version"), self._environ)))
+        return git_check(_output(await self._ran(("git", "--version"), self._environ)))
 
     async def _agent(self, name: str, agent: ConfiguredAgent) -> list[Check]:
         try:
@@ -101,7 +101,7 @@ class Examination:
             AgentSeen(
                 name=name,
                 program=kind,
-                said=_said(version),
+                said=_output(version),
                 has_key=has_key,
                 has_login=asked is not None and asked.exit_code == 0,
                 log_in=agent.login_command(login) if isinstance(agent, CodingAgent) and login else "",
@@ -128,7 +128,7 @@ class Examination:
         looks = (trial.models(name, agent, self._own.reach) for name, agent in served.items())
         door, models = await asyncio.gather(trial.door(), asyncio.gather(*looks))
         paths = [self._environ.get("PATH"), *(agent.env.get("PATH") for agent in served.values())]
-        versions = [_said(await self._ran((node, "--version"), self._environ)) for node in nodes_on(paths)]
+        versions = [_output(await self._ran((node, "--version"), self._environ)) for node in nodes_on(paths)]
         nodes = filter(None, map(node_check, dict.fromkeys(versions)))
         return [door, *(check for each in models for check in each), *nodes]
 
@@ -164,5 +164,5 @@ def program_of(agent: ConfiguredAgent) -> str:
     return shutil.which(name, path=agent.env.get("PATH")) or ""
 
 
-def _said(ended: Finished | None) -> str:
+def _output(ended: Finished | None) -> str:
     return ended.text if ended is not None and ended.exit_code == 0 else ""

@@ -16,12 +16,12 @@ async def peculiarities(worktree: Worktree) -> tuple[str, ...]:
     notes = []
     if submodules := await _submodules(worktree):
         notes.append(
-            f"submodules are not checked out: {_shown(submodules)}; a setup command (`git submodule update --init`) "
+            f"submodules are not checked out: {_listing(submodules)}; a setup command (`git submodule update --init`) "
             "can do it where that needs no credentials"
         )
     if pointers := await _lfs_files(worktree):
         notes.append(
-            f"files in Git LFS are here as pointers: {_shown(pointers)}; their contents are neither fetched nor "
+            f"files in Git LFS are here as pointers: {_listing(pointers)}; their contents are neither fetched nor "
             "uploaded, so leave them as they are"
         )
     return tuple(notes)
@@ -47,6 +47,6 @@ async def _lfs_files(worktree: Worktree) -> tuple[str, ...]:
     return (await worktree.git("ls-files", "-z", "--", ":(attr:filter=lfs)")).names
 
 
-def _shown(names: Sequence[str]) -> str:
+def _listing(names: Sequence[str]) -> str:
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     return ", ".join(" ".join(name.split()) for name in names[:SHOWN]) + more

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from daemon import agent_files
@@ -94,10 +94,6 @@ class Worktree:
     async def check_index(self) -> None:
         """Fails where git can't read the index, or what it names."""
         await self.git("diff-index", "--cached", "--quiet", "--no-ext-diff", "HEAD", also=(1,))
-
-    def run_by(self, runs: Runs) -> Worktree:
-        """The same worktree for the time in which another runner must be used."""
-        return replace(self, runs=runs)
 
     async def merge(self, incoming: Sequence[Incoming]) -> Conflict | None:
         """Merge the commits in, in their order, to the first conflict; a commit that is here already changes nothing.

@@ -46,7 +46,7 @@ class TaskLog:
         """Add a piece of output; what it may share a secret with is written once the rest of it has come."""
         self._write(self._stream.take(text))
 
-    def say(self, line: str) -> None:
+    def add_line(self, line: str) -> None:
         """Add a line of the daemon's own."""
         self._write(self._stream.rest())
         self.append(f"[makima] {line}\n")

@@ -71,7 +71,7 @@ class DoorEvent(Value):
     setting: str = ""
 
 
-class Telling:
+class TargetReports:
     """Tells each target once, and of so many only."""
 
     def __init__(self, write: Callable[[bytes], object]) -> None:
@@ -79,15 +79,15 @@ class Telling:
         self._told: dict[ConnectionReport, set[tuple[str, int]]] = {kind: set() for kind in ConnectionReport}
 
     def reached(self, host: str, port: int) -> None:
-        self._tell(DoorEvent(kind=ConnectionReport.REACHED, host=host, port=port))
+        self._report(DoorEvent(kind=ConnectionReport.REACHED, host=host, port=port))
 
     def refused(self, host: str, port: int, refused: ConnectionRefused) -> None:
         shown = host if is_name(host) or literal(host) is not None else "(no name)"
-        self._tell(
+        self._report(
             DoorEvent(kind=ConnectionReport.REFUSED, host=shown, port=port, why=refused.why, setting=refused.setting)
         )
 
-    def _tell(self, event: DoorEvent) -> None:
+    def _report(self, event: DoorEvent) -> None:
         told, target = self._told[event.kind], (event.host, event.port)
         if target in told or len(told) > TARGETS_TOLD:
             return
@@ -98,18 +98,18 @@ class Telling:
             self._write(line.model_dump_json().encode() + b"\n")
 
 
-class TellingUpstream(Upstream):
+class ReportingUpstream(Upstream):
     """Tells of what it refuses."""
 
-    def __init__(self, policy: Policy, proxies: dict[str, str], telling: Telling) -> None:
-        super().__init__(policy, proxies, telling.reached, leads_to_loopback)
-        self._telling = telling
+    def __init__(self, policy: Policy, proxies: dict[str, str], reports: TargetReports) -> None:
+        super().__init__(policy, proxies, reports.reached, leads_to_loopback)
+        self._reports = reports
 
     async def route(self, host: str, port: int, scheme: str) -> Route:
         try:
             return await super().route(host, port, scheme)
         except ConnectionRefused as refused:
-            self._telling.refused(host.lower().removesuffix("."), port, refused)
+            self._reports.refused(host.lower().removesuffix("."), port, refused)
             raise
 
 
@@ -237,7 +237,9 @@ async def serve(listening: socket.socket, events: int) -> None:
     loop = asyncio.get_running_loop()
     loop.set_default_executor(ThreadPoolExecutor(LOOK_UPS))
     policy = Policy.model_validate_json(sys.stdin.read())
-    upstream = TellingUpstream(policy, proxy_environment(os.environ), Telling(lambda line: os.write(events, line)))
+    upstream = ReportingUpstream(
+        policy, proxy_environment(os.environ), TargetReports(lambda line: os.write(events, line))
+    )
     await Door(policy, upstream).take_ports(listening)
 
 

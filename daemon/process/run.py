@@ -50,7 +50,7 @@ class Finished:
         return tuple(self.stdout.decode(errors="surrogateescape").split("\0")[:-1])
 
     def __str__(self) -> str:
-        return f"{shown(self.argv)} ended with {self.exit_code}: {sentence(self.stderr)}"
+        return f"{command_name(self.argv)} ended with {self.exit_code}: {sentence(self.stderr)}"
 
 
 class Runs(Protocol):
@@ -98,7 +98,9 @@ async def run(
                 exit_code = await process.wait()
         except TimeoutError as error:
             await _stop(process)
-            raise ProcessTimedOut(f"{shown(argv)} was stopped after {timeout:g} s: {sentence(err.text)}") from error
+            raise ProcessTimedOut(
+                f"{command_name(argv)} was stopped after {timeout:g} s: {sentence(err.text)}"
+            ) from error
         except asyncio.CancelledError:
             await _stop(process)
             raise
@@ -177,7 +179,7 @@ def _as_file(stdin: bytes | IO[bytes]) -> Iterator[int | IO[bytes]]:
         yield file
 
 
-def shown(argv: Sequence[str]) -> str:
+def command_name(argv: Sequence[str]) -> str:
     """What was run, for a reason that people read: the program, and of git its command. An argument list is no reason:
     it may be that of a sandbox, and what is cut off behind it is what the program said.
     """

@@ -24,15 +24,15 @@ from domain.errors import ProcessTimedOut
 FOR_EVER = 365 * 24 * 3600.0
 """Seconds: it ends with its delivery."""
 BACKLOG = 16
-HEARD_WITHIN = 2.0
-"""Seconds for what a door has told before it ended."""
+READ_WITHIN = 2.0
+"""Seconds for what a door has reported before it ended."""
 
-Say = Callable[[str], None]
+Log = Callable[[str], None]
 
 
 @asynccontextmanager
-async def opened(doorway: Doorway | None, say: Say, environ: Mapping[str, str]) -> AsyncIterator[None]:
-    """While the body runs, the door is open; None: there is none. `say` takes what the task's log should tell.
+async def opened(doorway: Doorway | None, log: Log, environ: Mapping[str, str]) -> AsyncIterator[None]:
+    """While the body runs, the door is open; None: there is none. `log` takes what the task's log should tell.
 
     Nobody waits for its process: what a sandbox hands over before it has started lies in the socket. `environ`, the
     daemon's, names the machine's own proxy. OSError where no socket can be made.
@@ -40,25 +40,25 @@ async def opened(doorway: Doorway | None, say: Say, environ: Mapping[str, str]) 
     if doorway is None:
         yield
         return
-    with _listening(doorway.socket) as listening, _pipe() as (lifeline, _), _pipe() as (hearing, telling):
-        descriptors = (listening.fileno(), lifeline.fileno(), telling.fileno())
-        door = asyncio.create_task(_run(doorway, descriptors, environ, say))
+    with _listening(doorway.socket) as listening, _pipe() as (lifeline, _), _pipe() as (reading, writing):
+        descriptors = (listening.fileno(), lifeline.fileno(), writing.fileno())
+        door = asyncio.create_task(_run(doorway, descriptors, environ, log))
         # Else what comes after its end would wait in the socket for ever.
         door.add_done_callback(lambda _: listening.close())
-        ear = asyncio.create_task(_hear(hearing, say))
+        reader_task = asyncio.create_task(_read_events(reading, log))
         try:
             yield
         finally:
             door.cancel()
             await asyncio.wait({door})
             # The last writing end: the door's own went with it.
-            telling.close()
-            await asyncio.wait({ear}, timeout=HEARD_WITHIN)
-            ear.cancel()
-            await asyncio.wait({ear})
+            writing.close()
+            await asyncio.wait({reader_task}, timeout=READ_WITHIN)
+            reader_task.cancel()
+            await asyncio.wait({reader_task})
 
 
-async def _run(doorway: Doorway, descriptors: tuple[int, ...], environ: Mapping[str, str], say: Say) -> None:
+async def _run(doorway: Doorway, descriptors: tuple[int, ...], environ: Mapping[str, str], log: Log) -> None:
     argv = (sys.executable, "-I", "-m", "daemon.network.door", *map(str, descriptors))
     passed = {name: environ[name] for name in ("PATH", *CERTIFICATES) if name in environ}
     try:
@@ -71,26 +71,26 @@ async def _run(doorway: Doorway, descriptors: tuple[int, ...], environ: Mapping[
             pass_fds=descriptors,
         )
     except (OSError, ProcessTimedOut) as error:
-        say(f"network: the door can't be opened: {error}")
+        log(f"network: the door can't be opened: {error}")
     else:
-        say(f"network: the door has ended, what runs now has no network: {ended}")
+        log(f"network: the door has ended, what runs now has no network: {ended}")
 
 
-async def _hear(events: FileIO, say: Say) -> None:
+async def _read_events(events: FileIO, log: Log) -> None:
     reader = asyncio.StreamReader()
     loop = asyncio.get_running_loop()
     transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), events)
     try:
         while line := await reader.readline():
             try:
-                say(f"network: {_told(DoorEvent.model_validate_json(line))}")
+                log(f"network: {_log_line(DoorEvent.model_validate_json(line))}")
             except ValidationError:
-                say("network: the door said what can't be understood")
+                log("network: the door said what can't be understood")
     finally:
         transport.close()
 
 
-def _told(event: DoorEvent) -> str:
+def _log_line(event: DoorEvent) -> str:
     target = rule_for(event.host, event.port)
     match event.kind:
         case ConnectionReport.REACHED:

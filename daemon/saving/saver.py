@@ -34,7 +34,7 @@ class Saver:
         *,
         delivery: str,
         daemon: str,
-        tell: Callable[[str], None],
+        log: Callable[[str], None],
         alive: Callable[[], None],
         decided: Callable[[], Awaitable[bool]],
     ) -> None:
@@ -45,7 +45,7 @@ class Saver:
         self.side = side
         self._delivery = delivery
         self._daemon = daemon
-        self._tell = tell
+        self._log = log
         self._alive = alive
         self._decided = decided
         self._saving = asyncio.Lock()
@@ -118,7 +118,7 @@ class Saver:
         await self._carefully(self._save())
 
     async def before_kill(self) -> None:
-        """Hold on to what the agent may spoil when it is told to stop; not for long, for it is to stop. It is saved in
+        """Hold on to what the agent may spoil when it is line to stop; not for long, for it is to stop. It is saved in
         place of what is there afterwards.
         """
         try:
@@ -133,9 +133,9 @@ class Saver:
             return
         snapshot = await self.side.snapshot(self._known, UNSAVED, is_over=True)
         if snapshot.unlocked:
-            self._tell(f"makima: removed the locks of git that nobody holds any more: {_listed(snapshot.unlocked)}\n")
+            self._log(f"makima: removed the locks of git that nobody holds any more: {_listed(snapshot.unlocked)}\n")
         if trouble := await mended(self._worktree, self.side, snapshot):
-            self._told_anew(trouble, snapshot.head)
+            self._log_made_anew(trouble, snapshot.head)
         self._at_its_end = snapshot
 
     async def unfit(self) -> tuple[str, ...]:
@@ -160,7 +160,7 @@ class Saver:
                 raise
             snapshot = await self.side.snapshot(self._known, UNSAVED, is_over=True)
             await remade(self._worktree, self.side, snapshot)
-            self._told_anew(str(broken), snapshot.head)
+            self._log_made_anew(str(broken), snapshot.head)
             await commit()
 
     async def finish(self) -> None:
@@ -240,19 +240,19 @@ class Saver:
             return False
         return True
 
-    def _told_anew(self, trouble: str, head: str) -> None:
+    def _log_made_anew(self, trouble: str, head: str) -> None:
         """Not among the warnings that keep a worktree: nothing of the files is missing."""
-        told = f"the agent's repository was made anew at {head[:12]}, with all files as they are: {trouble}"
-        logger.warning("delivery %s: %s", self._delivery, told)
-        self._tell(f"makima: {told}\n")
-        self.mended = (*self.mended, told)
+        line = f"the agent's repository was made anew at {head[:12]}, with all files as they are: {trouble}"
+        logger.warning("delivery %s: %s", self._delivery, line)
+        self._log(f"makima: {line}\n")
+        self.mended = (*self.mended, line)
 
     def _warn(self, warning: str) -> None:
         if warning in self.warnings or len(self.warnings) >= MOST_WARNINGS:
             return
         self.warnings.append(warning)
         logger.warning("delivery %s: %s", self._delivery, warning)
-        self._tell(f"makima: {warning}\n")
+        self._log(f"makima: {warning}\n")
 
 
 def _listed(names: tuple[str, ...]) -> str:

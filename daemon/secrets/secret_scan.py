@@ -71,7 +71,7 @@ class News:
         self._held: dict[bytes, bool] = {}
 
     def is_one(self, hit: RawHit) -> bool:
-        path = shown(hit.path)
+        path = printable(hit.path)
         if path in self._allowed or hit.hash in self._allowed or path.startswith(self._folders):
             return False
         # A base that speaks of `.env`, in its .gitignore for one, doesn't hold it.
@@ -90,7 +90,7 @@ def main() -> int:
     )
     base = options["without"][0] if options["without"] else ""
     hits, whole = looked_through(options, shapes, News(base, options["allowed"]), until)
-    print(json.dumps({"hits": [told(hit) for hit in hits], "whole": whole}))  # noqa: T201
+    print(json.dumps({"hits": [as_report(hit) for hit in hits], "whole": whole}))  # noqa: T201
     return 0
 
 
@@ -236,17 +236,17 @@ def is_in(value: bytes, base: str) -> bool:
     return subprocess.run(asked, stdout=subprocess.DEVNULL, check=False).returncode == 0
 
 
-def told(hit: RawHit) -> dict[str, str]:
+def as_report(hit: RawHit) -> dict[str, str]:
     """Without the secret: what it begins with is what its shape is known by."""
     is_key = len(hit.value) >= 16 and not re.match(rb"[a-zA-Z]{2,6}[-_]|AKIA|ASIA|AIza", hit.value)
     shape = "a private key" if is_key else f"{hit.value[:4].decode(errors='replace')}…"
     if hit.is_name:
         shape = "by its name"
     raw = hit.path.encode(errors="surrogateescape").hex()
-    return {"commit": hit.commit, "path": shown(hit.path), "raw": raw, "hash": hit.hash, "shape": shape}
+    return {"commit": hit.commit, "path": printable(hit.path), "raw": raw, "hash": hit.hash, "shape": shape}
 
 
-def shown(path: str) -> str:
+def printable(path: str) -> str:
     """As JSON, and a setting, can hold it: a name's bytes need be no UTF-8."""
     return path.encode(errors="surrogateescape").decode(errors="backslashreplace")
 

@@ -43,8 +43,8 @@ class Conversation:
         self._masker = masker or Masker()
         self._look_every = look_every
         self._ask_every = ask_every
-        self._told: set[UUID] = set()
-        self._heard: tuple[Question, ...] = ()
+        self._published: set[UUID] = set()
+        self._recorded: tuple[Question, ...] = ()
 
     @asynccontextmanager
     async def going_on(self) -> AsyncIterator[None]:
@@ -64,30 +64,30 @@ class Conversation:
             try:
                 if asked := await asyncio.to_thread(self._open_questions):
                     pause = self._ask_every
-                    await self._tell(asked)
-                    await self._hear(await self._delivery.answers())
+                    await self._publish(asked)
+                    await self._record(await self._delivery.answers())
             except (NotReachable, HandoverBroken, OSError) as error:
                 logger.warning("questions of a task wait: %s", error)
             await asyncio.sleep(pause)
 
     def _open_questions(self) -> list[Question]:
-        answered = {question.id for question in self._heard if not question.is_open}
+        answered = {question.id for question in self._recorded if not question.is_open}
         try:
             handover = taken_handover(self._folder, self._context)
         except HandoverBroken:
             return []  # the end of the task says so
         return [question for question in handover.open_questions if question.id not in answered]
 
-    async def _tell(self, asked: list[Question]) -> None:
+    async def _publish(self, asked: list[Question]) -> None:
         for question in asked:
-            if question.id not in self._told:
+            if question.id not in self._published:
                 await self._delivery.ask(masked_question(question, self._masker))
-                self._told.add(question.id)
+                self._published.add(question.id)
 
-    async def _hear(self, questions: tuple[Question, ...]) -> None:
-        if questions != self._heard:
+    async def _record(self, questions: tuple[Question, ...]) -> None:
+        if questions != self._recorded:
             await asyncio.to_thread(_write, self._folder, Answers(questions=questions))
-            self._heard = questions
+            self._recorded = questions
 
 
 def _write(folder: Path, answers: Answers) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from daemon import agent_files
 from daemon.agents.base import StreamSummary
-from daemon.agents.event_folding import after, complained, shown
+from daemon.agents.event_folding import after, complained, log_text
 from daemon.agents.file_tail import FileTail
 from daemon.agents.stream_events import (
     AgentText,
@@ -28,7 +28,7 @@ from daemon.logs.task_log import TaskLog
 from daemon.process.agent_process import Talk
 from daemon.process.limits import BACKGROUND_SECONDS, LINGER_SECONDS
 
-ASIDE_SECONDS = 1.0
+SIDE_FILES_SECONDS = 1.0
 """Between two looks at what a program writes beside its output: nobody tells when it does."""
 _NOWHERE = Path(os.devnull)
 LONGEST_LINE = 8 * 1024 * 1024
@@ -48,12 +48,12 @@ class Follower:
         *,
         phase: str,
         decide: Decide,
-        tell: Callable[[StreamSummary], str],
+        check: Callable[[StreamSummary], str],
         raw: Path,
         worktree: str,
         side_files: FileTail | None = None,
     ) -> None:
-        """`tell` is called after every line that `seen` has changed by, and answers why the program must be stopped,
+        """`check` is called after every line that `seen` has changed by, and answers why the program must be stopped,
         or nothing; `raw` keeps the output as it came; `side_files` have further lines for the stream.
         """
         self._stream = stream
@@ -61,13 +61,13 @@ class Follower:
         self._heartbeat = heartbeat
         self._phase = phase
         self._decide = decide
-        self._tell = tell
+        self._check = check
         self._raw = raw
         self._worktree = f"{worktree}/"
         self._side_files = side_files
         self._line: list[str] = []
         self._size = 0
-        self._said = ""
+        self._last_text = ""
         self._answering: set[asyncio.Task[None]] = set()
         self.seen = StreamSummary()
         self.asks = False
@@ -80,7 +80,7 @@ class Follower:
     async def following(self) -> AsyncIterator[None]:
         """While the program runs; what it still waits to be answered at the end is dropped."""
         over = asyncio.Event()
-        reading = asyncio.create_task(self._read_aside_until(over))
+        reading = asyncio.create_task(self._read_side_files_until(over))
         with agent_files.appending(self._raw if self._stream.by_lines else _NOWHERE) as self._kept:
             try:
                 yield
@@ -110,7 +110,7 @@ class Follower:
         if line.strip():
             self._events(self._stream.read(line))
 
-    async def _read_aside_until(self, over: asyncio.Event) -> None:
+    async def _read_side_files_until(self, over: asyncio.Event) -> None:
         """Once more after `over`."""
         while self._side_files:
             is_last = over.is_set()
@@ -119,27 +119,27 @@ class Follower:
             if is_last:
                 return
             with suppress(TimeoutError):
-                async with asyncio.timeout(ASIDE_SECONDS):
+                async with asyncio.timeout(SIDE_FILES_SECONDS):
                     await over.wait()
 
     def _complain(self, piece: str) -> None:
         self.seen = complained(self.seen, piece)
-        self._show(piece)
+        self._append(piece)
 
     def _events(self, events: list[Event]) -> None:
         before = self.seen
         for event in events:
             self._event(event)
-        if self.seen is not before and (reason := self._tell(self.seen)) and not self.seen.final:
+        if self.seen is not before and (reason := self._check(self.seen)) and not self.seen.final:
             self.stopped_for = self.stopped_for or reason
             self.stop.set()
 
     def _event(self, event: Event) -> None:
-        self._show(shown(event, self._said).replace(self._worktree, ""))
+        self._append(log_text(event, self._last_text).replace(self._worktree, ""))
         self.seen = after(self.seen, event)
         match event:
             case AgentText():
-                self._said = event.text
+                self._last_text = event.text
                 self.talk.linger.cancel()
             case ToolCalled():
                 self._heartbeat.phase = f"{self._phase}: {event.tool}"
@@ -165,7 +165,7 @@ class Follower:
         self.asks |= reply.interrupt
         self.talk.stdin.write(self._stream.reply(asked, reply).encode())
 
-    def _show(self, text: str) -> None:
+    def _append(self, text: str) -> None:
         if text:
             self._log.append(text)
             self._heartbeat.last_line = self._log.last_line

@@ -67,19 +67,19 @@ class Asking:
         self.open[str(question.id)] = question
         try:
             async with asyncio.timeout(self._wait):
-                answer = await self._heard(question)
+                answer = await self._answer_to(question)
         except TimeoutError:
             return None
         del self.open[str(question.id)]
         return answer
 
-    async def _heard(self, question: Question) -> str:
-        is_told = False
+    async def _answer_to(self, question: Question) -> str:
+        is_asked = False
         while True:
             try:
-                if not is_told:
+                if not is_asked:
                     await self._delivery.ask(question)
-                    is_told = True
+                    is_asked = True
                 for each in await self._delivery.answers():
                     if each.id == question.id and each.answer is not None:
                         return each.answer

@@ -106,7 +106,7 @@ class AgentRuns:
             move, wait, tried = next_move(result.ending, tried)
             if move is Move.ACCEPT:
                 return with_what_follows(result, self._command.task)
-            self._log.say(f"{result.ending}: {move}{f' in {wait:g} s' if wait else ''}")
+            self._log.add_line(f"{result.ending}: {move}{f' in {wait:g} s' if wait else ''}")
             await asyncio.sleep(wait)
             prompt = await self._next(move, str(result.ending), ask)
 
@@ -188,7 +188,7 @@ class AgentRuns:
             self._heartbeat,
             phase=self._phase,
             decide=self._decide,
-            tell=lambda seen: self._learned(run, seen),
+            check=lambda seen: self._learned(run, seen),
             raw=self._folder.raw,
             worktree=str(self._workspace.work_path),
             side_files=agent.side_files(run) if isinstance(agent, CodingAgent) else None,
@@ -204,7 +204,7 @@ class AgentRuns:
     def _warn(self, warning: str) -> None:
         if warning and warning not in self.warnings:
             self.warnings = (*self.warnings, warning)
-            self._log.say(warning)
+            self._log.add_line(warning)
 
     def _learned(self, run: AgentRun, seen: StreamSummary) -> str:
         """Why the run must be stopped, after what it has told; empty: it may go on."""

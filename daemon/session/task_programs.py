@@ -61,7 +61,7 @@ class Programs:
             replace(command, argv=self._boxed(command)),
             cwd=self._workspace.work_path,
             env=self._workspace.environment(command),
-            sink=follower.take if follower else self._say,
+            sink=follower.take if follower else self._append,
             talk=follower.talk if follower else None,
             stop=follower.stop if follower else None,
             limits=limits.model_copy(update={"time": min(limits.time, left)}),
@@ -76,7 +76,7 @@ class Programs:
 
     async def run_line(self, line: str, phase: str, at_most: timedelta | None = None) -> ProcessEnd:
         """The same for a line of a shell, with the variables that the agent gets."""
-        self._log.say(f"{phase}: {line}")
+        self._log.add_line(f"{phase}: {line}")
         env, passed = (self._agent.env, self._agent.pass_env) if self._agent else ({}, ())
         return await self.run(AgentCommand(("sh", "-c", line), env=env, pass_env=passed), phase, at_most)
 
@@ -84,12 +84,12 @@ class Programs:
         """The last `limit` bytes that the last program has printed, without secrets."""
         return self._log.tail(limit, since=self._log_began)
 
-    def _say(self, text: str) -> None:
+    def _append(self, text: str) -> None:
         self._log.append(text)
         self._heartbeat.last_line = self._log.last_line
 
 
-def told(line: str, ended: ProcessEnd) -> str:
+def ending_text(line: str, ended: ProcessEnd) -> str:
     """How a line of a shell ended, for a report."""
     how = f"ended with exit code {ended.exit_code}" if ended.ended_by is EndedBy.EXIT else f"stopped: {ended.ended_by}"
     return f"`{line}` {how}"

@@ -22,7 +22,7 @@ from daemon.saving.checkpoints import Checkpoint, Checkpoints
 from daemon.saving.outcomes import Outcomes
 from daemon.saving.saver import Saver
 from daemon.session.continuing import Ask
-from daemon.session.task_programs import Programs, told
+from daemon.session.task_programs import Programs, ending_text
 from daemon.workspace.copied_files import CopiedFile, lay_files
 from daemon.workspace.workspace import Workspace
 from domain.errors import CannotServe
@@ -137,7 +137,7 @@ async def copy_files(files: Sequence[CopiedFile], worktree: Worktree, log: TaskL
     own = await worktree.tracked([file.target for file in files])
     for file in files:
         if file.target in own:
-            log.say(f"copy_files: {file.target} is the repository's own here, and stays as it is")
+            log.add_line(f"copy_files: {file.target} is the repository's own here, and stays as it is")
     laid = [file for file in files if file.target not in own]
     await asyncio.to_thread(lay_files, laid, worktree.path)
     return tuple(file.target for file in laid)
@@ -156,7 +156,7 @@ async def set_up(
     for line in commands:
         ended = await programs.run_line(line, "setup", SETUP_LIMIT)
         if not (ended.succeeded or may_fail):
-            raise CannotServe(f"setup failed: {told(line, ended)}: {last_lines(ended.tail)}")
+            raise CannotServe(f"setup failed: {ending_text(line, ended)}: {last_lines(ended.tail)}")
     made = sorted(await worktree.untracked() - before)
     await worktree.exclude(made)
     return made

@@ -46,7 +46,7 @@ class DeliveryEnd:
         the attempt has published by then stays its outcome, and is merged in (`is_decided`: that is so already).
         """
         for is_last in (*[False] * (ROUNDS - 1), True):
-            outcome = await self._told(work)
+            outcome = await self._reported(work)
             self.heartbeat.phase = PUBLISHING
             if outcome.status is OutcomeStatus.WAITING:
                 await self.saver.leave()
@@ -59,7 +59,7 @@ class DeliveryEnd:
                 is_decided = True
         raise AssertionError("the last round returns or raises")
 
-    async def _told(self, work: AgentWork) -> Outcome:
+    async def _reported(self, work: AgentWork) -> Outcome:
         folder, saver = self.workspace.folder, self.saver
         context = task_context(self.workspace.command)
         async with Conversation(folder.path, self.delivery, context, self.masker).going_on():

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from daemon.git.worktrees import Worktree
 from daemon.judgement.check import Fault, fault
-from daemon.session.task_programs import Programs, told
+from daemon.session.task_programs import Programs, ending_text
 from domain.failures import FailureCategory
 from domain.prompts import verify_note
 from domain.spawn_task import Outcome, OutcomeStatus
@@ -28,7 +28,7 @@ async def verify(
         ended = await programs.run_line(line, "verify")
         if not ended.succeeded:
             await worktree.bring_back(head, before)
-            return _broken(told(line, ended), programs.output(OUTPUT_SHOWN))
+            return _broken(ending_text(line, ended), programs.output(OUTPUT_SHOWN))
     return None
 
 

@@ -82,7 +82,7 @@ class AgentWork:
         parts = (self._command, self._cache, self._workspace, self._saver)
         begun = await begin(*parts, start.base, start.incoming, partial(self._fits, start))
         for note in begun.notes:
-            self._log.say(note)
+            self._log.add_line(note)
         return begun
 
     async def _fits(self, start: Start, checkpoint: Checkpoint) -> bool:
@@ -121,7 +121,7 @@ class AgentWork:
             if not rounds:
                 return await self._with_left(begun, start, await self._failed(begun, start, found))
             rounds -= 1
-            self._log.say(f"back to the agent: {found.report.splitlines()[0]}")
+            self._log.add_line(f"back to the agent: {found.report.splitlines()[0]}")
             ask = found.ask(self._command.prompt)
 
     async def _in_lfs(self, begun: Beginning, start: Start, outcome: Outcome) -> tuple[Outcome, Fault | None]:

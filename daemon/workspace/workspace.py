@@ -19,7 +19,7 @@ from daemon.git.worktrees import AGENTS_TIMEOUT, Worktree
 from daemon.network.door_policy import Policy
 from daemon.process import keeper
 from daemon.process.program import AgentCommand
-from daemon.process.run import Finished, run, shown
+from daemon.process.run import Finished, command_name, run
 from daemon.sandbox.doorway import Doorway
 from daemon.sandbox.environment import GitIdentity, agent_environment
 from daemon.sandbox.sandbox import NoSandbox, Sandbox, SandboxPlaces
@@ -146,7 +146,7 @@ class Workspace:
         try:
             done = await run(kept, cwd=cwd, env={**environment, **env}, stdin=stdin, timeout=timeout)
         except ProcessTimedOut as error:
-            raise ProcessTimedOut(f"{shown(argv)} was stopped after {timeout:g} s") from error
+            raise ProcessTimedOut(f"{command_name(argv)} was stopped after {timeout:g} s") from error
         # What a reason names is what was run, and not the sandbox around it.
         return replace(done, argv=tuple(argv))
 

@@ -39,16 +39,16 @@ class _Exchange:
     def path(self) -> str:
         return str(self.scope["path"])
 
-    def hearing(self, receive: Receive) -> Receive:
+    def recording(self, receive: Receive) -> Receive:
         """`receive`, with a copy of what passes."""
 
-        async def heard() -> Message:
+        async def received() -> Message:
             message = await receive()
             if not _GIT.search(self.path):
                 self.body += message.get("body", b"")[: BODY_KEPT - len(self.body)]
             return message
 
-        return heard
+        return received
 
 
 class Front:
@@ -64,7 +64,7 @@ class Front:
             return
         exchange = _Exchange(scope, self._account(scope))
         order = self._forge.failures.take(exchange.method, exchange.path)
-        hearing, answering = exchange.hearing(receive), self._answering(exchange, send)
+        hearing, answering = exchange.recording(receive), self._answering(exchange, send)
         try:
             if order is None:
                 await self._app(scope, hearing, answering)

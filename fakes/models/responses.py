@@ -57,7 +57,7 @@ class ResponsesRequest(_Part):
 
 def response(turn: Turn, model: str, tools: tuple[str, ...]) -> Json:
     """The turn as a whole response."""
-    items: list[JsonValue] = [_said(turn.text)] if turn.text else []
+    items: list[JsonValue] = [_message_item(turn.text)] if turn.text else []
     items += [_called(call, tools) for call in turn.calls]
     return {**_begun(model), "status": "completed", "output": items, "usage": _usage(turn.usage)}
 
@@ -148,7 +148,7 @@ def _item(index: int, item: Json) -> list[Json]:
     return [added, *pieces, {"type": "response.output_item.done", "output_index": index, "item": item}]
 
 
-def _said(text: str) -> Json:
+def _message_item(text: str) -> Json:
     return {
         "id": f"msg_{uuid4().hex}",
         "type": "message",

@@ -171,7 +171,7 @@ async def test_a_login_that_somebody_else_has_taken_is_somebody_else(site: Site)
     path, ann = f"/repos/{site.name}", Author(User(login="ann", id=account_id("ann")))
     taken = Author(User(login="ann", id=account_id("ann") + 1))
     async with audience_of(site) as audience:
-        assert (await audience.of(path, [ann])).hears(ann)
+        assert (await audience.of(path, [ann])).admits(ann)
         heard = await audience.of(path, [ann, taken])
     assert heard.refusal(ann) is None
     assert heard.refusal(taken) == Reason.UNKNOWN

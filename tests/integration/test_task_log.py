@@ -124,7 +124,7 @@ async def test_a_short_log_arrives_whole(task: Task, record: Record) -> None:
     async with task.log() as log:
         log.append("one\n")
         log.append("nul \0, half a line")
-        log.say("the agent has ended")
+        log.add_line("the agent has ended")
         log.append("three\n")
     assert task.whole == "one\nnul \ufffd, half a line[makima] the agent has ended\nthree\n"
     assert await record.logs(task.id) == task.whole

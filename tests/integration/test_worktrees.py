@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -252,7 +253,7 @@ async def test_after_the_agent_only_the_runner_that_was_handed_in_runs_git(workt
 
     (worktree.path / "new").write_text("new\n")
     base = await worktree.head()
-    untrusted = worktree.run_by(sandboxed)
+    untrusted = replace(worktree, runs=sandboxed)
     head = await untrusted.commit_all("New", {})
     assert head
     await untrusted.bring_back(base, frozenset())

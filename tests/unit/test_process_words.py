@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from daemon.process.run import SHOWN_STDERR, Finished, sentence, shown
+from daemon.process.run import SHOWN_STDERR, Finished, command_name, sentence
 
 
 @pytest.mark.parametrize(
@@ -22,7 +22,7 @@ from daemon.process.run import SHOWN_STDERR, Finished, sentence, shown
     ],
 )
 def test_a_program_is_named_without_its_arguments(argv: tuple[str, ...], name: str) -> None:
-    assert shown(argv) == name
+    assert command_name(argv) == name
 
 
 def test_gits_own_sentence_comes_first_however_long_its_advice_is() -> None:

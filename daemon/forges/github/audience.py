@@ -57,7 +57,7 @@ class Author:
         return f"{self.login}#{self.user.id}" if self.user and self.user.id is not None else self.login
 
 
-class Heard:
+class Admitted:
     """What is known of the authors of one pull request."""
 
     def __init__(self, listening: Listening, permissions: Mapping[str, bool | None]) -> None:
@@ -76,7 +76,7 @@ class Heard:
         """Whether the forge was not asked about the author yet, who is then neither heard nor refused."""
         return _is_asked_about(author, self._listening) and author.key not in self._permissions
 
-    def hears(self, author: Author) -> bool:
+    def admits(self, author: Author) -> bool:
         return not self.is_pending(author) and self.refusal(author) is None
 
 
@@ -90,7 +90,7 @@ class Audience:
         self._known: OrderedDict[str, tuple[bool | None, float]] = OrderedDict()
         """An author's key → may write, and until when that is believed."""
 
-    async def of(self, path: str, authors: Iterable[Author]) -> Heard:
+    async def of(self, path: str, authors: Iterable[Author]) -> Admitted:
         """What is known of these authors, asked where it must be; `path` is the repository's in the API.
 
         Raises ForgeUnreachable, ForgeRefused (401): then nobody is judged.
@@ -103,7 +103,7 @@ class Audience:
         for author in unknown[:MOST_ASKED]:
             fresh[author.key] = await self._ask(path, author)
             self._keep(author.key, fresh[author.key])
-        return Heard(self._listening, fresh)
+        return Admitted(self._listening, fresh)
 
     async def _ask(self, path: str, author: Author) -> bool | None:
         """Whether the author may write; None: the forge doesn't say."""

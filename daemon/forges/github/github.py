@@ -128,10 +128,10 @@ class GitHub:
             return  # deleted meanwhile
         if among == _SAID_AT[FindingSource.COMMENT]:
             # An answer can be given to the first comment of a thread only.
-            await self._say(f"{among}/{asked.in_reply_to_id or asked.id}/replies", among, known, reply.text, reply)
+            await self._comment(f"{among}/{asked.in_reply_to_id or asked.id}/replies", among, known, reply.text, reply)
         else:
             below = _SAID_AT[FindingSource.TALK]
-            await self._say(below, below, known, f"About {asked.html_url}:\n\n{reply.text}", reply)
+            await self._comment(below, below, known, f"About {asked.html_url}:\n\n{reply.text}", reply)
 
     def compare_url(self, branch: str, base: str) -> str:
         return github_compare(self._api.host, self._name, branch, base)
@@ -187,17 +187,17 @@ class GitHub:
             logger.warning("%s", declined)
         return pull
 
-    async def _say(self, to: str, among: str, known: PullRequest, text: str, reply: Reply) -> None:
+    async def _comment(self, to: str, among: str, known: PullRequest, text: str, reply: Reply) -> None:
         mark = reply_mark(reply.comment)
         path, look_at = await self._path(to.format(known.number)), await self._path(among.format(known.number))
         me = await self._own_login()
 
-        async def said() -> Comment | None:
+        async def existing() -> Comment | None:
             """Ours: anybody can write the mark, and would keep the answer from being given."""
             marked = [each for each in await self._comments(look_at) if mark in (each.body or "")]
             return next((each for each in marked if not me or is_by(each.user, me)), None)
 
-        await self._api.post_once(path, NewComment(body=f"{text}\n\n{mark}"), Comment, said)
+        await self._api.post_once(path, NewComment(body=f"{text}\n\n{mark}"), Comment, existing)
 
     async def _comments(self, path: str) -> list[Comment]:
         pages = await Remembered(self._api, {}).pages(path, COMMENTS)

@@ -28,14 +28,14 @@ from daemon.forges.github.payloads import (
 from daemon.forges.github.refusals import NOT_SHOWN, Declined
 from daemon.forges.github.remembered import Remembered
 from daemon.forges.github.said import (
+    admitted_findings,
     authors_of,
-    heard_findings,
     is_approved,
     newest,
+    remarks_at_lines,
+    remarks_below,
+    remarks_in_reviews,
     reviews_over,
-    said_at_lines,
-    said_below,
-    said_in_reviews,
     unheard_of,
     without_settled,
 )
@@ -55,7 +55,7 @@ COMMENTS = TypeAdapter(tuple[Comment, ...])
 
 ASK_MERGEABLE = 5
 """Times; GitHub begins to work it out when it is first asked."""
-MOST_SAID = 300
+MOST_REMARKS = 300
 """Of reviews, of comments at a line and of those below, that are told: the newest. A directive remembers 1,000
 findings, and would work again on what it has forgotten.
 """
@@ -102,13 +102,13 @@ class PullRequestLook:
         remarks = await self._all(f"/pulls/{pull.number}/comments", COMMENTS)
         talk = await self._all(f"/issues/{pull.number}/comments", COMMENTS)
         everything = [
-            *newest(said_in_reviews(reviews, me), MOST_SAID),
-            *newest(said_at_lines(remarks, me), MOST_SAID),
-            *newest(said_below(talk, me), MOST_SAID),
+            *newest(remarks_in_reviews(reviews, me), MOST_REMARKS),
+            *newest(remarks_at_lines(remarks, me), MOST_REMARKS),
+            *newest(remarks_below(talk, me), MOST_REMARKS),
         ]
         heard = await self._audience.of(self._path, authors_of(everything))
         failures, forks = await self._failures(pull.head.sha)
-        asked = heard_findings(everything, heard, reviews_over(reviews))
+        asked = admitted_findings(everything, heard, reviews_over(reviews))
         return Sighting(
             pull_request=seen,
             findings=(*conflict, *failures, *await self._without_resolved(pull.number, asked, remarks)),

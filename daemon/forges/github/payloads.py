@@ -214,7 +214,7 @@ class ComplaintDetail(Tolerant):
     code: str = ""
 
     @property
-    def said(self) -> str:
+    def text(self) -> str:
         return self.message or " ".join(filter(None, (self.field, self.code)))
 
 
@@ -223,8 +223,8 @@ class Complaint(Tolerant):
     errors: tuple[ComplaintDetail | str, ...] = ()
 
     @property
-    def said(self) -> str:
-        details = (error if isinstance(error, str) else error.said for error in self.errors)
+    def text(self) -> str:
+        details = (error if isinstance(error, str) else error.text for error in self.errors)
         return "; ".join(filter(None, (self.message, *details)))
 
 

@@ -97,7 +97,7 @@ def complaint_of(answer: httpx.Response) -> str:
         complaint = Complaint.model_validate_json(answer.content)
     except ValidationError:
         return answer.reason_phrase
-    return one_line(complaint.said) or answer.reason_phrase
+    return one_line(complaint.text) or answer.reason_phrase
 
 
 def remedy_of(answer: httpx.Response, place: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from daemon.forges.github.audience import Author, Heard
+from daemon.forges.github.audience import Admitted, Author
 from daemon.forges.github.findings import MARK, TEXT_LIMIT, title_of
 from daemon.forges.github.payloads import Comment, Review, User
 from daemon.forges.github.plain_text import plain_text
@@ -34,7 +34,7 @@ class Remark:
     """The review that it is, or belongs to."""
 
 
-def said_in_reviews(reviews: Iterable[Review], me: str) -> list[Remark]:
+def remarks_in_reviews(reviews: Iterable[Review], me: str) -> list[Remark]:
     """Change requests, remarks and approvals; a change request and an approval count without any text, too."""
     found = []
     for each in reviews:
@@ -49,7 +49,7 @@ def said_in_reviews(reviews: Iterable[Review], me: str) -> list[Remark]:
     return found
 
 
-def said_at_lines(remarks: Iterable[Comment], me: str) -> list[Remark]:
+def remarks_at_lines(remarks: Iterable[Comment], me: str) -> list[Remark]:
     """What people have written at lines of the change, answers in a thread among it: each is its own author's."""
     return [
         Remark(
@@ -69,7 +69,7 @@ def said_at_lines(remarks: Iterable[Comment], me: str) -> list[Remark]:
     ]
 
 
-def said_below(comments: Iterable[Comment], me: str) -> list[Remark]:
+def remarks_below(comments: Iterable[Comment], me: str) -> list[Remark]:
     """What people have written below the pull request."""
     return [
         Remark(
@@ -84,12 +84,12 @@ def said_below(comments: Iterable[Comment], me: str) -> list[Remark]:
     ]
 
 
-def heard_findings(said: Iterable[Remark], heard: Heard, over: Collection[int] = ()) -> list[Finding]:
+def admitted_findings(said: Iterable[Remark], heard: Admitted, over: Collection[int] = ()) -> list[Finding]:
     """What asks for work, of those whose words count, without what they quote of others; `over`: reviews whose author
     asks for it no more."""
     known = tuple(said)
-    found = [each.finding for each in known if each.asks and heard.hears(each.author) and each.review not in over]
-    return without_quotes(found, (each.finding.text for each in known if not heard.hears(each.author)))
+    found = [each.finding for each in known if each.asks and heard.admits(each.author) and each.review not in over]
+    return without_quotes(found, (each.finding.text for each in known if not heard.admits(each.author)))
 
 
 def without_settled(findings: Iterable[Finding], settled: Collection[int]) -> tuple[Finding, ...]:
@@ -115,7 +115,7 @@ def reviews_over(reviews: Sequence[Review]) -> frozenset[int]:
     return frozenset(over)
 
 
-def unheard_of(said: Iterable[Remark], heard: Heard) -> list[Unheard]:
+def unheard_of(said: Iterable[Remark], heard: Admitted) -> list[Unheard]:
     """What doesn't count, and why, without a word of it."""
     return [
         Unheard(id=each.finding.id, author=name_of(each.author.user)[:100], reason=reason.value)
@@ -124,9 +124,9 @@ def unheard_of(said: Iterable[Remark], heard: Heard) -> list[Unheard]:
     ]
 
 
-def is_approved(reviews: Iterable[Review], heard: Heard, me: str) -> bool:
+def is_approved(reviews: Iterable[Review], heard: Admitted, me: str) -> bool:
     """Whether somebody's last word is yes and nobody's is no, of those who are heard; nobody approves of himself."""
-    counted = [each for each in reviews if heard.hears(_author(each)) and not is_by(each.user, me)]
+    counted = [each for each in reviews if heard.admits(_author(each)) and not is_by(each.user, me)]
     last = {_author(each).key: each.state for each in counted if each.state in _OPINIONS}
     return APPROVED in last.values() and CHANGES_REQUESTED not in last.values()
 
