@@ -28,8 +28,8 @@ from daemon.forges.github.payloads import (
     User,
 )
 from daemon.forges.github.refusals import Declined
+from daemon.forges.github.remarks import is_by
 from daemon.forges.github.remembered import Remembered
-from daemon.forges.github.said import is_by
 from daemon.forges.links import github_compare
 from daemon.forges.managed_section import body_of, is_ours, title_of
 from domain.errors import ForgeRefused

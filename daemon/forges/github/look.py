@@ -26,8 +26,7 @@ from daemon.forges.github.payloads import (
     WorkflowRuns,
 )
 from daemon.forges.github.refusals import NOT_SHOWN, Declined
-from daemon.forges.github.remembered import Remembered
-from daemon.forges.github.said import (
+from daemon.forges.github.remarks import (
     admitted_findings,
     authors_of,
     is_approved,
@@ -39,6 +38,7 @@ from daemon.forges.github.said import (
     unheard_of,
     without_settled,
 )
+from daemon.forges.github.remembered import Remembered
 from daemon.forges.github.threads import resolved_threads, settled_remarks
 from domain.pull_request import Finding, FindingSource, PullRequest, Sighting, Unheard
 
