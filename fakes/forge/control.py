@@ -14,12 +14,11 @@ from fakes.forge.pulls import PullWanted, open_pull
 from fakes.forge.records import (
     RESERVED_OWNERS,
     Account,
-    Annotation,
+    CheckContent,
     CheckRun,
     CheckStatus,
     CommitStatus,
     Conclusion,
-    JobStep,
     Name,
     RepositoryRecord,
     ReviewState,
@@ -69,22 +68,11 @@ class TokenToRemove(Stored):
     token: str
 
 
-class NewCheck(Stored):
+class NewCheck(CheckContent):
     ref: str
     """A branch or commit."""
-    name: str
     status: CheckStatus = CheckStatus.COMPLETED
     conclusion: Conclusion | None = Conclusion.SUCCESS
-    title: str = ""
-    summary: str = ""
-    text: str = ""
-    log: str = ""
-    steps: tuple[JobStep, ...] = ()
-    annotations: tuple[Annotation, ...] = ()
-    details_url: str = ""
-    head_repository: str = ""
-    """The fork whose pull request it ran for."""
-    app: str = "github-actions"
 
 
 class NewStatus(Stored):
@@ -103,16 +91,8 @@ class NewReview(Stored):
     comments: tuple[talk.LineRemark, ...] = ()
 
 
-class NewRemark(Stored):
+class NewRemark(talk.LineRemark):
     user: str
-    path: str
-    line: int | None = None
-    start_line: int | None = None
-    original_line: int | None = None
-    original_start_line: int | None = None
-    side: str = "RIGHT"
-    diff_hunk: str = ""
-    body: str
     in_reply_to: int | None = None
     """The remark that it answers."""
 

@@ -165,14 +165,10 @@ class Annotation(Stored):
     title: str = ""
 
 
-class CheckRun(Stored):
-    """A check run; its id is the id of its job too, as with GitHub's Actions."""
+class CheckContent(Stored):
+    """What a check run shows."""
 
-    id: int
-    head_sha: str
     name: str
-    status: CheckStatus
-    conclusion: Conclusion | None
     title: str = ""
     summary: str = ""
     text: str = ""
@@ -185,6 +181,15 @@ class CheckRun(Stored):
     """`owner/name` of the fork whose pull request it ran for; empty: this repository."""
     app: str = "github-actions"
     """The slug of the app that has made it."""
+
+
+class CheckRun(CheckContent):
+    """A check run; its id is the id of its job too, as with GitHub's Actions."""
+
+    id: int
+    head_sha: str
+    status: CheckStatus
+    conclusion: Conclusion | None
     started_at: datetime
     completed_at: datetime | None
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel
-
 from fakes.forge.api_errors import Answered, not_found
-from fakes.forge.records import Comment, Pull, RepositoryRecord, Review, ReviewComment, ReviewState, now
+from fakes.forge.records import Comment, Pull, RepositoryRecord, Review, ReviewComment, ReviewState, Stored, now
 from fakes.forge.store import Repository
 
 
-class LineRemark(BaseModel):
+class LineRemark(Stored):
     """A remark on a line of the new version of a file; without a line, on the file."""
 
     path: str
