@@ -62,19 +62,6 @@ async def serve(data: Path, port: int, unix_socket: Path | None) -> None:
     await uvicorn.Server(config).serve(sockets=sockets)
 
 
-def _listen_at(path: Path) -> socket.socket:
-    path.unlink(missing_ok=True)  # of an earlier process of this folder, which holds its lock no longer
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    listener.bind(str(path))
-    path.chmod(0o600)
-    listener.listen()
-    return listener
-
-
-if __name__ == "__main__":
-    sys.exit(main())
-
-
 def build_app(forge: Forge) -> ASGIApp:
     """GitHub's APIs at the root and below /api, git and pages below each repository, and the control API."""
     api = Routes(forge)
@@ -90,3 +77,16 @@ def build_app(forge: Forge) -> ASGIApp:
         *Pages(forge).routes(),
     ]
     return Front(Starlette(routes=routes), forge)
+
+
+def _listen_at(path: Path) -> socket.socket:
+    path.unlink(missing_ok=True)  # of an earlier process of this folder, which holds its lock no longer
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(str(path))
+    path.chmod(0o600)
+    listener.listen()
+    return listener
+
+
+if __name__ == "__main__":
+    sys.exit(main())
