@@ -17,7 +17,7 @@ LABEL = r"[a-z0-9][a-z0-9._-]{0,39}"
 AnyLabel = Annotated[str, Field(pattern=f"^({LABEL})?$")]
 
 
-class AgentChoice(Value):
+class AgentChoice(Tolerant):
     """Which agent of the daemon's settings does a kind of task, and with what."""
 
     name: str

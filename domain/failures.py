@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from domain.value import Value
+from domain.tolerant import Tolerant
 
 
 class FailureCategory(StrEnum):
@@ -63,7 +63,7 @@ class RepositoryTrouble(StrEnum):
     """The work has no commit in common with the base branch."""
 
 
-class Failure(Value):
+class Failure(Tolerant):
     category: FailureCategory
     report: str
     """At most 4 KiB (rule 1)."""

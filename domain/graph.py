@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
-from domain.value import Value
+from domain.tolerant import Tolerant
 
 
 class Node(BaseModel):
@@ -26,7 +26,7 @@ class Node(BaseModel):
         return {name: getattr(self, name) for name in Node.model_fields}
 
 
-class Dependencies(Value):
+class Dependencies(Tolerant):
     """What a step that exists already depends on from now on."""
 
     step: UUID

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any
@@ -113,7 +114,7 @@ class Directive(Value):
     settings: Settings = Settings()
 
 
-class Work(Value):
+class Work(Tolerant):
     """What an attempt left in git; every commit is on the remote."""
 
     branch: str
@@ -125,11 +126,13 @@ class Work(Value):
     """Where the branch was on the remote when the work began; empty: nowhere. The push's lease (rule 6.8)."""
     verified: tuple[str, ...] = ()
     """The verify commands that succeeded at `head` (rule 6.5)."""
-    left_out: tuple[Annotated[str, Field(max_length=400)], ...] = ()
-    """What the agent wrote and no commit holds, each with the reason; at most 21 lines."""
+    left_out: tuple[Annotated[str, Field(max_length=400)], ...] = Field(default=(), exclude_if=operator.not_)
+    """What the agent wrote and no commit holds, each with the reason; at most 21 lines. Written only where there is
+    something: workers of before refuse an outcome with a field that they don't know.
+    """
 
 
-class Memory(Value):
+class Memory(Tolerant):
     """Something that a directive's agents keep for each other across cycles (rule 1)."""
 
     key: Annotated[str, Field(min_length=1, max_length=200)]
@@ -137,7 +140,7 @@ class Memory(Value):
     category: Annotated[str, Field(max_length=100)] = ""
 
 
-class Question(Value):
+class Question(Tolerant):
     """What an agent asks a person (rule 8.3); its id is a function of task and text, so asked again it is the same."""
 
     id: UUID
@@ -159,7 +162,7 @@ class Question(Value):
         return self.answer is None
 
 
-class Step(Node, Value):
+class Step(Node, Tolerant):
     """A node of the plan's graph, with what is to be done there and what became of it."""
 
     position: int

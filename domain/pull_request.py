@@ -11,7 +11,6 @@ from uuid import UUID
 from pydantic import Field, model_validator
 
 from domain.tolerant import Tolerant
-from domain.value import Value
 
 
 class PullRequestState(StrEnum):
@@ -28,7 +27,7 @@ class PullRequestState(StrEnum):
         return self in (self.MERGED, self.CLOSED)
 
 
-class PullRequest(Value):
+class PullRequest(Tolerant):
     """The one that a directive's finished work goes to; a later one takes its place once it is over (rule 7.3)."""
 
     branch: str

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
-from pydantic import ConfigDict, Field, SecretStr
+from pydantic import ConfigDict, Field, SecretStr, SerializerFunctionWrapHandler, model_serializer
 
 from domain.directive_secret import NO_SECRET, DirectiveSecret
 from domain.models import DirectiveRow, State, Step, Task, Text
 from domain.pull_request import PullRequest
 from domain.spawn_task import Outcome
+from domain.tolerant import Tolerant
 from domain.value import Value
 
 
@@ -200,7 +201,7 @@ class SandboxKind(StrEnum):
     """It should, and can't: it serves no agent. The reason follows."""
 
 
-class DaemonReport(Value):
+class DaemonReport(Tolerant):
     """What a daemon says of itself every 30 s (design 4)."""
 
     owner: str
@@ -215,8 +216,14 @@ class DaemonReport(Value):
     """A SandboxKind, and after a colon the reason for it; empty: a daemon of an older version."""
     parked: tuple[str, ...] = ()
     """Its agents whose account can't be used now, each with why and until when (rule 5.6)."""
+
     features: tuple[str, ...] = ()
     """What it can do that older daemons can't (domain.protocol.DaemonFeature); unknown words are kept."""
+
+    @model_serializer(mode="wrap", when_used="json")
+    def _in_known_words(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Workers of before refuse a field that they don't know, so that an empty one must not be written."""
+        return {name: value for name, value in written(self).items() if value or name != "features"}
 
 
 LOG_HEAD_BYTES = 2 * 1024 * 1024
@@ -225,7 +232,7 @@ LOG_BYTES = LOG_HEAD_BYTES + LOG_TAIL_BYTES
 """What the record keeps of an attempt's log: its beginning and its end (rule 6.11)."""
 
 
-class LogChunk(Value):
+class LogChunk(Tolerant):
     """A piece of an attempt's log, named by where it starts: order and repeats don't matter (design 4)."""
 
     directive: UUID
@@ -237,7 +244,7 @@ class LogChunk(Value):
     text: str
 
 
-class Artifact(Value):
+class Artifact(Tolerant):
     """A named file that a task handed over (rule 1); it never goes through a workflow's history (design 4)."""
 
     directive: UUID

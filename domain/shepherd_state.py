@@ -5,13 +5,14 @@ from __future__ import annotations
 from uuid import UUID
 
 from domain.pull_request import PullRequest
+from domain.tolerant import Tolerant
 from domain.usage import Usage
 from domain.value import Value
 
 MAX_PUSHES = 20
 
 
-class Fix(Value):
+class Fix(Tolerant):
     """What makes a step one of the shepherd's: it mends a pull request (rule 7.5), and holds up no other step."""
 
     starts_at: str

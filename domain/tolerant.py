@@ -6,6 +6,6 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Tolerant(BaseModel):
-    """A frozen value that crosses versions: unknown fields in it are ignored (rule 5.2)."""
+    """A frozen value that crosses versions, or a part of one: unknown fields in it are ignored (rule 5.2)."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")

@@ -9,7 +9,8 @@ from typing import TypeVar
 from uuid import uuid4
 
 from temporalio.client import ActivityFailureError, Client
-from temporalio.common import ActivityIDConflictPolicy
+from temporalio.common import ActivityIDConflictPolicy, RetryPolicy
+from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 
 from activities.daemon_reports import TelemetryActivities
@@ -40,15 +41,27 @@ class TemporalCore:
 
     async def report(self, report: DaemonReport) -> None:
         try:
-            await self._client.start_activity_method(
+            if not await self._is_read(report):
+                await self._is_read(report.model_copy(update={"features": ()}))
+        except (RPCError, ActivityFailureError) as error:
+            raise NotReachable(f"the core did not take the report: {error.__cause__ or error}") from error
+
+    async def _is_read(self, report: DaemonReport) -> bool:
+        """Whether the worker's version knows all that it says. Told once: the next one comes soon."""
+        try:
+            await self._client.execute_activity_method(
                 TelemetryActivities.report_daemon,
                 report,
                 id=f"daemon-{report.owner}-{report.name}-{uuid4()}",
                 task_queue=names.TELEMETRY_QUEUE,
                 schedule_to_close_timeout=TELEMETRY_WITHIN,
+                retry_policy=RetryPolicy(maximum_attempts=1),
             )
-        except RPCError as error:
-            raise NotReachable(f"Temporal did not take the report: {error.message}") from error
+        except ActivityFailureError as error:
+            if not _is_unreadable(error):
+                raise
+            return False
+        return True
 
     async def _execute(
         self, activity: Callable[[TelemetryActivities, Sent], Awaitable[None]], sent: Sent, identity: str
@@ -65,6 +78,12 @@ class TemporalCore:
             )
         except (RPCError, ActivityFailureError) as error:
             raise NotReachable(f"the core did not take {identity}: {error}") from error
+
+
+def _is_unreadable(refused: ActivityFailureError) -> bool:
+    """Whether the worker's version doesn't know a field; Temporal gives such a failure no type of its own."""
+    cause = refused.__cause__
+    return isinstance(cause, ApplicationError) and cause.message == "Failed decoding arguments"
 
 
 def _digest(text: str) -> str:

@@ -102,6 +102,8 @@ def test_directives_in_every_state_go_on_after_an_upgrade(before: Path, tmp_path
     ):
         it.site = old
         worker, daemon = old.worker(), daemon_of(old, "one")
+        with Site(servers, tmp_path / "early", OWNER) as early:
+            a_daemon_that_was_upgraded_first_serves_the_old_worker(it, early)
         begin_all(it, servers)
         assert (daemon.end(), worker.end()) == (0, 0), daemon.err + worker.err
     with (
@@ -120,6 +122,17 @@ def test_directives_in_every_state_go_on_after_an_upgrade(before: Path, tmp_path
 
 def daemon_of(site: Site, name: str) -> Running:
     return site.daemon(name, further=forge_settings(forge_of(site.servers)), planner="held_planner.py")
+
+
+def a_daemon_that_was_upgraded_first_serves_the_old_worker(it: Installation, early: Site) -> None:
+    """It reports, takes an attempt that has no secret, and ends it; its result counts after the upgrade, too."""
+    daemon = daemon_of(early, "early")
+    until(lambda: '"early"' in it.site.starter("daemons", "--json").out, "its report", 120)
+    it.start("ahead", "echo ahead > ahead", "--on", "early")
+    it.until_at("ahead", "idle")
+    assert it.result("ahead", "ahead") == "ahead"
+    assert it.shown("ahead")["steps"][0]["daemon"] == "early"
+    assert daemon.end() == 0, daemon.err
 
 
 def begin_all(it: Installation, servers: Servers) -> None:
