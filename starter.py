@@ -53,7 +53,7 @@ class Connections:
 
     @property
     def web_ui(self) -> str | None:
-        from runtime.connection import find_web_ui_url
+        from runtime.addresses import find_web_ui_url
 
         return find_web_ui_url(self.settings)
 
@@ -85,7 +85,7 @@ class Connections:
     @asynccontextmanager
     async def _pool(self) -> AsyncIterator[Database]:
         from ledger.pool import open_pool
-        from runtime.connection import find_database_url
+        from runtime.addresses import find_database_url
 
         async with await open_pool(find_database_url(self.settings)) as pool:
             yield pool
@@ -100,8 +100,8 @@ async def print_notices(connections: Connections, echo: Callable[[str], object])
     """Print what people should know of, for ever; a record that is away is asked again."""
     from ledger.outbox import follow
     from ledger.pool import open_pool
+    from runtime.addresses import find_database_url
     from runtime.chores import repeat
-    from runtime.connection import find_database_url
 
     async def until_trouble() -> None:
         async with await open_pool(find_database_url(connections.settings), size=1) as pool:
@@ -120,7 +120,7 @@ async def bring_up_to_date(
     from ledger.migrate import migrate
     from ledger.pool import open_pool
     from ledger.roles import let_read, let_write
-    from runtime.connection import find_database_url
+    from runtime.addresses import find_database_url
 
     async with await open_pool(find_database_url(settings), size=1) as pool:
         applied = await migrate(pool)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from functools import partial
 
@@ -13,15 +13,20 @@ from temporalio.worker import Worker
 
 from activities.daemon_reports import TelemetryActivities
 from activities.ledger import LedgerActivities
+from activities.lost_workflows import LOOK_EVERY as LOOK_FOR_LOST_EVERY
+from activities.lost_workflows import LostWorkflows
 from activities.metrics import LOOK_EVERY, publish_census
 from domain import names
+from domain.errors import MakimaError
 from ledger.migrate import migrate
 from ledger.outbox import Outbox
 from ledger.pool import Database, check_writable, open_pool
 from ledger.reader import Record
+from ledger.workflow_checks import WorkflowChecks
 from ledger.writer import PostgresLedger
+from runtime.addresses import find_database_url
 from runtime.chores import repeat
-from runtime.connection import check_temporal, connect_temporal, find_database_url
+from runtime.connection import check_temporal, connect_temporal
 from runtime.exit import leave, run
 from runtime.health import Check, health_at
 from runtime.logs import set_up_logging
@@ -57,9 +62,12 @@ def build_workers(client: Client, ledger: PostgresLedger) -> list[Worker]:
 
 
 @asynccontextmanager
-async def chores(seen_by: ClientTelemetry, settings: SharedSettings, pool: Database) -> AsyncIterator[None]:
-    """What the worker does beside its activities: keep the gauges, and tell people what happens."""
-    jobs: list[Coroutine[None, None, None]] = []
+async def chores(
+    client: Client, seen_by: ClientTelemetry, settings: SharedSettings, pool: Database
+) -> AsyncIterator[None]:
+    """What the worker does beside its activities: look for lost workflows, keep the gauges, tell people of events."""
+    checks = WorkflowChecks(pool)
+    jobs: list[Coroutine[None, None, None]] = [repeat(LostWorkflows(client, checks).look, LOOK_FOR_LOST_EVERY)]
     if seen_by.runtime:
         jobs.append(repeat(partial(publish_census, seen_by.runtime.metric_meter, Record(pool)), LOOK_EVERY))
     if settings.notifies:
@@ -70,6 +78,9 @@ async def chores(seen_by: ClientTelemetry, settings: SharedSettings, pool: Datab
     yield
     for task in tasks:
         task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    with suppress(MakimaError):
+        await checks.stop()
 
 
 async def main() -> int:
@@ -86,7 +97,7 @@ async def main() -> int:
             "temporal": partial(check_temporal, client),
             "postgres": partial(check_writable, pool),
         }
-        async with health_at(settings.health, checks), chores(seen_by, settings, pool):
+        async with health_at(settings.health, checks), chores(client, seen_by, settings, pool):
             await serve(build_workers(client, PostgresLedger(pool)))
     return 0
 

@@ -27,6 +27,8 @@ class DirectiveSummary(Value):
     steps: dict[StepStatus, int]
     """How many steps are in a status; one that no step is in is left out."""
     updated_at: datetime
+    lost: str = ""
+    """How its workflow ended, where that left the directive unfinished (rule 9.2)."""
 
 
 class DaemonSeen(Value):

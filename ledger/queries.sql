@@ -22,13 +22,13 @@ on conflict (id) do update set
     (
         owner, title, goal, requirements, acceptance, constraints, repository, base_branch, settings, status, reason,
         authenticated, generation, planned, bases, note, pull_request, shepherding, merged, fingerprint, run_id,
-        sequence, updated_at
+        sequence, lost, updated_at
     ) = (
         excluded.owner, excluded.title, excluded.goal, excluded.requirements, excluded.acceptance,
         excluded.constraints, excluded.repository, excluded.base_branch, excluded.settings, excluded.status,
         excluded.reason, excluded.authenticated, excluded.generation, excluded.planned, excluded.bases, excluded.note,
         excluded.pull_request, excluded.shepherding, excluded.merged, excluded.fingerprint, excluded.run_id,
-        excluded.sequence, now()
+        excluded.sequence, '', now()
     ),
     -- Large, and seldom another: the value that is here already is not stored a second time.
     given_plan = case
@@ -266,10 +266,10 @@ on conflict (owner, name) do update set
         excluded.parked, excluded.features, now()
     );
 
--- name: directives_of_owner(owner)
--- Lists an owner's directives, the latest changed first, each with its steps counted by status.
+-- name: directives_of_owner(owner, directive)
+-- Lists an owner's directives, or one of them, the latest changed first, each with its steps counted by status.
 select
-    d.id, d.workflow_id, d.title, d.status, d.reason, d.generation, d.updated_at,
+    d.id, d.workflow_id, d.title, d.status, d.reason, d.generation, d.updated_at, d.lost,
     coalesce(
         (
             select jsonb_object_agg(counted.status, counted.steps)
@@ -282,8 +282,44 @@ select
         '{}'
     ) as steps
 from directives as d
-where d.owner = :owner
+where d.owner = :owner and (:directive::uuid is null or d.id = :directive::uuid)
 order by d.updated_at desc, d.id;
+
+-- name: is_answered(directive, request)$
+-- Asks whether the record holds what a request led to.
+select exists (
+    select from directives as d, jsonb_array_elements(d.answered) as given
+    where d.id = :directive and given ->> 0 = :request
+);
+
+-- name: checked_ago()$
+-- How long ago a worker last looked after the workflows, by the database's clock.
+select now() - checked_at from workflow_checks;
+
+-- name: unfinished_workflows(final)
+-- Lists the workflows of all directives that have not ended.
+select workflow_id, lost from directives where status <> all (:final::text[]);
+
+-- name: clock()$
+-- The database's time: machines' clocks differ.
+select clock_timestamp();
+
+-- name: mark_lost(ends, final, looked_at)!
+-- Notes how workflows ended before their time, or that they run; a directive that has written meanwhile is at work.
+update directives as d set lost = e.how
+from jsonb_each_text(:ends) as e (workflow_id, how)
+where
+    d.workflow_id = e.workflow_id and d.lost <> e.how and d.status <> all (:final::text[])
+    and d.updated_at < :looked_at;
+
+-- name: note_check()!
+-- Notes that a worker has looked after the workflows.
+insert into workflow_checks (checked_at) values (now())
+on conflict (single) do update set checked_at = excluded.checked_at;
+
+-- name: forget_check()!
+-- Notes that the worker stops; where another one is there, it notes its next look.
+delete from workflow_checks;
 
 -- name: directive_ids(owner, name)
 -- Finds what an operator may mean: the beginning of an id, with or without dashes, or a whole workflow id.
@@ -558,7 +594,7 @@ begin
         'insert, update on steps', 'insert, update on tasks', 'insert, update on attempts', 'insert on deliveries',
         'insert, update, delete on memories', 'insert, update on questions', 'insert, update on pull_requests',
         'insert, delete on task_logs', 'insert, update on artifacts', 'insert, update on daemons', 'insert on events',
-        'insert, update on notice_kinds', 'insert on noticed'
+        'insert, update on notice_kinds', 'insert on noticed', 'insert, update, delete on workflow_checks'
     ]
     loop
         execute format('grant %s to %I', granted, role_name);

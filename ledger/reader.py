@@ -48,9 +48,11 @@ class Record:
 
     async def directives(self, owner: str) -> tuple[DirectiveSummary, ...]:
         """An owner's directives, the latest changed first."""
-        with reading():
-            rows = [row async for row in self._sql.directives_of_owner(self._pool, owner=owner)]
-        return tuple(model_of(DirectiveSummary, row) for row in rows)
+        return await self._summaries(owner, None)
+
+    async def directive(self, owner: str, directive: UUID) -> DirectiveSummary | None:
+        """One of them; None where it is not the owner's."""
+        return next(iter(await self._summaries(owner, directive)), None)
 
     async def unfinished(self, owner: str) -> tuple[DirectiveSummary, ...]:
         """An owner's directives that are not closed, which is what recovery may go on with; drafts too."""
@@ -83,6 +85,17 @@ class Record:
                     questions=[asked async for asked in self._sql.questions_of_directive(session, directive=directive)],
                 )
         return state_of(rows)
+
+    async def is_answered(self, directive: UUID, request_id: str) -> bool:
+        """Whether the record holds what this request led to."""
+        with reading():
+            return bool(await self._sql.is_answered(self._pool, directive=directive, request=request_id))
+
+    async def checked_ago(self) -> timedelta | None:
+        """How long ago a worker last looked which workflows are lost, by the database's clock; None: never."""
+        with reading():
+            ago: timedelta | None = await self._sql.checked_ago(self._pool)
+        return ago
 
     async def sequence(self, directive: UUID) -> int:
         """How many writes of a directive were applied, which is what a recovered run counts on from; 0 if none was."""
@@ -167,6 +180,11 @@ class Record:
             ]
         text, next_byte = log_text(chunks, here.next_byte)
         return text, LogPlace(here.attempt, here.delivery, next_byte)
+
+    async def _summaries(self, owner: str, directive: UUID | None) -> tuple[DirectiveSummary, ...]:
+        with reading():
+            rows = [row async for row in self._sql.directives_of_owner(self._pool, owner=owner, directive=directive)]
+        return tuple(model_of(DirectiveSummary, row) for row in rows)
 
     async def follow_logs(self, task: UUID, pause: timedelta = timedelta(seconds=1)) -> AsyncGenerator[str, None]:
         """A task's log as it grows, over its deliveries, for as long as the caller wants to listen."""

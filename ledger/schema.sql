@@ -31,6 +31,7 @@ create table directives (
     shepherding jsonb not null default '{}',
     merged jsonb not null default '{}',
     authenticated boolean not null default false,
+    lost text not null default '',
     constraint directives_owner_named check (owner <> ''),
     constraint directives_status_known check (
         status in ('draft', 'planning', 'active', 'completing', 'idle', 'paused', 'completed', 'failed', 'archived')
@@ -44,6 +45,8 @@ comment on column directives.pull_request is 'the branch of the pull request tha
 comment on column directives.answered is 'pairs of id and answer, oldest first: an object of jsonb has no order';
 comment on column directives.fingerprint is 'of its memories and questions: they are written only when it differs';
 
+comment on column directives.lost is 'how its workflow ended, where that left the directive unfinished; a write empties it';
+
 create index directives_of_owner on directives (owner, updated_at desc);
 
 -- A table of its own: whoever may only read the record reads everything but this.
@@ -55,6 +58,14 @@ create table directive_secrets (
 );
 
 comment on table directive_secrets is 'what the state of directives on remotes is authenticated with';
+
+create table workflow_checks (
+    single boolean default true constraint workflow_checks_pkey primary key,
+    checked_at timestamptz not null,
+    constraint workflow_checks_one check (single)
+);
+
+comment on table workflow_checks is 'when a worker last looked which workflows have ended before their time';
 
 create table goal_revisions (
     directive_id uuid not null constraint goal_revisions_of_directive references directives (id),

@@ -7,13 +7,13 @@ from datetime import timedelta
 
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
-from temporalio.envconfig import ClientConfigProfile, ClientConnectConfig
+from temporalio.envconfig import ClientConnectConfig
 from temporalio.runtime import Runtime, TelemetryConfig
 from temporalio.service import RPCError
 
-from domain.errors import NotReachable, SettingsError
+from domain.errors import NotReachable
+from runtime.addresses import temporal_profile, the_running_stack
 from runtime.shared_settings import SharedSettings
-from runtime.stack_file import StackFile, running_stack
 from runtime.telemetry import ClientTelemetry
 
 CONNECT_TIMEOUT = 5.0  # seconds
@@ -61,41 +61,10 @@ async def check_temporal(client: Client) -> None:
         raise NotReachable("Temporal answers that it does not serve")
 
 
-def find_database_url(settings: SharedSettings) -> str:
-    """Give Postgres' URL with the password in it; raises NotReachable where neither names one."""
-    if settings.database_url is not None:
-        return settings.database_url.get_secret_value()
-    return _embedded_stack(settings).database_url
-
-
-def find_web_ui_url(settings: SharedSettings) -> str | None:
-    """Give the Web UI's address without a slash at its end, None where Temporal isn't the embedded stack's."""
-    stack = running_stack(settings.data_dir)
-    address = _profile().address
-    return stack.web_ui_url if stack and address in (None, stack.temporal_address) else None
-
-
 def _connect_config(settings: SharedSettings) -> ClientConnectConfig:
-    profile = _profile()
+    profile = temporal_profile()
     if profile.address:
         return profile.to_client_connect_config()
     # The rest of a profile without an address (a key, TLS) was not meant for the embedded server, which has neither.
-    stack = _embedded_stack(settings)
+    stack = the_running_stack(settings)
     return {"target_host": stack.temporal_address, "namespace": profile.namespace or stack.temporal_namespace}
-
-
-def _profile() -> ClientConfigProfile:
-    try:
-        return ClientConfigProfile.load()
-    except RuntimeError as error:
-        raise SettingsError(f"Temporal's settings (TEMPORAL_…): {error}") from error
-
-
-def _embedded_stack(settings: SharedSettings) -> StackFile:
-    stack = running_stack(settings.data_dir)
-    if stack is None:
-        raise NotReachable(
-            f"no stack is running in {settings.data_dir}: start one with `python starter.py up`, "
-            "or set TEMPORAL_ADDRESS and MAKIMA_DATABASE_URL"
-        )
-    return stack

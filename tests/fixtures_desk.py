@@ -22,6 +22,7 @@ from temporalio.worker import Worker
 from typer.testing import CliRunner
 
 from activities.ledger import LedgerActivities
+from activities.lost_workflows import LostWorkflows
 from cli.operator.app import add_operator_commands
 from domain import names
 from domain.errors import MakimaError
@@ -30,7 +31,9 @@ from domain.models import State
 from ledger.pool import Database
 from ledger.reader import Record
 from ledger.retention import Retention
+from ledger.workflow_checks import WorkflowChecks
 from ledger.writer import PostgresLedger
+from runtime.chores import repeat
 from runtime.exit import exit_code, one_line
 from runtime.terminal import guard
 from tests.workflows.scripted import ScriptedDaemon, Surroundings, until
@@ -129,7 +132,20 @@ class Desk:
         await until(is_recorded)
         return directive
 
-    def worker(self) -> Worker:
+    @asynccontextmanager
+    async def worker(self) -> AsyncIterator[None]:
+        """As worker.py runs one, that looks for lost workflows more often."""
+        checks = WorkflowChecks(self.pool)
+        looking = asyncio.create_task(repeat(LostWorkflows(self.world.client, checks).look, timedelta(seconds=0.2)))
+        try:
+            async with self._worker():
+                yield
+        finally:
+            looking.cancel()
+            await asyncio.gather(looking, return_exceptions=True)
+            await checks.stop()
+
+    def _worker(self) -> Worker:
         activities = LedgerActivities(self.ledger)
         return Worker(
             self.world.client,

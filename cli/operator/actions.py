@@ -226,7 +226,7 @@ class ActionCommands(Commands):
 
     async def _kept(self, directives: Directives, reference: str) -> str:
         """Which tasks run on with what they were started with."""
-        names = running((await directives.look_inside(reference)).seen)
+        names = running(await directives.state(reference))
         return f"; from the next task on: {', '.join(names)} keep what they have" if names else ""
 
 

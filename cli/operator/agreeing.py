@@ -24,7 +24,7 @@ def somebody_is_there() -> bool:
 
 async def agreed(directives: Directives, reference: str, request: Repair) -> Repair:
     """The request with the steps that follow, which the operator has agreed to; Refused where that is not so."""
-    state = (await directives.look_inside(reference)).seen
+    state = await directives.state(reference)
     step = find_step(state, request.step)
     following = tuple(followers(state, step, request))
     if following and not request.agreed:
@@ -38,7 +38,7 @@ async def agreed(directives: Directives, reference: str, request: Repair) -> Rep
 
 async def agreed_to_another(directives: Directives, reference: str, request: SetPullRequest) -> SetPullRequest:
     """The request, once the operator has agreed to hand over a pull request that Makima has not opened; Refused."""
-    state = (await directives.look_inside(reference)).seen
+    state = await directives.state(reference)
     if request.agreed or not is_another(state, request.url):
         return request
     known = state.pull_request.url if state.pull_request else ""
@@ -71,7 +71,7 @@ async def _texts(directives: Directives, reference: str, steps: Sequence[Step]) 
     dropped = [each.id for each in steps if each.status is StepStatus.COMPLETED and not each.task_plan]
     if not dropped:
         return {}
-    recorded = (await directives.recorded_state(reference)).steps
+    recorded = (await directives.state(reference)).steps
     return {
         each: StepTexts(description=recorded[each].description, task_plan=recorded[each].task_plan)
         for each in dropped

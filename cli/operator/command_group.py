@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cli.operator.connections import Connections, Record
+from cli.operator.recorded import RecordedDirectives
 
 if TYPE_CHECKING:
     from temporalio.client import Client
@@ -45,8 +46,20 @@ class Commands:
         raise NotImplementedError
 
     @asynccontextmanager
+    async def recorded(self) -> AsyncIterator[RecordedDirectives]:
+        """The owner's directives, for reading: all is in the record. Raises NotReachable where Postgres isn't there;
+        Temporal is asked only for what the record doesn't know.
+        """
+
+        async def unrecorded(reference: str) -> Sequence[str]:
+            return await self.through(await self.connections.temporal(), record).find_running(reference)
+
+        async with self.connections.record() as record:
+            yield RecordedDirectives(record, self.connections.owner, unrecorded=unrecorded)
+
+    @asynccontextmanager
     async def directives(self) -> AsyncIterator[Directives]:
-        """The owner's directives; raises NotReachable where Temporal or Postgres isn't."""
+        """The same, for changing them, too; raises NotReachable where Temporal or Postgres isn't."""
         client = await self.connections.temporal()
         async with self.connections.record() as record:
             yield self.through(client, record)

@@ -30,6 +30,10 @@ class Directory(Protocol):
         """The directives that `name` may mean: an id, the beginning of one, or a workflow id (rule 9.2)."""
         ...
 
+    async def directive(self, owner: str, directive: UUID) -> DirectiveSummary | None:
+        """One of them; None where it is not the owner's."""
+        ...
+
     async def open_questions(self, owner: str) -> Sequence[OpenQuestion]:
         """What the agents of an owner's directives ask of people, the oldest first (rule 8.3)."""
         ...
@@ -48,6 +52,14 @@ class Contents(Protocol):
 
     async def state(self, directive: UUID) -> State | None:
         """Where it stood when it was last written; None: unknown."""
+        ...
+
+    async def is_answered(self, directive: UUID, request_id: str) -> bool:
+        """Whether what this request led to is recorded."""
+        ...
+
+    async def checked_ago(self) -> timedelta | None:
+        """How long ago a worker last looked which workflows are lost; None: never."""
         ...
 
     async def events(self, directive: UUID) -> Sequence[Event]:

@@ -34,12 +34,8 @@ class StartedShown(Shown):
     sandbox: tuple[str, ...] = ()
 
 
-class ListedDirective(DirectiveSummary):
-    lost: str
-
-
 class ListShown(Shown):
-    directives: tuple[ListedDirective, ...]
+    directives: tuple[DirectiveSummary, ...]
     unknown: str
 
 

@@ -17,7 +17,6 @@ from cli.operator.json_shapes import (
     AskedQuestion,
     BodyShown,
     DaemonsShown,
-    ListedDirective,
     ListShown,
     LoggedTask,
     LogPieceShown,
@@ -26,8 +25,9 @@ from cli.operator.json_shapes import (
     QuestionsShown,
 )
 from cli.operator.printing import print_json, print_lines, print_raw
+from cli.operator.recorded import is_looked_after
 from domain import names
-from domain.errors import NotReachable, Refused
+from domain.errors import Refused
 from domain.lookup import find_step
 from domain.models import State, Task
 from domain.pull_requests.body import body
@@ -60,17 +60,12 @@ class ReadingCommands(Commands):
     async def _list_all(self, *, as_json: bool) -> int:
         async with self.connections.record() as record:
             summaries = await record.directives(self.connections.owner)
-            lost, unknown = {}, ""
-            try:
-                client = await self.connections.temporal()
-                lost = await self.through(client, record).lost(summaries)
-            except NotReachable as error:  # the record is enough for a list
-                unknown = f"which of them run is not known: {error}"
+            live = is_looked_after(await record.checked_ago())
+        unknown = "" if live else "which of them run is not known: no worker is there, start worker.py"
         if as_json:
-            listed = tuple(ListedDirective(**each.model_dump(), lost=lost.get(each.id, "")) for each in summaries)
-            print_json(ListShown(directives=listed, unknown=unknown))
+            print_json(ListShown(directives=tuple(summaries), unknown=unknown))
         else:
-            print_lines(text_lines.list_line(each, lost.get(each.id, "")) for each in summaries)
+            print_lines(text_lines.list_line(each) for each in summaries)
             print_lines([unknown] if unknown else [], err=True)
         return 0
 
@@ -82,7 +77,7 @@ class ReadingCommands(Commands):
         self.run(self._status(directive, as_json=as_json))
 
     async def _status(self, reference: str, *, as_json: bool) -> int:
-        async with self.directives() as directives:
+        async with self.recorded() as directives:
             look = await directives.look(reference)
             daemons = await directives.record.daemons(directives.owner)
         page = self.page(look.seen.workflow_id)
@@ -111,15 +106,15 @@ class ReadingCommands(Commands):
             self.run(self._logs(directive, step, raw=raw, as_json=as_json))
 
     async def _follow_logs(self, reference: str, step: str | None, print_log: PrintLog) -> int:
-        async with self.directives() as directives:
-            look = partial(directives.recorded_state, reference)
+        async with self.recorded() as directives:
+            look = partial(directives.state, reference)
             choose = partial(_tasks, step=step) if step else lambda state: tuple(state.tasks.values())
             await follow(directives.record, look, choose, print_log)
         return 0
 
     async def _logs(self, reference: str, step: str | None, *, raw: bool, as_json: bool) -> int:
-        async with self.directives() as directives:
-            state = await directives.recorded_state(reference)
+        async with self.recorded() as directives:
+            state = await directives.state(reference)
             found = [(task, await directives.record.logs(task.id)) for task in _tasks(state, step)]
         if as_json:
             shown = (LoggedTask(**task.model_dump(include=SHOWN_OF_TASK), log=log) for task, log in found)
@@ -137,12 +132,12 @@ class ReadingCommands(Commands):
         self.run(self._questions(directive, as_json=as_json))
 
     async def _questions(self, reference: str | None, *, as_json: bool) -> int:
-        async with self.directives() as directives:
+        async with self.recorded() as directives:
             if reference is None:
                 found = await directives.record.open_questions(directives.owner)
                 asked = [(each.directive, each.question) for each in found]
             else:
-                state = (await directives.look_inside(reference)).seen
+                state = await directives.state(reference)
                 asked = [(state.directive.id, each) for each in state.questions.values() if each.is_open]
         if as_json:
             shown = (AskedQuestion(**each.model_dump(), directive=whose) for whose, each in asked)
@@ -159,8 +154,8 @@ class ReadingCommands(Commands):
         self.run(self._body(directive, as_json=as_json))
 
     async def _body(self, reference: str, *, as_json: bool) -> int:
-        async with self.directives() as directives:
-            state = (await directives.look_inside(reference)).seen
+        async with self.recorded() as directives:
+            state = await directives.state(reference)
         text = body(state, unshipped(state))
         if as_json:
             print_json(BodyShown(body=text))
@@ -181,8 +176,8 @@ class ReadingCommands(Commands):
         self.run(self._memory(directive, key, as_json=as_json))
 
     async def _memory(self, reference: str, key: str | None, *, as_json: bool) -> int:
-        async with self.directives() as directives:
-            memories = (await directives.look_inside(reference)).seen.memories
+        async with self.recorded() as directives:
+            memories = (await directives.state(reference)).memories
         if key is not None and key not in memories:
             raise Refused(f"there is no memory {key!r}; `starter.py memory {reference}` lists them")
         wanted = [memories[key]] if key is not None else list(memories.values())
@@ -208,8 +203,8 @@ class ReadingCommands(Commands):
         self.run(self._artifacts(directive, name, raw=raw, as_json=as_json))
 
     async def _artifacts(self, reference: str, name: str | None, *, raw: bool, as_json: bool) -> int:
-        async with self.directives() as directives:
-            whose = (await directives.recorded(reference)).id
+        async with self.recorded() as directives:
+            whose = (await directives.find(reference)).id
             if name is None:
                 found = await directives.record.artifacts(whose)
                 lines = [f"{each.name}  {each.size} bytes, {each.put_at:%Y-%m-%d %H:%M:%S}" for each in found]

@@ -51,8 +51,8 @@ class AccountCommands(Commands):
 
     async def _history(self, reference: str, step: str | None, since: str | None, *, as_json: bool) -> int:
         after = moment(since, datetime.now(UTC)) if since else None
-        async with self.directives() as directives:
-            state = await directives.recorded_state(reference)
+        async with self.recorded() as directives:
+            state = await directives.state(reference)
             events = await directives.record.events(state.directive.id)
         chosen = chosen_events(state, events, step, after)
         if as_json:
@@ -71,11 +71,11 @@ class AccountCommands(Commands):
         self.run(self._costs(directive, as_json=as_json))
 
     async def _costs(self, reference: str | None, *, as_json: bool) -> int:
-        async with self.directives() as directives:
+        async with self.recorded() as directives:
             spent = await directives.record.spent(directives.owner)
             attempts: Sequence[AttemptSpent] = ()
             if reference is not None:
-                whose = (await directives.recorded(reference)).id
+                whose = (await directives.find(reference)).id
                 spent = [each for each in spent if each.id == whose]
                 attempts = await directives.record.attempts(whose)
         shown = CostsShown(directives=tuple(spent), attempts=tuple(attempts), total=total(spent))

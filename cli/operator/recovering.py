@@ -39,7 +39,7 @@ class RecoverCommands(Commands):
             raise Refused("recover takes a directive's id, or --all")
         async with self.directives() as directives:
             if reference is not None:
-                summary = await directives.recorded(reference)
+                summary = await directives.find(reference)
                 done = [_recovered(summary, await recover(directives, summary))]
             else:
                 done = await recover_all(directives)

@@ -56,9 +56,9 @@ class StartCommands(Commands):
                 notes = sandbox_notes(daemons)
                 self._print(state, workflow, "started" if begin else "created", notes, as_json=as_json)
             if not wait:
-                await directives.until_known(workflow)
+                await directives.until_known(state.directive.id)
                 return 0
-            look_now = partial(directives.look_at, workflow, state.directive.id)
+            look_now = partial(directives.look_at, state.directive.id)
             look = await until_rest(look_now, silence if as_json else print_changes)
             if as_json:
                 print_json(status_shown(look, await _daemons(directives), self.page(workflow)))

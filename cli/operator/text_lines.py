@@ -17,7 +17,7 @@ from domain.reports import DaemonSeen, DirectiveSummary
 from domain.view import DirectiveView, ProposalView, QuestionView, StepView
 
 if TYPE_CHECKING:
-    from cli.operator.directives import Found
+    from cli.operator.recorded import Found
 
 
 def status_lines(look: Found[DirectiveView], daemons: Sequence[DaemonSeen], web_ui: str | None) -> list[str]:
@@ -64,7 +64,7 @@ def status_shown(look: Found[DirectiveView], daemons: Sequence[DaemonSeen], web_
 def _source(look: Found[DirectiveView]) -> str:
     if look.lost:
         return f"  ({lost_note(look.lost)})"
-    return "" if look.live else "  (from the record: no worker answered)"
+    return "" if look.live else "  (as last recorded: no worker is there)"
 
 
 def lost_note(how: str) -> str:
@@ -163,10 +163,10 @@ def memory_lines(memory: Memory) -> list[str]:
     return [f"{memory.key}{category}: {first}", *(f"    {line}" for line in others)]
 
 
-def list_line(summary: DirectiveSummary, lost: str = "") -> str:
+def list_line(summary: DirectiveSummary) -> str:
     """One directive in a list."""
     steps = ", ".join(f"{count} {status}" for status, count in sorted(summary.steps.items()))
-    why = lost_note(lost) if lost else summary.reason
+    why = lost_note(summary.lost) if summary.lost else summary.reason
     reason = f"  ({why})" if why else ""
     return f"{short(summary.id)}  {summary.status:<10} {summary.title}  [{steps or 'no steps'}]{reason}"
 

@@ -49,8 +49,8 @@ class ViewCommands(Commands):
         self.run(self._graph(directive, format_, as_json=as_json))
 
     async def _graph(self, reference: str, format_: GraphFormat, *, as_json: bool) -> int:
-        async with self.directives() as directives:
-            state = (await directives.look_inside(reference)).seen
+        async with self.recorded() as directives:
+            state = await directives.state(reference)
         removed = {step.id for step in state.steps.values() if step.removed}
         steps = [step for step in view(state).steps if step.id not in removed]
         if as_json:
@@ -76,8 +76,8 @@ class ViewCommands(Commands):
         self.run(self._plan(directive, generation, diff=diff, full=full, as_json=as_json))
 
     async def _plan(self, reference: str, generation: int | None, *, diff: bool, full: bool, as_json: bool) -> int:
-        async with self.directives() as directives:
-            state = (await directives.look_inside(reference)).seen
+        async with self.recorded() as directives:
+            state = await directives.state(reference)
             changes = await directives.record.plans(state.directive.id)
         planned = planned_generations(state)
         if not planned:
@@ -107,7 +107,7 @@ class ViewCommands(Commands):
         self.run(self._why(directive, step, as_json=as_json))
 
     async def _why(self, reference: str, step: str, *, as_json: bool) -> int:
-        async with self.directives() as directives:
+        async with self.recorded() as directives:
             look = await directives.look_inside(reference)
             daemons = await directives.record.daemons(directives.owner)
         found = find_step(look.seen, step)
@@ -135,8 +135,8 @@ class ViewCommands(Commands):
         self.run(self._diff(directive, step, stat=stat, raw=raw, as_json=as_json))
 
     async def _diff(self, reference: str, step: str, *, stat: bool, raw: bool, as_json: bool) -> int:
-        async with self.directives() as directives:
-            state = (await directives.look_inside(reference)).seen
+        async with self.recorded() as directives:
+            state = await directives.state(reference)
         found = find_step(state, step)
         if found.work is None:
             raise Refused(f"step {found.name!r} is {found.status} and has left no commit: there is nothing to show")

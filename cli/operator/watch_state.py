@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,8 +13,9 @@ from temporalio.client import WorkflowHandle
 from temporalio.converter import DataConverter
 from temporalio.service import RPCError
 
-from cli.operator.directives import Directives, Found
+from cli.operator.directives import Directives
 from cli.operator.json_shapes import TaskProgress
+from cli.operator.recorded import Found, not_recorded_yet
 from domain import names
 from domain.spawn_task import Progress
 from domain.view import DirectiveView
@@ -54,10 +54,10 @@ class Watcher:
         self._known: set[UUID] = set()
         self._at_rest: dict[UUID, tuple[datetime, WatchedDirective]] = {}
 
-    async def one(self, workflow: str, identity: UUID | None) -> WatchedDirective:
+    async def one(self, directive: UUID) -> WatchedDirective:
         """Raises NotReachable while a directive that was started a moment ago is not known yet."""
-        look = await self._directives.look_at(workflow, identity)
-        return WatchedDirective(look, await self._progress(workflow, look))
+        look = await self._directives.look_at(directive)
+        return WatchedDirective(look, await self._progress(look))
 
     async def all(self) -> list[WatchedDirective]:
         """All of the owner, those at work first, then the latest changed first; those that had ended before are left
@@ -69,24 +69,20 @@ class Watcher:
                 continue
             self._known.add(summary.id)
             at, before = self._at_rest.get(summary.id, (None, None))
-            seen = before if before and at == summary.updated_at else await self.one(summary.workflow_id, summary.id)
+            seen = before if before and at == summary.updated_at else await self.one(summary.id)
             if seen.rests:
                 self._at_rest[summary.id] = (summary.updated_at, seen)
             found.append(seen)
         if all(seen.rests for seen in found):  # else there is something to see, and the next look shows the others
-            found += await self._unrecorded({seen.view.id for seen in found})
+            for workflow in await self._directives.unrecorded():
+                raise not_recorded_yet(workflow)
         return sorted(found, key=lambda seen: seen.rests)
 
-    async def _unrecorded(self, known: Container[UUID]) -> list[WatchedDirective]:
-        """Those that were started a moment ago."""
-        started = [await self.one(workflow, None) for workflow in await self._directives.unrecorded()]
-        return [seen for seen in started if seen.view.id not in known]
-
-    async def _progress(self, workflow: str, look: Found[DirectiveView]) -> tuple[TaskProgress, ...]:
+    async def _progress(self, look: Found[DirectiveView]) -> tuple[TaskProgress, ...]:
         if look.seen.status.rests or look.lost:
             return ()
         client = self._directives.client
-        return await progress_of(client.get_workflow_handle(workflow), client.data_converter)
+        return await progress_of(client.get_workflow_handle(look.seen.workflow_id), client.data_converter)
 
 
 async def progress_of(handle: WorkflowHandle[Any, Any], converter: DataConverter) -> tuple[TaskProgress, ...]:

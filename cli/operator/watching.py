@@ -11,7 +11,8 @@ import typer
 
 from cli.operator import text_lines
 from cli.operator.command_group import Commands, Json, OptionalId
-from cli.operator.directives import Directives, Found
+from cli.operator.directives import Directives
+from cli.operator.recorded import Found
 from cli.operator.screens import Screen, screen
 from cli.operator.watch_state import WatchedDirective, Watcher
 from domain.errors import NotReachable
@@ -70,7 +71,7 @@ async def _looking(
     found = await directives.find(reference)
 
     async def one() -> Sequence[WatchedDirective]:
-        return [await watcher.one(*found)]
+        return [await watcher.one(found.id)]
 
     return one
 

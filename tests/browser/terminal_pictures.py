@@ -16,9 +16,9 @@ from typing import Any
 
 from rich.console import Console
 
-from cli.operator.directives import Found
 from cli.operator.json_shapes import WatchShown
 from cli.operator.live_tree import tree
+from cli.operator.recorded import Found
 from cli.operator.watch_state import WatchedDirective
 from demo.__main__ import Starter, ready
 from demo.cast import small_programs

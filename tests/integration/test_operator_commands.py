@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 import pytest
 from temporalio.testing import WorkflowEnvironment
 
+from activities.lost_workflows import LostWorkflows
 from cli.operator.directives import Directives
 from domain import names
 from domain.errors import MakimaError, NotReachable
@@ -24,6 +25,7 @@ from domain.questions import question_id
 from domain.record import Artifact, DaemonReport
 from domain.requests import Pause
 from domain.spawn_task import Outcome, SpawnTask, failed
+from ledger.workflow_checks import WorkflowChecks
 from stack.temporal import find_binary
 from tests.fixtures_desk import URL, Desk
 from tests.fixtures_stack import temporal_environment
@@ -226,7 +228,7 @@ async def test_memories_are_set_shown_and_deleted(desk: Desk) -> None:
     directive = await desk.start("--memory")
     await desk.does("memory-set", directive, "test-command", "make test", "--category", "build")
     await desk.does("memory-set", directive, "colour", "red")
-    assert await desk.does("memory", directive) == "test-command [build]: make test\ncolour: red"
+    assert await desk.does("memory", directive) == "colour: red\ntest-command [build]: make test"
     assert await desk.does("memory", directive, "colour") == "red"
     await desk.does("memory-delete", directive, "colour")
     assert [one["key"] for one in (await desk.json("memory", directive))["memories"]] == ["test-command"]
@@ -246,7 +248,11 @@ async def test_a_question_is_listed_and_answered(desk: Desk) -> None:
     workflow = names.workflow_id("House", UUID(directive))
     handle = desk.world.client.get_workflow_handle_for(DirectiveWorkflow.run, workflow)
     await handle.signal(DirectiveWorkflow.question_asked, asked)
-    assert "Oak?" in await desk.does("questions", directive)
+
+    async def is_recorded() -> bool:
+        return "Oak?" in await desk.does("questions", directive)
+
+    await until(is_recorded)
 
     async def recorded() -> bool:
         return bool((await desk.json("questions"))["questions"])
@@ -392,6 +398,7 @@ async def test_a_directive_goes_on_where_temporal_has_lost_all_its_data(desk: De
             return state is not None and [step.status.value for step in state.ordered_steps()] == RUNNING_ROOF
 
         await until(roof_is_recorded)
+    await LostWorkflows(desk.world.client, WorkflowChecks(desk.pool)).look()  # as a worker does that comes up
     assert "lost: unknown to Temporal" in await desk.does("list")
     assert "lost: unknown to Temporal" in await desk.does("status", directive)
     await desk.does("recover", "--all")
@@ -445,6 +452,33 @@ async def test_starter_exits_with_the_documented_codes(desk: Desk, database: str
         )
         _, err = await process.communicate()
         assert process.returncode == code, err.decode()
+
+
+READS = ("list", "status ID", "plan ID", "costs ID", "history ID", "logs ID", "graph ID", "questions ID", "daemons")
+MOST_MODULES = 560
+"""Of which 90 are Python's own; Temporal's client alone brings as many again as all others together."""
+
+
+@pytest.mark.rule("9.3")
+async def test_what_only_reads_works_without_temporal_and_imports_little(desk: Desk, database: str) -> None:
+    desk.daemon.plans = [planned(("floor", []))]
+    directive = await desk.start()
+    await desk.until_recorded(directive, "idle")
+    here = {"MAKIMA_DATABASE_URL": database, "MAKIMA_OWNER": desk.owner, "TEMPORAL_ADDRESS": "127.0.0.1:1"}
+    for command in READS:
+        typed = command.replace("ID", directive).split()
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-X", "importtime", "-m", "starter", *typed),
+            env=os.environ | here,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        printed, err = await process.communicate()
+        assert process.returncode == 0, err.decode()[-500:]
+        assert printed or typed[0] in ("logs", "questions", "daemons"), command
+        modules = [line.rpartition("|")[2].strip() for line in err.decode().splitlines() if "import time:" in line]
+        assert not [each for each in modules if each.startswith(("temporalio", "workflows"))], command
+        assert len(modules) < MOST_MODULES, command
 
 
 @pytest.mark.rule("1")

@@ -19,7 +19,8 @@ import pytest
 from pydantic import SecretStr
 
 from domain.errors import StackFailed
-from runtime.connection import connect_temporal, find_database_url, find_web_ui_url
+from runtime.addresses import find_database_url, find_web_ui_url
+from runtime.connection import connect_temporal
 from runtime.shared_settings import SharedSettings
 from runtime.stack_file import StackFile, running_stack
 from stack.data_folder import DataFolder

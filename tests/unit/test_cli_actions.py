@@ -165,7 +165,7 @@ def test_an_action_that_is_typed_needs_no_other_group() -> None:
 
 def test_commands_of_the_stack_and_the_record_import_nothing_of_temporals() -> None:
     told = "import sys, starter; starter.build_app(sys.argv[1]); print('temporalio' in sys.modules)"
-    for typed in (*STACK_COMMANDS, "daemons", "history", "costs"):
+    for typed in (*STACK_COMMANDS, "list", "status", "logs", "plan", "why", "graph", "daemons", "history", "costs"):
         ran = subprocess.run([sys.executable, "-c", told, typed], capture_output=True, text=True, check=True)
         assert ran.stdout == "False\n", typed
 

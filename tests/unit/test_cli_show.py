@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from cli.operator.directives import Found
+from cli.operator.recorded import Found
 from cli.operator.text_lines import (
     daemon_line,
     event_line,
@@ -156,13 +156,13 @@ def test_a_lost_directive_says_how_it_was_lost_and_what_helps(waiting: State) ->
         steps={},
         updated_at=NOON,
     )
-    assert list_line(summary, "terminated").endswith("(lost: terminated; recover goes on)")
+    assert list_line(summary.model_copy(update={"lost": "terminated"})).endswith("(lost: terminated; recover goes on)")
     assert "lost" not in list_line(summary)
 
 
 @pytest.mark.rule("9.3")
 def test_the_record_is_marked_as_such_where_no_worker_answers(waiting: State) -> None:
-    assert "from the record: no worker answered" in status_lines(Found(view(waiting), live=False), [], None)[2]
+    assert "as last recorded: no worker is there" in status_lines(Found(view(waiting), live=False), [], None)[2]
 
 
 def test_a_daemon_is_shown_with_its_agents_slots_and_last_contact() -> None:

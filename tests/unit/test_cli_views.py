@@ -14,10 +14,10 @@ from rich.text import Text
 
 from cli.operator import drawing, graph_svg
 from cli.operator.changes import COMMIT
-from cli.operator.directives import Found
 from cli.operator.json_shapes import CostsShown, TaskProgress
 from cli.operator.live_tree import tree
 from cli.operator.record_commands import cost_lines, moment
+from cli.operator.recorded import Found
 from cli.operator.screens import LiveTree, summary
 from cli.operator.step_pictures import PICTURES
 from cli.operator.text_lines import changes

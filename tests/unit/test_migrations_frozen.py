@@ -13,6 +13,7 @@ APPLIED = {
     "0006_notices": "36877938a2c32cef",
     "0007_secrets": "f157d46b02d426dc",
     "0008_outcomes": "8f26ce1bc5461a67",
+    "0009_lost": "c140b3bf4dc6f252",
 }
 """The beginning of each migration's checksum. A new one gets its line here; a line is never changed."""
 

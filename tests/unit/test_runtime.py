@@ -24,7 +24,8 @@ from domain.errors import (
     SettingsError,
     StackFailed,
 )
-from runtime.connection import connect_temporal, find_database_url, find_web_ui_url
+from runtime.addresses import find_database_url, find_web_ui_url
+from runtime.connection import connect_temporal
 from runtime.exit import exit_code
 from runtime.logs import set_up_logging
 from runtime.shared_settings import LogFormat, SharedSettings, load_settings

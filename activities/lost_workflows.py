@@ -1,0 +1,89 @@
+"""Workflows that have ended before their time, noted in the record, so that reading it needs no Temporal (rule 9.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from time import monotonic
+from typing import Protocol
+
+from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.service import RPCError, RPCStatusCode
+
+from domain.errors import NotReachable
+from domain.protocol import WORKFLOW
+
+LOOK_EVERY = timedelta(seconds=10)
+LOOK_AT_ALL_EVERY = timedelta(minutes=5)
+"""A worker that comes up does so, too. It is what finds workflows that Temporal knows nothing of any more."""
+ENDED_LATELY = timedelta(minutes=10)
+"""By two machines' clocks, and what lists workflows lags behind."""
+
+RUNNING = f"WorkflowType = '{WORKFLOW}' AND ExecutionStatus = 'Running'"
+ENDED = f"WorkflowType = '{WORKFLOW}' AND ExecutionStatus IN ('Terminated', 'Failed', 'TimedOut', 'Canceled')"
+AS_IT_SHOULD = (WorkflowExecutionStatus.RUNNING, WorkflowExecutionStatus.COMPLETED)
+"""How the workflow of a directive that is not lost may stand: it completes only when its final record is written."""
+
+
+class Checks(Protocol):
+    """What is noted in the record; every method raises NotReachable and RecordError."""
+
+    async def unfinished(self) -> Mapping[str, str]:
+        """The workflow of each directive that has not ended → how it was lost, as far as is noted."""
+        ...
+
+    async def clock(self) -> datetime:
+        """The record's own time."""
+        ...
+
+    async def note(self, ends: Mapping[str, str], looked_at: datetime) -> None:
+        """Note a look that began at `looked_at`: workflow → how it was lost, "" where it runs."""
+        ...
+
+
+class LostWorkflows:
+    """Looks at what has ended lately, and now and then at everything."""
+
+    def __init__(self, client: Client, checks: Checks) -> None:
+        self._client = client
+        self._checks = checks
+        self._next_whole_look = monotonic()
+
+    async def look(self) -> None:
+        """Note what has changed. Raises NotReachable and RecordError: look again."""
+        try:
+            await self._look()
+        except RPCError as error:
+            raise NotReachable(f"Temporal did not say what is running: {error.message}") from error
+
+    async def _look(self) -> None:
+        looked_at = await self._checks.clock()
+        unfinished = await self._checks.unfinished()
+        whole = monotonic() >= self._next_whole_look
+        suspects = await self._not_running(unfinished) if whole else await self._ended_lately(unfinished)
+        ends = {workflow: await how_it_ended(self._client, workflow) for workflow in suspects}
+        if whole:
+            ends = dict.fromkeys((each for each, lost in unfinished.items() if lost), "") | ends
+            self._next_whole_look = monotonic() + LOOK_AT_ALL_EVERY.total_seconds()
+        await self._checks.note({each: how for each, how in ends.items() if how != unfinished[each]}, looked_at)
+
+    async def _not_running(self, unfinished: Iterable[str]) -> set[str]:
+        running = {each.id async for each in self._client.list_workflows(RUNNING)}
+        return {each for each in unfinished if each not in running}
+
+    async def _ended_lately(self, unfinished: Mapping[str, str]) -> set[str]:
+        since = datetime.now(UTC) - ENDED_LATELY
+        ended = self._client.list_workflows(f"{ENDED} AND CloseTime > '{since.isoformat()}'")
+        return {each.id async for each in ended} & unfinished.keys()
+
+
+async def how_it_ended(client: Client, workflow: str) -> str:
+    """`terminated`, `failed`, …; empty while it runs, and where it has ended as it should. Raises RPCError."""
+    try:
+        status = (await client.get_workflow_handle(workflow).describe()).status
+    except RPCError as error:
+        # A namespace that is not there proves nothing.
+        if error.status is RPCStatusCode.NOT_FOUND and not error.message.startswith("Namespace"):
+            return "unknown to Temporal"
+        raise
+    return "" if status is None or status in AS_IT_SHOULD else status.name.lower().replace("_", " ")
