@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from uuid import UUID
 
 import typer
 
@@ -32,7 +31,12 @@ async def agreed(directives: Directives, reference: str, request: Repair) -> Rep
     begun_again = () if isinstance(request, RemoveStep) else following
     if isinstance(request, RetryStep):
         begun_again = (step, *begun_again)
-    texts = await _texts(directives, reference, begun_again)
+    texts = {
+        # From the record: a long run has dropped what its completed steps were told.
+        each.id: StepTexts(description=each.description, task_plan=each.task_plan)
+        for each in begun_again
+        if each.status is StepStatus.COMPLETED and each.task_plan
+    }
     return request.model_copy(update={"follow": tuple(each.id for each in following), "texts": texts})
 
 
@@ -64,16 +68,3 @@ def _ask(step: Step, following: Sequence[Step], request: Repair) -> None:
         typer.echo(f"  {each.name} ({each.status})", err=True)
     if not typer.confirm("Go on?", err=True):
         raise Refused("nothing was changed")
-
-
-async def _texts(directives: Directives, reference: str, steps: Sequence[Step]) -> dict[UUID, StepTexts]:
-    """What these steps are told, from the record, where a long run has dropped it from its state."""
-    dropped = [each.id for each in steps if each.status is StepStatus.COMPLETED and not each.task_plan]
-    if not dropped:
-        return {}
-    recorded = (await directives.state(reference)).steps
-    return {
-        each: StepTexts(description=recorded[each].description, task_plan=recorded[each].task_plan)
-        for each in dropped
-        if each in recorded and recorded[each].task_plan
-    }

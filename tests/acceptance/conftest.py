@@ -58,13 +58,14 @@ def undisturbed(servers: SharedServers, tmp_path_factory: pytest.TempPathFactory
     """The demo's directive where nothing goes wrong; its worker and daemon have ended."""
     folder = tmp_path_factory.mktemp("undisturbed")
     with Site(servers, folder, "undisturbed") as site:
-        site.worker()
+        worker = site.worker()
         site.daemon()
         greeter = Greeter(site)
         greeter.let("all")
         result = greeter.result(greeter.start().ran())
         # The record follows the workflow a moment later; without the worker it would do so only with the next one.
         until(lambda: "idle" in site.starter("list").out, "the record of the end")
+        worker.end()  # not killed: the record says at once that nobody keeps it up to date
         return result
 
 

@@ -48,7 +48,7 @@ def test_the_record_answers_when_no_worker_does(afterwards: Site, undisturbed: R
     assert (recorded["live"], shown["live"]) == (False, True)
     assert {**recorded, "live": True, "daemons": shown["daemons"]} == shown
     status = site.starter("status", shown["workflow_id"])
-    assert "(from the record: no worker answered)" in status.out
+    assert "(as last recorded: no worker is there)" in status.out
     assert all(step["name"] in status.out and step["head_sha"][:10] in status.out for step in shown["steps"])
 
     listed = site.starter("list", "--json").json()["directives"]
