@@ -215,13 +215,14 @@ def copy_tree(source: Path, target: Path, leave_out: str) -> None:
     Holes stay holes. What is anything else, can't be read, or lies too deep for a path is left out. OSError where the
     target's disk doesn't take it.
     """
+    longest = max(len(os.fsencode(at)) for at in (source, target))
     waiting = [PurePath()]
     while waiting:
         inside = waiting.pop()
         with suppress(FileNotFoundError, PermissionError, NotADirectoryError):
             for entry in os.scandir(source / inside):
                 name = inside / entry.name
-                if entry.name == leave_out or len(os.fsencode(source / name)) >= _LONGEST_PATH:
+                if entry.name == leave_out or longest + len(os.fsencode(name)) >= _LONGEST_PATH:
                     continue
                 if entry.is_symlink():
                     (target / name).symlink_to((source / name).readlink())

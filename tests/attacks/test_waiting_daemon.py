@@ -219,3 +219,15 @@ def test_a_copy_for_a_person_keeps_holes_and_leaves_traps_out(tmp_path: Path) ->
     assert (target / "sparse").stat().st_blocks < 1000
     assert [each.name for each in (target / "sub").iterdir()] == ["text"]
     assert (target / "sub" / "text").stat().st_mode & 0o111
+
+
+def test_a_copy_ends_where_a_path_does_also_where_its_own_is_the_longer_one(tmp_path: Path) -> None:
+    source, target = tmp_path / "work", tmp_path / ("t" * 200)
+    target.mkdir()
+    deepest = source
+    while len(str(deepest)) < 3950:
+        deepest /= "d" * min(200, 3998 - len(str(deepest)))
+        deepest.mkdir(parents=True)
+    (source / "saved").write_text("saved")
+    agent_files.copy_tree(source, target, leave_out=".git")
+    assert (target / "saved").read_text() == "saved"
