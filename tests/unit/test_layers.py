@@ -71,3 +71,11 @@ def test_every_package_is_importable_from_another_folder(tmp_path: Path) -> None
     done = subprocess.run(argv, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert importlib.util.find_spec("makima") is None  # nothing of ours lives under a name that others could take
+
+
+def test_a_program_begins_once_all_of_it_is_there() -> None:
+    """What is defined behind its last line is found by whoever imports it, and not by who runs it."""
+    for file in (each for package in PACKAGES for each in (ROOT / package).rglob("*.py")):
+        begins = [line for line in file.read_text().splitlines() if line and not line.startswith((" ", "#"))]
+        if 'if __name__ == "__main__":' in begins:
+            assert begins[-1] == 'if __name__ == "__main__":', file
