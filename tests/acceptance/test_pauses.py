@@ -257,8 +257,8 @@ def test_every_reason_is_met() -> None:
     assert {*MET} == {*PauseReason}
 
 
-@pytest.fixture(scope="module")
-def met(yard: Yard) -> Mapping[str, asyncio.Future[None]]:
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def met(yard: Yard) -> Mapping[str, asyncio.Future[None]]:
     """Some of them at the same time: each mostly waits, and on a loaded machine all at once wait too long."""
     room = asyncio.Semaphore(AT_ONCE)
 
