@@ -73,15 +73,22 @@ async def test_a_code_counts_for_its_own_kind_directive_ref_and_commit_alone(
     other = forger.commit(forger.tree(""))
     there = f"refs/heads/makima-state/{outcome_name(str(TASK), 1)}"
     ours, foreign = key_of(one), key_of(one, directive=uuid4())
-    lies = {
-        "another kind": (ours.encrypt(StateKind.CHECKPOINT, payload, REF, main), main),
-        "another directive with a task of the same id": (foreign.encrypt(StateKind.OUTCOME, payload, REF, main), main),
-        "another ref": (ours.encrypt(StateKind.OUTCOME, payload, there, main), main),
-        "another commit": (ours.encrypt(StateKind.OUTCOME, payload, REF, main), other),
-        "no commit": (ours.encrypt(StateKind.OUTCOME, payload, REF, main), ""),
+    honest = forger.outcome_of(ours.encrypt(StateKind.OUTCOME, payload, REF, main), main)
+    forger.git("update-ref", REF, honest)
+    assert await Outcomes(cache, ours).find_outcome(str(TASK), 1), "made as ours are: else nothing is shown here"
+    lies: dict[str, tuple[bytes, list[str]]] = {
+        "a parent more": (ours.encrypt(StateKind.OUTCOME, payload, REF, main), [main, other]),
+        "another kind": (ours.encrypt(StateKind.CHECKPOINT, payload, REF, main), [main]),
+        "another directive with a task of the same id": (
+            foreign.encrypt(StateKind.OUTCOME, payload, REF, main),
+            [main],
+        ),
+        "another ref": (ours.encrypt(StateKind.OUTCOME, payload, there, main), [main]),
+        "another commit": (ours.encrypt(StateKind.OUTCOME, payload, REF, main), [other]),
+        "no commit": (ours.encrypt(StateKind.OUTCOME, payload, REF, main), []),
     }
-    for what, (token, parent) in lies.items():
-        forger.git("update-ref", REF, forger.outcome_of(token, *([parent] if parent else [])))
+    for what, (token, parents) in lies.items():
+        forger.git("update-ref", REF, forger.outcome_of(token, *parents))
         assert await Outcomes(cache, ours).find_outcome(str(TASK), 1) is None, what
     assert len(forger.refs(UNVERIFIED)) == MOST_MOVES
 

@@ -87,7 +87,7 @@ def test_a_completion_may_go_on_to_the_next_branch_and_to_no_foreign_one() -> No
 
 
 @pytest.mark.parametrize("field", ["base", "head", "replaces"])
-@pytest.mark.parametrize("commit", ["--upload-pack=x", "HEAD", "C" * 40, "c" * 39])
+@pytest.mark.parametrize("commit", ["--upload-pack=x", "HEAD", "C" * 40, "c" * 39, "c" * 40 + "~1", "c" * 40 + "\n"])
 def test_a_commit_is_named_by_its_full_id(field: str, commit: str) -> None:
     command = step()
     assert "no commit's name" in problem_of(command, outcome(command, work=work(command, **{field: commit})))
@@ -128,19 +128,40 @@ def test_what_belongs_to_another_kind_or_task_is_refused() -> None:
     plans, builds = planning(), step()
     done = {"work": work(builds)}
     made = Shipped(pull_request=PullRequest(branch=builds.target_branch, head=HEAD, base="main"))
-    wrong: list[tuple[SpawnTask, dict[str, Any]]] = [
-        (plans, done),
-        (plans, {"base_commit": "main"}),
-        (builds, {**done, "base_commit": BASE}),
-        (builds, {**done, "plan": PlanChanges(remove=(uuid4(),))}),
-        (builds, {**done, "shipped": made}),
-        (builds, {"questions": (Question(id=uuid4(), task=uuid4(), text="?"),)}),
-        (builds, {"memories": tuple(MemoryChange(key=str(number)) for number in range(2000))}),
-        (builds, {"attempt": 2}),
-        (builds, {"task": uuid4()}),
+    wrong: list[tuple[SpawnTask, dict[str, Any], str]] = [
+        (plans, {"work": work(plans, branch=plans.target_branch)}, "has no branch"),
+        (plans, {"base_commit": "main"}, "no commit's name"),
+        (plans, {"branch_prefix": "../../heads/"}, "branches that begin with"),
+        (builds, {**done, "branch_prefix": "mine/"}, "branches that begin with"),
+        (builds, {**done, "base_commit": BASE}, "sets no base commit"),
+        (builds, {**done, "plan": PlanChanges(remove=(uuid4(),))}, "makes no plan"),
+        (builds, {**done, "shipped": made}, "ships nothing"),
+        (builds, {"questions": (Question(id=uuid4(), task=uuid4(), text="?"),)}, "it asks for task"),
+        (builds, {"attempt": 2}, "attempt 2"),
+        (builds, {"task": uuid4()}, "it is of task"),
     ]
-    for command, fields in wrong:
-        assert problem_of(command, outcome(command, **fields)), fields
+    for command, fields, problem in wrong:
+        assert problem in problem_of(command, outcome(command, **fields)), fields
+
+
+def test_a_plan_names_branches_with_a_prefix_and_the_branch_that_it_has_found() -> None:
+    command = planning()
+    assert problem_of(command, outcome(command, base_commit=BASE, base_branch="main", branch_prefix="mine/")) == ""
+
+
+@pytest.mark.parametrize("is_seen", [True, False])
+def test_only_a_pull_request_that_nobody_has_looked_at_yet_may_come_from_any_branch(is_seen: bool) -> None:
+    command = completion()
+    assert command.pull_request
+    named = PullRequest(
+        branch="" if not is_seen else "by-hand", head="" if not is_seen else HEAD, base="main", number=4
+    )
+    assert named.is_unseen is not is_seen
+    wanted = command.pull_request.model_copy(update={"known": named})
+    command = command.model_copy(update={"pull_request": wanted})
+    problem = problem_of(command, outcome(command, work=work(command, branch="release")))
+    assert ("is not the task's" in problem) is is_seen
+    assert problem_of(command, outcome(command, work=work(command, branch=command.base_branch)))
 
 
 def test_nothing_of_a_refused_outcome_counts() -> None:
