@@ -41,7 +41,7 @@ class Options(TypedDict):
     """Names of files that git reads itself, and whose content it doesn't take."""
 
 
-class FileChange(NamedTuple):
+class ChangedEntry(NamedTuple):
     """A file of the snapshot that isn't as its parent has it."""
 
     path: str
@@ -178,7 +178,7 @@ class Files:
             return "a repository of its own"
         return "its name is that of a secret" if self._names.fullmatch(path.rpartition("/")[2]) else ""
 
-    def _why_not(self, change: FileChange, found: dict[str, set[bytes] | None]) -> str:
+    def _why_not(self, change: ChangedEntry, found: dict[str, set[bytes] | None]) -> str:
         """Empty: it may go in. A secret that the parent holds already is no news."""
         if self._is_refused(change.path):
             return REFUSED
@@ -189,13 +189,13 @@ class Files:
             return "it holds what looks like a secret"
         return self._why_not_new(change.path) if NOTHING.fullmatch(change.old) else ""
 
-    def _changes(self) -> Iterator[FileChange]:
+    def _changes(self) -> Iterator[ChangedEntry]:
         asked = ("diff-index", "--cached", "-z", "--raw", "--no-renames", "--no-abbrev", self._head)
         fields = parts(self._git(*asked))
         for told, path in zip(fields[0::2], fields[1::2], strict=True):
             old_mode, new_mode, old, new, _ = told.lstrip(":").split(" ")
             if new_mode != "160000":  # a submodule's commit is no file
-                yield FileChange(path, old_mode, old if old_mode != "160000" else "0" * len(new), new)
+                yield ChangedEntry(path, old_mode, old if old_mode != "160000" else "0" * len(new), new)
 
     def _secrets_in(self, blobs: list[str]) -> Iterator[tuple[str, set[bytes] | None]]:
         """Each blob with the secrets found in it; None for one that is too large to be read."""
