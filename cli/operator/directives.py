@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -16,7 +17,7 @@ from activities.lost_workflows import RUNNING, how_it_ended
 from cli.operator.connections import Record
 from cli.operator.printing import print_lines
 from cli.operator.recorded import RecordedDirectives, until_true
-from domain.errors import NotReachable, Refused
+from domain.errors import NotReachable, RecordError, Refused
 from domain.models import Answer
 from domain.names import short
 from domain.reports import DirectiveSummary
@@ -38,12 +39,15 @@ class Directives(RecordedDirectives):
         self._grant_within = grant_within
 
     async def until_known(self, directive: UUID) -> None:
-        """Wait until the record knows a new directive, so that the next command finds it (3 s at most)."""
+        """Wait until the record knows a new directive, so that the next command finds it (3 s at most). It has been
+        started all the same where the record can't be read, or has no tables yet.
+        """
 
         async def known() -> bool:
             return await self.record.directive(self.owner, directive) is not None
 
-        await until_true(known, timedelta(seconds=3))
+        with suppress(NotReachable, RecordError):
+            await until_true(known, timedelta(seconds=3))
 
     async def unrecorded(self) -> list[str]:
         """The workflows of the owner's directives that run, but are not in the record yet."""

@@ -60,6 +60,6 @@ def test_with_the_servers_there_strange_references_and_a_strange_namespace_are_o
         ran = site.starter("status", "--", reference)
         assert (ran.code, ran.out, ran.err.count("\n")) == (2, "", 1), ran.err[:200]
         assert len(ran.err) < 4000
-    nowhere = site.starter("list", TEMPORAL_NAMESPACE="nowhere")
-    assert (nowhere.code, nowhere.out) == (0, "")
+    nowhere = site.starter("status", "somebody", TEMPORAL_NAMESPACE="nowhere")
+    assert (nowhere.code, nowhere.out, nowhere.err.count("\n")) == (3, "", 1)
     assert "Namespace nowhere is not found" in nowhere.err
