@@ -15,7 +15,9 @@ from domain.protocol import WORKFLOW
 
 LOOK_EVERY = timedelta(seconds=10)
 LOOK_AT_ALL_EVERY = timedelta(minutes=5)
-"""A worker that comes up does so, too. It is what finds workflows that Temporal knows nothing of any more."""
+"""A worker that comes up does so, too, and one that counts fewer workflows than directives: Temporal may know nothing of
+them any more. Listing all of them every time would cost the server more than their work.
+"""
 ENDED_LATELY = timedelta(minutes=10)
 """By two machines' clocks, and what lists workflows lags behind."""
 
@@ -59,13 +61,18 @@ class LostWorkflows:
     async def _look(self) -> None:
         looked_at = await self._checks.clock()
         unfinished = await self._checks.unfinished()
-        whole = monotonic() >= self._next_whole_look
+        whole = monotonic() >= self._next_whole_look or await self._are_fewer(unfinished)
         suspects = await self._not_running(unfinished) if whole else await self._ended_lately(unfinished)
         ends = {workflow: await how_it_ended(self._client, workflow) for workflow in suspects}
         if whole:
             ends = dict.fromkeys((each for each, lost in unfinished.items() if lost), "") | ends
             self._next_whole_look = monotonic() + LOOK_AT_ALL_EVERY.total_seconds()
         await self._checks.note({each: how for each, how in ends.items() if how != unfinished[each]}, looked_at)
+
+    async def _are_fewer(self, unfinished: Mapping[str, str]) -> bool:
+        """Whether fewer workflows run than directives that are not known to be lost."""
+        counted = await self._client.count_workflows(RUNNING)
+        return counted.count < sum(not lost for lost in unfinished.values())
 
     async def _not_running(self, unfinished: Iterable[str]) -> set[str]:
         running = {each.id async for each in self._client.list_workflows(RUNNING)}

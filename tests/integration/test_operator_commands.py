@@ -14,7 +14,6 @@ from uuid import UUID, uuid4
 import pytest
 from temporalio.testing import WorkflowEnvironment
 
-from activities.lost_workflows import LostWorkflows
 from cli.operator.directives import Directives
 from domain import names
 from domain.errors import MakimaError, NotReachable
@@ -25,7 +24,6 @@ from domain.questions import question_id
 from domain.record import Artifact, DaemonReport
 from domain.requests import Pause
 from domain.spawn_task import Outcome, SpawnTask, failed
-from ledger.workflow_checks import WorkflowChecks
 from stack.temporal import find_binary
 from tests.fixtures_desk import URL, Desk
 from tests.fixtures_stack import temporal_environment
@@ -398,8 +396,11 @@ async def test_a_directive_goes_on_where_temporal_has_lost_all_its_data(desk: De
             return state is not None and [step.status.value for step in state.ordered_steps()] == RUNNING_ROOF
 
         await until(roof_is_recorded)
-    await LostWorkflows(desk.world.client, WorkflowChecks(desk.pool)).look()  # as a worker does that comes up
-    assert "lost: unknown to Temporal" in await desk.does("list")
+
+    async def said_to_be_lost() -> bool:
+        return "lost: unknown to Temporal" in await desk.does("list")
+
+    await until(said_to_be_lost)
     assert "lost: unknown to Temporal" in await desk.does("status", directive)
     await desk.does("recover", "--all")
     state = await desk.until_recorded(directive, "idle")
