@@ -34,8 +34,6 @@ SETTINGS = {
     **NO_CODE_OF_THE_REPOSITORY,
     "core.sparseCheckout": "false",
     "core.safecrlf": "false",
-    "core.checkStat": "default",
-    "core.trustctime": "true",
 }
 """For each command: where the agent works in a part of the files, the daemon's git adds and restores all of them."""
 
