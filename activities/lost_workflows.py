@@ -15,8 +15,8 @@ from domain.protocol import WORKFLOW
 
 LOOK_EVERY = timedelta(seconds=10)
 LOOK_AT_ALL_EVERY = timedelta(minutes=5)
-"""A worker that comes up does so, too, and one that counts fewer workflows than directives: Temporal may know nothing of
-them any more. Listing all of them every time would cost the server more than their work.
+"""A worker that comes up does so, too, and one that counts fewer workflows than directives: Temporal may know nothing
+of them any more. Listing all of them every time would cost the server more than their work.
 """
 ENDED_LATELY = timedelta(minutes=10)
 """By two machines' clocks, and what lists workflows lags behind."""
