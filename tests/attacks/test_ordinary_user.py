@@ -37,6 +37,7 @@ ATTACKS = (
     "test_forged_daemon.py",
     "test_forged_state.py::test_a_forged_outcome_replaces_nothing_moves_no_branch_and_plants_no_memory",
     "test_forged_state.py::test_what_a_daemon_that_died_has_left_is_saved_so_that_another_one_believes_it",
+    "test_broken_remote.py::test_refs_that_git_keeps_only_packed_hold_nothing_up",
     "test_forged_refs.py::test_a_code_that_is_nearly_right_is_wrong",
 )
 """Of each module what the user makes a difference to, and at least one."""

@@ -20,6 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from activities.lost_workflows import LostWorkflows
 from cli.operator.app import names_in
 from cli.operator.launching import static_details, static_summary
 from domain.failures import Failure, FailureCategory
@@ -30,6 +31,7 @@ from domain.record import Artifact, AttemptEnded, DaemonReport, DeliveryStarted,
 from domain.spawn_task import Outcome, OutcomeStatus
 from domain.view import details
 from domain.visible import visible
+from ledger.workflow_checks import WorkflowChecks
 from starter import STACK_COMMANDS, build_app
 from tests.fixtures_desk import Desk
 from tests.fixtures_stack import temporal_environment
@@ -176,6 +178,7 @@ async def recorded(desk: Desk, state: State) -> None:
     )  # fmt: skip
     spoilt = {"agents": (POISON,), "labels": (POISON,), "parked": (POISON,)}
     await desk.ledger.report_daemon(poisoned(daemon).model_copy(update={"owner": desk.owner, **spoilt}))
+    await LostWorkflows(desk.world.client, WorkflowChecks(desk.pool)).look()  # there is no workflow of it
 
 
 def typed(directive: str, step: str) -> dict[str, list[tuple[str, ...]]]:

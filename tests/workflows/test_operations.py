@@ -255,7 +255,7 @@ async def test_finished_work_is_done_again_and_what_runs_on_top_of_it_is_stopped
     request = requests.RetryStep(step="floor", reason="crooked", agreed=True)
     await handle.execute_update(DirectiveWorkflow.retry_step, request)
     await world.daemon.arrived["floor"].wait()
-    assert await step_statuses(handle) == {"floor": "running", "wall": "pending", "roof": "pending"}
+    await until_steps(handle, floor="running", wall="pending", roof="pending")
     again.set()
     world.daemon.holds["roof"].set()
     await until_status(handle, "idle")
