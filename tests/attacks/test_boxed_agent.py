@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import shlex
 import sys
 from pathlib import Path
@@ -13,9 +12,10 @@ from temporalio.testing import WorkflowEnvironment
 
 from daemon.git.repositories import Repositories
 from daemon.process.run import run
+from tests.attacks.door_of_a_daemon import door_of_a_daemon
 from tests.attacks.machine.addresses import OWN, OWN6, PAGE, PRIVATE, SECRET, SECRET_PORT, WEB
 from tests.attacks.machine.delivering import ABSTRACT, PROXY_PASSWORD, PROXY_PORT
-from tests.attacks.machine.lab import ROOT, Lab
+from tests.attacks.machine.lab import Lab
 from tests.integration.deliveries import OneDaemon, until
 from tests.needs import need, need_sandbox
 
@@ -223,29 +223,8 @@ async def test_temporal_itself_is_out_of_reach(
     assert "Connection refused" in text
 
 
-OPENER = """
-import asyncio, os, psutil, sys
-from pathlib import Path
-from daemon.sandbox.doorway import Doorway
-from daemon.sandbox.door_process import opened
-from daemon.network.door_policy import Policy
-
-async def main():
-    async with opened(Doorway.beside(Path(sys.argv[1]), Policy()), print, os.environ):
-        while not (found := psutil.Process().children()):
-            await asyncio.sleep(0.01)
-        print(found[0].pid, flush=True)
-        await asyncio.Event().wait()
-
-asyncio.run(main())
-"""
-
-
 async def test_a_door_ends_with_a_daemon_that_is_killed(tmp_path: Path) -> None:
-    argv = (sys.executable, "-c", OPENER, str(tmp_path))
-    daemon = await asyncio.create_subprocess_exec(*argv, cwd=ROOT, stdout=asyncio.subprocess.PIPE)
-    assert daemon.stdout is not None
-    door = psutil.Process(int(await daemon.stdout.readline()))
+    daemon, door = await door_of_a_daemon(tmp_path)
     daemon.kill()
     await daemon.wait()
     await until(lambda: not door.is_running() or door.status() == psutil.STATUS_ZOMBIE)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import shlex
 import socket
@@ -11,9 +10,10 @@ from pathlib import Path
 
 import psutil
 
+from tests.attacks.door_of_a_daemon import door_of_a_daemon
 from tests.attacks.machine.addresses import LATE, OWN, OWN6, PAGE, PRIVATE, REBINDING, SECRET, SECRET_PORT, WEB
 from tests.attacks.machine.delivering import OWN_PROXY_PORT, PROXY_PASSWORD, PROXY_PORT
-from tests.attacks.machine.lab import ROOT, Lab
+from tests.attacks.machine.lab import Lab
 from tests.integration.deliveries import until
 
 CLIENT = """
@@ -172,30 +172,9 @@ says("web", by_get("api.example.com/page").replace(b":{SECRET_PORT}/", b""))
     }
 
 
-OPENER = """
-import asyncio, os, psutil, sys
-from pathlib import Path
-from daemon.sandbox.doorway import Doorway
-from daemon.sandbox.door_process import opened
-from daemon.network.door_policy import Policy
-
-async def main():
-    async with opened(Doorway.beside(Path(sys.argv[1]), Policy()), print, os.environ):
-        while not (found := psutil.Process().children()):
-            await asyncio.sleep(0.01)
-        print(found[0].pid, flush=True)
-        await asyncio.Event().wait()
-
-asyncio.run(main())
-"""
-
-
 async def test_a_port_that_blocks_does_not_keep_a_door_behind_its_daemon(tmp_path: Path) -> None:
     """What was handed in is the agent's as well, who can make it block again."""
-    argv = (sys.executable, "-c", OPENER, str(tmp_path))
-    daemon = await asyncio.create_subprocess_exec(*argv, cwd=ROOT, stdout=asyncio.subprocess.PIPE)
-    assert daemon.stdout is not None
-    door = psutil.Process(int(await daemon.stdout.readline()))
+    daemon, door = await door_of_a_daemon(tmp_path)
     with socket.create_server(("127.0.0.1", 0)) as port, socket.socket(socket.AF_UNIX) as connection:
         os.set_blocking(port.fileno(), False)
         connection.connect(str(tmp_path / "door"))

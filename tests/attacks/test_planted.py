@@ -118,7 +118,7 @@ async def test_what_an_agent_plants_in_a_sandbox_runs_nowhere_else(
         assert (steps.show("work.txt"), steps.show("more.txt")) == ("work", "more")
     await steps.does("echo later > later", target_branch="makima/later")
     assert not sprung.exists(), sprung.read_text()
-    (trap,) = steps.daemon.tasks.glob("*/work/trap")
+    (trap,) = steps.daemon.tasks.rglob("trap")
     argv = ("git", "-c", "core.worktree=..", "status")
     await run(argv, cwd=trap.parent, env={"PATH": os.environ["PATH"]}, timeout=60)
     assert sprung.exists(), "the trap works"

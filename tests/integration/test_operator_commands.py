@@ -24,6 +24,7 @@ from domain.questions import question_id
 from domain.record import Artifact, DaemonReport
 from domain.requests import Pause
 from domain.spawn_task import Outcome, SpawnTask, failed
+from ledger.reader import Record
 from stack.temporal import find_binary
 from tests.fixtures_desk import URL, Desk
 from tests.fixtures_stack import temporal_environment
@@ -426,6 +427,25 @@ async def test_without_a_worker_the_record_is_shown_and_a_request_says_how_to_re
         await impatient.ask(directive, DirectiveWorkflow.pause, Pause(), "again")
     async with idle_desk.worker():
         assert await idle_desk.does("pause", directive, "--request-id", "again") == "paused, generation 1"
+
+
+class GoneOnceAsked(Record):
+    """Postgres is lost after a request was accepted."""
+
+    async def is_answered(self, directive: UUID, request_id: str) -> bool:
+        raise NotReachable("Postgres does not answer")
+
+
+@pytest.mark.rule("8.2")
+async def test_what_was_accepted_is_no_error_where_the_record_is_lost_meanwhile(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who reads of an error sends it again."""
+    directive = await desk.start()
+    asking = Directives(desk.world.client, GoneOnceAsked(desk.pool), desk.owner)
+    answer = await asking.ask(directive, DirectiveWorkflow.pause, Pause(), "once")
+    assert answer.status is DirectiveStatus.PAUSED
+    assert "accepted; the record does not hold it yet" in capsys.readouterr().err
 
 
 @pytest.mark.rule("9.3")
