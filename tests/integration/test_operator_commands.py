@@ -22,7 +22,7 @@ from domain.models import DirectiveStatus, Question, TaskKind
 from domain.protocol import DaemonFeature
 from domain.questions import question_id
 from domain.record import Artifact, DaemonReport
-from domain.requests import Pause
+from domain.requests import Archive, Pause
 from domain.spawn_task import Outcome, SpawnTask, failed
 from ledger.reader import Record
 from stack.temporal import find_binary
@@ -443,8 +443,8 @@ async def test_what_was_accepted_is_no_error_where_the_record_is_lost_meanwhile(
     """Who reads of an error sends it again."""
     directive = await desk.start()
     asking = Directives(desk.world.client, GoneOnceAsked(desk.pool), desk.owner)
-    answer = await asking.ask(directive, DirectiveWorkflow.pause, Pause(), "once")
-    assert answer.status is DirectiveStatus.PAUSED
+    answer = await asking.ask(directive, DirectiveWorkflow.archive, Archive(), "once")
+    assert answer.status is DirectiveStatus.ARCHIVED
     assert "accepted; the record does not hold it yet" in capsys.readouterr().err
 
 
