@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from time import monotonic
 from typing import Protocol
 
 from temporalio.client import Client, WorkflowExecutionStatus
@@ -14,9 +14,10 @@ from domain.errors import NotReachable
 from domain.protocol import WORKFLOW
 
 LOOK_EVERY = timedelta(seconds=10)
-LOOK_AT_ALL_EVERY = timedelta(minutes=5)
-"""A worker that comes up does so, too, and one that counts fewer workflows than directives: Temporal may know nothing
-of them any more. Listing all of them every time would cost the server more than their work.
+LOOK_AT = 50
+"""So many are described in one look, in turn: Temporal may know nothing of them any more. Counting those that run would
+not tell, since a workflow of another record may run there, too; describing all of them every time would cost the
+server more than their work.
 """
 ENDED_LATELY = timedelta(minutes=10)
 """By two machines' clocks, and what lists workflows lags behind."""
@@ -44,12 +45,13 @@ class Checks(Protocol):
 
 
 class LostWorkflows:
-    """Looks at what has ended lately, and now and then at everything."""
+    """Looks at what has ended lately, and at everything in turn."""
 
     def __init__(self, client: Client, checks: Checks) -> None:
         self._client = client
         self._checks = checks
-        self._next_whole_look = monotonic()
+        self._last = ""
+        """The workflow that was described last: the next turn begins behind it."""
 
     async def look(self) -> None:
         """Note what has changed. Raises NotReachable and RecordError: look again."""
@@ -61,22 +63,16 @@ class LostWorkflows:
     async def _look(self) -> None:
         looked_at = await self._checks.clock()
         unfinished = await self._checks.unfinished()
-        whole = monotonic() >= self._next_whole_look or await self._are_fewer(unfinished)
-        suspects = await self._not_running(unfinished) if whole else await self._ended_lately(unfinished)
+        suspects = await self._ended_lately(unfinished) | set(self._next_in_turn(unfinished))
         ends = {workflow: await how_it_ended(self._client, workflow) for workflow in suspects}
-        if whole:
-            ends = dict.fromkeys((each for each, lost in unfinished.items() if lost), "") | ends
-            self._next_whole_look = monotonic() + LOOK_AT_ALL_EVERY.total_seconds()
         await self._checks.note({each: how for each, how in ends.items() if how != unfinished[each]}, looked_at)
 
-    async def _are_fewer(self, unfinished: Mapping[str, str]) -> bool:
-        """Whether fewer workflows run than directives that are not known to be lost."""
-        counted = await self._client.count_workflows(RUNNING)
-        return counted.count < sum(not lost for lost in unfinished.values())
-
-    async def _not_running(self, unfinished: Iterable[str]) -> set[str]:
-        running = {each.id async for each in self._client.list_workflows(RUNNING)}
-        return {each for each in unfinished if each not in running}
+    def _next_in_turn(self, unfinished: Iterable[str]) -> list[str]:
+        ordered = sorted(unfinished)
+        begin = bisect_right(ordered, self._last)
+        turn = (ordered[begin:] + ordered[:begin])[:LOOK_AT]
+        self._last = turn[-1] if turn else ""
+        return turn
 
     async def _ended_lately(self, unfinished: Mapping[str, str]) -> set[str]:
         since = datetime.now(UTC) - ENDED_LATELY
