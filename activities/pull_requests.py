@@ -12,6 +12,9 @@ from domain.errors import ForgeUnreachable
 from domain.protocol import ErrorType
 from domain.pull_request import Sighting, Tidied, Tidying, Watch, until_next_poll
 
+LONGEST_PAUSE = timedelta(days=1)
+"""Between two looks, whatever a forge says."""
+
 
 class PullRequestActivities:
     def __init__(self, shepherd: Shepherd, name: str) -> None:
@@ -42,11 +45,13 @@ class PullRequestActivities:
 
 def _quiet_polls() -> int:
     details = activity.info().heartbeat_details
-    return int(details[0]) if details else 0
+    told = details[0] if details else 0
+    return max(told, 0) if isinstance(told, int) else 0
 
 
 def _longer(pause: timedelta, until: datetime | None) -> timedelta:
-    return max(pause, until - datetime.now(UTC)) if until else pause
+    """Forges say when they can be asked again, some of them never."""
+    return max(pause, min(until - datetime.now(UTC), LONGEST_PAUSE)) if until else pause
 
 
 def _again(why: str, pause: timedelta) -> ApplicationError:

@@ -8,7 +8,9 @@ from uuid import UUID, uuid5
 from domain.change import Draft
 from domain.events import EventName
 from domain.models import Question, State
-from domain.questions import MAX_OPEN, open_questions, settle
+from domain.questions import MAX_OPEN, open_questions, remember, settle
+
+MAX_TOPIC = 300
 
 
 class Topic(StrEnum):
@@ -35,9 +37,14 @@ def ask_operator(draft: Draft, topic: Topic, occasion: str, text: str, choices: 
     draft.event(EventName.QUESTION_ASKED, text[:500])
     if len(open_questions(draft.state)) < MAX_OPEN:
         about = f"{topic}:{occasion}"
-        asked = Question(id=identity, task=directive, topic=about, text=text[:4096], choices=choices)
-        draft.set(questions={**draft.state.questions, identity: asked})
+        asked = Question(id=identity, task=directive, topic=about[:MAX_TOPIC], text=text[:4096], choices=choices)
+        remember(draft, asked)
     return identity
+
+
+def anew(draft: Draft) -> str:
+    """An occasion that has not been before."""
+    return f"{draft.now.isoformat()} {len(draft.state.questions)}"
 
 
 def asked_now(state: State, topic: Topic) -> list[Question]:

@@ -12,6 +12,10 @@ from domain.pull_request import PullRequest
 from domain.record import AttemptEnded, Changed, DeliveryStarted, Event, Facts, GoalRevision
 from domain.value import Value
 
+MOST_WHO = 300
+MOST_WHY = 4 * 1024
+"""Characters of an event's parts: what others write may be of any length, and a write is one payload (design 6)."""
+
 
 class Change(Value):
     """The new state and the facts for the record, so that nothing is ever diffed."""
@@ -53,7 +57,7 @@ class Draft:
 
     def event(self, what: EventName, why: str = "", *, step: UUID | None = None, task: UUID | None = None) -> None:
         """Add a line to the event list."""
-        event = Event(at=self.now, actor=self.actor, what=what, why=why, step=step, task=task)
+        event = Event(at=self.now, actor=self.actor[:MOST_WHO], what=what, why=why[:MOST_WHY], step=step, task=task)
         self._changed += Changed(facts=Facts(events=(event,)))
 
     def fact(self, fact: GoalRevision | DeliveryStarted | AttemptEnded | PullRequest) -> None:

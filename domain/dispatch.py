@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -148,31 +149,35 @@ def _limits(state: State, task: Task) -> Limits:
 
 
 def _heads_of(state: State, step: Step) -> list[ContinueFrom]:
-    """The finished work that a step builds on, in the order of its dependencies, each commit once (rule 6.4)."""
+    """The finished work that a step builds on, in the order of its dependencies, each commit once (rule 6.4). What was
+    merged is in the base branch.
+    """
     heads: dict[str, ContinueFrom] = {}
-    for other in step.depends_on:
-        for head in _heads_through(state, state.steps[other]):
-            heads.setdefault(head.commit, head)
+    for other in _ground_steps(state, step.depends_on):
+        if other.status is not StepStatus.MERGED and other.work is not None:
+            heads.setdefault(other.work.head, _head(other))
     return list(heads.values())
-
-
-def _heads_through(state: State, step: Step) -> list[ContinueFrom]:
-    """A step's own head; through a skipped one, those of the steps that it would have built on. What was merged is
-    in the base branch."""
-    if step.status is StepStatus.MERGED:
-        return []
-    if step.work is not None:
-        return [_head(step)]
-    if step.status is StepStatus.SKIPPED:
-        return [head for other in step.depends_on for head in _heads_through(state, state.steps[other])]
-    return []
 
 
 def _rests_on_merged(state: State, step: Step) -> bool:
     """It is merged, or skipped on top of one that is."""
-    if step.status is StepStatus.SKIPPED:
-        return any(_rests_on_merged(state, state.steps[other]) for other in step.depends_on)
-    return step.status is StepStatus.MERGED
+    return any(other.status is StepStatus.MERGED for other in _ground_steps(state, [step.id]))
+
+
+def _ground_steps(state: State, wanted: Sequence[UUID]) -> Iterator[Step]:
+    """The steps of `wanted`, and through skipped ones without work those that these would have built on; each once, for
+    the ways through a net of skipped steps are more than can be walked.
+    """
+    seen: set[UUID] = set()
+    todo = list(reversed(wanted))
+    while todo:
+        step = state.steps[todo.pop()]
+        if step.id in seen:
+            continue
+        seen.add(step.id)
+        yield step
+        if step.status is StepStatus.SKIPPED and step.work is None:
+            todo.extend(reversed(step.depends_on))
 
 
 def _head(step: Step) -> ContinueFrom:

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from domain import names
-from domain.asking import Topic, ask_operator, asked_now, settle_topic
+from domain.asking import Topic, anew, ask_operator, asked_now, settle_topic
 from domain.change import Draft
 from domain.directive_settings import AgentChoice, Settings
 from domain.errors import Refused
@@ -65,7 +65,7 @@ def ask_for_base(draft: Draft, report: str) -> None:
     """One question at a time, whose answer is the name of the branch to use from now on."""
     if not asked_now(draft.state, Topic.BASE):
         text = f"{report}\nWhich branch shall the work start from and be merged into?"
-        ask_operator(draft, Topic.BASE, str(len(draft.state.questions)), text, ())
+        ask_operator(draft, Topic.BASE, anew(draft), text, ())
 
 
 def answer_base(draft: Draft, answer: str) -> None:

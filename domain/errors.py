@@ -16,6 +16,7 @@ MakimaError
 │   │   └── PlaceTaken      somebody else's ref stands where ours belongs, again and again
 │   └── LeaseLost           the branch on the remote is not where it was expected
 ├── NotVerified             what was found in the place of our state was not written by us
+├── AnswerBroken            a daemon has answered what its activity does not return
 ├── HandoverBroken          an agent has written over what it hands to its daemon
 ├── WorktreeBroken          an agent has left its files or its repository so that git can't work there
 ├── ProcessTimedOut         a process was stopped because its time was over
@@ -108,6 +109,10 @@ class LeaseLost(GitError):
 
 class NotVerified(MakimaError):
     """What was found in the place of our state was not written by us, or not for this place; the text says why."""
+
+
+class AnswerBroken(MakimaError):
+    """What a daemon answered can't be read: it is of another version, or none of ours; the text says what is wrong."""
 
 
 class HandoverBroken(MakimaError):

@@ -12,15 +12,20 @@ from domain.failing import KEPT_REASON, fail, give_up, reopen
 from domain.failures import Failure, FailureCategory
 from domain.memory import forgotten, remembered
 from domain.models import Question, State, StepStatus, Task, TaskKind, TaskStatus
+from domain.moment import not_too_far
+from domain.outcome_check import within_limits
 from domain.pausing import PauseReason, pause
 from domain.plan_folding import NoSteps, fold_plan
 from domain.pull_requests.shipping import fold_shipped
 from domain.pull_requests.url import claim_pull_request, name_pull_request
 from domain.questions import ask
 from domain.record import AttemptEnded, DeliveryStarted
-from domain.spawn_task import MemoryChange, Outcome, OutcomeStatus, TaskStarted, cut
+from domain.spawn_task import LONGEST_NAME, MemoryChange, Outcome, OutcomeStatus, TaskStarted, cut
 from domain.usage import Usage
 
+KEPT_WAIT = 500
+"""Characters of what a task waits for; it stays in the state."""
+KEPT_REASONS = 4 * 1024
 WARNINGS_TOLD = 5
 """Of an attempt; its row in the record has them all."""
 
@@ -59,6 +64,7 @@ def fold_outcome(
     task = state.tasks[dispatched.id]
     if not is_current(state, task.id, dispatched.attempt) or outcome.task != task.id:
         return draft.change()
+    outcome = within_limits(outcome)
     draft.task(task.id, daemon=outcome.daemon or task.daemon)
     for found in outcome.unverified[:WARNINGS_TOLD]:
         draft.event(EventName.STATE_NOT_VERIFIED, found[:500], task=task.id, step=task.step)
@@ -111,7 +117,7 @@ def fold_cannot_serve(
             status=TaskStatus.PENDING,
             refusals={**task.refusals, daemon: reason[:500]},
             # A time that is over already says nothing: asked at once, the daemon would refuse at once.
-            refused_until=task.refused_until | ({daemon: until} if until and until > now else {}),
+            refused_until=task.refused_until | ({daemon: not_too_far(until, now)} if until and until > now else {}),
             dispatch=task.dispatch + 1,
             daemon="",
             delivery="",
@@ -128,7 +134,7 @@ def fold_no_daemon(state: State, dispatched: Task, now: datetime) -> Change:
     draft = Draft(state, now)
     task = state.tasks[dispatched.id]
     if is_current(state, task.id, dispatched.attempt):
-        reasons = "; ".join(f"{daemon}: {reason}" for daemon, reason in task.refusals.items())
+        reasons = "; ".join(f"{daemon}: {reason}" for daemon, reason in task.refusals.items())[:KEPT_REASONS]
         soon = now + state.directive.settings.timings.cannot_serve
         times = {daemon: task.refused_until.get(daemon, soon) for daemon in task.refusals}
         _wait(draft, task, reasons, min(times.values(), default=soon))
@@ -142,7 +148,8 @@ def fold_refused(state: State, dispatched: Task, outcome: Outcome, problem: str,
     task = state.tasks[dispatched.id]
     if task.status.is_live and task.attempt == dispatched.attempt:
         draft.event(EventName.OUTCOME_REFUSED, problem[:500], task=task.id, step=task.step)
-        report = f"{outcome.daemon or 'a daemon'} reported an outcome that can't be this attempt's: {problem}"
+        who = outcome.daemon[:LONGEST_NAME] or "a daemon"
+        report = f"{who} reported an outcome that can't be this attempt's: {problem[:500]}"
         _broken(draft, task, Failure(category=FailureCategory.INTERNAL, report=report))
     return draft.change()
 
@@ -185,7 +192,8 @@ def _wait_for_it(draft: Draft, task: Task, outcome: Outcome) -> None:
     else:
         again = draft.state.directive.settings.timings.cannot_serve  # its daemon can't end it now
         soon = draft.now + again if outcome.resume and outcome.resume.is_finished else draft.now
-        _wait(draft, task, outcome.summary or "goes on with its answer", outcome.wait_until or soon)
+        until = not_too_far(outcome.wait_until, draft.now) if outcome.wait_until else soon
+        _wait(draft, task, outcome.summary[:KEPT_WAIT] or "goes on with its answer", until)
 
 
 def _remember(draft: Draft, task: Task, change: MemoryChange) -> None:

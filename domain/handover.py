@@ -16,7 +16,7 @@ from pydantic import AfterValidator, ValidationError
 from domain import memory
 from domain.errors import PlanRefused, Refused
 from domain.graph import Dependencies
-from domain.models import Memory, PlanChanges, Question, TaskKind
+from domain.models import MAX_CHOICE, MAX_CHOICES, Memory, PlanChanges, Question, TaskKind
 from domain.plan import PlannedStep, add_steps, as_left, check_order, resolved, targets
 from domain.problems import first_problem
 from domain.questions import OWN_CHOICES, question_id
@@ -38,8 +38,6 @@ MAX_ARTIFACTS = 50
 MAX_REASON = 4 * 1024
 MAX_OPEN_QUESTIONS = 5
 """A task's."""
-MAX_CHOICES = 20
-MAX_CHOICE = 500
 
 _NO_FILE_NAME = re.compile(r"[/\x00-\x1f\x7f]|\A\.{1,2}\Z")
 _WEB_ADDRESS = re.compile(r"\Ahttps?://[^\s\x00-\x1f]+\Z")

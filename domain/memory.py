@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from domain.errors import Refused
 from domain.models import Memory
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 MAX_ENTRIES = 100
 MAX_ENTRY = 8 * 1024
 MAX_TOTAL = 128 * 1024
@@ -16,6 +18,9 @@ def remembered(memories: Mapping[str, Memory], new: Memory) -> dict[str, Memory]
     """`memories` with `new` in it; Refused, with the limit named, where that would be too much."""
     if not new.key.strip():
         raise Refused("a memory needs a key")
+    if _CONTROL.search(new.key):
+        # Among others NUL, for which the record has another character: two keys would become one there.
+        raise Refused(f"memory {new.key!r}: a key holds no control characters")
     if size(new) > MAX_ENTRY:
         raise Refused(f"memory {new.key!r}: an entry has at most {MAX_ENTRY // 1024} KiB")
     after = {**memories, new.key: new}

@@ -13,6 +13,7 @@ from pydantic import Field, field_serializer
 from domain.directive_settings import Settings
 from domain.failures import Failure
 from domain.graph import Dependencies, Node
+from domain.moment import Moment
 from domain.pull_request import PullRequest
 from domain.shepherd_state import Fix, Merged, Shepherding
 from domain.tolerant import Tolerant
@@ -140,6 +141,11 @@ class Memory(Tolerant):
     category: Annotated[str, Field(max_length=100)] = ""
 
 
+MAX_CHOICES = 20
+MAX_CHOICE = 500
+"""Characters, also of a default."""
+
+
 class Question(Tolerant):
     """What an agent asks a person (rule 8.3); its id is a function of task and text, so asked again it is the same."""
 
@@ -149,10 +155,10 @@ class Question(Tolerant):
     topic: str = ""
     """What the answer is for, where Makima itself asks (domain/asking.py)."""
     text: Annotated[str, Field(min_length=1, max_length=4096)]
-    choices: tuple[str, ...] = ()
+    choices: Annotated[tuple[Annotated[str, Field(max_length=MAX_CHOICE)], ...], Field(max_length=MAX_CHOICES)] = ()
     context: Annotated[str, Field(max_length=8192)] = ""
-    default: str = ""
-    deadline: datetime | None = None
+    default: Annotated[str, Field(max_length=MAX_CHOICE)] = ""
+    deadline: Moment | None = None
     """When the default answers it."""
     answer: str | None = None
     answered_by: str = ""

@@ -8,12 +8,42 @@ from collections.abc import Iterator
 from domain.memory import MAX_ENTRIES
 from domain.models import TaskKind, Work
 from domain.names import branch_prefix, is_branch
+from domain.pull_request import PullRequest
 from domain.questions import MAX_OPEN
-from domain.spawn_task import Outcome, SpawnTask
+from domain.spawn_task import LONGEST_NAME, Outcome, OutcomeStatus, SpawnTask, cut
 
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 MAX_MEMORY_CHANGES = 10 * MAX_ENTRIES
 """What an agent may set and delete in one attempt; past it nobody has called `memory-set` by hand."""
+
+
+KEPT_SUMMARY = 16 * 1024
+"""Bytes of an agent's last words; their end is kept."""
+KEPT_LINES = 100
+KEPT_LINE = 4 * 1024
+
+
+def within_limits(outcome: Outcome) -> Outcome:
+    """`outcome` with its texts cut to what the state and a write to the record have room for, whoever wrote them."""
+    failure, work, resume = outcome.failure, outcome.work, outcome.resume
+    if work:
+        work = work.model_copy(update={"verified": _lines(work.verified), "left_out": _lines(work.left_out)})
+    return outcome.model_copy(
+        update={
+            "summary": cut(outcome.summary, KEPT_SUMMARY),
+            "failure": failure and failure.model_copy(update={"report": cut(failure.report)}),
+            "work": work,
+            "resume": resume and resume.model_copy(update={"agent": resume.agent[:LONGEST_NAME]}),
+            "warnings": _lines(outcome.warnings),
+            "unverified": _lines(outcome.unverified),
+            "daemon": outcome.daemon[:LONGEST_NAME],
+            "delivery": outcome.delivery[:LONGEST_NAME],
+        }
+    )
+
+
+def _lines(told: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(line[:KEPT_LINE] for line in told[:KEPT_LINES])
 
 
 def problem_of(command: SpawnTask, outcome: Outcome) -> str:
@@ -24,6 +54,12 @@ def problem_of(command: SpawnTask, outcome: Outcome) -> str:
 def _problems(command: SpawnTask, outcome: Outcome) -> Iterator[str]:
     if (outcome.task, outcome.attempt) != (command.task, command.attempt):
         yield f"it is of task {outcome.task}, attempt {outcome.attempt}"
+    if (outcome.status is OutcomeStatus.FAILED) != bool(outcome.failure):
+        yield f"it is {outcome.status} {'with' if outcome.failure else 'without'} a failure"
+    if command.kind is TaskKind.COMPLETION and outcome.status is OutcomeStatus.COMPLETED and not _has_shipped(outcome):
+        yield "it names neither a branch nor a pull request"
+    if outcome.resume and len(outcome.resume.session) > KEPT_LINE:
+        yield "its session's name is too long"
     yield from _foreign_parts(command, outcome)
     if outcome.work:
         yield from _work_problems(command, outcome.work)
@@ -40,6 +76,10 @@ def _problems(command: SpawnTask, outcome: Outcome) -> Iterator[str]:
         yield f"it asks {len(outcome.questions)} questions"
     if len(outcome.memories) > MAX_MEMORY_CHANGES:
         yield f"it changes {len(outcome.memories)} memories"
+
+
+def _has_shipped(outcome: Outcome) -> bool:
+    return bool(outcome.work or outcome.shipped)
 
 
 def _foreign_parts(command: SpawnTask, outcome: Outcome) -> Iterator[str]:
@@ -83,6 +123,21 @@ def _shipped_problems(command: SpawnTask, outcome: Outcome) -> Iterator[str]:
     for each in (outcome.shipped.pull_request, *outcome.shipped.over):
         if not _is_own(command, each.branch):
             yield f"its pull request comes from {each.branch!r}"
+        yield from pull_request_problems(each)
+
+
+def pull_request_problems(seen: PullRequest) -> Iterator[str]:
+    """What of a pull request can't be one's: its names go to git, whoever's forge has told them."""
+    if seen.head and not is_commit(seen.head):
+        yield f"its pull request's head {seen.head[:80]!r} is no commit's name"
+    for name in (seen.branch, seen.base):
+        if name and not is_branch(name):
+            yield f"its pull request names {name[:80]!r}, which is no branch's name"
+
+
+def is_commit(name: str) -> bool:
+    """Whether `name` is a whole name of a commit."""
+    return bool(_COMMIT.fullmatch(name))
 
 
 def _is_own(command: SpawnTask, branch: str) -> bool:

@@ -17,6 +17,8 @@ from domain.problems import first_problem
 from domain.spawn_task import KnownStep
 
 MAX_STEPS = 200
+MAX_CHANGED = 2000
+"""Steps that a plan removes; a directive has hardly room for more."""
 MAX_NAME = 200
 MAX_DESCRIPTION = 4 * 1024
 LAST_PHASE = 1_000_000
@@ -141,6 +143,11 @@ def check(changes: PlanChanges) -> None:
     """Raise PlanRefused with the first broken rule of rules 1 and 3.4 among the added steps."""
     if len(changes.add) > MAX_STEPS:
         raise PlanRefused(f"a plan has at most {MAX_STEPS} steps, this one has {len(changes.add)}")
+    told = [*(step.id for step in changes.add), *(entry.step for entry in changes.set_deps)]
+    if len(set(told)) < len(told) or len(set(changes.remove)) < len(changes.remove):
+        raise PlanRefused("a plan says what becomes of a step once, this one says it more than once")
+    if len(changes.remove) > MAX_CHANGED:
+        raise PlanRefused(f"a plan removes at most {MAX_CHANGED} steps, this one {len(changes.remove)}")
     names: set[str] = set()
     for step in changes.add:
         check_texts(step)

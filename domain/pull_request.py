@@ -12,6 +12,9 @@ from pydantic import Field, model_validator
 
 from domain.tolerant import Tolerant
 
+MOST_NUMBER = 2**31 - 1
+"""The record's integers have four bytes."""
+
 
 class PullRequestState(StrEnum):
     PUSHED = "pushed"
@@ -30,16 +33,17 @@ class PullRequestState(StrEnum):
 class PullRequest(Tolerant):
     """The one that a directive's finished work goes to; a later one takes its place once it is over (rule 7.3)."""
 
-    branch: str
-    head: str
+    branch: Annotated[str, Field(max_length=500)]
+    """A part of a key in the record, whose rows have a limit."""
+    head: Annotated[str, Field(max_length=100)]
     """The newest commit of the branch that is known; people may have pushed it."""
-    base: str
+    base: Annotated[str, Field(max_length=500)]
     """The base branch's name."""
-    url: str = ""
+    url: Annotated[str, Field(max_length=4096)] = ""
     state: PullRequestState = PullRequestState.PUSHED
-    number: int = 0
+    number: Annotated[int, Field(ge=0, le=MOST_NUMBER)] = 0
     """The forge's; 0: there is none at a forge."""
-    version: Annotated[int, Field(ge=1)] = 1
+    version: Annotated[int, Field(ge=1, le=MOST_NUMBER)] = 1
     """The first one of the directive is 1; later ones' branches end in `-v2`, `-v3`, …"""
 
     @property
@@ -199,7 +203,7 @@ class Finding(Tolerant):
     """The check's name with the step that failed; the comment's author and place; what has to be done."""
     text: Annotated[str, Field(max_length=16 * 1024)] = ""
     """The log's tail, or the comment's beginning."""
-    url: str = ""
+    url: Annotated[str, Field(max_length=4096)] = ""
     place: Place | None = None
     """Of a remark on lines or a file."""
 

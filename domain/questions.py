@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime
 from uuid import UUID, uuid5
 
@@ -31,6 +32,8 @@ BY_DEFAULT, BY_MAKIMA = "default", "makima"
 """Who has answered a question, where it was no person."""
 MAX_OPEN = 20
 """A directive's; an agent that asks more is told to go on without."""
+MAX_ANSWERED, MAX_ANSWERED_BYTES = 100, 128 * 1024
+"""That a directive remembers, and as JSON."""
 
 
 def question_id(task: UUID, text: str) -> UUID:
@@ -58,18 +61,49 @@ def ask(draft: Draft, asked: Question) -> None:
     """Remember a new question of a task; one that is known stays as it is."""
     if asked.id in draft.state.questions or asked.task not in draft.state.tasks or asked.topic:
         return  # with a topic it would be Makima's own, which no daemon asks
+    asked = asked.model_copy(update={"answer": None, "answered_by": ""})
     if len(open_questions(draft.state)) >= MAX_OPEN:
         # Answered at once: dropped, the task would wait for nobody and be dispatched again without end.
         no_more = f"nobody can be asked: {MAX_OPEN} questions are open already; decide yourself"
         asked = asked.model_copy(update={"answer": asked.default or no_more, "answered_by": BY_MAKIMA})
-    draft.set(questions={**draft.state.questions, asked.id: asked})
+    remember(draft, asked)
     draft.event(EventName.QUESTION_ASKED, asked.text[:500], task=asked.task)
+
+
+def remember(draft: Draft, asked: Question) -> None:
+    """Keep a question, and of answered ones only so many: an agent, or a forge that changes its mind, asks without end,
+    and the state has to fit one payload (design 6). The record keeps them all. The first to go are those that no task
+    will ask again, then those of the task that has asked most.
+    """
+    questions = {**draft.state.questions, asked.id: asked}
+    answered = [each for each in questions.values() if not each.is_open]
+    asked_by = Counter(each.task for each in answered)
+
+    def goes_last(each: Question) -> tuple[bool, bool, int]:
+        return each.id == asked.id, _may_ask_again(draft.state, each), -asked_by[each.task]
+
+    count, size = len(answered), sum(map(_size, answered))
+    for each in sorted(answered, key=goes_last):
+        if count <= MAX_ANSWERED and size <= MAX_ANSWERED_BYTES:
+            break
+        del questions[each.id]
+        count, size = count - 1, size - _size(each)
+    draft.set(questions=questions)
+
+
+def _may_ask_again(state: State, question: Question) -> bool:
+    task = state.tasks.get(question.task)
+    return task is not None and task.status.is_live
+
+
+def _size(question: Question) -> int:
+    return len(question.model_dump_json())
 
 
 def answer_question(draft: Draft, request: AnswerQuestion) -> Question:
     """Answer one by a person, and wake the task that waits for it; Refused for an unknown or answered one."""
     wanted = request.question.lower().replace("-", "")
-    found = [question for question in draft.state.questions.values() if question.id.hex.startswith(wanted)]
+    found = [each for each in draft.state.questions.values() if wanted and each.id.hex.startswith(wanted)]
     if len(found) != 1:
         raise Refused(f"{request.question!r} means {len(found)} questions; `status` lists the open ones")
     (question,) = found

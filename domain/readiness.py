@@ -8,6 +8,8 @@ from uuid import UUID
 from domain.models import State, Step, StepStatus
 
 BLOCKING = (StepStatus.FAILED, StepStatus.CANCELLED, StepStatus.BLOCKED)
+MOST_BLOCKERS = 20
+"""That a blocked step names. In a plan of 200 phases all of them would be 20,000, and a state that fits no payload."""
 
 
 def standing(state: State) -> dict[UUID, tuple[StepStatus, tuple[UUID, ...]]]:
@@ -50,9 +52,10 @@ def holders(state: State, step: Step) -> list[Step]:
 
 
 def _standing(waits_for: list[UUID], status: dict[UUID, StepStatus]) -> tuple[StepStatus, tuple[UUID, ...]]:
-    blockers = tuple(other for other in waits_for if status[other] in BLOCKING)
+    blockers = [other for other in waits_for if status[other] in BLOCKING]
     if blockers:
-        return StepStatus.BLOCKED, blockers
+        blockers.sort(key=lambda other: status[other] is StepStatus.BLOCKED)  # first what has ended, by itself
+        return StepStatus.BLOCKED, tuple(blockers[:MOST_BLOCKERS])
     if all(status[other].satisfies for other in waits_for):
         return StepStatus.READY, ()
     return StepStatus.PENDING, ()

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
-from pydantic import ConfigDict, Field, SecretStr, SerializerFunctionWrapHandler, model_serializer
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    SerializerFunctionWrapHandler,
+    field_serializer,
+    model_serializer,
+)
 
 from domain.directive_secret import NO_SECRET, DirectiveSecret
 from domain.models import DirectiveRow, State, Step, Task, Text
@@ -77,6 +86,34 @@ class Facts(Value):
             pull_requests=self.pull_requests + later.pull_requests,
         )
 
+    def split(self, room: int) -> tuple[Facts, Facts]:
+        """The first facts, of at most `room` bytes of JSON in all, and those that are left; at least one is among the
+        first. Starts of attempts come before their ends, for the record opens an attempt at its start.
+        """
+        now: dict[str, tuple[Value, ...]] = {}
+        left: dict[str, tuple[Value, ...]] = {}
+        for name in ("revisions", "deliveries", "attempts", "pull_requests", "events"):
+            facts: tuple[Value, ...] = getattr(self, name)
+            fitting = 0 if left else _fitting(facts, room, at_least=0 if any(now.values()) else 1)
+            now[name] = facts[:fitting]
+            room -= sum(map(_size, now[name]))
+            if facts[fitting:]:
+                left[name] = facts[fitting:]
+        return Facts.model_validate(now), Facts.model_validate(left)
+
+
+def _size(value: BaseModel) -> int:
+    return len(value.model_dump_json())
+
+
+def _fitting(facts: Sequence[Value], room: int, at_least: int) -> int:
+    """How many of the first facts fit."""
+    for number, fact in enumerate(facts):
+        room -= _size(fact)
+        if room < 0 and number >= at_least:
+            return number
+    return len(facts)
+
 
 class ProgressWrite(Value):
     """All that changed in one directive since the write before: one transaction.
@@ -97,6 +134,11 @@ class ProgressWrite(Value):
     facts: Facts = Facts()
     secret: DirectiveSecret = NO_SECRET
     """In a snapshot, the directive's; the record keeps the first one that it is told."""
+
+    @field_serializer("steps", "tasks", when_used="json")
+    def _briefly(self, told: tuple[Step, ...] | tuple[Task, ...]) -> list[dict[str, Any]]:
+        """As in the state: with all defaults a snapshot would be larger than the state, and than a payload."""
+        return [each.model_dump(mode="json", exclude_defaults=True) for each in told]
 
 
 class WriteVerdict(StrEnum):
@@ -128,6 +170,26 @@ class Changed(Value):
 
     def __add__(self, later: Changed) -> Changed:
         return Changed(steps=self.steps | later.steps, tasks=self.tasks | later.tasks, facts=self.facts + later.facts)
+
+
+MAX_WRITE = 1_900_000
+"""Bytes of JSON: a write is one payload (design 6). What an outage of the record has gathered may be more."""
+
+
+def fitted(write: ProgressWrite) -> tuple[ProgressWrite, Facts]:
+    """The write with as many of its facts as fit one payload, and those that are left for the next one. An attempt that
+    does not fit by itself, beside a large state, is told without what its outcome has led to there.
+    """
+    room = MAX_WRITE - _size(write.model_copy(update={"facts": Facts()}))
+    now, left = write.facts.split(room)
+    if sum(_size(each) for each in now.attempts) > room:
+        now = now.model_copy(update={"attempts": tuple(_shortened(each) for each in now.attempts)})
+    return write.model_copy(update={"facts": now}), left
+
+
+def _shortened(ended: AttemptEnded) -> AttemptEnded:
+    rest = {"plan": None, "memories": (), "questions": ()}
+    return ended.model_copy(update={"outcome": ended.outcome.model_copy(update=rest)})
 
 
 def write(state: State, changed: Changed, run_id: str, sequence: int) -> ProgressWrite:

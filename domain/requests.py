@@ -19,7 +19,7 @@ class Request(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    actor: str = "operator"
+    actor: Annotated[str, Field(max_length=200)] = "operator"
 
 
 class Begin(Request):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Protocol
 from uuid import UUID
@@ -15,12 +15,15 @@ from domain.errors import AttemptGone, Refused
 from domain.failures import Failure, FailureCategory, RepositoryTrouble
 from domain.graph import Node
 from domain.models import Memory, PlanChanges, Question, TaskKind, Work
+from domain.moment import Moment
 from domain.pull_request import PullRequestWanted, Shipped
 from domain.tolerant import Tolerant
 from domain.usage import ResumableSession, Usage
 
 VERSION = "1.1"
 REPORT_LIMIT = 4 * 1024
+LONGEST_NAME = 200
+"""Characters of a daemon's or delivery's name, whoever gives it; ours are shorter."""
 
 
 class ContinueFrom(Tolerant):
@@ -152,7 +155,7 @@ class Outcome(Tolerant):
     branch_prefix: str = ""
     """Planning and prepare: what the repository wants the directive's branches to begin with."""
     plan: PlanChanges | None = None
-    wait_until: datetime | None = None
+    wait_until: Moment | None = None
     memories: tuple[MemoryChange, ...] = ()
     pull_request_url: str = ""
     """Where the agent says that it has opened one itself (rule 3.2)."""
@@ -208,8 +211,9 @@ class TaskStarted(Tolerant):
     """The task's; first, because the Web UI shows only a signal's beginning."""
     task: UUID
     attempt: int
-    delivery: str
-    daemon: str
+    delivery: Annotated[str, Field(max_length=LONGEST_NAME)]
+    """A part of a key in the record, whose rows have a limit."""
+    daemon: Annotated[str, Field(max_length=LONGEST_NAME)]
 
 
 class Delivery(Protocol):

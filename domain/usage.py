@@ -2,15 +2,40 @@
 
 from __future__ import annotations
 
+import math
+from typing import Annotated, TypeVar
+
+from pydantic import AfterValidator, BeforeValidator
+
 from domain.tolerant import Tolerant
+
+MOST = 10**12
+"""Of anything that is counted here; sums of it fit the record's columns, too."""
+
+
+Number = TypeVar("Number", int, float)
+
+
+def _countable(told: Number) -> Number:
+    return min(max(told, 0), MOST) if math.isfinite(told) else 0
+
+
+def _none_as_nothing(told: object) -> object:
+    return 0 if told is None else told
+
+
+Amount = Annotated[float, BeforeValidator(_none_as_nothing), AfterValidator(_countable)]
+"""Agents tell what they like, and JSON has neither NaN nor infinity: written as null, nothing that holds one could be
+read again. What is no amount counts as none.
+"""
 
 
 class Usage(Tolerant):
-    """What an attempt, or several together, used up."""
+    """What an attempt, or several together, used up; each from 0 to MOST."""
 
-    seconds: float = 0
-    cost_usd: float = 0
-    tokens: int = 0
+    seconds: Amount = 0
+    cost_usd: Amount = 0
+    tokens: Annotated[int, AfterValidator(_countable)] = 0
 
     def __add__(self, more: Usage) -> Usage:
         return Usage(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
 
@@ -19,6 +20,8 @@ from domain.value import Value
 from domain.visible import visible
 
 DETAILS_LIMIT = 16 * 1024
+SOME = 10
+"""Names in a line."""
 
 
 class StepView(Node, Value):
@@ -169,7 +172,7 @@ def waiting_reason(state: State, step: Step) -> str:
     """Why a step that has not finished is not running, in one line (rule 4.4)."""
     task = state.tasks.get(names.step_task(step.id))
     if step.status is StepStatus.BLOCKED:
-        return "blocked by " + ", ".join(state.steps[other].name for other in step.blocked_by)
+        return "blocked by " + _some(state.steps[other].name for other in step.blocked_by)
     if task and task.status is TaskStatus.WAITING:
         return task.reason
     if task and task.status is TaskStatus.PENDING and step.status is StepStatus.READY:
@@ -179,8 +182,15 @@ def waiting_reason(state: State, step: Step) -> str:
     if step.status is StepStatus.PENDING:
         waits = [state.steps[other].name for other in step.depends_on if not state.steps[other].status.satisfies]
         rest = "the plan" if state.planned < state.generation else "an earlier phase"
-        return "waits for " + (", ".join(waits) or rest)
+        return "waits for " + (_some(waits) or rest)
     return ""
+
+
+def _some(names_: Iterable[str]) -> str:
+    """The first names, and how many more: a plan may let each of 200 steps wait for all others."""
+    listed = list(names_)
+    more = [f"{len(listed) - SOME} more"] if len(listed) > SOME else []
+    return ", ".join([*listed[:SOME], *more])
 
 
 def details(state: State) -> str:

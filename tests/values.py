@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 
 from domain.directive_settings import Settings
 from domain.models import Directive, Memory, Question, State, Step, Task, TaskKind, Text
+from domain.moment import EARLIEST, LATEST
 from domain.names import step_task
 from domain.questions import question_id
 from domain.record import Event
@@ -27,7 +28,7 @@ PLAIN: dict[Any, st.SearchStrategy[Any]] = {
     bool: st.booleans(),
     float: st.floats(0, 1e9, width=32),
     UUID: st.uuids(),
-    datetime: st.datetimes(timezones=st.just(UTC)),
+    datetime: st.datetimes(EARLIEST.replace(tzinfo=None), LATEST.replace(tzinfo=None), timezones=st.just(UTC)),
     timedelta: st.timedeltas(timedelta(), timedelta(days=365)),
     type(None): st.none(),
 }

@@ -66,7 +66,10 @@ def signal(name: SignalName) -> Callable[[Handler], Handler]:
             except ApplicationError as error:
                 workflow.logger.warning("signal %s ignored: %s", name, error.message)
                 return
-            handler(self, *arguments)
+            try:
+                handler(self, *arguments)
+            except Exception:  # noqa: BLE001 - it stays in the history, and would be met at every replay
+                workflow.logger.exception("signal %s ignored: a defect of ours", name)
 
         registered: Any = workflow.signal(name=name)(_named(handle, handler))
         return cast(Handler, registered)

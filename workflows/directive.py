@@ -16,6 +16,8 @@ from workflows.operations import Operations
 from workflows.state import DirectiveInput, DirectiveResult, search_attributes
 
 with workflow.unsafe.imports_passed_through():
+    from pydantic import TypeAdapter, ValidationError
+
     from activities.completion import CompletionActivities
     from activities.ledger import LedgerActivities
     from activities.planning import PlanningActivities
@@ -23,15 +25,19 @@ with workflow.unsafe.imports_passed_through():
     from domain import folding, policy, requests
     from domain.change import Change
     from domain.dispatch import spawn_command
+    from domain.errors import AnswerBroken
     from domain.failures import Failure, FailureCategory
     from domain.models import DirectiveStatus, Task, TaskKind, TaskStatus
+    from domain.moment import Moment
     from domain.outcome_check import problem_of
     from domain.protocol import HANDED_BACK, WORKFLOW, ErrorType
     from domain.queues import feature_of, holder_of, label_of
     from domain.record import AttemptNamed, DaemonWanted
     from domain.size import without_finished_texts
-    from domain.spawn_task import Outcome, SpawnTask
+    from domain.spawn_task import LONGEST_NAME, Outcome, SpawnTask
     from domain.view import details
+    from domain.visible import visible
+    from workflows.daemon_answers import answer_of
     from workflows.options import FIND_OUTCOME, PICK_DAEMON, daemon_activity
     from workflows.pull_request_watch import PullRequestWatch
     from workflows.recorder import Recorder
@@ -43,6 +49,9 @@ ACTIVITY: dict[TaskKind, Callable[[Any, SpawnTask], Awaitable[Outcome]]] = {
     TaskKind.COMPLETION: CompletionActivities.complete_directive,
 }
 
+_MOMENT: TypeAdapter[datetime] = TypeAdapter(Moment)
+LONGEST_SLEEP = timedelta(days=365)
+"""Of a timer: for who waits longer there is another one."""
 REST_AT_BYTES = 20_000_000
 """Bytes of history; the server ends a run at 50 MB."""
 
@@ -141,7 +150,8 @@ class DirectiveWorkflow(Operations):
                 command = command.model_copy(update={"recorded": recorded})
                 outcome = await self.run_by_daemon(task, command, chosen)
             self.take(self.came_in(task, command, outcome))
-        except (ActivityError, asyncio.CancelledError) as error:
+        # Of an error that nobody takes asyncio only makes a log line: the task would be dispatched anew, for ever.
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001
             self.take(self.ended_without_outcome(task, chosen or "", error))
         finally:
             del self.in_flight[_key(task)]
@@ -157,11 +167,8 @@ class DirectiveWorkflow(Operations):
         return outcome if outcome and not problem_of(command, outcome) else None
 
     async def run_by_daemon(self, task: Task, command: SpawnTask, chosen: str) -> Outcome:
-        """The outcome of the attempt's deliveries."""
-        outcome: Outcome = await workflow.execute_activity_method(
-            ACTIVITY[task.kind], command, **daemon_activity(self.state, task, chosen)
-        )
-        return outcome
+        """The outcome of the attempt's deliveries; ActivityError, AnswerBroken."""
+        return await answer_of(ACTIVITY[task.kind], command, Outcome, **daemon_activity(self.state, task, chosen))
 
     async def choose_daemon(self, task: Task) -> str | None:
         """Any daemon (""), the directive's only one, the one that has the outcome, or, for a refused task, another one;
@@ -187,7 +194,7 @@ class DirectiveWorkflow(Operations):
         return folding.fold_outcome(self.state, task, outcome, workflow.now(), believes_agents=not claims)
 
     def ended_without_outcome(self, task: Task, chosen: str, error: BaseException) -> Change:
-        """What an activity's failure means: called back, refused by its daemon, lost, or a defect of ours."""
+        """What it means: called back, refused by its daemon, lost, no answer of an activity's, or a defect of ours."""
         now = workflow.now()
         cause = error.__cause__
         if is_cancelled_exception(error) or was_called_back(error):
@@ -202,7 +209,10 @@ class DirectiveWorkflow(Operations):
             times = self.state.directive.settings.max_deliveries
             lost = Failure(category=FailureCategory.LOST, report=f"lost its daemon {times} times")
             return folding.fold_broken(self.state, task, lost, now)
-        failure = Failure(category=FailureCategory.INTERNAL, report=str(cause or error)[:4000])
+        if not isinstance(error, ActivityError | AnswerBroken):
+            workflow.logger.error("a defect of ours: an attempt's end could not be taken in", exc_info=error)
+        why = error if isinstance(error, AnswerBroken) else cause or error
+        failure = Failure(category=FailureCategory.INTERNAL, report=str(why)[:4000])
         return folding.fold_broken(self.state, task, failure, now)
 
     def take(self, change: Change) -> None:
@@ -246,7 +256,7 @@ class DirectiveWorkflow(Operations):
     async def something_happens(self) -> None:
         """Wait for an outcome, an operator, a written plan, a due task; Cancel in the Web UI is archive (rule 9.2)."""
         due = policy.next_wake(self.state)
-        timeout = max(due - workflow.now(), timedelta(0)) if due else None
+        timeout = min(max(due - workflow.now(), timedelta(0)), LONGEST_SLEEP) if due else None
         try:
             await workflow.wait_condition(lambda: self.news, timeout=timeout, timeout_summary="wake waiting tasks")
         except TimeoutError:
@@ -264,12 +274,15 @@ def was_called_back(error: BaseException) -> bool:
 
 def daemon_of(refusal: ApplicationError) -> str:
     """The name of the daemon that refused, as it says itself."""
-    return str(refusal.details[0]) if refusal.details else "?"
+    return visible(str(refusal.details[0]))[:LONGEST_NAME] if refusal.details else "?"
 
 
 def until_of(refusal: ApplicationError) -> datetime | None:
-    """When asking that daemon again makes sense, where it says so."""
-    return datetime.fromisoformat(refusal.details[1]) if len(refusal.details) > 1 else None
+    """When asking that daemon again makes sense, where it says so in a way that can be read."""
+    try:
+        return _MOMENT.validate_python(refusal.details[1]) if len(refusal.details) > 1 else None
+    except ValidationError:
+        return None
 
 
 def _key(task: Task) -> tuple[str, int, int]:

@@ -12,10 +12,12 @@ from temporalio.exceptions import ActivityError, is_cancelled_exception
 with workflow.unsafe.imports_passed_through():
     from activities.pull_requests import PullRequestActivities
     from domain.change import Change, Draft
+    from domain.errors import AnswerBroken
     from domain.events import EventName
     from domain.models import State
     from domain.pull_request import PullRequestState, Sighting, Tidied, Tidying, Watch
     from domain.pull_requests import merging, shepherd
+    from workflows.daemon_answers import answer_of
     from workflows.options import tidy_activity, watch_activity
 
 
@@ -63,14 +65,16 @@ class PullRequestWatch:
 
     async def _watch(self, directive: Shepherded, watch: Watch, number: int) -> None:
         try:
-            sighting: Sighting = await workflow.execute_activity_method(
-                PullRequestActivities.watch_pull_request, watch, **watch_activity(watch, number)
+            sighting = await answer_of(
+                PullRequestActivities.watch_pull_request, watch, Sighting, **watch_activity(watch, number)
             )
-        except (ActivityError, asyncio.CancelledError) as error:
+        except (ActivityError, AnswerBroken, asyncio.CancelledError) as error:
             if not is_cancelled_exception(error):
-                directive.take(
-                    _noted(directive.state, EventName.PULL_REQUEST_NOT_WATCHED, str(error.__cause__ or error))
-                )
+                directive.take(_noted(directive.state, EventName.PULL_REQUEST_NOT_WATCHED, _why(error)))
+            if isinstance(error, AnswerBroken):  # another daemon, or another version of this one, may do better
+                await workflow.sleep(watch.at_most, summary="look again")
+                self._watched = None
+                directive.take(Draft(directive.state, workflow.now()).change())
             return
         self._watched = None  # also where the same is wanted again: this watch is over
         in_parts = workflow.patched("findings in parts")
@@ -80,13 +84,13 @@ class PullRequestWatch:
         tidied: Tidied | None = None
         why = ""
         try:
-            tidied = await workflow.execute_activity_method(
-                PullRequestActivities.tidy_pull_request, tidying, **tidy_activity(tidying, number)
+            tidied = await answer_of(
+                PullRequestActivities.tidy_pull_request, tidying, Tidied, **tidy_activity(tidying, number)
             )
-        except (ActivityError, asyncio.CancelledError) as error:
+        except (ActivityError, AnswerBroken, asyncio.CancelledError) as error:
             if is_cancelled_exception(error):
                 return
-            why = str(error.__cause__ or error)
+            why = _why(error)
         self._tidying = None
         draft = Draft(directive.state, workflow.now())
         merging.fold_tidied(draft, tidying, tidied, why)
@@ -98,6 +102,10 @@ def _wanted(state: State) -> Watch | None:
     watch = shepherd.wanted_watch(state)
     is_closed = watch is not None and watch.pull_request.state is PullRequestState.CLOSED
     return None if is_closed and not workflow.patched("closed is watched") else watch
+
+
+def _why(error: BaseException) -> str:
+    return str(error if isinstance(error, AnswerBroken) else error.__cause__ or error)
 
 
 def _noted(state: State, what: EventName, why: str) -> Change:

@@ -15,7 +15,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.ledger import LedgerActivities
     from domain import record
     from domain.models import State
-    from domain.record import Changed, ProgressWrite, WriteAnswer, WriteVerdict
+    from domain.record import Changed, Facts, ProgressWrite, WriteAnswer, WriteVerdict
     from workflows.options import BETWEEN_WRITES, RECORD_PROGRESS
 
 
@@ -60,6 +60,11 @@ class Recorder:
         if changed != Changed():
             self._unwritten += changed
             self._dirty = True
+
+    def _put_back(self, facts: Facts) -> None:
+        """What did not fit into a write, before all that has happened since."""
+        later, self._unwritten = self._unwritten, Changed()
+        self.remember(Changed(facts=facts) + later)
 
     @property
     def is_written(self) -> bool:
@@ -114,8 +119,9 @@ class Recorder:
             self._was_reset, self._snapshot = False, True
         changed, self._unwritten, self._dirty = self._unwritten, Changed(), False
         planned = directive.state.planned
+        write, left = record.fitted(self._made(directive, changed))
         answer: WriteAnswer = await workflow.execute_activity_method(
-            LedgerActivities.record_progress, self._made(directive, changed), **RECORD_PROGRESS
+            LedgerActivities.record_progress, write, **RECORD_PROGRESS
         )
         if answer.secret and not directive.secret:
             directive.secret, directive.news = answer.secret, True
@@ -126,6 +132,7 @@ class Recorder:
             self._unwritten = changed + self._unwritten
             self._dirty = True
         else:
+            self._put_back(left)
             self.planned = max(self.planned, planned)
             directive.news = True
 

@@ -20,9 +20,12 @@ from domain.plan import add_steps
 from domain.problems import first_problem
 from domain.reports import DaemonSeen
 from domain.repository_url import parse_repository_url, refuse_mistake
+from domain.size import check_size
 
 LONGEST_PLAN_FILE = 4 * 1024 * 1024
 AGENTS_DEFAULT = "shell"
+MAX_TEXT = 256 * 1024
+"""Bytes, as JSON: a prompt has less, and the record is told them twice in one write."""
 
 Texts = Annotated[list[str] | None, typer.Option(help="May be given more than once.")]
 
@@ -105,7 +108,13 @@ def new_directive(options: StartOptions, owner: str) -> State:
         )
     except ValidationError as error:
         raise Refused(first_problem(error)) from error
-    return State(directive=directive, given_plan=_given_plan(options.plan))
+    draft = State(directive=directive, given_plan=_given_plan(options.plan))
+    if len(directive.text.model_dump_json()) > MAX_TEXT:
+        raise Refused(
+            f"title, goal and lists hold more than {MAX_TEXT // 1024} KiB: put what is long into a file there"
+        )
+    check_size(draft)
+    return draft
 
 
 ANY = "any"

@@ -10,12 +10,15 @@ from typing import Any
 from uuid import UUID
 
 from domain import names
-from domain.asking import Topic, ask_operator, asked_now, settle_topic, topic_of
+from domain.asking import Topic, anew, ask_operator, asked_now, settle_topic, topic_of
 from domain.change import Change, Draft
 from domain.errors import Refused
 from domain.events import EventName, pull_request_is
 from domain.models import DirectiveStatus, Question, State, StepStatus, TaskKind
+from domain.outcome_check import is_commit, pull_request_problems
 from domain.pull_request import (
+    MOST_FINDINGS,
+    MOST_UNHEARD,
     Finding,
     FindingKind,
     FindingSource,
@@ -73,6 +76,9 @@ def fold_sighting(state: State, sighting: Sighting, now: datetime, *, in_parts: 
     known, seen = state.pull_request, sighting.pull_request
     if known is None or wanted_watch(state) is None or known.number != seen.number:
         return draft.change()
+    if problem := _problem(sighting):
+        draft.event(EventName.PULL_REQUEST_NOT_WATCHED, problem[:500])
+        return draft.change()
     _update(draft, known, sighting)
     if not _refuses(sighting):
         settle_topic(draft, Topic.TROUBLE, "the forge answers again")
@@ -89,6 +95,13 @@ def fold_sighting(state: State, sighting: Sighting, now: datetime, *, in_parts: 
     if not _refuses(sighting):
         _count_unheard(draft, sighting.unheard)
     return draft.change()
+
+
+def _problem(sighting: Sighting) -> str:
+    """Why nothing of it counts: names from a forge go to git. Empty: it may."""
+    heads = [name for name in (sighting.base_head, *sighting.unmerged) if name and not is_commit(name)]
+    wrong = [f"{name[:80]!r} is no commit's name" for name in heads]
+    return next(iter([*wrong, *pull_request_problems(sighting.pull_request)]), "")
 
 
 def poke(draft: Draft) -> None:
@@ -158,13 +171,15 @@ def _count_unheard(draft: Draft, unheard: Sequence[Unheard]) -> None:
         listed = [f"{author or 'somebody'} ({reason}): {count}" for (author, reason), count in new.most_common(10)]
         more = [f"and {len(new) - len(listed)} more"] if len(new) > len(listed) else []
         draft.event(EventName.NOT_HEARD, "; ".join([*listed, *more])[:500])
-    _set(draft, unheard=tuple(each.id for each in unheard))
+    _set(draft, unheard=tuple(each.id for each in unheard[-MOST_UNHEARD:]))
 
 
 def _heed(draft: Draft, sighting: Sighting, *, in_parts: bool) -> None:
     known = set(draft.state.shepherding.seen)
     troubles = [each for each in sighting.findings if each.kind is FindingKind.TROUBLE]
-    work = [each for each in sighting.findings if each.kind is not FindingKind.TROUBLE and each.id not in known]
+    # Each once, and no more than a daemon tells at a time: the others come with the next look.
+    found = list({each.id: each for each in sighting.findings}.values())[:MOST_FINDINGS]
+    work = [each for each in found if each.kind is not FindingKind.TROUBLE and each.id not in known]
     for trouble in troubles:
         if trouble.id not in known:
             _ask_about(draft, trouble)
@@ -180,8 +195,7 @@ def _ask_about(draft: Draft, trouble: Finding) -> None:
     """One question, in the newest words; the same trouble on another day is another question."""
     settle_topic(draft, Topic.TROUBLE, "the forge refuses us otherwise by now")
     _see(draft, [trouble])
-    occasion = f"{trouble.id} {draft.now.isoformat()}"
-    ask_operator(draft, Topic.TROUBLE, occasion, f"{trouble.title}: {trouble.text}", (TRY_AGAIN,))
+    ask_operator(draft, Topic.TROUBLE, f"{trouble.id} {anew(draft)}", f"{trouble.title}: {trouble.text}", (TRY_AGAIN,))
 
 
 def _deal_with(draft: Draft, work: list[Finding], base_head: str, *, in_parts: bool) -> None:
@@ -196,7 +210,7 @@ def _deal_with(draft: Draft, work: list[Finding], base_head: str, *, in_parts: b
         _set(draft, asked_about=about)
     elif rounds_left(state) <= 0:
         _hold(draft, work)
-        ask_operator(draft, Topic.ROUNDS, _occasion(state), _rounds_used(state, work), (YES, NO))
+        ask_operator(draft, Topic.ROUNDS, anew(draft), _rounds_used(state, work), (YES, NO))
     else:
         _see(draft, work)
         _set(draft, held=())
@@ -259,11 +273,6 @@ def _rounds_used(state: State, work: Sequence[Finding]) -> str:
 
 def _titles(work: Sequence[Finding]) -> str:
     return "; ".join(" ".join(f"{each.title} {each.url}".split()) for each in work[:10])
-
-
-def _occasion(state: State) -> str:
-    version = state.pull_request.version if state.pull_request else 0
-    return f"{version}.{state.shepherding.rounds}.{state.shepherding.granted}.{len(state.questions)}"
 
 
 def _fingerprint(work: Sequence[Finding]) -> str:

@@ -28,6 +28,7 @@ from domain.models import (
 from domain.operations import Refusal, apply
 from domain.plan import PlannedStep, add_steps, known_steps
 from domain.pull_request import (
+    MOST_FINDINGS,
     Finding,
     FindingKind,
     PullRequest,
@@ -292,13 +293,13 @@ def test_a_daemon_of_an_earlier_version_names_the_one_that_is_over_in_its_own_wa
 
 @pytest.mark.rule("7.5")
 def test_what_people_have_said_is_remembered_however_many_checks_there_were() -> None:
-    state = seen(opened(shepherd_rounds=20), comment())
+    state = seen(opened(), comment())
     state = shipped(ended(state, task_of(state)))
-    for number in range(15):
-        state = seen(state, *(check(number * 80 + each) for each in range(80)), head=f"{number:040x}")
-        state = shipped(ended(state, task_of(state)), head=f"{number:039x}f")
+    before = (*state.shepherding.seen, *(check(number).id for number in range(shepherd.MAX_SEEN - 10)))
+    state = state.model_copy(update={"shepherding": state.shepherding.model_copy(update={"seen": before})})
+    state = seen(state, *(check(1200 + number) for number in range(MOST_FINDINGS)))
     assert len(state.shepherding.seen) == shepherd.MAX_SEEN
-    assert {"comment:1", "check:1199"} <= set(state.shepherding.seen)
+    assert {"comment:1", f"check:{1199 + MOST_FINDINGS}"} <= set(state.shepherding.seen)
     assert "check:1" not in state.shepherding.seen
 
 
