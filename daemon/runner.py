@@ -195,7 +195,7 @@ class Runner:
         ending = DeliveryEnd(delivery, workspace, cache, heartbeat, saver, publisher, machine.core, machine.masker)
         saving = saver.saving(command.checkpoint_every.total_seconds())
         door = opened(workspace.doorway, log.add_line, os.environ)
-        async with _cleaned(workspace, saver), log.sending(), saving, door:
+        async with _kept(workspace), _cleaned(workspace, saver), log.sending(), saving, door:
             parts = TaskParts(
                 command=command,
                 cache=cache,
@@ -233,6 +233,16 @@ class Runner:
         agent.check()
         self.parking.admit(account_of(agent), command.context.answers)
         return agent
+
+
+@asynccontextmanager
+async def _kept(workspace: Workspace) -> AsyncIterator[None]:
+    """Its keeper starts while the worktree is made, and is there for all that comes after."""
+    workspace.keeper.open()
+    try:
+        yield
+    finally:
+        workspace.keeper.close()
 
 
 @asynccontextmanager

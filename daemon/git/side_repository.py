@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -24,6 +23,7 @@ from daemon.git.git import checked, commit_id
 from daemon.git.quarantine import receive
 from daemon.git.repository_cache import RepositoryCache
 from daemon.git.worktrees import SHA256_DIGITS, of_agent
+from daemon.process import own_program
 from daemon.process.run import Runs
 from domain.errors import ProcessTimedOut, WorktreeBroken
 
@@ -192,8 +192,8 @@ class SideRepository:
         await asyncio.to_thread(self._forget_locks)
         given = self.path / "options.json"
         await asyncio.to_thread(given.write_text, json.dumps(options))
-        argv = (sys.executable, "-I", "-S", "-", str(self.path), str(given))
-        program = await asyncio.to_thread(_program)
+        argv = own_program.argv(str(self.path), str(given))
+        program = await asyncio.to_thread(own_program.program, *_PROGRAM)
         try:
             done = await self.runs(argv, cwd=self.work, env={}, stdin=program, timeout=timeout)
         except ProcessTimedOut as error:
@@ -219,22 +219,5 @@ class SideRepository:
             lock.unlink(missing_ok=True)
 
 
-PROGRAM = (agents_git, agents_refs, side_git, side_files, snapshot)
+_PROGRAM = (agents_git, agents_refs, side_git, side_files, snapshot)
 """Its modules, each after those that it needs."""
-
-
-def _program() -> bytes:
-    """The modules of the program as one, which needs none of our code around it."""
-    sources = {each.__name__: Path(each.__file__ or "").read_text() for each in PROGRAM}
-    return _LOADER.format(sources=json.dumps(sources)).encode()
-
-
-_LOADER = """\
-import json, sys, types
-sources = json.loads({sources!r})
-for name in ("daemon", "daemon.git", *sources):
-    sys.modules[name] = types.ModuleType(name)
-for name, source in sources.items():
-    exec(compile(source, name, "exec"), sys.modules[name].__dict__)
-sys.exit(sys.modules[name].main())
-"""

@@ -1,11 +1,11 @@
 """Makes a commit of what a worktree's files are, in a repository of the daemon's own (rule 6.7, docs/decisions/0020).
 
-A program of its own, handed to `python -I -S - SIDE OPTIONS` on its stdin (`daemon.git.side_repository`), run in the
-worktree, because a sandbox shows nothing of the daemon's code and lets no link lead out. SIDE is the daemon's
-repository: its index, objects and configuration, which nothing that the agent runs can see. Of the agent's `.git` only
-HEAD, the index's names and the objects are read, and only as data: none of its configuration counts here, and without
-it the files are saved all the same. OPTIONS is a JSON file (`Options`), and JSON is printed (`SnapshotAnswer`); the
-objects that the daemon lacks are left in SIDE/out.pack.
+A program of its own, with the arguments SIDE and OPTIONS (`daemon.process.own_program`), run in the worktree, because a
+sandbox shows nothing of the daemon's code and lets no link lead out. SIDE is the daemon's repository: its index,
+objects and configuration, which nothing that the agent runs can see. Of the agent's `.git` only HEAD, the index's names
+and the objects are read, and only as data: none of its configuration counts here, and without it the files are saved
+all the same. OPTIONS is a JSON file (`Options`), and JSON is printed (`SnapshotAnswer`); the objects that the daemon
+lacks are left in SIDE/out.pack.
 """
 
 from __future__ import annotations
@@ -105,7 +105,3 @@ def beside(git: SideGit, head: str, known: list[str]) -> Iterator[LooseEnd]:
             yield LooseEnd(end.kind, peeled, end.name)
         if len(seen) >= 5 * MOST:
             return
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -28,6 +28,8 @@ AGENTS_TIMEOUT = 180.0
 BROKEN = "git can't work in the worktree as the agent has left it"
 IMPOSSIBLE = 128
 """git's exit code where it has not even begun to merge."""
+UNKNOWN = "?"
+"""What `git ls-files -v` marks a file with that isn't in the index."""
 SHA256_DIGITS = 64
 COMMITS_SHOWN = 40
 SETTINGS = {
@@ -116,9 +118,10 @@ class Worktree:
         to commit. The files `without` stay as HEAD has them. Repositories that an agent has made inside stay out: git
         would take no file of them. `known_only`: no file that is new to git.
         """
-        await self._reveal()
-        listed = await self.git("ls-files", "-z", "--others", "--exclude-standard")
-        inside = [name.rstrip("/") for name in listed.names if name.endswith("/")]
+        listed = await self.git("ls-files", "-z", "-v", "--cached", "--others", "--exclude-standard")
+        entries = [entry.partition(" ")[::2] for entry in listed.names]
+        await self._reveal([entry for entry in entries if entry[0] != UNKNOWN])
+        inside = [path.rstrip("/") for told, path in entries if told == UNKNOWN and path.endswith("/")]
         await self._add("--update" if known_only else "--all", (*without, *inside))
         unchanged = (await self.git("diff", "--cached", "--quiet", "--no-ext-diff", also=(1,))).exit_code == 0
         if unchanged and not await self.merging():
@@ -129,11 +132,10 @@ class Worktree:
         await self.git(*commit, stdin=message)
         return await self.head()
 
-    async def _reveal(self) -> None:
+    async def _reveal(self, listed: Sequence[tuple[str, str]]) -> None:
         """Have git see the files again that the agent has told it not to look at: a change of theirs is work, too. What
-        `git sparse-checkout` leaves out of the worktree isn't there, and not deleted.
+        `git sparse-checkout` leaves out of the worktree isn't there, and not deleted. `listed`: marks and files.
         """
-        listed = (entry.partition(" ")[::2] for entry in (await self.git("ls-files", "-z", "-v")).names)
         hidden = [(told, path) for told, path in listed if told.islower() or told == "S"]
         unlooked = [path for told, path in hidden if told.islower()]
         skipped = [path for told, path in hidden if told in "Ss"]
@@ -156,6 +158,8 @@ class Worktree:
 
     async def merging(self) -> str:
         """The commit whose merge is in progress; empty: none is."""
+        if not await asyncio.to_thread(os.path.lexists, self.path / ".git" / "MERGE_HEAD"):
+            return ""
         head = await self.git("rev-parse", "--quiet", "--verify", "MERGE_HEAD", also=(1, IMPOSSIBLE))
         return commit_id(head.text) if head.exit_code == 0 else ""
 

@@ -7,8 +7,9 @@ import os
 import signal
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO, Protocol
 
@@ -64,6 +65,63 @@ class Runs(Protocol):
     ) -> Finished: ...
 
 
+Streams = tuple[int, int, int]
+"""Descriptors of stdin, stdout and stderr."""
+
+
+class Started(Protocol):
+    """A process that was started."""
+
+    async def wait(self) -> int:
+        """Its exit code, once it has ended."""
+        ...
+
+    def signal(self, number: signal.Signals) -> None:
+        """To all of it; to nobody where it has ended."""
+        ...
+
+
+class Start(Protocol):
+    """Starts a process with exactly `env`; OSError where none can be started."""
+
+    def __call__(
+        self, argv: Sequence[str], cwd: Path, env: Mapping[str, str], streams: Streams
+    ) -> AbstractAsyncContextManager[Started]: ...
+
+
+@asynccontextmanager
+async def _plainly(
+    argv: Sequence[str], cwd: Path, env: Mapping[str, str], streams: Streams, pass_fds: Sequence[int] = ()
+) -> AsyncIterator[Started]:
+    stdin, stdout, stderr = streams
+    yield _Group(
+        await asyncio.create_subprocess_exec(
+            *argv,
+            cwd=cwd,
+            env=dict(env),
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            # A group of its own, so that all of it can be signalled, but in the daemon's session: that is how
+            # `keeper.kill_strays` tells the daemon's own processes from what an agent left behind.
+            process_group=0,
+            pass_fds=tuple(pass_fds),
+        )
+    )
+
+
+class _Group:
+    """Implements Started: a process and its group."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self.wait = process.wait
+
+    def signal(self, number: signal.Signals) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, number)
+
+
 async def run(
     argv: Sequence[str],
     *,
@@ -73,26 +131,19 @@ async def run(
     stdin: bytes | IO[bytes] = b"",
     output_limit: int = OUTPUT_LIMIT,
     pass_fds: Sequence[int] = (),
+    start: Start | None = None,
 ) -> Finished:
     """Run `argv` in `cwd` with exactly `env` for at most `timeout` seconds.
 
-    On timeout (ProcessTimedOut) and on cancellation the whole process group is stopped and waited for.
+    On timeout (ProcessTimedOut) and on cancellation the whole process group is stopped and waited for. `start`: where
+    it is started in another way than plainly, and without `pass_fds`.
     """
+    start = start or partial(_plainly, pass_fds=pass_fds)
     out, err = _Capture(output_limit, keep_last=False), _Capture(STDERR_LIMIT, keep_last=True)
-    async with _reading(out) as out_end, _reading(err) as err_end:
+    async with AsyncExitStack() as started, _reading(out) as out_end, _reading(err) as err_end:
         with out_end, err_end, _as_file(stdin) as source:  # our copies must be closed, or the pipes never end
-            process = await asyncio.create_subprocess_exec(
-                *argv,
-                cwd=cwd,
-                env=dict(env),
-                stdin=source,
-                stdout=out_end,
-                stderr=err_end,
-                # A group of its own, so that all of it can be signalled, but in the daemon's session: that is how
-                # `keeper.kill_strays` tells the daemon's own processes from what an agent left behind.
-                process_group=0,
-                pass_fds=tuple(pass_fds),
-            )
+            streams = (source.fileno(), out_end.fileno(), err_end.fileno())
+            process = await started.enter_async_context(start(argv, cwd, env, streams))
         try:
             async with asyncio.timeout(timeout):
                 exit_code = await process.wait()
@@ -108,20 +159,15 @@ async def run(
     return Finished(tuple(argv), exit_code, bytes(out.kept), err.text, out.cut)
 
 
-async def _stop(process: asyncio.subprocess.Process) -> None:
+async def _stop(process: Started) -> None:
     try:
-        _signal_group(process, signal.SIGTERM)
+        process.signal(signal.SIGTERM)
         with suppress(TimeoutError):
             async with asyncio.timeout(TERM_GRACE):
                 await process.wait()
     finally:  # also when a second cancellation cuts the grace short
-        _signal_group(process, signal.SIGKILL)
+        process.signal(signal.SIGKILL)
     await process.wait()
-
-
-def _signal_group(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, number)
 
 
 class _Capture(asyncio.Protocol):
@@ -165,17 +211,15 @@ async def _reading(capture: _Capture) -> AsyncIterator[IO[bytes]]:
 
 
 @contextmanager
-def _as_file(stdin: bytes | IO[bytes]) -> Iterator[int | IO[bytes]]:
+def _as_file(stdin: bytes | IO[bytes]) -> Iterator[IO[bytes]]:
     """Input as a file: nobody has to feed it, and a process that never reads it blocks nobody."""
     if not isinstance(stdin, bytes):
         yield stdin
         return
-    if not stdin:
-        yield asyncio.subprocess.DEVNULL
-        return
-    with tempfile.TemporaryFile() as file:
-        file.write(stdin)
-        file.seek(0)
+    with tempfile.TemporaryFile() if stdin else Path(os.devnull).open("rb") as file:
+        if stdin:
+            file.write(stdin)
+            file.seek(0)
         yield file
 
 

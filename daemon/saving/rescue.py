@@ -124,10 +124,11 @@ async def _rescue(machine: Machine, folder: Path) -> Rescued | None:
     if not note.began:
         return Rescued(folder, note, cache, None)
     workspace = Workspace.at(folder, note.command, note.delivery, machine.identity, machine.sandbox, cache.folder)
-    side = workspace.side_repository(cache)
-    if note.command.base_commit and not await cache.has(note.began):
-        await side.take(note.began, [note.command.base_commit])
-    snapshot = await side.snapshot([note.began], UNSAVED, is_over=True)
+    with contextlib.closing(workspace.keeper):
+        side = workspace.side_repository(cache)
+        if note.command.base_commit and not await cache.has(note.began):
+            await side.take(note.began, [note.command.base_commit])
+        snapshot = await side.snapshot([note.began], UNSAVED, is_over=True)
     checkpoints = _checkpoints(note, cache)
     content = await checkpoints.content(snapshot)
     if await checkpoints.is_untouched(content, note.began):
@@ -183,12 +184,14 @@ async def _end_processes(folder: Path) -> None:
 
 
 def _kill_below_keepers(mark: str) -> int:
-    keepers = list(_keepers(mark))
-    for each in keepers:
+    """Keepers below keepers end by themselves, once nothing is left for them to keep."""
+    keepers = {each.pid: each for each in _keepers(mark)}
+    for each in keepers.values():
         with contextlib.suppress(psutil.Error):
             for process in each.children(recursive=True):
                 with contextlib.suppress(psutil.Error):
-                    process.kill()
+                    if process.pid not in keepers:
+                        process.kill()
     return len(keepers)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import Collection
+from contextlib import closing
 from pathlib import Path
 
 from daemon import agent_files
@@ -71,7 +72,8 @@ class Restorer:
         """Its files as they are, on its head; nothing of its own repository, in which an agent may have left code."""
         cache = await self._repositories.at(note.command.repository)
         kept = Workspace.at(folder, note.command, note.delivery, self._identity, self._sandbox, cache.folder)
-        worktree = await self._fresh(str(note.command.task), cache, await self._head_of(kept, cache, note))
+        with closing(kept.keeper):
+            worktree = await self._fresh(str(note.command.task), cache, await self._head_of(kept, cache, note))
         await asyncio.to_thread(_copy_files, kept.work_path, worktree.path)
         return worktree.path
 

@@ -1,9 +1,9 @@
 """Looks through what commits add for secrets, in a bare repository: files, their names, messages and authors.
 
-A program of its own, handed to `python -I -S - OPTIONS` on its stdin, so that megabytes of files and slow patterns hold
-up no other task. OPTIONS and what it prints are JSON: {"head", "without": commits, "names", "contents": patterns,
-"allowed": files, folders and hashes, "seconds"} → {"hits": [{"commit", "path", "raw": its bytes, "hash", "shape"}],
-"whole": whether all was looked through, and every hit is told}.
+A program of its own, with the argument OPTIONS (`daemon.process.own_program`), so that megabytes of files and slow
+patterns hold up no other task. OPTIONS and what it prints are JSON: {"head", "without": commits, "names", "contents":
+patterns, "allowed": files, folders and hashes, "seconds"} → {"hits": [{"commit", "path", "raw": its bytes, "hash",
+"shape"}], "whole": whether all was looked through, and every hit is told}.
 """
 
 from __future__ import annotations
@@ -270,7 +270,3 @@ def options(
     """The program's argument."""
     given: dict[str, Any] = {"head": head, "without": without, "names": names, "contents": contents}
     return json.dumps({**given, "allowed": allowed, "seconds": seconds})
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Collection, Sequence
-from pathlib import Path
 from typing import Annotated, NamedTuple
 
 from pydantic import Field, ValidationError
@@ -13,6 +11,7 @@ from pydantic import Field, ValidationError
 from daemon.git.commits import index_of
 from daemon.git.git import checked, commit_id
 from daemon.git.repository_cache import RepositoryCache
+from daemon.process import own_program
 from daemon.secrets import secret_scan
 from daemon.secrets.secret_scan import MESSAGE
 from domain.errors import GitError, ProcessTimedOut
@@ -100,9 +99,9 @@ async def scan(
     commit, and of a merge what is in none of its parents. Only what that one doesn't have counts. Raises GitError.
     `within`: seconds.
     """
-    program = await asyncio.to_thread(Path(secret_scan.__file__).read_bytes)
+    program = await asyncio.to_thread(own_program.program, secret_scan)
     shapes = (NAMES, CONTENTS)
-    argv = (sys.executable, "-I", "-S", "-", secret_scan.options(head, [*without], *shapes, [*allowed], within))
+    argv = own_program.argv(secret_scan.options(head, [*without], *shapes, [*allowed], within))
     env = {"GIT_DIR": str(cache.folder)}
     limit = within + GRACE
     try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -17,9 +16,9 @@ from daemon.git.side_repository import NAME as SIDE
 from daemon.git.side_repository import SideRepository
 from daemon.git.worktrees import AGENTS_TIMEOUT, Worktree
 from daemon.network.door_policy import Policy
-from daemon.process import keeper
 from daemon.process.program import AgentCommand
 from daemon.process.run import Finished, command_name, run
+from daemon.process.task_keeper import TaskKeeper
 from daemon.sandbox.doorway import Doorway
 from daemon.sandbox.environment import GitIdentity, agent_environment
 from daemon.sandbox.sandbox import NoSandbox, Sandbox, SandboxPlaces
@@ -31,7 +30,7 @@ from domain.handover import CONTEXT_FILE, Handover, task_context
 from domain.names import short
 from domain.spawn_task import SpawnTask
 
-KEEPER_GRACE = "0.5"
+KEEPER_GRACE = 0.5
 """Seconds, twice: together less than `process.TERM_GRACE`, after which the keeper itself would be killed."""
 
 
@@ -46,6 +45,8 @@ class Workspace:
     cache: Path
     """The bare repository from which the worktree borrows objects."""
     delivery: str
+    keeper: TaskKeeper
+    """Of all that runs where an agent has been, but the agent. Whoever makes a workspace closes it."""
     doorway: Doorway | None = None
     """By which what is part of the task reaches the network; None: without a sandbox it needs no door."""
 
@@ -68,7 +69,10 @@ class Workspace:
         cls, path: Path, command: SpawnTask, delivery: str, identity: GitIdentity, sandbox: Sandbox, cache: Path
     ) -> Workspace:
         """The one in the folder `path`, as it is."""
-        return cls(command, TaskFolder((path / "task").absolute()), identity, sandbox, cache, delivery)
+        folder = TaskFolder((path / "task").absolute())
+        return cls(
+            command, folder, identity, sandbox, cache, delivery, keeper=TaskKeeper(str(folder.path), KEEPER_GRACE)
+        )
 
     @property
     def path(self) -> Path:
@@ -140,11 +144,10 @@ class Workspace:
         6.2). `writes`: further folders that it may change.
         """
         boxed = self.boxed(argv, cwd, writes)
-        options = ("--grace", KEEPER_GRACE, "--parent", str(os.getpid()))
-        kept = (sys.executable, "-I", "-S", keeper.__file__, *options, "--", *boxed)
-        environment = self.environment(AgentCommand(argv=tuple(argv)))
+        environment = self.environment(AgentCommand(argv=tuple(argv))) | dict(env)
+        start = self.keeper.started
         try:
-            done = await run(kept, cwd=cwd, env={**environment, **env}, stdin=stdin, timeout=timeout)
+            done = await run(boxed, cwd=cwd, env=environment, stdin=stdin, timeout=timeout, start=start)
         except ProcessTimedOut as error:
             raise ProcessTimedOut(f"{command_name(argv)} was stopped after {timeout:g} s") from error
         # What a reason names is what was run, and not the sandbox around it.

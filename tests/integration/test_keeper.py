@@ -16,6 +16,8 @@ import pytest
 
 from daemon.process import keeper
 
+ROOT = Path(keeper.__file__).parents[2]
+
 
 def kept(*command: str, grace: float = 0.1, parent: int | None = None) -> tuple[str, ...]:
     """`command` under a keeper; without `parent` the one that starts it is right."""

@@ -10,7 +10,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from importlib.util import find_spec
@@ -91,8 +92,10 @@ async def task_of(cache: RepositoryCache, data: Path, sandbox: Sandbox) -> Task:
 
 
 @pytest_asyncio.fixture
-async def task(cache: RepositoryCache, data: Path, make_sandbox: SandboxMaker) -> Task:
-    return await task_of(cache, data, make_sandbox(hidden=(data,)))
+async def task(cache: RepositoryCache, data: Path, make_sandbox: SandboxMaker) -> AsyncIterator[Task]:
+    made = await task_of(cache, data, make_sandbox(hidden=(data,)))
+    with closing(made.workspace.keeper):
+        yield made
 
 
 @pytest.fixture
