@@ -208,6 +208,7 @@ class Runner:
                 host=Host(machine.name, delivery, self.parking),
                 copy_files=chosen(machine.copy_files, command.repository),
                 allow_secrets=machine.allow_secrets,
+                seen=publisher.seen,
             )
             is_completion = command.kind is TaskKind.COMPLETION
             work = CompletionWork(parts, shipping, carried) if is_completion else AgentWork(parts)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 from uuid import uuid4
 
+from daemon.git.git import commit_id
 from daemon.git.repository_cache import ANOTHER_PREFIX, PUSH_TIMEOUT, RepositoryCache
 from daemon.process.run import Finished
 from domain.errors import GitError, GitUnreachable, MakimaError, RefRefused, RemoteBroken, RepositoryError
@@ -38,6 +40,20 @@ async def push(cache: RepositoryCache, commit: str, ref: str, condition: str) ->
     except (GitError, RepositoryError) as error:
         return error
     return None if pushed.exit_code == 0 else _rejection(cache, ref, pushed)
+
+
+async def push_together(cache: RepositoryCache, wanted: Mapping[str, tuple[str, str | None]]) -> bool:
+    """Put each ref at the first commit, where it is at the second one, by one talk with the remote: all of them, or
+    none. False: none of them, as far as is known; not every remote can do that, and why it didn't is found out ref by
+    ref.
+    """
+    leases = [lease(ref, expected) for ref, (_, expected) in wanted.items()]
+    refs = [f"{commit_id(commit)}:{ref}" for ref, (commit, _) in wanted.items()]
+    try:
+        command = ("push", "--atomic", *leases, *await cache.destination(), *refs)
+        return (await cache.remote(*command, timeout=PUSH_TIMEOUT, also=(1,))).exit_code == 0
+    except (GitError, RepositoryError):
+        return False
 
 
 async def try_branch(cache: RepositoryCache, commit: str, prefix: str) -> None:

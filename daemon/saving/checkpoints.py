@@ -1,8 +1,7 @@
 """An attempt's checkpoints: unfinished work as commits beside the branches (rule 6.7).
 
-A snapshot is made where the agent works (`daemon.git.side_repository`); the daemon takes it into its cache and puts a
-commit of its own around the same tree and parent, so that what a checkpoint says of itself, and when, is the daemon's
-word.
+A snapshot is made where the agent works (`daemon.git.side_repository`); the daemon puts a commit of its own around the
+same tree and parent, so that what a checkpoint says of itself, and when, is the daemon's word.
 """
 
 from __future__ import annotations
@@ -32,9 +31,7 @@ from domain.errors import MakimaError, NotVerified, PlaceTaken, RefRefused
 
 LARGEST = 10 * 1024 * 1024
 """Bytes of a file that a checkpoint holds."""
-
 UNSAVED = Unsaved(secret_search.NAMES, secret_search.CONTENTS, LARGEST)
-
 _ENCRYPTED = "Makima-Encrypted: "
 LARGEST_CHECKPOINT = 2 * 1024 * 1024 * 1024
 """Bytes of what a checkpoint holds that this machine's cache doesn't; more of it at its ref is not taken for ours."""
@@ -60,7 +57,7 @@ class Checkpoint:
     saved_at: int
     """Seconds of the epoch."""
     merging: str = ""
-    """The commit whose merge had stopped at a conflict when the agent began; empty: there was none."""
+    """The commit whose merge had stopped at a conflict when the agent began, if any."""
     beside: tuple[LooseEnd, ...] = ()
     """Commits of the agent's on other branches, in stashes, or on nothing."""
 
@@ -91,12 +88,13 @@ class Checkpoints:
         self._places = list(PLACES)
         self._is_clean: dict[str, bool] = {}
         self._newest_known = 0
+        self._none_there = False  # the remote had none when it was asked, and none was pushed since
         self._pushed: dict[str, str] = {}
 
     async def content(self, snapshot: Snapshot) -> Content:
         """What a snapshot that was taken into the cache holds."""
-        wanted = (f"{commit_id(snapshot.commit)}^{{tree}}", f"{snapshot.commit}^1")
-        tree, head = (await self._cache.local("rev-parse", *wanted)).text.split()
+        tree_of = f"{commit_id(snapshot.commit)}^{{tree}}"
+        tree, head = (await self._cache.local("rev-parse", tree_of, f"{snapshot.commit}^1")).text.split()
         return Content(tree, head, snapshot.beside)
 
     async def is_untouched(self, content: Content, began: str) -> bool:
@@ -148,6 +146,7 @@ class Checkpoints:
         Raises GitUnreachable, GitError, RepositoryError: then it is only on this machine, until the next try.
         """
         refusals = []
+        self._none_there = False
         while self._places:
             failure = await self._push(checkpoint.commit, f"{self._places[0]}{self._named(delivery)}")
             if failure is None:
@@ -182,9 +181,13 @@ class Checkpoints:
             self._pushed[ref] = commit
         return failure
 
-    async def newest(self) -> Checkpoint | None:
-        """The last one of all deliveries, by its date, brought into the cache. Raises what a fetch raises."""
-        there = await self._cache.listed(*in_all_places(f"{self._name}*"))
+    async def newest(self, seen: Mapping[str, str] | None = None) -> Checkpoint | None:
+        """The last one of all deliveries, by its date, brought into the cache. `seen`: refs that the remote had just
+        now; else it is asked. Raises what a fetch raises.
+        """
+        there = await self._there() if seen is None else seen
+        there = {ref: commit for ref, commit in there.items() if ref.startswith(tuple(in_all_places(self._name)))}
+        self._none_there = not there
         if self._key:
             found = list((await self._ours(there)).values())
         else:
@@ -202,8 +205,8 @@ class Checkpoints:
         """Those of the refs on the remote that this attempt has written, in the cache; the others are moved away."""
         # By their names first: however many refs somebody creates, none of them is fetched to be found out.
         await self._foreign.clear({ref: at for ref, at in there.items() if not self._is_name_of_ours(ref)})
-        found = {ref: await self._verified(ref, at) for ref, at in there.items() if self._is_name_of_ours(ref)}
-        return {ref: checkpoint for ref, checkpoint in found.items() if checkpoint}
+        ours = [ref for ref in there if self._is_name_of_ours(ref)]
+        return {ref: checkpoint for ref in ours if (checkpoint := await self._verified(ref, there[ref]))}
 
     async def _verified(self, ref: str, commit: str) -> Checkpoint | None:
         """None: somebody else has moved the ref; it is out of the way now."""
@@ -221,6 +224,9 @@ class Checkpoints:
                 return None
         return checkpoint
 
+    async def _there(self) -> dict[str, str]:
+        return await self._cache.listed(*in_all_places(f"{self._name}*"))
+
     async def _fetch(self, there: Mapping[str, str]) -> None:
         if there and not await self._cache.has(*there.values()):
             fetch = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", *await self._cache.source())
@@ -231,8 +237,7 @@ class Checkpoints:
         return f"{self._name}{delivery}" + (f"-{self._key.name(self._name, delivery)}" if self._key else "")
 
     def _is_name_of_ours(self, ref: str) -> bool:
-        delivery = name_of(ref).removeprefix(self._name).rpartition("-")[0]
-        return name_of(ref) == self._named(delivery)
+        return name_of(ref) == self._named(name_of(ref).removeprefix(self._name).rpartition("-")[0])
 
     async def saved_at(self, delivery: str) -> int:
         """When this machine kept the delivery's checkpoint, in seconds of the epoch; 0: it has kept none."""
@@ -241,14 +246,13 @@ class Checkpoints:
         return (await self._read(self._cache, ref, commit)).saved_at if commit else 0
 
     async def forget(self) -> None:
-        """Remove all of them, here and on the remote; nothing to do where there are none. Raises like a push."""
-        there = await self._cache.listed(*in_all_places(f"{self._name}*"))
+        """Remove all of them, here and on the remote. Raises like a push."""
+        there = {} if self._none_there else await self._there()
         if self._key:
-            there = {ref: checkpoint.commit for ref, checkpoint in (await self._ours(there)).items()}
+            there = {ref: ours.commit for ref, ours in (await self._ours(there)).items()}
         if there:
             leases = [lease(ref, commit) for ref, commit in there.items()] if self._key else []
-            gone = tuple(f":{ref}" for ref in there)
-            delete = ("push", *leases, *await self._cache.destination(), *gone)
+            delete = ("push", *leases, *await self._cache.destination(), *(f":{ref}" for ref in there))
             await self._cache.remote(*delete, timeout=PUSH_TIMEOUT)
         await self._drop([*await self._kept(), *await self._kept(self._withheld)])
 
@@ -256,12 +260,11 @@ class Checkpoints:
         """Remove those from this machine's cache that the remote has, or that nobody needs any more since it has the
         attempt's outcome. Raises what asking the remote raises.
         """
-        kept = await self._kept()
-        if not kept:
+        if not (kept := await self._kept()):
             return
-        there = await self._cache.listed(*in_all_places(f"{self._name}*"))
+        there = (await self._there()).values()
         is_over = await Outcomes(self._cache, self._key).find_outcome(self._task, self._attempt) is not None
-        await self._drop([ref for ref, commit in kept.items() if is_over or commit in there.values()])
+        await self._drop([ref for ref, commit in kept.items() if is_over or commit in there])
         await self._drop(await self._kept(self._withheld) if is_over else ())
 
     async def _drop(self, refs: Collection[str]) -> None:
@@ -280,8 +283,7 @@ class Checkpoints:
             await expect(repository, commit, "commit", LARGEST_COMMIT)
         text = (await repository.local("cat-file", "commit", commit)).text
         header, _, said = text.partition("\n\n")
-        if self._key:
-            said = self._decrypted(self._key, ref, header, said)
+        said = self._decrypted(self._key, ref, header, said) if self._key else said
         fields = dict(line.partition(" ")[::2] for line in header.splitlines())
         head = commit_id(fields.get("parent", ""))
         saved_at = int(fields["committer"].split()[-2])

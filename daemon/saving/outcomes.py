@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from daemon.core.attempt_key import AttemptKey
 from daemon.git.git import commit_id
-from daemon.git.pushing import lease, push
+from daemon.git.pushing import lease, push, push_together
 from daemon.git.quarantine import fetch_apart, quarantine
 from daemon.git.repository_cache import FETCH_TIMEOUT, RepositoryCache
 from daemon.git.state_refs import REFS, finished_name, in_all_places, in_the_way, name_of, outcome_name, published_name
@@ -37,6 +37,8 @@ class Publication:
     won: bool
     outcome: StoredOutcome
     ref: str
+    with_branch: bool = False
+    """The branch was pushed with it."""
 
 
 def outcome_ref(task: str, attempt: int) -> str:
@@ -78,19 +80,20 @@ class Outcomes:
         """The outcome that an earlier delivery published, with its work fetched into the cache. Raises RepositoryError,
         GitUnreachable, GitError.
         """
-        stored, _ = await self.look(task, attempt, outcome_ref(task, attempt))
+        stored, _ = await self.look(task, attempt)
         return stored
 
-    async def look(self, task: str, attempt: int, branch: str) -> tuple[StoredOutcome | None, str]:
-        """The first act of a delivery: the same, and where the ref `branch` is on the remote (empty: nowhere), by one
-        talk with it. What stands there and is not the attempt's outcome is moved out of the way.
+    async def look(self, task: str, attempt: int, *others: str) -> tuple[StoredOutcome | None, dict[str, str]]:
+        """The first act of a delivery: the same, and where other refs are on the remote (`others`: as in
+        RepositoryCache.listed), by one talk with it. What stands in the outcome's place and is not the attempt's
+        outcome is moved out of the way.
         """
         refs = in_all_places(outcome_name(task, attempt))
-        found = await self._cache.listed(*refs, branch)
+        found = await self._cache.listed(*refs, *others)
         for ref in refs:
             if ref in found and (stored := await self._theirs(ref, found[ref])):
-                return stored, found.get(branch, "")
-        return await self._kept(outcome_ref(task, attempt)), found.get(branch, "")
+                return stored, found
+        return await self._kept(outcome_ref(task, attempt)), found
 
     async def find_head(self, task: str, attempt: int) -> str | None:
         """The work of the attempt's outcome, for a person to look at; without the key of an attempt that has one, what
@@ -124,13 +127,18 @@ class Outcomes:
         files = (await self._cache.local("diff", "--name-only", "-z", "--no-renames", base, head)).names
         return Work(branch=branch, base=base, head=head, commits=int(commits), files_changed=len(files), replaces=head)
 
-    async def publish_outcome(self, task: str, attempt: int, payload: bytes, head: str | None) -> Publication:
-        """The last act of a delivery, after `take(head)`: create the ref, which must not exist yet.
+    async def publish_outcome(
+        self, task: str, attempt: int, payload: bytes, head: str | None, branch: Work | None = None
+    ) -> Publication:
+        """The last act of a delivery, after `take(head)`: create the ref, which must not exist yet. `branch`: together
+        with the branch of that work, where the remote can.
 
         A push whose answer was lost is looked up, so an outcome of ours that arrived counts as won. Raises RefRefused
         where the remote takes it in no place, PlaceTaken where something that isn't ours can't be moved out of the
         way; GitUnreachable and GitError leave it open: publish again, the same payload.
         """
+        if branch and (together := await self._published_with_branch(task, attempt, payload, branch)):
+            return together
         refusals: list[MakimaError] = []
         for ref in in_all_places(outcome_name(task, attempt)):
             published = await self._published(ref, payload, head)
@@ -138,6 +146,15 @@ class Outcomes:
                 return published
             refusals.append(published)
         raise refusals[0]
+
+    async def _published_with_branch(self, task: str, attempt: int, payload: bytes, work: Work) -> Publication | None:
+        """The outcome decides and the branch follows, also here: both change at once, or none does."""
+        ref = outcome_ref(task, attempt)
+        commit = await self._commits.write(ref, payload, work.head)
+        wanted = {ref: (commit, None), f"refs/heads/{work.branch}": (work.head, work.replaces or None)}
+        if not await push_together(self._cache, wanted):
+            return None
+        return Publication(won=True, outcome=StoredOutcome(payload, work.head, commit), ref=ref, with_branch=True)
 
     async def _published(self, ref: str, payload: bytes, head: str | None) -> Publication | RefRefused:
         """What became of publishing at `ref`; the refusal of a remote that takes no such ref."""

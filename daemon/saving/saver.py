@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 
 from daemon.git.agents_refs import LooseEnd
@@ -91,9 +91,9 @@ class Saver:
         """Have checkpoints hold these commits of the cache, too."""
         self._beside = ends
 
-    async def restore(self) -> Checkpoint | None:
-        """What to go on from; its objects are in the cache."""
-        newest = await self._checkpoints.newest()
+    async def restore(self, seen: Mapping[str, str]) -> Checkpoint | None:
+        """What to go on from; its objects are in the cache. `seen`: refs of the remote."""
+        newest = await self._checkpoints.newest(seen)
         self._left_any = newest is not None
         return newest
 

@@ -6,7 +6,7 @@ The worktree gets files of this machine, and what the setup commands make (rule 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -78,13 +78,16 @@ async def begin(
     saver: Saver,
     base: str,
     incoming: Sequence[Incoming],
+    seen: Mapping[str, str],
     fits: Callable[[Checkpoint], Awaitable[bool]],
 ) -> Beginning:
-    """Check out, merge what has to be merged, and lay the attempt's newest checkpoint over it, if that `fits`."""
+    """Check out, merge what has to be merged, and lay the attempt's newest checkpoint over it, if that `fits`. `seen`:
+    refs of the remote, the attempt's checkpoints among them.
+    """
     if command.kind is TaskKind.PLANNING:
         worktree = await workspace.check_out(cache, base)
         return Beginning(worktree, base, notes=await peculiarities(worktree))
-    restored = await saver.restore()
+    restored = await saver.restore(seen)
     if restored and not await fits(restored):
         restored = None
     worktree = await workspace.check_out(cache, restored.head if restored else base)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from pydantic import ValidationError
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_delay, wait_exponential_jitter
 
 from daemon.git.repository_cache import RepositoryCache
-from daemon.git.state_refs import BRANCHES
+from daemon.git.state_refs import BRANCHES, checkpoints_name, in_all_places
 from daemon.saving.outcome_commits import StoredOutcome
 from daemon.saving.outcomes import Outcomes, outcome_ref
 from daemon.session.waiting import waiting
 from domain.errors import GitError, LeaseLost, NotReachable, PlaceTaken, RefRefused, RemoteBroken, RepositoryError
 from domain.failures import FailureCategory
-from domain.models import Question, TaskKind
+from domain.models import Question, TaskKind, Work
 from domain.outcome_check import problem_of
 from domain.questions import question_id
 from domain.spawn_task import Delivery, Outcome, OutcomeStatus, SpawnTask, failed, refuse_other_run
@@ -62,12 +62,17 @@ class Publisher:
         self._delivery = delivery
         self._daemon = daemon
         self._ship = ship
+        self.seen: Mapping[str, str] = {}
+        """Where refs were on the remote when the delivery began: the task's branch, the attempt's checkpoints."""
 
     async def earlier(self) -> StoredOutcome | None:
         """What an earlier delivery of this attempt has published, if only by the branch that it pushed."""
         command = self._command
-        branch = f"refs/heads/{command.target_branch}"
-        stored, head = await self._outcomes.look(str(command.task), command.attempt, branch)
+        task, attempt, branch = str(command.task), command.attempt, f"refs/heads/{command.target_branch}"
+        saved = in_all_places(f"{checkpoints_name(task, attempt)}*")
+        stored, seen = await self._outcomes.look(task, attempt, branch, *saved)
+        self.seen = self.seen or seen
+        head = seen.get(branch)
         return stored or (await self._ended_in(head) if head and command.kind is TaskKind.STEP else None)
 
     async def finished(self) -> StoredOutcome | None:
@@ -178,7 +183,7 @@ class Publisher:
         task, attempt = str(self._command.task), self._command.attempt
         payload = outcome.model_dump_json().encode()
         try:
-            published = await self._outcomes.publish_outcome(task, attempt, payload, head)
+            published = await self._outcomes.publish_outcome(task, attempt, payload, head, self._with_branch(outcome))
         except RefRefused as refusal:
             # The agent has done its work: a remote that takes nothing but branches must not make it run again.
             if outcome.work and not outcome.failure and self._command.kind is TaskKind.STEP:
@@ -195,7 +200,14 @@ class Publisher:
             return self._asking(settled) if isinstance(refusal, PlaceTaken) else settled
         warning = f"the remote takes no refs/makima/: the outcome is in branch {published.ref}"
         outcome = outcome_in(published.outcome)
+        if published.with_branch:
+            return await self._ship(outcome)
         return await self._settled(outcome, warning if published.ref.startswith(BRANCHES) else "")
+
+    def _with_branch(self, outcome: Outcome) -> Work | None:
+        """The work whose branch may be pushed with the outcome: of a step that has succeeded."""
+        work = outcome.work if self._command.kind is TaskKind.STEP and not outcome.failure else None
+        return work if work and work.branch and not problem_of(self._command, outcome) else None
 
     def _asking(self, outcome: Outcome) -> Outcome:
         """The same, and its operator is asked; the work goes on without the answer."""

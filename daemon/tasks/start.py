@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from daemon.agents import ConfiguredAgent
@@ -39,6 +39,8 @@ class TaskParts:
     copy_files: tuple[CopiedFile, ...]
     allow_secrets: tuple[str, ...]
     """The daemon's."""
+    seen: Mapping[str, str]
+    """Where refs were on the remote when the delivery began (Publisher.seen)."""
 
 
 @dataclass(frozen=True)
@@ -65,15 +67,15 @@ class Start:
     """All heads that it would be a bridge to if there were work on top of them."""
 
 
-async def start_of(command: SpawnTask, cache: RepositoryCache) -> Start:
-    """Of a planning or step task; everything that is named is in the cache. Raises RepositoryError, GitUnreachable,
-    GitError.
+async def start_of(command: SpawnTask, cache: RepositoryCache, seen: Mapping[str, str]) -> Start:
+    """Of a planning or step task; everything that is named is in the cache. `seen`: where its branch is on the remote.
+    Raises RepositoryError, GitUnreachable, GitError.
     """
     if command.kind is TaskKind.PLANNING:
         branch = command.base_branch or await cache.default_branch()
         base, prefix = await prepared(command, cache, branch)
         return Start(base=base, replaces="", base_branch=branch, prefix=prefix)
-    replaced = await cache.on_remote(f"refs/heads/{command.target_branch}") or ""
+    replaced = seen.get(f"refs/heads/{command.target_branch}", "")
     if command.bridges or not command.base_commit:
         return await _bridged(command, cache, replaced)
     base = command.continue_from.commit if command.continue_from else command.base_commit

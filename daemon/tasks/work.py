@@ -47,6 +47,7 @@ class AgentWork:
         self._copy_files = parts.copy_files
         self._allowed: tuple[str, ...] = ()
         self._allow_secrets = parts.allow_secrets
+        self._seen = parts.seen
         self._judge = Judge(parts.workspace, parts.saver.take)
         self.runs: AgentRuns | None = None
         """Of the agent, once it has been started."""
@@ -64,7 +65,7 @@ class AgentWork:
         """Raises RepositoryError, GitUnreachable, GitError, CannotServe; a failure of the work is an Outcome."""
         if over := given_up(self._command):
             return over
-        start = await start_of(self._command, self._cache)
+        start = await start_of(self._command, self._cache, self._seen)
         begun = await self._begin(start)
         project = await self._project(start)
         await self._prepare(begun, project.setup)
@@ -80,7 +81,7 @@ class AgentWork:
     async def _begin(self, start: Start) -> Beginning:
         self._heartbeat.phase = "checking out"
         parts = (self._command, self._cache, self._workspace, self._saver)
-        begun = await begin(*parts, start.base, start.incoming, partial(self._fits, start))
+        begun = await begin(*parts, start.base, start.incoming, self._seen, partial(self._fits, start))
         for note in begun.notes:
             self._log.add_line(note)
         return begun
