@@ -88,7 +88,6 @@ class Checkpoints:
         self._places = list(PLACES)
         self._is_clean: dict[str, bool] = {}
         self._newest_known = 0
-        self._none_there = False  # the remote had none when it was asked, and none was pushed since
         self._pushed: dict[str, str] = {}
 
     async def content(self, snapshot: Snapshot) -> Content:
@@ -146,7 +145,6 @@ class Checkpoints:
         Raises GitUnreachable, GitError, RepositoryError: then it is only on this machine, until the next try.
         """
         refusals = []
-        self._none_there = False
         while self._places:
             failure = await self._push(checkpoint.commit, f"{self._places[0]}{self._named(delivery)}")
             if failure is None:
@@ -187,7 +185,6 @@ class Checkpoints:
         """
         there = await self._there() if seen is None else seen
         there = {ref: commit for ref, commit in there.items() if ref.startswith(tuple(in_all_places(self._name)))}
-        self._none_there = not there
         if self._key:
             found = list((await self._ours(there)).values())
         else:
@@ -247,7 +244,7 @@ class Checkpoints:
 
     async def forget(self) -> None:
         """Remove all of them, here and on the remote. Raises like a push."""
-        there = {} if self._none_there else await self._there()
+        there = await self._there()
         if self._key:
             there = {ref: ours.commit for ref, ours in (await self._ours(there)).items()}
         if there:

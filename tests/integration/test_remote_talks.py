@@ -65,10 +65,10 @@ async def remote(tmp_path: Path, origin: Path) -> Remote:
 
 
 @pytest.mark.rule("6.8")
-async def test_a_step_asks_once_and_pushes_once(remote: Remote, origin: Path, git: GitCommand) -> None:
+async def test_a_step_asks_once_pushes_once_and_tidies(remote: Remote, origin: Path, git: GitCommand) -> None:
     outcome = await remote.does("echo done > done")
     assert outcome.status is OutcomeStatus.COMPLETED
-    assert remote.talks() == ["upload-pack", "receive-pack"]
+    assert remote.talks() == ["upload-pack", "receive-pack", "upload-pack"]
     assert git(origin, "show", "makima/step:done") == "done"
     assert len(git(origin, "for-each-ref", "refs/makima/outcomes").splitlines()) == 1
 
@@ -80,7 +80,7 @@ async def test_a_remote_that_changes_no_two_refs_at_once_gets_one_after_the_othe
     git(origin, "config", "receive.advertiseAtomic", "false")
     outcome = await remote.does("echo done > done")
     assert outcome.status is OutcomeStatus.COMPLETED
-    assert remote.talks() == ["upload-pack", "receive-pack", "receive-pack", "receive-pack"]
+    assert remote.talks() == ["upload-pack", *["receive-pack"] * 3, "upload-pack"]
     assert git(origin, "show", "makima/step:done") == "done"
 
 
@@ -96,18 +96,3 @@ async def test_where_the_branch_is_refused_the_outcome_is_published_all_the_same
     assert outcome.failure
     assert "no" in outcome.failure.report
     assert len(git(origin, "for-each-ref", "refs/makima/outcomes").splitlines()) == 1
-
-
-async def test_checkpoints_are_looked_for_only_where_there_may_be_some(
-    remote: Remote, origin: Path, git: GitCommand
-) -> None:
-    """One that another delivery has left is removed with the outcome: that takes the other two talks."""
-    await remote.does("echo done > done")
-    task = git(origin, "for-each-ref", "--format=%(refname)", "refs/makima/outcomes").split("/")[3]
-    saved = git(origin, "commit-tree", "main^{tree}", "-p", "main", "-m", "Checkpoint")
-    git(origin, "update-ref", f"refs/makima/checkpoints/{task}/2/elsewhere", saved)
-    remote.talks()
-    command = {"task": task, "step_name": "A step", "base_commit": remote.base, "target_branch": "makima/step"}
-    again = await remote.daemon.does("echo 2 > again", TaskKind.STEP, repository=remote.url, attempt=2, **command)
-    assert again.status is OutcomeStatus.COMPLETED, again
-    assert git(origin, "for-each-ref", "refs/makima/checkpoints") == ""

