@@ -18,10 +18,10 @@ from domain.spawn_task import OutcomeStatus
 from tests.attacks.test_rescue import Left, left
 from tests.integration.conftest import Committer, GitCommand, steps
 from tests.integration.deliveries import Steps
-from tests.integration.test_sandbox import SandboxMaker, Task, data, make_sandbox, task
+from tests.integration.test_sandbox import SandboxMaker, Task, data, make_sandbox, make_task, task
 from tests.needs import need
 
-__all__ = ["data", "left", "make_sandbox", "steps", "task"]  # fixtures
+__all__ = ["data", "left", "make_sandbox", "make_task", "steps", "task"]  # fixtures
 
 COMMANDS = (
     *("core.sshCommand", "core.pager", "core.editor", "core.askPass", "core.gitProxy", "core.alternateRefsCommand"),
