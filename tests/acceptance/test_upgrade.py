@@ -112,12 +112,14 @@ def test_directives_in_every_state_go_on_after_an_upgrade(before: Path, tmp_path
         Site(servers, tmp_path / "new", OWNER) as new,
     ):
         it.site = new
-        new.worker()
+        worker = new.worker()
         until(lambda: "no tables yet" not in new.starter("status", it.ids["running"]).err, "the tables of today")
         daemon_of(old, "one")
         old_attempts_go_to_the_old_daemon_and_new_ones_do_not(it)
         daemon_of(new, "two")
         all_go_on(it)
+        side_by_side(it)
+        no_way_back(it, old, worker)
 
 
 def daemon_of(site: Site, name: str) -> Running:
@@ -189,3 +191,29 @@ def all_go_on(it: Installation) -> None:
     for name in ("idle", "opened"):
         until(partial(it.has_shipped, name, 2), f"{name} to have shipped what was added", 120)
     assert it.shown("opened")["pr"]["number"] == 1, "the same pull request"
+
+
+def side_by_side(it: Installation) -> None:
+    """Both daemons serve, and any may be asked: attempts with a secret are the new one's, others are either's."""
+    it.start("beside", "echo beside > beside", "--base-branch", "main")
+    for name, daemon in (("ahead", "one"), ("idle", "two")):
+        assert it.site.starter("edit", it.ids[name], "--on", daemon).code == 0
+        more = it.site.starter("add-step", it.ids[name], f"On {daemon}", "--task-plan", f"echo {daemon} > {daemon}")
+        assert more.code == 0, more
+    for name, steps, daemon in (("beside", 1, "two"), ("ahead", 2, "one"), ("idle", 3, "two")):
+        until(partial(it.has_shipped, name, steps), f"{name} to have shipped its last step", 120)
+        assert it.shown(name)["steps"][-1]["daemon"] == daemon
+    assert it.result("ahead", "one") == "one"
+    assert it.result("idle", "two") == "two"
+
+
+def no_way_back(it: Installation, old: Site, worker: Running) -> None:
+    """A worker of before on the record of today says in one line what to do, and touches nothing."""
+    said = old.folder / "worker.err"
+    earlier = len(said.read_text())
+    before = old.worker()
+    assert before.wait(60) == 1
+    (line,) = said.read_text()[earlier:].splitlines()
+    assert "newer than this Makima" in line and "upgrade Makima" in line
+    assert worker.popen.poll() is None
+    assert it.is_at("idle", "idle")
