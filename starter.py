@@ -22,6 +22,7 @@ from domain.errors import MakimaError
 from domain.health_report import Health
 from runtime.command_line import CommandLine, run_typed
 from runtime.exit import READER_GONE, leave, print_error, run
+from runtime.private_memory import keep_memory_private
 from runtime.terminal import guard
 from stack.restarting import Part
 
@@ -214,6 +215,7 @@ def build_app(typed: str = "") -> typer.Typer:
 
 
 def main() -> None:
+    keep_memory_private()
     guard()
     # What libraries log of a server that is away, the commands say themselves, in one line.
     logging.basicConfig(level=logging.CRITICAL)

@@ -31,6 +31,7 @@ from runtime.exit import leave, run
 from runtime.health import Check, health_at
 from runtime.logs import set_up_logging
 from runtime.notifying import send
+from runtime.private_memory import keep_memory_private
 from runtime.serving import serve
 from runtime.shared_settings import SharedSettings, load_settings
 from runtime.telemetry import ClientTelemetry, telemetry
@@ -84,6 +85,7 @@ async def chores(
 
 
 async def main() -> int:
+    keep_memory_private()
     guard()
     settings = load_settings()
     set_up_logging(settings, "worker")

@@ -48,6 +48,7 @@ from runtime.exit import FAILED, leave, print_error, run
 from runtime.health import health_at
 from runtime.logs import set_up_logging
 from runtime.masked_failures import with_masked_failures
+from runtime.private_memory import keep_memory_private
 from runtime.shared_settings import SharedSettings, load_settings
 from runtime.telemetry import telemetry
 from runtime.terminal import guard
@@ -258,6 +259,7 @@ async def hand_back(runner: Runner, workers: list[Worker], running: list[asyncio
 
 def serve_or_command() -> NoReturn:
     """What was typed: a command, or nothing, which serves."""
+    keep_memory_private()
     guard()
     try:
         code = run_typed(build_app(main, open_house, examine, lambda chosen: leave(run(chosen))), default=())
