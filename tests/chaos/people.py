@@ -6,13 +6,16 @@ import asyncio
 import json
 import random
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import timedelta
 
 from temporalio.client import Client, WorkflowQueryFailedError
 from temporalio.service import RPCError
 
-from domain.models import Task, TaskKind, Work
+from daemon.git.state_refs import BRANCHES, REFS
+from domain.models import State, Task, TaskKind, Work
+from domain.names import step_task, task_branch
 from domain.spawn_task import Outcome, OutcomeStatus
 from domain.view import DirectiveView
 from tests.acceptance.stack import Ran
@@ -144,16 +147,23 @@ class Neighbour:
 
 
 class Forger:
-    """Who may push, too, and puts outcomes and checkpoints of their own where the directive's belong."""
+    """Who may push, too, and does to the directive's state on the remote whatever git lets them do."""
 
     def __init__(self, system: System, chance: random.Random) -> None:
         self._eve = Person(system.site.folder / "eve", system.forge.url_with(NAME))
         self._chance = chance
+        self._known: dict[str, str] = {}
+        """All refs of outcomes that were ever seen, with their commits: what can be replayed."""
         self.pushed: set[str] = set()
-        """Their commits; none of them may be lost, or become a part of the work."""
+        """Objects of theirs, put where nothing but state of ours belongs; none of them may be lost."""
+        self.commits: set[str] = set()
+        """All commits of theirs; none of them may become a part of the work."""
+        self.robbed: set[str] = set()
+        """Tasks of which an outcome was deleted, or a branch moved: one of both, or the work itself might be gone."""
+        self.deeds: list[str] = []
 
     async def forges(self, client: Client, workflow: str, seconds: float) -> None:
-        """For that long, for tasks that are under way."""
+        """For that long, for tasks that are under way or have ended."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             await asyncio.sleep(self._chance.uniform(0.5, 2))
@@ -161,18 +171,110 @@ class Forger:
                 directive = client.get_workflow_handle_for(DirectiveWorkflow.run, workflow)
                 state = await directive.query(DirectiveWorkflow.state_now, rpc_timeout=ANSWERS_WITHIN)
                 if live := [task for task in state.live() if task.kind is not TaskKind.PREPARE]:
-                    await self._forge(self._chance.choice(live))
+                    await self._forge(state, self._chance.choice(live))
 
-    async def _forge(self, task: Task) -> None:
-        """An outcome that says that the base branch is the work, or a checkpoint of other files."""
-        lie = await self._eve.commit("eve", {"evil.txt": f"{time.time()}\n"}, onto="main")
-        made = Outcome(task=task.id, attempt=task.attempt, status=OutcomeStatus.COMPLETED)
-        work = Work(branch="main", base=lie, head=lie, commits=1)
-        file = made.model_copy(update={"work": work}).model_dump_json()
-        lie = await self._eve.commit("eve", {"outcome.json": file, "outcome": file}, onto="main")
-        names = (f"outcomes/{task.id}/{task.attempt}", f"checkpoints/{task.id}/{task.attempt}/{lie[:8]}")
-        code, *_ = await self._eve.try_git(
-            "push", "--quiet", "origin", f"{lie}:refs/makima/{self._chance.choice(names)}"
+    async def _forge(self, state: State, task: Task) -> None:
+        outcome, checkpoints = f"outcomes/{task.id}/{task.attempt}", f"checkpoints/{task.id}/{task.attempt}"
+        deeds: dict[str, Callable[[], Awaitable[bool]]] = {
+            "lie": lambda: self._puts(self._lie(task), outcome),
+            "lie in the other place": lambda: self._puts(self._lie(task), outcome, BRANCHES),
+            "lie for the next attempt": lambda: self._puts(self._lie(task), f"outcomes/{task.id}/{task.attempt + 1}"),
+            "made-up checkpoint": lambda: self._puts(self._evil(), f"{checkpoints}/{self._chance.randbytes(4).hex()}"),
+            "garbage": lambda: self._puts(self._garbage(), outcome),
+            "blocked outcome": lambda: self._puts(self._evil(), f"outcomes/{task.id}"),
+            "below an outcome": lambda: self._puts(self._evil(), f"{outcome}/evil"),
+            "blocked checkpoints": lambda: self._puts(self._evil(), checkpoints),
+            "replay": lambda: self._replays(outcome),
+            "replaced checkpoint": lambda: self._replaces(checkpoints),
+            "deleted outcome": self._deletes,
+            "moved branch": lambda: self._moves(state),
+        }
+        deed = self._chance.choice(list(deeds))
+        took = await deeds[deed]()
+        self.deeds.append(
+            f"{time.time():.1f} {deed} for {task.name}, attempt {task.attempt}{'' if took else ': refused'}"
         )
-        if code == 0:
-            self.pushed.add(lie)
+
+    async def _lie(self, task: Task) -> str:
+        """An outcome that says that the base branch is the work."""
+        lie = await self._evil()
+        made = Outcome(task=task.id, attempt=task.attempt, status=OutcomeStatus.COMPLETED)
+        file = made.model_copy(update={"work": Work(branch="main", base=lie, head=lie, commits=1)}).model_dump_json()
+        return await self._committed({"outcome.json": file, "outcome": file})
+
+    async def _evil(self) -> str:
+        """A commit with a file that no step writes."""
+        return await self._committed({"evil.txt": f"{time.time()}\n"})
+
+    async def _committed(self, files: dict[str, str]) -> str:
+        commit = await self._eve.commit("eve", files, onto="main")
+        self.commits.add(commit)
+        return commit
+
+    async def _garbage(self) -> str:
+        """What is no commit."""
+        await self._committed({"garbage": f"{time.time()}\n"})
+        return await self._eve.git("rev-parse", self._chance.choice(("HEAD^{tree}", "HEAD:garbage")))
+
+    async def _puts(self, making: Awaitable[str], name: str, place: str = REFS) -> bool:
+        made = await making
+        took = await self._pushes(f"{made}:{place}{name}")
+        if took:
+            self.pushed.add(made)
+        return took
+
+    async def _replays(self, place: str) -> bool:
+        """An outcome of ours, for another attempt."""
+        await self._looks()
+        theirs = [commit for ref, commit in self._known.items() if not ref.endswith(place)]
+        return bool(theirs) and await self._pushes(f"{self._chance.choice(theirs)}:{REFS}{place}")
+
+    async def _replaces(self, checkpoints: str) -> bool:
+        """What a daemon has saved."""
+        found = await self._listed(f"{REFS}{checkpoints}/*")
+        ours = {ref: commit for ref, commit in found.items() if commit not in self.pushed}
+        if not ours:
+            return False
+        ref, evil = self._chance.choice(list(ours)), await self._evil()
+        took = await self._pushes(f"{evil}:{ref}", f"--force-with-lease={ref}:{ours[ref]}")
+        if took:
+            self.pushed.add(evil)
+        return took
+
+    async def _deletes(self) -> bool:
+        ours = await self._looks()
+        spared = {ref: commit for ref, commit in ours.items() if ref.split("/")[3] not in self.robbed}
+        if not spared:
+            return False
+        ref = self._chance.choice(list(spared))
+        self.robbed.add(ref.split("/")[3])
+        return await self._pushes(f":{ref}", f"--force-with-lease={ref}:{spared[ref]}")
+
+    async def _moves(self, state: State) -> bool:
+        """The branch of a step's, wherever the step stands."""
+        heads = await self._listed("refs/heads/makima/*")
+        steps = {step_task(step.id): step.name for step in state.steps.values()}
+        tasks = {f"refs/heads/{task_branch(name, task)}": str(task) for task, name in steps.items()}
+        spared = {ref: commit for ref, commit in heads.items() if ref in tasks and tasks[ref] not in self.robbed}
+        if not spared:
+            return False
+        ref, evil = self._chance.choice(list(spared)), await self._evil()
+        self.robbed.add(tasks[ref])
+        return await self._pushes(f"{evil}:{ref}", f"--force-with-lease={ref}:{spared[ref]}")
+
+    async def _looks(self) -> dict[str, str]:
+        """The outcomes of ours that are there now."""
+        found = await self._listed(f"{REFS}outcomes/*")
+        ours = {ref: at for ref, at in found.items() if at not in self.pushed and at not in self._known.values()}
+        there = {ref: at for ref, at in found.items() if ours.get(ref) == at or self._known.get(ref) == at}
+        self._known |= ours
+        return there
+
+    async def _listed(self, *patterns: str) -> dict[str, str]:
+        """Ref → where it is."""
+        lines = (await self._eve.git("ls-remote", "--refs", "origin", *patterns)).splitlines()
+        return {ref: at for at, _, ref in (line.partition("\t") for line in lines)}
+
+    async def _pushes(self, what: str, *options: str) -> bool:
+        code, *_ = await self._eve.try_git("push", "--quiet", *options, "origin", what)
+        return code == 0

@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from uuid import UUID
 
 from temporalio.client import Client
 
 from daemon.workspace.delivery_note import read_note
 from demo.demo_repository import git
-from domain.models import State
+from domain.models import State, Task
 from domain.questions import LEFT_CHOICES
 from domain.record import Event
 from domain.view import DirectiveView
@@ -48,6 +49,7 @@ class Reckoning:
         self._neighbour = neighbour
         self._forger = forger
         self._diary = diary
+        self._tasks: Mapping[UUID, Task] = {}
         self._bare = system.forge.folder / "repositories" / f"{NAME}.git"
 
     async def check(self, shown: DirectiveView) -> None:
@@ -58,6 +60,7 @@ class Reckoning:
         self._peoples_work(head)
         self._nothing_forged(head)
         state, events = await self._one_truth(shown)
+        self._tasks = state.tasks
         self._no_second_run(state, events)
         self._left_commits(state)
         await self._every_view_answers()
@@ -113,11 +116,11 @@ class Reckoning:
             git(self._bare, "merge-base", "--is-ancestor", commit, head)
 
     def _nothing_forged(self, head: str) -> None:
-        """No forged commit is part of the work or of the base branch, and none was deleted."""
+        """No forged commit is part of the work or of the base branch, and nothing was deleted that lay in our place."""
         main = git(self._bare, "rev-parse", "main")
         refs = set(git(self._bare, "for-each-ref", "--format=%(objectname)").splitlines())
-        for commit in self._forger.pushed:
-            assert commit in refs, f"{commit} is gone"
+        assert self._forger.pushed <= refs, f"gone: {self._forger.pushed - refs}"
+        for commit in self._forger.commits:
             for good in (head, main):
                 assert git(self._bare, "merge-base", good, commit) != commit, f"{commit} is in {good}"
 
@@ -189,10 +192,11 @@ class Reckoning:
         return {ref for ref, _, commit in (line.partition(" ") for line in listed) if commit in self._forger.pushed}
 
     def _earlier_attempts(self) -> tuple[str, ...]:
-        """What their checkpoints begin with: they stay until the pull request is over, for the next one to look at."""
-        ended = git(self._bare, "for-each-ref", "--format=%(refname:lstrip=3)", "refs/makima/outcomes").splitlines()
-        last = (ref.split("/") for ref in ended)
-        return tuple(f"refs/makima/checkpoints/{task}/{n}/" for task, attempt in last for n in range(1, int(attempt)))
+        """What their checkpoints begin with: they stay until the pull request is over, for the next one to look at. Of
+        an attempt whose outcome was deleted no machine can tell that it is over.
+        """
+        last = [(str(task.id), task.attempt + (str(task.id) in self._forger.robbed)) for task in self._tasks.values()]
+        return tuple(f"refs/makima/checkpoints/{task}/{n}/" for task, end in last for n in range(1, end))
 
 
 def _own_refs(repository: Path) -> list[str]:

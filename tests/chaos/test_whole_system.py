@@ -70,6 +70,7 @@ async def survive(system: System, chance: random.Random) -> None:
         await reckoning.check(shown)
     except Exception as error:
         error.add_note("\n".join(f"{deed.began:.1f}–{deed.ended:.1f} {deed.what}" for deed in hand.diary))
+        error.add_note("\n".join(forger.deeds))
         for command in ("status", "history"):
             error.add_note((await operator.says(command, operator.id)).out)
         raise
