@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from pydantic import ValidationError
@@ -26,7 +27,7 @@ def edit(draft: Draft, request: EditDirective) -> None:
     before = draft.state.directive
     settings = _changed(before.settings, request)
     if request.base_branch is not None:  # until the first plan the directive may have none
-        names.check_branch(request.base_branch)
+        _check_base(draft.state, request.base_branch)
     told = _differences(before.settings, settings)
     rebased = request.base_branch not in (None, before.base_branch)
     if not told and not rebased:
@@ -38,6 +39,15 @@ def edit(draft: Draft, request: EditDirective) -> None:
         _choose_base(draft, request.base_branch)
     if rebased or any(line.split(":")[0] not in OF_THE_LOOP for line in told):
         _queue_anew(draft)
+
+
+def is_own_branch(state: State, branch: str) -> bool:
+    """Whether the directive pushes to `branch`: as its base it would be merged into itself."""
+    directive, known = state.directive, state.pull_request
+    ours = re.escape(names.directive_branch(directive.text.title, directive.id, prefix=directive.settings.prefix))
+    of_steps = {step.work.branch for step in state.steps.values() if step.work}
+    is_ours = re.fullmatch(rf"{ours}(-v\d+)?", branch) is not None
+    return is_ours or branch in of_steps or (known is not None and known.branch == branch)
 
 
 def use_base(draft: Draft, branch: str, why: str) -> None:
@@ -70,7 +80,7 @@ def ask_for_base(draft: Draft, report: str) -> None:
 
 def answer_base(draft: Draft, answer: str) -> None:
     """Use the branch that was named, and go on with it; Refused for what is no branch's name."""
-    branch = names.check_branch(answer.strip())
+    branch = _check_base(draft.state, answer.strip())
     before = draft.state.directive.base_branch
     if branch != before:
         _choose_base(draft, branch)
@@ -120,6 +130,12 @@ def _said(value: object) -> str:
     if isinstance(value, AgentChoice):
         return value.name
     return ", ".join(map(str, value)) or "none" if isinstance(value, tuple) else str(value or "none")
+
+
+def _check_base(state: State, branch: str) -> str:
+    if is_own_branch(state, names.check_branch(branch)):
+        raise Refused(f"{branch!r} is a branch that the directive pushes to: its base is another one")
+    return branch
 
 
 def _choose_base(draft: Draft, branch: str) -> None:

@@ -58,6 +58,8 @@ def give_up(draft: Draft, task: Task, failure: Failure, trouble: RepositoryTroub
         ask_for_base(draft, failure.report)
         pause_after(draft, task, failure, trouble)
     elif task.step is not None:
+        if trouble is RepositoryTrouble.UNRELATED:
+            outdate_bases(draft)  # what is tried again begins at the base branch as it is then
         if not draft.state.steps[task.step].status.is_finished:
             draft.step(task.step, status=StepStatus.FAILED, failure=failure)
             draft.event(EventName.STEP_FAILED, failure.category, step=task.step)

@@ -226,6 +226,8 @@ class Sighting(Tolerant):
     None: that is not known, since the forge refuses us, the pull request is over, or the daemon is an older one."""
     failing: tuple[str, ...] = ()
     """Titles of all failed checks of its head; to be read where `standing` is known."""
+    more: bool = False
+    """There are new findings that it doesn't tell: the next look does."""
     picture: str = ""
     daemon: str = ""
 
@@ -252,7 +254,7 @@ def news_of(watch: Watch, sighting: Sighting) -> Sighting | None:
     answers again is news, too, and that a finding holds no more.
     """
     known, seen = watch.pull_request, sighting.pull_request.model_copy(update={"version": watch.pull_request.version})
-    new = tuple(finding for finding in sighting.findings if finding.id not in watch.seen)[:MOST_FINDINGS]
+    new = tuple(finding for finding in sighting.findings if finding.id not in watch.seen)
     refused, refuses = any(FindingSource.TROUBLE.began(each) for each in watch.seen), _is_refused(sighting)
     moved = (known.state, known.head, known.branch, known.base) != (seen.state, seen.head, seen.branch, seen.base)
     # While the forge refuses us, nothing is known of what it would tell.
@@ -265,6 +267,7 @@ def news_of(watch: Watch, sighting: Sighting) -> Sighting | None:
         update={
             "pull_request": seen,
             "findings": tuple(dict.fromkeys((*refusing, *new)))[:MOST_FINDINGS],
+            "more": len({each.id for each in (*refusing, *new)}) > MOST_FINDINGS,
             "unheard": sighting.unheard[-MOST_UNHEARD:],
             "standing": None if refuses or seen.state.is_over else tuple(each.id for each in sighting.findings),
             "failing": tuple(each.title for each in sighting.findings if each.kind is FindingKind.CHECK),

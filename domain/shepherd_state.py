@@ -44,6 +44,8 @@ class Shepherding(Value):
     """Ids of findings that something was done about."""
     held: tuple[str, ...] = ()
     """Ids of findings that came while fixes were under way, or after the last round: read anew when it goes on."""
+    gathers: bool = False
+    """The newest sighting told a part of what was new: what it left belongs to the same round, on the same head."""
     rounds: int = 0
     """Batches of fix steps since the pull request last got a step of a plan."""
     granted: int = 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -43,10 +43,12 @@ class Site:
         """A further adapter, with other settings; to be closed."""
         return await open_adapter(self.forge, self.repository, self.learned, timings, **settings)
 
-    def commit(self, branch: str, files: dict[str, str], *, parent: str = "") -> str:
-        """Put a commit onto `branch`, which begins at `parent`."""
+    def commit(self, branch: str, files: dict[str, str], *, parent: str = "", without: Collection[str] = ()) -> str:
+        """Put a commit onto `branch`, which begins at `parent`; `without` these files."""
         parent = parent or self._git("rev-parse", f"refs/heads/{branch}")
         entries = dict(line.split("\t")[::-1] for line in self._git("ls-tree", parent).splitlines())
+        for name in without:
+            del entries[name]
         for name, text in files.items():
             entries[name] = f"100644 blob {self._git('hash-object', '-w', '--stdin', stdin=text)}"
         tree = self._git("mktree", stdin="".join(f"{entry}\t{name}\n" for name, entry in entries.items()))

@@ -77,8 +77,10 @@ class PullRequestWatch:
                 directive.take(Draft(directive.state, workflow.now()).change())
             return
         self._watched = None  # also where the same is wanted again: this watch is over
-        in_parts = workflow.patched("findings in parts")
-        directive.take(shepherd.fold_sighting(directive.state, sighting, workflow.now(), in_parts=in_parts))
+        in_parts, again = workflow.patched("findings in parts"), workflow.patched("ended findings are news again")
+        directive.take(
+            shepherd.fold_sighting(directive.state, sighting, workflow.now(), in_parts=in_parts, is_news_again=again)
+        )
 
     async def _tidy(self, directive: Shepherded, tidying: Tidying, number: int) -> None:
         tidied: Tidied | None = None

@@ -83,7 +83,7 @@ class CompletionWork(AgentWork):
             self._warnings = await self._made_anew(target.branch, at, (base, settled))
         incoming = self._incoming(target, settled)
         await cache.ensure([base, *(one.commit for one in incoming)])
-        await self._refuse_unrelated(base, incoming)
+        await self._refuse_unrelated(base, incoming, target)
         merged = (*command.bridges, *target.merged, *((held,) if held else ()))
         joined = await under(cache, base, merged, [one.commit for one in incoming])
         independent = await cache.independent([one.commit for one in incoming])
@@ -97,10 +97,17 @@ class CompletionWork(AgentWork):
             merged=merged,
         )
 
-    async def _refuse_unrelated(self, base: str, incoming: Sequence[Incoming]) -> None:
+    async def _refuse_unrelated(self, base: str, incoming: Sequence[Incoming], target: PushTarget) -> None:
         """git merges nothing that has no commit in common: all that is so is named at once."""
-        asked = [(one, await self._cache.local("merge-base", base, one.commit, also=(1,))) for one in incoming]
-        names = list(dict.fromkeys(one.name for one, common in asked if common.exit_code == 1))
+        *work, settled = [(one, await self._cache.local("merge-base", base, one.commit, also=(1,))) for one in incoming]
+        if settled[1].exit_code == 1:
+            raise RepositoryError(
+                f"the base branch {target.base!r} has no commit in common with {target.branch}: its history was "
+                f"replaced. Give it back, or choose another one with `edit --base-branch`, or close the pull request, "
+                f"answer 'open a new one', and do its steps again with `retry-step`"
+            )
+
+        names = list(dict.fromkeys(one.name for one, common in work if common.exit_code == 1))
         if names:
             listed = ", ".join(map(repr, names))
             raise UnrelatedHistories(f"the work of {listed} has no commit in common with what it is merged into")

@@ -17,6 +17,7 @@ from daemon.session.runs import Host
 from daemon.workspace.copied_files import CopiedFile
 from daemon.workspace.project import read_project
 from daemon.workspace.workspace import Workspace
+from domain.errors import UnrelatedHistories
 from domain.models import TaskKind
 from domain.names import PREFIX
 from domain.spawn_task import ContinueFrom, SpawnTask
@@ -78,8 +79,9 @@ async def start_of(command: SpawnTask, cache: RepositoryCache, seen: Mapping[str
     replaced = seen.get(f"refs/heads/{command.target_branch}", "")
     if command.bridges or not command.base_commit:
         return await _bridged(command, cache, replaced)
+    await _refuse_lost_base(command, cache)
     base = command.continue_from.commit if command.continue_from else command.base_commit
-    await cache.ensure([base, command.base_commit, *(one.commit for one in command.merge)])
+    await cache.ensure([base, *(one.commit for one in command.merge)])
     incoming = _incoming(command.merge)
     return Start(base, replaced, command.base_commit, incoming=incoming, branch=command.target_branch)
 
@@ -94,6 +96,18 @@ async def prepared(command: SpawnTask, cache: RepositoryCache, base_branch: str)
     await cache.check_push(base, prefix)
     await try_branch(cache, base, prefix)
     return base, wanted
+
+
+async def _refuse_lost_base(command: SpawnTask, cache: RepositoryCache) -> None:
+    """The recorded commit is nowhere any more where its branch was deleted, or people have put another history there;
+    then the step can only begin anew, once an operator says so. Raises BaseBranchMissing, UnrelatedHistories.
+    """
+    if not await cache.within_reach(command.base_commit):
+        now = await cache.base(command.base_branch)
+        raise UnrelatedHistories(
+            f"the commit {command.base_commit} that {command.step_name!r} was to begin at is gone from "
+            f"{command.base_branch!r}, which is at {now}: `retry-step` begins it there"
+        )
 
 
 async def _bridged(command: SpawnTask, cache: RepositoryCache, replaced: str) -> Start:

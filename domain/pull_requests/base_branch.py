@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from uuid import UUID
 
 from domain.change import Draft
-from domain.editing import use_base
+from domain.editing import is_own_branch, use_base
 from domain.events import EventName
 from domain.models import StepStatus
 from domain.pull_request import PullRequest, PullRequestState
@@ -22,6 +22,8 @@ def follow_base(draft: Draft, seen: PullRequest) -> None:
         draft.set(shepherding=state.shepherding.model_copy(update={"retarget": ""}))
     if not seen.number or not seen.base or seen.state is PullRequestState.CLOSED:
         return
+    if is_own_branch(draft.state, seen.base):
+        return  # a completion says so; nothing could begin at what it pushes to
     before = draft.state.directive.base_branch
     if seen.base != before and not wanted:
         where = seen.url or seen.branch

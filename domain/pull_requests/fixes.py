@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from uuid import UUID
 
 from domain import names
 from domain.directive_settings import SHELL, AgentChoice, Settings
@@ -52,10 +53,17 @@ def fixer(settings: Settings) -> AgentChoice | None:
 
 
 def fix_steps(
-    state: State, findings: Sequence[Finding], base_head: str, *, room: int = ROOMS[0], in_parts: bool = True
+    state: State,
+    findings: Sequence[Finding],
+    base_head: str,
+    *,
+    room: int = ROOMS[0],
+    in_parts: bool = True,
+    of_round: int = 1,
+    more: bool = False,
 ) -> list[Step]:
     """Steps for each kind of trouble, on top of the pull request's head: one, or as many as hold all of it; `room`:
-    bytes that are quoted of each request."""
+    bytes that are quoted of each request; `more`: `findings` are a part of what the round `of_round` is about."""
     pull_request = state.pull_request
     assert pull_request is not None
     generation = max(state.planned, 1)
@@ -70,13 +78,21 @@ def fix_steps(
                 id=names.fix_step(state.directive.id, kind, tuple(finding.id for finding in part)),
                 generation=generation,
                 position=siblings + len(steps),
-                name=_name(kind, part, state.shepherding.rounds + 1, of),
-                description=f"Round {state.shepherding.rounds + 1} for {pull_request.url or pull_request.branch}{of}",
-                task_plan=_plan(kind, pull_request, part, room, is_part=bool(of)),
+                name=_name(kind, part, of_round, of),
+                description=f"Round {of_round} for {pull_request.url or pull_request.branch}{of}",
+                task_plan=_plan(kind, pull_request, part, room, is_part=bool(of) or more),
                 fix=_fix(kind, pull_request, part, base_head),
             )
             steps.append(step)
     return steps
+
+
+def unused(state: State, step: UUID) -> UUID:
+    """Its own id, unless a step of that id was removed, as the pull request was closed for a while; or was shipped, and
+    what it was to mend holds again."""
+    while (known := state.steps.get(step)) and (known.removed or known.shipped):
+        step = names.step_again(step)
+    return step
 
 
 def _parts(found: Sequence[Finding], room: int) -> list[list[Finding]]:

@@ -7,9 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
-from domain import names
 from domain.asking import Topic, anew, ask_operator, asked_now, settle_topic, topic_of
 from domain.change import Change, Draft
 from domain.errors import Refused
@@ -21,7 +19,6 @@ from domain.pull_request import (
     MOST_UNHEARD,
     Finding,
     FindingKind,
-    FindingSource,
     PullRequest,
     PullRequestState,
     Sighting,
@@ -30,14 +27,12 @@ from domain.pull_request import (
 )
 from domain.pull_requests.base_branch import follow_base
 from domain.pull_requests.closing import end_with, settle_closed
-from domain.pull_requests.fixes import ROOMS, fix_steps, fixer
+from domain.pull_requests.fixes import ROOMS, fix_steps, fixer, unused
 from domain.pull_requests.merging import OPEN_ANOTHER, fold_over, open_another
+from domain.pull_requests.seen import MAX_SEEN, capped, without_trouble
 from domain.shepherd_state import Shepherding
 from domain.size import MAX_STATE, state_size
 
-MAX_SEEN = 1000
-OF_A_HEAD = (FindingSource.CHECK, FindingSource.STATUS, FindingSource.CONFLICT)
-"""Findings that say something of one commit alone."""
 YES, NO = "yes", "no"
 TRY_AGAIN = "try again"
 BY_HAND = "I see to it"
@@ -68,9 +63,12 @@ def wanted_watch(state: State) -> Watch | None:
     )
 
 
-def fold_sighting(state: State, sighting: Sighting, now: datetime, *, in_parts: bool = True) -> Change:
+def fold_sighting(
+    state: State, sighting: Sighting, now: datetime, *, in_parts: bool = True, is_news_again: bool = True
+) -> Change:
     """What follows from what was seen; nothing, where the directive looks after another one by now, or after none.
-    `in_parts`: what doesn't fit into one step is split over several, as runs from before version 0.1 have not done.
+    `in_parts`: what doesn't fit into one step is split over several; `is_news_again`: what has ended and holds again is
+    dealt with again. Runs from before version 0.1 have done neither.
     """
     draft = Draft(state, now, f"daemon:{sighting.daemon}" if sighting.daemon else "makima")
     known, seen = state.pull_request, sighting.pull_request
@@ -82,7 +80,7 @@ def fold_sighting(state: State, sighting: Sighting, now: datetime, *, in_parts: 
     _update(draft, known, sighting)
     if not _refuses(sighting):
         settle_topic(draft, Topic.TROUBLE, "the forge answers again")
-        _set(draft, seen=_without_trouble(draft.state))
+        _set(draft, seen=without_trouble(draft.state.shepherding))
     if seen.state.is_over:
         if seen.state is not known.state:
             fold_over(draft, seen.model_copy(update={"version": known.version}), sighting.unmerged)
@@ -90,7 +88,7 @@ def fold_sighting(state: State, sighting: Sighting, now: datetime, *, in_parts: 
     if known.state.is_over:
         _open_again(draft)
     if sighting.standing is not None:
-        end_with(draft, sighting.standing)
+        end_with(draft, sighting.standing, is_news_again=is_news_again)
     _heed(draft, sighting, in_parts=in_parts)
     if not _refuses(sighting):
         _count_unheard(draft, sighting.unheard)
@@ -109,7 +107,7 @@ def poke(draft: Draft) -> None:
     watch = wanted_watch(draft.state)
     if watch is None:
         raise Refused(_why_not_watched(draft.state))
-    _set(draft, pokes=draft.state.shepherding.pokes + 1, seen=_without_trouble(draft.state))
+    _set(draft, pokes=draft.state.shepherding.pokes + 1, seen=without_trouble(draft.state.shepherding))
     draft.event(EventName.PULL_REQUEST_POKED, watch.pull_request.url)
 
 
@@ -123,9 +121,9 @@ def answered(draft: Draft, question: Question) -> None:
             more = max(draft.state.directive.settings.shepherd_rounds, 1)
             _set(draft, granted=shepherding.granted + more)
         case Topic.ROUNDS, _:
-            _set(draft, seen=_capped((*shepherding.seen, *shepherding.held)), held=())
+            _set(draft, seen=capped((*shepherding.seen, *shepherding.held)), held=())
         case Topic.TROUBLE, _:
-            _set(draft, seen=_without_trouble(draft.state), pokes=shepherding.pokes + 1)
+            _set(draft, seen=without_trouble(draft.state.shepherding), pokes=shepherding.pokes + 1)
 
 
 def rounds_left(state: State) -> int:
@@ -151,7 +149,8 @@ def _update(draft: Draft, known: PullRequest, sighting: Sighting) -> None:
         found = [" ".join(each.title.split()) for each in sighting.findings if each.kind is FindingKind.CHECK]
         failing = [*(draft.state.shepherding.failing if now.head == known.head else ()), *found]
     failing = list(dict.fromkeys(failing))[:20]
-    _set(draft, approved=sighting.approved, failing=tuple(failing), picture=sighting.picture)
+    gathers = draft.state.shepherding.gathers and now.head == known.head
+    _set(draft, approved=sighting.approved, failing=tuple(failing), picture=sighting.picture, gathers=gathers)
 
 
 def _open_again(draft: Draft) -> None:
@@ -184,7 +183,7 @@ def _heed(draft: Draft, sighting: Sighting, *, in_parts: bool) -> None:
         if trouble.id not in known:
             _ask_about(draft, trouble)
     if work:
-        _deal_with(draft, work, sighting.base_head, in_parts=in_parts)
+        _deal_with(draft, work, sighting, in_parts=in_parts)
 
 
 def _refuses(sighting: Sighting) -> bool:
@@ -198,44 +197,39 @@ def _ask_about(draft: Draft, trouble: Finding) -> None:
     ask_operator(draft, Topic.TROUBLE, f"{trouble.id} {anew(draft)}", f"{trouble.title}: {trouble.text}", (TRY_AGAIN,))
 
 
-def _deal_with(draft: Draft, work: list[Finding], base_head: str, *, in_parts: bool) -> None:
-    """One batch at a time, so that no two fixes mend the same head; what comes meanwhile is read anew afterwards."""
-    state = draft.state
-    if _waits(state):
+def _deal_with(draft: Draft, work: list[Finding], sighting: Sighting, *, in_parts: bool) -> None:
+    """One batch at a time, so that no two fixes mend the same head; what comes meanwhile is read anew afterwards. A
+    batch may be told by several sightings, in one round.
+    """
+    state, is_rest = draft.state, draft.state.shepherding.gathers
+    _set(draft, gathers=False)
+    if _waits(state) and not is_rest:
         _hold(draft, work)
     elif fixer(state.directive.settings) is None:
         _see(draft, work)
-        asked = ask_operator(draft, Topic.NO_AGENT, _fingerprint(work), _no_agent(work), (BY_HAND,))
+        asked = ask_operator(draft, Topic.NO_AGENT, _asked_again(state, work), _no_agent(work), (BY_HAND,))
         about = {**state.shepherding.asked_about, asked: tuple(each.id for each in work)}
         _set(draft, asked_about=about)
-    elif rounds_left(state) <= 0:
+    elif rounds_left(state) <= 0 and not is_rest:
         _hold(draft, work)
         ask_operator(draft, Topic.ROUNDS, anew(draft), _rounds_used(state, work), (YES, NO))
     else:
         _see(draft, work)
-        _set(draft, held=())
-        _add_fixes(draft, work, base_head, in_parts=in_parts)
-        _set(draft, rounds=draft.state.shepherding.rounds + 1)
+        _set(draft, held=(), gathers=sighting.more, rounds=state.shepherding.rounds + (not is_rest))
+        _add_fixes(draft, work, sighting.base_head, in_parts=in_parts, more=is_rest or sighting.more)
 
 
-def _add_fixes(draft: Draft, work: list[Finding], base_head: str, *, in_parts: bool) -> None:
-    left = MAX_STATE - state_size(draft.state)
+def _add_fixes(draft: Draft, work: list[Finding], base_head: str, *, in_parts: bool, more: bool) -> None:
+    left, of_round = MAX_STATE - state_size(draft.state), draft.state.shepherding.rounds
     for room in ROOMS:  # what was seen can't be refused (design 6): the last quotes nothing but links
-        steps = fix_steps(draft.state, work, base_head, room=room, in_parts=in_parts)
+        steps = fix_steps(draft.state, work, base_head, room=room, in_parts=in_parts, of_round=of_round, more=more)
         if sum(len(step.model_dump_json()) for step in steps) <= left:
             break
     for each in steps:
-        step = each.model_copy(update={"id": _unused(draft.state, each.id)})
+        step = each.model_copy(update={"id": unused(draft.state, each.id)})
         if step.id not in draft.state.steps:
             draft.put_step(step)
             draft.event(EventName.STEP_ADDED, step.name, step=step.id)
-
-
-def _unused(state: State, step: UUID) -> UUID:
-    """Its own id, unless a step of that id was removed: the pull request was closed for a while."""
-    while (known := state.steps.get(step)) and known.removed:
-        step = names.step_again(step)
-    return step
 
 
 def _waits(state: State) -> bool:
@@ -275,33 +269,24 @@ def _titles(work: Sequence[Finding]) -> str:
     return "; ".join(" ".join(f"{each.title} {each.url}".split()) for each in work[:10])
 
 
+def _asked_again(state: State, work: Sequence[Finding]) -> str:
+    """The occasion of a question about `work`, which may have been asked about before, and have ended."""
+    occasion = _fingerprint(work)
+    before = sum(each.topic.startswith(f"{Topic.NO_AGENT}:{occasion}") for each in state.questions.values())
+    return f"{occasion}.{before}" if before else occasion
+
+
 def _fingerprint(work: Sequence[Finding]) -> str:
     return hashlib.sha256("\n".join(each.id for each in work).encode()).hexdigest()[:12]
 
 
 def _see(draft: Draft, work: Sequence[Finding]) -> None:
-    _set(draft, seen=_capped((*draft.state.shepherding.seen, *(each.id for each in work))))
+    _set(draft, seen=capped((*draft.state.shepherding.seen, *(each.id for each in work))))
 
 
 def _hold(draft: Draft, work: Sequence[Finding]) -> None:
     held = dict.fromkeys([*draft.state.shepherding.held, *(each.id for each in work)])
     _set(draft, held=tuple(held)[-MAX_SEEN:])
-
-
-def _capped(seen: tuple[str, ...]) -> tuple[str, ...]:
-    """Each once, the newest last. A finding whose id is forgotten would be worked on again, so many are kept; the first
-    to be forgotten are those of commits of long ago, for what people have said is told for ever.
-    """
-    newest_first = tuple(dict.fromkeys(reversed(seen)))
-    too_many = len(newest_first) - MAX_SEEN
-    if too_many > 0:
-        of_a_head = [each for each in reversed(newest_first) if any(source.began(each) for source in OF_A_HEAD)]
-        newest_first = tuple(each for each in newest_first if each not in set(of_a_head[:too_many]))
-    return newest_first[:MAX_SEEN][::-1]
-
-
-def _without_trouble(state: State) -> tuple[str, ...]:
-    return tuple(each for each in state.shepherding.seen if not FindingSource.TROUBLE.began(each))
 
 
 def _set(draft: Draft, **fields: Any) -> None:

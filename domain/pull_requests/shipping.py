@@ -129,8 +129,8 @@ def _shepherding(state: State, known: PullRequest | None, now: PullRequest, ship
     if known is None or known.version != now.version:
         return Shepherding(draft=before.draft, pokes=before.pokes, taken_back=before.taken_back)
     if any(state.steps[step].fix is None for step in ships):
-        return before.model_copy(update={"rounds": 0, "granted": 0, "failing": ()})
-    return before.model_copy(update={"failing": ()})
+        return before.model_copy(update={"rounds": 0, "granted": 0, "failing": (), "gathers": False})
+    return before.model_copy(update={"failing": (), "gathers": False})
 
 
 def _branches(state: State) -> tuple[str, ...]:

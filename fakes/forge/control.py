@@ -73,6 +73,8 @@ class NewCheck(CheckContent):
     """A branch or commit."""
     status: CheckStatus = CheckStatus.COMPLETED
     conclusion: Conclusion | None = Conclusion.SUCCESS
+    again: int | None = None
+    """The id of a run that its app brings to another state; None: it makes a run."""
 
 
 class NewStatus(Stored):
@@ -196,13 +198,14 @@ async def set_check(call: Call) -> ApiAnswer:
     async with repository.changing():
         record = repository.record
         moment = now()
-        fields = wanted.model_dump(exclude={"ref", "conclusion"})
+        fields = wanted.model_dump(exclude={"ref", "conclusion", "again"})
         conclusion = wanted.conclusion if done else None
         check = CheckRun(
-            id=record.next_id, head_sha=sha, conclusion=conclusion, started_at=moment,
+            id=wanted.again or record.next_id, head_sha=sha, conclusion=conclusion, started_at=moment,
             completed_at=moment if done else None, **fields,
         )  # fmt: skip
-        repository.record = record.with_changes(last_id=record.last_id + 1, checks=(*record.checks, check))
+        others = tuple(each for each in record.checks if each.id != check.id)
+        repository.record = record.with_changes(last_id=record.last_id + 1, checks=(*others, check))
     return ApiAnswer(call.forge.shapes.check(repository.record, check), 201)
 
 

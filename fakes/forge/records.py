@@ -144,9 +144,19 @@ class Conclusion(StrEnum):
     SKIPPED = "skipped"
     TIMED_OUT = "timed_out"
     ACTION_REQUIRED = "action_required"
+    STALE = "stale"
+    STARTUP_FAILURE = "startup_failure"
 
 
-FAILING = frozenset({Conclusion.FAILURE, Conclusion.CANCELLED, Conclusion.TIMED_OUT, Conclusion.ACTION_REQUIRED})
+FAILING = frozenset(
+    {
+        Conclusion.FAILURE,
+        Conclusion.CANCELLED,
+        Conclusion.TIMED_OUT,
+        Conclusion.ACTION_REQUIRED,
+        Conclusion.STARTUP_FAILURE,
+    }
+)
 
 
 class JobStep(Stored):
@@ -273,8 +283,8 @@ class RepositoryRecord(Stored):
         return self.model_copy(update=fields)
 
     def checks_of(self, sha: str) -> tuple[CheckRun, ...]:
-        """The latest check run of each name, for each repository that ran it."""
-        latest = {(each.name, each.head_repository): each for each in self.checks if each.head_sha == sha}
+        """The latest check run of each name, for each app and for each repository that ran it."""
+        latest = {(each.name, each.app, each.head_repository): each for each in self.checks if each.head_sha == sha}
         return tuple(latest.values())
 
     def statuses_of(self, sha: str) -> tuple[CommitStatus, ...]:

@@ -12,9 +12,9 @@ from daemon.git.repository_cache import RepositoryCache
 from domain.errors import BaseBranchMissing
 from domain.failures import RepositoryTrouble
 from domain.models import TaskKind
-from domain.pull_request import PullRequestWanted
+from domain.pull_request import PullRequest, PullRequestWanted
 from domain.spawn_task import OutcomeStatus
-from tests.integration.completions import BRANCH, Completions, head
+from tests.integration.completions import BRANCH, NEXT, Completions, head
 
 pytestmark = pytest.mark.rule("7.3")
 GitCommand = Callable[..., str]
@@ -151,3 +151,152 @@ async def test_without_a_name_the_base_is_what_the_remotes_head_names(
     git(origin, "update-ref", "--no-deref", "HEAD", "refs/heads/trunk")
     with pytest.raises(BaseBranchMissing, match="no default branch"):
         await cache.default_branch()
+
+
+# Siblings
+
+
+async def test_one_that_is_retargeted_twice_during_the_merge_goes_into_the_last_one(
+    completions: Completions, commit: Committer, git: GitCommand, origin: Path
+) -> None:
+    for name in ("release", "next"):
+        git(origin, "branch", name, "main")
+        commit({f"only-{name}": "x\n"}, name, branch=name)
+    walls = commit({"walls": "w\n"})
+    await completions.does(NO_AGENT, [head("Walls", walls)])
+    commit({"only-main": "m\n"}, branch="main")
+
+    def twice() -> None:
+        completions.forge.retargeted_by_hand(1, "release")
+        completions.forge.at_read(1, lambda: completions.forge.retargeted_by_hand(1, "next"))
+
+    completions.forge.at_read(2, twice)
+    done = await completions.does(NO_AGENT, [head("Roof", commit({"roof": "r\n"}, walls))])
+    assert done.shipped
+    assert done.shipped.pull_request.base == "next"
+    assert completions.files(BRANCH) == {"README", "only-next", "roof", "walls"}
+
+
+async def test_a_base_that_is_renamed_and_made_anew_is_followed_by_its_new_name(
+    completions: Completions, commit: Committer, git: GitCommand, origin: Path
+) -> None:
+    """The forge retargets its pull request to the new name; somebody puts something else at the old one."""
+    walls = commit({"walls": "w\n"})
+    await completions.does(NO_AGENT, [head("Walls", walls)])
+    git(origin, "branch", "-m", "main", "trunk")
+    tree = git(origin, "rev-parse", "trunk^{tree}")
+    git(origin, "update-ref", "refs/heads/main", git(origin, "commit-tree", tree, "-m", "another beginning"))
+    completions.forge.retargeted_by_hand(1, "trunk")
+    commit({"only-trunk": "t\n"}, "trunk", branch="trunk")
+    done = await completions.does(NO_AGENT, [head("Roof", commit({"roof": "r\n"}, walls))])
+    assert done.shipped, done.failure
+    assert done.shipped.pull_request.base == "trunk"
+    assert completions.files(BRANCH) == {"README", "only-trunk", "roof", "walls"}
+
+
+async def test_one_that_would_be_merged_into_its_own_branch_is_named_and_nothing_is_pushed(
+    completions: Completions, commit: Committer, git: GitCommand, origin: Path
+) -> None:
+    await completions.does(NO_AGENT, [head("Walls", commit({"walls": "w\n"}))])
+    before = git(origin, "rev-parse", BRANCH)
+    completions.forge.retargeted_by_hand(1, BRANCH)
+    done = await completions.does(NO_AGENT, [head("Roof", commit({"roof": "r\n"}))])
+    assert (done.status, git(origin, "rev-parse", BRANCH)) == (OutcomeStatus.FAILED, before)
+    assert done.failure
+    assert "is to be merged into its own branch" in done.failure.report
+
+
+async def test_a_step_whose_base_holds_another_history_by_now_can_be_begun_there(
+    completions: Completions, commit: Committer, git: GitCommand, origin: Path
+) -> None:
+    fields = {"base_commit": "1" * 40, "target_branch": "makima/step", "step_name": "Roof"}
+    done = await completions.daemon.does("echo b > b", TaskKind.STEP, task=uuid4(), **fields)
+    assert (done.status, done.trouble) == (OutcomeStatus.FAILED, RepositoryTrouble.UNRELATED)
+    assert done.failure
+    assert "is gone from 'main'" in done.failure.report and "`retry-step` begins it there" in done.failure.report
+
+
+@pytest.mark.parametrize("known", ["here", "another machine"])
+async def test_a_step_whose_base_was_deleted_asks_where_to_begin_and_has_not_failed(
+    completions: Completions, commit: Committer, git: GitCommand, origin: Path, known: str
+) -> None:
+    """The commit that was recorded of it is nowhere on the remote any more."""
+    began = commit({"old": "o\n"}, branch="old")
+    git(origin, "branch", "other", "main")
+    fields = {"base_branch": "old", "base_commit": began, "target_branch": "makima/step"}
+    if known == "here":
+        earlier = await completions.daemon.does("echo a > a", TaskKind.STEP, task=uuid4(), **fields)
+        assert earlier.work, earlier.failure
+    git(origin, "update-ref", "-d", "refs/heads/old")
+    git(origin, "reflog", "expire", "--expire=all", "--all")
+    git(origin, "prune")
+    done = await completions.daemon.does("echo b > b", TaskKind.STEP, task=uuid4(), **fields)
+    if known == "here":
+        assert done.work, done.failure
+    else:
+        assert (done.status, done.trouble) == (OutcomeStatus.FAILED, RepositoryTrouble.BASE_BRANCH)
+        assert done.failure
+        assert "has no branch 'old'; it has main, other" in done.failure.report
+
+
+async def test_a_base_that_was_replaced_under_an_open_pull_request_is_what_is_named(
+    completions: Completions, commit: Committer, git: GitCommand, origin: Path
+) -> None:
+    walls = commit({"walls": "w\n"})
+    await completions.does(NO_AGENT, [head("Walls", walls)])
+    tree = git(origin, "rev-parse", "main^{tree}")
+    git(origin, "update-ref", "refs/heads/main", git(origin, "commit-tree", tree, "-m", "another beginning"))
+    done = await completions.does(NO_AGENT, [head("Roof", commit({"roof": "r\n"}, walls))])
+    assert done.failure
+    assert f"the base branch 'main' has no commit in common with {BRANCH}" in done.failure.report
+    completions.known = completions.forge.close(1)
+    again = [head(name, commit({name: "n\n"}, "main")) for name in ("walls", "roof")]
+    done = await completions.does(NO_AGENT, again)
+    assert done.shipped, done.failure
+    assert completions.files(NEXT) == {"README", "roof", "walls"}
+
+
+@pytest.mark.parametrize(
+    ("how", "is_known", "retarget", "into"),
+    [
+        ("merged", False, "", "release"),
+        ("merged", False, "next", "next"),
+        ("merged", True, "", "next"),
+        ("closed", False, "", "next"),
+    ],
+)
+async def test_where_the_next_one_goes_after_one_that_a_person_has_retargeted_is_over(
+    completions: Completions, commit: Committer, git: GitCommand, origin: Path,
+    how: str, is_known: bool, retarget: str, into: str,
+) -> None:  # fmt: skip
+    """On to where it was merged, unless an operator has chosen since: what was closed says nothing."""
+    for name in ("release", "next"):
+        git(origin, "branch", name, "main")
+    walls = commit({"walls": "w\n"})
+    await completions.does(NO_AGENT, [head("Walls", walls)])
+    completions.forge.retargeted_by_hand(1, "release")
+    over = completions.forge.merge(1, "merge") if how == "merged" else completions.forge.close(1)
+    if is_known:
+        completions.known = over
+    wanted = PullRequestWanted(title="t", body="b", known=completions.known, branches=(BRANCH, NEXT), retarget=retarget)
+    steps = [head("Roof", commit({"roof": "r\n"}, walls))]
+    done = await completions.does(NO_AGENT, steps, pull_request=wanted, base_branch="next")
+    assert done.shipped, done.failure
+    assert (done.shipped.pull_request.branch, done.shipped.pull_request.base) == (NEXT, into)
+
+
+async def test_a_branch_that_was_pushed_without_a_pull_request_goes_into_the_directives_base(
+    completions: Completions, commit: Committer, git: GitCommand, origin: Path
+) -> None:
+    """Nobody has to be told of it, and nothing to be retargeted."""
+    git(origin, "branch", "next", "main")
+    walls = commit({"walls": "w\n"}, branch=BRANCH)
+    commit({"only-main": "m\n"}, branch="main")
+    known = PullRequest(branch=BRANCH, head=walls, base="main")
+    wanted = PullRequestWanted(title="t", body="b", known=known, branches=(BRANCH, NEXT), retarget="next")
+    steps = [head("Roof", commit({"roof": "r\n"}, walls))]
+    done = await completions.does(NO_AGENT, steps, pull_request=wanted, base_branch="next")
+    assert done.shipped, done.failure
+    assert (done.shipped.pull_request.number, done.shipped.pull_request.base) == (1, "next")
+    assert "retarget" not in completions.forge.calls
+    assert completions.files(BRANCH) == {"README", "roof", "walls"}

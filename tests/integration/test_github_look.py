@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from domain.pull_request import Finding, FindingKind, PullRequest, PullRequestState, Reply, Sighting
+from fakes.forge.records import Conclusion
 from tests.fixtures_github import Site
 
 pytestmark = pytest.mark.rule("7.5")
@@ -35,14 +36,40 @@ async def test_a_failed_check_is_told_with_its_step_the_end_of_its_log_and_its_a
 
 
 async def test_only_failures_that_are_over_count_and_only_those_of_the_newest_commit(site: Site) -> None:
+    """Also on a head where every word stands that a check may end with, and where one never runs."""
     made = await site.opened()
     await site.forge.set_check(site.name, ref="work", name="test", conclusion="failure", log=LOG)
     site.commit("work", {"more.py": "2\n"})
-    await site.forge.set_check(site.name, ref="work", name="lint", status="in_progress")
-    for conclusion in ("success", "neutral", "cancelled", "skipped", "action_required"):
+    for status in ("queued", "in_progress"):
+        await site.forge.set_check(site.name, ref="work", name=status, status=status)
+    for conclusion in Conclusion:
         await site.forge.set_check(site.name, ref="work", name=conclusion, conclusion=conclusion)
     await site.forge.set_status(site.name, ref="work", context="ci/slow", state="pending")
-    assert (await look(site, made)).findings == ()
+    told = {each.title.partition(":")[0] for each in (await look(site, made)).findings}
+    assert told == {"failure", "timed_out", "startup_failure"}
+
+
+async def test_a_check_of_another_app_by_the_same_name_ends_nothing_and_hides_nothing(site: Site) -> None:
+    made = await site.opened()
+    check = await site.forge.set_check(site.name, ref="work", name="tests", conclusion="failure", app="one")
+    await site.forge.set_check(site.name, ref="work", name="tests", conclusion="success", app="two")
+    assert list(await findings(site, made)) == [f"check:{check['id']}"]
+    await site.forge.set_check(site.name, ref="work", name="tests, renamed", conclusion="success", app="one")
+    assert list(await findings(site, made)) == [f"check:{check['id']}"], "nobody has run it again"
+    await site.forge.set_check(site.name, ref="work", name="tests", conclusion="success", app="one")
+    assert await findings(site, made) == {}
+
+
+async def test_a_check_that_its_app_runs_again_under_the_same_id_is_told_as_it_ends_then(site: Site) -> None:
+    made, marks = await site.opened(), dict[str, str]()
+    fields = {"ref": "work", "name": "scan", "app": "scanner"}
+    first = await site.forge.set_check(site.name, **fields, conclusion="failure", text="app.py: x")
+    assert [each.text for each in (await look(site, made, marks)).findings] == ["app.py: x"]
+    await site.forge.set_check(site.name, **fields, again=first["id"], status="in_progress")
+    assert (await look(site, made, marks)).findings == ()
+    await site.forge.set_check(site.name, **fields, again=first["id"], conclusion="timed_out", text="other.py: y")
+    (again,) = (await look(site, made, marks)).findings
+    assert (again.id, again.title, again.text) == (f"check:{first['id']}", "scan: timed_out", "other.py: y")
 
 
 async def test_a_failed_status_and_a_check_without_a_log_are_told_in_their_own_words(site: Site) -> None:
@@ -213,6 +240,34 @@ async def test_where_it_is_not_told_what_is_resolved_all_that_is_asked_holds(
     asked = await site.forge.remark(site.name, made.number, user="ann", path="app.py", line=1, body="Rename it.")
     await site.forge.fail(kind, method="POST", path="graphql$", **fields)
     assert list(await findings(site, made)) == [f"comment:{asked['id']}"]
+
+
+async def test_what_is_edited_to_nothing_asks_for_nothing_and_what_is_written_anew_does(site: Site) -> None:
+    made = await site.opened()
+    talk = await site.forge.comment(site.name, made.number, user="ann", body="Rename it.")
+    asked = {f"talk:{talk['id']}"}
+    assert set(await findings(site, made)) == asked
+    for nothing in (" \n\u200b", "<!-- never mind -->", "<!--\n"):
+        await site.forge.edit(site.name, talk["id"], nothing)
+        assert await findings(site, made) == {}, repr(nothing)
+    await site.forge.edit(site.name, talk["id"], "Rename it after all.")
+    assert set(await findings(site, made)) == asked
+    async with site.forge.rest() as client:
+        assert (await client.delete(f"/repos/{site.name}/issues/comments/{talk['id']}")).is_success
+    assert await findings(site, made) == {}
+
+
+@pytest.mark.parametrize("change", ["renamed", "deleted"])
+async def test_a_remark_on_a_file_that_is_gone_is_told_with_the_place_that_it_had(site: Site, change: str) -> None:
+    made = await site.opened()
+    hunk = "@@ -0,0 +1 @@\n+print(1)"
+    await site.forge.remark(
+        site.name, made.number, user="ann", path="app.py", original_line=1, body="Rename it.", diff_hunk=hunk
+    )
+    site.commit("work", {"program.py": "print(1)\n"} if change == "renamed" else {}, without=("app.py",))
+    (found,) = (await look(site, made)).findings
+    assert found.place and (found.place.path, found.place.line, found.place.outdated) == ("app.py", 1, True)
+    assert (found.title, found.place.quoted) == ("ann on app.py:1", hunk)
 
 
 async def test_a_remark_is_told_with_its_place_and_the_lines_that_it_is_about(site: Site) -> None:

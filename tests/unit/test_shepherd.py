@@ -41,6 +41,7 @@ from domain.pull_requests import shepherd
 from domain.pull_requests.body import total_usage
 from domain.pull_requests.fixes import TEXT_SHOWN
 from domain.pull_requests.merging import wanted_tidying
+from domain.pull_requests.seen import MAX_SEEN
 from domain.readiness import standing
 from domain.requests import (
     AddStep,
@@ -295,10 +296,10 @@ def test_a_daemon_of_an_earlier_version_names_the_one_that_is_over_in_its_own_wa
 def test_what_people_have_said_is_remembered_however_many_checks_there_were() -> None:
     state = seen(opened(), comment())
     state = shipped(ended(state, task_of(state)))
-    before = (*state.shepherding.seen, *(check(number).id for number in range(shepherd.MAX_SEEN - 10)))
+    before = (*state.shepherding.seen, *(check(number).id for number in range(MAX_SEEN - 10)))
     state = state.model_copy(update={"shepherding": state.shepherding.model_copy(update={"seen": before})})
     state = seen(state, *(check(1200 + number) for number in range(MOST_FINDINGS)))
-    assert len(state.shepherding.seen) == shepherd.MAX_SEEN
+    assert len(state.shepherding.seen) == MAX_SEEN
     assert {"comment:1", f"check:{1199 + MOST_FINDINGS}"} <= set(state.shepherding.seen)
     assert "check:1" not in state.shepherding.seen
 

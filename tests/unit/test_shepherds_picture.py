@@ -257,3 +257,57 @@ def test_a_pull_request_that_was_closed_while_the_forge_refused_is_no_news_for_e
     assert not [each for each in open_questions(closed) if TROUBLE.title in each], "the forge answers again"
     pull_request = watch_of(closed).pull_request
     assert news_of(watch_of(closed), Sighting(pull_request=pull_request)) is None
+
+
+# A picture that changes in every way
+
+
+@pytest.mark.parametrize("count", [101, 250])
+def test_of_more_requests_than_one_look_tells_all_arrive_in_one_round_and_nobody_is_asked(count: int) -> None:
+    said = [comment(number, f"Please rename variable_{number}. ") for number in range(count)]
+    state = opened(shepherd_rounds=1)
+    for _ in range(count):
+        before, state = state, look(state, *said)
+        if state == before:
+            break
+    whole = "\n".join(plans(state))
+    assert [number for number in range(count) if f"Please rename variable_{number}." not in whole] == []
+    assert (open_questions(state), state.shepherding.rounds) == ([], 1)
+    assert all("There is more of this" in plan for plan in plans(state))
+    assert {step.description for step in fixes(state)} >= {"Round 1 for https://example.invalid/r/pull/11"}
+
+
+def test_what_comes_later_than_the_rest_of_a_large_set_waits_for_the_next_round() -> None:
+    said = [comment(number) for number in range(40)]
+    state = look(opened(), *said)
+    assert state.shepherding.gathers
+    state = look(state, *said)
+    assert not state.shepherding.gathers
+    state = look(state, *said, comment(99))
+    assert (state.shepherding.held, state.shepherding.rounds) == (("comment:99",), 1)
+
+
+def test_the_rest_of_a_large_set_waits_where_the_branch_has_moved_meanwhile() -> None:
+    """What was begun is on another head: its work and theirs would meet in a conflict."""
+    said = [comment(number) for number in range(40)]
+    state = look(opened(), *said)
+    state = look(state, *said, head=NEWER)
+    assert len(state.shepherding.held) == 10
+    assert not state.shepherding.gathers
+
+
+@pytest.mark.parametrize("finding", [check(2), comment(2)])
+def test_what_a_person_was_asked_about_and_ended_is_asked_about_again_once_it_holds_again(finding: Finding) -> None:
+    state = look(look(opened(planner=NO_READER), finding))
+    assert (open_questions(state), answers(state)) == ([], [ENDED])
+    state = look(state, finding)
+    assert len(open_questions(state)) == 1
+
+
+def test_a_check_that_fails_again_after_it_was_run_again_is_mended_again() -> None:
+    """Its app has brought the same run to a new end, on the head that the first fix left as it was."""
+    state = look(opened(), check())
+    state = look(shipped(ended(state, task_of(state))), check())
+    assert len(fixes(state)) == 1, "what was said of it holds still: nothing is new"
+    state = look(look(state), check())
+    assert len(fixes(state)) == 2

@@ -164,10 +164,11 @@ class PullRequestLook:
         return [job.model_copy(update=of_actions) for page in pages for job in page.jobs]
 
     async def _check(self, run: CheckRun) -> Finding:
-        key = FindingSource.CHECK.id_of(run.id)  # a log is long, and doesn't change any more
-        if key not in self._marks:
-            self._marks[key] = (await self._explained(run)).model_dump_json()
-        return Finding.model_validate_json(self._marks[key])
+        """A log is long, and doesn't change any more, unless its app runs the same check again."""
+        key, end = FindingSource.CHECK.id_of(run.id), f"{run.conclusion} {run.completed_at}\n"
+        if not self._marks.get(key, "").startswith(end):
+            self._marks[key] = end + (await self._explained(run)).model_dump_json()
+        return Finding.model_validate_json(self._marks[key].removeprefix(end))
 
     async def _explained(self, run: CheckRun) -> Finding:
         text = findings.output_text(run)

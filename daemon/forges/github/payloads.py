@@ -121,6 +121,7 @@ class CheckRun(Tolerant):
     name: str
     status: str
     conclusion: str | None = None
+    completed_at: str | None = None
     html_url: str | None = None
     details_url: str | None = None
     output: CheckOutput = CheckOutput()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from unicodedata import category
 
 from daemon.forges.github.audience import Admitted, Author
 from daemon.forges.github.findings import MARK, TEXT_LIMIT, title_of
@@ -18,6 +20,7 @@ APPROVED, CHANGES_REQUESTED, DISMISSED = "APPROVED", "CHANGES_REQUESTED", "DISMI
 _OPINIONS = frozenset({APPROVED, CHANGES_REQUESTED, DISMISSED})
 """States of reviews that say yes or no, or that what was said counts no more; remarks are no word."""
 _SAID = {CHANGES_REQUESTED: "asks for changes", "COMMENTED": "has reviewed", APPROVED: "approves"}
+_HIDDEN = re.compile(r"<!--.*?(-->|\Z)", re.DOTALL)
 _ASKS = frozenset({CHANGES_REQUESTED, "COMMENTED"})
 
 
@@ -38,7 +41,7 @@ def remarks_in_reviews(reviews: Iterable[Review], me: str) -> list[Remark]:
     """Change requests, remarks and approvals; a change request and an approval count without any text, too."""
     found = []
     for each in reviews:
-        words = bool(each.body and each.body.strip())
+        words = _has_words(each)
         if each.state not in _SAID or is_by(each.user, me) or not (words or each.state in _OPINIONS):
             continue
         title = f"{name_of(each.user)} {_SAID[each.state]}"
@@ -143,8 +146,10 @@ def _author(said: Review | Comment) -> Author:
     return Author(said.user, said.author_association)
 
 
-def _has_words(said: Comment) -> bool:
-    return bool(said.body and said.body.strip())
+def _has_words(said: Review | Comment) -> bool:
+    """Whether a reader sees any: what was edited to nothing may still hold what no page shows."""
+    shown = _HIDDEN.sub("", plain_text(said.body or ""))
+    return any(not (each.isspace() or category(each) == "Cf") for each in shown)
 
 
 def _is_marked(said: Review | Comment) -> bool:
