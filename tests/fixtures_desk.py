@@ -122,6 +122,7 @@ class Desk:
         """A directive with the world's planner; its id."""
         told = await self.json(
             *("start", "--title", "House", "--goal", "A house", "--repo", URL, "--planner", "planner"),
+            *("--agent", "shell"),
             *("--timings", "fast", *options),
         )
         directive = str(told["id"])

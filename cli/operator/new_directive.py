@@ -23,7 +23,6 @@ from domain.repository_url import parse_repository_url, refuse_mistake
 from domain.size import check_size
 
 LONGEST_PLAN_FILE = 4 * 1024 * 1024
-AGENTS_DEFAULT = "shell"
 MAX_TEXT = 256 * 1024
 """Bytes, as JSON: a prompt has less, and the record is told them twice in one write."""
 
@@ -41,7 +40,9 @@ class StartOptions:
     requirement: Texts = None
     acceptance: Texts = None
     constraint: Texts = None
-    agent: Annotated[str, typer.Option(help="The daemon's agent that does the steps.")] = AGENTS_DEFAULT
+    agent: Annotated[
+        str | None, typer.Option(help="The daemon's agent that does the steps; else the planner does.")
+    ] = None
     planner: Annotated[str | None, typer.Option(help="The daemon's agent that makes the plans.")] = None
     plan: Annotated[
         Path | None, typer.Option(help="A chain plan document: the first plan; with --planner, that makes later ones.")
@@ -95,6 +96,8 @@ def new_directive(options: StartOptions, owner: str) -> State:
     """The draft of a directive, with the plan given for it; Refused with one line that says what to do."""
     if options.planner is None and options.plan is None:
         raise Refused("a directive needs --planner NAME (an agent of the daemon's settings) or --plan FILE")
+    if options.agent is None and options.planner is None:
+        raise Refused("--plan needs --agent NAME, too: the agent of the daemon's settings that does its steps")
     if options.label and options.on not in ("", ANY):
         raise Refused(f"--on {options.on} names the daemon: --label {options.label} has nothing left to choose")
     try:
@@ -157,7 +160,8 @@ def _settings(options: StartOptions) -> Settings:
     typed = {name: getattr(options, name) for name in Settings.model_fields if hasattr(options, name)}
     agents = {name: AgentChoice(name=typed[name]) if typed[name] else None for name in ("planner", "fixer")}
     commands = {name: tuple(typed[name] or ()) for name in ("setup", "verify")}
-    agent, timings = AgentChoice(name=options.agent), _timings(options.timings)
+    # Never a default of its own: the shell would run as a script what a planner has written for a reader.
+    agent, timings = AgentChoice(name=options.agent or options.planner or ""), _timings(options.timings)
     return Settings.model_validate({**typed, **agents, **commands, "agent": agent, "timings": timings})
 
 

@@ -39,7 +39,8 @@ class Greeter:
         about = ("--title", "Greeter", "--goal", "Says hello", "--repo", str(self.origin))
         # The daemons of a test are on one machine: any of them may go on.
         asked = (*about, "--timings", "fast", "--on", "any")
-        return (*asked, "--planner", "planner") if planned else (*asked, "--plan", str(self._plan_file()))
+        by = ("--planner", "planner") if planned else ("--plan", str(self._plan_file()))
+        return (*asked, *by, "--agent", "shell")
 
     def _plan_file(self) -> Path:
         file = self._folder / "plan.json"

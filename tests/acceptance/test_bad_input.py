@@ -89,9 +89,11 @@ def refused(servers: SharedServers, tmp_path_factory: pytest.TempPathFactory) ->
         file.write_text(document)
         return str(file)
 
-    calls = {name: [*good, "--plan", given(name, document)] for name, (document, _) in PLANS.items()}
+    calls = {
+        name: [*good, "--agent", "shell", "--plan", given(name, document)] for name, (document, _) in PLANS.items()
+    }
     fine = given("a good plan", plan(step()))
-    calls |= {name: [*good, "--plan", fine, *options] for name, (options, _) in OPTIONS.items()}
+    calls |= {name: [*good, "--agent", "shell", "--plan", fine, *options] for name, (options, _) in OPTIONS.items()}
     calls |= {"neither planner nor plan": [*good], "no repository": ["start", "--title", "T", "--goal", "G"]}
     with Site(servers, folder, "refused") as site, ThreadPoolExecutor(3) as pool:
         ended = dict(zip(calls, pool.map(lambda args: site.starter(*args), calls.values()), strict=True))
@@ -127,7 +129,7 @@ def test_what_only_a_daemon_can_know_pauses_the_directive_until_it_is_mended(sit
     no_repository.mkdir()
     file = site.folder / "plan.json"
     file.write_text(plan(step(task_plan="echo made > made")))
-    common = ("start", "--goal", "G", "--plan", str(file), "--timings", "fast", "--wait")
+    common = ("start", "--goal", "G", "--plan", str(file), "--agent", "shell", "--timings", "fast", "--wait")
 
     unknown = site.starter(*common, "--title", "Unknown", "--repo", str(no_repository))
     assert (unknown.code, unknown.err) == (1, "")
@@ -192,7 +194,20 @@ def test_without_a_daemon_a_directive_says_what_it_waits_for_and_goes_on_when_on
     site.worker()
     origin, file = make_origin(site.folder), site.folder / "plan.json"
     file.write_text(plan(step(task_plan="echo made > made")))
-    options = ("--title", "Alone", "--goal", "G", "--repo", str(origin), "--plan", str(file), "--timings", "fast")
+    options = (
+        "--title",
+        "Alone",
+        "--goal",
+        "G",
+        "--repo",
+        str(origin),
+        "--plan",
+        str(file),
+        "--agent",
+        "shell",
+        "--timings",
+        "fast",
+    )
     started = site.starter("start", *options, "--json").json()["id"]
     until(lambda: site.starter("status", started).code == 0, "the worker's answer")
     told = "has reported in the last 90 s"

@@ -46,7 +46,7 @@ class Counting:
         )
         plan = site.folder / "plan.json"
         plan.write_text(json.dumps({"steps": [{"name": "Count", "taskPlan": script}]}))
-        given = ("--goal", "Counts", "--repo", str(self.origin), "--plan", str(plan), "--on", "any")
+        given = ("--goal", "Counts", "--repo", str(self.origin), "--plan", str(plan), "--agent", "shell", "--on", "any")
         started = site.starter("start", "--title", "Counting", *given, "--timings", "fast", "--once", "--json")
         self.id = str(started.json()["id"])
 

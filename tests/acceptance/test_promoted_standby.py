@@ -102,7 +102,7 @@ async def test_a_promoted_standby_goes_on_with_the_record(site: Site, tmp_path: 
             await eventually(lambda: health_is(200), "a worker that is well")
             start = (
                 *("start", "--title", "Kept", "--goal", "g", "--repo", str(make_origin(tmp_path)), "--on", "any"),
-                *("--planner", "planner", "--timings", "fast", "--json"),
+                *("--planner", "planner", "--agent", "shell", "--timings", "fast", "--json"),
             )
             started = await asyncio.to_thread(partial(site.starter, *start, MAKIMA_DATABASE_URL=database))
             directive = started.json()["id"]

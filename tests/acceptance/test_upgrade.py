@@ -60,7 +60,7 @@ class Installation:
         about = ("--title", name, "--goal", name, "--repo", repository, "--timings", "fast", "--on", "any")
         plan = self.folder / name / "plan.json"
         plan.write_text(json.dumps({"steps": [{"name": "Build", "taskPlan": script}]}))
-        planned = ("--plan", str(plan)) if script else ("--planner", "planner")
+        planned = (*(("--plan", str(plan)) if script else ("--planner", "planner")), "--agent", "shell")
         started = self.site.starter("start", *about, *planned, *options, "--json")
         self.ids[name] = started.json()["id"]
 

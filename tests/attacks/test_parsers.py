@@ -232,7 +232,8 @@ def test_a_bad_file_is_one_line_and_exit_code_2(case: str, tmp_path: Path) -> No
     if "TOML" in case or "time" in case:
         command, env = ["-m", "daemon", "gc"], {**env, "MAKIMA_DAEMON_CONFIG": str(file)}
     else:
-        command = ["starter.py", "start", "--title", "t", "--goal", "g", "--repo", str(tmp_path), "--plan", str(file)]
+        asked = ("--title", "t", "--goal", "g", "--repo", str(tmp_path), "--plan", str(file), "--agent", "shell")
+        command = ["starter.py", "start", *asked]
     done = subprocess.run(
         [sys.executable, *command],
         cwd=Path(__file__).parents[2],

@@ -97,7 +97,9 @@ def begin(site: Site, origin: Path, number: int) -> Running:
     ]
     plan.write_text(json.dumps({"steps": steps}))
     asked = ("--title", f"Chaos {number}", "--goal", "Survive", "--repo", str(origin), "--timings", "fast")
-    return site.starting(f"start-{number}", "start", *asked, "--plan", str(plan), "--wait", "--json")
+    return site.starting(
+        f"start-{number}", "start", *asked, "--plan", str(plan), "--agent", "shell", "--wait", "--json"
+    )
 
 
 def killed(machine: Machine, start: Running, chance: random.Random, rounds: int) -> list[float]:

@@ -271,6 +271,7 @@ async def test_diff_fetches_a_steps_own_change_from_the_repository(
     desk.daemon.endings = dict.fromkeys(heads, done)
     told = await desk.json(
         *("start", "--title", "House", "--goal", "A house", "--repo", str(origin), "--planner", "planner"),
+        *("--agent", "shell"),
         *("--timings", "fast", "--on", "any"),
     )
     directive = str(told["id"])

@@ -75,7 +75,16 @@ def test_the_options_make_a_draft_with_the_settings_that_were_typed() -> None:
 def test_what_is_not_typed_is_the_setting_of_every_directive() -> None:
     settings = new_directive(options(planner="p"), "me").directive.settings
     assert settings.planner is not None
-    assert settings.model_copy(update={"planner": None}) == Settings()
+    assert settings.model_copy(update={"planner": None, "agent": Settings().agent}) == Settings()
+
+
+def test_the_planner_does_the_steps_unless_somebody_else_is_named(tmp_path: Path) -> None:
+    """Not the shell, which would run as a script what a planner has written for a reader."""
+    assert new_directive(options(planner="claude"), "me").directive.settings.agent.name == "claude"
+    assert new_directive(options(planner="claude", agent="shell"), "me").directive.settings.agent.name == "shell"
+    (plan := tmp_path / "plan.json").write_text('{"steps": [{"name": "floor", "task_plan": "lay it"}]}')
+    with pytest.raises(Refused, match="--plan needs --agent NAME"):
+        new_directive(options(planner=None, plan=plan), "me")
 
 
 def test_a_plan_may_be_given_together_with_the_planner_of_later_ones(tmp_path: Path) -> None:
