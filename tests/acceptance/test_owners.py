@@ -33,9 +33,8 @@ def start(site: Site, origin: Path, steps: list[dict[str, str]], *options: str) 
     """A directive of these steps; its id."""
     file = site.folder / "plan.json"
     file.write_text(json.dumps({"steps": [{"task_plan": WHERE, **step} for step in steps]}))
-    given = ("--title", "Where", "--goal", "G", "--repo", str(origin), "--plan", str(file), "--agent", "shell")
-    given = (*given, "--timings", "fast")
-    return str(site.starter("start", *given, *options, "--json").json()["id"])
+    given = ("--title", "Where", "--goal", "G", "--repo", str(origin), "--plan", str(file), "--timings", "fast")
+    return str(site.starter("start", *given, "--agent", "shell", *options, "--json").json()["id"])
 
 
 def steps_of(site: Site, directive: str) -> dict[str, Any]:

@@ -31,9 +31,9 @@ def test_a_nested_plan_runs_whole_and_what_its_steps_print_is_shown_and_not_obey
     site.daemon()
     origin, file = make_origin(site.folder), site.folder / "plan.json"
     file.write_text(PLAN)
-    about = ("--title", "Shop", "--goal", "A shop", "--repo", str(origin), "--plan", str(file), "--agent", "shell")
-    about = (*about, "--timings", "fast")
-    shown = site.starter("start", *about, "--wait", "--json").json()
+    about = ("--title", "Shop", "--goal", "A shop", "--repo", str(origin), "--plan", str(file))
+    options = (*about, "--agent", "shell", "--timings", "fast")
+    shown = site.starter("start", *options, "--wait", "--json").json()
     steps = [(step["name"], step["status"], step["order_index"]) for step in shown["steps"]]
     done = [("Add model", "completed", 0), ("Add API", "completed", 0), ("Add page", "completed", 1)]
     assert (shown["status"], steps) == ("idle", done)
