@@ -38,6 +38,8 @@ def set_up_logging(settings: SharedSettings, process: str, mask: Callable[[str],
     else:
         handler.setFormatter(_Masked(logging.Formatter(_TEXT), mask))
     logging.basicConfig(level=settings.log_level.upper(), handlers=[handler], force=True)
+    # What the SDK says at "debug" holds what activities return: to a run from the record the directive's secret.
+    logging.getLogger("temporalio.worker").setLevel(max(logging.INFO, logging.root.level))
 
 
 def _with_ids(record: logging.LogRecord) -> bool:

@@ -28,6 +28,7 @@ from daemon.saving.outcomes import Outcomes
 from daemon.secrets import secret_search
 from daemon.secrets.secret_search import scan, without_secrets
 from domain.errors import MakimaError, NotVerified, PlaceTaken, RefRefused
+from domain.visible import visible
 
 LARGEST = 10 * 1024 * 1024
 """Bytes of a file that a checkpoint holds."""
@@ -172,7 +173,7 @@ class Checkpoints:
             await self._foreign.clear(found)
             verified = await self._verified(ref, there) if there else None
             if stuck := self._foreign.left & {ref, *found}:
-                return PlaceTaken(f"something that is not ours stays at {min(stuck)}")
+                return PlaceTaken(f"something that is not ours stays at {visible(min(stuck))}")
             expected = there if verified else None
             failure = await push(self._cache, commit, ref, lease(ref, expected))
         if failure is None:

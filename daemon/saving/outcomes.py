@@ -20,6 +20,7 @@ from daemon.saving.foreign_state import LARGEST, ForeignState
 from daemon.saving.outcome_commits import OutcomeCommits, StoredOutcome, trailers_hold, with_trailers
 from domain.errors import LeaseLost, MakimaError, NotVerified, PlaceTaken, RefRefused
 from domain.models import Work
+from domain.visible import visible
 
 Judge = Callable[[StoredOutcome], Awaitable[str]]
 """Why a stored outcome can't be the attempt's; empty: it can."""
@@ -175,7 +176,7 @@ class Outcomes:
             foreign = self.foreign_at(ref)
             await foreign.clear({other: at for other, at in found.items() if other != ref})
             if stuck := foreign.left & found.keys():
-                raise PlaceTaken(f"something that is not ours stays at {min(stuck)}")
+                raise PlaceTaken(f"something that is not ours stays at {visible(min(stuck))}")
 
     async def keep_outcome(self, task: str, attempt: int, payload: bytes, head: str | None) -> StoredOutcome:
         """For a remote that takes no ref at all: the attempt's outcome in this machine's cache, the first one that was

@@ -174,6 +174,8 @@ class Forger:
                     await self._forge(state, self._chance.choice(live))
 
     async def _forge(self, state: State, task: Task) -> None:
+        if not self.commits:
+            await self._evil()  # then there is a clone
         outcome, checkpoints = f"outcomes/{task.id}/{task.attempt}", f"checkpoints/{task.id}/{task.attempt}"
         deeds: dict[str, Callable[[], Awaitable[bool]]] = {
             "lie": lambda: self._puts(self._lie(task), outcome),

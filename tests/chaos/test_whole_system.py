@@ -57,17 +57,20 @@ async def survive(system: System, chance: random.Random) -> None:
     try:
         await neighbour.founds()
         await operator.start()
-        forging = forger.forges(client, operator.workflow, DISTURBED)
-        await asyncio.gather(disturbed(operator, hand), forging)
-        shown = await operator.until_rest(RESTS_WITHIN)
+        async with asyncio.TaskGroup() as beside:
+            beside.create_task(forger.forges(client, operator.workflow, 2 * DISTURBED))
+            await disturbed(operator, hand)
+            shown = await operator.until_rest(RESTS_WITHIN)
         assert shown.pr
         await neighbour.pushes(shown.pr.branch)
         await operator.changes_the_goal()
-        forging = forger.forges(client, operator.workflow, DISTURBED)
-        await asyncio.gather(disturbed(operator, hand), neighbour.pushes(shown.pr.branch), forging)
-        shown = await operator.until_rest(RESTS_WITHIN)
+        async with asyncio.TaskGroup() as beside:
+            beside.create_task(forger.forges(client, operator.workflow, 2 * DISTURBED))
+            await asyncio.gather(disturbed(operator, hand), neighbour.pushes(shown.pr.branch))
+            shown = await operator.until_rest(RESTS_WITHIN)
         reckoning = Reckoning(system, client, operator, neighbour, forger, hand.diary)
         await reckoning.check(shown)
+        sys.stderr.write("".join(f"{deed}\n" for deed in forger.deeds))
     except Exception as error:
         error.add_note("\n".join(f"{deed.began:.1f}–{deed.ended:.1f} {deed.what}" for deed in hand.diary))
         error.add_note("\n".join(forger.deeds))
