@@ -9,7 +9,7 @@ from datetime import timedelta
 from functools import partial
 
 from temporalio.client import Client
-from temporalio.worker import Worker
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities.daemon_reports import TelemetryActivities
 from activities.ledger import LedgerActivities
@@ -51,6 +51,8 @@ def build_workers(client: Client, ledger: PostgresLedger) -> list[Worker]:
             client,
             task_queue=names.DIRECTIVES_QUEUE,
             workflows=[DirectiveWorkflow],
+            # Tests run them in the SDK's sandbox; what that would find here is ruled out (decision 0032).
+            workflow_runner=UnsandboxedWorkflowRunner(),
             activities=[record.record_progress, record.pick_daemon, record.find_outcome],
         ),
         Worker(

@@ -1,4 +1,4 @@
-"""A directive of fifty no-op steps, one after the other, and a daemon that needs neither agent nor git for them."""
+"""Directives of no-op steps, and a daemon that needs neither agent nor git for them."""
 
 from __future__ import annotations
 
@@ -13,24 +13,29 @@ from domain.spawn_task import Delivery, Outcome, OutcomeStatus, SpawnTask
 COMMIT = "c" * 40
 
 
-def chain(owner: str, length: int) -> State:
+def chain(owner: str, length: int, *, once: bool = True) -> State:
     """A directive whose plan was given: each step depends on the one before it."""
-    steps = [
-        PlannedStep(
-            name=f"Step {number}",
-            task_plan=f"Do nothing for the {number}. time.",
-            depends_on=(f"Step {number - 1}",) if number > 1 else (),
-        )
-        for number in range(1, length + 1)
-    ]
+    return _directive(owner, [_step(at, (f"Step {at - 1}",) if at > 1 else ()) for at in range(1, length + 1)], once)
+
+
+def fan(owner: str, count: int) -> State:
+    """A directive whose steps depend on nothing."""
+    return _directive(owner, [_step(at) for at in range(1, count + 1)], once=True)
+
+
+def _step(number: int, depends_on: tuple[str, ...] = ()) -> PlannedStep:
+    return PlannedStep(name=f"Step {number}", task_plan=f"Do nothing for the {number}. time.", depends_on=depends_on)
+
+
+def _directive(owner: str, steps: list[PlannedStep], once: bool) -> State:
     plan = add_steps(PlanChanges(), steps, generation=1, known=(), new_id=uuid4)
     directive = Directive(
         id=uuid4(),
         owner=owner,
-        text=Text(title="Do nothing in fifty steps", goal="Nothing is done"),
+        text=Text(title="Do nothing in many steps", goal="Nothing is done"),
         repository="https://example.invalid/nothing.git",
         base_branch="main",
-        settings=Settings(once=True),
+        settings=Settings(once=once),
     )
     return State(directive=directive, given_plan=plan.add)
 
@@ -52,5 +57,5 @@ def _done(command: SpawnTask) -> Outcome:
     done = Outcome(task=command.task, attempt=command.attempt, status=OutcomeStatus.COMPLETED)
     if command.kind is TaskKind.PREPARE:
         return done.model_copy(update={"base_commit": COMMIT})
-    work = Work(branch=command.target_branch, base=command.base_commit, head=command.task.hex + COMMIT[:8], commits=1)
-    return done.model_copy(update={"work": work})
+    base, head = command.base_commit or COMMIT, command.task.hex + COMMIT[:8]
+    return done.model_copy(update={"work": Work(branch=command.target_branch, base=base, head=head, commits=1)})
