@@ -1,5 +1,5 @@
-"""`python -m bench [--save] [NAME…]`: runs the benchmarks (all, where none is named) and prints one table, with the last
-committed ratios (bench/results.json) beside today's. `--save` makes today's the committed ones.
+"""`python -m bench [--save] [NAME…]`: runs the benchmarks (all, where none is named) and prints one table, with the
+last committed ratios (bench/results.json) beside today's. `--save` makes today's the committed ones.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The measure: workflows that do nothing but call activities on another queue, one after the other or some at a time."""
+"""The measure: workflows that only call activities on another queue, one after the other or some at a time."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ def table(run: Results, before: Results | None) -> Table:
     last = {each.name: each for each in before.figures} if before else {}
     for each in run.figures:
         ratio = f"{each.value:.2f}" if each.beside else ""
-        was = last[each.name] if each.name in last else None
+        was = last.get(each.name)
         shown.add_row(
             each.name,
             f"{_short(each.ours)} {each.unit}",

@@ -1,7 +1,7 @@
 """What a hop costs: from one step's end to the next one's start, against bare Temporal activities in the same run.
 
-`python -m bench hop` runs chains of no-op steps and chains of bare activities by turns. docs/benchmarks.md says what was
-seen.
+`python -m bench hop` runs chains of no-op steps and chains of bare activities by turns. docs/benchmarks.md says what
+was seen.
 """
 
 from __future__ import annotations

@@ -71,7 +71,7 @@ class Stage:
 
 @asynccontextmanager
 async def stage(*, with_worker: bool = True) -> AsyncIterator[Stage]:
-    """Everything is real but agent and git: the daemon's activities, queues and slots, and a daemon that does nothing."""
+    """Everything is real but agent and git: the daemon's activities, queues and slots, whose daemon does nothing."""
     with TemporaryDirectory(prefix="makima-bench-") as name:
         async with servers(Path(name), with_worker=with_worker) as stack, AsyncExitStack() as serving:
             client = await Client.connect(stack.temporal_address, data_converter=pydantic_data_converter)

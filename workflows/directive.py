@@ -227,9 +227,17 @@ class DirectiveWorkflow(Operations):
         limit = self.state.directive.settings.rest_at_events
         return info.get_current_history_length() >= limit or info.get_current_history_size() >= REST_AT_BYTES
 
+    def waits_for_record(self) -> bool:
+        """It ends, or goes on in a new run, as soon as all is recorded."""
+        return self.state.status.is_final or self.is_long()
+
+    def is_long(self) -> bool:
+        """It is to go on in a new run."""
+        return workflow.info().is_continue_as_new_suggested() or self.must_rest()
+
     async def continue_if_long(self) -> None:
         """Go on in a new run at the next quiet moment: no activity in flight, all recorded, no handler busy."""
-        if not (workflow.info().is_continue_as_new_suggested() or self.must_rest()) or self.in_flight:
+        if not self.is_long() or self.in_flight:
             return
         if self.news or self.state.status.is_final or not self.recorder.is_written:
             return

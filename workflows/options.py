@@ -95,3 +95,7 @@ RECORD_PROGRESS: dict[str, Any] = {
 
 BETWEEN_WRITES = timedelta(milliseconds=200)
 """How far apart the writes of one directive are at least; what changes meanwhile shares the next one (design 3)."""
+WRITES_SHARE = 10
+"""They are further apart where a write takes long: this many times as long."""
+LONGEST_BETWEEN_WRITES = timedelta(seconds=5)
+"""And no further; what somebody waits for is written at once (docs/decisions/0033-writes-that-ride-along.md)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from temporalio import workflow
@@ -16,7 +16,7 @@ with workflow.unsafe.imports_passed_through():
     from domain import record
     from domain.models import State
     from domain.record import Changed, Facts, ProgressWrite, WriteAnswer, WriteVerdict
-    from workflows.options import BETWEEN_WRITES, RECORD_PROGRESS
+    from workflows.options import BETWEEN_WRITES, LONGEST_BETWEEN_WRITES, RECORD_PROGRESS, WRITES_SHARE
 
 
 class Recorded(Protocol):
@@ -25,6 +25,10 @@ class Recorded(Protocol):
     state: State
     secret: SecretStr
     news: bool
+
+    def waits_for_record(self) -> bool:
+        """It ends, or goes on in a new run, as soon as all is recorded."""
+        ...
 
 
 class Recorder:
@@ -39,13 +43,18 @@ class Recorder:
         self._snapshot = sequence == 0
         self._dirty = self._snapshot
         self._was_reset = False
-        self._next_write = workflow.now()
+        self._next_write = self._ride_from = workflow.now()
+        self._awaited: object = None
+        """What the last write held of that which goes at once."""
+        self._rides = False
         self._writing = False
         self._finishing = False
         self._writer: asyncio.Task[None] | None = None
 
     def start(self, directive: Recorded) -> None:
         """Write from now on, in the background."""
+        self._rides = workflow.patched("writes ride along")
+        self._awaited = None if self._snapshot else _at_once(directive.state)
         self._writer = asyncio.create_task(self._write_for_ever(directive))
         loop = asyncio.get_running_loop()
 
@@ -99,26 +108,36 @@ class Recorder:
             self._writing = False
 
     async def _gather(self, directive: Recorded) -> None:
-        """Let what follows quickly share a write, unless the directive can't go on or close without it.
+        """Let what follows quickly share a write, unless somebody waits for it.
 
         A write's answer is a workflow task of its own: with one for every step of a fast chain, hops were a quarter
-        longer (docs/benchmarks.md). A change by itself is written at once, without a timer.
+        longer (docs/benchmarks.md). A change by itself is written at once, without a timer. In the second half of its
+        window a write goes with the next workflow task that happens anyway; the timer is for when there is none.
         """
         pause = self._next_write - workflow.now()
         if pause > timedelta(0) and not self._is_awaited(directive):
             with suppress(TimeoutError):
                 await workflow.wait_condition(
-                    lambda: self._is_awaited(directive), timeout=pause, timeout_summary="gather changes"
+                    lambda: self._is_awaited(directive) or self._may_ride(directive),
+                    timeout=pause,
+                    timeout_summary="gather changes",
                 )
 
     def _is_awaited(self, directive: Recorded) -> bool:
-        return self._finishing or directive.state.planned > self.planned
+        if self._finishing or directive.state.planned > self.planned:
+            return True
+        if not self._rides or directive.news:
+            return False
+        return self._was_reset or _at_once(directive.state) != self._awaited
+
+    def _may_ride(self, directive: Recorded) -> bool:
+        return self._rides and not directive.news and workflow.now() >= self._ride_from
 
     async def _write(self, directive: Recorded) -> None:
         if self._was_reset:
             self._was_reset, self._snapshot = False, True
         changed, self._unwritten, self._dirty = self._unwritten, Changed(), False
-        planned = directive.state.planned
+        planned, self._awaited, begun = directive.state.planned, _at_once(directive.state), workflow.now()
         write, left = record.fitted(self._made(directive, changed))
         answer: WriteAnswer = await workflow.execute_activity_method(
             LedgerActivities.record_progress, write, **RECORD_PROGRESS
@@ -126,18 +145,35 @@ class Recorder:
         if answer.secret and not directive.secret:
             directive.secret, directive.news = answer.secret, True
         self.sequence = answer.sequence
-        self._next_write = workflow.now() + BETWEEN_WRITES
+        self._open_window(begun)
         self._snapshot = answer.verdict is WriteVerdict.RESYNC
         if self._snapshot:
             self._unwritten = changed + self._unwritten
-            self._dirty = True
+            self._dirty, self._awaited = True, None
         else:
             self._put_back(left)
+            self._awaited = self._awaited if left == Facts() else None
+            # Nothing follows from most answers: deciding and publishing again is as long as folding an outcome in.
+            follows = planned > self.planned or directive.waits_for_record()
             self.planned = max(self.planned, planned)
-            directive.news = True
+            directive.news = directive.news or follows or not self._rides
+
+    def _open_window(self, begun: datetime) -> None:
+        """Under load, where a write takes long, they are rarer: most of a directive's time is its steps'."""
+        now = workflow.now()
+        window = BETWEEN_WRITES
+        if self._rides:
+            window = min(max(window, (now - begun) * WRITES_SHARE), LONGEST_BETWEEN_WRITES)
+        self._ride_from, self._next_write = now + window / 2, now + window
 
     def _made(self, directive: Recorded, changed: Changed) -> ProgressWrite:
         state, key = directive.state, (workflow.info().run_id, self.sequence + 1)
         if self._snapshot:
             return record.snapshot(state, changed.facts, *key, secret=directive.secret)
         return record.write(state, changed, *key)
+
+
+def _at_once(state: State) -> object:
+    """What an operator's command waits for, and what people act on: another value is written at once."""
+    resting = state.status if state.status.rests else None
+    return (state.planned, resting, state.proposal, state.questions, next(reversed(state.answered), None))

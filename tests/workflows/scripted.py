@@ -173,6 +173,8 @@ class RememberedLedger:
         self.tasks: dict[UUID, Task] = {}
         self.ended: dict[tuple[UUID, int], Outcome] = {}
         self.away = _open()
+        self.takes = 0.0
+        """Seconds for a write."""
         self.last = 0
         self.daemons: list[str] = []
         self.wanted: list[DaemonWanted] = []
@@ -186,6 +188,7 @@ class RememberedLedger:
 
     async def record(self, write: ProgressWrite) -> WriteAnswer:
         await self.away.wait()
+        await asyncio.sleep(self.takes)
         if write.sequence != self.last + 1:
             return WriteAnswer(verdict=WriteVerdict.RESYNC, sequence=self.last)
         self.last = write.sequence
