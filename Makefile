@@ -88,7 +88,7 @@ chaos: install
 	MAKIMA_CHAOS_ROUNDS=$${MAKIMA_CHAOS_ROUNDS:-10} $(BIN)/pytest -v tests/chaos/test_whole_system.py
 
 bench: install
-	$(BIN)/python -m bench.hop
+	$(BIN)/python -m bench
 	$(BIN)/python -m bench.cold_start
 	$(BIN)/python -m bench.step
 	$(BIN)/python -m bench.load

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from uuid import UUID
 
 import pytest
@@ -77,7 +77,7 @@ def _is_write(event: HistoryEvent) -> bool:
     return event.activity_task_scheduled_event_attributes.activity_type.name == "record_progress"
 
 
-def _end_of(events: list[HistoryEvent], scheduled: HistoryEvent) -> HistoryEvent:
+def _end_of(events: Sequence[HistoryEvent], scheduled: HistoryEvent) -> HistoryEvent:
     return next(
         each
         for each in events
@@ -90,7 +90,7 @@ def _task_of(event: HistoryEvent) -> int:
     return event.activity_task_scheduled_event_attributes.workflow_task_completed_event_id
 
 
-def _task_before(events: list[HistoryEvent], kind: EventType.ValueType) -> int:
+def _task_before(events: Sequence[HistoryEvent], kind: EventType.ValueType) -> int:
     """The completed workflow task that the first event of a kind came with."""
     at = next(event.event_id for event in events if event.event_type == kind)
     completed = EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
