@@ -20,6 +20,8 @@ def standing(state: State) -> dict[UUID, tuple[StepStatus, tuple[UUID, ...]]]:
     """
     status = {identity: step.status for identity, step in state.steps.items()}
     found: dict[UUID, tuple[StepStatus, tuple[UUID, ...]]] = {}
+    if _is_of_one_phase(state):
+        return _standing_of_one_phase(state, status)
     phases = _unsatisfied_phases(state)
     waits_for = {step.id: _waits_for(step, phases) for step in state.steps.values() if not step.status.is_finished}
     for identity in _in_order(state, waits_for):
@@ -28,6 +30,27 @@ def standing(state: State) -> dict[UUID, tuple[StepStatus, tuple[UUID, ...]]]:
         found[identity] = _standing(waits_for[identity], status)
         status[identity] = found[identity][0]
     return found
+
+
+def _is_of_one_phase(state: State) -> bool:
+    """Nothing blocks, and no phase waits for another one."""
+    unsatisfied = [step for step in state.steps.values() if not step.status.satisfies]
+    phases = {step.order_index for step in unsatisfied}
+    return len(phases) < 2 and not any(step.status in BLOCKING for step in unsatisfied)
+
+
+def _standing_of_one_phase(
+    state: State, status: dict[UUID, StepStatus]
+) -> dict[UUID, tuple[StepStatus, tuple[UUID, ...]]]:
+    """In any order, for only what is finished counts. Most plans are so, and each workflow task does this: to sort two
+    hundred steps first took a third of its time.
+    """
+    finished = {identity for identity, each in status.items() if each.satisfies}
+    return {
+        step.id: (StepStatus.READY if finished.issuperset(step.depends_on) else StepStatus.PENDING, ())
+        for step in state.steps.values()
+        if step.status.is_unstarted
+    }
 
 
 def _in_order(state: State, waits_for: dict[UUID, list[UUID]]) -> list[UUID]:

@@ -35,7 +35,6 @@ with workflow.unsafe.imports_passed_through():
     from domain.record import AttemptNamed, DaemonWanted
     from domain.size import without_finished_texts
     from domain.spawn_task import LONGEST_NAME, Outcome, SpawnTask
-    from domain.view import details
     from domain.visible import visible
     from workflows.daemon_answers import answer_of
     from workflows.options import FIND_OUTCOME, PICK_DAEMON, daemon_activity
@@ -255,8 +254,7 @@ class DirectiveWorkflow(Operations):
         )
 
     def publish(self) -> None:
-        """Publish to the Web UI where the directive stands (rule 9.2)."""
-        workflow.set_current_details(details(self.state))
+        """Publish to the Web UI where the directive stands (rule 9.2); workflows/current_details.py tells the rest."""
         found_by, wanted = workflow.info().typed_search_attributes, search_attributes(self.state)
         if self.given.searchable and any(found_by.get(pair.key) != pair.value for pair in wanted):
             workflow.upsert_search_attributes([pair.key.value_set(pair.value) for pair in wanted])

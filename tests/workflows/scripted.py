@@ -37,6 +37,7 @@ from domain.pull_request import (
 )
 from domain.record import AttemptNamed, DaemonWanted, ProgressWrite, WriteAnswer, WriteVerdict, restored
 from domain.spawn_task import Delivery, Outcome, OutcomeStatus, Progress, SpawnTask, refuse_other_run
+from workflows.current_details import CurrentDetails
 from workflows.directive import DirectiveWorkflow
 from workflows.state import DirectiveInput, DirectiveResult
 
@@ -250,6 +251,7 @@ class Surroundings:
             task_queue=f"directives-{self.owner}",
             workflows=[DirectiveWorkflow],
             activities=[ledger.record_progress, ledger.pick_daemon, ledger.find_outcome],
+            interceptors=[CurrentDetails()],
         )
 
     def daemon_worker(self, name: str = "", prefix: str = "") -> Worker:

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import pytest
 import pytest_asyncio
+from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
@@ -601,3 +602,13 @@ async def test_a_replan_asks_the_planner_again_with_the_comment(world: Surroundi
 
     await until(again)
     assert "think of the cellar" in world.daemon.commands[-1].prompt
+
+
+@pytest.mark.rule("9.2")
+async def test_the_web_ui_is_told_where_it_stands_when_it_asks(world: Surroundings) -> None:
+    world.daemon.plans = [planned(("floor", []))]
+    handle = await world.start(world.directive(once=True))
+    await handle.result()
+    told = await handle.query("__temporal_workflow_metadata", result_type=WorkflowMetadata)
+    assert told.current_details.startswith("**completed**, generation 1: 1 completed")
+    assert "floor" in told.current_details

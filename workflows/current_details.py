@@ -1,0 +1,34 @@
+"""The Web UI's current details (rule 9.2), rendered when somebody looks: as text of every workflow task's they were a
+third of its time, and the server keeps nothing of them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from temporalio import workflow
+from temporalio.api.sdk.v1 import WorkflowMetadata
+from temporalio.worker import (
+    HandleQueryInput,
+    Interceptor,
+    WorkflowInboundInterceptor,
+    WorkflowInterceptorClassInput,
+)
+
+with workflow.unsafe.imports_passed_through():
+    from domain.view import details
+
+
+class CurrentDetails(Interceptor):
+    """For the worker that serves DirectiveWorkflow, and no other workflow."""
+
+    def workflow_interceptor_class(self, _: WorkflowInterceptorClassInput) -> type[WorkflowInboundInterceptor]:
+        return _WithDetails
+
+
+class _WithDetails(WorkflowInboundInterceptor):
+    async def handle_query(self, input: HandleQueryInput) -> Any:
+        answer = await self.next.handle_query(input)
+        if isinstance(answer, WorkflowMetadata):
+            answer.current_details = details(workflow.instance().state)
+        return answer
