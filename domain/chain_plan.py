@@ -6,6 +6,7 @@ import re
 from bisect import bisect
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from domain.documents import read_json, read_json_at, read_relaxed_json, read_yaml, without_comments
@@ -19,6 +20,8 @@ PREFACE = 20_000
 """Characters of a plan before its first step."""
 MAX_TRIES = 20_000
 """Places of a long text that look like JSON and are none; a plan of 200 steps has under 1,000."""
+MAX_YAML = 50
+"""Blocks of it that may be plans; each is read, slowly."""
 READ_AGAIN = 10
 """How often the text's own length may be read in vain before it is given up."""
 
@@ -95,7 +98,7 @@ def _read(document: str, *, only_one: bool) -> list[PlannedStep]:
         raise PlanRefused(f"line {line}: the steps there stand in something that can't be read{why}; none was taken")
     found = [Draft(piece.start, piece.end, piece.value) for piece in plans]
     if len(plans) > 1 and (only_one or belong_together(document, found)):
-        lines = ", ".join(str(_line(document, piece.start)) for piece in plans)
+        lines = ", ".join(str(_line(document, piece.start)) for piece in plans[:10])
         raise PlanRefused(f"{len(plans)} plans, on the lines {lines}: put all steps into one")
     return read_planned(entries_of(plans[-1].value))
 
@@ -125,9 +128,10 @@ def _nothing_in(document: str) -> str:
 
 def _pieces(document: str) -> Iterator[_Piece]:
     fences = list(_yaml_fences(document))
-    for start, end, closed in fences:
-        if piece := _yaml_piece(document, start, end, closed=closed):
-            yield piece
+    found = (_yaml_piece(document, start, end, closed=closed) for start, end, closed in fences)
+    yield from islice(filter(None, found), MAX_YAML)
+    if beyond := next(filter(None, found), None):
+        yield _Piece(beyond.start, len(document), broken=f"there are more than {MAX_YAML} blocks of YAML with steps")
     yield from _json_pieces(document, fences)
 
 
@@ -164,6 +168,7 @@ def _json_pieces(document: str, fences: Sequence[tuple[int, int, bool]]) -> Iter
     words = [found.start() for found in _PLAN_WORD.finditer(document)]
     effort, tries, behind = READ_AGAIN * len(document) + 100_000, 0, 0
     before, extents = None, _Extents(document)
+    closed_fences = [(begin, end) for begin, end, closed in fences if closed]
     for found in _START.finditer(document):
         start = found.start()
         if not words or start > words[-1]:
@@ -171,7 +176,8 @@ def _json_pieces(document: str, fences: Sequence[tuple[int, int, bool]]) -> Iter
         if tries > MAX_TRIES or effort < 0:
             yield _Piece(start, len(document), broken="too much before it looks like JSON and is none")
             return
-        if start < behind or any(begin <= start < end for begin, end, closed in fences if closed):
+        around = bisect(closed_fences, (start, len(document)))
+        if start < behind or (around and start < closed_fences[around - 1][1]):
             continue
         try:
             value, end = read_json_at(document, start)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from uuid import UUID
 
@@ -12,11 +12,10 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 from domain import directive_settings as settings
 from domain.errors import PlanRefused
 from domain.models import PlanChanges, State, Step, StepStatus
-from domain.plan_references import by_name
+from domain.plan_references import by_name, check_count
 from domain.problems import first_problem
 from domain.spawn_task import KnownStep
 
-MAX_STEPS = 200
 MAX_CHANGED = 2000
 """Steps that a plan removes; a directive has hardly room for more."""
 MAX_NAME = 200
@@ -46,6 +45,7 @@ def read_planned(entries: object) -> list[PlannedStep]:
     """The steps of a decoded list, depending on names; PlanRefused names the entry and the field that is wrong."""
     if not isinstance(entries, list):
         raise PlanRefused("a plan is a JSON list of steps")
+    check_count(len(entries))
     for number, entry in enumerate(entries, 1):
         if not isinstance(entry, dict):
             raise PlanRefused(f"step {number} is no object: {str(entry)[:80]!r}")
@@ -94,16 +94,19 @@ def targets(changes: PlanChanges, known: Iterable[KnownStep], new: Iterable[tupl
 
 def resolved(name: str, depends_on: Iterable[str], target: dict[str, UUID]) -> tuple[UUID, ...]:
     """The ids that `depends_on` of the step `name` means, each once; PlanRefused for an unknown one (rule 3.4)."""
-    return tuple(dict.fromkeys(_meant(name, wanted, target) for wanted in depends_on))
+    alike: dict[str, set[UUID]] = {}
+    for other, identity in target.items():
+        alike.setdefault(other.casefold(), set()).add(identity)
+    return tuple(dict.fromkeys(_meant(name, wanted, target, alike) for wanted in depends_on))
 
 
-def _meant(name: str, wanted: str, target: dict[str, UUID]) -> UUID:
+def _meant(name: str, wanted: str, target: Mapping[str, UUID], by_letters: Mapping[str, set[UUID]]) -> UUID:
     """By its exact name or id, else by the one name that differs in letter case alone."""
     if found := target.get(wanted.strip()):
         return found
-    alike = {identity for other, identity in target.items() if other.casefold() == wanted.strip().casefold()}
+    alike = by_letters.get(wanted.strip().casefold(), set())
     if len(alike) == 1:
-        return alike.pop()
+        return next(iter(alike))
     why = "may mean more than one step" if alike else "is no step's name or id"
     raise PlanRefused(f"step {name!r} depends on {wanted[:200]!r}, which {why}")
 
@@ -141,8 +144,7 @@ def as_left(changes: PlanChanges, known: Iterable[KnownStep]) -> list[Step]:
 
 def check(changes: PlanChanges) -> None:
     """Raise PlanRefused with the first broken rule of rules 1 and 3.4 among the added steps."""
-    if len(changes.add) > MAX_STEPS:
-        raise PlanRefused(f"a plan has at most {MAX_STEPS} steps, this one has {len(changes.add)}")
+    check_count(len(changes.add))
     told = [*(step.id for step in changes.add), *(entry.step for entry in changes.set_deps)]
     if len(set(told)) < len(told) or len(set(changes.remove)) < len(changes.remove):
         raise PlanRefused("a plan says what becomes of a step once, this one says it more than once")

@@ -12,6 +12,7 @@ from domain.errors import PlanRefused
 DEPENDS_ON = ("depends_on", "dependsOn")
 """Both spellings of the field."""
 
+MAX_STEPS = 200
 Entry = Mapping[str, Any]
 
 
@@ -28,6 +29,12 @@ def by_name(entries: Sequence[Entry]) -> list[dict[str, Any]]:
         return wanted if place is None else names[place]
 
     return [_with_needs(entry, meant) for entry in entries]
+
+
+def check_count(steps: int) -> None:
+    """PlanRefused where a plan has too many steps; before anything looks at each of them beside all others."""
+    if steps > MAX_STEPS:
+        raise PlanRefused(f"a plan has at most {MAX_STEPS} steps, this one has {steps}")
 
 
 def needs_of(entry: Entry) -> list[Any]:

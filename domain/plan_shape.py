@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from domain.errors import PlanRefused
-from domain.plan_references import DEPENDS_ON, needs_of, number_of
+from domain.plan_references import DEPENDS_ON, check_count, needs_of, number_of
 
 STEPS = "steps"
 LABEL = "label"
@@ -73,6 +73,7 @@ def entries_of(value: object) -> list[Entry]:
     PlanRefused says what was seen where there is no single way to read it.
     """
     groups = list(_groups(value, (), ()))
+    check_count(max(len(groups), sum(len(group.steps) for group in groups)))
     _check_all_taken(value, {id(step) for group in groups for step in group.steps})
     _check_numbers(groups)
     if len(groups) == 1:

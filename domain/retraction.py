@@ -89,9 +89,15 @@ def remove(draft: Draft, step: Step, why: str = "") -> None:
 
 def _after(state: State, step: Step) -> list[Step]:
     """All steps that depend on it, directly or through others."""
-    found: set[UUID] = {step.id}
-    while more := {each.id for each in state.steps.values() if found.intersection(each.depends_on)} - found:
-        found |= more
+    directly: dict[UUID, list[UUID]] = {}
+    for each in state.steps.values():
+        for other in each.depends_on:
+            directly.setdefault(other, []).append(each.id)
+    found, todo = {step.id}, [step.id]
+    while todo:
+        more = [other for other in directly.get(todo.pop(), ()) if other not in found]
+        found.update(more)
+        todo += more
     return [each for each in state.ordered_steps() if each.id in found and each.id != step.id]
 
 

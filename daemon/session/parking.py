@@ -66,7 +66,7 @@ class Parking:
             return before  # another task has just found out
         waits = before.waits + 1 if before else 1
         wait = min(FIRST_WAIT * 2 ** min(waits - 1, 10), LONGEST_WAIT)
-        until = min(until.astimezone(UTC), now + LONGEST_LIMIT) if until and until > now else now + wait
+        until = min(until, now + LONGEST_LIMIT).astimezone(UTC) if until and until > now else now + wait
         return self._park(account, agent, reason, until=until, since=now, waits=waits)
 
     def refused(self, account: Account, agent: str) -> Parked:

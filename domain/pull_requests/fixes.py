@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from uuid import UUID
 
@@ -11,6 +10,7 @@ from domain.directive_settings import SHELL, AgentChoice, Settings
 from domain.models import State, Step
 from domain.plan import MAX_NAME
 from domain.pull_request import Finding, FindingKind, Place, PullRequest
+from domain.quoting import fenced, in_a_line, path_in_a_line
 from domain.shepherd_state import Fix
 
 TEXT_SHOWN = 6 * 1024
@@ -145,13 +145,13 @@ def _plan(kind: FindingKind, pull_request: PullRequest, found: Sequence[Finding]
 
 def _quoted(finding: Finding, room: int) -> str:
     """The finding with its place; of a request the beginning, of a log the end."""
-    head = f"## {' '.join(finding.title.split())}\n{finding.url}".rstrip()
+    head = f"## {in_a_line(finding.title)}\n{in_a_line(finding.url)}".rstrip()
     text = finding.text.strip()
     if not room:
         return head
     is_request = finding.kind is FindingKind.COMMENT
     shown = _beginning(text, room, finding.url) if is_request else _end(text, min(TEXT_SHOWN, room))
-    parts = [head, *(_placed(finding.place, min(room, MAX_QUOTED)) if finding.place else ()), _fenced("text", shown)]
+    parts = [head, *(_placed(finding.place, min(room, MAX_QUOTED)) if finding.place else ()), fenced("text", shown)]
     return "\n".join(part for part in parts if part)
 
 
@@ -165,10 +165,10 @@ def _placed(place: Place, room: int) -> list[str]:
         lines = f", line {place.line}"
     before = " as it was before the pull request" if place.side == LEFT else ""
     old = "; these lines have changed since, and their numbers are those of then" if place.outdated else ""
-    about = f"About {' '.join(place.path.split())}{before}{lines}{old}" + (
+    about = f"About {path_in_a_line(place.path)}{before}{lines}{old}" + (
         "; the last line quoted is the one that the remark stands at:" if place.quoted else "."
     )
-    return [about, _fenced("diff", _end(place.quoted, room))]
+    return [about, fenced("diff", _end(place.quoted, room))]
 
 
 def _beginning(text: str, limit: int, url: str) -> str:
@@ -181,11 +181,3 @@ def _beginning(text: str, limit: int, url: str) -> str:
 def _end(text: str, limit: int) -> str:
     encoded = text.encode()
     return text if len(encoded) <= limit else "… " + encoded[-limit:].decode(errors="ignore")
-
-
-def _fenced(language: str, text: str) -> str:
-    """`text` in a fence that nothing in it can end; empty for none."""
-    if not text:
-        return ""
-    fence = "`" * max(3, 1 + max((len(run) for run in re.findall(r"`+", text)), default=0))
-    return f"{fence}{language}\n{text}\n{fence}"

@@ -226,6 +226,11 @@ def test_an_account_rests_until_its_limit_ends_and_others_do_not(parking: Parkin
     assert parking.now_parked() == ()
 
 
+def test_a_limit_that_ends_after_all_days_in_utc_is_waited_for_as_long_as_any(parking: Parking) -> None:
+    never = datetime.fromisoformat("9999-12-31T23:59:59-14:00")
+    assert parking.limited(CLAUDE, "claude", never).until < NOW + timedelta(days=100)
+
+
 def test_a_limit_that_nobody_knows_the_end_of_is_tried_less_and_less_often(
     parking: Parking, clock: list[datetime]
 ) -> None:

@@ -16,12 +16,12 @@ from domain.plan import (
     MAX_DESCRIPTION,
     MAX_NAME,
     MAX_PLAN,
-    MAX_STEPS,
     MAX_TASK_PLAN,
     PlannedStep,
     add_steps,
     read_planned,
 )
+from domain.plan_references import MAX_STEPS
 from domain.spawn_task import KnownStep
 
 

@@ -365,3 +365,30 @@ def test_no_text_takes_long(text: str) -> None:
     with pytest.raises(PlanRefused):
         read_chain_plan(text)
     assert time.process_time() - began < 10
+
+
+HUGE: dict[str, str] = {
+    "steps by name": json.dumps([step(f"a{n}", *([f"a{n - 1}"] if n else [])) for n in range(15_000)]),
+    "steps by number": json.dumps([step(f"a{n}", *([n] if n else [])) for n in range(15_000)]),
+    "groups": json.dumps({"phases": [{"name": f"p{n}", "steps": [step(f"a{n}")]} for n in range(12_000)]}),
+    "yaml": "```yaml\nsteps: 1 task_plan\n```\n" * 30_000,
+    "plans": f"{json.dumps({'steps': [A]})},\n" * 15_000,
+}
+
+
+@pytest.mark.parametrize("kind", HUGE)
+def test_a_file_of_a_megabyte_keeps_its_daemon_for_a_moment_only(kind: str) -> None:
+    began = time.process_time()
+    with pytest.raises(PlanRefused):
+        read_plan_file("plan.json", HUGE[kind])
+    assert time.process_time() - began < 3
+
+
+def test_dependencies_in_another_letter_case_are_found_without_comparing_each_with_all() -> None:
+    names = [f"Step {n}" for n in range(200)]
+    lower = [f"{' ' * (n % 7)}step {n % 199}" for n in range(100_000)]
+    planned = [PlannedStep(name=name, task_plan="x") for name in names]
+    planned[199] = planned[199].model_copy(update={"depends_on": tuple(lower)})
+    began = time.process_time()
+    assert len(steps_of(planned)[199].depends_on) == 199
+    assert time.process_time() - began < 1
