@@ -425,3 +425,12 @@ async def test_memories_and_questions_that_did_not_change_are_not_written_again(
         await ledger.record(change_of(other, "run", 3))
         (port_after, style_after) = await pool.fetch(written)
     assert (port_after != port, style_after != style) == (True, False)
+
+
+async def test_a_snapshot_leaves_out_what_is_as_in_every_new_one_and_the_record_holds_it_all(
+    ledger: PostgresLedger, record: Record
+) -> None:
+    state = directive_with(2)
+    told = ProgressWrite.model_validate_json(snapshot(state, Facts(), "r", 1).model_dump_json())
+    await ledger.record(told)
+    assert await record.state(state.directive.id) == state
