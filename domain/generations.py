@@ -63,7 +63,9 @@ def plan_of(state: State, changes: Mapping[int, PlanChanges], generation: int) -
         return _changed(_as_it_stands(state), state.proposal)
     if generation == state.planned:
         return _as_it_stands(state)
-    return _replayed(state, changes, generation)
+    # After a reset the record also holds plans that led nowhere: their steps are nobody's.
+    known = _known(state)
+    return {step: on for step, on in _replayed(state, changes, generation).items() if step in known}
 
 
 def planned_generations(state: State) -> list[int]:
@@ -135,4 +137,10 @@ def _name(state: State, identity: UUID) -> str:
 
 
 def _names(state: State, identities: Iterable[UUID]) -> tuple[str, ...]:
-    return tuple(_name(state, identity) for identity in identities)
+    known = _known(state)
+    return tuple(_name(state, identity) for identity in identities if identity in known)
+
+
+def _known(state: State) -> set[UUID]:
+    proposed = state.proposal.add if state.proposal else ()
+    return state.steps.keys() | {step.id for step in proposed}

@@ -83,3 +83,14 @@ def test_a_step_is_found_by_name_id_and_the_beginning_of_its_id(state: State) ->
     for reference in ("tower", "000", "cafe"):
         with pytest.raises(Refused, match="there is no step"):
             find_step(state, reference)
+
+
+@pytest.mark.rule("9.2")
+def test_steps_of_a_plan_that_a_reset_took_back_are_left_out(state: State) -> None:
+    tower = step(9, "tower")
+    told = PlanChanges(
+        add=(FLOOR, tower, WALL), set_deps=(Dependencies(step=WALL.id, depends_on=(tower.id, FLOOR.id)),)
+    )
+    plan = plan_of(state, CHANGES | {1: told}, 1)
+    assert [(line.name, line.depends_on) for line in lines(state, plan)][:2] == [("floor", ()), ("wall", ("floor",))]
+    assert "tower" not in str(difference(state, plan, plan_of(state, CHANGES, 3)))
