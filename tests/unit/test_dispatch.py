@@ -5,17 +5,17 @@ from __future__ import annotations
 from uuid import uuid4
 
 import pytest
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from domain.dispatch import spawn_command
 from domain.failures import Failure, FailureCategory
 from domain.folding import fold_interrupted
-from domain.models import Memory, PlanChanges, State, TaskKind
+from domain.models import Memory, PlanChanges, State, Task, TaskKind
 from domain.plan import PlannedStep, add_steps, known_steps
 from domain.prompts import PROMPT_LIMIT
 from domain.requests import ChangeGoal, SetMemory
 from domain.spawn_task import OutcomeStatus, SpawnTask
-from tests.unit.directives import BASE, NOW, dispatchable, ended, granted, planned_state, settled
+from tests.unit.directives import BASE, NOW, begun, dispatchable, ended, granted, planned_state, settled
 
 
 def one_step(**fields: object) -> PlanChanges:
@@ -107,3 +107,42 @@ def test_memories_reach_a_command_only_where_they_are_enabled() -> None:
     assert command_of(enabled).context.memories == (Memory(key="k", value="v"),)
     disabled = granted(planned_state(one_step()), SetMemory(key="k", value="v"))
     assert command_of(disabled).context.memories == ()
+
+
+@pytest.mark.rule("5.2")
+def test_a_command_tells_its_step_by_id_and_name_and_a_prepare_task_has_neither_agent_nor_prompt() -> None:
+    state = planned_state(one_step())
+    (step,) = state.steps.values()
+    command = command_of(state)
+    assert (command.step, command.step_name) == (step.id, "roof")
+    given = begun(planner=None).model_copy(update={"given_plan": one_step().add})
+    prepare = command_of(settled(State(**{**dict(given), "tasks": {}, "status": "planning"})))
+    assert (prepare.kind, prepare.agent, prepare.prompt, prepare.script) == (TaskKind.PREPARE, None, "", "")
+
+
+@pytest.mark.rule("6.8")
+def test_the_secret_goes_with_every_command_that_leaves_state_on_a_remote_and_with_no_other() -> None:
+    secret = SecretStr("s" * 43)
+    state = planned_state(one_step())
+    (task,) = dispatchable(state)
+    assert not spawn_command(state, task, secret).secret, "the directive was started without one"
+    state = state.model_copy(update={"authenticated": True})
+    assert spawn_command(state, task, secret).secret == secret
+    prepare = Task(id=uuid4(), kind=TaskKind.PREPARE, name="Prepare: House", generation=1)
+    assert not spawn_command(state, prepare, secret).secret
+
+
+@pytest.mark.rule("7.2")
+def test_work_on_nothing_that_is_unmerged_needs_no_bridge() -> None:
+    state = planned_state(one_step())
+    merged = state.merged.model_copy(update={"heads": ("d" * 40,), "generation": 1})
+    command = command_of(state.model_copy(update={"merged": merged}))
+    assert (command.bridges, command.base_commit, command.merge) == ((), "", ())
+
+
+@pytest.mark.rule("4.5")
+def test_a_completion_is_told_which_commits_must_not_be_in_it() -> None:
+    state = planned_state(one_step())
+    state = ended(state, dispatchable(state)[0])
+    shepherding = state.shepherding.model_copy(update={"taken_back": ("e" * 40,)})
+    assert command_of(state.model_copy(update={"shepherding": shepherding})).taken_back == ("e" * 40,)

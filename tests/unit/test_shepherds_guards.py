@@ -1,0 +1,181 @@
+"""What the shepherd leaves alone, asks once, and tells in the history (rule 7.5)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from domain.change import Draft
+from domain.directive_settings import AgentChoice
+from domain.errors import Refused
+from domain.models import DirectiveStatus, State, StepStatus
+from domain.operations import Refusal, apply
+from domain.pull_request import Finding, PullRequestState, Sighting
+from domain.pull_requests import shepherd
+from domain.record import Facts
+from domain.requests import Poke, RemoveStep
+from tests.unit.directives import NOW, begun, ended, granted
+from tests.unit.test_shepherd import (
+    CONFLICT,
+    EARLIER,
+    NEWER,
+    TROUBLE,
+    asked,
+    check,
+    command_of,
+    comment,
+    fixes,
+    opened,
+    pull_request,
+    seen,
+    shipped,
+    task_of,
+)
+
+pytestmark = pytest.mark.rule("7.5")
+
+
+def facts_of(
+    state: State, /, *findings: Finding, base_head: str = NEWER, unmerged: tuple[str, ...] = (), **fields: Any
+) -> Facts:
+    """What the record is told of a look."""
+    assert state.pull_request
+    known = state.pull_request.model_copy(update=fields)
+    sighting = Sighting(pull_request=known, findings=findings, base_head=base_head, unmerged=unmerged)
+    return shepherd.fold_sighting(state, sighting, NOW).changed.facts
+
+
+def told(facts: Facts) -> list[tuple[str, str]]:
+    return [(event.what, event.why) for event in facts.events]
+
+
+# History
+
+
+def test_history_tells_that_a_pull_request_has_changed_moved_and_was_poked() -> None:
+    state = opened()
+    assert told(facts_of(state)) == [], "nothing has"
+    url = "https://example.invalid/r/pull/11"
+    assert told(facts_of(state, state=PullRequestState.DRAFT)) == [("pull request draft", url)]
+    moved = f"its branch is at {NEWER}, {EARLIER} was known"
+    assert told(facts_of(state, head=NEWER)) == [("pull request moved", moved)]
+    change = apply(state, Poke(), NOW)
+    assert not isinstance(change, Refusal) and told(change.changed.facts) == [("pull request poked", url)]
+
+
+@pytest.mark.parametrize(
+    "strange",
+    [
+        {"head": "-x"},
+        {"head": "main"},
+        {"base": "--upload-pack=x"},
+        {"branch": "a..b"},
+        {"base_head": "HEAD"},
+        {"unmerged": (NEWER, "--all")},
+    ],
+)
+def test_of_a_look_with_a_name_that_is_none_only_the_reason_is_told(strange: dict[str, Any]) -> None:
+    state = opened()
+    facts = facts_of(state, check(), state=PullRequestState.MERGED, **strange)
+    ((what, why),) = told(facts)
+    assert what == "pull request not watched" and "no " in why and facts.pull_requests == ()
+
+
+def test_a_pull_request_that_is_over_is_recorded_once() -> None:
+    state = opened()
+    assert len(facts_of(state, state=PullRequestState.CLOSED).pull_requests) == 1
+    closed = seen(state, state=PullRequestState.CLOSED)
+    assert facts_of(closed, head=NEWER).pull_requests == ()
+
+
+# What is left alone
+
+
+def test_what_is_over_or_not_begun_is_not_watched() -> None:
+    state = opened()
+    for status in (DirectiveStatus.COMPLETED, DirectiveStatus.FAILED, DirectiveStatus.ARCHIVED, DirectiveStatus.DRAFT):
+        assert shepherd.wanted_watch(state.model_copy(update={"status": status})) is None
+    assert shepherd.wanted_watch(state.model_copy(update={"planned": 0})) is None, "nothing of it is ours yet"
+    assert shepherd.wanted_watch(state)
+
+
+def test_a_look_that_comes_while_a_completion_changes_the_pull_request_changes_nothing() -> None:
+    state = seen(opened(), check())
+    completing = ended(state, task_of(state))
+    assert completing.status is DirectiveStatus.COMPLETING
+    assert seen(completing, comment(), head=NEWER) == completing
+    other = opened()
+    assert seen(other, check(), number=12) == other, "nor does one at another pull request"
+
+
+def test_what_a_removed_fix_was_to_mend_is_not_begun_anew_at_the_next_look() -> None:
+    state = seen(opened(), check())
+    state = granted(state, RemoveStep(step=str(fixes(state)[0].id)))
+    state = seen(state, check(), comment())
+    assert [step.name for step in fixes(state) if not step.removed] == [
+        "Answer the review: ann on floor.py:3 (round 2)"
+    ]
+
+
+def test_a_fix_that_is_known_is_neither_made_twice_nor_begun_again_where_its_findings_are_forgotten() -> None:
+    state = seen(opened(), check())
+    state = shipped(ended(state, task_of(state)), head=NEWER)
+    (fix,) = fixes(state)
+    forgotten = state.model_copy(update={"shepherding": state.shepherding.model_copy(update={"seen": (), "rounds": 0})})
+    after = seen(forgotten, check())
+    assert after.steps == state.steps
+    assert after.steps[fix.id].status is StepStatus.COMPLETED
+
+
+def test_few_findings_of_old_heads_are_all_remembered() -> None:
+    state = opened()
+    old = tuple(f"check:{number}" for number in range(600))
+    state = state.model_copy(update={"shepherding": state.shepherding.model_copy(update={"seen": old})})
+    state = seen(state, check(1000))
+    assert state.shepherding.seen == (*old, "check:1000")
+
+
+# Questions
+
+
+def test_a_trouble_that_goes_on_is_asked_about_once() -> None:
+    state = seen(opened(), TROUBLE)
+    first = asked(state)
+    state = seen(state, TROUBLE, check(), head=NEWER)
+    assert asked(state) == first, "neither settled nor asked anew"
+
+
+def test_what_is_asked_names_what_there_is_to_do() -> None:
+    state = seen(opened(planner=AgentChoice(name="shell")), check(), comment())
+    question = asked(state)
+    assert question.choices == ("I see to it",)
+    assert "ci: step 1 https://c; ann on floor.py:3" in question.text
+    state = opened(shepherd_rounds=0)
+    question = asked(seen(state, check()))
+    assert (
+        "0 rounds of fixes were not enough for https://example.invalid/r/pull/11: ci: step 1 https://c" in question.text
+    )
+
+
+def test_a_poke_that_makes_no_sense_says_why() -> None:
+    def refusal(state: State) -> str:
+        with pytest.raises(Refused) as refused:
+            shepherd.poke(Draft(state, NOW))
+        return str(refused.value)
+
+    assert "no pull request is known" in refusal(begun())
+    assert "no pull request is known" in refusal(opened().model_copy(update={"pull_request": pull_request(number=0)}))
+    assert "--no-shepherd" in refusal(opened(shepherd=False))
+    assert "is merged: there is nothing" in refusal(seen(opened(), state=PullRequestState.MERGED))
+    state = seen(opened(), check())
+    assert "is being updated" in refusal(ended(state, task_of(state)))
+
+
+def test_a_conflicts_fix_tells_the_completion_what_it_merges() -> None:
+    state = seen(opened(), CONFLICT)
+    state = ended(state, task_of(state))
+    (completion,) = state.live()
+    assert completion.kind.value == "completion"
+    (merged,) = command_of(state, completion.kind).merge
+    assert merged.merges == (NEWER,)
