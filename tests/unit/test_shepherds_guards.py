@@ -15,10 +15,12 @@ from domain.pull_request import Finding, PullRequestState, Sighting
 from domain.pull_requests import shepherd
 from domain.record import Facts
 from domain.requests import Poke, RemoveStep
+from domain.spawn_task import OutcomeStatus
 from tests.unit.directives import NOW, begun, ended, granted
 from tests.unit.test_shepherd import (
     CONFLICT,
     EARLIER,
+    FAILED,
     NEWER,
     TROUBLE,
     asked,
@@ -29,7 +31,6 @@ from tests.unit.test_shepherd import (
     opened,
     pull_request,
     seen,
-    shipped,
     task_of,
 )
 
@@ -118,14 +119,14 @@ def test_what_a_removed_fix_was_to_mend_is_not_begun_anew_at_the_next_look() -> 
     ]
 
 
-def test_a_fix_that_is_known_is_neither_made_twice_nor_begun_again_where_its_findings_are_forgotten() -> None:
-    state = seen(opened(), check())
-    state = shipped(ended(state, task_of(state)), head=NEWER)
+def test_a_fix_that_has_failed_is_neither_made_twice_nor_begun_again_where_its_findings_are_forgotten() -> None:
+    state = seen(opened(max_attempts=1), check())
+    state = ended(state, task_of(state), status=OutcomeStatus.FAILED, failure=FAILED)
     (fix,) = fixes(state)
-    forgotten = state.model_copy(update={"shepherding": state.shepherding.model_copy(update={"seen": (), "rounds": 0})})
+    forgotten = state.model_copy(update={"shepherding": state.shepherding.model_copy(update={"seen": ()})})
     after = seen(forgotten, check())
     assert after.steps == state.steps
-    assert after.steps[fix.id].status is StepStatus.COMPLETED
+    assert after.steps[fix.id].status is StepStatus.FAILED
 
 
 def test_few_findings_of_old_heads_are_all_remembered() -> None:
