@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 from pydantic import SecretStr, ValidationError
 
+from domain.directive_settings import AgentChoice
 from domain.dispatch import spawn_command
 from domain.failures import Failure, FailureCategory
 from domain.folding import fold_interrupted
@@ -16,6 +17,7 @@ from domain.prompts import PROMPT_LIMIT
 from domain.requests import ChangeGoal, SetMemory
 from domain.spawn_task import OutcomeStatus, SpawnTask
 from tests.unit.directives import BASE, NOW, begun, dispatchable, ended, granted, planned_state, settled
+from tests.values import question
 
 
 def one_step(**fields: object) -> PlanChanges:
@@ -146,3 +148,31 @@ def test_a_completion_is_told_which_commits_must_not_be_in_it() -> None:
     state = ended(state, dispatchable(state)[0])
     shepherding = state.shepherding.model_copy(update={"taken_back": ("e" * 40,)})
     assert command_of(state.model_copy(update={"shepherding": shepherding})).taken_back == ("e" * 40,)
+
+
+@pytest.mark.rule("3.1")
+@pytest.mark.rule("5.7")
+def test_a_command_carries_its_limits_and_what_its_agents_commands_answer_from() -> None:
+    state = planned_state(one_step(), memory=True, max_turns=7, max_cost_usd=2.5, agent=AgentChoice(name="builder"))
+    state = granted(state, SetMemory(key="wood", value="oak"))
+    (task,) = dispatchable(state)
+    own, other = question(task.id, "Which nails?"), question(uuid4(), "Which saw?")
+    state = state.model_copy(update={"questions": {each.id: each for each in (own, other)}})
+    command = spawn_command(state, task)
+    timings = state.directive.settings.timings
+    assert (command.limits.turns, command.limits.cost_usd) == (7, 2.5)
+    assert (command.limits.time, command.limits.no_output) == (timings.step_limit, timings.no_output)
+    assert (command.agent, command.context.answers) == (AgentChoice(name="builder"), (own,)), "the planner's is another"
+    assert (command.context.memory_enabled, [each.key for each in command.context.memories]) == (True, ["wood"])
+    assert command.context.steps == (), "only a planner changes the plan"
+    planner = Task(id=uuid4(), kind=TaskKind.PLANNING, name="Re-plan: House", generation=2)
+    told = spawn_command(state, planner)
+    assert ([step.name for step in told.context.steps], told.limits.time) == (["roof"], timings.planning_limit)
+
+
+@pytest.mark.rule("6.4")
+def test_what_needed_no_change_is_nothing_to_build_on() -> None:
+    steps = [PlannedStep(name="floor", task_plan="x"), PlannedStep(name="wall", task_plan="x", depends_on=("floor",))]
+    state = planned_state(add_steps(PlanChanges(), steps, generation=1, known=(), new_id=uuid4))
+    command = command_of(ended(state, dispatchable(state)[0], work=None))
+    assert (command.step_name, command.base_commit, command.continue_from, command.merge) == ("wall", BASE, None, ())

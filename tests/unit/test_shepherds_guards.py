@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from domain.change import Draft
-from domain.directive_settings import AgentChoice
+from domain.directive_settings import AgentChoice, Timings
 from domain.errors import Refused
 from domain.models import DirectiveStatus, State, StepStatus
 from domain.operations import Refusal, apply
-from domain.pull_request import Finding, PullRequestState, Sighting
+from domain.pull_request import Finding, PullRequestState, Sighting, Unheard
 from domain.pull_requests import shepherd
 from domain.record import Facts
 from domain.requests import Poke, RemoveStep
@@ -23,6 +24,7 @@ from tests.unit.test_shepherd import (
     FAILED,
     NEWER,
     TROUBLE,
+    answered,
     asked,
     check,
     command_of,
@@ -31,6 +33,7 @@ from tests.unit.test_shepherd import (
     opened,
     pull_request,
     seen,
+    shipped,
     task_of,
 )
 
@@ -180,3 +183,84 @@ def test_a_conflicts_fix_tells_the_completion_what_it_merges() -> None:
     assert completion.kind.value == "completion"
     (merged,) = command_of(state, completion.kind).merge
     assert merged.merges == (NEWER,)
+
+
+# What is passed on
+
+
+def test_a_watch_polls_as_the_directive_says_and_an_event_names_the_daemon_that_looked() -> None:
+    timings = Timings(poll=timedelta(seconds=7), poll_at_most=timedelta(seconds=70))
+    state = opened(timings=timings)
+    watch = shepherd.wanted_watch(state)
+    assert watch and (watch.every, watch.at_most) == (timings.poll, timings.poll_at_most)
+    moved = watch.pull_request.model_copy(update={"head": NEWER, "version": 5})
+    for daemon, actor in (("one", "daemon:one"), ("", "makima")):
+        change = shepherd.fold_sighting(state, Sighting(pull_request=moved, daemon=daemon), NOW)
+        assert [event.actor for event in change.changed.facts.events] == [actor]
+        assert change.state.pull_request and change.state.pull_request.version == 1, "a forge knows nothing of ours"
+    merged = facts_of(state, state=PullRequestState.MERGED, version=5)
+    assert [each.version for each in merged.pull_requests] == [1]
+
+
+def test_a_poke_looks_at_once_and_asks_again_about_what_refuses() -> None:
+    state = seen(opened(), TROUBLE)
+    first = asked(state)
+    poked = granted(state, Poke())
+    assert poked.shepherding.pokes == state.shepherding.pokes + 1
+    later = seen(poked, TROUBLE, now=NOW + timedelta(minutes=1))
+    assert asked(later) != first and later.questions[first.id].answer, "the same trouble, on another occasion"
+    tried = answered(state, "try again")
+    assert tried.shepherding.pokes == state.shepherding.pokes + 1
+    assert TROUBLE.id not in tried.shepherding.seen
+
+
+def test_who_is_not_heard_is_counted_and_of_many_the_first_are_named() -> None:
+    state = opened()
+    assert state.pull_request
+    unheard = tuple(Unheard(id=f"talk:{n}", author="" if n == 0 else f"bot{n}", reason="a bot") for n in range(12))
+    sighting = Sighting(pull_request=state.pull_request, unheard=unheard)
+    change = shepherd.fold_sighting(state, sighting, NOW)
+    ((what, why),) = told(change.changed.facts)
+    assert what == "not heard" and why.startswith("somebody (a bot): 1; bot1 (a bot): 1; ")
+    assert why.endswith("bot9 (a bot): 1; and 2 more")
+    assert told(shepherd.fold_sighting(change.state, sighting, NOW).changed.facts) == [], "once"
+
+
+def test_a_fix_is_told_with_its_step_and_what_comes_meanwhile_is_held_until_it_is_pushed() -> None:
+    state = opened()
+    (added,) = [event for event in facts_of(state, check()).events if event.what == "step added"]
+    state = seen(state, check())
+    (fix,) = fixes(state)
+    assert (added.step, added.why) == (fix.id, fix.name)
+    state = seen(state, comment())
+    assert (len(fixes(state)), state.shepherding.held) == (1, ("comment:1",))
+    state = ended(state, task_of(state))
+    assert shepherd.wanted_watch(state) is None, "a completion pushes it"
+    state = seen(shipped(state, head=NEWER), comment())
+    assert (len(fixes(state)), state.shepherding.held, state.shepherding.rounds) == (2, (), 2)
+
+
+def test_after_the_last_round_yes_allows_as_many_again_and_no_leaves_what_was_held() -> None:
+    state = seen(opened(shepherd_rounds=0), check())
+    more = answered(state, "yes")
+    assert (more.shepherding.granted, shepherd.rounds_left(more)) == (1, 1)
+    no_more = answered(state, "no")
+    assert (no_more.shepherding.held, no_more.shepherding.seen) == ((), ("check:1",))
+    assert fixes(seen(no_more, check())) == []
+    used = opened(shepherd_rounds=2)
+    used = used.model_copy(update={"shepherding": used.shepherding.model_copy(update={"rounds": 2})})
+    assert shepherd.rounds_left(answered(seen(used, check()), "yes")) == 2
+
+
+def test_a_trouble_is_no_work_for_an_agent() -> None:
+    assert fixes(seen(opened(), TROUBLE)) == []
+
+
+def test_what_a_closed_ones_fix_was_to_mend_is_read_anew_once_it_is_open_again_and_other_things_are_not() -> None:
+    state = seen(opened(), comment())
+    state = shipped(ended(state, task_of(state)), head=NEWER)
+    state = seen(state, check())
+    closed = seen(state, state=PullRequestState.CLOSED)
+    again = seen(closed, state=PullRequestState.OPEN)
+    assert again.shepherding.seen == ("comment:1",), "answered already"
+    assert len([step for step in fixes(seen(again, check(), comment())) if not step.removed]) == 2
