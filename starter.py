@@ -153,12 +153,29 @@ def _full(error: OSError) -> Exception:
     return MakimaError("the output can't be written: the disk is full") if error.errno == ENOSPC else error
 
 
+def print_version(wanted: bool) -> None:
+    """Leave with it, where it is wanted."""
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"makima {version('makima')}")
+        raise typer.Exit
+
+
 def build_app(typed: str = "") -> typer.Typer:
     """The command line: what works on directives from cli, what works on the stack from here.
 
     Where `typed` is the name of a command, what it doesn't need may be left out.
     """
     app = CommandLine(help="Durable goals for coding agents.")
+
+    @app.callback()
+    def about(
+        _: Annotated[
+            bool, typer.Option("--version", help="Print it and leave.", is_eager=True, callback=print_version)
+        ] = False,
+    ) -> None: ...
+
     connections = Connections()
     if typed not in STACK_COMMANDS:
         add_operator_commands(app, connections, finish, typed=typed)

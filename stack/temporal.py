@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
+from google.protobuf.duration_pb2 import Duration
+from temporalio.api.namespace.v1 import NamespaceConfig
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, UpdateNamespaceRequest
 from temporalio.client import Client
 from temporalio.service import RPCError
 
@@ -20,6 +22,8 @@ from domain.protocol import SearchAttribute
 from stack.processes import Child, listens_on
 
 NAMESPACE = "default"
+RETENTION = timedelta(days=30)
+"""How long the Web UI shows a run that has ended; the CLI's server forgets it after a day."""
 SEARCH_ATTRIBUTES: Mapping[str, str] = {each.value: each.type for each in SearchAttribute}
 _DYNAMIC_CONFIG = (
     # The server's 20 a second and shard makes every hop of a chain 50 to 100 ms long; this server has one shard.
@@ -95,11 +99,23 @@ class TemporalServer:
             return False
         try:
             client = await asyncio.wait_for(Client.connect(self.address), 5)
-            request = DescribeNamespaceRequest(namespace=NAMESPACE)
-            await client.workflow_service.describe_namespace(request, timeout=timedelta(seconds=5))
+            await _keep_closed_runs(client)
         except (RuntimeError, RPCError, TimeoutError):  # the SDK raises RuntimeError for a refused connection
             return False
         return True
+
+
+async def _keep_closed_runs(client: Client) -> None:
+    """Raises RPCError where the namespace isn't there yet."""
+    asked, within = DescribeNamespaceRequest(namespace=NAMESPACE), timedelta(seconds=5)
+    told = await client.workflow_service.describe_namespace(asked, timeout=within)
+    if told.config.workflow_execution_retention_ttl.ToTimedelta() >= RETENTION:
+        return
+    ttl = Duration()
+    ttl.FromTimedelta(RETENTION)
+    config = NamespaceConfig(workflow_execution_retention_ttl=ttl)
+    update = UpdateNamespaceRequest(namespace=NAMESPACE, config=config)
+    await client.workflow_service.update_namespace(update, timeout=within)
 
 
 def find_binary() -> str:

@@ -11,12 +11,14 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import asyncpg
 import psutil
 import pytest
 from pydantic import SecretStr
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 
 from domain.errors import StackFailed
 from runtime.addresses import find_database_url, find_web_ui_url
@@ -25,6 +27,7 @@ from runtime.shared_settings import SharedSettings
 from runtime.stack_file import StackFile, running_stack
 from stack.data_folder import DataFolder
 from stack.embedded import down, embedded_stack
+from stack.temporal import NAMESPACE
 
 UP = """
 import functools
@@ -212,7 +215,10 @@ async def test_killed_servers_are_started_again_with_their_data(tmp_path: Path) 
         await until_answers(up.stack.database_url)
         assert await query(up.stack.database_url, "select value from kept") == 7
         await until(lambda: port_answers(up.stack.temporal_address))
-        assert await (await connect_temporal(up.settings)).service_client.check_health()
+        client = await connect_temporal(up.settings)
+        assert await client.service_client.check_health()
+        found = await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=NAMESPACE))
+        assert found.config.workflow_execution_retention_ttl.ToTimedelta() >= timedelta(days=30)
 
 
 async def test_a_killed_up_leaves_no_process_and_the_next_one_goes_on_at_the_same_addresses(tmp_path: Path) -> None:

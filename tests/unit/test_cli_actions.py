@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -232,3 +233,8 @@ def test_what_is_wrong_with_the_parameters_is_said_where_the_command_handles_it(
         raise Refused(text)
 
     with_parameters_of(body, "made", build)(text="no")
+
+
+def test_the_version_is_printed_without_a_stack() -> None:
+    ran = subprocess.run([sys.executable, "starter.py", "--version"], capture_output=True, text=True, check=True)
+    assert ran.stdout == f"makima {version('makima')}\n"
