@@ -162,6 +162,10 @@ class Forger:
         """Tasks of which an outcome was deleted, or a branch moved: one of both, or the work itself might be gone."""
         self.deeds: list[str] = []
 
+    async def joins(self) -> None:
+        """While the forge is there for sure."""
+        self.commits.add(await self._eve.commit("eve", {"evil.txt": "evil\n"}, onto="main"))
+
     async def forges(self, client: Client, workflow: str, seconds: float) -> None:
         """For that long, for tasks that are under way or have ended."""
         deadline = time.monotonic() + seconds
@@ -174,8 +178,6 @@ class Forger:
                     await self._forge(state, self._chance.choice(live))
 
     async def _forge(self, state: State, task: Task) -> None:
-        if not self.commits:
-            await self._evil()  # then there is a clone
         outcome, checkpoints = f"outcomes/{task.id}/{task.attempt}", f"checkpoints/{task.id}/{task.attempt}"
         deeds: dict[str, Callable[[], Awaitable[bool]]] = {
             "lie": lambda: self._puts(self._lie(task), outcome),
@@ -209,7 +211,13 @@ class Forger:
         return await self._committed({"evil.txt": f"{time.time()}\n"})
 
     async def _committed(self, files: dict[str, str]) -> str:
-        commit = await self._eve.commit("eve", files, onto="main")
+        """On top of what `joins` has fetched: none of theirs is another one's parent, to be pushed over it."""
+        await self._eve.git("checkout", "--quiet", "--force", "--detach", "origin/main")
+        for name, text in files.items():
+            await asyncio.to_thread((self._eve.folder / name).write_text, text)
+        await self._eve.git("add", "--all")
+        await self._eve.git("commit", "--quiet", "--message", "Outcome of an attempt")
+        commit = await self._eve.git("rev-parse", "HEAD")
         self.commits.add(commit)
         return commit
 

@@ -56,6 +56,7 @@ async def survive(system: System, chance: random.Random) -> None:
     managing = asyncio.create_task(system.manage())
     try:
         await neighbour.founds()
+        await forger.joins()
         await operator.start()
         async with asyncio.TaskGroup() as beside:
             beside.create_task(forger.forges(client, operator.workflow, 2 * DISTURBED))
