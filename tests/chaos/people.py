@@ -15,7 +15,7 @@ from temporalio.service import RPCError
 
 from daemon.git.state_refs import BRANCHES, REFS
 from domain.models import State, Task, TaskKind, Work
-from domain.names import step_task, task_branch
+from domain.names import task_branch
 from domain.spawn_task import Outcome, OutcomeStatus
 from domain.view import DirectiveView
 from tests.acceptance.stack import Ran
@@ -153,7 +153,7 @@ class Forger:
         self._eve = Person(system.site.folder / "eve", system.forge.url_with(NAME))
         self._chance = chance
         self._known: dict[str, str] = {}
-        """All refs of outcomes that were ever seen, with their commits: what can be replayed."""
+        """All refs of outcomes that were ever seen, with their commits: what is ours at its own place."""
         self.pushed: set[str] = set()
         """Objects of theirs, put where nothing but state of ours belongs; none of them may be lost."""
         self.commits: set[str] = set()
@@ -235,9 +235,12 @@ class Forger:
 
     async def _replays(self, place: str) -> bool:
         """An outcome of ours, for another attempt."""
-        await self._looks()
-        theirs = [commit for ref, commit in self._known.items() if not ref.endswith(place)]
-        return bool(theirs) and await self._pushes(f"{self._chance.choice(theirs)}:{REFS}{place}")
+        theirs = {ref: commit for ref, commit in (await self._looks()).items() if not ref.endswith(place)}
+        if not theirs:
+            return False
+        ref = self._chance.choice(list(theirs))
+        await self._eve.git("fetch", "--quiet", "origin", ref)
+        return await self._pushes(f"{theirs[ref]}:{REFS}{place}")
 
     async def _replaces(self, checkpoints: str) -> bool:
         """What a daemon has saved."""
@@ -263,8 +266,7 @@ class Forger:
     async def _moves(self, state: State) -> bool:
         """The branch of a step's, wherever the step stands."""
         heads = await self._listed("refs/heads/makima/*")
-        steps = {step_task(step.id): step.name for step in state.steps.values()}
-        tasks = {f"refs/heads/{task_branch(name, task)}": str(task) for task, name in steps.items()}
+        tasks = {f"refs/heads/{task_branch(task.name, task.id)}": str(task.id) for task in state.tasks.values()}
         spared = {ref: commit for ref, commit in heads.items() if ref in tasks and tasks[ref] not in self.robbed}
         if not spared:
             return False
