@@ -219,21 +219,43 @@ def copy_tree(source: Path, target: Path, leave_out: str) -> None:
     waiting = [PurePath()]
     while waiting:
         inside = waiting.pop()
-        with suppress(FileNotFoundError, PermissionError, NotADirectoryError):
-            for entry in os.scandir(source / inside):
-                name = inside / entry.name
-                if entry.name == leave_out or longest + len(os.fsencode(name)) >= _LONGEST_PATH:
-                    continue
-                if entry.is_symlink():
-                    (target / name).symlink_to((source / name).readlink())
-                elif entry.is_dir():
-                    (target / name).mkdir(exist_ok=True)
-                    waiting.append(name)
-                elif entry.is_file():
-                    _copy_file(source, target, str(name))
+        for entry in _entries(source / inside):
+            name = inside / entry.name
+            if entry.name == leave_out or longest + len(os.fsencode(name)) >= _LONGEST_PATH:
+                continue
+            if entry.is_symlink():
+                _copy_link(source / name, target / name)
+            elif entry.is_dir():
+                (target / name).mkdir(exist_ok=True)
+                waiting.append(name)
+            elif entry.is_file():
+                _copy_file(source, target, str(name))
 
 
 _LONGEST_PATH = 4000
+_GONE = (errno.ENOENT, errno.ENOTDIR, errno.EACCES)
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    """All that is in it by now; nothing where it is gone, or can't be read."""
+    try:
+        with os.scandir(folder) as found:
+            return list(found)
+    except OSError as error:
+        if error.errno not in _GONE:
+            raise
+        return []
+
+
+def _copy_link(source: Path, target: Path) -> None:
+    """Nothing where it is gone, or is no link by now: that must not keep out what lies beside it."""
+    try:
+        leads_to = source.readlink()
+    except OSError as error:
+        if error.errno not in (*_GONE, errno.EINVAL):
+            raise
+        return
+    target.symlink_to(leads_to)
 
 
 def _copy_file(source: Path, target: Path, name: str) -> None:

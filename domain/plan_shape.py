@@ -10,7 +10,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from domain.errors import PlanRefused
+from domain.documents import read_relaxed_json
+from domain.errors import DocumentBroken, PlanRefused
 from domain.plan_references import DEPENDS_ON, check_count, needs_of, number_of
 
 STEPS = "steps"
@@ -33,6 +34,7 @@ _ORDER = (*("order", "order_index", "orderIndex", "index", "position", "sequence
 _OF_STEPS = re.compile(r"steps?$", re.IGNORECASE)
 _OF_TEXTS = re.compile(r"(?:step|task)s$", re.IGNORECASE)
 
+_JSON = re.compile(r"\s*(?:```\w*\s*)?([\[{].*[\]}])\s*(?:```\s*)?", re.DOTALL)
 _KINDS = {"str": "texts", "list": "lists", "dict": "objects"}
 
 Entry = dict[str, Any]
@@ -139,6 +141,18 @@ def _check_all_taken(value: object, taken: Collection[int], key: str = "") -> No
             raise PlanRefused(f"{key} holds {len(texts)} texts, such as {texts[0][:80]!r}: a step is an object")
         for each in value:
             _check_all_taken(each, taken, key)
+    elif isinstance(value, str) and _is_plan_in_a_text(value):
+        raise PlanRefused(f"{key} is a text that holds steps: {value[:80]!r}; put all steps into one list")
+
+
+def _is_plan_in_a_text(text: str) -> bool:
+    """Whether the whole of it is JSON, fenced or not, that somebody means as steps."""
+    found = _JSON.fullmatch(text)
+    try:
+        value = read_relaxed_json(found[1]) if found else None
+    except DocumentBroken:
+        return False
+    return means_steps(value)
 
 
 def _check_numbers(groups: Sequence[_Group]) -> None:

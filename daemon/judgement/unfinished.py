@@ -16,6 +16,7 @@ from daemon.judgement.check import Examined, Fault, fault, named
 from domain.errors import WorktreeBroken
 from domain.failures import Failure, FailureCategory
 
+SEQUENCE_ENDS = "git cherry-pick --quit"
 _OPERATIONS = (
     # The more exact one comes first: a rebase that stops at a conflict leaves a CHERRY_PICK_HEAD, too.
     ("rebase-merge", "rebase", "git rebase --continue", "git rebase --abort"),
@@ -23,7 +24,8 @@ _OPERATIONS = (
     ("rebase-apply", "rebase", "git rebase --continue", "git rebase --abort"),
     ("CHERRY_PICK_HEAD", "cherry-pick", "git cherry-pick --continue", "git cherry-pick --abort"),
     ("REVERT_HEAD", "revert", "git revert --continue", "git revert --abort"),
-    ("sequencer", "cherry-pick or revert", "git cherry-pick --continue", "git cherry-pick --abort"),
+    # What is left to do after a commit that the agent has made itself; to abort it would take that back, too.
+    ("sequencer", "cherry-pick or revert", "git cherry-pick --continue`, `git revert --continue", SEQUENCE_ENDS),
     ("BISECT_LOG", "bisect", "git bisect reset", "git bisect reset"),
 )
 """What stands in .git, the operation that it belongs to, and the commands that end it."""

@@ -12,6 +12,7 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Event, Thread
 
 import pytest
 
@@ -231,3 +232,32 @@ def test_a_copy_ends_where_a_path_does_also_where_its_own_is_the_longer_one(tmp_
     (source / "saved").write_text("saved")
     agent_files.copy_tree(source, target, leave_out=".git")
     assert (target / "saved").read_text() == "saved"
+
+
+def test_what_vanishes_during_a_copy_keeps_nothing_else_out(tmp_path: Path) -> None:
+    """A link comes and goes while the folder is copied, as a process does that still runs there."""
+    source = tmp_path / "work"
+    source.mkdir()
+    kept = {f"file{number}" for number in range(40)}
+    for name in kept:
+        (source / name).touch()
+    flickering, over = [source / f"link{number}" for number in range(200)], Event()
+
+    def flicker() -> None:
+        while not over.is_set():
+            for each in flickering:
+                each.symlink_to("x")
+            for each in flickering:
+                each.unlink()
+
+    thread = Thread(target=flicker)
+    thread.start()
+    try:
+        for number in range(60):
+            target = tmp_path / f"copy{number}"
+            target.mkdir()
+            agent_files.copy_tree(source, target, leave_out=".git")
+            assert kept <= {each.name for each in target.iterdir()}
+    finally:
+        over.set()
+        thread.join()

@@ -528,3 +528,108 @@ async def test_a_submodules_address_runs_nothing(steps: Steps, part: Path, tmp_p
     done = await steps.does(SUBMODULE.format(part=part) + edits)
     assert done.status is OutcomeStatus.COMPLETED, done.failure
     assert not mark.exists()
+
+
+# Siblings: what else a repository may be left in
+
+IN_TURN = "for n in 1 2; do echo $n > p$n; sed -i 2s/.*/zwei$n/ f.txt; git add -A; git commit -qm p$n; done;"
+SEQUENCE = (
+    f"git checkout -q -b picks; {IN_TURN} git checkout -q --detach HEAD~2; sed -i s/2/two/ f.txt; git commit -qam two;"
+)
+REVERTS = (
+    f"git checkout -q -b picks; {IN_TURN} git checkout -q --detach; git branch -q -D picks;"
+    f"git revert --no-edit HEAD~1 HEAD || true; {RESOLVED} git add -A; git commit -qm first"
+)
+RERERE = "git config rerere.enabled true; git config rerere.autoUpdate true;"
+LEFT_IN = {
+    "a sequence of picks after its first commit": Case(
+        SEQUENCE + f"git cherry-pick picks~1 picks || true; {RESOLVED} git commit -qam first",
+        *(
+            UNFINISHED,
+            "a cherry-pick or revert is in progress",
+            "git cherry-pick --quit; git merge -q -s ours --no-edit picks",
+            BOTH,
+        ),
+    ),
+    "a sequence of reverts after its first commit": Case(
+        REVERTS,
+        *(UNFINISHED, "a cherry-pick or revert is in progress", "git cherry-pick --quit;" + RESOLVED, BOTH),
+    ),
+    "a merge that rerere has resolved": Case(
+        RERERE + CONFLICT + f"git merge other || true; {RESOLVED} git commit -qam m; git reset -q --hard HEAD~1;"
+        "git merge other || true",
+        *(UNFINISHED, "a merge of .* is in progress", "git commit -q --no-edit", BOTH),
+    ),
+    "a graft": Case(
+        "echo b > b.txt; git add -A;" + ROOT + 'echo "$R $(git rev-parse HEAD)" > .git/info/grafts; git reset -q $R',
+        *(LOST, "no commit in common", "rm -f .git/info/grafts; git reset -q --soft $BASE", ADDED),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", LEFT_IN.values(), ids=LEFT_IN.keys())
+async def test_what_is_left_half_done_in_other_ways_is_found_and_mended(steps: Steps, case: Case) -> None:
+    base = await steps.daemon.base()
+    done = await steps.does(case.script)
+    assert done.failure, "the daemon called this done"
+    assert done.failure.category is case.category
+    assert re.search(case.said, done.failure.report), done.failure.report
+    done = await steps.told(case.script, case.mended.replace("$BASE", base))
+    assert done.status is OutcomeStatus.COMPLETED, done.failure
+    assert {path: steps.show(path) for path in case.files} == case.files
+
+
+FIT = {
+    "a branch of the name that ours has": (
+        "git checkout -q -b makima/step; echo x > x; git add x; git commit -qm x",
+        "x",
+    ),
+    "a commit of the future": (
+        'echo x > x; git add x; GIT_COMMITTER_DATE="2099-01-01T00:00:00Z" git commit -qm x --date 2099-01-01',
+        "x",
+    ),
+    "a commit of the first day": (
+        'echo x > x; git add x; GIT_COMMITTER_DATE="@0 +0000" git commit -qm x --date "@0 +0000"',
+        "x",
+    ),
+    "autocrlf": ("git config core.autocrlf true; printf 'a\\r\\nb\\r\\n' > x", "a\nb"),
+    "line ends that the repository wants": (
+        "echo '* text=auto eol=crlf' > .gitattributes; printf 'a\\r\\nb\\r\\n' > x",
+        "a\nb",
+    ),
+    "a filter of the agent's": (
+        "git config filter.up.clean 'tr a-z A-Z'; git config filter.up.smudge 'tr A-Z a-z';"
+        "echo 'x filter=up' > .gitattributes; echo abc > x",
+        "ABC",
+    ),
+    "a filter of the agent's, committed by it": (
+        "git config filter.up.clean 'tr a-z A-Z'; git config filter.up.smudge 'tr A-Z a-z';"
+        "echo 'x filter=up' > .gitattributes; echo abc > x; git add -A; git commit -qm x",
+        "ABC",
+    ),
+    "everything locked away": ("echo x > x; chmod -R 000 .", "x"),
+}
+
+
+@pytest.mark.parametrize(("script", "wanted"), FIT.values(), ids=FIT.keys())
+async def test_what_is_odd_and_no_fault_is_work(steps: Steps, script: str, wanted: str) -> None:
+    """Line ends and filters are converted as git is told: an agent's setup may have unlocked what only is encrypted."""
+    done = await steps.does(script)
+    assert done.status is OutcomeStatus.COMPLETED, done.failure
+    assert steps.show("x") == wanted
+    assert not done.questions
+
+
+async def test_a_worktree_inside_the_work_loses_nothing(steps: Steps) -> None:
+    script = "git worktree add -q inside -b side; echo w > inside/w; cd inside; git add w; git commit -qm w; echo v > v"
+    done = await steps.does(f"echo x > x; ({script})")
+    assert done.status is OutcomeStatus.WAITING, done
+    (question,) = done.questions
+    assert "side" in question.text
+
+
+@pytest.mark.parametrize(("more", "is_lost"), [("", False), (AHEAD, True)])
+async def test_a_submodules_address_may_be_relative(steps: Steps, part: Path, more: str, is_lost: bool) -> None:
+    relative = "git config -f .gitmodules submodule.part.url ../part; git commit -qam relative;"
+    done = await steps.does(SUBMODULE.format(part=part) + relative + more)
+    assert (done.failure.category if done.failure else None) is (FailureCategory.POINTER if is_lost else None)

@@ -224,7 +224,7 @@ def test_one_that_is_over_is_not_brought_to_another_base(over: PullRequestState)
     assert (state.directive.base_branch, state.shepherding.retarget) == ("next", "")
 
 
-@pytest.mark.parametrize("under_way", ["planning", "prepare", "proposal", "nothing"])
+@pytest.mark.parametrize("under_way", ["planning", "prepare", "proposal", "nothing", "failed"])
 def test_what_is_planned_from_the_old_base_begins_at_the_new_one_as_it_is_then(under_way: str) -> None:
     """Also the plan that is being made of the old one at this moment, or waits for its approval."""
     state = do(planned(("floor", ())), "floor")
@@ -232,6 +232,10 @@ def test_what_is_planned_from_the_old_base_begins_at_the_new_one_as_it_is_then(u
     if under_way != "nothing":
         state = granted(state, ChangeGoal(goal="another house"))
         outdated = 2
+    if under_way == "failed":  # it plans anew, at the new one
+        (planner,) = state.live(TaskKind.PLANNING)
+        failure = Failure(category=FailureCategory.AGENT, report="no")
+        state, outdated = ended(state, planner, status=OutcomeStatus.FAILED, failure=failure), 1
     if under_way == "proposal":
         settings = state.directive.settings.model_copy(update={"require_approval": True})
         state = state.model_copy(update={"directive": state.directive.model_copy(update={"settings": settings})})
@@ -363,7 +367,8 @@ def test_where_the_known_one_was_merged_is_followed_and_where_another_one_was_is
     over = MADE.model_copy(
         update={"base": "release", "state": PullRequestState.MERGED, "version": version, "number": 8}
     )
-    next_one = MADE.model_copy(update={"branch": "b-v3", "version": 3, "number": 9, "base": base})
+    pushed = {"branch": "b-v3", "version": 3, "number": 0, "state": PullRequestState.PUSHED}
+    next_one = MADE.model_copy(update=pushed)
     state = ended(state, completion(state), shipped=Shipped(pull_request=next_one, over=(over,)))
     assert state.directive.base_branch == base
     told = [state.steps[step].status for step in state.steps]

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from inspect import signature
 from typing import Any
+from uuid import UUID
 
 import pytest
 
+from cli.operator.edit import edit as edit_command
 from domain import names, requests
-from domain.directive_settings import AgentChoice
+from domain.directive_settings import AgentChoice, CompletionRule
 from domain.dispatch import spawn_command
 from domain.errors import Refused
 from domain.failures import Failure, FailureCategory, RepositoryTrouble
 from domain.folding import fold_interrupted, fold_question
-from domain.models import DirectiveStatus, Question, State, TaskKind, TaskStatus
+from domain.models import DirectiveStatus, PlanChanges, Question, State, TaskKind, TaskStatus
 from domain.operations import Refusal, apply
 from domain.pausing import ADVICE, OF_CATEGORY, OF_TROUBLE, PauseReason
+from domain.plan import PlannedStep
+from domain.pull_request import Finding, FindingKind, FindingSource, PullRequest, PullRequestState, Shipped, Sighting
+from domain.pull_requests import merging, shepherd
+from domain.queues import Queue, queue_of
 from domain.requests import EditDirective
-from domain.spawn_task import OutcomeStatus
+from domain.spawn_task import OutcomeStatus, SpawnTask
 from domain.view import view
 from tests.unit.directives import BASE, NOW, begun, dispatchable, ended, granted, settled, started
 from tests.unit.test_retraction import do, planned, task_of, why_not
@@ -174,3 +182,138 @@ def test_whoever_looks_at_a_directive_that_was_paused_by_hand_sees_what_helps() 
     state = granted(begun(), requests.Pause())
     assert state.reason == "paused by operator"
     assert view(state).reason == "paused by operator — `starter.py resume 00000000` goes on"
+
+
+# Every option that `edit` takes
+
+Effect = tuple[EditDirective, Callable[[State], object], object]
+
+
+def _next(state: State) -> SpawnTask:
+    """What the roof's task is told once the floor is done."""
+    state = do(state, "floor")
+    return spawn_command(state, task_of(state, "roof"))
+
+
+def _queue(state: State) -> Queue:
+    state = do(state, "floor")
+    return queue_of(state, task_of(state, "roof"))
+
+
+def _planning(state: State) -> SpawnTask:
+    state = granted(do(state, "floor"), requests.ChangeGoal(goal="Another house"))
+    (planner,) = [task for task in state.live(TaskKind.PLANNING) if not task.unwanted]
+    return spawn_command(state, planner)
+
+
+def _parallel(state: State) -> int:
+    more = [
+        requests.AddStep(id=UUID(int=50 + each), step=PlannedStep(name=f"hut {each}", task_plan="x"))
+        for each in range(4)
+    ]
+    for each in more:
+        state = granted(state, each)
+    return sum(task.kind is TaskKind.STEP for task in state.live())
+
+
+def _attempts(state: State) -> int:
+    failure = Failure(category=FailureCategory.AGENT, report="no")
+    state = do(state, "floor")
+    while (roof := task_of(state, "roof")).status is TaskStatus.PENDING:
+        state = ended(state, roof, status=OutcomeStatus.FAILED, failure=failure)
+    return roof.attempt
+
+
+def _ships(state: State) -> bool:
+    """Whether a completion follows where one of two steps has failed."""
+    failure = Failure(category=FailureCategory.BUDGET, report="no")
+    state = do(state, "floor")
+    state = ended(state, task_of(state, "roof"), status=OutcomeStatus.FAILED, failure=failure)
+    return bool(state.live(TaskKind.COMPLETION))
+
+
+def _opened(state: State) -> State:
+    state = do(state, "floor", "roof")
+    (shipping,) = state.live(TaskKind.COMPLETION)
+    made = PullRequest(branch="b", head="c" * 40, base="main", number=7, state=PullRequestState.OPEN)
+    return ended(state, shipping, shipped=Shipped(pull_request=made))
+
+
+def _seen(state: State, number: int, /, **fields: Any) -> State:
+    assert state.pull_request
+    found = Finding(id=FindingSource.CHECK.id_of(number), kind=FindingKind.CHECK, title="tests")
+    now = state.pull_request.model_copy(update=fields)
+    return settled(shepherd.fold_sighting(state, Sighting(pull_request=now, findings=(found,)), NOW).state)
+
+
+def _fixer(state: State) -> AgentChoice | None:
+    state = _seen(_opened(state), 1)
+    (fix,) = [step for step in state.steps.values() if step.fix]
+    return spawn_command(state, state.tasks[names.step_task(fix.id)]).agent
+
+
+def _rounds(state: State) -> int:
+    state = _opened(state)
+    for number in range(9):
+        state = _seen(state, number)
+        fixes = [step for step in state.steps.values() if step.fix]
+        if any(question.is_open for question in state.questions.values()):
+            return len(fixes)
+        state = do(state, fixes[-1].name)
+        (shipping,) = state.live(TaskKind.COMPLETION)
+        assert state.pull_request
+        state = ended(state, shipping, shipped=Shipped(pull_request=state.pull_request))
+    return -1
+
+
+def _tidied(state: State) -> bool:
+    state = _seen(_opened(state), 1, state=PullRequestState.MERGED)
+    return merging.wanted_tidying(state) is not None
+
+
+def _proposed(state: State) -> bool:
+    state = granted(do(state, "floor"), requests.ChangeGoal(goal="Another house"))
+    (planner,) = [task for task in state.live(TaskKind.PLANNING) if not task.unwanted]
+    return ended(state, planner, plan=PlanChanges(), base_commit=BASE).proposal is not None
+
+
+EFFECTS: dict[str, Effect] = {
+    "base_branch": (EditDirective(base_branch="next"), lambda state: _next(state).base_branch, "next"),
+    "agent": (EditDirective(agent="claude"), lambda state: _next(state).agent, AgentChoice(name="claude")),
+    "planner": (EditDirective(planner="codex"), lambda state: _planning(state).agent, AgentChoice(name="codex")),
+    "fixer": (EditDirective(fixer="claude"), _fixer, AgentChoice(name="claude")),
+    "on": (EditDirective(on="one"), lambda state: _queue(state).daemon, "one"),
+    "label": (EditDirective(label="gpu"), lambda state: _queue(state).label, "gpu"),
+    "setup": (EditDirective(setup=("make deps",)), lambda state: _next(state).setup, ("make deps",)),
+    "verify": (EditDirective(verify=("make test",)), lambda state: _next(state).verify, ("make test",)),
+    "max_parallel_steps": (EditDirective(max_parallel_steps=2), _parallel, 2),
+    "max_attempts": (EditDirective(max_attempts=1), _attempts, 1),
+    "max_turns": (EditDirective(max_turns=7), lambda state: _next(state).limits.turns, 7),
+    "max_cost_usd": (EditDirective(max_cost_usd=2.5), lambda state: _next(state).limits.cost_usd, 2.5),
+    "completion": (EditDirective(completion=CompletionRule.ALL), _ships, False),
+    "require_approval": (EditDirective(require_approval=True), _proposed, True),
+    "memory": (EditDirective(memory=True), lambda state: _next(state).context.memory_enabled, True),
+    "shepherd": (EditDirective(shepherd=False), lambda state: shepherd.wanted_watch(_opened(state)), None),
+    "shepherd_rounds": (EditDirective(shepherd_rounds=2), _rounds, 2),
+    "branch_prefix": (
+        EditDirective(branch_prefix="feature/"),
+        lambda state: _next(state).target_branch.partition("/")[0],
+        "feature",
+    ),
+    "keep_branches": (EditDirective(keep_branches=True), _tidied, False),
+}
+
+
+def test_every_option_of_edit_has_its_effect_tested() -> None:
+    assert set(EFFECTS) == set(signature(edit_command).parameters)
+
+
+@pytest.mark.parametrize("option", EFFECTS)
+def test_each_option_holds_from_the_next_task_on_and_what_runs_is_untouched(option: str) -> None:
+    request, effect, wanted = EFFECTS[option]
+    state = planned(("floor", ()), ("roof", ("floor",)))
+    state = started(state, task_of(state, "floor"))
+    assert effect(state) != wanted, "it would be so without the option, too"
+    edited = granted(state, request)
+    assert task_of(edited, "floor") == task_of(state, "floor")
+    assert effect(edited) == wanted

@@ -51,6 +51,10 @@ FILES: dict[str, tuple[str, str, Read]] = {
         "p", json.dumps({"phases": [{"name": "a", "steps": [A, step("z")]}, {"name": "two", "steps": [step("c", "a")]}]}),
         [("a", (), 0), ("z", (), 0), ("c", ("a",), 1)],
     ),
+    "texts beside the list that hold no steps": (
+        "p", json.dumps({"steps": [{**A, "description": json.dumps([B])}], "notes": "[see {steps}]", "form": '[{"task_plan": "…"}]'}),
+        [("a", (), 0)],
+    ),
     "a trailing comma": ("p.json", '{"steps": [{"name": "a", "task_plan": "x, ]",},],}', [("a", (), 0)]),
     "comments": ("p.json", '{ // first\n"steps": /* all */ [{"name": "a", "task_plan": "see https://x"}]}', [("a", (), 0)]),
     "a comma, a comment and the end": ("p", '[{"name": "a", "task_plan": "x"}, // last\n]', [("a", (), 0)]),
@@ -215,6 +219,19 @@ REFUSED: dict[str, tuple[str, str, str]] = {
         )
         for key in ("order", "order_index", "id", "phase", "number")
     },
+    **{
+        f"{what} in a text beside the list": ("p", json.dumps({"steps": [A], "more": text}), "more is a text that holds steps")
+        for what, text in {
+            "a plan": json.dumps({"steps": [step("z")]}),
+            "a list of steps": f" {json.dumps([step('z')])}\n",
+            "a step": json.dumps(step("z")),
+            "a fenced plan": f"```json\n{json.dumps([step('z')])}\n```\n",
+            "a plan with comments": f"[{json.dumps(step('z'))}, // last\n]",
+        }.items()
+    },
+    "a plan in a text of a group": (
+        "p", json.dumps([{**PHASES[0], "notes": json.dumps([step("z")])}, PHASES[1]]), "notes is a text that holds steps",
+    ),
     "a label of a group": ("p", json.dumps([{**PHASES[0], "label": "gpu"}, PHASES[1]]), "'one': label: it belongs to each"),
     "numbers that may count a group's steps": (
         "p", json.dumps([PHASES[0], {"name": "two", "steps": [step("c"), step("d", 1)]}]),

@@ -14,7 +14,7 @@ from domain.errors import PlanRefused
 from domain.models import DirectiveStatus, PlanChanges, State, TaskKind
 from domain.operations import apply
 from domain.plan import PlannedStep, add_steps, known_steps
-from domain.queues import label_of, queue_of
+from domain.queues import feature_of, label_of, queue_of
 from domain.requests import AddStep, Begin, EditStep
 from tests.unit.directives import NOW, begun, dispatchable, ended, granted, planned_state
 
@@ -92,3 +92,11 @@ def test_a_daemon_has_at_most_four_labels_each_once() -> None:
     assert DaemonSettings(name="box", labels=("gpu", "mac", "gpu")).labels == ("gpu", "mac")
     with pytest.raises(ValidationError, match="at most 4"):
         DaemonSettings(name="box", labels=("a", "b", "c", "d", "e"))
+
+
+@pytest.mark.parametrize(("base", "is_for_all"), [("main", True), ("", False)])
+def test_a_daemon_that_knows_no_secrets_takes_an_empty_base_branch_for_a_name(base: str, is_for_all: bool) -> None:
+    state = prepared().model_copy(update={"authenticated": True})
+    state = state.model_copy(update={"directive": state.directive.model_copy(update={"base_branch": base})})
+    (task,) = dispatchable(state)
+    assert (task.kind, feature_of(state, task) == "") == (TaskKind.PREPARE, is_for_all)
