@@ -35,6 +35,9 @@ def extra(number: int) -> str:
 # What it does to its repository and calls done, each a script of the shell: `$NAME` is the step's. None of it may cost
 # work, or be called finished (docs/done-means-done.md).
 COMMITTED = 'echo "$NAME" > "extra-$NAME.txt"; git add "extra-$NAME.txt"; git commit -qm extra;'
+ASIDE = (
+    f'{COMMITTED} git checkout -q --detach HEAD~1; echo other > "extra-$NAME.txt"; git add -A; git commit -qm other;'
+)
 MISDEEDS = {
     "plain": "true",
     "rebase": f'{COMMITTED} GIT_SEQUENCE_EDITOR="sed -i 1s/pick/edit/" git rebase -q -i HEAD~1',
@@ -54,9 +57,24 @@ MISDEEDS = {
     "remade": "rm -rf .git; git init -q; git add -A; git commit -qm remade",
     "empty": "rm -rf .git/objects/*",
     "head": "echo nonsense > .git/HEAD",
+    "merge": f"{ASIDE} git merge -q --no-ff --no-commit HEAD@{{2}}",
+    "cherry-pick": f"{ASIDE} git cherry-pick HEAD@{{2}}",
+    "revert": f'{COMMITTED} echo more >> "extra-$NAME.txt"; git commit -qam more; git revert --no-edit HEAD~1',
+    "bisect": f"{COMMITTED} git bisect start -q HEAD HEAD~1",
+    "sequence": f"{COMMITTED} git revert --no-edit HEAD HEAD~1; git add -A; git commit -qm reverted",
+    "tag": f"{COMMITTED} git tag extra; git checkout -q --detach HEAD~1",
+    "worktree": 'git worktree add -q side -b extra; cd side; echo x > "extra-$NAME.txt"; git add -A; git commit -qm x',
+    "hidden": "git update-index --skip-worktree log.txt",
+    "modes": "git config core.fileMode false; git config core.ignoreCase true; git config core.autocrlf true",
+    "filter": "git config filter.up.clean 'tr a-z A-Z'; echo 'extra-* filter=up' > .git/info/attributes",
+    "graft": "git rev-parse HEAD > .git/info/grafts",
+    "replace": "git replace -f HEAD HEAD~1",
+    "nothing": "git commit -q --allow-empty -m nothing",
+    "future": "GIT_COMMITTER_DATE=2099-01-01T00:00:00Z git commit -q --allow-empty -m future --date 2099-01-01",
 }
 PUT_IN = "git merge -q --no-edit extra || git stash pop -q"
 MENDED = """
+git cherry-pick --quit; git bisect reset
 for each in rebase cherry-pick revert am merge; do git $each --abort; done
 git rm -rq --cached part; rm -rf part part.bin .gitattributes large
 grep -q '^<<<<<<<' "extra-$NAME.txt" && rm -f "extra-$NAME.txt"
@@ -65,6 +83,10 @@ grep -q '^<<<<<<<' "extra-$NAME.txt" && rm -f "extra-$NAME.txt"
 true
 """
 _TOLD = re.compile(r"`git (merge|reset --soft) ([0-9a-f]{40,64})`")
+
+
+FORMATTER = "sed -i 's/ *$//' *.txt"
+"""The verify command: what it changes has to be committed, too."""
 
 
 def first_log() -> str:
@@ -145,8 +167,9 @@ def runs_of(folder: Path, name: str) -> int:
 
 
 def write(name: str) -> None:
-    """The step's line into its own file, and under its heading of the log, unless they are there."""
-    Path(file_of(name)).write_text(f"{line_of(name)}\n")
+    """The step's line into its own file, and under its heading of the log, unless they are there. The file is as no
+    formatter leaves it."""
+    Path(file_of(name)).write_text(f"{line_of(name)}  \n")
     log = Path(LOG).read_text() if Path(LOG).exists() else first_log()
     if line_of(name) not in log:
         Path(LOG).write_text(log.replace(f"## {name}\n", f"## {name}\n{line_of(name)}\n"))

@@ -19,7 +19,7 @@ from domain.names import task_branch
 from domain.spawn_task import Outcome, OutcomeStatus
 from domain.view import DirectiveView
 from tests.acceptance.stack import Ran
-from tests.chaos.builder import FIRST_STEPS, LOG, extra, first_log
+from tests.chaos.builder import FIRST_STEPS, FORMATTER, LOG, extra, first_log
 from tests.chaos.system import System
 from tests.forge import Person
 from workflows.directive import DirectiveWorkflow
@@ -44,7 +44,7 @@ class Operator:
     async def start(self) -> None:
         url = f"{self._system.forge.url}/{NAME}.git"
         asked = ("--title", "House", "--goal", self._goal, "--repo", url, "--timings", "fast")
-        agents = ("--agent", "planner", "--planner", "planner", "--no-shepherd")
+        agents = ("--agent", "planner", "--planner", "planner", "--no-shepherd", "--verify", FORMATTER)
         started = json.loads((await self.says("start", *asked, *agents, "--json")).out)
         self.id, self.workflow = started["id"], started["workflow_id"]
 

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import getpass
 import hashlib
+import json
 import os
 import re
-from collections.abc import AsyncIterator
+import socket
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -198,3 +204,85 @@ async def test_over_http_a_server_that_refuses_is_no_server(remote: Remote, forg
     assert done.failure and done.failure.category is FailureCategory.POINTER
     assert "can't be uploaded to Git LFS: new.png: " in done.failure.report
     assert forge.token not in done.failure.report
+
+
+class SshServer:
+    """OpenSSH's server on a port of this machine, which lets one key in as whoever runs the test."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.asked = folder / "asked"
+        """What was asked of git-lfs-authenticate, a line each."""
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port: int = free.getsockname()[1]
+
+    def prepare(self, lfs_url: str, token: str) -> None:
+        """Keys, and what stands in place of git-lfs-authenticate: it gives the address of the forge's LFS and a token
+        for it, as forges do.
+        """
+        for name in ("host", "client"):
+            key = ("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self.folder / name))
+            subprocess.run(key, check=True)
+        answer = json.dumps({"href": lfs_url, "header": {"Authorization": f"Basic {token}"}})
+        (self.folder / "answer").write_text(answer)
+        shell = self.folder / "shell"
+        shell.write_text(
+            f'#!/bin/sh\ncase "$SSH_ORIGINAL_COMMAND" in\n'
+            f'git-lfs-authenticate*) echo "$SSH_ORIGINAL_COMMAND" >> {self.asked}; cat {self.folder}/answer;;\n'
+            f'git-lfs-transfer*) exit 127;;\n*) exec sh -c "$SSH_ORIGINAL_COMMAND";;\nesac\n'
+        )
+        shell.chmod(0o755)
+        public = (self.folder / "client.pub").read_text()
+        (self.folder / "authorized").write_text(f'command="{shell}" {public}')
+        host = (self.folder / "host.pub").read_text().split()
+        (self.folder / "known").write_text(f"[127.0.0.1]:{self.port} {host[0]} {host[1]}\n")
+        (self.folder / "sshd").write_text(
+            f"Port {self.port}\nListenAddress 127.0.0.1\nHostKey {self.folder}/host\nPidFile none\nUsePAM no\n"
+            f"AuthorizedKeysFile {self.folder}/authorized\nStrictModes no\nPermitRootLogin prohibit-password\n"
+        )
+
+    @contextmanager
+    def serving(self) -> Iterator[None]:
+        program = need("sshd", "openssh-server")
+        if os.geteuid() == 0:
+            Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # without it sshd doesn't begin
+        running = subprocess.Popen(
+            [program, "-D", "-e", "-f", str(self.folder / "sshd")], stderr=subprocess.PIPE, text=True
+        )
+        assert running.stderr is not None
+        try:
+            said = running.stderr.readline()
+            assert "Server listening" in said, said
+            yield
+        finally:
+            running.terminate()
+            running.communicate()
+
+
+async def test_over_ssh_the_server_says_where_the_content_goes(
+    lfs: Steps, forge: ForgeUnderTest, tmp_path: Path
+) -> None:
+    need("sshd", "openssh-server")
+    repository = await forge.make_repository("acme", f"ssh{abs(hash(tmp_path))}", source=lfs.origin, private=True)
+    server = SshServer(tmp_path)
+    token = base64.b64encode(f"x-access-token:{forge.token}".encode()).decode()
+    server.prepare(f"{repository.clone_url}/info/lfs", token)
+    home = tmp_path / "home"
+    home.mkdir()
+    ssh = f"ssh -i {tmp_path}/client -o IdentitiesOnly=yes -o UserKnownHostsFile={tmp_path}/known"
+    (home / ".gitconfig").write_text(f"[core]\n\tsshCommand = {ssh}\n")
+    environ = {"PATH": os.environ["PATH"], "HOME": str(home), "GIT_CONFIG_NOSYSTEM": "1"}
+    git = Git(tmp_path / "remote", environ, allow_local=True)
+    await git.prepare()
+    daemon = OneDaemon(tmp_path / "remote", Repositories(git, tmp_path / "remote" / "caches"), lfs.origin)
+    remote = Remote(daemon, lfs, repository)
+    address = f"ssh://{getpass.getuser()}@127.0.0.1:{server.port}{repository.path}"
+    script = f"{FILTERED} echo picture > new.png; git add -A; git commit -qm png"
+    with server.serving():
+        done = await remote.does(script, repository=address)
+    assert done.status is OutcomeStatus.COMPLETED, done.failure
+    assert remote.shown("new.png") == pointer(b"picture\n")
+    oid = hashlib.sha256(b"picture\n").hexdigest()
+    assert (repository.path / "lfs" / "objects" / oid[:2] / oid[2:4] / oid).read_bytes() == b"picture\n"
+    assert server.asked.read_text() == f"git-lfs-authenticate {repository.path} upload\n"
