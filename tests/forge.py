@@ -60,13 +60,17 @@ class Person:
         }
         self._env = {"PATH": os.environ["PATH"], "HOME": str(folder), "GIT_CONFIG_NOSYSTEM": "1", **who}
 
-    async def commit(self, branch: str, files: dict[str, str], *, onto: str | None = None) -> str:
-        """One commit, with these files written, on top of the remote's `onto` (default: of `branch`; a branch that is
-        nowhere begins anew), pushed to `branch`; gives the commit."""
+    async def settle(self) -> None:
+        """Make the clone, unless it is there; everything but `commit` needs it."""
         if not (self.folder / ".git").exists():
             await asyncio.to_thread(self.folder.mkdir, parents=True, exist_ok=True)
             await self.git("init", "--quiet", "--initial-branch=unborn")
             await self.git("remote", "add", "origin", self.url)
+
+    async def commit(self, branch: str, files: dict[str, str], *, onto: str | None = None) -> str:
+        """One commit, with these files written, on top of the remote's `onto` (default: of `branch`; a branch that is
+        nowhere begins anew), pushed to `branch`; gives the commit."""
+        await self.settle()
         await self.git("fetch", "--quiet", "--prune", "origin")
         start = f"refs/remotes/origin/{onto or branch}"
         if await self.git("for-each-ref", start):

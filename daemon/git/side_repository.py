@@ -22,6 +22,7 @@ from daemon.git.agents_refs import LooseEnd
 from daemon.git.git import checked, commit_id
 from daemon.git.quarantine import receive
 from daemon.git.repository_cache import RepositoryCache
+from daemon.git.unlocking import unlock
 from daemon.git.worktrees import SHA256_DIGITS, of_agent
 from daemon.process import own_program
 from daemon.process.run import Runs
@@ -132,6 +133,8 @@ class SideRepository:
         """
         async with self._alone:
             await self.prepare(known[-1])
+            if is_over and agent_files.is_folder(self.work):
+                await asyncio.to_thread(unlock, self.work)
             refused = ""
             for trying in _TRIES:
                 try:

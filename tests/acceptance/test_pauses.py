@@ -6,13 +6,17 @@ import asyncio
 import json
 import re
 import shlex
+import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
+from domain.directive_settings import Settings
 from domain.pausing import PauseReason
 from tests.acceptance.coder import step
 from tests.acceptance.houses import House, Street, eventually, forge_of, forge_settings, is_idle, step_of
@@ -20,6 +24,7 @@ from tests.acceptance.stack import ROOT, Running, Servers, Site
 from tests.acceptance.yard import Yard
 from tests.agents.stand_in import Scene, install
 from tests.forge import ForgeRepository, ForgeUnderTest
+from tests.needs import lack
 
 pytestmark = [pytest.mark.rule("8.2"), pytest.mark.timeout(900)]
 PUT_IN = {"NAME": "other", "COMMAND": "true", "USD": "5", "N": "50", "…": "smaller steps"}
@@ -28,16 +33,17 @@ ADDS = f"makima directive batch-add-steps --json {shlex.quote(json.dumps([step('
 UNKNOWN = json.dumps({"steps": [{"name": "Hut", "task_plan": "x", "depends_on": ["nothing"]}]})
 REPLANNED = ("replan", "resume")
 OTHER_AGENT = ("edit", "resume")
+DELIVERIES = Settings().max_deliveries
 
 
-def daemon(site: Site, forge: ForgeUnderTest) -> Running:
+def daemon(site: Site, forge: ForgeUnderTest, more: str = "") -> Running:
     """One that serves agents whose planners meet trouble."""
     priced = install(
         site.folder / "priced",
         Scene(stream="claude_max_budget.jsonl", exit_code=1),
         Scene(script=ADDS, stream="claude_ok.jsonl"),
     )
-    further = f"capacity = 8\n{forge_settings(forge)}"
+    further = f"capacity = 8\n{more}{forge_settings(forge)}"
     for name in ("troubled", "other", "locked"):
         argv = json.dumps([sys.executable, "-m", "tests.acceptance.troubled", str(site.folder), name])
         auth = "auth = { exit_codes = [41] }\n" if name == "locked" else ""
@@ -209,6 +215,74 @@ async def machine(yard: Yard) -> None:
         await shipped(house, "hut.txt")
 
 
+async def killed(yard: Yard) -> None:
+    """Its daemon dies under the planner as often as a task is delivered: what is said then helps."""
+    forge = yard.street.forge
+    with Site(yard.site.servers, yard.site.folder / "dying", "dying") as site:
+        running = daemon(site, forge)
+        dying = Yard(site, await Street.at(site, forge))
+        runs = site.folder / "runs"
+        script = f"echo run >> {runs}; test -e {dying.gate('calm')} || exec sleep 600; {ADDS}"
+        house = await planned_by(dying, "killed", script)
+        for times in range(1, DELIVERIES + 1):
+
+            def begun(times: int = times) -> bool:
+                return runs.exists() and len(runs.read_text().splitlines()) >= times
+
+            await eventually(partial(asyncio.to_thread, begun), f"run {times}")
+            await asyncio.to_thread(running.kill)
+            running = daemon(site, forge)
+        reason = await paused(house)
+        assert f"lost its daemon {DELIVERIES} times" in reason
+        await asyncio.to_thread(dying.gate("calm").touch)
+        assert await follow(house) == ["resume"]
+        await shipped(house, "hut.txt")
+
+
+async def full_disk(yard: Yard) -> None:
+    """The disk of the daemon's home fills while a step runs: it waits, says why, and goes on once there is room."""
+    home = yard.site.folder / "full" / "one"
+    await asyncio.to_thread(home.mkdir, parents=True)
+    with mounted(home, megabytes=96), Site(yard.site.servers, home.parent, "full") as site:
+        daemon(site, yard.street.forge, "min_free_disk_mb = 16\n")
+        full = Yard(site, await Street.at(site, yard.street.forge))
+        house = await full.house("full", [full.held("Hut")])
+        filler = home / "filler"
+
+        held = Path(f"{full.gate('Hut')}-reached")
+
+        async def is_held() -> bool:
+            return await asyncio.to_thread(held.exists)
+
+        await eventually(is_held, "the step")
+        await asyncio.to_thread(fill, filler)
+        await asyncio.to_thread(full.gate("Hut").touch)
+        await house.history("the disk of one is ")
+        await house.until(lambda shown: "disk" in str(shown), "the reason in its view")
+        await asyncio.to_thread(filler.unlink)
+        await shipped(house, "hut.txt")
+        assert step_of(await house.shown(), "Hut").attempt == 1
+
+
+@contextmanager
+def mounted(folder: Path, *, megabytes: int) -> Iterator[None]:
+    """A small disk of its own there."""
+    mount = ("mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder))
+    if subprocess.run(mount, check=False, capture_output=True).returncode:
+        lack("no right to mount a tmpfs here")
+    try:
+        yield
+    finally:
+        subprocess.run(("umount", "--lazy", str(folder)), check=True)
+
+
+def fill(file: Path) -> None:
+    """To the last byte that the disk has."""
+    with suppress(OSError), file.open("wb", buffering=0) as filling:
+        while filling.write(bytes(64 * 1024)):
+            pass
+
+
 async def edited(yard: Yard) -> None:
     """What is edited while a step runs holds from the next task on: planner, setup, approval, memory, branches."""
     house = await yard.house("edited", [yard.held("First")], "--planner", "troubled")
@@ -250,6 +324,7 @@ MET: Mapping[str, Callable[[Yard], Awaitable[None]]] = {
 
 
 EDITED = "edited"
+FURTHER = {"killed": killed, "full disk": full_disk}
 AT_ONCE = 5
 
 
@@ -266,13 +341,20 @@ async def met(yard: Yard) -> Mapping[str, asyncio.Future[None]]:
         async with room:
             await meet(yard)
 
-    cases: dict[str, Callable[[Yard], Awaitable[None]]] = {**MET, EDITED: edited}
+    cases: dict[str, Callable[[Yard], Awaitable[None]]] = {**MET, **FURTHER, EDITED: edited}
     return {case: asyncio.ensure_future(in_turn(meet)) for case, meet in cases.items()}
 
 
 @pytest.mark.parametrize("reason", PauseReason)
 async def test_the_advice_helps(met: Mapping[str, asyncio.Future[None]], reason: PauseReason) -> None:
     await met[reason]
+
+
+@pytest.mark.parametrize("what", FURTHER)
+async def test_what_a_machine_goes_through_is_told_and_over_once_it_is(
+    met: Mapping[str, asyncio.Future[None]], what: str
+) -> None:
+    await met[what]
 
 
 async def test_what_is_edited_while_a_step_runs_holds_from_the_next_task_on(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
+import stat
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ import pytest
 
 from daemon import agent_files
 from daemon.agents.file_tail import FileTail
+from daemon.git.unlocking import unlock
 from daemon.session.session_folder import NOTE as SESSION_NOTE
 from daemon.session.session_folder import SessionFolder
 from daemon.workspace.delivery_note import FILE as DELIVERY_NOTE
@@ -261,3 +263,26 @@ def test_what_vanishes_during_a_copy_keeps_nothing_else_out(tmp_path: Path) -> N
     finally:
         over.set()
         thread.join()
+
+
+def test_what_an_agent_has_locked_away_is_read_again_and_nothing_else_is_unlocked(tmp_path: Path) -> None:
+    outside, work = tmp_path / "outside", tmp_path / "work"
+    outside.mkdir()
+    (outside / "secret").write_text("secret")
+    (work / "deep" / "er").mkdir(parents=True)
+    (work / "deep" / "er" / "file").write_text("kept")
+    (work / "link").symlink_to(outside)
+    (work / "file link").symlink_to(outside / "secret")
+    (work / "run").write_text("x")
+    (work / "run").chmod(0o111)
+    os.mkfifo(work / "pipe", 0)
+    for locked in (work / "deep" / "er" / "file", work / "deep" / "er", work / "deep", outside / "secret"):
+        locked.chmod(0)
+    outside.chmod(0o500)
+    work.chmod(0)
+    unlock(work)
+    assert (work / "deep" / "er" / "file").read_text() == "kept"
+    modes = {each: stat.S_IMODE((work / each).lstat().st_mode) for each in ("deep", "deep/er/file", "run", "pipe")}
+    assert modes == {"deep": 0o700, "deep/er/file": 0o400, "run": 0o511, "pipe": 0}
+    assert stat.S_IMODE((outside / "secret").stat().st_mode) == 0
+    assert stat.S_IMODE(outside.stat().st_mode) == 0o500

@@ -169,6 +169,7 @@ class Forger:
     async def forges(self, client: Client, workflow: str, seconds: float) -> None:
         """For that long, for tasks that are under way or have ended."""
         deadline = time.monotonic() + seconds
+        await self._eve.settle()
         while time.monotonic() < deadline:
             await asyncio.sleep(self._chance.uniform(0.5, 2))
             with suppress(AssertionError, RPCError, WorkflowQueryFailedError):

@@ -99,7 +99,8 @@ class Reckoning:
         entries = [line.partition("\t") for line in git(self._bare, "ls-tree", "-r", head).splitlines()]
         files = {path: told.split(" ") for told, _, path in entries}
         assert not [path for path, (_, kind, _) in files.items() if kind != "blob"], files
-        assert not {"large", "part/x"} & files.keys(), files
+        assert not {"large", "part/x", "side"} & files.keys(), files
+        assert (".gitattributes" in files) == ("part.bin" in files), files
         if "part.bin" in files:  # a machine with git-lfs makes a pointer of it, and uploads what that names
             pointer = re.search(
                 r"^oid sha256:(..)(..)(.{60})$", git(self._bare, "show", f"{head}:part.bin"), re.MULTILINE

@@ -607,7 +607,7 @@ FIT = {
         "echo 'x filter=up' > .gitattributes; echo abc > x; git add -A; git commit -qm x",
         "ABC",
     ),
-    "everything locked away": ("echo x > x; chmod -R 000 .", "x"),
+    "everything locked away": ("echo x > x; mkdir d; echo y > d/y; find . -depth -exec chmod 000 {} + || true", "x"),
 }
 
 
