@@ -74,8 +74,8 @@ MISDEEDS = {
 }
 PUT_IN = "git merge -q --no-edit extra || git stash pop -q"
 MENDED = """
-git cherry-pick --quit; git bisect reset
 for each in rebase cherry-pick revert am merge; do git $each --abort; done
+git cherry-pick --quit; git bisect reset; git ls-files --unmerged | grep -q . && git add -A
 git rm -rq --cached part; rm -rf part part.bin .gitattributes large
 grep -q '^<<<<<<<' "extra-$NAME.txt" && rm -f "extra-$NAME.txt"
 {told}
@@ -154,7 +154,8 @@ def build(folder: Path, prompt: str, name: str, seconds: float, how: str) -> Non
         misbehave(misdeed, name)
     write(name)
     time.sleep(seconds / 2)
-    if how == "fails once" and EARLIER not in prompt:
+    if how == "fails once" and EARLIER not in prompt and " rained " not in (folder / "runs").read_text():
+        note(folder, name, "rained")
         makima("fail", "it rains").check_returncode()
         return
     if how == "asks" and (asked := makima("ask", "Which colour?", "--wait-seconds", "1")).returncode:
