@@ -10,10 +10,10 @@ import pytest
 from domain.change import Draft
 from domain.dispatch import spawn_command
 from domain.editing import answer_base, ask_for_base
-from domain.events import EventName
+from domain.events import EventName, pull_request_is
 from domain.failures import Failure, FailureCategory, RepositoryTrouble
 from domain.folding import fold_interrupted, fold_outcome
-from domain.models import DirectiveStatus, PlanChanges, State, Step, StepStatus, TaskKind
+from domain.models import DirectiveStatus, PlanChanges, State, Step, StepStatus, TaskKind, Work
 from domain.names import directive_branch
 from domain.plan import PlannedStep, add_steps
 from domain.pull_request import (
@@ -385,3 +385,17 @@ def test_what_a_completion_left_out_after_an_operators_choice_is_dropped() -> No
     retargeted = MADE.model_copy(update={"base": "next"})
     state = ended(state, shipping, shipped=Shipped(pull_request=retargeted), not_merged=(left_out,))
     assert (fixes(state)[0].removed, fixes(state)[1].shipped) == (True, True)
+
+
+def test_an_end_that_is_known_is_told_no_second_time_where_the_next_completion_finds_it() -> None:
+    over = MADE.model_copy(update={"state": PullRequestState.MERGED})
+    state = do(added(seen(opened(), state=PullRequestState.MERGED), "roof"), "roof")
+    shipping = completion(state)
+    next_one = MADE.model_copy(update={"branch": "b-v2", "version": 2, "number": 8})
+    work = Work(branch="b-v2", base=BASE, head="d" * 40, commits=1)
+    shipped = Shipped(pull_request=next_one, over=(over,))
+    outcome = Outcome(task=shipping.id, attempt=1, status=OutcomeStatus.COMPLETED, work=work, shipped=shipped)
+    change = fold_outcome(state, shipping, outcome, NOW)
+    assert pull_request_is(PullRequestState.MERGED) not in [each.what for each in change.changed.facts.events]
+    assert change.changed.facts.pull_requests == (), "it is in the record"
+    assert change.state.pull_request == next_one
