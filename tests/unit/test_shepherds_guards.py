@@ -12,8 +12,9 @@ from domain.directive_settings import AgentChoice, Timings
 from domain.errors import Refused
 from domain.models import DirectiveStatus, State, StepStatus
 from domain.operations import Refusal, apply
-from domain.pull_request import Finding, PullRequestState, Sighting, Unheard
+from domain.pull_request import Finding, Place, PullRequestState, Sighting, Unheard
 from domain.pull_requests import shepherd
+from domain.pull_requests.fixes import fix_steps
 from domain.record import Facts
 from domain.requests import Poke, RemoveStep
 from domain.spawn_task import OutcomeStatus
@@ -264,3 +265,14 @@ def test_what_a_closed_ones_fix_was_to_mend_is_read_anew_once_it_is_open_again_a
     again = seen(closed, state=PullRequestState.OPEN)
     assert again.shepherding.seen == ("comment:1",), "answered already"
     assert len([step for step in fixes(seen(again, check(), comment())) if not step.removed]) == 2
+
+
+def test_few_remarks_stand_in_the_order_in_which_they_were_made_and_whole_ones_are_not_called_cut() -> None:
+    first = comment(1).model_copy(update={"place": Place(path="z.py", line=3), "url": "https://c/1"})
+    second = comment(2).model_copy(update={"place": Place(path="a.py", line=1), "url": "https://c/2"})
+    state = opened()
+    (step,) = fix_steps(state, [first, second], NEWER)
+    assert step.task_plan.index("z.py") < step.task_plan.index("a.py")
+    assert "Oak, please" in step.task_plan and "… cut" not in step.task_plan
+    (short,) = fix_steps(state, [first, second], NEWER, room=0)
+    assert "https://c/1" in short.task_plan and "Oak, please" not in short.task_plan, "nothing but its link"

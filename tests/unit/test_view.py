@@ -187,6 +187,8 @@ def test_why_a_step_waits_is_said_also_without_a_task_a_place_or_a_plan(state: S
     assert reason(READY) == "waits for a place among the steps in flight"
     waits = task(READY, TaskStatus.WAITING, reason="its account is used up", wait_until=UNTIL)
     assert reason(READY, waits) == "its account is used up"
+    stopped = task(READY, TaskStatus.INTERRUPTED)
+    assert reason(READY, stopped) == "waits for a place among the steps in flight", "it is in no queue"
     called = task(LATER, TaskStatus.PENDING)
     assert reason(LATER, called) == "waits for wall_1, door", "not for a daemon"
     alone = step(7, "sign", status=StepStatus.PENDING)
