@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 
 from rich.console import Console
 
-from bench import figures, hop, throughput
+from bench import cold, figures, hop, idle, throughput
 from bench.figures import Figure
 from domain.errors import SettingsError
 from runtime.exit import leave, run
@@ -18,6 +18,8 @@ BENCHMARKS: dict[str, Callable[[], Awaitable[list[Figure]]]] = {
     "hop": hop.figures,
     "many": throughput.many,
     "fan": throughput.fan,
+    "idle": idle.figures,
+    "cold": cold.figures,
 }
 
 

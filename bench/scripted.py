@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from uuid import uuid4
 
 from bench.stopwatch import Stopwatch
 from domain.directive_settings import Settings
-from domain.models import Directive, PlanChanges, State, TaskKind, Text, Work
-from domain.plan import PlannedStep, add_steps
+from domain.models import Directive, State, Step, TaskKind, Text, Work
 from domain.spawn_task import Delivery, Outcome, OutcomeStatus, SpawnTask
 
 COMMIT = "c" * 40
@@ -15,20 +15,23 @@ COMMIT = "c" * 40
 
 def chain(owner: str, length: int, *, once: bool = True) -> State:
     """A directive whose plan was given: each step depends on the one before it."""
-    return _directive(owner, [_step(at, (f"Step {at - 1}",) if at > 1 else ()) for at in range(1, length + 1)], once)
+    steps = [_step(at) for at in range(1, length + 1)]
+    linked = [each.model_copy(update={"depends_on": (before.id,)}) for before, each in pairwise(steps)]
+    return _directive(owner, (steps[0], *linked), once=once)
 
 
 def fan(owner: str, count: int) -> State:
     """A directive whose steps depend on nothing."""
-    return _directive(owner, [_step(at) for at in range(1, count + 1)], once=True)
+    return _directive(owner, tuple(_step(at) for at in range(1, count + 1)), once=True)
 
 
-def _step(number: int, depends_on: tuple[str, ...] = ()) -> PlannedStep:
-    return PlannedStep(name=f"Step {number}", task_plan=f"Do nothing for the {number}. time.", depends_on=depends_on)
+def _step(number: int) -> Step:
+    """As a plan's, of which one has fewer steps than are wanted here."""
+    plan = f"Do nothing for the {number}. time."
+    return Step(id=uuid4(), name=f"Step {number}", generation=1, position=number, task_plan=plan)
 
 
-def _directive(owner: str, steps: list[PlannedStep], once: bool) -> State:
-    plan = add_steps(PlanChanges(), steps, generation=1, known=(), new_id=uuid4)
+def _directive(owner: str, steps: tuple[Step, ...], *, once: bool) -> State:
     directive = Directive(
         id=uuid4(),
         owner=owner,
@@ -37,7 +40,7 @@ def _directive(owner: str, steps: list[PlannedStep], once: bool) -> State:
         base_branch="main",
         settings=Settings(once=once),
     )
-    return State(directive=directive, given_plan=plan.add)
+    return State(directive=directive, given_plan=steps)
 
 
 class NoOpDaemon:

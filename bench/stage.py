@@ -4,6 +4,7 @@ work, with the CPU seconds that each of them has used.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
@@ -61,6 +62,14 @@ class Stage:
             id=names.workflow_id(state.directive.text.title, state.directive.id),
             task_queue=names.DIRECTIVES_QUEUE,
         )
+
+    async def to_rest(self, state: State) -> WorkflowHandle[DirectiveWorkflow, DirectiveResult]:
+        """A directive from its start until it has nothing more to do."""
+        handle = await self.directive(state)
+        while (now := await handle.query(DirectiveWorkflow.state_now)).status is not DirectiveStatus.IDLE:
+            assert now.status is not DirectiveStatus.PAUSED, now.reason
+            await asyncio.sleep(1)
+        return handle
 
     async def run(self, state: State) -> UUID:
         """A directive from its start to its completion."""

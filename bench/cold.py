@@ -1,0 +1,69 @@
+"""How long a directive of 500 steps takes to answer that its worker has evicted, in hops of its chain."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from statistics import median
+
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+
+from activities.ledger import LedgerActivities
+from bench import scripted
+from bench.figures import Figure
+from bench.stage import OWNER, Stage, stage
+from domain import names
+from domain.requests import Pause, Resume
+from ledger.migrate import migrate
+from ledger.pool import open_pool
+from ledger.writer import PostgresLedger
+from workflows.current_details import CurrentDetails
+from workflows.directive import DirectiveWorkflow
+
+STEPS, ROUNDS = 500, 3
+REMEMBERED = 2
+"""Directives in the worker's cache, the least that there may be."""
+AIM = 10.0
+
+
+async def figures() -> list[Figure]:
+    """A command to it after so many others that it was evicted, and the next one, which finds it there."""
+    cold, warm = [], []
+    async with stage(with_worker=False) as on, _forgetful_worker(on):
+        handle = await on.to_rest(scripted.chain(OWNER, STEPS, once=False))
+        hop = on.stopwatch.take().median
+        for _ in range(ROUNDS):
+            for _ in range(2 * REMEMBERED):
+                await on.to_rest(scripted.chain(OWNER, 1, once=False))
+            began = time.perf_counter()
+            await handle.execute_update(DirectiveWorkflow.pause, Pause())
+            paused = time.perf_counter()
+            await handle.execute_update(DirectiveWorkflow.resume, Resume())
+            cold.append(paused - began)
+            warm.append(time.perf_counter() - paused)
+        history = len((await handle.fetch_history()).events)
+    name = f"cold, a command to {STEPS} steps ({history:,} events)"
+    beside = "a hop of its chain"
+    return [
+        Figure(name=name, ours=median(cold), unit="s", beside=hop, beside_what=beside, aim=AIM),
+        Figure(name="cold, the next one", ours=median(warm), unit="s", beside=hop, beside_what=beside),
+    ]
+
+
+@asynccontextmanager
+async def _forgetful_worker(on: Stage) -> AsyncIterator[None]:
+    """As worker.py's, with a small cache, in this process."""
+    async with await open_pool(on.stack.database_url) as pool:
+        await migrate(pool)
+        record = LedgerActivities(PostgresLedger(pool))
+        async with Worker(
+            on.client,
+            task_queue=names.DIRECTIVES_QUEUE,
+            workflows=[DirectiveWorkflow],
+            workflow_runner=UnsandboxedWorkflowRunner(),
+            interceptors=[CurrentDetails()],
+            activities=[record.record_progress, record.pick_daemon, record.find_outcome],
+            max_cached_workflows=REMEMBERED,
+        ):
+            yield
