@@ -215,7 +215,10 @@ def _deal_with(draft: Draft, work: list[Finding], sighting: Sighting, *, in_part
         ask_operator(draft, Topic.ROUNDS, anew(draft), _rounds_used(state, work), (YES, NO))
     else:
         _see(draft, work)
-        _set(draft, held=(), gathers=sighting.more, rounds=state.shepherding.rounds + (not is_rest))
+        # What was held and isn't told now comes after these fixes, or with the next look, where that belongs to them.
+        told = {each.id for each in work}
+        held = () if sighting.more else tuple(each for each in state.shepherding.held if each not in told)
+        _set(draft, held=held, gathers=sighting.more, rounds=state.shepherding.rounds + (not is_rest))
         _add_fixes(draft, work, sighting.base_head, in_parts=in_parts, more=is_rest or sighting.more)
 
 

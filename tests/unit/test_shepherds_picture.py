@@ -110,6 +110,17 @@ def test_what_holds_again_after_its_fix_was_taken_back_is_mended() -> None:
     assert "comment:1" in state.shepherding.seen
 
 
+def test_what_was_held_stays_so_where_another_fix_takes_the_place_of_the_one_before() -> None:
+    """It is told no look in between: that would end the watch for nothing."""
+    state = look(look(opened(), check(1)), check(1), comment())
+    assert state.shepherding.held == ("comment:1",)
+    state = look(state, check(2), comment())
+    assert [step.removed for step in fixes(state)] == [True, False]
+    assert state.shepherding.held == ("comment:1",)
+    watch = watch_of(state)
+    assert news_of(watch, Sighting(pull_request=watch.pull_request, findings=(check(2), comment()))) is None
+
+
 def test_of_a_fix_for_two_findings_one_that_holds_is_enough() -> None:
     state = look(look(opened(), comment(1), comment(2)), comment(2))
     (fix,) = fixes(state)
