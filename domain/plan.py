@@ -145,9 +145,6 @@ def as_left(changes: PlanChanges, known: Iterable[KnownStep]) -> list[Step]:
 def check(changes: PlanChanges) -> None:
     """Raise PlanRefused with the first broken rule of rules 1 and 3.4 among the added steps."""
     check_count(len(changes.add))
-    told = [*(step.id for step in changes.add), *(entry.step for entry in changes.set_deps)]
-    if len(set(told)) < len(told) or len(set(changes.remove)) < len(changes.remove):
-        raise PlanRefused("a plan says what becomes of a step once, this one says it more than once")
     if len(changes.remove) > MAX_CHANGED:
         raise PlanRefused(f"a plan removes at most {MAX_CHANGED} steps, this one {len(changes.remove)}")
     names: set[str] = set()
@@ -156,6 +153,9 @@ def check(changes: PlanChanges) -> None:
         if step.name in names:
             raise PlanRefused(f"two steps of one plan are named {step.name!r}")
         names.add(step.name)
+    told = [*(step.id for step in changes.add), *(entry.step for entry in changes.set_deps)]
+    if len(set(told)) < len(told) or len(set(changes.remove)) < len(changes.remove):
+        raise PlanRefused("a plan says what becomes of a step once, this one says it more than once")
     if text_size(changes.add) > MAX_PLAN:
         raise PlanRefused(f"a plan holds at most {MAX_PLAN // 1024} KiB of text")
     check_order(changes.add)

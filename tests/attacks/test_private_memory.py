@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -81,7 +82,11 @@ def test_no_other_process_of_the_user_reads_memory_or_environment(tmp_path: Path
     if os.geteuid() == 0:
         pytest.skip("root reads all: test_ordinary_user plays this as somebody else")
     with subprocess.Popen(["sleep", "60"]) as usual:
-        assert Path(f"/proc/{usual.pid}/environ").read_bytes(), "what others start can be read: else nothing is shown"
+        # What others start can be read, if not at once: else nothing is shown.
+        deadline = time.monotonic() + 60
+        while not Path(f"/proc/{usual.pid}/environ").read_bytes():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
         usual.kill()
     with alive(tmp_path, *OURS[which]) as process:
         for file in ("environ", "mem", "auxv"):

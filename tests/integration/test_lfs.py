@@ -191,8 +191,8 @@ async def test_over_http_the_content_is_there_before_anything_points_to_it(
     asked = [f"{each.method} {each.path}" for each in await forge.requests() if each.status == 200]
     uploads = [place for place, each in enumerate(asked) if each.endswith(oid) and each.startswith("PUT")]
     pushes = [place for place, each in enumerate(asked) if re.search(r"POST .*git-receive-pack$", each)]
-    outcome = pushes[-2:]  # the outcome's ref, and then the branch; checkpoints before them point to nothing yet
-    assert len(uploads) == 1 and len(outcome) == 2 and uploads[0] < outcome[0]
+    outcome = pushes[-1:]  # the outcome's ref with the branch; checkpoints before them point to nothing yet
+    assert len(uploads) == 1 and len(outcome) == 1 and uploads[0] < outcome[0]
 
 
 async def test_over_http_a_server_that_refuses_is_no_server(remote: Remote, forge: ForgeUnderTest) -> None:

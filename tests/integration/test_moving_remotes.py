@@ -125,7 +125,8 @@ async def test_a_base_that_nobody_has_any_more_is_named(
     git(origin, "update-ref", "refs/heads/main", root)
     git(origin, "gc", "--quiet", "--prune=now")
     line = refused(await step(await fresh(tmp_path, origin), "touch built", old))
-    assert line == f"file://{origin} has no commit {old} (any more)"
+    gone = f"the commit {old} that 'build' was to begin at is gone from 'main', which is at {root}"
+    assert line == f"{gone}: `retry-step` begins it there"
 
 
 async def test_a_base_branch_with_another_history_is_no_conflict_but_the_directives_trouble(
