@@ -9,7 +9,7 @@ from temporalio import activity
 
 from activities.ports import Telemetry
 from activities.presence import ANSWER_WITHIN, is_present
-from domain.record import Artifact, DaemonReport, LogChunk
+from domain.daemon_messages import Artifact, DaemonReport, LogChunk
 
 MOST_ASKED = 8
 """Daemons that are asked at a time whether they are there; others have their turn with their next report."""

@@ -6,7 +6,8 @@ from temporalio import activity
 
 from activities.metrics import count_facts
 from activities.ports import Ledger
-from domain.record import AttemptNamed, DaemonWanted, ProgressWrite, WriteAnswer, WriteVerdict
+from domain.daemon_messages import DaemonWanted
+from domain.record import AttemptNamed, ProgressWrite, WriteAnswer, WriteVerdict
 from domain.spawn_task import Outcome
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from domain.daemon_messages import Artifact, DaemonReport, DaemonWanted, LogChunk
 from domain.pull_request import Sighting, Tidied, Tidying, Watch
-from domain.record import Artifact, AttemptNamed, DaemonReport, DaemonWanted, LogChunk, ProgressWrite, WriteAnswer
+from domain.record import AttemptNamed, ProgressWrite, WriteAnswer
 from domain.spawn_task import LosableDelivery, Outcome, SpawnTask
 
 

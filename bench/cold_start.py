@@ -30,11 +30,11 @@ from daemon.machine import Machine
 from daemon.runner import Runner, nothing_more
 from daemon.sandbox.environment import GitIdentity
 from daemon.sandbox.sandbox import NoSandbox, Opening, Sandbox, SandboxMode, open_sandbox
+from domain.daemon_messages import Artifact, DaemonReport, LogChunk
 from domain.directive_settings import AgentChoice, Limits
 from domain.errors import SettingsError
 from domain.models import Question, TaskKind
 from domain.names import short
-from domain.record import Artifact, DaemonReport, LogChunk
 from domain.spawn_task import Progress, SpawnTask
 from runtime.exit import leave, run
 

@@ -38,10 +38,10 @@ from daemon.saving.rescue import Rescue
 from daemon.settings import DaemonSettings, load_daemon_settings
 from daemon.tasks.attempts import STOP_WITHIN
 from domain import names
+from domain.daemon_messages import DaemonReport
 from domain.errors import MakimaError, NotReachable, SettingsError
 from domain.health_report import Health
 from domain.protocol import DaemonFeature
-from domain.record import DaemonReport
 from runtime.command_line import run_typed
 from runtime.connection import check_temporal, connect_temporal
 from runtime.exit import FAILED, leave, print_error, run

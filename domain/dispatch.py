@@ -169,15 +169,15 @@ def _ground_steps(state: State, wanted: Sequence[UUID]) -> Iterator[Step]:
     the ways through a net of skipped steps are more than can be walked.
     """
     seen: set[UUID] = set()
-    todo = list(reversed(wanted))
-    while todo:
-        step = state.steps[todo.pop()]
+    waiting = list(reversed(wanted))
+    while waiting:
+        step = state.steps[waiting.pop()]
         if step.id in seen:
             continue
         seen.add(step.id)
         yield step
         if step.status is StepStatus.SKIPPED and step.work is None:
-            todo.extend(reversed(step.depends_on))
+            waiting.extend(reversed(step.depends_on))
 
 
 def _head(step: Step) -> ContinueFrom:

@@ -5,24 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from pydantic import (
     BaseModel,
     ConfigDict,
-    Field,
     SecretStr,
-    SerializerFunctionWrapHandler,
     field_serializer,
-    model_serializer,
 )
 
 from domain.directive_secret import NO_SECRET, DirectiveSecret
 from domain.models import DirectiveRow, State, Step, Task, Text
 from domain.pull_request import PullRequest
 from domain.spawn_task import Outcome
-from domain.tolerant import Tolerant
 from domain.value import Value
 
 
@@ -251,78 +247,3 @@ def answer_to(write: ProgressWrite, last: LastWrite | None) -> WriteAnswer:
         # it; with the recorded number its next write would be taken for one that builds on what it never saw.
         return WriteAnswer(verdict=WriteVerdict.IGNORED, sequence=write.sequence)
     return WriteAnswer(verdict=WriteVerdict.RESYNC, sequence=recorded)
-
-
-class SandboxKind(StrEnum):
-    """How a daemon keeps its agents apart from the machine (docs/sandbox.md)."""
-
-    BUBBLEWRAP = "bubblewrap"
-    NONE = "none"
-    """Not at all, as its settings say."""
-    MISSING = "missing"
-    """It should, and can't: it serves no agent. The reason follows."""
-
-
-class DaemonReport(Tolerant):
-    """What a daemon says of itself every 30 s (design 4)."""
-
-    owner: str
-    name: str
-    version: str
-    agents: tuple[str, ...]
-    labels: tuple[str, ...] = ()
-    capacity: int
-    running: tuple[UUID, ...] = ()
-    """The tasks that it runs."""
-    sandbox: str = ""
-    """A SandboxKind, and after a colon the reason for it; empty: a daemon of an older version."""
-    parked: tuple[str, ...] = ()
-    """Its agents whose account can't be used now, each with why and until when (rule 5.6)."""
-
-    features: tuple[str, ...] = ()
-    """What it can do that older daemons can't (domain.protocol.DaemonFeature); unknown words are kept."""
-
-    @model_serializer(mode="wrap", when_used="json")
-    def _in_known_words(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Workers of before refuse a field that they don't know, so that an empty one must not be written."""
-        return {name: value for name, value in written(self).items() if value or name != "features"}
-
-
-LOG_HEAD_BYTES = 2 * 1024 * 1024
-LOG_TAIL_BYTES = 6 * 1024 * 1024
-LOG_BYTES = LOG_HEAD_BYTES + LOG_TAIL_BYTES
-"""What the record keeps of an attempt's log: its beginning and its end (rule 6.11)."""
-
-
-class LogChunk(Tolerant):
-    """A piece of an attempt's log, named by where it starts: order and repeats don't matter (design 4)."""
-
-    directive: UUID
-    task: UUID
-    attempt: int
-    delivery: str
-    offset: int
-    """Bytes of the log before this chunk."""
-    text: str
-
-
-class Artifact(Tolerant):
-    """A named file that a task handed over (rule 1); it never goes through a workflow's history (design 4)."""
-
-    directive: UUID
-    task: UUID
-    attempt: int
-    name: Annotated[str, Field(min_length=1, max_length=200)]
-    content: str
-    """At most 1 MiB of text."""
-
-
-class DaemonWanted(Value):
-    """Which daemon may serve a task that others have refused (design 10)."""
-
-    owner: str
-    label: str = ""
-    """It must have it; empty: any daemon will do."""
-    feature: str = ""
-    """It must have reported it; empty: any daemon will do."""
-    exclude: tuple[str, ...] = ()

@@ -93,11 +93,11 @@ def _after(state: State, step: Step) -> list[Step]:
     for each in state.steps.values():
         for other in each.depends_on:
             directly.setdefault(other, []).append(each.id)
-    found, todo = {step.id}, [step.id]
-    while todo:
-        more = [other for other in directly.get(todo.pop(), ()) if other not in found]
+    found, waiting = {step.id}, [step.id]
+    while waiting:
+        more = [other for other in directly.get(waiting.pop(), ()) if other not in found]
         found.update(more)
-        todo += more
+        waiting += more
     return [each for each in state.ordered_steps() if each.id in found and each.id != step.id]
 
 

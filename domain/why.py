@@ -77,14 +77,14 @@ def _ending(step: Step) -> str:
 def _causes(state: State, step: Step) -> list[Step]:
     """The failed and cancelled steps at the end of all that blocks it."""
     found: dict[str, Step] = {}
-    seen, todo = set(), list(step.blocked_by)
-    while todo:
-        blocker = state.steps[todo.pop(0)]
+    seen, waiting = set(), list(step.blocked_by)
+    while waiting:
+        blocker = state.steps[waiting.pop(0)]
         if blocker.id in seen:
             continue
         seen.add(blocker.id)
         if blocker.status is StepStatus.BLOCKED:
-            todo += blocker.blocked_by
+            waiting += blocker.blocked_by
         else:
             found[str(blocker.id)] = blocker
     return list(found.values())

@@ -6,20 +6,8 @@ from uuid import UUID
 
 from pydantic import SecretStr
 
-from domain.record import (
-    LOG_BYTES,
-    LOG_HEAD_BYTES,
-    Artifact,
-    AttemptNamed,
-    DaemonReport,
-    DaemonWanted,
-    LastWrite,
-    LogChunk,
-    ProgressWrite,
-    WriteAnswer,
-    WriteVerdict,
-    answer_to,
-)
+from domain.daemon_messages import LOG_BYTES, LOG_HEAD_BYTES, Artifact, DaemonReport, DaemonWanted, LogChunk
+from domain.record import AttemptNamed, LastWrite, ProgressWrite, WriteAnswer, WriteVerdict, answer_to
 from domain.reports import LATELY
 from domain.spawn_task import Outcome
 from ledger.pool import Database, Session, storable, translated

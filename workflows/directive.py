@@ -24,6 +24,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.steps import StepActivities
     from domain import folding, policy, requests
     from domain.change import Change
+    from domain.daemon_messages import DaemonWanted
     from domain.dispatch import spawn_command
     from domain.errors import AnswerBroken
     from domain.failures import Failure, FailureCategory
@@ -32,7 +33,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.outcome_check import problem_of
     from domain.protocol import HANDED_BACK, WORKFLOW, ErrorType
     from domain.queues import feature_of, holder_of, label_of
-    from domain.record import AttemptNamed, DaemonWanted
+    from domain.record import AttemptNamed
     from domain.size import without_finished_texts
     from domain.spawn_task import LONGEST_NAME, Outcome, SpawnTask
     from domain.visible import visible

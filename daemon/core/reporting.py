@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Protocol
 
+from domain.daemon_messages import Artifact, DaemonReport, LogChunk
 from domain.errors import NotReachable
-from domain.record import Artifact, DaemonReport, LogChunk
 from domain.spawn_task import Delivery, Progress
 
 LINE_LIMIT = 200

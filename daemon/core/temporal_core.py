@@ -15,8 +15,8 @@ from temporalio.service import RPCError
 
 from activities.daemon_reports import TelemetryActivities
 from domain import names
+from domain.daemon_messages import Artifact, DaemonReport, LogChunk
 from domain.errors import NotReachable
-from domain.record import Artifact, DaemonReport, LogChunk
 
 TELEMETRY_WITHIN = timedelta(seconds=30)
 """How long one chunk or report may wait for a worker; whoever sent it tries again."""

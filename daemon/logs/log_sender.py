@@ -15,8 +15,8 @@ from pydantic import ValidationError
 from daemon import agent_files
 from daemon.core.reporting import Core
 from daemon.logs.log_window import CHUNK_BYTES, Piece, Sent
+from domain.daemon_messages import LogChunk
 from domain.errors import NotReachable
-from domain.record import LogChunk
 from domain.value import Value
 from runtime.private_file import write_private
 

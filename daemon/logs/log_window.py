@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from domain.record import LOG_BYTES, LOG_HEAD_BYTES, LOG_TAIL_BYTES
+from domain.daemon_messages import LOG_BYTES, LOG_HEAD_BYTES, LOG_TAIL_BYTES
 
 CHUNK_BYTES = 128 * 1024
 

@@ -11,10 +11,10 @@ from daemon import agent_files
 from daemon.core.reporting import Core
 from daemon.logs.masking import Masker
 from daemon.sandbox.task_folder import TaskFolder
+from domain.daemon_messages import Artifact
 from domain.errors import HandoverBroken, NotReachable
 from domain.handover import ARTIFACTS_FOLDER, HANDOVER_FILE, MAX_ARTIFACT, Handover, TaskContext, task_context
 from domain.handover_check import checked
-from domain.record import Artifact
 from domain.spawn_task import Outcome, SpawnTask
 
 MAX_HANDOVER = 16 * 1024 * 1024

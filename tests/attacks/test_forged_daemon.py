@@ -13,7 +13,8 @@ from temporalio.worker import Worker
 from activities.daemon_reports import TelemetryActivities
 from activities.presence import answer_presence
 from domain import names
-from domain.record import DaemonReport, DaemonWanted, DeliveryStarted, Facts, snapshot
+from domain.daemon_messages import DaemonReport, DaemonWanted
+from domain.record import DeliveryStarted, Facts, snapshot
 from ledger.reader import Record
 from ledger.writer import PostgresLedger
 from tests.values import NOON, directive_with

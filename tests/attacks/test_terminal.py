@@ -23,11 +23,12 @@ from pydantic import ValidationError
 from activities.lost_workflows import LostWorkflows
 from cli.operator.app import names_in
 from cli.operator.launching import static_details, static_summary
+from domain.daemon_messages import Artifact, DaemonReport, LogChunk
 from domain.failures import Failure, FailureCategory
 from domain.models import DirectiveStatus, Memory, Proposal, State, StepStatus, TaskStatus, Work
 from domain.names import step_task, task_branch, workflow_id
 from domain.pull_request import PullRequest
-from domain.record import Artifact, AttemptEnded, DaemonReport, DeliveryStarted, Event, Facts, LogChunk, snapshot
+from domain.record import AttemptEnded, DeliveryStarted, Event, Facts, snapshot
 from domain.spawn_task import Outcome, OutcomeStatus
 from domain.view import details
 from domain.visible import visible

@@ -17,10 +17,10 @@ from daemon.runner import Runner, nothing_more
 from daemon.sandbox.environment import GitIdentity
 from daemon.sandbox.sandbox import NoSandbox
 from daemon.saving.outcomes import Outcomes
+from domain.daemon_messages import Artifact, DaemonReport, LogChunk
 from domain.directive_settings import AgentChoice, Limits
 from domain.errors import AttemptGone, NotReachable
 from domain.models import Question, TaskKind
-from domain.record import Artifact, DaemonReport, LogChunk
 from domain.spawn_task import CommandContext, Outcome, Progress, SpawnTask
 
 TASK = UUID("0d9c2b1e-7a64-5a51-9c1c-7e2f0a9d3b55")

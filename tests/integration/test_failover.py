@@ -15,8 +15,9 @@ from uuid import uuid4
 
 import pytest
 
+from domain.daemon_messages import LogChunk
 from domain.errors import MakimaError, NotReachable
-from domain.record import Facts, LogChunk, snapshot
+from domain.record import Facts, snapshot
 from ledger.migrate import migrate, shipped
 from ledger.pool import check_writable, open_pool, place
 from ledger.reader import Record

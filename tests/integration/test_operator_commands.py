@@ -16,12 +16,12 @@ from temporalio.testing import WorkflowEnvironment
 
 from cli.operator.directives import Directives
 from domain import names
+from domain.daemon_messages import Artifact, DaemonReport
 from domain.errors import MakimaError, NotReachable
 from domain.failures import FailureCategory
 from domain.models import DirectiveStatus, Question, TaskKind
 from domain.protocol import DaemonFeature
 from domain.questions import question_id
-from domain.record import Artifact, DaemonReport
 from domain.requests import Archive, Pause
 from domain.spawn_task import Outcome, SpawnTask, failed
 from ledger.reader import Record

@@ -26,10 +26,10 @@ from cli.operator.json_shapes import (
 )
 from cli.operator.watch_state import progress_of
 from domain import names
+from domain.daemon_messages import LogChunk
 from domain.errors import NotReachable, Refused
 from domain.failures import FailureCategory
 from domain.models import TaskKind, Work
-from domain.record import LogChunk
 from domain.spawn_task import Outcome, OutcomeStatus, SpawnTask, failed
 from domain.usage import Usage
 from tests.fixtures_desk import Desk

@@ -11,21 +11,13 @@ from uuid import UUID, uuid4
 import pytest
 
 from cli.operator.following import follow
+from domain.daemon_messages import Artifact, DaemonReport, DaemonWanted, LogChunk
 from domain.errors import NotReachable, RecordError, SettingsError
 from domain.handover import MAX_ARTIFACT
 from domain.models import DirectiveStatus, State, StepStatus, Task, TaskStatus
 from domain.names import short, workflow_id
 from domain.protocol import DaemonFeature
-from domain.record import (
-    Artifact,
-    DaemonReport,
-    DaemonWanted,
-    DeliveryStarted,
-    Facts,
-    LogChunk,
-    WriteVerdict,
-    snapshot,
-)
+from domain.record import DeliveryStarted, Facts, WriteVerdict, snapshot
 from domain.reports import LATELY
 from ledger.migrate import Migration, migrate, shipped
 from ledger.pool import Database, Session, open_pool, storable

@@ -8,9 +8,10 @@ from uuid import UUID
 import asyncpg
 import pytest
 
+from domain.daemon_messages import LogChunk
 from domain.models import DirectiveStatus, PlanChanges, State, TaskKind, TaskStatus
 from domain.names import directive_task
-from domain.record import AttemptEnded, DeliveryStarted, Facts, LogChunk, snapshot
+from domain.record import AttemptEnded, DeliveryStarted, Facts, snapshot
 from domain.spawn_task import Outcome, OutcomeStatus
 from domain.spending import total
 from domain.usage import Usage

@@ -10,9 +10,10 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
+from domain.daemon_messages import Artifact, DaemonReport, LogChunk
 from domain.directive_secret import new_secret
 from domain.errors import RecordError
-from domain.record import Artifact, DaemonReport, Facts, LogChunk, WriteVerdict, snapshot
+from domain.record import Facts, WriteVerdict, snapshot
 from ledger.migrate import migrate
 from ledger.outbox import Outbox
 from ledger.pool import Database, open_pool

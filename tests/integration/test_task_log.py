@@ -20,10 +20,10 @@ from daemon.logs.masking import MASK, Masker
 from daemon.logs.task_log import TaskLog
 from daemon.process.agent_process import run_agent
 from daemon.process.program import AgentCommand
+from domain.daemon_messages import LOG_BYTES, LOG_HEAD_BYTES, LOG_TAIL_BYTES, Artifact, DaemonReport, LogChunk
 from domain.directive_settings import Limits
 from domain.errors import NotReachable
 from domain.models import TaskKind
-from domain.record import LOG_BYTES, LOG_HEAD_BYTES, LOG_TAIL_BYTES, Artifact, DaemonReport, LogChunk
 from domain.spawn_task import SpawnTask
 from ledger.pool import Database
 from ledger.reader import Record

@@ -14,7 +14,7 @@ from temporalio.worker import Worker
 from activities.daemon_reports import TelemetryActivities
 from daemon.core.temporal_core import TemporalCore
 from domain import names
-from domain.record import Artifact, DaemonReport, LogChunk
+from domain.daemon_messages import Artifact, DaemonReport, LogChunk
 
 
 class RememberedTelemetry:

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
+from domain.daemon_messages import Artifact, DaemonReport, LogChunk
 from domain.models import Question, Work
-from domain.record import Artifact, DaemonReport, LogChunk
 from domain.spawn_task import Outcome, Progress, SpawnTask, TaskStarted
 
 pytestmark = pytest.mark.rule("5.2")

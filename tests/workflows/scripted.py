@@ -21,6 +21,7 @@ from activities.ports import Ledger
 from activities.pull_requests import PullRequestActivities
 from activities.steps import StepActivities
 from domain import names
+from domain.daemon_messages import DaemonWanted
 from domain.directive_secret import NO_SECRET
 from domain.directive_settings import AgentChoice, Settings, Timings
 from domain.models import Directive, PlanChanges, State, Step, Task, TaskKind, Text, Work
@@ -35,7 +36,7 @@ from domain.pull_request import (
     Tidying,
     Watch,
 )
-from domain.record import AttemptNamed, DaemonWanted, ProgressWrite, WriteAnswer, WriteVerdict, restored
+from domain.record import AttemptNamed, ProgressWrite, WriteAnswer, WriteVerdict, restored
 from domain.spawn_task import Delivery, Outcome, OutcomeStatus, Progress, SpawnTask, refuse_other_run
 from workflows.current_details import CurrentDetails
 from workflows.directive import DirectiveWorkflow
