@@ -60,6 +60,10 @@ class Relay:
             writer.transport.abort()
             return
         there_reader, there = await asyncio.open_connection(self._host, int(self._port))
+        if self._is_cut:  # while this one was being opened
+            writer.transport.abort()
+            there.transport.abort()
+            return
         self._open |= {writer, there}
         try:
             await asyncio.gather(self._copy(reader, there), self._copy(there_reader, writer))
