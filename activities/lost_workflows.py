@@ -1,4 +1,6 @@
-"""Workflows that have ended before their time, noted in the record, so that reading it needs no Temporal (rule 9.2)."""
+"""Workflows that have ended before their time, or can't go on (rule 9.2), noted in the record for readers without
+Temporal.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,8 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
+from temporalio.common import SearchAttributeKey
 from temporalio.service import RPCError, RPCStatusCode
 
 from domain.errors import NotReachable
@@ -26,6 +29,11 @@ RUNNING = f"WorkflowType = '{WORKFLOW}' AND ExecutionStatus = 'Running'"
 ENDED = f"WorkflowType = '{WORKFLOW}' AND ExecutionStatus IN ('Terminated', 'Failed', 'TimedOut', 'Canceled')"
 AS_IT_SHOULD = (WorkflowExecutionStatus.RUNNING, WorkflowExecutionStatus.COMPLETED)
 """How the workflow of a directive that is not lost may stand: it completes only when its final record is written."""
+PROBLEMS = SearchAttributeKey.for_keyword_list("TemporalReportedProblems")
+"""Temporal's own: it is there while a workflow's tasks end badly one after the other."""
+TASK_FAILED = "category=WorkflowTaskFailed"
+"""Not those that timed out: a worker that was killed or is slow does that, and the next one goes on."""
+CAUSE = "cause=WorkflowTaskFailedCause"
 
 
 class Checks(Protocol):
@@ -64,7 +72,7 @@ class LostWorkflows:
         looked_at = await self._checks.clock()
         unfinished = await self._checks.unfinished()
         suspects = await self._ended_lately(unfinished) | set(self._next_in_turn(unfinished))
-        ends = {workflow: await how_it_ended(self._client, workflow) for workflow in suspects}
+        ends = {workflow: await how_lost(self._client, workflow) for workflow in suspects}
         await self._checks.note({each: how for each, how in ends.items() if how != unfinished[each]}, looked_at)
 
     def _next_in_turn(self, unfinished: Iterable[str]) -> list[str]:
@@ -80,13 +88,26 @@ class LostWorkflows:
         return {each.id async for each in ended} & unfinished.keys()
 
 
-async def how_it_ended(client: Client, workflow: str) -> str:
-    """`terminated`, `failed`, …; empty while it runs, and where it has ended as it should. Raises RPCError."""
+async def how_lost(client: Client, workflow: str) -> str:
+    """`terminated`, `failed`, …, or why it is stuck; empty while it goes on, and where it has ended as it should.
+    Raises RPCError.
+    """
     try:
-        status = (await client.get_workflow_handle(workflow).describe()).status
+        told = await client.get_workflow_handle(workflow).describe()
     except RPCError as error:
         # A namespace that is not there proves nothing.
         if error.status is RPCStatusCode.NOT_FOUND and not error.message.startswith("Namespace"):
             return "unknown to Temporal"
         raise
-    return "" if status is None or status in AS_IT_SHOULD else status.name.lower().replace("_", " ")
+    if told.status is None or told.status in AS_IT_SHOULD:
+        return why_stuck(told)
+    return told.status.name.lower().replace("_", " ")
+
+
+def why_stuck(told: WorkflowExecutionDescription) -> str:
+    """Why a workflow that runs can't go on: each of its tasks fails, on whatever worker there is; else empty."""
+    problems = told.typed_search_attributes.get(PROBLEMS, ())
+    if told.status is not WorkflowExecutionStatus.RUNNING or TASK_FAILED not in problems:
+        return ""
+    causes = [each.removeprefix(CAUSE) for each in problems if each.startswith(CAUSE)]
+    return f"its workflow tasks fail ({', '.join(causes) or 'no cause was given'})"

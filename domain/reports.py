@@ -28,7 +28,7 @@ class DirectiveSummary(Value):
     """How many steps are in a status; one that no step is in is left out."""
     updated_at: datetime
     lost: str = ""
-    """How its workflow ended, where that left the directive unfinished (rule 9.2)."""
+    """How its workflow ended, where that left the directive unfinished, or why it can't go on (rule 9.2)."""
 
 
 class DaemonSeen(Value):

@@ -31,6 +31,8 @@ _DYNAMIC_CONFIG = (
     # With four partitions a task may lie in one that nobody polls yet: 95th percentile 60 ms, with one 17 ms.
     "matching.numTaskqueueReadPartitions=1",
     "matching.numTaskqueueWritePartitions=1",
+    # A workflow whose tasks fail is said to be stuck (rule 9.2) after ten seconds in place of a minute.
+    "system.numConsecutiveWorkflowTaskProblemsToTriggerSearchAttribute=2",
 )
 TUNING = tuple(part for each in _DYNAMIC_CONFIG for part in ("--dynamic-config-value", each))
 

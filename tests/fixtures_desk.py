@@ -136,11 +136,16 @@ class Desk:
     @asynccontextmanager
     async def worker(self) -> AsyncIterator[None]:
         """As worker.py runs one, that looks for lost workflows more often."""
+        async with self.looking(), self._worker():
+            yield
+
+    @asynccontextmanager
+    async def looking(self) -> AsyncIterator[None]:
+        """The part of a worker that looks for lost workflows."""
         checks = WorkflowChecks(self.pool)
         looking = asyncio.create_task(repeat(LostWorkflows(self.world.client, checks).look, timedelta(seconds=0.2)))
         try:
-            async with self._worker():
-                yield
+            yield
         finally:
             looking.cancel()
             await asyncio.gather(looking, return_exceptions=True)

@@ -13,7 +13,7 @@ from temporalio.client import WorkflowUpdateRPCTimeoutOrCancelledError as Update
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.lost_workflows import RUNNING, how_it_ended
+from activities.lost_workflows import RUNNING, how_lost, why_stuck
 from cli.operator.connections import Record
 from cli.operator.printing import print_lines
 from cli.operator.recorded import RecordedDirectives, until_true
@@ -96,10 +96,19 @@ class Directives(RecordedDirectives):
             running = {each.id async for each in self.client.list_workflows(RUNNING)}
             # Visibility lags behind: what it doesn't show yet may have been started a moment ago.
             suspects = [each for each in summaries if not each.status.is_final and each.workflow_id not in running]
-            found = {each.id: await how_it_ended(self.client, each.workflow_id) for each in suspects}
+            found = {each.id: await how_lost(self.client, each.workflow_id) for each in suspects}
         except RPCError as error:
             raise NotReachable(f"Temporal did not say what is running: {error.message}") from error
         return {identity: how for identity, how in found.items() if how}
+
+    async def is_stuck(self, workflow: str) -> bool:
+        """Whether it runs, and can't go on: each of its workflow tasks fails."""
+        try:
+            return bool(why_stuck(await self._handle(workflow).describe()))
+        except RPCError as error:
+            if _is_unknown(error):
+                return False
+            raise NotReachable(f"Temporal did not say how {workflow} is: {error.message}") from error
 
     async def find_running(self, reference: str) -> list[str]:
         """For a directive so new that nothing has recorded it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pydantic import SecretStr
-from temporalio.common import TypedSearchAttributes
+from temporalio.common import TypedSearchAttributes, WorkflowIDConflictPolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
@@ -35,7 +35,9 @@ async def launch(directives: Directives, state: State, *, begin: bool) -> str:
 
 
 async def recover(directives: Directives, summary: DirectiveSummary) -> DirectiveStatus:
-    """Go on from the record in a new run; Refused where the directive is final, unknown, or running."""
+    """Go on from the record in a new run; Refused where the directive is final, unknown, or running. One whose workflow
+    tasks all fail is ended first: only what was asked of it since the record was written has to be asked again.
+    """
     state = await directives.record.state(summary.id)
     if state is None or state.status.is_final:
         raise Refused(f"{summary.title} is {summary.status}: that is final")
@@ -43,7 +45,8 @@ async def recover(directives: Directives, summary: DirectiveSummary) -> Directiv
         # No sequence: only the run before knew it. The first write is a snapshot, and the record answers where it is.
         # No secret either, which a reader of the record can't see: the same answer brings it.
         left = without_finished_texts(recovered(state))
-        await _start(directives, summary.workflow_id, left, NO_SECRET, begin=False, may_know_less=True)
+        instead = await directives.is_stuck(summary.workflow_id)
+        await _start(directives, summary.workflow_id, left, NO_SECRET, begin=False, may_know_less=True, instead=instead)
     except WorkflowAlreadyStartedError as error:
         raise Refused(f"{summary.title} is running: there is nothing to recover") from error
     return state.status
@@ -57,7 +60,9 @@ async def _start(
     *,
     begin: bool,
     may_know_less: bool = False,
+    instead: bool = False,
 ) -> None:
+    """Start the workflow; `instead`: a run of it that is under way is terminated, where it is an error otherwise."""
     directive, client = state.directive, directives.client
     searchable = not await missing_search_attributes(client)
     try:
@@ -72,6 +77,9 @@ async def _start(
             ),
             id=workflow,
             task_queue=names.DIRECTIVES_QUEUE,
+            id_conflict_policy=(
+                WorkflowIDConflictPolicy.TERMINATE_EXISTING if instead else WorkflowIDConflictPolicy.FAIL
+            ),
             static_summary=static_summary(directive),
             static_details=static_details(directive),
             search_attributes=TypedSearchAttributes(search_attributes(state) if searchable else []),

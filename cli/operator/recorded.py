@@ -30,7 +30,7 @@ class Found(Generic[T]):
     live: bool
     """A worker keeps the record up to date, or the directive has ended; else this is how it was last written."""
     lost: str = ""
-    """How its workflow ended, where that left the directive unfinished (rule 9.2)."""
+    """How its workflow ended, where that left the directive unfinished, or why it can't go on (rule 9.2)."""
 
 
 class RecordedDirectives:

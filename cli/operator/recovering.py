@@ -28,7 +28,8 @@ class RecoverCommands(Commands):
     ) -> None:
         """Go on from the record with a directive whose workflow is gone: terminated, or lost with Temporal's data.
 
-        No finished step runs again. One that is running is refused.
+        No finished step runs again. One that is running is refused, unless `status` says that its workflow tasks fail:
+        then it is ended first. `--all` leaves such ones alone.
 
         Example: starter.py recover 3f2a
         """
