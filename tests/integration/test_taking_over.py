@@ -28,8 +28,8 @@ from tests.relay import Relay
 
 __all__ = ["base", "daemons"]  # fixtures
 
-HEARTBEAT = timedelta(seconds=15)
-"""The heartbeat timeout: longer than the client's pollers rest after an outage, which is up to ten seconds."""
+HEARTBEAT = timedelta(seconds=25)
+"""The heartbeat timeout: far longer than the client's pollers rest after an outage, which is up to ten seconds."""
 
 STARTED = PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
 
@@ -38,7 +38,7 @@ pytestmark = [pytest.mark.rule("5.4"), pytest.mark.timeout(600)]
 
 async def delivered(handle: WorkflowHandle[OneStep, Outcome], count: int, *, begun: bool = False) -> None:
     """Wait until the server wants the attempt delivered for the `count`th time, or (`begun`) a daemon has taken it."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         while True:
             pending = (await handle.describe()).raw_description.pending_activities
             if any(each.attempt >= count and (each.state == STARTED or not begun) for each in pending):
