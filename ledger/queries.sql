@@ -329,6 +329,12 @@ where
     and (starts_with(replace(id::text, '-', ''), replace(lower(:name), '-', '')) or workflow_id = lower(:name))
 order by id;
 
+-- name: directives_titled(owner, title)
+-- Finds the directives of this title, in whatever letter case.
+select id from directives
+where owner = :owner and lower(title) = lower(:title)
+order by id;
+
 -- name: directive_row(directive)^
 -- Reads a directive with its current pull request.
 select d.*, to_jsonb(p) as pull_request_row

@@ -70,6 +70,12 @@ class Record:
         with reading():
             return tuple([row["id"] async for row in self._sql.directive_ids(self._pool, owner=owner, name=name)])
 
+    async def directives_titled(self, owner: str, title: str) -> tuple[UUID, ...]:
+        """The directives of this title, in whatever letter case."""
+        with reading():
+            found = self._sql.directives_titled(self._pool, owner=owner, title=title)
+            return tuple([row["id"] async for row in found])
+
     async def state(self, directive: UUID) -> State | None:
         """Where a directive stands as of its last write, whole; None if the record doesn't know it."""
         with reading():

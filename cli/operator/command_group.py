@@ -20,7 +20,10 @@ Run = Callable[[Coroutine[Any, Any, int]], None]
 """Runs a command to its end and leaves with its exit code."""
 
 Id = Annotated[
-    str, typer.Argument(metavar="ID", help="A directive's id, a unique beginning of it, or its workflow's name.")
+    str,
+    typer.Argument(
+        metavar="ID", help="A directive's id, a unique beginning of it, its workflow's name, or its title where unique."
+    ),
 ]
 OptionalId = Annotated[str | None, typer.Argument(metavar="[ID]", help="A directive; without it, all of them.")]
 StepName = Annotated[

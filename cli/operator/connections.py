@@ -30,6 +30,10 @@ class Directory(Protocol):
         """The directives that `name` may mean: an id, the beginning of one, or a workflow id (rule 9.2)."""
         ...
 
+    async def directives_titled(self, owner: str, title: str) -> Sequence[UUID]:
+        """The directives of this title, in whatever letter case."""
+        ...
+
     async def directive(self, owner: str, directive: UUID) -> DirectiveSummary | None:
         """One of them; None where it is not the owner's."""
         ...

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -26,6 +28,8 @@ LONGEST_PLAN_FILE = 4 * 1024 * 1024
 MAX_TEXT = 256 * 1024
 """Bytes, as JSON: a prompt has less, and the record is told them twice in one write."""
 
+STDIN = Path("-")
+
 Texts = Annotated[list[str] | None, typer.Option(help="May be given more than once.")]
 
 
@@ -34,7 +38,10 @@ class StartOptions:
     """The options of `start` and `create`, as they were typed."""
 
     title: Annotated[str, typer.Option(help="A short name for the goal.")]
-    goal: Annotated[str, typer.Option(help="What shall be true when it is done.")]
+    goal: Annotated[str | None, typer.Option(help="What shall be true when it is done.")] = None
+    goal_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A file that holds the goal; - for the standard input.")
+    ] = None
     repo: Annotated[str, typer.Option(help="A git URL, or the path of a repository on the daemon's machine.")]
     base_branch: Annotated[str, typer.Option(help="Where the work starts and is merged; else the default branch.")] = ""
     requirement: Texts = None
@@ -98,6 +105,8 @@ def new_directive(options: StartOptions, owner: str) -> State:
         raise Refused("a directive needs --planner NAME (an agent of the daemon's settings) or --plan FILE")
     if options.agent is None and options.planner is None:
         raise Refused("--plan needs --agent NAME, too: the agent of the daemon's settings that does its steps")
+    if (options.goal is None) == (options.goal_file is None):
+        raise Refused("a directive needs --goal TEXT or --goal-file FILE, one of them")
     if options.label and options.on not in ("", ANY):
         raise Refused(f"--on {options.on} names the daemon: --label {options.label} has nothing left to choose")
     try:
@@ -148,11 +157,15 @@ def _served_by(draft: State, daemon: str) -> State:
 def _text(options: StartOptions) -> Text:
     return Text(
         title=options.title.strip(),
-        goal=options.goal.strip(),
+        goal=_goal(options).strip(),
         requirements=tuple(options.requirement or ()),
         acceptance=tuple(options.acceptance or ()),
         constraints=tuple(options.constraint or ()),
     )
+
+
+def _goal(options: StartOptions) -> str:
+    return options.goal or "" if options.goal_file is None else _read("--goal-file", options.goal_file, MAX_TEXT)
 
 
 def _settings(options: StartOptions) -> Settings:
@@ -193,16 +206,24 @@ def _timings(typed: str) -> Timings:
 def _given_plan(file: Path | None) -> tuple[Step, ...]:
     if file is None:
         return ()
-    try:
-        if file.stat().st_size > LONGEST_PLAN_FILE:
-            raise Refused(f"{file} is too large for a plan")
-        document = file.read_bytes().decode()
-    except UnicodeDecodeError as error:
-        raise Refused(f"--plan {file}: not UTF-8 text (byte {error.start})") from error
-    except OSError as error:
-        raise Refused(f"--plan {file}: {error.strerror}") from error
+    document = _read("--plan", file, LONGEST_PLAN_FILE)
     try:
         planned = read_plan_file(file.name, document)
         return add_steps(PlanChanges(), planned, generation=1, known=(), new_id=uuid4).add
     except PlanRefused as refusal:
         raise Refused(f"--plan {file}: {refusal}") from refusal
+
+
+def _read(option: str, file: Path, most: int) -> str:
+    """The text of a file that was named, of at most so many bytes; `-` is the standard input."""
+    try:
+        with nullcontext(sys.stdin.buffer) if file == STDIN else file.open("rb") as opened:
+            text = opened.read(most + 1)
+    except OSError as error:
+        raise Refused(f"{option} {file}: {error.strerror}") from error
+    if len(text) > most:
+        raise Refused(f"{option} {file}: more than {most // 1024} KiB")
+    try:
+        return text.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise Refused(f"{option} {file}: not UTF-8 text (byte {error.start})") from error

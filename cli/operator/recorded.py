@@ -43,19 +43,22 @@ class RecordedDirectives:
         self._unrecorded = unrecorded
 
     async def find(self, reference: str) -> DirectiveSummary:
-        """The directive that a uuid, a unique prefix of it, or a workflow's name means.
+        """The directive that a uuid, a unique prefix of it, a workflow's name, or else a unique title means.
 
         Raises Refused where there is none, or more than one; NotReachable where it was started a moment ago, and
         nothing is recorded of it yet.
         """
         known = await self.record.directive_ids(self.owner, reference)
+        known = known or await self.record.directives_titled(self.owner, reference)
         if len(known) == 1 and (found := await self.record.directive(self.owner, known[0])):
             return found
         running = [] if known else await self._unrecorded(reference)
         if len(running) == 1:
             raise not_recorded_yet(running[0])
         if known or running:
-            raise Refused(f"{reference!r} means more than one directive: give more of the id")
+            raise Refused(
+                f"{reference!r} means more than one directive: give more of the id"
+            )
         raise Refused(f"there is no directive {reference!r}; `starter.py list` shows them all")
 
     async def state(self, reference: str) -> State:

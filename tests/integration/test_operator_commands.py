@@ -502,6 +502,22 @@ async def test_what_only_reads_works_without_temporal_and_imports_little(desk: D
         assert len(modules) < MOST_MODULES, command
 
 
+@pytest.mark.rule("9.3")
+async def test_a_directive_is_meant_by_its_title_where_no_other_one_has_it(desk: Desk) -> None:
+    once, twice = await desk.start("--title", "A barn"), await desk.start("--title", "House")
+    for directive in (once, twice):
+        await desk.until_recorded(directive, "paused")
+    assert (await desk.json("status", "a BARN"))["id"] == once
+    assert await desk.does("archive", "A barn", "--yes") == "archived, generation 1"
+    await desk.until_recorded(once, "archived")
+    await desk.until_recorded(await desk.start(), "paused")
+    assert "means more than one directive" in await desk.refused("pause", "House")
+    assert (await desk.recorded(twice)).status is DirectiveStatus.PAUSED
+    other = Directives(desk.world.client, desk.reading, "somebody-else")
+    with pytest.raises(MakimaError, match="there is no directive"):
+        await other.find("House")
+
+
 @pytest.mark.rule("1")
 async def test_another_owners_directive_is_not_found(desk: Desk) -> None:
     directive = await desk.start()

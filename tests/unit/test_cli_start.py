@@ -87,6 +87,35 @@ def test_the_planner_does_the_steps_unless_somebody_else_is_named(tmp_path: Path
         new_directive(options(planner=None, plan=plan), "me")
 
 
+def test_the_goal_may_lie_in_a_file_or_come_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "goal.md"
+    file.write_text("\ufeffUsers log in\n\n- with a passkey\n")
+    wanted = "Users log in\n\n- with a passkey"
+    assert new_directive(options(goal=None, goal_file=file), "me").directive.text.goal == wanted
+    with file.open() as given:
+        monkeypatch.setattr("sys.stdin", given)
+        assert new_directive(options(goal=None, goal_file=Path("-")), "me").directive.text.goal == wanted
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(b"", "goal: "), (b"\xff", r"not UTF-8 text \(byte 0\)"), (b"x" * 300_000, "more than 256 KiB")],
+)
+def test_a_file_that_holds_no_goal_is_refused(tmp_path: Path, content: bytes, said: str) -> None:
+    file = tmp_path / "goal.md"
+    file.write_bytes(content)
+    with pytest.raises(Refused, match=said):
+        new_directive(options(goal=None, goal_file=file), "me")
+
+
+def test_a_goal_is_given_once(tmp_path: Path) -> None:
+    for given in ({"goal": None}, {"goal_file": tmp_path / "goal.md"}):
+        with pytest.raises(Refused, match="--goal TEXT or --goal-file FILE"):
+            new_directive(options(**given), "me")
+    with pytest.raises(Refused, match=r"--goal-file .*none: No such file or directory"):
+        new_directive(options(goal=None, goal_file=tmp_path / "none"), "me")
+
+
 def test_a_plan_may_be_given_together_with_the_planner_of_later_ones(tmp_path: Path) -> None:
     plan = tmp_path / "plan.json"
     plan.write_text('{"steps": [{"name": "floor", "task_plan": "lay it"}]}')
