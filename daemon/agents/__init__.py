@@ -4,12 +4,13 @@ from typing import Annotated
 
 from pydantic import Field
 
+from daemon.agents.acp.acp import AcpAgent
 from daemon.agents.claude.claude import ClaudeAgent
 from daemon.agents.codex.codex import CodexAgent
 from daemon.agents.command import CommandAgent
 from daemon.agents.shell import ShellAgent
 
 ConfiguredAgent = Annotated[
-    ClaudeAgent | CodexAgent | CommandAgent | ShellAgent,
+    AcpAgent | ClaudeAgent | CodexAgent | CommandAgent | ShellAgent,
     Field(discriminator="kind"),
 ]

@@ -11,10 +11,12 @@ from typing import ClassVar, Protocol, Self
 
 from pydantic import Field, model_validator
 
+from daemon.agents.file_tail import FileTail
 from daemon.agents.stream_events import (
     Ending,
     Event,
     Final,
+    PassiveStream,
     PermissionReply,
     PermissionRequest,
     Printed,
@@ -66,6 +68,8 @@ class AgentRun:
     """It runs in a sandbox, so it may do what it likes there."""
     commands: tuple[str, ...] = ()
     """Of setup and verify: it may run these, too."""
+    worktree: Path = Path()
+    """Where it works."""
 
 
 @dataclass(frozen=True)
@@ -153,6 +157,13 @@ def parts_of(program: str, path: str | None = None) -> tuple[Path, ...]:
 class Program(Value):
     """What agents have in common that are one program and tell success by its exit code alone."""
 
+    has_sessions: ClassVar[bool] = False
+    """Its runs can be gone on with: one that broke off is resumed, or another one takes over."""
+    counts_turns: ClassVar[bool] = True
+    """Whether it keeps a limit of them itself, or tells none; else the daemon counts the tools that it calls."""
+    counts_cost: ClassVar[bool] = True
+    """The same for what it costs; else the daemon counts by what it tells, or by the settings' prices."""
+
     env: dict[str, str] = Field(default_factory=dict)
     pass_env: tuple[str, ...] = ()
     """Variables of the daemon's own environment that this agent may see, such as an API key."""
@@ -167,6 +178,31 @@ class Program(Value):
         if reserved:
             raise ValueError(f"{', '.join(reserved)}: no agent gets Makima's own settings")
         return self
+
+    @property
+    def credential(self) -> str:
+        """The account that it uses, by its name: what is parked while its limit lasts; empty: it has none."""
+        return ""
+
+    @property
+    def login_name(self) -> str:
+        """The folder of its login; empty: it has none that is shared by its tasks."""
+        return ""
+
+    def remedy(self, folder: Path) -> str:
+        """What a person does on this machine about a login that is refused; `folder`: in which its login lies."""
+        return "How it logs in is its program's own matter: repair that on the daemon's machine."
+
+    def cost_problem(self, run: AgentRun) -> str:
+        """Why nobody knows what it costs; empty: that is known."""
+        return "nobody knows what this agent costs"
+
+    def side_files(self, run: AgentRun) -> FileTail | None:
+        """What else this run's stream reads; to be called when it begins."""
+        return None
+
+    def refuse(self, run: AgentRun, end: ProcessEnd, seen: StreamSummary) -> None:
+        """CannotServe where the run says that this machine's program can't be used: no attempt is used by that."""
 
     @property
     def credential_variables(self) -> tuple[str, ...]:
@@ -213,7 +249,7 @@ def failed(ending: Ending, category: FailureCategory, reason: str, output: str =
     return AgentResult(ending, Failure(category=category, report=report))
 
 
-class PlainStream:
+class PlainStream(PassiveStream):
     """Every piece of output is a piece of the log, and nothing more."""
 
     by_lines = False

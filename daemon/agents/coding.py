@@ -23,7 +23,6 @@ from daemon.agents.base import (
     stopped_by_us,
 )
 from daemon.agents.error_texts import ending_of
-from daemon.agents.file_tail import FileTail
 from daemon.agents.prices import Price, price_for
 from daemon.agents.stream_events import Ending
 from daemon.process.program import EndedBy, ProcessEnd
@@ -36,9 +35,16 @@ _CATEGORY = {
     Ending.CRASHED: FailureCategory.CRASHED,
     Ending.AUTH: FailureCategory.AUTH,
 }
-
-
 _SIGNAL = 128
+_NOT_STARTED = (126, 127)
+"""Exit codes of a program that can't be run, or of one that lacks its interpreter."""
+
+GIT_COMMANDS = (
+    *("add", "apply", "blame", "branch", "cat-file", "checkout", "cherry-pick", "clean", "commit", "describe", "diff"),
+    *("grep", "log", "ls-files", "ls-tree", "merge", "merge-base", "mv", "rebase", "reset", "restore", "rev-list"),
+    *("rev-parse", "revert", "rm", "show", "stash", "status", "switch", "tag", "worktree list"),
+)
+"""Neither push nor config, and nothing before the command's name, which could stand for either."""
 
 
 class Permissions(StrEnum):
@@ -71,15 +77,13 @@ class CodingAgent(Program):
     """An agent of a vendor, whose account is used by an API key, a long-lived token, or a login on this machine."""
 
     follows_prompts: ClassVar[bool] = True
-    counts_turns: ClassVar[bool] = True
-    """Whether it can be told how many it may take; else the daemon counts the tools that it calls."""
-    counts_cost: ClassVar[bool] = True
-    """Whether it knows what it costs and can be told a limit; else the daemon counts by the settings' prices."""
+    has_sessions: ClassVar[bool] = True
     key_variable: ClassVar[str]
     """Where the program looks for an API key, and below for a token."""
     token_variable: ClassVar[str]
     known: ClassVar[KnownProgram]
 
+    kind: str
     model: str = ""
     """Where the directive names none; empty: the program's own choice."""
     arguments: tuple[str, ...] = ()
@@ -101,6 +105,15 @@ class CodingAgent(Program):
     @property
     def credential_variables(self) -> tuple[str, ...]:
         return tuple(filter(None, (self.api_key_env, self.token_env)))
+
+    @property
+    def login_name(self) -> str:
+        return f"{self.kind}-{self.login}"
+
+    @property
+    def tested_program(self) -> KnownProgram | None:
+        """What `doctor` looks at; None: no version of it was tested."""
+        return self.known
 
     @property
     def uses_login(self) -> bool:
@@ -133,13 +146,25 @@ class CodingAgent(Program):
         given = {self.key_variable: self.api_key_env, self.token_variable: self.token_env}
         return {name: environ[source] for name, source in given.items() if source and source in environ}
 
+    @property
+    def has_no_price(self) -> bool:
+        """Whether nobody knows what its usual model costs."""
+        return not (self.counts_cost or price_for(self.prices, self.model))
+
     def price(self, run: AgentRun, model: str = "") -> Price | None:
         """Of what this run uses; `model`: the one that has answered, where it is known."""
         return price_for(self.prices, model, run.model or self.model)
 
-    def side_files(self, run: AgentRun) -> FileTail | None:
-        """What else this run's stream reads; to be called when it begins."""
-        return None
+    def cost_problem(self, run: AgentRun) -> str:
+        if self.counts_cost or self.price(run):
+            return ""
+        return f"no price is known for {run.model or self.model or 'its model'} (docs/agents.md)"
+
+    def refuse(self, run: AgentRun, end: ProcessEnd, seen: StreamSummary) -> None:
+        """Where the program was not there when it was started: it is being updated, or was removed."""
+        if end.exit_code in _NOT_STARTED and not seen.session and not seen.final:
+            self.check()
+            raise CannotServe(f"{self.program_name!r} can't be started: {end.tail.strip()[-300:]}")
 
     def writes(self, run: AgentRun) -> tuple[Path, ...]:
         """The folders that its program changes."""

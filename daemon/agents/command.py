@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from daemon import agent_files
 from daemon.agents.base import (
@@ -23,39 +23,15 @@ from daemon.agents.base import (
     stopped_by_us,
 )
 from daemon.agents.error_texts import reset_time
+from daemon.agents.signs import Sign
 from daemon.agents.stream_events import Ending
 from daemon.process.program import AgentCommand, ProcessEnd
 from domain.errors import CannotServe
 from domain.failures import FailureCategory
-from domain.value import Value
 
 TAIL_KEPT = 500
 """Characters of the output that a report of an account's trouble shows."""
 _PLACES = re.compile(r"\{(prompt_file|model)\}")
-
-
-def _pattern(text: str) -> str:
-    try:
-        re.compile(text)
-    except re.error as error:
-        raise ValueError(f"{text!r} is no regular expression: {error}") from error
-    return text
-
-
-class Sign(Value):
-    """How a program says something: by a line of its last output, by its exit code, or by either."""
-
-    patterns: tuple[Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(_pattern)], ...] = ()
-    """Regular expressions, searched in each of the last lines (4,096 characters), whatever the letter case."""
-    exit_codes: tuple[Annotated[int, Field(ge=0, le=255)], ...] = ()
-
-    def line(self, tail: str) -> str | None:
-        """The last line that a pattern is found in."""
-        found = [re.compile(pattern, re.IGNORECASE) for pattern in self.patterns]
-        return next((line for line in reversed(tail.splitlines()) if any(each.search(line) for each in found)), None)
-
-    def is_given(self, end: ProcessEnd) -> bool:
-        return end.exit_code in self.exit_codes or self.line(end.tail) is not None
 
 
 class CommandAgent(Program):

@@ -15,6 +15,7 @@ from daemon.agents.stream_events import (
     InBackground,
     Limited,
     PermissionRequest,
+    PlanReported,
     Printed,
     SessionStarted,
     ToolCalled,
@@ -28,6 +29,8 @@ _SESSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,199}")
 """It becomes an argument of the next run: whatever an agent runs can write to its stdout, and would name an option."""
 _FAILED_SHOWN = 2000
 _DENIAL_SHOWN = 300
+_MARKS = {"completed": "✓", "in_progress": "▸"}
+"""Of the entries of a plan."""
 
 
 def after(seen: StreamSummary, event: Event) -> StreamSummary:
@@ -76,6 +79,8 @@ def log_text(event: Event, last: str) -> str:
             text = f"✗ {event.tool}: {event.output.strip()[:_FAILED_SHOWN]}"
         case FileChanged():
             text = f"± {event.path}"
+        case PlanReported():
+            text = "\n".join(f"{_MARKS.get(state, '·')} {words}" for words, state in event.entries)
         case Denied():
             text = f"✗ {event.tool} was denied: {event.why}"
         case Warned():

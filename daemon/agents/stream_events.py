@@ -35,6 +35,8 @@ class Ending(StrEnum):
     NETWORK = "network"
     """The model doesn't answer, or its server has trouble."""
     UNKNOWN_SESSION = "unknown session"
+    UNUSABLE = "unusable"
+    """Its program is not one that can be talked to: whoever starts it has to help."""
     CRASHED = "crashed"
     HUNG = "hung"
     KILLED = "killed"
@@ -152,6 +154,33 @@ class Final:
     until: datetime | None = None
 
 
+@dataclass(frozen=True)
+class PlanReported:
+    """The agent's own list of what it is about to do."""
+
+    entries: tuple[tuple[str, str], ...]
+    """Its words for an entry, and how far that is: `pending`, `in_progress`, `completed`."""
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What the stream itself writes to the program's stdin, with its line end."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class WakeAfter:
+    """From now on `Stream.wake` is called once so many seconds have passed; 0: it is not, until the next such event."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
+class MustEnd:
+    """Nothing more is expected of the program: it is ended now."""
+
+
 Event: TypeAlias = (
     SessionStarted
     | AgentText
@@ -165,6 +194,10 @@ Event: TypeAlias = (
     | Printed
     | PermissionRequest
     | InBackground
+    | PlanReported
+    | Sent
+    | WakeAfter
+    | MustEnd
     | Final
 )
 
@@ -186,6 +219,8 @@ class Stream(Protocol):
 
     by_lines: bool
     """Whether it wants whole lines; else pieces as they come."""
+    first_wake: float
+    """Seconds after the program's start, as by `WakeAfter`."""
 
     def read(self, line: str) -> list[Event]:
         """The events of a line of stdout. Never raises: what it doesn't know is Printed."""
@@ -198,6 +233,26 @@ class Stream(Protocol):
     def reply(self, asked: PermissionRequest, reply: PermissionReply) -> str:
         """What is written to stdin as an answer; empty for an agent that never asks."""
         ...
+
+    def wake(self) -> list[Event]:
+        """Called when the time of the last `WakeAfter` is over."""
+        ...
+
+    def cancel(self) -> str:
+        """What is written to stdin before the program is ended in the middle of its turn; empty: nothing."""
+        ...
+
+
+class PassiveStream:
+    """What a stream does that waits for nothing, and whose program knows no word for the end of a turn."""
+
+    first_wake: float = 0
+
+    def wake(self) -> list[Event]:
+        return []
+
+    def cancel(self) -> str:
+        return ""
 
 
 def without_lone_surrogates(line: str) -> str:

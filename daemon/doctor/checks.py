@@ -34,7 +34,7 @@ class Wanted:
 KNOWN = {
     str(agent.model_fields["program"].default): agent.known
     for agent in get_args(get_args(ConfiguredAgent)[0])
-    if issubclass(agent, CodingAgent)
+    if issubclass(agent, CodingAgent) and hasattr(agent, "known")
 }
 """What Makima is tested with, by the program's name."""
 
@@ -54,6 +54,8 @@ class AgentSeen:
     """Whether its environment holds a credential."""
     has_login: bool = False
     """Whether it says itself that it is logged in."""
+    known: KnownProgram | None = None
+    """What was tested of it; None: as its program's name says."""
     log_in: str = ""
     """The command that logs it in for this daemon; empty: its tasks can't use a login."""
 
@@ -63,10 +65,11 @@ def agent_checks(seen: AgentSeen) -> list[Check]:
     about = f"agent {seen.name}"
     if seen.trouble:
         return [failed(about, seen.trouble)]
-    known = KNOWN.get(seen.program)
+    known = seen.known or KNOWN.get(seen.program)
     if known is None:
         return [good(about, "installed")]
-    return [_version_check(about, seen, known), _login_check(f"{about}: login", seen, known)]
+    version = _version_check(about, seen, known)
+    return [version, _login_check(f"{about}: login", seen, known)] if known.asks_login else [version]
 
 
 def _version_check(about: str, seen: AgentSeen, known: KnownProgram) -> Check:

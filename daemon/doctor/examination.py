@@ -11,7 +11,6 @@ from tempfile import TemporaryDirectory
 from daemon.agents import ConfiguredAgent
 from daemon.agents.coding import CodingAgent
 from daemon.agents.command import CommandAgent
-from daemon.agents.prices import price_for
 from daemon.doctor.checks import (
     KNOWN,
     AgentSeen,
@@ -62,7 +61,7 @@ class Examination:
         checks = [await self._git(), identity_check(self._own.committer_name, self._own.committer_email)]
         for name, agent in self._own.served().items():
             checks += await self._agent(name, agent)
-            if isinstance(agent, CodingAgent) and not (agent.counts_cost or price_for(agent.prices, agent.model)):
+            if isinstance(agent, CodingAgent) and agent.has_no_price:
                 checks.append(price_check(name, agent.model))
         try:
             home = await open_home(self._data_dir, self._own, is_daemon=False)
@@ -87,20 +86,23 @@ class Examination:
             return agent_checks(AgentSeen(name, "", trouble=str(error)))
         program = program_of(agent)
         kind = Path(program).name
-        if kind not in KNOWN:
+        known = agent.tested_program if isinstance(agent, CodingAgent) else KNOWN.get(kind)
+        if known is None:
             return agent_checks(AgentSeen(name, kind))
-        known, env, login = KNOWN[kind], self._environment_of(agent), self._login_of(agent)
+        is_asked = bool(known.asks_login)
+        env, login = self._environment_of(agent), self._login_of(agent)
         version = await self._ran((program, "--version"), env)
         has_key = any(env.get(key) for key in known.keys)
         asked = (
             None
-            if has_key
+            if has_key or not is_asked
             else await self._ran((program, *known.asks_login), env | ({known.home: str(login)} if login else {}))
         )
         return agent_checks(
             AgentSeen(
                 name=name,
                 program=kind,
+                known=known,
                 said=_output(version),
                 has_key=has_key,
                 has_login=asked is not None and asked.exit_code == 0,
@@ -118,7 +120,7 @@ class Examination:
         """The folder of the agent's login; None: its tasks have a home of their own, in which there is none."""
         if not isinstance(agent, CodingAgent):
             return None
-        return login_folder(self._data_dir / "daemon" / self._own.name / "tasks", agent.kind, agent.login)
+        return login_folder(self._data_dir / "daemon" / self._own.name / "tasks", agent.login_name)
 
     async def _network(self, home: Home) -> list[Check]:
         """What is looked at where agents have a network of their own."""

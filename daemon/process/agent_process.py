@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from daemon.process import keeper
-from daemon.process.limits import Linger, outgrown
+from daemon.process.limits import CANCEL_SECONDS, Linger, outgrown
 from daemon.process.program import AgentCommand, EndedBy, ProcessEnd, StdinPipe
 from domain.directive_settings import Limits
 
@@ -40,6 +40,10 @@ class Talk:
     """Its stdin, where it talks."""
     linger: Linger = field(default_factory=Linger)
     """Started once it has said that it is done."""
+    cancel: Callable[[], str] = str
+    """What is written to its stdin before it is ended in the middle of its work; empty: nothing."""
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once it has said that it is done."""
 
 
 async def run_agent(
@@ -163,11 +167,21 @@ async def _set(event: asyncio.Event) -> None:
 
 async def _close(kept: _Kept, output: _Output, errors: _Output | None, talk: Talk | None) -> None:
     if talk:
+        if not kept.ended.done() and (words := talk.cancel()):
+            await _cancelled(kept, talk, words)
         talk.stdin.close()
     await kept.end()
     await output.close()
     if errors:
         await errors.close()
+
+
+async def _cancelled(kept: _Kept, talk: Talk, words: str) -> None:
+    """Gives the program a moment to end its turn itself: it knows best what else it has started."""
+    talk.stdin.write(words.encode())
+    over = asyncio.create_task(_set(talk.over))
+    await asyncio.wait({kept.ended, over}, timeout=CANCEL_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+    over.cancel()
 
 
 async def _awaited(work: Awaitable[None]) -> None:

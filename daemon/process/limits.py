@@ -11,6 +11,8 @@ LINGER_SECONDS = 30.0
 """How long a program may live that has said that it is done."""
 BACKGROUND_SECONDS = 300.0
 """The same where something still runs in its background: it goes on when that has ended, unless it is a server."""
+CANCEL_SECONDS = 3.0
+"""How long a program may take to end its turn when it is asked to, before it is ended by signals."""
 MEMORY_POLL = 2.0
 """Seconds."""
 

@@ -7,7 +7,6 @@ from uuid import UUID
 
 from daemon.agents import ConfiguredAgent
 from daemon.agents.base import AgentResult, AgentRun, StreamSummary, failed
-from daemon.agents.coding import CodingAgent
 from daemon.agents.stream_events import Ending
 from daemon.session.session_folder import SessionNote
 from domain.directive_settings import Limits
@@ -29,8 +28,6 @@ def spent(limits: Limits, note: SessionNote) -> str:
 
 def overspent(agent: ConfiguredAgent, limits: Limits, run: AgentRun, seen: StreamSummary) -> str:
     """Why a run must be stopped whose program keeps no such limit itself; empty: it may go on."""
-    if not isinstance(agent, CodingAgent):
-        return ""
     if not agent.counts_turns and run.turns and seen.turns >= run.turns:
         return f"it has called as many tools as it may take turns: {limits.turns}"
     if not agent.counts_cost and run.cost_usd and seen.totals.cost_usd >= run.cost_usd:
@@ -40,13 +37,8 @@ def overspent(agent: ConfiguredAgent, limits: Limits, run: AgentRun, seen: Strea
 
 def unbounded(agent: ConfiguredAgent, limits: Limits, run: AgentRun) -> str:
     """Why the limit of cost can't be kept; empty: it can, or there is none."""
-    if not limits.cost_usd:
-        return ""
-    if not isinstance(agent, CodingAgent):
-        return "--max-cost is not kept: nobody knows what this agent costs"
-    if agent.counts_cost or agent.price(run):
-        return ""
-    return f"--max-cost is not kept: no price is known for {run.model or agent.model or 'its model'} (docs/agents.md)"
+    problem = agent.cost_problem(run) if limits.cost_usd else ""
+    return f"--max-cost is not kept: {problem}" if problem else ""
 
 
 def over_budget(reason: str) -> AgentResult:

@@ -17,11 +17,15 @@ from daemon.agents.stream_events import (
     Event,
     Final,
     InBackground,
+    MustEnd,
     PermissionReply,
     PermissionRequest,
+    PlanReported,
     Printed,
+    Sent,
     Stream,
     ToolCalled,
+    WakeAfter,
 )
 from daemon.core.reporting import Heartbeat
 from daemon.logs.task_log import TaskLog
@@ -74,17 +78,20 @@ class Follower:
         """It was interrupted for an answer."""
         self.stop = asyncio.Event()
         self.stopped_for = ""
-        self.talk = Talk(self._complain)
+        self.talk = Talk(self._complain, cancel=stream.cancel)
+        self._waking: asyncio.TimerHandle | None = None
 
     @asynccontextmanager
     async def following(self) -> AsyncIterator[None]:
         """While the program runs; what it still waits to be answered at the end is dropped."""
         over = asyncio.Event()
         reading = asyncio.create_task(self._read_side_files_until(over))
+        self._wake_after(self._stream.first_wake)
         with agent_files.appending(self._raw if self._stream.by_lines else _NOWHERE) as self._kept:
             try:
                 yield
             finally:
+                self._wake_after(0)
                 for answering in self._answering:
                     answering.cancel()
                 if self._line:
@@ -148,13 +155,29 @@ class Follower:
                 answering = asyncio.create_task(self._answer(event))
                 self._answering.add(answering)
                 answering.add_done_callback(self._answering.discard)
+            case PlanReported():
+                current = next((words for words, state in event.entries if state == "in_progress"), "")
+                self._heartbeat.phase = f"{self._phase}: {current}" if current else self._phase
+            case Sent():
+                self.talk.stdin.write(event.text.encode())
+            case WakeAfter():
+                self._wake_after(event.seconds)
+            case MustEnd():
+                self.stop.set()
             case Final() | InBackground() if self.seen.final:
                 self._rest()
             case Printed():
                 pass
 
+    def _wake_after(self, seconds: float) -> None:
+        if self._waking:
+            self._waking.cancel()
+        loop = asyncio.get_running_loop()
+        self._waking = loop.call_later(seconds, lambda: self._events(self._stream.wake())) if seconds else None
+
     def _rest(self) -> None:
         """Its turn is over; with something in its background it may begin another, and ask something in that."""
+        self.talk.over.set()
         self._heartbeat.phase = self._phase
         self.talk.linger.start(BACKGROUND_SECONDS if self.seen.in_background else LINGER_SECONDS)
         if not self.seen.in_background:

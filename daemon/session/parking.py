@@ -8,8 +8,6 @@ from pathlib import Path
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from daemon.agents import ConfiguredAgent
-from daemon.agents.coding import CodingAgent
-from daemon.agents.command import CommandAgent
 from daemon.session.parking_file import PARKED, Parked, ParkingFile
 from daemon.session.session_folder import login_folder
 from domain.errors import CannotServe
@@ -136,11 +134,9 @@ def parking_of(daemon: str, tasks: Path) -> Parking:
 
 def account_of(agent: ConfiguredAgent) -> Account | None:
     """The account that an agent uses; None for scripts, which have none."""
-    return (agent.kind, agent.credential) if isinstance(agent, CodingAgent | CommandAgent) else None
+    return (agent.kind, agent.credential) if agent.credential else None
 
 
 def remedy_of(agent: ConfiguredAgent, tasks: Path) -> str:
     """What a person does about a login that is refused, on the machine whose tasks lie in this folder."""
-    if isinstance(agent, CodingAgent):
-        return agent.remedy(login_folder(tasks, agent.kind, agent.login))
-    return "How it logs in is its program's own matter: repair that on the daemon's machine."
+    return agent.remedy(login_folder(tasks, agent.login_name) if agent.login_name else tasks)

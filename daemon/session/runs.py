@@ -8,12 +8,9 @@ from dataclasses import dataclass, replace
 
 from daemon.agents import ConfiguredAgent
 from daemon.agents.base import AgentResult, AgentRun, StreamSummary
-from daemon.agents.coding import CodingAgent
-from daemon.agents.command import CommandAgent
 from daemon.agents.stream_events import Ending, PermissionReply, PermissionRequest
 from daemon.core.reporting import Heartbeat
 from daemon.logs.task_log import TaskLog
-from daemon.process.program import ProcessEnd
 from daemon.session.budget import over_budget, overspent, spent, unbounded, with_what_follows
 from daemon.session.continuing import LOG_SHOWN, Ask, Move, Tried, handed_over, next_move, resumed
 from daemon.session.follower import Follower
@@ -24,14 +21,10 @@ from daemon.session.task_programs import Programs
 from daemon.session.waiting import login_question, network_wait, waiting
 from daemon.workspace.workspace import Workspace
 from domain.directive_settings import AgentChoice
-from domain.errors import CannotServe
 from domain.models import Question
 from domain.questions import permission_id, question_id
 from domain.spawn_task import Delivery, Outcome
 from domain.usage import ResumableSession, Usage
-
-NOT_STARTED = (126, 127)
-"""Exit codes of a program that can't be run, or of one that lacks its interpreter."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +91,7 @@ class AgentRuns:
     async def run(self, ask: Ask) -> AgentResult:
         """Ask the agent, in its session where it has one here; what it comes to, once there is nothing left to try."""
         ask = replace(ask, whole=self._with_network(ask.whole))
-        if not isinstance(self._agent, CodingAgent):
+        if not self._agent.has_sessions:
             return await self._once(ask.whole)
         tried, prompt = Tried(), await self._first(ask)
         while True:
@@ -152,8 +145,7 @@ class AgentRuns:
             end = await self._programs.run(command, self._phase, follower=follower)
         self._has_run = True
         self._learn(run, follower.seen)
-        if isinstance(agent, CodingAgent):
-            refuse_unstartable(agent, end, follower.seen)
+        agent.refuse(run, end, follower.seen)
         self.denied = (*self.denied, *follower.seen.denied)
         self.last_words = follower.seen.final.text if follower.seen.final else ""
         if follower.stopped_for and not (follower.seen.final and follower.seen.final.ending is Ending.COMPLETED):
@@ -170,7 +162,7 @@ class AgentRuns:
             model=self._choice.model,
             arguments=self._choice.arguments,
             state=state,
-            login=login_folder(self._tasks, agent.kind, agent.login) if isinstance(agent, CodingAgent) else state,
+            login=login_folder(self._tasks, agent.login_name) if agent.login_name else state,
             session=self._note.session,
             before=self._note.totals,
             unsettled_usd=self._note.unsettled_usd,
@@ -178,6 +170,7 @@ class AgentRuns:
             cost_usd=max(limits.cost_usd - self._note.usage.cost_usd, 0) if limits.cost_usd else 0,
             boxed=self._workspace.is_boxed,
             commands=self._commands,
+            worktree=self._workspace.work_path,
         )
 
     def _follower(self, run: AgentRun) -> Follower:
@@ -191,7 +184,7 @@ class AgentRuns:
             check=lambda seen: self._learned(run, seen),
             raw=self._folder.raw,
             worktree=str(self._workspace.work_path),
-            side_files=agent.side_files(run) if isinstance(agent, CodingAgent) else None,
+            side_files=agent.side_files(run),
         )
 
     async def _decide(self, asked: PermissionRequest) -> PermissionReply:
@@ -242,7 +235,7 @@ class AgentRuns:
         task finds out about an account counts for all of this daemon.
         """
         account, parking, command = account_of(self._agent), self._host.parking, self._command
-        if account is None or not isinstance(self._agent, CodingAgent | CommandAgent):
+        if account is None:
             return None
         report = result.failure.report if result.failure else ""
         match result.ending:
@@ -272,13 +265,6 @@ class AgentRuns:
 def replace_session(note: SessionNote) -> SessionNote:
     """The note without its session: the next run begins one."""
     return note.model_copy(update={"session": "", "cost_usd": 0.0, "tokens": 0, "unsettled_usd": 0.0, "worktree": ""})
-
-
-def refuse_unstartable(agent: CodingAgent, end: ProcessEnd, seen: StreamSummary) -> None:
-    """CannotServe where the program was not there when it was started: it is being updated, or was removed."""
-    if end.exit_code in NOT_STARTED and not seen.session and not seen.final:
-        agent.check()
-        raise CannotServe(f"{agent.program_name!r} can't be started: {end.tail.strip()[-300:]}")
 
 
 def accounted(outcome: Outcome, runs: AgentRuns | None, seconds: float) -> Outcome:

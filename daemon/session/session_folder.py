@@ -84,9 +84,9 @@ class SessionFolder:
         agent_files.write(self.path, NOTE, note.model_dump_json().encode())
 
 
-def login_folder(tasks: Path, kind: str, login: str) -> Path:
-    """Where a login of this daemon lies, shared by its tasks; made for nobody but this user."""
-    folder = (tasks.with_name(LOGINS) / f"{kind}-{login}").absolute()
+def login_folder(tasks: Path, login: str) -> Path:
+    """Where the login of this name lies, shared by its tasks; made for nobody but this user."""
+    folder = (tasks.with_name(LOGINS) / login).absolute()
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)
     return folder

@@ -13,17 +13,11 @@ from typing import ClassVar, Literal
 from daemon.agents.base import AgentRun
 from daemon.agents.claude.claude_stream import ClaudeStream
 from daemon.agents.claude.token_count import ClaudeCount
-from daemon.agents.coding import CodingAgent, KnownProgram, Permissions
+from daemon.agents.coding import GIT_COMMANDS, CodingAgent, KnownProgram, Permissions
 from daemon.agents.stream_events import Stream
 from daemon.process.program import AgentCommand
 
 _READS_AND_EDITS = ("Read", "Glob", "Grep", "Edit", "Write", "MultiEdit", "NotebookEdit", "TodoWrite", "Task")
-_GIT = (
-    *("add", "apply", "blame", "branch", "cat-file", "checkout", "cherry-pick", "clean", "commit", "describe", "diff"),
-    *("grep", "log", "ls-files", "ls-tree", "merge", "merge-base", "mv", "rebase", "reset", "restore", "rev-list"),
-    *("rev-parse", "revert", "rm", "show", "stash", "status", "switch", "tag", "worktree list"),
-)
-"""Neither push nor config, and nothing before the command's name, which could stand for either."""
 _NO_RULE = "()\n\r"
 """A rule can't hold these."""
 _LEAST_BUDGET = 0.0001
@@ -94,7 +88,7 @@ class ClaudeAgent(CodingAgent):
             return
         lines = [line for line in run.commands if not set(line) & set(_NO_RULE)]
         yield "--allowedTools"
-        yield from (*_READS_AND_EDITS, *(f"Bash(git {name}:*)" for name in _GIT), "Bash(makima:*)")
+        yield from (*_READS_AND_EDITS, *(f"Bash(git {name}:*)" for name in GIT_COMMANDS), "Bash(makima:*)")
         yield from (*(f"Bash({line})" for line in lines), *self.allow)
         yield from ("--permission-mode", "acceptEdits")
 

@@ -34,6 +34,7 @@ from daemon.agents.stream_events import (
     Final,
     InBackground,
     Limited,
+    PassiveStream,
     PermissionReply,
     PermissionRequest,
     Printed,
@@ -52,7 +53,7 @@ _ABORTED = ("aborted_tools", "aborted_streaming", "aborted")
 _UNINTERESTING = ("control_response", "control_cancel_request", "keep_alive", "stream_event", "tool_progress")
 
 
-class ClaudeStream:
+class ClaudeStream(PassiveStream):
     """One run of Claude Code."""
 
     by_lines = True

@@ -4,21 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, TypeAdapter, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic import Field, TypeAdapter
 
 from daemon.agents.prices import TokenCounts
-from domain.tolerant import Tolerant
-
-
-def _or_none(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
-    try:
-        return read(value)
-    except ValidationError:
-        return None
-
-
-_Unsure = WrapValidator(_or_none)
-"""None where it has another shape: the rest of its line counts all the same."""
+from domain.tolerant import OR_NONE, Tolerant
 
 
 class Typed(Tolerant):
@@ -55,7 +44,7 @@ class Message(Tolerant):
     """The same in all lines that tell of one answer of the model, a part each."""
     model: str = ""
     content: tuple[Block, ...] | str = ()
-    usage: Annotated[_Usage | None, _Unsure] = None
+    usage: Annotated[_Usage | None, OR_NONE] = None
     """Of the whole answer, as far as was known when it began: of its output next to nothing."""
 
 
@@ -70,7 +59,7 @@ class SystemLine(Tolerant):
     error_status: int | None = None
     attempt: int = 0
     max_retries: int = 0
-    tasks: Annotated[tuple[Any, ...] | None, _Unsure] = None
+    tasks: Annotated[tuple[Any, ...] | None, OR_NONE] = None
     """Those in the background."""
 
 
@@ -137,19 +126,19 @@ class _ModelUsage(Tolerant):
 
 class ResultLine(Tolerant):
     type: Literal["result"]
-    subtype: Annotated[str | None, _Unsure] = None
+    subtype: Annotated[str | None, OR_NONE] = None
     is_error: bool = False
-    result: Annotated[str | None, _Unsure] = None
-    errors: Annotated[tuple[Any, ...] | None, _Unsure] = None
-    api_error_status: Annotated[int | None, _Unsure] = None
-    terminal_reason: Annotated[str | None, _Unsure] = None
-    permission_denials: Annotated[tuple[_Denial, ...] | None, _Unsure] = None
-    total_cost_usd: Annotated[float | None, _Unsure] = 0
+    result: Annotated[str | None, OR_NONE] = None
+    errors: Annotated[tuple[Any, ...] | None, OR_NONE] = None
+    api_error_status: Annotated[int | None, OR_NONE] = None
+    terminal_reason: Annotated[str | None, OR_NONE] = None
+    permission_denials: Annotated[tuple[_Denial, ...] | None, OR_NONE] = None
+    total_cost_usd: Annotated[float | None, OR_NONE] = 0
     """Of the session, without its runs that were killed."""
-    num_turns: Annotated[int | None, _Unsure] = None
-    usage: Annotated[_Usage | None, _Unsure] = None
+    num_turns: Annotated[int | None, OR_NONE] = None
+    usage: Annotated[_Usage | None, OR_NONE] = None
     """Without what subagents used."""
-    model_usage_since_last_result: Annotated[dict[str, _ModelUsage] | None, _Unsure] = None
+    model_usage_since_last_result: Annotated[dict[str, _ModelUsage] | None, OR_NONE] = None
     """Of this run alone, by model, with everything; None: a version that doesn't tell it."""
 
 

@@ -19,6 +19,7 @@ from daemon.agents.stream_events import (
     FileChanged,
     Final,
     Limited,
+    PassiveStream,
     PermissionReply,
     PermissionRequest,
     Printed,
@@ -90,7 +91,7 @@ class _Line(Tolerant):
     message: Any = None
 
 
-class CodexStream:
+class CodexStream(PassiveStream):
     """One run of Codex. It knows no prices: without `price` what a session costs stays 0."""
 
     by_lines = True

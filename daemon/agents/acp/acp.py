@@ -1,0 +1,146 @@
+"""`acp`: any agent that speaks the Agent Client Protocol, by its profile."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import ClassVar, Literal, Self
+
+from pydantic import model_validator
+
+from daemon.agents.acp.acp_stream import AcpStream, Asked
+from daemon.agents.acp.ends import Ends
+from daemon.agents.acp.login_link import link
+from daemon.agents.acp.permission_policy import PermissionPolicy
+from daemon.agents.acp.profile import Profile, Seconds, shipped
+from daemon.agents.acp.token_count import AcpCount
+from daemon.agents.base import AgentRun, StreamSummary
+from daemon.agents.coding import CodingAgent, KnownProgram, Permissions
+from daemon.agents.error_texts import ending_of
+from daemon.agents.stream_events import Ending, Stream
+from daemon.process.program import AgentCommand, ProcessEnd
+from domain.errors import CannotServe
+
+_STATE = "{state}"
+_LOGIN = "{login}"
+_WORDS_SHOWN = 300
+
+
+class AcpAgent(CodingAgent):
+    """`[agents.NAME] kind = "acp"`."""
+
+    counts_turns: ClassVar[bool] = False
+    counts_cost: ClassVar[bool] = False
+
+    kind: Literal["acp"]
+    profile: str | Profile
+    """The name of one that is shipped, or one of your own."""
+    program: str = ""
+    """A path, in place of the profile's program."""
+    permissions: Permissions = Permissions.AUTO
+    allow: tuple[str, ...] = ()
+    """Beginnings of commands (`npm test`) beside the usual ones, where not everything is allowed."""
+    silence_seconds: Seconds | None = None
+    """In place of the profile's."""
+
+    @model_validator(mode="after")
+    def _has_a_profile(self) -> Self:
+        if isinstance(self.profile, str) and self.profile not in shipped():
+            known = ", ".join(sorted(shipped()))
+            raise ValueError(f"no profile is called {self.profile!r}; there are {known}, or write one: docs/agents.md")
+        if self.token_env:
+            raise ValueError("token_env is not known to agents of this kind: name the variable in api_key_env")
+        if self.api_key_env and not self.own.key:
+            raise ValueError("its profile names no variable for a key: put yours into pass_env")
+        return self
+
+    @property
+    def own(self) -> Profile:
+        return shipped()[self.profile] if isinstance(self.profile, str) else self.profile
+
+    @property
+    def program_name(self) -> str:
+        return self.program or self.own.command[0]
+
+    @property
+    def credential(self) -> str:
+        """Of the same profile: two agents of this kind have two accounts."""
+        return f"{self.profile_name}-{super().credential}"
+
+    @property
+    def profile_name(self) -> str:
+        return self.profile if isinstance(self.profile, str) else Path(self.own.command[0]).name
+
+    @property
+    def login_name(self) -> str:
+        return f"{self.kind}-{self.profile_name}-{self.login}"
+
+    @property
+    def tested_program(self) -> KnownProgram | None:
+        keys = (self.own.key,) if self.own.key else ()
+        return KnownProgram(tested=self.own.tested, asks_login=(), keys=keys, home="") if self.own.tested else None
+
+    @property
+    def has_no_price(self) -> bool:
+        return not self.own.tells_cost and super().has_no_price
+
+    def cost_problem(self, run: AgentRun) -> str:
+        return "" if self.own.tells_cost else super().cost_problem(run)
+
+    def credentials(self, environ: Mapping[str, str]) -> dict[str, str]:
+        return {self.own.key: environ[self.api_key_env]} if environ.get(self.api_key_env) else {}
+
+    def login_command(self, folder: Path) -> str:
+        if self.own.log_in:
+            return self.own.log_in.replace(_LOGIN, shlex.quote(str(folder)))
+        return f"{self.program_name} knows how; name what it needs in env or pass_env"
+
+    def model_hosts(self, environ: Mapping[str, str]) -> tuple[str, ...]:
+        return () if self.model_urls(environ) else self.own.hosts
+
+    def command(self, run: AgentRun) -> AgentCommand:
+        run.state.mkdir(parents=True, exist_ok=True)
+        if self.uses_login:
+            for name in self.own.login_files:
+                link(run.state, name, run.login / name)
+        argv = (self.program_name, *self.own.command[1:], *self.arguments, *run.arguments)
+        own = {name: value.replace(_STATE, str(run.state)) for name, value in self.own.env.items()}
+        env = {**own, **self.credentials(os.environ), **self.env}
+        stdin = self.stream(run).prompt(run.prompt).encode()
+        return AgentCommand(argv, stdin, env, self.pass_env, self.writes(run), talks=True)
+
+    def stream(self, run: AgentRun) -> Stream:
+        policy = PermissionPolicy(
+            permissions=self.permissions,
+            boxed=run.boxed,
+            commands=run.commands,
+            allow=self.allow,
+            folders=(run.worktree, run.folder.path),
+        )
+        asked = Asked(
+            prompt=run.prompt,
+            worktree=str(run.worktree),
+            session=run.session,
+            access=self.own.full if policy.allows_all else self.own.listed,
+            model=run.model or self.model,
+            answer_seconds=self.own.answer_seconds,
+            silence_seconds=self.silence_seconds or self.own.silence_seconds,
+        )
+        return AcpStream(asked, policy, AcpCount(run.before, self.price(run)), Ends(self.own))
+
+    def refuse(self, run: AgentRun, end: ProcessEnd, seen: StreamSummary) -> None:
+        """CannotServe for a program that can't be talked to: no attempt of the task is used by that."""
+        super().refuse(run, end, seen)
+        if seen.final and seen.final.ending is Ending.UNUSABLE:
+            raise CannotServe(f"{self.program_name!r} can't be used: {_one_line(seen.final.text)}")
+        is_refused = ending_of(seen.complaints) is Ending.AUTH
+        if not (seen.final or seen.session or run.session or is_refused):
+            how = f"it ended with exit code {end.exit_code} before it had opened a session"
+            raise CannotServe(f"{self.program_name!r} can't be used: {how}: {_one_line(seen.complaints or end.tail)}")
+
+
+def _one_line(words: str) -> str:
+    line = " ".join(words.split())
+    return line if len(line) <= _WORDS_SHOWN else f"{line[:_WORDS_SHOWN]} …"
