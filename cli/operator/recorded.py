@@ -56,9 +56,7 @@ class RecordedDirectives:
         if len(running) == 1:
             raise not_recorded_yet(running[0])
         if known or running:
-            raise Refused(
-                f"{reference!r} means more than one directive: give more of the id"
-            )
+            raise Refused(f"{reference!r} means more than one directive: give more of the id")
         raise Refused(f"there is no directive {reference!r}; `starter.py list` shows them all")
 
     async def state(self, reference: str) -> State:
