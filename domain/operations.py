@@ -51,7 +51,7 @@ class Refusal(Value):
 def apply(state: State, request: Request, now: datetime) -> Change | Refusal:
     """The state after `request`, or why it is refused."""
     if state.status.is_final:
-        return Refusal(reason=f"the directive is {state.status}: that is final")
+        return Refusal(reason=f"the directive is {state.status}: that is final; `start` begins another one")
     draft = Draft(state, now, request.actor)
     try:
         if state.status is DirectiveStatus.DRAFT and not isinstance(
@@ -120,7 +120,7 @@ def _replan(draft: Draft, request: Replan) -> None:
 def _plan_again(draft: Draft, text: Text, note: str) -> None:
     """The next generation; a plan that waits for approval belongs to the goal before and is dropped."""
     if draft.state.directive.settings.planner is None:
-        raise Refused("the directive has no planner (it was started with --plan alone): start one with --planner")
+        raise Refused("the directive has no planner: `starter.py edit ID --planner NAME` gives it one")
     draft.set(generation=draft.state.generation + 1, proposal=None, note=note)
     _revise(draft, text, draft.state.generation)
 
@@ -131,7 +131,7 @@ def _revise(draft: Draft, text: Text, generation: int) -> None:
 
 def _pause(draft: Draft, request: Pause) -> None:
     if draft.state.status is DirectiveStatus.PAUSED and not request.now:
-        raise Refused("the directive is paused already")
+        raise Refused("the directive is paused already: `resume` lets it go on, `pause --now` stops what still runs")
     pause(draft, PauseReason.OPERATOR, f"paused by {draft.actor}")
     if request.now:
         for task in draft.state.live():
@@ -166,7 +166,7 @@ def _reject(draft: Draft, request: Reject) -> None:
     if draft.state.proposal is None:
         raise Refused("no plan waits for approval")
     if draft.state.directive.settings.planner is None:
-        raise Refused("the plan was given with --plan, and there is no planner to make another: archive the directive")
+        raise Refused("there is no planner to make another plan: `starter.py edit ID --planner NAME` gives it one")
     draft.set(proposal=None, note=f"The plan before was rejected: {request.comment}")
     draft.event(EventName.PLAN_REJECTED, request.comment[:500])
 

@@ -66,6 +66,8 @@ OF_CATEGORY: Mapping[FailureCategory, PauseReason] = {
     FailureCategory.INTERNAL: PauseReason.MACHINE,
 }
 
+OF_WORK = (PauseReason.CONFLICT, PauseReason.VERIFY, PauseReason.UNRELATED)
+"""Of what steps have done: before there is any, no step can be done again."""
 OF_TROUBLE: Mapping[RepositoryTrouble, PauseReason] = {
     RepositoryTrouble.BASE_BRANCH: PauseReason.BASE_BRANCH,
     RepositoryTrouble.UNRELATED: PauseReason.UNRELATED,
@@ -107,7 +109,7 @@ def pause(draft: Draft, reason: PauseReason, what: str) -> None:
 def pause_after(draft: Draft, task: Task, failure: Failure, trouble: RepositoryTrouble | None) -> None:
     """Planning, prepare and completion pause the directive with the reason (rules 2.2, 2.6)."""
     reason = OF_TROUBLE[trouble] if trouble else OF_CATEGORY[failure.category]
-    if task.kind in (TaskKind.PLANNING, TaskKind.PREPARE) and reason is PauseReason.CONFLICT:
+    if task.kind in (TaskKind.PLANNING, TaskKind.PREPARE) and reason in OF_WORK:
         reason = PauseReason.AGENT
     pause(draft, reason, f"{task.name}: {failure.report}")
 

@@ -29,6 +29,22 @@ from domain.requests import (
 DONE = (StepStatus.COMPLETED, StepStatus.MERGED)
 """As far as nothing holds them yet; what is beyond taking back is refused with what to do instead."""
 NOT_STARTED = (StepStatus.PENDING, StepStatus.READY, StepStatus.BLOCKED)
+REMOVABLE = tuple(status for status in StepStatus if status is not StepStatus.SKIPPED)
+ADDED_ANEW = "`add-step` adds another one"
+_WAITS = "it has not begun; `edit-step` changes it, `skip-step` leaves it out"
+_AGAIN = "`retry-step` lets it be done again, `skip-step` leaves it out"
+INSTEAD = {
+    StepStatus.PENDING: _WAITS,
+    StepStatus.READY: _WAITS,
+    StepStatus.BLOCKED: "it waits for one that was not done: `why` names it, `retry-step` helps there",
+    StepStatus.RUNNING: "cancel it first (`cancel-step`)",
+    StepStatus.COMPLETED: _AGAIN,
+    StepStatus.FAILED: _AGAIN,
+    StepStatus.CANCELLED: _AGAIN,
+    StepStatus.MERGED: "`add-step` adds one that changes what it did",
+    StepStatus.SKIPPED: ADDED_ANEW,
+}
+"""What an operator does in place of what a step's status doesn't allow."""
 
 
 def apply(draft: Draft, request: StepRequest | AddStep) -> None:
@@ -81,8 +97,7 @@ def _edit(draft: Draft, step: Step, request: EditStep) -> None:
 
 
 def _remove(draft: Draft, step: Step, request: RemoveStep) -> None:
-    if step.status is StepStatus.SKIPPED or step.removed:
-        raise Refused(f"step {step.name!r} is {step.status} and can't be removed")
+    _require(step, () if step.removed else REMOVABLE, "removed")
     retraction.take_back(draft, step, request)
     retraction.remove(draft, step)
 
@@ -102,9 +117,7 @@ def _set_dependencies(draft: Draft, step: Step, request: SetDependencies) -> Non
 
 
 def _retry(draft: Draft, step: Step, request: RetryStep) -> None:
-    _require(step, (*DONE, StepStatus.FAILED, StepStatus.CANCELLED), "retried")
-    if step.removed:
-        raise Refused(f"step {step.name!r} was removed: add it anew")
+    _require(step, () if step.removed else (*DONE, StepStatus.FAILED, StepStatus.CANCELLED), "retried")
     retraction.take_back(draft, step, request)
     if step.status is StepStatus.COMPLETED:
         retraction.begin_again(draft, step, f"The operator wants it done again. {request.reason}".strip(), request)
@@ -156,8 +169,15 @@ def _pass_on(draft: Draft, step: Step, reason: str) -> None:
 
 def _require(step: Step, allowed: tuple[StepStatus, ...], what: str) -> None:
     if step.status not in allowed:
-        hint = ": cancel it first" if step.status is StepStatus.RUNNING else ""
-        raise Refused(f"step {step.name!r} is {step.status} and can't be {what}{hint}")
+        is_called = "removed" if step.removed else step.status
+        raise Refused(f"step {step.name!r} is {is_called} and can't be {what}: {_instead(step)}")
+
+
+def _instead(step: Step) -> str:
+    """What helps where a step's status is in the way."""
+    if step.removed:
+        return ADDED_ANEW
+    return INSTEAD[step.status]
 
 
 def _call_back(draft: Draft, step: Step) -> None:

@@ -40,7 +40,7 @@ async def recover(directives: Directives, summary: DirectiveSummary) -> Directiv
     """
     state = await directives.record.state(summary.id)
     if state is None or state.status.is_final:
-        raise Refused(f"{summary.title} is {summary.status}: that is final")
+        raise Refused(f"{summary.title} is {summary.status}: that is final; `start` begins another one")
     try:
         # No sequence: only the run before knew it. The first write is a snapshot, and the record answers where it is.
         # No secret either, which a reader of the record can't see: the same answer brings it.

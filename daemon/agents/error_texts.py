@@ -23,33 +23,40 @@ _WORDS = {
         *("log out and sign in", "missing environment variable", "no credentials"),
     ),
     Ending.LIMIT: (
-        *("usage limit", "rate limit", "rate_limit", "hit your .{0,30}limit", "limit reached", "quota", "overloaded"),
+        *("usage limit", "rate limit", "rate_limit", "limit reached", "quota", "overloaded", "throttl", "slow_down"),
+        *("(?:hit|reached|exceeded) your .{0,30}limit", "(?:tokens|requests) per (?:second|minute|hour|day|month)"),
+        *("out of (?:extra )?usage", "used (?:all|up) (?:of )?your", "rate exceeded", "throughput exceeded"),
         *("too many requests", "at capacity", "no capacity", "capacity (?:limits|constraints)", "out of capacity"),
+        *("capacity (?:has been |is |was )?exceeded", "exhausted your capacity"),
         *("resource.{0,10}exhausted", "(?:server|model|service) is (?:too |currently )?busy"),
     ),
     Ending.NETWORK: (
         *("connection", "econn", "etimedout", "enotfound", "eai_again", "stream disconnected", "network", "time ?out"),
-        *("timed out", "server-side issue", "server_error", "high demand", "bad gateway", "service unavailable"),
-        *("internal server error", "error sending request", "fetch failed", "disconnect/reset"),
+        *("timed out", "server-side issue", "server_error", "high demand", "bad gateway", "service ?unavailable"),
+        *("internal ?server ?error", "error sending request", "fetch failed", "disconnect/reset"),
+        *("service temporarily unavailable", "server had an error", "not ready for inference"),
     ),
 }
+_DISK = re.compile("disk quota|edquot", re.IGNORECASE)
+"""What is used up on this machine, where no wait helps."""
 _BILLING = re.compile(
     r"insufficient_quota|current quota|plan and billing|billing_(?:error|hard_limit)|payment required|credit balance"
     r"|(?:no active|inactive) subscription|subscription (?:has |is )?(?:expired|ended|inactive)"
-    r"|account (?:has been |is )?(?:suspended|deactivated|disabled)",
+    r"|account (?:has been |is )?(?:suspended|deactivated|disabled)|spend(?:ing)?[ _](?:limit|cap)",
     re.IGNORECASE,
 )
 """A person has to pay, and no wait helps; where a time is told all the same, a limit calls itself so."""
 _BY_WORDS = {ending: re.compile("|".join(words), re.IGNORECASE) for ending, words in _WORDS.items()}
 _STATUS = re.compile(
-    r"\b(?:status:?|API Error:?|code:?|HTTP(?:/[\d.]+)?)\s*\(?(\d{3})\b|\bError:?\s+([45]\d{2})\b|\((\d{3})\)",
+    r"\b(?:status:?|API Error:?|(?:status_)?code[:=]?|HTTP(?:/[\d.]+)?)\s*\(?(\d{3})\b|\bError:?\s+([45]\d{2})\b"
+    r"|\((\d{3})\)|\b([45]\d{2}) (?:client|server) error",
     re.IGNORECASE,
 )
 _DATE = r"(?P<month>[A-Z][a-z]{2})[a-z]*\.?\s+(?P<day>\d{1,2})(?:st|nd|rd|th)?,?(?:\s+(?P<year>\d{4}))?,?\s+(?:at\s+)?"
 _TIME = r"(?P<hour>\d{1,2})(?:[:h](?P<minute>\d{2}))?(?:\s*(?P<half>[ap]\.?m)|(?<=[:h]\d\d)(?::\d\d)?)"
 _ZONE = r"(?:\s*\(?(?P<zone>UTC|GMT|[A-Z][A-Za-z]+(?:/[A-Za-z0-9_+-]+)+)\)?)?"
 _AGAIN = (
-    r"(?:(?:try|retry|available) again|available again|retry(?:[ -]after)?|resets?"
+    r"(?:(?:try|retry|available) again|available again|retry(?:[ -]after)?|resets?|regain access"
     # German, French, Spanish, Portuguese, Italian
     r"|erneut|wieder|zurückgesetzt|réessaye[zr]|réinitialis\w+|de nuevo|restablece\w*|novamente|di nuovo)"
 )
@@ -59,7 +66,8 @@ _CLOCK = re.compile(
     re.IGNORECASE,
 )
 _MOMENT = re.compile(
-    rf"{_AGAIN}\s*(?:at|on)?\s*(\d{{4}}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d)?)(?:\.\d+)?\s*(Z|UTC|GMT|[+-]\d\d:\d\d)?",
+    rf"{_AGAIN}\s*(?:at|on)?\s*(\d{{4}}-\d\d-\d\d(?:[T ]| at )\d\d:\d\d(?::\d\d)?)"
+    r"(?:\.\d+)?\s*(Z|UTC|GMT|[+-]\d\d:\d\d)?",
     re.IGNORECASE,
 )
 _UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
@@ -77,7 +85,7 @@ _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct",
 
 def ending_of(text: str, status: int | None = None, otherwise: Ending = Ending.CRASHED) -> Ending:
     """What an error of the model's server means, by its HTTP status, else by its words."""
-    words = text.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
+    words = _DISK.sub("", text.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'"))
     by_words = next((ending for ending, pattern in _BY_WORDS.items() if pattern.search(words)), None)
     status = status or _status_in(words)
     if by_words in (Ending.CONTEXT, Ending.UNKNOWN_SESSION):
@@ -123,7 +131,7 @@ def reset_time(text: str, now: datetime) -> datetime | None:
 def _moment(found: re.Match[str], now: datetime) -> datetime | None:
     zone = (found[2] or "").upper()
     try:
-        at = datetime.fromisoformat(found[1] + (zone if zone[:1] in ("+", "-") else ""))
+        at = datetime.fromisoformat(found[1].replace(" at ", " ") + (zone if zone[:1] in ("+", "-") else ""))
     except ValueError:
         return None
     return at if at.tzinfo else at.replace(tzinfo=UTC if zone else now.tzinfo)
@@ -150,4 +158,4 @@ def _next(at: datetime, now: datetime, *, has_day: bool) -> datetime:
 
 def _status_in(text: str) -> int | None:
     found = _STATUS.search(text)
-    return int(found[1] or found[2] or found[3]) if found else None
+    return int(next(filter(None, found.groups()))) if found else None

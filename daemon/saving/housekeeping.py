@@ -109,6 +109,7 @@ class Housekeeper:
         if not self._is_due(folder, note):
             return None
         await self._forget_published(note)
+        await self._forget_finished(note)
         await asyncio.to_thread(_remove, folder)
         return Cleaned(folder)
 
@@ -127,6 +128,19 @@ class Housekeeper:
         try:
             cache = await self._repositories.at(note.command.repository)
             await Outcomes(cache, note.key).forget_published(str(note.command.task), note.command.attempt)
+        except MakimaError as error:
+            logger.warning("what was kept for %s stays: %s", note.command.name, error)
+
+    async def _forget_finished(self, note: DeliveryNote) -> None:
+        """What the attempt had finished when it was lost, and nobody came back for, as after a plan that was called
+        back. Work that is nowhere else stays.
+        """
+        task, attempt = str(note.command.task), note.command.attempt
+        try:
+            cache = await self._repositories.at(note.command.repository)
+            left = await Outcomes(cache, note.key).finished(task, attempt)
+            if left and (left.head is None or await is_on_remote(cache, task, left.head)):
+                await Outcomes(cache, note.key).forget_finished(task, attempt)
         except MakimaError as error:
             logger.warning("what was kept for %s stays: %s", note.command.name, error)
 

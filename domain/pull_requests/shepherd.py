@@ -25,16 +25,18 @@ from domain.pull_request import (
     Unheard,
     Watch,
 )
+from domain.pull_requests import question_texts
 from domain.pull_requests.base_branch import follow_base
 from domain.pull_requests.closing import end_with, settle_closed
 from domain.pull_requests.fixes import ROOMS, fix_steps, fixer, unused
 from domain.pull_requests.merging import OPEN_ANOTHER, fold_over, open_another
 from domain.pull_requests.seen import MAX_SEEN, capped, without_trouble
+from domain.questions import AGAIN
 from domain.shepherd_state import Shepherding
 from domain.size import MAX_STATE, state_size
 
 YES, NO = "yes", "no"
-TRY_AGAIN = "try again"
+TRY_AGAIN = AGAIN
 BY_HAND = "I see to it"
 
 
@@ -124,6 +126,9 @@ def answered(draft: Draft, question: Question) -> None:
             _set(draft, seen=capped((*shepherding.seen, *shepherding.held)), held=())
         case Topic.TROUBLE, _:
             _set(draft, seen=without_trouble(draft.state.shepherding), pokes=shepherding.pokes + 1)
+        case Topic.NO_AGENT, answer if answer == TRY_AGAIN:
+            about = shepherding.asked_about.get(question.id, ())
+            _set(draft, seen=tuple(each for each in shepherding.seen if each not in about), pokes=shepherding.pokes + 1)
 
 
 def rounds_left(state: State) -> int:
@@ -207,12 +212,13 @@ def _deal_with(draft: Draft, work: list[Finding], sighting: Sighting, *, in_part
         _hold(draft, work)
     elif fixer(state.directive.settings) is None:
         _see(draft, work)
-        asked = ask_operator(draft, Topic.NO_AGENT, _asked_again(state, work), _no_agent(work), (BY_HAND,))
+        occasion, text = _asked_again(state, work), question_texts.no_agent(state, work)
+        asked = ask_operator(draft, Topic.NO_AGENT, occasion, text, (BY_HAND, TRY_AGAIN))
         about = {**state.shepherding.asked_about, asked: tuple(each.id for each in work)}
         _set(draft, asked_about=about)
     elif rounds_left(state) <= 0 and not is_rest:
         _hold(draft, work)
-        ask_operator(draft, Topic.ROUNDS, anew(draft), _rounds_used(state, work), (YES, NO))
+        ask_operator(draft, Topic.ROUNDS, anew(draft), question_texts.rounds_used(state, work), (YES, NO))
     else:
         _see(draft, work)
         # What was held and isn't told now comes after these fixes, or with the next look, where that belongs to them.
@@ -247,29 +253,12 @@ def _waits(state: State) -> bool:
 def _why_not_watched(state: State) -> str:
     known = state.pull_request
     if not state.directive.settings.shepherd:
-        return "the directive was started with --no-shepherd: nothing looks after its pull request"
+        return "nothing looks after its pull request: `starter.py edit ID --shepherd` lets it be looked after"
     if known is None or not known.number:
         return "no pull request is known that could be looked at; name one with `set-pr`"
     if known.state.is_over:
         return f"the pull request is {known.state}: there is nothing to look after"
     return "the pull request is being updated: it is looked at as soon as that is done"
-
-
-def _no_agent(work: Sequence[Finding]) -> str:
-    return (
-        f"The pull request needs work, and no agent of this directive reads instructions (start with --fixer): "
-        f"{_titles(work)}. Push what is missing to its branch."
-    )
-
-
-def _rounds_used(state: State, work: Sequence[Finding]) -> str:
-    known = state.pull_request
-    url = known.url if known else ""
-    return f"{state.shepherding.rounds} rounds of fixes were not enough for {url}: {_titles(work)}. Go on?"
-
-
-def _titles(work: Sequence[Finding]) -> str:
-    return "; ".join(" ".join(f"{each.title} {each.url}".split()) for each in work[:10])
 
 
 def _asked_again(state: State, work: Sequence[Finding]) -> str:

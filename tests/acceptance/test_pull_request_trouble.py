@@ -6,12 +6,14 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
+from typing import Any
 
 import pytest
 import pytest_asyncio
 
 from tests.acceptance.coder import step
-from tests.acceptance.houses import House, Street, eventually, forge_of, forge_settings, statuses
+from tests.acceptance.houses import House, Street, eventually, forge_of, forge_settings, is_idle, statuses
 from tests.acceptance.stack import Running, SharedServers, Site
 from tests.forge import ForgeUnderTest, forge_under_test
 
@@ -169,6 +171,39 @@ async def test_of_thirty_comments_with_a_request_each_thirty_are_done(town: Town
 
     await eventually(all_done, "all that was asked for")
     assert len([name for name in statuses(await house.shown()) if "part 1 of 2" in name]) == 1
+
+
+@pytest.mark.rule("7.5")
+async def test_of_101_comments_with_a_request_each_101_are_done_in_the_only_round(town: Town) -> None:
+    """A look of the daemon's tells some of them, a page of the forge's a hundred."""
+    house = await town.house("many", "--shepherd-rounds", "1")
+    await house.pull(1)
+    await house.until(lambda shown: shown.pr and shown.pr.watched, "its watch")
+    asked = {f"part-{number}.txt" for number in range(101)}
+    remarks = [{"path": "hut.txt", "line": 1, "body": f"missing: {each}"} for each in sorted(asked)]
+    await house.forge.review(house.name, 1, user="ann", state="CHANGES_REQUESTED", comments=remarks)
+    await eventually(partial(holds, house, {"hut.txt", *asked}), "all that was asked for")
+    shown = await house.until(is_idle, "rest")
+    assert not shown.questions, "a second round would have been asked for"
+    answers = [each for each in await every(house, "/pulls/1/comments") if each.get("in_reply_to_id")]
+    assert len({each["in_reply_to_id"] for each in answers}) == len(answers) == len(asked)
+
+
+async def every(house: House, path: str) -> list[dict[str, Any]]:
+    """All pages of a list."""
+    found: list[dict[str, Any]] = []
+    while page := await house.get(f"{path}?per_page=100&page={len(found) // 100 + 1}"):
+        found += page
+        if len(page) < 100:
+            break
+    return found
+
+
+async def holds(house: House, wanted: set[str]) -> bool:
+    """The pull request's files, read with git: the forge's API tells them in pages."""
+    await house.ann.git("fetch", "--quiet", "origin", "+refs/pull/1/head:pull")
+    there = await house.ann.git("diff", "--name-only", "origin/main", "pull")
+    return set(there.splitlines()) == wanted
 
 
 @pytest.mark.rule("7.5")

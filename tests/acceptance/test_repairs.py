@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from domain.view import DirectiveView
 from tests.acceptance.coder import step
-from tests.acceptance.houses import House, Street, forge_of, forge_settings, is_idle, statuses
+from tests.acceptance.houses import House, Street, eventually, forge_of, forge_settings, is_idle, statuses
 from tests.acceptance.stack import Servers, Site
 from tests.acceptance.yard import Yard
 
@@ -27,8 +27,10 @@ async def yard(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> As
             'cat > prompt; sh -eu -c "$(sed -n "/^#!/,/^# the end/p" prompt)"; rm prompt; touch second-was-here.txt'
         )
         second = f'[agents.second]\nkind = "command"\nargv = ["sh", "-euc", {json.dumps(script)}]\n'
+        mends = "sed -n 's/^missing: //p' | xargs touch mender-was-here.txt"
+        mender = f'[agents.mender]\nkind = "command"\nargv = ["sh", "-euc", {json.dumps(mends)}]\n'
         further = f"capacity = 6\n{forge_settings(forge)}"
-        site.daemon(further=further, planner="coder.py")
+        site.daemon(further=f"{further}{mender}", planner="coder.py", also=["mender"])
         site.daemon("two", ["orchard"], further=f"{further}{second}", planner="coder.py", also=["second"])
         yield Yard(site, await Street.at(site, forge))
 
@@ -115,3 +117,45 @@ async def test_what_is_edited_is_what_the_next_task_is_done_with(yard: Yard) -> 
         assert (by["Next"], by["Orchard"]) == ("two", "two")
         await house.history("agent: planner → second", "main → release")
         assert set(statuses(shown).values()) == {"completed"}
+
+
+@pytest.mark.rule("7.5")
+async def test_how_a_pull_request_is_looked_after_is_edited_while_it_is_open(yard: Yard) -> None:
+    """Whether, by whom, how often, and what of it stays: beside one that is merged later, and tidied up after."""
+    house = await yard.house("open", [step("Hut")], "--no-shepherd", "--shepherd-rounds", "0")
+    other = await yard.house("usual", [step("Shed")])
+    async with house.told_where_it_fails():
+        branch = (await house.pull(1))["head"]["ref"]
+        await house.until(is_idle, "rest")
+        refused = await asyncio.to_thread(yard.site.starter, "poke", house.id)
+        assert (refused.code, refused.out) == (2, "")
+        assert "`starter.py edit ID --shepherd` lets it be looked after" in refused.err
+
+        async def fails(log: str) -> None:
+            await house.forge.set_check(house.name, ref=branch, name="tests", conclusion="failure", log=log)
+
+        await fails("missing: first.txt")
+        await house.says("edit", "--shepherd")
+        await house.question("0 rounds of fixes were not enough")
+        await house.forge.set_check(house.name, ref=branch, name="tests", conclusion="success")
+        await house.until(lambda shown: not shown.questions, "the question's own end")
+        await house.says("edit", "--shepherd-rounds", "1", "--fixer", "mender", "--keep-branches")
+        await fails("missing: second.txt")
+        await house.until_pull(1, lambda pull: pull["commits"] > 1, "a fix")
+        await house.until(is_idle, "rest")
+        assert await house.files(1) == {"hut.txt", "second.txt", "mender-was-here.txt"}
+        await fails("missing: third.txt")
+        await house.question("1 rounds of fixes were not enough")
+        ours = await house.refs()
+        await house.merge(1, "merge")
+        await house.until(lambda shown: set(statuses(shown).values()) == {"merged"}, "the merge")
+        await other.pull(1)
+        await other.until(lambda shown: shown.pr and shown.pr.watched, "its watch")
+        await other.merge(1, "merge")
+
+        async def tidy() -> bool:
+            return await other.refs() == {"refs/heads/main"}
+
+        await eventually(tidy, "the end of what the other one has left")
+        assert await house.refs() == ours
+        assert any(ref.startswith("refs/heads/makima/") for ref in ours)

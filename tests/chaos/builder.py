@@ -38,6 +38,9 @@ COMMITTED = 'echo "$NAME" > "extra-$NAME.txt"; git add "extra-$NAME.txt"; git co
 ASIDE = (
     f'{COMMITTED} git checkout -q --detach HEAD~1; echo other > "extra-$NAME.txt"; git add -A; git commit -qm other;'
 )
+SECRET = "gh" + "p_" + "a1B2" * 9
+"""No secret, and none stands here: what looks like one is put together."""
+OPEN_SECRET = f'echo "token = {SECRET}" > "extra-$NAME.txt";'
 MISDEEDS = {
     "plain": "true",
     "rebase": f'{COMMITTED} GIT_SEQUENCE_EDITOR="sed -i 1s/pick/edit/" git rebase -q -i HEAD~1',
@@ -70,6 +73,11 @@ MISDEEDS = {
     "graft": "git rev-parse HEAD > .git/info/grafts",
     "replace": "git replace -f HEAD HEAD~1",
     "nothing": "git commit -q --allow-empty -m nothing",
+    "am": f"{ASIDE} git format-patch -q -1 --stdout HEAD@{{2}} > .git/extra.patch; git am -q -3 .git/extra.patch",
+    "notes": f"{COMMITTED} git notes add -m extra; git checkout -q --detach HEAD~1",
+    "assumed": "git update-index --assume-unchanged log.txt",
+    "secret": f'{OPEN_SECRET} git add -A; git commit -qm token; git rm -q "extra-$NAME.txt"',
+    "open secret": OPEN_SECRET,
     "future": "GIT_COMMITTER_DATE=2099-01-01T00:00:00Z git commit -q --allow-empty -m future --date 2099-01-01",
 }
 PUT_IN = "git merge -q --no-edit extra || git stash pop -q"
@@ -77,7 +85,7 @@ MENDED = """
 for each in rebase cherry-pick revert am merge; do git $each --abort; done
 git cherry-pick --quit; git bisect reset; git ls-files --unmerged | grep -q . && git add -A
 git rm -rq --cached part; rm -rf part part.bin .gitattributes large
-grep -q '^<<<<<<<' "extra-$NAME.txt" && rm -f "extra-$NAME.txt"
+grep -q -e '^<<<<<<<' -e {secret} "extra-$NAME.txt" && rm -f "extra-$NAME.txt"
 {told}
 {wanted}
 true
@@ -185,7 +193,7 @@ def mend(prompt: str, name: str, *, puts_in: bool) -> None:
     told = _TOLD.search(prompt)
     merges = {"merge": "git add -A; git commit -qm mine; git merge -q --no-edit", "reset --soft": "git reset -q --soft"}
     command = f"{merges[told[1]]} {told[2]}" if told else ""
-    shell(MENDED.format(told=command, wanted=PUT_IN if puts_in else ""), name)
+    shell(MENDED.format(secret=SECRET, told=command, wanted=PUT_IN if puts_in else ""), name)
 
 
 def shell(script: str, name: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import subprocess
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -14,14 +15,14 @@ from temporalio.client import Client
 
 from daemon.workspace.delivery_note import read_note
 from demo.demo_repository import git
-from domain.models import State, Task
+from domain.models import State, Task, TaskStatus
 from domain.questions import LEFT_CHOICES
 from domain.record import Event
 from domain.view import DirectiveView
 from ledger.pool import open_pool
 from ledger.reader import Record
 from tests.acceptance.houses import eventually
-from tests.chaos.builder import LOG, file_of, line_of
+from tests.chaos.builder import LOG, SECRET, file_of, line_of
 from tests.chaos.hand import Deed
 from tests.chaos.people import NAME, Forger, Neighbour, Operator
 from tests.chaos.system import DAEMONS, System
@@ -59,6 +60,7 @@ class Reckoning:
         self._nothing_wrong(head)
         self._peoples_work(head)
         self._nothing_forged(head)
+        self._nothing_secret()
         state, events = await self._one_truth(shown)
         self._tasks = state.tasks
         self._no_second_run(state, events)
@@ -110,6 +112,14 @@ class Reckoning:
             assert stored.read_text() == "content\n"
         for path in files:
             assert "<<<<<<<" not in git(self._bare, "show", f"{head}:{path}"), path
+
+    def _nothing_secret(self) -> None:
+        """What looks like a secret has left no machine, in whatever object of whatever ref."""
+        listed = git(self._bare, "cat-file", "--batch-check", "--batch-all-objects").splitlines()
+        told = "".join(f"{line.split()[0]}\n" for line in listed if line.split()[1] != "tree")
+        asked = ("git", f"--git-dir={self._bare}", "cat-file", "--batch")
+        found = subprocess.run(asked, check=True, capture_output=True, input=told.encode()).stdout
+        assert SECRET.encode() not in found
 
     def _left_commits(self, state: State) -> None:
         """Whoever was asked about commits beside the work finds them where the question says."""
@@ -183,9 +193,9 @@ class Reckoning:
         homes = [self._system.home(name) for name in DAEMONS]
         caches = [self._bare, *(cache for home in homes for cache in home.glob("repositories/*.git"))]
         earlier = self._earlier_attempts()
-        forged = self._forged()
+        spared = {*self._forged(), *self._unpublished()}
         refs = [
-            ref for cache in caches for ref in _own_refs(cache) if not ref.startswith(earlier) and ref not in forged
+            ref for cache in caches for ref in _own_refs(cache) if not ref.startswith(earlier) and ref not in spared
         ]
         locks = [lock for folder in (*homes, self._bare) for lock in _locks(folder)]
         dead = [str(work.parent) for home in homes for work in home.glob("tasks/*/work") if not _is_over(work.parent)]
@@ -196,6 +206,11 @@ class Reckoning:
         """The refs that were not moved away, since nobody has looked there, or too much was there already."""
         listed = git(self._bare, "for-each-ref", "--format=%(refname) %(objectname)").splitlines()
         return {ref for ref, _, commit in (line.partition(" ") for line in listed) if commit in self._forger.pushed}
+
+    def _unpublished(self) -> set[str]:
+        """What a task had finished when it was called back: kept for as long as its delivery's log."""
+        called_back = [each for each in self._tasks.values() if each.status is TaskStatus.INTERRUPTED]
+        return {f"refs/makima/finished/{each.id}/{each.attempt}" for each in called_back}
 
     def _earlier_attempts(self) -> tuple[str, ...]:
         """What their checkpoints begin with: they stay until the pull request is over, for the next one to look at. Of

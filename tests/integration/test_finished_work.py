@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ import pytest
 from daemon.git.git import Git
 from daemon.git.repositories import Repositories
 from daemon.saving.housekeeping import Housekeeper, Keeping
+from daemon.workspace import delivery_note
 from domain.errors import AttemptGone
 from domain.models import TaskKind
 from domain.spawn_task import Outcome, OutcomeStatus
@@ -40,6 +43,12 @@ class Machine:
         with pytest.raises(AttemptGone):
             await self.does(script)
         self.daemon.gone = False
+
+    def ended(self, hours_ago: float) -> None:
+        """Have its deliveries ended so long ago."""
+        at = time.time() - hours_ago * 3600
+        for folder in self.daemon.tasks.iterdir():
+            os.utime(folder / delivery_note.FILE, (at, at))
 
     def kept(self, git: GitCommand) -> list[str]:
         """The refs of ours in its cache."""
@@ -90,6 +99,25 @@ async def test_what_another_machine_has_published_meanwhile_counts_and_nothing_i
     assert one.kept(git) == []
     assert (await one.does("echo one > result")).work
     assert git(origin, "show", "makima/step:result") == "other"
+
+
+@pytest.mark.rule("6.12")
+async def test_what_nobody_comes_back_for_goes_with_its_log_unless_it_is_work_that_is_nowhere_else(
+    one: Machine, git: GitCommand, origin: Path
+) -> None:
+    await one.loses("exit 3")
+    await one.housekeeper.clean()
+    assert one.kept(git), "the attempt may come back"
+    one.ended(hours_ago=7 * 24)
+    assert len(await one.housekeeper.clean()) == 1
+    assert one.kept(git) == []
+
+    await one.loses("echo one > result")
+    for ref in git(origin, "for-each-ref", "--format=%(refname)", "refs/makima").splitlines():
+        git(origin, "update-ref", "-d", ref)
+    one.ended(hours_ago=7 * 24)
+    await one.housekeeper.clean()
+    assert "finished" in [ref.split("/")[2] for ref in one.kept(git)]
 
 
 @pytest.mark.rule("6.12")

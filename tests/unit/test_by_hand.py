@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -15,13 +16,14 @@ from domain.failures import Failure, FailureCategory, RepositoryTrouble
 from domain.folding import fold_interrupted
 from domain.graph import Dependencies
 from domain.models import Answer, DirectiveStatus, Proposal, State, Step, StepStatus, TaskKind, TaskStatus, Work
-from domain.operations import MAX_ANSWERED, apply, with_answer
+from domain.operations import MAX_ANSWERED, Refusal, apply, with_answer
 from domain.pausing import pause_after
 from domain.policy import next_wake
 from domain.record import Event
 from domain.requests import CancelStep, CompleteStep, FailStep, Request, SetDependencies
 from domain.spawn_task import OutcomeStatus
 from tests.unit.directives import BASE, NOW, begun, dispatchable, ended, granted, later, settled, started
+from tests.unit.test_documented_commands import CLI
 from tests.unit.test_retraction import do, house, named, planned, task_of, why_not
 
 pytestmark = pytest.mark.rule("8.2")
@@ -95,6 +97,32 @@ def test_a_step_that_waits_gives_up_its_place_at_once_when_it_is_cancelled() -> 
 )
 def test_what_a_step_is_past_is_refused(request_: Request, said: str) -> None:
     assert why_not(house(), request_).startswith(said)
+
+
+OF_A_STEP = (
+    CompleteStep(step="floor"),
+    FailStep(step="floor", reason="no"),
+    CancelStep(step="floor"),
+    SetDependencies(step="floor", depends_on=()),
+    requests.EditStep(step="floor", description="else"),
+    requests.RetryStep(step="floor"),
+    requests.SkipStep(step="floor"),
+    requests.RemoveStep(step="floor"),
+)
+
+
+@pytest.mark.parametrize("status", StepStatus)
+@pytest.mark.parametrize("removed", [False, True])
+@pytest.mark.parametrize("request_", OF_A_STEP, ids=lambda each: type(each).__name__)
+def test_what_is_refused_because_of_a_steps_status_names_the_command_that_helps(
+    status: StepStatus, removed: bool, request_: Request
+) -> None:
+    state = planned(("floor", ()))
+    floor = named(state, "floor").model_copy(update={"status": status, "removed": removed})
+    answer = apply(state.model_copy(update={"steps": {floor.id: floor}}), request_, NOW)
+    if isinstance(answer, Refusal):
+        commands = re.findall(r"`([a-z-]+)[^`]*`", answer.reason)
+        assert commands and set(commands) <= {*CLI.commands}, answer.reason
 
 
 @pytest.mark.rule("4.5")

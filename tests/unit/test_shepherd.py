@@ -47,6 +47,7 @@ from domain.requests import (
     AddStep,
     AnswerQuestion,
     ChangeGoal,
+    EditDirective,
     Poke,
     SetPullRequest,
     SkipStep,
@@ -418,8 +419,24 @@ def test_fixes_are_done_by_the_fixer_else_by_an_agent_that_reads() -> None:
 def test_where_no_agent_reads_the_operator_is_asked_once() -> None:
     state = seen(opened(planner=AgentChoice(name="shell")), check())
     assert fixes(state) == []
-    assert "--fixer" in asked(state).text
+    assert "edit 00000000 --fixer NAME" in asked(state).text
     assert "check:1" in (shepherd.wanted_watch(state) or pytest.fail("not watched")).seen
+
+
+@pytest.mark.rule("8.2")
+def test_the_agent_that_is_chosen_when_there_was_none_to_read_is_told_what_was_found() -> None:
+    state = seen(opened(planner=AgentChoice(name="shell")), check())
+    vain = answered(state, shepherd.TRY_AGAIN)
+    again = seen(vain, check())
+    assert fixes(again) == [] and asked(again).id != asked(state).id, "still nobody reads"
+    chosen = granted(again, EditDirective(fixer="mender"))
+    ready = answered(chosen, shepherd.TRY_AGAIN)
+    assert (shepherd.wanted_watch(ready) or pytest.fail("not watched")) != shepherd.wanted_watch(chosen), (
+        "looked at once"
+    )
+    (fix,) = fixes(seen(ready, check()))
+    assert fix.fix and fix.fix.findings == ("check:1",)
+    assert not fixes(seen(answered(chosen, shepherd.BY_HAND), check())), "a person sees to it"
 
 
 @pytest.mark.rule("7.5")
@@ -600,7 +617,7 @@ def test_a_poke_makes_the_watch_another_one_and_is_refused_where_there_is_none()
     state = opened()
     assert granted(state, Poke()).shepherding.pokes == 1
     for without, why in (
-        (opened(shepherd=False), "--no-shepherd"),
+        (opened(shepherd=False), "`starter.py edit ID --shepherd`"),
         (seen(state, state=PullRequestState.MERGED), "merged"),
         (planned_state(plan_of(("floor", []))), "no pull request is known"),
     ):

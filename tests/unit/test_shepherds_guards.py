@@ -154,7 +154,7 @@ def test_a_trouble_that_goes_on_is_asked_about_once() -> None:
 def test_what_is_asked_names_what_there_is_to_do() -> None:
     state = seen(opened(planner=AgentChoice(name="shell")), check(), comment())
     question = asked(state)
-    assert question.choices == ("I see to it",)
+    assert question.choices == ("I see to it", "try again")
     assert "ci: step 1 https://c; ann on floor.py:3" in question.text
     state = opened(shepherd_rounds=0)
     question = asked(seen(state, check()))
@@ -171,7 +171,7 @@ def test_a_poke_that_makes_no_sense_says_why() -> None:
 
     assert "no pull request is known" in refusal(begun())
     assert "no pull request is known" in refusal(opened().model_copy(update={"pull_request": pull_request(number=0)}))
-    assert "--no-shepherd" in refusal(opened(shepherd=False))
+    assert "edit ID --shepherd" in refusal(opened(shepherd=False))
     assert "is merged: there is nothing" in refusal(seen(opened(), state=PullRequestState.MERGED))
     state = seen(opened(), check())
     assert "is being updated" in refusal(ended(state, task_of(state)))
