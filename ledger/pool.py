@@ -31,6 +31,8 @@ _LOST = (
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
     asyncpg.InterfaceError,
+    # A deadlock, or a read that a standby gave up for what it had to replay.
+    asyncpg.TransactionRollbackError,
     # The driver's own word for a session that was ended while it still settled the statement before.
     asyncpg.InternalClientError,
     OSError,
@@ -39,6 +41,9 @@ _LOST = (
 """Nothing is wrong with the statement: the same one succeeds once Postgres is back."""
 
 _READ_ONLY = "Postgres refuses to write: it is a standby, or set to read only; a fresh session asks again"
+
+_NOT_PREPARED = (asyncpg.InvalidSQLStatementNameError, asyncpg.DuplicatePreparedStatementError)
+"""A session that is another server's from statement to statement: a pooler has come between."""
 
 _TURNED_AWAY = (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError)
 """Postgres answers, but not to this user or for this database."""
@@ -49,28 +54,27 @@ async def open_pool(dsn: str, size: int = 10) -> Database:
 
     A session that refuses to write (of a standby, or of a Postgres that was set to read only) is given up with all
     others, so that the next statement finds out anew where the record may be written. Behind a pooler such as PgBouncer
-    no statement is prepared ahead: in its transaction mode the next one may run on another server's connection.
+    no statement is prepared ahead: in its transaction mode the next one may run on another server's connection; one
+    that comes between later is noticed by the first statement that it loses.
 
     Raises NotReachable if no Postgres answers there, SettingsError if it turns this user or database away.
     """
 
-    async def init(session: Session) -> None:
-        await _prepare(session, expire)
+    sessions: dict[str, Any] = {"timeout": CONNECT_WITHIN, "command_timeout": 60, "statement_cache_size": STATEMENTS}
 
-    async def expire() -> None:
-        await pool.expire_connections()
+    async def init(session: Session) -> None:
+        await _prepare(session, look)
+
+    async def look(query: LoggedQuery) -> None:
+        if isinstance(query.exception, _NOT_PREPARED):
+            pool.set_connect_args(dsn, **{**sessions, "statement_cache_size": 0})
+        if isinstance(query.exception, (asyncpg.ReadOnlySQLTransactionError, *_NOT_PREPARED)):
+            await pool.expire_connections()
 
     try:
-        cache = 0 if await _is_behind_a_pooler(dsn) else STATEMENTS
-        pool: Database = asyncpg.create_pool(
-            dsn,
-            min_size=1,
-            max_size=size,
-            init=init,
-            timeout=CONNECT_WITHIN,
-            command_timeout=60,
-            statement_cache_size=cache,
-        )
+        if await _is_behind_a_pooler(dsn):
+            sessions["statement_cache_size"] = 0
+        pool: Database = asyncpg.create_pool(dsn, min_size=1, max_size=size, init=init, **sessions)
         await pool
     except _TURNED_AWAY as error:
         raise SettingsError(f"Postgres at {place(dsn)} refuses: {error}; check MAKIMA_DATABASE_URL") from error
@@ -90,6 +94,8 @@ def translated() -> Iterator[None]:
         raise NotReachable(f"Postgres does not answer: {one_line(error)}") from error
     except asyncpg.ReadOnlySQLTransactionError as error:
         raise NotReachable(_READ_ONLY) from error
+    except _NOT_PREPARED as error:
+        raise NotReachable("a pooler has come between us and Postgres: fresh sessions prepare no statements") from error
     except asyncpg.InvalidCachedStatementError as error:
         # Where it stands in a transaction the driver can't prepare it anew by itself.
         raise NotReachable("the record's tables have just been changed: try again") from error
@@ -150,14 +156,10 @@ async def _is_behind_a_pooler(dsn: str) -> bool:
         await session.close(timeout=CONNECT_WITHIN)
 
 
-async def _prepare(connection: Session, expire: Callable[[], Awaitable[None]]) -> None:
+async def _prepare(connection: Session, look: Callable[[LoggedQuery], Awaitable[None]]) -> None:
+    """`look` is told of every statement and its end."""
     await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=encoded, decoder=json.loads)
-
-    async def give_up(query: LoggedQuery) -> None:
-        if isinstance(query.exception, asyncpg.ReadOnlySQLTransactionError):
-            await expire()
-
-    connection.add_query_logger(give_up)
+    connection.add_query_logger(look)
 
 
 def encoded(value: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -113,6 +113,53 @@ async def test_what_is_asked_about_a_finding_ends_with_it(town: Town) -> None:
     await house.question("Go on?")
     await house.forge.resolve(house.name, 1, at_line["id"])
     shown = await house.until(lambda shown: not shown.questions, "the question's own end")
+    assert set(statuses(shown)) == {"Hut"}
+
+
+@pytest.mark.rule("7.5")
+async def test_whatever_is_taken_back_is_asked_about_no_more(town: Town) -> None:
+    """Deleted, edited to nothing, dismissed, or of a head that is none any more; then nothing was done for it."""
+    house = await town.house("withdrawn", "--shepherd-rounds", "0")
+    branch = (await house.pull(1))["head"]["ref"]
+    await house.until(lambda shown: shown.pr and shown.pr.watched, "its watch")
+
+    async def press(method: str, path: str, **body: str) -> None:
+        async with house.forge.rest() as client:
+            answer = await client.request(method, f"/repos/{house.name}{path}", json=body or None)
+        assert answer.is_success, answer.text
+
+    async def remark() -> str:
+        made = await house.forge.remark(house.name, 1, user="ben", path="hut.txt", line=1, body="Pine, please")
+        return f"/pulls/comments/{made['id']}"
+
+    async def review() -> str:
+        made = await house.forge.review(house.name, 1, user="ann", state="CHANGES_REQUESTED", body="Oak, please")
+        return f"/pulls/1/reviews/{made['id']}/dismissals"
+
+    async def comment() -> str:
+        made = await house.forge.comment(house.name, 1, user="ben", body="A door, please")
+        return f"/issues/comments/{made['id']}"
+
+    async def check() -> str:
+        await house.forge.set_check(house.name, ref=branch, name="tests", conclusion="failure", log="missing: door.txt")
+        return str(branch)
+
+    async def pushes(branch: str) -> None:
+        await house.ann.commit(branch, {"ann.txt": "mine\n"})
+
+    ends: list[tuple[Callable[[], Awaitable[str]], Callable[[str], Awaitable[None]]]] = [
+        (remark, partial(press, "DELETE")),
+        (remark, partial(press, "PATCH", body="<!-- never mind -->")),
+        (comment, partial(press, "PATCH", body=" ")),
+        (review, partial(press, "PUT", message="never mind")),
+        (check, pushes),
+    ]
+    for asks, takes_back in ends:
+        asked = await asks()
+        await house.question("Go on?")
+        await takes_back(asked)
+        await house.until(lambda shown: not shown.questions, f"the end of {asked}")
+    shown = await house.until(is_idle, "rest")
     assert set(statuses(shown)) == {"Hut"}
 
 

@@ -17,13 +17,14 @@ import pytest
 
 from domain.daemon_messages import LogChunk
 from domain.errors import MakimaError, NotReachable
-from domain.record import Facts, snapshot
+from domain.record import Facts, ProgressWrite, snapshot
 from ledger.migrate import migrate, shipped
-from ledger.pool import check_writable, open_pool, place
+from ledger.pool import Database, check_writable, open_pool, place
 from ledger.reader import Record
 from ledger.writer import PostgresLedger
 from tests.fixtures_ledger import administer, database_name
 from tests.needs import need
+from tests.relay import Relay
 from tests.values import directive_with, event
 from tests.workflows.scripted import until
 
@@ -97,7 +98,7 @@ def bouncer(empty_database: str) -> Iterator[str]:
         shutil.rmtree(folder)
 
 
-async def test_the_record_is_kept_through_pgbouncer_in_transaction_mode(bouncer: str) -> None:
+async def until_it_serves(bouncer: str) -> None:
     async def answers() -> bool:
         try:
             async with await open_pool(bouncer, size=1):
@@ -106,6 +107,48 @@ async def test_the_record_is_kept_through_pgbouncer_in_transaction_mode(bouncer:
             return False
 
     await until(answers)
+
+
+async def test_a_pooler_that_comes_between_later_is_noticed(empty_database: str, bouncer: str) -> None:
+    """As after a change of a name's address: it is met with statements that were prepared for sessions of its own."""
+    await until_it_serves(bouncer)
+    direct = urlsplit(empty_database)
+    async with Relay(f"127.0.0.1:{direct.port}").serving() as relay:
+        address = direct._replace(netloc=f"{direct.username}:{direct.password}@{relay.address}").geturl()
+        async with await open_pool(address, size=4) as one, await open_pool(address, size=4) as other:
+            await migrate(one)
+
+            async def work(pool: Database) -> int:
+                """How often it was not reachable meanwhile."""
+                tries = 0
+                ledger, state = PostgresLedger(pool), directive_with(steps=5)
+                for sequence in range(1, 16):
+                    written = snapshot(state, Facts(events=(event(f"{sequence}"),)), "run", sequence)
+
+                    async def goes_on(write: ProgressWrite = written) -> bool:
+                        nonlocal tries
+                        tries += 1
+                        try:
+                            await ledger.record(write)
+                            return await Record(pool).state(state.directive.id) == state
+                        except NotReachable:  # never RecordError: the statement is right
+                            return False
+
+                    await until(goes_on)
+                return tries - 15
+
+            await asyncio.gather(work(one), work(other))
+            relay.lead_to(f"127.0.0.1:{urlsplit(bouncer).port}")
+
+            async def undisturbed() -> bool:
+                return not sum(await asyncio.gather(*(work(pool) for pool in (one, other) for _ in range(4))))
+
+            await until(undisturbed)
+            await check_writable(one)
+
+
+async def test_the_record_is_kept_through_pgbouncer_in_transaction_mode(bouncer: str) -> None:
+    await until_it_serves(bouncer)
     pools = [await open_pool(bouncer, size=4) for _ in range(3)]
     try:
         applied = await asyncio.gather(*(migrate(pool) for pool in pools))
