@@ -317,3 +317,14 @@ def test_each_option_holds_from_the_next_task_on_and_what_runs_is_untouched(opti
     edited = granted(state, request)
     assert task_of(edited, "floor") == task_of(state, "floor")
     assert effect(edited) == wanted
+
+
+@pytest.mark.parametrize("status", DirectiveStatus)
+def test_a_directive_is_edited_at_any_time_until_it_is_final(status: DirectiveStatus) -> None:
+    state = planned(("floor", ()), ("roof", ("floor",))).model_copy(update={"status": status})
+    answer = apply(state, EditDirective(verify=("make test",)), NOW)
+    if status.is_final:
+        assert isinstance(answer, Refusal) and "`start` begins another one" in answer.reason
+    else:
+        assert not isinstance(answer, Refusal)
+        assert answer.state.directive.settings.verify == ("make test",)
