@@ -19,7 +19,7 @@ from domain.daemon_messages import LogChunk
 from domain.errors import MakimaError, NotReachable
 from domain.record import Facts, ProgressWrite, snapshot
 from ledger.migrate import migrate, shipped
-from ledger.pool import Database, check_writable, open_pool, place
+from ledger.pool import Database, check_writable, open_pool, place, translated
 from ledger.reader import Record
 from ledger.writer import PostgresLedger
 from tests.fixtures_ledger import administer, database_name
@@ -65,6 +65,23 @@ async def test_sessions_that_refuse_to_write_are_given_up(postgres_server: str, 
 
 async def _end_sessions(server: str, name: str) -> None:
     await administer(server, f"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{name}'")
+
+
+async def test_whoever_loses_a_deadlock_tries_again(empty_database: str) -> None:
+    async with await open_pool(empty_database, size=2) as pool:
+        both = asyncio.Barrier(2)
+
+        async def locks(*numbers: int) -> str:
+            with translated():
+                async with pool.acquire() as session, session.transaction():
+                    await session.execute(f"select pg_advisory_xact_lock({numbers[0]})")
+                    await both.wait()
+                    await session.execute(f"select pg_advisory_xact_lock({numbers[1]})")
+            return "both"
+
+        ends = await asyncio.gather(locks(1, 2), locks(2, 1), return_exceptions=True)
+        lost = [end for end in ends if end != "both"]
+        assert len(lost) == 1 and isinstance(lost[0], NotReachable), ends
 
 
 def test_an_address_of_several_hosts_is_named_without_its_password() -> None:
