@@ -9,38 +9,46 @@ import json
 import re
 import tomllib
 from collections.abc import Callable, Iterable
+from math import isfinite
 from typing import Any, TypeVar
 
 from domain.errors import DocumentBroken
 
 DEEPEST = 100
 """Levels of lists and mappings in each other; whoever reads them afterwards may recurse."""
+TOO_DEEP = f"more than {DEEPEST} levels of lists and objects in each other"
 LONGEST_NUMBER = 300
 """Digits; Python itself refuses 4,300, a float holds 308."""
+LARGEST_YAML = 512 * 1024
+"""Characters: as long as a plan may be. It is read a hundred times as slowly as JSON."""
 
 Parsed = TypeVar("Parsed")
 
 _STRING_OR_COMMENT = re.compile(r'"(?:[^"\\]|\\.|\\\Z)*+"?|//[^\n]*|/\*(?:.*?\*/|.*)', re.DOTALL)
 _STRING_OR_LAST_COMMA = re.compile(r'"(?:[^"\\]|\\.|\\\Z)*+"?|,(?=\s*+[}\]])', re.DOTALL)
 _VISIBLE = re.compile(r"\S")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_MAY_HOLD_SURROGATES = re.compile(r"[\ud800-\udfff]|\\u[dD][89a-fA-F]")
 
 
 def read_json(document: str | bytes) -> Any:
     """The value of a JSON document; DocumentBroken where it isn't one, names a key of one object twice, or nests or
     counts beyond all reason.
     """
-    return _guarded(lambda: _DECODER.decode(_text(document).removeprefix("\ufeff")))
+    text = _text(document).removeprefix("\ufeff")
+    found = _guarded(lambda: _DECODER.decode(text))
+    return _whole_characters(found) if _MAY_HOLD_SURROGATES.search(text) else found
 
 
 def read_json_at(text: str, start: int) -> tuple[Any, int]:
     """The JSON value that begins at `start`, and where it ends. DocumentBroken as `read_json`."""
     try:
-        found: tuple[Any, int] = _guarded(lambda: _DECODER.raw_decode(text, start))
+        value, end = _guarded(lambda: _DECODER.raw_decode(text, start))
     except DocumentBroken as broken:
         at = broken.__cause__
         broken.read = at.pos - start if isinstance(at, json.JSONDecodeError) else len(text) // 30
         raise
-    return found
+    return (_whole_characters(value) if _MAY_HOLD_SURROGATES.search(text, start, end) else value), end
 
 
 def read_relaxed_json(document: str | bytes) -> Any:
@@ -55,37 +63,21 @@ def without_comments(text: str) -> str:
 
 
 def read_yaml(document: str | bytes) -> Any:
-    """The value of a document of YAML 1.2: plain data alone, no key twice, no anchors (a few lines of which can stand
-    for gigabytes). DocumentBroken.
+    """The value of a document of YAML 1.2: what JSON can hold and nothing else, so no other tags, no keys but texts,
+    none of them twice, no anchors (a few lines of which can stand for gigabytes). DocumentBroken.
     """
-    from ruamel.yaml import YAML  # noqa: PLC0415 - an agent's command would wait for it
-    from ruamel.yaml.error import YAMLError  # noqa: PLC0415
-    from ruamel.yaml.events import AliasEvent  # noqa: PLC0415
+    from domain.plain_yaml import plain_value  # noqa: PLC0415 - an agent's command would wait for it
 
     text = _text(document)
-    reader = YAML(typ="safe", pure=True)
-    try:
-        depth = 0
-        for event in reader.parse(text):
-            depth += type(event).__name__.endswith("StartEvent") - type(event).__name__.endswith("EndEvent")
-            if isinstance(event, AliasEvent):
-                raise DocumentBroken(f"line {event.start_mark.line + 1}: anchors and aliases are not read")
-            if depth > DEEPEST:
-                raise DocumentBroken(_TOO_DEEP)
-        return _guarded(lambda: YAML(typ="safe", pure=True).load(text))
-    except YAMLError as error:
-        raise DocumentBroken(_of_yaml(error)) from error
-    except RecursionError as error:
-        raise DocumentBroken(_TOO_DEEP) from error
+    if len(text) > LARGEST_YAML:
+        raise DocumentBroken(f"YAML of more than {LARGEST_YAML // 1024} KiB is not read: write it as JSON")
+    return _whole_characters(_guarded(lambda: plain_value(text, _integer, _finite)))
 
 
 def read_toml(document: str | bytes) -> dict[str, Any]:
     """The tables of a TOML document. DocumentBroken."""
     found: dict[str, Any] = _guarded(lambda: tomllib.loads(_text(document).removeprefix("\ufeff")))
     return found
-
-
-_TOO_DEEP = f"more than {DEEPEST} levels of lists and objects in each other"
 
 
 def _text(document: str | bytes) -> str:
@@ -107,9 +99,22 @@ def _guarded(read: Callable[[], Parsed]) -> Parsed:
     except ValueError as error:  # of TOML, and what int() and dates refuse
         raise DocumentBroken(" ".join(str(error).split())[:300]) from error
     except (RecursionError, OverflowError) as error:
-        raise DocumentBroken(_TOO_DEEP if isinstance(error, RecursionError) else str(error)) from error
+        raise DocumentBroken(TOO_DEEP if isinstance(error, RecursionError) else str(error)) from error
     _check_depth(found)
     return found
+
+
+def _whole_characters(value: Any) -> Any:
+    """The value without halves of surrogate pairs, as a program writes them that has cut an emoji in two: no UTF-8
+    holds them, and neither server takes them.
+    """
+    if isinstance(value, str):
+        return _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", value)
+    if isinstance(value, list):
+        return [_whole_characters(each) for each in value]
+    if isinstance(value, dict):
+        return {_whole_characters(name): _whole_characters(each) for name, each in value.items()}
+    return value
 
 
 def _check_depth(value: object) -> None:
@@ -117,7 +122,7 @@ def _check_depth(value: object) -> None:
     while level := [inner for each in level for inner in _inside(each)]:
         depth += 1
         if depth > DEEPEST:
-            raise DocumentBroken(_TOO_DEEP)
+            raise DocumentBroken(TOO_DEEP)
 
 
 def _inside(value: object) -> Iterable[object]:
@@ -135,26 +140,27 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _integer(digits: str) -> int:
+def _integer(digits: str, base: int = 10) -> int:
     if len(digits) > LONGEST_NUMBER:
         raise DocumentBroken(f"a number of {len(digits)} digits")
-    return int(digits)
+    return int(digits, base)
+
+
+def _finite(number: str) -> float:
+    """No JSON holds what is none, and whoever counts on with it meets it much later."""
+    found = float(number)
+    if not isfinite(found):
+        raise DocumentBroken(f"{number[:100]} is no finite number")
+    return found
 
 
 def _no_number(name: str) -> float:
     raise DocumentBroken(f"{name} is no JSON")
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_once, parse_int=_integer, parse_constant=_no_number)
+_DECODER = json.JSONDecoder(object_pairs_hook=_once, parse_int=_integer, parse_float=_finite, parse_constant=_no_number)
 
 
 def _blank_unless_string(found: re.Match[str]) -> str:
     text = found[0]
     return text if text.startswith('"') else _VISIBLE.sub(" ", text)
-
-
-def _of_yaml(error: Exception) -> str:
-    mark = getattr(error, "problem_mark", None)
-    said = getattr(error, "problem", None) or str(error)
-    where = f"line {mark.line + 1}: " if mark else ""
-    return where + " ".join(said.split())[:300]

@@ -212,6 +212,10 @@ class ForgeUnderTest:
         change = "unresolveReviewThread" if again else "resolveReviewThread"
         await self.graphql(f'mutation{{{change}(input:{{threadId:"{thread}"}}){{thread{{isResolved}}}}}}')
 
+    async def resolve_as(self, user: str, repository: str, number: int, comment: int) -> None:
+        """The same, by whoever it may be: the author of a pull request may."""
+        await self._control("POST", f"repos/{repository}/pulls/{number}/resolutions", {"user": user, "remark": comment})
+
     async def graphql(self, query: str) -> dict[str, Any]:
         async with self.rest() as client:
             answer = await client.post(f"{self.url}/api/graphql", json={"query": query})

@@ -99,6 +99,12 @@ class NewRemark(talk.LineRemark):
     """The remark that it answers."""
 
 
+class NewResolution(Stored):
+    user: str
+    remark: int
+    """The first one of its conversation."""
+
+
 class NewComment(Stored):
     user: str
     body: str = Field(min_length=1)
@@ -117,6 +123,7 @@ def routes(api: Routes) -> list[Route]:
         api.route(f"{_REPOSITORY}/statuses", POST=set_status),
         api.route(f"{_REPOSITORY}/pulls/{{number:int}}/reviews", POST=add_review),
         api.route(f"{_REPOSITORY}/pulls/{{number:int}}/remarks", POST=add_remark),
+        api.route(f"{_REPOSITORY}/pulls/{{number:int}}/resolutions", POST=add_resolution),
         api.route(f"{_REPOSITORY}/pulls/{{number:int}}/comments", POST=add_comment),
     ]
 
@@ -233,6 +240,12 @@ async def add_remark(call: Call) -> ApiAnswer:
         remark = talk.LineRemark(**wanted.model_dump(exclude={"user", "in_reply_to"}))
         made = await talk.add_remark(repository, pull.number, wanted.user, remark)
     return ApiAnswer(call.forge.shapes.review_comment(repository.record, made), 201)
+
+
+async def add_resolution(call: Call) -> ApiAnswer:
+    (repository, _), wanted = await call.pull(), await call.body(NewResolution)
+    await talk.resolve_thread(repository, wanted.remark, wanted.user)
+    return ApiAnswer(status=204)
 
 
 async def add_comment(call: Call) -> ApiAnswer:

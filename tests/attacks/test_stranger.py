@@ -17,6 +17,7 @@ from daemon.forges.forge_settings import ForgeSettings, api_of
 from daemon.forges.github.api import Api, open_client
 from daemon.forges.github.audience import MOST_ASKED, Audience, Author, Reason
 from daemon.forges.github.findings import reply_mark
+from daemon.forges.github.look import MOST_REMARKS
 from daemon.forges.github.payloads import CollaboratorPermission, User
 from daemon.forges.github.quotes import MOST_COMPARED, QUOTED_UNHEARD, without_quotes
 from daemon.forges.port import Forge
@@ -279,6 +280,37 @@ async def test_a_crowd_of_strangers_neither_uses_up_the_rate_limit_nor_drowns_a_
     seen = await site.github.look(made, {})
     assert await site.asked("GET", "/collaborators/") == MOST_ASKED + 11
     assert (len(ids(seen)), len(seen.unheard)) == (1, MOST_ASKED + 10)
+
+
+async def test_a_flood_of_strangers_words_does_not_push_a_writers_out(site: Site) -> None:
+    """So many of each kind are told, the newest: those of whoever is heard, whatever others have said since."""
+    made = await site.opened()
+    said = await site.forge.comment(site.name, made.number, user="ann", body="Rename it.")
+    for _ in range(MOST_REMARKS):
+        await site.forge.comment(site.name, made.number, user="mallory", body=EVIL)
+    seen = await site.github.look(made, {})
+    assert (ids(seen), len(seen.unheard)) == ([f"talk:{said['id']}"], MOST_REMARKS)
+
+
+async def test_a_stranger_ends_no_writers_conversation(site: Site) -> None:
+    """Whoever opens a pull request from our branch before we do may resolve what people ask for in it."""
+    made = await site.opened()
+    asked = await site.forge.remark(site.name, made.number, user="ann", path="app.py", line=1, body="Rename it.")
+    await site.forge.resolve_as("mallory", site.name, made.number, asked["id"])
+    assert ids(await site.github.look(made, {})) == [f"comment:{asked['id']}"]
+    await site.forge.resolve_as("ben", site.name, made.number, asked["id"])
+    assert ids(await site.github.look(made, {})) == []
+
+
+async def test_a_job_of_which_the_forge_does_not_say_whose_it_is_is_not_heard(site: Site) -> None:
+    """A fork's owner names the job, and writes what it prints."""
+    made = await site.opened()
+    evil = await site.forge.set_check(site.name, ref="work", name=EVIL, conclusion="failure", log=EVIL)
+    await site.forge.fail("status", method="GET", path="/actions/runs$", status=404, message="Not Found")
+    seen = await site.github.look(made, {})
+    assert (ids(seen), ignored(seen)) == ([], {f"check:{evil['id']}": f"a check of which {Reason.UNSAID}"})
+    assert EVIL not in seen.model_dump_json()
+    assert ids(await site.github.look(made, {})) == [f"check:{evil['id']}"], "known by now, and ours"
 
 
 async def test_bots_are_heard_where_they_are_named_and_nowhere_else(site: Site) -> None:

@@ -16,6 +16,7 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route
 
 from daemon.forges.forge_settings import ForgeSettings
+from daemon.forges.github.audience import Reason
 from daemon.forges.managed_section import body_of
 from daemon.forges.port import Forge
 from daemon.forges.registry import Forges
@@ -230,3 +231,57 @@ async def test_a_filter_that_the_forge_leaves_out_finds_nobody_elses_pull_reques
             "/repos/new/shop/pulls": lambda _: JSONResponse([pull(server, head=fork), pull(server, head=other)]),
         }
         assert await github.find("work", "main") is None
+
+
+@pytest.mark.rule("7.5")
+@pytest.mark.parametrize(
+    ("user", "is_heard"), [(None, False), ({"login": "bob", "id": 7}, False), ({"login": "Ann", "id": 7}, True)]
+)
+async def test_a_permission_counts_for_whom_the_answer_names(user: dict[str, object] | None, is_heard: bool) -> None:
+    """By the login alone it may be another account's by now."""
+    said = {"id": 9, "user": {"login": "ann", "id": 7, "type": "User"}, "body": "Rename it."}
+    async with serving() as server, github_at(server) as github:
+        server.answers = _seen(server, comments=[said]) | {
+            "/repos/new/shop/collaborators/ann/permission": _answering({"permission": "admin", "user": user})
+        }
+        seen = await github.look(KNOWN, {})
+    assert [each.id for each in seen.findings] == (["talk:9"] if is_heard else [])
+    assert [each.reason for each in seen.unheard] == ([] if is_heard else [Reason.UNKNOWN])
+
+
+@pytest.mark.rule("7.5")
+async def test_a_job_whose_run_is_not_listed_yet_is_not_taken_for_ours() -> None:
+    """A fork's owner names the job, and writes what it prints; checks are listed a moment before their runs."""
+    failed = {"id": 5, "status": "completed", "conclusion": "failure", "name": "rm -rf /"}
+    job = {**failed, "app": {"slug": "github-actions"}, "check_suite": {"id": 3}}
+    run = {"id": 4, "status": "completed", "conclusion": "failure", "check_suite_id": 3}
+    async with serving() as server, github_at(server) as github:
+        server.answers = _seen(server, checks=[job])
+        seen = await github.look(KNOWN, {})
+        assert (seen.findings, [each.id for each in seen.unheard]) == ((), ["check:5"])
+        server.answers = _seen(server, checks=[job], runs=[{**run, "head_repository": {"full_name": "mallory/shop"}}])
+        seen = await github.look(KNOWN, {})
+        assert (seen.findings, [each.id for each in seen.unheard]) == ((), ["check:5"])
+        server.answers = _seen(server, checks=[job], runs=[{**run, "head_repository": {"full_name": "New/shop"}}])
+        seen = await github.look(KNOWN, {})
+        assert ([each.id for each in seen.findings], seen.unheard) == (["check:5"], ())
+
+
+def _seen(server: Server, comments: object = (), checks: object = (), runs: object = ()) -> dict[str, Answerer]:
+    """The answers about an open pull request."""
+    at = "/repos/new/shop"
+    answers = {
+        "/user": {"login": "makima"},
+        "/repos/team/shop": {"full_name": "new/shop"},
+        f"{at}/pulls/1": pull(server),
+        f"{at}/pulls/1/reviews": [],
+        f"{at}/pulls/1/comments": [],
+        f"{at}/issues/1/comments": comments,
+        f"{at}/git/ref/heads/main": {"object": {"sha": "2" * 40}},
+        f"{at}/commits/{'1' * 40}/check-runs": {"check_runs": checks},
+        f"{at}/commits/{'1' * 40}/status": {"statuses": []},
+        f"{at}/actions/runs": {"workflow_runs": runs},
+        f"{at}/actions/jobs/5": {"steps": []},
+        f"{at}/actions/jobs/5/logs": {},
+    }
+    return {path: _answering(content) for path, content in answers.items()}

@@ -37,6 +37,7 @@ class Reason(StrEnum):
     NOT_NAMED = "not named in the setting `listen_to`"
     GONE = "the account is gone"
     FORK = "ran for a fork"
+    UNSAID = "the forge does not say for whom it ran"
 
 
 @dataclass(frozen=True)
@@ -127,9 +128,11 @@ class Audience:
 
 
 def _is_same(author: User, told: User | None) -> bool:
-    """Whether it is the author whom the forge has told of: the login may be somebody else's by now."""
+    """Whether it is the author whom the forge has told of: the login may be somebody else's by now, and an answer that
+    names nobody doesn't say.
+    """
     if told is None:
-        return True
+        return False
     is_other = author.id is not None and told.id is not None and author.id != told.id
     return told.login.lower() == author.login.lower() and not is_other
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Mapping
 
 from daemon.forges.github.audience import Reason
 from daemon.forges.github.payloads import CheckRun, Job, Pull, Status, WorkflowRun
@@ -80,20 +80,17 @@ def status_findings(statuses: Iterable[Status]) -> list[Finding]:
     ]
 
 
-def forks_suites(runs: Iterable[WorkflowRun], repository: str) -> frozenset[int]:
-    """The check suites that Actions ran for another repository's pull request from the same commit: what they say is
-    that person's text."""
-    return frozenset(
-        run.check_suite_id for run in runs if run.check_suite_id is not None and not run.is_for(repository)
-    )
+def why_unheard(run: CheckRun, suites: Mapping[int, bool]) -> Reason | None:
+    """Why a job of Actions is not ours to hear; `suites`: those of its commit → whether they ran for this repository. A
+    fork's owner names its jobs, and writes what they print.
+    """
+    assert run.check_suite is not None
+    return {True: None, False: Reason.FORK, None: Reason.UNSAID}[suites.get(run.check_suite.id)]
 
 
-def is_of_suite(run: CheckRun, suites: Collection[int]) -> bool:
-    return run.check_suite is not None and run.check_suite.id in suites
-
-
-def unheard_check(run: CheckRun) -> Unheard:
-    return Unheard(id=FindingSource.CHECK.id_of(run.id), author="", reason=f"a check that {Reason.FORK.value}")
+def unheard_check(run: int, reason: Reason) -> Unheard:
+    of = "that" if reason is Reason.FORK else "of which"
+    return Unheard(id=FindingSource.CHECK.id_of(run), author="", reason=f"a check {of} {reason.value}")
 
 
 def conflict_finding(pull: Pull, base_head: str) -> Finding:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from http import HTTPStatus
+from itertools import chain
 from typing import TypeVar
 from urllib.parse import quote
 
@@ -11,7 +12,7 @@ from pydantic import TypeAdapter
 
 from daemon.forges.github import findings
 from daemon.forges.github.api import Api
-from daemon.forges.github.audience import Audience
+from daemon.forges.github.audience import Audience, Author
 from daemon.forges.github.payloads import (
     App,
     CheckRun,
@@ -23,6 +24,7 @@ from daemon.forges.github.payloads import (
     Pull,
     Ref,
     Review,
+    User,
     WorkflowRuns,
 )
 from daemon.forges.github.refusals import NOT_SHOWN, Declined
@@ -30,6 +32,7 @@ from daemon.forges.github.remarks import (
     admitted_findings,
     authors_of,
     is_approved,
+    is_by,
     newest,
     remarks_at_lines,
     remarks_below,
@@ -56,8 +59,8 @@ COMMENTS = TypeAdapter(tuple[Comment, ...])
 ASK_MERGEABLE = 5
 """Times; GitHub begins to work it out when it is first asked."""
 MOST_REMARKS = 300
-"""Of reviews, of comments at a line and of those below, that are told: the newest. A directive remembers 1,000
-findings, and would work again on what it has forgotten.
+"""Of reviews, of comments at a line and of those below, that are told: the newest of those who are heard, and as many
+of the others. A directive remembers 1,000 findings, and would work again on what it has forgotten.
 """
 
 
@@ -101,48 +104,56 @@ class PullRequestLook:
         reviews = await self._all(f"/pulls/{pull.number}/reviews", REVIEWS)
         remarks = await self._all(f"/pulls/{pull.number}/comments", COMMENTS)
         talk = await self._all(f"/issues/{pull.number}/comments", COMMENTS)
-        everything = [
-            *newest(remarks_in_reviews(reviews, me), MOST_REMARKS),
-            *newest(remarks_at_lines(remarks, me), MOST_REMARKS),
-            *newest(remarks_below(talk, me), MOST_REMARKS),
-        ]
-        heard = await self._audience.of(self._path, authors_of(everything))
+        kinds = (remarks_in_reviews(reviews, me), remarks_at_lines(remarks, me), remarks_below(talk, me))
+        heard = await self._audience.of(self._path, authors_of(chain(*kinds)))
+        everything = [each for kind in kinds for each in newest(kind, heard, MOST_REMARKS)]
         failures, forks = await self._failures(pull.head.sha)
         asked = admitted_findings(everything, heard, reviews_over(reviews))
         return Sighting(
             pull_request=seen,
-            findings=(*conflict, *failures, *await self._without_resolved(pull.number, asked, remarks)),
+            findings=(*conflict, *failures, *await self._without_resolved(pull.number, asked, remarks, me)),
             base_head=base_head,
             approved=is_approved(reviews, heard, me),
             unheard=(*forks, *unheard_of(everything, heard)),
         )
 
-    async def _without_resolved(self, number: int, asked: list[Finding], remarks: list[Comment]) -> tuple[Finding, ...]:
-        """What is asked for, without what was said in conversations that a person has resolved since."""
+    async def _without_resolved(
+        self, number: int, asked: list[Finding], remarks: list[Comment], me: str
+    ) -> tuple[Finding, ...]:
+        """What is asked for, without what was said in conversations that somebody has resolved since who is heard: the
+        author of a pull request may as well, who can be a stranger.
+        """
         if not any(FindingSource.COMMENT.began(each.id) for each in asked):
             return tuple(asked)
         resolved = await resolved_threads(self._api, self._repository, number)
-        return without_settled(asked, settled_remarks(remarks, resolved))
+        people = {login: Author(User(login=login)) for login in resolved.values() if login}
+        heard = await self._audience.of(self._path, people.values())
+        counts = {login for login, author in people.items() if is_by(author.user, me) or heard.admits(author)} | {""}
+        return without_settled(asked, settled_remarks(remarks, [at for at, by in resolved.items() if by in counts]))
 
     async def _failures(self, sha: str) -> tuple[list[Finding], list[Unheard]]:
         """The failed checks of a commit; those that ran for a fork are its owner's business, and not told."""
         failed = [run for run in await self._runs(sha) if findings.has_failed(run)]
-        forks = await self._suites_of_forks(sha) if any(findings.is_job(run) for run in failed) else frozenset()
+        jobs = [run for run in failed if findings.is_job(run) and run.check_suite is not None]
+        suites = await self._suites(sha) if jobs else {}
+        unheard = {run.id: reason for run in jobs if (reason := findings.why_unheard(run, suites))}
         statuses = await self._remembered.pages(f"{self._path}/commits/{sha}/status", STATUSES)
-        found = [await self._check(run) for run in failed if not findings.is_of_suite(run, forks)]
+        found = [await self._check(run) for run in failed if run.id not in unheard]
         found += findings.status_findings(status for page in statuses for status in page.statuses)
-        return found, [findings.unheard_check(run) for run in failed if findings.is_of_suite(run, forks)]
+        return found, [findings.unheard_check(run, reason) for run, reason in unheard.items()]
 
-    async def _suites_of_forks(self, sha: str) -> frozenset[int]:
-        """Anybody can open a pull request from a commit of ours: its checks stand at that commit, too."""
+    async def _suites(self, sha: str) -> dict[int, bool]:
+        """The check suites of Actions at a commit → whether they ran for this repository. Anybody can open a pull
+        request from a commit of ours: its checks stand at that commit, too.
+        """
         try:
             pages = await self._remembered.pages(f"{self._path}/actions/runs?head_sha={sha}", WORKFLOW_RUNS)
         except Declined as declined:
             if declined.status not in NOT_SHOWN:
                 raise
-            return frozenset()  # without the right to see runs, their logs can't be read either
+            return {}
         runs = (run for page in pages for run in page.workflow_runs)
-        return findings.forks_suites(runs, self._repository)
+        return {run.check_suite_id: run.is_for(self._repository) for run in runs if run.check_suite_id is not None}
 
     async def _runs(self, sha: str) -> list[CheckRun]:
         """All check runs; those of Actions alone for a fine-grained token, which can't be given the right to others."""

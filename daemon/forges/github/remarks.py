@@ -185,6 +185,11 @@ def _place(comment: Comment) -> Place:
     )
 
 
-def newest(said: Sequence[Remark], most: int) -> list[Remark]:
-    """The last `most`: they are listed in the order in which they were said."""
-    return list(said[-most:])
+def newest(said: Sequence[Remark], heard: Admitted, most: int) -> list[Remark]:
+    """The last `most` of those who are heard, and of all others; they are listed in the order in which they were said.
+    A flood of strangers' words pushes out nobody else's.
+    """
+    kinds: dict[bool, list[Remark]] = {True: [], False: []}
+    for each in said:
+        kinds[heard.admits(each.author)].append(each)
+    return [each for kind in kinds.values() for each in kind[-most:]]

@@ -5,7 +5,7 @@ Only GraphQL tells it, at the price of a request a look while somebody asks for 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from http import HTTPStatus
 
 from pydantic import Field
@@ -22,7 +22,7 @@ query($owner: String!, $name: String!, $number: Int!, $after: String) {
   repository(owner: $owner, name: $name) {
     pullRequest(number: $number) {
       reviewThreads(first: 100, after: $after) {
-        nodes { isResolved comments(first: 1) { nodes { url } } }
+        nodes { isResolved resolvedBy { login } comments(first: 1) { nodes { url } } }
         pageInfo { hasNextPage endCursor }
       }
     }
@@ -46,6 +46,10 @@ class Query(Value):
     variables: ThreadsOf
 
 
+class _Resolver(Tolerant):
+    login: str
+
+
 class _Remark(Tolerant):
     url: str
 
@@ -56,7 +60,12 @@ class _Remarks(Tolerant):
 
 class _Thread(Tolerant):
     resolved: bool = Field(alias="isResolved")
+    by: _Resolver | None = Field(None, alias="resolvedBy")
     comments: _Remarks
+
+    @property
+    def first(self) -> list[_Remark]:
+        return [each for each in self.comments.nodes if each is not None]
 
 
 class _PageInfo(Tolerant):
@@ -90,30 +99,31 @@ class ThreadsAnswer(Tolerant):
         return repository.pull.threads if repository and repository.pull else None
 
 
-async def resolved_threads(api: Api, repository: str, number: int) -> frozenset[str]:
-    """The addresses of the first comments of those that are resolved; empty where the token may not see it, or the
-    forge doesn't know. `repository`: `owner/name`. Raises ForgeUnreachable, ForgeRefused.
+async def resolved_threads(api: Api, repository: str, number: int) -> dict[str, str]:
+    """The addresses of the first comments of those that are resolved → the login of the person who has resolved it,
+    empty for an app; nothing where the token may not see it, or the forge doesn't know. `repository`: `owner/name`.
+    Raises ForgeUnreachable, ForgeRefused.
     """
     owner, _, name = repository.partition("/")
-    asked, found = ThreadsOf(owner=owner, name=name, number=number), set[str]()
+    asked, found = ThreadsOf(owner=owner, name=name, number=number), dict[str, str]()
     for _ in range(MOST_PAGES):
         try:
             answer = await api.query(Query(variables=asked), ThreadsAnswer)
         except Declined as declined:
             if declined.status == HTTPStatus.UNAUTHORIZED:
                 raise
-            return frozenset(found)
+            return found
         if answer.threads is None:
             break
         threads = [each for each in answer.threads.nodes if each is not None and each.resolved]
-        found |= {remark.url for each in threads for remark in each.comments.nodes if remark is not None}
+        found |= {first.url: each.by.login if each.by else "" for each in threads for first in each.first}
         if not answer.threads.page.more:
             break
         asked = asked.model_copy(update={"after": answer.threads.page.after})
-    return frozenset(found)
+    return found
 
 
-def settled_remarks(remarks: Iterable[Comment], resolved: frozenset[str]) -> frozenset[int]:
+def settled_remarks(remarks: Iterable[Comment], resolved: Collection[str]) -> frozenset[int]:
     """The ids of all comments in these conversations; the first of one may be an answer to what was deleted."""
     known = tuple(remarks)
     roots = {_root(each) for each in known if each.html_url in resolved}
