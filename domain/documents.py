@@ -9,18 +9,10 @@ import json
 import re
 import tomllib
 from collections.abc import Callable, Iterable
-from math import isfinite
 from typing import Any, TypeVar
 
+from domain.document_limits import DEEPEST, LARGEST_YAML, TOO_DEEP, finite, integer
 from domain.errors import DocumentBroken
-
-DEEPEST = 100
-"""Levels of lists and mappings in each other; whoever reads them afterwards may recurse."""
-TOO_DEEP = f"more than {DEEPEST} levels of lists and objects in each other"
-LONGEST_NUMBER = 300
-"""Digits; Python itself refuses 4,300, a float holds 308."""
-LARGEST_YAML = 512 * 1024
-"""Characters: as long as a plan may be. It is read a hundred times as slowly as JSON."""
 
 Parsed = TypeVar("Parsed")
 
@@ -71,7 +63,7 @@ def read_yaml(document: str | bytes) -> Any:
     text = _text(document)
     if len(text) > LARGEST_YAML:
         raise DocumentBroken(f"YAML of more than {LARGEST_YAML // 1024} KiB is not read: write it as JSON")
-    return _whole_characters(_guarded(lambda: plain_value(text, _integer, _finite)))
+    return _whole_characters(_guarded(lambda: plain_value(text)))
 
 
 def read_toml(document: str | bytes) -> dict[str, Any]:
@@ -140,25 +132,11 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _integer(digits: str, base: int = 10) -> int:
-    if len(digits) > LONGEST_NUMBER:
-        raise DocumentBroken(f"a number of {len(digits)} digits")
-    return int(digits, base)
-
-
-def _finite(number: str) -> float:
-    """No JSON holds what is none, and whoever counts on with it meets it much later."""
-    found = float(number)
-    if not isfinite(found):
-        raise DocumentBroken(f"{number[:100]} is no finite number")
-    return found
-
-
 def _no_number(name: str) -> float:
     raise DocumentBroken(f"{name} is no JSON")
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_once, parse_int=_integer, parse_float=_finite, parse_constant=_no_number)
+_DECODER = json.JSONDecoder(object_pairs_hook=_once, parse_int=integer, parse_float=finite, parse_constant=_no_number)
 
 
 def _blank_unless_string(found: re.Match[str]) -> str:

@@ -6,7 +6,7 @@ nobody behind them expects. Imported where YAML is read and nowhere else: it tak
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, cast
 
 from ruamel.yaml import YAML
@@ -24,7 +24,7 @@ from ruamel.yaml.events import (
 )
 from ruamel.yaml.nodes import ScalarNode
 
-from domain.documents import DEEPEST, TOO_DEEP
+from domain.document_limits import DEEPEST, TOO_DEEP, finite, integer
 from domain.errors import DocumentBroken
 
 _TAG = "tag:yaml.org,2002:"
@@ -35,12 +35,12 @@ _BASES = {"0b": 2, "0o": 8, "0x": 16}
 _FLOATS = {".inf": "inf", ".nan": "nan"}
 
 
-def plain_value(text: str, integer: Callable[[str, int], int], number: Callable[[str], float]) -> Any:
+def plain_value(text: str) -> Any:
     """The value of one document. DocumentBroken where it is no YAML, or more than JSON can hold; ValueError and
-    OverflowError, for a number or an escape that is none, as `integer` (digits and base), `number` and the parser do.
+    OverflowError for a number or an escape that is none.
     """
     try:
-        return _Events(YAML(typ="safe", pure=True), text, integer, number).document()
+        return _Events(YAML(typ="safe", pure=True), text).document()
     except YAMLError as error:
         raise DocumentBroken(_of_yaml(error)) from error
 
@@ -48,13 +48,9 @@ def plain_value(text: str, integer: Callable[[str, int], int], number: Callable[
 class _Events:
     """The events of one text, as they are turned into values."""
 
-    def __init__(
-        self, reader: YAML, text: str, integer: Callable[[str, int], int], number: Callable[[str], float]
-    ) -> None:
+    def __init__(self, reader: YAML, text: str) -> None:
         self._events = cast("Iterator[Event]", reader.parse(text))
         self._resolver = reader.resolver
-        self._integer = integer
-        self._number = number
 
     def document(self) -> Any:
         next(self._events)
@@ -104,20 +100,25 @@ class _Events:
             case "bool" if text.lower() in ("true", "false"):
                 return text.lower() == "true"
             case "int":
-                return self._int(text)
+                return _int(text)
             case "float":
-                bare = text.lower().replace("_", "")
-                sign, digits = (bare[:1], bare[1:]) if bare[:1] in ("+", "-") else ("", bare)
-                return self._number(sign + _FLOATS.get(digits, digits))
+                sign, digits = _signed(text)
+                return finite(sign + _FLOATS.get(digits, digits))
         if tag not in _AS_TEXT:
             raise DocumentBroken(f"{_place(event)}: the tag {tag[:100]!r} is not read")
         return text
 
-    def _int(self, text: str) -> int:
-        bare = text.lower().replace("_", "")
-        sign, digits = (-1, bare[1:]) if bare[:1] == "-" else (1, bare.removeprefix("+"))
-        base = _BASES.get(digits[:2], 10)
-        return sign * self._integer(digits[2:] if base != 10 else digits, base)
+
+def _int(text: str) -> int:
+    sign, digits = _signed(text)
+    base = _BASES.get(digits[:2], 10)
+    found = integer(digits if base == 10 else digits[2:], base)
+    return -found if sign == "-" else found
+
+
+def _signed(number: str) -> tuple[str, str]:
+    bare = number.lower().replace("_", "")
+    return (bare[:1], bare[1:]) if bare[:1] in ("+", "-") else ("", bare)
 
 
 def _check_tag(event: SequenceStartEvent | MappingStartEvent, usual: str) -> None:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from urllib.parse import quote, urlsplit
 
+from daemon.logs.masked_shapes import MARKS, PATTERNS
 from daemon.logs.places import SafePaths
 from domain.models import PlanChanges, Question, Step
 from domain.pull_request import Finding, Sighting
@@ -26,45 +27,6 @@ OVERLAP = 8 * 1024
 CONTEXT = 16
 """Characters before a secret by which it is known as one: they stay with it."""
 LONGEST_KEY_LINE = 200
-
-
-def _shape(mark: str, rest: str) -> tuple[str, re.Pattern[str]]:
-    """`mark` and what follows it, where no word goes on before it: an escaped line end, as JSON has them, is none.
-
-    The mark comes first, for a pattern that begins with plain letters is found fifty times as fast.
-    """
-    return mark, re.compile(rf"{mark}(?:(?<![A-Za-z0-9_-]{mark})|(?<=\\[nrt]{mark})){rest}", re.ASCII)
-
-
-_PATTERNS = (
-    *((mark, re.compile(mark + r"[A-Za-z0-9]{20,255}")) for mark in ("ghp_", "gho_", "ghu_", "ghs_", "ghr_")),
-    ("github_pat_", re.compile(r"github_pat_\w{20,255}", re.ASCII)),
-    ("glpat-", re.compile(r"glpat-[\w-]{20,255}", re.ASCII)),
-    _shape("sk-", r"(?=[\w-]{0,255}\d)[\w-]{16,}"),
-    _shape("AKIA", r"[A-Z0-9]{16}(?![A-Z0-9])"),
-    _shape("ASIA", r"[A-Z0-9]{16}(?![A-Z0-9])"),
-    ("AIza", re.compile(r"AIza[\w-]{35}", re.ASCII)),
-    ("npm_", re.compile(r"npm_[A-Za-z0-9]{36}")),
-    ("k_live_", re.compile(r"[rs]k_live_[A-Za-z0-9]{20,255}")),
-    ("xox", re.compile(r"xox[abeoprs]-[A-Za-z0-9-]{10,255}")),
-    # No dot inside and no second start: a long run is looked at once.
-    _shape("eyJ", r"[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}"),
-    ("://", re.compile(r"https?://([^/\s\"'<>]+)@")),
-    ("://", re.compile(r"://([^/\s\"'<>:@]*:[^/\s\"'<>]*)@")),
-    (
-        "://",
-        re.compile(
-            r"[?&]((?i:access_token|api_?key|auth|password|private_token|secret|sig|signature|token)"
-            r"=[^&\s\"'<>]+)"
-        ),
-    ),
-    ("uthorization: ", re.compile(r"uthorization: ((?i:basic|token) [^\s\"'<>]+)")),
-    ("earer ", re.compile(r"earer ([\w.~+/=-]{16,})")),
-)
-"""A mark and a pattern: a text without the mark holds nothing that the pattern finds. The secret is the group, or all
-that is found.
-"""
-_MARKS = frozenset(mark for mark, _ in _PATTERNS) | {"PRIVATE KEY"}
 
 _KEY_BEGINS = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
 _KEY_ENDS = re.compile(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
@@ -113,7 +75,7 @@ class Masker:
     def spans(self, text: str) -> list[tuple[int, int]]:
         """Where secrets stand in a line, or a part of one: from, to; in order, none touching another."""
         found = [match.span() for match in self._known.finditer(text)] if self._known else []
-        for mark, pattern in _PATTERNS:
+        for mark, pattern in PATTERNS:
             if mark in text:
                 found += [match.span(pattern.groups) for match in pattern.finditer(text)]
         found += _private_keys(text)
@@ -121,7 +83,7 @@ class Masker:
 
     def may_hold(self, text: str) -> bool:
         """Whether `text` has to be looked at line by line."""
-        return any(mark in text for mark in _MARKS) or bool(self._known and self._known.search(text))
+        return any(mark in text for mark in MARKS) or bool(self._known and self._known.search(text))
 
 
 class MaskedStream:

@@ -14,6 +14,7 @@ from daemon.git.repository_cache import RepositoryCache
 from daemon.process import own_program
 from daemon.secrets import secret_scan
 from daemon.secrets.secret_scan import MESSAGE
+from daemon.secrets.token_shapes import TOKENS, token_pattern
 from domain.errors import GitError, ProcessTimedOut
 from domain.value import Value
 
@@ -34,17 +35,10 @@ a masked word costs nothing, a file that is left out costs work (rule 6.7).
 """
 
 CONTENTS = (
-    r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----(?:\s|\\[nr])",
-    r"\bgh[pousr]_[A-Za-z0-9]{36,255}\b",
-    r"\bgithub_pat_[A-Za-z0-9_]{40,255}\b",
-    r"\bglpat-[A-Za-z0-9_-]{20,255}",
-    r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b",
-    r"\bxox[abeoprs]-[0-9]{8,}-[A-Za-z0-9-]{16,255}",
-    r"\bsk-ant-[A-Za-z0-9_-]{32,255}",
-    r"\bsk-(?:proj-)?[A-Za-z0-9_-]{40,255}",
-    r"\b[rs]k_live_[A-Za-z0-9]{20,255}",
-    r"\bAIza[A-Za-z0-9_-]{35}\b",
-    r"\bnpm_[A-Za-z0-9]{36}\b",
+    # A line end follows, or something in its place and the key itself: what only speaks of keys has neither.
+    r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
+    r"(?:\s|\\[nr]|(?=[^\n]{0,40}\n?[^\n]{0,40}?[A-Za-z0-9+/]{48}))",
+    *(token_pattern(mark, rest) for mark, rest in TOKENS),
 )
 """Patterns of what a file may not hold, unless its last commit held the very same."""
 
