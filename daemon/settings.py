@@ -19,6 +19,7 @@ from daemon.network.rules import LocalRules, Reach
 from daemon.sandbox.sandbox import SandboxMode
 from daemon.saving.housekeeping import Keeping
 from daemon.secrets.secret_search import AllowedSecret
+from daemon.settings_path import SettingsPath
 from daemon.workspace.copied_files import CopiedFile
 from daemon.workspace.delivery_note import FILE as DELIVERY_NOTE
 from domain.directive_settings import AnyLabel
@@ -34,18 +35,15 @@ YEARS = 100 * 366 * 24
 """Hours; no time is longer."""
 
 
-def _absolute(path: Path) -> Path:
-    expanded = path.expanduser()
-    if not expanded.is_absolute():
-        raise ValueError(f"{path} must begin with / or ~")
-    return Path(os.path.normpath(expanded))
+def _normal(path: Path) -> Path:
+    return Path(os.path.normpath(path))
 
 
 def _distinct(labels: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(label for label in labels if label))
 
 
-SandboxPath = Annotated[Path, AfterValidator(_absolute)]
+SandboxPath = Annotated[SettingsPath, AfterValidator(_normal)]
 
 
 class DaemonSettings(BaseModel):

@@ -64,7 +64,10 @@ class SharedSettings(BaseSettings):
     @classmethod
     def _absolute(cls, folder: Path) -> Path:
         # Children of the stack run in another working directory: a relative folder would name another place there.
-        return folder.expanduser().absolute()
+        try:
+            return folder.expanduser().absolute()
+        except RuntimeError as error:
+            raise ValueError("there is no such user, or no home folder: write the whole path") from error
 
     @field_validator("database_url")
     @classmethod

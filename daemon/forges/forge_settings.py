@@ -6,12 +6,12 @@ import re
 import shlex
 from collections.abc import Mapping
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated, Self
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
+from daemon.settings_path import SettingsPath
 from domain.repository_url import is_loopback
 from domain.value import Value
 
@@ -66,13 +66,6 @@ def _lower(logins: tuple[str, ...]) -> frozenset[str]:
     return frozenset(each.lower() for each in logins)
 
 
-def _without_user(path: Path) -> Path:
-    expanded = path.expanduser()
-    if not expanded.is_absolute():
-        raise ValueError(f"{path} must begin with / or ~")
-    return expanded
-
-
 class ForgeSettings(Listening):
     """The forge at one host, and where the daemon's token for it comes from; neither: `gh auth token` is asked."""
 
@@ -81,7 +74,7 @@ class ForgeSettings(Listening):
     """Where its API is; empty: https://api.github.com, or `/api/v3` of another host."""
     token_env: Annotated[str, Field(pattern=r"^([A-Za-z_][A-Za-z0-9_]*)?$")] = ""
     """A variable of the daemon's environment. No agent may be handed it."""
-    token_file: Annotated[Path, AfterValidator(_without_user)] | None = None
+    token_file: SettingsPath | None = None
     """A file that holds the token alone; read anew when the forge refuses the one that is known."""
     heed_own_comments: bool = False
     """Whether comments of the token's own user ask for work: for a daemon that uses your account."""
@@ -91,11 +84,18 @@ class ForgeSettings(Listening):
         if self.token_env and self.token_file:
             raise ValueError("token_env and token_file are both set; the token comes from one place")
         parts = urlsplit(self.api)
-        if self.api and (parts.scheme not in ("https", "http") or not parts.netloc or parts.username):
+        if self.api and not _is_address(parts):
             raise ValueError("api is an address like https://ghe.example.com/api/v3")
         if parts.scheme == "http" and not is_loopback(parts.netloc):
             raise ValueError("api begins with https://: http would show the token to everyone on the way")
         return self
+
+
+def _is_address(parts: SplitResult) -> bool:
+    try:
+        return parts.scheme in ("https", "http") and bool(parts.hostname) and parts.port != 0 and not parts.username
+    except ValueError:  # a port that is none
+        return False
 
 
 def api_of(host: str, settings: ForgeSettings) -> str:

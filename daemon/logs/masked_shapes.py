@@ -41,10 +41,9 @@ _LOOSER = (
     ("earer ", re.compile(r"earer ([\w.~+/=-]{16,})")),
 )
 """Of these a log shows less than a commit may hold: what is masked in vain costs nothing."""
-_KNOWN = frozenset(mark for mark, _ in _LOOSER)
 PATTERNS = (
     *_LOOSER,
-    *((mark, re.compile(token_pattern(mark, rest), re.ASCII)) for mark, rest in TOKENS if mark not in _KNOWN),
+    *((mark, re.compile(token_pattern(mark, rest), re.ASCII)) for mark, rest in TOKENS),
 )
 """A mark and a pattern: a text without the mark holds nothing that the pattern finds. The secret is the group, or all
 that is found.

@@ -10,19 +10,18 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from daemon.git.worktrees import excluding
+from daemon.settings_path import SettingsPath
 from domain.errors import CannotServe
-
-
-def _source(path: Path) -> Path:
-    expanded = path.expanduser()
-    if not expanded.is_absolute():
-        raise ValueError(f"{path} must begin with / or ~")
-    return expanded
 
 
 def _target(text: str) -> str:
     path = PurePosixPath(text)
-    if path.is_absolute() or not path.parts or {"..", ".git"} & {part.lower() for part in path.parts} or "\n" in text:
+    if (
+        path.is_absolute()
+        or not path.parts
+        or {"..", ".git"} & {part.lower() for part in path.parts}
+        or {"\n", "\0"} & {*text}
+    ):
         raise ValueError(f"{text!r} is not a path inside of a worktree")
     return str(path)
 
@@ -32,7 +31,7 @@ class CopiedFile(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
-    source: Annotated[Path, Field(alias="from"), AfterValidator(_source)]
+    source: Annotated[SettingsPath, Field(alias="from")]
     target: Annotated[str, Field(alias="to"), AfterValidator(_target)]
     """Where in the worktree."""
     repository: str = ""

@@ -212,6 +212,69 @@ def _fuzz(inputs: st.SearchStrategy[Any], read: Callable[[Any], object], errors:
     ends_well()
 
 
+YAML = {
+    "a key that is a number": "1:\n- name: a\n  task_plan: x\n",
+    "a group of a number": "phases:\n- name: g\n  1:\n  - name: a\n    task_plan: x\n",
+    "steps beside a number": "steps:\n- name: a\n  task_plan: x\n2: {x: [{name: b, task_plan: x}]}\n",
+    "a key that is nothing": "steps:\n- name: a\n  task_plan: x\nnull: [{name: b, task_plan: x}]\n",
+    "a key that is a list": "? [{a: b}]\n: c\n",
+    "a set": "!!set {a, b}\n",
+    "bytes": "steps:\n- name: !!binary aGk=\n  task_plan: x\n",
+    "a number that is none": "!!int _",
+    "no number at all": '!!float ""',
+    "no yes and no no": "!!bool x",
+    "9,000 hexadecimal digits": "a: 0x" + "f" * 9000,
+    "no finite number": "a: .inf",
+    "no number": "a: .nan",
+    "a character beyond Unicode": '"\\UFFFFFFFF"',
+    "a version of 5,000 digits": f"%YAML 1.{'9' * 5000}\n---\na",
+    "a call": "!!python/object/apply:os.system [id]\n",
+    "another document": "a\n---\nb\n",
+    "many anchors": "a: &a [x]\nb: [*a, *a]\n",
+    "a key twice": "{a: 1, a: 2}",
+    "a hundred and one levels": "- " * 101 + "a",
+    "more than a plan may hold": "#" * (512 * 1024) + "\na: b\n",
+}
+
+
+@pytest.mark.parametrize("case", YAML)
+def test_yaml_that_json_could_not_hold_is_refused(case: str) -> None:
+    with pytest.raises(DocumentBroken):
+        read_yaml(YAML[case])
+    with pytest.raises(PlanRefused):
+        read_plan_file("plan.yaml", YAML[case])
+
+
+@pytest.mark.parametrize(
+    "text", ["2024-01-01", "2024-01-01T00:00:00Z", "!!str 5", "0o17", "-0x1F", "1_000", "~", "yes"]
+)
+def test_what_yaml_holds_is_what_json_can_hold(text: str) -> None:
+    found = read_yaml(f"a: {text}")["a"]
+    expected = {"!!str 5": "5", "0o17": 15, "-0x1F": -31, "1_000": 1000, "~": None}
+    assert found == expected.get(text, text)
+    json.dumps(found, allow_nan=False)
+
+
+@pytest.mark.parametrize("document", ["[1e999]", '{"a": -1e400}', "[NaN]", "[1" + "0" * 400 + "]"])
+def test_a_number_that_no_computer_holds_is_refused(document: str) -> None:
+    with pytest.raises(DocumentBroken):
+        read_json(document)
+
+
+@pytest.mark.parametrize("name", ["plan.json", "plan.yaml"])
+@pytest.mark.parametrize("field", ["name", "description", "task_plan", "label", "depends_on", "note"])
+def test_half_an_emoji_is_no_end_of_a_plan(field: str, name: str) -> None:
+    """As a program writes it that cuts texts by UTF-16; neither Temporal nor Postgres takes it."""
+    step = {"name": "a", "task_plan": "x", field: ["\ud83d"] if field == "depends_on" else "cut \ud83d"}
+    try:
+        steps = read_plan_file(name, json.dumps({"steps": [step]}))
+        made = add_steps(PlanChanges(), steps, generation=1, known=(), new_id=uuid4)
+    except PlanRefused as refused:
+        assert field in ("label", "depends_on", "note"), refused
+    else:
+        assert "cut \ufffd" in made.model_dump_json().encode().decode()
+
+
 BAD: dict[str, bytes] = {
     "no UTF-8": b'{"steps": "\xff"}',
     "a thousand levels": b'{"steps":' + b"[" * 1000 + b"]" * 1000 + b"}",
@@ -221,6 +284,10 @@ BAD: dict[str, bytes] = {
     "a TOML time without end": b'name = "x"\nkeep_failed_hours = 1e300',
     "a TOML that is no UTF-8": b'name = "\xff"',
     "no time at all": b'name = "x"\nkeep_succeeded_hours = nan',
+    "a user of TOML that is nobody": b'name = "x"\nsandbox_read = ["~nobody-at-all/x"]',
+    "a path of TOML that is none": b'name = "x"\nsandbox_write = ["/a\\u0000b"]',
+    "a port of TOML that is none": b'name = "x"\n[forges."h"]\napi = "https://h:99999999/api"',
+    "half a plan's emoji, cut off": b'{"steps": [{"name": "a\\ud83d", "task_plan": ',
 }
 
 
