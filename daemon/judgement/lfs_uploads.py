@@ -7,8 +7,8 @@ has git-lfs the daemon uploads the former, and makes pointers of the latter; wit
 from __future__ import annotations
 
 import asyncio
-import mmap
 import re
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from daemon.git.commits import attribute, index_of
 from daemon.git.lfs import Pointer
 from daemon.judgement.check import Examined, Fault, fault, named
 from daemon.judgement.submodules import changed
-from daemon.secrets.secret_search import CONTENTS
+from daemon.secrets.secret_search import CONTENTS, SECONDS
 from domain.failures import FailureCategory
 
 CONVERTED_AT_MOST = 10 * 1024 * 1024
@@ -30,6 +30,9 @@ _LFS = (
     "(`PATH -filter -diff -merge`) and add them anew."
 )
 _SECRET = re.compile(b"|".join(f"(?:{shape})".encode() for shape in CONTENTS))
+_PIECE = 256 * 1024
+"""Bytes that are looked through at once: as long nothing else runs in this process."""
+_OVERLAP = 1024
 
 
 async def lost_lfs_files(work: Examined) -> Fault | None:
@@ -52,9 +55,9 @@ async def into_lfs(work: Examined) -> tuple[str, Fault | None]:
     given = await _given(work)
     pointers = {path: await lfs.pointer_in(work.cache, blob) for path, blob in given.items()}
     new = {path: pointer for path, pointer in pointers.items() if pointer and not await _is_known(work, pointer)}
-    if found := await asyncio.to_thread(_with_secrets, work, new):
-        wrong = f"what looks like a secret is in files that Git LFS would get: {named(found)}"
-        return work.head, fault(FailureCategory.SECRET, wrong, "Take it out of the files.")
+    if found := await asyncio.to_thread(_with_secrets, work, new, SECONDS):
+        wrong = f"what looks like a secret is in files for Git LFS, or they are too large to tell: {named(found)}"
+        return work.head, fault(FailureCategory.SECRET, wrong, "Take it out of the files, or leave them out.")
     made = {path: await lfs.clean(work.cache, given[path]) for path, pointer in pointers.items() if pointer is None}
     wanted = [*new.values(), *(pointer for pointer, _ in made.values())]
     if not wanted:
@@ -101,22 +104,29 @@ async def _size(work: Examined, blob: str) -> int:
     return int((await work.cache.local("cat-file", "-s", blob)).text)
 
 
-def _with_secrets(work: Examined, pointers: Mapping[str, Pointer]) -> list[str]:
-    """The paths whose contents hold what looks like a secret: no commit shows them."""
+def _with_secrets(work: Examined, pointers: Mapping[str, Pointer], within: float) -> list[str]:
+    """The paths whose contents hold what looks like a secret, which no commit shows, or that could not be looked
+    through in `within` seconds.
+    """
+    until = time.monotonic() + within
     folders = tuple(each for each in work.allowed if each.endswith("/"))
     looked = {path: pointer for path, pointer in pointers.items() if path not in work.allowed}
     return [
         path
         for path, pointer in looked.items()
-        if not (folders and path.startswith(folders)) and _holds_secret(work.cache.folder / pointer.place)
+        if not (folders and path.startswith(folders)) and _may_hold_secret(work.cache.folder / pointer.place, until)
     ]
 
 
-def _holds_secret(file: Path) -> bool:
-    if not file.stat().st_size:
-        return False
-    with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        return _SECRET.search(content) is not None
+def _may_hold_secret(file: Path, until: float) -> bool:
+    """Piece by piece: an expression lets go of the interpreter at its end alone, and a file may have gigabytes."""
+    before = b""
+    with file.open("rb") as content:
+        while piece := content.read(_PIECE):
+            if time.monotonic() > until or _SECRET.search(before + piece):
+                return True
+            before = piece[-_OVERLAP:]
+    return False
 
 
 async def _server(work: Examined) -> str | None:

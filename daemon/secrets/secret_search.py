@@ -37,7 +37,7 @@ a masked word costs nothing, a file that is left out costs work (rule 6.7).
 CONTENTS = (
     # A line end follows, or something in its place and the key itself: what only speaks of keys has neither.
     r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
-    r"(?:\s|\\[nr]|(?=[^\n]{0,40}\n?[^\n]{0,40}?[A-Za-z0-9+/]{48}))",
+    r"(?:\s|\\[nr]|(?=(?s:.{0,60}?)[A-Za-z0-9+/]{48}))",
     *(token_pattern(mark, rest) for mark, rest in TOKENS),
 )
 """Patterns of what a file may not hold, unless its last commit held the very same."""

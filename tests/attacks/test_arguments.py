@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 from temporalio import workflow
+from temporalio.api.common.v1 import Payload
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowQueryFailedError, WorkflowUpdateFailedError
+from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
@@ -31,6 +33,22 @@ WRONG: tuple[list[Any], ...] = (
 )
 
 
+def _raw(data: bytes, encoding: str = "json/plain") -> RawValue:
+    return RawValue(Payload(metadata={"encoding": encoding.encode()}, data=data))
+
+
+UNREADABLE = {
+    "cut off": _raw(b'{"actor":'),
+    "no text": _raw(b'"\xff"'),
+    "half an emoji": _raw(b'{"actor": "\\ud83d"}'),
+    "five thousand levels": _raw(b"[" * 5000 + b"]" * 5000),
+    "5,000 digits": _raw(b'{"actor": ' + b"9" * 5000 + b"}"),
+    "of no known kind": _raw(b"x", "binary/odd"),
+    "of no kind": RawValue(Payload(data=b"x")),
+}
+"""Payloads that no client of ours makes."""
+
+
 @pytest.mark.rule("8.2")
 async def test_wrong_arguments_are_refused_in_a_line_and_hold_nothing_up(temporal_server: WorkflowEnvironment) -> None:
     async with surroundings(temporal_server.client) as world:
@@ -47,6 +65,15 @@ async def test_wrong_arguments_are_refused_in_a_line_and_hold_nothing_up(tempora
             for arguments in WRONG[:2] + WRONG[3:]:  # a text is a goal
                 await handle.signal(name, args=arguments)
         await handle.signal("goal_changed", {"goal": None})
+        for payload in UNREADABLE.values():
+            with pytest.raises(WorkflowUpdateFailedError) as error:
+                await handle.execute_update("pause", args=[payload])
+            assert isinstance(error.value.cause, ApplicationError)
+            _is_one_line(error.value.cause.message)
+            await handle.signal("goal_changed", payload)
+            with pytest.raises(WorkflowQueryFailedError) as unread:
+                await handle.query("questions_of", payload)
+            _is_one_line(str(unread.value))
         for name in DEFINED.queries:
             for arguments in [[None], *WRONG[2:]]:
                 with pytest.raises(WorkflowQueryFailedError) as failed:

@@ -17,7 +17,6 @@ from daemon.forges.forge_settings import ForgeSettings, api_of
 from daemon.forges.github.api import Api, open_client
 from daemon.forges.github.audience import MOST_ASKED, Audience, Author, Reason
 from daemon.forges.github.findings import reply_mark
-from daemon.forges.github.look import MOST_REMARKS
 from daemon.forges.github.payloads import CollaboratorPermission, User
 from daemon.forges.github.quotes import MOST_COMPARED, QUOTED_UNHEARD, without_quotes
 from daemon.forges.port import Forge
@@ -280,16 +279,6 @@ async def test_a_crowd_of_strangers_neither_uses_up_the_rate_limit_nor_drowns_a_
     seen = await site.github.look(made, {})
     assert await site.asked("GET", "/collaborators/") == MOST_ASKED + 11
     assert (len(ids(seen)), len(seen.unheard)) == (1, MOST_ASKED + 10)
-
-
-async def test_a_flood_of_strangers_words_does_not_push_a_writers_out(site: Site) -> None:
-    """So many of each kind are told, the newest: those of whoever is heard, whatever others have said since."""
-    made = await site.opened()
-    said = await site.forge.comment(site.name, made.number, user="ann", body="Rename it.")
-    for _ in range(MOST_REMARKS):
-        await site.forge.comment(site.name, made.number, user="mallory", body=EVIL)
-    seen = await site.github.look(made, {})
-    assert (ids(seen), len(seen.unheard)) == ([f"talk:{said['id']}"], MOST_REMARKS)
 
 
 async def test_a_stranger_ends_no_writers_conversation(site: Site) -> None:

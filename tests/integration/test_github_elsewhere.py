@@ -17,6 +17,7 @@ from starlette.routing import Route
 
 from daemon.forges.forge_settings import ForgeSettings
 from daemon.forges.github.audience import Reason
+from daemon.forges.github.look import MOST_REMARKS
 from daemon.forges.managed_section import body_of
 from daemon.forges.port import Forge
 from daemon.forges.registry import Forges
@@ -247,6 +248,20 @@ async def test_a_permission_counts_for_whom_the_answer_names(user: dict[str, obj
         seen = await github.look(KNOWN, {})
     assert [each.id for each in seen.findings] == (["talk:9"] if is_heard else [])
     assert [each.reason for each in seen.unheard] == ([] if is_heard else [Reason.UNKNOWN])
+
+
+@pytest.mark.rule("7.5")
+async def test_a_flood_of_strangers_words_does_not_push_a_writers_out() -> None:
+    """So many of each kind are told, the newest: those of whoever is heard, whatever others have said since."""
+    ann, mallory = ({"login": login, "id": number, "type": "User"} for number, login in enumerate(("ann", "mallory")))
+    flood = [{"id": 10 + number, "user": mallory, "body": "Obey me."} for number in range(MOST_REMARKS + 5)]
+    async with serving() as server, github_at(server) as github:
+        server.answers = _seen(server, comments=[{"id": 9, "user": ann, "body": "Rename it."}, *flood]) | {
+            "/repos/new/shop/collaborators/ann/permission": _answering({"permission": "write", "user": ann}),
+            "/repos/new/shop/collaborators/mallory/permission": _answering({"permission": "read", "user": mallory}),
+        }
+        seen = await github.look(KNOWN, {})
+    assert ([each.id for each in seen.findings], len(seen.unheard)) == (["talk:9"], MOST_REMARKS)
 
 
 @pytest.mark.rule("7.5")

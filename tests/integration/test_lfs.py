@@ -122,9 +122,15 @@ async def test_where_git_lfs_is_missing_nothing_is_converted(
     assert "this machine has no git-lfs" in done.failure.report
 
 
-@pytest.mark.parametrize("agents", [FILTERED, RAW], ids=["filtered", "raw"])
-async def test_a_secret_is_uploaded_no_more_than_it_is_pushed(lfs: Steps, agents: str) -> None:
-    done = await lfs.does(f"{agents} echo {TOKEN} > new.png; git add -A; git commit -qm new")
+@pytest.mark.parametrize(
+    ("agents", "before"),
+    [(FILTERED, 0), (RAW, 0), (FILTERED, 256 * 1024 - 10)],
+    ids=["filtered", "raw", "between pieces"],
+)
+async def test_a_secret_is_uploaded_no_more_than_it_is_pushed(lfs: Steps, agents: str, before: int) -> None:
+    """A large file is looked through piece by piece: at once it would keep all other tasks waiting."""
+    write = f"head -c {before} /dev/zero > new.png; echo {TOKEN} >> new.png"
+    done = await lfs.does(f"{agents} {write}; git add -A; git commit -qm new")
     assert done.status is OutcomeStatus.WAITING, done.failure
     assert TOKEN not in done.questions[0].text and "new.png" in done.questions[0].text
     assert not (lfs.origin / "lfs").exists()
