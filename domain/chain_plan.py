@@ -26,8 +26,8 @@ READ_AGAIN = 10
 """How often the text's own length may be read in vain before it is given up."""
 
 _NO_PLAN = 'no plan found: a chain plan is JSON, {"steps": [{"name": …, "task_plan": …}]}, or the same in a YAML file'
-_START = re.compile(r'[{\[](?=\s*+(?:["{\[\]}]|//|/\*))')
-"""Of an object, or of a list of lists and objects: no other value can be a plan."""
+_START = re.compile(r'[{\[](?=\s*+(?:["{\[\]}]|//|/\*|(?:-?\d[\d.eE+-]*+|true|false|null)\s*+,))')
+"""Of an object or a list: no other value can be a plan. A list of one number alone is a reference in prose."""
 _PLAN_WORD = re.compile(r'"(?:steps|task_plan|taskPlan)"\s*+:')
 _INSTRUCTIONS = re.compile(r"\btask_?plan\b", re.IGNORECASE)
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.|\\\Z)*+"?|//[^\n]*|/\*(?:.*?\*/|.*)|[{\[\]}]', re.DOTALL)

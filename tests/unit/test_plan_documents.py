@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from typing import Any
 from uuid import uuid4
@@ -311,6 +312,11 @@ MESSAGES: dict[str, tuple[str, Read | str]] = {
     "a step's form behind the plan": (f'{TWO}\nEach is {{"name": "…", "task_plan": "…"}}.', chain("a", "b")),
     "a template": ('Hand over {"steps": [{"name": …, "task_plan": …}]} or [{"name": "…", "task_plan": "…"}, ...].', "no plan found"),
     "groups in prose that end in a comma": (f"So: {json.dumps({'phases': PHASES})[:-2]},]}}.", IN_PHASES),
+    **{
+        f"a list that begins with {first}": (f"So: [{first}, {json.dumps(A)}, {json.dumps([B, C])}].", "entry 1 is no step")
+        for first in ("true", "null", "12", "-1.5e3")
+    },
+    "references in prose": (f"As [1], [2, 3] and [12:30, 5] say:\n{TWO}", chain("a", "b")),
     "an address before it": (f"See https://x.invalid/a: {TWO}", chain("a", "b")),
 }  # fmt: skip
 
@@ -363,6 +369,38 @@ def test_every_step_of_any_nesting_is_taken_once_in_order_or_the_plan_is_refused
         return
     assert [each.name for each in planned] == written
     assert [each.order_index for each in planned] == sorted(each.order_index for each in planned)
+
+
+KEYS = st.sampled_from(["steps", "phases", "tasks", "plan", "backend", "tests", "subtasks", "then", "notes", "a", "1"])
+LEAVES = st.sampled_from([None, None, None, True, 7, "a text", [], {}])
+MIXED = st.recursive(
+    LEAVES,
+    lambda inner: st.lists(inner, min_size=1, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(MIXED, st.sampled_from(["{}", "So:\n```json\n{}\n```\nDone.", "[1] says {}, 3"]), st.data())
+def test_of_no_document_a_part_of_the_steps_is_taken(tree: Any, around: str, data: st.DataObject) -> None:
+    """Whatever lies in what; and none of it where the rest was cut off."""
+    count = iter(range(100))
+
+    def built(each: Any) -> Any:
+        if isinstance(each, dict):
+            return {key: built(inner) for key, inner in each.items()}
+        if isinstance(each, list):
+            return [built(inner) for inner in each]
+        return step(f"n{next(count)}") if each is None else each
+
+    text = json.dumps(built(tree))
+    written = re.findall(r"do n\d+", text)
+    cut = data.draw(st.integers(1, len(text)))
+    for document in (around.format(text), text[:-cut], text[cut:]):
+        try:
+            planned = read_chain_plan(document)
+        except PlanRefused:
+            continue
+        assert [each.task_plan for each in planned if each.task_plan] == written, document
 
 
 @pytest.mark.parametrize(
