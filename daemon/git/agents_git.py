@@ -21,6 +21,7 @@ READ_FOLDERS = ("refs", "info", "logs")
 READ_FILES = ("config", "index", "packed-refs", "config.worktree")
 COMMIT = re.compile(rb"[0-9a-f]{40}|[0-9a-f]{64}")
 BRANCH = re.compile(r"refs/[^\x00-\x20]{1,1000}")
+UNBORN = "its HEAD is on a new branch without a commit"
 
 
 def head_of(git_dir: str) -> str:
@@ -32,6 +33,16 @@ def head_of(git_dir: str) -> str:
     except OSError:
         return ""
     return said.decode() if COMMIT.fullmatch(said) else ""
+
+
+def why_no_head(git_dir: str) -> str:
+    """Of a repository whose HEAD names no commit: whether the agent has begun a history of its own, or it is broken."""
+    try:
+        said = plain(f"{git_dir}/HEAD", 4096).strip().decode(errors="replace")
+    except OSError:
+        said = ""
+    is_branch = said.startswith("ref: refs/heads/") and BRANCH.fullmatch(said.removeprefix("ref: "))
+    return UNBORN if is_branch else "its HEAD names no commit"
 
 
 def _ref(git_dir: str, ref: str) -> bytes:
@@ -184,6 +195,18 @@ def remove_pipes(paths: list[str]) -> None:
             continue
 
 
+def set_executable(paths: list[str], *, is_on: bool) -> None:
+    """Let whoever may read one of these files run it, too; or nobody."""
+    for path in paths:
+        try:
+            mode = os.lstat(path).st_mode
+            if stat.S_ISREG(mode):
+                now = stat.S_IMODE(mode)
+                os.chmod(path, now | (now & 0o444) >> 2 if is_on else now & ~0o111)
+        except OSError:
+            continue
+
+
 def write_ignored(side: str) -> str:
     """What the agent has told git to ignore, beside the files that say it for everybody; the daemon's own list, and
     what the repository says, stand above it.
@@ -217,6 +240,14 @@ def kind_of(path: str) -> tuple[bool, int]:
     except OSError:
         return False, 0
     return stat.S_ISREG(found.st_mode) or stat.S_ISLNK(found.st_mode), found.st_size
+
+
+def inode_changed(path: str) -> int:
+    """When its inode was changed, in ns; -1: it isn't there."""
+    try:
+        return os.lstat(path).st_ctime_ns
+    except OSError:
+        return -1
 
 
 def is_folder(path: str) -> bool:

@@ -8,12 +8,15 @@ import subprocess
 from collections.abc import Iterator
 from typing import NamedTuple, TypedDict
 
-from daemon.git.agents_git import kind_of, made_readable, plain, remove_pipes
+from daemon.git.agents_git import inode_changed, kind_of, made_readable, plain, remove_pipes, set_executable
 from daemon.git.side_git import SideGit
 
 NOTHING = re.compile(r"0+")
 TOO_LARGE = "too large"
 REFUSED = "git refuses it"
+MOST_MODES = 1000
+"""Files that git alone was told the mode of."""
+_REMEMBERED = re.compile(r"([^\0]+)\0  ctime: (\d+):(\d+)\n(?:  [a-z]+: .*\n){4}")
 
 
 class Options(TypedDict):
@@ -89,6 +92,7 @@ class Files:
         if missing:
             git("update-index", "-z", "--force-remove", "--stdin", stdin="".join(f"{each}\0" for each in missing))
         self._keep_hidden()
+        self._take_modes()
         return left_out | self._take_secrets_out()
 
     def _keep_hidden(self) -> None:
@@ -98,6 +102,38 @@ class Files:
             entries = parts(self._git("ls-tree", "-r", "-z", "--full-tree", self._head))
             lines = "".join(f"{entry}\0" for entry in entries if entry.partition("\t")[2] in hidden)
             self._git("update-index", "-z", "--index-info", stdin=lines)
+
+    def _take_modes(self) -> None:
+        """Take the modes that the agent has given to git alone (`git add --chmod=+x`), and once nothing runs any more
+        give them to the files, or git would take them back with the next commit.
+        """
+        told = self._told_modes()
+        for mode, sign in (("100755", "+"), ("100644", "-")):
+            paths = [path for path, given in told.items() if given == mode and self._may(path)]
+            if paths:
+                given = "".join(f"{path}\0" for path in paths)
+                self._git.run("update-index", "-z", f"--chmod={sign}x", "--stdin", stdin=given)
+            if self._is_over:
+                set_executable(paths, is_on=sign == "+")
+
+    def _told_modes(self) -> dict[str, str]:
+        """File → mode, where the agent's index has another one than the disk, and the file was not touched since."""
+        if not (copy := self._agents_index()):
+            return {}
+        asked = ("diff-files", "-z", "--raw", "--no-renames", "--ignore-submodules=all")
+        fields = parts(self._listed(asked, copy))
+        modes = {
+            path: told[1:7]
+            for told, path in zip(fields[0::2], fields[1::2], strict=True)
+            if {told[1:7], told[8:14]} == {"100644", "100755"}
+        }
+        names = list(modes)[:MOST_MODES]
+        known = changed_at(self._listed(("ls-files", "-z", "--debug", "--", *names), copy)) if names else {}
+        return {path: modes[path] for path in names if path in known and known[path] == inode_changed(path)}
+
+    def _listed(self, asked: tuple[str, ...], index: str) -> str:
+        done = self._git.run(*asked, index=index)
+        return done.stdout.decode(errors="surrogateescape") if done.returncode == 0 else ""
 
     def _may(self, path: str) -> bool:
         at = path.rstrip("/")
@@ -130,15 +166,20 @@ class Files:
 
     def _agents(self, option: str, begins: str = "") -> list[str]:
         """The names in the agent's index that `ls-files` lists with a beginning."""
+        if not (copy := self._agents_index()):
+            return []
+        entries = parts(self._listed(("ls-files", "-z", option), copy))
+        return [entry[len(begins) :] for entry in entries if entry.startswith(begins)]
+
+    def _agents_index(self) -> str:
+        """A copy of it; empty: there is none that could be read."""
         copy = os.path.join(self._git.side, "agents-index")
         try:
             with open(copy, "wb") as file:
                 file.write(plain(".git/index", 512 * 1024**2))
         except OSError:
-            return []
-        listed = self._git.run("ls-files", "-z", option, index=copy)
-        entries = parts(listed.stdout.decode(errors="surrogateescape")) if listed.returncode == 0 else []
-        return [entry[len(begins) :] for entry in entries if entry.startswith(begins)]
+            return ""
+        return copy
 
     def _update(self, paths: list[str], left_out: dict[str, str]) -> None:
         """Hash them all at once; where one can't be, by halves, until it is found."""
@@ -214,6 +255,14 @@ class Files:
                 content = reading.stdout.read(size + 1)
                 yield name, {match.group() for match in self._contents.finditer(content)}
             reading.stdin.close()
+
+
+def changed_at(listing: str) -> dict[str, int]:
+    """File → when its inode was changed, in ns, as an index remembers it (`git ls-files -z --debug`).
+
+    git itself compares the seconds alone.
+    """
+    return {path: int(seconds) * 10**9 + int(rest) for path, seconds, rest in _REMEMBERED.findall(listing)}
 
 
 def parts(listing: str) -> list[str]:

@@ -17,7 +17,7 @@ import sys
 from collections.abc import Iterator
 from typing import TypedDict
 
-from daemon.git.agents_git import git_trouble, head_of, objects_trouble, quoted, remove_traps, unlock
+from daemon.git.agents_git import git_trouble, head_of, objects_trouble, quoted, remove_traps, unlock, why_no_head
 from daemon.git.agents_refs import MOST, LooseEnd, loose_ends
 from daemon.git.side_files import Files, Options
 from daemon.git.side_git import FIRST_TRY, LAST_HEAD, MEMORY, SideGit, Waited, environment
@@ -79,7 +79,7 @@ def save(git: SideGit, options: Options, answer: SnapshotAnswer) -> None:
         answer["trouble"] = answer["trouble"] or f"its commit {found} is not whole"
         found = ""
     elif not found:
-        why = "what it holds is not whole" if options["distrust"] else "its HEAD names no commit"
+        why = "what it holds is not whole" if options["distrust"] else why_no_head(".git")
         answer["trouble"] = answer["trouble"] or why
     head = found or git.last_head(options["known"])
     files = Files(git, options, head)

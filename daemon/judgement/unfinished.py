@@ -44,9 +44,10 @@ class Unmerged:
     theirs: str
 
 
-async def unfinished(worktree: Worktree, merging: Collection[str] = ()) -> Fault | None:
+async def unfinished(worktree: Worktree, merging: Collection[str] = (), was_unborn: bool = False) -> Fault | None:
     """An operation that is in progress, or a file whose conflict nobody has decided. `merging`: the merges that the
-    daemon has begun itself, which may be left to it once their files are resolved.
+    daemon has begun itself, which may be left to it once their files are resolved. `was_unborn`: HEAD was on a branch
+    without a commit, and the repository was made anew since.
     """
     if operation := await asyncio.to_thread(_operation, worktree.path / ".git"):
         _, name, go_on, abort = operation
@@ -70,7 +71,20 @@ async def unfinished(worktree: Worktree, merging: Collection[str] = ()) -> Fault
             "then say so with `git add FILE`, or `git rm FILE` where it has to go."
         )
         return fault(FailureCategory.CONFLICT, wrong, remedy)
-    return None
+    return await _emptied(worktree) if was_unborn else None
+
+
+async def _emptied(worktree: Worktree) -> Fault | None:
+    """Files that went away with `git switch --orphan`, in a repository that was made anew at the commit before."""
+    gone = (await worktree.git("ls-files", "-z", "--deleted")).names
+    if not gone:
+        return None
+    wrong = f"HEAD was on a new branch without a commit, as `git switch --orphan` makes it, and gone are: {named(gone)}"
+    remedy = (
+        "Your working directory is at the commit before that again. `git checkout HEAD -- FILE` brings a file back; "
+        "what the task wants to go can stay away."
+    )
+    return fault(FailureCategory.HISTORY, wrong, remedy)
 
 
 async def unmerged(worktree: Worktree) -> tuple[Unmerged, ...]:

@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 
+from daemon.git.agents_git import UNBORN
 from daemon.git.agents_refs import LooseEnd
 from daemon.git.side_repository import SideRepository, Snapshot
 from daemon.git.worktrees import Worktree
@@ -65,6 +66,8 @@ class Saver:
         self.warnings: list[str] = []
         self.mended: tuple[str, ...] = ()
         """What was done about a repository that the agent had broken."""
+        self.was_unborn = False
+        """The agent has last left HEAD on a new branch without a commit."""
         self.is_safe = False
         """All that was in the worktree when it was left is on the remote."""
 
@@ -134,6 +137,7 @@ class Saver:
         snapshot = await self.side.snapshot(self._known, UNSAVED, is_over=True)
         if snapshot.unlocked:
             self._log(f"makima: removed the locks of git that nobody holds any more: {_listed(snapshot.unlocked)}\n")
+        self.was_unborn = snapshot.trouble == UNBORN
         if trouble := await mended(self._worktree, self.side, snapshot):
             self._log_made_anew(trouble, snapshot.head)
         self._at_its_end = snapshot

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
 from daemon.git.worktrees import Worktree
-from daemon.judgement.check import Fault, fault
+from daemon.judgement.check import Fault, fault, named
 from daemon.session.task_programs import Programs, ending_text
 from domain.failures import FailureCategory
 from domain.prompts import verify_note
@@ -48,7 +49,8 @@ async def passed(
     again: Callable[[Outcome], Awaitable[Judged]],
 ) -> Judged:
     """The same, verified. What the commands change in files that git knows, as formatters do, is committed, judged
-    (`again`) and verified again, until they change nothing.
+    (`again`) and verified again, until they change nothing. What they delete comes back: a file that they have moved
+    would be lost, as new ones are never committed.
     """
     for _ in range(SETTLES):
         work = judged.outcome.work
@@ -58,12 +60,30 @@ async def passed(
         if broken := await verify(commands, work.head, before, worktree, programs):
             return replace(judged, fault=broken)
         await worktree.at(work.head)  # whatever they have committed themselves
+        judged = replace(judged, outcome=_brought_back(judged.outcome, await _restore_deleted(worktree)))
         if not await worktree.changes():
             verified = work.model_copy(update={"verified": tuple(commands)})
             return Judged(judged.outcome.model_copy(update={"work": verified}))
         judged = await again(judged.outcome)
         await worktree.bring_back(await worktree.head(), before)
     return replace(judged, fault=restless(commands))
+
+
+async def _restore_deleted(worktree: Worktree) -> tuple[str, ...]:
+    """Bring the files back that git knows and that are not there; which ones."""
+    gone = (await worktree.git("ls-files", "-z", "--deleted")).names
+    if gone:
+        given = b"".join(os.fsencode(path) + b"\0" for path in gone)
+        await worktree.git("checkout-index", "--force", "-z", "--stdin", stdin=given)
+    return gone
+
+
+def _brought_back(outcome: Outcome, deleted: Sequence[str]) -> Outcome:
+    """With a warning that names what the verify commands have deleted."""
+    said = f"verify commands delete files that git knows, which were brought back: {named(tuple(deleted))}"
+    if not deleted or said in outcome.warnings:
+        return outcome
+    return outcome.model_copy(update={"warnings": (*outcome.warnings, said)})
 
 
 def restless(commands: Sequence[str]) -> Fault:

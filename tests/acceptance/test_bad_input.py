@@ -58,6 +58,13 @@ OPTIONS = {
     "a folder that is not there": (["--repo", "/nowhere/at/all"], "there is no folder /nowhere/at/all"),
     "a way to fetch that runs programs": (["--repo", "ext::sh -c true"], "options and remote helpers"),
     "an unknown way to fetch": (["--repo", "ftp://host/path"], "git over 'ftp' is not accepted"),
+    "a path of Windows": (["--repo", "C:\\src\\shop"], "is a path of Windows"),
+    "a shorthand of another program": (["--repo", "gh:owner/repo"], "is a shorthand that git doesn't know"),
+    "another user's home folder": (["--repo", "~other/shop"], "write the whole path"),
+    "an issue's page": (
+        ["--repo", "https://forge.invalid/team/shop/issues/12"],
+        "use https://forge.invalid/team/shop.",
+    ),
     "a pull request's page": (["--repo", "https://github.com/team/shop/pull/3"], "use https://github.com/team/shop."),
     "a wiki's page": (["--repo", "https://forge.invalid/team/shop/wiki/Home"], "of a wiki's page"),
     "a gist": (["--repo", "https://gist.github.com/ann/0123456789abcdef"], "is a gist"),

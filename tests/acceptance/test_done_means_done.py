@@ -33,6 +33,7 @@ STEPS = {
     "Elsewhere": "echo x > elsewhere.txt; mv .git ../other; echo gitdir: ../other > .git",
     "Nowhere": "echo x > nowhere.txt; rm -rf .git; echo gitdir: ../nowhere > .git",
     "Secret": f"echo {TOKEN} > config; git add -A; git commit -qm config",
+    "Orphan": "git switch -q --orphan alone; echo alone > alone.txt",
     "Child": "git reset -q --hard HEAD~1; echo from-child > child.txt",
 }
 BROKEN = ("Removed", "Lock", "Garbage", "Hollow", "Elsewhere", "Nowhere")
@@ -42,15 +43,16 @@ FAILED = {
     "Stash": "conflict: git still holds these files as unmerged: f.txt",
     "Markers": "conflict: conflict markers are left in g.txt",
     "Root": "history: the work has no commit in common with 'the base commit'",
+    "Orphan": "history: HEAD was on a new branch without a commit",
     "Secret": "secret: what looks like a secret is in its commits",
     "Child": "history: 'Good' (",
 }
 
 
 def make_repository(folder: Path) -> Path:
-    """One of a single commit, as `--repo`."""
+    """One of a single commit, as `--repo`; its HEAD says which branch is meant where none is named."""
     origin = folder / "origin"
-    git(folder, "init", "--quiet", "--initial-branch=main", str(origin))
+    git(folder, "init", "--quiet", "--initial-branch=trunk", str(origin))
     (origin / "f.txt").write_text("1\n2\n3\n")
     git(origin, "add", "--all")
     git(origin, "-c", "user.name=a", "-c", "user.email=a@example.com", "commit", "--quiet", "--message=first")
@@ -94,6 +96,7 @@ async def test_what_is_not_done_is_not_called_so_and_the_directive_goes_on(site:
     assert site.starter("answer", directive, str(questions["left"].id), "put them in").code == 0
     done = await eventually(idle, "the end", 900)
 
+    assert done.base_branch == "trunk"
     now = {step.name: step for step in done.steps}
     assert {name for name, step in now.items() if step.status == "completed"} == {*STEPS} - {*FAILED}
     assert {step.attempt for step in now.values()} == {1}

@@ -27,9 +27,9 @@ class Harbour:
         self.street = street
         self.daemon = self.start_daemon()
 
-    def start_daemon(self) -> Running:
+    def start_daemon(self, name: str = "one") -> Running:
         further = f"capacity = 4\n{forge_settings(self.street.forge)}"
-        return self.site.daemon(further=further, planner="coder.py")
+        return self.site.daemon(name, further=further, planner="coder.py")
 
     async def house(self, name: str, *options: str, rooms: str = "") -> House:
         """Of one step, with a pull request into `main`; `release` is where `main` was."""

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from domain.errors import ForgeRefused
 from domain.pull_request import PullRequestState, Reply
 from tests.fixtures_github import Site, wanted
 
@@ -189,6 +190,16 @@ async def test_what_we_have_opened_is_found_whatever_base_a_person_has_chosen_fo
     found = await site.github.find("work", "main")
     assert found
     assert (found.number, found.base, found.state) == (made.number, "develop", PullRequestState.MERGED)
+
+
+@pytest.mark.rule("7.3")
+async def test_a_base_that_the_forge_does_not_know_is_named_with_what_helps(site: Site) -> None:
+    made = await site.opened()
+    with pytest.raises(ForgeRefused, match=r"'nowhere' as the base branch .*`edit --base-branch`") as refused:
+        await site.github.retarget(made, "nowhere")
+    assert "\n" not in str(refused.value)
+    await site.merge(made.number)
+    assert (await site.github.retarget(made, "nowhere")).state is PullRequestState.MERGED
 
 
 @pytest.mark.rule("7.5")

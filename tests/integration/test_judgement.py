@@ -225,6 +225,18 @@ async def test_verify_commands_that_never_rest_verify_nothing(steps: Steps) -> N
     assert "each time" in done.failure.report
 
 
+@pytest.mark.parametrize(
+    "verify", ["rm f.txt", "mv f.txt moved", "rm f.txt; mkdir f.txt.d; sed -i s/bad/good/ x", "git rm -q f.txt x"]
+)
+async def test_what_a_verify_command_deletes_or_moves_is_not_lost(steps: Steps, verify: str) -> None:
+    done = await steps.does("echo bad > x", verify=(verify,))
+    assert done.status is OutcomeStatus.COMPLETED, done.failure
+    assert done.work and done.work.verified == (verify,)
+    assert steps.show("f.txt") == "1\n2\n3"
+    assert steps.show("x") == ("good" if "sed" in verify else "bad")
+    assert any("verify commands delete" in each and "f.txt" in each for each in done.warnings)
+
+
 X = "echo x > x; git add x; git commit -qm x;"
 FEATURE = f"git checkout -q -b feature; {X} git checkout -q --detach HEAD~1;"
 NEVER = "touch /nonexistent/never"
@@ -371,6 +383,19 @@ AS_THEY_ARE = {
     "modes": (
         "git config core.fileMode false; chmod +x f.txt; touch run; chmod +x run",
         ["100755 f.txt", "100755 run"],
+    ),
+    "a mode that git alone was told": (
+        "echo run > run; git add --chmod=+x run; git update-index --chmod=+x f.txt; git commit -qm modes; echo 2 > z",
+        ["100755 f.txt", "100755 run", "100644 z"],
+    ),
+    "a mode that git alone was told, and no commit": ("git add --chmod=+x f.txt", ["100755 f.txt"]),
+    "a mode that git was told, and the disk later": (
+        "git add --chmod=+x f.txt; git commit -qm mode; chmod 700 f.txt; chmod 600 f.txt; echo z > z",
+        ["100644 f.txt", "100644 z"],
+    ),
+    "a mode that git alone was told to take away": (
+        "chmod +x f.txt; git commit -qam on; git update-index --chmod=-x f.txt; git commit -qm off; echo z > z",
+        ["100644 f.txt", "100644 z"],
     ),
     "another letter case": ("git config core.ignoreCase true; mv f.txt F.txt", ["100644 F.txt"]),
     "two letter cases": (
@@ -559,6 +584,10 @@ LEFT_IN = {
         RERERE + CONFLICT + f"git merge other || true; {RESOLVED} git commit -qam m; git reset -q --hard HEAD~1;"
         "git merge other || true",
         *(UNFINISHED, "a merge of .* is in progress", "git commit -q --no-edit", BOTH),
+    ),
+    "a branch without a commit": Case(
+        "git switch -q --orphan new; echo b > b.txt",
+        *(LOST, "without a commit, .* gone are: README, f.txt", "git checkout HEAD -- README f.txt", ADDED),
     ),
     "a graft": Case(
         "echo b > b.txt; git add -A;" + ROOT + 'echo "$R $(git rev-parse HEAD)" > .git/info/grafts; git reset -q $R',

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
+import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -116,6 +117,83 @@ async def test_the_owners_certificates_are_used_where_he_has_said_so(
         with pytest.raises(RepositoryError if is_reached else GitError) as refused:
             await (await Repositories(git, tmp_path / "caches").at(url)).fetch()
     assert bool(heads) == is_reached, refused.value
+    assert "\n" not in str(refused.value)
+
+
+@asynccontextmanager
+async def http_server() -> AsyncIterator[tuple[str, list[str]]]:
+    """The same without TLS."""
+    heads: list[str] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append((await reader.readuntil(b"\r\n\r\n")).decode())
+        writer.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", heads
+
+
+ASKED = {
+    "a header": ('[http "SERVER"]\n\textraHeader = X-Here: yes\n', "SERVER", "x-here: yes"),
+    "a cookie": ('[http "SERVER"]\n\tcookieFile = ~/cookies\n', "SERVER", "cookie: team=shop"),
+    "a name of its own": ('[http "SERVER"]\n\tuserAgent = ours/1\n', "SERVER", "user-agent: ours/1"),
+    "a proxy": ("[http]\n\tproxy = SERVER\n", "http://127.0.0.1:1", "get http://127.0.0.1:1/team/shop/info/refs"),
+    "a proxy of one address": (
+        '[http "http://127.0.0.1:1"]\n\tproxy = SERVER\n', "http://127.0.0.1:1", "get http://127.0.0.1:1/team/shop/info/refs"
+    ),
+    "another address": (
+        '[url "SERVER/"]\n\tinsteadOf = "http://127.0.0.1:1/"\n', "http://127.0.0.1:1", "get /team/shop/"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", ASKED)
+async def test_a_server_is_asked_as_its_owner_has_said(tmp_path: Path, what: str) -> None:
+    configuration, address, seen = ASKED[what]
+    async with http_server() as (url, heads):
+        (tmp_path / "cookies").write_text("127.0.0.1\tFALSE\t/\tFALSE\t0\tteam\tshop\n")
+        git = await machine_git(tmp_path, configuration.replace("SERVER", url))
+        with pytest.raises((RepositoryError, GitError)):
+            cache = await Repositories(git, tmp_path / "caches").at(f"{address.replace('SERVER', url)}/team/shop")
+            await cache.fetch()
+    assert any(seen in head.lower() for head in heads), heads
+
+
+@pytest.mark.parametrize(("configuration", "spoken"), [("", "h2"), ("version = HTTP/1.1", "http/1.1")])
+async def test_a_server_is_talked_to_in_the_version_that_its_owner_wants(
+    tmp_path: Path, configuration: str, spoken: str
+) -> None:
+    authority, context, seen = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), []
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    context.set_alpn_protocols(["h2", "http/1.1"])
+
+    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen.append(writer.get_extra_info("ssl_object").selected_alpn_protocol())
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context) as server:
+        url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/team/shop"
+        git = await machine_git(tmp_path, f"[http]\n\tsslCAInfo = ~/ca.pem\n\t{configuration}\n")
+        with pytest.raises((RepositoryError, GitError)):
+            await (await Repositories(git, tmp_path / "caches").at(url)).fetch()
+    assert seen[0] == spoken
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a repository somebody else's")
+@pytest.mark.parametrize("trusts", ["", "[safe]\n\tdirectory = {}\n", "[safe]\n\tdirectory = *\n"])
+async def test_a_repository_of_somebody_else_is_taken_where_its_user_trusts_it(
+    tmp_path: Path, origin: Path, trusts: str
+) -> None:
+    await asyncio.to_thread(subprocess.run, ("chown", "-R", "65534:65534", str(origin)), check=True)
+    cache = await Repositories(await machine_git(tmp_path, trusts.format(origin)), tmp_path / "caches").at(str(origin))
+    if trusts:
+        assert await cache.prepare("main")
+        return
+    with pytest.raises((RepositoryError, GitError), match="dubious ownership") as refused:
+        await cache.prepare("main")
     assert "\n" not in str(refused.value)
 
 

@@ -372,7 +372,7 @@ def test_every_step_of_any_nesting_is_taken_once_in_order_or_the_plan_is_refused
 
 
 KEYS = st.sampled_from(["steps", "phases", "tasks", "plan", "backend", "tests", "subtasks", "then", "notes", "a", "1"])
-LEAVES = st.sampled_from([None, None, None, True, 7, "a text", [], {}])
+LEAVES: st.SearchStrategy[Any] = st.sampled_from([None, None, None, True, 7, "a text", [], {}])
 MIXED = st.recursive(
     LEAVES,
     lambda inner: st.lists(inner, min_size=1, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),

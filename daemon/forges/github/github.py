@@ -102,7 +102,15 @@ class GitHub:
     async def retarget(self, known: PullRequest, base: str) -> PullRequest:
         pull = await self._read(known.number)
         if not pull.standing.is_over and pull.base.ref != base:
-            pull = await self._api.patch(await self._path(f"/pulls/{known.number}"), BaseChange(base=base), Pull)
+            try:
+                pull = await self._api.patch(await self._path(f"/pulls/{known.number}"), BaseChange(base=base), Pull)
+            except Declined as declined:
+                if declined.status != HTTPStatus.UNPROCESSABLE_ENTITY:
+                    raise
+                raise ForgeRefused(
+                    f"{self._api.host} does not take {base!r} as the base branch of pull request #{known.number} "
+                    f"({declined.complaint}): choose another one with `edit --base-branch`, or make that branch"
+                ) from declined
         return _as_pull_request(pull, known.version)
 
     async def look(self, known: PullRequest, marks: dict[str, str]) -> Sighting:

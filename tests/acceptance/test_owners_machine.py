@@ -1,0 +1,96 @@
+"""A remote that only the git configuration of the daemon's machine leads to, through the whole system (issue 13, 9)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import pytest
+import trustme
+
+from demo.demo_repository import git, make_origin
+from tests.acceptance.houses import forge_of
+from tests.acceptance.stack import Site
+from tests.forge import Person
+
+SSH = """#!/bin/sh
+test "$1" = -G && exit 1
+for command; do :; done
+echo "$command" >> {log}
+cd {folder} && exec sh -c "$command"
+"""
+
+
+@asynccontextmanager
+async def certified(target: str, authority: trustme.CA) -> AsyncIterator[str]:
+    """An https address that leads to the http one, with a certificate of this authority."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    host, _, port = target.removeprefix("http://").partition(":")
+
+    talks: set[asyncio.Task[None]] = set()
+
+    async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while data := await reader.read(65536):
+                writer.write(data)
+                await writer.drain()
+        writer.close()
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection(host, int(port))
+        try:
+            await asyncio.gather(pass_on(reader, back), pass_on(there, writer))
+        finally:
+            for each in (writer, back):
+                each.close()
+                with suppress(OSError):
+                    await each.wait_closed()
+
+    def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(talk(reader, writer))
+        talks.add(task)
+        task.add_done_callback(talks.discard)
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context) as server:
+        yield f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        for each in talks:
+            each.cancel()
+        await asyncio.gather(*talks, return_exceptions=True)
+
+
+@pytest.mark.rule("6.1")
+async def test_work_reaches_remotes_by_the_owners_certificate_password_and_ssh(site: Site, tmp_path: Path) -> None:
+    forge, authority, home = forge_of(site.servers), trustme.CA(), tmp_path / "home"
+    repository = await forge.make_repository(site.owner, "certified")
+    await Person(tmp_path / "ann", forge.url_with(repository.full_name)).commit("main", {"README": "certified\n"})
+    origin = await asyncio.to_thread(make_origin, tmp_path)
+    async with certified(forge.url, authority) as url:
+        await asyncio.to_thread(home.mkdir)
+        authority.cert_pem.write_to_path(home / "ca.pem")
+        ssh = home / "ssh"
+        ssh.write_text(SSH.format(log=home / "called", folder=tmp_path))
+        ssh.chmod(0o755)
+        (home / ".gitconfig").write_text(
+            f'[http "{url}"]\n\tsslCAInfo = ~/ca.pem\n[core]\n\tsshCommand = {ssh}\n[credential "{url}"]\n\thelper = '
+            f'"!f() {{ echo username=x-access-token; echo password={forge.token}; }}; f"\n'
+        )
+        plan = tmp_path / "plan.json"
+        plan.write_text(json.dumps({"steps": [{"name": "one", "task_plan": "echo one > one.txt"}]}))
+        site.worker()
+        site.daemon(HOME=home)
+        about = ("--title", "Reached", "--goal", "g", "--plan", str(plan), "--agent", "shell", "--timings", "fast")
+        addresses = (f"{url}/{repository.full_name}.git", f"git@git.invalid:{origin.relative_to(tmp_path)}")
+        started = [
+            asyncio.to_thread(site.starter, "start", *about, "--repo", to, "--wait", "--json") for to in addresses
+        ]
+        shown = [ran.json() for ran in await asyncio.gather(*started)]
+    assert [each["status"] for each in shown] == ["idle", "idle"], shown
+    for folder, each in zip((repository.path, origin), shown, strict=True):
+        assert await asyncio.to_thread(git, folder, "show", f"{each['pr']['branch']}:one.txt") == "one"
+    called = (home / "called").read_text()
+    assert "git-upload-pack" in called and "git-receive-pack" in called
