@@ -109,6 +109,13 @@ async def test_one_that_an_operator_misnames_and_one_whose_history_people_replac
         assert statuses(paused)["Shed"] == "completed"
         await house.ann.git("push", "--quiet", "--force", "origin", f"{before}:refs/heads/release")
         await house.says("resume")
+        # The shed was begun at what lay there meanwhile; the advice is what brings it over.
+        paused = await house.until(
+            lambda shown: "the work of 'Shed' has no commit in" in shown.reason, "the other pause"
+        )
+        assert f"`starter.py retry-step {house.id[:8]} STEP --yes`" in paused.reason
+        await house.says("retry-step", "Shed", "--yes")
+        await house.says("resume")
         await house.until_pull(1, lambda pull: pull["commits"] > 1, "the shed")
         await house.until(lambda shown: is_idle(shown) and not shown.questions, "rest")
         assert await house.files(1) == {"hut.txt", "shed.txt"}
