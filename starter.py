@@ -24,7 +24,7 @@ from runtime.command_line import CommandLine, run_typed
 from runtime.exit import READER_GONE, leave, print_error, run
 from runtime.private_memory import keep_memory_private
 from runtime.terminal import guard
-from stack.restarting import Part
+from stack.part import Part
 
 # What follows takes a second to import, and each command needs little of it: see the functions.
 if TYPE_CHECKING:

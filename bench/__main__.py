@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 
 from rich.console import Console
 
-from bench import cold, figures, hop, idle, throughput
+from bench import cold, commands, figures, hop, idle, throughput
 from bench.figures import Figure
 from domain.errors import SettingsError
 from runtime.exit import leave, run
@@ -20,6 +20,7 @@ BENCHMARKS: dict[str, Callable[[], Awaitable[list[Figure]]]] = {
     "fan": throughput.fan,
     "idle": idle.figures,
     "cold": cold.figures,
+    "commands": commands.figures,
 }
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 import time
 
 from bench import scripted
+from bench.commands import STARTER, timed
 from bench.figures import Figure
-from bench.stage import HERE, OWNER, Stage, cpu_seconds, processes, stage
+from bench.stage import OWNER, Stage, cpu_seconds, processes, stage
 
 DIRECTIVES = int(os.environ.get("BENCH_IDLE", "1000"))
 AT_ONCE = 50
@@ -28,7 +28,7 @@ async def figures() -> list[Figure]:
         await asyncio.sleep(WATCHED)
         seconds, after = time.perf_counter() - began, cpu_seconds()
         memory = {name: sum(each.memory_info().rss for each in found) for name, found in processes().items()}
-        listed = min([await _list(on) for _ in range(3)])
+        listed = min([await timed(on, (STARTER, "list")) for _ in range(3)])
     share = {name: (after[name] - before[name]) / seconds * 100 for name in after}
     title = f"idle, {DIRECTIVES:,} directives"
     return [
@@ -44,12 +44,3 @@ async def _to_rest(on: Stage, begun: asyncio.Semaphore) -> None:
     """A directive of one step until it has nothing more to do."""
     async with begun:
         await on.to_rest(scripted.chain(OWNER, 1, once=False))
-
-
-async def _list(on: Stage) -> float:
-    environment = {**os.environ, "MAKIMA_DATA_DIR": str(on.folder), "MAKIMA_OWNER": OWNER}
-    began = time.perf_counter()
-    command = (sys.executable, str(HERE / "starter.py"), "list")
-    process = await asyncio.create_subprocess_exec(*command, env=environment, stdout=asyncio.subprocess.DEVNULL)
-    assert await process.wait() == 0
-    return time.perf_counter() - began

@@ -69,6 +69,10 @@ class LogChunk(Tolerant):
     text: str
 
 
+MAX_ARTIFACT = 1024 * 1024
+"""Bytes."""
+
+
 class Artifact(Tolerant):
     """A named file that a task handed over (rule 1); it never goes through a workflow's history (design 4)."""
 
@@ -77,7 +81,7 @@ class Artifact(Tolerant):
     attempt: int
     name: Annotated[str, Field(min_length=1, max_length=200)]
     content: str
-    """At most 1 MiB of text."""
+    """At most MAX_ARTIFACT of text."""
 
 
 class DaemonWanted(Value):

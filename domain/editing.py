@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
@@ -15,7 +15,9 @@ from domain.errors import Refused
 from domain.events import EventName
 from domain.models import DirectiveStatus, State, TaskKind, TaskStatus
 from domain.problems import first_problem
-from domain.requests import EditDirective
+
+if TYPE_CHECKING:  # reading a directive needs no requests, and their models take time to build
+    from domain.requests import EditDirective
 
 AGENTS = ("agent", "planner", "fixer")
 OF_THE_LOOP = ("max_parallel_steps", "max_attempts")

@@ -31,7 +31,6 @@ LOCK_FILE = "handover.lock"
 TASK_FOLDER = "MAKIMA_TASK_DIR"
 """The environment variable that names the task folder: all that the agent's commands need."""
 
-MAX_ARTIFACT = 1024 * 1024
 MAX_ARTIFACT_MESSAGE = 1_900_000
 """Bytes of an artifact as JSON: it must pass as one payload, and quotes and newlines grow on the way."""
 MAX_ARTIFACTS = 50

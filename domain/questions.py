@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import datetime
+from typing import TYPE_CHECKING
 from uuid import UUID, uuid5
 
 from domain.change import Draft
 from domain.errors import Refused
 from domain.events import EventName
 from domain.models import Question, State, TaskStatus
-from domain.requests import AnswerQuestion
+
+if TYPE_CHECKING:  # reading a directive needs no requests, and their models take time to build
+    from domain.requests import AnswerQuestion
 
 AGAIN = "try again"
 LEAVE = "leave it as a branch"

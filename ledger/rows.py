@@ -9,7 +9,7 @@ from uuid import UUID, uuid5
 
 from pydantic import BaseModel
 
-from domain.handover import MAX_ARTIFACT
+from domain.daemon_messages import MAX_ARTIFACT
 from domain.models import Directive, DirectiveRow, Memory, Question, State, Step, Task, Text
 from domain.names import workflow_id
 from domain.pull_request import PullRequest

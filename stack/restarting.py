@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from enum import StrEnum
 from pathlib import Path
 from signal import SIGTERM
 
@@ -14,17 +13,11 @@ import psutil
 from domain.errors import NotReachable, StackFailed
 from runtime.shared_settings import SharedSettings
 from stack.data_folder import DataFolder
+from stack.part import Part
 from stack.supervisor import Report
 
 _WITHIN = 150.0  # seconds: a daemon saves the work of its agents first; then the supervisor's delay
 _ASK_EVERY = 0.1  # seconds
-
-
-class Part(StrEnum):
-    """What may be restarted by itself."""
-
-    DAEMON = "daemon"
-    WORKER = "worker"
 
 
 async def restart(settings: SharedSettings, part: Part, echo: Report) -> int:

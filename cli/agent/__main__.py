@@ -12,9 +12,9 @@ from cli.agent import memory_commands as memory
 from cli.agent import plan_commands as plan
 from cli.agent import question_commands as questions
 from cli.agent.folder import AgentFolder
+from domain.daemon_messages import MAX_ARTIFACT
 from domain.errors import MakimaError, Refused
 from domain.handover import (
-    MAX_ARTIFACT,
     MAX_ARTIFACT_MESSAGE,
     Handover,
     file_name,

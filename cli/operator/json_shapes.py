@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
 from uuid import UUID
 
 from cli.operator.changes import FileChange
+from cli.operator.text_lines import waiting_note
 from domain.generations import PlanDifference, PlannedLine
 from domain.health_report import Check
 from domain.models import Answer, Memory, Question, StepStatus, TaskKind, TaskStatus
@@ -18,6 +20,9 @@ from domain.spending import AttemptSpent, DirectiveSpent, PrunableRecord
 from domain.usage import Usage
 from domain.value import Value
 from domain.view import DirectiveView
+
+if TYPE_CHECKING:
+    from cli.operator.recorded import Found
 
 
 class Shown(Value):
@@ -46,6 +51,18 @@ class StatusShown(DirectiveView):
     web_ui: str | None
     waiting: str
     daemons: tuple[DaemonSeen, ...]
+
+
+def status_shown(look: Found[DirectiveView], daemons: Sequence[DaemonSeen], web_ui: str | None) -> StatusShown:
+    """What `status` prints of a directive, for programs."""
+    return StatusShown(
+        **look.seen.model_dump(),
+        live=look.live,
+        lost=look.lost,
+        web_ui=web_ui,
+        waiting=waiting_note(look.seen, daemons),
+        daemons=tuple(daemons),
+    )
 
 
 class TaskProgress(Value):

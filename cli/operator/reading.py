@@ -11,19 +11,6 @@ import typer
 from cli.operator import text_lines
 from cli.operator.command_group import Commands, Id, Json, OptionalId, Raw
 from cli.operator.following import PrintLog, follow
-from cli.operator.json_shapes import (
-    ArtifactShown,
-    ArtifactsShown,
-    AskedQuestion,
-    BodyShown,
-    DaemonsShown,
-    ListShown,
-    LoggedTask,
-    LogPieceShown,
-    LogsShown,
-    MemoryShown,
-    QuestionsShown,
-)
 from cli.operator.printing import print_json, print_lines, print_raw
 from cli.operator.recorded import is_looked_after
 from domain import names
@@ -32,6 +19,8 @@ from domain.lookup import find_step
 from domain.models import State, Task
 from domain.pull_requests.body import body
 from domain.pull_requests.shipping import unshipped
+
+# The shapes of --json take a twentieth of a command's start to build: imported where they are printed.
 
 
 class ReadingCommands(Commands):
@@ -63,7 +52,9 @@ class ReadingCommands(Commands):
             live = is_looked_after(await record.checked_ago())
         unknown = "" if live else "which of them run is not known: no worker is there, start worker.py"
         if as_json:
-            print_json(ListShown(directives=tuple(summaries), unknown=unknown))
+            from cli.operator import json_shapes
+
+            print_json(json_shapes.ListShown(directives=tuple(summaries), unknown=unknown))
         else:
             print_lines(text_lines.list_line(each) for each in summaries)
             print_lines([unknown] if unknown else [], err=True)
@@ -82,7 +73,9 @@ class ReadingCommands(Commands):
             daemons = await directives.record.daemons(directives.owner)
         page = self.page(look.seen.workflow_id)
         if as_json:
-            print_json(text_lines.status_shown(look, daemons, page))
+            from cli.operator import json_shapes
+
+            print_json(json_shapes.status_shown(look, daemons, page))
         else:
             print_lines(text_lines.status_lines(look, daemons, page))
         return 0
@@ -117,8 +110,10 @@ class ReadingCommands(Commands):
             state = await directives.state(reference)
             found = [(task, await directives.record.logs(task.id)) for task in _tasks(state, step)]
         if as_json:
-            shown = (LoggedTask(**task.model_dump(include=SHOWN_OF_TASK), log=log) for task, log in found)
-            print_json(LogsShown(tasks=tuple(shown)))
+            from cli.operator import json_shapes
+
+            shown = (json_shapes.LoggedTask(**task.model_dump(include=SHOWN_OF_TASK), log=log) for task, log in found)
+            print_json(json_shapes.LogsShown(tasks=tuple(shown)))
         for task, log in () if as_json else found:
             typer.echo(f"--- {task.name} ({task.status}, attempt {task.attempt})")
             _printing(raw)(log)
@@ -140,8 +135,10 @@ class ReadingCommands(Commands):
                 state = await directives.state(reference)
                 asked = [(state.directive.id, each) for each in state.questions.values() if each.is_open]
         if as_json:
-            shown = (AskedQuestion(**each.model_dump(), directive=whose) for whose, each in asked)
-            print_json(QuestionsShown(questions=tuple(shown)))
+            from cli.operator import json_shapes
+
+            shown = (json_shapes.AskedQuestion(**each.model_dump(), directive=whose) for whose, each in asked)
+            print_json(json_shapes.QuestionsShown(questions=tuple(shown)))
         else:
             print_lines(line for whose, each in asked for line in text_lines.question_lines(each, names.short(whose)))
         return 0
@@ -158,7 +155,9 @@ class ReadingCommands(Commands):
             state = await directives.state(reference)
         text = body(state, unshipped(state))
         if as_json:
-            print_json(BodyShown(body=text))
+            from cli.operator import json_shapes
+
+            print_json(json_shapes.BodyShown(body=text))
         else:
             typer.echo(text)
         return 0
@@ -182,7 +181,9 @@ class ReadingCommands(Commands):
             raise Refused(f"there is no memory {key!r}; `starter.py memory {reference}` lists them")
         wanted = [memories[key]] if key is not None else list(memories.values())
         if as_json:
-            print_json(MemoryShown(memories=tuple(wanted)))
+            from cli.operator import json_shapes
+
+            print_json(json_shapes.MemoryShown(memories=tuple(wanted)))
         elif key is not None:
             typer.echo(wanted[0].value)
         else:
@@ -203,17 +204,20 @@ class ReadingCommands(Commands):
         self.run(self._artifacts(directive, name, raw=raw, as_json=as_json))
 
     async def _artifacts(self, reference: str, name: str | None, *, raw: bool, as_json: bool) -> int:
+        from cli.operator import json_shapes
+
         async with self.recorded() as directives:
             whose = (await directives.find(reference)).id
             if name is None:
                 found = await directives.record.artifacts(whose)
                 lines = [f"{each.name}  {each.size} bytes, {each.put_at:%Y-%m-%d %H:%M:%S}" for each in found]
-                shown: ArtifactsShown | ArtifactShown = ArtifactsShown(artifacts=tuple(found))
+                shown: json_shapes.ArtifactsShown | json_shapes.ArtifactShown
+                shown = json_shapes.ArtifactsShown(artifacts=tuple(found))
             else:
                 text = await directives.record.artifact(whose, name)
                 if text is None:
                     raise Refused(f"there is no artifact {name!r}; `starter.py artifacts {reference}` lists them")
-                lines, shown = [text], ArtifactShown(name=name, content=text)
+                lines, shown = [text], json_shapes.ArtifactShown(name=name, content=text)
         if as_json:
             print_json(shown)
         elif raw and name is not None:
@@ -233,7 +237,9 @@ class ReadingCommands(Commands):
         async with self.connections.record() as record:
             found = await record.daemons(self.connections.owner)
         if as_json:
-            print_json(DaemonsShown(daemons=tuple(found)))
+            from cli.operator import json_shapes
+
+            print_json(json_shapes.DaemonsShown(daemons=tuple(found)))
         else:
             widest = max((len(each.name) for each in found), default=0)
             print_lines(text_lines.daemon_line(each, widest) for each in found)
@@ -260,7 +266,9 @@ def _printing(raw: bool) -> Callable[[str], None]:
 
 def print_log_as_json(task: Task, text: str) -> None:
     """One line for each piece."""
-    print_json(LogPieceShown(id=task.id, name=task.name, text=text))
+    from cli.operator import json_shapes
+
+    print_json(json_shapes.LogPieceShown(id=task.id, name=task.name, text=text))
 
 
 SHOWN_OF_TASK = {"id", "name", "kind", "status", "attempt", "daemon"}

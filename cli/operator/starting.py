@@ -11,12 +11,12 @@ import typer
 
 from cli.operator.command_group import Commands, Json
 from cli.operator.directives import Directives
-from cli.operator.json_shapes import StartedShown
+from cli.operator.json_shapes import StartedShown, status_shown
 from cli.operator.launching import launch
 from cli.operator.new_directive import StartOptions, new_directive, placed
 from cli.operator.printing import print_json, print_lines
 from cli.operator.signatures import with_parameters_of
-from cli.operator.text_lines import sandbox_notes, status_shown
+from cli.operator.text_lines import sandbox_notes
 from cli.operator.watching import exit_code, print_changes, silence, until_rest
 from domain.errors import NotReachable, RecordError
 from domain.models import State

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from cli.operator.json_shapes import StatusShown
 from domain.models import Memory, Question, StepStatus, TaskStatus
 from domain.names import short
 from domain.pull_requests.body import used
@@ -47,18 +46,6 @@ def status_lines(look: Found[DirectiveView], daemons: Sequence[DaemonSeen], web_
 def sandbox_notes(daemons: Sequence[DaemonSeen]) -> list[str]:
     """What is to be known of those daemons at work whose agents are in no sandbox (docs/sandbox.md)."""
     return [each.unboxed for each in daemons if each.reported_lately and each.unboxed]
-
-
-def status_shown(look: Found[DirectiveView], daemons: Sequence[DaemonSeen], web_ui: str | None) -> StatusShown:
-    """The same for programs."""
-    return StatusShown(
-        **look.seen.model_dump(),
-        live=look.live,
-        lost=look.lost,
-        web_ui=web_ui,
-        waiting=waiting_note(look.seen, daemons),
-        daemons=tuple(daemons),
-    )
 
 
 def _source(look: Found[DirectiveView]) -> str:

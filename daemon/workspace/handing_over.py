@@ -11,9 +11,9 @@ from daemon import agent_files
 from daemon.core.reporting import Core
 from daemon.logs.masking import Masker
 from daemon.sandbox.task_folder import TaskFolder
-from domain.daemon_messages import Artifact
+from domain.daemon_messages import MAX_ARTIFACT, Artifact
 from domain.errors import HandoverBroken, NotReachable
-from domain.handover import ARTIFACTS_FOLDER, HANDOVER_FILE, MAX_ARTIFACT, Handover, TaskContext, task_context
+from domain.handover import ARTIFACTS_FOLDER, HANDOVER_FILE, Handover, TaskContext, task_context
 from domain.handover_check import checked
 from domain.spawn_task import Outcome, SpawnTask
 

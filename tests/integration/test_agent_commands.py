@@ -15,11 +15,11 @@ from uuid import UUID, uuid4
 import pytest
 
 from daemon.sandbox.task_folder import TaskFolder, make_task_folder
+from domain.daemon_messages import MAX_ARTIFACT
 from domain.handover import (
     ANSWERS_FILE,
     CONTEXT_FILE,
     HANDOVER_FILE,
-    MAX_ARTIFACT,
     TASK_FOLDER,
     Answers,
     Handover,

@@ -11,9 +11,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from cli.operator.following import follow
-from domain.daemon_messages import Artifact, DaemonReport, DaemonWanted, LogChunk
+from domain.daemon_messages import MAX_ARTIFACT, Artifact, DaemonReport, DaemonWanted, LogChunk
 from domain.errors import NotReachable, RecordError, SettingsError
-from domain.handover import MAX_ARTIFACT
 from domain.models import DirectiveStatus, State, StepStatus, Task, TaskStatus
 from domain.names import short, workflow_id
 from domain.protocol import DaemonFeature

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import shlex
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import typer
 from temporalio.client import Client
 from typer.testing import CliRunner
 
+import starter
 from cli.operator import actions
 from cli.operator import step_actions as steps
 from cli.operator.actions import ACTIONS
@@ -169,6 +171,25 @@ def test_commands_of_the_stack_and_the_record_import_nothing_of_temporals() -> N
     for typed in (*STACK_COMMANDS, "list", "status", "logs", "plan", "why", "graph", "daemons", "history", "costs"):
         ran = subprocess.run([sys.executable, "-c", told, typed], capture_output=True, text=True, check=True)
         assert ran.stdout == "False\n", typed
+
+
+NOT_FOR_READING = ("temporalio", "rich", "httpx", "cryptography", "domain.requests", "domain.handover")
+"""Some of what takes long to import, and no read of the record needs; `plan` alone draws with rich."""
+MOST_MODULES = 265
+"""Of ours and of libraries: the time of a read is that of its imports (docs/benchmarks.md)."""
+
+
+def test_a_read_imports_what_it_needs(tmp_path: Path) -> None:
+    for typed in ("list", "status x", "costs", "history x", "logs x"):
+        command = [sys.executable, "-X", "importtime", starter.__file__, *typed.split()]
+        environment = {**os.environ, "MAKIMA_DATA_DIR": str(tmp_path)}
+        ran = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+        lines = [line for line in ran.stderr.splitlines() if line.startswith("import time:")]
+        found = {line.rpartition("|")[2].strip() for line in lines}
+        assert "asyncpg" in found, ran.stderr
+        assert not found & set(NOT_FOR_READING), typed
+        ours = [name for name in found if name.partition(".")[0].lstrip("_") not in sys.stdlib_module_names]
+        assert len(ours) <= MOST_MODULES, (typed, len(ours))
 
 
 def commands() -> list[tuple[str, Callable[..., Any], str]]:

@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from cli.operator.json_shapes import status_shown
 from cli.operator.recorded import Found
 from cli.operator.text_lines import (
     daemon_line,
@@ -14,7 +15,6 @@ from cli.operator.text_lines import (
     list_line,
     memory_lines,
     status_lines,
-    status_shown,
     waiting_note,
 )
 from domain.directive_settings import Settings
