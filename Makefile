@@ -22,7 +22,7 @@ help:
 	@echo "make check          lint and unit tests, under a minute"
 	@echo "make test           all checks, and all tests but those of the next two lines"
 	@echo "make test-chaos     what may die dies, a few times; test-guides types what the guides say; test-browser: Chromium"
-	@echo "make test-agents    the real Claude Code and Codex, installed from npm, against a fake model server"
+	@echo "make test-agents    the real Claude Code, Codex and others, installed from npm, against a fake model server"
 	@echo "make chaos          a daemon is killed at 30 random moments; then 10 rounds in which any part may die or freeze"
 	@echo "make install        the installation alone, into $(VENV)"
 	@echo "make bench          overhead, as ratios to something measured in the same run"

@@ -6,6 +6,7 @@ a machine is told to use, it installs the same files. Needs uv; npm for the codi
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -43,9 +44,19 @@ def write_locks() -> None:
         sets[name] = {each: lock for each, lock in locked(build, "--extra", name).items() if each not in base}
     npm = ("npm", "install", "--package-lock-only", "--omit-lockfile-registry-resolved", "--no-audit", "--no-fund")
     subprocess.run(npm, cwd=AGENTS, capture_output=True, text=True, check=True)
+    lock = AGENTS / "package-lock.json"
+    lock.write_text(without_addresses(lock.read_text()))
     for name, found in sets.items():
         text = "".join(found[each] for each in sorted(found))
         (LOCKS / f"{name}.txt").write_text(f"# Written by `make locks`.\n{text}")
+
+
+def without_addresses(lock: str) -> str:
+    """npm's lock without what its packages say of themselves: where one can give them money."""
+    read = json.loads(lock)
+    for package in read["packages"].values():
+        package.pop("funding", None)
+    return json.dumps(read, indent=2) + "\n"
 
 
 def locked(build: str, *options: str) -> dict[str, str]:

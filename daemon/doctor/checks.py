@@ -74,6 +74,9 @@ def agent_checks(seen: AgentSeen) -> list[Check]:
 
 def _version_check(about: str, seen: AgentSeen, known: KnownProgram) -> Check:
     version = _VERSION.search(seen.said)
+    if version is None and not known.asks_login:
+        # A program that takes every argument for the protocol's.
+        return warning(about, f"{seen.program} tells no version", f"Makima is tested with {known.tested}")
     if version is None:
         return failed(about, f"{seen.program} --version tells no version", f"install {known.tested}, which is tested")
     if version[0] != known.tested:

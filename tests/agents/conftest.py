@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -29,6 +28,13 @@ from tests.model_server import ModelServer, conversation
 from tests.needs import lack
 
 NAMES = ("claude", "codex")
+PACKAGES = {"claude": "@anthropic-ai/claude-code", "codex": "@openai/codex"}
+ACP = {
+    "claude-agent-acp": "@agentclientprotocol/claude-agent-acp",
+    "codex-acp": "@agentclientprotocol/codex-acp",
+    "opencode": "opencode-linux-x64",
+}
+"""Profile, which is the program's name, too → its package."""
 MARK = "Paint the house"
 """Stands in every prompt: all requests of a test are one conversation."""
 MODEL = "fake-model"
@@ -43,16 +49,34 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def programs() -> dict[str, str]:
     """The agents' programs by name, in the versions that package.json pins; skips where they are not installed."""
+    return installed(PACKAGES)
+
+
+@pytest.fixture(scope="session")
+def acp_programs() -> dict[str, str]:
+    """The same for those that speak the Agent Client Protocol."""
+    return installed(ACP)
+
+
+def installed(packages: Mapping[str, str]) -> dict[str, str]:
     folder = Path(os.environ.get("MAKIMA_AGENTS") or platformdirs.user_cache_path("makima") / "agents")
-    found = {name: str(folder / "node_modules" / ".bin" / name) for name in NAMES}
-    pinned = json.loads(Path(__file__).with_name("package.json").read_text())["dependencies"]
-    for name, version in zip(NAMES, pinned.values(), strict=True):
-        if not Path(found[name]).exists():
+    modules = folder / "node_modules"
+    pinned = pinned_versions()
+    for name, package in packages.items():
+        try:
+            version = json.loads((modules / package / "package.json").read_text())["version"]
+        except FileNotFoundError:
             lack(f"{name} is not installed: make agents")
-        said = subprocess.run([found[name], "--version"], capture_output=True, text=True, check=True).stdout
-        if version not in said:
-            lack(f"{name} is {said.strip()}, not {version}: make agents")
-    return found
+        if version != pinned[package]:
+            lack(f"{name} is {version}, not {pinned[package]}: make agents")
+    # opencode's package for all systems is a script that starts the one for this system.
+    own = {"opencode": str(modules / ACP["opencode"] / "bin" / "opencode")}
+    return {name: own.get(name, str(modules / ".bin" / name)) for name in packages}
+
+
+def pinned_versions() -> dict[str, str]:
+    manifest = json.loads(Path(__file__).with_name("package.json").read_text())
+    return {**manifest["dependencies"], **manifest["optionalDependencies"]}
 
 
 @pytest.fixture(scope="session")

@@ -237,10 +237,32 @@ def test_a_message_in_pieces_is_one_and_the_last_one_is_the_last_word() -> None:
 
 def test_words_about_a_limit_in_a_good_answer_are_no_limit() -> None:
     made = opened(a_stream(an_agent(profile="copilot")))
+    made.updated("s1", sessionUpdate="tool_call", toolCallId="1", kind="read", rawInput={"path": "a.txt"})
     text = "I have handled the case.\nNow `Error: 429` is retried."
     made.updated("s1", sessionUpdate="agent_message_chunk", content={"type": "text", "text": text})
     made.answered("session/prompt", {"stopReason": "end_turn"})
     assert finals(made)[0].ending is Ending.COMPLETED
+
+
+@pytest.mark.parametrize(
+    ("text", "ending"),
+    [
+        ("exceeded retry limit, last status: 429 Too Many Requests", Ending.LIMIT),
+        ("Please run /login", Ending.AUTH),
+        ("HTTP 503: service unavailable", Ending.NETWORK),
+        ('{"steps": [{"name": "Add a rate limit"}]}', Ending.COMPLETED),
+        ("I have looked at how the rate limit is kept. " + "It is. " * 80, Ending.COMPLETED),
+        ("All done.", Ending.COMPLETED),
+    ],
+)
+@pytest.mark.parametrize("has_worked", [True, False])
+def test_a_turn_of_nothing_but_an_error_is_that_error(text: str, ending: Ending, has_worked: bool) -> None:
+    made = opened(a_stream())
+    if has_worked:
+        made.updated("s1", sessionUpdate="tool_call", toolCallId="1", kind="read", rawInput={"path": "a.txt"})
+    made.updated("s1", sessionUpdate="agent_message_chunk", content={"type": "text", "text": text})
+    made.answered("session/prompt", {"stopReason": "end_turn"})
+    assert finals(made)[0].ending is (Ending.COMPLETED if has_worked else ending)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,9 +25,12 @@ from daemon.sandbox.sandbox import Bubblewrap, MissingSandbox, NoSandbox, Openin
 from domain.errors import GitError, RefRefused, RepositoryError
 from domain.health_report import Verdict, all_of, failed, good, warning
 from domain.reports import DaemonSeen
+from tests.acp_player import an_agent
+from tests.agents.conftest import PACKAGES, pinned_versions
 
 OK, WARNING, FAILED = Verdict.OK, Verdict.WARNING, Verdict.FAILED
 TESTED = KNOWN["claude"].tested
+OPENCODE = an_agent().tested_program
 
 
 def test_a_line_names_the_verdict_what_was_found_and_the_remedy() -> None:
@@ -39,8 +41,7 @@ def test_a_line_names_the_verdict_what_was_found_and_the_remedy() -> None:
 
 
 def test_the_tested_versions_are_those_that_the_tests_install_and_the_chapter_names() -> None:
-    manifest = json.loads((Path(__file__).parents[1] / "agents" / "package.json").read_text())
-    pinned = {name.split("/")[-1].split("-")[0]: version for name, version in manifest["dependencies"].items()}
+    pinned = {name: pinned_versions()[package] for name, package in PACKAGES.items()}
     assert pinned == {name: known.tested for name, known in KNOWN.items()}
     chapter = (Path(__file__).parents[2] / "docs" / "agents.md").read_text()
     told = dict(re.findall(r"^\| `(\w+)` \|.*\| ([\d.]+) \|$", chapter, re.MULTILINE))
@@ -62,6 +63,9 @@ def test_the_tested_versions_are_those_that_the_tests_install_and_the_chapter_na
         (AgentSeen("c", "claude", said=TESTED, log_in="claude auth login"), [OK, FAILED], "or: claude auth login"),
         (AgentSeen("c", "codex", said="codex-cli 0.169.0"), [OK, FAILED], "CODEX_API_KEY"),
         (AgentSeen("mine", "my-agent"), [OK], "installed"),
+        (AgentSeen("o", "opencode", said="1.18.33", known=OPENCODE), [OK], "the version that is tested"),
+        (AgentSeen("o", "opencode", said="1.2.0", known=OPENCODE), [WARNING], "tested with 1.18.33"),
+        (AgentSeen("o", "opencode", known=OPENCODE), [WARNING], "tells no version"),
     ],
 )
 def test_an_agent_is_installed_of_a_tested_version_and_logged_in(

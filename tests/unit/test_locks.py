@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from daemon.agents.acp.profile import shipped
 from daemon.doctor.checks import KNOWN
+from tests.agents.conftest import ACP, pinned_versions
 
 ROOT = Path(__file__).parent.parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -57,12 +59,16 @@ def test_agents_are_locked_all_the_way_down_without_an_address() -> None:
     own, *packages = NPM["packages"].values()
     assert own["dependencies"] == asked, "run `make locks`"
     assert {asked["@anthropic-ai/claude-code"], asked["@openai/codex"]} == {known.tested for known in KNOWN.values()}
+    assert {name: shipped()[name].tested for name in ACP} == {
+        name: pinned_versions()[package] for name, package in ACP.items()
+    }
     for package in packages:
         assert "resolved" not in package
         assert re.fullmatch(r"sha512-[\w+/]+={0,2}", package["integrity"])
         assert re.fullmatch(r"[\d.]+(-[\w.-]+)?", package["version"])
         for versions in (package.get("dependencies", {}), package.get("optionalDependencies", {})):
-            assert all(re.fullmatch(r"(npm:[@\w/-]+@)?[\d.]+(-[\w.-]+)?", version) for version in versions.values())
+            # A range, which only one of the versions above fits: no address, folder or branch.
+            assert all(re.fullmatch(r"(npm:[@\w/-]+@)?[\w.^~<>=|* -]+", version) for version in versions.values())
 
 
 def test_no_lock_names_a_host() -> None:

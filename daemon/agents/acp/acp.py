@@ -14,7 +14,7 @@ from daemon.agents.acp.acp_stream import AcpStream, Asked
 from daemon.agents.acp.ends import Ends
 from daemon.agents.acp.login_link import link
 from daemon.agents.acp.permission_policy import PermissionPolicy
-from daemon.agents.acp.profile import Profile, Seconds, shipped
+from daemon.agents.acp.profile import Access, Profile, Seconds, shipped
 from daemon.agents.acp.token_count import AcpCount
 from daemon.agents.base import AgentRun, StreamSummary
 from daemon.agents.coding import CodingAgent, KnownProgram, Permissions
@@ -106,29 +106,36 @@ class AcpAgent(CodingAgent):
             for name in self.own.login_files:
                 link(run.state, name, run.login / name)
         argv = (self.program_name, *self.own.command[1:], *self.arguments, *run.arguments)
-        own = {name: value.replace(_STATE, str(run.state)) for name, value in self.own.env.items()}
+        given = {**self.own.env, **self._access(self._policy(run)).env}
+        own = {name: value.replace(_STATE, str(run.state)) for name, value in given.items()}
         env = {**own, **self.credentials(os.environ), **self.env}
         stdin = self.stream(run).prompt(run.prompt).encode()
         return AgentCommand(argv, stdin, env, self.pass_env, self.writes(run), talks=True)
 
     def stream(self, run: AgentRun) -> Stream:
-        policy = PermissionPolicy(
+        policy = self._policy(run)
+        asked = Asked(
+            prompt=run.prompt,
+            worktree=str(run.worktree),
+            session=run.session,
+            access=self._access(policy),
+            model=run.model or self.model,
+            answer_seconds=self.own.answer_seconds,
+            silence_seconds=self.silence_seconds or self.own.silence_seconds,
+        )
+        return AcpStream(asked, policy, AcpCount(run.before, self.price(run)), Ends(self.own))
+
+    def _policy(self, run: AgentRun) -> PermissionPolicy:
+        return PermissionPolicy(
             permissions=self.permissions,
             boxed=run.boxed,
             commands=run.commands,
             allow=self.allow,
             folders=(run.worktree, run.folder.path),
         )
-        asked = Asked(
-            prompt=run.prompt,
-            worktree=str(run.worktree),
-            session=run.session,
-            access=self.own.full if policy.allows_all else self.own.listed,
-            model=run.model or self.model,
-            answer_seconds=self.own.answer_seconds,
-            silence_seconds=self.silence_seconds or self.own.silence_seconds,
-        )
-        return AcpStream(asked, policy, AcpCount(run.before, self.price(run)), Ends(self.own))
+
+    def _access(self, policy: PermissionPolicy) -> Access:
+        return self.own.full if policy.allows_all else self.own.listed
 
     def refuse(self, run: AgentRun, end: ProcessEnd, seen: StreamSummary) -> None:
         """CannotServe for a program that can't be talked to: no attempt of the task is used by that."""

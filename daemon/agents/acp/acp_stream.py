@@ -224,7 +224,9 @@ class AcpStream:
         read = read_as(Stopped, frame.result)
         if read is None:
             return [*events, *self._unusable("its answer to session/prompt is not one of the Agent Client Protocol")]
-        final = Final(*self._ends.of_turn(read.stopReason, self._turn.message, self._turn.pieces))
+        turn = self._turn
+        end = self._ends.of_turn(read.stopReason, turn.message, turn.pieces, has_worked=turn.tools.called > 0)
+        final = Final(*end)
         return [*events, *self._turn.count.stopped(read), *self._ended(final)]
 
     def _updated(self, frame: Frame) -> list[Event]:

@@ -16,6 +16,9 @@ _STOPS = {
     "cancelled": Ending.KILLED,
 }
 _LAST_LINES = 12
+_TROUBLES = (Ending.AUTH, Ending.LIMIT, Ending.CONTEXT, Ending.NETWORK)
+_SHORT = 500
+"""Characters of a message that may be nothing but an error."""
 _HTTP = range(400, 600)
 
 
@@ -30,12 +33,13 @@ class Ends:
             Ending.CONTEXT: profile.context,
         }
 
-    def of_turn(self, reason: str, message: str, pieces: tuple[str, ...]) -> tuple[Ending, str]:
-        """`message`: its last one, after its last tool; `pieces`: as it came."""
+    def of_turn(self, reason: str, message: str, pieces: tuple[str, ...], *, has_worked: bool) -> tuple[Ending, str]:
+        """`message`: its last one, after its last tool; `pieces`: as it came; `has_worked`: it has called a tool."""
         ending = _STOPS.get(reason, Ending.CRASHED)
         if reason == "end_turn":
             lines = [line for line in message.splitlines() if line.strip()][-_LAST_LINES:]
-            return self._by_sign([*pieces, *lines]) or ending, message
+            by_sign = self._by_sign([*pieces, *lines])
+            return by_sign or (ending if has_worked else _of_words(message)), message
         return ending, message or f"it stopped: {reason}"
 
     def of_error(self, failed: Failed) -> tuple[Ending, str]:
@@ -53,3 +57,12 @@ class Ends:
 
     def _by_sign(self, lines: list[str]) -> Ending | None:
         return next((ending for ending, sign in self._signs.items() if sign.begins(lines)), None)
+
+
+def _of_words(message: str) -> Ending:
+    """What a turn without any tool was that ends in nothing but a few words: a plan in JSON is none of those."""
+    if len(message) > _SHORT or set(message) & set("{["):
+        return Ending.COMPLETED
+    last = message.strip().rpartition("\n")[2]
+    ending = ending_of(last, otherwise=Ending.COMPLETED)
+    return ending if ending in _TROUBLES else Ending.COMPLETED

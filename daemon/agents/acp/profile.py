@@ -24,6 +24,8 @@ class Access(Value):
     mode: str = ""
     options: dict[str, str] = Field(default_factory=dict)
     """Setting → value, as the agent calls them."""
+    env: dict[str, str] = Field(default_factory=dict)
+    """Set for its program beside the profile's."""
 
 
 class Profile(Value):

@@ -62,10 +62,11 @@ class ToolCall:
 
 
 class ToolCalls:
-    """Those of one run. `at_work` are told of, and not over."""
+    """Those of one run. `at_work` are told of, and not over; `called` counts all."""
 
     def __init__(self) -> None:
         self.at_work: dict[str, ToolCall] = {}
+        self.called = 0
 
     def learn(self, update: Update) -> list[Event]:
         """What is new by an update, or by a request for leave."""
@@ -75,6 +76,7 @@ class ToolCalls:
         # The first word of some agents names the tool alone; the next one, which comes at once, its arguments.
         if not call.is_logged and (call.is_telling or is_over or update.status == "in_progress"):
             call.is_logged = True
+            self.called += 1
             events.append(ToolCalled(call.tool, call.about))
         if is_over:
             self.at_work.pop(call.id, None)
