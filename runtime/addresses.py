@@ -56,7 +56,15 @@ def temporal_profile() -> ClientConfigProfile:
     """What TEMPORAL_… and Temporal's own file say; SettingsError."""
     from temporalio.envconfig import ClientConfigProfile
 
+    # Temporal's library panics at any variable that is no UTF-8, whoever's it is.
+    given = {name: value for name, value in os.environ.items() if _is_text(name + value)}
+    if wrong := next((name for name in os.environ if name.startswith("TEMPORAL_") and name not in given), None):
+        raise SettingsError(f"{wrong} is not text in UTF-8")
     try:
-        return ClientConfigProfile.load()
+        return ClientConfigProfile.load(override_env_vars=given)
     except RuntimeError as error:
         raise SettingsError(f"Temporal's settings (TEMPORAL_…): {error}") from error
+
+
+def _is_text(given: str) -> bool:
+    return not any("\ud800" <= each <= "\udfff" for each in given)

@@ -44,6 +44,7 @@ from domain.pull_requests.body import escaped
 from domain.repository_url import parse_repository_url
 from domain.spawn_task import Outcome, SpawnTask
 from domain.visible import visible
+from runtime.addresses import temporal_profile
 from runtime.stack_file import StackFile
 
 NOW = datetime(2026, 11, 27, tzinfo=UTC)
@@ -253,6 +254,17 @@ def test_what_yaml_holds_is_what_json_can_hold(text: str) -> None:
     expected = {"!!str 5": "5", "0o17": 15, "-0x1F": -31, "1_000": 1000, "~": None}
     assert found == expected.get(text, text)
     json.dumps(found, allow_nan=False)
+
+
+def test_a_variable_that_is_no_text_is_nobodys_trouble_but_where_it_is_a_setting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SOMEBODYS", "caf\udce9")
+    monkeypatch.delenv("TEMPORAL_ADDRESS", raising=False)
+    temporal_profile()
+    monkeypatch.setenv("TEMPORAL_ADDRESS", "127.0.0.1:1\udcff")
+    with pytest.raises(SettingsError, match="TEMPORAL_ADDRESS is not text in UTF-8"):
+        temporal_profile()
 
 
 @pytest.mark.parametrize("document", ["[1e999]", '{"a": -1e400}', "[NaN]", "[1" + "0" * 400 + "]"])
