@@ -195,16 +195,15 @@ def remove_pipes(paths: list[str]) -> None:
             continue
 
 
-def set_executable(paths: list[str], *, is_on: bool) -> None:
-    """Let whoever may read one of these files run it, too; or nobody."""
-    for path in paths:
-        try:
-            mode = os.lstat(path).st_mode
-            if stat.S_ISREG(mode):
-                now = stat.S_IMODE(mode)
-                os.chmod(path, now | (now & 0o444) >> 2 if is_on else now & ~0o111)
-        except OSError:
-            continue
+def set_executable(path: str, *, is_on: bool) -> None:
+    """Let whoever may read the file run it, too; or nobody."""
+    try:
+        mode = os.lstat(path).st_mode
+        if stat.S_ISREG(mode):
+            now = stat.S_IMODE(mode)
+            os.chmod(path, now | (now & 0o444) >> 2 if is_on else now & ~0o111)
+    except OSError:
+        return
 
 
 def write_ignored(side: str) -> str:

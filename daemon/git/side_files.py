@@ -107,14 +107,17 @@ class Files:
         """Take the modes that the agent has given to git alone (`git add --chmod=+x`), and once nothing runs any more
         give them to the files, or git would take them back with the next commit.
         """
-        told = self._told_modes()
-        for mode, sign in (("100755", "+"), ("100644", "-")):
-            paths = [path for path, given in told.items() if given == mode and self._may(path)]
-            if paths:
-                given = "".join(f"{path}\0" for path in paths)
-                self._git.run("update-index", "-z", f"--chmod={sign}x", "--stdin", stdin=given)
-            if self._is_over:
-                set_executable(paths, is_on=sign == "+")
+        told = {path: mode for path, mode in self._told_modes().items() if self._may(path)}
+        known = parts(self._git("ls-files", "-z", "--stage", "--", *told)) if told else []
+        lines = ""
+        for entry in known:
+            (_, blob, _), path = entry.partition("\t")[0].split(" "), entry.partition("\t")[2]
+            if mode := told.get(path):
+                lines += f"{mode} {blob}\t{path}\0"
+                if self._is_over:
+                    set_executable(path, is_on=mode == "100755")
+        if lines:
+            self._git("update-index", "-z", "--index-info", stdin=lines)
 
     def _told_modes(self) -> dict[str, str]:
         """File → mode, where the agent's index has another one than the disk, and the file was not touched since."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from typing import Any
 
 import pytest
 
@@ -22,6 +23,18 @@ PLAN = r"""// as it came
   ]},
 ]}
 """
+YAML = """\
+milestones:
+- name: core  # comes first
+  steps:
+  - {id: m, name: Model, task_plan: echo a > a.txt}
+  - name: API
+    depends_on: [m]
+    task_plan: |
+      cat a.txt > b.txt
+- name: page
+  steps: [{name: Page, task_plan: cat b.txt > c.txt, depends_on: api}]
+"""
 
 
 @pytest.mark.rule("3.3")
@@ -29,15 +42,20 @@ PLAN = r"""// as it came
 def test_a_nested_plan_runs_whole_and_what_its_steps_print_is_shown_and_not_obeyed(site: Site) -> None:
     site.worker()
     site.daemon()
-    origin, file = make_origin(site.folder), site.folder / "plan.json"
-    file.write_text(PLAN)
-    about = ("--title", "Shop", "--goal", "A shop", "--repo", str(origin), "--plan", str(file))
-    options = (*about, "--agent", "shell", "--timings", "fast")
-    shown = site.starter("start", *options, "--wait", "--json").json()
-    steps = [(step["name"], step["status"], step["order_index"]) for step in shown["steps"]]
-    done = [("Add model", "completed", 0), ("Add API", "completed", 0), ("Add page", "completed", 1)]
-    assert (shown["status"], steps) == ("idle", done)
-    assert git(origin, "show", f"{shown['pr']['branch']}:c.txt") == "a"
+    origin = make_origin(site.folder)
+
+    def done(name: str, document: str) -> tuple[dict[str, Any], list[tuple[str, str, int]]]:
+        (site.folder / name).write_text(document)
+        about = ("--title", "Shop", "--goal", "A shop", "--repo", str(origin), "--plan", str(site.folder / name))
+        shown = site.starter("start", *about, "--agent", "shell", "--timings", "fast", "--wait", "--json").json()
+        assert shown["status"] == "idle", shown
+        assert git(origin, "show", f"{shown['pr']['branch']}:c.txt") == "a"
+        return shown, [(step["name"], step["status"], step["order_index"]) for step in shown["steps"]]
+
+    _, steps = done("plan.yaml", YAML)
+    assert steps == [("Model", "completed", 0), ("API", "completed", 0), ("Page", "completed", 1)]
+    shown, steps = done("plan.json", PLAN)
+    assert steps == [("Add model", "completed", 0), ("Add API", "completed", 0), ("Add page", "completed", 1)]
     directive = shown["id"]
     for command in (
         ("logs", directive, "Add model"),

@@ -388,6 +388,10 @@ AS_THEY_ARE = {
         "echo run > run; git add --chmod=+x run; git update-index --chmod=+x f.txt; git commit -qm modes; echo 2 > z",
         ["100755 f.txt", "100755 run", "100644 z"],
     ),
+    "a mode that git alone was told, beside a file that stays out": (
+        "echo x > .env; git add -f --chmod=+x .env f.txt",
+        ["100755 f.txt"],
+    ),
     "a mode that git alone was told, and no commit": ("git add --chmod=+x f.txt", ["100755 f.txt"]),
     "a mode that git was told, and the disk later": (
         "git add --chmod=+x f.txt; git commit -qm mode; chmod 700 f.txt; chmod 600 f.txt; echo z > z",
