@@ -36,6 +36,8 @@ QUARANTINE = "quarantine-"
 """What the folders in a cache begin with that hold strangers' objects for a moment (daemon.git.quarantine)."""
 HEADS = "+refs/heads/*:refs/remotes/origin/*"
 SHOWN_BRANCHES = 5
+_PEELED = "^{}"
+"""What a tag's line ends with that names what the tag is of; no ref's name may."""
 OTHER_NAMES = "mismatched algorithms: client sha1; server sha256"
 """git's words for a remote whose objects have SHA-256 names; only a fetch says it."""
 
@@ -116,9 +118,10 @@ class RepositoryCache:
 
     async def listed(self, *patterns: str) -> dict[str, str]:
         """Ref → commit, of those at this moment that fit a pattern: a full name, or one that ends with `/*`."""
-        ask = ("ls-remote", "--quiet", "--refs", *await self.source(), *patterns)
+        # Without --refs, which leaves out names of two parts, such as refs/makima, beside which is no ref of ours.
+        ask = ("ls-remote", "--quiet", *await self.source(), *patterns)
         listed = await self.remote(*ask, timeout=ASK_TIMEOUT)
-        lines = (line.split("\t") for line in listed.text.splitlines())
+        lines = (line.split("\t") for line in listed.text.splitlines() if not line.endswith(_PEELED))
         # A pattern also matches refs that only end like this one. One of nothing but zeros is a broken file.
         found = {name: commit_id(commit) for commit, name in lines if any(_fits(name, each) for each in patterns)}
         return {name: commit for name, commit in found.items() if commit.strip("0")}

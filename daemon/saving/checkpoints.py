@@ -27,7 +27,7 @@ from daemon.saving.outcome_commits import LARGEST_COMMIT, expect
 from daemon.saving.outcomes import Outcomes
 from daemon.secrets import secret_search
 from daemon.secrets.secret_search import scan, without_secrets
-from domain.errors import MakimaError, NotVerified, PlaceTaken, RefRefused
+from domain.errors import GitError, MakimaError, NotVerified, PlaceTaken, RefRefused
 from domain.visible import visible
 
 LARGEST = 10 * 1024 * 1024
@@ -36,7 +36,6 @@ UNSAVED = Unsaved(secret_search.NAMES, secret_search.CONTENTS, LARGEST)
 _ENCRYPTED = "Makima-Encrypted: "
 LARGEST_CHECKPOINT = 2 * 1024 * 1024 * 1024
 """Bytes of what a checkpoint holds that this machine's cache doesn't; more of it at its ref is not taken for ours."""
-_BY = "Makima <makima@localhost>"
 
 
 class Content(NamedTuple):
@@ -74,9 +73,7 @@ class Checkpoints:
         key: AttemptKey | None = None,
         foreign: ForeignState | None = None,
     ) -> None:
-        """`key`: what was not written with it is not the attempt's; None: the attempt has no secret. `foreign` moves
-        what is not the attempt's out of the way.
-        """
+        """`key`: what was not written with it is not ours; None: there is no secret. `foreign` moves that away."""
         self._cache = cache
         self._key = key
         self._foreign = foreign or ForeignState(cache, checkpoints_name(task, attempt))
@@ -129,7 +126,7 @@ class Checkpoints:
         tree, head, beside = content
         parents = dict.fromkeys((*(end.commit for end in beside), head))
         lines = [f"tree {tree}", *(f"parent {each}" for each in parents)]
-        lines += [*(f"{who} {_BY} {when} +0000" for who in ("author", "committer"))]
+        lines += [*(f"{who} Makima <makima@localhost> {when} +0000" for who in ("author", "committer"))]
         said = checkpoint_text.written(began, merging, beside)
         if self._key:
             token = self._key.encrypt(StateKind.CHECKPOINT, said.encode(), name, *lines)
@@ -190,14 +187,19 @@ class Checkpoints:
             found = list((await self._ours(there)).values())
         else:
             await self._fetch(there)
-            found = [await self._read(self._cache, ref, commit) for ref, commit in there.items()]
+            found = await self._readable(there)
         # Of the same moment is what was withheld: it is the same work, and more of it.
-        for ref, commit in (*(await self._kept()).items(), *(await self._kept(self._withheld)).items()):
-            with suppress(NotVerified):
-                found.append(await self._read(self._cache, ref, commit))
+        found += await self._readable(await self._kept() | await self._kept(self._withheld))
         newest = max(enumerate(found), key=lambda each: (each[1].saved_at, each[0]), default=(0, None))[1]
         self._newest_known = newest.saved_at if newest else 0
         return newest
+
+    async def _readable(self, refs: Mapping[str, str]) -> list[Checkpoint]:
+        found = []
+        for ref, commit in refs.items():
+            with suppress(NotVerified):
+                found.append(await self._read(self._cache, ref, commit))
+        return found
 
     async def _ours(self, there: Mapping[str, str]) -> dict[str, Checkpoint]:
         """Those of the refs on the remote that this attempt has written, in the cache; the others are moved away."""
@@ -267,8 +269,7 @@ class Checkpoints:
 
     async def _drop(self, refs: Collection[str]) -> None:
         if refs:
-            lines = "".join(f"delete {ref}\n" for ref in refs).encode()
-            await self._cache.local("update-ref", "--stdin", stdin=lines)
+            await self._cache.local("update-ref", "--stdin", stdin="".join(f"delete {ref}\n" for ref in refs).encode())
 
     async def _kept(self, name: str = "") -> dict[str, str]:
         wanted = ("--format=%(refname) %(objectname)", f"{REFS}{name or self._name}")
@@ -276,16 +277,17 @@ class Checkpoints:
         return dict(line.split(" ", maxsplit=1) for line in lines)
 
     async def _read(self, repository: RepositoryCache, ref: str, commit: str) -> Checkpoint:
-        """The checkpoint `commit` of `repository`, found at `ref`; raises NotVerified where the key is not its own."""
-        if self._key:
-            await expect(repository, commit, "commit", LARGEST_COMMIT)
-        text = (await repository.local("cat-file", "commit", commit)).text
-        header, _, said = text.partition("\n\n")
+        """The checkpoint `commit` of `repository`, found at `ref`; raises NotVerified where it is not ours."""
+        await expect(repository, commit, "commit", LARGEST_COMMIT)
+        header, _, said = (await repository.local("cat-file", "commit", commit)).text.partition("\n\n")
         said = self._decrypted(self._key, ref, header, said) if self._key else said
         fields = dict(line.partition(" ")[::2] for line in header.splitlines())
-        head = commit_id(fields.get("parent", ""))
-        saved_at = int(fields["committer"].split()[-2])
-        began, merging, beside = checkpoint_text.read(said)
+        try:
+            head = commit_id(fields.get("parent", ""))
+            saved_at = int(fields["committer"].split()[-2])
+            began, merging, beside = checkpoint_text.read(said)
+        except (GitError, LookupError, ValueError) as error:
+            raise NotVerified("it can't be read as a checkpoint") from error
         return Checkpoint(commit, head, began or head, saved_at, merging, beside)
 
     def _decrypted(self, key: AttemptKey, ref: str, header: str, said: str) -> str:

@@ -229,6 +229,8 @@ class Outcomes:
         """
         ref = f"refs/heads/{branch}"
         failure = await push(self._cache, commit_id(commit), ref, lease(ref, expected_old))
+        while failure and await self._clear_inside(ref):
+            failure = await push(self._cache, commit_id(commit), ref, lease(ref, expected_old))
         if failure is None:
             return
         found = await self._cache.on_remote(ref)
@@ -237,6 +239,16 @@ class Outcomes:
         if found != expected_old:
             raise LeaseLost(f"{branch} is at {found or 'none'}, not at {expected_old or 'none'}") from failure
         raise failure
+
+    async def _clear_inside(self, ref: str) -> bool:
+        """Whether there were branches inside of a task's, `ref`, and all are moved away: git can't make it beside them,
+        and none is ours, for its name ends with the task's id.
+        """
+        inside = await self._cache.listed(f"{ref}/*") if self._foreign else {}
+        if not (inside and self._foreign):
+            return False
+        await self._foreign.clear(inside)
+        return not self._foreign.left & inside.keys()
 
     async def branch_holds(self, branch: str, commit: str) -> bool:
         """Whether `branch` on the remote holds `commit` at this moment. Raises RepositoryError, GitUnreachable."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import tempfile
 from collections.abc import Collection
 from contextlib import closing
@@ -26,6 +27,8 @@ from daemon.workspace.workspace import Workspace
 from domain.errors import Refused
 
 SHORTEST = 4
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_NUMBER = re.compile(r"[1-9][0-9]{0,8}")
 _STATES = ("outcomes", "checkpoints")
 
 
@@ -98,7 +101,7 @@ class Restorer:
         """The last attempt's outcome; else its newest checkpoint."""
         there = await cache.listed(*(ref for kind in _STATES for ref in in_all_places(f"{kind}/*")))
         names = [ref.split("/")[-3 if "/checkpoints/" in ref else -2 :] for ref in there]
-        attempts = {(name[0], int(name[1])) for name in names if name[0].startswith(task) and name[1].isdecimal()}
+        attempts = {(name[0], int(name[1])) for name in names if name[0].startswith(task) and _is_attempt(*name[:2])}
         _only_one(task, {each for each, _ in attempts})
         keys = {note.command.attempt: note.key for _, note in found}
         for identity, attempt in sorted(attempts, reverse=True):
@@ -127,6 +130,11 @@ class Restorer:
         return await Worktree.make(
             folder / WORKTREE, cache=cache.folder, commit=commit, runs=runs, identity=self._identity
         )
+
+
+def _is_attempt(task: str, attempt: str) -> bool:
+    """Whether names of refs, which anybody may have made, could be an attempt's: a whole id, a number."""
+    return bool(_ID.fullmatch(task) and _NUMBER.fullmatch(attempt))
 
 
 def _only_one(task: str, found: Collection[str]) -> None:
