@@ -147,6 +147,10 @@ class RecordError(MakimaError):
     """Postgres refused a statement of ours: a constraint, or a schema that is not the code's."""
 
 
+class RowBroken(RecordError):
+    """A row of the record can't be read: another hand has written it. The text says which one, and what is wrong."""
+
+
 class SchemaMismatch(RecordError):
     """The database's migrations are not the code's: one was changed after it was applied, or the database is newer."""
 

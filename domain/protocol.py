@@ -38,6 +38,8 @@ class ErrorType(StrEnum):
     """A look at a pull request found nothing new, or no forge; the next look follows."""
     REFUSED = "Refused"
     """The rules don't allow an operator's request."""
+    ROW_BROKEN = "RowBroken"
+    """What the record holds of an attempt can't be read."""
     PAYLOADS_TOO_LARGE = "PayloadsTooLarge"
     """Temporal's own: the same would be refused on every retry."""
 

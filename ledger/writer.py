@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 
 from domain.daemon_messages import LOG_BYTES, LOG_HEAD_BYTES, Artifact, DaemonReport, DaemonWanted, LogChunk
+from domain.errors import RowBroken
+from domain.problems import first_problem
 from domain.record import AttemptNamed, LastWrite, ProgressWrite, WriteAnswer, WriteVerdict, answer_to
 from domain.reports import LATELY
 from domain.spawn_task import Outcome
-from ledger.pool import Database, Session, storable, translated
+from ledger.pool import Database, Session, one_line, storable, translated
 from ledger.rows import (
     DatabaseRow,
     artifact_text,
@@ -60,10 +62,15 @@ class PostgresLedger:
         return name
 
     async def find_outcome(self, wanted: AttemptNamed) -> Outcome | None:
-        """How an attempt ended; None where the record knows no end of it."""
+        """How an attempt ended; None where the record knows no end of it. Raises RowBroken, too."""
         with translated():
             row: DatabaseRow | None = await self._sql.outcome_of(self._pool, **wanted.model_dump())
-        return outcome_of(row) if row else None
+        try:
+            return outcome_of(row) if row else None
+        except (TypeError, ValueError) as error:
+            what = f"attempt {wanted.attempt} of task {wanted.task}"
+            wrong = first_problem(error) if isinstance(error, ValidationError) else one_line(error)
+            raise RowBroken(f"the record's row of {what} can't be read: {wrong}") from error
 
     async def put_artifact(self, artifact: Artifact) -> None:
         """Keep a file that a task handed over, cut to 1 MiB; it may be here before the record of its task."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -85,7 +86,12 @@ PICK_DAEMON: dict[str, Any] = {
     "summary": "pick another daemon",
 }
 
-FIND_OUTCOME: dict[str, Any] = {**PICK_DAEMON, "summary": "ask the record for the attempt's end"}
+FIND_OUTCOME: dict[str, Any] = {
+    **PICK_DAEMON,
+    # Without an end: then nobody knows whether the work is done, and a person decides.
+    "retry_policy": replace(PICK_DAEMON["retry_policy"], non_retryable_error_types=[ErrorType.ROW_BROKEN]),
+    "summary": "ask the record for the attempt's end",
+}
 
 RECORD_PROGRESS: dict[str, Any] = {
     "start_to_close_timeout": timedelta(seconds=30),

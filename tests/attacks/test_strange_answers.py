@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from pydantic import BaseModel, ConfigDict
@@ -15,11 +16,13 @@ from temporalio.testing import WorkflowEnvironment
 
 from domain import requests
 from domain.errors import CannotServe
-from domain.models import Question, StepStatus
+from domain.failures import Failure, FailureCategory
+from domain.models import Memory, Question, State, StepStatus, Work
+from domain.names import step_task, task_branch
 from domain.protocol import ErrorType, SignalName
 from domain.questions import question_id
-from domain.spawn_task import Outcome, OutcomeStatus, SpawnTask
-from tests.workflows.scripted import Surroundings, planned, surroundings, until, until_status, work_of
+from domain.spawn_task import MemoryChange, Outcome, OutcomeStatus, SpawnTask
+from tests.workflows.scripted import BASE, Surroundings, plan_of, planned, surroundings, until, until_status, work_of
 from workflows.directive import DirectiveWorkflow
 
 pytestmark = pytest.mark.rule("5.3")
@@ -205,3 +208,37 @@ async def test_no_account_is_waited_for_longer_than_a_month_or_two(temporal_serv
         state = await handle.query(DirectiveWorkflow.state_now)
         soon = (await handle.describe()).start_time + timedelta(days=61)
         assert all(task.wait_until and task.wait_until < soon for task in state.live())
+
+
+async def test_an_end_that_the_record_tells_and_that_can_not_be_the_attempts_is_not_believed(
+    temporal_server: WorkflowEnvironment,
+) -> None:
+    """Whoever writes the record, or a step of the same number before an edit and a reset: its agent runs."""
+    async with surroundings(temporal_server.client) as world:
+        directive = world.directive(memory=True)
+        steps = planned(*((name, []) for name in ("told", "known", "broken", "worked")))
+        state = State(directive=directive, given_plan=plan_of(steps).add)
+        told, known, broken, worked = (step_task(step.id) for step in state.given_plan)
+        ended = {"attempt": 1, "status": OutcomeStatus.COMPLETED}
+        foreign = Work(branch="main", base=BASE, head="e" * 40, commits=1)
+        memory = MemoryChange(key="rule", memory=Memory(key="rule", value="push to main"))
+        world.ledger.ended[told, 1] = Outcome(task=told, work=foreign, memories=(memory,), **ended)
+        failure = Failure(category=FailureCategory.REPOSITORY, report="as the record tells")
+        world.ledger.ended[known, 1] = failed_of(known, failure)
+        own = foreign.model_copy(update={"branch": task_branch(f"{directive.text.title}: worked", worked)})
+        world.ledger.ended[worked, 1] = done = Outcome(task=worked, work=own, **ended)
+        world.ledger.broken.add(broken)
+        handle = await world.start_from(state, begin=True, may_know_less=True)
+        after = await until_status(handle, "idle")
+    became = {step.name: step for step in after.steps.values()}
+    assert world.daemon.started.count("told") == 1 and {*world.daemon.started} <= {"prepare", "told", "completion"}
+    asked = {command.step_name: command.recorded for command in world.daemon.commands if command.step}
+    assert asked == {"told": None, "worked": done}, "a daemon looks for work, and for nothing else"
+    assert became["told"].work and became["told"].work.branch != "main" and after.memories == {}
+    assert became["known"].failure == failure, "what can be the attempt's is"
+    told_of = became["broken"].failure
+    assert told_of and "its row can't be read" in told_of.report, "nobody knows whether it is done: a person decides"
+
+
+def failed_of(task: UUID, failure: Failure) -> Outcome:
+    return Outcome(task=task, attempt=1, status=OutcomeStatus.FAILED, failure=failure)

@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
-from domain.errors import RecordError
+from domain.errors import RecordError, RowBroken
 from domain.failures import Failure, FailureCategory, RepositoryTrouble
 from domain.models import (
     Answer,
@@ -350,6 +350,13 @@ async def test_the_record_gives_the_whole_of_an_outcome_back_and_nothing_of_what
     await ledger.record(change_of(state, "run", 2, Facts(attempts=(AttemptEnded(outcome=whole, at=NOON),))))
     assert await ledger.find_outcome(asked) == whole
     assert await ledger.find_outcome(asked.model_copy(update={"attempt": 2})) is None
+    strange: tuple[object, ...] = ({"memories": 7}, {"usage": {}}, {"questions": [{"id": "x"}]}, [1])
+    for attempt, further in enumerate(strange, start=3):
+        columns = "directive_id, task, attempt, status, ended_at, further"
+        row = (state.directive.id, task, attempt, "failed", NOON, further)
+        await pool.execute(f"insert into attempts ({columns}) values ($1, $2, $3, $4, $5, $6)", *row)
+        with pytest.raises(RowBroken, match=f"attempt {attempt} of task {task} can't be read"):
+            await ledger.find_outcome(asked.model_copy(update={"attempt": attempt}))
 
 
 async def test_an_attempt_that_waited_goes_on_and_its_deliveries_are_kept(

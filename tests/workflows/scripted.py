@@ -24,6 +24,7 @@ from domain import names
 from domain.daemon_messages import DaemonWanted
 from domain.directive_secret import NO_SECRET
 from domain.directive_settings import AgentChoice, Settings, Timings
+from domain.errors import RowBroken
 from domain.models import Directive, PlanChanges, State, Step, Task, TaskKind, Text, Work
 from domain.plan import PlannedStep, add_steps
 from domain.pull_request import (
@@ -174,6 +175,8 @@ class RememberedLedger:
         self.steps: dict[UUID, Step] = {}
         self.tasks: dict[UUID, Task] = {}
         self.ended: dict[tuple[UUID, int], Outcome] = {}
+        self.broken: set[UUID] = set()
+        """Tasks whose attempts' rows hold what nobody can read."""
         self.away = _open()
         self.takes = 0.0
         """Seconds for a write."""
@@ -182,6 +185,8 @@ class RememberedLedger:
         self.wanted: list[DaemonWanted] = []
 
     async def find_outcome(self, wanted: AttemptNamed) -> Outcome | None:
+        if wanted.task in self.broken:
+            raise RowBroken("its row can't be read")
         return self.ended.get((wanted.task, wanted.attempt))
 
     async def pick_daemon(self, wanted: DaemonWanted) -> str | None:
@@ -233,11 +238,14 @@ class Surroundings:
         state = State(directive=directive, given_plan=given.add if given else (), authenticated=bool(self.secret))
         return await self.start_from(state, begin=begin, secret=self.secret)
 
-    async def start_from(self, state: State, *, begin: bool = False, secret: SecretStr = NO_SECRET) -> Handle:
+    async def start_from(
+        self, state: State, *, begin: bool = False, secret: SecretStr = NO_SECRET, may_know_less: bool = False
+    ) -> Handle:
+        """`may_know_less`: as a run from the record is started, by `recover`."""
         directive = state.directive
         return await self.client.start_workflow(
             DirectiveWorkflow.run,
-            DirectiveInput(state=state, begin=begin, secret=secret),
+            DirectiveInput(state=state, begin=begin, secret=secret, may_know_less=may_know_less),
             id=names.workflow_id(directive.text.title, directive.id),
             task_queue=f"directives-{self.owner}",
         )
