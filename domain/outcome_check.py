@@ -107,6 +107,8 @@ def _is_prefix(text: str) -> bool:
 def _work_problems(command: SpawnTask, work: Work) -> Iterator[str]:
     if not _is_own(command, work.branch):
         yield f"its branch {work.branch!r} is not the task's, {command.target_branch!r}"
+    elif work.branch and not is_branch(work.branch):  # of a pull request that nobody has looked at yet
+        yield f"its branch {work.branch[:80]!r} is no branch's name"
     commits = {"head": work.head, "base": work.base, "replaced commit": work.replaces or work.head}
     for what, commit in commits.items():
         if not _COMMIT.fullmatch(commit):

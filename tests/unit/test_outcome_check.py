@@ -9,12 +9,14 @@ from uuid import uuid4
 import pytest
 
 from domain.dispatch import spawn_command
+from domain.failures import Failure, FailureCategory
 from domain.folding import fold_refused
 from domain.models import Memory, PlanChanges, Question, StepStatus, TaskKind, Work
-from domain.outcome_check import MAX_MEMORY_CHANGES, problem_of
+from domain.outcome_check import KEPT_LINE, KEPT_LINES, KEPT_SUMMARY, MAX_MEMORY_CHANGES, problem_of, within_limits
 from domain.pull_request import PullRequest, Shipped
 from domain.questions import MAX_OPEN
 from domain.spawn_task import ContinueFrom, MemoryChange, Outcome, OutcomeStatus, SpawnTask
+from domain.usage import ResumableSession
 from tests.unit.directives import BASE, NOW, begun, dispatchable, ended, one_step, planned_state
 
 pytestmark = pytest.mark.rule("5.3")
@@ -93,6 +95,80 @@ def test_a_commit_is_named_by_its_full_id(field: str, commit: str) -> None:
     assert "no commit's name" in problem_of(command, outcome(command, work=work(command, **{field: commit})))
 
 
+def test_neither_a_works_head_beside_what_it_replaces_nor_a_base_goes_without_a_look() -> None:
+    command, plans = step(), planning()
+    both = work(command, head="HEAD", replaces=OTHER)
+    assert "its head 'HEAD' is no commit's name" in problem_of(command, outcome(command, work=both))
+    for commit in (BASE + "~1", BASE + "\n"):
+        assert "no commit's name" in problem_of(plans, outcome(plans, base_commit=commit))
+
+
+SHOWN = {"branch": "by-hand", "head": HEAD, "base": "main", "number": 4}
+
+
+@pytest.mark.parametrize(
+    ("field", "problem"),
+    [
+        ({"head": "--upload-pack=x"}, "head '--upload-pack=x' is no commit's name"),
+        ({"base": "-d"}, "names '-d', which is no branch's name"),
+        ({"branch": "by..hand"}, "names 'by..hand', which is no branch's name"),
+    ],
+)
+@pytest.mark.parametrize("is_over", [True, False])
+def test_what_a_forge_tells_of_a_pull_request_goes_to_git_by_names_alone(
+    field: dict[str, str], problem: str, is_over: bool
+) -> None:
+    command = named(PullRequest(head="", base="main", branch="", number=4))
+    fine, told = PullRequest.model_validate(SHOWN), PullRequest.model_validate(SHOWN | field)
+    assert problem_of(command, outcome(command, shipped=Shipped(pull_request=fine, over=(fine,)))) == ""
+    shipped = Shipped(pull_request=fine, over=(told,)) if is_over else Shipped(pull_request=told)
+    assert problem in problem_of(command, outcome(command, shipped=shipped))
+
+
+@pytest.mark.parametrize("branch", ["--force", "a..b", "a:b"])
+def test_a_branch_that_only_the_forge_knows_is_a_branchs_name_all_the_same(branch: str) -> None:
+    command = named(PullRequest(head="", base="main", branch="", number=4))
+    assert "is no branch's name" in problem_of(command, outcome(command, work=work(command, branch=branch)))
+
+
+def named(pull_request: PullRequest) -> SpawnTask:
+    """A completion of a directive for which an operator has named a pull request."""
+    command = completion()
+    assert command.pull_request
+    wanted = command.pull_request.model_copy(update={"known": pull_request})
+    return command.model_copy(update={"pull_request": wanted})
+
+
+def test_only_a_step_is_held_to_a_base_and_only_where_its_command_names_one() -> None:
+    whole, old = completion(), step().model_copy(update={"base_commit": ""})
+    for command in (whole, old):
+        assert problem_of(command, outcome(command, work=work(command, base=OTHER))) == ""
+
+
+def test_a_session_is_gone_on_with_by_a_name_of_some_length() -> None:
+    command = step()
+
+    def waits(session: str) -> Outcome:
+        resume = ResumableSession(agent="scripted", session=session, daemon="box")
+        return outcome(command, status=OutcomeStatus.WAITING, resume=resume)
+
+    assert problem_of(command, waits("s" * KEPT_LINE)) == ""
+    assert "session's name is too long" in problem_of(command, waits("s" * (KEPT_LINE + 1)))
+
+
+def test_each_text_of_an_outcome_is_cut_whoever_wrote_it() -> None:
+    command, endless, lines = step(), "x" * 100_000, ("y" * 10_000,) * 300
+    resume = ResumableSession(agent=endless, session="s", daemon="box")
+    told = {"summary": endless, "warnings": lines, "unverified": lines, "daemon": endless, "delivery": endless}
+    failure = Failure(category=FailureCategory.AGENT, report=endless)
+    kept = within_limits(outcome(command, work=work(command), resume=resume, failure=failure, **told))
+    assert kept.resume and kept.failure
+    for text in (kept.summary, kept.failure.report, kept.resume.agent, kept.daemon, kept.delivery):
+        assert 0 < len(text) <= KEPT_SUMMARY
+    for each in (kept.warnings, kept.unverified):
+        assert len(each) == KEPT_LINES and {len(line) for line in each} == {KEPT_LINE}
+
+
 def test_a_step_starts_from_what_its_command_names() -> None:
     command = step()
     assert "not what the task builds on" in problem_of(command, outcome(command, work=work(command, base=OTHER)))
@@ -131,6 +207,7 @@ def test_what_belongs_to_another_kind_or_task_is_refused() -> None:
     wrong: list[tuple[SpawnTask, dict[str, Any], str]] = [
         (plans, {"work": work(plans, branch=plans.target_branch)}, "has no branch"),
         (plans, {"base_commit": "main"}, "no commit's name"),
+        (plans.model_copy(update={"kind": TaskKind.PREPARE}), {"plan": PlanChanges()}, "makes no plan"),
         (plans, {"branch_prefix": "../../heads/"}, "branches that begin with"),
         (builds, {**done, "branch_prefix": "mine/"}, "branches that begin with"),
         (builds, {**done, "base_commit": BASE}, "sets no base commit"),
