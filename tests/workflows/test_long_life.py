@@ -12,13 +12,15 @@ from temporalio.testing import WorkflowEnvironment
 from daemon.core.attempt_key import AttemptKey, StateKind
 from domain import requests
 from domain.directive_secret import new_secret
+from domain.failures import Failure, FailureCategory
 from domain.models import Directive, DirectiveStatus, State, Step, StepStatus, Task, TaskKind, TaskStatus, Text, Work
 from domain.names import step_task
 from domain.operations import Refusal, apply
 from domain.plan import MAX_TASK_PLAN, PlannedStep
 from domain.size import MAX_STATE, state_size, without_finished_texts
+from domain.spawn_task import Outcome, OutcomeStatus
 from tests.unit.directives import NOW
-from tests.workflows.scripted import BASE, Handle, Surroundings, planned, surroundings, until, until_status
+from tests.workflows.scripted import BASE, Handle, Surroundings, plan_of, planned, surroundings, until, until_status
 from workflows.directive import DirectiveWorkflow
 
 
@@ -125,6 +127,20 @@ async def test_a_directive_keeps_its_secret_when_it_goes_on_in_new_runs(world: S
         written, read = AttemptKey.of(command.model_copy(update={"secret": world.secret})), AttemptKey.of(command)
         assert written and read, "an attempt of a later run has a key"
         assert read.decrypt(StateKind.OUTCOME, written.encrypt(StateKind.OUTCOME, b"done", "ref"), "ref") == b"done"
+
+
+@pytest.mark.rule("6.8")
+async def test_a_run_from_the_record_asks_it_for_ends_in_its_later_runs_too(world: Surroundings) -> None:
+    steps = planned(*((f"{n}", [f"{n - 1}"] if n else []) for n in range(30)))
+    state = State(directive=world.directive(rest_at_events=200), given_plan=plan_of(steps).add)
+    last = step_task(state.given_plan[-1].id)
+    failure = Failure(category=FailureCategory.REPOSITORY, report="as the record tells")
+    world.ledger.ended[last, 1] = Outcome(task=last, attempt=1, status=OutcomeStatus.FAILED, failure=failure)
+    handle = await world.start_from(state, begin=True, may_know_less=True)
+    after = await until_status(handle, "idle")
+    assert await runs_of(handle) > 1
+    assert "28" in world.daemon.started and "29" not in world.daemon.started
+    assert [step.failure for step in after.steps.values() if step.failure] == [failure]
 
 
 def finished(number: int) -> tuple[Step, Task]:
