@@ -197,6 +197,10 @@ class Program(Value):
         """Why nobody knows what it costs; empty: that is known."""
         return "nobody knows what this agent costs"
 
+    def unknown(self, run: AgentRun) -> str:
+        """What people should know that nobody tells of this run; empty: nothing."""
+        return ""
+
     def side_files(self, run: AgentRun) -> FileTail | None:
         """What else this run's stream reads; to be called when it begins."""
         return None

@@ -137,7 +137,7 @@ class AgentRuns:
         if reason := spent(self._command.limits, self._note):
             return over_budget(reason)
         run, agent = self._run(prompt), self._agent
-        self._warn(unbounded(agent, self._command.limits, run))
+        self._warn(unbounded(agent, self._command.limits, run) or agent.unknown(run))
         self._begun = self._note
         follower = self._follower(run)
         command = agent.command(run)

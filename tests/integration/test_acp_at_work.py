@@ -234,6 +234,18 @@ async def test_a_limit_of_cost_is_kept_by_what_it_tells(agent: OneAgent) -> None
     assert "it has cost 2.00 of 1.00 USD" in done.failure.report
 
 
-async def test_what_it_costs_is_said_to_be_unknown_where_nobody_knows_it(agent: OneAgent) -> None:
-    done = await agent.does(OK, limits=Limits(time=timedelta(minutes=2), cost_usd=1))
-    assert any("no price is known for its model" in warning for warning in done.warnings)
+@pytest.mark.parametrize(
+    ("cost_usd", "words"), [(0, "what it costs is not known: no price"), (1, "--max-cost is not kept: no price")]
+)
+async def test_what_it_costs_is_said_to_be_unknown_where_nobody_knows_it(
+    agent: OneAgent, cost_usd: float, words: str
+) -> None:
+    limits = Limits(time=timedelta(minutes=2), cost_usd=cost_usd)
+    silent = Scene(script=WORK)
+    done = await agent.does(silent, limits=limits)
+    (warning,) = done.warnings
+    assert warning.startswith(words)
+    agent.profile = {"tells_cost": True}
+    assert not (await agent.does(silent, limits=limits)).warnings
+    agent.profile, agent.settings["prices"] = {}, {"any": {"input": 1, "output": 2}}
+    assert not (await agent.does(silent, limits=limits)).warnings

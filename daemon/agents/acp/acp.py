@@ -89,6 +89,11 @@ class AcpAgent(CodingAgent):
     def cost_problem(self, run: AgentRun) -> str:
         return "" if self.own.tells_cost else super().cost_problem(run)
 
+    def unknown(self, run: AgentRun) -> str:
+        """A cost that nobody knows is not none."""
+        problem = self.cost_problem(run)
+        return f"what it costs is not known: {problem}" if problem else ""
+
     def credentials(self, environ: Mapping[str, str]) -> dict[str, str]:
         return {self.own.key: environ[self.api_key_env]} if environ.get(self.api_key_env) else {}
 
