@@ -146,7 +146,7 @@ async def test_how_a_pull_request_is_looked_after_is_edited_while_it_is_open(yar
         assert await house.files(1) == {"hut.txt", "second.txt", "mender-was-here.txt"}
         await fails("missing: third.txt")
         await house.question("1 rounds of fixes were not enough")
-        ours = await house.refs()
+        ours = {ref for ref in await house.refs() if ref.startswith("refs/heads/makima/")}
         await house.merge(1, "merge")
         await house.until(lambda shown: set(statuses(shown).values()) == {"merged"}, "the merge")
         await other.pull(1)
@@ -157,5 +157,4 @@ async def test_how_a_pull_request_is_looked_after_is_edited_while_it_is_open(yar
             return await other.refs() == {"refs/heads/main"}
 
         await eventually(tidy, "the end of what the other one has left")
-        assert await house.refs() == ours
-        assert any(ref.startswith("refs/heads/makima/") for ref in ours)
+        assert ours and ours <= await house.refs()
