@@ -282,6 +282,21 @@ async def test_a_job_whose_run_is_not_listed_yet_is_not_taken_for_ours() -> None
         assert ([each.id for each in seen.findings], seen.unheard) == (["check:5"], ())
 
 
+@pytest.mark.rule("7.5")
+async def test_an_address_without_end_keeps_nobody_from_looking() -> None:
+    """Whoever sets a status, or runs a check, writes its address."""
+    endless = "https://ci.invalid/" + "x" * 5000
+    failed = {"id": 5, "status": "completed", "conclusion": "failure", "name": "test", "details_url": endless}
+    async with serving() as server, github_at(server) as github:
+        server.answers = _seen(server, checks=[failed]) | {
+            f"/repos/new/shop/commits/{'1' * 40}/status": _answering(
+                {"statuses": [{"id": 6, "context": "ci", "state": "failure", "target_url": endless}]}
+            )
+        }
+        seen = await github.look(KNOWN, {})
+    assert [(each.id, each.url) for each in seen.findings] == [("check:5", ""), ("status:6", "")]
+
+
 def _seen(server: Server, comments: object = (), checks: object = (), runs: object = ()) -> dict[str, Answerer]:
     """The answers about an open pull request."""
     at = "/repos/new/shop"

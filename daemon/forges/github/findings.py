@@ -15,6 +15,7 @@ TEXT_LIMIT = 16 * 1024
 LOG_WINDOW = 512 * 1024
 """Bytes at the end of a job's log in which its error is looked for: the job tidies up after the step that failed."""
 TITLE_LIMIT = 300
+URL_LIMIT = 4096
 MARK = "<!-- makima:"
 """Whatever we post holds it; a reader doesn't see it."""
 
@@ -60,7 +61,7 @@ def output_text(run: CheckRun) -> str:
 
 def check_finding(run: CheckRun, step: str, text: str) -> Finding:
     title = f"{run.name}: {step}" if step else f"{run.name}: {run.conclusion}"
-    url = run.html_url or run.details_url or ""
+    url = link(run.html_url or run.details_url)
     return Finding(
         id=FindingSource.CHECK.id_of(run.id), kind=FindingKind.CHECK, title=title_of(title), text=text, url=url
     )
@@ -73,7 +74,7 @@ def status_findings(statuses: Iterable[Status]) -> list[Finding]:
             kind=FindingKind.CHECK,
             title=title_of(f"{status.context}: {status.state}"),
             text=tail(status.description or ""),
-            url=status.target_url or "",
+            url=link(status.target_url),
         )
         for status in statuses
         if status.state in _FAILED_STATES
@@ -111,6 +112,11 @@ def tail(text: str) -> str:
         return data.decode()
     kept = data[-TEXT_LIMIT:].decode(errors="ignore")
     return kept.partition("\n")[2] or kept
+
+
+def link(url: str | None) -> str:
+    """Where more is to be read; none where it is longer than anybody's address: its app has written it."""
+    return url if url and len(url) <= URL_LIMIT else ""
 
 
 def title_of(text: str) -> str:
