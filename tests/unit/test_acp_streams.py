@@ -244,6 +244,15 @@ def test_words_about_a_limit_in_a_good_answer_are_no_limit() -> None:
     assert finals(made)[0].ending is Ending.COMPLETED
 
 
+def test_an_error_that_the_agent_has_got_over_is_not_its_end() -> None:
+    made = opened(a_stream(an_agent(profile="copilot")))
+    text = "Error: 429 You exceeded your current quota"
+    made.updated("s1", sessionUpdate="agent_message_chunk", content={"type": "text", "text": text})
+    made.updated("s1", sessionUpdate="tool_call", toolCallId="1", kind="read", rawInput={"path": "a.txt"})
+    made.answered("session/prompt", {"stopReason": "end_turn"})
+    assert (finals(made)[0].ending, finals(made)[0].text) == (Ending.COMPLETED, "")
+
+
 @pytest.mark.parametrize(
     ("text", "ending"),
     [
