@@ -80,6 +80,20 @@ async def test_a_branch_inside_of_the_tasks_own_is_moved_and_not_waited_for(
     assert inside in told and "moved to" in told
 
 
+async def test_a_branch_that_is_inside_again_and_again_is_not_raced_with_and_its_name_is_told(
+    one: Machine, forger: Forger
+) -> None:
+    lie, inside = forger.outcome("evil"), f"refs/heads/{BRANCH}/evil"
+    for number in range(MOST_MOVES):
+        forger.git("update-ref", f"{UNVERIFIED}/{outcome_name(str(TASK), 1)}/{number}", lie)
+    forger.git("update-ref", inside, lie)
+    outcome = await asyncio.wait_for(one.does("echo done > work"), 200)
+    assert outcome.status is OutcomeStatus.WAITING and inside in outcome.summary and "saved on here" in outcome.summary
+    forger.git("update-ref", "-d", inside)
+    again = await one.does("exit 1", resume=outcome.resume)
+    assert again.work and forger.ref(f"refs/heads/{BRANCH}") == again.work.head, "no agent runs again"
+
+
 async def test_two_daemons_that_move_the_same_ref_come_to_one_outcome(
     one: Machine, other: Machine, forger: Forger, ours: Outcomes
 ) -> None:
