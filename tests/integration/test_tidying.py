@@ -79,6 +79,17 @@ async def test_what_is_not_contained_stays_and_so_does_what_is_not_named(
     )
 
 
+async def test_what_only_a_closed_pull_request_held_stays(
+    cache: RepositoryCache, origin: Path, git: GitCommand, commit: Committer
+) -> None:
+    head = commit({"a": "1"}, branch=PULL_REQUEST)
+    closed = PullRequest(branch=PULL_REQUEST, head=head, base="main", number=7, state=PullRequestState.CLOSED)
+    given = tidying(head, ()).model_copy(update={"pull_requests": (closed,)})
+    tidied = await tidy(cache, given)
+    assert (tidied.deleted, tidied.kept) == ((), (f"refs/heads/{PULL_REQUEST}",))
+    assert f"refs/heads/{PULL_REQUEST}" in refs(origin, git)
+
+
 async def test_garbage_that_somebody_has_put_among_our_refs_hinders_nothing_and_stays(
     cache: RepositoryCache, origin: Path, git: GitCommand, commit: Committer
 ) -> None:
