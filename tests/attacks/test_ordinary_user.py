@@ -39,6 +39,7 @@ ATTACKS = (
     "test_forged_state.py::test_what_a_daemon_that_died_has_left_is_saved_so_that_another_one_believes_it",
     "test_broken_remote.py::test_refs_that_git_keeps_only_packed_hold_nothing_up",
     "test_forged_refs.py::test_a_code_that_is_nearly_right_is_wrong",
+    "test_forged_places.py::test_a_ref_above_all_of_ours_is_found_and_not_waited_for",
     "test_contested_refs.py::test_a_copy_that_arrived_though_the_answer_was_lost_is_the_copy",
     "test_private_memory.py::test_no_other_process_of_the_user_reads_memory_or_environment",
 )
