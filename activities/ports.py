@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Protocol
 
 from domain.daemon_messages import Artifact, DaemonReport, DaemonWanted, LogChunk
-from domain.pull_request import Sighting, Tidied, Tidying, Watch
+from domain.pull_request import Sighting, Watch
 from domain.record import AttemptNamed, ProgressWrite, WriteAnswer
 from domain.spawn_task import LosableDelivery, Outcome, SpawnTask
+from domain.tidied import Tidied, Tidying
 
 
 class Daemon(Protocol):

@@ -10,7 +10,8 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from activities.ports import Shepherd
 from domain.errors import ForgeUnreachable
 from domain.protocol import ErrorType
-from domain.pull_request import Sighting, Tidied, Tidying, Watch, until_next_poll
+from domain.pull_request import Sighting, Watch, until_next_poll
+from domain.tidied import Tidied, Tidying
 
 LONGEST_PAUSE = timedelta(days=1)
 """Between two looks, whatever a forge says."""

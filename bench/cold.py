@@ -17,9 +17,9 @@ from bench import scripted
 from bench.figures import Figure
 from bench.stage import OWNER, Stage, stage
 from domain import names
-from domain.models import DirectiveStatus
 from domain.plan import PlannedStep
 from domain.requests import AddStep, Pause, Resume
+from domain.statuses import DirectiveStatus
 from ledger.migrate import migrate
 from ledger.pool import open_pool
 from ledger.writer import PostgresLedger

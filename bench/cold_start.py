@@ -33,9 +33,10 @@ from daemon.sandbox.sandbox import NoSandbox, Opening, Sandbox, SandboxMode, ope
 from domain.daemon_messages import Artifact, DaemonReport, LogChunk
 from domain.directive_settings import AgentChoice, Limits
 from domain.errors import SettingsError
-from domain.models import Question, TaskKind
+from domain.models import Question
 from domain.names import short
 from domain.spawn_task import Progress, SpawnTask
+from domain.statuses import TaskKind
 from runtime.exit import leave, run
 
 FILES, FOLDERS = 20_000, 400

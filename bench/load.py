@@ -25,8 +25,9 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 
 from domain import names
 from domain.directive_settings import Settings as DirectiveSettings
-from domain.models import Directive, PlanChanges, State, StepStatus, Text
+from domain.models import Directive, PlanChanges, State, Text
 from domain.plan import PlannedStep, add_steps
+from domain.statuses import StepStatus
 from runtime.exit import leave, run
 from runtime.shared_settings import SharedSettings
 from runtime.stack_file import StackFile

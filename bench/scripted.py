@@ -7,8 +7,9 @@ from uuid import uuid4
 
 from bench.stopwatch import Stopwatch
 from domain.directive_settings import Settings
-from domain.models import Directive, State, Step, TaskKind, Text, Work
+from domain.models import Directive, State, Step, Text, Work
 from domain.spawn_task import Delivery, Outcome, OutcomeStatus, SpawnTask
+from domain.statuses import TaskKind
 
 COMMIT = "c" * 40
 

@@ -29,7 +29,8 @@ from bench import bare, scripted
 from bench.stopwatch import Stopwatch
 from daemon.core.slots import SharedSlots
 from domain import names
-from domain.models import DirectiveStatus, State
+from domain.models import State
+from domain.statuses import DirectiveStatus
 from runtime.shared_settings import SharedSettings
 from runtime.stack_file import StackFile
 from stack.embedded import embedded_stack

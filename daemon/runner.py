@@ -57,8 +57,8 @@ from domain.errors import (
     WorktreeBroken,
 )
 from domain.failures import FailureCategory, RepositoryTrouble
-from domain.models import TaskKind
 from domain.spawn_task import Delivery, LosableDelivery, Outcome, OutcomeStatus, SpawnTask, failed, refuse_foreign
+from domain.statuses import TaskKind
 
 MEGABYTE = 1024 * 1024
 

@@ -11,13 +11,14 @@ from pydantic import SecretStr
 from domain import names, prompts
 from domain.directive_secret import NO_SECRET
 from domain.directive_settings import AgentChoice, Limits
-from domain.models import State, Step, StepStatus, Task, TaskKind
+from domain.models import State, Step, Task
 from domain.plan import known_steps
 from domain.pull_requests import shipping
 from domain.pull_requests.fixes import fixer
 from domain.pull_requests.merging import base_of
 from domain.queues import feature_of
 from domain.spawn_task import CommandContext, ContinueFrom, SpawnTask
+from domain.statuses import StepStatus, TaskKind
 
 
 def spawn_command(state: State, task: Task, secret: SecretStr = NO_SECRET) -> SpawnTask:

@@ -13,8 +13,9 @@ from domain.change import Draft
 from domain.directive_settings import AgentChoice, Settings
 from domain.errors import Refused
 from domain.events import EventName
-from domain.models import DirectiveStatus, State, TaskKind, TaskStatus
+from domain.models import State
 from domain.problems import first_problem
+from domain.statuses import DirectiveStatus, TaskKind, TaskStatus
 
 if TYPE_CHECKING:  # reading a directive needs no requests, and their models take time to build
     from domain.requests import EditDirective

@@ -6,9 +6,10 @@ from domain.change import Draft
 from domain.editing import ask_for_base, outdate_bases
 from domain.events import EventName
 from domain.failures import Failure, FailureCategory, RepositoryTrouble
-from domain.models import DirectiveStatus, StepStatus, Task, TaskKind, TaskStatus
+from domain.models import Task
 from domain.pausing import pause_after
 from domain.spawn_task import cut
+from domain.statuses import DirectiveStatus, StepStatus, TaskKind, TaskStatus
 
 KEPT_REPORT = 1024
 """Bytes of a failed step's report that stay in the state."""

@@ -11,7 +11,7 @@ from domain.events import EventName
 from domain.failing import KEPT_REASON, fail, give_up, reopen
 from domain.failures import Failure, FailureCategory
 from domain.memory import forgotten, remembered
-from domain.models import Question, State, StepStatus, Task, TaskKind, TaskStatus
+from domain.models import Question, State, Task
 from domain.moment import not_too_far
 from domain.outcome_check import within_limits
 from domain.pausing import PauseReason, pause
@@ -21,6 +21,7 @@ from domain.pull_requests.url import claim_pull_request, name_pull_request
 from domain.questions import ask
 from domain.record import AttemptEnded, DeliveryStarted
 from domain.spawn_task import LONGEST_NAME, MemoryChange, Outcome, OutcomeStatus, TaskStarted, cut
+from domain.statuses import StepStatus, TaskKind, TaskStatus
 from domain.usage import Usage
 
 KEPT_WAIT = 500

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from uuid import UUID
 
 from domain.errors import Refused
-from domain.models import PlanChanges, State, Step, StepStatus
+from domain.models import PlanChanges, State, Step
+from domain.statuses import StepStatus
 from domain.value import Value
 
 

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 
 from domain.errors import HandoverBroken
 from domain.handover import MAX_ARTIFACTS, Handover, TaskContext, is_reserved
-from domain.models import PlanChanges, Question, Step, TaskKind
+from domain.models import PlanChanges, Question, Step
 from domain.names import planned_step
 from domain.questions import question_id
+from domain.statuses import TaskKind
 
 
 def checked(handover: Handover, context: TaskContext) -> Handover:

@@ -10,7 +10,7 @@ from domain.asking import Topic, settle_topic, topic_of
 from domain.change import Change, Draft
 from domain.errors import Refused
 from domain.events import EventName
-from domain.models import Answer, DirectiveStatus, Memory, State, TaskStatus, Text
+from domain.models import Answer, Memory, State, Text
 from domain.pausing import PauseReason, pause
 from domain.plan_folding import carry_out, check_against
 from domain.pull_requests import shepherd
@@ -37,6 +37,7 @@ from domain.requests import (
     StepRequest,
 )
 from domain.size import check_size
+from domain.statuses import DirectiveStatus, TaskStatus
 from domain.value import Value
 
 MAX_ANSWERED = 500

@@ -6,11 +6,12 @@ import re
 from collections.abc import Iterator
 
 from domain.memory import MAX_ENTRIES
-from domain.models import TaskKind, Work
+from domain.models import Work
 from domain.names import branch_prefix, is_branch
 from domain.pull_request import PullRequest
 from domain.questions import MAX_OPEN
 from domain.spawn_task import LONGEST_NAME, Outcome, OutcomeStatus, SpawnTask, cut
+from domain.statuses import TaskKind
 
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 MAX_MEMORY_CHANGES = 10 * MAX_ENTRIES

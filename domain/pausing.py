@@ -9,7 +9,8 @@ from domain import names
 from domain.change import Draft
 from domain.events import EventName
 from domain.failures import Failure, FailureCategory, RepositoryTrouble
-from domain.models import DirectiveStatus, State, Task, TaskKind
+from domain.models import State, Task
+from domain.statuses import DirectiveStatus, TaskKind
 
 
 class PauseReason(StrEnum):

@@ -11,10 +11,11 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from domain import directive_settings as settings
 from domain.errors import PlanRefused
-from domain.models import PlanChanges, State, Step, StepStatus
+from domain.models import PlanChanges, State, Step
 from domain.plan_references import by_name, check_count
 from domain.problems import first_problem
 from domain.spawn_task import KnownStep
+from domain.statuses import StepStatus
 
 MAX_CHANGED = 2000
 """Steps that a plan removes; a directive has hardly room for more."""

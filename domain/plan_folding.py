@@ -8,10 +8,11 @@ from domain.change import Draft
 from domain.errors import PlanRefused, Refused
 from domain.events import EventName
 from domain.graph import Dependencies
-from domain.models import PlanChanges, Proposal, State, Step, StepStatus, Task, TaskKind
+from domain.models import PlanChanges, Proposal, State, Step, Task
 from domain.plan import check, check_order, check_unfinished_texts
 from domain.size import check_size
 from domain.spawn_task import Outcome
+from domain.statuses import StepStatus, TaskKind
 
 
 class NoSteps(Refused):

@@ -8,10 +8,11 @@ from domain import names
 from domain.change import Change, Draft
 from domain.directive_settings import CompletionRule
 from domain.events import EventName, directive_is
-from domain.models import DirectiveStatus, State, Step, StepStatus, Task, TaskKind, TaskStatus
+from domain.models import State, Step, Task
 from domain.pull_requests.shipping import is_worth_a_completion, unfinished, unshipped, was_changed_by_hand
 from domain.questions import answer_by_default, next_deadline, open_questions
 from domain.readiness import standing
+from domain.statuses import DirectiveStatus, StepStatus, TaskKind, TaskStatus
 
 PLANNERS = (TaskKind.PLANNING, TaskKind.PREPARE)
 

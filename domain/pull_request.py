@@ -278,28 +278,3 @@ def news_of(watch: Watch, sighting: Sighting) -> Sighting | None:
 
 def _is_refused(sighting: Sighting) -> bool:
     return any(finding.kind is FindingKind.TROUBLE for finding in sighting.findings)
-
-
-class Tidying(Tolerant):
-    """What a merged pull request leaves on the remote: deleted where its commits are contained (rule 7.5)."""
-
-    version: str = "1.0"
-    owner: str
-    directive: UUID
-    repository: str
-    base_branch: str
-    pull_requests: tuple[PullRequest, ...]
-    branches: tuple[str, ...] = ()
-    """Of the steps that they held."""
-    branch_prefix: str = ""
-    """What the directive's branches begin with; empty: names.PREFIX."""
-    tasks: tuple[UUID, ...] = ()
-    """Whose checkpoints and outcomes nobody needs any more."""
-
-
-class Tidied(Tolerant):
-    """What was done about it, as names of refs."""
-
-    deleted: tuple[str, ...] = ()
-    kept: tuple[str, ...] = ()
-    """Those whose commits are nowhere else."""

@@ -10,7 +10,8 @@ from uuid import UUID, uuid5
 from domain.change import Draft
 from domain.errors import Refused
 from domain.events import EventName
-from domain.models import Question, State, TaskStatus
+from domain.models import Question, State
+from domain.statuses import TaskStatus
 
 if TYPE_CHECKING:  # reading a directive needs no requests, and their models take time to build
     from domain.requests import AnswerQuestion

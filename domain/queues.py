@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from domain import names
-from domain.models import State, Task, TaskKind
+from domain.models import State, Task
 from domain.protocol import DaemonFeature
+from domain.statuses import TaskKind
 from domain.value import Value
 
 

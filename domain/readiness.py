@@ -5,7 +5,8 @@ from __future__ import annotations
 from graphlib import CycleError, TopologicalSorter
 from uuid import UUID
 
-from domain.models import State, Step, StepStatus
+from domain.models import State, Step
+from domain.statuses import StepStatus
 
 BLOCKING = (StepStatus.FAILED, StepStatus.CANCELLED, StepStatus.BLOCKED)
 MOST_BLOCKERS = 20

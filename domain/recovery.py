@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from domain.models import State, StepStatus, TaskStatus
+from domain.models import State
+from domain.statuses import StepStatus, TaskStatus
 
 
 def recovered(state: State) -> State:

@@ -8,7 +8,8 @@ from uuid import UUID
 from pydantic import computed_field
 
 from domain.daemon_messages import SandboxKind
-from domain.models import DirectiveStatus, Question, StepStatus
+from domain.models import Question
+from domain.statuses import DirectiveStatus, StepStatus
 from domain.value import Value
 
 LATELY = timedelta(seconds=90)

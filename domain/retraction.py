@@ -9,12 +9,13 @@ from domain.change import Draft
 from domain.errors import Refused
 from domain.events import EventName
 from domain.failures import Failure, FailureCategory
-from domain.models import State, Step, StepStatus, Task, TaskKind, TaskStatus
+from domain.models import State, Step, Task
 from domain.pull_request import PullRequestState
 from domain.questions import open_questions, settle
 from domain.record import AttemptEnded
 from domain.requests import RemoveStep, Repair, StepTexts
 from domain.spawn_task import Outcome, OutcomeStatus, cut
+from domain.statuses import StepStatus, TaskKind, TaskStatus
 
 MAX_TAKEN_BACK = 200
 """Commits that a directive remembers not to ship."""

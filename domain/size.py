@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from domain.errors import Refused
-from domain.models import State, StepStatus, TaskStatus
+from domain.models import State
+from domain.statuses import StepStatus, TaskStatus
 
 MAX_STATE = 1_500_000
 """Bytes of JSON; what a request would take past it is refused."""

@@ -14,9 +14,10 @@ from domain.directive_settings import AgentChoice, Limits, Timings
 from domain.errors import AttemptGone, Refused
 from domain.failures import Failure, FailureCategory, RepositoryTrouble
 from domain.graph import Node
-from domain.models import Memory, PlanChanges, Question, TaskKind, Work
+from domain.models import Memory, PlanChanges, Question, Work
 from domain.moment import Moment
 from domain.pull_request import PullRequestWanted, Shipped
+from domain.statuses import TaskKind
 from domain.tolerant import Tolerant
 from domain.usage import ResumableSession, Usage
 

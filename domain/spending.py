@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from domain.models import DirectiveStatus, TaskKind
+from domain.statuses import DirectiveStatus, TaskKind
 from domain.usage import Usage
 from domain.value import Value
 

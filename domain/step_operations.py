@@ -11,7 +11,7 @@ from domain.errors import Refused
 from domain.events import EventName
 from domain.failures import Failure, FailureCategory
 from domain.lookup import find_step
-from domain.models import PlanChanges, Step, StepStatus, TaskStatus, Work
+from domain.models import PlanChanges, Step, Work
 from domain.plan import add_steps, check_order, check_texts, check_unfinished_texts, known_steps
 from domain.requests import (
     AddStep,
@@ -25,6 +25,7 @@ from domain.requests import (
     SkipStep,
     StepRequest,
 )
+from domain.statuses import StepStatus, TaskStatus
 
 DONE = (StepStatus.COMPLETED, StepStatus.MERGED)
 """As far as nothing holds them yet; what is beyond taking back is refused with what to do instead."""

@@ -9,12 +9,13 @@ from uuid import UUID
 
 from domain import names
 from domain.graph import Node
-from domain.models import DirectiveStatus, Proposal, Question, State, Step, StepStatus, Task, TaskKind, TaskStatus
+from domain.models import Proposal, Question, State, Step, Task
 from domain.pausing import reason_and_remedy
 from domain.pull_requests.body import total_usage
 from domain.pull_requests.pull_request_view import PullRequestView, plain, pull_request_view, standing
 from domain.questions import open_questions
 from domain.queues import Queue, queue_of
+from domain.statuses import DirectiveStatus, StepStatus, TaskKind, TaskStatus
 from domain.usage import Usage
 from domain.value import Value
 from domain.visible import visible

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from domain import names
-from domain.models import DirectiveStatus, State, Step, StepStatus, Task, TaskKind, TaskStatus
+from domain.models import State, Step, Task
 from domain.questions import open_questions
 from domain.queues import queue_of
 from domain.readiness import holders
 from domain.reports import DaemonSeen
+from domain.statuses import DirectiveStatus, StepStatus, TaskKind, TaskStatus
 
 
 def why(state: State, step: Step, daemons: Sequence[DaemonSeen], now: datetime) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from domain.models import DirectiveStatus, PlanChanges, State
+from domain.models import PlanChanges, State
 from domain.record import Event
 from domain.reports import (
     LATELY,
@@ -21,6 +21,7 @@ from domain.reports import (
     OpenQuestion,
 )
 from domain.spending import AttemptSpent, DirectiveSpent
+from domain.statuses import DirectiveStatus
 from ledger.pool import Database, reading
 from ledger.rows import StateRows, log_text, model_of, open_question_of, state_of
 from ledger.statements import statements

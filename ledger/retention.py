@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from uuid import UUID
 
-from domain.models import DirectiveStatus
 from domain.spending import PrunableRecord
+from domain.statuses import DirectiveStatus
 from ledger.pool import Database, reading
 from ledger.rows import model_of
 from ledger.statements import statements

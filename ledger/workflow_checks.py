@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from domain.models import DirectiveStatus
+from domain.statuses import DirectiveStatus
 from ledger.pool import Database, translated
 from ledger.statements import statements
 

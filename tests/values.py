@@ -14,11 +14,12 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from domain.directive_settings import Settings
-from domain.models import Directive, Memory, Question, State, Step, Task, TaskKind, Text
+from domain.models import Directive, Memory, Question, State, Step, Task, Text
 from domain.moment import EARLIEST, LATEST
 from domain.names import step_task
 from domain.questions import question_id
 from domain.record import Event
+from domain.statuses import TaskKind
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 

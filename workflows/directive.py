@@ -28,7 +28,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.dispatch import spawn_command
     from domain.errors import AnswerBroken
     from domain.failures import Failure, FailureCategory
-    from domain.models import DirectiveStatus, Task, TaskKind, TaskStatus
+    from domain.models import Task
     from domain.moment import Moment
     from domain.outcome_check import problem_of
     from domain.protocol import HANDED_BACK, WORKFLOW, ErrorType
@@ -36,6 +36,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.record import AttemptNamed
     from domain.size import without_finished_texts
     from domain.spawn_task import LONGEST_NAME, Outcome, SpawnTask
+    from domain.statuses import DirectiveStatus, TaskKind, TaskStatus
     from domain.visible import visible
     from workflows.daemon_answers import answer_of
     from workflows.options import FIND_OUTCOME, PICK_DAEMON, daemon_activity

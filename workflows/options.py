@@ -11,10 +11,12 @@ from temporalio.workflow import ActivityCancellationType
 
 from domain import names
 from domain.directive_settings import Settings
-from domain.models import State, Task, TaskKind
+from domain.models import State, Task
 from domain.protocol import ErrorType
-from domain.pull_request import Tidying, Watch
+from domain.pull_request import Watch
 from domain.queues import holder_of, prefix_of, queue_of
+from domain.statuses import TaskKind
+from domain.tidied import Tidying
 
 GRACE_BEYOND_LIMIT = timedelta(minutes=30)
 """The daemon keeps a task's limit itself and returns; Temporal's own timeout, which it would retry, comes later."""

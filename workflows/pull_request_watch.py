@@ -15,8 +15,9 @@ with workflow.unsafe.imports_passed_through():
     from domain.errors import AnswerBroken
     from domain.events import EventName
     from domain.models import State
-    from domain.pull_request import PullRequestState, Sighting, Tidied, Tidying, Watch
+    from domain.pull_request import PullRequestState, Sighting, Watch
     from domain.pull_requests import merging, shepherd
+    from domain.tidied import Tidied, Tidying
     from workflows.daemon_answers import answer_of
     from workflows.options import tidy_activity, watch_activity
 

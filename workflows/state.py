@@ -11,9 +11,10 @@ with workflow.unsafe.imports_passed_through():
     from pydantic import ConfigDict
 
     from domain.directive_secret import NO_SECRET, DirectiveSecret
-    from domain.models import DirectiveStatus, State
+    from domain.models import State
     from domain.protocol import SearchAttribute
     from domain.pull_request import PullRequest
+    from domain.statuses import DirectiveStatus
     from domain.value import Value
 
 

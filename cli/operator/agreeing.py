@@ -10,10 +10,11 @@ import typer
 from cli.operator.directives import Directives
 from domain.errors import Refused
 from domain.lookup import find_step
-from domain.models import Step, StepStatus
+from domain.models import Step
 from domain.pull_requests.url import is_another
 from domain.requests import RemoveStep, Repair, RetryStep, SetPullRequest, StepTexts
 from domain.retraction import disagreement, followers
+from domain.statuses import StepStatus
 
 
 def somebody_is_there() -> bool:

@@ -13,10 +13,11 @@ from cli.operator.changes import FileChange
 from cli.operator.text_lines import waiting_note
 from domain.generations import PlanDifference, PlannedLine
 from domain.health_report import Check
-from domain.models import Answer, Memory, Question, StepStatus, TaskKind, TaskStatus
+from domain.models import Answer, Memory, Question
 from domain.record import Event
 from domain.reports import ArtifactSeen, DaemonSeen, DirectiveSummary
 from domain.spending import AttemptSpent, DirectiveSpent, PrunableRecord
+from domain.statuses import StepStatus, TaskKind, TaskStatus
 from domain.usage import Usage
 from domain.value import Value
 from domain.view import DirectiveView

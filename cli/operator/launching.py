@@ -11,10 +11,11 @@ from cli.operator.directives import Directives
 from domain import names
 from domain.directive_secret import NO_SECRET, new_secret
 from domain.errors import NotReachable, Refused
-from domain.models import Directive, DirectiveStatus, State
+from domain.models import Directive, State
 from domain.recovery import recovered
 from domain.reports import DirectiveSummary
 from domain.size import without_finished_texts
+from domain.statuses import DirectiveStatus
 from domain.visible import visible
 from workflows.directive import DirectiveWorkflow
 from workflows.search_attributes import missing_search_attributes

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from domain.models import StepStatus
+from domain.statuses import StepStatus
 
 
 class Shape(Enum):

@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from domain.models import Memory, Question, StepStatus, TaskStatus
+from domain.models import Memory, Question
 from domain.names import short
 from domain.pull_requests.body import used
 from domain.pull_requests.pull_request_view import PullRequestView
 from domain.queues import Queue
 from domain.record import Event
 from domain.reports import DaemonSeen, DirectiveSummary
+from domain.statuses import StepStatus, TaskStatus
 from domain.view import DirectiveView, ProposalView, QuestionView, StepView
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from cli.operator.recorded import Found
 from cli.operator.screens import Screen, screen
 from cli.operator.watch_state import WatchedDirective, Watcher
 from domain.errors import NotReachable
-from domain.models import DirectiveStatus, StepStatus
+from domain.statuses import DirectiveStatus, StepStatus
 from domain.view import DirectiveView
 
 LOOK_EVERY = 0.5

@@ -11,18 +11,9 @@ from daemon.git.repositories import Repositories
 from daemon.logs.masking import Masker, masked_sighting
 from daemon.pull_requests.tidying import tidy
 from domain.errors import ForgeRefused, Refused
-from domain.pull_request import (
-    Finding,
-    FindingKind,
-    FindingSource,
-    PullRequestState,
-    Sighting,
-    Tidied,
-    Tidying,
-    Watch,
-    news_of,
-)
+from domain.pull_request import Finding, FindingKind, FindingSource, PullRequestState, Sighting, Watch, news_of
 from domain.repository_url import parse_repository_url
+from domain.tidied import Tidied, Tidying
 
 KEPT_MARKS = 100
 """Pull requests whose answers stay in memory."""

@@ -13,7 +13,8 @@ from daemon.git.repository_cache import FETCH_TIMEOUT, PUSH_TIMEOUT, RepositoryC
 from daemon.git.state_refs import in_all_places
 from domain.errors import GitError, GitUnreachable
 from domain.names import PREFIX
-from domain.pull_request import PullRequestState, Tidied, Tidying
+from domain.pull_request import PullRequestState
+from domain.tidied import Tidied, Tidying
 
 _NAMED = re.compile(r"-[0-9a-f]{8}(-v\d+)?$")
 """The end of a task's or directive's branch."""

@@ -27,9 +27,9 @@ from daemon.workspace.copied_files import CopiedFile, lay_files
 from daemon.workspace.workspace import Workspace
 from domain.errors import CannotServe
 from domain.failures import Failure, FailureCategory
-from domain.models import TaskKind
 from domain.prompts import conflict_note
 from domain.spawn_task import SpawnTask
+from domain.statuses import TaskKind
 
 INTERRUPTED = """\
 ## You were interrupted

@@ -14,10 +14,11 @@ from daemon.saving.outcomes import Outcomes, outcome_ref
 from daemon.session.waiting import waiting
 from domain.errors import GitError, LeaseLost, NotReachable, PlaceTaken, RefRefused, RemoteBroken, RepositoryError
 from domain.failures import FailureCategory
-from domain.models import Question, TaskKind, Work
+from domain.models import Question, Work
 from domain.outcome_check import problem_of
 from domain.questions import question_id
 from domain.spawn_task import Delivery, Outcome, OutcomeStatus, SpawnTask, failed, refuse_other_run
+from domain.statuses import TaskKind
 from domain.usage import ResumableSession
 
 PUBLISH_WITHIN = 3600.0

@@ -20,8 +20,8 @@ from daemon.workspace.handing_over import with_handover
 from daemon.workspace.workspace import Workspace
 from domain.errors import LeaseLost
 from domain.handover import task_context
-from domain.models import TaskKind
 from domain.spawn_task import Delivery, Outcome, OutcomeStatus
+from domain.statuses import TaskKind
 
 PUBLISHING = "publishing"
 """The phase in which a daemon that stops lets a delivery end by itself."""

@@ -18,9 +18,9 @@ from daemon.workspace.copied_files import CopiedFile
 from daemon.workspace.project import read_project
 from daemon.workspace.workspace import Workspace
 from domain.errors import UnrelatedHistories
-from domain.models import TaskKind
 from domain.names import PREFIX
 from domain.spawn_task import ContinueFrom, SpawnTask
+from domain.statuses import TaskKind
 
 
 @dataclass(frozen=True, kw_only=True)

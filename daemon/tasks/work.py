@@ -28,8 +28,9 @@ from daemon.workspace.project import Commands, Project, project_of
 from domain.errors import WorktreeBroken
 from domain.failures import Failure, FailureCategory
 from domain.handover import Handover
-from domain.models import TaskKind, Work
+from domain.models import Work
 from domain.spawn_task import Outcome, OutcomeStatus, cut, failed
+from domain.statuses import TaskKind
 
 
 class AgentWork:

@@ -12,9 +12,9 @@ from daemon.secrets.secret_search import AllowedSecret
 from domain import names
 from domain.documents import read_toml
 from domain.errors import DocumentBroken, RepositoryError
-from domain.models import TaskKind
 from domain.problems import first_problem
 from domain.spawn_task import SpawnTask
+from domain.statuses import TaskKind
 from domain.value import Value
 
 FILE = ".makima.toml"

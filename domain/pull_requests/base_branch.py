@@ -8,8 +8,8 @@ from uuid import UUID
 from domain.change import Draft
 from domain.editing import is_own_branch, use_base
 from domain.events import EventName
-from domain.models import StepStatus
 from domain.pull_request import PullRequest, PullRequestState
+from domain.statuses import StepStatus
 
 
 def follow_base(draft: Draft, seen: PullRequest) -> None:

@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterable
 from datetime import timedelta
 
-from domain.models import State, Step, StepStatus
+from domain.models import State, Step
 from domain.names import short, step_task
+from domain.statuses import StepStatus
 from domain.usage import Usage
 from domain.visible import visible
 

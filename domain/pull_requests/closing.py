@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterable
 from domain.asking import Topic, asked_now, settle_topic
 from domain.change import Draft
 from domain.events import EventName
-from domain.models import StepStatus
 from domain.pull_request import FindingSource
 from domain.questions import open_questions, settle
+from domain.statuses import StepStatus
 
 OVER = "the pull request is over"
 ENDED = "it has ended by itself"

@@ -8,9 +8,11 @@ from domain import names
 from domain.asking import Topic, ask_operator
 from domain.change import Draft
 from domain.events import EventName
-from domain.models import State, Step, StepStatus, TaskKind, TaskStatus
-from domain.pull_request import PullRequest, PullRequestState, Tidied, Tidying
+from domain.models import State, Step
+from domain.pull_request import PullRequest, PullRequestState
 from domain.pull_requests.closing import end_all, settle_closed
+from domain.statuses import StepStatus, TaskKind, TaskStatus
+from domain.tidied import Tidied, Tidying
 from domain.usage import Usage
 
 MAX_HEADS = 20

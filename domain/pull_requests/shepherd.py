@@ -12,7 +12,7 @@ from domain.asking import Topic, anew, ask_operator, asked_now, settle_topic, to
 from domain.change import Change, Draft
 from domain.errors import Refused
 from domain.events import EventName, pull_request_is
-from domain.models import DirectiveStatus, Question, State, StepStatus, TaskKind
+from domain.models import Question, State
 from domain.outcome_check import is_commit, pull_request_problems
 from domain.pull_request import (
     MOST_FINDINGS,
@@ -34,6 +34,7 @@ from domain.pull_requests.seen import MAX_SEEN, capped, without_trouble
 from domain.questions import AGAIN
 from domain.shepherd_state import Shepherding
 from domain.size import MAX_STATE, state_size
+from domain.statuses import DirectiveStatus, StepStatus, TaskKind
 
 YES, NO = "yes", "no"
 TRY_AGAIN = AGAIN

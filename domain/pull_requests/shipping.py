@@ -8,13 +8,14 @@ from uuid import UUID
 from domain import names
 from domain.change import Draft
 from domain.events import EventName, pull_request_is
-from domain.models import State, Step, StepStatus, Task
+from domain.models import State, Step, Task
 from domain.pull_request import PullRequest, PullRequestState, PullRequestWanted, Reply, Shipped
 from domain.pull_requests.base_branch import drop_merges_of_the_base, follow_base
 from domain.pull_requests.body import body, reply_text
 from domain.pull_requests.merging import fold_over
 from domain.shepherd_state import Push, Shepherding
 from domain.spawn_task import Outcome
+from domain.statuses import StepStatus
 
 VERSIONS_AHEAD = 5
 """How many names of branches a completion may try, where one after the other is found merged or closed."""

@@ -9,24 +9,11 @@ from fakes.forge import talk
 from fakes.forge.api_errors import Answered, not_found
 from fakes.forge.bare_git import GitFailed
 from fakes.forge.calling import ApiAnswer, Call, Routes
+from fakes.forge.check_records import CheckContent, CheckRun, CheckStatus, CommitStatus, Conclusion, StatusState
 from fakes.forge.injected_failures import FailureOrder
 from fakes.forge.pulls import PullWanted, open_pull
-from fakes.forge.records import (
-    RESERVED_OWNERS,
-    Account,
-    CheckContent,
-    CheckRun,
-    CheckStatus,
-    CommitStatus,
-    Conclusion,
-    Name,
-    RepositoryRecord,
-    ReviewState,
-    Role,
-    StatusState,
-    Stored,
-    now,
-)
+from fakes.forge.records import RESERVED_OWNERS, Account, Name, RepositoryRecord, ReviewState, Role, now
+from fakes.forge.stored import Stored
 
 _REPOSITORY = "/_control/repos/{owner}/{repo}"
 

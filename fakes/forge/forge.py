@@ -10,9 +10,10 @@ from enum import StrEnum
 
 from fakes.forge.injected_failures import Failures
 from fakes.forge.merges import Mergeabilities
-from fakes.forge.records import Stored, now
+from fakes.forge.records import now
 from fakes.forge.shapes import Shapes
 from fakes.forge.store import Store
+from fakes.forge.stored import Stored
 
 _KEPT = 10_000
 BODY_KEPT = 64 * 1024

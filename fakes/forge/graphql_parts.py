@@ -5,17 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from fakes.forge.records import (
-    CheckRun,
-    CheckStatus,
-    CommitStatus,
-    Pull,
-    RepositoryRecord,
-    Review,
-    ReviewComment,
-    ReviewState,
-    StatusState,
-)
+from fakes.forge.check_records import CheckRun, CheckStatus, CommitStatus, StatusState
+from fakes.forge.records import Pull, RepositoryRecord, Review, ReviewComment, ReviewState
 from fakes.forge.shapes import Json, moment, node_id
 
 _DECIDING = (ReviewState.APPROVED, ReviewState.CHANGES_REQUESTED)

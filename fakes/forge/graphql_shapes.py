@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fakes.forge.bare_git import Commit
+from fakes.forge.check_records import CheckRun
 from fakes.forge.forge import Forge
 from fakes.forge.graphql_parts import (
     changed_file,
@@ -19,7 +20,7 @@ from fakes.forge.graphql_parts import (
     threads_of,
 )
 from fakes.forge.pulls import follow_branches
-from fakes.forge.records import Account, CheckRun, Comment, Pull, RepositoryRecord, Review, ReviewComment
+from fakes.forge.records import Account, Comment, Pull, RepositoryRecord, Review, ReviewComment
 from fakes.forge.shapes import Json, moment, node_id, pull_node, thread_node
 from fakes.forge.store import Repository
 

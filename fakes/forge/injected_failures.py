@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from fakes.forge.api_errors import Answered, refused
-from fakes.forge.records import Stored
+from fakes.forge.stored import Stored
 
 
 class FailureKind(StrEnum):

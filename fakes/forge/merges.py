@@ -11,8 +11,9 @@ from tempfile import mkdtemp
 
 from fakes.forge.api_errors import Answered
 from fakes.forge.bare_git import BareRepository, GitFailed, identity, run_git
+from fakes.forge.check_records import CheckStatus, StatusState
 from fakes.forge.pulls import merged
-from fakes.forge.records import CheckStatus, Pull, RepositoryRecord, StatusState
+from fakes.forge.records import Pull, RepositoryRecord
 from fakes.forge.store import Repository
 
 FORGE_EMAIL = "noreply@forge.localhost"

@@ -6,7 +6,10 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from fakes.forge.check_records import CheckRun, CommitStatus
+from fakes.forge.stored import Stored
 
 RESERVED_OWNERS = frozenset({"api", "assets", "graphql", "rate_limit", "repos", "user"})
 """First parts of paths that mean something else."""
@@ -17,12 +20,6 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")]
 
 def now() -> datetime:
     return datetime.now(UTC)
-
-
-class Stored(BaseModel):
-    """A frozen value; an unknown field in it is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class PullState(StrEnum):
@@ -130,103 +127,6 @@ class Comment(Stored):
     updated_at: datetime | None = None
 
 
-class CheckStatus(StrEnum):
-    QUEUED = "queued"
-    IN_PROGRESS = "in_progress"
-    COMPLETED = "completed"
-
-
-class Conclusion(StrEnum):
-    SUCCESS = "success"
-    FAILURE = "failure"
-    NEUTRAL = "neutral"
-    CANCELLED = "cancelled"
-    SKIPPED = "skipped"
-    TIMED_OUT = "timed_out"
-    ACTION_REQUIRED = "action_required"
-    STALE = "stale"
-    STARTUP_FAILURE = "startup_failure"
-
-
-FAILING = frozenset(
-    {
-        Conclusion.FAILURE,
-        Conclusion.CANCELLED,
-        Conclusion.TIMED_OUT,
-        Conclusion.ACTION_REQUIRED,
-        Conclusion.STARTUP_FAILURE,
-    }
-)
-
-
-class JobStep(Stored):
-    """A step of the job behind a check, as Actions shows it."""
-
-    name: str
-    conclusion: Conclusion = Conclusion.SUCCESS
-
-
-class Annotation(Stored):
-    path: str
-    start_line: int
-    end_line: int
-    annotation_level: str = "failure"
-    message: str
-    title: str = ""
-
-
-class CheckContent(Stored):
-    """What a check run shows."""
-
-    name: str
-    title: str = ""
-    summary: str = ""
-    text: str = ""
-    log: str = ""
-    steps: tuple[JobStep, ...] = ()
-    annotations: tuple[Annotation, ...] = ()
-    details_url: str = ""
-    """Empty: the page of its job on this forge."""
-    head_repository: str = ""
-    """`owner/name` of the fork whose pull request it ran for; empty: this repository."""
-    app: str = "github-actions"
-    """The slug of the app that has made it."""
-
-
-class CheckRun(CheckContent):
-    """A check run; its id is the id of its job too, as with GitHub's Actions."""
-
-    id: int
-    head_sha: str
-    status: CheckStatus
-    conclusion: Conclusion | None
-    started_at: datetime
-    completed_at: datetime | None
-
-    @property
-    def failed(self) -> bool:
-        return self.conclusion in FAILING
-
-
-class StatusState(StrEnum):
-    PENDING = "pending"
-    SUCCESS = "success"
-    FAILURE = "failure"
-    ERROR = "error"
-
-
-class CommitStatus(Stored):
-    """A status of the older kind, which many CI systems still set."""
-
-    id: int
-    sha: str
-    context: str
-    state: StatusState
-    description: str = ""
-    target_url: str = ""
-    created_at: datetime
-
-
 class RepositoryRecord(Stored):
     """Everything about a repository that is not in its git data."""
 
@@ -239,7 +139,7 @@ class RepositoryRecord(Stored):
     slow_mergeability: bool = False
     """The first look at a new head or base answers `mergeable: null`, as GitHub does while it computes."""
     created_at: datetime
-    collaborators: dict[str, Role] = {}
+    collaborators: dict[str, Role] = Field(default_factory=dict)
     """By login in lower case."""
     last_id: int = 0
     pulls: tuple[Pull, ...] = ()

@@ -10,8 +10,9 @@ from starlette.routing import Route
 
 from fakes.forge.api_errors import not_found
 from fakes.forge.calling import ApiAnswer, Call, Routes
+from fakes.forge.check_records import CheckRun, CommitStatus, StatusState
 from fakes.forge.forge import Forge
-from fakes.forge.records import CheckRun, CommitStatus, RepositoryRecord, StatusState
+from fakes.forge.records import RepositoryRecord
 from fakes.forge.store import Repository
 
 _REPOSITORY = "/repos/{owner}/{repo}"

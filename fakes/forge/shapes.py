@@ -9,17 +9,9 @@ from datetime import datetime
 from typing import Any
 
 from fakes.forge.bare_git import Commit, Signature
+from fakes.forge.check_records import Annotation, CheckRun, CommitStatus
 from fakes.forge.merges import Mergeability
-from fakes.forge.records import (
-    Account,
-    Annotation,
-    CheckRun,
-    Comment,
-    CommitStatus,
-    Pull,
-    RepositoryRecord,
-    Review,
-)
+from fakes.forge.records import Account, Comment, Pull, RepositoryRecord, Review
 from fakes.forge.records import ReviewComment as LineComment
 
 Json = dict[str, Any]

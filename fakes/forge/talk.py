@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from fakes.forge.api_errors import Answered, not_found
-from fakes.forge.records import Comment, Pull, RepositoryRecord, Review, ReviewComment, ReviewState, Stored, now
+from fakes.forge.records import Comment, Pull, RepositoryRecord, Review, ReviewComment, ReviewState, now
 from fakes.forge.store import Repository
+from fakes.forge.stored import Stored
 
 
 class LineRemark(Stored):

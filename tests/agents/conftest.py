@@ -19,8 +19,8 @@ from daemon.agents.claude.claude import ClaudeAgent
 from daemon.agents.codex.codex import CodexAgent
 from daemon.git.repositories import Repositories
 from domain.directive_settings import AgentChoice, Limits
-from domain.models import TaskKind
 from domain.spawn_task import Outcome
+from domain.statuses import TaskKind
 from fakes.models.player import AnsweredRequest
 from tests.integration.conftest import daemon_git, git, origin, repositories  # noqa: F401 (fixtures)
 from tests.integration.deliveries import OneDaemon

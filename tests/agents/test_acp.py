@@ -20,8 +20,8 @@ from daemon.agents.acp.acp import AcpAgent
 from daemon.git.repositories import Repositories
 from daemon.sandbox.sandbox import Bubblewrap, Opening
 from domain.failures import FailureCategory
-from domain.models import TaskKind
 from domain.spawn_task import OutcomeStatus
+from domain.statuses import TaskKind
 from tests.agents.conftest import ACP, Hand, claude_env
 from tests.integration.deliveries import OneDaemon, until
 from tests.model_server import ModelServer, error, shell, turn

@@ -16,8 +16,8 @@ import pytest
 from daemon.sandbox.sandbox import Bubblewrap, Opening
 from domain.directive_settings import Limits
 from domain.failures import FailureCategory
-from domain.models import TaskKind
 from domain.spawn_task import Outcome, OutcomeStatus
+from domain.statuses import TaskKind
 from tests.agents.conftest import Hand
 from tests.model_server import shell, turn, write
 from tests.needs import need

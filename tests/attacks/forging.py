@@ -17,8 +17,9 @@ from daemon.git.git import Git
 from daemon.git.repositories import Repositories
 from daemon.saving.outcomes import Outcomes, outcome_ref
 from domain.directive_secret import new_secret
-from domain.models import Memory, TaskKind, Work
+from domain.models import Memory, Work
 from domain.spawn_task import MemoryChange, Outcome, OutcomeStatus
+from domain.statuses import TaskKind
 from tests.integration.deliveries import TASK, OneDaemon, until
 
 GitCommand = Callable[..., str]

@@ -20,8 +20,8 @@ from daemon.judgement.check import Examined
 from daemon.judgement.judge import added_secrets
 from daemon.secrets.secret_search import scan, without_secrets
 from domain.failures import FailureCategory
-from domain.models import TaskKind
 from domain.spawn_task import CommandContext, Outcome, OutcomeStatus
+from domain.statuses import TaskKind
 from tests.integration.deliveries import OneDaemon
 
 pytestmark = pytest.mark.rule("6.7")

@@ -17,8 +17,8 @@ from daemon.git.repository_cache import RepositoryCache
 from daemon.git.state_refs import in_all_places, outcome_name
 from daemon.saving.foreign_state import LARGEST, MOST_MOVES, ForeignState
 from daemon.saving.outcomes import Outcomes, outcome_ref
-from domain.models import TaskKind
 from domain.spawn_task import OutcomeStatus
+from domain.statuses import TaskKind
 from tests.attacks.forging import BRANCH, DIRECTIVE, REF, SECRET, Forger, GitCommand, Machine, forged, holds_our_own
 from tests.integration.deliveries import TASK, until
 

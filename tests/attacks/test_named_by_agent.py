@@ -20,11 +20,12 @@ from daemon.session.permission import Asking
 from domain.failures import FailureCategory
 from domain.folding import fold_outcome
 from domain.handover import HANDOVER_FILE
-from domain.models import Question, State, Task, TaskKind
+from domain.models import Question, State, Task
 from domain.names import planned_step
 from domain.pull_requests import shepherd
 from domain.questions import question_id
 from domain.spawn_task import CommandContext, KnownStep, Outcome, OutcomeStatus
+from domain.statuses import TaskKind
 from tests.attacks.test_terminal import Servers
 from tests.fixtures_desk import Desk
 from tests.integration.conftest import commit, daemon_git, git, origin, repositories

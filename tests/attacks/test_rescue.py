@@ -32,8 +32,8 @@ from daemon.saving.rescue import Rescue
 from daemon.saving.set_aside import TRIES, all_set_aside, begin_rescue
 from daemon.settings import DaemonSettings
 from daemon.workspace.workspace import Workspace
-from domain.models import TaskKind
 from domain.spawn_task import OutcomeStatus
+from domain.statuses import TaskKind
 from tests.integration.conftest import (
     cache,
     daemon_git,

@@ -17,11 +17,12 @@ from temporalio.testing import WorkflowEnvironment
 from domain import requests
 from domain.errors import CannotServe
 from domain.failures import Failure, FailureCategory
-from domain.models import Memory, Question, State, StepStatus, Work
+from domain.models import Memory, Question, State, Work
 from domain.names import step_task, task_branch
 from domain.protocol import ErrorType, SignalName
 from domain.questions import question_id
 from domain.spawn_task import MemoryChange, Outcome, OutcomeStatus, SpawnTask
+from domain.statuses import StepStatus
 from tests.workflows.scripted import BASE, Surroundings, plan_of, planned, surroundings, until, until_status, work_of
 from workflows.directive import DirectiveWorkflow
 

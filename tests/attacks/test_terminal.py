@@ -25,11 +25,12 @@ from cli.operator.app import names_in
 from cli.operator.launching import static_details, static_summary
 from domain.daemon_messages import Artifact, DaemonReport, LogChunk
 from domain.failures import Failure, FailureCategory
-from domain.models import DirectiveStatus, Memory, Proposal, State, StepStatus, TaskStatus, Work
+from domain.models import Memory, Proposal, State, Work
 from domain.names import step_task, task_branch, workflow_id
 from domain.pull_request import PullRequest
 from domain.record import AttemptEnded, DeliveryStarted, Event, Facts, snapshot
 from domain.spawn_task import Outcome, OutcomeStatus
+from domain.statuses import DirectiveStatus, StepStatus, TaskStatus
 from domain.view import details
 from domain.visible import visible
 from ledger.workflow_checks import WorkflowChecks

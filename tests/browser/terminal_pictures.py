@@ -23,7 +23,7 @@ from cli.operator.watch_state import WatchedDirective
 from demo.__main__ import Starter, ready
 from demo.cast import small_programs
 from demo.demo_repository import make_origin
-from domain.models import StepStatus
+from domain.statuses import StepStatus
 from domain.view import DirectiveView
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"

@@ -14,9 +14,10 @@ from temporalio.client import Client, WorkflowQueryFailedError
 from temporalio.service import RPCError
 
 from daemon.git.state_refs import BRANCHES, REFS
-from domain.models import State, Task, TaskKind, Work
+from domain.models import State, Task, Work
 from domain.names import task_branch
 from domain.spawn_task import Outcome, OutcomeStatus
+from domain.statuses import TaskKind
 from domain.view import DirectiveView
 from tests.acceptance.stack import Ran
 from tests.chaos.builder import FIRST_STEPS, FORMATTER, LOG, extra, first_log

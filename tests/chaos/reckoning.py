@@ -15,9 +15,10 @@ from temporalio.client import Client
 
 from daemon.workspace.delivery_note import read_note
 from demo.demo_repository import git
-from domain.models import State, Task, TaskStatus
+from domain.models import State, Task
 from domain.questions import LEFT_CHOICES
 from domain.record import Event
+from domain.statuses import TaskStatus
 from domain.view import DirectiveView
 from ledger.pool import open_pool
 from ledger.reader import Record

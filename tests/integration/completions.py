@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from domain.models import TaskKind
 from domain.pull_request import PullRequest, PullRequestWanted
 from domain.spawn_task import ContinueFrom, Outcome
+from domain.statuses import TaskKind
 from tests.integration.deliveries import OneDaemon
 from tests.integration.forge_in_memory import ForgeInMemory
 

@@ -20,8 +20,9 @@ from daemon.saving.outcomes import Outcomes
 from domain.daemon_messages import Artifact, DaemonReport, LogChunk
 from domain.directive_settings import AgentChoice, Limits
 from domain.errors import AttemptGone, NotReachable
-from domain.models import Question, TaskKind
+from domain.models import Question
 from domain.spawn_task import CommandContext, Outcome, Progress, SpawnTask
+from domain.statuses import TaskKind
 
 TASK = UUID("0d9c2b1e-7a64-5a51-9c1c-7e2f0a9d3b55")
 

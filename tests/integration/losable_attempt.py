@@ -12,8 +12,8 @@ import pytest
 
 from daemon.git.repositories import Repositories
 from domain.errors import AttemptGone
-from domain.models import TaskKind
 from domain.spawn_task import Outcome, SpawnTask
+from domain.statuses import TaskKind
 from tests.integration.deliveries import OneDaemon, RememberedDelivery, until
 
 GitCommand = Callable[..., str]

@@ -16,8 +16,8 @@ from daemon.session.session_folder import SESSIONS
 from domain.directive_settings import AgentChoice, Limits
 from domain.errors import CannotServe
 from domain.failures import FailureCategory
-from domain.models import TaskKind
 from domain.spawn_task import Outcome, OutcomeStatus
+from domain.statuses import TaskKind
 from tests.agents.acp_stand_in import SESSION, Scene, Start, install, starts
 from tests.integration.deliveries import OneDaemon, until
 

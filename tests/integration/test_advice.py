@@ -9,9 +9,9 @@ from collections.abc import Awaitable, Callable, Mapping
 import pytest
 
 from domain.failures import FailureCategory, RepositoryTrouble
-from domain.models import DirectiveStatus
 from domain.pausing import OF_CATEGORY, PauseReason
 from domain.spawn_task import Outcome, SpawnTask, failed
+from domain.statuses import DirectiveStatus
 from tests.fixtures_desk import Desk
 from tests.workflows.scripted import planned, until
 

@@ -25,9 +25,10 @@ from domain.handover import (
     Handover,
     TaskContext,
 )
-from domain.models import Memory, Question, TaskKind
+from domain.models import Memory, Question
 from domain.questions import question_id
 from domain.spawn_task import CommandContext, KnownStep
+from domain.statuses import TaskKind
 
 TASK = UUID("0d9c2b1e-7a64-5a51-9c1c-7e2f0a9d3b55")
 WALLS = KnownStep(id=uuid4(), name="Walls", generation=1, status="pending", finished=False, running=False)

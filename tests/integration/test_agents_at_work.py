@@ -21,9 +21,10 @@ from daemon.session.session_folder import SESSIONS
 from domain.directive_settings import AgentChoice, Limits
 from domain.errors import CannotServe
 from domain.failures import FailureCategory
-from domain.models import Question, TaskKind
+from domain.models import Question
 from domain.questions import question_id
 from domain.spawn_task import CommandContext, Outcome, OutcomeStatus, SpawnTask
+from domain.statuses import TaskKind
 from tests.agents.stand_in import Scene, Start, install, starts
 from tests.integration.deliveries import OneDaemon, RememberedDelivery, until
 

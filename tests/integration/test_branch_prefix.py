@@ -9,8 +9,8 @@ import pytest
 
 from daemon.git.repositories import Repositories
 from domain.failures import FailureCategory
-from domain.models import TaskKind
 from domain.spawn_task import OutcomeStatus
+from domain.statuses import TaskKind
 from tests.integration.deliveries import OneDaemon
 
 GitCommand = Callable[..., str]

@@ -22,8 +22,8 @@ from daemon.saving.checkpoints import LARGEST, Checkpoints
 from domain.directive_settings import Limits
 from domain.errors import WorktreeBroken
 from domain.failures import FailureCategory
-from domain.models import TaskKind
 from domain.spawn_task import ContinueFrom, Outcome, OutcomeStatus
+from domain.statuses import TaskKind
 from tests.integration.deliveries import TASK, OneDaemon, until
 from tests.integration.sides import side_of, snapshot_of
 

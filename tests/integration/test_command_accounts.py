@@ -13,8 +13,8 @@ from daemon.git.repositories import Repositories
 from daemon.settings import load_daemon_settings
 from domain.errors import CannotServe, SettingsError
 from domain.failures import FailureCategory
-from domain.models import TaskKind
 from domain.spawn_task import Outcome, OutcomeStatus
+from domain.statuses import TaskKind
 from tests.integration.deliveries import OneDaemon
 
 pytestmark = pytest.mark.rule("5.6")

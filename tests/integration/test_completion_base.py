@@ -11,9 +11,9 @@ import pytest
 from daemon.git.repository_cache import RepositoryCache
 from domain.errors import BaseBranchMissing
 from domain.failures import RepositoryTrouble
-from domain.models import TaskKind
 from domain.pull_request import PullRequest, PullRequestWanted
 from domain.spawn_task import OutcomeStatus
+from domain.statuses import TaskKind
 from tests.integration.completions import BRANCH, NEXT, Completions, head
 
 pytestmark = pytest.mark.rule("7.3")

@@ -12,9 +12,9 @@ from daemon.git.bridges import bridge
 from daemon.git.repositories import Repositories
 from daemon.git.repository_cache import RepositoryCache
 from domain.failures import FailureCategory
-from domain.models import TaskKind
 from domain.pull_request import PullRequest, PullRequestState
 from domain.spawn_task import OutcomeStatus
+from domain.statuses import TaskKind
 from tests.integration.completions import BRANCH, NEXT, THIRD, Completions, head
 
 GitCommand = Callable[..., str]

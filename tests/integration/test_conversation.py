@@ -12,10 +12,11 @@ import pytest
 from daemon.git.repositories import Repositories
 from daemon.session.conversation import Conversation
 from domain.handover import ANSWERS_FILE, HANDOVER_FILE, Answers, Handover, TaskContext
-from domain.models import Question, TaskKind
+from domain.models import Question
 from domain.names import task_branch
 from domain.questions import question_id
 from domain.spawn_task import CommandContext, MemoryChange, OutcomeStatus
+from domain.statuses import TaskKind
 from tests.integration.deliveries import TASK, OneDaemon, RememberedDelivery, until
 
 

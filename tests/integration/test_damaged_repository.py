@@ -14,8 +14,8 @@ import pytest
 
 from daemon.git.repositories import Repositories
 from domain.failures import FailureCategory
-from domain.models import TaskKind
 from domain.spawn_task import Outcome, OutcomeStatus
+from domain.statuses import TaskKind
 from tests.integration.conftest import GitCommand
 from tests.integration.deliveries import OneDaemon
 

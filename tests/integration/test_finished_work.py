@@ -16,8 +16,8 @@ from daemon.git.repositories import Repositories
 from daemon.saving.housekeeping import Housekeeper, Keeping
 from daemon.workspace import delivery_note
 from domain.errors import AttemptGone
-from domain.models import TaskKind
 from domain.spawn_task import Outcome, OutcomeStatus
+from domain.statuses import TaskKind
 from tests.integration.deliveries import OneDaemon
 
 GitCommand = Callable[..., str]

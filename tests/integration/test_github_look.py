@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from domain.pull_request import Finding, FindingKind, PullRequest, PullRequestState, Reply, Sighting
-from fakes.forge.records import Conclusion
+from fakes.forge.check_records import Conclusion
 from tests.fixtures_github import Site
 
 pytestmark = pytest.mark.rule("7.5")

@@ -17,8 +17,8 @@ from daemon.workspace.handing_over import read_artifact, read_handover, with_han
 from domain.errors import HandoverBroken
 from domain.failures import FailureCategory
 from domain.handover import HANDOVER_FILE, Handover
-from domain.models import TaskKind
 from domain.spawn_task import CommandContext, KnownStep, Outcome, OutcomeStatus
+from domain.statuses import TaskKind
 from tests.integration.deliveries import OneDaemon
 
 STEPS = [{"name": "Walls", "task_plan": "x"}, {"name": "Roof", "taskPlan": "y", "dependsOn": ["Walls"]}]

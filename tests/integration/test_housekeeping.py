@@ -25,8 +25,8 @@ from daemon.saving.housekeeping import Cleaned, Housekeeper, Keeping, is_on_remo
 from daemon.saving.restoring import Restorer
 from daemon.workspace import delivery_note
 from domain.errors import Refused
-from domain.models import TaskKind
 from domain.spawn_task import Outcome, OutcomeStatus
+from domain.statuses import TaskKind
 from tests.integration.deliveries import OneDaemon
 
 pytestmark = pytest.mark.rule("6.12")

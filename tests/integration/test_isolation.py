@@ -10,8 +10,8 @@ import pytest
 
 from daemon.git.repositories import Repositories
 from daemon.sandbox.sandbox import Sandbox
-from domain.models import TaskKind
 from domain.spawn_task import Outcome, OutcomeStatus
+from domain.statuses import TaskKind
 from tests.integration.conftest import GitCommand
 from tests.integration.deliveries import OneDaemon, until
 from tests.integration.test_sandbox import SandboxMaker, make_sandbox

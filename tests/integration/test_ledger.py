@@ -14,20 +14,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 
 from domain.errors import RecordError, RowBroken
 from domain.failures import Failure, FailureCategory, RepositoryTrouble
-from domain.models import (
-    Answer,
-    DirectiveStatus,
-    Memory,
-    PlanChanges,
-    State,
-    Step,
-    StepStatus,
-    Task,
-    TaskKind,
-    TaskStatus,
-    Text,
-    Work,
-)
+from domain.models import Answer, Memory, PlanChanges, State, Step, Task, Text, Work
 from domain.pull_request import PullRequest, Shipped
 from domain.record import (
     AttemptEnded,
@@ -43,6 +30,7 @@ from domain.record import (
 )
 from domain.size import without_finished_texts
 from domain.spawn_task import MemoryChange, Outcome, OutcomeStatus
+from domain.statuses import DirectiveStatus, StepStatus, TaskKind, TaskStatus
 from domain.usage import ResumableSession, Usage
 from ledger.pool import Database, open_pool
 from ledger.reader import Record

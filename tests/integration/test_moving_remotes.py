@@ -19,8 +19,8 @@ from daemon.git.git import Git
 from daemon.git.repositories import Repositories
 from domain.errors import CannotServe
 from domain.failures import FailureCategory
-from domain.models import TaskKind
 from domain.spawn_task import ContinueFrom, Outcome, OutcomeStatus
+from domain.statuses import TaskKind
 from tests.integration.conftest import Committer, GitCommand
 from tests.integration.deliveries import OneDaemon, until
 

@@ -19,11 +19,12 @@ from domain import names
 from domain.daemon_messages import Artifact, DaemonReport
 from domain.errors import MakimaError, NotReachable
 from domain.failures import FailureCategory
-from domain.models import DirectiveStatus, Question, TaskKind
+from domain.models import Question
 from domain.protocol import DaemonFeature
 from domain.questions import question_id
 from domain.requests import Archive, Pause
 from domain.spawn_task import Outcome, SpawnTask, failed
+from domain.statuses import DirectiveStatus, TaskKind
 from ledger.reader import Record
 from stack.temporal import find_binary
 from tests.fixtures_desk import URL, Desk

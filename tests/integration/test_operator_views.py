@@ -29,8 +29,9 @@ from domain import names
 from domain.daemon_messages import LogChunk
 from domain.errors import NotReachable, Refused
 from domain.failures import FailureCategory
-from domain.models import TaskKind, Work
+from domain.models import Work
 from domain.spawn_task import Outcome, OutcomeStatus, SpawnTask, failed
+from domain.statuses import TaskKind
 from domain.usage import Usage
 from tests.fixtures_desk import Desk
 from tests.integration.conftest import Committer, GitCommand

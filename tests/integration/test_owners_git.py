@@ -18,8 +18,8 @@ from daemon.git.config import taken_over
 from daemon.git.git import Git
 from daemon.git.repositories import Repositories
 from domain.errors import GitError, RepositoryError
-from domain.models import TaskKind
 from domain.spawn_task import OutcomeStatus
+from domain.statuses import TaskKind
 from tests.integration.deliveries import OneDaemon
 from tests.integration.test_sandbox import SandboxMaker, make_sandbox
 

@@ -13,11 +13,12 @@ import pytest
 from cli.operator.following import follow
 from domain.daemon_messages import MAX_ARTIFACT, Artifact, DaemonReport, DaemonWanted, LogChunk
 from domain.errors import NotReachable, RecordError, SettingsError
-from domain.models import DirectiveStatus, State, StepStatus, Task, TaskStatus
+from domain.models import State, Task
 from domain.names import short, workflow_id
 from domain.protocol import DaemonFeature
 from domain.record import DeliveryStarted, Facts, WriteVerdict, snapshot
 from domain.reports import LATELY
+from domain.statuses import DirectiveStatus, StepStatus, TaskStatus
 from ledger.migrate import Migration, migrate, shipped
 from ledger.pool import Database, Session, open_pool, storable
 from ledger.reader import Record

@@ -15,8 +15,8 @@ from daemon.git.git import Git
 from daemon.git.repositories import Repositories
 from daemon.git.repository_cache import RepositoryCache
 from daemon.saving.outcomes import Outcomes
-from domain.models import TaskKind
 from domain.spawn_task import Outcome, OutcomeStatus
+from domain.statuses import TaskKind
 from tests.integration.deliveries import TASK, OneDaemon, until
 
 GitCommand = Callable[..., str]

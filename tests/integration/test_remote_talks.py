@@ -13,8 +13,8 @@ import pytest
 
 from daemon.git.git import Git
 from daemon.git.repositories import Repositories
-from domain.models import TaskKind
 from domain.spawn_task import Outcome, OutcomeStatus
+from domain.statuses import TaskKind
 from tests.integration.deliveries import OneDaemon
 
 GitCommand = Callable[..., str]

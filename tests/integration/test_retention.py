@@ -9,11 +9,12 @@ import asyncpg
 import pytest
 
 from domain.daemon_messages import LogChunk
-from domain.models import DirectiveStatus, PlanChanges, State, TaskKind, TaskStatus
+from domain.models import PlanChanges, State
 from domain.names import directive_task
 from domain.record import AttemptEnded, DeliveryStarted, Facts, snapshot
 from domain.spawn_task import Outcome, OutcomeStatus
 from domain.spending import total
+from domain.statuses import DirectiveStatus, TaskKind, TaskStatus
 from domain.usage import Usage
 from ledger.pool import Database
 from ledger.reader import Record

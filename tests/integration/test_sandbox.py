@@ -34,9 +34,9 @@ from daemon.saving.checkpoints import UNSAVED
 from daemon.workspace.workspace import Workspace
 from domain.directive_settings import Limits
 from domain.errors import CannotServe, SettingsError
-from domain.models import TaskKind
 from domain.names import short
 from domain.spawn_task import SpawnTask
+from domain.statuses import TaskKind
 from tests.integration.test_keeper import HARD_TO_END, child_of, guarded, kept, wait_for, wait_until_it_runs
 from tests.needs import need_sandbox
 

@@ -17,8 +17,8 @@ from daemon.workspace.project import Project, parsed
 from domain.directive_settings import Limits
 from domain.errors import CannotServe, RepositoryError, SettingsError
 from domain.failures import FailureCategory
-from domain.models import TaskKind
 from domain.spawn_task import ContinueFrom, Outcome, OutcomeStatus
+from domain.statuses import TaskKind
 from tests.integration.deliveries import OneDaemon
 
 pytestmark = pytest.mark.rule("6.5")

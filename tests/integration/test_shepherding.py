@@ -21,7 +21,8 @@ from daemon.logs.masking import Masker
 from daemon.pull_requests.shepherding import PullRequestShepherd
 from domain.errors import ForgeUnreachable, GitError, Refused
 from domain.protocol import ErrorType
-from domain.pull_request import FindingKind, PullRequest, PullRequestState, Sighting, Tidied, Tidying, Watch
+from domain.pull_request import FindingKind, PullRequest, PullRequestState, Sighting, Watch
+from domain.tidied import Tidied, Tidying
 from runtime.masked_failures import with_masked_failures
 from tests.fixtures_github import Site
 

@@ -31,9 +31,9 @@ from daemon.process import keeper
 from domain.directive_settings import AgentChoice, Limits
 from domain.errors import CannotServe, HandedBack
 from domain.failures import FailureCategory
-from domain.models import TaskKind
 from domain.names import daemons_queue
 from domain.spawn_task import Outcome, OutcomeStatus, SpawnTask, TaskStarted
+from domain.statuses import TaskKind
 from tests.fixtures_stack import temporal_environment
 from tests.integration.deliveries import OneDaemon, until
 from tests.relay import Relay

@@ -23,8 +23,8 @@ from daemon.process.program import AgentCommand
 from domain.daemon_messages import LOG_BYTES, LOG_HEAD_BYTES, LOG_TAIL_BYTES, Artifact, DaemonReport, LogChunk
 from domain.directive_settings import Limits
 from domain.errors import NotReachable
-from domain.models import TaskKind
 from domain.spawn_task import SpawnTask
+from domain.statuses import TaskKind
 from ledger.pool import Database
 from ledger.reader import Record
 from ledger.writer import PostgresLedger

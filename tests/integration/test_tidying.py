@@ -11,7 +11,8 @@ import pytest
 from daemon.git.repository_cache import RepositoryCache
 from daemon.pull_requests.tidying import tidy
 from daemon.saving.outcomes import Outcomes, outcome_ref
-from domain.pull_request import PullRequest, PullRequestState, Tidying
+from domain.pull_request import PullRequest, PullRequestState
+from domain.tidied import Tidying
 
 pytestmark = pytest.mark.rule("7.5")
 

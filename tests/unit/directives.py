@@ -10,12 +10,13 @@ from domain.change import Change
 from domain.directive_settings import AgentChoice, Settings, Timings
 from domain.dispatch import spawn_command
 from domain.folding import fold_outcome, fold_started
-from domain.models import Directive, PlanChanges, State, Task, TaskKind, TaskStatus, Text, Work
+from domain.models import Directive, PlanChanges, State, Task, Text, Work
 from domain.operations import apply
 from domain.plan import PlannedStep, add_steps
 from domain.policy import advance
 from domain.requests import Begin, Request
 from domain.spawn_task import Outcome, OutcomeStatus, TaskStarted
+from domain.statuses import TaskKind, TaskStatus
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 BASE = "b" * 40

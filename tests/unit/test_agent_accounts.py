@@ -29,8 +29,9 @@ from daemon.session.waiting import network_wait
 from daemon.settings import DaemonSettings
 from domain.directive_settings import AgentChoice, Limits
 from domain.errors import CannotServe, NotReachable
-from domain.models import Question, TaskKind
+from domain.models import Question
 from domain.spawn_task import CommandContext, SpawnTask
+from domain.statuses import TaskKind
 from domain.usage import ResumableSession, Usage
 from tests.integration.deliveries import RememberedDelivery
 from tests.values import question

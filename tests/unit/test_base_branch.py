@@ -13,7 +13,7 @@ from domain.editing import answer_base, ask_for_base
 from domain.events import EventName, pull_request_is
 from domain.failures import Failure, FailureCategory, RepositoryTrouble
 from domain.folding import fold_interrupted, fold_outcome
-from domain.models import DirectiveStatus, PlanChanges, State, Step, StepStatus, TaskKind, Work
+from domain.models import PlanChanges, State, Step, Work
 from domain.names import directive_branch
 from domain.plan import PlannedStep, add_steps
 from domain.pull_request import (
@@ -29,6 +29,7 @@ from domain.pull_request import (
 from domain.pull_requests import shepherd
 from domain.requests import AddStep, AnswerQuestion, ChangeGoal, EditDirective, Resume, RetryStep
 from domain.spawn_task import Outcome, OutcomeStatus
+from domain.statuses import DirectiveStatus, StepStatus, TaskKind
 from tests.unit.directives import BASE, NOW, begun, dispatchable, ended, granted, settled, started
 from tests.unit.test_retraction import completion, do, named, planned, task_of, why_not
 

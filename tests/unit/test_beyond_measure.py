@@ -22,7 +22,7 @@ from domain.failures import Failure, FailureCategory
 from domain.folding import fold_outcome
 from domain.graph import Dependencies
 from domain.memory import remembered
-from domain.models import Memory, PlanChanges, State, Step, StepStatus, Task, TaskKind, TaskStatus, Work
+from domain.models import Memory, PlanChanges, State, Step, Task, Work
 from domain.moment import Moment
 from domain.names import step_task
 from domain.outcome_check import problem_of
@@ -33,6 +33,7 @@ from domain.record import AttemptEnded, DeliveryStarted, Facts, GoalRevision, fi
 from domain.requests import AnswerQuestion
 from domain.size import MAX_STATE, state_size
 from domain.spawn_task import Outcome, OutcomeStatus
+from domain.statuses import StepStatus, TaskKind, TaskStatus
 from domain.usage import MOST, Usage
 from domain.view import details, view
 from tests.unit.directives import BASE, NOW, begun, dispatchable, ended, planned_state, settled

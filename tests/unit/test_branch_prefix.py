@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from domain.dispatch import spawn_command
-from domain.models import State, TaskKind
+from domain.models import State
 from domain.names import directive_branch
 from domain.outcome_check import problem_of
 from domain.spawn_task import Outcome, OutcomeStatus
+from domain.statuses import TaskKind
 from domain.view import view
 from tests.unit.directives import BASE, begun, dispatchable, ended, one_step
 

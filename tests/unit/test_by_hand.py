@@ -15,13 +15,14 @@ from domain.events import EventName
 from domain.failures import Failure, FailureCategory, RepositoryTrouble
 from domain.folding import fold_interrupted
 from domain.graph import Dependencies
-from domain.models import Answer, DirectiveStatus, Proposal, State, Step, StepStatus, TaskKind, TaskStatus, Work
+from domain.models import Answer, Proposal, State, Step, Work
 from domain.operations import MAX_ANSWERED, Refusal, apply, with_answer
 from domain.pausing import pause_after
 from domain.policy import next_wake
 from domain.record import Event
 from domain.requests import CancelStep, CompleteStep, FailStep, Request, SetDependencies
 from domain.spawn_task import OutcomeStatus
+from domain.statuses import DirectiveStatus, StepStatus, TaskKind, TaskStatus
 from tests.unit.directives import BASE, NOW, begun, dispatchable, ended, granted, later, settled, started
 from tests.unit.test_documented_commands import CLI
 from tests.unit.test_retraction import do, house, named, planned, task_of, why_not

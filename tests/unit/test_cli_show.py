@@ -18,8 +18,9 @@ from cli.operator.text_lines import (
     waiting_note,
 )
 from domain.directive_settings import Settings
-from domain.models import DirectiveStatus, Memory, Proposal, Question, State, Step, StepStatus, TaskStatus
+from domain.models import Memory, Proposal, Question, State, Step
 from domain.reports import DaemonSeen, DirectiveSummary
+from domain.statuses import DirectiveStatus, StepStatus, TaskStatus
 from domain.view import ProposalView, view
 from tests.unit.test_cli_start import daemon
 from tests.values import NOON, directive_with, event, with_step

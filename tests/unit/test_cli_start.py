@@ -14,9 +14,9 @@ from cli.operator.edit import edit
 from cli.operator.new_directive import StartOptions, new_directive, placed
 from domain.directive_settings import AgentChoice, CompletionRule, Settings, Timings
 from domain.errors import Refused
-from domain.models import DirectiveStatus
 from domain.reports import DaemonSeen
 from domain.requests import EditDirective
+from domain.statuses import DirectiveStatus
 from tests.values import NOON
 
 URL = "https://example.invalid/shop.git"

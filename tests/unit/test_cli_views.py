@@ -24,8 +24,9 @@ from cli.operator.text_lines import changes
 from cli.operator.watch_state import WatchedDirective
 from domain.errors import Refused
 from domain.failures import Failure, FailureCategory
-from domain.models import DirectiveStatus, Proposal, State, Step, StepStatus
+from domain.models import Proposal, State, Step
 from domain.names import activity_id, activity_task, short, step_task
+from domain.statuses import DirectiveStatus, StepStatus
 from domain.usage import Usage
 from domain.view import StepView, view
 from tests.values import NOON, asking, directive_with, question, with_step

@@ -12,12 +12,13 @@ from pydantic import TypeAdapter, ValidationError
 from domain import names
 from domain.directive_secret import NO_SECRET, new_secret
 from domain.dispatch import spawn_command
-from domain.models import State, TaskKind
+from domain.models import State
 from domain.protocol import DaemonFeature
 from domain.queues import queue_of
 from domain.record import Facts, ProgressWrite, WriteAnswer, snapshot
 from domain.reports import DaemonSeen
 from domain.spawn_task import SpawnTask
+from domain.statuses import TaskKind
 from domain.why import why
 from tests.unit.directives import NOW, begun, dispatchable, one_step, planned_state
 from workflows.state import DirectiveInput

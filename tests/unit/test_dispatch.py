@@ -11,11 +11,12 @@ from domain.directive_settings import AgentChoice
 from domain.dispatch import spawn_command
 from domain.failures import Failure, FailureCategory
 from domain.folding import fold_interrupted
-from domain.models import Memory, PlanChanges, State, Task, TaskKind
+from domain.models import Memory, PlanChanges, State, Task
 from domain.plan import PlannedStep, add_steps, known_steps
 from domain.prompts import PROMPT_LIMIT
 from domain.requests import ChangeGoal, SetMemory
 from domain.spawn_task import OutcomeStatus, SpawnTask
+from domain.statuses import TaskKind
 from tests.unit.directives import BASE, NOW, begun, dispatchable, ended, granted, planned_state, settled
 from tests.values import question
 

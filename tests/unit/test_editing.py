@@ -16,7 +16,7 @@ from domain.dispatch import spawn_command
 from domain.errors import Refused
 from domain.failures import Failure, FailureCategory, RepositoryTrouble
 from domain.folding import fold_interrupted, fold_question
-from domain.models import DirectiveStatus, PlanChanges, Question, State, TaskKind, TaskStatus
+from domain.models import PlanChanges, Question, State
 from domain.operations import Refusal, apply
 from domain.pausing import ADVICE, OF_CATEGORY, OF_TROUBLE, PauseReason
 from domain.plan import PlannedStep
@@ -25,6 +25,7 @@ from domain.pull_requests import merging, shepherd
 from domain.queues import Queue, queue_of
 from domain.requests import EditDirective
 from domain.spawn_task import OutcomeStatus, SpawnTask
+from domain.statuses import DirectiveStatus, TaskKind, TaskStatus
 from domain.view import view
 from tests.unit.directives import BASE, NOW, begun, dispatchable, ended, granted, settled, started
 from tests.unit.test_retraction import do, planned, task_of, why_not

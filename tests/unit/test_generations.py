@@ -10,7 +10,8 @@ from domain.errors import Refused
 from domain.generations import difference, lines, plan_of, planned_generations
 from domain.graph import Dependencies
 from domain.lookup import find_step
-from domain.models import PlanChanges, Proposal, State, Step, StepStatus
+from domain.models import PlanChanges, Proposal, State, Step
+from domain.statuses import StepStatus
 from tests.values import directive_with
 
 BASE = "b" * 40

@@ -16,9 +16,10 @@ from domain.errors import PlanRefused, Refused
 from domain.folding import fold_outcome
 from domain.handover import Handover, TaskContext
 from domain.memory import MAX_ENTRY, remembered
-from domain.models import DirectiveStatus, Memory, PlanChanges, State, Step, StepStatus, Task, TaskKind, TaskStatus
+from domain.models import Memory, PlanChanges, State, Step, Task
 from domain.plan import PlannedStep, known_steps
 from domain.spawn_task import CommandContext, KnownStep, MemoryChange, Outcome, OutcomeStatus
+from domain.statuses import DirectiveStatus, StepStatus, TaskKind, TaskStatus
 from tests.values import NOON, directive_with
 
 

@@ -12,11 +12,12 @@ from domain.errors import HandoverBroken
 from domain.graph import Dependencies
 from domain.handover import MAX_ARTIFACTS, Handover, TaskContext
 from domain.handover_check import checked
-from domain.models import Memory, PlanChanges, Question, StepStatus, Work
+from domain.models import Memory, PlanChanges, Question, Work
 from domain.names import planned_step
 from domain.plan import PlannedStep
 from domain.questions import OWN_CHOICES
 from domain.spawn_task import MemoryChange
+from domain.statuses import StepStatus
 from tests.unit.test_handover import known, planner, worker
 
 pytestmark = pytest.mark.rule("3.1")

@@ -17,7 +17,7 @@ from domain.directive_settings import AgentChoice, CompletionRule
 from domain.dispatch import spawn_command
 from domain.errors import PlanRefused
 from domain.failures import Failure, FailureCategory
-from domain.models import PlanChanges, Question, State, StepStatus, Task, TaskKind, TaskStatus, Work
+from domain.models import PlanChanges, Question, State, Task, Work
 from domain.operations import apply
 from domain.plan import PlannedStep, add_steps, known_steps
 from domain.pull_request import (
@@ -28,7 +28,6 @@ from domain.pull_request import (
     PullRequestState,
     Shipped,
     Sighting,
-    Tidied,
     news_of,
 )
 from domain.pull_requests import merging, shepherd
@@ -37,6 +36,8 @@ from domain.record import Facts, restored, snapshot
 from domain.recovery import recovered
 from domain.size import MAX_STATE, state_size
 from domain.spawn_task import Outcome, OutcomeStatus, SpawnTask, TaskStarted
+from domain.statuses import StepStatus, TaskKind, TaskStatus
+from domain.tidied import Tidied
 from domain.view import details, view
 from tests.unit.directives import BASE, NOW, begun
 

@@ -11,11 +11,12 @@ import pytest
 from domain.dispatch import spawn_command
 from domain.failures import Failure, FailureCategory
 from domain.folding import fold_refused
-from domain.models import Memory, PlanChanges, Question, StepStatus, TaskKind, Work
+from domain.models import Memory, PlanChanges, Question, Work
 from domain.outcome_check import KEPT_LINE, KEPT_LINES, KEPT_SUMMARY, MAX_MEMORY_CHANGES, problem_of, within_limits
 from domain.pull_request import PullRequest, Shipped
 from domain.questions import MAX_OPEN
 from domain.spawn_task import ContinueFrom, MemoryChange, Outcome, OutcomeStatus, SpawnTask
+from domain.statuses import StepStatus, TaskKind
 from domain.usage import ResumableSession
 from tests.unit.directives import BASE, NOW, begun, dispatchable, ended, one_step, planned_state
 

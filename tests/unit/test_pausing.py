@@ -10,9 +10,10 @@ import pytest
 
 from domain import requests
 from domain.failures import Failure, FailureCategory, RepositoryTrouble
-from domain.models import DirectiveStatus, State, TaskKind
+from domain.models import State
 from domain.pausing import PauseReason
 from domain.spawn_task import OutcomeStatus
+from domain.statuses import DirectiveStatus, TaskKind
 from tests.unit.directives import begun, dispatchable, ended, granted
 from tests.unit.test_retraction import do, planned
 

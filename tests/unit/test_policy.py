@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from domain.errors import PlanRefused
 from domain.failures import Failure, FailureCategory
-from domain.models import DirectiveStatus, PlanChanges, State, StepStatus, TaskKind
+from domain.models import PlanChanges, State
 from domain.plan import PlannedStep, add_steps, known_steps
 from domain.requests import ChangeGoal
 from domain.spawn_task import OutcomeStatus
+from domain.statuses import DirectiveStatus, StepStatus, TaskKind
 from domain.view import details, view
 from tests.unit.directives import BASE, dispatchable, ended, granted, planned_state, started
 

@@ -13,9 +13,10 @@ from domain import names, policy, prompts
 from domain.directive_settings import AgentChoice, Settings
 from domain.dispatch import spawn_command
 from domain.failures import Failure, FailureCategory
-from domain.models import Directive, DirectiveStatus, Memory, State, Step, StepStatus, Text, Work
+from domain.models import Directive, Memory, State, Step, Text, Work
 from domain.pull_request import Finding, FindingKind, PullRequest, PullRequestState
 from domain.pull_requests.fixes import fix_steps
+from domain.statuses import DirectiveStatus, StepStatus
 
 DOC = Path(__file__).parents[2] / "docs" / "prompts.md"
 AT = datetime(2026, 11, 22, tzinfo=UTC)

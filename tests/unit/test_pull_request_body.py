@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from domain.failures import Failure, FailureCategory
-from domain.models import State, Step, StepStatus, Task, TaskKind, Text, Work
+from domain.models import State, Step, Task, Text, Work
 from domain.names import step_task
 from domain.pull_requests.body import BODY_LIMIT, body, duration, escaped
+from domain.statuses import StepStatus, TaskKind
 from domain.usage import Usage
 from tests.unit.directives import begun
 

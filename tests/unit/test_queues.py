@@ -11,11 +11,12 @@ from pydantic import ValidationError
 from daemon.settings import DaemonSettings
 from domain.chain_plan import read_chain_plan
 from domain.errors import PlanRefused
-from domain.models import DirectiveStatus, PlanChanges, State, TaskKind
+from domain.models import PlanChanges, State
 from domain.operations import apply
 from domain.plan import PlannedStep, add_steps, known_steps
 from domain.queues import feature_of, label_of, queue_of
 from domain.requests import AddStep, Begin, EditStep
+from domain.statuses import DirectiveStatus, TaskKind
 from tests.unit.directives import NOW, begun, dispatchable, ended, granted, planned_state
 
 pytestmark = pytest.mark.rule("5.4")

@@ -7,8 +7,9 @@ from uuid import UUID
 
 import pytest
 
-from domain.models import Step, StepStatus
+from domain.models import Step
 from domain.readiness import standing
+from domain.statuses import StepStatus
 from tests.unit.directives import begun
 
 UNBLOCKED = (StepStatus.PENDING, StepStatus.READY, StepStatus.RUNNING, StepStatus.COMPLETED, StepStatus.SKIPPED)

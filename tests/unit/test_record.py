@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.models import Directive, State, Step, Task, TaskKind, Text
+from domain.models import Directive, State, Step, Task, Text
 from domain.pull_request import PullRequest
 from domain.record import (
     Changed,
@@ -24,6 +24,7 @@ from domain.record import (
     snapshot,
     write,
 )
+from domain.statuses import TaskKind
 from ledger.pool import encoded, place
 
 pytestmark = pytest.mark.rule("9.1")

@@ -11,7 +11,7 @@ from domain import names
 from domain.dispatch import spawn_command
 from domain.failures import Failure, FailureCategory
 from domain.folding import fold_interrupted, fold_outcome
-from domain.models import PlanChanges, Question, State, Step, StepStatus, Task, TaskKind, TaskStatus
+from domain.models import PlanChanges, Question, State, Step, Task
 from domain.operations import Refusal, apply
 from domain.plan import PlannedStep, add_steps
 from domain.pull_request import PullRequest, PullRequestState, Shipped
@@ -19,6 +19,7 @@ from domain.questions import question_id
 from domain.requests import AddStep, Pause, RemoveStep, Request, Resume, RetryStep, SkipStep, StepTexts
 from domain.size import without_finished_texts
 from domain.spawn_task import Outcome, OutcomeStatus
+from domain.statuses import StepStatus, TaskKind, TaskStatus
 from tests.unit.directives import NOW, dispatchable, ended, granted, planned_state, settled, started
 
 pytestmark = pytest.mark.rule("4.5")

@@ -13,18 +13,7 @@ from domain.directive_settings import AgentChoice, CompletionRule, Settings
 from domain.dispatch import spawn_command
 from domain.failures import Failure, FailureCategory
 from domain.folding import fold_outcome
-from domain.models import (
-    DirectiveStatus,
-    PlanChanges,
-    Question,
-    State,
-    Step,
-    StepStatus,
-    Task,
-    TaskKind,
-    TaskStatus,
-    Work,
-)
+from domain.models import PlanChanges, Question, State, Step, Task, Work
 from domain.operations import Refusal, apply
 from domain.plan import PlannedStep, add_steps, known_steps
 from domain.pull_request import (
@@ -53,6 +42,7 @@ from domain.requests import (
     SkipStep,
 )
 from domain.spawn_task import Outcome, OutcomeStatus, SpawnTask
+from domain.statuses import DirectiveStatus, StepStatus, TaskKind, TaskStatus
 from domain.usage import Usage
 from tests.unit.directives import BASE, NOW, dispatchable, ended, granted, planned_state, settled
 

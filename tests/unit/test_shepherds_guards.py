@@ -10,7 +10,7 @@ import pytest
 from domain.change import Draft
 from domain.directive_settings import AgentChoice, Timings
 from domain.errors import Refused
-from domain.models import DirectiveStatus, State, StepStatus
+from domain.models import State
 from domain.operations import Refusal, apply
 from domain.pull_request import Finding, Place, PullRequestState, Sighting, Unheard
 from domain.pull_requests import shepherd
@@ -18,6 +18,7 @@ from domain.pull_requests.fixes import fix_steps
 from domain.record import Facts
 from domain.requests import Poke, RemoveStep
 from domain.spawn_task import OutcomeStatus
+from domain.statuses import DirectiveStatus, StepStatus
 from tests.unit.directives import NOW, begun, ended, granted
 from tests.unit.test_shepherd import (
     CONFLICT,

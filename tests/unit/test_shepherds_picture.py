@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from domain.directive_settings import AgentChoice
-from domain.models import State, StepStatus
+from domain.models import State
 from domain.pull_request import (
     Finding,
     Place,
@@ -21,6 +21,7 @@ from domain.pull_requests import shepherd
 from domain.pull_requests.closing import ENDED
 from domain.pull_requests.fixes import MAX_QUOTED, PART_LIMIT, ROOMS
 from domain.size import MAX_STATE, state_size
+from domain.statuses import StepStatus
 from tests.unit.directives import NOW, dispatchable, ended, settled
 from tests.unit.test_shepherd import (
     NEWER,

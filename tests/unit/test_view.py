@@ -10,19 +10,9 @@ import pytest
 
 from domain import names
 from domain.failures import Failure, FailureCategory
-from domain.models import (
-    DirectiveStatus,
-    Memory,
-    Proposal,
-    State,
-    Step,
-    StepStatus,
-    Task,
-    TaskKind,
-    TaskStatus,
-    Work,
-)
+from domain.models import Memory, Proposal, State, Step, Task, Work
 from domain.pull_request import PullRequest, PullRequestState
+from domain.statuses import DirectiveStatus, StepStatus, TaskKind, TaskStatus
 from domain.usage import Usage
 from domain.view import DETAILS_LIMIT, SOME, details, view, waiting_reason
 from tests.unit.directives import BASE, NOW, begun

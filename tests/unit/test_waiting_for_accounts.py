@@ -10,10 +10,11 @@ import pytest
 from domain.dispatch import spawn_command
 from domain.failures import Failure, FailureCategory
 from domain.folding import fold_cannot_serve, fold_no_daemon
-from domain.models import PlanChanges, State, Task, TaskStatus
+from domain.models import PlanChanges, State, Task
 from domain.plan import PlannedStep, add_steps
 from domain.policy import next_wake
 from domain.spawn_task import OutcomeStatus
+from domain.statuses import TaskStatus
 from domain.usage import ResumableSession, Usage
 from tests.unit.directives import NOW, dispatchable, ended, later, planned_state, settled
 

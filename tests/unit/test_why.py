@@ -11,9 +11,10 @@ import pytest
 
 from domain.directive_settings import Settings
 from domain.failures import Failure, FailureCategory
-from domain.models import DirectiveStatus, Proposal, State, StepStatus, TaskStatus
+from domain.models import Proposal, State
 from domain.names import short, step_task
 from domain.reports import DaemonSeen
+from domain.statuses import DirectiveStatus, StepStatus, TaskStatus
 from domain.why import why
 from tests.unit.test_cli_start import daemon
 from tests.values import NOON, asking, directive_with, question, with_step

@@ -25,20 +25,13 @@ from domain.daemon_messages import DaemonWanted
 from domain.directive_secret import NO_SECRET
 from domain.directive_settings import AgentChoice, Settings, Timings
 from domain.errors import RowBroken
-from domain.models import Directive, PlanChanges, State, Step, Task, TaskKind, Text, Work
+from domain.models import Directive, PlanChanges, State, Step, Task, Text, Work
 from domain.plan import PlannedStep, add_steps
-from domain.pull_request import (
-    Finding,
-    PullRequest,
-    PullRequestState,
-    Shipped,
-    Sighting,
-    Tidied,
-    Tidying,
-    Watch,
-)
+from domain.pull_request import Finding, PullRequest, PullRequestState, Shipped, Sighting, Watch
 from domain.record import AttemptNamed, ProgressWrite, WriteAnswer, WriteVerdict, restored
 from domain.spawn_task import Delivery, Outcome, OutcomeStatus, Progress, SpawnTask, refuse_other_run
+from domain.statuses import TaskKind
+from domain.tidied import Tidied, Tidying
 from workflows.current_details import CurrentDetails
 from workflows.directive import DirectiveWorkflow
 from workflows.state import DirectiveInput, DirectiveResult

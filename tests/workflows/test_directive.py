@@ -14,9 +14,10 @@ from temporalio.testing import WorkflowEnvironment
 from domain import names
 from domain.errors import CannotServe
 from domain.failures import Failure, FailureCategory
-from domain.models import DirectiveStatus, Memory, StepStatus
+from domain.models import Memory
 from domain.requests import Archive, ChangeGoal, Resume
 from domain.spawn_task import MemoryChange, Outcome, OutcomeStatus, SpawnTask, failed
+from domain.statuses import DirectiveStatus, StepStatus
 from domain.view import view
 from tests.workflows.scripted import Surroundings, plan_of, planned, surroundings, until, until_status, work_of
 from workflows.directive import DirectiveWorkflow

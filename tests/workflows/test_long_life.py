@@ -13,12 +13,13 @@ from daemon.core.attempt_key import AttemptKey, StateKind
 from domain import requests
 from domain.directive_secret import new_secret
 from domain.failures import Failure, FailureCategory
-from domain.models import Directive, DirectiveStatus, State, Step, StepStatus, Task, TaskKind, TaskStatus, Text, Work
+from domain.models import Directive, State, Step, Task, Text, Work
 from domain.names import step_task
 from domain.operations import Refusal, apply
 from domain.plan import MAX_TASK_PLAN, PlannedStep
 from domain.size import MAX_STATE, state_size, without_finished_texts
 from domain.spawn_task import Outcome, OutcomeStatus
+from domain.statuses import DirectiveStatus, StepStatus, TaskKind, TaskStatus
 from tests.unit.directives import NOW
 from tests.workflows.scripted import BASE, Handle, Surroundings, plan_of, planned, surroundings, until, until_status
 from workflows.directive import DirectiveWorkflow

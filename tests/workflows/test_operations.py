@@ -20,10 +20,11 @@ from domain.directive_settings import CompletionRule, Timings
 from domain.errors import CannotServe
 from domain.events import EventName
 from domain.failures import FailureCategory
-from domain.models import Answer, DirectiveStatus, Memory, Question, State, StepStatus, TaskKind, TaskStatus
+from domain.models import Answer, Memory, Question, State
 from domain.plan import PlannedStep
 from domain.questions import question_id
 from domain.spawn_task import MemoryChange, Outcome, OutcomeStatus, SpawnTask, failed
+from domain.statuses import DirectiveStatus, StepStatus, TaskKind, TaskStatus
 from domain.usage import ResumableSession
 from tests.workflows.scripted import Handle, Surroundings, planned, surroundings, until, until_status, work_of
 from workflows.directive import DirectiveWorkflow

@@ -11,9 +11,10 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.testing import WorkflowEnvironment
 
-from domain.models import DirectiveStatus, Question
+from domain.models import Question
 from domain.questions import question_id
 from domain.requests import SetMemory
+from domain.statuses import DirectiveStatus
 from tests.workflows.scripted import Handle, Surroundings, planned, surroundings, until, until_status
 from workflows.directive import DirectiveWorkflow
 

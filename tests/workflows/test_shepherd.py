@@ -11,9 +11,10 @@ from temporalio.client import WorkflowUpdateFailedError
 from temporalio.testing import WorkflowEnvironment
 
 from domain import requests
-from domain.models import DirectiveStatus, State, StepStatus
+from domain.models import State
 from domain.pull_request import Finding, FindingKind, PullRequest, PullRequestState
 from domain.spawn_task import SpawnTask
+from domain.statuses import DirectiveStatus, StepStatus
 from tests.workflows.scripted import Handle, Surroundings, planned, surroundings, until
 from workflows.directive import DirectiveWorkflow
 

@@ -27,7 +27,7 @@ from daemon.forges.github.payloads import (
     Repository,
     User,
 )
-from daemon.forges.github.refusals import Declined
+from daemon.forges.github.refusals import Declined, has_no_drafts
 from daemon.forges.github.remarks import is_by
 from daemon.forges.github.remembered import Remembered
 from daemon.forges.links import github_compare
@@ -39,7 +39,6 @@ PULLS = TypeAdapter(tuple[Pull, ...])
 COMMENTS = TypeAdapter(tuple[Comment, ...])
 TITLE_LIMIT = 256
 """Characters that GitHub takes."""
-
 NOTHING_NEW = "no commits between"
 """The base branch holds all of it by now: there is nothing to open a pull request for."""
 _SAID_AT: dict[str, str] = {
@@ -163,7 +162,7 @@ class GitHub:
         try:
             return await self._api.post_once(path, body, Pull, find)
         except Declined as declined:
-            if not (body.draft and _has_no_drafts(declined)):
+            if not (body.draft and has_no_drafts(declined)):
                 raise
         return await self._api.post_once(path, body.model_copy(update={"draft": False}), Pull, find)
 
@@ -190,7 +189,7 @@ class GitHub:
         except Declined as declined:
             if now := await as_wanted():  # merged or closed at this very moment
                 return now
-            if not (draft and _has_no_drafts(declined)):
+            if not (draft and has_no_drafts(declined)):
                 raise
             logger.warning("%s", declined)
         return pull
@@ -289,11 +288,6 @@ def _as_pull_request(pull: Pull, version: int = 1) -> PullRequest:
         number=pull.number,
         version=version,
     )
-
-
-def _has_no_drafts(declined: Declined) -> bool:
-    """Private repositories of some plans have none."""
-    return declined.status == HTTPStatus.UNPROCESSABLE_ENTITY and "draft" in declined.complaint.lower()
 
 
 def _title(text: str) -> str:

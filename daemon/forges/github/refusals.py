@@ -139,3 +139,8 @@ def _reset(answer: httpx.Response, now: datetime) -> datetime | None:
     if not at.isdecimal():
         return now + SECONDARY_WAIT
     return min(max(datetime.fromtimestamp(int(at[:11]), UTC), now), now + LONGEST_WAIT)
+
+
+def has_no_drafts(declined: Declined) -> bool:
+    """Private repositories of some plans have none."""
+    return declined.status == HTTPStatus.UNPROCESSABLE_ENTITY and "draft" in declined.complaint.lower()

@@ -27,8 +27,8 @@ from daemon.git.git import Git
 from daemon.git.repositories import Repositories
 from daemon.sandbox.sandbox import Opening, SandboxMode, open_sandbox
 from domain.directive_settings import AgentChoice
-from domain.models import TaskKind
 from domain.spawn_task import OutcomeStatus
+from domain.statuses import TaskKind
 from domain.value import Value
 from tests.attacks.machine.addresses import MODEL_PORT, OWN, OWN6, PRIVATE, SECRET, SECRET_PORT, WEB
 from tests.attacks.machine.registries import lay_out
