@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from daemon.agents.base import StreamSummary
 from daemon.agents.event_folding import log_text
@@ -536,3 +537,10 @@ def test_a_failed_tool_is_in_the_log() -> None:
     made.updated("s1", sessionUpdate="tool_call", toolCallId="1", kind="read", title="Read a", status="pending")
     made.updated("s1", sessionUpdate="tool_call_update", toolCallId="1", status="failed", content=[text])
     assert [event for event in made.events if isinstance(event, ToolFailed)] == [ToolFailed("read", "no such file")]
+
+
+def test_a_profile_that_nobody_knows_is_refused_with_those_there_are() -> None:
+    with pytest.raises(
+        ValidationError, match=r"no profile is called 'opencod'; there are .*claude-agent-acp, .*opencode"
+    ):
+        an_agent(profile="opencod")

@@ -13,15 +13,13 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 def link(state: Path, name: str, target: Path) -> None:
     """Make `name` below `state`, which an agent can write, a link to `target`, in place of whatever is there.
 
-    The folders on its way are made. OSError where something else stands in the place of one, or the disk is full.
+    The folders on its way are made, in place of what an agent has put there. OSError where the disk is full.
     """
     *parents, last = PurePath(name).parts
     at = os.open(state, _FOLDER)
     try:
         for parent in parents:
-            with suppress(FileExistsError):
-                os.mkdir(parent, 0o700, dir_fd=at)
-            inner = os.open(parent, _FOLDER, dir_fd=at)
+            inner = _folder(at, parent)
             os.close(at)
             at = inner
         with suppress(OSError):
@@ -32,6 +30,18 @@ def link(state: Path, name: str, target: Path) -> None:
         os.symlink(target, last, dir_fd=at)
     finally:
         os.close(at)
+
+
+def _folder(at: int, name: str) -> int:
+    """The folder of this name, opened, without following a link."""
+    with suppress(FileExistsError):
+        os.mkdir(name, 0o700, dir_fd=at)
+    try:
+        return os.open(name, _FOLDER, dir_fd=at)
+    except OSError:  # a link, or a file
+        os.unlink(name, dir_fd=at)
+        os.mkdir(name, 0o700, dir_fd=at)
+        return os.open(name, _FOLDER, dir_fd=at)
 
 
 def _remove(at: int, name: str) -> None:
