@@ -20,6 +20,7 @@ class EventName(StrEnum):
     DIRECTIVE_ARCHIVED = "directive archived"
     DIRECTIVE_EDITED = "directive edited"
     BASE_CHANGED = "base branch changed"
+    SECRET_RENEWED = "secret renewed"  # noqa: S105 (what happened, not what it is)
 
     GOAL_CHANGED = "goal changed"
     REPLAN_REQUESTED = "re-plan asked for"

@@ -7,9 +7,11 @@ from uuid import UUID
 from pydantic import SecretStr, ValidationError
 
 from domain.daemon_messages import LOG_BYTES, LOG_HEAD_BYTES, Artifact, DaemonReport, DaemonWanted, LogChunk
+from domain.directive_secret import new_secret
 from domain.errors import RowBroken
+from domain.events import EventName
 from domain.problems import first_problem
-from domain.record import AttemptNamed, LastWrite, ProgressWrite, WriteAnswer, WriteVerdict, answer_to
+from domain.record import AttemptNamed, Event, LastWrite, ProgressWrite, WriteAnswer, WriteVerdict, answer_to
 from domain.reports import LATELY
 from domain.spawn_task import Outcome
 from ledger.pool import Database, Session, one_line, storable, translated
@@ -123,8 +125,21 @@ class PostgresLedger:
         """The answer, with the secret for a run that was started from the record (docs/decisions/0010)."""
         if not (write.snapshot and write.row.authenticated) or write.secret:
             return answer
-        secret: str | None = await self._sql.secret_of(session, directive=write.row.directive.id)
-        return answer.model_copy(update={"secret": SecretStr(secret or "")})
+        directive = write.row.directive.id
+        known: str | None = await self._sql.secret_of(session, directive=directive)
+        secret = SecretStr(known) if known else await self._renewed(session, directive)
+        return answer.model_copy(update={"secret": secret})
+
+    async def _renewed(self, session: Session, directive: UUID) -> SecretStr:
+        """A new secret in place of one that the record has lost, as by a dump without its table: without any, nothing
+        of the directive would ever be dispatched again.
+        """
+        secret = new_secret()
+        await self._sql.put_secret(session, directive=directive, secret=secret.get_secret_value())
+        why = "the record has lost the one before: what is on the remote of unrecorded attempts counts no more"
+        event = Event(at=await self._sql.clock(session), actor="makima", what=EventName.SECRET_RENEWED, why=why)
+        await self._sql.add_events(session, directive=directive, rows=[event_row(event)])
+        return secret
 
     async def _apply(self, session: Session, write: ProgressWrite, recorded: UUID | None) -> None:
         directive = write.row.directive.id

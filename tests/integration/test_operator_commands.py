@@ -347,6 +347,21 @@ async def test_a_terminated_directive_is_recovered_and_no_finished_step_runs_aga
 
 
 @pytest.mark.rule("9.1")
+async def test_a_directive_whose_secret_the_record_has_lost_is_recovered_with_another(desk: Desk) -> None:
+    desk.daemon.plans = [planned(("floor", []), ("roof", ["floor"]))]
+    desk.daemon.hold("roof")
+    directive = await desk.start()
+    await desk.daemon.arrived["roof"].wait()
+    await desk.terminate(directive)
+    await desk.pool.execute("delete from directive_secrets where directive_id = $1", UUID(directive))
+    desk.daemon.holds["roof"].set()
+    await desk.does("recover", directive)
+    await desk.until_recorded(directive, "idle")
+    assert "secret renewed" in await desk.does("history", directive)
+    assert len({command.secret for command in desk.daemon.commands}) == 2
+
+
+@pytest.mark.rule("9.1")
 async def test_recover_all_takes_up_what_is_lost_and_leaves_the_rest_alone(desk: Desk) -> None:
     desk.daemon.plans = [planned(("floor", [])), planned(("floor", []))]
     lost, running, closed = await desk.start("--title", "Lost"), await desk.start("--title", "Runs"), ""

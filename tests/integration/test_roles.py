@@ -115,6 +115,19 @@ async def test_only_the_workers_role_reads_what_directives_are_authenticated_wit
         await as_role.execute("select * from directive_secrets")
 
 
+async def test_a_secret_that_the_record_has_lost_is_renewed_once(pool: Database) -> None:
+    """Without one a directive would be asked to go on, and dispatch nothing for ever."""
+    state = directive_with().model_copy(update={"authenticated": True})
+    ledger, lost = PostgresLedger(pool), new_secret()
+    await ledger.record(snapshot(state, Facts(), "run", 1, lost))
+    await pool.execute("delete from directive_secrets where directive_id = $1", state.directive.id)
+    first = await ledger.record(snapshot(state, Facts(), "another run", 1))
+    again = await ledger.record(snapshot(state, Facts(), "a third run", 1))
+    assert first.secret and first.secret == again.secret != lost
+    said = await pool.fetch("select what from events where directive_id = $1", state.directive.id)
+    assert [each["what"] for each in said] == ["secret renewed"]
+
+
 async def test_a_role_that_is_not_there_is_told(pool: Database) -> None:
     with pytest.raises(RecordError, match="does not exist"):
         await let_write(pool, "nobody; drop table events")

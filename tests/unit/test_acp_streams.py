@@ -540,7 +540,5 @@ def test_a_failed_tool_is_in_the_log() -> None:
 
 
 def test_a_profile_that_nobody_knows_is_refused_with_those_there_are() -> None:
-    with pytest.raises(
-        ValidationError, match=r"no profile is called 'opencod'; there are .*, opencode"
-    ):
+    with pytest.raises(ValidationError, match=r"no profile is called 'opencod'; there are .*, opencode"):
         an_agent(profile="opencod")
