@@ -13,9 +13,12 @@ from demo.demo_repository import git
 from domain.view import DirectiveView, QuestionView, StepView
 from tests.acceptance.houses import eventually, is_idle, step_of
 from tests.acceptance.stack import Site, client_at
+from tests.needs import need
 from workflows.directive import DirectiveWorkflow
 
 TOKEN = "gh" + "p_" + "a1B2" * 9
+CONFLICT = "sed -i s/2/two/ f.txt; git commit -qam two; git branch other; git reset -q --hard HEAD~1; "
+CONFLICT += "sed -i s/2/zwei/ f.txt; git commit -qam zwei; "
 STEPS = {
     "Good": "echo good > good.txt",
     "Rebase": "echo 1 > w1.txt; git add -A; git commit -qm w1; echo 2 > w2.txt; git add -A; git commit -qm w2; "
@@ -33,6 +36,17 @@ STEPS = {
     "Elsewhere": "echo x > elsewhere.txt; mv .git ../other; echo gitdir: ../other > .git",
     "Nowhere": "echo x > nowhere.txt; rm -rf .git; echo gitdir: ../nowhere > .git",
     "Secret": f"echo {TOKEN} > config; git add -A; git commit -qm config",
+    "Merge": CONFLICT + "git merge other || true",
+    "Pick": CONFLICT + "git cherry-pick other || true",
+    "Revert": CONFLICT + "sed -i s/zwei/drei/ f.txt; git commit -qam drei; git revert --no-edit HEAD~1 || true",
+    "Am": CONFLICT + "git format-patch -q -1 other --stdout > ../p; git am -q ../p || true",
+    "Bisect": CONFLICT + "git bisect start -q HEAD HEAD~1 > bisect.txt",
+    "Link": "git init -q app; git -C app commit -q --allow-empty -m app; git add app; git commit -qm link",
+    "Module": "git init -q ../part; git -C ../part commit -q --allow-empty -m part; git -c protocol.file.allow=always "
+    "submodule --quiet add $(realpath ../part) part; git -C part commit -q --allow-empty -m ahead; git add -A; "
+    "git commit -qm part",
+    "Picture": "echo '*.png filter=lfs diff=lfs merge=lfs -text' > .gitattributes; echo picture > new.png; git add -A; "
+    "git commit -qm picture",
     "Orphan": "git switch -q --orphan alone; echo alone > alone.txt",
     "Child": "git reset -q --hard HEAD~1; echo from-child > child.txt",
 }
@@ -46,6 +60,13 @@ FAILED = {
     "Orphan": "history: HEAD was on a new branch without a commit",
     "Secret": "secret: what looks like a secret is in its commits",
     "Child": "history: 'Good' (",
+    "Merge": "unfinished: a merge of",
+    "Pick": "unfinished: a cherry-pick is in progress",
+    "Revert": "unfinished: a revert is in progress",
+    "Am": "unfinished: a git am is in progress",
+    "Bisect": "unfinished: a bisect is in progress",
+    "Link": "pointer: a link to a repository without an address in .gitmodules: app",
+    "Module": "pointer: submodule part points to",
 }
 
 
@@ -62,6 +83,7 @@ def make_repository(folder: Path) -> Path:
 @pytest.mark.rule("6.9")
 @pytest.mark.timeout(1800)
 async def test_what_is_not_done_is_not_called_so_and_the_directive_goes_on(site: Site, tmp_path: Path) -> None:
+    need("git-lfs", "git-lfs")
     origin = make_repository(tmp_path)
     steps = [{"name": name, "task_plan": script} for name, script in STEPS.items()]
     steps[-1]["depends_on"] = ["Good"]  # type: ignore[assignment]
@@ -105,8 +127,18 @@ async def test_what_is_not_done_is_not_called_so_and_the_directive_goes_on(site:
     assert now["Nested"].left_out == ("app/ (a repository of its own)",)
     assert "left out: app/ (a repository of its own)" in site.starter("status", directive).out
     assert done.pr
-    files = {"NOTES.md", "f.txt", "good.txt", "small.txt", "y.txt", *(f"{name.lower()}.txt" for name in BROKEN)}
+    files = {
+        ".gitattributes",
+        "new.png",
+        "NOTES.md",
+        "f.txt",
+        "good.txt",
+        "small.txt",
+        "y.txt",
+        *(f"{name.lower()}.txt" for name in BROKEN),
+    }
     assert {*git(origin, "ls-tree", "--name-only", done.pr.branch).split()} == files
+    assert git(origin, "show", f"{done.pr.branch}:new.png").startswith("version https://git-lfs.github.com/spec/v1")
     assert now["Large"].left_out == ("model.bin (too large)",)
     deliveries = Counter(each.name.rpartition("-")[0] for each in site.folder.glob("*/daemon/*/tasks/*-1-*"))
     assert sorted(deliveries.values())[-2:] == [2, 2] and sum(deliveries.values()) == len(deliveries) + 2, deliveries
