@@ -127,16 +127,8 @@ async def test_what_is_not_done_is_not_called_so_and_the_directive_goes_on(site:
     assert now["Nested"].left_out == ("app/ (a repository of its own)",)
     assert "left out: app/ (a repository of its own)" in site.starter("status", directive).out
     assert done.pr
-    files = {
-        ".gitattributes",
-        "new.png",
-        "NOTES.md",
-        "f.txt",
-        "good.txt",
-        "small.txt",
-        "y.txt",
-        *(f"{name.lower()}.txt" for name in BROKEN),
-    }
+    broken = {f"{name.lower()}.txt" for name in BROKEN}
+    files = {".gitattributes", "new.png", "NOTES.md", "f.txt", "good.txt", "small.txt", "y.txt", *broken}
     assert {*git(origin, "ls-tree", "--name-only", done.pr.branch).split()} == files
     assert git(origin, "show", f"{done.pr.branch}:new.png").startswith("version https://git-lfs.github.com/spec/v1")
     assert now["Large"].left_out == ("model.bin (too large)",)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shlex
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -97,3 +98,27 @@ async def test_work_reaches_remotes_by_the_owners_certificate_password_and_ssh(
         assert await asyncio.to_thread(git, folder, "show", f"{each['pr']['branch']}:one.txt") == "one"
     called = (home / "called").read_text()
     assert "git-upload-pack" in called and "git-receive-pack" in called
+
+
+@pytest.mark.rule("6.1")
+@pytest.mark.rule("2.3")
+def test_a_clone_without_its_history_is_refused_and_taken_once_it_has_done_what_the_refusal_says(
+    site: Site, tmp_path: Path
+) -> None:
+    origin, shallow, plan = make_origin(tmp_path), tmp_path / "shallow", tmp_path / "plan.json"
+    git(tmp_path, "clone", "--quiet", "--depth=1", f"file://{origin}", str(shallow))
+    git(shallow, "switch", "--quiet", "--create", "mine")  # so that main may be pushed to
+    plan.write_text(json.dumps({"steps": [{"name": "one", "task_plan": "echo one > one.txt"}]}))
+    site.worker()
+    site.daemon()
+    about = ("--title", "Short", "--goal", "g", "--plan", str(plan), "--agent", "shell", "--timings", "fast", "--json")
+    shown = site.starter("start", *about, "--repo", str(shallow), "--base-branch", "main", "--wait").json()
+    advice = f"`git -C {shallow} fetch --unshallow`"
+    assert shown["status"] == "paused" and f"is a shallow clone: run {advice}" in shown["reason"], shown
+    git(shallow, *shlex.split(advice.strip("`"))[3:])
+    assert site.starter("resume", shown["id"]).code == 0
+    done = site.starter("watch", shown["id"])
+    assert done.code == 0, done
+    now = site.starter("status", shown["id"], "--json").json()
+    assert now["status"] == "idle"
+    assert git(shallow, "show", f"{now['pr']['branch']}:one.txt") == "one"
