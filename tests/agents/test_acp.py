@@ -141,7 +141,8 @@ async def test_a_killed_agent_goes_on_with_its_session(hand: AcpHand, tmp_path: 
     began = tmp_path / "began"
     first = turn("", hand.shell(f"touch {began}; sleep 600"))
     running = asyncio.create_task(hand.does([first, turn("", hand.shell(WRITE)), DONE]))
-    await until(began.exists)
+    # Killed before its session is on the disk it has none to go on with, and is handed over to another one.
+    await until(lambda: began.exists() and has_kept(hand, "sleep 600"))
     for process in those_of(hand):
         with suppress(psutil.NoSuchProcess):
             process.kill()
@@ -166,6 +167,15 @@ async def test_everything_is_allowed_in_a_sandbox(hand: AcpHand, git: GitCommand
     assert outcome.status is OutcomeStatus.COMPLETED, outcome
     assert git(origin, "show", f"{outcome.work.head}:house.txt") == "red" if outcome.work else False
     assert not await asyncio.to_thread(outside.exists)
+
+
+def has_kept(hand: AcpHand, words: str) -> bool:
+    """The agent has written this to its own files."""
+    for file in hand.daemon.tasks.parent.glob("sessions/**/*"):
+        with suppress(OSError):  # a folder, or gone by now
+            if file.name != "stream.jsonl" and words.encode() in file.read_bytes():
+                return True
+    return False
 
 
 def those_of(hand: AcpHand) -> list[psutil.Process]:
