@@ -202,7 +202,7 @@ async def test_a_team_or_organization_says_nothing_itself(site: Site) -> None:
 async def test_while_the_forge_fails_nobody_is_judged(site: Site) -> None:
     made = await site.opened()
     said = await site.forge.comment(site.name, made.number, user="mallory", body=EVIL)
-    await site.forge.fail("status", method="GET", path="/collaborators/", status=503, message="No.", times=20)
+    await site.forge.fail("status", method="GET", path="/collaborators/", status=503, message="No.", times=1000)
     with pytest.raises(ForgeUnreachable):
         await site.github.look(made, {})
     await site.forge.clear_failures()

@@ -203,6 +203,10 @@ class RememberedLedger:
         return restored(self.rows[directive].row, tuple(self.steps.values()), tuple(self.tasks.values()))
 
 
+PATIENT = Timings.fast().model_copy(update={"heartbeat": timedelta(seconds=20)})
+"""A machine that stands still for some seconds loses no delivery."""
+
+
 class Surroundings:
     """One directive's world, on queues of its own: the owner's name is unique."""
 
@@ -217,7 +221,7 @@ class Surroundings:
         self.owner = f"t-{uuid4().hex[:12]}"
 
     def directive(self, **settings: Any) -> Directive:
-        chosen = {"planner": AgentChoice(name="planner"), "timings": Timings.fast(), **settings}
+        chosen = {"planner": AgentChoice(name="planner"), "timings": PATIENT, **settings}
         return Directive(
             id=uuid4(),
             owner=self.owner,

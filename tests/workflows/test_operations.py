@@ -170,7 +170,7 @@ async def test_pause_now_stops_what_runs_and_uses_no_attempt(world: Surroundings
 async def test_a_step_whose_daemon_dies_while_it_is_called_back_uses_no_attempt_either(world: Surroundings) -> None:
     world.daemon.plans = [planned(("floor", []))]
     world.daemon.endings["floor"] = says_nothing_any_more
-    handle = await world.start(world.directive())
+    handle = await world.start(world.directive(timings=Timings.fast()))
     await until_steps(handle, floor="running")
     await handle.execute_update(DirectiveWorkflow.pause, requests.Pause(now=True))
     await until_steps(handle, floor="pending")
