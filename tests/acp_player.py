@@ -16,7 +16,7 @@ from daemon.sandbox.task_folder import TaskFolder
 
 RECORDED = Path(__file__).parent / "fixtures" / "acp_streams"
 """`{"t": seconds, "dir": "<" from the agent or ">" to it, "msg": …}`; long lists and texts are shortened."""
-WORKTREE = Path("/task/work")
+WORKTREE = Path("/task/tree")
 _PAUSE = 0.1
 """Seconds."""
 

@@ -67,7 +67,9 @@ async def recover_all(directives: Directives) -> list[RecoveredDirective]:
 
 def _recovered(summary: DirectiveSummary, status: str | None) -> RecoveredDirective:
     if status is None:
-        return _left(summary, "it is running")
+        # Another version's worker may be the cause, and the right one then goes on by itself: not for all at once.
+        stuck = f"{summary.lost}; `recover {short(summary.id)}` goes on from the record"
+        return _left(summary, stuck if summary.lost else "it is running")
     return RecoveredDirective(id=summary.id, title=summary.title, recovered=True, why=f"goes on as {status}")
 
 

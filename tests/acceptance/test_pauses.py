@@ -22,7 +22,8 @@ from tests.acceptance.coder import step
 from tests.acceptance.houses import House, Street, eventually, forge_of, forge_settings, is_idle, step_of
 from tests.acceptance.stack import ROOT, Running, Servers, Site
 from tests.acceptance.yard import Yard
-from tests.agents.stand_in import Scene, install, starts
+from tests.agents.installed_stand_in import install, starts
+from tests.agents.stand_in import Scene, Start
 from tests.forge import ForgeRepository, ForgeUnderTest
 from tests.needs import lack
 
@@ -123,7 +124,7 @@ async def budget(yard: Yard) -> None:
     house = await yard.street.house("dear", "--planner", "priced", "--max-cost", "1")
     assert (*await follow(house),) == ("edit", "resume")
     await shipped(house, "hut.txt")
-    first, second = await asyncio.to_thread(starts, yard.site.folder / "priced")
+    first, second = await asyncio.to_thread(starts, yard.site.folder / "priced", Start)
     assert "--max-turns" not in first.argv
     assert second.argv[second.argv.index("--max-turns") + 1] == PUT_IN["N"]
 

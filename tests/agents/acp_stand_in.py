@@ -142,22 +142,6 @@ class StandIn:
         return told is not None and told["result"]["outcome"].get("optionId") == "allow_once!"
 
 
-def install(folder: Path, *scenes: Scene) -> Path:
-    """An executable in `folder` that plays these scenes."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "scenes.json").write_text(json.dumps([asdict(scene) for scene in scenes]))
-    program = folder / "agent"
-    program.write_text(f'#!/bin/sh\nexec {sys.executable} -I -S {__file__} {folder} "$@"\n')
-    program.chmod(0o700)
-    return program
-
-
-def starts(folder: Path) -> list[Start]:
-    """How the starts looked so far."""
-    count = len(list(folder.glob("start-*.json")))
-    return [Start(**json.loads((folder / f"start-{n}.json").read_text())) for n in range(1, count + 1)]
-
-
 if __name__ == "__main__":
     # It ends by the end of its stdin: what it was told before that is kept, however late it is read.
     signal.signal(signal.SIGINT, signal.SIG_IGN)

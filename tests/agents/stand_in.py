@@ -90,21 +90,5 @@ def keep(folder: Path, number: int, start: Start) -> None:
     fresh.rename(folder / f"start-{number}.json")
 
 
-def install(folder: Path, *scenes: Scene) -> Path:
-    """An executable in `folder` that plays these scenes."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "scenes.json").write_text(json.dumps([asdict(scene) for scene in scenes]))
-    program = folder / "agent"
-    program.write_text(f'#!/bin/sh\nexec {sys.executable} -I -S {__file__} {folder} "$@"\n')
-    program.chmod(0o700)
-    return program
-
-
-def starts(folder: Path) -> list[Start]:
-    """How the starts looked so far."""
-    count = len(list(folder.glob("start-*.json")))
-    return [Start(**json.loads((folder / f"start-{n}.json").read_text())) for n in range(1, count + 1)]
-
-
 if __name__ == "__main__":
     sys.exit(main(Path(sys.argv[1]), sys.argv[2:]))

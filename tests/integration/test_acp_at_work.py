@@ -18,7 +18,8 @@ from domain.errors import CannotServe
 from domain.failures import FailureCategory
 from domain.spawn_task import Outcome, OutcomeStatus
 from domain.statuses import TaskKind
-from tests.agents.acp_stand_in import SESSION, Scene, Start, install, starts
+from tests.agents.acp_stand_in import SESSION, Scene, Start
+from tests.agents.installed_stand_in import install, starts
 from tests.integration.deliveries import OneDaemon, until
 
 WORK = "echo hi > hello.txt"
@@ -59,7 +60,7 @@ class OneAgent:
 
     @property
     def starts(self) -> list[Start]:
-        return starts(self.folder)
+        return starts(self.folder, Start)
 
     def log(self) -> str:
         files = sorted(self.daemon.tasks.glob("*/task/log.txt"), key=lambda file: file.stat().st_mtime)

@@ -25,7 +25,8 @@ from domain.models import Question
 from domain.questions import question_id
 from domain.spawn_task import CommandContext, Outcome, OutcomeStatus, SpawnTask
 from domain.statuses import TaskKind
-from tests.agents.stand_in import Scene, Start, install, starts
+from tests.agents.installed_stand_in import install, starts
+from tests.agents.stand_in import Scene, Start
 from tests.integration.deliveries import OneDaemon, RememberedDelivery, until
 
 OK = Scene(script="echo hi > hello.txt", stream="claude_ok.jsonl")
@@ -77,7 +78,7 @@ class OneAgent:
 
     @property
     def starts(self) -> list[Start]:
-        return starts(self.folder)
+        return starts(self.folder, Start)
 
     def log(self) -> str:
         """All that the deliveries have written, in the order in which they began."""

@@ -14,7 +14,8 @@ from daemon.agents.command import CommandAgent
 from domain.directive_settings import AgentChoice, Limits
 from domain.failures import FailureCategory
 from domain.spawn_task import OutcomeStatus
-from tests.agents.stand_in import Scene, install
+from tests.agents.installed_stand_in import install
+from tests.agents.stand_in import Scene
 from tests.integration.deliveries import until
 from tests.integration.losable_attempt import GitCommand, LosableAttempt, attempt, branches, lost
 

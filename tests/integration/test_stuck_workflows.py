@@ -57,23 +57,27 @@ async def begun(desk: Desk) -> str:
     return directive
 
 
-async def said(desk: Desk, directive: str, wanted: str) -> None:
-    async def is_said() -> bool:
-        return wanted in await desk.does("status", directive) and wanted in await desk.does("list")
+async def stuck(desk: Desk) -> str:
+    """One whose tasks have failed under a worker that is gone by now, and that `status` and `list` say so of."""
+    directive = await begun(desk)
 
-    await until(is_said)
+    async def is_said() -> bool:
+        return STUCK in await desk.does("status", directive) and STUCK in await desk.does("list")
+
+    async with other_worker(desk):
+        desk.daemon.holds["roof"].set()
+        await until(is_said)
+    return directive
 
 
 @pytest.mark.rule("9.1")
 async def test_one_whose_tasks_all_fail_is_said_to_be_and_recover_goes_on_with_it(idle_desk: Desk) -> None:
     desk = idle_desk
     async with desk.daemons():
-        directive = await begun(desk)
-        async with other_worker(desk):
-            desk.daemon.holds["roof"].set()
-            await said(desk, directive, STUCK)
-            [left] = (await desk.json("recover", "--all"))["directives"]
-            assert (left["recovered"], left["why"]) == (False, "it is running")
+        directive = await stuck(desk)
+        [left] = (await desk.json("recover", "--all"))["directives"]
+        assert not left["recovered"]
+        assert left["why"].startswith("its workflow tasks fail") and f"`recover {directive[:8]}`" in left["why"]
         async with desk.worker():
             await desk.does("recover", directive)
             await desk.until_recorded(directive, "idle")
@@ -85,10 +89,7 @@ async def test_one_whose_tasks_all_fail_is_said_to_be_and_recover_goes_on_with_i
 async def test_one_that_goes_on_by_itself_with_the_right_worker_is_not_said_to_be_stuck(idle_desk: Desk) -> None:
     desk = idle_desk
     async with desk.daemons():
-        directive = await begun(desk)
-        async with other_worker(desk):
-            desk.daemon.holds["roof"].set()
-            await said(desk, directive, STUCK)
+        directive = await stuck(desk)
         async with desk.worker():
 
             async def is_not_stuck() -> bool:

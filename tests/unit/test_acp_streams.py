@@ -29,7 +29,7 @@ from daemon.agents.stream_events import (
 )
 from daemon.process.program import EndedBy, ProcessEnd
 from domain.errors import CannotServe
-from tests.acp_player import Played, a_run, a_stream, an_agent, recorded, runs
+from tests.acp_player import WORKTREE, Played, a_run, a_stream, an_agent, recorded, runs
 
 PROFILES = {
     "claude": "claude-agent-acp",
@@ -322,10 +322,10 @@ LISTED = [
     ({"kind": "execute", "rawInput": {"command": "make check | tail"}}, True),
     ({"kind": "execute", "rawInput": {"command": "npm test --all"}}, True),
     ({"kind": "read", "locations": [{"path": "/etc/hosts"}]}, True),
-    ({"kind": "edit", "locations": [{"path": "/task/work/a.txt"}]}, True),
+    ({"kind": "edit", "locations": [{"path": f"{WORKTREE}/a.txt"}]}, True),
     ({"kind": "edit", "locations": [{"path": "a.txt"}]}, True),
-    ({"kind": "edit", "locations": [{"path": "/task/work/../../etc/hosts"}]}, False),
-    ({"kind": "edit", "locations": [{"path": "/task/workshop/a"}]}, False),
+    ({"kind": "edit", "locations": [{"path": f"{WORKTREE}/../../etc/hosts"}]}, False),
+    ({"kind": "edit", "locations": [{"path": f"{WORKTREE}shop/a"}]}, False),
     ({"kind": "edit"}, False),
     ({"kind": "execute", "rawInput": {"command": "git push"}}, False),
     ({"kind": "execute", "rawInput": {"command": "git config a b"}}, False),
