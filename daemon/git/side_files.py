@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple, TypedDict
 
 from daemon.git.agents_git import inode_changed, kind_of, made_readable, plain, remove_pipes, set_executable
@@ -16,6 +16,8 @@ TOO_LARGE = "too large"
 REFUSED = "git refuses it"
 MOST_MODES = 1000
 """Files that git alone was told the mode of."""
+MOST_ARGUMENTS = 100_000
+"""Characters of names that one command is given: the kernel refuses a command of more than two million bytes."""
 _REMEMBERED = re.compile(r"([^\0]+)\0  ctime: (\d+):(\d+)\n(?:  [a-z]+: .*\n){4}")
 
 
@@ -108,7 +110,9 @@ class Files:
         give them to the files, or git would take them back with the next commit.
         """
         told = {path: mode for path, mode in self._told_modes().items() if self._may(path)}
-        known = parts(self._git("ls-files", "-z", "--stage", "--", *told)) if told else []
+        known = [
+            entry for names in batches(told) for entry in parts(self._git("ls-files", "-z", "--stage", "--", *names))
+        ]
         lines = ""
         for entry in known:
             (_, blob, _), path = entry.partition("\t")[0].split(" "), entry.partition("\t")[2]
@@ -130,9 +134,11 @@ class Files:
             for told, path in zip(fields[0::2], fields[1::2], strict=True)
             if {told[1:7], told[8:14]} == {"100644", "100755"}
         }
-        names = list(modes)[:MOST_MODES]
-        known = changed_at(self._listed(("ls-files", "-z", "--debug", "--", *names), copy)) if names else {}
-        return {path: modes[path] for path in names if path in known and known[path] == inode_changed(path)}
+        told = list(modes)[:MOST_MODES]
+        known: dict[str, int] = {}
+        for names in batches(told):
+            known |= changed_at(self._listed(("ls-files", "-z", "--debug", "--", *names), copy))
+        return {path: modes[path] for path in told if path in known and known[path] == inode_changed(path)}
 
     def _listed(self, asked: tuple[str, ...], index: str) -> str:
         done = self._git.run(*asked, index=index)
@@ -266,6 +272,18 @@ def changed_at(listing: str) -> dict[str, int]:
     git itself compares the seconds alone.
     """
     return {path: int(seconds) * 10**9 + int(rest) for path, seconds, rest in _REMEMBERED.findall(listing)}
+
+
+def batches(names: Iterable[str]) -> Iterator[list[str]]:
+    """The names in their order, as many at a time as one command may be given."""
+    batch: list[str] = []
+    for name in names:
+        if batch and sum(map(len, batch)) + len(name) > MOST_ARGUMENTS:
+            yield batch
+            batch = []
+        batch.append(name)
+    if batch:
+        yield batch
 
 
 def parts(listing: str) -> list[str]:
