@@ -108,8 +108,9 @@ async def test_a_step_is_done_and_counted(hand: AcpHand, git: GitCommand, origin
     assert outcome.usage.tokens >= 1050
     assert (outcome.usage.cost_usd > 0) is (hand.name != "codex-acp")
     log = "".join(file.read_text() for file in hand.daemon.tasks.glob("*/task/log.txt"))
-    assert f"→ execute: {WRITE}" in log
-    assert log.rstrip().endswith("It is painted.")
+    # What it says on stderr, at its end, too, stands between these lines or after them.
+    told = [line for line in log.splitlines() if line in (f"→ execute: {WRITE}", "It is painted.")]
+    assert told == [f"→ execute: {WRITE}", "It is painted."]
 
 
 @pytest.mark.rule("5.6")
