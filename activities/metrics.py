@@ -44,6 +44,10 @@ def _count_attempt(meter: MetricMeter, ended: AttemptEnded) -> None:
     meter.create_counter("makima_attempts_ended", "Attempts that came to an end, by how").add(1, how)
     seconds = meter.create_histogram_float("makima_attempt_seconds", "How long attempts took on their daemon", "s")
     seconds.record(outcome.usage.seconds, how)
+    if outcome.usage.cost_unknown:
+        unknown = meter.create_counter("makima_attempts_cost_unknown", "Attempts of which nobody knows all of the cost")
+        unknown.add(1, how)
+        return
     cost = meter.create_histogram_float("makima_attempt_cost_usd", "What attempts cost, as their agents say")
     cost.record(outcome.usage.cost_usd, how)
 

@@ -232,6 +232,7 @@ class Runner:
             served = ", ".join(self.machine.agents) or "none"
             raise CannotServe(f"{self.machine.name} does not serve agent {command.agent.name!r}, only: {served}")
         agent.check()
+        agent.refuse_limits(command.limits, command.agent.model)
         self.parking.admit(account_of(agent), command.context.answers)
         return agent
 

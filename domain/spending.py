@@ -26,6 +26,7 @@ class AttemptSpent(Value):
     seconds: float
     cost_usd: float
     tokens: int
+    cost_unknown: bool
     daemon: str
     started_at: datetime | None
     ended_at: datetime | None
@@ -41,11 +42,12 @@ class DirectiveSpent(Value):
     seconds: float
     cost_usd: float
     tokens: int
+    cost_unknown: bool
 
 
 def total(attempts: Iterable[AttemptSpent | DirectiveSpent]) -> Usage:
     """The sum of all of them."""
-    used = (Usage(seconds=each.seconds, cost_usd=each.cost_usd, tokens=each.tokens) for each in attempts)
+    used = (Usage.model_validate(each, from_attributes=True) for each in attempts)
     return sum(used, Usage())
 
 

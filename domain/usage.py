@@ -36,12 +36,15 @@ class Usage(Tolerant):
     seconds: Amount = 0
     cost_usd: Amount = 0
     tokens: Annotated[int, AfterValidator(_countable)] = 0
+    cost_unknown: bool = False
+    """Nobody knows what some of it cost: `cost_usd` is the rest."""
 
     def __add__(self, more: Usage) -> Usage:
         return Usage(
             seconds=round(self.seconds + more.seconds, 3),
             cost_usd=round(self.cost_usd + more.cost_usd, 6),
             tokens=self.tokens + more.tokens,
+            cost_unknown=self.cost_unknown or more.cost_unknown,
         )
 
 

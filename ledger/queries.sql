@@ -176,20 +176,20 @@ on conflict (directive_id, task, attempt, delivery) do nothing;
 -- Records how an attempt ended, once: a finished one stays as it is, one that only waited goes on.
 insert into attempts (
     directive_id, task, attempt, status, summary, failure, work, base_commit, plan, wait_until, seconds, cost_usd,
-    tokens, warnings, daemon, ended_at, further
+    tokens, cost_unknown, warnings, daemon, ended_at, further
 )
 select
     :directive::uuid, task, attempt, status, summary, failure, work, base_commit, plan, wait_until, seconds, cost_usd,
-    tokens, warnings, daemon, ended_at, further
+    tokens, cost_unknown, warnings, daemon, ended_at, further
 from jsonb_populate_record(null::attempts, :row)
 on conflict (directive_id, task, attempt) do update set
     (
-        status, summary, failure, work, base_commit, plan, wait_until, seconds, cost_usd, tokens, warnings, daemon,
-        ended_at, further
+        status, summary, failure, work, base_commit, plan, wait_until, seconds, cost_usd, tokens, cost_unknown,
+        warnings, daemon, ended_at, further
     ) = (
         excluded.status, excluded.summary, excluded.failure, excluded.work, excluded.base_commit, excluded.plan,
-        excluded.wait_until, excluded.seconds, excluded.cost_usd, excluded.tokens, excluded.warnings,
-        excluded.daemon, excluded.ended_at, excluded.further
+        excluded.wait_until, excluded.seconds, excluded.cost_usd, excluded.tokens, excluded.cost_unknown,
+        excluded.warnings, excluded.daemon, excluded.ended_at, excluded.further
     )
 where attempts.status is null or attempts.status = 'waiting';
 
@@ -389,8 +389,8 @@ select at, actor, what, why, step, task from events where directive_id = :direct
 -- name: attempts_of_directive(directive)
 -- Reads every attempt with what it used up, in the order of plans.
 select
-    a.task, t.name, t.kind, t.step, t.generation, a.attempt, a.status, a.seconds, a.cost_usd, a.tokens, a.daemon,
-    a.started_at, a.ended_at
+    a.task, t.name, t.kind, t.step, t.generation, a.attempt, a.status, a.seconds, a.cost_usd, a.tokens,
+    a.cost_unknown, a.daemon, a.started_at, a.ended_at
 from attempts as a
 inner join tasks as t on a.directive_id = t.directive_id and a.task = t.id
 where a.directive_id = :directive
@@ -403,7 +403,8 @@ select
     count(a.task) as attempts,
     coalesce(sum(a.seconds), 0)::double precision as seconds,
     coalesce(sum(a.cost_usd), 0)::double precision as cost_usd,
-    coalesce(sum(a.tokens), 0)::bigint as tokens
+    coalesce(sum(a.tokens), 0)::bigint as tokens,
+    coalesce(bool_or(a.cost_unknown), false) as cost_unknown
 from directives as d
 left join attempts as a on d.id = a.directive_id
 where d.owner = :owner

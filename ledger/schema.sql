@@ -166,6 +166,7 @@ create table attempts (
     started_at timestamptz,
     ended_at timestamptz,
     further jsonb,
+    cost_unknown boolean not null default false,
     constraint attempts_pkey primary key (directive_id, task, attempt),
     constraint attempts_of_task foreign key (directive_id, task) references tasks (directive_id, id),
     constraint attempts_status_known check (status in ('completed', 'failed', 'waiting')),
@@ -175,6 +176,8 @@ create table attempts (
 comment on column attempts.status is 'null until it first ended; `waiting` is no end: the same attempt is dispatched again';
 
 comment on column attempts.further is 'what else the outcome said; null: the attempt has not ended, or did so before the record kept it';
+
+comment on column attempts.cost_unknown is 'nobody knows what some of it cost: cost_usd is the rest';
 
 create table deliveries (
     directive_id uuid not null,

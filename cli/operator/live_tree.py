@@ -16,7 +16,7 @@ from cli.operator.step_pictures import PICTURES
 from cli.operator.text_lines import lost_note
 from cli.operator.watch_state import WatchedDirective
 from domain import names
-from domain.pull_requests.body import duration
+from domain.pull_requests.body import cost_of, duration
 from domain.statuses import DirectiveStatus, StepStatus, TaskKind, TaskStatus
 from domain.view import DirectiveView, ProposalView, StepView
 from domain.visible import visible
@@ -84,7 +84,7 @@ def _headline(seen: WatchedDirective) -> Table:
 
 def _cost(view: DirectiveView) -> str:
     usage = view.usage
-    return f"${usage.cost_usd:.2f}" if usage.cost_usd else duration(usage.seconds) if usage.seconds else ""
+    return cost_of(usage) or (duration(usage.seconds) if usage.seconds else "")
 
 
 def _add_running_tasks(root: Tree, seen: WatchedDirective) -> None:

@@ -28,6 +28,7 @@ from daemon.process.program import AgentCommand, EndedBy, ProcessEnd
 from daemon.sandbox.environment import RESERVED
 from daemon.sandbox.sandbox_view import folders_of
 from daemon.sandbox.task_folder import TaskFolder
+from domain.directive_settings import Limits
 from domain.errors import CannotServe
 from domain.failures import Failure, FailureCategory
 from domain.value import Value
@@ -91,6 +92,10 @@ class StreamSummary:
     denied: tuple[str, ...] = ()
     until: datetime | None = None
     """When the account's limit ends, where it was reached."""
+    is_counted: bool = False
+    """It has told what it uses."""
+    has_worked: bool = False
+    """It has said something, or called a tool: its model has answered."""
     complaints: str = ""
     """The end of its stderr."""
     asks: bool = False
@@ -163,6 +168,8 @@ class Program(Value):
     """Whether it keeps a limit of them itself, or tells none; else the daemon counts the tools that it calls."""
     counts_cost: ClassVar[bool] = True
     """The same for what it costs; else the daemon counts by what it tells, or by the settings' prices."""
+    has_model: ClassVar[bool] = True
+    """Whether somebody is paid for what it does."""
 
     env: dict[str, str] = Field(default_factory=dict)
     pass_env: tuple[str, ...] = ()
@@ -193,9 +200,19 @@ class Program(Value):
         """What a person does on this machine about a login that is refused; `folder`: in which its login lies."""
         return "How it logs in is its program's own matter: repair that on the daemon's machine."
 
-    def cost_problem(self, run: AgentRun) -> str:
-        """Why nobody knows what it costs; empty: that is known."""
-        return "nobody knows what this agent costs"
+    def cost_problem(self, model: str) -> str:
+        """Why nobody knows what it costs with this model (empty: its own); empty: that is known, or told by the run."""
+        return "nobody knows what this agent costs" if self.has_model else ""
+
+    def refuse_limits(self, limits: Limits, model: str) -> None:
+        """CannotServe where it could spend more than it may without anybody seeing it."""
+
+    def cost_unknown(self, seen: StreamSummary) -> bool:
+        """Whether nobody knows all that a run has cost that is over, or was told of so far."""
+        if seen.is_counted or not self.has_model:
+            return seen.totals.cost_unknown
+        # What prints and nothing more has been at its model for all that anybody knows.
+        return seen.has_worked or not self.has_sessions
 
     def unknown(self, run: AgentRun) -> str:
         """What people should know that nobody tells of this run; empty: nothing."""

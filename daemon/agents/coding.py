@@ -26,6 +26,7 @@ from daemon.agents.error_texts import ending_of
 from daemon.agents.prices import Price, price_for
 from daemon.agents.stream_events import Ending
 from daemon.process.program import EndedBy, ProcessEnd
+from domain.directive_settings import Limits
 from domain.errors import CannotServe
 from domain.failures import Failure, FailureCategory
 
@@ -155,10 +156,14 @@ class CodingAgent(Program):
         """Of what this run uses; `model`: the one that has answered, where it is known."""
         return price_for(self.prices, model, run.model or self.model)
 
-    def cost_problem(self, run: AgentRun) -> str:
-        if self.counts_cost or self.price(run):
+    def cost_problem(self, model: str) -> str:
+        if self.counts_cost or price_for(self.prices, model or self.model):
             return ""
-        return f"no price is known for {run.model or self.model or 'its model'} (docs/agents.md)"
+        return f"no price is known for {model or self.model or 'its model'} (docs/agents.md)"
+
+    def refuse_limits(self, limits: Limits, model: str) -> None:
+        if limits.cost_usd and (problem := self.cost_problem(model)):
+            raise CannotServe(f"--max-cost can't be kept: {problem}; name one, or `starter.py edit ID --max-cost 0`")
 
     def refuse(self, run: AgentRun, end: ProcessEnd, seen: StreamSummary) -> None:
         """Where the program was not there when it was started: it is being updated, or was removed."""

@@ -24,7 +24,8 @@ from daemon.agents.base import (
 )
 from daemon.agents.error_texts import reset_time
 from daemon.agents.signs import Sign
-from daemon.agents.stream_events import Ending
+from daemon.agents.stream_events import Ending, Stream
+from daemon.agents.told_amounts import AmountPattern, CountingStream
 from daemon.process.program import AgentCommand, ProcessEnd
 from domain.errors import CannotServe
 from domain.failures import FailureCategory
@@ -41,6 +42,8 @@ class CommandAgent(Program):
     """
 
     follows_prompts: ClassVar[bool] = True
+    counts_cost: ClassVar[bool] = False
+
     kind: Literal["command"]
     argv: Annotated[tuple[str, ...], Field(min_length=1)]
     model: str = ""
@@ -53,11 +56,21 @@ class CommandAgent(Program):
     """Its login or key is refused: a person is asked."""
     capacity: Sign = Sign()
     """Its model has no room at this moment: as with a limit."""
+    cost: AmountPattern = ""
+    """In its output: what its run has cost so far, in USD."""
+    tokens: AmountPattern = ""
+    """The same of tokens."""
 
     @property
     def credential(self) -> str:
         """The account: that of the program, whoever calls it what."""
         return hashlib.sha256("\0".join((*self.argv, *self.pass_env)).encode()).hexdigest()[:12]
+
+    def cost_problem(self, model: str) -> str:
+        return "" if self.cost else "its settings don't say how it tells its cost (docs/agents.md)"
+
+    def stream(self, run: AgentRun) -> Stream:
+        return CountingStream(self.cost, self.tokens)
 
     def judge(self, end: ProcessEnd, seen: StreamSummary) -> AgentResult:
         """By the signs that its settings name; a success that names a pattern comes before all others."""

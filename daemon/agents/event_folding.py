@@ -39,13 +39,13 @@ def after(seen: StreamSummary, event: Event) -> StreamSummary:
         case SessionStarted() if _SESSION.fullmatch(event.session):
             seen = replace(seen, session=event.session)
         case ToolCalled():
-            seen = replace(seen, turns=seen.turns + 1, final=None)
-        case AgentText() if seen.final:
-            seen = replace(seen, final=None)
+            seen = replace(seen, turns=seen.turns + 1, final=None, has_worked=True)
+        case AgentText():
+            seen = replace(seen, final=None, has_worked=True)
         case InBackground():
             seen = replace(seen, in_background=event.count)
         case Used():
-            seen = replace(seen, totals=event.totals, turns=event.turns or seen.turns)
+            seen = replace(seen, totals=event.totals, turns=event.turns or seen.turns, is_counted=True)
             if event.session:
                 seen = replace(seen, session_totals=event.session, settled=event.totals)
         case Limited():

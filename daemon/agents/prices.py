@@ -8,6 +8,7 @@ from typing import Annotated, TypeAlias
 
 from pydantic import Field
 
+from daemon.agents.stream_events import Totals
 from domain.value import Value
 
 MILLION = 1_000_000
@@ -47,6 +48,11 @@ class Price(Value):
         written = self.input if self.cache_write is None else self.cache_write
         read = tokens.input * self.input + tokens.cached * cached + tokens.cache_write * written
         return (read + tokens.output * self.output) / MILLION
+
+
+def priced(price: Price | None, tokens: TokenCounts) -> Totals:
+    """What was used; of tokens without a price nobody knows the cost."""
+    return Totals(price.of(tokens) if price else 0, tokens.total, cost_unknown=price is None and tokens.total > 0)
 
 
 Prices: TypeAlias = Mapping[str, Price]

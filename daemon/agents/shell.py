@@ -14,6 +14,7 @@ class ShellAgent(Program):
     """`[agents.NAME] kind = "shell"`: runs the step's task plan with `sh -e` from a file outside the worktree."""
 
     follows_prompts: ClassVar[bool] = False
+    has_model: ClassVar[bool] = False
     kind: Literal["shell"]
 
     def check(self) -> None:

@@ -48,14 +48,17 @@ class Totals:
 
     cost_usd: float = 0
     tokens: int = 0
+    cost_unknown: bool = False
+    """Nobody knows what some of these tokens cost: `cost_usd` is the rest."""
 
     def since(self, before: Totals) -> Totals:
         """What was used after `before`; all of either where its count has begun anew."""
         cost, tokens = self.cost_usd - before.cost_usd, self.tokens - before.tokens
-        return Totals(cost if cost >= 0 else self.cost_usd, tokens if tokens >= 0 else self.tokens)
+        return Totals(cost if cost >= 0 else self.cost_usd, tokens if tokens >= 0 else self.tokens, self.cost_unknown)
 
     def __add__(self, more: Totals) -> Totals:
-        return Totals(round(self.cost_usd + more.cost_usd, 9), self.tokens + more.tokens)
+        cost_usd = round(self.cost_usd + more.cost_usd, 9)
+        return Totals(cost_usd, self.tokens + more.tokens, self.cost_unknown or more.cost_unknown)
 
 
 @dataclass(frozen=True)

@@ -101,7 +101,9 @@ def price_check(name: str, model: str) -> Check:
     """Of an agent that doesn't say what it costs, and whose usual model has no price in the settings."""
     about, found = f"agent {name}: cost", f"no price is known for {model or 'its own choice of a model'}"
     table = f"agents.{name}.prices.{f'{model!r}' if model else 'any'}"
-    return warning(about, found, f"--max-cost is not kept; set [{table}] in the daemon's settings: docs/agents.md")
+    return warning(
+        about, found, f"it takes no task with --max-cost; set [{table}] in the daemon's settings: docs/agents.md"
+    )
 
 
 def parked_check(parked: str) -> Check:

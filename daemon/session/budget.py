@@ -36,9 +36,13 @@ def overspent(agent: ConfiguredAgent, limits: Limits, run: AgentRun, seen: Strea
 
 
 def unbounded(agent: ConfiguredAgent, limits: Limits, run: AgentRun) -> str:
-    """Why the limit of cost can't be kept; empty: it can, or there is none."""
-    problem = agent.cost_problem(run) if limits.cost_usd else ""
-    return f"--max-cost is not kept: {problem}" if problem else ""
+    """Which limits can't be kept, and why; empty: they can, or there are none."""
+    told = []
+    if limits.cost_usd and (problem := agent.cost_problem(run.model)):
+        told.append(f"--max-cost is not kept: {problem}")
+    if limits.turns and agent.has_model and not agent.has_sessions:
+        told.append("--max-turns is not kept: this agent tells of no turns")
+    return "; ".join(told)
 
 
 def over_budget(reason: str) -> AgentResult:

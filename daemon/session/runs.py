@@ -210,7 +210,11 @@ class AgentRuns:
         """
         begun = self._begun
         session = seen.session_totals or begun.totals
-        used = Usage(cost_usd=seen.totals.cost_usd, tokens=seen.totals.tokens)
+        used = Usage(
+            cost_usd=seen.totals.cost_usd,
+            tokens=seen.totals.tokens,
+            cost_unknown=self._agent.cost_unknown(seen),
+        )
         known = begun.model_copy(
             update={
                 "session": seen.session or begun.session,

@@ -70,10 +70,17 @@ def duration(seconds: float) -> str:
 
 
 def used(usage: Usage) -> str:
-    """Cost and duration, as far as they are known."""
-    parts = [f"${usage.cost_usd:.2f}"] if usage.cost_usd else []
+    """Cost, tokens and duration, as far as they are known; empty: nothing was used."""
+    parts = [cost] if (cost := cost_of(usage)) else []
     parts += [f"{usage.tokens:,} tokens"] if usage.tokens else []
     return ", ".join([*parts, duration(usage.seconds)]) if usage != Usage() else ""
+
+
+def cost_of(usage: Usage) -> str:
+    """`$1.25`, `at least $1.25`, `cost unknown`; empty: none."""
+    if usage.cost_unknown:
+        return f"at least ${usage.cost_usd:.2f}" if usage.cost_usd else "cost unknown"
+    return f"${usage.cost_usd:.2f}" if usage.cost_usd else ""
 
 
 def _is_held(step: Step, version: int) -> bool:

@@ -235,18 +235,25 @@ async def test_a_limit_of_cost_is_kept_by_what_it_tells(agent: OneAgent) -> None
     assert "it has cost 2.00 of 1.00 USD" in done.failure.report
 
 
-@pytest.mark.parametrize(
-    ("cost_usd", "words"), [(0, "what it costs is not known: no price"), (1, "--max-cost is not kept: no price")]
-)
-async def test_what_it_costs_is_said_to_be_unknown_where_nobody_knows_it(
-    agent: OneAgent, cost_usd: float, words: str
-) -> None:
-    limits = Limits(time=timedelta(minutes=2), cost_usd=cost_usd)
-    silent = Scene(script=WORK)
-    done = await agent.does(silent, limits=limits)
+async def test_what_it_costs_is_said_to_be_unknown_where_nobody_knows_it(agent: OneAgent) -> None:
+    silent, counted = Scene(script=WORK, updates=(TOOL,)), {"stopReason": "end_turn", "usage": USAGE}
+    done = await agent.does(silent)
     (warning,) = done.warnings
-    assert warning.startswith(words)
+    assert warning.startswith("what it costs is not known: no price")
+    assert (done.usage.cost_usd, done.usage.cost_unknown) == (0, True)
+    tells = await agent.does(Scene(script=WORK, updates=(TOOL,), stop=counted))
+    assert (tells.usage.tokens, tells.usage.cost_unknown) == (1050, True)
     agent.profile = {"tells_cost": True}
-    assert not (await agent.does(silent, limits=limits)).warnings
+    done = await agent.does(silent)
+    assert done.usage.cost_unknown, "its profile says that it tells, and it has not"
+    done = await agent.does(OK)
+    assert (done.usage.cost_usd, done.usage.cost_unknown, done.warnings) == (0.25, False, ())
     agent.profile, agent.settings["prices"] = {}, {"any": {"input": 1, "output": 2}}
-    assert not (await agent.does(silent, limits=limits)).warnings
+    done = await agent.does(Scene(script=WORK, updates=(TOOL,), stop=counted))
+    assert (done.usage.cost_usd > 0, done.usage.cost_unknown, done.warnings) == (True, False, ())
+
+
+async def test_a_limit_of_cost_that_nobody_can_keep_is_refused_before_anything_is_spent(agent: OneAgent) -> None:
+    with pytest.raises(CannotServe, match="--max-cost can't be kept: no price is known for its model"):
+        await agent.does(OK, limits=Limits(time=timedelta(minutes=2), cost_usd=1))
+    assert not agent.starts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -11,6 +12,7 @@ import pytest
 from daemon.agents.command import CommandAgent
 from daemon.git.repositories import Repositories
 from daemon.settings import load_daemon_settings
+from domain.directive_settings import Limits
 from domain.errors import CannotServe, SettingsError
 from domain.failures import FailureCategory
 from domain.spawn_task import Outcome, OutcomeStatus
@@ -31,11 +33,12 @@ def daemon(tmp_path: Path, repositories: Repositories, origin: Path) -> OneDaemo
     return OneDaemon(tmp_path, repositories, origin)
 
 
-async def does(daemon: OneDaemon, script: str, **signs: Any) -> Outcome:
+async def does(daemon: OneDaemon, script: str, limits: Limits | None = None, **signs: Any) -> Outcome:
     agent = CommandAgent.model_validate({"kind": "command", "argv": ("sh", "-ec", script), **SIGNS, **signs})
     daemon.more["agents"] = {"scripted": agent}
     step = {"task": uuid4(), "step_name": "A step", "target_branch": "makima/step"}
-    return await daemon.does("", TaskKind.STEP, base_commit=await daemon.base(), **step)
+    more = {"limits": limits} if limits else {}
+    return await daemon.does("", TaskKind.STEP, base_commit=await daemon.base(), **step, **more)
 
 
 @pytest.mark.parametrize(
@@ -79,6 +82,32 @@ async def test_a_login_that_is_refused_is_one_question(daemon: OneDaemon) -> Non
     assert "repair that on the daemon's machine" in done.questions[0].text
 
 
+TELLS = {"cost": r"total cost: \$([\d.,]+)", "tokens": r"([\d,]+) tokens"}
+
+
+@pytest.mark.rule("5.7")
+async def test_what_it_costs_is_what_it_says_and_else_unknown(daemon: OneDaemon) -> None:
+    works = "echo work > work"
+    silent = await does(daemon, works)
+    assert (silent.usage.cost_usd, silent.usage.cost_unknown) == (0, True)
+    told = await does(daemon, f"{works}; echo '900 tokens, total cost: $0.10'; echo 'Total cost: $1,000.25'", **TELLS)
+    assert (told.usage.cost_usd, told.usage.tokens, told.usage.cost_unknown) == (1000.25, 900, False)
+    counted = await does(daemon, f"{works}; echo '900 tokens'", **TELLS)
+    assert (counted.usage.cost_usd, counted.usage.tokens, counted.usage.cost_unknown) == (0, 900, True)
+
+
+@pytest.mark.rule("5.7")
+async def test_a_limit_of_cost_is_kept_by_what_it_says_and_else_said_to_be_none(daemon: OneDaemon) -> None:
+    limits = Limits(time=timedelta(minutes=5), cost_usd=1, turns=3)
+    script = "echo work > work; echo 'total cost: $1.50'; sleep 300"
+    ended = await does(daemon, script, limits=limits, **TELLS)
+    assert ended.failure and ended.failure.category is FailureCategory.BUDGET, ended
+    assert "it has cost 1.50 of 1.00 USD" in ended.failure.report
+    assert ended.work, "what it had done is saved"
+    (warning,) = (await does(daemon, "echo work > work", limits=limits)).warnings
+    assert "--max-cost is not kept" in warning and "--max-turns is not kept" in warning
+
+
 @pytest.mark.parametrize(
     ("script", "signs", "category"),
     [
@@ -101,6 +130,8 @@ async def test_success_is_what_the_settings_say(
         ('{ patterns = ["("] }', r"limit\.patterns\.0: .*no regular expression"),
         ("{ exit_codes = [256] }", r"limit\.exit_codes\.0: "),
         ("{ words = [] }", "limit.words: "),
+        ("{}\ncost = '[0-9]+'", r"cost: .*has 0 groups, and has to have one: the number"),
+        ("{}\ntokens = '('", r"tokens: .*no regular expression"),
     ],
 )
 def test_signs_that_make_no_sense_are_refused_in_one_line(tmp_path: Path, sign: str, reason: str) -> None:

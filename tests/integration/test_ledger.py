@@ -319,7 +319,7 @@ async def test_the_record_gives_the_whole_of_an_outcome_back_and_nothing_of_what
         pull_request_url="https://example.invalid/pull/1",
         shipped=Shipped(pull_request=PullRequest(branch="x", head="a" * 40, base="main")),
         questions=(question(task),),
-        usage=Usage(seconds=2.5, cost_usd=0.25, tokens=7),
+        usage=Usage(seconds=2.5, cost_usd=0.25, tokens=7, cost_unknown=True),
         resume=ResumableSession(agent="claude", session="s", daemon="box"),
         warnings=("a warning",),
         unverified=("a ref",),

@@ -54,10 +54,14 @@ async def paid(command: SpawnTask) -> Outcome:
     )
 
 
+async def unpriced(command: SpawnTask) -> Outcome:
+    return (await paid(command)).model_copy(update={"usage": Usage(seconds=2, cost_unknown=True)})
+
+
 async def built(desk: Desk) -> str:
     """A directive at rest: floor and wall done, the roof failed, the garden blocked by it."""
     desk.daemon.plans = [planned(("floor", []), ("wall", ["floor"]), ("roof", ["wall"]), ("garden", ["roof"]))]
-    desk.daemon.endings = {"floor": paid, "roof": blunt}
+    desk.daemon.endings = {"floor": paid, "wall": unpriced, "roof": blunt}
     directive = await desk.start("--max-attempts", "1")
     await desk.until(directive, "idle")
     await desk.until_recorded(directive, "idle")
@@ -150,13 +154,16 @@ async def test_history_is_filtered_by_step_and_time(desk: Desk) -> None:
 async def test_costs_are_told_by_directive_task_and_attempt(desk: Desk) -> None:
     directive = await built(desk)
     shown = CostsShown.model_validate(await desk.json("costs", directive))
-    assert (shown.total.cost_usd, shown.total.tokens) == (0.5, 12_000)
+    assert (shown.total.cost_usd, shown.total.tokens, shown.total.cost_unknown) == (0.5, 12_000, True)
     assert {(each.name, each.status) for each in shown.attempts} >= {
         ("House: floor", "completed"),
         ("House: roof", "failed"),
     }
     lines = (await desk.does("costs", directive)).splitlines()
     assert "  attempt 1: completed on scripted, $0.50, 12,000 tokens, 1 min" in lines
+    assert "  attempt 1: completed on scripted, cost unknown, 2 s" in lines
+    assert "at least $0.50, 12,000 tokens" in lines[-1]
+    assert "  used        at least $0.50, 12,000 tokens, 1 min" in await desk.does("status", directive)
     everything = (await desk.does("costs")).splitlines()
     assert everything[0].startswith(f"{directive[:8]}  idle       House")
     assert everything[-1].split("  ")[0] == "total"

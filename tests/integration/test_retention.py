@@ -94,22 +94,25 @@ async def test_every_attempt_tells_what_it_used_up(ledger: PostgresLedger, recor
         deliveries=(DeliveryStarted(task=second, attempt=1, delivery="a", daemon="box", at=NOON),),
         attempts=(
             ended(first, 1, status=OutcomeStatus.FAILED, usage=Usage(seconds=2, cost_usd=0.5, tokens=10)),
-            ended(first, 2, usage=Usage(seconds=3.5, cost_usd=0.25, tokens=20)),
+            ended(first, 2, usage=Usage(seconds=3.5, cost_usd=0.25, tokens=20, cost_unknown=True)),
         ),
     )
     await ledger.record(snapshot(state, facts, "run", 1))
     attempts = await record.attempts(state.directive.id)
-    told = {(each.task, each.attempt): (each.status, each.seconds, each.cost_usd, each.tokens) for each in attempts}
-    assert told == {
-        (first, 1): ("failed", 2, 0.5, 10),
-        (first, 2): ("completed", 3.5, 0.25, 20),
-        (second, 1): (None, 0, 0, 0),
+    told = {
+        (each.task, each.attempt): (each.status, each.seconds, each.cost_usd, each.tokens, each.cost_unknown)
+        for each in attempts
     }
-    assert total(attempts) == Usage(seconds=5.5, cost_usd=0.75, tokens=30)
+    assert told == {
+        (first, 1): ("failed", 2, 0.5, 10, False),
+        (first, 2): ("completed", 3.5, 0.25, 20, True),
+        (second, 1): (None, 0, 0, 0, False),
+    }
+    assert total(attempts) == Usage(seconds=5.5, cost_usd=0.75, tokens=30, cost_unknown=True)
     (spent,) = await record.spent("me")
-    assert (spent.id, spent.attempts, spent.seconds, spent.cost_usd, spent.tokens) == (
+    assert (spent.id, spent.attempts, spent.seconds, spent.cost_usd, spent.tokens, spent.cost_unknown) == (
         *(state.directive.id, 3),
-        *(5.5, 0.75, 30),
+        *(5.5, 0.75, 30, True),
     )
 
 

@@ -12,7 +12,7 @@ from markdown_it import MarkdownIt
 from domain.failures import Failure, FailureCategory
 from domain.models import State, Step, Task, Text, Work
 from domain.names import step_task
-from domain.pull_requests.body import BODY_LIMIT, body, duration, escaped
+from domain.pull_requests.body import BODY_LIMIT, body, duration, escaped, used
 from domain.statuses import StepStatus, TaskKind
 from domain.usage import Usage
 from tests.unit.directives import begun
@@ -77,6 +77,21 @@ def test_it_says_what_was_asked_done_left_out_and_used_and_how_to_go_on() -> Non
     assert r"$5\.00, 48,000 tokens, 4 h 20 min" in text
     assert f"starter.py retry-step {state.directive.id.hex[:8]} {UUID(int=2)}" in text
     assert text.endswith(f"<!-- makima:directive:{state.directive.id} -->")
+
+
+@pytest.mark.parametrize(
+    ("usage", "told"),
+    [
+        (Usage(), ""),
+        (Usage(seconds=2), "2 s"),
+        (Usage(seconds=2, tokens=10, cost_unknown=True), "cost unknown, 10 tokens, 2 s"),
+        (Usage(seconds=2, cost_usd=1.25, cost_unknown=True), "at least $1.25, 2 s"),
+        (Usage(cost_unknown=True) + Usage(cost_usd=1.25), "at least $1.25, 0 s"),
+        (Usage(cost_usd=1.25) + Usage(tokens=10), "$1.25, 10 tokens, 0 s"),
+    ],
+)
+def test_a_cost_that_nobody_knows_is_not_told_as_none(usage: Usage, told: str) -> None:
+    assert used(usage) == told
 
 
 def test_what_an_earlier_pull_request_held_is_not_told_again() -> None:

@@ -86,12 +86,12 @@ class AcpAgent(CodingAgent):
     def has_no_price(self) -> bool:
         return not self.own.tells_cost and super().has_no_price
 
-    def cost_problem(self, run: AgentRun) -> str:
-        return "" if self.own.tells_cost else super().cost_problem(run)
+    def cost_problem(self, model: str) -> str:
+        return "" if self.own.tells_cost else super().cost_problem(model)
 
     def unknown(self, run: AgentRun) -> str:
         """A cost that nobody knows is not none."""
-        problem = self.cost_problem(run)
+        problem = self.cost_problem(run.model)
         return f"what it costs is not known: {problem}" if problem else ""
 
     def credentials(self, environ: Mapping[str, str]) -> dict[str, str]:

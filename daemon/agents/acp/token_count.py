@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from daemon.agents.acp.frames import Cost, Stopped, TokenUsage, Update, read_as
-from daemon.agents.prices import Price, TokenCounts
+from daemon.agents.prices import Price, TokenCounts, priced
 from daemon.agents.stream_events import Totals, Used
 
 
@@ -42,9 +42,10 @@ class AcpCount:
         return [self._used()] if self._turn.total or self._cost is not None else []
 
     def _used(self) -> Used:
-        priced = self._price.of(self._turn) if self._price else 0
-        session = Totals(self._before.cost_usd + priced if self._cost is None else self._cost)
-        session = Totals(session.cost_usd, self._before.tokens + self._turn.total)
+        turn = priced(self._price, self._turn)
+        session = self._before + turn
+        if self._cost is not None:
+            session = Totals(self._cost, session.tokens)
         return Used(session.since(self._before), session)
 
 

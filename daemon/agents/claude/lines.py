@@ -133,8 +133,8 @@ class ResultLine(Tolerant):
     api_error_status: Annotated[int | None, OR_NONE] = None
     terminal_reason: Annotated[str | None, OR_NONE] = None
     permission_denials: Annotated[tuple[_Denial, ...] | None, OR_NONE] = None
-    total_cost_usd: Annotated[float | None, OR_NONE] = 0
-    """Of the session, without its runs that were killed."""
+    total_cost_usd: Annotated[float | None, OR_NONE] = None
+    """Of the session, without its runs that were killed; None: it isn't told."""
     num_turns: Annotated[int | None, OR_NONE] = None
     usage: Annotated[_Usage | None, OR_NONE] = None
     """Without what subagents used."""

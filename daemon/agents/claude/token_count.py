@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from daemon.agents.claude.lines import AssistantLine, Block, ResultLine
-from daemon.agents.prices import Price, TokenCounts
+from daemon.agents.prices import Price, TokenCounts, priced
 from daemon.agents.stream_events import Totals, Used
 
 _CHARACTERS = 4
@@ -64,7 +64,8 @@ class ClaudeCount:
 
     def result(self, read: ResultLine) -> Used:
         """What was told takes the place of what was estimated since the last result."""
-        session = Totals(max(read.total_cost_usd or 0, 0), self._session.tokens)
+        told = self._session.cost_usd if read.total_cost_usd is None else max(read.total_cost_usd, 0)
+        session = Totals(told, self._session.tokens)
         own, of_session = _own(read), session.since(self._session).cost_usd
         missed = max(of_session - own.cost_usd - self._unsettled, 0)
         self._told += own + Totals(missed if missed > _LEAST else 0)
@@ -76,8 +77,7 @@ class ClaudeCount:
     def _so_far(self) -> Totals:
         so_far = self._told
         for answer in self._answers.values():
-            price = self._price_of(answer.model)
-            so_far += Totals(price.of(answer.estimate) if price else 0, answer.estimate.total)
+            so_far += priced(self._price_of(answer.model), answer.estimate)
         return so_far
 
 
@@ -85,7 +85,8 @@ def _own(read: ResultLine) -> Totals:
     """Of this run since its last result; without a cost in a version that tells only the session's."""
     models = read.model_usage_since_last_result
     if models is None:
-        return Totals(0, max(read.usage.tokens.total if read.usage else 0, 0))
+        tokens = max(read.usage.tokens.total if read.usage else 0, 0)
+        return Totals(0, tokens, cost_unknown=read.total_cost_usd is None and tokens > 0)
     tokens, cost = sum(each.tokens for each in models.values()), sum(each.costUSD for each in models.values())
     return Totals(max(cost, 0), max(tokens, 0))
 

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from daemon.agents.error_texts import ending_of, reset_time
-from daemon.agents.prices import Price, TokenCounts
+from daemon.agents.prices import Price, TokenCounts, priced
 from daemon.agents.stream_events import (
     AgentText,
     Denied,
@@ -92,7 +92,7 @@ class _Line(Tolerant):
 
 
 class CodexStream(PassiveStream):
-    """One run of Codex. It knows no prices: without `price` what a session costs stays 0."""
+    """One run of Codex. It knows no prices: without `price` what a session costs is unknown."""
 
     by_lines = True
 
@@ -158,8 +158,7 @@ class CodexStream(PassiveStream):
         return Used(self._by_answers if self._answers else session.since(self._before), session)
 
     def _totals(self, usage: ThreadUsage) -> Totals:
-        tokens = usage.tokens
-        return Totals(self._price.of(tokens) if self._price else 0, tokens.total)
+        return priced(self._price, usage.tokens)
 
     def _ended(self, item: _Item) -> list[Event]:
         events: list[Event] = []
