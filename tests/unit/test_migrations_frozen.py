@@ -14,6 +14,7 @@ APPLIED = {
     "0007_secrets": "f157d46b02d426dc",
     "0008_outcomes": "8f26ce1bc5461a67",
     "0009_lost": "c140b3bf4dc6f252",
+    "0010_costs": "a33cb26ece9a5174",
 }
 """The beginning of each migration's checksum. A new one gets its line here; a line is never changed."""
 
