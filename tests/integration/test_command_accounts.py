@@ -82,7 +82,7 @@ async def test_a_login_that_is_refused_is_one_question(daemon: OneDaemon) -> Non
     assert "repair that on the daemon's machine" in done.questions[0].text
 
 
-TELLS = {"cost": r"total cost: \$([\d.,]+)", "tokens": r"([\d,]+) tokens"}
+TELLS: dict[str, Any] = {"cost": r"total cost: \$([\d.,]+)", "tokens": r"([\d,]+) tokens"}
 
 
 @pytest.mark.rule("5.7")
