@@ -36,6 +36,7 @@ from runtime.serving import serve
 from runtime.shared_settings import SharedSettings, load_settings
 from runtime.telemetry import ClientTelemetry, telemetry
 from runtime.terminal import guard
+from runtime.whole_tasks import WholeTasks
 from workflows.current_details import CurrentDetails
 from workflows.directive import DirectiveWorkflow
 from workflows.search_attributes import add_missing_search_attributes
@@ -53,7 +54,7 @@ def build_workers(client: Client, ledger: PostgresLedger) -> list[Worker]:
             task_queue=names.DIRECTIVES_QUEUE,
             workflows=[DirectiveWorkflow],
             # Tests run them in the SDK's sandbox; what that would find here is ruled out (decision 0032).
-            workflow_runner=UnsandboxedWorkflowRunner(),
+            workflow_runner=WholeTasks(UnsandboxedWorkflowRunner()),
             interceptors=[CurrentDetails()],
             activities=[record.record_progress, record.pick_daemon, record.find_outcome],
         ),

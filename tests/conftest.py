@@ -10,6 +10,9 @@ import pytest
 
 from tests.run_servers import begin_run, this_run
 
+LONGEST = 500
+"""Characters of a line that is repeated at the end."""
+
 pytest_plugins = [
     "tests.fixtures_stack",
     "tests.fixtures_ledger",
@@ -33,7 +36,9 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the seconds by part (the folders of tests/), so that a slow one is seen where it grows."""
+    """Print the seconds by part (the folders of tests/), so that a slow one is seen where it grows; and what has failed
+    once more in two lines each: of a long output, the end is what is kept.
+    """
     seconds: defaultdict[str, float] = defaultdict(float)
     for reports in terminalreporter.stats.values():
         for report in reports:
@@ -42,3 +47,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     terminalreporter.section("time by part")
     for part, spent in sorted(seconds.items(), key=lambda part: -part[1]):
         terminalreporter.write_line(f"{part:<12} {spent:6.1f} s")
+    for report in (*terminalreporter.getreports("failed"), *terminalreporter.getreports("error")):
+        crash = getattr(report.longrepr, "reprcrash", None)
+        if lines := crash.message.splitlines() if crash else []:
+            terminalreporter.section(report.nodeid.rpartition("::")[2])
+            for line in dict.fromkeys((lines[0], lines[-1])):
+                terminalreporter.write_line(line[:LONGEST])

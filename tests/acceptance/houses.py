@@ -11,9 +11,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowQueryFailedError
 
 from domain.view import DirectiveView, QuestionView, StepView
+from runtime.whole_tasks import REFUSED
 from tests.acceptance.coder import FIRST_ROOMS, ROOMS, seeds
 from tests.acceptance.stack import Ran, Site, Stack, client_at
 from tests.forge import ForgeRepository, ForgeUnderTest, Person
@@ -130,8 +131,18 @@ class House:
         return await eventually(answer, f"{events} in the history")
 
     async def shown(self) -> DirectiveView:
+        """What the directive says of itself; a worker that has just started may refuse a query (decision 0035)."""
         handle = self._street.client.get_workflow_handle_for(DirectiveWorkflow.run, self.workflow)
-        return await handle.query(DirectiveWorkflow.status)
+
+        async def answer() -> DirectiveView | None:
+            try:
+                return await handle.query(DirectiveWorkflow.status)
+            except WorkflowQueryFailedError as error:
+                if REFUSED not in str(error):
+                    raise
+                return None
+
+        return await eventually(answer, "what the directive says of itself")
 
     async def until(self, holds: Callable[[DirectiveView], object], what: str, seconds: float = 400) -> DirectiveView:
         """The first view of the directive for which it `holds`."""

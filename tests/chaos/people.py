@@ -28,6 +28,8 @@ from workflows.directive import DirectiveWorkflow
 NAME = "acme/house"
 TRIES_APART = 0.5
 ANSWERS_WITHIN = timedelta(seconds=5)
+ANSWERED_WITHIN = 180.0
+"""Seconds of tries, after which a command that nobody answers is a fault."""
 
 
 class Operator:
@@ -41,6 +43,7 @@ class Operator:
         self.workflow = ""
         self.annexes = 1
         """How many the newest goal asks for."""
+        self._last_seen = "nothing"
 
     async def start(self) -> None:
         url = f"{self._system.forge.url}/{NAME}.git"
@@ -60,12 +63,23 @@ class Operator:
 
     async def says(self, command: str, *args: str) -> Ran:
         """A command of starter.py, given until it is answered: done, or refused with a reason."""
+        deadline = time.monotonic() + ANSWERED_WITHIN
         while True:
             ran = await asyncio.to_thread(self._system.site.starter, command, *args)
             assert ran.code in (0, 2, 3) and "Traceback" not in ran.err, ran
             if ran.code != 3:
                 return ran
+            assert time.monotonic() < deadline, f"no answer to {command} within {ANSWERED_WITHIN:g} s: {ran.err}"
             await asyncio.sleep(TRIES_APART)
+
+    async def is_told(self) -> list[str]:
+        """What there is to tell of a directive that has not done what it should, the shortest last."""
+        told = []
+        for command in ("history", "status"):
+            with suppress(Exception):  # what has failed is told in any case
+                ran = await asyncio.to_thread(self._system.site.starter, command, self.id)
+                told.append(ran.out or ran.err)
+        return [*told, f"last seen: {self._last_seen}"]
 
     async def shown(self) -> DirectiveView | None:
         """What the directive says of itself; None while nobody answers for it."""
@@ -96,7 +110,7 @@ class Operator:
         """Answers questions, retries and resumes, until nothing is left to do; `seconds` at most."""
         deadline = time.monotonic() + seconds
         while not (shown := await self._has_come_to_rest()):
-            assert time.monotonic() < deadline, f"no rest within {seconds:g} s"
+            assert time.monotonic() < deadline, f"no rest within {seconds:g} s: {self._last_seen}"
             await asyncio.sleep(TRIES_APART)
         return shown
 
@@ -108,6 +122,7 @@ class Operator:
 
     async def _has_come_to_rest(self) -> DirectiveView | None:
         shown = await self.shown()
+        self._last_seen = self._brief(shown)
         if shown is None:
             return None
         for question in shown.questions:
@@ -120,6 +135,16 @@ class Operator:
             await self.says("resume", self.id)
         is_shipped = {step.name for step in shown.steps if step.shipped} == set(self.wanted)
         return shown if shown.status == "idle" and is_shipped else None
+
+    def _brief(self, shown: DirectiveView | None) -> str:
+        """In a line, what keeps a directive from its rest."""
+        if shown is None:
+            return f"nobody answers for it at {time.time():.0f}"
+        left = [f"{step.name} {step.status}" for step in shown.steps if not step.shipped]
+        missing = set(self.wanted) - {step.name for step in shown.steps}
+        return (
+            f"{shown.status} ({shown.reason}) at {time.time():.0f}; {', '.join(left)}; not planned: {sorted(missing)}"
+        )
 
 
 class Neighbour:
