@@ -9,6 +9,7 @@ from temporalio import activity
 from temporalio.client import ActivityFailureError, Client
 from temporalio.service import RPCError
 
+from activities.standalone import outcome_of
 from domain import names
 from domain.errors import NotReachable
 
@@ -24,11 +25,13 @@ async def answer_presence() -> None:
 async def is_present(client: Client, owner: str, daemon: str, within: timedelta) -> bool:
     """Whether the daemon answers on its own queue. NotReachable where Temporal doesn't."""
     try:
-        await client.execute_activity(
-            answer_presence,
-            id=f"presence-{owner}-{daemon}-{uuid4()}",
-            task_queue=names.presence_queue(owner, daemon),
-            schedule_to_close_timeout=within,
+        await outcome_of(
+            client.execute_activity(
+                answer_presence,
+                id=f"presence-{owner}-{daemon}-{uuid4()}",
+                task_queue=names.presence_queue(owner, daemon),
+                schedule_to_close_timeout=within,
+            )
         )
     except ActivityFailureError:
         return False

@@ -230,6 +230,8 @@ async def main() -> int:
         await asyncio.wait([*running, reporting, asyncio.create_task(stop.wait())], return_when=asyncio.FIRST_COMPLETED)
     for chore in beside:
         chore.cancel()
+    if reporting.done():  # only by a defect of ours, which must be told
+        running.append(reporting)
     return await hand_back(runner, workers, running)
 
 
@@ -243,17 +245,21 @@ def stop_or_leave(stop: asyncio.Event) -> None:
 async def hand_back(runner: Runner, workers: list[Worker], running: list[asyncio.Task[None]]) -> int:
     """Stop polling and hand every task back with its work saved (rule 6.10); the exit code.
 
-    A worker that has failed gives its error. One that doesn't end (seen with the SDK) must not keep the process alive.
+    A worker that has failed gives its error, once the tasks of the others are handed back, too. One that doesn't end
+    (seen with the SDK) must not keep the process alive.
     """
     logger.info("the daemon stops; tasks to hand back: %d; a second signal ends it at once", len(runner.running))
     runner.stop()
-    ending = asyncio.gather(*(worker.shutdown() for worker in workers), *running, runner.all_ended())
+    shutdowns = (worker.shutdown() for worker in workers)
+    ending = asyncio.gather(*running, *shutdowns, runner.all_ended(), return_exceptions=True)
     try:
         async with asyncio.timeout(STOP_WITHIN):
-            await ending
+            errors = [each for each in await ending if isinstance(each, BaseException)]
     except TimeoutError:
         logger.error("the daemon did not end within %g s; its tasks are delivered again", STOP_WITHIN)
         return FAILED
+    if errors:
+        raise errors[0]
     return 0
 
 

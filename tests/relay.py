@@ -7,6 +7,12 @@ import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
+from temporalio.service import RPCStatusCode
+
+HEADERS, SETTINGS = 1, 4
+LAST = 0x05
+"""Frames of HTTP/2, and the flags of one that is a whole answer: END_STREAM, END_HEADERS."""
+
 
 class Relay:
     """A TCP address that leads to `target`, "host:port"."""
@@ -15,6 +21,7 @@ class Relay:
         self._host, _, self._port = target.partition(":")
         self._open: set[asyncio.StreamWriter] = set()
         self._is_cut = False
+        self._refusal: RPCStatusCode | None = None
         self._flows = asyncio.Event()
         self._server: asyncio.Server
         self.address = ""
@@ -35,14 +42,19 @@ class Relay:
     def cut(self) -> None:
         """End all connections, and refuse new ones."""
         self._is_cut = True
-        for each in list(self._open):
-            each.transport.abort()
+        self._end_all()
+
+    def refuse(self, status: RPCStatusCode) -> None:
+        """End all connections, and answer each gRPC call of new ones with this status. CANCELLED is what a call gives
+        whose connection is closed under it.
+        """
+        self._refusal = status
+        self._end_all()
 
     def lead_to(self, target: str) -> None:
         """From now on the address leads elsewhere; what was open ends."""
         self._host, _, self._port = target.partition(":")
-        for each in list(self._open):
-            each.transport.abort()
+        self._end_all()
 
     def mend(self) -> None:
         self._is_cut = False
@@ -55,9 +67,16 @@ class Relay:
         """What was sent meanwhile arrives."""
         self._flows.set()
 
+    def _end_all(self) -> None:
+        for each in list(self._open):
+            each.transport.abort()
+
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._is_cut:
             writer.transport.abort()
+            return
+        if self._refusal:
+            await self._refuse_each(self._refusal, reader, writer)
             return
         there_reader, there = await asyncio.open_connection(self._host, int(self._port))
         if self._is_cut:  # while this one was being opened
@@ -72,6 +91,24 @@ class Relay:
                 each.transport.abort()
             self._open -= {writer, there}
 
+    async def _refuse_each(
+        self, status: RPCStatusCode, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        self._open.add(writer)
+        try:
+            writer.write(_frame(SETTINGS, 0, 0))
+            await reader.readexactly(len(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"))
+            while True:
+                head = await reader.readexactly(9)
+                await reader.readexactly(int.from_bytes(head[:3], "big"))
+                if head[3] == HEADERS:
+                    writer.write(_frame(HEADERS, LAST, int.from_bytes(head[5:], "big"), _only_trailers(status)))
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass  # the client has gone
+        finally:
+            writer.transport.abort()
+            self._open.discard(writer)
+
     async def _copy(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
         try:
             while data := await source.read(65536):
@@ -82,6 +119,19 @@ class Relay:
             pass  # cut
         finally:
             target.transport.abort()
+
+
+def _frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
+    return len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + payload
+
+
+def _only_trailers(status: RPCStatusCode) -> bytes:
+    """An answer of gRPC without a message, its fields as plain text in the words of HPACK."""
+    status_200 = b"\x88"
+    fields = {b"content-type": b"application/grpc", b"grpc-status": str(status.value).encode()}
+    return status_200 + b"".join(
+        b"\0" + bytes([len(name)]) + name + bytes([len(value)]) + value for name, value in fields.items()
+    )
 
 
 class ThreadedRelay:

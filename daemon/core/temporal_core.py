@@ -14,6 +14,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 
 from activities.daemon_reports import TelemetryActivities
+from activities.standalone import outcome_of
 from domain import names
 from domain.daemon_messages import Artifact, DaemonReport, LogChunk
 from domain.errors import NotReachable
@@ -49,13 +50,15 @@ class TemporalCore:
     async def _is_read(self, report: DaemonReport) -> bool:
         """Whether the worker's version knows all that it says. Told once: the next one comes soon."""
         try:
-            await self._client.execute_activity_method(
-                TelemetryActivities.report_daemon,
-                report,
-                id=f"daemon-{report.owner}-{report.name}-{uuid4()}",
-                task_queue=names.TELEMETRY_QUEUE,
-                schedule_to_close_timeout=TELEMETRY_WITHIN,
-                retry_policy=RetryPolicy(maximum_attempts=1),
+            await outcome_of(
+                self._client.execute_activity_method(
+                    TelemetryActivities.report_daemon,
+                    report,
+                    id=f"daemon-{report.owner}-{report.name}-{uuid4()}",
+                    task_queue=names.TELEMETRY_QUEUE,
+                    schedule_to_close_timeout=TELEMETRY_WITHIN,
+                    retry_policy=RetryPolicy(maximum_attempts=1),
+                )
             )
         except ActivityFailureError as error:
             if not _is_unreadable(error):
@@ -67,14 +70,16 @@ class TemporalCore:
         self, activity: Callable[[TelemetryActivities, Sent], Awaitable[None]], sent: Sent, identity: str
     ) -> None:
         try:
-            await self._client.execute_activity_method(
-                activity,
-                sent,
-                id=identity,
-                task_queue=names.TELEMETRY_QUEUE,
-                schedule_to_close_timeout=TELEMETRY_WITHIN,
-                # One whose answer was lost may still be under way: then this is the same call again.
-                id_conflict_policy=ActivityIDConflictPolicy.USE_EXISTING,
+            await outcome_of(
+                self._client.execute_activity_method(
+                    activity,
+                    sent,
+                    id=identity,
+                    task_queue=names.TELEMETRY_QUEUE,
+                    schedule_to_close_timeout=TELEMETRY_WITHIN,
+                    # One whose answer was lost may still be under way: then this is the same call again.
+                    id_conflict_policy=ActivityIDConflictPolicy.USE_EXISTING,
+                )
             )
         except (RPCError, ActivityFailureError) as error:
             raise NotReachable(f"the core did not take {identity}: {error}") from error

@@ -26,6 +26,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from temporalio.workflow import ActivityCancellationType
 
 from activities.steps import StepActivities
+from daemon.__main__ import hand_back
 from daemon.git.repositories import Repositories
 from daemon.process import keeper
 from domain.directive_settings import AgentChoice, Limits
@@ -317,6 +318,28 @@ async def test_a_stopping_daemon_takes_nothing_and_hands_back_what_it_has(
     assert len(checkpoint_refs(git, origin)) == 1
     with pytest.raises(HandedBack):
         await one.runner.spawn(one.command(**step), one.delivery)
+
+
+async def _failed() -> None:
+    raise LookupError("the worker's own error")
+
+
+@pytest.mark.rule("6.10")
+async def test_a_worker_that_has_failed_is_told_once_the_tasks_of_the_others_are_handed_back(
+    one: OneDaemon, tmp_path: Path, origin: Path, git: GitCommand, base: str
+) -> None:
+    step: dict[str, Any] = {"kind": TaskKind.STEP, "base_commit": base, "target_branch": "makima/x"}
+    began = tmp_path / "began"
+    working = asyncio.create_task(one.does(f"echo 1 > file; touch {shlex.quote(str(began))}; exec sleep 600", **step))
+    await until(began.exists)
+    with pytest.raises(LookupError, match="the worker's own error"):
+        await hand_back(one.runner, [], [asyncio.create_task(_failed()), asyncio.create_task(_over(working))])
+    assert isinstance(working.exception(), HandedBack)
+    assert len(checkpoint_refs(git, origin)) == 1
+
+
+async def _over(working: asyncio.Task[Outcome]) -> None:
+    await working
 
 
 @pytest.mark.rule("5.7")

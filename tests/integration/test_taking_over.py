@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.client import WorkflowHandle
+from temporalio.service import RPCStatusCode
 from temporalio.testing import WorkflowEnvironment
 
 from domain.spawn_task import Outcome, OutcomeStatus
@@ -113,3 +114,14 @@ async def test_a_daemon_that_is_stopped_during_an_outage_saves_and_stops_its_age
         await until(lambda: (tmp_path / "starts").read_text() == "start\nstart\n")
         (tmp_path / "go").touch()
         assert (await handle.result()).daemon == "second"
+
+
+async def test_a_daemon_outlives_calls_that_die_with_their_connection(
+    daemons: Daemons, temporal_server: WorkflowEnvironment
+) -> None:
+    async with Relay(temporal_server.client.service_client.config.target_host).serving() as relay:
+        first = await daemons.start("first", relay.address, 1)
+        log = daemons.folder / "first" / "log"
+        relay.refuse(RPCStatusCode.CANCELLED)
+        await until(lambda: b"the core did not take the report" in log.read_bytes() or first.returncode is not None)
+        assert first.returncode is None
