@@ -32,6 +32,12 @@ _PLAN_WORD = re.compile(r'"(?:steps|task_plan|taskPlan)"\s*+:')
 _INSTRUCTIONS = re.compile(r"\btask_?plan\b", re.IGNORECASE)
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.|\\\Z)*+"?|//[^\n]*|/\*(?:.*?\*/|.*)|[{\[\]}]', re.DOTALL)
 _STRING = re.compile(r'"(?:[^"\\]|\\.|\\\Z)*+"?', re.DOTALL)
+_ITEM = re.compile(r'(?:["\]}]|[\[,:]\s*+(?:-?\d[\d.eE+-]*|true|false|null))$')
+"""What stands before a comma in a list or an object, and seldom in prose."""
+_JSON_TOKEN = re.compile(
+    r'\s*+(?:"(?:[^"\\]|\\.)*+"|(?P<opens>[{\[])|(?P<closes>[}\]])|[,:]|-?\d[\d.eE+-]*+|(?:true|false|null)\b)',
+    re.DOTALL,
+)
 _FENCE = re.compile(r"^( {0,3}(?:`{3,}|~{3,}))[ \t]*([^\n`]*)$", re.MULTILINE)
 
 
@@ -91,7 +97,7 @@ def _read(document: str, *, only_one: bool) -> list[PlannedStep]:
         raise PlanRefused(f"{len(loose)} steps outside of a list, on the lines {lines}: put all steps into one list")
     if not plans:
         raise NoPlanFound(_nothing_in(document) if only_one else _NO_PLAN)
-    if plans[-1].is_part:
+    if plans[-1].is_part or _is_end_of_a_list(document, plans[-1]):
         around = [piece for piece in pieces if piece.broken and piece.start < plans[-1].start][-1:]
         why = f" (line {_line(document, around[0].start)}: {around[0].broken})" if around else ""
         line = _line(document, plans[-1].start)
@@ -249,10 +255,24 @@ def _stands_inside(document: str, start: int, before: _Piece | None) -> bool:
         end = start - len(document[max(0, start - 1000) : start]) + len(head[:-1].rstrip())
         if before is not None and before.end == end:
             return before.is_part
-        return head[:-1].rstrip().endswith(('"', "]", "}"))
+        return bool(_ITEM.search(head[:-1].rstrip()))
     if head.endswith(":"):
         return head[:-1].rstrip().endswith('"')
     return head.endswith(("[", "{"))
+
+
+def _is_end_of_a_list(document: str, piece: _Piece) -> bool:
+    """Whether a bracket is closed behind `piece` that is opened nowhere: its beginning was cut off."""
+    before = document[: piece.start].rstrip()
+    if before.strip(":") and not before.endswith(","):
+        return False
+    depth, at = 0, piece.end
+    while token := _JSON_TOKEN.match(document, at):
+        at = token.end()
+        depth += bool(token["opens"]) - bool(token["closes"])
+        if depth < 0:
+            return True
+    return False
 
 
 def _line(document: str, place: int) -> int:

@@ -20,7 +20,8 @@ _SCP_LIKE = re.compile(rf"(?:(?P<user>[A-Za-z0-9_.+-]+)@)?{_HOST}:(?P<path>[^:].
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]")
 
 _HTTP_USERINFO = re.compile(r"(https?://)[^/\s]*@", re.IGNORECASE)
-_PASSWORD = re.compile(r"([a-z][a-z0-9+.-]*://[^/\s:@]*):[^/\s]*@", re.IGNORECASE)
+_PASSWORD = re.compile(r"([a-z0-9+.-]://[^/\s:@]*):[^/\s]*@", re.IGNORECASE)
+"""Of a scheme the last character only: a remote may say a long line of letters, and each could begin one."""
 
 REMOTE_SCHEMES = frozenset({"https", "http", "ssh", "git"})
 _HTTP_PORTS = {"https": ":443", "http": ":80"}

@@ -15,7 +15,7 @@ from domain.names import PREFIX
 
 OLDEST_GIT = (2, 34)
 """What a Debian or Ubuntu that is still supported has."""
-_VERSION = re.compile(r"\d+(?:\.\d+)+")
+_VERSION = re.compile(r"(?<!\d)\d++(?:\.\d++)++")
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from daemon.git.arguments import batches
 from daemon.git.git import commit_id
 from daemon.git.repository_cache import RepositoryCache
 from domain.models import Work
@@ -43,7 +44,8 @@ async def measured(cache: RepositoryCache, branch: str, base: str, head: str, re
 
 async def touches(cache: RepositoryCache, base: str, head: str, paths: Sequence[str]) -> bool:
     """Whether a commit that `head` holds and `base` doesn't changes one of `paths`."""
-    if not paths:
-        return False
-    asked = ("--literal-pathspecs", "rev-list", "--max-count=1", f"{commit_id(base)}..{commit_id(head)}", "--", *paths)
-    return bool((await cache.local(*asked)).text)
+    asked = ("--literal-pathspecs", "rev-list", "--max-count=1", f"{commit_id(base)}..{commit_id(head)}", "--")
+    for some in batches(paths):
+        if (await cache.local(*asked, *some)).text:
+            return True
+    return False

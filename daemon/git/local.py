@@ -24,7 +24,8 @@ _SUFFIXES = ("/.git", "", ".git/.git", ".git")
 """Where git looks for a repository that a path names, in this order."""
 _PARTS = ("objects", "refs", "packed-refs", "HEAD", "config")
 _PARTIAL = re.compile(
-    r"^\s*(?:promisor\s*(?:$|=\s*(?:true|yes|on|1)\b)|partialclone\s*=)", re.IGNORECASE | re.MULTILINE
+    r"^[^\S\n]*(?:\[[^\]\n]*\][^\S\n]*)?(?:promisor[^\S\n]*(?:$|=[^\S\n]*(?:true|yes|on|1)\b)|partialclone[^\S\n]*=)",
+    re.IGNORECASE | re.MULTILINE,
 )
 """What the configuration of a partial clone says, also where its packs are marked no more."""
 _LONGEST_PATH = 8192

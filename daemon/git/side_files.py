@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple, TypedDict
 
 from daemon.git.agents_git import inode_changed, kind_of, made_readable, plain, remove_pipes, set_executable
+from daemon.git.arguments import batches
 from daemon.git.side_git import SideGit
 
 NOTHING = re.compile(r"0+")
@@ -16,8 +17,6 @@ TOO_LARGE = "too large"
 REFUSED = "git refuses it"
 MOST_MODES = 1000
 """Files that git alone was told the mode of."""
-MOST_ARGUMENTS = 100_000
-"""Characters of names that one command is given: the kernel refuses a command of more than two million bytes."""
 _REMEMBERED = re.compile(r"([^\0]+)\0  ctime: (\d+):(\d+)\n(?:  [a-z]+: .*\n){4}")
 
 
@@ -272,18 +271,6 @@ def changed_at(listing: str) -> dict[str, int]:
     git itself compares the seconds alone.
     """
     return {path: int(seconds) * 10**9 + int(rest) for path, seconds, rest in _REMEMBERED.findall(listing)}
-
-
-def batches(names: Iterable[str]) -> Iterator[list[str]]:
-    """The names in their order, as many at a time as one command may be given."""
-    batch: list[str] = []
-    for name in names:
-        if batch and sum(map(len, batch)) + len(name) > MOST_ARGUMENTS:
-            yield batch
-            batch = []
-        batch.append(name)
-    if batch:
-        yield batch
 
 
 def parts(listing: str) -> list[str]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from daemon import agent_files
-from daemon.git import agents_git, agents_refs, side_files, side_git, snapshot
+from daemon.git import agents_git, agents_refs, arguments, side_files, side_git, snapshot
 from daemon.git.agents_refs import LooseEnd
 from daemon.git.git import checked, commit_id
 from daemon.git.quarantine import receive
@@ -222,5 +222,5 @@ class SideRepository:
             lock.unlink(missing_ok=True)
 
 
-_PROGRAM = (agents_git, agents_refs, side_git, side_files, snapshot)
+_PROGRAM = (agents_git, agents_refs, arguments, side_git, side_files, snapshot)
 """Its modules, each after those that it needs."""

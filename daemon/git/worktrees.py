@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from daemon import agent_files
+from daemon.git.arguments import batches
 from daemon.git.config import NO_CODE_OF_THE_REPOSITORY, as_environment
 from daemon.git.filesystem import settings_of
 from daemon.git.git import checked, commit_id, no_room
@@ -165,24 +166,25 @@ class Worktree:
 
     async def both_sides(self, incoming: str, files: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """The commits that changed `files` on HEAD alone and on `incoming` alone, newest first, each as one line of
-        short name and subject; of each side at most the last few.
+        short name and subject; of each side at most the last few. Of files whose names are too many for one command,
+        the first ones count.
         """
         options = ("--left-right", "--no-merges", f"--max-count={COMMITS_SHOWN}", "--format=%m%h %s")
-        sides = (f"HEAD...{commit_id(incoming)}", "--", *files)
+        sides = (f"HEAD...{commit_id(incoming)}", "--", *next(batches(files), []))
         lines = (await self.git("log", *options, *sides, literal=True)).text.splitlines()
         ours, theirs = (tuple(line[1:] for line in lines if line.startswith(side)) for side in "<>")
         return ours, theirs
 
-    async def has_conflict_markers(self, files: Sequence[str]) -> bool:
-        """Whether one of `files` still holds a marker that a conflict begins or ends with."""
+    async def has_conflict_markers(self, file: str) -> bool:
+        """Whether `file` still holds a marker that a conflict begins or ends with."""
         markers = ("-e", "^<<<<<<< ", "-e", "^>>>>>>> ")
-        search = ("grep", "--quiet", "--untracked", "--no-textconv", *markers, "--", *files)
-        return bool(files) and (await self.git(*search, also=(1,), literal=True)).exit_code == 0
+        search = ("grep", "--quiet", "--untracked", "--no-textconv", *markers, "--", file)
+        return (await self.git(*search, also=(1,), literal=True)).exit_code == 0
 
     async def tracked(self, paths: Sequence[str]) -> frozenset[str]:
         """Those of `paths` that git knows here."""
-        listed = await self.git("ls-files", "-z", "--", *paths, literal=True)
-        return frozenset(listed.names) if paths else frozenset()
+        listed = [await self.git("ls-files", "-z", "--", *some, literal=True) for some in batches(paths)]
+        return frozenset(name for each in listed for name in each.names)
 
     async def untracked(self) -> frozenset[str]:
         """The files that git neither knows nor ignores; of a folder without known files only its name with a slash."""
@@ -223,7 +225,7 @@ class Worktree:
     async def bring_back(self, commit: str, untracked: frozenset[str]) -> None:
         """Make HEAD and all files what they are in `commit`; of the others stay the ignored ones, and `untracked`."""
         await self.git("reset", "--quiet", "--hard", commit_id(commit))
-        if gone := sorted(await self.untracked() - untracked):
+        for gone in batches(sorted(await self.untracked() - untracked)):
             await self.git("clean", "--quiet", "-d", "--force", "--", *gone, literal=True)
 
     async def remove(self) -> None:

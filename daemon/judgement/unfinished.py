@@ -115,7 +115,7 @@ async def _is_undecided(worktree: Worktree, file: Unmerged) -> bool:
     """Whether the file is still what git left there, as far as that can be told: it has conflict markers, or one side's
     content. One that was edited to something else, or deleted, is decided.
     """
-    if await worktree.has_conflict_markers([file.path]):
+    if await worktree.has_conflict_markers(file.path):
         return True
     now = await _blob_of(worktree, file.path)
     return bool(now) and now in (file.ours, file.theirs)

@@ -24,9 +24,13 @@ PIECE = 4 * 1024 * 1024
 """Bytes of a file that are looked at together."""
 OVERLAP = 4 * 1024
 MOST_HITS = 1000
-WRAPPED = re.compile(rb"[A-Za-z0-9+/_-]{44,}={0,2}")
+_RUN = rb"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{44,}+"
+"""From its first character on, and never given back: tried from each of them, a line of a hundred kilobytes, as an
+embedded picture is, takes minutes.
+"""
+WRAPPED = re.compile(_RUN + rb"={0,2}")
 """What may be a secret in base64: the shortest one has 33 characters."""
-FOLDED = re.compile(rb"[A-Za-z0-9+/_-]{44,}(?:\r?\n[ \t]*[A-Za-z0-9+/_-]+)+={0,2}")
+FOLDED = re.compile(_RUN + rb"(?:\r?\n[ \t]*+[A-Za-z0-9+/_-]++)++={0,2}")
 """The same over several lines, where a secret may begin in one and end in the next."""
 BODY = re.compile(rb"[A-Za-z0-9+/=]{16,}")
 KEY = b"PRIVATE KEY"

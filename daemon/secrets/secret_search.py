@@ -8,6 +8,7 @@ from typing import Annotated, NamedTuple
 
 from pydantic import Field, ValidationError
 
+from daemon.git.arguments import batches
 from daemon.git.commits import index_of
 from daemon.git.git import checked, commit_id
 from daemon.git.repository_cache import RepositoryCache
@@ -156,8 +157,8 @@ async def _stripped(cache: RepositoryCache, tree: str, parent: str, allowed: Col
         return before
     if not paths:
         return tree
-    literal = ("--literal-pathspecs", "ls-tree", "-z", "--full-tree", parent, "--", *paths)
-    kept = (await cache.local(*literal)).names
+    literal = ("--literal-pathspecs", "ls-tree", "-z", "--full-tree", parent, "--")
+    kept = [entry for some in batches(paths) for entry in (await cache.local(*literal, *some)).names]
     gone = [f"0 {'0' * len(parent)}\t{path}\0" for path in paths]
     lines = "".join([*gone, *(f"{entry}\0" for entry in kept)]).encode(errors="surrogateescape")
     async with index_of(cache, tree) as env:

@@ -69,7 +69,7 @@ async def test_a_shallow_clone_is_taken_once_it_has_done_what_its_refusal_says(
 
 
 @pytest.mark.parametrize(
-    "way", ["a worktree of it", "without marks", "objects borrowed from it", "borrowed from nowhere"]
+    "way", ["a worktree of it", "without marks", "in one line", "objects borrowed from it", "borrowed from nowhere"]
 )
 async def test_what_a_clone_lacks_is_seen_from_wherever_it_is_used(
     repositories: Repositories, whole: Path, git: GitCommand, tmp_path: Path, way: str
@@ -83,6 +83,10 @@ async def test_what_a_clone_lacks_is_seen_from_wherever_it_is_used(
         place = clone(git, whole, part, "--filter=blob:none", "--no-checkout")
         for mark in (part / ".git" / "objects" / "pack").glob("*.promisor"):
             mark.unlink()
+    elif way == "in one line":
+        git(tmp_path, "clone", "--quiet", "--bare", str(whole), str(place))
+        with (place / "config").open("a") as config:
+            config.write('[remote "o"] promisor\n')
     else:
         clone(git, whole, part, "--filter=blob:none", "--no-checkout")
         git(tmp_path, "init", "--quiet", str(place))

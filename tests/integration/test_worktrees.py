@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from daemon.git.commits import touches
 from daemon.git.git import Git
 from daemon.git.repository_cache import RepositoryCache
 from daemon.git.worktrees import Incoming, Worktree
@@ -117,11 +118,11 @@ async def test_a_merge_stops_at_the_first_conflict_and_names_files_and_what_rema
     conflict = await worktree.merge(incoming)
     assert conflict
     assert (conflict.incoming, conflict.files, conflict.remaining) == (incoming[1], ("README",), (incoming[2],))
-    assert await worktree.has_conflict_markers(conflict.files)
+    assert await worktree.has_conflict_markers(conflict.files[0])
     assert [holds(worktree, each) for each in (first, second, third)] == [True, False, False]
 
     (worktree.path / "README").write_text("one and two\n")
-    assert not await worktree.has_conflict_markers(conflict.files)
+    assert not await worktree.has_conflict_markers(conflict.files[0])
     merged = await worktree.commit_all("Resolve", {})
     assert merged
     assert holds(worktree, second)
@@ -257,7 +258,7 @@ async def test_after_the_agent_only_the_runner_that_was_handed_in_runs_git(workt
     head = await untrusted.commit_all("New", {})
     assert head
     await untrusted.bring_back(base, frozenset())
-    await untrusted.has_conflict_markers(["new"])
+    await untrusted.has_conflict_markers("new")
     await unmerged(untrusted)
     assert {"add", "commit", "reset", "ls-files", "--literal-pathspecs"} <= set(seen)
 
@@ -293,3 +294,18 @@ async def test_removing_a_worktree_takes_its_read_only_folders_along_and_can_be_
     await worktree.remove()
     assert not worktree.path.exists()
     assert worktree.path.parent.exists()
+
+
+async def test_names_that_are_more_than_the_kernel_takes_are_given_to_git_in_parts(
+    worktree: Worktree, cache: RepositoryCache
+) -> None:
+    """Tests of a repository may leave ten thousand files with long names at its top."""
+    head = await worktree.head()
+    names = [f"{number:05}{'d' * 235}" for number in range(10_000)]
+    for name in names:
+        (worktree.path / name).touch()
+    assert await worktree.tracked([*names, "README"]) == {"README"}
+    assert await worktree.both_sides(head, names) == ((), ())
+    assert not await touches(cache, head, head, names)
+    await worktree.bring_back(head, frozenset())
+    assert await worktree.untracked() == frozenset()

@@ -371,6 +371,26 @@ def test_every_step_of_any_nesting_is_taken_once_in_order_or_the_plan_is_refused
     assert [each.order_index for each in planned] == sorted(each.order_index for each in planned)
 
 
+ONE, OTHER = (json.dumps(step(name)) for name in ("n0", "n1"))
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        f"{ONE}, [{OTHER}]]",
+        f"{ONE}, 7, [{OTHER}]]",
+        f'"do n0"}}, 7, [{OTHER}], "a"]',
+        f": [{OTHER}]}}",
+        f" [{OTHER}], [[]], null]",
+        f"[true, [{ONE}], {OTHER[:28]}",
+        f"[7, null, [{ONE}], {OTHER[:28]}",
+    ],
+)
+def test_of_a_plan_whose_beginning_or_end_was_cut_off_nothing_is_taken(document: str) -> None:
+    with pytest.raises(PlanRefused):
+        read_chain_plan(document)
+
+
 KEYS = st.sampled_from(["steps", "phases", "tasks", "plan", "backend", "tests", "subtasks", "then", "notes", "a", "1"])
 LEAVES: st.SearchStrategy[Any] = st.sampled_from([None, None, None, True, 7, "a text", [], {}])
 MIXED = st.recursive(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from daemon.git.side_files import MOST_ARGUMENTS, batches
+from daemon.git.arguments import MOST_ARGUMENTS, batches
 
 
 def test_an_agents_long_paths_are_given_to_git_in_several_commands() -> None:
