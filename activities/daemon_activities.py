@@ -9,7 +9,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.delivery import TemporalDelivery
 from activities.ports import Daemon
-from domain.errors import AttemptGone, CannotServe, HandedBack
+from domain.errors import AgentUnavailable, AttemptGone, CannotServe, HandedBack
 from domain.protocol import ErrorType
 from domain.spawn_task import Outcome, SpawnTask
 
@@ -29,11 +29,10 @@ class DaemonActivities:
         try:
             outcome = await self._daemon.spawn(command, delivery)
         except CannotServe as refusal:
-            until = (refusal.until.isoformat(),) if refusal.until else ()
             raise ApplicationError(
                 str(refusal),
                 self._name,
-                *until,
+                *_details(refusal),
                 type=ErrorType.CANNOT_SERVE,
                 non_retryable=True,
                 category=ApplicationErrorCategory.BENIGN,
@@ -50,3 +49,11 @@ class DaemonActivities:
                 category=ApplicationErrorCategory.BENIGN,
             ) from stopped
         return outcome.model_copy(update={"daemon": self._name})
+
+
+def _details(refusal: CannotServe) -> tuple[str, ...]:
+    """Until when it refuses, and what is the matter with its agent, where it is that."""
+    until = refusal.until.isoformat() if refusal.until else ""
+    if isinstance(refusal, AgentUnavailable):
+        return until, refusal.away
+    return (until,) if until else ()

@@ -41,6 +41,7 @@ from daemon.workspace.copied_files import chosen
 from daemon.workspace.delivery_note import mark_alive
 from daemon.workspace.workspace import Workspace
 from domain.errors import (
+    AgentUnavailable,
     BaseBranchMissing,
     CannotServe,
     ForgeRefused,
@@ -224,13 +225,13 @@ class Runner:
             raise CannotServe(f"the disk of {self.machine.name} is nearly full: {room}")
 
     def _agent(self, command: SpawnTask) -> ConfiguredAgent | None:
-        """The agent that the command names; CannotServe where this daemon doesn't serve it or it isn't installed."""
+        """The agent that the command names; AgentUnavailable where this daemon can't use it."""
         if command.agent is None:
             return None
         agent = self.machine.agents.get(command.agent.name)
         if agent is None:
             served = ", ".join(self.machine.agents) or "none"
-            raise CannotServe(f"{self.machine.name} does not serve agent {command.agent.name!r}, only: {served}")
+            raise AgentUnavailable(f"{self.machine.name} does not serve agent {command.agent.name!r}, only: {served}")
         agent.check()
         agent.refuse_limits(command.limits, command.agent.model)
         self.parking.admit(account_of(agent), command.context.answers)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Iterable
 from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated
@@ -17,12 +19,58 @@ LABEL = r"[a-z0-9][a-z0-9._-]{0,39}"
 AnyLabel = Annotated[str, Field(pattern=f"^({LABEL})?$")]
 
 
-class AgentChoice(Tolerant):
-    """Which agent of the daemon's settings does a kind of task, and with what."""
+SHELL = "shell"
+"""The agent for which a task plan is a script: it can't read one that is meant for a reader."""
+
+
+class NamedAgent(Tolerant):
+    """An agent of the daemon's settings, and with what it is run."""
 
     name: str
     model: str = ""
     arguments: tuple[str, ...] = ()
+
+
+class AgentChoice(NamedAgent):
+    """Which agent does a kind of task, and which ones go on in its place."""
+
+    then: tuple[NamedAgent, ...] = Field(default=(), exclude_if=operator.not_)
+    """Who goes on where it can't, in this order (rule 5.9). Written only where there is somebody: in a daemon's command
+    there never is."""
+
+    @property
+    def in_order(self) -> tuple[AgentChoice, ...]:
+        """All of the list, each by itself."""
+        first = self.model_copy(update={"then": ()})
+        return (first, *(AgentChoice.model_validate(dict(each)) for each in self.then))
+
+
+MAX_AGENTS = 10
+"""In one list."""
+
+
+def agent_list(names: Iterable[str], known: Iterable[AgentChoice] = ()) -> AgentChoice:
+    """The agents of these names, the first of which begins; as they are `known`, if they are. ValueError."""
+    listed = [name.strip() for name in names]
+    if not listed or not all(listed):
+        raise ValueError("it takes the names of agents of the daemons' settings, as in: claude,codex")
+    before = {each.name: each for each in known}
+    first, *others = (before.get(name, AgentChoice(name=name)) for name in listed)
+    then = tuple(NamedAgent.model_validate(dict(each)) for each in others)
+    return checked_list(first.model_copy(update={"then": then}))
+
+
+def checked_list(agent: AgentChoice) -> AgentChoice:
+    """`agent`, if each of its list is another one; ValueError. The shell stands alone: what others read as a task plan
+    it would run as a script."""
+    names = [agent.name, *(each.name for each in agent.then)]
+    if len(names) > MAX_AGENTS:
+        raise ValueError(f"a list holds at most {MAX_AGENTS} agents, this one {len(names)}")
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise ValueError(f"agent {twice!r} is named twice in one list")
+    if len(names) > 1 and SHELL in names:
+        raise ValueError("the shell agent stands alone: in place of another one it would run a task plan as a script")
+    return agent
 
 
 class Limits(Tolerant):
@@ -84,15 +132,15 @@ class CompletionRule(StrEnum):
     ALL = "all"
 
 
-SHELL = "shell"
-"""The agent for which a task plan is a script: it can't read one that is meant for a reader."""
+def _checked(agent: AgentChoice | None) -> AgentChoice | None:
+    return checked_list(agent) if agent else None
 
 
 class Settings(Value):
     """How a directive is run; fixed at its start."""
 
-    agent: AgentChoice = AgentChoice(name=SHELL)
-    planner: AgentChoice | None = None
+    agent: Annotated[AgentChoice, AfterValidator(checked_list)] = AgentChoice(name=SHELL)
+    planner: Annotated[AgentChoice | None, AfterValidator(_checked)] = None
     """None: the plan was given with the directive."""
     max_parallel_steps: Annotated[int, Field(ge=1, le=64)] = 8
     max_attempts: Annotated[int, Field(ge=1, le=10)] = 2
@@ -118,8 +166,12 @@ class Settings(Value):
     """Look after the pull request once it is open (rule 7.5)."""
     shepherd_rounds: Annotated[int, Field(ge=0, le=20)] = 3
     """Batches of fixes before an operator is asked."""
-    fixer: AgentChoice | None = None
+    fixer: Annotated[AgentChoice | None, AfterValidator(_checked)] = None
     """The agent that mends pull requests; None: the planner, else the one that does the steps."""
+    resolver: Annotated[AgentChoice | None, AfterValidator(_checked)] = None
+    """The agent that resolves what conflicts when the work is merged; None: the one that does the steps."""
+    fallback_after: Annotated[timedelta, Field(ge=timedelta(0), le=timedelta(days=8))] = timedelta(minutes=10)
+    """How long an agent is waited for whose account can't be used, before the next of its list goes on (rule 5.9)."""
     branch_prefix: Annotated[str, AfterValidator(names.branch_prefix)] = ""
     """What its branches begin with; empty: not said, until the repository's `.makima.toml` does."""
     keep_branches: bool = False
@@ -139,3 +191,10 @@ class Settings(Value):
         if fixer and fixer.name == SHELL:
             raise ValueError("the shell agent can't fix pull requests: it would run what logs and comments say")
         return fixer
+
+    @field_validator("resolver")
+    @classmethod
+    def _reads_what_conflicts(cls, resolver: AgentChoice | None) -> AgentChoice | None:
+        if resolver and resolver.name == SHELL:
+            raise ValueError("the shell agent can't resolve conflicts: it can't be told of any")
+        return resolver

@@ -10,11 +10,11 @@ from pydantic import SecretStr
 
 from domain import names, prompts
 from domain.directive_secret import NO_SECRET
-from domain.directive_settings import AgentChoice, Limits
+from domain.directive_settings import Limits
+from domain.fallbacks import agent_of
 from domain.models import State, Step, Task
 from domain.plan import known_steps
 from domain.pull_requests import shipping
-from domain.pull_requests.fixes import fixer
 from domain.pull_requests.merging import base_of
 from domain.queues import feature_of
 from domain.spawn_task import CommandContext, ContinueFrom, SpawnTask
@@ -34,14 +34,9 @@ def _command_of(state: State, task: Task) -> SpawnTask:
         case TaskKind.COMPLETION:
             return _completion_command(state, task)
         case TaskKind.PLANNING:
-            return _command(
-                state,
-                task,
-                prompt=prompts.planning_prompt(state, task),
-                agent=state.directive.settings.planner,
-            )
+            return _command(state, task, prompt=prompts.planning_prompt(state, task))
         case TaskKind.PREPARE:
-            return _command(state, task, prompt="", agent=None)
+            return _command(state, task, prompt="")
 
 
 def _step_command(state: State, task: Task) -> SpawnTask:
@@ -52,7 +47,6 @@ def _step_command(state: State, task: Task) -> SpawnTask:
         state,
         task,
         prompt=prompts.step_prompt(state, step, task),
-        agent=fixer(settings) if step.fix else settings.agent,
         # A fix's plan quotes logs and comments: nothing may ever run it as a script.
         script="" if step.fix else step.task_plan,
         step=step.id,
@@ -82,13 +76,11 @@ def _outside(state: State, name: str, branch: str, commit: str) -> ContinueFrom:
 
 
 def _completion_command(state: State, task: Task) -> SpawnTask:
-    directive = state.directive
     steps = [state.steps[identity] for identity in task.ships]
     return _command(
         state,
         task,
         prompt=prompts.completion_prompt(state, steps),
-        agent=directive.settings.agent,
         target_branch=shipping.target_branch(state),
         merge=tuple(_head(step) for step in steps if step.work),
         bridges=state.merged.heads,
@@ -97,7 +89,7 @@ def _completion_command(state: State, task: Task) -> SpawnTask:
     )
 
 
-def _command(state: State, task: Task, *, prompt: str, agent: AgentChoice | None, **fields: object) -> SpawnTask:
+def _command(state: State, task: Task, *, prompt: str, **fields: object) -> SpawnTask:
     directive = state.directive
     return SpawnTask.model_validate(
         {
@@ -112,7 +104,8 @@ def _command(state: State, task: Task, *, prompt: str, agent: AgentChoice | None
             "prompt": prompt,
             "repository": directive.repository,
             "base_branch": directive.base_branch,
-            "agent": agent,
+            "agent": agent_of(state, task),
+            "handed_over": task.agents.before,
             "limits": _limits(state, task),
             "pulse": directive.settings.timings.pulse,
             "settle": directive.settings.timings.settle,

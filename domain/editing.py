@@ -10,9 +10,10 @@ from pydantic import ValidationError
 from domain import names
 from domain.asking import Topic, anew, ask_operator, asked_now, settle_topic
 from domain.change import Draft
-from domain.directive_settings import AgentChoice, Settings
+from domain.directive_settings import AgentChoice, Settings, agent_list
 from domain.errors import Refused
 from domain.events import EventName
+from domain.fallbacks import look_again
 from domain.models import State
 from domain.problems import first_problem
 from domain.statuses import DirectiveStatus, TaskKind, TaskStatus
@@ -20,7 +21,9 @@ from domain.statuses import DirectiveStatus, TaskKind, TaskStatus
 if TYPE_CHECKING:  # reading a directive needs no requests, and their models take time to build
     from domain.requests import EditDirective
 
-AGENTS = ("agent", "planner", "fixer")
+AGENTS = ("agent", "planner", "fixer", "resolver")
+BY_DEFAULT = ("fixer", "resolver")
+"""What another agent does where none is named for it."""
 OF_THE_LOOP = ("max_parallel_steps", "max_attempts")
 """What no task is told: nothing that is queued has to be queued anew for it."""
 
@@ -35,7 +38,9 @@ def edit(draft: Draft, request: EditDirective) -> None:
     rebased = request.base_branch not in (None, before.base_branch)
     if not told and not rebased:
         raise Refused("nothing would be another than it is")
+    state = draft.state
     draft.set(directive=before.model_copy(update={"settings": settings}))
+    look_again(draft, state)
     if told:
         draft.event(EventName.DIRECTIVE_EDITED, "; ".join(told)[:500])
     if request.base_branch is not None and rebased:
@@ -114,11 +119,12 @@ def _changed(settings: Settings, request: EditDirective) -> Settings:
 
 
 def _agent(before: AgentChoice | None, wanted: str, what: str) -> AgentChoice | None:
-    if not wanted and what != "fixer":
-        raise Refused(f"--{what} takes the name of an agent of the daemons' settings")
-    if before and before.name == wanted:
-        return before
-    return AgentChoice(name=wanted) if wanted else None
+    if not wanted and what in BY_DEFAULT:
+        return None
+    try:
+        return agent_list(wanted.split(","), before.in_order if before else ())
+    except ValueError as error:
+        raise Refused(f"--{what}: {error}") from error
 
 
 def _differences(before: Settings, after: Settings) -> list[str]:
@@ -131,7 +137,7 @@ def _differences(before: Settings, after: Settings) -> list[str]:
 
 def _said(value: object) -> str:
     if isinstance(value, AgentChoice):
-        return value.name
+        return ", ".join(each.name for each in value.in_order)
     return ", ".join(map(str, value)) or "none" if isinstance(value, tuple) else str(value or "none")
 
 

@@ -6,6 +6,7 @@ MakimaError
 │   └── PlanRefused         a plan, or one step of it
 │       └── NoPlanFound     a document that holds no plan at all
 ├── CannotServe             this daemon can't do this task; another one may
+│   └── AgentUnavailable    another agent may do it here
 ├── RepositoryError         the repository, base branch or push right is missing: the directive's own trouble
 │   ├── BaseBranchMissing   the base branch is not there (any more)
 │   └── UnrelatedHistories  what has to be merged has no commit in common with what it is merged into
@@ -35,6 +36,8 @@ MakimaError
 from __future__ import annotations
 
 from datetime import datetime
+
+from domain.agents import Away
 
 
 class MakimaError(Exception):
@@ -67,6 +70,14 @@ class CannotServe(MakimaError):
     def __init__(self, reason: str, until: datetime | None = None) -> None:
         super().__init__(reason)
         self.until = until
+
+
+class AgentUnavailable(CannotServe):
+    """It can't because of the agent alone: another agent may do the task here (rule 5.9)."""
+
+    def __init__(self, reason: str, away: Away = Away.NOT_SERVED, until: datetime | None = None) -> None:
+        super().__init__(reason, until)
+        self.away = away
 
 
 class RepositoryError(MakimaError):

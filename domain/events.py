@@ -47,6 +47,8 @@ class EventName(StrEnum):
     TASK_STARTED = "task started"
     TASK_WAITS = "task waits"
     TASK_REFUSED = "task refused"
+    AGENT_REPLACED = "agent replaced"
+    """The next one of the list goes on with a task (rule 5.9)."""
     TASK_CALLED_BACK = "task called back"
     ATTEMPT_FAILED = "attempt failed"
     ATTEMPT_WARNS = "attempt warns"

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from domain.agents import Away, PassedOver
 from domain.change import Draft
 from domain.editing import ask_for_base, outdate_bases
 from domain.events import EventName
 from domain.failures import Failure, FailureCategory, RepositoryTrouble
+from domain.fallbacks import hand_over, next_turn
 from domain.models import Task
 from domain.pausing import pause_after
 from domain.spawn_task import cut
@@ -22,6 +26,8 @@ NOT_AGAIN = (
     FailureCategory.BUDGET,
 )
 """Another attempt would meet the same, or cost the same again."""
+NOT_ITS_OWN = (*NOT_AGAIN, FailureCategory.OPERATOR, FailureCategory.LOST, FailureCategory.INTERNAL)
+"""Another agent would, too, or it is for a person to decide."""
 
 
 def fail(draft: Draft, task: Task, failure: Failure, trouble: RepositoryTrouble | None = None) -> None:
@@ -33,19 +39,26 @@ def fail(draft: Draft, task: Task, failure: Failure, trouble: RepositoryTrouble 
         TaskKind.PREPARE: 1,
     }[task.kind]
     draft.event(EventName.ATTEMPT_FAILED, f"{failure.category}: {failure.report}"[:500], task=task.id, step=task.step)
-    if task.attempt < attempts and failure.category not in NOT_AGAIN:
-        draft.task(
-            task.id,
-            status=TaskStatus.PENDING,
-            attempt=task.attempt + 1,
-            dispatch=1,
-            earlier=failure,
-            delivery="",
-            resume=None,
-        )
+    again = {"attempt": task.attempt + 1, "dispatch": 1, "earlier": failure, "delivery": "", "resume": None}
+    if task.attempt - task.agents.first_attempt + 1 < attempts and failure.category not in NOT_AGAIN:
+        agents = task.agents.model_copy(update={"before": None})
+        draft.task(task.id, status=TaskStatus.PENDING, agents=agents, **again)
         reopen(draft, task)
-    else:
+    elif not _goes_on(draft, task, failure, again):
         give_up(draft, task, failure, trouble)
+
+
+def _goes_on(draft: Draft, task: Task, failure: Failure, again: dict[str, Any]) -> bool:
+    """Whether the next agent takes the task on from where this one has left it, with its own attempts (rule 5.9)."""
+    passed = PassedOver(away=Away.FAILED, why=f"{failure.category}: {failure.report}")
+    turn = None if failure.category in NOT_ITS_OWN or task.unwanted else next_turn(draft.state, task, passed, draft.now)
+    if turn is None:
+        return False
+    hand_over(draft, task, passed, turn, has_worked=True)
+    agents = draft.state.tasks[task.id].agents.model_copy(update={"first_attempt": task.attempt + 1})
+    draft.task(task.id, agents=agents, **again)
+    reopen(draft, task)
+    return True
 
 
 def give_up(draft: Draft, task: Task, failure: Failure, trouble: RepositoryTrouble | None = None) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
+from domain.agents import Away
 from domain.change import Change, Draft
 from domain.errors import Refused
 from domain.events import EventName
 from domain.failing import KEPT_REASON, fail, give_up, reopen
 from domain.failures import Failure, FailureCategory
+from domain.fallbacks import name_of
 from domain.memory import forgotten, remembered
 from domain.models import Question, State, Task
 from domain.moment import not_too_far
@@ -22,6 +24,7 @@ from domain.questions import ask
 from domain.record import AttemptEnded, DeliveryStarted
 from domain.spawn_task import LONGEST_NAME, MemoryChange, Outcome, OutcomeStatus, TaskStarted, cut
 from domain.statuses import StepStatus, TaskKind, TaskStatus
+from domain.taking_on import ask_all, is_refused_for_agent, is_taken_on
 from domain.usage import Usage
 
 KEPT_WAIT = 500
@@ -56,17 +59,19 @@ def fold_started(state: State, started: TaskStarted, now: datetime) -> Change:
 
 
 def fold_outcome(
-    state: State, dispatched: Task, outcome: Outcome, now: datetime, *, believes_agents: bool = False
+    state: State, dispatched: Task, outcome: Outcome, now: datetime, *, agent: str = "", believes_agents: bool = False
 ) -> Change:
     """The result of one attempt, whichever delivery reports it; ignored unless this attempt is the current one.
-    `believes_agents`: in a run that has taken over a pull request which an agent named, as earlier versions did.
+    `agent`: whose it is. `believes_agents`: in a run that has taken over a pull request which an agent named, as
+    earlier versions did.
     """
     draft = Draft(state, now, f"daemon:{outcome.daemon}")
     task = state.tasks[dispatched.id]
     if not is_current(state, task.id, dispatched.attempt) or outcome.task != task.id:
         return draft.change()
     outcome = within_limits(outcome)
-    draft.task(task.id, daemon=outcome.daemon or task.daemon)
+    agents = task.agents.model_copy(update={"name": agent or name_of(state, task)}).with_used(outcome.usage)
+    task = draft.task(task.id, daemon=outcome.daemon or task.daemon, agents=agents)
     for found in outcome.unverified[:WARNINGS_TOLD]:
         draft.event(EventName.STATE_NOT_VERIFIED, found[:500], task=task.id, step=task.step)
     for change in outcome.memories:
@@ -76,15 +81,16 @@ def fold_outcome(
             name_pull_request(draft, outcome.pull_request_url)
         else:
             claim_pull_request(draft, task, outcome.pull_request_url)
-    for question in outcome.questions:
-        ask(draft, question)
+    draft.fact(AttemptEnded(outcome=outcome, at=now, agents=agents.used_in_attempt))
     if outcome.status is OutcomeStatus.WAITING:
-        draft.task(task.id, resume=outcome.resume)
-        _wait_for_it(draft, task, outcome)
+        task = draft.task(task.id, resume=outcome.resume)
+        if not (outcome.away and is_taken_on(draft, task, outcome.away, outcome)):
+            ask_all(draft, outcome)
+            _wait_for_it(draft, task, outcome)
         return draft.change()
+    ask_all(draft, outcome)
     # Not before: an outcome's usage is the attempt's, over all the times that it has waited.
-    draft.task(task.id, usage=(task.usage or Usage()) + outcome.usage)
-    draft.fact(AttemptEnded(outcome=outcome, at=now))
+    task = draft.task(task.id, usage=(task.usage or Usage()) + outcome.usage, agents=agents.ended())
     for warning in outcome.warnings[:WARNINGS_TOLD]:
         draft.event(EventName.ATTEMPT_WARNS, warning[:500], task=task.id, step=task.step)
     if outcome.failure:
@@ -103,9 +109,17 @@ def fold_interrupted(state: State, dispatched: Task, now: datetime) -> Change:
 
 
 def fold_cannot_serve(
-    state: State, dispatched: Task, daemon: str, reason: str, now: datetime, until: datetime | None = None
+    state: State,
+    dispatched: Task,
+    daemon: str,
+    reason: str,
+    now: datetime,
+    until: datetime | None = None,
+    away: Away | None = None,
 ) -> Change:
-    """A daemon refused the task: it goes to another one, not back to it, before `until` (rule 5.4)."""
+    """A daemon refused the task: it goes to another one, not back to it, before `until` (rule 5.4). `away`: because of
+    its agent.
+    """
     draft = Draft(state, now, f"daemon:{daemon}")
     task = state.tasks[dispatched.id]
     if not is_current(state, task.id, dispatched.attempt):
@@ -113,9 +127,12 @@ def fold_cannot_serve(
     if task.unwanted:
         _interrupt(draft, task)
     else:
+        about = {name: why for name, why in task.agents.refused_by.items() if name != daemon}
+        about |= {daemon: away} if away else {}
         draft.task(
             task.id,
             status=TaskStatus.PENDING,
+            agents=task.agents.model_copy(update={"refused_by": about}),
             refusals={**task.refusals, daemon: reason[:500]},
             # A time that is over already says nothing: asked at once, the daemon would refuse at once.
             refused_until=task.refused_until | ({daemon: not_too_far(until, now)} if until and until > now else {}),
@@ -130,7 +147,8 @@ def fold_cannot_serve(
 
 def fold_no_daemon(state: State, dispatched: Task, now: datetime) -> Change:
     """None is left to ask: it waits, showing each daemon's reason, until the first may be asked again; the others are
-    asked when their time has come (rule 5.4). One that named none may be ready soon.
+    asked when their time has come (rule 5.4). One that named none may be ready soon. Where it is the agent that can't
+    be used, the next one may go on (rule 5.9).
     """
     draft = Draft(state, now)
     task = state.tasks[dispatched.id]
@@ -138,8 +156,9 @@ def fold_no_daemon(state: State, dispatched: Task, now: datetime) -> Change:
         reasons = "; ".join(f"{daemon}: {reason}" for daemon, reason in task.refusals.items())[:KEPT_REASONS]
         soon = now + state.directive.settings.timings.cannot_serve
         times = {daemon: task.refused_until.get(daemon, soon) for daemon in task.refusals}
-        _wait(draft, task, reasons, min(times.values(), default=soon))
-        draft.task(task.id, refused_until=times)
+        if not is_refused_for_agent(draft, task, reasons, times, soon):
+            _wait(draft, task, reasons, min(times.values(), default=soon))
+            draft.task(task.id, refused_until=times)
     return draft.change()
 
 
@@ -172,8 +191,11 @@ def fold_broken(state: State, dispatched: Task, failure: Failure, now: datetime)
 
 
 def _broken(draft: Draft, task: Task, failure: Failure) -> None:
-    ended = Outcome(task=task.id, attempt=task.attempt, status=OutcomeStatus.FAILED, failure=failure)
-    draft.fact(AttemptEnded(outcome=ended, at=draft.now))
+    agents, used = task.agents, task.agents.so_far
+    ended = Outcome(task=task.id, attempt=task.attempt, status=OutcomeStatus.FAILED, failure=failure, usage=used)
+    draft.fact(AttemptEnded(outcome=ended, at=draft.now, agents=agents.used_in_attempt))
+    if agents.used_in_attempt:
+        task = draft.task(task.id, usage=(task.usage or Usage()) + used, agents=agents.ended())
     give_up(draft, task, failure)
 
 

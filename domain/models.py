@@ -9,7 +9,8 @@ from uuid import UUID
 
 from pydantic import Field, field_serializer
 
-from domain.directive_settings import Settings
+from domain.agents import TaskAgents
+from domain.directive_settings import AgentChoice, Settings
 from domain.failures import Failure
 from domain.graph import Dependencies, Node
 from domain.moment import Moment
@@ -116,6 +117,8 @@ class Step(Node, Tolerant):
     shipped_in: int = 0
     """That pull request's version; 0: there was none when a step without commits was done."""
     fix: Fix | None = None
+    agent: AgentChoice | None = None
+    """Its own, with its own list; None: the directive's."""
 
     @property
     def order(self) -> tuple[int, int, int]:
@@ -154,6 +157,7 @@ class Task(Value):
     """Completion: the steps that it merges, fixed when it is made."""
     usage: Usage | None = None
     """Over all attempts that have ended; None: none, or it is part of the sum of what was merged."""
+    agents: TaskAgents = TaskAgents()
 
 
 class Answer(Value):

@@ -170,7 +170,10 @@ def _step_task(state: State, step: Step, before: Task | None) -> Task:
     again = {"status": TaskStatus.PENDING, "unwanted": False, "reason": ""}
     if before.status is TaskStatus.INTERRUPTED:
         return before.model_copy(update={**again, "dispatch": before.dispatch + 1})
-    return before.model_copy(update={**again, "attempt": before.attempt + 1, "dispatch": 1, "resume": None})
+    agents = before.agents.anew()
+    return before.model_copy(
+        update={**again, "attempt": before.attempt + 1, "dispatch": 1, "resume": None, "agents": agents}
+    )
 
 
 def _complete(draft: Draft) -> None:

@@ -138,5 +138,5 @@ def settle(draft: Draft, question: Question, answer: str, by: str) -> Question:
     draft.event(EventName.QUESTION_ANSWERED, f"{by}: {answer}"[:500], task=task.id if task else None)
     waits_for_more = any(other.task == question.task for other in open_questions(draft.state))
     if task and task.status is TaskStatus.WAITING and not waits_for_more:
-        draft.task(task.id, wait_until=draft.now)
+        draft.task(task.id, wait_until=draft.now, agents=task.agents.asked_again())
     return answered

@@ -19,6 +19,7 @@ from domain.directive_secret import NO_SECRET, DirectiveSecret
 from domain.models import DirectiveRow, State, Step, Task, Text
 from domain.pull_request import PullRequest
 from domain.spawn_task import Outcome
+from domain.usage import Usage
 from domain.value import Value
 
 
@@ -51,8 +52,12 @@ class DeliveryStarted(Value):
 
 
 class AttemptEnded(Value):
+    """Also of one that waits: what it has used so far."""
+
     outcome: Outcome
     at: datetime
+    agents: dict[str, Usage] = {}
+    """Agent → what of it it has used."""
 
 
 class AttemptNamed(Value):

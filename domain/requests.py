@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated
 from uuid import UUID
 
@@ -50,12 +51,14 @@ class Resume(Request):
 
 class EditDirective(Request):
     """Other settings from the next task on, named as in `domain.directive_settings.Settings`; None leaves one as it is,
-    and what is empty takes it away."""
+    and what is empty takes it away. Of agents the names, with commas between them (rule 5.9)."""
 
     base_branch: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     agent: str | None = None
     planner: str | None = None
     fixer: str | None = None
+    resolver: str | None = None
+    fallback_after: timedelta | None = None
     on: str | None = None
     label: str | None = None
     setup: tuple[str, ...] | None = None

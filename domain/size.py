@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from domain.errors import Refused
-from domain.models import State
+from domain.models import State, Task
 from domain.statuses import StepStatus, TaskStatus
 
 MAX_STATE = 1_500_000
@@ -41,9 +41,11 @@ def without_finished_texts(state: State) -> State:
         for identity, step in state.steps.items()
     }
     tasks = {
-        identity: task.model_copy(update={"earlier": None, "refusals": {}, "ships": ()})
-        if task.status in (TaskStatus.COMPLETED, TaskStatus.MERGED)
-        else task
+        identity: _in_short(task) if task.status in (TaskStatus.COMPLETED, TaskStatus.MERGED) else task
         for identity, task in state.tasks.items()
     }
     return state.model_copy(update={"steps": steps, "tasks": tasks})
+
+
+def _in_short(task: Task) -> Task:
+    return task.model_copy(update={"earlier": None, "refusals": {}, "ships": (), "agents": task.agents.in_short()})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Protocol
@@ -9,6 +10,7 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field, field_validator
 
+from domain.agents import Away, HandedOver
 from domain.directive_secret import NO_SECRET, DirectiveSecret
 from domain.directive_settings import AgentChoice, Limits, Timings
 from domain.errors import AttemptGone, Refused
@@ -18,7 +20,7 @@ from domain.models import Memory, PlanChanges, Question, Work
 from domain.moment import Moment
 from domain.pull_request import PullRequestWanted, Shipped
 from domain.statuses import TaskKind
-from domain.tolerant import Tolerant
+from domain.tolerant import OR_NONE, Tolerant
 from domain.usage import ResumableSession, Usage
 
 VERSION = "1.1"
@@ -88,6 +90,8 @@ class SpawnTask(Tolerant):
     continue_from: ContinueFrom | None = None
     merge: tuple[ContinueFrom, ...] = ()
     agent: AgentChoice | None = None
+    handed_over: HandedOver | None = None
+    """Another agent had the task before this one, which goes on with its work (rule 5.9)."""
     limits: Limits
     pulse: timedelta = Timings().pulse
     """How often the daemon beats while it works."""
@@ -166,6 +170,8 @@ class Outcome(Tolerant):
     """Completion: what became of the pull request."""
     questions: tuple[Question, ...] = ()
     """Waiting: what the agent asks."""
+    away: Annotated[Away | None, OR_NONE] = Field(default=None, exclude_if=operator.not_)
+    """Waiting: because its account can't be used; another agent may go on in its place."""
     usage: Usage = Usage()
     """Of the whole attempt, over all its deliveries."""
     resume: ResumableSession | None = None

@@ -28,6 +28,8 @@ class AttemptSpent(Value):
     tokens: int
     cost_unknown: bool
     daemon: str
+    agents: dict[str, Usage] = {}
+    """Agent → what of it it has used; more than one, where others went on in its place (rule 5.9)."""
     started_at: datetime | None
     ended_at: datetime | None
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from domain import names
+from domain.fallbacks import name_of, passed_over
 from domain.graph import Node
 from domain.models import Proposal, Question, State, Step, Task
 from domain.pausing import reason_and_remedy
@@ -32,6 +33,12 @@ class StepView(Node, Value):
     branch: str
     head_sha: str
     daemon: str
+    agent: str = ""
+    """Whose turn it is, or who had the last one; empty: nobody's yet."""
+    passed_over: tuple[str, ...] = ()
+    """The agents in whose place that one goes on, each with the reason (rule 5.9)."""
+    by_agent: dict[str, Usage] = {}
+    """Agent → what it has used."""
     failure: str
     waiting: str
     """Why it has not gone on, in one line; empty while it runs or has finished."""
@@ -108,7 +115,7 @@ def view(state: State) -> DirectiveView:
         pr=pull_request_view(state, state.pull_request) if state.pull_request else None,
         steps=tuple(_step_view(state, step) for step in state.ordered_steps()),
         tasks={
-            _task_label(task.name, task.round): _described(task.status, task.reason)
+            _task_label(task.name, task.round): ", ".join([_described(task.status, task.reason), *passed_over(task)])
             for task in state.tasks.values()
             if task.step is None
         },
@@ -160,6 +167,9 @@ def _step_view(state: State, step: Step) -> StepView:
         branch=step.work.branch if step.work else _branch_to_be(state, task) if task else "",
         head_sha=step.work.head if step.work else "",
         daemon=task.daemon if task else "",
+        agent=name_of(state, task) if task else "",
+        passed_over=tuple(passed_over(task)) if task else (),
+        by_agent=task.agents.by_agent if task else {},
         failure=_failure(step),
         waiting=waiting_reason(state, step),
         shipped=step.shipped,
@@ -256,6 +266,9 @@ def _detail(state: State, step: Step) -> str:
     notes = (
         step.name,
         f"on {task.daemon}" if step.status is StepStatus.RUNNING and task and task.daemon else "",
+        f"by {name_of(state, task)} in place of {', '.join(task.agents.passed_over)}"
+        if task and task.agents.passed_over
+        else "",
         f"attempt {task.attempt}" if task and task.attempt > 1 else "",
         waiting_reason(state, step),
         _failure(step)[:200],

@@ -59,20 +59,20 @@ on conflict (directive_id, branch) do update set
 -- Brings any number of steps up to the write in one statement; a text that the workflow dropped to save room stays.
 insert into steps (
     directive_id, id, generation, position, name, description, task_plan, depends_on, order_index, label, status,
-    blocked_by, removed, work, summary, failure, shipped, shipped_in, fix
+    blocked_by, removed, work, summary, failure, shipped, shipped_in, fix, agent
 )
 select
     :directive::uuid, id, generation, position, name, description, task_plan, depends_on, order_index, label, status,
-    blocked_by, removed, work, summary, failure, shipped, shipped_in, fix
+    blocked_by, removed, work, summary, failure, shipped, shipped_in, fix, agent
 from jsonb_populate_recordset(null::steps, :rows)
 on conflict (directive_id, id) do update set
     (
         generation, position, name, depends_on, order_index, label, status, blocked_by, removed, work, failure,
-        shipped, shipped_in, fix, dropped_at, updated_at
+        shipped, shipped_in, fix, agent, dropped_at, updated_at
     ) = (
         excluded.generation, excluded.position, excluded.name, excluded.depends_on, excluded.order_index,
         excluded.label, excluded.status, excluded.blocked_by, excluded.removed, excluded.work, excluded.failure,
-        excluded.shipped, excluded.shipped_in, excluded.fix, null, now()
+        excluded.shipped, excluded.shipped_in, excluded.fix, excluded.agent, null, now()
     ),
     description = case when excluded.task_plan = '' then steps.description else excluded.description end,
     task_plan = case when excluded.task_plan = '' then steps.task_plan else excluded.task_plan end,
@@ -87,21 +87,21 @@ where directive_id = :directive and dropped_at is null and id <> all (:kept::uui
 -- Brings any number of tasks up to the write in one statement; what the workflow dropped of completed ones stays.
 insert into tasks (
     directive_id, id, kind, name, step, generation, round, status, attempt, dispatch, unwanted, wait_until, reason,
-    daemon, delivery, earlier, refusals, ships, usage, refused_until, resume
+    daemon, delivery, earlier, refusals, ships, usage, refused_until, resume, agents
 )
 select
     :directive::uuid, id, kind, name, step, generation, round, status, attempt, dispatch, unwanted, wait_until, reason,
-    daemon, delivery, earlier, refusals, ships, usage, refused_until, resume
+    daemon, delivery, earlier, refusals, ships, usage, refused_until, resume, agents
 from jsonb_populate_recordset(null::tasks, :rows)
 on conflict (directive_id, id) do update set
     (
         kind, name, step, generation, round, status, attempt, dispatch, unwanted, wait_until, reason, daemon,
-        delivery, usage, refused_until, resume, dropped_at, updated_at
+        delivery, usage, refused_until, resume, agents, dropped_at, updated_at
     ) = (
         excluded.kind, excluded.name, excluded.step, excluded.generation, excluded.round, excluded.status,
         excluded.attempt, excluded.dispatch, excluded.unwanted, excluded.wait_until, excluded.reason,
-        excluded.daemon, excluded.delivery, excluded.usage, excluded.refused_until, excluded.resume, null,
-        now()
+        excluded.daemon, excluded.delivery, excluded.usage, excluded.refused_until, excluded.resume,
+        excluded.agents, null, now()
     ),
     earlier = case
         when excluded.status in ('completed', 'merged') then coalesce(excluded.earlier, tasks.earlier) else excluded.earlier
@@ -176,20 +176,20 @@ on conflict (directive_id, task, attempt, delivery) do nothing;
 -- Records how an attempt ended, once: a finished one stays as it is, one that only waited goes on.
 insert into attempts (
     directive_id, task, attempt, status, summary, failure, work, base_commit, plan, wait_until, seconds, cost_usd,
-    tokens, cost_unknown, warnings, daemon, ended_at, further
+    tokens, cost_unknown, warnings, daemon, ended_at, further, agents
 )
 select
     :directive::uuid, task, attempt, status, summary, failure, work, base_commit, plan, wait_until, seconds, cost_usd,
-    tokens, cost_unknown, warnings, daemon, ended_at, further
+    tokens, cost_unknown, warnings, daemon, ended_at, further, agents
 from jsonb_populate_record(null::attempts, :row)
 on conflict (directive_id, task, attempt) do update set
     (
         status, summary, failure, work, base_commit, plan, wait_until, seconds, cost_usd, tokens, cost_unknown,
-        warnings, daemon, ended_at, further
+        warnings, daemon, ended_at, further, agents
     ) = (
         excluded.status, excluded.summary, excluded.failure, excluded.work, excluded.base_commit, excluded.plan,
         excluded.wait_until, excluded.seconds, excluded.cost_usd, excluded.tokens, excluded.cost_unknown,
-        excluded.warnings, excluded.daemon, excluded.ended_at, excluded.further
+        excluded.warnings, excluded.daemon, excluded.ended_at, excluded.further, excluded.agents
     )
 where attempts.status is null or attempts.status = 'waiting';
 
@@ -390,7 +390,7 @@ select at, actor, what, why, step, task from events where directive_id = :direct
 -- Reads every attempt with what it used up, in the order of plans.
 select
     a.task, t.name, t.kind, t.step, t.generation, a.attempt, a.status, a.seconds, a.cost_usd, a.tokens,
-    a.cost_unknown, a.daemon, a.started_at, a.ended_at
+    a.cost_unknown, a.daemon, a.started_at, a.ended_at, a.agents
 from attempts as a
 inner join tasks as t on a.directive_id = t.directive_id and a.task = t.id
 where a.directive_id = :directive

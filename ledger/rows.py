@@ -76,7 +76,8 @@ def attempt_row(ended: AttemptEnded) -> Row:
     usage = ended.outcome.usage.model_dump(mode="json")
     columns = {name: value for name, value in outcome.items() if name in _ATTEMPT_COLUMNS}
     further = {name: value for name, value in outcome.items() if name not in _ATTEMPT_COLUMNS}
-    return columns | usage | {"further": further, "ended_at": ended.at.isoformat()}
+    agents = {name: used.model_dump(mode="json") for name, used in ended.agents.items()}
+    return columns | usage | {"further": further, "ended_at": ended.at.isoformat(), "agents": agents}
 
 
 def outcome_of(row: DatabaseRow) -> Outcome:

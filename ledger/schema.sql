@@ -102,6 +102,7 @@ create table steps (
     label text not null,
     shipped_in integer not null default 0,
     fix jsonb,
+    agent jsonb,
     constraint steps_pkey primary key (directive_id, id),
     constraint steps_status_known check (
         status in (
@@ -137,6 +138,7 @@ create table tasks (
     usage jsonb,
     refused_until jsonb not null,
     resume jsonb,
+    agents jsonb not null default '{}',
     constraint tasks_pkey primary key (directive_id, id),
     constraint tasks_of_step foreign key (directive_id, step) references steps (directive_id, id),
     constraint tasks_kind_known check (kind in ('prepare', 'planning', 'step', 'completion')),
@@ -167,6 +169,7 @@ create table attempts (
     ended_at timestamptz,
     further jsonb,
     cost_unknown boolean not null default false,
+    agents jsonb not null default '{}',
     constraint attempts_pkey primary key (directive_id, task, attempt),
     constraint attempts_of_task foreign key (directive_id, task) references tasks (directive_id, id),
     constraint attempts_status_known check (status in ('completed', 'failed', 'waiting')),
@@ -174,6 +177,8 @@ create table attempts (
 );
 
 comment on column attempts.status is 'null until it first ended; `waiting` is no end: the same attempt is dispatched again';
+
+comment on column attempts.agents is 'agent → what it has used; empty: none has ended a turn yet, or nobody wrote it down';
 
 comment on column attempts.further is 'what else the outcome said; null: the attempt has not ended, or did so before the record kept it';
 

@@ -7,18 +7,25 @@ answer of a daemon of another version, or of something that only says it is a da
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Any, TypeVar
 
 from temporalio import activity, workflow
 from temporalio.common import RawValue
+from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
-    from pydantic import ValidationError
+    from pydantic import TypeAdapter, ValidationError
 
+    from domain.agents import Away
     from domain.errors import AnswerBroken
+    from domain.moment import Moment
     from domain.problems import first_problem
+    from domain.spawn_task import LONGEST_NAME
+    from domain.visible import visible
 
 Answered = TypeVar("Answered")
+_MOMENT: TypeAdapter[datetime] = TypeAdapter(Moment)
 
 
 async def answer_of(
@@ -33,3 +40,22 @@ async def answer_of(
         problem = first_problem(error) if isinstance(error, ValidationError) else " ".join(str(error).split())
         raise AnswerBroken(f"{name} answered what is no {answer.__name__}: {problem[:500]}") from error
     return read
+
+
+def daemon_of(refusal: ApplicationError) -> str:
+    """The name of the daemon that refused, as it says itself."""
+    return visible(str(refusal.details[0]))[:LONGEST_NAME] if refusal.details else "?"
+
+
+def until_of(refusal: ApplicationError) -> datetime | None:
+    """When asking that daemon again makes sense, where it says so in a way that can be read."""
+    try:
+        return _MOMENT.validate_python(refusal.details[1]) if len(refusal.details) > 1 else None
+    except ValidationError:
+        return None
+
+
+def away_of(refusal: ApplicationError) -> Away | None:
+    """What is the matter with the task's agent there, where it is that."""
+    said = refusal.details[2] if len(refusal.details) > 2 else None
+    return next((away for away in Away if away == said), None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -16,8 +16,6 @@ from workflows.operations import Operations
 from workflows.state import DirectiveInput, DirectiveResult, search_attributes
 
 with workflow.unsafe.imports_passed_through():
-    from pydantic import TypeAdapter, ValidationError
-
     from activities.completion import CompletionActivities
     from activities.ledger import LedgerActivities
     from activities.planning import PlanningActivities
@@ -29,16 +27,14 @@ with workflow.unsafe.imports_passed_through():
     from domain.errors import AnswerBroken
     from domain.failures import Failure, FailureCategory
     from domain.models import Task
-    from domain.moment import Moment
     from domain.outcome_check import problem_of
     from domain.protocol import HANDED_BACK, WORKFLOW, ErrorType
     from domain.queues import feature_of, holder_of, label_of
     from domain.record import AttemptNamed
     from domain.size import without_finished_texts
-    from domain.spawn_task import LONGEST_NAME, Outcome, SpawnTask
+    from domain.spawn_task import Outcome, SpawnTask
     from domain.statuses import DirectiveStatus, TaskKind, TaskStatus
-    from domain.visible import visible
-    from workflows.daemon_answers import answer_of
+    from workflows.daemon_answers import answer_of, away_of, daemon_of, until_of
     from workflows.options import FIND_OUTCOME, PICK_DAEMON, daemon_activity
     from workflows.pull_request_watch import PullRequestWatch
     from workflows.recorder import Recorder
@@ -50,7 +46,6 @@ ACTIVITY: dict[TaskKind, Callable[[Any, SpawnTask], Awaitable[Outcome]]] = {
     TaskKind.COMPLETION: CompletionActivities.complete_directive,
 }
 
-_MOMENT: TypeAdapter[datetime] = TypeAdapter(Moment)
 LONGEST_SLEEP = timedelta(days=365)
 """Of a timer: for who waits longer there is another one."""
 REST_AT_BYTES = 20_000_000
@@ -192,7 +187,9 @@ class DirectiveWorkflow(Operations):
             return folding.fold_refused(self.state, task, outcome, problem, workflow.now())
         # Runs from before have taken over what an agent named.
         claims = not outcome.pull_request_url or workflow.patched("agents name no pull request")
-        return folding.fold_outcome(self.state, task, outcome, workflow.now(), believes_agents=not claims)
+        agent = command.agent.name if command.agent else ""
+        now = workflow.now()
+        return folding.fold_outcome(self.state, task, outcome, now, agent=agent, believes_agents=not claims)
 
     def ended_without_outcome(self, task: Task, chosen: str, error: BaseException) -> Change:
         """What it means: called back, refused by its daemon, lost, no answer of an activity's, or a defect of ours."""
@@ -201,7 +198,8 @@ class DirectiveWorkflow(Operations):
         if is_cancelled_exception(error) or was_called_back(error):
             return folding.fold_interrupted(self.state, task, now)
         if isinstance(cause, ApplicationError) and cause.type == ErrorType.CANNOT_SERVE:
-            return folding.fold_cannot_serve(self.state, task, daemon_of(cause), cause.message, now, until_of(cause))
+            told = (daemon_of(cause), cause.message, now, until_of(cause), away_of(cause))
+            return folding.fold_cannot_serve(self.state, task, *told)
         if isinstance(cause, ApplicationError) and cause.type in HANDED_BACK:
             return folding.fold_interrupted(self.state, task, now)
         if isinstance(cause, ActivityTimeout) and cause.type is TimeoutType.SCHEDULE_TO_START:
@@ -278,19 +276,6 @@ def was_called_back(error: BaseException) -> bool:
     """The task was called back, and its daemon lost before it could say that it has stopped: no attempt is used."""
     gone = isinstance(error, ActivityError) and error.retry_state is RetryState.CANCEL_REQUESTED
     return gone and workflow.patched("called back and lost")
-
-
-def daemon_of(refusal: ApplicationError) -> str:
-    """The name of the daemon that refused, as it says itself."""
-    return visible(str(refusal.details[0]))[:LONGEST_NAME] if refusal.details else "?"
-
-
-def until_of(refusal: ApplicationError) -> datetime | None:
-    """When asking that daemon again makes sense, where it says so in a way that can be read."""
-    try:
-        return _MOMENT.validate_python(refusal.details[1]) if len(refusal.details) > 1 else None
-    except ValidationError:
-        return None
 
 
 def _key(task: Task) -> tuple[str, int, int]:

@@ -8,13 +8,15 @@ from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
 
-from cli.operator.new_directive import StartOptions
+from cli.operator.new_directive import StartOptions, in_minutes
 from domain.errors import Refused
 from domain.requests import EditDirective
 
 HELP = {
     "base_branch": "Where the work starts, and where it is merged; an open pull request follows.",
-    "fixer": 'The agent that mends its pull request; "": none.',
+    "agent": "The agent that does the steps from now on, or a list: a,b.",
+    "fixer": 'The agent that mends its pull request, or a list; "": none of its own.',
+    "resolver": 'The agent for conflicts of the merge, or a list; "": the one that does the steps.',
     "on": "The only daemon that may serve it; 'any': every one.",
     "label": 'Only daemons with it may serve it; "": all.',
     "setup": 'In place of all before; more than once, or "" for none.',
@@ -32,7 +34,9 @@ def edit(**typed: Any) -> EditDirective:
     Example: starter.py edit 3f2a --agent claude --verify "make test"
     """
     commands = {name: _lines(typed[name]) for name in ("setup", "verify")}
-    request = EditDirective(**{**typed, **commands})
+    after = typed["fallback_after"]
+    minutes = {"fallback_after": None if after is None else in_minutes(after)}
+    request = EditDirective(**{**typed, **commands, **minutes})
     if request == EditDirective():
         raise Refused("nothing to edit: `starter.py edit --help` lists what can be changed")
     return request

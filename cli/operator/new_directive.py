@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 from uuid import uuid4
@@ -14,7 +15,7 @@ import typer
 from pydantic import ValidationError
 
 from domain.chain_plan import read_plan_file
-from domain.directive_settings import AgentChoice, CompletionRule, Settings, Timings
+from domain.directive_settings import SHELL, AgentChoice, CompletionRule, Settings, Timings, agent_list
 from domain.errors import PlanRefused, Refused
 from domain.models import Directive, PlanChanges, State, Step, Text
 from domain.names import check_branch
@@ -29,6 +30,7 @@ MAX_TEXT = 256 * 1024
 """Bytes, as JSON: a prompt has less, and the record is told them twice in one write."""
 
 STDIN = Path("-")
+MOST_MINUTES = 8 * 24 * 60
 
 Texts = Annotated[list[str] | None, typer.Option(help="May be given more than once.")]
 
@@ -47,10 +49,14 @@ class StartOptions:
     requirement: Texts = None
     acceptance: Texts = None
     constraint: Texts = None
-    agent: Annotated[
-        str | None, typer.Option(help="The daemon's agent that does the steps; else the planner does.")
+    agents: Annotated[
+        str | None,
+        typer.Option(metavar="NAMES", help="Agents for all that names none of its own, the next where one can't: a,b."),
     ] = None
-    planner: Annotated[str | None, typer.Option(help="The daemon's agent that makes the plans.")] = None
+    agent: Annotated[
+        str | None, typer.Option(help="The daemon's agent that does the steps; else the planner does. Or a list: a,b.")
+    ] = None
+    planner: Annotated[str | None, typer.Option(help="The daemon's agent that makes the plans, or a list.")] = None
     plan: Annotated[
         Path | None, typer.Option(help="A chain plan document: the first plan; with --planner, that makes later ones.")
     ] = None
@@ -82,8 +88,16 @@ class StartOptions:
     ] = True
     shepherd_rounds: Annotated[int, typer.Option(help="Rounds of such fixes before you are asked.")] = 3
     fixer: Annotated[
-        str | None, typer.Option(help="The daemon's agent for such fixes; else the planner, else the step's.")
+        str | None,
+        typer.Option(help="The agent for such fixes, or a list; else the planner's, else the step's."),
     ] = None
+    resolver: Annotated[
+        str | None, typer.Option(help="The agent for conflicts of the merge, or a list; else the step's.")
+    ] = None
+    fallback_after: Annotated[
+        float,
+        typer.Option(metavar="MINUTES", help="How long an agent is waited for before the next of its list goes on."),
+    ] = 10
     branch_prefix: Annotated[
         str, typer.Option(help="What its branches begin with; else what .makima.toml says, else makima/.")
     ] = ""
@@ -101,9 +115,9 @@ class StartOptions:
 
 def new_directive(options: StartOptions, owner: str) -> State:
     """The draft of a directive, with the plan given for it; Refused with one line that says what to do."""
-    if options.planner is None and options.plan is None:
+    if options.planner is None and options.plan is None and options.agents is None:
         raise Refused("a directive needs --planner NAME (an agent of the daemon's settings) or --plan FILE")
-    if options.agent is None and options.planner is None:
+    if options.agent is None and options.planner is None and options.agents is None:
         raise Refused("--plan needs --agent NAME, too: the agent of the daemon's settings that does its steps")
     if (options.goal is None) == (options.goal_file is None):
         raise Refused("a directive needs --goal TEXT or --goal-file FILE, one of them")
@@ -171,11 +185,31 @@ def _goal(options: StartOptions) -> str:
 def _settings(options: StartOptions) -> Settings:
     """An option that is named as a setting is that setting."""
     typed = {name: getattr(options, name) for name in Settings.model_fields if hasattr(options, name)}
-    agents = {name: AgentChoice(name=typed[name]) if typed[name] else None for name in ("planner", "fixer")}
+    agents = {name: _agents(options, name) for name in ("planner", "fixer", "resolver")}
     commands = {name: tuple(typed[name] or ()) for name in ("setup", "verify")}
     # Never a default of its own: the shell would run as a script what a planner has written for a reader.
-    agent, timings = AgentChoice(name=options.agent or options.planner or ""), _timings(options.timings)
-    return Settings.model_validate({**typed, **agents, **commands, "agent": agent, "timings": timings})
+    agent = _agents(options, "agent") or agents["planner"]
+    times = {"timings": _timings(options.timings), "fallback_after": in_minutes(options.fallback_after)}
+    return Settings.model_validate({**typed, **agents, **commands, **times, "agent": agent})
+
+
+def _agents(options: StartOptions, kind: str) -> AgentChoice | None:
+    """Those of a kind of task, else those of all; fixes and conflicts are left to whoever does them by default."""
+    for_all = options.agents if kind in ("agent", "planner") else None
+    typed = getattr(options, kind) or for_all
+    if not typed or (kind == "planner" and not options.planner and typed.strip() == SHELL):
+        return None
+    try:
+        return agent_list(typed.split(","))
+    except ValueError as error:
+        raise Refused(f"--{kind if getattr(options, kind) else 'agents'}: {error}") from error
+
+
+def in_minutes(typed: float) -> timedelta:
+    """So many; Refused for what is no length of time."""
+    if not 0 <= typed <= MOST_MINUTES:
+        raise Refused(f"--fallback-after takes minutes, from 0 to {MOST_MINUTES}")
+    return timedelta(minutes=typed)
 
 
 def _repository(typed: str, *, here: bool) -> str:

@@ -19,7 +19,7 @@ from domain import names
 from domain.errors import Refused
 from domain.lookup import find_step
 from domain.models import State
-from domain.pull_requests.body import duration, used
+from domain.pull_requests.body import by_agents, duration, used
 from domain.record import Event
 from domain.spending import DEFAULT_RETENTION, AttemptSpent, DirectiveSpent, PrunableRecord, total
 
@@ -160,7 +160,8 @@ def _attempt_lines(attempts: Sequence[AttemptSpent]) -> list[str]:
         for each in mine:
             where = f" on {each.daemon}" if each.daemon else ""
             used_up = used(total([each])) or duration(0)
-            told.append(f"  attempt {each.attempt}: {each.status or 'under way'}{where}, {used_up}")
+            by = f" by {by_agents(each.agents)}" if each.agents else ""
+            told.append(f"  attempt {each.attempt}: {each.status or 'under way'}{where}{by}, {used_up}")
     return told
 
 

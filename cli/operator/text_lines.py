@@ -95,6 +95,8 @@ def step_line(step: StepView) -> str:
     """One step, in the order in which a reader looks: status, name, where, why."""
     place = f" on {step.daemon}" if step.daemon and step.status is StepStatus.RUNNING else ""
     work = f"  {step.branch} {step.head_sha[:10]}".rstrip() if step.head_sha else ""
+    if step.passed_over:
+        place += f" by {step.agent} in place of {'; '.join(step.passed_over)}"
     why = step.failure or step.waiting
     return f"{step.status:<10} {step.name}{place}{work}" + (f"  ({why})" if why else "")
 

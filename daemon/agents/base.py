@@ -29,7 +29,7 @@ from daemon.sandbox.environment import RESERVED
 from daemon.sandbox.sandbox_view import folders_of
 from daemon.sandbox.task_folder import TaskFolder
 from domain.directive_settings import Limits
-from domain.errors import CannotServe
+from domain.errors import AgentUnavailable
 from domain.failures import Failure, FailureCategory
 from domain.value import Value
 
@@ -124,7 +124,7 @@ class Agent(Protocol):
     """Whether it can be told anything in words; one that runs scripts can't resolve a conflict."""
 
     def check(self) -> None:
-        """CannotServe, with the remedy, where this machine can't run it."""
+        """AgentUnavailable, with the remedy, where this machine can't run it."""
         ...
 
     def parts(self) -> tuple[Path, ...]:
@@ -145,12 +145,12 @@ class Agent(Protocol):
 
 
 def require_program(program: str, path: str | None = None) -> None:
-    """CannotServe unless `program` is found on `path` (None: the daemon's own PATH)."""
+    """AgentUnavailable unless `program` is found on `path` (None: the daemon's own PATH)."""
     # A relative path is one in the worktree, which isn't there yet.
     if "/" in program and not Path(program).is_absolute():
         return
     if shutil.which(program, path=path) is None:
-        raise CannotServe(f"{program!r} is not installed on this machine, or not on the daemon's PATH")
+        raise AgentUnavailable(f"{program!r} is not installed on this machine, or not on the daemon's PATH")
 
 
 def parts_of(program: str, path: str | None = None) -> tuple[Path, ...]:
@@ -223,7 +223,7 @@ class Program(Value):
         return None
 
     def refuse(self, run: AgentRun, end: ProcessEnd, seen: StreamSummary) -> None:
-        """CannotServe where the run says that this machine's program can't be used: no attempt is used by that."""
+        """AgentUnavailable where the run says that this machine's program can't be used: no attempt is used by that."""
 
     @property
     def credential_variables(self) -> tuple[str, ...]:

@@ -27,7 +27,7 @@ from daemon.agents.prices import Price, price_for
 from daemon.agents.stream_events import Ending
 from daemon.process.program import EndedBy, ProcessEnd
 from domain.directive_settings import Limits
-from domain.errors import CannotServe
+from domain.errors import AgentUnavailable
 from domain.failures import Failure, FailureCategory
 
 _CATEGORY = {
@@ -137,7 +137,8 @@ class CodingAgent(Program):
         require_program(self.program_name, self.env.get("PATH"))
         for name in self.credential_variables:
             if not os.environ.get(name):
-                raise CannotServe(f"{name} is not set in the daemon's environment, where the agent's settings want it")
+                where = "the daemon's environment, where the agent's settings want it"
+                raise AgentUnavailable(f"{name} is not set in {where}")
 
     def parts(self) -> tuple[Path, ...]:
         return parts_of(self.program_name, self.env.get("PATH"))
@@ -163,13 +164,15 @@ class CodingAgent(Program):
 
     def refuse_limits(self, limits: Limits, model: str) -> None:
         if limits.cost_usd and (problem := self.cost_problem(model)):
-            raise CannotServe(f"--max-cost can't be kept: {problem}; name one, or `starter.py edit ID --max-cost 0`")
+            raise AgentUnavailable(
+                f"--max-cost can't be kept: {problem}; name one, or `starter.py edit ID --max-cost 0`"
+            )
 
     def refuse(self, run: AgentRun, end: ProcessEnd, seen: StreamSummary) -> None:
         """Where the program was not there when it was started: it is being updated, or was removed."""
         if end.exit_code in _NOT_STARTED and not seen.session and not seen.final:
             self.check()
-            raise CannotServe(f"{self.program_name!r} can't be started: {end.tail.strip()[-300:]}")
+            raise AgentUnavailable(f"{self.program_name!r} can't be started: {end.tail.strip()[-300:]}")
 
     def writes(self, run: AgentRun) -> tuple[Path, ...]:
         """The folders that its program changes."""

@@ -27,7 +27,7 @@ from daemon.agents.signs import Sign
 from daemon.agents.stream_events import Ending, Stream
 from daemon.agents.told_amounts import AmountPattern, CountingStream
 from daemon.process.program import AgentCommand, ProcessEnd
-from domain.errors import CannotServe
+from domain.errors import AgentUnavailable
 from domain.failures import FailureCategory
 
 TAIL_KEPT = 500
@@ -99,7 +99,7 @@ class CommandAgent(Program):
         values = {"model": run.model or self.model, "prompt_file": str(run.folder.prompt)}
         wanted = {place for part in self.argv for place in _PLACES.findall(part)}
         if "model" in wanted and not values["model"]:
-            raise CannotServe("its command needs a model: name one in the directive or in the agent's settings")
+            raise AgentUnavailable("its command needs a model: name one in the directive or in the agent's settings")
         argv = tuple(_PLACES.sub(lambda place: values[place[1]], part) for part in self.argv)
         stdin = run.prompt.encode()
         if "prompt_file" in wanted:

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from daemon.agents.stream_events import Ending
 from domain.models import Question
+from domain.quoting import in_a_line
 
 LOG_SHOWN = 6 * 1024
 STAT_SHOWN = 4 * 1024
@@ -21,6 +22,11 @@ _HANDOVER = """\
 ## You take over
 Another session of you has worked on this task and can't go on: {reason}. What it has done is in your working
 directory. Look at `git log`, `git status` and `git diff` first, keep what is good, and finish the task.
+"""
+_TAKEN_ON = """\
+## You take over
+Agent {agent} had this task before you, and can't go on: {reason}. What it has done is in your working directory. Look
+at `git log`, `git status` and `git diff` first, keep what is good, and finish the task.
 """
 _STAT = """\
 What has changed since the task began (`git diff --stat {base}`):
@@ -56,7 +62,16 @@ def resumed(reason: str, worktree: str, before: str, answers: Iterable[Question]
 
 def handed_over(reason: str, base: str, stat: str, log: str, whole: str) -> str:
     """For a new session, before the task itself."""
-    parts = [_HANDOVER.format(reason=reason)]
+    return _told(_HANDOVER.format(reason=reason), base, stat, log, whole)
+
+
+def taken_on(agent: str, reason: str, base: str, stat: str, log: str, whole: str) -> str:
+    """For another agent than the one before, `agent`."""
+    return _told(_TAKEN_ON.format(agent=in_a_line(agent), reason=in_a_line(reason)), base, stat, log, whole)
+
+
+def _told(begin: str, base: str, stat: str, log: str, whole: str) -> str:
+    parts = [begin]
     if stat.strip():
         parts.append(_STAT.format(base=base, stat=_end_of(stat, STAT_SHOWN)))
     if log.strip():

@@ -10,7 +10,8 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 from daemon.agents import ConfiguredAgent
 from daemon.session.parking_file import PARKED, Parked, ParkingFile
 from daemon.session.session_folder import login_folder
-from domain.errors import CannotServe
+from domain.agents import Away
+from domain.errors import AgentUnavailable
 from domain.models import Question
 
 FIRST_WAIT = timedelta(minutes=5)
@@ -48,14 +49,15 @@ class Parking:
         """In place of the file, where that can't be read or written."""
 
     def admit(self, account: Account | None, answers: Iterable[Question]) -> None:
-        """CannotServe while the account can't be used; `answers`: the task's questions, one of which may have been
+        """AgentUnavailable while the account can't be used; `answers`: the task's questions, one of which may have been
         about it.
         """
         parked = self._known().get(account) if account else None
         if parked and account and _is_answered(answers, self.question_id(parked, account)):
             self.works(account)
         elif parked and not parked.is_over(self.now()):
-            raise CannotServe(f"no task of {parked}", parked.until)
+            away = Away.REFUSED if parked.reason == REFUSED else Away.PARKED
+            raise AgentUnavailable(f"no task of {parked}", away, parked.until)
 
     def limited(self, account: Account, agent: str, until: datetime | None, reason: str = LIMITED) -> Parked:
         """The account's limit is reached, or what else its `reason` says, until a time or nobody knows."""

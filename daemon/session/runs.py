@@ -12,7 +12,7 @@ from daemon.agents.stream_events import Ending, PermissionReply, PermissionReque
 from daemon.core.reporting import Heartbeat
 from daemon.logs.task_log import TaskLog
 from daemon.session.budget import over_budget, overspent, spent, unbounded, with_what_follows
-from daemon.session.continuing import LOG_SHOWN, Ask, Move, Tried, handed_over, next_move, resumed
+from daemon.session.continuing import LOG_SHOWN, Ask, Move, Tried, handed_over, next_move, resumed, taken_on
 from daemon.session.follower import Follower
 from daemon.session.parking import CROWDED, LIMITED, UNANSWERED, Parking, account_of, remedy_of
 from daemon.session.permission import Asking
@@ -20,6 +20,7 @@ from daemon.session.session_folder import SessionFolder, SessionNote, login_fold
 from daemon.session.task_programs import Programs
 from daemon.session.waiting import login_question, network_wait, waiting
 from daemon.workspace.workspace import Workspace
+from domain.agents import Away
 from domain.directive_settings import AgentChoice
 from domain.models import Question
 from domain.questions import permission_id, question_id
@@ -92,7 +93,7 @@ class AgentRuns:
         """Ask the agent, in its session where it has one here; what it comes to, once there is nothing left to try."""
         ask = replace(ask, whole=self._with_network(ask.whole))
         if not self._agent.has_sessions:
-            return await self._once(ask.whole)
+            return await self._once(await self._by_another(ask) or ask.whole)
         tried, prompt = Tried(), await self._first(ask)
         while True:
             result = await self._once(prompt)
@@ -113,10 +114,20 @@ class AgentRuns:
             return ask.further or ask.whole
         if self._note.session:
             return f"{self._resumed('the task was given back to its queue')}\n{ask.further}"
+        if told := await self._by_another(ask):
+            return told
         elsewhere = self._command.resume
         if elsewhere and elsewhere.session and not self._has_run:
             return await self._handed_over(f"it ran on {elsewhere.daemon}", ask)
         return ask.whole
+
+    async def _by_another(self, ask: Ask) -> str:
+        """What is told to the first run after another agent had the task (rule 5.9); empty: none had."""
+        before = self._command.handed_over
+        if before is None or self._has_run or not self._agent.follows_prompts:
+            return ""
+        base, stat = await self._changes()
+        return taken_on(before.agent, before.reason, base, stat, self._log.tail(LOG_SHOWN), ask.whole)
 
     async def _next(self, move: Move, reason: str, ask: Ask) -> str:
         if move is Move.RESUME and self._note.session:
@@ -248,18 +259,20 @@ class AgentRuns:
             case Ending.LIMIT | Ending.CAPACITY:
                 reason = LIMITED if result.ending is Ending.LIMIT else CROWDED
                 parked = parking.limited(account, self._choice.name, result.until, reason)
-                return waiting(command, summary=f"{parked.agent}: {report}"[:500], until=parked.until)
+                told = f"{parked.agent}: {report}"[:500]
+                return waiting(command, summary=told, until=parked.until, away=Away.PARKED)
             case Ending.AUTH:
                 parked = parking.refused(account, self._choice.name)
                 known = {"daemon": self._host.daemon, "report": report, "remedy": remedy_of(self._agent, self._tasks)}
                 question = login_question(command, parking, parked, account, **known)
-                return waiting(command, summary=report[:500], until=parked.until, questions=(question,))
+                told = report[:500]
+                return waiting(command, summary=told, until=parked.until, questions=(question,), away=Away.REFUSED)
             case Ending.NETWORK:
                 waits = self._note.network_waits
                 self._keep(self._note.model_copy(update={"network_waits": waits + 1}))
                 again = parking.now() + network_wait(waits)
                 parked = parking.limited(account, self._choice.name, again, UNANSWERED)
-                return waiting(command, summary=report[:500], until=parked.until)
+                return waiting(command, summary=report[:500], until=parked.until, away=Away.PARKED)
         if result.is_completed:
             parking.works(account)
             self._keep(self._note.model_copy(update={"network_waits": 0}))

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from daemon import agent_files
 from daemon.agents.stream_events import Totals
+from domain.names import sanitized
 from domain.spawn_task import SpawnTask
 from domain.tolerant import Tolerant
 from domain.usage import ResumableSession, Usage
@@ -48,14 +49,18 @@ class SessionNote(Tolerant):
 
 @dataclass(frozen=True)
 class SessionFolder:
-    """The folder of one attempt; `path` is absolute."""
+    """The folder of one attempt, and of one agent where others had the task before; `path` is absolute."""
 
     path: Path
 
     @classmethod
     def of(cls, tasks: Path, command: SpawnTask) -> SessionFolder:
         """The one beside the folder `tasks`, made for nobody but this user; OSError."""
-        folder = cls((tasks.with_name(SESSIONS) / f"{command.task}-{command.attempt}").absolute())
+        name = f"{command.task}-{command.attempt}"
+        if command.handed_over and command.agent:
+            # What the agent before keeps of its sessions and login is none of this one's business.
+            name += f"-{sanitized(command.agent.name)}"
+        folder = cls((tasks.with_name(SESSIONS) / name).absolute())
         folder.state.mkdir(parents=True, exist_ok=True)
         folder.path.chmod(0o700)
         return folder

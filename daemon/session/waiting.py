@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from daemon.session.parking import Account, Parking
 from daemon.session.parking_file import Parked
+from domain.agents import Away
 from domain.models import Question
 from domain.spawn_task import Outcome, OutcomeStatus, SpawnTask
 
@@ -24,9 +25,14 @@ def network_wait(waits: int) -> timedelta:
 
 
 def waiting(
-    command: SpawnTask, *, summary: str = "", until: datetime | None = None, questions: tuple[Question, ...] = ()
+    command: SpawnTask,
+    *,
+    summary: str = "",
+    until: datetime | None = None,
+    questions: tuple[Question, ...] = (),
+    away: Away | None = None,
 ) -> Outcome:
-    """The outcome of a task that goes on with an answer, or at a time."""
+    """The outcome of a task that goes on with an answer, or at a time. `away`: it is its agent that can't be used."""
     return Outcome(
         task=command.task,
         attempt=command.attempt,
@@ -34,6 +40,7 @@ def waiting(
         summary=summary,
         wait_until=until,
         questions=questions,
+        away=away,
     )
 
 

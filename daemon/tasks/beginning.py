@@ -103,14 +103,20 @@ async def begin(
         await worktree.lay_over(restored.commit)
         await put_back(worktree, restored.beside)
         began = restored.began if await cache.has(restored.began) else began
+    earlier, handed_over = await _earlier_work(command, cache), command.handed_over
+    if earlier and handed_over and not (restored or conflict) and command.kind is TaskKind.STEP:
+        await worktree.lay_over(earlier)  # the next agent goes on from it (rule 5.9)
+        earlier = ""
     await saver.watch(workspace.agents_worktree, head, began, merging, base)
     workspace.note(began=began, merging=merging)
-    return Beginning(worktree, began, conflict, restored, await _earlier_work(command, cache), notes)
+    return Beginning(worktree, began, conflict, restored, earlier, notes)
 
 
 async def _earlier_work(command: SpawnTask, cache: RepositoryCache) -> str:
     """The commit that holds what the attempt before this one left, brought into the cache; empty: none, or nothing."""
     task, attempt = str(command.task), command.attempt - 1
+    if command.handed_over:
+        attempt = min(attempt, command.handed_over.attempt)
     if attempt == 0:
         return ""
     key = AttemptKey.of(command, attempt)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 
 from domain.models import State, Step
@@ -106,7 +106,8 @@ def _listed(title: str, lines: tuple[str, ...]) -> str:
 def _table(state: State, held: list[Step]) -> str:
     if not held:
         return ""
-    head = ["## Steps", "", "| Step | Status | Branch | Commit | Verified by | Used |", "|---|---|---|---|---|---|"]
+    columns = ("Step", "Status", "Agent", "Branch", "Commit", "Verified by", "Used")
+    head = ["## Steps", "", f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
     return _fitted([*head, *(_row(state, step) for step in held)], SECTION_LIMIT)
 
 
@@ -115,6 +116,7 @@ def _row(state: State, step: Step) -> str:
     cells = (
         escaped(step.name, 200),
         "nothing to do" if work is None or not work.commits else step.status.value,
+        escaped(by_agents(_agents(state, step)), 300),
         escaped(work.branch) if work and work.commits else "",
         work.head[:10] if work and work.commits else "",
         escaped(", ".join(work.verified), 300) if work else "",
@@ -174,6 +176,17 @@ def _how_to_go_on(state: State) -> str:
 def _usage(state: State, step: Step) -> Usage:
     task = state.tasks.get(step_task(step.id))
     return (task and task.usage) or Usage()
+
+
+def _agents(state: State, step: Step) -> dict[str, Usage]:
+    task = state.tasks.get(step_task(step.id))
+    return task.agents.by_agent if task else {}
+
+
+def by_agents(agents: Mapping[str, Usage]) -> str:
+    """Who has done it; of several what each has used."""
+    told = [f"{name} ({used(usage)})" if len(agents) > 1 and used(usage) else name for name, usage in agents.items()]
+    return ", ".join(told)
 
 
 def _fitted(lines: list[str], limit: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from domain import names
+from domain.agents import TaskAgents
 from domain.asking import Topic, ask_operator
 from domain.change import Draft
 from domain.events import EventName
@@ -114,7 +115,7 @@ def _merged(draft: Draft, former: PullRequest) -> None:
         task = state.tasks.get(names.step_task(step.id))
         if task and task.status is TaskStatus.COMPLETED:
             usage += task.usage or Usage()
-            draft.task(task.id, status=TaskStatus.MERGED, usage=None)
+            draft.task(task.id, status=TaskStatus.MERGED, usage=None, agents=TaskAgents(name=task.agents.name))
     merged = state.merged
     untidied = () if state.directive.settings.keep_branches else (*merged.untidied, former)
     heads = tuple(dict.fromkeys([*merged.heads, former.head]))[-MAX_HEADS:]

@@ -12,6 +12,7 @@ from domain.asking import Topic, anew, ask_operator, asked_now, settle_topic, to
 from domain.change import Change, Draft
 from domain.errors import Refused
 from domain.events import EventName, pull_request_is
+from domain.fallbacks import fixer
 from domain.models import Question, State
 from domain.outcome_check import is_commit, pull_request_problems
 from domain.pull_request import (
@@ -28,7 +29,7 @@ from domain.pull_request import (
 from domain.pull_requests import question_texts
 from domain.pull_requests.base_branch import follow_base
 from domain.pull_requests.closing import end_with, settle_closed
-from domain.pull_requests.fixes import ROOMS, fix_steps, fixer, unused
+from domain.pull_requests.fixes import ROOMS, fix_steps, unused
 from domain.pull_requests.merging import OPEN_ANOTHER, fold_over, open_another
 from domain.pull_requests.seen import MAX_SEEN, capped, without_trouble
 from domain.questions import AGAIN

@@ -21,7 +21,7 @@ from daemon.agents.coding import CodingAgent, KnownProgram, Permissions
 from daemon.agents.error_texts import ending_of
 from daemon.agents.stream_events import Ending, Stream
 from daemon.process.program import AgentCommand, ProcessEnd
-from domain.errors import CannotServe
+from domain.errors import AgentUnavailable
 
 _STATE = "{state}"
 _LOGIN = "{login}"
@@ -143,14 +143,15 @@ class AcpAgent(CodingAgent):
         return self.own.full if policy.allows_all else self.own.listed
 
     def refuse(self, run: AgentRun, end: ProcessEnd, seen: StreamSummary) -> None:
-        """CannotServe for a program that can't be talked to: no attempt of the task is used by that."""
+        """AgentUnavailable for a program that can't be talked to: no attempt of the task is used by that."""
         super().refuse(run, end, seen)
         if seen.final and seen.final.ending is Ending.UNUSABLE:
-            raise CannotServe(f"{self.program_name!r} can't be used: {_one_line(seen.final.text)}")
+            raise AgentUnavailable(f"{self.program_name!r} can't be used: {_one_line(seen.final.text)}")
         is_refused = ending_of(seen.complaints) is Ending.AUTH
         if not (seen.final or seen.session or run.session or is_refused):
             how = f"it ended with exit code {end.exit_code} before it had opened a session"
-            raise CannotServe(f"{self.program_name!r} can't be used: {how}: {_one_line(seen.complaints or end.tail)}")
+            words = _one_line(seen.complaints or end.tail)
+            raise AgentUnavailable(f"{self.program_name!r} can't be used: {how}: {words}")
 
 
 def _one_line(words: str) -> str:
