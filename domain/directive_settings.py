@@ -170,7 +170,7 @@ class Settings(Value):
     """The agent that mends pull requests; None: the planner, else the one that does the steps."""
     resolver: Annotated[AgentChoice | None, AfterValidator(_checked)] = None
     """The agent that resolves what conflicts when the work is merged; None: the one that does the steps."""
-    fallback_after: Annotated[timedelta, Field(ge=timedelta(0), le=timedelta(days=8))] = timedelta(minutes=10)
+    fallback_after: timedelta = timedelta(minutes=10)
     """How long an agent is waited for whose account can't be used, before the next of its list goes on (rule 5.9)."""
     branch_prefix: Annotated[str, AfterValidator(names.branch_prefix)] = ""
     """What its branches begin with; empty: not said, until the repository's `.makima.toml` does."""

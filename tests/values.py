@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from domain.directive_settings import Settings
+from domain.directive_settings import AgentChoice, NamedAgent, Settings
 from domain.models import Directive, Memory, Question, State, Step, Task, Text
 from domain.moment import EARLIEST, LATEST
 from domain.names import step_task
@@ -33,6 +33,10 @@ PLAIN: dict[Any, st.SearchStrategy[Any]] = {
     timedelta: st.timedeltas(timedelta(), timedelta(days=365)),
     type(None): st.none(),
 }
+_NAMED = st.builds(NamedAgent, name=TEXTS, model=TEXTS, arguments=st.lists(TEXTS, max_size=2).map(tuple))
+PLAIN[AgentChoice] = st.lists(_NAMED, min_size=1, max_size=3, unique_by=lambda agent: agent.name).map(
+    lambda listed: AgentChoice(**dict(listed[0]), then=tuple(listed[1:]))
+)
 
 
 def directive_with(steps: int = 2, owner: str = "me", title: str = "Add auth") -> State:

@@ -12,6 +12,7 @@ import asyncpg
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
+from domain.agents import Away
 from domain.errors import RecordError, RowBroken
 from domain.failures import Failure, FailureCategory, RepositoryTrouble
 from domain.models import Answer, Memory, PlanChanges, State, Step, Task, Text, Work
@@ -326,6 +327,7 @@ async def test_the_record_gives_the_whole_of_an_outcome_back_and_nothing_of_what
         daemon="box",
         delivery="12345678",
         not_merged=(uuid4(),),
+        away=Away.PARKED,
     )
     asked = AttemptNamed(directive=state.directive.id, task=task, attempt=1)
     defaults = Outcome(task=task, attempt=1, status=OutcomeStatus.COMPLETED)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from inspect import signature
 from typing import Any
 from uuid import UUID
@@ -247,6 +248,11 @@ def _seen(state: State, number: int, /, **fields: Any) -> State:
     return settled(shepherd.fold_sighting(state, Sighting(pull_request=now, findings=(found,)), NOW).state)
 
 
+def _resolver(state: State) -> AgentChoice | None:
+    (task,) = do(do(state, "floor"), "roof").live(TaskKind.COMPLETION)
+    return spawn_command(do(do(state, "floor"), "roof"), task).agent
+
+
 def _fixer(state: State) -> AgentChoice | None:
     state = _seen(_opened(state), 1)
     (fix,) = [step for step in state.steps.values() if step.fix]
@@ -283,6 +289,12 @@ EFFECTS: dict[str, Effect] = {
     "agent": (EditDirective(agent="claude"), lambda state: _next(state).agent, AgentChoice(name="claude")),
     "planner": (EditDirective(planner="codex"), lambda state: _planning(state).agent, AgentChoice(name="codex")),
     "fixer": (EditDirective(fixer="claude"), _fixer, AgentChoice(name="claude")),
+    "resolver": (EditDirective(resolver="claude"), _resolver, AgentChoice(name="claude")),
+    "fallback_after": (
+        EditDirective(fallback_after=timedelta(hours=1)),
+        lambda state: state.directive.settings.fallback_after,  # what it does: test_fallbacks.py
+        timedelta(hours=1),
+    ),
     "on": (EditDirective(on="one"), lambda state: _queue(state).daemon, "one"),
     "label": (EditDirective(label="gpu"), lambda state: _queue(state).label, "gpu"),
     "setup": (EditDirective(setup=("make deps",)), lambda state: _next(state).setup, ("make deps",)),

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from domain.agents import TaskAgents
 from domain.failures import Failure, FailureCategory
 from domain.models import State, Step, Task, Text, Work
 from domain.names import step_task
@@ -30,6 +31,9 @@ def step(number: int, status: StepStatus = StepStatus.COMPLETED, **fields: objec
     )
 
 
+USED = Usage(seconds=3900, cost_usd=1.25, tokens=12_000)
+
+
 def state_with(*steps: Step, **text: object) -> State:
     state = begun()
     directive = state.directive.model_copy(
@@ -42,7 +46,8 @@ def state_with(*steps: Step, **text: object) -> State:
             name=each.name,
             step=each.id,
             generation=1,
-            usage=Usage(seconds=3900, cost_usd=1.25, tokens=12_000),
+            usage=USED,
+            agents=TaskAgents(name="claude", used={"claude": USED}),
         )
         for each in steps
     ]
@@ -70,7 +75,10 @@ def test_it_says_what_was_asked_done_left_out_and_used_and_how_to_go_on() -> Non
     text = body(state, [done])
     assert "> A house" in text
     assert "- It stands" in text
-    assert r"| step 1 | completed | makima/b1 | aaaaaaaaaa | make test | $1\.25, 12,000 tokens, 1 h 5 min |" in text
+    assert (
+        r"| step 1 | completed | claude | makima/b1 | aaaaaaaaaa | make test | $1\.25, 12,000 tokens, 1 h 5 min |"
+        in text
+    )
     assert r"- **step 2**: failed \(verify\): make test: 2 failed" in text
     assert "- **step 3**: blocked by step 2" in text
     assert "- **step 4**: skipped" in text
@@ -109,7 +117,7 @@ def test_nobodys_text_becomes_markup_a_mention_or_another_cell() -> None:
     page = MarkdownIt("gfm-like", {"linkify": False}).render(text)
     for markup in ("<b>", "<a ", "<em>", "<h1>", "<hr"):
         assert markup not in page
-    assert page.count("<td") == 6, "one row of six cells"
+    assert page.count("<td") == 7, "one row of seven cells"
     assert "@ann" not in text and "#12" not in text
     assert text.count("<!-- makima:directive:") == 1
 

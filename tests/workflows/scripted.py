@@ -194,7 +194,8 @@ class RememberedLedger:
         self.last = write.sequence
         self.writes.append(write)
         self.rows[write.row.directive.id] = write
-        self.ended |= {(end.outcome.task, end.outcome.attempt): end.outcome for end in write.facts.attempts}
+        over = [end.outcome for end in write.facts.attempts if end.outcome.status is not OutcomeStatus.WAITING]
+        self.ended |= {(outcome.task, outcome.attempt): outcome for outcome in over}
         self.steps |= {step.id: step for step in write.steps}
         self.tasks |= {task.id: task for task in write.tasks}
         return WriteAnswer(verdict=WriteVerdict.APPLIED, sequence=write.sequence)
