@@ -76,7 +76,8 @@ async def run_agent(
         errors = _Output(process.stderr, talk.complaints, output) if talk else None
         try:
             grown = outgrown(process.pid, memory) if memory else asyncio.Event().wait()
-            ended_by = await _first_of(kept.ended, output, limits, stop or asyncio.Event(), grown, talk)
+            lingers = (talk.linger if talk else Linger()).wait(process.pid)
+            ended_by = await _first_of(kept.ended, output, limits, stop or asyncio.Event(), grown, lingers)
         except asyncio.CancelledError:
             if before_kill:
                 await _to_its_end(_awaited(before_kill()))
@@ -129,12 +130,12 @@ async def _first_of(
     limits: Limits,
     stop: asyncio.Event,
     grown: Coroutine[None, None, object],
-    talk: Talk | None,
+    lingers: Coroutine[None, None, None],
 ) -> EndedBy:
     clock = asyncio.get_running_loop().time
     deadline = clock() + limits.time.total_seconds()
     stopped, outgrew = asyncio.create_task(_set(stop)), asyncio.create_task(grown)
-    lingered = asyncio.create_task((talk.linger if talk else Linger()).wait())
+    lingered = asyncio.create_task(lingers)
     try:
         while True:
             silence = output.last + limits.no_output.total_seconds()

@@ -11,13 +11,14 @@ from daemon.agents.base import AgentResult, AgentRun, StreamSummary
 from daemon.agents.stream_events import Ending, PermissionReply, PermissionRequest
 from daemon.core.reporting import Heartbeat
 from daemon.logs.task_log import TaskLog
+from daemon.process.program import EndedBy
 from daemon.session.budget import over_budget, overspent, spent, unbounded, with_what_follows
 from daemon.session.continuing import LOG_SHOWN, Ask, Move, Tried, handed_over, next_move, resumed, taken_on
 from daemon.session.follower import Follower
 from daemon.session.parking import CROWDED, LIMITED, UNANSWERED, Parking, account_of, remedy_of
 from daemon.session.permission import Asking
 from daemon.session.session_folder import SessionFolder, SessionNote, login_folder
-from daemon.session.task_programs import Programs
+from daemon.session.task_programs import Programs, closed
 from daemon.session.waiting import login_question, network_wait, waiting
 from daemon.workspace.workspace import Workspace
 from domain.agents import Away
@@ -132,7 +133,7 @@ class AgentRuns:
     async def _next(self, move: Move, reason: str, ask: Ask) -> str:
         if move is Move.RESUME and self._note.session:
             return self._resumed(reason)
-        self._keep(replace_session(self._note))
+        self._keep(self._note.without_session)
         return await self._handed_over(reason, ask)
 
     def _resumed(self, reason: str) -> str:
@@ -154,6 +155,8 @@ class AgentRuns:
         command = agent.command(run)
         async with follower.following():
             end = await self._programs.run(command, self._phase, follower=follower)
+        if end.ended_by is EndedBy.LINGERED:
+            self._log.add_line(closed(follower.talk.linger.server))
         self._has_run = True
         self._learn(run, follower.seen)
         agent.refuse(run, end, follower.seen)
@@ -277,11 +280,6 @@ class AgentRuns:
             parking.works(account)
             self._keep(self._note.model_copy(update={"network_waits": 0}))
         return None
-
-
-def replace_session(note: SessionNote) -> SessionNote:
-    """The note without its session: the next run begins one."""
-    return note.model_copy(update={"session": "", "cost_usd": 0.0, "tokens": 0, "unsettled_usd": 0.0, "worktree": ""})
 
 
 def accounted(outcome: Outcome, runs: AgentRuns | None, seconds: float) -> Outcome:

@@ -43,6 +43,12 @@ class SessionNote(Tolerant):
     """Where the session knows its files to be."""
 
     @property
+    def without_session(self) -> SessionNote:
+        """For the next run, which begins one."""
+        gone = {"session": "", "cost_usd": 0.0, "tokens": 0, "unsettled_usd": 0.0, "worktree": ""}
+        return self.model_copy(update=gone)
+
+    @property
     def totals(self) -> Totals:
         return Totals(self.cost_usd, self.tokens)
 

@@ -93,3 +93,9 @@ def ending_text(line: str, ended: ProcessEnd) -> str:
     """How a line of a shell ended, for a report."""
     how = f"ended with exit code {ended.exit_code}" if ended.ended_by is EndedBy.EXIT else f"stopped: {ended.ended_by}"
     return f"`{line}` {how}"
+
+
+def closed(server: str) -> str:
+    """What the log says of a program that was ended after its turn, with the server that it had left, if it had."""
+    left = f"what it had left in its background, {server}, listens for connections and" if server else "its program"
+    return f"closed after its turn: {left} did not end by itself"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import sys
+import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -13,6 +15,7 @@ from tempfile import TemporaryDirectory
 import platformdirs
 import pytest
 
+from daemon.process.limits import LINGER_SECONDS
 from daemon.sandbox.sandbox import Bubblewrap, Opening
 from domain.directive_settings import Limits
 from domain.failures import FailureCategory
@@ -82,6 +85,20 @@ async def test_a_turn_that_begins_by_itself_when_a_tool_in_the_background_has_en
     assert outcome.status is OutcomeStatus.COMPLETED
     assert git(origin, "show", f"{outcome.work.head}:house.txt") == "red" if outcome.work else False
     assert outcome.usage.tokens == 4 * 1550
+
+
+@pytest.mark.rule("6.9")
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("hand", ["claude"], indirect=True)
+async def test_a_server_that_it_has_left_in_its_background_does_not_hold_the_step(hand: Hand) -> None:
+    serve = {"command": f"{sys.executable} -m http.server 0", "description": "serve", "run_in_background": True}
+    serves = turn("", {"call": "tool", "name": "Bash", "input": serve})
+    began = time.monotonic()
+    outcome = await hand.does([serves, turn("", write("house.txt", "red\n")), DONE])
+    assert outcome.status is OutcomeStatus.COMPLETED, outcome
+    assert time.monotonic() - began >= LINGER_SECONDS
+    (log,) = hand.daemon.tasks.glob("*/task/log.txt")
+    assert "listens for connections and did not end by itself" in log.read_text()
 
 
 @pytest.mark.rule("6.9")

@@ -244,3 +244,22 @@ async def test_a_program_that_says_it_is_done_and_does_not_end_is_ended(run: Run
     talk.linger.start(0.2)
     assert (await running).ended_by is EndedBy.LINGERED
     assert not run.left()
+
+
+SERVER = "import socket; s = socket.create_server(('127.0.0.1', 0)); print('serves', flush=True); s.accept()"
+
+
+async def test_a_server_that_was_left_holds_nobody_and_other_work_in_the_background_does(run: Run) -> None:
+    talk = Talk(run.hear)
+    running = asyncio.create_task(run(f'sleep 600 & {sys.executable} -c "{SERVER}" & wait', talk=talk))
+    await run.has_said("serves\n")
+    talk.linger.start(600, beside_server=0.2)
+    assert (await running).ended_by is EndedBy.LINGERED
+    assert talk.linger.server
+    assert not run.left()
+    talk, long_enough = Talk(run.hear), 3.0
+    running = asyncio.create_task(run("echo builds; sleep 600 & wait", talk=talk))
+    await run.has_said("builds\n")
+    talk.linger.start(long_enough, beside_server=0.1)
+    assert (await running).ended_by is EndedBy.LINGERED
+    assert not talk.linger.server
