@@ -41,11 +41,16 @@ def run_typed(app: typer.Typer, default: Sequence[str] = ("--help",)) -> int:
 
     Raises Refused for what is not one of `app`'s commands and options, and where the operator said no.
     """
-    if unreadable := [word for word in sys.argv[1:] if not _is_text(word)]:
+    return run_words(app, sys.argv[1:] or default)
+
+
+def run_words(app: typer.Typer, words: Sequence[str]) -> int:
+    """The same with these words, wherever they come from."""
+    if unreadable := [word for word in words if not _is_text(word)]:
         raise Refused(f"{unreadable[0]!r} is not text in UTF-8")
     try:
         # color: else typer drops what looks like a colour where stdout is no terminal; it is to be seen as it is.
-        code = app(sys.argv[1:] or list(default), standalone_mode=False, color=True)
+        code = app(list(words), standalone_mode=False, color=True)
     except TyperException as error:
         wrong = error.format_message()
         if not wrong:  # a group of commands that was called by itself has shown its help

@@ -12,6 +12,8 @@ from cli.agent import memory_commands as memory
 from cli.agent import plan_commands as plan
 from cli.agent import question_commands as questions
 from cli.agent.folder import AgentFolder
+from cli.agent.tool_server import serve
+from cli.agent.tools import CommandTools
 from domain.daemon_messages import MAX_ARTIFACT
 from domain.errors import MakimaError, Refused
 from domain.handover import (
@@ -71,6 +73,12 @@ def _check_artifact(name: str, content: bytes) -> None:
         raise Refused(f"artifact {name[:100]!r}: {error}") from error
     if len(content) > MAX_ARTIFACT or len(json.dumps(text, ensure_ascii=False).encode()) > MAX_ARTIFACT_MESSAGE:
         raise Refused(f"artifact {name!r}: an artifact has at most {MAX_ARTIFACT // 1024} KiB of text")
+
+
+@app.command()
+def mcp() -> None:
+    """Offer the commands of `directive` as tools of the Model Context Protocol, over stdin and stdout."""
+    serve(CommandTools(directive), sys.stdin.buffer, sys.stdout)
 
 
 # Spellings of the system before this one, for prompts that were written for it (rule 3.2).

@@ -100,6 +100,25 @@ async def test_a_plan_is_handed_over_in_the_agents_shell(hand: AcpHand) -> None:
     assert [step.name for step in outcome.plan.add] == ["Walls"]
 
 
+TOOL = {"claude-agent-acp": "mcp__makima__add_step", "opencode": "makima_add_step"}
+"""As the agent calls it to its model."""
+WAITS = turn("", {"call": "tool", "name": "WaitForMcpServers", "input": {}})
+"""Claude Code begins before the servers of its tools are there, and its model may wait for them by this tool."""
+
+
+@pytest.mark.rule("3.1")
+@pytest.mark.parametrize("hand", TOOL, indirect=True)
+async def test_a_plan_is_handed_over_by_tools(hand: AcpHand) -> None:
+    add = {"call": "tool", "name": TOOL[hand.name], "input": {"name": "Walls", "task_plan": "Build walls"}}
+    turns = [WAITS] if hand.name == "claude-agent-acp" else []
+    outcome = await hand.does([*turns, turn("", add), DONE], TaskKind.PLANNING)
+    assert outcome.status is OutcomeStatus.COMPLETED, outcome
+    assert outcome.plan is not None
+    (step,) = outcome.plan.add
+    assert (step.name, step.task_plan) == ("Walls", "Build walls")
+    assert str(step.id) in hand.received[-1].asked.results[-1]
+
+
 @pytest.mark.rule("6.9")
 async def test_a_step_is_done_and_counted(hand: AcpHand, git: GitCommand, origin: Path) -> None:
     outcome = await hand.does([turn("I look", hand.shell("ls")), turn("", hand.shell(WRITE)), DONE])
@@ -164,10 +183,13 @@ async def test_everything_is_allowed_in_a_sandbox(hand: AcpHand, git: GitCommand
     opening = Opening(parts=lambda: hand.agent().parts())
     hand.daemon.more["sandbox"] = Bubblewrap(need("bwrap", "bubblewrap"), opening, os.environ)
     outside = tmp_path / "outside.txt"
-    outcome = await hand.does([turn("", hand.shell(f"{WRITE}; touch {outside}")), DONE])
+    by_tool = [WAITS, turn("", {"call": "tool", "name": "mcp__makima__status", "input": {}})]
+    turns = by_tool if hand.name == "claude-agent-acp" else []
+    outcome = await hand.does([turn("", hand.shell(f"{WRITE}; touch {outside}")), *turns, DONE])
     assert outcome.status is OutcomeStatus.COMPLETED, outcome
     assert git(origin, "show", f"{outcome.work.head}:house.txt") == "red" if outcome.work else False
     assert not await asyncio.to_thread(outside.exists)
+    assert not turns or '"generation": ' in hand.received[-1].asked.results[-1], "its tools are in there with it"
 
 
 def has_kept(hand: AcpHand, words: str) -> bool:

@@ -83,7 +83,8 @@ async def test_a_step_is_done_logged_and_accounted_for(agent: OneAgent) -> None:
     (start,) = agent.starts
     assert start.argv == ["acp", "--quiet"]
     assert start.methods == ["initialize", "session/new", "session/prompt"]
-    assert start.params("session/new") == {"cwd": start.cwd, "mcpServers": []}
+    (server,) = start.params("session/new")["mcpServers"]
+    assert (server["name"], server["args"]) == ("makima", ["mcp"])
     assert start.params("session/prompt")["prompt"] == [{"type": "text", "text": "Build the walls."}]
     assert start.env["COLOUR"] == "red"
     assert Path(start.env["ITS_HOME"]).is_relative_to(agent.daemon.tasks.parent / SESSIONS)

@@ -340,6 +340,13 @@ LISTED = [
     ({"kind": "fetch", "rawInput": {"url": "x"}}, False),
     ({"kind": "execute"}, False),
     ({}, False),
+    ({"kind": "other", "title": "mcp__makima__add_step", "rawInput": {"name": "Walls"}}, True),
+    ({"kind": "other", "title": "makima_done"}, True),
+    ({"kind": "other", "title": "mcp__makima__done", "rawInput": {"command": "curl x"}}, False),
+    ({"kind": "execute", "title": "makima_done"}, False),
+    ({"title": "makima_done"}, False),
+    ({"kind": "other", "title": "makima_done; curl x"}, False),
+    ({"kind": "other", "title": "mcp__other__makima_done"}, False),
 ]
 
 

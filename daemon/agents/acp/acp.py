@@ -6,7 +6,7 @@ import os
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import model_validator
 
@@ -22,6 +22,7 @@ from daemon.agents.error_texts import ending_of
 from daemon.agents.stream_events import Ending, Stream
 from daemon.process.program import AgentCommand, ProcessEnd
 from domain.errors import AgentUnavailable
+from domain.handover import TASK_FOLDER
 
 _STATE = "{state}"
 _LOGIN = "{login}"
@@ -127,6 +128,7 @@ class AcpAgent(CodingAgent):
             model=run.model or self.model,
             answer_seconds=self.own.answer_seconds,
             silence_seconds=self.silence_seconds or self.own.silence_seconds,
+            tool_servers=(_our_tools(run),) if self.own.takes_tools else (),
         )
         return AcpStream(asked, policy, AcpCount(run.before, self.price(run)), Ends(self.own))
 
@@ -152,6 +154,12 @@ class AcpAgent(CodingAgent):
             how = f"it ended with exit code {end.exit_code} before it had opened a session"
             words = _one_line(seen.complaints or end.tail)
             raise AgentUnavailable(f"{self.program_name!r} can't be used: {how}: {words}")
+
+
+def _our_tools(run: AgentRun) -> dict[str, Any]:
+    """`makima directive` as the agent starts it, beside itself; of its own environment it may pass on nothing."""
+    task = {"name": TASK_FOLDER, "value": str(run.folder.path)}
+    return {"name": "makima", "command": str(run.folder.makima), "args": ["mcp"], "env": [task]}
 
 
 def _one_line(words: str) -> str:

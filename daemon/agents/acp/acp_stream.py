@@ -52,6 +52,8 @@ class Asked:
     """Empty: the agent's own choice."""
     answer_seconds: float = 120
     silence_seconds: float = 600
+    tool_servers: tuple[dict[str, Any], ...] = ()
+    """Of the Model Context Protocol, which it starts itself."""
 
 
 class AcpStream:
@@ -156,7 +158,7 @@ class AcpStream:
         if read.protocolVersion != frames.VERSION:
             version = f"version {read.protocolVersion} of the Agent Client Protocol"
             return self._unusable(f"it speaks {version}, and Makima version {frames.VERSION}")
-        place: dict[str, Any] = {"cwd": self._asked.worktree, "mcpServers": []}
+        place: dict[str, Any] = {"cwd": self._asked.worktree, "mcpServers": [*self._asked.tool_servers]}
         if not self._asked.session:
             return self._request("session/new", place, self._opened)
         can = read.agentCapabilities or frames.Capabilities()

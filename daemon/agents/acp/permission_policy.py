@@ -45,7 +45,7 @@ class PermissionPolicy:
         # What it runs counts, whatever it calls it.
         if line := call.command:
             return line in self.commands or self._may_run(line)
-        if call.kind in _READS:
+        if call.kind in _READS or call.is_ours:
             return True
         return call.kind in _EDITS and bool(call.paths) and all(map(self._is_own, call.paths))
 

@@ -51,6 +51,8 @@ class Profile(Value):
     """Where its model is, unless the settings name another place: `host:port`."""
     tells_cost: bool = False
     """In USD; else a cost follows from its tokens, where the settings have a price."""
+    takes_tools: bool = True
+    """It is given the commands of `makima directive` as tools, too."""
     limit: Sign = Sign()
     """These and the following: what a line of its last message, or an error, begins with; searched in that order."""
     capacity: Sign = Sign()

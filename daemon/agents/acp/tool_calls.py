@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,8 @@ from daemon.agents.acp.frames import Content, Update, read_as
 from daemon.agents.stream_events import Event, FileChanged, ToolCalled, ToolFailed
 
 _TELLING = ("command", "cmd", "file_path", "filePath", "path", "pattern", "url", "query", "description", "prompt")
+_OURS = re.compile(r"(mcp__makima__|makima_)[a-z_]+")
+"""How agents call them, by the name that their server was given."""
 _OVER = ("completed", "failed")
 _MOST = 1000
 """Tools at work at a time; an agent that never tells of an end has the oldest forgotten."""
@@ -40,6 +43,11 @@ class ToolCall:
         if isinstance(line, str):
             return line
         return self.title if self.kind == "execute" else ""
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is one of `makima directive`, which is in the agent's reach in its shell, too."""
+        return self.kind == "other" and not self.command and bool(_OURS.fullmatch(self.title))
 
     @property
     def is_telling(self) -> bool:
