@@ -25,7 +25,7 @@ from domain.handover import (
     put_artifact,
     set_pull_request,
 )
-from runtime.command_line import run_typed
+from runtime.command_line import run_typed, run_words
 from runtime.terminal import guard
 
 REFUSED = 2
@@ -78,7 +78,7 @@ def _check_artifact(name: str, content: bytes) -> None:
 @app.command()
 def mcp() -> None:
     """Offer the commands of `directive` as tools of the Model Context Protocol, over stdin and stdout."""
-    serve(CommandTools(directive), sys.stdin.buffer, sys.stdout)
+    serve(CommandTools(directive, run_words), sys.stdin.buffer, sys.stdout)
 
 
 # Spellings of the system before this one, for prompts that were written for it (rule 3.2).

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +13,6 @@ from typing import Any
 import typer
 
 from domain.errors import MakimaError
-from runtime.command_line import run_words
 
 _TYPES: dict[object, dict[str, Any]] = {
     bool: {"type": "boolean"},
@@ -50,8 +49,10 @@ class _Parameter:
 class CommandTools:
     """The commands of one group that its help shows."""
 
-    def __init__(self, group: typer.Typer) -> None:
+    def __init__(self, group: typer.Typer, run: Callable[[typer.Typer, Sequence[str]], int]) -> None:
+        """`run` does what a command line says, and gives its exit code; MakimaError."""
         self._group = group
+        self._run_words = run
         made: Any = typer.main.get_command(group)
         self._commands: dict[str, Any] = {
             name.replace("-", "_"): command for name, command in made.commands.items() if not command.hidden
@@ -80,7 +81,7 @@ class CommandTools:
     def _run(self, words: Sequence[str], stdin: bytes) -> tuple[str, bool]:
         with _captured(stdin) as printed:
             try:
-                went_well = run_words(self._group, words) == 0
+                went_well = self._run_words(self._group, words) == 0
             except (MakimaError, OSError) as error:
                 printed.write(" ".join(str(error).split()))
                 went_well = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -67,6 +68,10 @@ class OneAgent:
         return "".join(file.read_text() for file in files)
 
 
+def has_phase(agent: OneAgent, end: str) -> bool:
+    return any(beat.phase.endswith(end) for beat in agent.daemon.delivery.beats)
+
+
 @pytest.fixture
 def agent(tmp_path: Path, repositories: Repositories, origin: Path) -> OneAgent:
     return OneAgent(OneDaemon(tmp_path / "home", repositories, origin), tmp_path / "stand-in")
@@ -90,6 +95,23 @@ async def test_a_step_is_done_logged_and_accounted_for(agent: OneAgent) -> None:
     assert Path(start.env["ITS_HOME"]).is_relative_to(agent.daemon.tasks.parent / SESSIONS)
     assert start.has_read_all, "it ended by the end of its stdin, not by a signal"
     assert agent.log().splitlines()[-2:] == [f"→ execute: {WORK}", "All done."]
+
+
+@pytest.mark.rule("6.11")
+async def test_the_plan_and_the_tools_that_it_tells_are_its_phase(agent: OneAgent, tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    entries = [{"content": "look", "status": "completed"}, {"content": "paint it", "status": "in_progress"}]
+    plan = {"sessionUpdate": "plan", "entries": entries}
+    works = f"{WORK}; while test ! -e {go}; do sleep 0.1; done"
+    for update, phase in ((plan, ": paint it"), (TOOL, ": execute")):
+        running = asyncio.create_task(
+            agent.does(Scene(updates=(update,), script=works), pulse=timedelta(milliseconds=100))
+        )
+        await until(partial(has_phase, agent, phase))
+        go.touch()
+        assert (await running).status is OutcomeStatus.COMPLETED
+        go.unlink()
+    assert "▸ paint it" in agent.log()
 
 
 @pytest.mark.rule("6.9")
