@@ -38,7 +38,7 @@ from daemon.tasks.finishing import PUBLISHING, DeliveryEnd
 from daemon.tasks.start import TaskParts, prepared
 from daemon.tasks.work import AgentWork
 from daemon.workspace.copied_files import chosen
-from daemon.workspace.delivery_note import mark_alive
+from daemon.workspace.delivery_note import mark_alive, mark_over
 from daemon.workspace.workspace import Workspace
 from domain.errors import (
     AgentUnavailable,
@@ -250,12 +250,16 @@ async def _kept(workspace: Workspace) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def _cleaned(workspace: Workspace, saver: Saver) -> AsyncIterator[None]:
-    """Work that ends without being done leaves no worktree, once the remote has all that was in it."""
+    """Work that ends without being done leaves no worktree, once the remote has all that was in it. What can't be saved
+    is kept with it for a while: nobody could rescue more.
+    """
     try:
         yield
     finally:
         if saver.is_safe:
             await workspace.clean()
+        elif saver.is_saved:
+            await asyncio.to_thread(mark_over, workspace.path)
 
 
 def _trouble(error: MakimaError) -> RepositoryTrouble | None:

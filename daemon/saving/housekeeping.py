@@ -91,6 +91,8 @@ class Housekeeper:
         note = await asyncio.to_thread(read_note, folder)
         if note is None or not note.is_over:
             return await self._clean_remains(folder, note)
+        if not note.head:  # it was handed back: the attempt went on
+            await self._forget_settled(note)
         due = at_once or self._is_due(folder, note)
         # Looked for before it is due, too: once a pull request is merged, its branches and refs may be deleted.
         reason = "" if note.is_seen else await self._not_seen(folder, note)

@@ -68,8 +68,10 @@ class Saver:
         """What was done about a repository that the agent had broken."""
         self.was_unborn = False
         """The agent has last left HEAD on a new branch without a commit."""
+        self.is_saved = False
+        """All of the worktree that may be saved is, since it was left."""
         self.is_safe = False
-        """All that was in the worktree when it was left is on the remote."""
+        """And that is all there was, and on the remote."""
 
     async def watch(self, worktree: Worktree, head: str, began: str, merging: str = "", base: str = "") -> None:
         """From now on there is work to lose: in `worktree`, run by the agent, which is at commit `head` and has begun
@@ -196,7 +198,8 @@ class Saver:
         # Another delivery may have ended the attempt and cleaned up: then nobody would ever remove what came after.
         if await self._decided():
             await self._checkpoints.forget()
-        self.is_safe = self._newest == self._published and not self.warnings
+        self.is_saved = self._newest == self._published
+        self.is_safe = self.is_saved and not self.warnings
 
     async def _save(self) -> None:
         await self._save_here()

@@ -75,9 +75,9 @@ class DeliveryEnd:
         if over.status is OutcomeStatus.WAITING:  # for the remote: only this machine has the outcome
             await self.saver.leave()
             return over
-        await self.saver.finish()
         ours = over if over.delivery == self.delivery.name else outcome
         head, succeeded = ours.work.head if ours.work else "", outcome.status is OutcomeStatus.COMPLETED
-        # Its worktree is kept for a while (rule 6.12).
+        # Its worktree is kept for a while (rule 6.12). Noted first: whoever cancels the rest leaves nothing to rescue.
         await asyncio.to_thread(partial(self.workspace.note, is_over=True, succeeded=succeeded, head=head))
+        await self.saver.finish()
         return over

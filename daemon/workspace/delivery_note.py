@@ -67,6 +67,12 @@ def mark_alive(folder: Path) -> None:
     os.utime(folder / FILE)
 
 
+def mark_over(folder: Path) -> None:
+    """The work has ended; the rest of what is noted stays. It is kept on purpose from now on."""
+    if note := read_note(folder):
+        write_note(folder, note.model_copy(update={"is_over": True}))
+
+
 def last_alive(folder: Path) -> int:
     """When it was last known to, in seconds of the epoch."""
     return int((folder / FILE).stat().st_mtime)

@@ -68,7 +68,7 @@ class Reckoning:
         self._left_commits(state)
         await self._every_view_answers()
         try:
-            await eventually(self._is_tidy, "tidiness", 40)
+            await eventually(self._is_tidy, "tidiness", 120)
         except AssertionError as error:
             error.add_note(f"left: {self.leftovers()}")
             raise
@@ -150,7 +150,7 @@ class Reckoning:
                 live = await workflow.query(DirectiveWorkflow.state_now)
                 return live if live == await record.state(shown.id) else None
 
-            state = await eventually(same, "the record of the end", 30)
+            state = await eventually(same, "the record of the end", 120)
             events = await record.events(shown.id)
             attempts = await record.attempts(shown.id)
         completed = Counter(event.step for event in events if event.what == "step completed")

@@ -29,7 +29,7 @@ SEED = int(os.environ.get("MAKIMA_CHAOS_SEED", "20261122"))
 IS_HUNT = bool({"MAKIMA_CHAOS_ROUNDS", "MAKIMA_CHAOS_SEED"} & set(os.environ))
 DISTURBED = 25.0 if IS_HUNT else 5.0
 """Seconds of each of two disturbances: on the way to a pull request, and with one."""
-RESTS_WITHIN = 240.0
+RESTS_WITHIN = 400.0
 ENDS_WITHIN = 2 * (DISTURBED + RESTS_WITHIN)
 """Seconds of a round; well before pytest's own limit, after which nobody would tell what it has waited for."""
 

@@ -27,7 +27,7 @@ from daemon.workspace import delivery_note
 from domain.errors import Refused
 from domain.spawn_task import Outcome, OutcomeStatus
 from domain.statuses import TaskKind
-from tests.integration.deliveries import OneDaemon
+from tests.integration.deliveries import OneDaemon, until
 
 pytestmark = pytest.mark.rule("6.12")
 GitCommand = Callable[..., str]
@@ -153,6 +153,49 @@ async def test_a_delivery_that_has_not_ended_is_left_alone(machine: Machine) -> 
     (works[0].parent / "go").touch()
     assert (await running).status is OutcomeStatus.COMPLETED
     assert seen == [[], []]
+
+
+async def handed_back(running: asyncio.Task[Outcome], mark: Path) -> None:
+    """Its delivery is called back as soon as there is this file."""
+    await until(lambda: mark.exists() or running.done())
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+
+async def test_what_could_not_be_saved_of_work_that_was_handed_back_goes_after_a_week(
+    machine: Machine, git: GitCommand, repositories: Repositories, tmp_path: Path
+) -> None:
+    """No later start of the daemon is needed for it, and its checkpoint does not stay in the cache for ever."""
+    mark = tmp_path / "begun"
+    running = asyncio.create_task(machine.does(f"git init -q part; touch part/x result {mark}; sleep 600"))
+    await handed_back(running, mark)
+    (folder,) = machine.folders
+    assert (folder / "work" / "part" / "x").exists()
+    assert "checkpoints" in git(machine.origin, "for-each-ref")
+    assert await machine.housekeeper.clean() == []
+    assert git(repositories.folder_of(f"file://{machine.origin}"), "for-each-ref", "refs/makima/checkpoints") == ""
+    machine.ended(hours_ago=7 * 24)
+    assert await machine.housekeeper.clean() == [Cleaned(folder)]
+
+
+async def test_work_that_is_handed_back_while_its_checkpoints_go_has_ended(machine: Machine, tmp_path: Path) -> None:
+    mark, go = tmp_path / "mark", tmp_path / "go"
+    hook = machine.origin / "hooks" / "update"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(
+        f'#!/bin/sh\ncase "$1 $3" in refs/makima/checkpoints/*" 00000000"*) touch {mark}\n'
+        f"for each in $(seq 600); do test -e {go} && exit; sleep 0.1; done;; esac\n"
+    )
+    hook.chmod(0o755)
+    saved = f"until git -C {machine.origin} for-each-ref | grep -q makima/checkpoints; do sleep 0.05; done"
+    often = timedelta(milliseconds=100)
+    running = asyncio.create_task(machine.does(f"touch result; {saved}", checkpoint_every=often))
+    await handed_back(running, mark)
+    go.touch()
+    (folder,) = machine.folders
+    note = delivery_note.read_note(folder)
+    assert note and note.is_over and note.succeeded and note.head
 
 
 async def test_the_log_of_a_delivery_that_was_cut_off_goes_after_a_week(machine: Machine) -> None:
