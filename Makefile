@@ -9,7 +9,7 @@ WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(2 * (os.cpu_count() or 1),
 # The optional sets of pyproject.toml, each with a lock of its own.
 SETS ?= stack tracing dev
 LOCKS := $(patsubst %,locks/%.txt,base $(SETS))
-# The real coding agents, for their tests and demo; shared by all checkouts, since they take 0.8 GB.
+# The real coding agents, for their tests and demo; shared by all checkouts, since they take 3 GB.
 export MAKIMA_AGENTS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/makima/agents
 AGENTS_BIN := $(MAKIMA_AGENTS)/node_modules/.bin
 
@@ -47,13 +47,17 @@ $(STAMP): pyproject.toml $(LOCKS)
 demo: install
 	@$(BIN)/python -m demo $(if $(KEEP),--keep)
 
-# What is there already in these versions is not downloaded again. npm takes the registry that it is told to use.
+# What is there already in these versions is not downloaded again. npm takes the registry that it is told to use. Of what
+# packages would run while they are installed only Claude Code's own script is: others compile what nobody needs here.
 agents:
 	@command -v npm >/dev/null || { echo "npm is needed for the coding agents: install Node.js" >&2; exit 1; }
 	@cmp -s tests/agents/package-lock.json "$(MAKIMA_AGENTS)/installed.json" || { \
 		mkdir -p "$(MAKIMA_AGENTS)" && cp tests/agents/package.json tests/agents/package-lock.json "$(MAKIMA_AGENTS)" && \
-		npm ci --prefix "$(MAKIMA_AGENTS)" --no-audit --no-fund --loglevel=error && \
-		cp tests/agents/package-lock.json "$(MAKIMA_AGENTS)/installed.json"; \
+		npm ci --prefix "$(MAKIMA_AGENTS)" --ignore-scripts --no-audit --no-fund --loglevel=error && \
+		npm rebuild --prefix "$(MAKIMA_AGENTS)" --loglevel=error @anthropic-ai/claude-code && \
+		cp tests/agents/package-lock.json "$(MAKIMA_AGENTS)/installed.json" || { \
+			echo "The coding agents are not installed: look whether npm reaches its registry (npm ping) and" \
+				"$(MAKIMA_AGENTS) has 3 GB of room, then: make agents" >&2; exit 1; }; \
 	}
 
 demo-agent: install agents

@@ -45,17 +45,22 @@ def write_locks() -> None:
     npm = ("npm", "install", "--package-lock-only", "--omit-lockfile-registry-resolved", "--no-audit", "--no-fund")
     subprocess.run(npm, cwd=AGENTS, capture_output=True, text=True, check=True)
     lock = AGENTS / "package-lock.json"
-    lock.write_text(without_addresses(lock.read_text()))
+    lock.write_text(pruned(lock.read_text()))
     for name, found in sets.items():
         text = "".join(found[each] for each in sorted(found))
         (LOCKS / f"{name}.txt").write_text(f"# Written by `make locks`.\n{text}")
 
 
-def without_addresses(lock: str) -> str:
-    """npm's lock without what its packages say of themselves: where one can give them money."""
+def pruned(lock: str) -> str:
+    """npm's lock without what its packages say of themselves (where one can give them money), and without optional
+    packages that the registry doesn't have: with their names npm takes its own lock for incomplete.
+    """
     read = json.loads(lock)
+    names = {path.rpartition("node_modules/")[2] for path in read["packages"]}
     for package in read["packages"].values():
         package.pop("funding", None)
+        if optional := package.get("optionalDependencies"):
+            package["optionalDependencies"] = {name: each for name, each in optional.items() if name in names}
     return json.dumps(read, indent=2) + "\n"
 
 

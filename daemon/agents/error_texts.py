@@ -14,11 +14,12 @@ _WORDS = {
     # Asked in this order: a message about a context window also tells of an invalid request.
     Ending.CONTEXT: (
         *("prompt is too long", "context window", "context_length_exceeded", "maximum context", "input is too long"),
-        "out of room",
+        *("out of room", "exceeds the maximum number of tokens"),
     ),
     Ending.UNKNOWN_SESSION: ("no conversation found", "no rollout found", "session not found", "thread not found"),
     Ending.AUTH: (
         *("not logged in", "please run /login", "invalid api key", "invalid x-api-key", "invalid bearer"),
+        *("api key not valid", "api_key_invalid", "api key (?:has )?expired"),
         *("unauthorized", "authentication_failed", "oauth token", "token has expired", "could not be refreshed"),
         *("log out and sign in", "missing environment variable", "no credentials"),
     ),

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from fakes.models.answers import ApiRefusal, Json
+from fakes.models.answers import ApiRefusal, Json, shell_tool
 from fakes.models.player import Api, ModelRequest
 from fakes.models.script import Call, Edit, Error, ErrorKind, Read, Shell, Tool, Turn, Usage, Write
 
@@ -53,19 +53,18 @@ class MessagesRequest(_Part):
         )
 
 
-def message(turn: Turn, model: str) -> Json:
+def whole(turn: Turn, asked: ModelRequest) -> Json:
     """The turn as a whole message."""
     content: list[JsonValue] = [{"type": "text", "text": turn.text}] if turn.text else []
-    content += [_tool_use(call) for call in turn.calls]
-    return {**_empty(model, turn.usage), "content": content, **_stop(turn)}
+    content += [_tool_use(call, asked.tools) for call in turn.calls]
+    return {**_empty(asked.model, turn.usage), "content": content, **_stop(turn)}
 
 
-def events(turn: Turn, model: str) -> list[Json]:
+def events(turn: Turn, asked: ModelRequest) -> list[Json]:
     """The turn as it is streamed."""
-    whole = message(turn, model)
-    content = whole["content"]
+    content = whole(turn, asked)["content"]
     assert isinstance(content, list)
-    begun: list[Json] = [{"type": "message_start", "message": _empty(model, turn.usage)}]
+    begun: list[Json] = [{"type": "message_start", "message": _empty(asked.model, turn.usage)}]
     blocks = [each for index, block in enumerate(content) if isinstance(block, dict) for each in _block(index, block)]
     delta: Json = {"type": "message_delta", "delta": _stop(turn), "usage": {"output_tokens": turn.usage.output}}
     return [*begun, *blocks, delta, {"type": "message_stop"}]
@@ -85,6 +84,11 @@ def refusal(error: Error, now: float) -> ApiRefusal:
             "anthropic-ratelimit-unified-reset": str(int(now) + error.resets_in),
         }
     return ApiRefusal(status, body, headers)
+
+
+def failed(error: Error, model: str) -> list[Json] | None:
+    """No error comes once a stream has begun."""
+    return None
 
 
 _LIMIT = "This request would exceed your account's rate limit. Please try again later."
@@ -146,16 +150,16 @@ def _block(index: int, block: Json) -> list[Json]:
     ]
 
 
-def _tool_use(call: Call) -> Json:
-    name, given = _tool_call(call)
+def _tool_use(call: Call, tools: tuple[str, ...]) -> Json:
+    name, given = _tool_call(call, tools)
     return {"type": "tool_use", "id": f"toolu_{uuid4().hex[:24]}", "name": name, "input": given}
 
 
-def _tool_call(call: Call) -> tuple[str, Json]:
-    """The call in Claude Code's own tools."""
+def _tool_call(call: Call, tools: tuple[str, ...]) -> tuple[str, Json]:
+    """The call in Claude Code's own tools; other agents have a shell, too."""
     match call:
         case Shell():
-            return "Bash", {"command": call.command, "description": "Run a command"}
+            return shell_tool(tools, "Bash"), {"command": call.command, "description": "Run a command"}
         case Read():
             return "Read", {"file_path": call.path}
         case Write():

@@ -12,7 +12,10 @@ class Api(StrEnum):
     MESSAGES = "messages"
     """Anthropic's."""
     RESPONSES = "responses"
-    """OpenAI's."""
+    """OpenAI's, and the following its older one."""
+    COMPLETIONS = "completions"
+    GEMINI = "gemini"
+    """Google's."""
 
 
 class ModelRequest(Value):

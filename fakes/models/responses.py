@@ -55,21 +55,21 @@ class ResponsesRequest(_Part):
         )
 
 
-def response(turn: Turn, model: str, tools: tuple[str, ...]) -> Json:
+def whole(turn: Turn, asked: ModelRequest) -> Json:
     """The turn as a whole response."""
     items: list[JsonValue] = [_message_item(turn.text)] if turn.text else []
-    items += [_called(call, tools) for call in turn.calls]
-    return {**_begun(model), "status": "completed", "output": items, "usage": _usage(turn.usage)}
+    items += [_called(call, asked.tools) for call in turn.calls]
+    return {**_begun(asked.model), "status": "completed", "output": items, "usage": _usage(turn.usage)}
 
 
-def events(turn: Turn, model: str, tools: tuple[str, ...]) -> list[Json]:
+def events(turn: Turn, asked: ModelRequest) -> list[Json]:
     """The turn as it is streamed."""
-    whole = response(turn, model, tools)
-    items = whole["output"]
+    response = whole(turn, asked)
+    items = response["output"]
     assert isinstance(items, list)
-    begun: list[Json] = [{"type": "response.created", "response": {**whole, "status": "in_progress", "output": []}}]
+    begun: list[Json] = [{"type": "response.created", "response": {**response, "status": "in_progress", "output": []}}]
     output = [each for index, item in enumerate(items) if isinstance(item, dict) for each in _item(index, item)]
-    return [*begun, *output, {"type": "response.completed", "response": whole}]
+    return [*begun, *output, {"type": "response.completed", "response": response}]
 
 
 def refusal(error: Error, now: float) -> ApiRefusal:

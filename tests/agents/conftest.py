@@ -22,6 +22,7 @@ from domain.directive_settings import AgentChoice, Limits
 from domain.spawn_task import Outcome
 from domain.statuses import TaskKind
 from fakes.models.player import AnsweredRequest
+from tests.agents.acp_settings import claude
 from tests.integration.conftest import daemon_git, git, origin, repositories  # noqa: F401 (fixtures)
 from tests.integration.deliveries import OneDaemon
 from tests.model_server import ModelServer, conversation
@@ -32,9 +33,21 @@ PACKAGES = {"claude": "@anthropic-ai/claude-code", "codex": "@openai/codex"}
 ACP = {
     "claude-agent-acp": "@agentclientprotocol/claude-agent-acp",
     "codex-acp": "@agentclientprotocol/codex-acp",
+    "copilot": "@github/copilot-linux-x64",
+    "gemini": "@google/gemini-cli",
+    "kimi": "@moonshot-ai/kimi-code",
     "opencode": "opencode-linux-x64",
+    "qwen": "@qwen-code/qwen-code",
 }
 """Profile, which is the program's name, too → its package."""
+WITHOUT_LOGIN = {
+    "auggie": "@augmentcode/auggie",
+    "cline": "@cline/cli-linux-x64",
+    "droid": "@factory/cli-linux-x64",
+}
+"""The same for those that talk to no other model server than their vendor's."""
+FOR_THIS_SYSTEM = {"copilot": "copilot", "droid": "bin/droid", "opencode": "bin/opencode"}
+"""Where the program lies in its package: those for all systems have a script in .bin that starts it."""
 MARK = "Paint the house"
 """Stands in every prompt: all requests of a test are one conversation."""
 MODEL = "fake-model"
@@ -55,7 +68,7 @@ def programs() -> dict[str, str]:
 @pytest.fixture(scope="session")
 def acp_programs() -> dict[str, str]:
     """The same for those that speak the Agent Client Protocol."""
-    return installed(ACP)
+    return installed(ACP | WITHOUT_LOGIN)
 
 
 def installed(packages: Mapping[str, str]) -> dict[str, str]:
@@ -69,9 +82,8 @@ def installed(packages: Mapping[str, str]) -> dict[str, str]:
             lack(f"{name} is not installed: make agents")
         if version != pinned[package]:
             lack(f"{name} is {version}, not {pinned[package]}: make agents")
-    # opencode's package for all systems is a script that starts the one for this system.
-    own = {"opencode": str(modules / ACP["opencode"] / "bin" / "opencode")}
-    return {name: own.get(name, str(modules / ".bin" / name)) for name in packages}
+    own = {name: modules / packages[name] / place for name, place in FOR_THIS_SYSTEM.items() if name in packages}
+    return {name: str(own.get(name, modules / ".bin" / name)) for name in packages}
 
 
 def pinned_versions() -> dict[str, str]:
@@ -110,7 +122,7 @@ class Hand:
     def agent(self) -> ConfiguredAgent:
         given = {"kind": self.name, "program": self.program, "permissions": "allow", **self.fields}
         if self.name == "claude":
-            return ClaudeAgent.model_validate({**given, "env": {**claude_env(self.models.url), **self.env}})
+            return ClaudeAgent.model_validate({**given, "env": {**claude(self.models.url), **self.env}})
         config = codex_config(self.models.url)
         return CodexAgent.model_validate(
             {**given, "config": config, "env": {"OPENAI_API_KEY": "of-no-use", **self.env}}
@@ -135,10 +147,6 @@ class Hand:
 
 
 STEP = uuid4()
-
-
-def claude_env(url: str) -> dict[str, str]:
-    return {"ANTHROPIC_BASE_URL": url, "ANTHROPIC_API_KEY": "of-no-use", "CLAUDE_CODE_MAX_RETRIES": "1"}
 
 
 def codex_config(url: str) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The fake model server: both APIs as their clients read them, replies in their order, errors as the real ones."""
+"""The fake model server: each API as their clients read them, replies in their order, errors as the real ones."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ import pytest
 
 from tests.model_server import ROOT, ModelServer, conversation, error, shell, turn, write
 
-MESSAGES, RESPONSES = "/v1/messages", "/v1/responses"
+MESSAGES, RESPONSES, COMPLETIONS = "/v1/messages", "/v1/responses", "/v1/chat/completions"
+GEMINI, GEMINI_WHOLE = "/v1beta/models/m:streamGenerateContent?alt=sse", "/v1beta/models/m:generateContent"
 TOOLS = {MESSAGES: ["Bash", "Write"], RESPONSES: ["exec_command"]}
 
 
@@ -30,6 +31,24 @@ def asked(path: str, *said: str, tools: bool = True, stream: bool = True) -> dic
     spoken = [{"type": "message", "role": "user", "content": [{"type": "text", "text": text}]} for text in said]
     offered = [{"type": "function", "name": name} for name in TOOLS[path]] if tools else []
     return {"model": "m", "stream": stream, "tools": offered, "messages": spoken, "input": spoken}
+
+
+def asked_completions(*said: str, tools: tuple[str, ...] = ("bash",), stream: bool = True) -> dict[str, Any]:
+    offered = [{"type": "function", "function": {"name": name}} for name in tools]
+    spoken = [{"role": "system", "content": "MARK"}, *({"role": "user", "content": text} for text in said)]
+    return {"model": "m", "messages": spoken, "tools": offered, "stream": stream}
+
+
+def asked_gemini(*said: str, tools: tuple[str, ...] = ("run_shell_command",)) -> dict[str, Any]:
+    spoken = [{"role": "user", "parts": [{"text": text} for text in said]}]
+    declared = [{"functionDeclarations": [{"name": name} for name in tools]}] if tools else []
+    return {"contents": spoken, "tools": declared, "systemInstruction": {"parts": [{"text": "MARK"}]}}
+
+
+def chunks(answer: httpx.Response) -> list[dict[str, Any]]:
+    """The events of a stream whose events have no names."""
+    data = [block.removeprefix("data: ") for block in filter(None, answer.text.split("\n\n"))]
+    return [json.loads(each) for each in data if each != "[DONE]"]
 
 
 def ask(models: ModelServer, path: str, *said: str, **options: bool) -> httpx.Response:
@@ -88,6 +107,56 @@ def test_a_file_is_written_with_the_agents_own_tool(models: ModelServer) -> None
     assert message["content"][0]["input"] == {"file_path": "a.txt", "content": "one\n"}
     response = ask(models, RESPONSES, "MARK", stream=False).json()
     assert "*** Add File: a.txt\n+one\n" in json.loads(response["output"][0]["arguments"])["cmd"]
+
+
+def test_a_completion_is_streamed_in_chunks(models: ModelServer) -> None:
+    models.says("MARK", [turn("Look", shell("ls"), usage={"input": 7, "cache_read": 2, "output": 3}), turn("Done")])
+    answer = httpx.post(models.url + COMPLETIONS, json=asked_completions("do MARK"))
+    assert answer.text.endswith("data: [DONE]\n\n")
+    role, said, called, ended, used = chunks(answer)
+    assert role["choices"][0]["delta"]["role"] == "assistant"
+    assert said["choices"][0]["delta"]["content"] == "Look"
+    (call,) = called["choices"][0]["delta"]["tool_calls"]
+    assert (call["index"], call["function"]["name"]) == (0, "bash")
+    assert json.loads(call["function"]["arguments"])["command"] == "ls"
+    assert ended["choices"][0]["finish_reason"] == "tool_calls"
+    assert (used["usage"]["total_tokens"], used["usage"]["prompt_tokens_details"]["cached_tokens"]) == (10, 2)
+    whole = httpx.post(models.url + COMPLETIONS, json=asked_completions("do MARK", stream=False)).json()
+    assert (whole["choices"][0]["message"]["content"], whole["choices"][0]["finish_reason"]) == ("Done", "stop")
+
+
+def test_gemini_streams_text_calls_and_an_end(models: ModelServer) -> None:
+    models.says("MARK", [turn("Look", write("a b.txt", "one\n"), usage={"input": 7, "output": 3}), turn("Done")])
+    answer = httpx.post(models.url + GEMINI, json=asked_gemini("do MARK"), headers={"x-goog-api-key": "k"})
+    said, called, ended = chunks(answer)
+    assert said["candidates"][0]["content"]["parts"] == [{"text": "Look"}]
+    (part,) = called["candidates"][0]["content"]["parts"]
+    assert part["functionCall"]["name"] == "run_shell_command"
+    assert part["functionCall"]["args"]["command"] == "printf %s 'one\n' > 'a b.txt'"
+    assert (ended["candidates"][0]["finishReason"], ended["usageMetadata"]["totalTokenCount"]) == ("STOP", 10)
+    whole = httpx.post(models.url + GEMINI_WHOLE, json=asked_gemini("do MARK")).json()
+    assert whole["candidates"][0]["content"]["parts"] == [{"text": "Done"}]
+    assert [(each.asked.model, each.asked.credential) for each in models.received] == [("m", "k"), ("m", "")]
+    assert httpx.post(f"{models.url}/v1beta/models/m:countTokens", json=asked_gemini("MARK")).json()["totalTokens"] > 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "words"),
+    [
+        ("unauthorized", 400, "API_KEY_INVALID"),
+        ("rate_limit", 429, "Please retry in 7200s."),
+        ("usage_limit", 429, '"retryDelay":"7200s"'),
+        ("overloaded", 503, "UNAVAILABLE"),
+        ("too_long", 400, "exceeds the maximum number of tokens"),
+    ],
+)
+def test_gemini_words_an_error_as_google_does(models: ModelServer, kind: str, status: int, words: str) -> None:
+    models.says("MARK", [error(kind, retry_after=7200)])
+    refused = httpx.post(models.url + GEMINI, json=asked_gemini("MARK"))
+    assert (refused.status_code, words in refused.text) == (status, True), refused.text
+    models.says("MARK", [{"reply": "cut", "text": "I begin"}])
+    with pytest.raises(httpx.RemoteProtocolError):
+        httpx.post(models.url + GEMINI, json=asked_gemini("MARK"))
 
 
 def test_each_conversation_gets_its_own_replies_in_their_order(models: ModelServer) -> None:
