@@ -27,7 +27,7 @@ from daemon.core.temporal_core import TemporalCore
 from daemon.doctor.checks import Wanted
 from daemon.doctor.examination import Examination
 from daemon.forges.registry import Forges
-from daemon.home import Home, House, masker_of, open_home
+from daemon.home import Home, House, masker_of, open_home, search_path_in
 from daemon.logs.log_sender import LogBacklog
 from daemon.logs.masking import Masker
 from daemon.machine import Machine
@@ -196,7 +196,11 @@ async def examine(wanted: Wanted) -> Health:
     settings, own = load_settings(), own_settings(Environment())
     logging.basicConfig(level=logging.CRITICAL)  # what there is to say stands in its lines
     connect = partial(connect_temporal, settings, identity=f"doctor:{own.name}", quiet=True)
-    return await Examination(own, settings.data_dir, os.environ, connect).examine(wanted)
+    path = search_path_in(settings.data_dir / "daemon" / own.name)
+    if path is not None:
+        os.environ["PATH"] = path  # what this shell finds says nothing about what the daemon finds
+    examination = Examination(own, settings.data_dir, os.environ, connect)
+    return await examination.examine(wanted, daemon_runs=path is not None)
 
 
 async def main() -> int:

@@ -25,6 +25,8 @@ from domain.errors import SettingsError
 PREDECESSOR_ENDS_WITHIN = 5.0
 """Seconds for which a daemon that starts waits for the end of the one before it."""
 LOOK_EVERY = 0.1
+SEARCH_PATH = "search-path"
+"""The file in a daemon's home with the PATH that it was started with."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,7 @@ async def open_home(data_dir: Path, own: DaemonSettings, *, is_daemon: bool) -> 
     path.mkdir(parents=True, exist_ok=True, mode=0o700)
     if is_daemon:
         await occupy(path)
+        (path / SEARCH_PATH).write_text(os.environ.get("PATH", ""), "utf-8", "surrogateescape")
     git = Git(
         # A command has a configuration of its own: while one is written, the daemon's git would read half of it.
         path / ("git" if is_daemon else "git-of-commands"),
@@ -108,6 +111,22 @@ async def occupy(home: Path) -> None:
         raise SettingsError(
             f"another daemon runs in {home}: end it, or give this one another name or MAKIMA_DATA_DIR"
         ) from error
+
+
+def search_path_in(home: Path) -> str | None:
+    """The PATH of the daemon that runs in this home, on which it finds its agents; None: none runs there."""
+    try:
+        lock = os.open(home / "lock", os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        if try_lock(lock, home / "lock"):
+            return None
+        return (home / SEARCH_PATH).read_text("utf-8", "surrogateescape")
+    except OSError:
+        return None
+    finally:
+        os.close(lock)
 
 
 def masker_of(own: DaemonSettings, environ: Mapping[str, str]) -> Masker:

@@ -72,6 +72,8 @@ class KnownProgram:
     """Variables that hold a credential."""
     home: str
     """The variable that names the folder of its login."""
+    until_login: bool = False
+    """It was tried no further than its request for a login."""
 
 
 class CodingAgent(Program):

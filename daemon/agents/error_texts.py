@@ -19,7 +19,7 @@ _WORDS = {
     Ending.UNKNOWN_SESSION: ("no conversation found", "no rollout found", "session not found", "thread not found"),
     Ending.AUTH: (
         *("not logged in", "please run /login", "invalid api key", "invalid x-api-key", "invalid bearer"),
-        *("api key not valid", "api_key_invalid", "api key (?:has )?expired"),
+        *("api key not valid", "api_key_invalid", "api key (?:has )?expired", "incorrect api key"),
         *("unauthorized", "authentication_failed", "oauth token", "token has expired", "could not be refreshed"),
         *("log out and sign in", "missing environment variable", "no credentials"),
     ),

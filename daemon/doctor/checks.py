@@ -30,7 +30,6 @@ class Wanted:
     base_branch: str = ""
     """The branch that says so; empty: the default one."""
 
-
 KNOWN = {
     str(agent.model_fields["program"].default): agent.known
     for agent in get_args(get_args(ConfiguredAgent)[0])
@@ -82,7 +81,8 @@ def _version_check(about: str, seen: AgentSeen, known: KnownProgram) -> Check:
     if version[0] != known.tested:
         remedy = f"Makima is tested with {known.tested}; where tasks of this agent fail strangely, install that one"
         return warning(about, f"{seen.program} {version[0]}", remedy)
-    return good(about, f"{seen.program} {version[0]}, the version that is tested")
+    how = "was tried, as far as its request for a login" if known.until_login else "is tested"
+    return good(about, f"{seen.program} {version[0]}, the version that {how}")
 
 
 def _login_check(about: str, seen: AgentSeen, known: KnownProgram) -> Check:
@@ -95,6 +95,12 @@ def _login_check(about: str, seen: AgentSeen, known: KnownProgram) -> Check:
             about, "neither a key nor a login", f"set api_key_env or token_env in its settings, or: {seen.log_in}"
         )
     return failed(about, "no key", f"name {known.keys[0]} in its pass_env, or set it in its env")
+
+
+def path_check(path: str, *, daemon_runs: bool) -> Check:
+    """Where programs are looked for."""
+    whose = "the running daemon's" if daemon_runs else "this shell's, since no daemon of this name runs here"
+    return good("PATH", f"{whose}: {path}")
 
 
 def price_check(name: str, model: str) -> Check:

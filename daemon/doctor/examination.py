@@ -20,6 +20,7 @@ from daemon.doctor.checks import (
     git_check,
     identity_check,
     parked_check,
+    path_check,
     price_check,
     sandbox_check,
     set_aside_check,
@@ -56,9 +57,14 @@ class Examination:
         self._environ = environ
         self._temporal = temporal
 
-    async def examine(self, wanted: Wanted) -> Health:
-        """All checks, in the order in which a missing one stops work."""
+    async def examine(self, wanted: Wanted, *, daemon_runs: bool | None = None) -> Health:
+        """All checks, in the order in which a missing one stops work.
+
+        `daemon_runs`: whether the PATH is that of the daemon that runs, or the caller's, since none does.
+        """
         checks = [await self._git(), identity_check(self._own.committer_name, self._own.committer_email)]
+        if daemon_runs is not None:
+            checks.append(path_check(self._environ.get("PATH", ""), daemon_runs=daemon_runs))
         for name, agent in self._own.served().items():
             checks += await self._agent(name, agent)
             if isinstance(agent, CodingAgent) and agent.has_no_price:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import uuid4
 
@@ -168,3 +169,18 @@ def hand(
 ) -> Hand:
     """Each real agent in its turn."""
     return Hand(request.param, programs[request.param], models, OneDaemon(tmp_path / "one", repositories, origin))
+
+
+@pytest.fixture
+def outside(hand: Hand) -> Iterator[Path]:
+    """A file that the agent may not make: nothing of this is below /tmp, which Codex leaves open, and where its
+    sandbox doesn't work.
+    """
+    hand.fields["permissions"] = "deny"
+    room = platformdirs.user_cache_path("makima")
+    room.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=room) as folder:
+        hand.daemon.tasks = Path(folder, "tasks")
+        forbidden = Path(folder, "outside.txt")
+        yield forbidden
+        assert not forbidden.exists()

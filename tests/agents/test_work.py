@@ -7,12 +7,10 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-import platformdirs
 import pytest
 
 from daemon.process.limits import LINGER_SECONDS
@@ -107,21 +105,6 @@ async def test_words_alone_are_no_result(hand: Hand) -> None:
     assert outcome.status is OutcomeStatus.FAILED
     assert outcome.failure is not None
     assert outcome.failure.category is FailureCategory.NO_RESULT
-
-
-@pytest.fixture
-def outside(hand: Hand) -> Iterator[Path]:
-    """A file that the agent may not make: nothing of this is below /tmp, which Codex leaves open, and where its
-    sandbox doesn't work.
-    """
-    hand.fields["permissions"] = "deny"
-    room = platformdirs.user_cache_path("makima")
-    room.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=room) as folder:
-        hand.daemon.tasks = Path(folder, "tasks")
-        forbidden = Path(folder, "outside.txt")
-        yield forbidden
-        assert not forbidden.exists()
 
 
 @pytest.mark.rule("6.9")

@@ -13,7 +13,9 @@ import pytest
 
 from daemon.doctor.checks import KNOWN, Wanted
 from daemon.doctor.examination import Examination
-from daemon.settings import DaemonSettings
+from daemon.home import open_home
+from daemon.process.run import run
+from daemon.settings import DaemonSettings, load_daemon_settings
 from domain.errors import NotReachable
 from domain.health_report import Check, Health, Verdict
 from tests.fixtures_github import Site
@@ -158,6 +160,30 @@ def test_the_command_prints_lines_or_json_and_exits_with_1(tmp_path: Path) -> No
         [*argv, "--json"], cwd=ROOT, env=env, capture_output=True, text=True, timeout=60, check=False
     )
     assert "agent missing" in {check["about"] for check in json.loads(shown.stdout)["checks"]}
+
+
+async def test_agents_are_looked_for_on_the_path_of_the_daemon_that_runs(
+    tmp_path: Path, programs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = tmp_path / "daemon.toml"
+    settings.write_text('name = "here"\nserves = ["mine"]\n[agents.mine]\nkind = "command"\nargv = ["claude", "-p"]\n')
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("MAKIMA_", "TEMPORAL_"))}
+    path = os.pathsep.join(each for each in kept["PATH"].split(os.pathsep) if not os.access(f"{each}/claude", os.X_OK))
+    env = {**kept, "PATH": path, "MAKIMA_DAEMON_CONFIG": str(settings), "MAKIMA_DATA_DIR": str(tmp_path / "data")}
+
+    async def doctor() -> dict[str, dict[str, str]]:
+        argv = (sys.executable, "-m", "daemon", "doctor", "--json")
+        told = await run(argv, cwd=ROOT, env=env, timeout=120)
+        return {check["about"]: check for check in json.loads(told.text)["checks"]}
+
+    before = await doctor()
+    assert before["agent mine"]["verdict"] == "failed"
+    assert "no daemon of this name runs" in before["PATH"]["found"]
+    monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{path}")
+    await open_home(tmp_path / "data", load_daemon_settings(settings), is_daemon=True)
+    found = await doctor()
+    assert found["agent mine"]["verdict"] == "ok"
+    assert f"the running daemon's: {programs}" in found["PATH"]["found"]
 
 
 FEATURES_ALONE = (

@@ -123,6 +123,7 @@ def test_a_retry_of_hours_that_nobody_tells_of_is_a_limit_by_its_silence(name: s
     assert not finals(made)
     assert made.patience == 300, "its profile's silence"
     made.wake()
+    made.answered("session/prompt", {"stopReason": "cancelled"})
     (final,) = finals(made)
     assert (final.ending, final.until) == (Ending.LIMIT, None), "nobody knows when it ends"
     assert any(isinstance(event, MustEnd) for event in made.events)

@@ -245,6 +245,9 @@ def test_a_reset_time_of_day_is_the_next_one() -> None:
 @pytest.mark.parametrize(
     ("text", "status", "ending"),
     [
+        ('Internal error {"details": "401 Incorrect API key provided: x."}', None, Ending.AUTH),
+        ("API key not valid. Please pass a valid API key.", 400, Ending.AUTH),
+        ("The input token count (12) exceeds the maximum number of tokens allowed (8).", 400, Ending.CONTEXT),
         ("unexpected status 401 Unauthorized: invalid x-api-key", None, Ending.AUTH),
         ("Not logged in · Please run /login", None, Ending.AUTH),
         ("Your refresh token was revoked. Please log out and sign in again.", None, Ending.AUTH),

@@ -31,6 +31,7 @@ from tests.agents.conftest import PACKAGES, pinned_versions
 OK, WARNING, FAILED = Verdict.OK, Verdict.WARNING, Verdict.FAILED
 TESTED = KNOWN["claude"].tested
 OPENCODE = an_agent().tested_program
+CLINE = an_agent(profile="cline").tested_program
 
 
 def test_a_line_names_the_verdict_what_was_found_and_the_remedy() -> None:
@@ -66,6 +67,7 @@ def test_the_tested_versions_are_those_that_the_tests_install_and_the_chapter_na
         (AgentSeen("o", "opencode", said="1.18.33", known=OPENCODE), [OK], "the version that is tested"),
         (AgentSeen("o", "opencode", said="1.2.0", known=OPENCODE), [WARNING], "tested with 1.18.33"),
         (AgentSeen("o", "opencode", known=OPENCODE), [WARNING], "tells no version"),
+        (AgentSeen("c", "cline", said="3.0.65", known=CLINE), [OK], "was tried, as far as its request for a login"),
     ],
 )
 def test_an_agent_is_installed_of_a_tested_version_and_logged_in(

@@ -11,7 +11,7 @@ import pytest
 
 from daemon.agents.acp.profile import shipped
 from daemon.doctor.checks import KNOWN
-from tests.agents.conftest import ACP, pinned_versions
+from tests.agents.conftest import ACP, WITHOUT_LOGIN, pinned_versions
 
 ROOT = Path(__file__).parent.parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -59,8 +59,8 @@ def test_agents_are_locked_all_the_way_down_without_an_address() -> None:
     own, *packages = NPM["packages"].values()
     assert own["dependencies"] == asked, "run `make locks`"
     assert {asked["@anthropic-ai/claude-code"], asked["@openai/codex"]} == {known.tested for known in KNOWN.values()}
-    assert {name: shipped()[name].tested for name in ACP} == {
-        name: pinned_versions()[package] for name, package in ACP.items()
+    assert {name: (each.tested, each.until_login) for name, each in shipped().items()} == {
+        name: (pinned_versions()[package], name in WITHOUT_LOGIN) for name, package in (ACP | WITHOUT_LOGIN).items()
     }
     for package in packages:
         assert "resolved" not in package

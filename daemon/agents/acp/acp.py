@@ -81,7 +81,10 @@ class AcpAgent(CodingAgent):
     @property
     def tested_program(self) -> KnownProgram | None:
         keys = (self.own.key,) if self.own.key else ()
-        return KnownProgram(tested=self.own.tested, asks_login=(), keys=keys, home="") if self.own.tested else None
+        if not self.own.tested:
+            return None
+        until_login = self.own.until_login
+        return KnownProgram(tested=self.own.tested, asks_login=(), keys=keys, home="", until_login=until_login)
 
     @property
     def has_no_price(self) -> bool:

@@ -283,5 +283,7 @@ class AcpStream:
         return [*self._ended(Final(Ending.UNUSABLE, why)), MustEnd()]
 
     def _ended(self, final: Final) -> list[Event]:
+        if self._is_over:
+            return []  # what it says while it is being ended, such as `cancelled`, is not why it is
         self._is_over = True
         return [WakeAfter(0), final]

@@ -35,6 +35,8 @@ class Profile(Value):
     """A program and its arguments."""
     tested: str = ""
     """The version that Makima was run with; empty: none."""
+    until_login: bool = False
+    """It was run no further than its request for a login."""
     full: Access = Access()
     """Where everything is allowed."""
     listed: Access = Access()
