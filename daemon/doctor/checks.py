@@ -30,6 +30,7 @@ class Wanted:
     base_branch: str = ""
     """The branch that says so; empty: the default one."""
 
+
 KNOWN = {
     str(agent.model_fields["program"].default): agent.known
     for agent in get_args(get_args(ConfiguredAgent)[0])

@@ -11,7 +11,7 @@ KEY = "of-no-use"
 def env_of(profile: str, url: str) -> dict[str, str]:
     """The variables that the agent of this profile is given."""
     return {
-        "claude-agent-acp": claude,
+        "claude-agent-acp": claude_env,
         "codex-acp": _codex,
         "copilot": _copilot,
         "gemini": _gemini,
@@ -21,7 +21,7 @@ def env_of(profile: str, url: str) -> dict[str, str]:
     }[profile](url)
 
 
-def claude(url: str) -> dict[str, str]:
+def claude_env(url: str) -> dict[str, str]:
     return {"ANTHROPIC_BASE_URL": url, "ANTHROPIC_API_KEY": KEY, "CLAUDE_CODE_MAX_RETRIES": "1"}
 
 

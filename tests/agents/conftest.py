@@ -23,7 +23,7 @@ from domain.directive_settings import AgentChoice, Limits
 from domain.spawn_task import Outcome
 from domain.statuses import TaskKind
 from fakes.models.player import AnsweredRequest
-from tests.agents.acp_settings import claude
+from tests.agents.acp_settings import claude_env
 from tests.integration.conftest import daemon_git, git, origin, repositories  # noqa: F401 (fixtures)
 from tests.integration.deliveries import OneDaemon
 from tests.model_server import ModelServer, conversation
@@ -123,7 +123,7 @@ class Hand:
     def agent(self) -> ConfiguredAgent:
         given = {"kind": self.name, "program": self.program, "permissions": "allow", **self.fields}
         if self.name == "claude":
-            return ClaudeAgent.model_validate({**given, "env": {**claude(self.models.url), **self.env}})
+            return ClaudeAgent.model_validate({**given, "env": {**claude_env(self.models.url), **self.env}})
         config = codex_config(self.models.url)
         return CodexAgent.model_validate(
             {**given, "config": config, "env": {"OPENAI_API_KEY": "of-no-use", **self.env}}

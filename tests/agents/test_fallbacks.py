@@ -10,7 +10,8 @@ import pytest
 from demo.demo_repository import git, make_origin
 from tests.acceptance.conftest import servers, site  # noqa: F401 (fixtures)
 from tests.acceptance.stack import Site
-from tests.agents.conftest import MARK, claude_env, codex_config
+from tests.agents.acp_settings import claude_env
+from tests.agents.conftest import MARK, codex_config
 from tests.model_server import ModelServer, conversation, error, turn, write
 
 TAKEN_ON = "Agent claude had this task before you"

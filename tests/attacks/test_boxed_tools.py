@@ -15,7 +15,7 @@ import platformdirs
 import pytest
 
 from domain.spawn_task import OutcomeStatus
-from tests.agents.acp_settings import claude
+from tests.agents.acp_settings import claude_env
 from tests.agents.conftest import codex_config, programs  # noqa: F401 (a fixture)
 from tests.attacks.machine.addresses import MODEL_PORT, PAGE
 from tests.attacks.machine.delivering import Order
@@ -107,7 +107,7 @@ def test_nodes_own_fetch_finds_the_door(ordinary: Lab) -> None:
 
 def agent(name: str, program: str) -> dict[str, Any]:
     if name == "claude":
-        return {"kind": name, "program": program, "env": claude(MODEL)}
+        return {"kind": name, "program": program, "env": claude_env(MODEL)}
     return {"kind": name, "program": program, "config": codex_config(MODEL), "env": {"OPENAI_API_KEY": "of-no-use"}}
 
 
