@@ -106,6 +106,7 @@ def build_runner(
         backlog=backlog,
         forges=Forges(own.forges, os.environ, masker.learn),
         network=own.reach,
+        tools=home.tools,
     )
     return Runner(machine)
 
@@ -224,7 +225,7 @@ async def main() -> int:
         asyncio.get_running_loop().add_signal_handler(name, stop_or_leave, stop)
     rescue = Rescue(runner.machine)
     runner.rescued = rescue.of
-    chores = (rescue.run(), backlog.send_for_ever(), home.housekeeper.clean_for_ever())
+    chores = (rescue.run(), backlog.send_for_ever(), home.housekeeper.clean_for_ever(), home.look_at_tools())
     beside = [asyncio.create_task(each) for each in chores]
     reporting = asyncio.create_task(report_for_ever(core, settings, own, runner))
     running = [asyncio.create_task(worker.run()) for worker in workers]

@@ -16,10 +16,12 @@ from daemon.git.repositories import Repositories
 from daemon.logs.masking import Masker, secrets_of
 from daemon.sandbox.environment import GitIdentity
 from daemon.sandbox.sandbox import Opening, Sandbox, open_sandbox
+from daemon.sandbox.sandbox_view import own_programs
 from daemon.saving.housekeeping import Housekeeper
 from daemon.saving.restoring import Restorer
 from daemon.session.parking import Parking, parking_of
 from daemon.settings import DaemonSettings
+from daemon.tool_chains.machine_tools import MachineTools
 from domain.errors import SettingsError
 
 PREDECESSOR_ENDS_WITHIN = 5.0
@@ -47,6 +49,7 @@ class Home:
     own: DaemonSettings
     repositories: Repositories
     sandbox: Sandbox
+    tools: MachineTools | None
 
     @property
     def tasks(self) -> Path:
@@ -59,6 +62,11 @@ class Home:
     @property
     def housekeeper(self) -> Housekeeper:
         return Housekeeper(self.tasks, self.repositories, self.own.keeping, self.path / "restored")
+
+    async def look_at_tools(self) -> None:
+        """The first look at tool chains reads every folder of theirs, later ones what has changed since."""
+        if self.tools:
+            await asyncio.to_thread(self.tools.take_inventory)
 
     @property
     def house(self) -> House:
@@ -87,14 +95,22 @@ async def open_home(data_dir: Path, own: DaemonSettings, *, is_daemon: bool) -> 
     )
     await git.prepare()
     agents = own.served()
+
+    def parts() -> tuple[Path, ...]:
+        return tuple(part for agent in agents.values() for part in agent.parts())
+
     opening = Opening(
         read=own.sandbox_read,
         write=own.sandbox_write,
         hidden=(data_dir,),
-        parts=lambda: (part for agent in agents.values() for part in agent.parts()),
+        parts=parts,
     )
     sandbox = await open_sandbox(own.sandbox, opening, scratch=path, environ=os.environ)
-    return Home(path, own, Repositories(git, path / "repositories", is_own=is_daemon), sandbox)
+    tools = MachineTools(
+        own.tool_chains, os.environ, path, hidden=(data_dir,), shown=lambda: (*own_programs(), *parts())
+    )
+    repositories = Repositories(git, path / "repositories", is_own=is_daemon)
+    return Home(path, own, repositories, sandbox, tools if own.find_tool_chains else None)
 
 
 async def occupy(home: Path) -> None:

@@ -16,6 +16,7 @@ from daemon.logs.log_sender import LogBacklog
 from daemon.logs.masking import Masker
 from daemon.sandbox.environment import GitIdentity
 from daemon.sandbox.sandbox import Sandbox
+from daemon.tool_chains.machine_tools import MachineTools
 from daemon.workspace.copied_files import CopiedFile
 
 
@@ -46,3 +47,5 @@ class Machine:
     """Where pull requests are opened; by default none is known."""
     network: NetworkSettings = field(default_factory=NetworkSettings)
     """What agents reach from their sandboxes, unless their own settings say otherwise."""
+    tools: MachineTools | None = None
+    """Finds the tool chains that tasks are given; None: none."""

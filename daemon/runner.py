@@ -183,6 +183,7 @@ class Runner:
         workspace = Workspace.make(
             machine.tasks_folder, command, delivery.name, machine.identity, machine.sandbox, cache.folder
         ).behind(machine.network.policy(agent, os.environ))
+        workspace = await asyncio.to_thread(workspace.equipped, machine.tools)
         log = TaskLog(workspace.folder.log, command, delivery.name, machine.core, machine.masker, machine.backlog)
         saver = Saver(
             checkpoints,

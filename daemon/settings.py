@@ -20,6 +20,7 @@ from daemon.sandbox.sandbox import SandboxMode
 from daemon.saving.housekeeping import Keeping
 from daemon.secrets.secret_search import AllowedSecret
 from daemon.settings_path import SettingsPath
+from daemon.tool_chains.tool_chain import ToolChain
 from daemon.workspace.copied_files import CopiedFile
 from daemon.workspace.delivery_note import FILE as DELIVERY_NOTE
 from domain.directive_settings import AnyLabel
@@ -82,6 +83,10 @@ class DaemonSettings(BaseModel):
     """What agents may read beyond their own files and the system's programs: a tool chain in the home folder."""
     sandbox_write: tuple[SandboxPath, ...] = ()
     """What agents of all tasks may change: a package cache that they share, and can spoil for one another."""
+    find_tool_chains: bool = True
+    """Whether the tool chains of the daemon's user are found, and shown to agents without their credentials."""
+    tool_chains: dict[Annotated[str, Field(pattern=r"^[a-zA-Z0-9._-]{1,40}$")], ToolChain] = {}
+    """Further ones; one with the name of a shipped one takes its place (docs/sandbox.md)."""
     network: Reach = "internet"
     """How far agents reach from their sandbox (docs/sandbox.md); an agent's own setting takes its place."""
     network_local: LocalRules = ()

@@ -27,8 +27,10 @@ from daemon.doctor.checks import (
 )
 from daemon.doctor.network import Trial, node_check, nodes_on
 from daemon.doctor.repository_checks import repository_checks
+from daemon.doctor.tool_chains import certificate_checks, tool_chain_checks
 from daemon.home import Home, open_home
 from daemon.process.run import Finished, run
+from daemon.sandbox.certificates import find_certificates
 from daemon.sandbox.sandbox import Bubblewrap
 from daemon.saving.set_aside import all_set_aside
 from daemon.session.session_folder import login_folder
@@ -76,6 +78,7 @@ class Examination:
         checks += [parked_check(each) for each in home.house.parking.now_parked()]
         checks += [set_aside_check(str(folder), reason) for folder, reason in all_set_aside(home.tasks).items()]
         checks += [sandbox_check(home.sandbox), *await self._network(home)]
+        checks += await self._tool_chains(home)
         checks += [self._disk(home), await self._reach_temporal()]
         if wanted.repository:
             who = (self._own.committer_name, self._own.committer_email)
@@ -139,6 +142,14 @@ class Examination:
         versions = [_output(await self._ran((node, "--version"), self._environ)) for node in nodes_on(paths)]
         nodes = filter(None, map(node_check, dict.fromkeys(versions)))
         return [door, *(check for each in models for check in each), *nodes]
+
+    async def _tool_chains(self, home: Home) -> list[Check]:
+        if home.tools is None:
+            return [good("tool chains", "none are looked for: find_tool_chains = false")]
+        inventory = await asyncio.to_thread(home.tools.take_inventory)
+        user = Path(self._environ.get("HOME") or Path.home())
+        refused = certificate_checks(find_certificates(self._environ)) if home.sandbox.name == Bubblewrap.name else []
+        return [*tool_chain_checks(inventory, user), *refused]
 
     def _disk(self, home: Home) -> Check:
         free = shutil.disk_usage(home.path).free // MEGABYTE

@@ -17,8 +17,8 @@ from daemon.network.door import ConnectionReport, DoorEvent
 from daemon.network.rules import rule_for
 from daemon.network.upstream import proxy_environment
 from daemon.process.run import run
+from daemon.sandbox.certificates import CERTIFICATES
 from daemon.sandbox.doorway import Doorway
-from daemon.sandbox.environment import CERTIFICATES
 from domain.errors import ProcessTimedOut
 
 FOR_EVER = 365 * 24 * 3600.0

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from daemon.process.keeper import MARK
 from daemon.process.program import AgentCommand
+from daemon.sandbox.certificates import CERTIFICATES
 from daemon.sandbox.task_folder import TaskFolder
 
 RESERVED = ("MAKIMA_", "TEMPORAL_")
 """Makima's own settings begin so: no agent sees one (rule 6.6)."""
 
-CERTIFICATES = frozenset(
-    {"CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE", "SSL_CERT_DIR", "SSL_CERT_FILE"}
-)
-"""Name certificates of a company's network: without them no agent reaches its model."""
 _PASSED = CERTIFICATES | {"LANG", "LANGUAGE", "LOGNAME", "NO_PROXY", "PATH", "SHELL", "TERM", "TMPDIR", "TZ", "USER"}
 _PROXIES = frozenset({"ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY"})
 
@@ -35,17 +33,25 @@ class GitIdentity:
 
 
 def agent_environment(
-    own: Mapping[str, str], *, folder: TaskFolder, task_id: str, command: AgentCommand, identity: GitIdentity
+    own: Mapping[str, str],
+    *,
+    folder: TaskFolder,
+    task_id: str,
+    command: AgentCommand,
+    identity: GitIdentity,
+    tools: Mapping[str, str] = MappingProxyType({}),
+    tool_path: Sequence[str] = (),
 ) -> dict[str, str]:
     """The whole environment of `command`, made from the daemon's `own`; pure.
 
     The agent's settings may add variables (`command.env`) and let the machine's through (`command.pass_env`); what
-    binds the process to its task and keeps git quiet stands above them.
+    binds the process to its task and keeps git quiet stands above them. `tools` are the variables of the machine's tool
+    chains, `tool_path` their folders with programs.
     """
     named = {name: own[name] for name in command.pass_env if name in own}
-    chosen = _passed(own) | named | dict(command.env)
+    chosen = _passed(own) | dict(tools) | named | dict(command.env)
     chosen = {name: value for name, value in chosen.items() if not name.startswith(RESERVED)}
-    path = chosen.get("PATH") or os.defpath
+    path = _with_tools(chosen.get("PATH") or os.defpath, tool_path, is_chosen="PATH" in command.env)
     return chosen | {
         "HOME": str(folder.home),
         "PATH": f"{folder.bin}{os.pathsep}{path}",
@@ -57,6 +63,13 @@ def agent_environment(
         # Nobody sits at an editor: a merge or rebase that goes on takes git's own message.
         "GIT_EDITOR": "true",
     }
+
+
+def _with_tools(path: str, tool_path: Sequence[str], *, is_chosen: bool) -> str:
+    """As in their user's shell tool chains come before the system's programs; not before what the settings choose."""
+    known = path.split(os.pathsep)
+    further = [folder for folder in tool_path if folder not in known]
+    return os.pathsep.join((*known, *further) if is_chosen else (*further, *known))
 
 
 def _passed(own: Mapping[str, str]) -> dict[str, str]:

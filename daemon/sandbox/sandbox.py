@@ -7,15 +7,15 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import ClassVar, Protocol
 
 from daemon.process.keeper import SANDBOX
 from daemon.process.run import run
+from daemon.sandbox.certificates import find_certificates
 from daemon.sandbox.doorway import Doorway
-from daemon.sandbox.environment import CERTIFICATES
 from daemon.sandbox.sandbox_view import View, hidden, own_programs, readable, system_view, writable
 from daemon.sandbox.task_folder import TaskFolder, make_task_folder
 from domain.daemon_messages import SandboxKind
@@ -48,6 +48,8 @@ class SandboxPlaces:
     """The objects of the cache that the worktree borrows from."""
     writes: tuple[Path, ...] = ()
     """Further folders that the command may change."""
+    tools: View = field(default_factory=dict)
+    """What it is shown of the machine's tool chains, and what must be empty of all that it is shown."""
     door: Doorway | None = None
     """By which the command reaches the network; None: it has none."""
 
@@ -118,13 +120,13 @@ class Bubblewrap:
         """`program` is bubblewrap's path, `environ` the daemon's environment, from which certificates are found."""
         self._program = program
         self._opening = opening
-        certificates = [Path(environ[name]) for name in sorted(CERTIFICATES) if environ.get(name)]
-        self._machine = system_view() | readable([*own_programs(), *certificates])
+        self._machine = system_view() | readable([*own_programs(), *find_certificates(environ).shown])
 
     def wrap(self, argv: Sequence[str], *, cwd: Path, places: SandboxPlaces) -> tuple[str, ...]:
         opening = self._opening
         parts = readable([*opening.parts(), *opening.read])
-        view = self._machine | parts | writable(opening.write) | hidden(opening.hidden) | _own_pieces(places)
+        given = self._machine | parts | places.tools | writable(opening.write)
+        view = given | hidden(opening.hidden) | _own_pieces(places)
         if places.door:
             view, argv = view | places.door.view, places.door.entered(argv)
         shown = (part for at in sorted(view) for part in (*view[at], str(at)))

@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 View = dict[Path, tuple[str, ...]]
@@ -40,6 +41,16 @@ def system_view() -> View:
         Path("/proc/sys"): ("--ro-bind", "/proc/sys"),
         Path("/dev"): ("--dev",),
     }
+
+
+def is_systems(path: Path) -> bool:
+    """Whether every sandbox shows it already."""
+    return any(path.is_relative_to(each) for each in _systems())
+
+
+@cache
+def _systems() -> tuple[Path, ...]:
+    return tuple(path for path in system_view() if path.parts[1] not in ("proc", "dev"))
 
 
 def readable(paths: Iterable[Path]) -> View:

@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -23,6 +23,8 @@ from daemon.sandbox.doorway import Doorway
 from daemon.sandbox.environment import GitIdentity, agent_environment
 from daemon.sandbox.sandbox import NoSandbox, Sandbox, SandboxPlaces
 from daemon.sandbox.task_folder import TaskFolder, make_task_folder
+from daemon.tool_chains.machine_tools import OWN as DOWNLOADS
+from daemon.tool_chains.machine_tools import MachineTools, Tools
 from daemon.workspace.delivery_note import DeliveryNote, write_note
 from daemon.workspace.handing_over import taken_handover
 from domain.errors import ProcessTimedOut
@@ -49,6 +51,8 @@ class Workspace:
     """Of all that runs where an agent has been, but the agent. Whoever makes a workspace closes it."""
     doorway: Doorway | None = None
     """By which what is part of the task reaches the network; None: without a sandbox it needs no door."""
+    tools: Tools = field(default_factory=Tools)
+    """The machine's tool chains, for what is part of the task."""
 
     @classmethod
     def make(
@@ -88,9 +92,13 @@ class Workspace:
         return self.path / "work"
 
     async def check_out(self, cache: RepositoryCache, commit: str) -> Worktree:
-        """The worktree at `commit`, still untouched by any agent: git runs in it plainly."""
+        """The worktree at `commit`, still untouched by any agent: git runs in it plainly. Beside it lies what projects
+        like this one have downloaded on this machine.
+        """
         runs = cache.git.run_plainly
-        return await Worktree.make(self.work_path, cache=cache.folder, commit=commit, runs=runs, identity=self.identity)
+        made = await Worktree.make(self.work_path, cache=cache.folder, commit=commit, runs=runs, identity=self.identity)
+        await asyncio.to_thread(self.tools.lay_out, self.work_path)
+        return made
 
     @property
     def agents_worktree(self) -> Worktree:
@@ -108,7 +116,13 @@ class Workspace:
     def environment(self, command: AgentCommand) -> dict[str, str]:
         """All that a program of this task sees (rule 6.6)."""
         made = agent_environment(
-            os.environ, folder=self.folder, task_id=str(self.command.task), command=command, identity=self.identity
+            os.environ,
+            folder=self.folder,
+            task_id=str(self.command.task),
+            command=command,
+            identity=self.identity,
+            tools=self.tools.variables,
+            tool_path=self.tools.path,
         )
         return self.doorway.variables(made) if self.doorway else made
 
@@ -121,13 +135,22 @@ class Workspace:
         """With a door, where there is a sandbox: `daemon.sandbox.door_process` opens it."""
         return replace(self, doorway=Doorway.beside(self.path, policy)) if self.is_boxed else self
 
+    def equipped(self, tools: MachineTools | None) -> Workspace:
+        """With the machine's tool chains. Blocking; OSError."""
+        if tools is None:
+            return self
+        return replace(self, tools=tools.equip(self.path, self.folder.home, is_boxed=self.is_boxed))
+
     def boxed(
         self, argv: Sequence[str], cwd: Path | None = None, writes: tuple[Path, ...] = (), door: Doorway | None = None
     ) -> tuple[str, ...]:
         """`argv` inside of the sandbox, in `cwd` (the worktree); to be run under a keeper with `environment`. `writes`:
-        further folders that it may change. Without the door it has no network.
+        further folders that it may change. Without the door it has no network, and no tool chains.
         """
-        places = SandboxPlaces(self.work_path, self.folder, self.cache / "objects", writes, door)
+        # What is gone in a folder that is shown can't be covered any more.
+        masked = {path: shown for path, shown in self.tools.masked.items() if path.exists()}
+        tools = {**(self.tools.view if door else {}), **masked}
+        places = SandboxPlaces(self.work_path, self.folder, self.cache / "objects", writes, tools, door)
         return self.sandbox.wrap(argv, cwd=cwd or self.work_path, places=places)
 
     async def run_as_agent(
@@ -159,6 +182,6 @@ class Workspace:
 
     async def clean(self) -> None:
         """Remove the worktree; the prompt and the log stay for those who want to know."""
-        for folder in (self.work_path, *self.path.glob("*.git*")):
+        for folder in (self.work_path, self.path / DOWNLOADS, *self.path.glob("*.git*")):
             with suppress(OSError):
                 await asyncio.to_thread(agent_files.remove_tree, folder)

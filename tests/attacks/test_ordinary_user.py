@@ -32,6 +32,7 @@ ATTACKS = (
     "test_committed_secrets.py::test_an_attempt_that_fails_otherwise_publishes_what_is_clean",
     "test_local_repository.py::test_nothing_that_a_local_repository_names_runs_when_the_daemon_works_with_it",
     "test_local_repository.py::test_a_repository_where_agents_can_write_is_refused_whatever_way_leads_there[two links]",
+    "test_tool_chains.py",
     "test_planted.py::test_what_an_agent_plants_in_a_sandbox_runs_nowhere_else[]",
     "test_planted.py::test_in_a_sandbox_there_is_nobody_elses_process_descriptor_or_file_to_take_hold_of",
     "test_forged_daemon.py",

@@ -73,3 +73,21 @@ def test_a_proxy_is_passed_on_unless_its_address_holds_a_password() -> None:
     seen = environment({"https_proxy": "http://proxy:3128", "HTTP_PROXY": "http://me:secret@proxy:3128"})
     assert seen["https_proxy"] == "http://proxy:3128"
     assert "HTTP_PROXY" not in seen
+
+
+def test_tool_chains_come_first_on_path_unless_the_settings_choose_one() -> None:
+    def seen(**env: str) -> dict[str, str]:
+        return agent_environment(
+            {"PATH": "/usr/bin:/rust/bin", "RUSTUP_HOME": "/secret"},
+            folder=FOLDER,
+            task_id="a-task",
+            command=AgentCommand(("true",), env=env),
+            identity=GitIdentity(),
+            tools={"RUSTUP_HOME": "/rust"},
+            tool_path=("/rust/bin", "/shims"),
+        )
+
+    assert seen()["PATH"] == "/tasks/one/bin:/shims:/usr/bin:/rust/bin"
+    assert seen(PATH="/opt/bin")["PATH"] == "/tasks/one/bin:/opt/bin:/rust/bin:/shims"
+    assert seen()["RUSTUP_HOME"] == "/rust"
+    assert seen(RUSTUP_HOME="/mine")["RUSTUP_HOME"] == "/mine"

@@ -12,7 +12,7 @@ from typing import IO, Any
 import pytest
 import trustme
 
-from daemon.sandbox.environment import CERTIFICATES
+from daemon.sandbox.certificates import CERTIFICATES
 from tests.attacks.machine.addresses import NAMES
 from tests.attacks.machine.delivering import Delivered, Order
 from tests.needs import need
