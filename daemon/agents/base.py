@@ -26,7 +26,7 @@ from daemon.agents.stream_events import (
 from daemon.network.rules import LocalRules, Reach
 from daemon.process.program import AgentCommand, EndedBy, ProcessEnd
 from daemon.sandbox.environment import RESERVED
-from daemon.sandbox.sandbox_view import folders_of
+from daemon.sandbox.sandbox_view import folders_of, program_at
 from daemon.sandbox.task_folder import TaskFolder
 from domain.directive_settings import Limits
 from domain.errors import AgentUnavailable
@@ -155,8 +155,8 @@ def require_program(program: str, path: str | None = None) -> None:
 
 def parts_of(program: str, path: str | None = None) -> tuple[Path, ...]:
     """What `program` needs to start, as it is found on `path` (None: the daemon's own PATH); nothing where it isn't."""
-    found = shutil.which(program, path=path)
-    return tuple(folders_of(Path(found).absolute())) if found else ()
+    found = program_at(program, path)
+    return tuple(folders_of(found)) if found else ()
 
 
 class Program(Value):

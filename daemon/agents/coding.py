@@ -23,6 +23,8 @@ from daemon.agents.base import (
     stopped_by_us,
 )
 from daemon.agents.error_texts import ending_of
+from daemon.agents.instructions import InstructionsFile
+from daemon.agents.named_files import named_files
 from daemon.agents.prices import Price, price_for
 from daemon.agents.stream_events import Ending
 from daemon.process.program import EndedBy, ProcessEnd
@@ -85,12 +87,16 @@ class CodingAgent(Program):
     """Where the program looks for an API key, and below for a token."""
     token_variable: ClassVar[str]
     known: ClassVar[KnownProgram]
+    instructions: ClassVar[InstructionsFile | None] = None
+    """Where its user's own instructions lie; None: nobody knows."""
 
     kind: str
     model: str = ""
     """Where the directive names none; empty: the program's own choice."""
     arguments: tuple[str, ...] = ()
     """Further ones of every run."""
+    user_instructions: bool = False
+    """Whether it is given what the daemon's user tells it in a file of the home folder."""
     api_key_env: str = ""
     """The variable of the daemon's environment that holds an API key."""
     token_env: str = ""
@@ -143,7 +149,7 @@ class CodingAgent(Program):
                 raise AgentUnavailable(f"{name} is not set in {where}")
 
     def parts(self) -> tuple[Path, ...]:
-        return parts_of(self.program_name, self.env.get("PATH"))
+        return (*parts_of(self.program_name, self.env.get("PATH")), *named_files(self.arguments))
 
     def credentials(self, environ: Mapping[str, str]) -> dict[str, str]:
         """The variables by which the program is given its key or token."""
@@ -175,6 +181,11 @@ class CodingAgent(Program):
         if end.exit_code in _NOT_STARTED and not seen.session and not seen.final:
             self.check()
             raise AgentUnavailable(f"{self.program_name!r} can't be started: {end.tail.strip()[-300:]}")
+
+    def give_instructions(self, run: AgentRun) -> None:
+        """Lay the user's own into its state, where the settings say so. OSError."""
+        if self.user_instructions and self.instructions:
+            self.instructions.copy_to(run.state)
 
     def writes(self, run: AgentRun) -> tuple[Path, ...]:
         """The folders that its program changes."""

@@ -23,6 +23,7 @@ from daemon.agents.base import (
     stopped_by_us,
 )
 from daemon.agents.error_texts import reset_time
+from daemon.agents.named_files import named_files
 from daemon.agents.signs import Sign
 from daemon.agents.stream_events import Ending, Stream
 from daemon.agents.told_amounts import AmountPattern, CountingStream
@@ -92,8 +93,7 @@ class CommandAgent(Program):
         require_program(self.argv[0], self.env.get("PATH"))
 
     def parts(self) -> tuple[Path, ...]:
-        named = (Path(part) for part in self.argv[1:] if part.startswith("/"))
-        return (*parts_of(self.argv[0], self.env.get("PATH")), *named)
+        return (*parts_of(self.argv[0], self.env.get("PATH")), *named_files(self.argv[1:]))
 
     def command(self, run: AgentRun) -> AgentCommand:
         values = {"model": run.model or self.model, "prompt_file": str(run.folder.prompt)}

@@ -77,6 +77,12 @@ def own_programs() -> set[Path]:
     return packages | {Path(sys.prefix), Path(sys.base_prefix), *folders_of(Path(sys.executable))}
 
 
+def program_at(name: str, path: str | None = None) -> Path | None:
+    """Where the program is found on `path` (None: the daemon's own PATH); None: nowhere."""
+    found = shutil.which(name, path=path) if name else None
+    return Path(found).absolute() if found else None
+
+
 def folders_of(program: Path) -> Iterator[Path]:
     """What `program`, wherever it was installed, needs beside it: the folder of each link on the way to it, its own
     folder (for one from npm the modules' folder), and the same of the interpreter that its first line names.

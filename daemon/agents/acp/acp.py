@@ -19,6 +19,7 @@ from daemon.agents.acp.token_count import AcpCount
 from daemon.agents.base import AgentRun, StreamSummary
 from daemon.agents.coding import CodingAgent, KnownProgram, Permissions
 from daemon.agents.error_texts import ending_of
+from daemon.agents.named_files import named_files
 from daemon.agents.stream_events import Ending, Stream
 from daemon.process.program import AgentCommand, ProcessEnd
 from domain.errors import AgentUnavailable
@@ -53,6 +54,8 @@ class AcpAgent(CodingAgent):
             raise ValueError(f"no profile is called {self.profile!r}; there are {known}, or write one: docs/agents.md")
         if self.token_env:
             raise ValueError("token_env is not known to agents of this kind: name the variable in api_key_env")
+        if self.user_instructions:
+            raise ValueError("user_instructions is not known to agents of this kind: put them into its prompt")
         if self.api_key_env and not self.own.key:
             raise ValueError("its profile names no variable for a key: put yours into pass_env")
         return self
@@ -64,6 +67,9 @@ class AcpAgent(CodingAgent):
     @property
     def program_name(self) -> str:
         return self.program or self.own.command[0]
+
+    def parts(self) -> tuple[Path, ...]:
+        return (*super().parts(), *named_files(self.own.command[1:]))
 
     @property
     def credential(self) -> str:

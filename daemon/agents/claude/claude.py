@@ -14,6 +14,7 @@ from daemon.agents.base import AgentRun
 from daemon.agents.claude.claude_stream import ClaudeStream
 from daemon.agents.claude.token_count import ClaudeCount
 from daemon.agents.coding import GIT_COMMANDS, CodingAgent, KnownProgram, Permissions
+from daemon.agents.instructions import InstructionsFile
 from daemon.agents.stream_events import Stream
 from daemon.process.program import AgentCommand
 
@@ -42,6 +43,8 @@ class ClaudeAgent(CodingAgent):
         home="CLAUDE_CONFIG_DIR",
     )
 
+    instructions: ClassVar[InstructionsFile | None] = InstructionsFile(".claude", "CLAUDE.md", "CLAUDE_CONFIG_DIR")
+
     kind: Literal["claude"]
     program: str = "claude"
     permissions: Permissions = Permissions.AUTO
@@ -61,6 +64,7 @@ class ClaudeAgent(CodingAgent):
         return f"CLAUDE_CONFIG_DIR={shlex.quote(str(folder))} {self.program} auth login"
 
     def command(self, run: AgentRun) -> AgentCommand:
+        self.give_instructions(run)
         talks = self._talks(run)
         argv = (
             *(self.program, "-p", "--output-format", "stream-json", "--verbose"),

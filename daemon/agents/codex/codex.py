@@ -17,6 +17,7 @@ from daemon.agents.base import AgentRun
 from daemon.agents.codex.codex_stream import CodexStream
 from daemon.agents.coding import CodingAgent, KnownProgram
 from daemon.agents.file_tail import FileTail
+from daemon.agents.instructions import InstructionsFile
 from daemon.agents.stream_events import Stream
 from daemon.process.program import AgentCommand
 
@@ -39,6 +40,7 @@ class CodexAgent(CodingAgent):
         home="CODEX_HOME",
     )
 
+    instructions: ClassVar[InstructionsFile | None] = InstructionsFile(".codex", "AGENTS.md", "CODEX_HOME")
     counts_turns: ClassVar[bool] = False
     counts_cost: ClassVar[bool] = False
 
@@ -65,6 +67,7 @@ class CodexAgent(CodingAgent):
 
     def command(self, run: AgentRun) -> AgentCommand:
         self._link_login(run)
+        self.give_instructions(run)
         settings = (part for name, value in self.config.items() for part in ("-c", f"{name}={value}"))
         argv = (
             *(self.program, "exec", "--json", "--skip-git-repo-check"),
