@@ -43,6 +43,9 @@ def find_cache(rule: DownloadCache, places: MachinePlaces, chain_folder: Path | 
     if folder is None or places.is_too_wide(folder.resolve()):
         return None
     real = folder.resolve()
+    # A link to another disk is usual; one to another folder of the user's shows what was never meant.
+    if folder.is_symlink() and real.is_relative_to(places.home.resolve()):
+        return None
     matches = (each for pattern in rule.share for each in sorted(real.glob(pattern)))
     shared = tuple(each for each in matches if each.resolve() == each and not holds_credentials(each))
     return FoundCache(real, shared, rule) if shared else None

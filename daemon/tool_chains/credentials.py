@@ -33,6 +33,11 @@ def holds_credentials(path: Path) -> bool:
     return _is_named_so(path.parent.name, path.name)
 
 
+def is_private(path: Path) -> bool:
+    """Whether it lies in a folder that holds credentials, whatever is in it."""
+    return not _FOLDERS.isdisjoint(path.parts)
+
+
 def _is_named_so(folder: str, name: str) -> bool:
     lower = name.lower()
     if lower in _FILES or lower in _FOLDERS or _IN_FOLDER.get(folder) == name:

@@ -110,6 +110,7 @@ class MachineTools:
         file.touch(mode=0o444)
         folder.mkdir(exist_ok=True)
         roots = {each.resolve() for each in self.shown()}
+        roots |= {path for cache in inventory.caches.values() for path in cache.shared}
         further = (each for root in roots if not is_systems(root) for each in self.finder.find(root, inventory.known))
         masked = {*further, *(path for chain in inventory.chains for path in chain.masked)}
         return {path: ("--ro-bind", str(folder if path.is_dir() else file)) for path in masked}

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from daemon.tool_chains.credentials import CredentialFinder, Identity, credentials_of_home
+from daemon.tool_chains.credentials import CredentialFinder, Identity, credentials_of_home, is_private
 
 _XDG = {"cache": (".cache", "XDG_CACHE_HOME"), "config": (".config", "XDG_CONFIG_HOME")}
 _XDG |= {"data": (".local/share", "XDG_DATA_HOME")}
@@ -53,7 +53,9 @@ class MachinePlaces:
         hidden = [each.resolve() for each in self.hidden]
         if any(real.is_relative_to(each) or each.is_relative_to(real) for each in hidden):
             return True
-        return any(real.is_relative_to(each) for each in _NO_PROGRAMS) or self.home.resolve().is_relative_to(real)
+        if is_private(real):
+            return True
+        return any(real.is_relative_to(each) for each in _NO_PROGRAMS)
 
     def expand(self, place: str, folder: Path | None = None) -> Path | None:
         """The path that a place of the table means; None: it needs the tool chain's folder, and there is none."""

@@ -67,10 +67,7 @@ def test_pip_installs(ordinary: Lab) -> None:
 
 
 def test_cargo_fetches(ordinary: Lab) -> None:
-    found = shutil.which("cargo")
-    if found is None:
-        pytest.skip("cargo is missing: apt-get install cargo")  # half a gigabyte: .ci/run goes without it
-    cargo, read = Path(found), []
+    cargo, read = Path(need("cargo", "cargo")), []
     if shutil.which("rustup"):
         found = subprocess.run(("rustup", "which", "cargo"), capture_output=True, text=True, check=True).stdout.strip()
         cargo, read = Path(found), [Path(found).parents[1]]

@@ -13,6 +13,7 @@ from daemon.doctor.tool_chains import certificate_checks, tool_chain_checks
 from daemon.sandbox.certificates import find_certificates
 from daemon.tool_chains.caches import COPIED
 from daemon.tool_chains.machine_tools import MachineTools, Tools
+from daemon.tool_chains.places import MachinePlaces
 from daemon.tool_chains.tool_chain import ToolChain, shipped
 
 Program = Callable[[str], Path]
@@ -163,12 +164,21 @@ def test_what_was_laid_into_a_folder_since_the_last_look_is_found(home: Path, pr
     program(".rustup/toolchains/stable/lib/a/b/c")
     tools = tools_of(home)
     assert not any(chain.masked for chain in tools.take_inventory().chains)
+    for folder in (home / ".rustup").rglob("*"):
+        os.utime(folder, (1, 1))
+    tools.take_inventory()
     later = program(".rustup/toolchains/stable/lib/a/b/.npmrc")
     assert [chain.masked for chain in tools.take_inventory().chains] == [[later]]
 
 
 @pytest.mark.parametrize("target", ["/", "{home}", "{home}/..", "/etc", "/proc/self/root", "{own}", "{home}/.ssh"])
-@pytest.mark.parametrize("place", [".rustup", ".rustup/toolchains", ".rustup/toolchains/mine", ".cargo/bin"])
+@pytest.mark.parametrize(
+    "place",
+    [
+        *(".rustup", ".rustup/toolchains", ".rustup/toolchains/mine", ".cargo/bin", ".local/share/mise/installs/x/1"),
+        *(".m2/repository", ".npm/_cacache", ".npm/_cacache/content-v2"),
+    ],
+)
 def test_a_link_in_place_of_a_folder_shows_no_more_than_programs(
     home: Path, program: Program, place: str, target: str
 ) -> None:
@@ -180,6 +190,12 @@ def test_a_link_in_place_of_a_folder_shows_no_more_than_programs(
         real = at.resolve()
         assert not secret.is_relative_to(real) and not (home / "notes/private").is_relative_to(real), at
         assert not Path("/etc/shadow").is_relative_to(real), at
+
+
+def test_folders_of_the_system_without_programs_are_no_tool_chain(home: Path) -> None:
+    places = MachinePlaces({"HOME": str(home)})
+    assert all(places.is_too_wide(Path(each)) for each in ("/", "/etc", "/proc/self", "/run", "/dev/shm"))
+    assert not places.is_too_wide(Path("/usr/lib"))
 
 
 def test_a_tool_chain_that_lies_elsewhere_is_shown_by_both_names(home: Path, program: Program, tmp_path: Path) -> None:
@@ -195,11 +211,14 @@ def test_downloads_are_shared_and_a_tasks_own_writes_kept_apart(home: Path, prog
     cached = home / ".npm/_cacache"
     for name, text in {"content-v2/sha512/a": large, "index-v5/b": small, "index-v5/.npmrc": "k", "x.lock": ""}.items():
         program(f".npm/_cacache/{name}").write_text(text)
+    os.link(program(".netrc"), cached / "content-v2/sha512/again")
     tools = equipped(home)
     (tmp_path / "work").mkdir()
     (tmp_path / "work/package.json").touch()
     tools.lay_out(tmp_path / "work")
     own = Path(tools.variables["npm_config_cache"])
+    again = cached / "content-v2/sha512/again"
+    assert again in tools.masked and not (own / "_cacache/content-v2/sha512/again").exists()
     assert (own / "_cacache/content-v2/sha512/a").readlink() == cached / "content-v2/sha512/a"
     assert (own / "_cacache/index-v5/b").read_text() == small and not (own / "_cacache/index-v5/b").is_symlink()
     assert not (own / "_cacache/index-v5/.npmrc").exists()
