@@ -45,9 +45,8 @@ async def test_no_door_of_a_tool_chain_leads_to_credentials(home: ToolHome) -> N
     home.program("bin/rustc")
     home.link(".volta", "/")
     home.environ |= {"PYENV_ROOT": str(home.path), "PIP_CERT": str(home.path / ".netrc")}
-    home.environ |= {"HTTPS_PROXY": f"http://me:{SECRET}@127.0.0.1:9"}
     said = await home.does(
-        f"""echo begun; env
+        f"""set +e; echo begun; env
         find {home.path} "$MAKIMA_TASK_DIR"/../downloads -exec cat {{}} + 2>/dev/null
         for f in $(find {home.path}); do cat "$f/../.netrc" "/proc/self/root$f" "$f"; done 2>/dev/null
         cat /proc/self/environ; ls -R {home.path}; echo ended"""
@@ -60,7 +59,7 @@ async def test_no_door_of_a_tool_chain_leads_to_credentials(home: ToolHome) -> N
 async def test_a_task_changes_neither_programs_nor_downloads_that_others_use(home: ToolHome) -> None:
     before = {path: path.read_bytes() for path in home.path.rglob("*") if path.is_file()}
     said = await home.does(
-        f"""cd "$npm_config_cache"/_cacache; cat index-v5/b; echo; test -L content-v2/large && echo linked
+        f"""set +e; cd "$npm_config_cache"/_cacache; cat index-v5/b; echo; test -L content-v2/large && echo linked
         echo mine > content-v2/mine; echo poison >> index-v5/b; echo poison >> content-v2/large
         rm -f content-v2/large; echo poison > content-v2/large; ls content-v2
         for f in $(find {home.path} -type f); do echo poison > "$f"; rm -f "$f"; chmod 777 "$f"; done
