@@ -91,7 +91,7 @@ def _lay(source: Path, at: Path, is_whole: bool, known: frozenset[Identity]) -> 
     elif is_whole or status.st_size > COPIED:
         at.symlink_to(source)
     else:
-        shutil.copyfile(source, at)
+        shutil.copyfile(source, at, follow_symlinks=False)
 
 
 def _entries(found: FoundCache) -> Iterator[tuple[Path, bool]]:

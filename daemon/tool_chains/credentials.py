@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import stat
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
@@ -55,10 +57,11 @@ def credentials_of_home(home: Path) -> frozenset[Identity]:
     """
     found: set[Identity] = set()
     for folder in (home, *_folders(home), *_folders(home / ".config")):
-        is_private = folder.name in _FOLDERS
         for entry in _entries(folder):
-            if entry.is_file(follow_symlinks=True) and (is_private or _is_named_so(folder.name, entry.name)):
-                found.add(_identity(Path(entry.path).stat()))  # of the file that a link leads to
+            if folder.name in _FOLDERS or _is_named_so(folder.name, entry.name):
+                with suppress(OSError):  # a link that leads nowhere, or where this user may not look
+                    status = Path(entry.path).stat()
+                    found |= {_identity(status)} if stat.S_ISREG(status.st_mode) else set()
     return frozenset(found)
 
 
@@ -129,7 +132,11 @@ def _identity(status: os.stat_result) -> Identity:
 
 
 def _folders(folder: Path) -> list[Path]:
-    return [Path(entry.path) for entry in _entries(folder) if entry.is_dir(follow_symlinks=True)]
+    found = []
+    for entry in _entries(folder):
+        with suppress(OSError):
+            found += [Path(entry.path)] if entry.is_dir() else []
+    return found
 
 
 def _entries(folder: Path | str) -> list[os.DirEntry[str]]:

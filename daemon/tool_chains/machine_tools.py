@@ -73,13 +73,17 @@ class MachineTools:
     def take_inventory(self) -> Inventory:
         """Blocking: it reads all folders that are shown, to find files with credentials in them."""
         places = MachinePlaces(self.environ, self.hidden, self.finder)
-        found = {name: search(name, chain, places) for name, chain in self.table.items()}
-        caches = {
-            name: cache
-            for name, chain in self.table.items()
-            if chain.cache and (cache := find_cache(chain.cache, places, self._folder(found[name], chain, places)))
-        }
-        return Inventory(tuple(each for each in found.values() if each), caches, places.credentials)
+        chains: dict[str, FoundToolChain] = {}
+        caches: dict[str, FoundCache] = {}
+        for name, chain in self.table.items():
+            try:
+                if found := search(name, chain, places):
+                    chains[name] = found
+                if chain.cache and (cache := find_cache(chain.cache, places, places.folder_of(chain))):
+                    caches[name] = cache
+            except OSError as error:  # where this user may not look, or a link in a circle
+                chains[name] = FoundToolChain(name, None, refused=[f"it can't be looked at: {error}"])
+        return Inventory(tuple(chains.values()), caches, places.credentials)
 
     def equip(self, delivery: Path, task_home: Path, *, is_boxed: bool) -> Tools:
         """For the delivery in this folder, whose agent's HOME is `task_home`; makes its folder for downloads, in which
@@ -97,12 +101,6 @@ class MachineTools:
         masked = self._masked(inventory) if is_boxed else {}
         variables = dict(self._variables(inventory, own, task_home))
         return Tools(view, masked, tuple(path), variables, caches, own, inventory.known)
-
-    def _folder(self, found: FoundToolChain | None, chain: ToolChain, places: MachinePlaces) -> Path | None:
-        if found:
-            return found.folder
-        folder = places.first_folder(chain.variable, chain.folders)
-        return folder if folder and not places.is_too_wide(folder.resolve()) else None
 
     def _masked(self, inventory: Inventory) -> View:
         """What holds credentials, as an empty file or folder: also where a sandbox shows it for another reason."""

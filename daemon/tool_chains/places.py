@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from daemon.tool_chains.credentials import CredentialFinder, Identity, credentials_of_home, is_private
+from daemon.tool_chains.tool_chain import ToolChain
 
 _XDG = {"cache": (".cache", "XDG_CACHE_HOME"), "config": (".config", "XDG_CONFIG_HOME")}
 _XDG |= {"data": (".local/share", "XDG_DATA_HOME")}
@@ -80,6 +81,11 @@ class MachinePlaces:
             return named if named.is_dir() else None
         found = (self.expand(place, folder) for place in places)
         return next((each for each in found if each and each.is_absolute() and each.is_dir()), None)
+
+    def folder_of(self, chain: ToolChain) -> Path | None:
+        """Where a tool chain lies; None where it doesn't, or where its folder holds more than that."""
+        folder = self.first_folder(chain.variable, chain.folders)
+        return folder if folder and not self.is_too_wide(folder.resolve()) else None
 
     def commands(self, names: Iterable[str]) -> Iterator[Path]:
         """Where these programs are."""

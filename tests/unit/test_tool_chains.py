@@ -289,3 +289,15 @@ def test_certificates_that_variables_name_are_shown_and_nothing_else(home: Path,
     assert {*certificates.shown} == {good, folder / "one.pem"}
     told = [check.found for check in certificate_checks(certificates)]
     assert len(told) == 2 and any("CURL_CA_BUNDLE" in line and "private key" in line for line in told)
+
+
+def test_what_its_user_may_not_look_at_or_leads_in_a_circle_keeps_no_other_from_being_found(
+    home: Path, program: Program
+) -> None:
+    program(".nvm/versions/node/v20/bin/node")
+    for circle in (".rustup", ".npmrc", ".cargo/bin", ".npm/_cacache"):
+        (home / circle).parent.mkdir(exist_ok=True)
+        (home / circle).symlink_to(Path(circle).name)
+    (home / ".config").mkdir()
+    (home / ".config/circle").symlink_to("circle")
+    assert str(home / ".nvm/versions/node/v20/bin") in equipped(home).path
