@@ -64,7 +64,7 @@ async def test_a_task_changes_neither_programs_nor_downloads_that_others_use(hom
         echo mine > content-v2/mine; echo poison >> index-v5/b; echo poison >> content-v2/large
         rm -f content-v2/large; echo poison > content-v2/large; ls content-v2
         for f in $(find {home.path} -type f); do echo poison > "$f"; rm -f "$f"; chmod 777 "$f"; done
-        for d in $(find {home.path} -depth -type d); do echo poison > "$d/node"; mv "$d" "$d.old"; ln -s /tmp "$d/x"; done
+        for d in $(find {home.path} -depth -type d); do echo > "$d/node"; mv "$d" "$d.old"; ln -s /tmp "$d/x"; done
         mkdir -p {home.path}/.cargo/bin/deep; ln -sf /tmp {home.path}/.pyenv; echo ended"""
     )
     assert {"index", "linked", "mine", "ended"} <= {*said}, said
