@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 from temporalio.client import Client
@@ -28,6 +29,11 @@ class DaemonActivities:
         delivery = TemporalDelivery(self._client, command, self._name)
         try:
             outcome = await self._daemon.spawn(command, delivery)
+        except asyncio.CancelledError:
+            # An answer in place of the cancellation: what was called back has cost what it has used by then.
+            if delivery.left is None or not delivery.was_called_back:
+                raise
+            outcome = delivery.left
         except CannotServe as refusal:
             raise ApplicationError(
                 str(refusal),

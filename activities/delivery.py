@@ -22,7 +22,7 @@ from domain import names
 from domain.errors import AttemptGone, NotReachable
 from domain.models import Question
 from domain.protocol import QueryName, SignalName
-from domain.spawn_task import Progress, SpawnTask, TaskStarted
+from domain.spawn_task import Outcome, Progress, SpawnTask, TaskStarted
 
 ANSWER_WITHIN = timedelta(seconds=10)
 """A directive without a worker answers no query; its daemon asks again."""
@@ -39,6 +39,8 @@ class TemporalDelivery:
         # Heartbeats may come from work that began in the activity of an earlier delivery.
         self._activity = contextvars.copy_context()
         run_id = self._info.workflow_run_id or ""
+        self.left: Outcome | None = None
+        """How the attempt stands, where it was stopped before its end."""
         self._name = names.delivery(run_id, self._info.activity_id, self._info.attempt)
 
     @property
@@ -51,6 +53,15 @@ class TemporalDelivery:
 
     def beat(self, progress: Progress) -> None:
         self._activity.run(activity.heartbeat, progress)
+
+    def leaves(self, outcome: Outcome) -> None:
+        self.left = outcome
+
+    @property
+    def was_called_back(self) -> bool:
+        """Its directive has cancelled it, and still waits for how it ends."""
+        why = self._activity.run(activity.cancellation_details)
+        return why is not None and why.cancel_requested and not why.not_found
 
     @property
     def successor_within(self) -> float:

@@ -7,6 +7,7 @@ from temporalio import activity
 from activities.metrics import count_facts
 from activities.ports import Ledger
 from domain.daemon_messages import DaemonWanted
+from domain.experience import RepositoryNamed, StepDone
 from domain.record import AttemptNamed, ProgressWrite, WriteAnswer, WriteVerdict
 from domain.spawn_task import Outcome
 
@@ -27,6 +28,11 @@ class LedgerActivities:
     async def find_outcome(self, wanted: AttemptNamed) -> Outcome | None:
         """How an attempt ended that may be dispatched once more, in a run that begins before its end."""
         return await self._ledger.find_outcome(wanted)
+
+    @activity.defn
+    async def find_steps_done(self, wanted: RepositoryNamed) -> tuple[StepDone, ...]:
+        """What a repository's steps have used, for its next planner."""
+        return await self._ledger.steps_done(wanted)
 
     @activity.defn
     async def pick_daemon(self, wanted: DaemonWanted) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from domain.daemon_messages import Artifact, DaemonReport, DaemonWanted, LogChunk
+from domain.experience import RepositoryNamed, StepDone
 from domain.pull_request import Sighting, Watch
 from domain.record import AttemptNamed, ProgressWrite, WriteAnswer
 from domain.spawn_task import LosableDelivery, Outcome, SpawnTask
@@ -45,6 +46,10 @@ class Ledger(Protocol):
 
     async def find_outcome(self, wanted: AttemptNamed) -> Outcome | None:
         """How an attempt ended, None where it is not known to have."""
+        ...
+
+    async def steps_done(self, wanted: RepositoryNamed) -> tuple[StepDone, ...]:
+        """What the latest completed steps in a repository have used."""
         ...
 
     async def pick_daemon(self, wanted: DaemonWanted) -> str | None:

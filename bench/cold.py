@@ -87,7 +87,7 @@ async def _forgetful_worker(on: Stage) -> AsyncIterator[None]:
             workflows=[DirectiveWorkflow],
             workflow_runner=UnsandboxedWorkflowRunner(),
             interceptors=[CurrentDetails()],
-            activities=[record.record_progress, record.pick_daemon, record.find_outcome],
+            activities=[record.record_progress, record.pick_daemon, record.find_outcome, record.find_steps_done],
             max_cached_workflows=REMEMBERED,
         ):
             yield

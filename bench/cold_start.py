@@ -35,7 +35,7 @@ from domain.directive_settings import AgentChoice, Limits
 from domain.errors import SettingsError
 from domain.models import Question
 from domain.names import short
-from domain.spawn_task import Progress, SpawnTask
+from domain.spawn_task import Outcome, Progress, SpawnTask
 from domain.statuses import TaskKind
 from runtime.exit import leave, run
 
@@ -96,6 +96,8 @@ class QuietDelivery:
         return False
 
     run = ""
+
+    def leaves(self, outcome: Outcome) -> None: ...
 
     async def confirm(self) -> None: ...
 

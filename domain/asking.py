@@ -1,4 +1,4 @@
-"""What Makima itself asks the operator, about pull requests (rule 7.5): never the same thing twice."""
+"""What Makima itself asks the operator, mostly about pull requests (rule 7.5): never the same thing twice."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ class Topic(StrEnum):
     """The forge refuses us."""
     BASE = "base"
     """The base branch is not there; the answer is the name of another one."""
+    BUDGET = "budget"
+    """The directive's budget is used up; the answer is another one, or to finish."""
     NO_AGENT = "no agent"
     """There is something to fix, and no agent that takes prompts."""
 

@@ -11,6 +11,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, field_validator
 
 from domain import names
+from domain.budget import Budget
 from domain.tolerant import Tolerant
 from domain.value import Value
 
@@ -81,6 +82,9 @@ class Limits(Tolerant):
     turns: int = 0
     """Of the agent's model; 0: no limit, here and below."""
     cost_usd: float = 0
+    budget: Budget = Budget()
+    """What the attempt may have used at its end of its directive's budget: it is handed back there, and has not failed.
+    """
 
 
 class Timings(Value):
@@ -160,6 +164,8 @@ class Settings(Value):
     max_turns: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     """What an agent may take for one step; 0: no limit, here and below."""
     max_cost_usd: Annotated[float, Field(ge=0, le=1_000_000)] = 0
+    budget: Budget = Budget()
+    """What the whole directive may use, over all its tasks and attempts (rule 2.10)."""
     pull_request: bool = True
     """Open and update one where the daemon knows how; else the branch is pushed, nothing more (rule 7.4)."""
     shepherd: bool = True

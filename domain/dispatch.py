@@ -8,9 +8,10 @@ from uuid import UUID
 
 from pydantic import SecretStr
 
-from domain import names, prompts
+from domain import budgeting, names, prompts
 from domain.directive_secret import NO_SECRET
 from domain.directive_settings import Limits
+from domain.experience import StepDone
 from domain.fallbacks import agent_of
 from domain.models import State, Step, Task
 from domain.plan import known_steps
@@ -21,20 +22,22 @@ from domain.spawn_task import CommandContext, ContinueFrom, SpawnTask
 from domain.statuses import StepStatus, TaskKind
 
 
-def spawn_command(state: State, task: Task, secret: SecretStr = NO_SECRET) -> SpawnTask:
-    """The command for the task's current attempt; with the directive's secret where a state is left on a remote."""
-    command = _command_of(state, task)
+def spawn_command(state: State, task: Task, secret: SecretStr = NO_SECRET, done: Sequence[StepDone] = ()) -> SpawnTask:
+    """The command for the task's current attempt; with the directive's secret where a state is left on a remote.
+    `done`: what earlier steps of the repository have cost, for a planner.
+    """
+    command = _command_of(state, task, done)
     return command.model_copy(update={"secret": secret}) if feature_of(state, task) else command
 
 
-def _command_of(state: State, task: Task) -> SpawnTask:
+def _command_of(state: State, task: Task, done: Sequence[StepDone]) -> SpawnTask:
     match task.kind:
         case TaskKind.STEP:
             return _step_command(state, task)
         case TaskKind.COMPLETION:
             return _completion_command(state, task)
         case TaskKind.PLANNING:
-            return _command(state, task, prompt=prompts.planning_prompt(state, task))
+            return _command(state, task, prompt=prompts.planning_prompt(state, task, done))
         case TaskKind.PREPARE:
             return _command(state, task, prompt="")
 
@@ -81,6 +84,8 @@ def _completion_command(state: State, task: Task) -> SpawnTask:
         state,
         task,
         prompt=prompts.completion_prompt(state, steps),
+        # Once the budget is used up git alone merges: an agent, at a conflict, would cost more than there is.
+        **({"agent": None} if budgeting.is_used_up(state) else {}),
         target_branch=shipping.target_branch(state),
         merge=tuple(_head(step) for step in steps if step.work),
         bridges=state.merged.heads,
@@ -139,6 +144,7 @@ def _limits(state: State, task: Task) -> Limits:
         no_output=timings.no_output,
         turns=settings.max_turns,
         cost_usd=settings.max_cost_usd,
+        budget=budgeting.left_for(state, task),
     )
 
 

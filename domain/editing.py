@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from domain import names
+from domain import budgeting, names
 from domain.asking import Topic, anew, ask_operator, asked_now, settle_topic
 from domain.change import Draft
 from domain.directive_settings import AgentChoice, Settings, agent_list
@@ -45,6 +45,7 @@ def edit(draft: Draft, request: EditDirective) -> None:
         draft.event(EventName.DIRECTIVE_EDITED, "; ".join(told)[:500])
     if request.base_branch is not None and rebased:
         _choose_base(draft, request.base_branch)
+    budgeting.edited(draft, before.settings.budget)
     if rebased or any(line.split(":")[0] not in OF_THE_LOOP for line in told):
         _queue_anew(draft)
 

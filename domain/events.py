@@ -19,6 +19,7 @@ class EventName(StrEnum):
     DIRECTIVE_FAILED = "directive failed"
     DIRECTIVE_ARCHIVED = "directive archived"
     DIRECTIVE_EDITED = "directive edited"
+    BUDGET_NEARLY_USED = "budget nearly used"
     BASE_CHANGED = "base branch changed"
     SECRET_RENEWED = "secret renewed"  # noqa: S105 (what happened, not what it is)
 

@@ -26,6 +26,7 @@ from domain.spawn_task import LONGEST_NAME, MemoryChange, Outcome, OutcomeStatus
 from domain.statuses import StepStatus, TaskKind, TaskStatus
 from domain.taking_on import ask_all, is_refused_for_agent, is_taken_on
 from domain.usage import Usage
+from domain.used import settled, used_in
 
 KEPT_WAIT = 500
 """Characters of what a task waits for; it stays in the state."""
@@ -59,14 +60,24 @@ def fold_started(state: State, started: TaskStarted, now: datetime) -> Change:
 
 
 def fold_outcome(
-    state: State, dispatched: Task, outcome: Outcome, now: datetime, *, agent: str = "", believes_agents: bool = False
+    state: State,
+    dispatched: Task,
+    outcome: Outcome,
+    now: datetime,
+    *,
+    agent: str = "",
+    believes_agents: bool = False,
+    counts_late: bool = True,
 ) -> Change:
     """The result of one attempt, whichever delivery reports it; ignored unless this attempt is the current one.
+    What it has used counts all the same; `counts_late`: unless the run has ignored that, as earlier versions did.
     `agent`: whose it is. `believes_agents`: in a run that has taken over a pull request which an agent named, as
     earlier versions did.
     """
     draft = Draft(state, now, f"daemon:{outcome.daemon}")
     task = state.tasks[dispatched.id]
+    if counts_late and is_late(state, dispatched, outcome):
+        draft.task(task.id, usage=(task.usage or Usage()) + _since(dispatched, outcome))
     if not is_current(state, task.id, dispatched.attempt) or outcome.task != task.id:
         return draft.change()
     outcome = within_limits(outcome)
@@ -98,6 +109,17 @@ def fold_outcome(
     else:
         _succeed(draft, task, outcome)
     return draft.change()
+
+
+def is_late(state: State, dispatched: Task, outcome: Outcome) -> bool:
+    """Whether it is of an attempt that was given up while it ran, and has used something by then."""
+    gone = not is_current(state, dispatched.id, dispatched.attempt)
+    return gone and outcome.task == dispatched.id and _since(dispatched, outcome) != Usage()
+
+
+def _since(dispatched: Task, outcome: Outcome) -> Usage:
+    """What the attempt has used since it was dispatched: what it had used before is counted already."""
+    return outcome.usage.since(used_in(dispatched))
 
 
 def fold_interrupted(state: State, dispatched: Task, now: datetime) -> Change:
@@ -191,12 +213,10 @@ def fold_broken(state: State, dispatched: Task, failure: Failure, now: datetime)
 
 
 def _broken(draft: Draft, task: Task, failure: Failure) -> None:
-    agents, used = task.agents, task.agents.so_far
+    used = used_in(task)
     ended = Outcome(task=task.id, attempt=task.attempt, status=OutcomeStatus.FAILED, failure=failure, usage=used)
-    draft.fact(AttemptEnded(outcome=ended, at=draft.now, agents=agents.used_in_attempt))
-    if agents.used_in_attempt:
-        task = draft.task(task.id, usage=(task.usage or Usage()) + used, agents=agents.ended())
-    give_up(draft, task, failure)
+    draft.fact(AttemptEnded(outcome=ended, at=draft.now, agents=task.agents.used_in_attempt))
+    give_up(draft, draft.task(task.id, **settled(task)), failure)
 
 
 def _interrupt(draft: Draft, task: Task) -> None:

@@ -10,6 +10,7 @@ from uuid import UUID
 from pydantic import Field, field_serializer
 
 from domain.agents import TaskAgents
+from domain.budget import Budgeting
 from domain.directive_settings import AgentChoice, Settings
 from domain.failures import Failure
 from domain.graph import Dependencies, Node
@@ -213,6 +214,7 @@ class DirectiveRow(Value):
     pull_request: PullRequest | None = None
     shepherding: Shepherding = Shepherding()
     merged: Merged = Merged()
+    budgeting: Budgeting = Budgeting()
     answered: dict[str, Answer] = {}
     """The last 500 updates by id, so that the same id twice has one effect, also across runs (design 6)."""
 

@@ -21,6 +21,7 @@ GATHERED = 50
 class NoticeKind(StrEnum):
     QUESTION = "question"
     PAUSE = "pause"
+    BUDGET = "budget"
     APPROVAL = "approval"
     PULL_REQUEST = "pull request"
     FAILED = "failed"
@@ -35,6 +36,7 @@ class NoticeKind(StrEnum):
 _EVENTS = {
     NoticeKind.QUESTION: (EventName.QUESTION_ASKED,),
     NoticeKind.PAUSE: (EventName.DIRECTIVE_PAUSED,),
+    NoticeKind.BUDGET: (EventName.BUDGET_NEARLY_USED,),
     NoticeKind.APPROVAL: (EventName.PLAN_PROPOSED,),
     NoticeKind.PULL_REQUEST: (
         EventName.PULL_REQUEST_PUSHED,
@@ -50,6 +52,7 @@ _EVENTS = {
 _ADVICE = {
     NoticeKind.QUESTION: "answer it: starter.py questions, then starter.py answer {id} …",
     NoticeKind.PAUSE: "go on: starter.py resume {id}",
+    NoticeKind.BUDGET: "allow more: starter.py edit {id} --budget …; at its end it stops and asks",
     NoticeKind.APPROVAL: "look: starter.py status {id}, then starter.py approve {id} or reject {id} …",
     NoticeKind.PULL_REQUEST: "",
     NoticeKind.FAILED: "look: starter.py status {id}",

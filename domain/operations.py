@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from domain import editing, memory, step_operations
+from domain import budgeting, editing, memory, step_operations
 from domain.asking import Topic, settle_topic, topic_of
 from domain.change import Change, Draft
 from domain.errors import Refused
@@ -135,6 +135,7 @@ def _pause(draft: Draft, request: Pause) -> None:
         raise Refused("the directive is paused already: `resume` lets it go on, `pause --now` stops what still runs")
     pause(draft, PauseReason.OPERATOR, f"paused by {draft.actor}")
     if request.now:
+        draft.set(budgeting=draft.state.budgeting.model_copy(update={"stopped": False}))
         for task in draft.state.live():
             if task.status is not TaskStatus.WAITING:
                 draft.task(task.id, unwanted=True)
@@ -143,6 +144,7 @@ def _pause(draft: Draft, request: Pause) -> None:
 def _resume(draft: Draft, _: Resume) -> None:
     if draft.state.status is not DirectiveStatus.PAUSED:
         raise Refused(f"only a paused directive can be resumed, this one is {draft.state.status}")
+    budgeting.refuse_used_up(draft.state)
     draft.set(status=DirectiveStatus.ACTIVE, reason="")
     settle_topic(draft, Topic.BASE, "resumed")
     draft.event(EventName.DIRECTIVE_RESUMED)
@@ -176,6 +178,8 @@ def _answer(draft: Draft, request: AnswerQuestion) -> None:
     question = answer_question(draft, request)
     if topic_of(question) is Topic.BASE:
         editing.answer_base(draft, request.answer)
+    elif topic_of(question) is Topic.BUDGET:
+        budgeting.answered(draft, request.answer)
     else:
         shepherd.answered(draft, question)
 

@@ -34,6 +34,8 @@ class PauseReason(StrEnum):
     """The merged work does not pass its checks."""
     BUDGET = "budget"
     """An agent had used what it may cost."""
+    SPENT = "spent"
+    """The directive's own budget is used up (rule 2.10)."""
     AUTH = "auth"
     """An agent's login or key was refused."""
     AGENT = "agent"
@@ -90,6 +92,8 @@ ADVICE: Mapping[PauseReason, str] = {
     PauseReason.VERIFY: "`starter.py edit {id} --verify COMMAND` changes the checks, or "
     f"`starter.py retry-step {{id}} STEP --yes` does a step again; then {_RESUME}",
     PauseReason.BUDGET: f"`starter.py edit {{id}} --max-cost USD --max-turns N` allows more, then {_RESUME}",
+    PauseReason.SPENT: "`starter.py edit {id} --budget BUDGET` allows more, and it goes on; or answer the question "
+    "(`starter.py questions {id}`) with `finish`",
     PauseReason.AUTH: f"log the agent in where its daemon runs, or {_OTHER_AGENT} takes another one; then {_RESUME}",
     PauseReason.AGENT: f"{_OTHER_AGENT} takes another agent where that would help; {_RESUME} tries again",
     PauseReason.MACHINE: f"{_RESUME} tries again",

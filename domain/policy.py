@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from domain import names
+from domain import budgeting, names
 from domain.change import Change, Draft
 from domain.directive_settings import CompletionRule
 from domain.events import EventName, directive_is
@@ -26,21 +26,30 @@ def advance(state: State, now: datetime, *, recorded: int, resting: bool = False
     draft = Draft(state, now)
     if state.status.is_final:
         _call_back(draft, draft.state.live())
-    elif state.status is DirectiveStatus.PAUSED:
-        answer_by_default(draft)
-        _judge_steps(draft)
-        _call_back(draft, [task for task in draft.state.live() if task.status is TaskStatus.PENDING])
     elif state.status is not DirectiveStatus.DRAFT:
         answer_by_default(draft)
         _judge_steps(draft)
-        _hold(draft)
-        if not resting:
-            _wake(draft)
-            _plan(draft)
-            _start_steps(draft, recorded)
-            _complete(draft)
-        _settle(draft)
+        budgeting.keep(draft)
+        if draft.state.status is DirectiveStatus.PAUSED:
+            _stand_still(draft)
+        else:
+            _go_on(draft, recorded, resting=resting)
     return draft.change()
+
+
+def _stand_still(draft: Draft) -> None:
+    _judge_steps(draft)
+    _call_back(draft, [task for task in draft.state.live() if task.status is TaskStatus.PENDING])
+
+
+def _go_on(draft: Draft, recorded: int, *, resting: bool) -> None:
+    _hold(draft)
+    if not resting:
+        _wake(draft)
+        _plan(draft)
+        _start_steps(draft, recorded)
+        _complete(draft)
+    _settle(draft)
 
 
 def is_planning(state: State) -> bool:
@@ -183,7 +192,7 @@ def _complete(draft: Draft) -> None:
         return
     to_ship = unshipped(state)
     left = bool(unfinished(state))
-    if state.directive.settings.completion is CompletionRule.ALL and left:
+    if state.directive.settings.completion is CompletionRule.ALL and left and not state.budgeting.finishing:
         return
     if is_worth_a_completion(state, to_ship):
         ships = tuple(step.id for step in to_ship)

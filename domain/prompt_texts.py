@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+WITHIN_BUDGET = """\
+At its end all work stops, and a person is asked. Plan what fits into what is left; what matters most comes first."""
 PLANNER_RULES = """\
 ## Your job
 You plan; other agents do the work, each on its own, perhaps on other machines and at the same time. Read the repository in your

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from domain import budgeting
+from domain.experience import StepDone, experience
 from domain.failures import Failure, FailureCategory
 from domain.models import Memory, State, Step, Task
-from domain.prompt_texts import MEMORY, MERGE_RULES, PLANNER_RULES, REPLANNING, STEP_RULES, TALKING
+from domain.prompt_texts import MEMORY, MERGE_RULES, PLANNER_RULES, REPLANNING, STEP_RULES, TALKING, WITHIN_BUDGET
 from domain.quoting import fenced, in_a_line, path_in_a_line
 
 PROMPT_LIMIT = 192 * 1024
@@ -19,8 +21,10 @@ MEMORY_SHOWN = 500
 """Characters of an entry that a prompt shows; `memory-get` prints all of it."""
 
 
-def planning_prompt(state: State, task: Task) -> str:
-    """The planner's: the goal, on a re-plan every existing step, and the rules."""
+def planning_prompt(state: State, task: Task, done: Sequence[StepDone] = ()) -> str:
+    """The planner's: the goal, what steps `done` in the repository have cost, on a re-plan every existing step, and the
+    rules.
+    """
     directive = state.directive
     text = directive.text
     parts = [
@@ -30,6 +34,8 @@ def planning_prompt(state: State, task: Task) -> str:
         _listed("Acceptance criteria", text.acceptance),
         _listed("Constraints", text.constraints),
         f"## Repository\n{directive.repository}, branch {directive.base_branch or 'by default'}",
+        _budget(state),
+        experience(done),
         _earlier_report(task.earlier),
         f"## From the operator\n{state.note}" if state.note else "",
     ]
@@ -37,6 +43,11 @@ def planning_prompt(state: State, task: Task) -> str:
     if existing:
         parts.append(REPLANNING)
     return _fitted([*parts, *_step_lines(existing), *_remembered(state), PLANNER_RULES, TALKING])
+
+
+def _budget(state: State) -> str:
+    told = budgeting.told(state)
+    return f"## Budget\n{told} is used, by all agents of this directive together. {WITHIN_BUDGET}" if told else ""
 
 
 def step_prompt(state: State, step: Step, task: Task) -> str:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from domain.budget import Budget
 from domain.directive_settings import CompletionRule
 from domain.plan import PlannedStep
 
@@ -67,6 +68,7 @@ class EditDirective(Request):
     max_attempts: int | None = None
     max_turns: int | None = None
     max_cost_usd: float | None = None
+    budget: Budget | None = None
     completion: CompletionRule | None = None
     require_approval: bool | None = None
     memory: bool | None = None

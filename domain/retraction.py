@@ -16,7 +16,7 @@ from domain.record import AttemptEnded
 from domain.requests import RemoveStep, Repair, StepTexts
 from domain.spawn_task import Outcome, OutcomeStatus, cut
 from domain.statuses import StepStatus, TaskKind, TaskStatus
-from domain.usage import Usage
+from domain.used import settled, used_in
 
 MAX_TAKEN_BACK = 200
 """Commits that a directive remembers not to ship."""
@@ -74,14 +74,14 @@ def begin_again(draft: Draft, step: Step, why: str, request: Repair) -> None:
         return
     failure = Failure(category=FailureCategory.OPERATOR, report=cut(why))
     if task.status.is_live or task.status is TaskStatus.INTERRUPTED:
-        agents, used = task.agents, task.agents.so_far
+        used = used_in(task)
         ended = Outcome(task=task.id, attempt=task.attempt, status=OutcomeStatus.FAILED, failure=failure, usage=used)
-        draft.fact(AttemptEnded(outcome=ended, at=draft.now, agents=agents.used_in_attempt))
-        if agents.used_in_attempt:
-            draft.task(task.id, usage=(task.usage or Usage()) + used, agents=agents.ended())
+        draft.fact(AttemptEnded(outcome=ended, at=draft.now, agents=task.agents.used_in_attempt))
     _settle_questions(draft, task)
     # Not live any more: the workflow cancels what is under way, and whatever that still reports is ignored.
-    draft.task(task.id, status=TaskStatus.FAILED, reason="begun again", earlier=failure, resume=None, wait_until=None)
+    draft.task(
+        task.id, status=TaskStatus.FAILED, reason="begun again", earlier=failure, wait_until=None, **settled(task)
+    )
 
 
 def remove(draft: Draft, step: Step, why: str = "") -> None:

@@ -254,6 +254,10 @@ class Delivery(Protocol):
         """This task's questions as they stand now, with the answers that there are; NotReachable."""
         ...
 
+    def leaves(self, outcome: Outcome) -> None:
+        """What the attempt has used so far, as an outcome that waits: it stops, saved, where nobody wants it."""
+        ...
+
     async def confirm(self) -> None:
         """Ask the server afresh if the attempt is still this delivery's own; AttemptGone if it isn't (rule 6.8),
         NotReachable.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import timedelta
 from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator
@@ -47,6 +48,15 @@ class Usage(Tolerant):
             cost_unknown=self.cost_unknown or more.cost_unknown,
         )
 
+    def since(self, before: Usage) -> Usage:
+        """What was used after `before`, which is a part of it."""
+        return Usage(
+            seconds=round(self.seconds - before.seconds, 3),
+            cost_usd=round(self.cost_usd - before.cost_usd, 6),
+            tokens=self.tokens - before.tokens,
+            cost_unknown=self.cost_unknown,
+        )
+
 
 class ResumableSession(Tolerant):
     """An agent's session that an attempt which waits can go on with, on the machine where it is."""
@@ -59,3 +69,19 @@ class ResumableSession(Tolerant):
     """Of the attempt so far."""
     is_finished: bool = False
     """The attempt's work is done, and its outcome is on that machine alone, since the remote could not take it."""
+
+
+def duration(seconds: float) -> str:
+    """`1 h 4 min`, `4 min`, `12 s`."""
+    minutes, rest = divmod(round(timedelta(seconds=seconds).total_seconds()), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min" if minutes else f"{rest} s"
+
+
+def cost_of(usage: Usage) -> str:
+    """`$1.25`, `at least $1.25`, `cost unknown`; empty: none."""
+    if usage.cost_unknown:
+        return f"at least ${usage.cost_usd:.2f}" if usage.cost_usd else "cost unknown"
+    return f"${usage.cost_usd:.2f}" if usage.cost_usd else ""

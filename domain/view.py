@@ -7,17 +7,17 @@ from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
 
-from domain import names
+from domain import budgeting, names
 from domain.fallbacks import name_of, passed_over
 from domain.graph import Node
 from domain.models import Proposal, Question, State, Step, Task
 from domain.pausing import reason_and_remedy
-from domain.pull_requests.body import total_usage
 from domain.pull_requests.pull_request_view import PullRequestView, plain, pull_request_view, standing
 from domain.questions import open_questions
 from domain.queues import Queue, queue_of
 from domain.statuses import DirectiveStatus, StepStatus, TaskKind, TaskStatus
 from domain.usage import Usage
+from domain.used import total_usage
 from domain.value import Value
 from domain.visible import visible
 
@@ -96,6 +96,8 @@ class DirectiveView(Value):
     """How many there are."""
     usage: Usage = Usage()
     """Of all its tasks."""
+    budget: str = ""
+    """How much of its budget is used; empty: it has none."""
 
 
 def view(state: State) -> DirectiveView:
@@ -124,6 +126,7 @@ def view(state: State) -> DirectiveView:
         questions=tuple(_question_view(state, question) for question in open_questions(state)),
         memories=len(state.memories),
         usage=total_usage(state),
+        budget=budgeting.told(state),
     )
 
 

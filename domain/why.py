@@ -57,7 +57,8 @@ def _directive_stands_still(state: State, directive: str) -> str:
         return f"the directive is {state.status}: nothing runs any more"
     if state.status is DirectiveStatus.PAUSED:
         reason = f" ({_line(state.reason)})" if state.reason else ""
-        return f"the directive is paused{reason}; `resume {directive}` goes on"
+        goes_on = f"edit {directive} --budget BUDGET" if state.budgeting.stopped else f"resume {directive}"
+        return f"the directive is paused{reason}; `{goes_on}` goes on"
     return ""
 
 

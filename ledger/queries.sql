@@ -11,24 +11,24 @@ select run_id, sequence, fingerprint from directives where id = :directive;
 insert into directives (
     id, owner, workflow_id, title, goal, requirements, acceptance, constraints, repository, base_branch, settings,
     status, reason, authenticated, generation, planned, bases, given_plan, proposal, note, pull_request, shepherding,
-    merged, answered, fingerprint, run_id, sequence
+    merged, answered, fingerprint, run_id, sequence, budgeting
 )
 select
     id, owner, workflow_id, title, goal, requirements, acceptance, constraints, repository, base_branch, settings,
     status, reason, authenticated, generation, planned, bases, given_plan, proposal, note, pull_request, shepherding,
-    merged, answered, fingerprint, run_id, sequence
+    merged, answered, fingerprint, run_id, sequence, budgeting
 from jsonb_populate_record(null::directives, :row)
 on conflict (id) do update set
     (
         owner, title, goal, requirements, acceptance, constraints, repository, base_branch, settings, status, reason,
         authenticated, generation, planned, bases, note, pull_request, shepherding, merged, fingerprint, run_id,
-        sequence, lost, updated_at
+        sequence, budgeting, lost, updated_at
     ) = (
         excluded.owner, excluded.title, excluded.goal, excluded.requirements, excluded.acceptance,
         excluded.constraints, excluded.repository, excluded.base_branch, excluded.settings, excluded.status,
         excluded.reason, excluded.authenticated, excluded.generation, excluded.planned, excluded.bases, excluded.note,
         excluded.pull_request, excluded.shepherding, excluded.merged, excluded.fingerprint, excluded.run_id,
-        excluded.sequence, '', now()
+        excluded.sequence, excluded.budgeting, '', now()
     ),
     -- Large, and seldom another: the value that is here already is not stored a second time.
     given_plan = case
@@ -395,6 +395,24 @@ from attempts as a
 inner join tasks as t on a.directive_id = t.directive_id and a.task = t.id
 where a.directive_id = :directive
 order by t.generation, t.round, coalesce(a.started_at, a.ended_at), t.name, a.attempt;
+
+-- name: steps_done(owner, repository, most)
+-- Reads what the latest completed steps of an owner's directives in a repository have used, over all their attempts.
+select
+    s.name,
+    count(a.attempt) as attempts,
+    coalesce(sum(a.seconds), 0)::double precision as seconds,
+    coalesce(sum(a.cost_usd), 0)::double precision as cost_usd,
+    coalesce(sum(a.tokens), 0)::bigint as tokens,
+    coalesce(bool_or(a.cost_unknown), false) as cost_unknown
+from directives as d
+inner join tasks as t on d.id = t.directive_id and t.kind = 'step' and t.status in ('completed', 'merged')
+inner join steps as s on t.directive_id = s.directive_id and t.step = s.id
+inner join attempts as a on t.directive_id = a.directive_id and t.id = a.task
+where d.owner = :owner and d.repository = :repository and a.ended_at is not null
+group by s.directive_id, s.id, s.name
+order by max(a.ended_at) desc
+limit :most;
 
 -- name: spent_by_directives(owner)
 -- Adds up what each of an owner's directives has used up, the latest changed first.

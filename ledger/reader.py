@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
+from domain.experience import StepDone
 from domain.models import PlanChanges, State
 from domain.record import Event
 from domain.reports import (
@@ -25,6 +26,7 @@ from domain.statuses import DirectiveStatus
 from ledger.pool import Database, reading
 from ledger.rows import StateRows, log_text, model_of, open_question_of, state_of
 from ledger.statements import statements
+from ledger.steps_done import steps_done
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,11 @@ class Record:
     async def unfinished(self, owner: str) -> tuple[DirectiveSummary, ...]:
         """An owner's directives that are not closed, which is what recovery may go on with; drafts too."""
         return tuple(summary for summary in await self.directives(owner) if not summary.status.is_final)
+
+    async def steps_done(self, owner: str, repository: str) -> tuple[StepDone, ...]:
+        """What the latest completed steps of an owner's directives in a repository have used."""
+        with reading():
+            return await steps_done(self._pool, owner, repository)
 
     async def open_questions(self, owner: str) -> tuple[OpenQuestion, ...]:
         """What the agents of an owner's directives ask of people, the oldest first (rule 8.3)."""

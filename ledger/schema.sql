@@ -32,6 +32,7 @@ create table directives (
     merged jsonb not null default '{}',
     authenticated boolean not null default false,
     lost text not null default '',
+    budgeting jsonb not null default '{}',
     constraint directives_owner_named check (owner <> ''),
     constraint directives_status_known check (
         status in ('draft', 'planning', 'active', 'completing', 'idle', 'paused', 'completed', 'failed', 'archived')

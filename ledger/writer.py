@@ -10,6 +10,7 @@ from domain.daemon_messages import LOG_BYTES, LOG_HEAD_BYTES, Artifact, DaemonRe
 from domain.directive_secret import new_secret
 from domain.errors import RowBroken
 from domain.events import EventName
+from domain.experience import RepositoryNamed, StepDone
 from domain.problems import first_problem
 from domain.record import AttemptNamed, Event, LastWrite, ProgressWrite, WriteAnswer, WriteVerdict, answer_to
 from domain.reports import LATELY
@@ -27,6 +28,7 @@ from ledger.rows import (
     revision_row,
 )
 from ledger.statements import statements
+from ledger.steps_done import steps_done
 
 
 class PostgresLedger:
@@ -73,6 +75,11 @@ class PostgresLedger:
             what = f"attempt {wanted.attempt} of task {wanted.task}"
             wrong = first_problem(error) if isinstance(error, ValidationError) else one_line(error)
             raise RowBroken(f"the record's row of {what} can't be read: {wrong}") from error
+
+    async def steps_done(self, wanted: RepositoryNamed) -> tuple[StepDone, ...]:
+        """What the latest completed steps of the owner's in a repository have used."""
+        with translated():
+            return await steps_done(self._pool, wanted.owner, wanted.repository)
 
     async def put_artifact(self, artifact: Artifact) -> None:
         """Keep a file that a task handed over, cut to 1 MiB; it may be here before the record of its task."""

@@ -157,7 +157,12 @@ class Desk:
             self.world.client,
             task_queue=names.DIRECTIVES_QUEUE,
             workflows=[DirectiveWorkflow],
-            activities=[activities.record_progress, activities.pick_daemon, activities.find_outcome],
+            activities=[
+                activities.record_progress,
+                activities.pick_daemon,
+                activities.find_outcome,
+                activities.find_steps_done,
+            ],
         )
 
     @asynccontextmanager

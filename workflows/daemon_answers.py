@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from temporalio import activity, workflow
 from temporalio.common import RawValue
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ActivityError, ApplicationError, RetryState
 
 with workflow.unsafe.imports_passed_through():
     from pydantic import TypeAdapter, ValidationError
@@ -59,3 +59,9 @@ def away_of(refusal: ApplicationError) -> Away | None:
     """What is the matter with the task's agent there, where it is that."""
     said = refusal.details[2] if len(refusal.details) > 2 else None
     return next((away for away in Away if away == said), None)
+
+
+def was_called_back(error: BaseException) -> bool:
+    """The task was called back, and its daemon lost before it could say that it has stopped: no attempt is used."""
+    gone = isinstance(error, ActivityError) and error.retry_state is RetryState.CANCEL_REQUESTED
+    return gone and workflow.patched("called back and lost")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError, RetryState, TimeoutType, is_cancelled_exception
+from temporalio.exceptions import ActivityError, ApplicationError, TimeoutType, is_cancelled_exception
 from temporalio.exceptions import TimeoutError as ActivityTimeout
 
 from workflows.operations import Operations
@@ -25,6 +25,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.daemon_messages import DaemonWanted
     from domain.dispatch import spawn_command
     from domain.errors import AnswerBroken
+    from domain.experience import RepositoryNamed, StepDone
     from domain.failures import Failure, FailureCategory
     from domain.models import Task
     from domain.outcome_check import problem_of
@@ -34,8 +35,8 @@ with workflow.unsafe.imports_passed_through():
     from domain.size import without_finished_texts
     from domain.spawn_task import Outcome, SpawnTask
     from domain.statuses import DirectiveStatus, TaskKind, TaskStatus
-    from workflows.daemon_answers import answer_of, away_of, daemon_of, until_of
-    from workflows.options import FIND_OUTCOME, PICK_DAEMON, daemon_activity
+    from workflows.daemon_answers import answer_of, away_of, daemon_of, until_of, was_called_back
+    from workflows.options import FIND_OUTCOME, FIND_STEPS_DONE, PICK_DAEMON, daemon_activity
     from workflows.pull_request_watch import PullRequestWatch
     from workflows.recorder import Recorder
 
@@ -140,7 +141,9 @@ class DirectiveWorkflow(Operations):
             if chosen is None:
                 self.take(folding.fold_no_daemon(self.state, task, workflow.now()))
                 return
-            command = spawn_command(self.state, task, self.secret).model_copy(update={"run": workflow.info().run_id})
+            done = await self.steps_done(task)
+            command = spawn_command(self.state, task, self.secret, done)
+            command = command.model_copy(update={"run": workflow.info().run_id})
             outcome = recorded = await self.recorded_end(task, command)
             if outcome is None or outcome.work:  # a daemon looks for the work, and brings it back where it is gone
                 command = command.model_copy(update={"recorded": recorded})
@@ -152,6 +155,21 @@ class DirectiveWorkflow(Operations):
         finally:
             del self.in_flight[_key(task)]
             self.news = True
+
+    async def steps_done(self, task: Task) -> Sequence[StepDone]:
+        """What earlier steps of the repository have cost, for a planner; without the record it plans without."""
+        if task.kind is not TaskKind.PLANNING or not workflow.patched("planners are told what steps cost"):
+            return ()
+        directive = self.state.directive
+        wanted = RepositoryNamed(owner=directive.owner, repository=directive.repository)
+        find = LedgerActivities.find_steps_done
+        try:
+            found: Sequence[StepDone] = await workflow.execute_activity_method(find, wanted, **FIND_STEPS_DONE)
+        except ActivityError as error:
+            if is_cancelled_exception(error):
+                raise
+            return ()
+        return found
 
     async def recorded_end(self, task: Task, command: SpawnTask) -> Outcome | None:
         """How the attempt ended, where the record may know it and this run doesn't; None: nobody knows of an end."""
@@ -188,8 +206,10 @@ class DirectiveWorkflow(Operations):
         # Runs from before have taken over what an agent named.
         claims = not outcome.pull_request_url or workflow.patched("agents name no pull request")
         agent = command.agent.name if command.agent else ""
-        now = workflow.now()
-        return folding.fold_outcome(self.state, task, outcome, now, agent=agent, believes_agents=not claims)
+        is_late = folding.is_late(self.state, task, outcome)
+        late = is_late and workflow.patched("late outcomes are counted")
+        given, now = (self.state, task, outcome), workflow.now()
+        return folding.fold_outcome(*given, now, agent=agent, believes_agents=not claims, counts_late=late)
 
     def ended_without_outcome(self, task: Task, chosen: str, error: BaseException) -> Change:
         """What it means: called back, refused by its daemon, lost, no answer of an activity's, or a defect of ours."""
@@ -270,12 +290,6 @@ class DirectiveWorkflow(Operations):
         except asyncio.CancelledError:
             if not self.state.status.is_final:
                 self.grant(requests.Archive(actor="web ui"))
-
-
-def was_called_back(error: BaseException) -> bool:
-    """The task was called back, and its daemon lost before it could say that it has stopped: no attempt is used."""
-    gone = isinstance(error, ActivityError) and error.retry_state is RetryState.CANCEL_REQUESTED
-    return gone and workflow.patched("called back and lost")
 
 
 def _key(task: Task) -> tuple[str, int, int]:

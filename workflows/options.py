@@ -95,6 +95,13 @@ FIND_OUTCOME: dict[str, Any] = {
     "summary": "ask the record for the attempt's end",
 }
 
+FIND_STEPS_DONE: dict[str, Any] = {
+    **PICK_DAEMON,
+    # Planning without them is better than no planning: with the record away it begins all the same.
+    "schedule_to_close_timeout": timedelta(seconds=30),
+    "summary": "ask the record what steps cost here",
+}
+
 RECORD_PROGRESS: dict[str, Any] = {
     "start_to_close_timeout": timedelta(seconds=30),
     "retry_policy": RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=10)),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
+from domain.experience import StepDone
 from domain.health_report import Health
 from domain.models import PlanChanges, State
 from domain.record import Event
@@ -72,6 +73,10 @@ class Contents(Protocol):
 
     async def attempts(self, directive: UUID) -> Sequence[AttemptSpent]:
         """Every attempt with what it used up, in the order of plans."""
+        ...
+
+    async def steps_done(self, owner: str, repository: str) -> Sequence[StepDone]:
+        """What the latest completed steps of the owner's directives in a repository have used."""
         ...
 
     async def plans(self, directive: UUID) -> Mapping[int, PlanChanges]:

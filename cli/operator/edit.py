@@ -7,9 +7,11 @@ from inspect import Parameter, Signature
 from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
+from pydantic import ValidationError
 
 from cli.operator.new_directive import StartOptions, in_minutes
 from domain.errors import Refused
+from domain.problems import first_problem
 from domain.requests import EditDirective
 
 HELP = {
@@ -23,6 +25,7 @@ HELP = {
     "verify": 'In place of all before; more than once, or "" for none.',
     "shepherd": "Look after the pull request once it is open.",
     "shepherd_rounds": "Rounds of fixes before you are asked.",
+    "budget": "In place of the one before, from the directive's beginning on; none takes it away.",
     "branch_prefix": 'What its next branches begin with; "": as its repository says.',
 }
 """Where an option means something else, or more, for a directive that is there."""
@@ -36,7 +39,10 @@ def edit(**typed: Any) -> EditDirective:
     commands = {name: _lines(typed[name]) for name in ("setup", "verify")}
     after = typed["fallback_after"]
     minutes = {"fallback_after": None if after is None else in_minutes(after)}
-    request = EditDirective(**{**typed, **commands, **minutes})
+    try:
+        request = EditDirective(**{**typed, **commands, **minutes})
+    except ValidationError as error:
+        raise Refused(first_problem(error)) from error
     if request == EditDirective():
         raise Refused("nothing to edit: `starter.py edit --help` lists what can be changed")
     return request

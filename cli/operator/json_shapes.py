@@ -11,6 +11,7 @@ from uuid import UUID
 
 from cli.operator.changes import FileChange
 from cli.operator.text_lines import waiting_note
+from domain.experience import Estimate
 from domain.generations import PlanDifference, PlannedLine
 from domain.health_report import Check
 from domain.models import Answer, Memory, Question
@@ -158,6 +159,7 @@ class PlanShown(Shown):
     steps: tuple[PlannedLine, ...]
     against: int | None
     difference: PlanDifference | None
+    estimate: Estimate | None = None
 
 
 class WhyShown(Shown):

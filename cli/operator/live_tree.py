@@ -16,8 +16,8 @@ from cli.operator.step_pictures import PICTURES
 from cli.operator.text_lines import lost_note
 from cli.operator.watch_state import WatchedDirective
 from domain import names
-from domain.pull_requests.body import cost_of, duration
 from domain.statuses import DirectiveStatus, StepStatus, TaskKind, TaskStatus
+from domain.usage import cost_of, duration
 from domain.view import DirectiveView, ProposalView, StepView
 from domain.visible import visible
 

@@ -110,6 +110,9 @@ class StartOptions:
     max_cost_usd: Annotated[
         float, typer.Option("--max-cost", help="What an agent may cost for a step, in USD; 0: no limit.")
     ] = 0
+    budget: Annotated[
+        str, typer.Option(help="What the whole directive may use: 20usd, 5M tokens or 6h, or several with commas.")
+    ] = ""
     timings: Annotated[str, typer.Option(help="normal, or fast for tests.")] = "normal"
 
 

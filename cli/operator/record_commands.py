@@ -19,9 +19,10 @@ from domain import names
 from domain.errors import Refused
 from domain.lookup import find_step
 from domain.models import State
-from domain.pull_requests.body import by_agents, duration, used
+from domain.pull_requests.body import by_agents, used
 from domain.record import Event
 from domain.spending import DEFAULT_RETENTION, AttemptSpent, DirectiveSpent, PrunableRecord, total
+from domain.usage import duration
 
 _AGO = re.compile(r"(\d{1,5})(s|min|m|h|d)")
 _UNITS = {"s": "seconds", "min": "minutes", "m": "minutes", "h": "hours", "d": "days"}

@@ -33,6 +33,7 @@ def status_lines(look: Found[DirectiveView], daemons: Sequence[DaemonSeen], web_
     lines += [f"  branch      {shown.pr.branch} at {shown.pr.head[:10]}"] if shown.pr else []
     lines += pull_request_lines(shown.pr) if shown.pr else []
     lines += [f"  used        {used(shown.usage)}"] if used(shown.usage) else []
+    lines += [f"  budget      {shown.budget}"] if shown.budget else []
     lines += [f"  memories    {shown.memories}"] if shown.memories else []
     lines += [f"  web ui      {web_ui}"] if web_ui else []
     lines += [f"  {name}: {status}" for name, status in shown.tasks.items()]

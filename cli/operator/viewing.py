@@ -16,6 +16,7 @@ from cli.operator.command_group import Commands, Id, Json, Raw, StepName
 from cli.operator.json_shapes import DiffShown, GraphShown, PlanShown, WhyShown
 from cli.operator.printing import console, print_json, print_lines, print_raw
 from domain.errors import Refused
+from domain.experience import estimate, estimate_line
 from domain.generations import PlanDifference, PlannedLine, difference, lines, plan_of, planned_generations
 from domain.lookup import find_step
 from domain.models import State
@@ -79,6 +80,7 @@ class ViewCommands(Commands):
         async with self.recorded() as directives:
             state = await directives.state(reference)
             changes = await directives.record.plans(state.directive.id)
+            done = await directives.record.steps_done(directives.owner, state.directive.repository)
         planned = planned_generations(state)
         if not planned:
             raise Refused("there is no plan yet")
@@ -86,10 +88,12 @@ class ViewCommands(Commands):
         plan = plan_of(state, changes, wanted)
         before = max((each for each in planned if each < wanted), default=None) if diff else None
         older = plan_of(state, changes, before) if before else {}
+        planned_lines = lines(state, plan)
         shown = PlanShown(
             generation=wanted,
             waits_for_approval=bool(state.proposal and state.proposal.generation == wanted),
-            steps=lines(state, plan),
+            steps=planned_lines,
+            estimate=estimate(sum(not each.status.is_finished for each in planned_lines), done),
             against=before,
             difference=difference(state, older, plan) if diff else None,
         )
@@ -162,7 +166,8 @@ def plan_lines(shown: PlanShown, *, full: bool = False) -> list[str]:
     waits = ", waits for approval" if shown.waits_for_approval else ""
     if shown.difference is None:
         steps = [line for each in shown.steps for line in _planned_lines("", each, full=full)]
-        return [f"plan of generation {shown.generation}{waits}", *steps]
+        told = [f"  {estimate_line(shown.estimate)}"] if shown.estimate else []
+        return [f"plan of generation {shown.generation}{waits}", *steps, *told]
     against = f"generation {shown.against}" if shown.against else "nothing"
     changed = _difference_lines(shown.difference, full=full)
     return [f"plan of generation {shown.generation}{waits}, against {against}", *changed]

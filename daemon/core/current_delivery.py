@@ -6,7 +6,7 @@ import asyncio
 
 from domain.errors import NotReachable
 from domain.models import Question
-from domain.spawn_task import Delivery, Progress
+from domain.spawn_task import Delivery, Outcome, Progress
 
 
 class CurrentDelivery:
@@ -44,6 +44,10 @@ class CurrentDelivery:
 
     async def answers(self) -> tuple[Question, ...]:
         return await self._reachable().answers()
+
+    def leaves(self, outcome: Outcome) -> None:
+        if self.holder:
+            self.holder.leaves(outcome)
 
     async def confirm(self) -> None:
         """Waits while nobody holds the attempt: whoever ends the wait for a successor cancels the work."""

@@ -1,17 +1,25 @@
-"""Whether an attempt has used what it may, and whether that can be known at all (rule 5.7); pure."""
+"""Whether an attempt has used what it may, and whether that can be known at all (rules 5.7, 2.10)."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import timedelta
 from uuid import UUID
 
 from daemon.agents import ConfiguredAgent
 from daemon.agents.base import AgentResult, AgentRun, StreamSummary, failed
 from daemon.agents.stream_events import Ending
 from daemon.session.session_folder import SessionNote
+from domain.budget import USED_UP
 from domain.directive_settings import Limits
 from domain.failures import FailureCategory
+from domain.usage import Usage
 
+AGAIN = timedelta(minutes=5)
+"""After which a task that was handed back is tried again, should its directive have something left after all."""
 _WHAT_FOLLOWS = """\
 What it has done is saved: `python -m daemon restore {task}` lays it out. Nothing more is tried by itself; `starter.py
 retry-step` begins another attempt, which may use as much again."""
@@ -26,13 +34,16 @@ def spent(limits: Limits, note: SessionNote) -> str:
     return ""
 
 
-def overspent(agent: ConfiguredAgent, limits: Limits, run: AgentRun, seen: StreamSummary) -> str:
-    """Why a run must be stopped whose program keeps no such limit itself; empty: it may go on."""
+def overspent(agent: ConfiguredAgent, limits: Limits, run: AgentRun, seen: StreamSummary, used: Usage) -> str:
+    """Why a run must be stopped whose program keeps no such limit itself; empty: it may go on. `used`: in its attempt,
+    of which the run is a part.
+    """
     if not agent.counts_turns and run.turns and seen.turns >= run.turns:
         return f"it has called as many tools as it may take turns: {limits.turns}"
-    if not agent.counts_cost and run.cost_usd and seen.totals.cost_usd >= run.cost_usd:
-        return f"it has cost {limits.cost_usd - run.cost_usd + seen.totals.cost_usd:.2f} of {limits.cost_usd:.2f} USD"
-    return ""
+    if limits.cost_usd and not agent.counts_cost and used.cost_usd >= limits.cost_usd:
+        return f"it has cost {used.cost_usd:.2f} of {limits.cost_usd:.2f} USD"
+    kept_by_itself = {"cost_usd": 0} if agent.counts_cost else {}
+    return share_used_up(limits.model_copy(update={"budget": limits.budget.model_copy(update=kept_by_itself)}), used)
 
 
 def unbounded(agent: ConfiguredAgent, limits: Limits, run: AgentRun) -> str:
@@ -42,7 +53,40 @@ def unbounded(agent: ConfiguredAgent, limits: Limits, run: AgentRun) -> str:
         told.append(f"--max-cost is not kept: {problem}")
     if limits.turns and agent.has_model and not agent.has_sessions:
         told.append("--max-turns is not kept: this agent tells of no turns")
+    if limits.budget.cost_usd and not limits.cost_usd and (problem := agent.cost_problem(run.model)):
+        told.append(f"the directive's budget is not kept before this task's end: {problem}")
     return "; ".join(told)
+
+
+def share_used_up(limits: Limits, used: Usage) -> str:
+    """Why the attempt is handed back: its directive's budget has no more for it; empty: it has, or there is none."""
+    if not limits.budget or not limits.budget.is_used_up(used):
+        return ""
+    return USED_UP
+
+
+def money_left(limits: Limits, used: Usage) -> float:
+    """USD that a run may cost, by the attempt's own limit and the directive's; 0: neither bounds it."""
+    bounds = [bound for bound in (limits.cost_usd, limits.budget.cost_usd) if bound]
+    return max(min(bounds) - used.cost_usd, 0) if bounds else 0
+
+
+def is_handed_back(result: AgentResult, limits: Limits, note: SessionNote) -> bool:
+    """Whether it was stopped for its directive's budget, not for what it may use itself."""
+    return result.ending is Ending.BUDGET and bool(limits.budget) and not spent(limits, note)
+
+
+@asynccontextmanager
+async def timed(limits: Limits, used: Usage, stop: Callable[[str], None]) -> AsyncIterator[None]:
+    """While a program runs: stop it when its directive's time is used up, also where it says nothing."""
+    left = limits.budget.seconds - used.seconds
+    loop = asyncio.get_running_loop()
+    ending = loop.call_later(left, stop, USED_UP) if limits.budget.seconds else None
+    try:
+        yield
+    finally:
+        if ending:
+            ending.cancel()
 
 
 def over_budget(reason: str) -> AgentResult:

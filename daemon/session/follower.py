@@ -138,8 +138,12 @@ class Follower:
         for event in events:
             self._event(event)
         if self.seen is not before and (reason := self._check(self.seen)) and not self.seen.final:
-            self.stopped_for = self.stopped_for or reason
-            self.stop.set()
+            self.stop_for(reason)
+
+    def stop_for(self, reason: str) -> None:
+        """Have the program stopped."""
+        self.stopped_for = self.stopped_for or reason
+        self.stop.set()
 
     def _event(self, event: Event) -> None:
         self._append(log_text(event, self._last_text).replace(self._worktree, ""))

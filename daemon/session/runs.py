@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
@@ -12,16 +13,17 @@ from daemon.agents.stream_events import Ending, PermissionReply, PermissionReque
 from daemon.core.reporting import Heartbeat
 from daemon.logs.task_log import TaskLog
 from daemon.process.program import EndedBy
-from daemon.session.budget import over_budget, overspent, spent, unbounded, with_what_follows
+from daemon.session import budget
 from daemon.session.continuing import LOG_SHOWN, Ask, Move, Tried, handed_over, next_move, resumed, taken_on
 from daemon.session.follower import Follower
-from daemon.session.parking import CROWDED, LIMITED, UNANSWERED, Parking, account_of, remedy_of
+from daemon.session.parking import CROWDED, LIMITED, UNANSWERED, Account, Parking, account_of, remedy_of
 from daemon.session.permission import Asking
 from daemon.session.session_folder import SessionFolder, SessionNote, login_folder
 from daemon.session.task_programs import Programs, closed
 from daemon.session.waiting import login_question, network_wait, waiting
 from daemon.workspace.workspace import Workspace
 from domain.agents import Away
+from domain.budget import USED_UP
 from domain.directive_settings import AgentChoice
 from domain.models import Question
 from domain.questions import permission_id, question_id
@@ -72,6 +74,7 @@ class AgentRuns:
         self._note = self._folder.read(choice.name, self._command.resume)
         self._has_run = False
         self._begun = self._note
+        self._first_run = time.monotonic()
         self.asking = Asking(self._command, host.delivery)
         self.last_words = ""
         """The text of the last final event."""
@@ -100,7 +103,7 @@ class AgentRuns:
             result = await self._once(prompt)
             move, wait, tried = next_move(result.ending, tried)
             if move is Move.ACCEPT:
-                return with_what_follows(result, self._command.task)
+                return budget.with_what_follows(result, self._command.task)
             self._log.add_line(f"{result.ending}: {move}{f' in {wait:g} s' if wait else ''}")
             await asyncio.sleep(wait)
             prompt = await self._next(move, str(result.ending), ask)
@@ -146,14 +149,15 @@ class AgentRuns:
         return handed_over(reason, base, stat, self._log.tail(LOG_SHOWN), ask.whole)
 
     async def _once(self, prompt: str) -> AgentResult:
-        if reason := spent(self._command.limits, self._note):
-            return over_budget(reason)
+        limits = self._command.limits
+        if reason := budget.spent(limits, self._note) or budget.share_used_up(limits, self._used):
+            return budget.over_budget(reason)
         run, agent = self._run(prompt), self._agent
-        self._warn(unbounded(agent, self._command.limits, run) or agent.unknown(run))
+        self._warn(budget.unbounded(agent, self._command.limits, run) or agent.unknown(run))
         self._begun = self._note
         follower = self._follower(run)
         command = agent.command(run)
-        async with follower.following():
+        async with follower.following(), budget.timed(limits, self._used, follower.stop_for):
             end = await self._programs.run(command, self._phase, follower=follower)
         if end.ended_by is EndedBy.LINGERED:
             self._log.add_line(closed(follower.talk.linger.server))
@@ -163,7 +167,7 @@ class AgentRuns:
         self.denied = (*self.denied, *follower.seen.denied)
         self.last_words = follower.seen.final.text if follower.seen.final else ""
         if follower.stopped_for and not (follower.seen.final and follower.seen.final.ending is Ending.COMPLETED):
-            return over_budget(follower.stopped_for)
+            return budget.over_budget(follower.stopped_for)
         return agent.judge(end, replace(follower.seen, asks=follower.asks))
 
     def _run(self, prompt: str) -> AgentRun:
@@ -181,7 +185,7 @@ class AgentRuns:
             before=self._note.totals,
             unsettled_usd=self._note.unsettled_usd,
             turns=max(limits.turns - self._note.turns, 0) if limits.turns else 0,
-            cost_usd=max(limits.cost_usd - self._note.usage.cost_usd, 0) if limits.cost_usd else 0,
+            cost_usd=budget.money_left(limits, self._note.usage),
             boxed=self._workspace.is_boxed,
             commands=self._commands,
             worktree=self._workspace.work_path,
@@ -216,7 +220,12 @@ class AgentRuns:
     def _learned(self, run: AgentRun, seen: StreamSummary) -> str:
         """Why the run must be stopped, after what it has told; empty: it may go on."""
         self._learn(run, seen)
-        return overspent(self._agent, self._command.limits, run, seen)
+        return budget.overspent(self._agent, self._command.limits, run, seen, self._used)
+
+    @property
+    def _used(self) -> Usage:
+        """By the attempt until now, with the time since this delivery's first run."""
+        return self._note.usage + Usage(seconds=time.monotonic() - self._first_run)
 
     def _learn(self, run: AgentRun, seen: StreamSummary) -> None:
         """Keep what a later delivery must know, at once: this one may be killed at any moment. Counted from how the
@@ -249,12 +258,15 @@ class AgentRuns:
             self._folder.write(note)
 
     def waits(self, result: AgentResult) -> Outcome | None:
-        """The outcome of a task whose agent's account, network or question makes it wait; None: it doesn't. What one
-        task finds out about an account counts for all of this daemon.
+        """The outcome of a task whose agent's account, network or question, or whose directive's budget, makes it wait;
+        None: it doesn't. What one task finds out about an account counts for all of this daemon.
         """
-        account, parking, command = account_of(self._agent), self._host.parking, self._command
-        if account is None:
-            return None
+        if budget.is_handed_back(result, self._command.limits, self._note):
+            return waiting(self._command, summary=USED_UP, until=self._host.parking.now() + budget.AGAIN)
+        return self._waits_for(account, result) if (account := account_of(self._agent)) else None
+
+    def _waits_for(self, account: Account, result: AgentResult) -> Outcome | None:
+        parking, command = self._host.parking, self._command
         report = result.failure.report if result.failure else ""
         match result.ending:
             case Ending.ASKED:
@@ -280,18 +292,6 @@ class AgentRuns:
             parking.works(account)
             self._keep(self._note.model_copy(update={"network_waits": 0}))
         return None
-
-
-def accounted(outcome: Outcome, runs: AgentRuns | None, seconds: float) -> Outcome:
-    """`outcome` with what the attempt has used, where it can be gone on with, and what its agent was denied."""
-    own = Usage(seconds=seconds)
-    if runs is None:
-        return outcome.model_copy(update={"usage": own})
-    denied = tuple(f"denied: {each}" for each in dict.fromkeys(runs.denied))
-    usage = runs.usage + own
-    resume = runs.resume.model_copy(update={"usage": usage})
-    warnings = (*outcome.warnings, *runs.warnings, *denied)
-    return outcome.model_copy(update={"usage": usage, "resume": resume, "warnings": warnings})
 
 
 def _is_the_agents(question: Question) -> bool:

@@ -12,7 +12,8 @@ from daemon.git.repository_cache import RepositoryCache
 from daemon.logs.masking import Masker, masked_outcome
 from daemon.saving.saver import Saver
 from daemon.session.conversation import Conversation
-from daemon.session.runs import accounted
+from daemon.session.runs import AgentRuns
+from daemon.session.waiting import waiting
 from daemon.tasks.completing import ROUNDS
 from daemon.tasks.delivering import Publisher
 from daemon.tasks.work import AgentWork
@@ -22,6 +23,7 @@ from domain.errors import LeaseLost
 from domain.handover import task_context
 from domain.spawn_task import Delivery, Outcome, OutcomeStatus
 from domain.statuses import TaskKind
+from domain.usage import Usage
 
 PUBLISHING = "publishing"
 """The phase in which a daemon that stops lets a delivery end by itself."""
@@ -46,7 +48,7 @@ class DeliveryEnd:
         the attempt has published by then stays its outcome, and is merged in (`is_decided`: that is so already).
         """
         for is_last in (*[False] * (ROUNDS - 1), True):
-            outcome = await self._reported(work)
+            outcome = await self._told_if_stopped(work)
             self.heartbeat.phase = PUBLISHING
             if outcome.status is OutcomeStatus.WAITING:
                 await self.saver.leave()
@@ -59,6 +61,18 @@ class DeliveryEnd:
                 is_decided = True
         raise AssertionError("the last round returns or raises")
 
+    async def _told_if_stopped(self, work: AgentWork) -> Outcome:
+        try:
+            return await self._reported(work)
+        except asyncio.CancelledError:
+            if work.runs:
+                left = self._accounted(waiting(self.workspace.command, summary="called back"), work)
+                self.delivery.leaves(masked_outcome(left, self.masker))
+            raise
+
+    def _accounted(self, outcome: Outcome, work: AgentWork) -> Outcome:
+        return accounted(outcome, work.runs, round(time.monotonic() - self.began, 3))
+
     async def _reported(self, work: AgentWork) -> Outcome:
         folder, saver = self.workspace.folder, self.saver
         context = task_context(self.workspace.command)
@@ -66,7 +80,7 @@ class DeliveryEnd:
             outcome = await work.outcome()
         outcome = await with_handover(outcome, self.workspace.command, folder, self.core, self.masker)
         outcome = masked_outcome(outcome, self.masker)
-        outcome = accounted(outcome, work.runs, round(time.monotonic() - self.began, 3))
+        outcome = self._accounted(outcome, work)
         return outcome.model_copy(update={"warnings": (*outcome.warnings, *saver.mended, *saver.warnings)})
 
     async def _over(self, outcome: Outcome, is_decided: bool) -> Outcome:
@@ -81,3 +95,15 @@ class DeliveryEnd:
         await asyncio.to_thread(partial(self.workspace.note, is_over=True, succeeded=succeeded, head=head))
         await self.saver.finish()
         return over
+
+
+def accounted(outcome: Outcome, runs: AgentRuns | None, seconds: float) -> Outcome:
+    """`outcome` with what the attempt has used, where it can be gone on with, and what its agent was denied."""
+    own = Usage(seconds=seconds)
+    if runs is None:
+        return outcome.model_copy(update={"usage": own})
+    denied = tuple(f"denied: {each}" for each in dict.fromkeys(runs.denied))
+    usage = runs.usage + own
+    resume = runs.resume.model_copy(update={"usage": usage})
+    warnings = (*outcome.warnings, *runs.warnings, *denied)
+    return outcome.model_copy(update={"usage": usage, "resume": resume, "warnings": warnings})

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from datetime import timedelta
 
 from domain.models import State, Step
 from domain.names import short, step_task
 from domain.statuses import StepStatus
-from domain.usage import Usage
+from domain.usage import Usage, cost_of, duration
+from domain.used import total_usage
 from domain.visible import visible
 
 BODY_LIMIT = 60_000
@@ -60,27 +60,11 @@ def escaped(text: str, limit: int = LINE_SHOWN) -> str:
     return _LINKED.sub(rf"\1{_ZERO_WIDTH}", line)
 
 
-def duration(seconds: float) -> str:
-    """`1 h 4 min`, `4 min`, `12 s`."""
-    minutes, rest = divmod(round(timedelta(seconds=seconds).total_seconds()), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min" if minutes else f"{rest} s"
-
-
 def used(usage: Usage) -> str:
     """Cost, tokens and duration, as far as they are known; empty: nothing was used."""
     parts = [cost] if (cost := cost_of(usage)) else []
     parts += [f"{usage.tokens:,} tokens"] if usage.tokens else []
     return ", ".join([*parts, duration(usage.seconds)]) if usage != Usage() else ""
-
-
-def cost_of(usage: Usage) -> str:
-    """`$1.25`, `at least $1.25`, `cost unknown`; empty: none."""
-    if usage.cost_unknown:
-        return f"at least ${usage.cost_usd:.2f}" if usage.cost_usd else "cost unknown"
-    return f"${usage.cost_usd:.2f}" if usage.cost_usd else ""
 
 
 def _is_held(step: Step, version: int) -> bool:
@@ -152,11 +136,6 @@ def _why(state: State, step: Step) -> str:
     if step.status is StepStatus.BLOCKED:
         return "blocked by " + ", ".join(state.steps[other].name for other in step.blocked_by)
     return step.status.value
-
-
-def total_usage(state: State) -> Usage:
-    """Of all the tasks that the directive ever had."""
-    return sum((task.usage for task in state.tasks.values() if task.usage), state.merged.usage)
 
 
 def _cost(state: State) -> str:

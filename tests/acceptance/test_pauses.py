@@ -28,7 +28,7 @@ from tests.forge import ForgeRepository, ForgeUnderTest
 from tests.needs import lack
 
 pytestmark = [pytest.mark.rule("8.2"), pytest.mark.timeout(900)]
-PUT_IN = {"NAME": "other", "COMMAND": "true", "USD": "5", "N": "50", "…": "smaller steps"}
+PUT_IN = {"NAME": "other", "COMMAND": "true", "USD": "5", "BUDGET": "1h", "N": "50", "…": "smaller steps"}
 """What a person puts in the place of words in capitals; the steps are those that the reason, or the person, names."""
 ADDS = f"makima directive batch-add-steps --json {shlex.quote(json.dumps([step('Hut')]))} > /dev/null"
 UNKNOWN = json.dumps({"steps": [{"name": "Hut", "task_plan": "x", "depends_on": ["nothing"]}]})
@@ -127,6 +127,21 @@ async def budget(yard: Yard) -> None:
     first, second = await asyncio.to_thread(starts, yard.site.folder / "priced", Start)
     assert "--max-turns" not in first.argv
     assert second.argv[second.argv.index("--max-turns") + 1] == PUT_IN["N"]
+
+
+async def spent(yard: Yard) -> None:
+    """The time of two agents that run at once ends the budget: both are handed back, and go on in the same attempt."""
+    house = await yard.house("spent", [yard.held("Barn"), yard.held("Mill")], "--budget", "0.1min")
+    await house.question("0.1min")
+    await paused(house)
+    assert "of 6 s" in (await house.shown()).budget
+    for step_name in ("Barn", "Mill"):
+        await asyncio.to_thread(yard.gate(step_name).touch)
+    refused = await yard.street.starter("resume", house.id)
+    assert (refused.code, "--budget" in refused.err) == (2, True), refused
+    assert await follow(house) == ["edit", "questions"]
+    await shipped(house, "barn.txt", "mill.txt")
+    assert {each.attempt for each in (await house.shown()).steps} == {1}
 
 
 async def auth(yard: Yard) -> None:
@@ -321,6 +336,7 @@ MET: Mapping[str, Callable[[Yard], Awaitable[None]]] = {
     PauseReason.CONFLICT: conflict,
     PauseReason.VERIFY: verify,
     PauseReason.BUDGET: budget,
+    PauseReason.SPENT: spent,
     PauseReason.AUTH: auth,
     PauseReason.AGENT: agent,
     PauseReason.MACHINE: machine,

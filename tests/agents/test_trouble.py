@@ -12,6 +12,7 @@ from typing import Any
 import psutil
 import pytest
 
+from domain.budget import USED_UP, Budget
 from domain.directive_settings import Limits
 from domain.errors import CannotServe
 from domain.failures import FailureCategory
@@ -160,6 +161,10 @@ async def test_an_interrupted_attempt_is_resumed_and_its_cost_counted_once(hand:
     delivery.cancel()
     with pytest.raises(asyncio.CancelledError):
         await delivery
+    (left,) = hand.daemon.delivery.left
+    assert left.usage.tokens == 2 * (1550 if hand.name == "claude" else 1050), "told where it is called back"
+    assert left.resume
+    assert left.resume.session
     outcome = await hand.goes_on()
     assert outcome.status is OutcomeStatus.COMPLETED, outcome
     assert outcome.work is not None
@@ -186,6 +191,26 @@ async def test_a_step_is_ended_at_what_it_may_cost(hand: Hand) -> None:
     assert outcome.usage.cost_usd == pytest.approx(len(hand.received) * cost, abs=1.01 * cost)
     assert outcome.work is not None
     assert outcome.work.files_changed == 1, "what it had done is saved"
+
+
+@pytest.mark.rule("2.10")
+async def test_a_step_is_handed_back_at_the_end_of_its_directives_budget_and_goes_on_with_more(hand: Hand) -> None:
+    hand.fields["prices"] = PRICES
+    cost = COST if hand.name == "claude" else CODEX_COST
+    calls = [turn("", shell(f"echo {number}; sleep 1")) for number in range(12)]
+    limits = Limits(time=timedelta(minutes=2), budget=Budget(cost_usd=2.5 * cost))
+    stopped = await hand.does([turn("", write("house.txt", "red\n")), *calls, DONE], limits=limits)
+    assert (stopped.status, stopped.summary) == (OutcomeStatus.WAITING, USED_UP), stopped
+    assert stopped.resume
+    used = stopped.resume.usage.cost_usd
+    assert used == pytest.approx(len(hand.received) * cost, abs=1.01 * cost)
+    assert used < 8 * cost
+    more = Limits(time=timedelta(minutes=2), budget=Budget(tokens=10**9))
+    done = await hand.goes_on(limits=more, resume=stopped.resume)
+    assert done.status is OutcomeStatus.COMPLETED, done
+    assert done.work
+    assert done.work.files_changed == 1
+    assert done.usage.cost_usd == pytest.approx(len(hand.received) * cost, abs=1.01 * cost), "counted once"
 
 
 async def test_a_session_that_is_lost_is_begun_anew(hand: Hand) -> None:

@@ -39,6 +39,7 @@ class RememberedDelivery:
         self.refused = self.confirmed = self.looks = 0
         self.beats: list[Progress] = []
         self.starts: list[str] = []
+        self.left: list[Outcome] = []
         self.successor_within = 0.0
         """Above 0: where the test cancels it, its server has lost it."""
         self.has_successor = True
@@ -57,6 +58,9 @@ class RememberedDelivery:
         if self.is_mute:
             raise RuntimeError("the server's answer is not understood")
         return self.has_successor
+
+    def leaves(self, outcome: Outcome) -> None:
+        self.left.append(outcome)
 
     async def confirm(self) -> None:
         self.confirmed += 1

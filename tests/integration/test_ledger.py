@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 
 from domain.agents import Away
 from domain.errors import RecordError, RowBroken
+from domain.experience import RepositoryNamed
 from domain.failures import Failure, FailureCategory, RepositoryTrouble
 from domain.models import Answer, Memory, PlanChanges, State, Step, Task, Text, Work
 from domain.pull_request import PullRequest, Shipped
@@ -296,6 +297,43 @@ async def test_a_finished_attempt_is_never_overwritten(
     assert kept and tuple(kept) == ("completed", "first", 2.5, 7, NOON)
     with pytest.raises(asyncpg.RestrictViolationError, match="a finished attempt is never overwritten"):
         await pool.execute("update attempts set summary = 'third'")
+
+
+@pytest.mark.rule("2.2")
+async def test_what_steps_of_a_repository_have_used_is_told_to_its_owner_the_latest_first(
+    ledger: PostgresLedger, record: Record
+) -> None:
+    for number, (owner, repository) in enumerate([("me", "/r"), ("me", "/r"), ("me", "/other"), ("you", "/r")]):
+        made = directive_with(2, owner=owner)
+        directive = made.directive.model_copy(update={"repository": repository})
+        done, failed = made.tasks.values()
+        tasks = {
+            done.id: done.model_copy(update={"status": TaskStatus.COMPLETED}),
+            failed.id: failed.model_copy(update={"status": TaskStatus.FAILED}),
+        }
+        ends = tuple(
+            AttemptEnded(
+                outcome=Outcome(
+                    task=task,
+                    attempt=attempt,
+                    status=OutcomeStatus.COMPLETED,
+                    usage=Usage(cost_usd=number + 1, seconds=60, tokens=5),
+                ),
+                at=NOON + timedelta(hours=number),
+            )
+            for task in tasks
+            for attempt in (1, 2)
+        )
+        state = made.model_copy(update={"directive": directive, "tasks": tasks})
+        await ledger.record(snapshot(state, Facts(attempts=ends), "run", 1))
+    wanted = RepositoryNamed(owner="me", repository="/r")
+    both = await ledger.steps_done(wanted)
+    assert [(each.name, each.attempts, each.usage) for each in both] == [
+        ("step 0", 2, Usage(cost_usd=4, seconds=120, tokens=10)),
+        ("step 0", 2, Usage(cost_usd=2, seconds=120, tokens=10)),
+    ]
+    assert await record.steps_done("me", "/r") == both
+    assert await ledger.steps_done(wanted.model_copy(update={"repository": "/nothing"})) == ()
 
 
 @pytest.mark.rule("6.8")

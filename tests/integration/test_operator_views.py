@@ -111,6 +111,7 @@ async def test_a_new_goals_plan_is_shown_against_the_one_before(desk: Desk) -> N
     await desk.does("add-step", directive, "flag", "--task-plan", "sew it\nhoist it", "--label", "nobody")
     assert "      sew it\n      hoist it" in await desk.does("plan", directive, "--full")
     assert "sew it" not in await desk.does("plan", directive)
+    assert "1 step to do: about" in await desk.does("plan", directive)
     first = await desk.does("plan", directive, "--generation", "1")
     assert "tower" not in first
     assert "  roof after floor  (completed)" in first

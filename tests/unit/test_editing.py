@@ -12,6 +12,7 @@ import pytest
 
 from cli.operator.edit import edit as edit_command
 from domain import names, requests
+from domain.budget import Budget
 from domain.directive_settings import AgentChoice, CompletionRule
 from domain.dispatch import spawn_command
 from domain.errors import Refused
@@ -303,6 +304,7 @@ EFFECTS: dict[str, Effect] = {
     "max_attempts": (EditDirective(max_attempts=1), _attempts, 1),
     "max_turns": (EditDirective(max_turns=7), lambda state: _next(state).limits.turns, 7),
     "max_cost_usd": (EditDirective(max_cost_usd=2.5), lambda state: _next(state).limits.cost_usd, 2.5),
+    "budget": (EditDirective(budget=Budget(tokens=9)), lambda state: _next(state).limits.budget, Budget(tokens=9)),
     "completion": (EditDirective(completion=CompletionRule.ALL), _ships, False),
     "require_approval": (EditDirective(require_approval=True), _proposed, True),
     "memory": (EditDirective(memory=True), lambda state: _next(state).context.memory_enabled, True),

@@ -16,6 +16,7 @@ APPLIED = {
     "0009_lost": "c140b3bf4dc6f252",
     "0010_costs": "a33cb26ece9a5174",
     "0011_fallbacks": "82924936c3ca686f",
+    "0012_budget": "0aa10d9b13e25718",
 }
 """The beginning of each migration's checksum. A new one gets its line here; a line is never changed."""
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from domain import folding, policy, requests
+from domain.budget import Budget
 from domain.change import Change, Draft
 from domain.directive_settings import AgentChoice, CompletionRule
 from domain.dispatch import spawn_command
@@ -38,6 +39,8 @@ from domain.size import MAX_STATE, state_size
 from domain.spawn_task import Outcome, OutcomeStatus, SpawnTask, TaskStarted
 from domain.statuses import StepStatus, TaskKind, TaskStatus
 from domain.tidied import Tidied
+from domain.usage import ResumableSession, Usage
+from domain.used import total_usage
 from domain.view import details, view
 from tests.unit.directives import BASE, NOW, begun
 
@@ -71,9 +74,17 @@ class DirectiveMachine(RuleBasedStateMachine):
         completion=st.sampled_from(CompletionRule),
         rounds=st.integers(0, 2),
         fixer=st.booleans(),
+        budget=st.sampled_from(["", "4usd", "9usd"]),
     )
     def begin(
-        self, parallel: int, attempts: int, approval: bool, completion: CompletionRule, rounds: int, fixer: bool
+        self,
+        parallel: int,
+        attempts: int,
+        approval: bool,
+        completion: CompletionRule,
+        rounds: int,
+        fixer: bool,
+        budget: str,
     ) -> None:
         self.now = NOW
         self.ids = 0
@@ -81,6 +92,8 @@ class DirectiveMachine(RuleBasedStateMachine):
         self.recorded: set[UUID] = set()
         self.completed: dict[UUID, Work | None] = {}
         self.merged: set[UUID] = set()
+        self.told = 0
+        """USD: each delivery that says how it ended has cost one."""
         self.state = begun(
             max_parallel_steps=parallel,
             max_attempts=attempts,
@@ -88,6 +101,7 @@ class DirectiveMachine(RuleBasedStateMachine):
             completion=completion,
             memory=True,
             shepherd_rounds=rounds,
+            budget=budget,
             planner=AgentChoice(name="planner" if fixer else "shell"),
         )
         self.react()
@@ -114,6 +128,7 @@ class DirectiveMachine(RuleBasedStateMachine):
             if task.status is TaskStatus.PENDING and not task.unwanted and not under_way:
                 self.check_start(task)
                 self.check_command(spawn_command(self.state, task))
+                self.check_budget(spawn_command(self.state, task))
                 self.in_flight[key] = task
 
     def call_back(self) -> None:
@@ -134,6 +149,11 @@ class DirectiveMachine(RuleBasedStateMachine):
         built_on = [*((command.continue_from,) if command.continue_from else ()), *command.merge]
         taken_back = set(self.state.shepherding.taken_back) - {"c" * 40}
         assert not taken_back.intersection(each.commit for each in built_on)
+
+    def check_budget(self, command: SpawnTask) -> None:
+        """No agent is started once it is used up."""
+        budget = self.state.directive.settings.budget
+        assert not (budget and budget.is_used_up(Usage(cost_usd=self.told))) or command.agent is None
 
     # what may happen
 
@@ -178,19 +198,27 @@ class DirectiveMachine(RuleBasedStateMachine):
     def an_agent_asks(self, data: st.DataObject) -> None:
         key = data.draw(st.sampled_from(sorted(self.in_flight)))
         task = self.in_flight.pop(key)
+        self.told += 1
         text = f"question {len(self.state.questions) % 3}"
         question = Question(id=question_id(task.id, text), task=task.id, text=text)
         outcome = Outcome(task=task.id, attempt=task.attempt, status=OutcomeStatus.WAITING, questions=(question,))
+        outcome = outcome.model_copy(update={"resume": self.resume(task), "usage": self.usage(task)})
         self.take(folding.fold_outcome(self.state, task, outcome, self.now))
         self.react()
 
-    @rule(data=st.data())
+    @rule(data=st.data(), tells=st.booleans())
     @precondition(lambda self: self.called_back())
-    def a_called_back_activity_ends(self, data: st.DataObject) -> None:
+    def a_called_back_activity_ends(self, data: st.DataObject, tells: bool) -> None:
         unwanted = self.called_back()
         task = data.draw(st.sampled_from(unwanted))
-        del self.in_flight[task.id, task.attempt, task.dispatch]
-        self.take(folding.fold_interrupted(self.state, task, self.now))
+        task = self.in_flight.pop((task.id, task.attempt, task.dispatch))
+        if tells:
+            self.told += 1
+            left = Outcome(task=task.id, attempt=task.attempt, status=OutcomeStatus.WAITING, summary="called back")
+            left = left.model_copy(update={"resume": self.resume(task), "usage": self.usage(task)})
+            self.take(folding.fold_outcome(self.state, task, left, self.now))
+        else:
+            self.take(folding.fold_interrupted(self.state, task, self.now))
         self.react()
 
     @rule()
@@ -224,6 +252,8 @@ class DirectiveMachine(RuleBasedStateMachine):
                 requests.Approve(),
                 requests.Reject(comment="no"),
                 requests.SetMemory(key="a", value="b"),
+                requests.EditDirective(budget=Budget(cost_usd=5)),
+                requests.EditDirective(budget=Budget(cost_usd=50)),
             ]
         )
     )
@@ -241,7 +271,7 @@ class DirectiveMachine(RuleBasedStateMachine):
     def a_question_is_answered(self, data: st.DataObject) -> None:
         open_ones = [question for question in self.state.questions.values() if question.is_open]
         question = data.draw(st.sampled_from(open_ones))
-        answer = data.draw(st.sampled_from(question.choices or ("yes",)))
+        answer = data.draw(st.sampled_from(question.choices or ("yes", "finish", "30usd")))
         self.ask(requests.AnswerQuestion(question=str(question.id), answer=answer))
 
     @rule(
@@ -361,7 +391,18 @@ class DirectiveMachine(RuleBasedStateMachine):
         self.ids += 1
         return uuid5(SPACE, str(self.ids))
 
+    def usage(self, task: Task) -> Usage:
+        """Of the whole attempt: what it had used when it was dispatched, and its newest delivery."""
+        return (task.resume.usage if task.resume else Usage()) + Usage(cost_usd=1, tokens=100)
+
+    def resume(self, task: Task) -> ResumableSession:
+        return ResumableSession(agent="a", session="s", daemon="one", usage=self.usage(task))
+
     def outcome(self, task: Task, size: int, kind: str) -> Outcome:
+        self.told += 1
+        return self.ending(task, size, kind).model_copy(update={"usage": self.usage(task)})
+
+    def ending(self, task: Task, size: int, kind: str) -> Outcome:
         if kind == "failed":
             return Outcome(task=task.id, attempt=task.attempt, status=OutcomeStatus.FAILED, failure=FAILURE)
         done = Outcome(task=task.id, attempt=task.attempt, status=OutcomeStatus.COMPLETED)
@@ -446,6 +487,10 @@ class DirectiveMachine(RuleBasedStateMachine):
             assert moving or asks or state.proposal, f"{state.status}, but nothing moves and nobody is asked"
         if state.status.value == "paused":
             assert state.reason
+
+    @invariant()
+    def what_was_used_is_counted_once_and_never_forgotten(self) -> None:
+        assert total_usage(self.state).cost_usd == self.told
 
     @invariant()
     def fixes_hold_up_nobody(self) -> None:

@@ -80,6 +80,6 @@ def test_the_advice_is_granted_and_work_goes_on(
     assert dispatchable(state)
 
 
-def test_every_reason_is_among_these_but_those_of_people_and_of_a_plan_without_steps() -> None:
+def test_every_reason_is_among_these_but_those_of_people_of_a_plan_without_steps_and_of_budgets() -> None:
     told = {fails(before(kind), kind, category, trouble).reason.partition(" — ")[2] for kind, category, trouble in WAYS}
-    assert len(told) == len({*PauseReason} - {PauseReason.OPERATOR, PauseReason.NO_STEPS})
+    assert len(told) == len({*PauseReason} - {PauseReason.OPERATOR, PauseReason.NO_STEPS, PauseReason.SPENT})

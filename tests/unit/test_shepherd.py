@@ -27,7 +27,6 @@ from domain.pull_request import (
     news_of,
 )
 from domain.pull_requests import shepherd
-from domain.pull_requests.body import total_usage
 from domain.pull_requests.fixes import TEXT_SHOWN
 from domain.pull_requests.merging import wanted_tidying
 from domain.pull_requests.seen import MAX_SEEN
@@ -44,6 +43,7 @@ from domain.requests import (
 from domain.spawn_task import Outcome, OutcomeStatus, SpawnTask
 from domain.statuses import DirectiveStatus, StepStatus, TaskKind, TaskStatus
 from domain.usage import Usage
+from domain.used import total_usage
 from tests.unit.directives import BASE, NOW, dispatchable, ended, granted, planned_state, settled
 
 EARLIER, NEWER = "a" * 40, "c" * 40

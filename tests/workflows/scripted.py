@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 
 from pydantic import SecretStr
 from temporalio.client import Client, WorkflowHandle
+from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
 
 from activities.completion import CompletionActivities
@@ -25,6 +26,7 @@ from domain.daemon_messages import DaemonWanted
 from domain.directive_secret import NO_SECRET
 from domain.directive_settings import AgentChoice, Settings, Timings
 from domain.errors import RowBroken
+from domain.experience import RepositoryNamed, StepDone
 from domain.models import Directive, PlanChanges, State, Step, Task, Text, Work
 from domain.plan import PlannedStep, add_steps
 from domain.pull_request import Finding, PullRequest, PullRequestState, Shipped, Sighting, Watch
@@ -32,6 +34,7 @@ from domain.record import AttemptNamed, ProgressWrite, WriteAnswer, WriteVerdict
 from domain.spawn_task import Delivery, Outcome, OutcomeStatus, Progress, SpawnTask, refuse_other_run
 from domain.statuses import TaskKind
 from domain.tidied import Tidied, Tidying
+from domain.usage import ResumableSession, Usage
 from workflows.current_details import CurrentDetails
 from workflows.directive import DirectiveWorkflow
 from workflows.state import DirectiveInput, DirectiveResult
@@ -90,6 +93,8 @@ class ScriptedDaemon:
         self.holds: dict[str, asyncio.Event] = defaultdict(_open)
         self.arrived: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
         self.opens_pull_requests = False
+        self.uses: dict[str, Usage] = {}
+        """What an attempt has used, as it tells at its end, or where it is called back while it is held."""
 
     def hold(self, name: str) -> asyncio.Event:
         """The step waits until the returned event is set."""
@@ -105,10 +110,20 @@ class ScriptedDaemon:
         self.started.append(name)
         self.arrived[name].set()
         await delivery.started(delivery.name)
-        await self._held(name, delivery)
+        try:
+            await self._held(name, delivery)
+        except asyncio.CancelledError:
+            if name in self.uses:
+                delivery.leaves(self._left(command, self.uses[name]))
+            raise
         outcome = await self.endings[name](command) if name in self.endings else self._done(command)
         self.ended.append(name)
-        return outcome
+        return outcome.model_copy(update={"usage": self.uses[name]}) if name in self.uses else outcome
+
+    def _left(self, command: SpawnTask, used: Usage) -> Outcome:
+        waits = Outcome(task=command.task, attempt=command.attempt, status=OutcomeStatus.WAITING, usage=used)
+        session = ResumableSession(agent="planner", session="s", daemon="scripted", usage=used)
+        return waits.model_copy(update={"resume": session})
 
     async def _held(self, name: str, delivery: Delivery) -> None:
         while not self.holds[name].is_set():
@@ -175,12 +190,20 @@ class RememberedLedger:
         """Seconds for a write."""
         self.last = 0
         self.daemons: list[str] = []
+        self.done: list[StepDone] = []
+        """What earlier steps of the repository have used."""
+        self.refuses_steps_done = False
         self.wanted: list[DaemonWanted] = []
 
     async def find_outcome(self, wanted: AttemptNamed) -> Outcome | None:
         if wanted.task in self.broken:
             raise RowBroken("its row can't be read")
         return self.ended.get((wanted.task, wanted.attempt))
+
+    async def steps_done(self, wanted: RepositoryNamed) -> tuple[StepDone, ...]:
+        if self.refuses_steps_done:
+            raise ApplicationError("the record refuses that", non_retryable=True)
+        return tuple(self.done)
 
     async def pick_daemon(self, wanted: DaemonWanted) -> str | None:
         self.wanted.append(wanted)
@@ -257,7 +280,7 @@ class Surroundings:
             self.client,
             task_queue=f"directives-{self.owner}",
             workflows=[DirectiveWorkflow],
-            activities=[ledger.record_progress, ledger.pick_daemon, ledger.find_outcome],
+            activities=[ledger.record_progress, ledger.pick_daemon, ledger.find_outcome, ledger.find_steps_done],
             interceptors=[CurrentDetails()],
         )
 

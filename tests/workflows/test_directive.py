@@ -13,11 +13,13 @@ from temporalio.testing import WorkflowEnvironment
 
 from domain import names
 from domain.errors import CannotServe
+from domain.experience import StepDone
 from domain.failures import Failure, FailureCategory
 from domain.models import Memory
-from domain.requests import Archive, ChangeGoal, Resume
+from domain.requests import Archive, ChangeGoal, Replan, Resume
 from domain.spawn_task import MemoryChange, Outcome, OutcomeStatus, SpawnTask, failed
-from domain.statuses import DirectiveStatus, StepStatus
+from domain.statuses import DirectiveStatus, StepStatus, TaskKind
+from domain.usage import Usage
 from domain.view import view
 from tests.workflows.scripted import Surroundings, plan_of, planned, surroundings, until, until_status, work_of
 from workflows.directive import DirectiveWorkflow
@@ -56,6 +58,24 @@ async def test_a_diamond_is_done_in_dependency_order_and_shipped_once(world: Sur
     assert state.pull_request is not None
     completion = world.daemon.commands[-1]
     assert [one.name for one in completion.merge] == ["floor", "left wall", "right wall", "roof"]
+
+
+@pytest.mark.rule("2.2")
+async def test_a_planner_is_told_what_steps_have_cost_and_plans_without_where_the_record_fails(
+    world: Surroundings,
+) -> None:
+    world.daemon.plans = [planned(("floor", [])), planned(("roof", []))]
+    world.ledger.done = [StepDone(name="cellar", usage=Usage(cost_usd=1.5, seconds=90))]
+    handle = await world.start(world.directive())
+    await until_status(handle, "idle")
+    world.ledger.refuses_steps_done = True
+    await handle.execute_update("replan", Replan())
+    await world.daemon.arrived["roof"].wait()
+    await until_status(handle, "idle")
+    first, second = (command for command in world.daemon.commands if command.kind is TaskKind.PLANNING)
+    assert "- cellar: $1.50, 1 min" in first.prompt
+    assert "cellar" not in second.prompt
+    assert "begins anew" in second.prompt
 
 
 @pytest.mark.rule("6.4")

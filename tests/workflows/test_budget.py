@@ -1,0 +1,113 @@
+"""A budget in the workflow: nothing starts once it is used up, and what was used is known in every run (rule 2.10)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from temporalio.client import WorkflowUpdateFailedError
+from temporalio.testing import WorkflowEnvironment
+
+from domain import requests
+from domain.budget import Budget
+from domain.events import EventName
+from domain.models import State
+from domain.questions import open_questions
+from domain.recovery import recovered
+from domain.statuses import StepStatus
+from domain.usage import Usage
+from domain.used import total_usage
+from tests.workflows.scripted import Handle, Surroundings, planned, surroundings, until, until_status
+from workflows.directive import DirectiveWorkflow
+
+pytestmark = pytest.mark.rule("2.10")
+
+
+@pytest_asyncio.fixture
+async def world(temporal_server: WorkflowEnvironment) -> AsyncIterator[Surroundings]:
+    async with surroundings(temporal_server.client) as made:
+        yield made
+
+
+def costs(amount: float) -> Usage:
+    return Usage(cost_usd=amount, tokens=1000, seconds=1)
+
+
+async def stopped(world: Surroundings, handle: Handle) -> State:
+    """Paused at the end of its budget, and nothing runs any more."""
+
+    async def nothing_runs() -> bool:
+        return not (await handle.query(DirectiveWorkflow.state_now)).live()
+
+    await until_status(handle, "paused")
+    await until(nothing_runs)
+    return await handle.query(DirectiveWorkflow.state_now)
+
+
+async def half_built(world: Surroundings, **settings: object) -> tuple[Handle, State]:
+    """Of three steps two ran when the first one's cost ended the budget; the other was called back."""
+    world.daemon.plans = [planned(("floor", []), ("wall", []), ("roof", []))]
+    world.daemon.uses = {"planning": costs(1), "floor": costs(9), "wall": costs(2)}
+    floor, wall = world.daemon.hold("floor"), world.daemon.hold("wall")
+    handle = await world.start(world.directive(budget=Budget(cost_usd=10), max_parallel_steps=2, **settings))
+    await world.daemon.arrived["floor"].wait()
+    await world.daemon.arrived["wall"].wait()
+    floor.set()
+    state = await stopped(world, handle)
+    wall.set()
+    return handle, state
+
+
+async def test_what_ran_at_the_end_is_called_back_with_what_it_had_used(world: Surroundings) -> None:
+    handle, state = await half_built(world)
+    assert total_usage(state).cost_usd == pytest.approx(12), "overspent by what was in flight"
+    assert sorted(world.daemon.started) == ["floor", "planning", "wall"]
+    assert len(open_questions(state)) == 1
+    with pytest.raises(WorkflowUpdateFailedError):
+        await handle.execute_update("resume", requests.Resume())
+    await handle.execute_update("edit", requests.EditDirective(budget=Budget(cost_usd=100)))
+    state = await until_status(handle, "idle")
+    again = [command for command in world.daemon.commands if command.step_name == "wall"]
+    assert [command.attempt for command in again] == [1, 1]
+    assert again[1].resume
+    assert again[1].limits.budget.cost_usd == pytest.approx(100 - 12 + 2)
+    assert total_usage(state).cost_usd == pytest.approx(12), "what it had used before is part of its end, not beside it"
+    assert open_questions(state) == []
+
+
+async def test_a_run_from_the_record_neither_forgets_nor_counts_twice(world: Surroundings) -> None:
+    handle, state = await half_built(world)
+
+    async def is_recorded() -> bool:
+        return world.ledger.state(state.directive.id) == await handle.query(DirectiveWorkflow.state_now)
+
+    await until(is_recorded)
+    await handle.terminate()
+    lost = recovered(world.ledger.state(state.directive.id))
+    again = await world.start_from(lost, may_know_less=True)
+    state = await again.query(DirectiveWorkflow.state_now)
+    assert total_usage(state).cost_usd == pytest.approx(12)
+    (question,) = open_questions(state)
+    await again.execute_update("answer", requests.AnswerQuestion(question=str(question.id), answer="finish"))
+    state = await until_status(again, "idle")
+    assert {step.name: step.status for step in state.steps.values()} == {
+        "floor": StepStatus.COMPLETED,
+        "wall": StepStatus.CANCELLED,
+        "roof": StepStatus.CANCELLED,
+    }
+    assert world.daemon.commands[-1].agent is None
+    assert world.daemon.started[-1] == "completion"
+
+
+async def test_runs_that_continue_as_new_keep_what_was_spent(world: Surroundings) -> None:
+    names = [f"step {number}" for number in range(30)]
+    world.daemon.plans = [planned(*((name, []) for name in names))]
+    world.daemon.uses = {name: costs(1) for name in names}
+    directive = world.directive(budget=Budget(cost_usd=25), max_parallel_steps=2, rest_at_events=100)
+    handle = await world.start(directive)
+    state = await stopped(world, handle)
+    assert 25 <= total_usage(state).cost_usd <= 26
+    assert len([name for name in world.daemon.started if name in names]) <= 26
+    events = [event for write in world.ledger.writes for event in write.facts.events]
+    assert [event.what for event in events].count(EventName.BUDGET_NEARLY_USED) == 1
