@@ -337,9 +337,13 @@ class DirectiveMachine(RuleBasedStateMachine):
         return Finding(id=FindingSource(kind).id_of(number), kind=kind, title=f"{kind} {number}", text="```\nit fails")
 
     def check_seen(self, sighting: Sighting) -> None:
-        """What was seen once is not told again, or the watch would end again and again."""
+        """What was seen is not told again and again, or the watch would end so: at most once more, where this sighting
+        has ended the fix that what it tells had to wait for.
+        """
         watch = shepherd.wanted_watch(self.state)
-        assert watch is None or news_of(watch, sighting) is None
+        if watch and (again := news_of(watch, sighting)):
+            watch = shepherd.wanted_watch(shepherd.fold_sighting(self.state, again, self.now).state)
+            assert watch is None or news_of(watch, sighting) is None
 
     def called_back(self) -> list[Task]:
         """What the workflow has cancelled: unwanted tasks, and attempts that were given up."""
