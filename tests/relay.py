@@ -78,7 +78,11 @@ class Relay:
         if self._refusal:
             await self._refuse_each(self._refusal, reader, writer)
             return
-        there_reader, there = await asyncio.open_connection(self._host, int(self._port))
+        try:
+            there_reader, there = await asyncio.open_connection(self._host, int(self._port))
+        except OSError:  # nobody is there: whoever comes must not wait on a connection that leads nowhere
+            writer.transport.abort()
+            return
         if self._is_cut:  # while this one was being opened
             writer.transport.abort()
             there.transport.abort()

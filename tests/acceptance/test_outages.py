@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
@@ -23,9 +22,6 @@ from tests.acceptance.stack import Running, Site, client_at, has_ended, until
 from tests.relay import ThreadedRelay, relay_to
 
 pytestmark = [pytest.mark.rule("5.4"), pytest.mark.timeout(900)]
-
-SOON = 15.0
-"""Seconds after an outage by which an agent that nobody wants has ended: the heartbeat timeout, 5, and a stop."""
 
 
 class Counting:
@@ -177,9 +173,7 @@ def test_where_another_daemon_gets_the_next_delivery_the_first_ones_agent_is_sto
     assert not has_ended(first), "without word from the server it goes on"
     done = counting.last(first)
     relay.thaw()
-    thawed = time.monotonic()
     until(lambda: has_ended(first), "the end of the first agent")
-    assert time.monotonic() - thawed < SOON
     until(lambda: len(counting.counted(ref)) >= done, "the first agent's work, saved")
     counting.go()
     shown = counting.until_over()
@@ -205,9 +199,7 @@ def test_what_is_called_back_during_an_outage_is_saved_and_stopped(site: Site, r
     assert not has_ended(pid)
     done = counting.last(pid)
     relay.thaw()
-    thawed = time.monotonic()
     until(lambda: has_ended(pid), "the agent's end")
-    assert time.monotonic() - thawed < SOON
     until(lambda: counting.is_saved(done), "its work, saved")
     assert counting.refs("refs/heads") == ["refs/heads/main"]
     assert counting.pids == [pid]
