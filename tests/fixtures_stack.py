@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import pytest
 import pytest_asyncio
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt
 
+from stack.temporal import find_binary
 from tests.run_servers import Kind, this_run, worker_name
 
 
@@ -34,3 +37,15 @@ def temporal_environment(client: Client, address: str = "") -> dict[str, str]:
         "TEMPORAL_NAMESPACE": client.namespace,
         "TEMPORAL_CONFIG_FILE": os.devnull,
     }
+
+
+async def server_of_its_own(**options: Any) -> WorkflowEnvironment:
+    """For a test that starts or ends one in its own way; `options` of WorkflowEnvironment.start_local.
+
+    The SDK gives a server five seconds to answer, which a machine that stands still uses up.
+    """
+    failed = retry_if_exception_type(RuntimeError)
+    async for attempt in AsyncRetrying(retry=failed, stop=stop_after_attempt(5), reraise=True):
+        with attempt:
+            return await WorkflowEnvironment.start_local(dev_server_existing_path=str(find_binary()), **options)
+    raise AssertionError("tenacity returns or raises")

@@ -22,11 +22,15 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from signal import SIGTERM
 
 import psutil
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
+from temporalio.client import Client
+from temporalio.service import RPCError
 
 from runtime.private_file import write_private
 from stack.data_folder import DataFolder
@@ -197,7 +201,7 @@ def _temporal_child(folder: Path, port: int, web_ui: int) -> Child:
     names = [each for number in range(WORKERS) for each in (f"gw{number}", f"gw{number}-site")]
 
     async def answers(pid: int) -> bool:
-        return listens_on(pid, port) and listens_on(pid, web_ui)
+        return listens_on(pid, port) and listens_on(pid, web_ui) and await _serves(f"127.0.0.1:{port}", names[-1])
 
     return Child(
         name="temporal",
@@ -211,6 +215,17 @@ def _temporal_child(folder: Path, port: int, web_ui: int) -> Child:
         folder=folder,
         is_ready=answers,
     )
+
+
+async def _serves(address: str, namespace: str) -> bool:
+    """A server that listens may still answer that it is not healthy yet, or not know its namespaces."""
+    within = timedelta(seconds=10)
+    try:
+        client = await asyncio.wait_for(Client.connect(address), within.total_seconds())
+        await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=namespace), timeout=within)
+    except (RuntimeError, RPCError, TimeoutError):  # the SDK raises RuntimeError where it can't connect
+        return False
+    return True
 
 
 @asynccontextmanager

@@ -46,7 +46,7 @@ def test_a_refused_prefix_pauses_before_any_step_and_another_one_names_every_bra
         now = site.starter("status", shown["id"], "--json").json()
         return now if now["status"] == "idle" else None
 
-    shown = until(idle, "the advice to help", seconds=90)
+    shown = until(idle, "the advice to help")
     made = until(lambda: branches(origin), "the branches")
     assert len(made) == 3 and all(branch.startswith("feature/") for branch in made)
     assert {step["branch"] for step in shown["steps"]} < made

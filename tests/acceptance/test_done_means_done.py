@@ -90,7 +90,7 @@ async def test_what_is_not_done_is_not_called_so_and_the_directive_goes_on(site:
     plan = tmp_path / "plan.json"
     plan.write_text(json.dumps({"steps": steps}))
     site.worker()
-    site.daemon(further="capacity = 8")
+    daemon = site.daemon(further="capacity = 8")
     about = ("--title", "Truth", "--goal", "Honest work", "--repo", str(origin), "--plan", str(plan))
     options = (*about, "--agent", "shell", "--timings", "fast", "--on", "any", "--max-attempts", "1", "--json")
     started = site.starter("start", *options).json()
@@ -133,7 +133,9 @@ async def test_what_is_not_done_is_not_called_so_and_the_directive_goes_on(site:
     assert git(origin, "show", f"{done.pr.branch}:new.png").startswith("version https://git-lfs.github.com/spec/v1")
     assert now["Large"].left_out == ("model.bin (too large)",)
     deliveries = Counter(each.name.rpartition("-")[0] for each in site.folder.glob("*/daemon/*/tasks/*-1-*"))
-    assert sorted(deliveries.values())[-2:] == [2, 2] and sum(deliveries.values()) == len(deliveries) + 2, deliveries
+    begun_again = sum(deliveries.values()) - len(deliveries)
+    # The two that asked; others only where the machine stood still for longer than a heartbeat's timeout.
+    assert 2 <= begun_again <= 2 + daemon.err.count("no other delivery comes"), deliveries
     assert TOKEN.encode() not in _all_that_is_there(origin)
 
     # It does not stand still for ever: what failed can be tried again, and fails again for its own reason.

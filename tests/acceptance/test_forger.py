@@ -59,7 +59,7 @@ def test_forged_and_deleted_outcomes_change_nothing_whichever_daemon_goes_on_in_
     assert site.starter("recover", directive).code == 0
     site.daemon("two")
     greeter.let("all")
-    until(lambda: greeter.shown(directive)["status"] == "idle", "the end", 90)
+    until(lambda: greeter.shown(directive)["status"] == "idle", "the end")
 
     result = Result(greeter.origin, greeter.shown(directive))
     assert result.tree == undisturbed.tree

@@ -101,7 +101,7 @@ def test_a_directive_is_seen_by_health_metrics_traces_logs_and_notices(site: Sit
         # And the plan, and the pull request.
         until(lambda: total(worker_metrics, "makima_attempts_ended", 'outcome="completed"') >= 7, "the attempts' count")
         owned = f'owner="{site.owner}"'
-        until(lambda: total(worker_metrics, "makima_directives", 'status="idle"', owned) == 1, "the gauge", 40)
+        until(lambda: total(worker_metrics, "makima_directives", 'status="idle"', owned) == 1, "the gauge")
         assert total(daemon_metrics, "temporal_activity_schedule_to_start_latency_count") >= 7
 
         wanted = {"RunWorkflow:DirectiveWorkflow", "RunActivity:plan_directive", "RunActivity:execute_step"}

@@ -43,7 +43,7 @@ async def running(server: PostgresServer) -> AsyncIterator[asyncio.subprocess.Pr
         return await child.is_ready(process.pid)
 
     try:
-        await eventually(answers, f"Postgres on port {server.port}", 60)
+        await eventually(answers, f"Postgres on port {server.port}")
         yield process
     finally:
         await killed(process)
@@ -131,8 +131,8 @@ async def test_a_promoted_standby_goes_on_with_the_record(site: Site, tmp_path: 
                 await does("pause")
                 assert await holds(PAUSED), "nobody can write"
                 assert await ask(standby, "select pg_promote(true, 30)") is True
-                await eventually(lambda: health_is(200), "a worker that is well again", 60)
-                await eventually(lambda: holds(PAUSED, RESUMED, PAUSED), "the record of what happened meanwhile", 60)
+                await eventually(lambda: health_is(200), "a worker that is well again")
+                await eventually(lambda: holds(PAUSED, RESUMED, PAUSED), "the record of what happened meanwhile")
                 await does("resume")
-                await eventually(lambda: holds(PAUSED, RESUMED, PAUSED, RESUMED), "the record to go on", 60)
+                await eventually(lambda: holds(PAUSED, RESUMED, PAUSED, RESUMED), "the record to go on")
             assert worker.popen.poll() is None

@@ -321,7 +321,7 @@ async def test_a_poke_looks_at_once(town: Town) -> None:
     await eventually(lambda: looked_at(house, 1), "the first look")
     await house.merge(1, "squash")
     await house.says("poke")
-    shown = await house.until(lambda shown: shown.pr and shown.pr.state == "merged", "the merge", seconds=30)
+    shown = await house.until(lambda shown: shown.pr and shown.pr.state == "merged", "the merge", seconds=50)
     assert statuses(shown) == {"Hut": "merged"}
     again = await asyncio.to_thread(town.site.starter, "poke", house.id)
     assert (again.code, again.err) == (2, "makima: the pull request is merged: there is nothing to look after\n")

@@ -68,7 +68,7 @@ def test_up_start_and_status_name_a_missing_sandbox_and_no_agent_runs_until_none
 
     (tmp_path / "daemon.toml").write_text(f'sandbox = "none"\n{SETTINGS}')
     assert house.starter("restart", "daemon").code == 0
-    until(lambda: status()["status"] == "idle", "the work, now that it was written down", seconds=90)
+    until(lambda: status()["status"] == "idle", "the work, now that it was written down")
     assert "  sandbox     plain runs agents without a sandbox" in house.starter("status", name).out
     house.servers.up.end()
     house.servers.start()

@@ -142,7 +142,7 @@ async def test_a_folder_that_defeats_the_rescue_is_set_aside_and_holds_up_nobody
     defeated, of_it = await left.folder("cd ..; rm -rf work; touch work")
     _, healthy = await left.folder("true")
     rescue = Rescue(left.machine)
-    await asyncio.wait_for(rescue.of(uuid4(), 1), 1)  # a delivery of another attempt waits for nothing
+    await asyncio.wait_for(rescue.of(uuid4(), 1), 60)  # a delivery of another attempt waits for nothing
     await asyncio.gather(rescue.run(), rescue.of(of_it, 1))
     assert await left.saved(healthy) == "saved"
     reasons = all_set_aside(left.machine.tasks_folder)

@@ -80,7 +80,7 @@ async def lost(running: asyncio.Task[Outcome]) -> None:
     """The server tells the daemon that it knows nothing of this delivery: it ends at once, whatever its work does."""
     running.cancel()
     with pytest.raises(AttemptGone):
-        await asyncio.wait_for(running, 5)
+        await asyncio.wait_for(running, LONG / 2)
 
 
 def checkpoints(git: GitCommand, origin: Path) -> list[str]:

@@ -65,7 +65,7 @@ async def test_a_delivery_that_comes_before_the_loss_is_known_takes_over_at_once
     _, earlier = await attempt.begun()
     _, running = await attempt.delivered()
     with pytest.raises(AttemptGone):
-        await asyncio.wait_for(earlier, 2)
+        await asyncio.wait_for(earlier, LONG / 2)
     attempt.go()
     assert (await running).status is OutcomeStatus.COMPLETED
     assert len(attempt.pids) == 1

@@ -12,7 +12,6 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from temporalio.testing import WorkflowEnvironment
 
 from cli.operator.directives import Directives
 from domain import names
@@ -26,9 +25,8 @@ from domain.requests import Archive, Pause
 from domain.spawn_task import Outcome, SpawnTask, failed
 from domain.statuses import DirectiveStatus, TaskKind
 from ledger.reader import Record
-from stack.temporal import find_binary
 from tests.fixtures_desk import URL, Desk
-from tests.fixtures_stack import temporal_environment
+from tests.fixtures_stack import server_of_its_own, temporal_environment
 from tests.workflows.scripted import Surroundings, planned, until
 from workflows.directive import DirectiveWorkflow
 
@@ -396,9 +394,7 @@ async def test_recover_all_takes_up_what_is_lost_and_leaves_the_rest_alone(desk:
 async def test_a_directive_goes_on_where_temporal_has_lost_all_its_data(desk: Desk) -> None:
     plan = planned(("floor", []), ("roof", ["floor"]))
     async with AsyncExitStack() as gone:
-        server = await WorkflowEnvironment.start_local(
-            data_converter=desk.world.client.data_converter, dev_server_existing_path=find_binary()
-        )
+        server = await server_of_its_own(data_converter=desk.world.client.data_converter)
         before = Desk(Surroundings((await gone.enter_async_context(server)).client), desk.pool, desk.cache)
         before.owner = before.world.owner = desk.owner
         before.daemon.plans = [plan]

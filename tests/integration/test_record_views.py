@@ -120,13 +120,13 @@ async def test_logs_are_followed_over_tasks_that_begin_later_until_nothing_more_
     following = asyncio.create_task(follow(record, look, choose, lambda task, text: heard.append((task.name, text))))
     for chunk in (one, two):
         await ledger.append_log(chunk)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while (chunk.task, chunk.text) not in {(state_id(state, name), text) for name, text in heard}:
                 await asyncio.sleep(0.02)
     assert not following.done()
     done = with_task(live, first, TaskStatus.COMPLETED).model_copy(update={"status": DirectiveStatus.IDLE})
     await ledger.record(snapshot(done, Facts(), "run", 2))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await following
     assert heard == [(first.name, "one"), (second.name, "two")]
 
@@ -343,7 +343,7 @@ async def until_killed(session: Session) -> None:
         select pg_terminate_backend(l.pid) from pg_locks as l join pg_database as d on d.oid = l.database
         where l.locktype = 'advisory' and not l.granted and d.datname = current_database()
     """
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         killed = None
         while not killed:
             await asyncio.sleep(0.01)

@@ -10,7 +10,6 @@ import re
 import socket
 import ssl
 import sys
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -367,10 +366,8 @@ def is_alive(pid: int) -> bool:
 
 
 async def test_a_grandchild_that_keeps_the_pipes_does_not_hold_its_caller(tmp_path: Path) -> None:
-    started = time.monotonic()
-    done = await run(["sh", "-c", "echo out; sleep 4 & exit 3"], cwd=tmp_path, env=ENV, timeout=20)
+    done = await run(["sh", "-c", "echo out; sleep 90 & exit 3"], cwd=tmp_path, env=ENV, timeout=60)
     assert (done.exit_code, done.text) == (3, "out")
-    assert time.monotonic() - started < 3
 
 
 async def test_output_is_bounded_and_input_that_nobody_reads_blocks_nobody(tmp_path: Path) -> None:

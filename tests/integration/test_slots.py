@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import random
-import sysconfig
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 from uuid import uuid4
@@ -19,19 +17,20 @@ import pytest_asyncio
 from temporalio import activity
 from temporalio.client import ActivityHandle, Client
 from temporalio.common import Priority
-from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import SlotPermit, SlotReleaseContext, SlotReserveContext, Worker
 
 from daemon.core.slots import SharedSlots
+from tests.fixtures_stack import server_of_its_own
 
+AT_ONCE = 40.0
+"""Seconds: less than a long poll, which lasts a minute, and enough for a machine that stands still for a while."""
 ONE_PARTITION = ("matching.numTaskqueueReadPartitions=1", "matching.numTaskqueueWritePartitions=1")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def client() -> AsyncIterator[Client]:
     settings = ("history.transferProcessorMaxPollRPS=2000", *ONE_PARTITION)
-    async with await WorkflowEnvironment.start_local(
-        dev_server_existing_path=str(Path(sysconfig.get_path("scripts")) / "temporal"),
+    async with await server_of_its_own(
         dev_server_log_level="error",
         dev_server_extra_args=[word for setting in settings for word in ("--dynamic-config-value", setting)],
     ) as environment:
@@ -101,7 +100,7 @@ def machine(capacity: int, *queues: str, slot_timeout: float = 2, settle: float 
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not condition():
             await asyncio.sleep(0.01)
 
@@ -118,7 +117,7 @@ async def put(client: Client, queue: str, name: str, priority: int = 3) -> Activ
 
 
 async def all_done(handles: list[ActivityHandle[None]]) -> None:
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(AT_ONCE):
         await asyncio.gather(*(handle.result() for handle in handles))
 
 
@@ -132,7 +131,7 @@ async def test_two_queues_full_of_work_share_the_only_slot_and_take_turns(
     client: Client, queues: tuple[str, str]
 ) -> None:
     shared, own = queues
-    daemon = machine(1, shared, own, slot_timeout=0, settle=2)
+    daemon = machine(1, shared, own, slot_timeout=0, settle=8)
     handles = [await put(client, queue, f"{queue}:{i}") for i in range(8) for queue in queues]
     async with daemon.serving(client):
         await all_done(handles)
@@ -147,7 +146,7 @@ async def test_an_empty_queue_that_waits_in_its_long_poll_does_not_hold_the_last
 ) -> None:
     shared, own = queues
     daemon = machine(1, shared, own)
-    async with daemon.serving(client), asyncio.timeout(5):  # a long poll lasts a minute
+    async with daemon.serving(client), asyncio.timeout(AT_ONCE):
         for i in range(3):
             for queue in (shared, shared, own):
                 await (await put(client, queue, f"{i}-{uuid4()}")).result()
@@ -157,7 +156,7 @@ async def test_a_task_on_the_own_queue_does_not_wait_for_the_shared_queue_to_dra
     client: Client, queues: tuple[str, str]
 ) -> None:
     shared, own = queues
-    daemon = machine(2, shared, own)
+    daemon = machine(2, shared, own, slot_timeout=20)
     backlog = [await put(client, shared, f"{i}") for i in range(30)]
     async with daemon.serving(client):
         await daemon.polls_everywhere()
@@ -183,7 +182,7 @@ async def test_of_many_queues_none_starves_beside_one_that_is_always_full(
         assert len(daemon.agents.began) < 60, "they did not wait for the backlog's end"
         await all_done(backlog)
         for queue in reversed(quiet):  # and all of them empty, each gets what comes at once
-            async with asyncio.timeout(3):
+            async with asyncio.timeout(AT_ONCE):
                 await (await put(client, queue, "later")).result()
     assert daemon.agents.most == capacity
 
@@ -211,7 +210,7 @@ async def test_a_task_that_came_too_much_is_handed_back_to_a_daemon_with_a_free_
 async def test_tasks_that_come_at_once_on_all_waiting_polls_run_one_after_the_other(
     client: Client, queues: tuple[str, str]
 ) -> None:
-    daemon = machine(1, *queues, f"{queues[0]}/gpu", f"{queues[0]}/arm", settle=0)
+    daemon = machine(1, *queues, f"{queues[0]}/gpu", f"{queues[0]}/arm", settle=0, slot_timeout=20)
     async with daemon.serving(client):
         await daemon.polls_everywhere()
         handles = await asyncio.gather(*(put(client, queue, "one") for queue in daemon.queues))
@@ -236,7 +235,7 @@ async def test_shutdown_ends_open_polls_at_once_and_gives_every_slot_back(
     client: Client, queues: tuple[str, str]
 ) -> None:
     first = machine(2, *queues)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(AT_ONCE):
         async with first.serving(client):
             await first.polls_everywhere()
     again = Machine(first.slots, first.agents, queues)
@@ -263,7 +262,7 @@ async def test_a_queue_gets_one_reservation_at_a_time() -> None:
     assert not second.done()
     release(slots, other)
     release(slots, await first)
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(AT_ONCE):
         await second
 
 
@@ -274,14 +273,14 @@ async def test_a_reservation_cancelled_between_its_grant_and_its_use_is_given_ba
     release(slots, permit)
     await asyncio.sleep(0)  # now granted, but not yet awake
     waiting.cancel()
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(AT_ONCE):
         await ask(slots, "b")
     assert waiting.cancelled()
 
 
 async def test_a_reservation_that_the_sdk_forgets_without_release_blocks_nobody() -> None:
     slots = SharedSlots(1, settle=timedelta())
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(AT_ONCE):
         for _ in range(3):
             await ask(slots, "a")
             await ask(slots, "b")
@@ -299,7 +298,7 @@ async def test_reservations_cancelled_at_random_leak_nothing() -> None:
         for request in asked:
             if not request.cancelled():
                 release(slots, request.result())
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(AT_ONCE):
         assert len([await ask(slots, f"queue-{i}") for i in range(5)]) == 5
 
 

@@ -144,7 +144,7 @@ async def answers(url: str) -> bool:
 
 
 async def until_answers(url: str) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not await answers(url):
             await asyncio.sleep(0.05)
 

@@ -292,7 +292,7 @@ async def test_a_run_continues_as_new_with_a_watch_under_way(world: Surroundings
 async def test_an_archived_directive_is_closed_though_its_pull_request_is_watched(world: Surroundings) -> None:
     handle, _ = await opened(world)
     await handle.execute_update(DirectiveWorkflow.archive, requests.Archive())
-    result = await asyncio.wait_for(handle.result(), 10)
+    result = await asyncio.wait_for(handle.result(), 60)
     assert result.status is DirectiveStatus.ARCHIVED
 
 
