@@ -74,6 +74,28 @@ def checked_list(agent: AgentChoice) -> AgentChoice:
     return agent
 
 
+class StepAgents(Tolerant):
+    """Which agents a plan may give its steps (rule 3.6), each as NAME or NAME:MODEL; none: it may choose nothing."""
+
+    default: str = ""
+    """Whose model it is that a step names without an agent."""
+    allowed: tuple[str, ...] = ()
+
+    def chosen(self, names: Iterable[str], model: str) -> AgentChoice | None:
+        """What a step names: agents in order, the first with this model; None: nothing. ValueError for what is not
+        allowed, by its name.
+        """
+        listed = [name.strip() for name in names]
+        if not listed and not model:
+            return None
+        listed = listed or [self.default]
+        wanted = [f"{listed[0]}:{model}" if model else listed[0], *listed[1:]]
+        if refused := next((each for each in wanted if each not in self.allowed), None):
+            may = f"only {', '.join(self.allowed)}" if self.allowed else "none"
+            raise ValueError(f"agent {refused[:80]!r} is not allowed for a step: {may} (`--step-agent NAME:MODEL`)")
+        return agent_list(listed).model_copy(update={"model": model})
+
+
 class Limits(Tolerant):
     """What one attempt may use (rule 5.7); kept by the daemon."""
 
@@ -176,6 +198,8 @@ class Settings(Value):
     """The agent that mends pull requests; None: the planner, else the one that does the steps."""
     resolver: Annotated[AgentChoice | None, AfterValidator(_checked)] = None
     """The agent that resolves what conflicts when the work is merged; None: the one that does the steps."""
+    step_agents: tuple[Annotated[str, Field(min_length=1, max_length=200)], ...] = ()
+    """What a plan may give its steps, each as NAME or NAME:MODEL (rule 3.6)."""
     fallback_after: timedelta = timedelta(minutes=10)
     """How long an agent is waited for whose account can't be used, before the next of its list goes on (rule 5.9)."""
     branch_prefix: Annotated[str, AfterValidator(names.branch_prefix)] = ""
@@ -185,6 +209,11 @@ class Settings(Value):
     rest_at_events: Annotated[int, Field(ge=100, le=40_000)] = 20_000
     """From so many history events on nothing new is started until the run has continued as new (design 6)."""
     timings: Timings = Timings()
+
+    @property
+    def for_steps(self) -> StepAgents:
+        """What a plan may choose from."""
+        return StepAgents(default=self.agent.name, allowed=self.step_agents)
 
     @property
     def prefix(self) -> str:

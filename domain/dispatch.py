@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from domain import budgeting, names, prompts
 from domain.directive_secret import NO_SECRET
-from domain.directive_settings import Limits
+from domain.directive_settings import Limits, StepAgents
 from domain.experience import StepDone
 from domain.fallbacks import agent_of
 from domain.models import State, Step, Task
@@ -129,6 +129,7 @@ def _context(state: State, task: Task) -> CommandContext:
     enabled = state.directive.settings.memory
     return CommandContext(
         steps=known_steps(state) if task.kind is TaskKind.PLANNING else (),
+        agents=state.directive.settings.for_steps if task.kind is TaskKind.PLANNING else StepAgents(),
         memory_enabled=enabled,
         memories=tuple(state.memories.values()) if enabled else (),
         answers=tuple(question for question in state.questions.values() if question.task == task.id),

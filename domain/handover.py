@@ -97,7 +97,8 @@ def add(
     """Steps added to the plan, all or none (rule 3.4)."""
     _require_planner(context)
     known = context.context.steps
-    plan = add_steps(handover.plan, planned, generation=context.generation, known=known, new_id=new_id)
+    may = context.context.agents
+    plan = add_steps(handover.plan, planned, generation=context.generation, known=known, new_id=new_id, agents=may)
     return _with(handover, plan=plan)
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
+from typing import Annotated
 from uuid import UUID
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from domain import directive_settings as settings
+from domain.directive_settings import AgentChoice, StepAgents
 from domain.errors import PlanRefused
 from domain.models import PlanChanges, State, Step
 from domain.plan_references import by_name, check_count
@@ -29,6 +31,10 @@ MAX_UNFINISHED_TEXTS = 768 * 1024
 LABEL = re.compile(settings.LABEL)
 
 
+def _names(given: object) -> object:
+    return given.split(",") if isinstance(given, str) and given.strip() else given or ()
+
+
 class PlannedStep(BaseModel):
     """A step as a planner writes it, in camel or snake case; dependencies by name or id."""
 
@@ -40,6 +46,10 @@ class PlannedStep(BaseModel):
     depends_on: tuple[str, ...] = Field((), validation_alias=AliasChoices("depends_on", "dependsOn"))
     order_index: int = Field(0, validation_alias=AliasChoices("order_index", "orderIndex"))
     label: str = ""
+    agents: Annotated[tuple[str, ...], BeforeValidator(_names)] = Field(
+        (), validation_alias=AliasChoices("agent", "agents")
+    )
+    model: str = ""
 
 
 def read_planned(entries: object) -> list[PlannedStep]:
@@ -68,17 +78,19 @@ def add_steps(
     generation: int,
     known: Iterable[KnownStep],
     new_id: Callable[[], UUID],
+    agents: StepAgents = StepAgents(),  # noqa: B008 - a frozen value
 ) -> PlanChanges:
     """`changes` with `planned` added as steps of `generation`; PlanRefused if any rule of rule 3.4 is broken.
 
     A name in `depends_on` means this plan's step first, else the newest known step of that name; an id means that step.
+    `agents`: what the steps may be given.
     """
     known = tuple(known)
     start = max((step.position for step in changes.add), default=-1) + 1
     named = [(step, new_id()) for step in planned]
     target = targets(changes, known, [(step.name.strip(), identity) for step, identity in named])
     added = tuple(
-        _step(step, identity, generation, start + index, target) for index, (step, identity) in enumerate(named)
+        _step(step, identity, generation, start + index, target, agents) for index, (step, identity) in enumerate(named)
     )
     extended = changes.model_copy(update={"add": changes.add + added})
     check(extended)
@@ -112,7 +124,14 @@ def _meant(name: str, wanted: str, target: Mapping[str, UUID], by_letters: Mappi
     raise PlanRefused(f"step {name!r} depends on {wanted[:200]!r}, which {why}")
 
 
-def _step(planned: PlannedStep, identity: UUID, generation: int, position: int, target: dict[str, UUID]) -> Step:
+def _step(
+    planned: PlannedStep,
+    identity: UUID,
+    generation: int,
+    position: int,
+    target: dict[str, UUID],
+    agents: StepAgents,
+) -> Step:
     name = planned.name.strip()
     return Step(
         id=identity,
@@ -124,7 +143,27 @@ def _step(planned: PlannedStep, identity: UUID, generation: int, position: int, 
         depends_on=resolved(name, planned.depends_on, target),
         order_index=planned.order_index,
         label=planned.label.strip(),
+        agent=_agent(name, planned, agents),
     )
+
+
+def _agent(name: str, planned: PlannedStep, agents: StepAgents) -> AgentChoice | None:
+    try:
+        return agents.chosen(planned.agents, planned.model.strip())
+    except ValueError as error:
+        raise PlanRefused(f"step {name!r}: {error}") from error
+
+
+def check_agents(steps: Iterable[Step], agents: StepAgents) -> None:
+    """Raise PlanRefused where a step has an agent that the operator doesn't allow, whatever a daemon says of it."""
+    for step in steps:
+        if step.agent:
+            try:
+                agents.chosen([each.name for each in step.agent.in_order], step.agent.model)
+            except ValueError as error:
+                raise PlanRefused(f"step {step.name!r}: {error}") from error
+            if step.agent.arguments or any(each.model or each.arguments for each in step.agent.then):
+                raise PlanRefused(f"step {step.name!r}: a plan gives an agent a model, and no more")
 
 
 def as_left(changes: PlanChanges, known: Iterable[KnownStep]) -> list[Step]:

@@ -9,7 +9,7 @@ from domain.errors import PlanRefused, Refused
 from domain.events import EventName
 from domain.graph import Dependencies
 from domain.models import PlanChanges, Proposal, State, Step, Task
-from domain.plan import check, check_order, check_unfinished_texts
+from domain.plan import check, check_agents, check_order, check_unfinished_texts
 from domain.size import check_size
 from domain.spawn_task import Outcome
 from domain.statuses import StepStatus, TaskKind
@@ -71,6 +71,7 @@ def check_against(state: State, changes: PlanChanges) -> None:
     its approval (rule 3.5).
     """
     check(changes)
+    check_agents(changes.add, state.directive.settings.for_steps)
     added = {step.id: step for step in changes.add}
     if added.keys() & state.steps.keys():
         raise PlanRefused("the plan adds a step whose id exists already")

@@ -15,7 +15,8 @@ from domain.errors import DocumentBroken, PlanRefused
 from domain.plan_references import DEPENDS_ON, check_count, needs_of, number_of
 
 STEPS = "steps"
-LABEL = "label"
+OF_STEPS = ("label", "agent", "agents", "model")
+"""What a group can't say for all its steps."""
 _INSTRUCTIONS = frozenset({"task_plan", "taskPlan"})
 _NAMES = ("name", "title", "phase", "milestone", "stage", "id")
 _ENTRY = frozenset({*_NAMES, "step", "task", "description", *_INSTRUCTIONS})
@@ -194,8 +195,8 @@ def _check_groups(entries: Sequence[Entry], lists: Sequence[Mapping[str, object]
             raise PlanRefused(f"{_place(around)}{name!r}: steps: {_seen(entry[STEPS])}; a list of objects is needed")
         if not inside:
             raise PlanRefused(f"{_place(around)}{name!r} is a step beside groups of steps: put it into a group")
-        if LABEL in entry:
-            raise PlanRefused(f"{_place(around)}{name!r}: label: it belongs to each of the steps")
+        if mine := next((field for field in OF_STEPS if field in entry), None):
+            raise PlanRefused(f"{_place(around)}{name!r}: {mine}: it belongs to each of the steps")
         if _INSTRUCTIONS & entry.keys():
             raise PlanRefused(f"{_place(around)}{name!r} has a task plan and steps in {_listed(inside)}: it is either")
         if len(inside) > 1:

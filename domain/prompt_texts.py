@@ -55,6 +55,12 @@ Instead of adding steps you may hand over a plan document, {"steps": [{"name": â
 as a file (`makima directive artifact-put chain-plan.json < FILE`), or in a ```json block of your last message.
 """
 
+STEP_AGENTS = """\
+## Agents for steps
+You may give a step an agent, and a model of it: `"agent": "name", "model": "name"`. Allowed, as agent or agent:model, are
+{allowed}; anything else is refused. Give small, clear steps to a small model. A step without has the usual agent.
+"""
+
 REPLANNING = """\
 ## Steps so far
 The goal has changed while they were being worked on. What is finished stays, and its work is in the repository's branches;

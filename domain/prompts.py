@@ -8,7 +8,16 @@ from domain import budgeting
 from domain.experience import StepDone, experience
 from domain.failures import Failure, FailureCategory
 from domain.models import Memory, State, Step, Task
-from domain.prompt_texts import MEMORY, MERGE_RULES, PLANNER_RULES, REPLANNING, STEP_RULES, TALKING, WITHIN_BUDGET
+from domain.prompt_texts import (
+    MEMORY,
+    MERGE_RULES,
+    PLANNER_RULES,
+    REPLANNING,
+    STEP_AGENTS,
+    STEP_RULES,
+    TALKING,
+    WITHIN_BUDGET,
+)
 from domain.quoting import fenced, in_a_line, path_in_a_line
 
 PROMPT_LIMIT = 192 * 1024
@@ -39,6 +48,8 @@ def planning_prompt(state: State, task: Task, done: Sequence[StepDone] = ()) -> 
         _earlier_report(task.earlier),
         f"## From the operator\n{state.note}" if state.note else "",
     ]
+    if directive.settings.step_agents:
+        parts.append(STEP_AGENTS.format(allowed=in_a_line(", ".join(directive.settings.step_agents))))
     existing = state.ordered_steps()
     if existing:
         parts.append(REPLANNING)

@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field, field_validator
 
 from domain.agents import Away, HandedOver
 from domain.directive_secret import NO_SECRET, DirectiveSecret
-from domain.directive_settings import AgentChoice, Limits, Timings
+from domain.directive_settings import AgentChoice, Limits, StepAgents, Timings
 from domain.errors import AttemptGone, Refused
 from domain.failures import Failure, FailureCategory, RepositoryTrouble
 from domain.graph import Node
@@ -57,6 +57,8 @@ class CommandContext(Tolerant):
     memories: tuple[Memory, ...] = ()
     answers: tuple[Question, ...] = ()
     """This task's questions, with the answers that there are."""
+    agents: StepAgents = StepAgents()
+    """Planning: what its steps may be given."""
 
 
 class SpawnTask(Tolerant):

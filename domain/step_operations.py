@@ -76,7 +76,10 @@ def _add(draft: Draft, request: AddStep) -> None:
     known = known_steps(state)
     others = tuple(str(find_step(state, reference).id) for reference in request.step.depends_on)
     planned = request.step.model_copy(update={"depends_on": others})
-    changes = add_steps(PlanChanges(), [planned], generation=generation, known=known, new_id=lambda: request.id)
+    may = state.directive.settings.for_steps
+    changes = add_steps(
+        PlanChanges(), [planned], generation=generation, known=known, new_id=lambda: request.id, agents=may
+    )
     siblings = [step for step in state.steps.values() if step.generation == generation]
     if any(step.name == changes.add[0].name and not step.removed for step in siblings):
         raise Refused(f"generation {generation} has a step named {changes.add[0].name!r} already")

@@ -45,6 +45,8 @@ def add_step(
     depends_on: Others = "",
     order_index: Annotated[int, typer.Option(help="The step's phase.")] = 0,
     label: Annotated[str, typer.Option(help="What kind of machine it needs, if any.")] = "",
+    agent: Annotated[str, typer.Option(help="Its agent, where you may choose one; or a list: a,b.")] = "",
+    model: Annotated[str, typer.Option(help="That agent's model, where you may choose one.")] = "",
 ) -> None:
     """Add one step to the plan and print its id."""
     step = PlannedStep(
@@ -54,6 +56,8 @@ def add_step(
         depends_on=listed(depends_on),
         order_index=order_index,
         label=label,
+        agent=listed(agent),
+        model=model,
     )
     _add([step])
 

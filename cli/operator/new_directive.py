@@ -15,7 +15,7 @@ import typer
 from pydantic import ValidationError
 
 from domain.chain_plan import read_plan_file
-from domain.directive_settings import SHELL, AgentChoice, CompletionRule, Settings, Timings, agent_list
+from domain.directive_settings import SHELL, AgentChoice, CompletionRule, Settings, StepAgents, Timings, agent_list
 from domain.errors import PlanRefused, Refused
 from domain.models import Directive, PlanChanges, State, Step, Text
 from domain.names import check_branch
@@ -94,6 +94,10 @@ class StartOptions:
     resolver: Annotated[
         str | None, typer.Option(help="The agent for conflicts of the merge, or a list; else the step's.")
     ] = None
+    step_agent: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME[:MODEL]", help="A plan may give this to a step; may be given more than once."),
+    ] = None
     fallback_after: Annotated[
         float,
         typer.Option(metavar="MINUTES", help="How long an agent is waited for before the next of its list goes on."),
@@ -137,7 +141,7 @@ def new_directive(options: StartOptions, owner: str) -> State:
         )
     except ValidationError as error:
         raise Refused(first_problem(error)) from error
-    draft = State(directive=directive, given_plan=_given_plan(options.plan))
+    draft = State(directive=directive, given_plan=_given_plan(options.plan, directive.settings.for_steps))
     if len(directive.text.model_dump_json()) > MAX_TEXT:
         raise Refused(
             f"title, goal and lists hold more than {MAX_TEXT // 1024} KiB: put what is long into a file there"
@@ -190,6 +194,7 @@ def _settings(options: StartOptions) -> Settings:
     typed = {name: getattr(options, name) for name in Settings.model_fields if hasattr(options, name)}
     agents = {name: _agents(options, name) for name in ("planner", "fixer", "resolver")}
     commands = {name: tuple(typed[name] or ()) for name in ("setup", "verify")}
+    commands["step_agents"] = tuple(options.step_agent or ())
     # Never a default of its own: the shell would run as a script what a planner has written for a reader.
     agent = _agents(options, "agent") or agents["planner"]
     times = {"timings": _timings(options.timings), "fallback_after": in_minutes(options.fallback_after)}
@@ -240,13 +245,13 @@ def _timings(typed: str) -> Timings:
     return known[typed]
 
 
-def _given_plan(file: Path | None) -> tuple[Step, ...]:
+def _given_plan(file: Path | None, agents: StepAgents) -> tuple[Step, ...]:
     if file is None:
         return ()
     document = _read("--plan", file, LONGEST_PLAN_FILE)
     try:
         planned = read_plan_file(file.name, document)
-        return add_steps(PlanChanges(), planned, generation=1, known=(), new_id=uuid4).add
+        return add_steps(PlanChanges(), planned, generation=1, known=(), new_id=uuid4, agents=agents).add
     except PlanRefused as refusal:
         raise Refused(f"--plan {file}: {refusal}") from refusal
 

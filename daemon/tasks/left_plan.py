@@ -54,8 +54,8 @@ def left_plan(handover: Handover, command: SpawnTask, folder: Path, last_words: 
     where = f"artifact {artifact!r}" if artifact else "the final message"
     try:
         planned = read_plan_file(artifact, read_artifact(folder, artifact)) if artifact else read_chain_plan(last_words)
-        known = command.context.steps
-        return add_steps(PlanChanges(), planned, generation=command.generation, known=known, new_id=uuid4)
+        known, may = command.context.steps, command.context.agents
+        return add_steps(PlanChanges(), planned, generation=command.generation, known=known, new_id=uuid4, agents=may)
     except PlanRefused as refused:
         if isinstance(refused, NoPlanFound) and not artifact:
             return PlanChanges()
