@@ -64,6 +64,8 @@ class TaskAgents(Tolerant):
 
     def with_used(self, so_far: Usage) -> TaskAgents:
         """With what the present agent has used since the last time: `so_far` is all that the attempt has used."""
+        if not self.name:
+            return self  # the task needs no agent
         known = self.so_far
         new = Usage(
             seconds=max(so_far.seconds - known.seconds, 0),

@@ -198,7 +198,7 @@ class Settings(Value):
     """The agent that mends pull requests; None: the planner, else the one that does the steps."""
     resolver: Annotated[AgentChoice | None, AfterValidator(_checked)] = None
     """The agent that resolves what conflicts when the work is merged; None: the one that does the steps."""
-    step_agents: tuple[Annotated[str, Field(min_length=1, max_length=200)], ...] = ()
+    step_agents: tuple[str, ...] = ()
     """What a plan may give its steps, each as NAME or NAME:MODEL (rule 3.6)."""
     fallback_after: timedelta = timedelta(minutes=10)
     """How long an agent is waited for whose account can't be used, before the next of its list goes on (rule 5.9)."""

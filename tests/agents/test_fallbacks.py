@@ -79,5 +79,8 @@ def test_the_next_agent_goes_on_where_the_first_had_to_stop(
     assert ("parked" if attempts == 1 else "failed") in told.split("What it has done")[0], "it is told why"
     status, costs, body = (site.starter(command, shown["id"]).out for command in ("status", "costs", "body"))
     assert "by codex in place of claude" in status
-    assert "claude (" in costs and "codex (" in costs
-    assert "| completed | claude " in body
+    (row,) = [line for line in body.splitlines() if line.startswith("| paint ")]
+    for name in ("claude", "codex"):
+        assert f"{name} (" in row
+        assert f"{name} (" in costs or f"by {name}" in costs
+    assert "by ," not in costs, "what needs no agent is by none"

@@ -233,6 +233,17 @@ def test_an_operators_retry_begins_with_the_first_again() -> None:
     assert (command.agent, command.attempt, command.handed_over) == (AgentChoice(name="claude"), 3, None)
 
 
+def test_what_needs_no_agent_is_by_none() -> None:
+    step = one_step().add[0]
+    given = begun(agent=listed("claude,codex")).model_copy(update={"given_plan": (step,), "tasks": {}})
+    (task,) = dispatchable(settled(given))
+    assert task.kind is TaskKind.PREPARE
+    outcome = Outcome(task=task.id, attempt=1, status=OutcomeStatus.COMPLETED, base_commit=BASE, usage=Usage(seconds=1))
+    change = fold_outcome(settled(given), task, outcome, NOW)
+    assert change.state.tasks[task.id].agents.by_agent == {}
+    assert change.changed.facts.attempts[0].agents == {}
+
+
 def test_a_list_of_one_waits_and_fails_as_ever() -> None:
     state = house("claude", max_attempts=1)
     task, _ = ready(state)
