@@ -13,7 +13,7 @@ from domain.agents import Away
 from domain.directive_settings import AgentChoice, Settings, agent_list
 from domain.dispatch import spawn_command
 from domain.failures import Failure, FailureCategory
-from domain.folding import fold_cannot_serve, fold_interrupted, fold_no_daemon, fold_outcome
+from domain.folding import fold_broken, fold_cannot_serve, fold_interrupted, fold_no_daemon, fold_outcome
 from domain.models import Question, State, Task, Work
 from domain.operations import Refusal, apply
 from domain.pull_requests.body import body
@@ -233,6 +233,22 @@ def test_an_operators_retry_begins_with_the_first_again() -> None:
     assert (command.agent, command.attempt, command.handed_over) == (AgentChoice(name="claude"), 3, None)
 
 
+def test_what_an_attempt_has_used_is_recorded_while_it_waits_and_when_it_is_lost() -> None:
+    state = house("claude")
+    task, _ = ready(state)
+    resume = ResumableSession(agent="claude", session="s", daemon="one", usage=Usage(tokens=5))
+    fields = {"wait_until": later(60), "usage": Usage(tokens=5), "resume": resume}
+    waits = Outcome(task=task.id, attempt=1, status=WAITING, **fields)
+    change = fold_outcome(state, task, waits, NOW, agent="claude")
+    (ended_,) = change.changed.facts.attempts
+    assert (ended_.outcome.status, ended_.agents) == (WAITING, {"claude": Usage(tokens=5)})
+    assert change.state.tasks[task.id].usage is None, "the attempt has not ended"
+    lost = Failure(category=FailureCategory.LOST, report="lost")
+    change = fold_broken(change.state, change.state.tasks[task.id], lost, NOW)
+    assert change.changed.facts.attempts[0].outcome.usage == Usage(tokens=5)
+    assert change.state.tasks[task.id].usage == Usage(tokens=5)
+
+
 def test_what_needs_no_agent_is_by_none() -> None:
     step = one_step().add[0]
     given = begun(agent=listed("claude,codex")).model_copy(update={"given_plan": (step,), "tasks": {}})
@@ -400,10 +416,10 @@ def test_an_answer_about_a_login_lets_it_be_tried_again() -> None:
     """All are away, so a person was asked; the answer means that the login is repaired."""
     state = house("claude,codex")
     task, _ = ready(state)
-    task, _ = ready(state := parked(state, task, timedelta(minutes=10), away=Away.REFUSED))
+    task, _ = ready(state := parked(state, task, 2 * HOUR, away=Away.REFUSED))
     question = Question(id=question_id(task.id, "log in"), task=task.id, text="log in")
     state = parked(state, task, HOUR, away=Away.REFUSED, questions=(question,))
-    assert state.tasks[task.id].wait_until == NOW + timedelta(minutes=10)
+    assert state.tasks[task.id].wait_until is None, "it waits for the answer"
     state = granted(state, requests.AnswerQuestion(question=str(question.id), answer="done"))
     _, command = ready(state)
     assert command.agent == AgentChoice(name="claude")
