@@ -161,8 +161,8 @@ async def test_costs_are_told_by_directive_task_and_attempt(desk: Desk) -> None:
         ("House: roof", "failed"),
     }
     lines = (await desk.does("costs", directive)).splitlines()
-    assert "  attempt 1: completed on scripted, $0.50, 12,000 tokens, 1 min" in lines
-    assert "  attempt 1: completed on scripted, cost unknown, 2 s" in lines
+    assert "  attempt 1: completed on scripted by shell, $0.50, 12,000 tokens, 1 min" in lines
+    assert "  attempt 1: completed on scripted by shell, cost unknown, 2 s" in lines
     assert "at least $0.50, 12,000 tokens" in lines[-1]
     assert "  used        at least $0.50, 12,000 tokens, 1 min" in await desk.does("status", directive)
     everything = (await desk.does("costs")).splitlines()
