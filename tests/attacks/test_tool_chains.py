@@ -50,7 +50,7 @@ async def test_no_door_of_a_tool_chain_leads_to_credentials(home: ToolHome) -> N
         f"""set +e; echo begun; env | grep -a {MARK}
         find {home.path} "$MAKIMA_TASK_DIR"/../downloads -exec cat {{}} + 2>/dev/null | grep -a {MARK}
         for f in $(find {home.path}); do cat "$f/../.netrc" "/proc/self/root$f" "$f"; done 2>/dev/null | grep -a {MARK}
-        grep -a {MARK} /proc/self/environ; ls -R {home.path}; echo ended"""
+        grep -a {MARK} /proc/self/environ; ls -RA {home.path}; echo ended"""
     )
     assert {"begun", "ended"} <= {*said}, said
     assert f"{home.path}/.rustup/toolchains/stable/bin:" in said, said
@@ -70,6 +70,6 @@ async def test_a_task_changes_neither_programs_nor_downloads_that_others_use(hom
     assert {"index", "linked", "mine", "ended"} <= {*said}, said
     assert {path: path.read_bytes() for path in home.path.rglob("*") if path.is_file()} == before
     again = await home.does(
-        'cd "$npm_config_cache"/_cacache; cat index-v5/b; ls content-v2; head -c 4 content-v2/large'
+        'cd "$npm_config_cache"/_cacache; cat index-v5/b; echo; ls content-v2; head -c 4 content-v2/large'
     )
     assert "index" in again and "mine" not in again and "poison" not in "".join(again), again
