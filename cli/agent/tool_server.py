@@ -1,4 +1,4 @@
-"""A server of the Model Context Protocol over stdin and stdout: tools and nothing else (decision 0042).
+"""A server of the Model Context Protocol over stdin and stdout: tools and nothing else (decision 0043).
 
 JSON-RPC, a line each; one request after the other, as one agent has them.
 """

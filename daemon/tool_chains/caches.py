@@ -1,5 +1,5 @@
 """Downloads that all tasks read, and that no task writes for another one: each has folders of its own for what it adds,
-in which links lead to what the machine has (docs/decisions/0042-shared-downloads.md).
+in which links lead to what the machine has (docs/decisions/0044-shared-downloads.md).
 """
 
 from __future__ import annotations
