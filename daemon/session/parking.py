@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from daemon.agents import ConfiguredAgent
@@ -66,14 +67,16 @@ class Parking:
             return before  # another task has just found out
         waits = before.waits + 1 if before else 1
         wait = min(FIRST_WAIT * 2 ** min(waits - 1, 10), LONGEST_WAIT)
-        until = min(until, now + LONGEST_LIMIT).astimezone(UTC) if until and until > now else now + wait
+        if until is None or until <= now:
+            return self._park(account, agent, reason, until=now + wait, since=now, waits=waits, is_guess=True)
+        until = min(until, now + LONGEST_LIMIT).astimezone(UTC)
         return self._park(account, agent, reason, until=until, since=now, waits=waits)
 
     def refused(self, account: Account, agent: str) -> Parked:
         """The account's login or key is not accepted."""
         now, before = self.now(), self._known().get(account)
         since = before.since if before and before.reason == REFUSED else now
-        return self._park(account, agent, REFUSED, until=now + TRY_LOGIN_AGAIN, since=since)
+        return self._park(account, agent, REFUSED, until=now + TRY_LOGIN_AGAIN, since=since, is_guess=True)
 
     def works(self, account: Account) -> None:
         """It was used, or somebody says that it can be."""
@@ -99,13 +102,9 @@ class Parking:
             sorted(str(each) for each in self._known().values() if each.is_of(agent) and not each.is_over(now))
         )
 
-    def _park(
-        self, account: Account, agent: str, reason: str, *, until: datetime, since: datetime, waits: int = 1
-    ) -> Parked:
+    def _park(self, account: Account, agent: str, reason: str, **how: Any) -> Parked:
         kind, credential = account
-        parked = Parked(
-            kind=kind, credential=credential, agent=agent, reason=reason, until=until, since=since, waits=waits
-        )
+        parked = Parked(kind=kind, credential=credential, agent=agent, reason=reason, **how)
         self._keep({**self._known(), account: parked})
         return parked
 

@@ -31,6 +31,8 @@ class Parked(Tolerant):
     since: AwareDatetime
     """When the trouble began that has lasted since."""
     waits: Annotated[int, Field(ge=1)] = 1
+    is_guess: bool = False
+    """Nobody has told when the trouble ends: `until` is when it is tried again."""
 
     @property
     def account(self) -> tuple[str, str]:
@@ -44,7 +46,10 @@ class Parked(Tolerant):
         return self.until <= now
 
     def __str__(self) -> str:
-        return f"{self.agent} until {self.until:%Y-%m-%d %H:%M} UTC: {self.reason}"
+        at = f"{self.until:%Y-%m-%d %H:%M} UTC"
+        if self.is_guess:
+            return f"{self.agent}, tried again at {at}: {self.reason}, and nobody tells until when"
+        return f"{self.agent} until {at}: {self.reason}"
 
 
 _FILE = TypeAdapter[tuple[Parked, ...]](tuple[Parked, ...])

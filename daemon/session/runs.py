@@ -20,7 +20,7 @@ from daemon.session.parking import CROWDED, LIMITED, UNANSWERED, Account, Parkin
 from daemon.session.permission import Asking
 from daemon.session.session_folder import SessionFolder, SessionNote, login_folder
 from daemon.session.task_programs import Programs, closed
-from daemon.session.waiting import login_question, network_wait, waiting
+from daemon.session.waiting import limit_text, login_question, network_wait, waiting
 from daemon.workspace.workspace import Workspace
 from domain.agents import Away
 from domain.budget import USED_UP
@@ -274,8 +274,7 @@ class AgentRuns:
             case Ending.LIMIT | Ending.CAPACITY:
                 reason = LIMITED if result.ending is Ending.LIMIT else CROWDED
                 parked = parking.limited(account, self._choice.name, result.until, reason)
-                told = f"{parked.agent}: {report}"[:500]
-                return waiting(command, summary=told, until=parked.until, away=Away.PARKED)
+                return waiting(command, summary=limit_text(parked, report), until=parked.until, away=Away.PARKED)
             case Ending.AUTH:
                 parked = parking.refused(account, self._choice.name)
                 known = {"daemon": self._host.daemon, "report": report, "remedy": remedy_of(self._agent, self._tasks)}

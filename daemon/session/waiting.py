@@ -44,6 +44,11 @@ def waiting(
     )
 
 
+def limit_text(parked: Parked, report: str) -> str:
+    """Why a task waits for its agent's account; a time that nobody has told is said to be none of the agent's."""
+    return f"{parked.agent}: {report[:400]}{'; it does not tell when that ends' if parked.is_guess else ''}"
+
+
 def login_question(
     command: SpawnTask, parking: Parking, parked: Parked, account: Account, *, daemon: str, report: str, remedy: str
 ) -> Question:

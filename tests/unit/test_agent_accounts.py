@@ -25,7 +25,7 @@ from daemon.session.parking import Account, Parking
 from daemon.session.parking_file import PARKED, ParkingFile
 from daemon.session.permission import QUESTION_TOOL, Asking
 from daemon.session.session_folder import NOTE, SESSIONS, SessionFolder, SessionNote, clean_sessions
-from daemon.session.waiting import network_wait
+from daemon.session.waiting import limit_text, network_wait
 from daemon.settings import DaemonSettings
 from domain.directive_settings import AgentChoice, Limits
 from domain.errors import CannotServe, NotReachable
@@ -310,6 +310,17 @@ def test_accounts_are_freed_by_a_command_beside_the_daemon(parking: Parking, par
     assert parking.now_parked() == ("codex until 2026-11-22 15:00 UTC: its account's limit is reached",)
     assert len(command.clear()) == 1
     assert parking.now_parked() == ()
+
+
+def test_when_a_limit_ends_is_said_to_be_unknown_where_nobody_tells(parking: Parking) -> None:
+    told = parking.limited(CLAUDE, "claude", NOW + timedelta(hours=3))
+    guessed = parking.limited(("codex", "default"), "codex", None)
+    assert parking.now_parked() == (
+        "claude until 2026-11-22 15:00 UTC: its account's limit is reached",
+        "codex, tried again at 2026-11-22 12:05 UTC: its account's limit is reached, and nobody tells until when",
+    )
+    assert limit_text(told, "429") == "claude: 429"
+    assert limit_text(guessed, "429") == "codex: 429; it does not tell when that ends"
 
 
 def test_an_account_rests_no_longer_than_any_limit_lasts(parking: Parking, clock: list[datetime]) -> None:
