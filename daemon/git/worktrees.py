@@ -165,9 +165,8 @@ class Worktree:
         return commit_id(head.text) if head.exit_code == 0 else ""
 
     async def both_sides(self, incoming: str, files: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """The commits that changed `files` on HEAD alone and on `incoming` alone, newest first, each as one line of
-        short name and subject; of each side at most the last few. Of files whose names are too many for one command,
-        the first ones count.
+        """The last few commits that changed `files` on HEAD alone and on `incoming` alone, newest first, each as a line
+        of short name and subject; where one command doesn't take so many names, of the first files.
         """
         options = ("--left-right", "--no-merges", f"--max-count={COMMITS_SHOWN}", "--format=%m%h %s")
         sides = (f"HEAD...{commit_id(incoming)}", "--", *next(batches(files), []))
@@ -183,8 +182,8 @@ class Worktree:
 
     async def tracked(self, paths: Sequence[str]) -> frozenset[str]:
         """Those of `paths` that git knows here."""
-        listed = [await self.git("ls-files", "-z", "--", *some, literal=True) for some in batches(paths)]
-        return frozenset(name for each in listed for name in each.names)
+        asked = [await self.git("ls-files", "-z", "--", *some, literal=True) for some in batches(paths)]
+        return frozenset().union(*(listed.names for listed in asked))
 
     async def untracked(self) -> frozenset[str]:
         """The files that git neither knows nor ignores; of a folder without known files only its name with a slash."""
@@ -269,8 +268,7 @@ def of_agent(done: Finished, what: str, *also: int) -> Finished:
     raise WorktreeBroken(f"{what}: {done}")
 
 
-_NOT_STARTED = ("bwrap: ", "keeper: ")
-_KILLED = (-9, 127, 137)
+_NOT_STARTED, _KILLED = ("bwrap: ", "keeper: "), (-9, 127, 137)
 
 
 def _impossible(one: Incoming, merged: Finished) -> MakimaError:
