@@ -69,9 +69,11 @@ class Saver:
         self.was_unborn = False
         """The agent has last left HEAD on a new branch without a commit."""
         self.is_saved = False
-        """All of the worktree that may be saved is, since it was left."""
+        """All of the worktree that may be saved is on the remote, since it was left."""
         self.is_safe = False
-        """And that is all there was, and on the remote."""
+        """And that is all there was."""
+        self._is_refused = False
+        """The remote has not taken the last checkpoint: a later start of the daemon tries again."""
 
     async def watch(self, worktree: Worktree, head: str, began: str, merging: str = "", base: str = "") -> None:
         """From now on there is work to lose: in `worktree`, run by the agent, which is at commit `head` and has begun
@@ -198,7 +200,7 @@ class Saver:
         # Another delivery may have ended the attempt and cleaned up: then nobody would ever remove what came after.
         if await self._decided():
             await self._checkpoints.forget()
-        self.is_saved = self._newest == self._published
+        self.is_saved = self._newest == self._published and not self._is_refused
         self.is_safe = self.is_saved and not self.warnings
 
     async def _save(self) -> None:
@@ -208,7 +210,7 @@ class Saver:
             if newest is None or newest == self._published or self._is_over:
                 return
             refusal = await self._checkpoints.publish(newest, self._delivery)
-            self._published = newest
+            self._published, self._is_refused = newest, bool(refusal)
             if refusal:
                 self._warn(f"saved on {self._daemon} only: {refusal}")
 

@@ -99,7 +99,7 @@ async def test_the_demo_ends_with_a_pull_request_that_says_what_was_done(browser
         await expect(page.locator("#description")).to_contain_text(GOAL)
         for step in run.shown["steps"]:
             row = page.locator("#description").get_by_role("row").filter(has_text=step["branch"])
-            cells = [step["name"], "completed", step["branch"], step["head_sha"][:10], VERIFY]
+            cells = [step["name"], "completed", step["agent"], step["branch"], step["head_sha"][:10], VERIFY]
             await expect(row.get_by_role("cell").filter(has_not_text=re.compile(r"^\d+ s$"))).to_have_text(cells)
             await expect(page.locator("#commits")).to_contain_text(step["head_sha"][:10])
         await expect(page.get_by_role("heading", name="Ready to merge")).to_be_visible()

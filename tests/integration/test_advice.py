@@ -12,12 +12,14 @@ from domain.failures import FailureCategory, RepositoryTrouble
 from domain.pausing import OF_CATEGORY, PauseReason
 from domain.spawn_task import Outcome, SpawnTask, failed
 from domain.statuses import DirectiveStatus
+from domain.usage import Usage
 from tests.fixtures_desk import Desk
 from tests.workflows.scripted import planned, until
 
 pytestmark = pytest.mark.rule("8.2")
 Ending = Callable[[SpawnTask], Awaitable[Outcome]]
-PUT_IN = {"NAME": "another", "STEP": "floor", "COMMAND": "true", "USD": "5", "N": "50", "…": "smaller steps"}
+PUT_IN = {"NAME": "another", "STEP": "floor", "COMMAND": "true", "USD": "5", "N": "50", "BUDGET": "20usd"}
+PUT_IN |= {"…": "smaller steps"}
 """What an operator puts in the place of words in capitals."""
 PLANNERS = (PauseReason.NO_STEPS, PauseReason.PLAN, PauseReason.AUTH, PauseReason.AGENT, PauseReason.REPOSITORY)
 """Reasons that a planning task has; the others are a completion's."""
@@ -46,6 +48,9 @@ async def paused_for(desk: Desk, reason: PauseReason) -> str:
         case PauseReason.NO_STEPS:
             desk.daemon.plans.insert(0, [])
             directive = await desk.start()
+        case PauseReason.SPENT:
+            desk.daemon.uses = {"planning": Usage(cost_usd=2, tokens=1000, seconds=1)}
+            directive = await desk.start("--budget", "1usd")
         case PauseReason.BASE_BRANCH:
             fails(desk, of_task, FailureCategory.REPOSITORY, RepositoryTrouble.BASE_BRANCH)
             directive = await desk.start()

@@ -107,13 +107,7 @@ async def test_a_reset_run_that_only_waits_is_recorded_all_the_same(
     world.daemon.hold("b")
     directive = world.directive()
     handle = await world.start(directive)
-    await world.daemon.arrived["b"].wait()
-
-    async def b_runs() -> bool:
-        state = await handle.query(DirectiveWorkflow.state_now)
-        return {step.name: step.status.value for step in state.steps.values()}.get("b") == "running"
-
-    await until(b_runs)
+    await until_runs(handle, "b")
     await reset_to_middle(temporal_server.client, handle)
 
     async def same() -> bool:
@@ -161,8 +155,11 @@ async def test_what_was_under_way_at_a_reset_is_dispatched_anew_when_the_record_
 ) -> None:
     """Temporal itself delivers it once more, by the command of the run before, while the record knows its end."""
     world.daemon.plans = [CHAIN]
+    world.daemon.hold("a")
     directive = world.directive()
     handle = await world.start(directive)
+    await until_runs(handle, "a")  # by a workflow task before the one that takes its end
+    world.daemon.holds["a"].set()
     await until_status(handle, "idle")
     await until_recorded_idle(record, directive.id)
     started = list(world.daemon.started)
@@ -186,6 +183,16 @@ async def test_what_was_under_way_at_a_reset_is_dispatched_anew_when_the_record_
 
     await until(has_come_once_more)  # the old command; it was refused
     assert world.daemon.started == started
+
+
+async def until_runs(handle: Handle, step: str) -> None:
+    """The directive knows that this step has begun."""
+
+    async def runs() -> bool:
+        state = await handle.query(DirectiveWorkflow.state_now)
+        return {each.name: each.status.value for each in state.steps.values()}.get(step) == "running"
+
+    await until(runs)
 
 
 async def until_recorded_idle(record: Record, directive: UUID) -> None:
