@@ -98,14 +98,13 @@ def _room(state: State) -> int:
 
 
 def _plan(draft: Draft) -> None:
-    """One planner, for the newest goal; one for an older goal is called back."""
+    """One planner, for the newest goal; one for an older goal is called back, as is one that nobody waits for any more:
+    the work is to end with what is there (rule 2.10).
+    """
     state = draft.state
-    _call_back(draft, [task for task in state.live(*PLANNERS) if task.generation < state.generation])
-    if (
-        not is_planning(state)
-        or state.proposal
-        or any(task.generation == state.generation for task in state.live(*PLANNERS))
-    ):
+    wanted = is_planning(state)
+    _call_back(draft, [task for task in state.live(*PLANNERS) if not wanted or task.generation < state.generation])
+    if not wanted or state.proposal or any(task.generation == state.generation for task in state.live(*PLANNERS)):
         return
     given = bool(state.given_plan) and state.generation == 1
     kind = TaskKind.PREPARE if given else TaskKind.PLANNING

@@ -18,7 +18,7 @@ from domain.directive_settings import CompletionRule
 from domain.dispatch import spawn_command
 from domain.events import EventName
 from domain.failures import Failure, FailureCategory
-from domain.models import PlanChanges, State, Task
+from domain.models import PlanChanges, Question, State, Task
 from domain.operations import Refusal, apply
 from domain.plan import PlannedStep, add_steps
 from domain.policy import advance
@@ -235,6 +235,21 @@ def test_a_goal_whose_plan_the_budget_no_longer_pays_is_left_where_it_is_finishe
     (completion,) = dispatchable(state)
     assert completion.kind is TaskKind.COMPLETION
     assert state.bases[2] == BASE
+
+
+def test_a_planner_that_has_asked_does_not_go_on_where_the_work_is_to_be_finished() -> None:
+    state = house("roof", budget="10usd")
+    (roof,) = dispatchable(state)
+    state = ended(state, roof, usage=Usage(cost_usd=8))
+    (completion,) = dispatchable(state)
+    state = granted(ended(state, completion), requests.ChangeGoal(goal="a castle"))
+    (planner,) = dispatchable(state)
+    asks = Question(id=uuid4(), task=planner.id, text="How many towers?")
+    state = ended(started(state, planner), planner, **handed_back(2), questions=(asks,))
+    (budget,) = asked_now(state, Topic.BUDGET)
+    state = granted(state, requests.AnswerQuestion(question=str(asks.id), answer="two"))
+    state = granted(state, requests.AnswerQuestion(question=str(budget.id), answer="finish"))
+    assert dispatchable(state) == [], "it would cost more than there is"
 
 
 def test_finished_steps_are_shipped_though_the_budget_is_used_up() -> None:
