@@ -18,6 +18,7 @@ import pytest
 from daemon.process.agent_process import PIECE_LIMIT, TAIL_LIMIT, Talk, run_agent
 from daemon.process.program import AgentCommand, EndedBy, ProcessEnd
 from domain.directive_settings import Limits
+from tests.descriptors import open_descriptors
 
 LONG = Limits(time=timedelta(minutes=1))
 
@@ -63,11 +64,7 @@ async def run(tmp_path: Path) -> AsyncIterator[Run]:
     yield run
     await asyncio.sleep(0)  # closing a transport takes one turn of the loop
     assert not run.left()
-    assert open_descriptors() == before
-
-
-def open_descriptors() -> int:
-    return len(list(Path("/proc/self/fd").iterdir()))
+    assert not open_descriptors() - before
 
 
 async def test_output_and_errors_come_as_lines_in_one_stream(run: Run) -> None:
