@@ -118,10 +118,15 @@ async def test_what_needs_no_agent_is_done_while_no_slot_for_agents_is_free(
     world = Surroundings(temporal_server.client)
     async with world.core_worker(), world.light_worker():
         handle = await world.start(world.directive(planner=None), plan_of(DIAMOND))
-        state = await until_status(handle, "active")
+
+        # Steps are queued once their plan is recorded, a workflow task after the directive is active.
+        async def step_waits() -> bool:
+            queues = view(await handle.query(DirectiveWorkflow.state_now)).queues
+            return [queue.name for queue in queues] == [names.daemons_queue(world.owner)]
+
+        await until(step_waits)
         await handle.terminate()
     assert world.daemon.started == ["prepare"]
-    assert [queue.name for queue in view(state).queues] == [names.daemons_queue(world.owner)]
 
 
 @pytest.mark.rule("4.1")

@@ -476,8 +476,12 @@ async def test_finished_work_that_a_broken_remote_cannot_take_goes_back_to_the_d
     (task,) = [task for task in state.tasks.values() if task.step]
     assert (task.daemon, task.attempt) == ("other", 1), "the queue that any daemon serves was open, too"
     assert told[1] and told[1].is_finished
-    events = [event for write in world.ledger.writes for event in write.facts.events]
-    assert any(event.what == EventName.TASK_WAITS and event.why == "bad object" for event in events)
+
+    async def its_wait_is_recorded() -> bool:
+        events = [event for write in world.ledger.writes for event in write.facts.events]
+        return any(event.what == EventName.TASK_WAITS and event.why == "bad object" for event in events)
+
+    await until(its_wait_is_recorded)
 
 
 @pytest.mark.rule("5.4")
