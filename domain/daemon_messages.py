@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from enum import StrEnum
 from typing import Annotated, Any
 from uuid import UUID
@@ -57,6 +58,12 @@ LOG_BYTES = LOG_HEAD_BYTES + LOG_TAIL_BYTES
 """What the record keeps of an attempt's log: its beginning and its end (rule 6.11)."""
 
 
+MAX_TIMES = 1000
+"""Of a chunk."""
+LATEST = 253_402_300_799
+"""The last second of the year 9999: what comes after it is no time."""
+
+
 class LogChunk(Tolerant):
     """A piece of an attempt's log, named by where it starts: order and repeats don't matter (design 4)."""
 
@@ -67,6 +74,12 @@ class LogChunk(Tolerant):
     offset: int
     """Bytes of the log before this chunk."""
     text: str
+    times: Annotated[
+        tuple[tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0, le=LATEST)]], ...],
+        Field(max_length=MAX_TIMES),
+    ] = Field(default=(), exclude_if=operator.not_)
+    """Pairs, by place: a byte of the log, and the second of the epoch, by the daemon's clock, from which on what begins
+    there was written. Written only where there are any: workers of before refuse a field that they don't know."""
 
 
 MAX_ARTIFACT = 1024 * 1024

@@ -47,7 +47,7 @@ def fold_started(state: State, started: TaskStarted, now: datetime) -> Change:
     task = state.tasks.get(started.task)
     if task and task.status.is_live and task.attempt == started.attempt:
         draft.task(task.id, status=TaskStatus.RUNNING, daemon=started.daemon, delivery=started.delivery, reason="")
-        draft.fact(DeliveryStarted(**started.model_dump(exclude={"name"}), at=now))
+        draft.fact(DeliveryStarted(**started.model_dump(exclude={"name"}), at=now, agent=name_of(state, task)))
         draft.event(
             EventName.TASK_STARTED,
             f"attempt {started.attempt}, delivery {started.delivery}",

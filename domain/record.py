@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
@@ -11,6 +12,7 @@ from uuid import UUID
 from pydantic import (
     BaseModel,
     ConfigDict,
+    Field,
     SecretStr,
     field_serializer,
 )
@@ -49,6 +51,8 @@ class DeliveryStarted(Value):
     delivery: str
     daemon: str
     at: datetime
+    agent: str = Field(default="", exclude_if=operator.not_)
+    """Who does it; another one may go on within an attempt (rule 5.9). Empty: nobody has said."""
 
 
 class AttemptEnded(Value):

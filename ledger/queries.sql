@@ -167,8 +167,8 @@ on conflict (directive_id, task, attempt) do nothing;
 
 -- name: add_deliveries(directive, rows)!
 -- Appends the starts of attempts on machines.
-insert into deliveries (directive_id, task, attempt, delivery, daemon, at)
-select :directive::uuid, task, attempt, delivery, daemon, at
+insert into deliveries (directive_id, task, attempt, delivery, daemon, at, agent)
+select :directive::uuid, task, attempt, delivery, daemon, at, coalesce(agent, '')
 from jsonb_populate_recordset(null::deliveries, :rows)
 on conflict (directive_id, task, attempt, delivery) do nothing;
 
@@ -208,10 +208,10 @@ from rows from (jsonb_to_recordset(:rows) as (
 order by place
 on conflict (directive_id, fingerprint) do nothing;
 
--- name: append_log(task, attempt, delivery, first_byte, directive, text)!
+-- name: append_log(task, attempt, delivery, first_byte, directive, text, times)!
 -- Keeps a chunk under the place where it starts, so that order and repeats do not matter.
-insert into task_logs (task, attempt, delivery, first_byte, directive_id, text)
-values (:task, :attempt, :delivery, :first_byte, :directive, :text)
+insert into task_logs (task, attempt, delivery, first_byte, directive_id, text, times)
+values (:task, :attempt, :delivery, :first_byte, :directive, :text, :times)
 on conflict (task, attempt, delivery, first_byte) do nothing;
 
 -- name: trim_log(task, attempt, head, limit)!
@@ -477,21 +477,33 @@ delete from task_logs where task in (select id from tasks where directive_id = :
 insert into events (directive_id, fingerprint, at, actor, what, why)
 values (:directive, gen_random_uuid(), now(), 'operator', 'record pruned', :why);
 
--- name: latest_delivery(task)^
--- Finds whose log is the one to show; the record of a delivery may come later than its first lines.
-select l.attempt, l.delivery
+-- name: deliveries_of_task(directive, task)
+-- Lists whose logs there are and who has begun, in order; the record of a delivery may come later than its first lines.
+select
+    attempt, delivery, coalesce(d.at, l.received_at) as begun, coalesce(l.newest, -1) as newest,
+    a.status, a.ended_at, a.failure ->> 'category' as failure,
+    coalesce(d.daemon, a.daemon, '') as daemon,
+    coalesce(nullif(d.agent, ''), array_to_string(array(select jsonb_object_keys(a.agents)), ', ')) as agent
 from (
-    select directive_id, task, attempt, delivery, min(received_at) as received_at
+    select attempt, delivery, min(received_at) as received_at, max(first_byte) as newest
     from task_logs where task = :task
-    group by directive_id, task, attempt, delivery
+    group by attempt, delivery
 ) as l
-left join deliveries as d using (directive_id, task, attempt, delivery)
-order by l.attempt desc, coalesce(d.at, l.received_at) desc, l.delivery
-limit 1;
+full join (
+    select attempt, delivery, daemon, agent, at from deliveries where directive_id = :directive and task = :task
+) as d using (attempt, delivery)
+left join (select * from attempts where directive_id = :directive and task = :task) as a using (attempt)
+order by attempt, begun, delivery;
+
+-- name: ends_of_deliveries(directive, task, ends)
+-- Lists the events of a task that end a delivery, in order.
+select at, actor, what, why, step, task from events
+where directive_id = :directive and task = :task and what = any(:ends)
+order by number;
 
 -- name: log_chunks(task, attempt, delivery, next_byte)
 -- Reads a delivery's log from behind what was read last.
-select first_byte, text from task_logs
+select first_byte, text, times, received_at from task_logs
 where task = :task and attempt = :attempt and delivery = :delivery and first_byte >= :next_byte
 order by first_byte;
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
 from domain.experience import StepDone
+from domain.logged import ENDS, DeliveryRow, DeliveryTold, LogPiece, LogPlace, told
 from domain.models import PlanChanges, State
 from domain.record import Event
 from domain.reports import (
@@ -24,18 +23,9 @@ from domain.reports import (
 from domain.spending import AttemptSpent, DirectiveSpent
 from domain.statuses import DirectiveStatus
 from ledger.pool import Database, reading
-from ledger.rows import StateRows, log_text, model_of, open_question_of, state_of
+from ledger.rows import StateRows, log_pieces, model_of, open_question_of, state_of
 from ledger.statements import statements
 from ledger.steps_done import steps_done
-
-
-@dataclass(frozen=True)
-class LogPlace:
-    """How far a task's log was read: a delivery, and the byte behind what was read of it."""
-
-    attempt: int
-    delivery: str
-    next_byte: int = 0
 
 
 class Record:
@@ -170,42 +160,24 @@ class Record:
             daemons=tuple(model_of(DaemonsCounted, row) for row in daemons),
         )
 
-    async def logs(self, task: UUID) -> str:
-        """The log of the latest delivery of a task's latest attempt, as far as it is here; empty if there is none."""
-        text, _ = await self.logs_after(task, None)
-        return text
+    async def deliveries(self, directive: UUID, task: UUID) -> tuple[DeliveryTold, ...]:
+        """Every delivery of a task that has begun or logged something, by attempt and beginning."""
+        ends, of_task = [end.value for end in ENDS], {"directive": directive, "task": task}
+        with reading():
+            rows = [row async for row in self._sql.deliveries_of_task(self._pool, **of_task)]
+            events = [row async for row in self._sql.ends_of_deliveries(self._pool, **of_task, ends=ends)]
+        return tuple(told([model_of(DeliveryRow, row) for row in rows], [model_of(Event, row) for row in events]))
 
-    async def logs_after(self, task: UUID, place: LogPlace | None) -> tuple[str, LogPlace | None]:
-        """What came behind `place`, and the place to go on from; a newer delivery's log is read from its start. A line
-        says how many bytes are missing where some are.
+    async def log_after(self, task: UUID, place: LogPlace) -> tuple[list[LogPiece], LogPlace]:
+        """What came behind `place` of a delivery's log, and the place to go on from. A line says how many bytes are
+        missing where some are.
         """
         with reading():
-            latest = await self._sql.latest_delivery(self._pool, task=task)
-            if latest is None:
-                return "", place
-            here = LogPlace(**latest)
-            if place and (place.attempt, place.delivery) == (here.attempt, here.delivery):
-                here = place
-            chunks = [
-                row
-                async for row in self._sql.log_chunks(
-                    self._pool, task=task, attempt=here.attempt, delivery=here.delivery, next_byte=here.next_byte
-                )
-            ]
-        text, next_byte = log_text(chunks, here.next_byte)
-        return text, LogPlace(here.attempt, here.delivery, next_byte)
+            chunks = [row async for row in self._sql.log_chunks(self._pool, task=task, **vars(place))]
+        pieces, next_byte = log_pieces(chunks, place.next_byte)
+        return pieces, replace(place, next_byte=next_byte)
 
     async def _summaries(self, owner: str, directive: UUID | None) -> tuple[DirectiveSummary, ...]:
         with reading():
             rows = [row async for row in self._sql.directives_of_owner(self._pool, owner=owner, directive=directive)]
         return tuple(model_of(DirectiveSummary, row) for row in rows)
-
-    async def follow_logs(self, task: UUID, pause: timedelta = timedelta(seconds=1)) -> AsyncGenerator[str, None]:
-        """A task's log as it grows, over its deliveries, for as long as the caller wants to listen."""
-        place: LogPlace | None = None
-        while True:
-            text, place = await self.logs_after(task, place)
-            if text:
-                yield text
-            else:
-                await asyncio.sleep(pause.total_seconds())

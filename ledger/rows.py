@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 from uuid import UUID, uuid5
 
 from pydantic import BaseModel
 
 from domain.daemon_messages import MAX_ARTIFACT
+from domain.logged import LogPiece
 from domain.models import Directive, DirectiveRow, Memory, Question, State, Step, Task, Text
 from domain.names import workflow_id
 from domain.pull_request import PullRequest
@@ -99,15 +101,26 @@ def artifact_text(content: str) -> str:
     return kept.encode()[: MAX_ARTIFACT - len(mark.encode())].decode(errors="ignore") + mark
 
 
-def log_text(chunks: Iterable[DatabaseRow], next_byte: int) -> tuple[str, int]:
-    """What the chunks say from `next_byte` on, with a line where bytes are missing, and the byte behind it."""
-    parts = []
+def log_pieces(chunks: Iterable[DatabaseRow], next_byte: int) -> tuple[list[LogPiece], int]:
+    """What the chunks say from `next_byte` on, with a line where bytes are missing, and the byte behind it. What no
+    daemon has said a time of was written by when it came.
+    """
+    pieces: list[LogPiece] = []
     for chunk in chunks:
-        if missing := max(0, chunk["first_byte"] - next_byte):
-            parts.append(f"\n[… {missing} bytes are missing here: the whole log is on the daemon's machine …]\n")
-        parts.append(chunk["text"])
-        next_byte = chunk["first_byte"] + len(chunk["text"].encode())
-    return "".join(parts), next_byte
+        start, content, came = chunk["first_byte"], chunk["text"].encode(), chunk["received_at"]
+        told = [(place - start, datetime.fromtimestamp(at, UTC)) for place, at in chunk["times"]]
+        begins = [(0, came), *sorted((place, at) for place, at in told if 0 <= place < len(content))]
+        of_chunk = [
+            LogPiece(at, content[place:end].decode(errors="replace"))
+            for (place, at), (end, _) in zip(begins, [*begins[1:], (len(content), came)], strict=True)
+            if place < end
+        ]
+        if missing := max(0, start - next_byte):
+            line = f"\n[… {missing} bytes are missing here: the whole log is on the daemon's machine …]\n"
+            pieces.append(LogPiece(of_chunk[0].at if of_chunk else came, line))
+        pieces += of_chunk
+        next_byte = start + len(content)
+    return pieces, next_byte
 
 
 @dataclass(frozen=True)

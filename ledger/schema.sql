@@ -192,6 +192,7 @@ create table deliveries (
     delivery text not null,
     daemon text not null,
     at timestamptz not null,
+    agent text not null default '',
     constraint deliveries_pkey primary key (directive_id, task, attempt, delivery),
     constraint deliveries_of_attempt foreign key (directive_id, task, attempt)
         references attempts (directive_id, task, attempt)
@@ -254,9 +255,12 @@ create table task_logs (
     directive_id uuid not null,
     text text not null,
     received_at timestamptz not null default now(),
+    times jsonb not null default '[]',
     constraint task_logs_pkey primary key (task, attempt, delivery, first_byte),
     constraint task_logs_start check (first_byte >= 0)
 );
+
+comment on column task_logs.times is 'pairs of a byte and the second, by its daemon, from which on what begins there was written';
 
 -- No foreign keys, as with logs.
 create table artifacts (

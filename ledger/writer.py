@@ -106,6 +106,7 @@ class PostgresLedger:
                 first_byte=chunk.offset,
                 directive=chunk.directive,
                 text=storable(chunk.text),
+                times=chunk.times,
             )
             await self._sql.trim_log(
                 self._pool, task=chunk.task, attempt=chunk.attempt, head=LOG_HEAD_BYTES, limit=LOG_BYTES

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from pathlib import Path
@@ -11,6 +11,7 @@ from uuid import UUID
 
 from domain.experience import StepDone
 from domain.health_report import Health
+from domain.logged import DeliveryTold, LogPiece, LogPlace
 from domain.models import PlanChanges, State
 from domain.record import Event
 from domain.reports import ArtifactSeen, DaemonSeen, DirectiveSummary, OpenQuestion
@@ -95,12 +96,12 @@ class Contents(Protocol):
 class Logs(Protocol):
     """What agents have printed."""
 
-    async def logs(self, task: UUID) -> str:
-        """The log of a task's latest delivery, as far as it has arrived."""
+    async def deliveries(self, directive: UUID, task: UUID) -> Sequence[DeliveryTold]:
+        """Every delivery of a task that has begun or logged something, in order."""
         ...
 
-    def follow_logs(self, task: UUID) -> AsyncIterator[str]:
-        """The same as it grows, over all deliveries to come, for ever."""
+    async def log_after(self, task: UUID, place: LogPlace) -> tuple[Sequence[LogPiece], LogPlace]:
+        """What has arrived of a delivery's log behind a place, and the place to go on from."""
         ...
 
 

@@ -1,44 +1,65 @@
-"""`logs --follow`: what the agents print, as it arrives, until nothing more can come (rule 6.11)."""
+"""Logs of tasks, delivery by delivery; `logs --follow` goes on until nothing more can come (rule 6.11)."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from cli.operator.connections import Logs
+from cli.operator.log_lines import LogSink
+from domain.logged import DeliveryTold, LogPiece, LogPlace
 from domain.models import State, Task
 
 LOOK_EVERY = 1.0
 LAST_WORDS = 3.0
 """Seconds from the end of a task in which the last of its log may still be on its way."""
 
-PrintLog = Callable[[Task, str], None]
-"""Takes a piece of a task's log."""
+
+@dataclass
+class TaskReader:
+    """Reads what one task's deliveries have logged, each piece once."""
+
+    record: Logs
+    directive: UUID
+    task: UUID
+    _places: dict[tuple[int, str], LogPlace] = field(default_factory=dict)
+
+    async def news(self) -> AsyncIterator[tuple[DeliveryTold, Sequence[LogPiece]]]:
+        """All deliveries that there are, each with what was not read of it yet: also of an earlier one, whose machine
+        may have been cut off. Raises NotReachable.
+        """
+        for delivery in await self.record.deliveries(self.directive, self.task):
+            key = (delivery.attempt, delivery.delivery)
+            place = self._places.get(key, LogPlace(*key))
+            pieces: Sequence[LogPiece] = ()
+            if delivery.newest >= place.next_byte:
+                pieces, place = await self.record.log_after(self.task, place)
+            self._places[key] = place
+            yield delivery, pieces
 
 
 async def follow(
-    record: Logs, look: Callable[[], Awaitable[State]], choose: Callable[[State], Sequence[Task]], print_log: PrintLog
+    record: Logs, look: Callable[[], Awaitable[State]], choose: Callable[[State], Sequence[Task]], sink: LogSink
 ) -> None:
     """Tell the logs of the tasks that `choose` names, also of those that come to be, until all have ended and no other
     can begin. Raises NotReachable.
     """
-    followers: dict[UUID, asyncio.Task[None]] = {}
-    try:
-        while True:
-            state = await look()
-            chosen = choose(state)
-            for task in chosen:
-                if task.id not in followers:
-                    followers[task.id] = asyncio.create_task(_print(record, task, print_log))
-            if is_over(state, chosen):
-                await _watched(followers, LAST_WORDS)
-                return
-            await _watched(followers, LOOK_EVERY)
-    finally:
-        for follower in followers.values():
-            follower.cancel()
-        await asyncio.gather(*followers.values(), return_exceptions=True)
+    readers: dict[UUID, TaskReader] = {}
+    last = False
+    while True:
+        state = await look()
+        for task in choose(state):
+            reader = readers.setdefault(task.id, TaskReader(record, state.directive.id, task.id))
+            async for delivery, pieces in reader.news():
+                sink.tell(task, delivery)
+                for piece in pieces:
+                    sink.take(task, delivery, piece)
+        if last:
+            return
+        last = is_over(state, choose(state))
+        await asyncio.sleep(LAST_WORDS if last else LOOK_EVERY)
 
 
 def is_over(state: State, chosen: Sequence[Task]) -> bool:
@@ -47,20 +68,3 @@ def is_over(state: State, chosen: Sequence[Task]) -> bool:
     """
     only_one = len(chosen) == 1 and chosen[0].step is not None
     return (state.status.rests or only_one) and not any(task.status.is_live for task in chosen)
-
-
-async def _print(record: Logs, task: Task, print_log: PrintLog) -> None:
-    async for text in record.follow_logs(task.id):
-        print_log(task, text)
-
-
-async def _watched(followers: dict[UUID, asyncio.Task[None]], seconds: float) -> None:
-    """Let them work for a while; raises what ends one of them."""
-    pausing = asyncio.create_task(asyncio.sleep(seconds))
-    try:
-        await asyncio.wait([pausing, *followers.values()], return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        pausing.cancel()
-    for follower in followers.values():
-        if follower.done():
-            follower.result()

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 from uuid import UUID
 
@@ -14,7 +15,8 @@ from cli.operator.text_lines import waiting_note
 from domain.experience import Estimate
 from domain.generations import PlanDifference, PlannedLine
 from domain.health_report import Check
-from domain.models import Answer, Memory, Question
+from domain.logged import DeliveryTold, LogPiece
+from domain.models import Answer, Memory, Question, Task
 from domain.record import Event
 from domain.reports import ArtifactSeen, DaemonSeen, DirectiveSummary
 from domain.spending import AttemptSpent, DirectiveSpent, PrunableRecord
@@ -91,6 +93,17 @@ class WatchShown(DirectiveView):
     progress: tuple[TaskProgress, ...]
 
 
+class LoggedDelivery(Value):
+    attempt: int
+    delivery: str
+    daemon: str
+    agent: str
+    begun: datetime
+    ended: datetime | None
+    how: str
+    log: str
+
+
 class LoggedTask(Value):
     id: UUID
     name: str
@@ -99,6 +112,17 @@ class LoggedTask(Value):
     attempt: int
     daemon: str
     log: str
+    deliveries: tuple[LoggedDelivery, ...]
+
+
+def logged_task(task: Task, found: Sequence[tuple[DeliveryTold, Sequence[LogPiece]]]) -> LoggedTask:
+    """A task with the logs of its deliveries; its own log is the latest one's."""
+    deliveries = [
+        LoggedDelivery(**delivery.model_dump(exclude={"newest"}), log="".join(piece.text for piece in pieces))
+        for delivery, pieces in found
+    ]
+    fields = task.model_dump(include={"id", "name", "kind", "status", "attempt", "daemon"})
+    return LoggedTask(**fields, log=deliveries[-1].log if deliveries else "", deliveries=tuple(deliveries))
 
 
 class LogsShown(Shown):
@@ -108,6 +132,9 @@ class LogsShown(Shown):
 class LogPieceShown(Shown):
     id: UUID
     name: str
+    attempt: int
+    delivery: str
+    at: datetime
     text: str
 
 

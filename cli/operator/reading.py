@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from datetime import timedelta
 from functools import partial
 from typing import Annotated
 
@@ -10,9 +11,10 @@ import typer
 
 from cli.operator import text_lines
 from cli.operator.command_group import Commands, Id, Json, OptionalId, Raw
-from cli.operator.following import PrintLog, follow
+from cli.operator.following import TaskReader, follow
+from cli.operator.log_lines import JsonPrinter, LogPrinter
 from cli.operator.printing import print_json, print_lines, print_raw
-from cli.operator.recorded import is_looked_after
+from cli.operator.recorded import RecordedDirectives, is_looked_after
 from domain import names
 from domain.errors import Refused
 from domain.lookup import find_step
@@ -85,38 +87,50 @@ class ReadingCommands(Commands):
         directive: Id,
         step: Annotated[str | None, typer.Argument(help="A step's name or id.")] = None,
         follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until all of it has been printed.")] = False,
+        times: Annotated[bool, typer.Option("--times", "-t", help="Begin each line with when it was written.")] = False,
         raw: Raw = False,
         as_json: Json = False,
     ) -> None:
-        """Print the log of a step's latest attempt; without a step, those of planning and completion, with -f of all.
+        """Print a step's log, of all its attempts and deliveries in order; without a step, those of planning and
+        completion, with -f of all.
 
-        Example: starter.py logs 3f2a "Session store" -f
+        Example: starter.py logs 3f2a "Session store" -f -t
         """
         if follow:
-            print_log = print_log_as_json if as_json else LogPrinter(_printing(raw))
-            self.run(self._follow_logs(directive, step, print_log))
+            self.run(self._follow_logs(directive, step, raw=raw, times=times, as_json=as_json))
         else:
-            self.run(self._logs(directive, step, raw=raw, as_json=as_json))
+            self.run(self._logs(directive, step, raw=raw, times=times, as_json=as_json))
 
-    async def _follow_logs(self, reference: str, step: str | None, print_log: PrintLog) -> int:
+    async def _follow_logs(self, reference: str, step: str | None, *, raw: bool, times: bool, as_json: bool) -> int:
         async with self.recorded() as directives:
-            look = partial(directives.state, reference)
+            silent: dict[str, timedelta] = {}
+
+            async def look() -> State:
+                silent.update(await _silent(directives))
+                return await directives.state(reference)
+
             choose = partial(_tasks, step=step) if step else lambda state: tuple(state.tasks.values())
-            await follow(directives.record, look, choose, print_log)
+            sink = JsonPrinter() if as_json else LogPrinter(silent, raw=raw, times=times)
+            await follow(directives.record, look, choose, sink)
         return 0
 
-    async def _logs(self, reference: str, step: str | None, *, raw: bool, as_json: bool) -> int:
+    async def _logs(self, reference: str, step: str | None, *, raw: bool, times: bool, as_json: bool) -> int:
         async with self.recorded() as directives:
             state = await directives.state(reference)
-            found = [(task, await directives.record.logs(task.id)) for task in _tasks(state, step)]
-        if as_json:
-            from cli.operator import json_shapes
+            chosen = [
+                (task, TaskReader(directives.record, state.directive.id, task.id)) for task in _tasks(state, step)
+            ]
+            if as_json:
+                from cli.operator import json_shapes
 
-            shown = (json_shapes.LoggedTask(**task.model_dump(include=SHOWN_OF_TASK), log=log) for task, log in found)
-            print_json(json_shapes.LogsShown(tasks=tuple(shown)))
-        for task, log in () if as_json else found:
-            typer.echo(f"--- {task.name} ({task.status}, attempt {task.attempt})")
-            _printing(raw)(log)
+                shown = [
+                    json_shapes.logged_task(task, [each async for each in reader.news()]) for task, reader in chosen
+                ]
+                print_json(json_shapes.LogsShown(tasks=tuple(shown)))
+                return 0
+            printer = LogPrinter(await _silent(directives), raw=raw, times=times)
+            for task, reader in chosen:
+                await _print_whole(task, reader, printer)
         return 0
 
     def questions(self, directive: OptionalId = None, as_json: Json = False) -> None:
@@ -246,32 +260,19 @@ class ReadingCommands(Commands):
         return 0
 
 
-class LogPrinter:
-    """Prints pieces of logs as they come, each task's under its name."""
-
-    def __init__(self, print_piece: Callable[[str], None]) -> None:
-        self._print = print_piece
-        self._last: Task | None = None
-
-    def __call__(self, task: Task, text: str) -> None:
-        if self._last is None or self._last.id != task.id:
-            typer.echo(f"--- {task.name}")
-        self._last = task
-        self._print(text)
+async def _print_whole(task: Task, reader: TaskReader, printer: LogPrinter) -> None:
+    is_empty = True
+    async for delivery, pieces in reader.news():
+        is_empty = False
+        printer.tell(task, delivery)
+        for piece in pieces:
+            printer.take(task, delivery, piece)
+    if is_empty:
+        printer.empty(task)
 
 
-def _printing(raw: bool) -> Callable[[str], None]:
-    return print_raw if raw else partial(typer.echo, nl=False)
-
-
-def print_log_as_json(task: Task, text: str) -> None:
-    """One line for each piece."""
-    from cli.operator import json_shapes
-
-    print_json(json_shapes.LogPieceShown(id=task.id, name=task.name, text=text))
-
-
-SHOWN_OF_TASK = {"id", "name", "kind", "status", "attempt", "daemon"}
+async def _silent(directives: RecordedDirectives) -> dict[str, timedelta]:
+    return {each.name: each.silent_for for each in await directives.record.daemons(directives.owner)}
 
 
 def _tasks(state: State, step: str | None) -> Sequence[Task]:

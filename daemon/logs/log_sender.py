@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from daemon import agent_files
 from daemon.core.reporting import Core
+from daemon.logs.log_times import MARKS, Marks
 from daemon.logs.log_window import CHUNK_BYTES, Piece, Sent
 from domain.daemon_messages import LogChunk
 from domain.errors import NotReachable
@@ -53,6 +54,7 @@ class LogSender:
         if not stat.S_ISREG(os.fstat(self._log).st_mode):
             os.close(self._log)
             raise OSError(f"{log} is not a plain file")
+        self.marks = Marks(note.with_name(MARKS))
         self._note = note
         self._way = way
         self._core = core
@@ -86,6 +88,7 @@ class LogSender:
 
     def close(self) -> None:
         os.close(self._log)
+        self.marks.close()
 
     @property
     def _size(self) -> int:
@@ -130,6 +133,7 @@ class LogSender:
             delivery=way.delivery,
             offset=piece.start + start,
             text=data[start:end].decode(errors="ignore"),
+            times=self.marks.of(Piece(piece.start + start, piece.start + end)),
         )
 
 

@@ -92,6 +92,7 @@ class TaskLog:
     def _write(self, text: str) -> None:
         if not text:
             return
+        self._sender.marks.note(self._size)
         # Postgres holds no NUL, and a chunk must have as many bytes there as here.
         self._size += self._writing.write(text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode(errors="replace"))
         if line := text.strip():

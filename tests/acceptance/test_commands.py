@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -56,8 +57,12 @@ def test_the_record_answers_when_no_worker_does(afterwards: Site, undisturbed: R
     assert site.starter("list").out == f"{shown['id'][:8]}  idle       Greeter  [5 completed]\n"
 
     said = site.starter("logs", shown["id"], "Command line")
-    assert said.out == "--- Greeter: Command line (completed, attempt 1)\nHello, Ada!\n"
-    assert "--- Plan: Greeter (completed, attempt 1)\nsteps so far: none\n" in site.starter("logs", shown["id"]).out
+    ended = r" by shell, [-\d]{10} [:\d]{8} UTC to [-\d]{10} [:\d]{8} UTC: completed\n"
+    assert re.fullmatch(rf"--- Greeter: Command line, attempt 1, delivery \w{{8}} on \S+{ended}Hello, Ada!\n", said.out)
+    stamped = site.starter("logs", shown["id"], "Command line", "-t").out.splitlines()[1]
+    assert re.fullmatch(r"[-\d]{10}T[:\d]{8}Z Hello, Ada!", stamped)
+    planning = rf"--- Plan: Greeter, attempt 1, delivery \w{{8}} on \S+{ended}steps so far: none\n"
+    assert re.search(planning, site.starter("logs", shown["id"]).out)
     unknown = site.starter("logs", shown["id"], "No such step")
     assert (unknown.code, unknown.err.count("\n")) == (2, 1)
 

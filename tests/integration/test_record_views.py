@@ -9,20 +9,27 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from pydantic import ValidationError
 
-from cli.operator.following import follow
+from cli.operator.following import TaskReader, follow
+from cli.operator.log_lines import LogPrinter
 from domain.daemon_messages import MAX_ARTIFACT, Artifact, DaemonReport, DaemonWanted, LogChunk
 from domain.errors import NotReachable, RecordError, SettingsError
+from domain.events import EventName
+from domain.failures import Failure, FailureCategory
+from domain.logged import DeliveryTold, LogPiece
 from domain.models import State, Task
 from domain.names import short, workflow_id
 from domain.protocol import DaemonFeature
-from domain.record import DeliveryStarted, Facts, WriteVerdict, snapshot
+from domain.record import AttemptEnded, DeliveryStarted, Event, Facts, WriteVerdict, snapshot
 from domain.reports import LATELY
+from domain.spawn_task import Outcome, OutcomeStatus
 from domain.statuses import DirectiveStatus, StepStatus, TaskStatus
 from ledger.migrate import Migration, migrate, shipped
 from ledger.pool import Database, Session, open_pool, storable
 from ledger.reader import Record
 from ledger.writer import PostgresLedger
+from tests.integration.records import log_of
 from tests.values import NOON, asking, directive_with, question, with_step
 
 pytestmark = pytest.mark.rule("9.1")
@@ -61,25 +68,75 @@ async def test_a_log_is_whole_in_whatever_order_and_however_often_its_chunks_com
     one, two, three = chunks_of(task, 1, "d", "grün\n", "nul \0\n", "end\n")
     for chunk in (three, one, one, two, three):
         await ledger.append_log(chunk)
-    assert await record.logs(task) == "grün\nnul \ufffd\nend\n"
-    assert await record.logs(uuid4()) == ""
+    assert await log_of(record, task) == "grün\nnul \ufffd\nend\n"
+    assert await log_of(record, uuid4()) == ""
 
 
-async def test_the_log_shown_is_that_of_the_latest_delivery_of_the_latest_attempt(
+async def test_the_logs_of_all_deliveries_are_read_in_order_with_whose_they_are_and_how_each_ended(
     ledger: PostgresLedger, record: Record, state: State
 ) -> None:
     task = next(iter(state.tasks))
+    waited = NOON + timedelta(minutes=3)
     starts = tuple(
-        DeliveryStarted(task=task, attempt=2, delivery=name, daemon="box", at=NOON + timedelta(minutes=n))
-        for n, name in enumerate(("lost", "last"))
+        DeliveryStarted(task=task, attempt=2, delivery=name, daemon="box", at=NOON + timedelta(minutes=n), agent=agent)
+        for n, name, agent in ((1, "lost", "claude"), (2, "held", "claude"), (5, "last", "codex"))
     )
-    await ledger.record(snapshot(state, Facts(deliveries=starts), "run", 1))
+    waits = Event(at=waited, actor="daemon:box", what=EventName.TASK_WAITS, why="asks: Which port?", task=task)
+    failure = Failure(category=FailureCategory.AGENT, report="gave up")
+    outcome = Outcome(task=task, attempt=2, status=OutcomeStatus.FAILED, failure=failure, daemon="box")
+    ended = AttemptEnded(outcome=outcome, at=NOON + timedelta(minutes=9))
+    await ledger.record(snapshot(state, Facts(deliveries=starts, events=(waits,)), "run", 1))
     # The lost delivery's machine was cut off, and sends what it had gathered after everything else.
-    for attempt, delivery in ((2, "last"), (1, "first"), (2, "lost")):
-        for chunk in chunks_of(task, attempt, delivery, f"{attempt} {delivery}"):
-            own = chunk.model_copy(update={"directive": state.directive.id})
-            await ledger.append_log(own)
-    assert await record.logs(task) == "2 last"
+    for attempt, delivery in ((2, "last"), (1, "quick"), (2, "held"), (2, "lost")):
+        for chunk in chunks_of(task, attempt, delivery, f"{attempt} {delivery}\n"):
+            await ledger.append_log(chunk.model_copy(update={"directive": state.directive.id}))
+    *_, under_way = await record.deliveries(state.directive.id, task)
+    assert (under_way.how, under_way.ended) == ("", None)
+    await ledger.record(snapshot(state, Facts(attempts=(ended,)), "run", 2))
+    told = {each.delivery: each for each in await record.deliveries(state.directive.id, task)}
+    assert {name: (each.daemon, each.agent, each.how) for name, each in told.items()} == {
+        "quick": ("", "", "given up"),  # it lived too shortly for its start to be told
+        "lost": ("box", "claude", "lost with its daemon: the work went on as delivery held"),
+        "held": ("box", "claude", "waits: asks: Which port?"),
+        "last": ("box", "codex", "failed: agent"),
+    }
+    assert (told["lost"].begun, told["lost"].ended) == (NOON + timedelta(minutes=1), None)
+    assert (told["held"].ended, told["last"].ended) == (waited, NOON + timedelta(minutes=9))
+    reader = TaskReader(record, state.directive.id, task)
+    heard = [piece.text async for _, pieces in reader.news() for piece in pieces]
+    assert heard == ["1 quick\n", "2 lost\n", "2 held\n", "2 last\n"]
+
+
+async def test_each_line_of_a_log_has_the_time_at_which_its_daemon_wrote_it(
+    ledger: PostgresLedger, record: Record, capsys: pytest.CaptureFixture[str], state: State
+) -> None:
+    task = next(iter(state.tasks.values()))
+    first, second = chunks_of(task.id, 1, "a", "grün\nhalf ", "a line\nlast")
+    noon, size = int(NOON.timestamp()), len(first.text.encode())
+    # What names a place outside of its chunk is nobody's.
+    told = ((0, noon), (6, noon + 61), (size + 5, noon + 999))
+    await ledger.append_log(first.model_copy(update={"times": told}))
+    await ledger.append_log(second.model_copy(update={"times": ((size, noon + 62), (size + 7, noon + 3600))}))
+    printer = LogPrinter({}, raw=False, times=True)
+    async for delivery, pieces in TaskReader(record, state.directive.id, task.id).news():
+        for piece in pieces:
+            printer.take(task, delivery, piece)
+    head, *lines = capsys.readouterr().out.splitlines()
+    assert head.startswith(f"--- {task.name}, attempt 1, delivery a, since ")
+    assert lines == ["2026-11-22T12:00:00Z grün", "2026-11-22T12:01:01Z half a line", "2026-11-22T13:00:00Z last"]
+    with pytest.raises(ValidationError):
+        LogChunk.model_validate({**first.model_dump(), "times": ((0, 10**12),)})
+
+
+async def test_a_line_of_a_daemon_of_before_has_the_time_at_which_it_came(
+    ledger: PostgresLedger, record: Record
+) -> None:
+    task = uuid4()
+    (chunk,) = chunks_of(task, 1, "a", "one\n")
+    assert "times" not in chunk.model_dump_json()
+    await ledger.append_log(chunk)
+    ((delivery, (piece,)),) = [each async for each in TaskReader(record, uuid4(), task).news()]
+    assert piece.at == delivery.begun
 
 
 async def test_a_log_is_followed_as_it_grows_and_over_to_the_next_attempt(
@@ -88,20 +145,32 @@ async def test_a_log_is_followed_as_it_grows_and_over_to_the_next_attempt(
     task = uuid4()
     one, two = chunks_of(task, 1, "a", "one ", "two ")
     (three,) = chunks_of(task, 2, "b", "three")
-    await ledger.append_log(one)
-    heard = record.follow_logs(task, pause=timedelta(milliseconds=10))
-    assert await anext(heard) == "one "
-    for chunk in (two, three):
+    reader = TaskReader(record, uuid4(), task)
+    for chunk in (one, three, two):  # the first delivery's machine was cut off for a while
         await ledger.append_log(chunk)
-        assert await anext(heard) == chunk.text
-    await heard.aclose()
+        news = [(delivery.delivery, piece.text) async for delivery, pieces in reader.news() for piece in pieces]
+        assert news == [(chunk.delivery, chunk.text)]
+
+
+class Heard:
+    """What would be printed."""
+
+    def __init__(self) -> None:
+        self.pieces: list[tuple[str, str]] = []
+        self.told: set[tuple[str, str]] = set()
+
+    def tell(self, task: Task, delivery: DeliveryTold) -> None:
+        self.told.add((delivery.delivery, delivery.how))
+
+    def take(self, task: Task, delivery: DeliveryTold, piece: LogPiece) -> None:
+        self.pieces.append((task.name, piece.text))
 
 
 async def test_logs_are_followed_over_tasks_that_begin_later_until_nothing_more_can_come(
     ledger: PostgresLedger, record: Record, state: State
 ) -> None:
     first, second = state.tasks.values()
-    heard: list[tuple[str, str]] = []
+    heard = Heard()
     (one,), (two,) = chunks_of(first.id, 1, "a", "one"), chunks_of(second.id, 1, "b", "two")
     live = with_task(with_task(state, first, TaskStatus.RUNNING), second, TaskStatus.COMPLETED)
     await ledger.record(snapshot(live, Facts(), "run", 1))
@@ -117,18 +186,37 @@ async def test_logs_are_followed_over_tasks_that_begin_later_until_nothing_more_
         # The second one is there from the second look on.
         return [seen.tasks[task.id] for task in (first, second)[: len(looks)]]
 
-    following = asyncio.create_task(follow(record, look, choose, lambda task, text: heard.append((task.name, text))))
+    following = asyncio.create_task(follow(record, look, choose, heard))
     for chunk in (one, two):
         await ledger.append_log(chunk)
         async with asyncio.timeout(60):
-            while (chunk.task, chunk.text) not in {(state_id(state, name), text) for name, text in heard}:
+            while (chunk.task, chunk.text) not in {(state_id(state, name), text) for name, text in heard.pieces}:
                 await asyncio.sleep(0.02)
     assert not following.done()
     done = with_task(live, first, TaskStatus.COMPLETED).model_copy(update={"status": DirectiveStatus.IDLE})
     await ledger.record(snapshot(done, Facts(), "run", 2))
     async with asyncio.timeout(60):
         await following
-    assert heard == [(first.name, "one"), (second.name, "two")]
+    assert heard.pieces == [(first.name, "one"), (second.name, "two")]
+    assert heard.told == {("a", ""), ("b", "")}
+
+
+def test_a_header_says_that_a_daemon_is_gone_and_stands_in_a_line_of_its_own(
+    capsys: pytest.CaptureFixture[str], state: State
+) -> None:
+    task = next(iter(state.tasks.values())).model_copy(update={"status": TaskStatus.RUNNING})
+    fields = {"attempt": 1, "agent": "claude", "begun": NOON, "ended": None, "how": ""}
+    one = DeliveryTold.model_validate({**fields, "delivery": "a", "daemon": "mac"})
+    silent = {"mac": timedelta()}
+    printer = LogPrinter(silent, raw=False, times=False)
+    for gone in (timedelta(), timedelta(minutes=4), timedelta(minutes=5)):
+        silent["mac"] = gone
+        printer.tell(task, one)
+        printer.take(task, one, LogPiece(NOON, "no end of line"))
+    about = f"--- {task.name}, attempt 1, delivery a on mac by claude, since 2026-11-22 12:00:00 UTC"
+    lines = capsys.readouterr().out.splitlines()
+    gone_line = f"{about}: its daemon is gone, last heard 4 min ago"
+    assert lines == [f"{about}: under way", "no end of line", gone_line, "no end of lineno end of line"]
 
 
 def with_task(state: State, task: Task, status: TaskStatus) -> State:

@@ -20,6 +20,7 @@ from ledger.pool import Database
 from ledger.reader import Record
 from ledger.retention import Retention
 from ledger.writer import PostgresLedger
+from tests.integration.records import log_of
 from tests.values import NOON, directive_with, event
 
 LONG_AGO, LATELY = timedelta(days=40), timedelta(days=10)
@@ -58,12 +59,12 @@ async def test_only_directives_that_ended_long_ago_are_forgotten_and_only_their_
     assert await retention.prune(old.directive.id)
     assert not await retention.prune(idle.directive.id)
     assert await what_happened(record, old) == ["record pruned"]
-    assert await record.logs(next(iter(old.tasks))) == ""
+    assert await log_of(record, next(iter(old.tasks))) == ""
     assert await record.state(old.directive.id) == old
     assert await retention.prunable("me", MONTH) == ()
     for kept in (young, idle):
         assert await what_happened(record, kept) == ["started"]
-        assert await record.logs(next(iter(kept.tasks))) == "hello"
+        assert await log_of(record, next(iter(kept.tasks))) == "hello"
 
 
 @pytest.mark.rule("9.1")

@@ -5,22 +5,34 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import struct
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
 
+from cli.operator.following import TaskReader
 from daemon.logs import log_sender, task_log
 from daemon.logs.log_sender import NOTE, LogBacklog, Way
+from daemon.logs.log_times import MARKS, Marks
 from daemon.logs.log_window import CHUNK_BYTES, Piece, Sent
 from daemon.logs.masking import MASK, Masker
 from daemon.logs.task_log import TaskLog
 from daemon.process.agent_process import run_agent
 from daemon.process.program import AgentCommand
-from domain.daemon_messages import LOG_BYTES, LOG_HEAD_BYTES, LOG_TAIL_BYTES, Artifact, DaemonReport, LogChunk
+from domain.daemon_messages import (
+    LATEST,
+    LOG_BYTES,
+    LOG_HEAD_BYTES,
+    LOG_TAIL_BYTES,
+    MAX_TIMES,
+    Artifact,
+    DaemonReport,
+    LogChunk,
+)
 from domain.directive_settings import Limits
 from domain.errors import NotReachable
 from domain.spawn_task import SpawnTask
@@ -29,6 +41,7 @@ from ledger.pool import Database
 from ledger.reader import Record
 from ledger.writer import PostgresLedger
 from tests.integration.deliveries import until
+from tests.integration.records import log_of
 
 pytestmark = pytest.mark.rule("6.11")
 MIB = 1024 * 1024
@@ -127,7 +140,7 @@ async def test_a_short_log_arrives_whole(task: Task, record: Record) -> None:
         log.add_line("the agent has ended")
         log.append("three\n")
     assert task.whole == "one\nnul \ufffd, half a line[makima] the agent has ended\nthree\n"
-    assert await record.logs(task.id) == task.whole
+    assert await log_of(record, task.id) == task.whole
     assert not (task.folder / NOTE).exists()
 
 
@@ -135,14 +148,66 @@ async def test_a_line_can_be_followed_within_four_seconds(task: Task, record: Re
     clock = asyncio.get_running_loop().time
     delays = []
     async with task.log() as log:
-        heard = record.follow_logs(task.id)
+        reader = TaskReader(record, uuid4(), task.id)
         for number in range(3):
             log.append(f"line {number}\n")
-            began = clock()
-            assert await anext(heard) == f"line {number}\n"
+            began, heard = clock(), ""
+            async with asyncio.timeout(60):
+                while not heard:
+                    heard = "".join([piece.text async for _, pieces in reader.news() for piece in pieces])
+                    await asyncio.sleep(0.02)
+            assert heard == f"line {number}\n"
             delays.append(clock() - began)
-        await heard.aclose()
     assert max(delays) < 4
+
+
+@pytest.mark.usefixtures("quick")
+async def test_what_is_written_has_the_second_in_which_it_was_also_where_it_arrives_much_later(
+    task: Task, record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(task_log, "LAST_CHUNKS_WITHIN", 0.1)
+    task.core.away = True
+    began = datetime.now(UTC).replace(microsecond=0)
+    async with task.log() as log:
+        log.append("eins und zwölf\n")
+        await until(lambda: datetime.now(UTC) > began + timedelta(seconds=2))
+        log.append("zwei\n")
+    ended = datetime.now(UTC)
+    task.core.away = False
+    backlog = LogBacklog(task.core)  # of the next daemon
+    backlog.load(task.tasks)
+    sending = asyncio.create_task(backlog.send_for_ever())
+    await until(lambda: not (task.folder / NOTE).exists())
+    ((_, (one, two)),) = [each async for each in TaskReader(record, uuid4(), task.id).news()]
+    assert (one.text, two.text) == ("eins und zwölf\n", "zwei\n")
+    assert began <= one.at < two.at <= ended
+    sending.cancel()
+    await asyncio.wait({sending})
+
+
+@pytest.mark.usefixtures("quick")
+async def test_a_log_whose_times_are_nowhere_or_damaged_arrives_whole(task: Task, record: Record) -> None:
+    (task.folder / MARKS).mkdir()
+    async with task.log() as log:
+        log.append("one\n")
+    marks = Marks(task.folder / "damaged")
+    marks.note(0)
+    (task.folder / "damaged").write_bytes(b"\xff" * 40)
+    assert marks.of(Piece(0, 4)) == ()
+    (task.folder / "damaged").write_bytes(b"\xff" * 16)
+    assert all(at <= LATEST for _, at in marks.of(Piece(0, 4)))
+    marks.close()
+    assert await log_of(record, task.id) == "one\n"
+
+
+def test_of_very_many_times_a_chunk_has_only_some(tmp_path: Path) -> None:
+    marks = Marks(tmp_path / "marks")
+    (tmp_path / "marks").write_bytes(b"".join(struct.pack(">QQ", 2 * at, at) for at in range(20_000)))
+    times = marks.of(Piece(11, 39_000))
+    assert times[:1] == ((11, 5),)
+    assert 500 < len(times) <= MAX_TIMES
+    assert marks.of(Piece(11, 12)) == ((11, 5),)
+    marks.close()
 
 
 async def test_a_full_chunk_goes_at_once(task: Task) -> None:
@@ -157,7 +222,7 @@ async def test_a_full_chunk_goes_at_once(task: Task) -> None:
 async def test_a_log_of_eight_mib_is_kept_whole(task: Task, record: Record) -> None:
     async with task.log() as log:
         log.append(lines(LOG_BYTES - 100))
-    assert await record.logs(task.id) == task.whole
+    assert await log_of(record, task.id) == task.whole
 
 
 @pytest.mark.usefixtures("quick")
@@ -169,7 +234,7 @@ async def test_of_a_long_log_the_beginning_and_the_end_are_kept_and_the_missing_
             log.append(lines(MIB, f"grün {number}"))
             tried = task.core.tried
             await until(lambda: task.core.tried > tried)  # noqa: B023
-    kept, whole = await record.logs(task.id), task.whole.encode()
+    kept, whole = await log_of(record, task.id), task.whole.encode()
     first, rest = kept.split("\n[… ")
     missing, last = rest.split(" bytes are missing here: the whole log is on the daemon's machine …]\n")
     assert abs(len(first.encode()) - LOG_HEAD_BYTES) < 4
@@ -203,7 +268,7 @@ async def test_while_the_core_is_away_nothing_is_lost_that_the_limit_keeps(task:
         await until(lambda: task.core.tried > 5)
         log.append(lines(MIB, "later"))
         task.core.away = False
-    assert await record.logs(task.id) == task.whole
+    assert await log_of(record, task.id) == task.whole
 
 
 @pytest.mark.usefixtures("quick")
@@ -216,10 +281,10 @@ async def test_what_is_left_at_the_end_of_a_task_goes_when_the_core_is_back(
     task.core.away = True
     async with task.log(backlog) as log:
         log.append(lines(MIB))
-    assert await record.logs(task.id) == ""
+    assert await log_of(record, task.id) == ""
     task.core.away = False
     await until(lambda: not (task.folder / NOTE).exists())
-    assert await record.logs(task.id) == task.whole
+    assert await log_of(record, task.id) == task.whole
     sending.cancel()
     await asyncio.wait({sending})
 
@@ -235,7 +300,7 @@ async def test_the_next_daemon_sends_what_one_has_left_that_was_killed(
         task.core.away = True
         log.append(lines(MIB, "later"))
     task.core.away = False
-    assert len(await record.logs(task.id)) < len(task.whole)
+    assert len(await log_of(record, task.id)) < len(task.whole)
     for broken in ("gone", "linked"):
         shutil.copytree(task.folder, task.tasks / broken)
         (task.tasks / broken / "task" / "log.txt").unlink()
@@ -244,7 +309,7 @@ async def test_the_next_daemon_sends_what_one_has_left_that_was_killed(
     backlog.load(task.tasks)
     sending = asyncio.create_task(backlog.send_for_ever())
     await until(lambda: not (task.folder / NOTE).exists())
-    assert await record.logs(task.id) == task.whole
+    assert await log_of(record, task.id) == task.whole
     assert not list(task.tasks.glob(f"*/{NOTE}"))
     sending.cancel()
     await asyncio.wait({sending})
@@ -264,7 +329,7 @@ async def test_a_chunk_of_which_nobody_knows_if_it_has_arrived_goes_again_as_it_
     backlog.load(task.tasks)
     sending = asyncio.create_task(backlog.send_for_ever())
     await until(lambda: not (task.folder / NOTE).exists())
-    assert await record.logs(task.id) == "first second\n"
+    assert await log_of(record, task.id) == "first second\n"
     sending.cancel()
     await asyncio.wait({sending})
 
@@ -277,7 +342,7 @@ async def test_no_secret_leaves_the_machine_nor_stands_in_a_heartbeat(task: Task
             assert SECRET not in log.last_line
         assert log.tail(1000) == f"token {MASK}\nand {MASK} at the end"
         assert log.last_line == f"and {MASK} at the end"
-    assert await record.logs(task.id) == f"token {MASK}\nand {MASK} at the end"
+    assert await log_of(record, task.id) == f"token {MASK}\nand {MASK} at the end"
 
 
 @pytest.mark.usefixtures("quick")
@@ -305,7 +370,7 @@ async def test_a_hundred_mb_of_output_take_little_memory_and_the_agent_never_wai
         )
     assert task.file.stat().st_size == 100 * MIB
     assert memory("VmHWM") - before < 32 * MIB
-    assert len(await record.logs(task.id)) <= LOG_BYTES + 200
+    assert len(await log_of(record, task.id)) <= LOG_BYTES + 200
 
 
 def reset_peak() -> None:

@@ -17,6 +17,7 @@ APPLIED = {
     "0010_costs": "a33cb26ece9a5174",
     "0011_fallbacks": "82924936c3ca686f",
     "0012_budget": "0aa10d9b13e25718",
+    "0013_log_times": "f6a36a887e9b615a",
 }
 """The beginning of each migration's checksum. A new one gets its line here; a line is never changed."""
 
