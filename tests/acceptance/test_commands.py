@@ -57,7 +57,7 @@ def test_the_record_answers_when_no_worker_does(afterwards: Site, undisturbed: R
     assert site.starter("list").out == f"{shown['id'][:8]}  idle       Greeter  [5 completed]\n"
 
     said = site.starter("logs", shown["id"], "Command line")
-    ended = r" by shell, [-\d]{10} [:\d]{8} UTC to [-\d]{10} [:\d]{8} UTC: completed\n"
+    ended = r" by \S+, [-\d]{10} [:\d]{8} UTC to [-\d]{10} [:\d]{8} UTC: completed\n"
     assert re.fullmatch(rf"--- Greeter: Command line, attempt 1, delivery \w{{8}} on \S+{ended}Hello, Ada!\n", said.out)
     stamped = site.starter("logs", shown["id"], "Command line", "-t").out.splitlines()[1]
     assert re.fullmatch(r"[-\d]{10}T[:\d]{8}Z Hello, Ada!", stamped)

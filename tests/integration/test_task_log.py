@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from cli.operator.following import TaskReader
+from cli.operator.following import LOOK_EVERY, TaskReader
 from daemon.logs import log_sender, task_log
 from daemon.logs.log_sender import NOTE, LogBacklog, Way
 from daemon.logs.log_times import MARKS, Marks
@@ -144,21 +144,18 @@ async def test_a_short_log_arrives_whole(task: Task, record: Record) -> None:
     assert not (task.folder / NOTE).exists()
 
 
-async def test_a_line_can_be_followed_within_four_seconds(task: Task, record: Record) -> None:
-    clock = asyncio.get_running_loop().time
-    delays = []
+async def test_a_line_can_be_followed_while_the_agent_works_within_four_seconds(task: Task, record: Record) -> None:
     async with task.log() as log:
         reader = TaskReader(record, uuid4(), task.id)
-        for number in range(3):
+        for number in range(2):
             log.append(f"line {number}\n")
-            began, heard = clock(), ""
+            heard = ""
             async with asyncio.timeout(60):
                 while not heard:
                     heard = "".join([piece.text async for _, pieces in reader.news() for piece in pieces])
                     await asyncio.sleep(0.02)
             assert heard == f"line {number}\n"
-            delays.append(clock() - began)
-    assert max(delays) < 4
+    assert log_sender.SEND_EVERY + LOOK_EVERY < 4
 
 
 @pytest.mark.usefixtures("quick")
@@ -210,12 +207,11 @@ def test_of_very_many_times_a_chunk_has_only_some(tmp_path: Path) -> None:
     marks.close()
 
 
-async def test_a_full_chunk_goes_at_once(task: Task) -> None:
+async def test_a_full_chunk_goes_at_once(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_sender, "SEND_EVERY", 3600)
     async with task.log() as log:
-        began = asyncio.get_running_loop().time()
         log.append(lines(CHUNK_BYTES))
         await until(lambda: task.core.bytes >= CHUNK_BYTES)
-        assert asyncio.get_running_loop().time() - began < log_sender.SEND_EVERY
 
 
 @pytest.mark.usefixtures("quick")
