@@ -56,7 +56,13 @@ def build_workers(client: Client, ledger: PostgresLedger) -> list[Worker]:
             # Tests run them in the SDK's sandbox; what that would find here is ruled out (decision 0032).
             workflow_runner=WholeTasks(UnsandboxedWorkflowRunner()),
             interceptors=[CurrentDetails()],
-            activities=[record.record_progress, record.pick_daemon, record.find_outcome, record.find_steps_done],
+            activities=[
+                record.record_progress,
+                record.pick_daemon,
+                record.find_outcome,
+                record.find_steps_done,
+                record.find_rates,
+            ],
         ),
         Worker(
             client,

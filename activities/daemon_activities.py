@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 from temporalio.client import Client
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.delivery import TemporalDelivery
 from activities.ports import Daemon
-from domain.errors import AgentUnavailable, AttemptGone, CannotServe, HandedBack
+from domain.errors import AgentUnavailable, AttemptGone, CannotServe, HandedBack, MakimaError
 from domain.protocol import ErrorType
 from domain.spawn_task import Outcome, SpawnTask
+from domain.usage import Usage
 
 AT_ONCE = timedelta(milliseconds=100)
 
@@ -37,19 +39,23 @@ class DaemonActivities:
         except CannotServe as refusal:
             raise ApplicationError(
                 str(refusal),
-                self._name,
-                *_details(refusal),
+                *_details(self._name, refusal, delivery.used),
                 type=ErrorType.CANNOT_SERVE,
                 non_retryable=True,
                 category=ApplicationErrorCategory.BENIGN,
             ) from refusal
         except AttemptGone as gone:
             raise ApplicationError(
-                str(gone), type=ErrorType.ATTEMPT_GONE, non_retryable=True, category=ApplicationErrorCategory.BENIGN
+                str(gone),
+                *_details(self._name, gone, delivery.used),
+                type=ErrorType.ATTEMPT_GONE,
+                non_retryable=True,
+                category=ApplicationErrorCategory.BENIGN,
             ) from gone
         except HandedBack as stopped:
             raise ApplicationError(
                 str(stopped),
+                *_details(self._name, stopped, delivery.used),
                 type=ErrorType.HANDED_BACK,
                 next_retry_delay=AT_ONCE,
                 category=ApplicationErrorCategory.BENIGN,
@@ -57,9 +63,13 @@ class DaemonActivities:
         return outcome.model_copy(update={"daemon": self._name})
 
 
-def _details(refusal: CannotServe) -> tuple[str, ...]:
-    """Until when it refuses, and what is the matter with its agent, where it is that."""
-    until = refusal.until.isoformat() if refusal.until else ""
-    if isinstance(refusal, AgentUnavailable):
-        return until, refusal.away
-    return (until,) if until else ()
+def _details(daemon: str, refusal: MakimaError, used: Usage) -> tuple[Any, ...]:
+    """Whose it is, until when it refuses, what is the matter with its agent, where it is that, and what deliveries of
+    the attempt had used before; as much of it as there is.
+    """
+    until = refusal.until.isoformat() if isinstance(refusal, CannotServe) and refusal.until else ""
+    away = refusal.away if isinstance(refusal, AgentUnavailable) else ""
+    told = [daemon, until, away, *([used.model_dump(mode="json")] if used != Usage() else [])]
+    while not told[-1]:
+        told.pop()
+    return tuple(told)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -21,8 +22,10 @@ from temporalio.service import RPCError, RPCStatusCode
 from domain import names
 from domain.errors import AttemptGone, NotReachable
 from domain.models import Question
+from domain.progress import Progress, used_by
 from domain.protocol import QueryName, SignalName
-from domain.spawn_task import Outcome, Progress, SpawnTask, TaskStarted
+from domain.spawn_task import Outcome, SpawnTask, TaskStarted
+from domain.usage import Usage
 
 ANSWER_WITHIN = timedelta(seconds=10)
 """A directive without a worker answers no query; its daemon asks again."""
@@ -41,6 +44,8 @@ class TemporalDelivery:
         run_id = self._info.workflow_run_id or ""
         self.left: Outcome | None = None
         """How the attempt stands, where it was stopped before its end."""
+        self._told: Sequence[Any] = self._info.heartbeat_details
+        self.used_before = used_by(self._told)
         self._name = names.delivery(run_id, self._info.activity_id, self._info.attempt)
 
     @property
@@ -52,7 +57,13 @@ class TemporalDelivery:
         return self._info.workflow_run_id or ""
 
     def beat(self, progress: Progress) -> None:
+        self._told = [progress]
         self._activity.run(activity.heartbeat, progress)
+
+    @property
+    def used(self) -> Usage:
+        """By the attempt until its last heartbeat."""
+        return used_by(self._told)
 
     def leaves(self, outcome: Outcome) -> None:
         self.left = outcome
@@ -122,7 +133,7 @@ class TemporalDelivery:
         # activity.heartbeat() is throttled and proves nothing; this is a plain RPC (design 9).
         handle = self._client.get_async_activity_handle(task_token=self._info.task_token)
         try:
-            await handle.heartbeat()
+            await handle.heartbeat(*self._told)  # without them the next delivery would be told of none
         except AsyncActivityCancelledError as error:
             raise AttemptGone("the attempt was called back") from error
         except RPCError as error:

@@ -8,6 +8,7 @@ from activities.metrics import count_facts
 from activities.ports import Ledger
 from domain.daemon_messages import DaemonWanted
 from domain.experience import RepositoryNamed, StepDone
+from domain.rates import Rate
 from domain.record import AttemptNamed, ProgressWrite, WriteAnswer, WriteVerdict
 from domain.spawn_task import Outcome
 
@@ -33,6 +34,11 @@ class LedgerActivities:
     async def find_steps_done(self, wanted: RepositoryNamed) -> tuple[StepDone, ...]:
         """What a repository's steps have used, for its next planner."""
         return await self._ledger.steps_done(wanted)
+
+    @activity.defn
+    async def find_rates(self, wanted: RepositoryNamed) -> dict[str, Rate]:
+        """What agents have cost in a repository's steps, for estimates of what they don't tell."""
+        return await self._ledger.rates(wanted)
 
     @activity.defn
     async def pick_daemon(self, wanted: DaemonWanted) -> str | None:

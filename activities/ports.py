@@ -7,6 +7,7 @@ from typing import Protocol
 from domain.daemon_messages import Artifact, DaemonReport, DaemonWanted, LogChunk
 from domain.experience import RepositoryNamed, StepDone
 from domain.pull_request import Sighting, Watch
+from domain.rates import Rate
 from domain.record import AttemptNamed, ProgressWrite, WriteAnswer
 from domain.spawn_task import LosableDelivery, Outcome, SpawnTask
 from domain.tidied import Tidied, Tidying
@@ -46,6 +47,10 @@ class Ledger(Protocol):
 
     async def find_outcome(self, wanted: AttemptNamed) -> Outcome | None:
         """How an attempt ended, None where it is not known to have."""
+        ...
+
+    async def rates(self, wanted: RepositoryNamed) -> dict[str, Rate]:
+        """Agent → what it has cost, by its latest attempts in a repository that have told all their cost."""
         ...
 
     async def steps_done(self, wanted: RepositoryNamed) -> tuple[StepDone, ...]:

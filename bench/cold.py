@@ -87,7 +87,13 @@ async def _forgetful_worker(on: Stage) -> AsyncIterator[None]:
             workflows=[DirectiveWorkflow],
             workflow_runner=UnsandboxedWorkflowRunner(),
             interceptors=[CurrentDetails()],
-            activities=[record.record_progress, record.pick_daemon, record.find_outcome, record.find_steps_done],
+            activities=[
+                record.record_progress,
+                record.pick_daemon,
+                record.find_outcome,
+                record.find_steps_done,
+                record.find_rates,
+            ],
             max_cached_workflows=REMEMBERED,
         ):
             yield

@@ -35,8 +35,10 @@ from domain.directive_settings import AgentChoice, Limits
 from domain.errors import SettingsError
 from domain.models import Question
 from domain.names import short
-from domain.spawn_task import Outcome, Progress, SpawnTask
+from domain.progress import Progress
+from domain.spawn_task import Outcome, SpawnTask
 from domain.statuses import TaskKind
+from domain.usage import Usage
 from runtime.exit import leave, run
 
 FILES, FOLDERS = 20_000, 400
@@ -96,6 +98,7 @@ class QuietDelivery:
         return False
 
     run = ""
+    used_before = Usage()
 
     def leaves(self, outcome: Outcome) -> None: ...
 

@@ -67,12 +67,10 @@ class TaskAgents(Tolerant):
         if not self.name:
             return self  # the task needs no agent
         known = self.so_far
-        new = Usage(
-            seconds=max(so_far.seconds - known.seconds, 0),
-            cost_usd=max(so_far.cost_usd - known.cost_usd, 0),
-            tokens=max(so_far.tokens - known.tokens, 0),
-            cost_unknown=so_far.cost_unknown,
-        )
+        new = so_far.since(known)
+        # That some of it is unknown may be the word of an agent before it.
+        is_unknown = so_far.cost_unknown and (not known.cost_unknown or not new.cost_usd or bool(new.untold_tokens))
+        new = new.model_copy(update={"cost_unknown": is_unknown or bool(new.untold_seconds)})
         mine = self.used_in_attempt.get(self.name, Usage()) + new
         return self.model_copy(update={"used_in_attempt": {**self.used_in_attempt, self.name: mine}})
 

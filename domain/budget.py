@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
+from domain.rates import Rate
 from domain.tolerant import Tolerant
 from domain.usage import MOST, Usage
 
@@ -81,6 +82,9 @@ class Budgeting(Tolerant):
     """It was paused at the end of its budget, and nobody has said yet how to go on."""
     finishing: bool = False
     """The operator wants it to end with what is there, whatever its settings say of unfinished steps."""
+    rates: dict[str, Rate] | None = None
+    """Agent → what it has cost in earlier steps of the repository, for those of its costs that nobody tells; None: the
+    record was not asked yet."""
 
 
 def _read(text: str) -> dict[str, float]:

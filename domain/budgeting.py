@@ -17,7 +17,7 @@ from domain.pausing import PauseReason, pause
 from domain.problems import first_problem
 from domain.statuses import DirectiveStatus, StepStatus, TaskKind, TaskStatus
 from domain.usage import Usage, duration
-from domain.used import Spent, settled, spent, used_in
+from domain.used import Spent, estimated_in, settled, spent
 
 FINISH = "finish"
 """The answer that ends the directive's work with what is there."""
@@ -39,7 +39,7 @@ def left_for(state: State, task: Task) -> Budget:
     budget = state.directive.settings.budget
     if not budget or budget.is_used_up(used := spent(state).used):
         return Budget()
-    return budget.left_after(used).beside(used_in(task))
+    return budget.left_after(used).beside(estimated_in(state, task))
 
 
 def told(state: State) -> str:

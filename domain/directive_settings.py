@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, field_validator
 
 from domain import names
 from domain.budget import Budget
+from domain.rates import Rate
 from domain.tolerant import Tolerant
 from domain.value import Value
 
@@ -107,6 +108,8 @@ class Limits(Tolerant):
     budget: Budget = Budget()
     """What the attempt may have used at its end of its directive's budget: it is handed back there, and has not failed.
     """
+    rate: Rate = Rate()
+    """By which its agent's cost is estimated where nobody tells it."""
 
 
 class Timings(Value):

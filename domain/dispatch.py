@@ -12,7 +12,7 @@ from domain import budgeting, names, prompts
 from domain.directive_secret import NO_SECRET
 from domain.directive_settings import Limits, StepAgents
 from domain.experience import StepDone
-from domain.fallbacks import agent_of
+from domain.fallbacks import agent_of, name_of
 from domain.models import State, Step, Task
 from domain.plan import known_steps
 from domain.pull_requests import shipping
@@ -20,6 +20,7 @@ from domain.pull_requests.merging import base_of
 from domain.queues import feature_of
 from domain.spawn_task import CommandContext, ContinueFrom, SpawnTask
 from domain.statuses import StepStatus, TaskKind
+from domain.used import rate_for
 
 
 def spawn_command(state: State, task: Task, secret: SecretStr = NO_SECRET, done: Sequence[StepDone] = ()) -> SpawnTask:
@@ -146,6 +147,7 @@ def _limits(state: State, task: Task) -> Limits:
         turns=settings.max_turns,
         cost_usd=settings.max_cost_usd,
         budget=budgeting.left_for(state, task),
+        rate=rate_for(state, name_of(state, task)),
     )
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from uuid import UUID
 
 from domain.agents import Away
 from domain.change import Change, Draft
+from domain.current import is_current, is_late, since_dispatch
 from domain.errors import Refused
 from domain.events import EventName
 from domain.failing import KEPT_REASON, fail, give_up, reopen
@@ -33,12 +33,6 @@ KEPT_WAIT = 500
 KEPT_REASONS = 4 * 1024
 WARNINGS_TOLD = 5
 """Of an attempt; its row in the record has them all."""
-
-
-def is_current(state: State, task: UUID, attempt: int) -> bool:
-    """Whether this attempt of a task still counts: what an earlier one reports changes nothing (rule 5.5)."""
-    known = state.tasks[task]
-    return known.status.is_live and known.attempt == attempt
 
 
 def fold_started(state: State, started: TaskStarted, now: datetime) -> Change:
@@ -77,7 +71,7 @@ def fold_outcome(
     draft = Draft(state, now, f"daemon:{outcome.daemon}")
     task = state.tasks[dispatched.id]
     if counts_late and is_late(state, dispatched, outcome):
-        draft.task(task.id, usage=(task.usage or Usage()) + _since(dispatched, outcome))
+        draft.task(task.id, usage=(task.usage or Usage()) + since_dispatch(dispatched, outcome.usage))
     if not is_current(state, task.id, dispatched.attempt) or outcome.task != task.id:
         return draft.change()
     outcome = within_limits(outcome)
@@ -109,17 +103,6 @@ def fold_outcome(
     else:
         _succeed(draft, task, outcome)
     return draft.change()
-
-
-def is_late(state: State, dispatched: Task, outcome: Outcome) -> bool:
-    """Whether it is of an attempt that was given up while it ran, and has used something by then."""
-    gone = not is_current(state, dispatched.id, dispatched.attempt)
-    return gone and outcome.task == dispatched.id and _since(dispatched, outcome) != Usage()
-
-
-def _since(dispatched: Task, outcome: Outcome) -> Usage:
-    """What the attempt has used since it was dispatched: what it had used before is counted already."""
-    return outcome.usage.since(used_in(dispatched))
 
 
 def fold_interrupted(state: State, dispatched: Task, now: datetime) -> Change:

@@ -27,8 +27,8 @@ class ErrorType(StrEnum):
     """`ApplicationError.type` of what activities and updates end with."""
 
     CANNOT_SERVE = "CannotServe"
-    """The daemon can't do this task; its details are the daemon's name, where known until when, and what is the matter
-    with its agent (domain.agents.Away)."""
+    """The daemon can't do this task; its details are the daemon's name, where known until when, what is the matter with
+    its agent (domain.agents.Away), and what deliveries of the attempt had used before (domain.usage.Usage)."""
     ATTEMPT_GONE = "AttemptGone"
     """The attempt was called back, or belongs to another delivery."""
     HANDED_BACK = "HandedBack"

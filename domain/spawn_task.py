@@ -18,6 +18,7 @@ from domain.failures import Failure, FailureCategory, RepositoryTrouble
 from domain.graph import Node
 from domain.models import Memory, PlanChanges, Question, Work
 from domain.moment import Moment
+from domain.progress import Progress
 from domain.pull_request import PullRequestWanted, Shipped
 from domain.statuses import TaskKind
 from domain.tolerant import OR_NONE, Tolerant
@@ -204,15 +205,6 @@ def cut(report: str, limit: int = REPORT_LIMIT) -> str:
     return "… " + encoded[-limit + 8 :].decode(errors="ignore")
 
 
-class Progress(Tolerant):
-    """What a heartbeat says; at most 1 KiB in all (rule 6.11)."""
-
-    daemon: str
-    delivery: str
-    phase: str
-    last_line: str = ""
-
-
 class TaskStarted(Tolerant):
     """The daemon's signal that the work has lived for a second (rule 4.4)."""
 
@@ -236,6 +228,11 @@ class Delivery(Protocol):
     @property
     def run(self) -> str:
         """The directive's run that waits for it."""
+        ...
+
+    @property
+    def used_before(self) -> Usage:
+        """What the attempt had used by the last heartbeat of the delivery before this one, if there was one."""
         ...
 
     def beat(self, progress: Progress) -> None:

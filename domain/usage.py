@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+import operator
 from datetime import timedelta
 from typing import Annotated, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from domain.tolerant import Tolerant
 
@@ -39,6 +40,10 @@ class Usage(Tolerant):
     tokens: Annotated[int, AfterValidator(_countable)] = 0
     cost_unknown: bool = False
     """Nobody knows what some of it cost: `cost_usd` is the rest."""
+    untold_tokens: Annotated[int, AfterValidator(_countable)] = Field(default=0, exclude_if=operator.not_)
+    """Those of `tokens` whose cost nobody knows."""
+    untold_seconds: Amount = Field(default=0, exclude_if=operator.not_)
+    """Of agents' runs that have told neither a cost nor tokens."""
 
     def __add__(self, more: Usage) -> Usage:
         return Usage(
@@ -46,6 +51,8 @@ class Usage(Tolerant):
             cost_usd=round(self.cost_usd + more.cost_usd, 6),
             tokens=self.tokens + more.tokens,
             cost_unknown=self.cost_unknown or more.cost_unknown,
+            untold_tokens=self.untold_tokens + more.untold_tokens,
+            untold_seconds=round(self.untold_seconds + more.untold_seconds, 3),
         )
 
     def since(self, before: Usage) -> Usage:
@@ -55,7 +62,19 @@ class Usage(Tolerant):
             cost_usd=round(self.cost_usd - before.cost_usd, 6),
             tokens=self.tokens - before.tokens,
             cost_unknown=self.cost_unknown,
+            untold_tokens=self.untold_tokens - before.untold_tokens,
+            untold_seconds=round(self.untold_seconds - before.untold_seconds, 3),
         )
+
+    def or_more(self, other: Usage) -> Usage:
+        """Of two reports of the same work the one that has seen more of it, neither of which has to be the later one.
+        What was unknown in one may be told in the other, so that they are not mixed; but time only ever grows.
+        """
+        most = max(self, other, key=lambda used: (used.tokens, used.cost_usd, used.untold_seconds))
+        return most.model_copy(update={"seconds": max(self.seconds, other.seconds)})
+
+
+NOTHING = Usage()
 
 
 class ResumableSession(Tolerant):

@@ -1,4 +1,4 @@
-"""What a directive has used so far, each attempt once; and an estimate where nobody knows what its tokens cost."""
+"""What a directive has used so far, each attempt once; and an estimate where nobody knows what something costs."""
 
 from __future__ import annotations
 
@@ -6,16 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from domain.models import State, Task
+from domain.rates import Rate, rate_of
 from domain.statuses import TaskStatus
-from domain.usage import Usage
+from domain.usage import ResumableSession, Usage
 from domain.value import Value
 
-ASSUMED = 3 / 1_000_000
-"""USD for a token, until an agent of the directive has told its own cost: about what coding agents come to with what
-their caches save.
-"""
-ASSUMED_BY_TIME = 3 / 3600
-"""The same for a second of an agent that tells neither tokens nor cost."""
 _OVER = (TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.MERGED)
 
 
@@ -34,26 +29,37 @@ def total_usage(state: State) -> Usage:
 
 
 def spent(state: State) -> Spent:
-    """The same, with an estimate of what nobody knows the cost of: by what the directive's other tokens have cost, or
-    its time where an agent doesn't tell of tokens either.
+    """The same, with an estimate of what nobody knows the cost of."""
+    unknown = [(agent, part) for agent, part in _parts(state) if part.cost_unknown]
+    rates = {agent: rate_for(state, agent) for agent in {agent for agent, _ in unknown}}
+    estimated = round(sum(rates[agent].guessed(part) for agent, part in unknown), 6)
+    return Spent(used=total_usage(state) + Usage(cost_usd=estimated), estimated_usd=estimated)
+
+
+def rate_for(state: State, agent: str) -> Rate:
+    """What this agent is taken to cost where it doesn't tell: by what it has told in the directive, else in earlier
+    steps of its repository; else by what other agents have told in the directive.
     """
-    parts = [*_usages(state)]
-    known = sum((part for part in parts if part.cost_usd and not part.cost_unknown), Usage())
-    token = known.cost_usd / known.tokens if known.tokens else ASSUMED
-    second = known.cost_usd / known.seconds if known.seconds else ASSUMED_BY_TIME
-    unknown = [part for part in parts if part.cost_unknown]
-    guessed = [max((part.tokens * token or part.seconds * second) - part.cost_usd, 0) for part in unknown]
-    estimated = round(sum(guessed), 6)
-    return Spent(used=sum(parts, Usage()) + Usage(cost_usd=estimated), estimated_usd=estimated)
+    told = [(name, part) for name, part in _parts(state) if part.cost_usd and not part.cost_unknown]
+    own = sum((part for name, part in told if name == agent), Usage())
+    earlier = (state.budgeting.rates or {}).get(agent)
+    return rate_of(own) or earlier or rate_of(sum((part for _, part in told), Usage())) or Rate()
 
 
 def used_in(task: Task) -> Usage:
-    """By its attempt that is not over, as far as that has told: where it waited, or was called back."""
+    """By its attempt that is not over, as far as that has told: where it waited, was called back, or lost a daemon."""
     if task.status in _OVER:
         return Usage()  # its outcome's usage holds this, too
     if task.agents.used_in_attempt:
         return task.agents.so_far
     return task.resume.usage if task.resume else Usage()
+
+
+def estimated_in(state: State, task: Task) -> Usage:
+    """The same with the estimate."""
+    used = used_in(task)
+    by_agent = task.agents.used_in_attempt or {task.agents.name: used}
+    return used + Usage(cost_usd=sum(rate_for(state, name).guessed(part) for name, part in by_agent.items()))
 
 
 def settled(task: Task) -> dict[str, Any]:
@@ -63,8 +69,29 @@ def settled(task: Task) -> dict[str, Any]:
     return {"usage": usage, "agents": task.agents.ended(), "resume": None}
 
 
+def with_told(task: Task, agent: str, told: Usage) -> dict[str, Any]:
+    """The fields of a task whose attempt goes on and has used `told` in all, by the word of a delivery that did not
+    come to an end: the next one goes on from that.
+    """
+    known = used_in(task)
+    if (told := told.or_more(known)) == known:
+        return {}
+    resume = task.resume or ResumableSession(agent=agent, session="", daemon="")
+    agents = task.agents.model_copy(update={"name": agent}).with_used(told)
+    return {"agents": agents, "resume": resume.model_copy(update={"usage": told})}
+
+
 def _usages(state: State) -> Iterator[Usage]:
     yield state.merged.usage
     for task in state.tasks.values():
         yield task.usage or Usage()
         yield used_in(task)
+
+
+def _parts(state: State) -> Iterator[tuple[str, Usage]]:
+    """The same by agent; of the empty name is what nobody has written down whose it is."""
+    yield "", state.merged.usage
+    for task in state.tasks.values():
+        by_agent = task.agents.by_agent
+        yield from by_agent.items()
+        yield "", ((task.usage or Usage()) + used_in(task)).since(sum(by_agent.values(), Usage()))

@@ -414,6 +414,16 @@ group by s.directive_id, s.id, s.name
 order by max(a.ended_at) desc
 limit :most;
 
+-- name: costs_told(owner, repository, most)
+-- Reads what agents have used in the latest attempts of a repository's steps.
+select a.agents
+from directives as d
+inner join tasks as t on d.id = t.directive_id and t.kind = 'step'
+inner join attempts as a on t.directive_id = a.directive_id and t.id = a.task
+where d.owner = :owner and d.repository = :repository and a.ended_at is not null and a.agents <> '{}'
+order by a.ended_at desc
+limit :most;
+
 -- name: spent_by_directives(owner)
 -- Adds up what each of an owner's directives has used up, the latest changed first.
 select

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from domain.experience import KEPT, StepDone
+from domain.rates import Rate, rate_of
 from domain.usage import Usage
 from ledger.pool import Database
 from ledger.rows import model_of
@@ -14,3 +15,15 @@ async def steps_done(pool: Database, owner: str, repository: str) -> tuple[StepD
     found = statements().steps_done(pool, owner=owner, repository=repository, most=KEPT)
     rows = [row async for row in found]
     return tuple(StepDone(name=row["name"], attempts=row["attempts"], usage=model_of(Usage, row)) for row in rows)
+
+
+async def rates(pool: Database, owner: str, repository: str) -> dict[str, Rate]:
+    """Agent → what it has cost there, where it has told all; raises what the driver raises."""
+    found = statements().costs_told(pool, owner=owner, repository=repository, most=KEPT)
+    told: dict[str, Usage] = {}
+    async for row in found:
+        for agent, used in (row["agents"] or {}).items():
+            usage = Usage.model_validate(used)
+            if not usage.cost_unknown:
+                told[agent] = told.get(agent, Usage()) + usage
+    return {agent: rate for agent, usage in told.items() if (rate := rate_of(usage))}

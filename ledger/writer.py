@@ -12,6 +12,7 @@ from domain.errors import RowBroken
 from domain.events import EventName
 from domain.experience import RepositoryNamed, StepDone
 from domain.problems import first_problem
+from domain.rates import Rate
 from domain.record import AttemptNamed, Event, LastWrite, ProgressWrite, WriteAnswer, WriteVerdict, answer_to
 from domain.reports import LATELY
 from domain.spawn_task import Outcome
@@ -28,7 +29,7 @@ from ledger.rows import (
     revision_row,
 )
 from ledger.statements import statements
-from ledger.steps_done import steps_done
+from ledger.steps_done import rates, steps_done
 
 
 class PostgresLedger:
@@ -80,6 +81,11 @@ class PostgresLedger:
         """What the latest completed steps of the owner's in a repository have used."""
         with translated():
             return await steps_done(self._pool, wanted.owner, wanted.repository)
+
+    async def rates(self, wanted: RepositoryNamed) -> dict[str, Rate]:
+        """What agents have cost in the owner's latest steps in a repository."""
+        with translated():
+            return await rates(self._pool, wanted.owner, wanted.repository)
 
     async def put_artifact(self, artifact: Artifact) -> None:
         """Keep a file that a task handed over, cut to 1 MiB; it may be here before the record of its task."""

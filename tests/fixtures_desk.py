@@ -162,6 +162,7 @@ class Desk:
                 activities.pick_daemon,
                 activities.find_outcome,
                 activities.find_steps_done,
+                activities.find_rates,
             ],
         )
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from temporalio import activity, workflow
 from temporalio.common import RawValue
-from temporalio.exceptions import ActivityError, ApplicationError, RetryState
+from temporalio.exceptions import ActivityError, ApplicationError, RetryState, TimeoutError
 
 with workflow.unsafe.imports_passed_through():
     from pydantic import TypeAdapter, ValidationError
@@ -21,7 +21,9 @@ with workflow.unsafe.imports_passed_through():
     from domain.errors import AnswerBroken
     from domain.moment import Moment
     from domain.problems import first_problem
+    from domain.progress import used_by
     from domain.spawn_task import LONGEST_NAME
+    from domain.usage import Usage
     from domain.visible import visible
 
 Answered = TypeVar("Answered")
@@ -59,6 +61,17 @@ def away_of(refusal: ApplicationError) -> Away | None:
     """What is the matter with the task's agent there, where it is that."""
     said = refusal.details[2] if len(refusal.details) > 2 else None
     return next((away for away in Away if away == said), None)
+
+
+def used_of(error: BaseException | None) -> Usage:
+    """What the attempt had used by the last word of a delivery that came to no end: of its heartbeat, or its error."""
+    if isinstance(error, TimeoutError):
+        return used_by(error.last_heartbeat_details)
+    told = error.details[3] if isinstance(error, ApplicationError) and len(error.details) > 3 else {}
+    try:
+        return Usage.model_validate(told)
+    except ValidationError:
+        return Usage()
 
 
 def was_called_back(error: BaseException) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -22,10 +22,10 @@ with workflow.unsafe.imports_passed_through():
     from activities.steps import StepActivities
     from domain import folding, policy, requests
     from domain.change import Change
+    from domain.current import fold_used, is_current, is_late
     from domain.daemon_messages import DaemonWanted
     from domain.dispatch import spawn_command
     from domain.errors import AnswerBroken
-    from domain.experience import RepositoryNamed, StepDone
     from domain.failures import Failure, FailureCategory
     from domain.models import Task
     from domain.outcome_check import problem_of
@@ -35,8 +35,9 @@ with workflow.unsafe.imports_passed_through():
     from domain.size import without_finished_texts
     from domain.spawn_task import Outcome, SpawnTask
     from domain.statuses import DirectiveStatus, TaskKind, TaskStatus
-    from workflows.daemon_answers import answer_of, away_of, daemon_of, until_of, was_called_back
-    from workflows.options import FIND_OUTCOME, FIND_STEPS_DONE, PICK_DAEMON, daemon_activity
+    from workflows.daemon_answers import answer_of, away_of, daemon_of, until_of, used_of, was_called_back
+    from workflows.experience import rates, steps_done
+    from workflows.options import FIND_OUTCOME, PICK_DAEMON, daemon_activity
     from workflows.pull_request_watch import PullRequestWatch
     from workflows.recorder import Recorder
 
@@ -121,7 +122,7 @@ class DirectiveWorkflow(Operations):
             elif task.unwanted:
                 self.take(folding.fold_interrupted(self.state, task, workflow.now()))
         for (identity, attempt, _), running in self.in_flight.items():
-            if not folding.is_current(self.state, UUID(identity), attempt):
+            if not is_current(self.state, UUID(identity), attempt):
                 running.cancel()
 
     def is_under_way(self, task: Task) -> bool:
@@ -141,7 +142,8 @@ class DirectiveWorkflow(Operations):
             if chosen is None:
                 self.take(folding.fold_no_daemon(self.state, task, workflow.now()))
                 return
-            done = await self.steps_done(task)
+            await self.learn_rates()
+            done = await steps_done(self.state.directive, task)
             command = spawn_command(self.state, task, self.secret, done)
             command = command.model_copy(update={"run": workflow.info().run_id})
             outcome = recorded = await self.recorded_end(task, command)
@@ -156,20 +158,12 @@ class DirectiveWorkflow(Operations):
             del self.in_flight[_key(task)]
             self.news = True
 
-    async def steps_done(self, task: Task) -> Sequence[StepDone]:
-        """What earlier steps of the repository have cost, for a planner; without the record it plans without."""
-        if task.kind is not TaskKind.PLANNING or not workflow.patched("planners are told what steps cost"):
-            return ()
-        directive = self.state.directive
-        wanted = RepositoryNamed(owner=directive.owner, repository=directive.repository)
-        find = LedgerActivities.find_steps_done
-        try:
-            found: Sequence[StepDone] = await workflow.execute_activity_method(find, wanted, **FIND_STEPS_DONE)
-        except ActivityError as error:
-            if is_cancelled_exception(error):
-                raise
-            return ()
-        return found
+    async def learn_rates(self) -> None:
+        """What agents cost in this repository, once: by that a budget of money counts what they don't tell."""
+        found = await rates(self.state)
+        if found is not None and self.state.budgeting.rates is None:
+            known = self.state.budgeting.model_copy(update={"rates": found})
+            self.state = self.state.model_copy(update={"budgeting": known})
 
     async def recorded_end(self, task: Task, command: SpawnTask) -> Outcome | None:
         """How the attempt ended, where the record may know it and this run doesn't; None: nobody knows of an end."""
@@ -206,8 +200,7 @@ class DirectiveWorkflow(Operations):
         # Runs from before have taken over what an agent named.
         claims = not outcome.pull_request_url or workflow.patched("agents name no pull request")
         agent = command.agent.name if command.agent else ""
-        is_late = folding.is_late(self.state, task, outcome)
-        late = is_late and workflow.patched("late outcomes are counted")
+        late = is_late(self.state, task, outcome) and workflow.patched("late outcomes are counted")
         given, now = (self.state, task, outcome), workflow.now()
         return folding.fold_outcome(*given, now, agent=agent, believes_agents=not claims, counts_late=late)
 
@@ -215,6 +208,7 @@ class DirectiveWorkflow(Operations):
         """What it means: called back, refused by its daemon, lost, no answer of an activity's, or a defect of ours."""
         now = workflow.now()
         cause = error.__cause__
+        self.take(fold_used(self.state, task, used_of(cause), now))
         if is_cancelled_exception(error) or was_called_back(error):
             return folding.fold_interrupted(self.state, task, now)
         if isinstance(cause, ApplicationError) and cause.type == ErrorType.CANNOT_SERVE:

@@ -102,6 +102,8 @@ FIND_STEPS_DONE: dict[str, Any] = {
     "summary": "ask the record what steps cost here",
 }
 
+FIND_RATES: dict[str, Any] = {**FIND_STEPS_DONE, "summary": "ask the record what agents cost here"}
+
 RECORD_PROGRESS: dict[str, Any] = {
     "start_to_close_timeout": timedelta(seconds=30),
     "retry_policy": RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=10)),

@@ -17,7 +17,7 @@ from cli.operator.directives import Directives
 from cli.operator.json_shapes import TaskProgress
 from cli.operator.recorded import Found, not_recorded_yet
 from domain import names
-from domain.spawn_task import Progress
+from domain.progress import Progress
 from domain.view import DirectiveView
 from workflows.options import GRACE_BEYOND_LIMIT
 

@@ -6,7 +6,8 @@ import asyncio
 
 from domain.errors import NotReachable
 from domain.models import Question
-from domain.spawn_task import Delivery, Outcome, Progress
+from domain.progress import Progress
+from domain.spawn_task import Delivery, Outcome
 
 
 class CurrentDelivery:
@@ -15,7 +16,7 @@ class CurrentDelivery:
     """
 
     def __init__(self, first: Delivery) -> None:
-        self.name, self.run = first.name, first.run
+        self.name, self.run, self.used_before = first.name, first.run, first.used_before
         self.holder: Delivery | None = first
         """None: the server has lost the last one, and its successor has not come."""
         self.passed_on = asyncio.Event()

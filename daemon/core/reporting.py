@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Protocol
 
 from domain.daemon_messages import Artifact, DaemonReport, LogChunk
 from domain.errors import NotReachable
-from domain.spawn_task import Delivery, Progress
+from domain.progress import Progress
+from domain.spawn_task import Delivery
+from domain.usage import Usage
 
 LINE_LIMIT = 200
 """Characters."""
@@ -39,6 +41,8 @@ class Heartbeat:
         self._daemon = daemon
         self.phase = "starting"
         self.last_line = ""
+        self.used: Callable[[], Usage] = lambda: delivery.used_before
+        """By the attempt so far, however many deliveries it had."""
 
     @asynccontextmanager
     async def beating(self, every: timedelta, settle: timedelta) -> AsyncIterator[None]:
@@ -53,11 +57,13 @@ class Heartbeat:
 
     async def _beat(self, every: timedelta) -> None:
         while True:
-            line = self.last_line[:LINE_LIMIT]
-            self._delivery.beat(
-                Progress(daemon=self._daemon, delivery=self._delivery.name, phase=self.phase, last_line=line)
-            )
+            self.beat()
             await asyncio.sleep(every.total_seconds())
+
+    def beat(self) -> None:
+        """Now: what the last beat has told is what is known of a delivery that is lost."""
+        told = {"phase": self.phase, "last_line": self.last_line[:LINE_LIMIT], "usage": self.used()}
+        self._delivery.beat(Progress(daemon=self._daemon, delivery=self._delivery.name, **told))
 
     async def _announce(self, settle: timedelta) -> None:
         await asyncio.sleep(settle.total_seconds())

@@ -54,13 +54,13 @@ def unbounded(agent: ConfiguredAgent, limits: Limits, run: AgentRun) -> str:
     if limits.turns and agent.has_model and not agent.has_sessions:
         told.append("--max-turns is not kept: this agent tells of no turns")
     if limits.budget.cost_usd and not limits.cost_usd and (problem := agent.cost_problem(run.model)):
-        told.append(f"the directive's budget is not kept before this task's end: {problem}")
+        told.append(f"the directive's budget is kept by an estimate: {problem}")
     return "; ".join(told)
 
 
 def share_used_up(limits: Limits, used: Usage) -> str:
     """Why the attempt is handed back: its directive's budget has no more for it; empty: it has, or there is none."""
-    if not limits.budget or not limits.budget.is_used_up(used):
+    if not limits.budget or not limits.budget.is_used_up(limits.rate.with_guess(used)):
         return ""
     return USED_UP
 

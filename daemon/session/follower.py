@@ -34,6 +34,8 @@ from daemon.process.limits import BACKGROUND_SECONDS, LINGER_SECONDS
 
 SIDE_FILES_SECONDS = 1.0
 """Between two looks at what a program writes beside its output: nobody tells when it does."""
+LOOK_SECONDS = 5.0
+"""Between two looks whether a program that says nothing has used what it may."""
 _NOWHERE = Path(os.devnull)
 LONGEST_LINE = 8 * 1024 * 1024
 """Characters of a line that is still read: a tool's whole output may stand in one."""
@@ -57,8 +59,9 @@ class Follower:
         worktree: str,
         side_files: FileTail | None = None,
     ) -> None:
-        """`check` is called after every line that `seen` has changed by, and answers why the program must be stopped,
-        or nothing; `raw` keeps the output as it came; `side_files` have further lines for the stream.
+        """`check` is called after every line that `seen` has changed by, and every LOOK_SECONDS; it answers why the
+        program must be stopped, or nothing; `raw` keeps the output as it came; `side_files` have further lines for the
+        stream.
         """
         self._stream = stream
         self._log = log
@@ -99,6 +102,25 @@ class Follower:
                 over.set()
                 await reading
 
+    @asynccontextmanager
+    async def looking(self) -> AsyncIterator[None]:
+        """While the program runs: `check` also where it says nothing, for its time may count, too."""
+        looking = asyncio.create_task(self._look_for_ever())
+        try:
+            yield
+        finally:
+            looking.cancel()
+            await asyncio.wait({looking})
+
+    async def _look_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            self._stop_if_needed()
+
+    def _stop_if_needed(self) -> None:
+        if (reason := self._check(self.seen)) and not self.seen.final:
+            self.stop_for(reason)
+
     def take(self, piece: str) -> None:
         """A piece of stdout."""
         if not self._stream.by_lines:
@@ -137,8 +159,8 @@ class Follower:
         before = self.seen
         for event in events:
             self._event(event)
-        if self.seen is not before and (reason := self._check(self.seen)) and not self.seen.final:
-            self.stop_for(reason)
+        if self.seen is not before:
+            self._stop_if_needed()
 
     def stop_for(self, reason: str) -> None:
         """Have the program stopped."""

@@ -71,10 +71,11 @@ class AgentRuns:
         self._commands = commands
         self._tasks = workspace.path.parent
         self._folder = SessionFolder.of(self._tasks, self._command)
-        self._note = self._folder.read(choice.name, self._command.resume)
+        self._note = self._folder.read(choice.name, self._command.resume, host.delivery.used_before)
         self._has_run = False
         self._begun = self._note
-        self._first_run = time.monotonic()
+        self._first_run = self._run_began = time.monotonic()
+        heartbeat.used = lambda: self._used
         self.asking = Asking(self._command, host.delivery)
         self.last_words = ""
         """The text of the last final event."""
@@ -154,10 +155,10 @@ class AgentRuns:
             return budget.over_budget(reason)
         run, agent = self._run(prompt), self._agent
         self._warn(budget.unbounded(agent, self._command.limits, run) or agent.unknown(run))
-        self._begun = self._note
+        self._begun, self._run_began = self._note, time.monotonic()
         follower = self._follower(run)
         command = agent.command(run)
-        async with follower.following(), budget.timed(limits, self._used, follower.stop_for):
+        async with follower.following(), budget.timed(limits, self._used, follower.stop_for), follower.looking():
             end = await self._programs.run(command, self._phase, follower=follower)
         if end.ended_by is EndedBy.LINGERED:
             self._log.add_line(closed(follower.talk.linger.server))
@@ -185,7 +186,7 @@ class AgentRuns:
             before=self._note.totals,
             unsettled_usd=self._note.unsettled_usd,
             turns=max(limits.turns - self._note.turns, 0) if limits.turns else 0,
-            cost_usd=budget.money_left(limits, self._note.usage),
+            cost_usd=budget.money_left(limits, limits.rate.with_guess(self._note.usage)),
             boxed=self._workspace.is_boxed,
             commands=self._commands,
             worktree=self._workspace.work_path,
@@ -232,11 +233,14 @@ class AgentRuns:
         run began, so that what is told replaces what was estimated.
         """
         begun = self._begun
+        unknown = self._agent.cost_unknown(seen)
         session = seen.session_totals or begun.totals
         used = Usage(
             cost_usd=seen.totals.cost_usd,
             tokens=seen.totals.tokens,
-            cost_unknown=self._agent.cost_unknown(seen),
+            cost_unknown=unknown,
+            untold_tokens=seen.totals.tokens if unknown else 0,
+            untold_seconds=time.monotonic() - self._run_began if unknown and not seen.totals.tokens else 0,
         )
         known = begun.model_copy(
             update={

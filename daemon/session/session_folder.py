@@ -14,7 +14,7 @@ from daemon.agents.stream_events import Totals
 from domain.names import sanitized
 from domain.spawn_task import SpawnTask
 from domain.tolerant import Tolerant
-from domain.usage import ResumableSession, Usage
+from domain.usage import NOTHING, ResumableSession, Usage
 
 SESSIONS = "sessions"
 LOGINS = "logins"
@@ -81,13 +81,15 @@ class SessionFolder:
         """The output of all its runs, as it came."""
         return self.path / "stream.jsonl"
 
-    def read(self, agent: str, resume: ResumableSession | None) -> SessionNote:
-        """The attempt's note; one that begins with what it used elsewhere where there is none for this agent."""
+    def read(self, agent: str, resume: ResumableSession | None, told: Usage = NOTHING) -> SessionNote:
+        """The attempt's note; one that begins with what it used elsewhere where there is none for this agent. `told`:
+        what its delivery before this one had told it has used, there or here.
+        """
         try:
             note = SessionNote.model_validate_json(agent_files.read(self.path, NOTE, _LARGEST_NOTE))
         except (OSError, ValidationError):
             note = SessionNote(agent="")
-        used = max(note.usage, resume.usage if resume else note.usage, key=lambda usage: (usage.tokens, usage.seconds))
+        used = note.usage.or_more(told).or_more(resume.usage if resume else told)
         return note.model_copy(update={"usage": used}) if note.agent == agent else SessionNote(agent=agent, usage=used)
 
     def write(self, note: SessionNote) -> None:

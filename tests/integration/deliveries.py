@@ -21,8 +21,10 @@ from domain.daemon_messages import Artifact, DaemonReport, LogChunk
 from domain.directive_settings import AgentChoice, Limits
 from domain.errors import AttemptGone, NotReachable
 from domain.models import Question
-from domain.spawn_task import CommandContext, Outcome, Progress, SpawnTask
+from domain.progress import Progress
+from domain.spawn_task import CommandContext, Outcome, SpawnTask
 from domain.statuses import TaskKind
+from domain.usage import Usage
 
 TASK = UUID("0d9c2b1e-7a64-5a51-9c1c-7e2f0a9d3b55")
 
@@ -37,6 +39,7 @@ class RememberedDelivery:
         self.replies: dict[str, str] = {}
         self.away = self.gone = False
         self.refused = self.confirmed = self.looks = 0
+        self.used_before = Usage()
         self.beats: list[Progress] = []
         self.starts: list[str] = []
         self.left: list[Outcome] = []

@@ -12,12 +12,15 @@ import pytest
 from daemon.agents.command import CommandAgent
 from daemon.git.repositories import Repositories
 from daemon.settings import load_daemon_settings
+from domain.budget import USED_UP, Budget
 from domain.directive_settings import Limits
 from domain.errors import CannotServe, SettingsError
 from domain.failures import FailureCategory
+from domain.rates import Rate
 from domain.spawn_task import Outcome, OutcomeStatus
 from domain.statuses import TaskKind
-from tests.integration.deliveries import OneDaemon
+from domain.usage import Usage
+from tests.integration.deliveries import OneDaemon, RememberedDelivery
 
 pytestmark = pytest.mark.rule("5.6")
 SIGNS: dict[str, Any] = {
@@ -106,6 +109,36 @@ async def test_a_limit_of_cost_is_kept_by_what_it_says_and_else_said_to_be_none(
     assert ended.work, "what it had done is saved"
     (warning,) = (await does(daemon, "echo work > work", limits=limits)).warnings
     assert "--max-cost is not kept" in warning and "--max-turns is not kept" in warning
+
+
+@pytest.mark.rule("2.10")
+async def test_an_agent_that_tells_no_cost_is_handed_back_in_the_middle_by_an_estimate(daemon: OneDaemon) -> None:
+    by_time = Limits(
+        time=timedelta(minutes=5), budget=Budget(cost_usd=0.05), rate=Rate(token_usd=1e-5, second_usd=0.05)
+    )
+    handed_back = await does(daemon, "echo work > work; sleep 300", limits=by_time)
+    assert (handed_back.status, handed_back.summary) == (OutcomeStatus.WAITING, USED_UP), handed_back
+    assert handed_back.usage.cost_unknown
+    assert by_time.rate.guessed(handed_back.usage) >= 0.05
+    by_tokens = by_time.model_copy(update={"rate": Rate(token_usd=1e-3, second_usd=0)})
+    counted = await does(daemon, "echo work > work; echo '60 tokens'; sleep 300", limits=by_tokens, **TELLS)
+    assert (counted.status, counted.usage.untold_tokens) == (OutcomeStatus.WAITING, 60), counted
+
+
+@pytest.mark.rule("2.10")
+async def test_what_the_attempt_used_on_another_machine_counts_on_this_one(daemon: OneDaemon) -> None:
+    limits = Limits(time=timedelta(minutes=5), budget=Budget(cost_usd=5))
+    agents = {"scripted": CommandAgent.model_validate({"kind": "command", "argv": ("sh", "-ec", "exit 3"), **TELLS})}
+    daemon.more = {"agents": agents}
+    daemon.starts_with("")
+    delivery = RememberedDelivery()
+    delivery.used_before = Usage(cost_usd=5, tokens=70, seconds=30)
+    outcome = await daemon.runner.spawn(daemon.command(TaskKind.PLANNING, limits=limits), delivery)
+    assert (outcome.status, outcome.summary) == (OutcomeStatus.WAITING, USED_UP), (
+        "nothing is begun with what is used up"
+    )
+    assert outcome.usage.cost_usd == 5
+    assert {beat.usage.cost_usd for beat in delivery.beats} == {5}, "the next one is told the same"
 
 
 @pytest.mark.parametrize(

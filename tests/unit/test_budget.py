@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from domain import folding, requests
+from domain.agents import TaskAgents
 from domain.asking import Topic, asked_now
 from domain.budget import LEAST, MOST_OF, USED_UP, Budget
 from domain.change import Change
-from domain.directive_settings import CompletionRule
+from domain.current import fold_used
+from domain.directive_settings import AgentChoice, CompletionRule
 from domain.dispatch import spawn_command
 from domain.events import EventName
 from domain.failures import Failure, FailureCategory
@@ -23,11 +25,12 @@ from domain.operations import Refusal, apply
 from domain.plan import PlannedStep, add_steps
 from domain.policy import advance
 from domain.prompts import planning_prompt
+from domain.rates import ASSUMED, ASSUMED_BY_TIME, Rate
 from domain.recovery import recovered
 from domain.spawn_task import Outcome, OutcomeStatus
 from domain.statuses import DirectiveStatus, StepStatus, TaskKind, TaskStatus
 from domain.usage import ResumableSession, Usage
-from domain.used import ASSUMED, spent, total_usage
+from domain.used import spent, total_usage
 from domain.view import view
 from domain.why import why
 from tests.unit.directives import BASE, NOW, begun, dispatchable, ended, granted, later, planned_state, settled, started
@@ -294,6 +297,67 @@ def test_unknown_costs_count_by_what_the_known_ones_cost_and_are_marked() -> Non
     assert spent(state).estimated_usd == pytest.approx(8)
     assert view(state).budget == "$12.00 of $10.00 ($8.00 of it estimated)"
     assert total_usage(state).cost_usd == 4
+
+
+def test_an_agent_that_has_told_nothing_counts_by_its_time_though_another_one_goes_on_and_tells() -> None:
+    quiet = Usage(seconds=700, cost_unknown=True, untold_seconds=600)
+    both = quiet + Usage(seconds=60, cost_usd=4, tokens=1_000_000)
+    state = house("roof", "walls", budget="100usd", max_parallel_steps=1)
+    (roof,) = dispatchable(state)
+    state = ended(state, roof, usage=both)
+    assert spent(state).estimated_usd == pytest.approx(600 * ASSUMED_BY_TIME)
+    (walls,) = dispatchable(state)
+    state = ended(state, walls, usage=Usage(seconds=100, tokens=1_000_000, cost_usd=2))
+    assert spent(state).estimated_usd == pytest.approx(600 * 2 / 100), "by what its others have told"
+
+
+def test_an_agent_of_before_that_says_only_that_it_does_not_know_counts_beside_one_that_tells() -> None:
+    quiet = TaskAgents(name="quiet").with_used(Usage(tokens=1_000_000, cost_unknown=True))
+    told = quiet.model_copy(update={"name": "told"})
+    both = told.with_used(Usage(tokens=2_000_000, cost_usd=4, cost_unknown=True))
+    assert {name: used.cost_unknown for name, used in both.by_agent.items()} == {"quiet": True, "told": False}
+    state = house("roof", budget="100usd")
+    (roof,) = dispatchable(state)
+    task = roof.model_copy(update={"agents": both, "status": TaskStatus.WAITING})
+    state = state.model_copy(update={"tasks": {**state.tasks, task.id: task}})
+    assert spent(state).used.cost_usd == pytest.approx(4 + 1_000_000 * 4 / 1_000_000)
+
+
+def test_what_is_not_told_counts_by_earlier_steps_of_the_repository_by_this_agent() -> None:
+    rates = {"a": Rate(token_usd=1e-5, second_usd=0.5), "b": Rate(token_usd=1, second_usd=1)}
+    state = house("roof", budget="100usd", agent=AgentChoice(name="a"))
+    state = state.model_copy(update={"budgeting": state.budgeting.model_copy(update={"rates": rates})})
+    (roof,) = dispatchable(state)
+    assert spawn_command(state, roof).limits.rate == rates["a"], "its daemon stops it by the same"
+    state = ended(state, roof, usage=Usage(seconds=50, cost_unknown=True, untold_seconds=40))
+    assert spent(state).estimated_usd == pytest.approx(20)
+
+
+def test_what_a_lost_machine_has_told_counts_once_whatever_becomes_of_the_attempt() -> None:
+    state = house("roof", budget="10usd", max_deliveries=2)
+    (roof,) = dispatchable(state)
+    state = started(state, roof)
+    state = fold_used(state, roof, Usage(cost_usd=2, tokens=50, seconds=9), NOW).state
+    assert total_usage(state).cost_usd == pytest.approx(2)
+    again = state.tasks[roof.id]
+    resume = spawn_command(state, again).resume
+    assert resume
+    assert (resume.session, resume.usage) == ("", Usage(cost_usd=2, tokens=50, seconds=9))
+    assert spawn_command(state, again).limits.budget.cost_usd == pytest.approx(10)
+    lost = Failure(category=FailureCategory.LOST, report="lost its daemon 2 times")
+    failed = settled(folding.fold_broken(state, again, lost, NOW).state)
+    assert total_usage(failed).cost_usd == pytest.approx(2)
+    done = ended(state, again, usage=Usage(cost_usd=5, tokens=90, seconds=20))
+    assert total_usage(done).cost_usd == pytest.approx(5), "the attempt's usage is of all its deliveries"
+
+
+def test_what_a_given_up_attempt_had_told_when_its_machine_was_lost_counts_beside() -> None:
+    state = house("roof", budget="100usd")
+    (roof,) = dispatchable(state)
+    state = granted(started(state, roof), requests.CancelStep(step="roof"))
+    state = settled(folding.fold_interrupted(state, roof, NOW).state)
+    state = fold_used(state, roof, Usage(cost_usd=2, tokens=50), NOW).state
+    assert total_usage(state).cost_usd == pytest.approx(2)
 
 
 def test_the_planner_is_told_what_is_left() -> None:

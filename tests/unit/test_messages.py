@@ -9,7 +9,8 @@ from pydantic import BaseModel
 
 from domain.daemon_messages import Artifact, DaemonReport, LogChunk
 from domain.models import Question, Work
-from domain.spawn_task import Outcome, Progress, SpawnTask, TaskStarted
+from domain.progress import Progress
+from domain.spawn_task import Outcome, SpawnTask, TaskStarted
 
 pytestmark = pytest.mark.rule("5.2")
 

@@ -14,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from domain import folding, policy, requests
 from domain.budget import Budget
 from domain.change import Change, Draft
+from domain.current import is_current
 from domain.directive_settings import AgentChoice, CompletionRule
 from domain.dispatch import spawn_command
 from domain.errors import PlanRefused
@@ -389,7 +390,7 @@ class DirectiveMachine(RuleBasedStateMachine):
 
     def counts(self, task: Task) -> bool:
         """Whether what this activity reports would still be heard."""
-        return folding.is_current(self.state, task.id, task.attempt)
+        return is_current(self.state, task.id, task.attempt)
 
     def next_id(self) -> UUID:
         self.ids += 1

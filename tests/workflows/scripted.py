@@ -29,9 +29,11 @@ from domain.errors import RowBroken
 from domain.experience import RepositoryNamed, StepDone
 from domain.models import Directive, PlanChanges, State, Step, Task, Text, Work
 from domain.plan import PlannedStep, add_steps
+from domain.progress import Progress
 from domain.pull_request import Finding, PullRequest, PullRequestState, Shipped, Sighting, Watch
+from domain.rates import Rate
 from domain.record import AttemptNamed, ProgressWrite, WriteAnswer, WriteVerdict, restored
-from domain.spawn_task import Delivery, Outcome, OutcomeStatus, Progress, SpawnTask, refuse_other_run
+from domain.spawn_task import Delivery, Outcome, OutcomeStatus, SpawnTask, refuse_other_run
 from domain.statuses import TaskKind
 from domain.tidied import Tidied, Tidying
 from domain.usage import ResumableSession, Usage
@@ -95,6 +97,12 @@ class ScriptedDaemon:
         self.opens_pull_requests = False
         self.uses: dict[str, Usage] = {}
         """What an attempt has used, as it tells at its end, or where it is called back while it is held."""
+        self.beats: dict[str, Usage] = {}
+        """What its heartbeats say that it has used."""
+        self.falls_silent: set[str] = set()
+        """Steps whose machine is lost after its first heartbeat, once each."""
+        self.used_before: list[Usage] = []
+        """What each delivery was told that the one before had used."""
 
     def hold(self, name: str) -> asyncio.Event:
         """The step waits until the returned event is set."""
@@ -104,6 +112,7 @@ class ScriptedDaemon:
     async def spawn(self, command: SpawnTask, delivery: Delivery) -> Outcome:
         name = command.step_name or command.kind.value
         self.commands.append(command)
+        self.used_before.append(delivery.used_before)
         refuse_other_run(command, delivery)
         if command.recorded:
             return command.recorded
@@ -127,7 +136,11 @@ class ScriptedDaemon:
 
     async def _held(self, name: str, delivery: Delivery) -> None:
         while not self.holds[name].is_set():
-            delivery.beat(Progress(daemon="scripted", delivery=delivery.name, phase="held"))
+            used = self.beats.get(name, Usage())
+            delivery.beat(Progress(daemon="scripted", delivery=delivery.name, phase="held", usage=used))
+            if name in self.falls_silent:
+                self.falls_silent.remove(name)
+                await asyncio.sleep(600)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self.holds[name].wait(), 0.1)
 
@@ -193,6 +206,7 @@ class RememberedLedger:
         self.done: list[StepDone] = []
         """What earlier steps of the repository have used."""
         self.refuses_steps_done = False
+        self.known_rates: dict[str, Rate] = {}
         self.wanted: list[DaemonWanted] = []
 
     async def find_outcome(self, wanted: AttemptNamed) -> Outcome | None:
@@ -204,6 +218,9 @@ class RememberedLedger:
         if self.refuses_steps_done:
             raise ApplicationError("the record refuses that", non_retryable=True)
         return tuple(self.done)
+
+    async def rates(self, wanted: RepositoryNamed) -> dict[str, Rate]:
+        return self.known_rates
 
     async def pick_daemon(self, wanted: DaemonWanted) -> str | None:
         self.wanted.append(wanted)
@@ -280,7 +297,13 @@ class Surroundings:
             self.client,
             task_queue=f"directives-{self.owner}",
             workflows=[DirectiveWorkflow],
-            activities=[ledger.record_progress, ledger.pick_daemon, ledger.find_outcome, ledger.find_steps_done],
+            activities=[
+                ledger.record_progress,
+                ledger.pick_daemon,
+                ledger.find_outcome,
+                ledger.find_steps_done,
+                ledger.find_rates,
+            ],
             interceptors=[CurrentDetails()],
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import pytest
 import pytest_asyncio
@@ -11,14 +12,19 @@ from temporalio.testing import WorkflowEnvironment
 
 from domain import requests
 from domain.budget import Budget
+from domain.directive_settings import AgentChoice
+from domain.dispatch import spawn_command
+from domain.errors import CannotServe
 from domain.events import EventName
 from domain.models import State
 from domain.questions import open_questions
+from domain.rates import Rate
 from domain.recovery import recovered
-from domain.statuses import StepStatus
+from domain.spawn_task import Outcome, SpawnTask
+from domain.statuses import StepStatus, TaskStatus
 from domain.usage import Usage
 from domain.used import total_usage
-from tests.workflows.scripted import Handle, Surroundings, planned, surroundings, until, until_status
+from tests.workflows.scripted import PATIENT, Handle, Surroundings, planned, surroundings, until, until_status
 from workflows.directive import DirectiveWorkflow
 
 pytestmark = pytest.mark.rule("2.10")
@@ -111,3 +117,68 @@ async def test_runs_that_continue_as_new_keep_what_was_spent(world: Surroundings
     assert len([name for name in world.daemon.started if name in names]) <= 26
     events = [event for write in world.ledger.writes for event in write.facts.events]
     assert [event.what for event in events].count(EventName.BUDGET_NEARLY_USED) == 1
+
+
+async def lost_machine(world: Surroundings, **settings: object) -> Handle:
+    """A step whose machine has told that it used 3 USD, and was heard no more."""
+    world.daemon.plans = [planned(("roof", []))]
+    world.daemon.beats, world.daemon.falls_silent = {"roof": costs(3)}, {"roof"}
+    world.daemon.hold("roof")
+    timings = PATIENT.model_copy(update={"heartbeat": timedelta(seconds=8), "cannot_serve": timedelta(hours=1)})
+    return await world.start(world.directive(budget=Budget(cost_usd=10), timings=timings, **settings))
+
+
+async def test_what_a_lost_machine_had_told_is_known_to_the_next_one_and_counts_though_that_refuses(
+    world: Surroundings,
+) -> None:
+    async def refuses(command: SpawnTask) -> Outcome:
+        raise CannotServe("the disk is full")
+
+    world.daemon.endings["roof"] = refuses
+    handle = await lost_machine(world)
+
+    async def is_on_another_machine() -> bool:
+        return world.daemon.started.count("roof") == 2
+
+    await until(is_on_another_machine)
+    assert world.daemon.used_before[-1] == costs(3)
+    world.daemon.holds["roof"].set()
+
+    async def waits() -> bool:
+        state = await handle.query(DirectiveWorkflow.state_now)
+        return any(task.status is TaskStatus.WAITING for task in state.live())
+
+    await until(waits)
+    state = await handle.query(DirectiveWorkflow.state_now)
+    assert total_usage(state) == costs(3)
+    (roof,) = state.live()
+    resume = spawn_command(state, roof).resume
+    assert resume
+    assert (resume.session, resume.usage) == ("", costs(3))
+
+
+async def test_what_a_machine_had_told_counts_where_its_attempt_is_given_up_for_lost(world: Surroundings) -> None:
+    handle = await lost_machine(world, max_deliveries=1, max_attempts=1)
+
+    async def has_failed() -> bool:
+        state = await handle.query(DirectiveWorkflow.state_now)
+        return any(step.status is StepStatus.FAILED for step in state.steps.values())
+
+    await until(has_failed)
+    assert total_usage(await handle.query(DirectiveWorkflow.state_now)) == costs(3)
+
+
+async def test_the_record_is_asked_once_what_agents_cost_here_where_a_budget_of_money_needs_it(
+    world: Surroundings,
+) -> None:
+    world.ledger.known_rates = {"roofer": Rate(token_usd=2e-6, second_usd=0.001)}
+    world.daemon.plans = [planned(("roof", []), ("door", []))]
+    directive = world.directive(budget=Budget(cost_usd=10), agent=AgentChoice(name="roofer"))
+    handle = await world.start(directive)
+    state = await until_status(handle, "idle")
+    assert state.budgeting.rates == world.ledger.known_rates
+    roof = next(command for command in world.daemon.commands if command.step_name == "roof")
+    assert roof.limits.rate == world.ledger.known_rates["roofer"]
+    events = [event async for event in handle.fetch_history_events()]
+    asked = [event.activity_task_scheduled_event_attributes.activity_type.name for event in events]
+    assert asked.count("find_rates") == 1
