@@ -30,7 +30,7 @@ from domain.experience import RepositoryNamed, StepDone
 from domain.models import Directive, PlanChanges, State, Step, Task, Text, Work
 from domain.plan import PlannedStep, add_steps
 from domain.progress import Progress
-from domain.pull_request import Finding, PullRequest, PullRequestState, Shipped, Sighting, Watch
+from domain.pull_request import Finding, FindingKind, PullRequest, PullRequestState, Shipped, Sighting, Watch, news_of
 from domain.rates import Rate
 from domain.record import AttemptNamed, ProgressWrite, WriteAnswer, WriteVerdict, restored
 from domain.spawn_task import Delivery, Outcome, OutcomeStatus, SpawnTask, refuse_other_run
@@ -160,21 +160,27 @@ class ScriptedDaemon:
 
 
 class ScriptedForge:
-    """A forge with one pull request, as a daemon's shepherd sees it: the test says what is there to see."""
+    """A forge with one pull request, as a daemon's shepherd sees it: the test says what holds. As at a forge it is
+    told for as long as a look doesn't know it: the news that one look has taken along may never reach the workflow.
+    """
 
     def __init__(self) -> None:
-        self.seen: list[Sighting] = []
-        """What the next looks find, one after the other."""
+        self.shown: tuple[PullRequest, dict[str, Any], tuple[Finding, ...]] | None = None
         self.looks: list[Watch] = []
         self.tidied: list[Tidying] = []
 
     def shows(self, known: PullRequest, *findings: Finding, **fields: Any) -> None:
-        """From now on: once, since what was seen is no news."""
-        self.seen.append(Sighting(pull_request=known.model_copy(update=fields), findings=findings, base_head="e" * 40))
+        """From now on: `fields` of this pull request, `findings` of its head, comments of every head."""
+        self.shown = (known, fields, findings)
 
     async def look(self, watch: Watch) -> Sighting | None:
         self.looks.append(watch)
-        return self.seen.pop(0) if self.seen else None
+        now, findings = watch.pull_request, tuple[Finding, ...]()
+        if self.shown and self.shown[0].branch == now.branch:
+            known, fields, shown = self.shown
+            findings = tuple(one for one in shown if one.kind is FindingKind.COMMENT or known.head == now.head)
+            now = now.model_copy(update=fields)
+        return news_of(watch, Sighting(pull_request=now, findings=findings, base_head="e" * 40))
 
     async def tidy(self, tidying: Tidying) -> Tidied:
         self.tidied.append(tidying)
