@@ -132,14 +132,14 @@ async def test_a_look_at_a_pull_request_that_is_none_is_an_event_and_the_next_on
         world.daemon.opens_pull_requests = True
         world.daemon.plans = [planned(("floor", []))]
         handle = await world.start(world.directive())
-        strange: Any = Anything(pull_request=None, findings="many")
         await until_watched(world)
-        world.forge.seen.append(strange)
+        world.forge.answer = Anything(pull_request=None, findings="many")
         await until_recorded(world, "pull request not watched")
+        world.forge.answer = None
         known = (await handle.query(DirectiveWorkflow.state_now)).pull_request
         assert known is not None
         world.forge.shows(known, head="--upload-pack=evil")
-        await until_recorded(world, "pull request not watched", times=2)
+        await until_recorded(world, "pull request not watched", "head")
         assert (await handle.query(DirectiveWorkflow.state_now)).pull_request == known
         world.forge.shows(known, head="f" * 40)
         await until_recorded(world, "pull request moved")
@@ -152,10 +152,10 @@ async def until_watched(world: Surroundings) -> None:
     await until(looked)
 
 
-async def until_recorded(world: Surroundings, what: str, times: int = 1) -> None:
+async def until_recorded(world: Surroundings, what: str, why: str = "") -> None:
     async def there() -> bool:
-        events = [event.what for write in world.ledger.writes for event in write.facts.events]
-        return events.count(what) >= times
+        events = [event for write in world.ledger.writes for event in write.facts.events]
+        return any(event.what == what and why in event.why for event in events)
 
     await until(there)
 
