@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from cli.operator.app import add_operator_commands
+from cli.operator.app import add_operator_commands, arrange
 from cli.operator.command_group import Json
 from domain.errors import MakimaError
 from domain.health_report import Health
@@ -228,6 +228,7 @@ def build_app(typed: str = "") -> typer.Typer:
 
         finish(restart(connections.settings, part, typer.echo))
 
+    arrange(app)
     return app
 
 

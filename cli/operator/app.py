@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from importlib import import_module
 
 import typer
+from typer.models import CommandInfo
 
 from cli.operator.command_group import Commands, Run
 from cli.operator.connections import Connections
@@ -24,6 +25,19 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
 """Each group of commands with their names, so that only the group of the one that was typed is imported; the actions
 have all other names."""
 
+PANELS: Mapping[str, tuple[str, ...]] = {
+    "Every day": ("up", "start", "list", "status", "watch", "logs", "why", "questions", "answer", "approve"),
+    "Start": ("create", "begin"),
+    "Look": ("plan", "graph", "history", "costs", "diff", "body", "memory", "artifacts"),
+    "Steer": ("goal", "replan", "reject", "edit", "pause", "resume", "archive", "memory-set", "memory-delete"),
+    "Pull request": ("poke", "set-pr"),
+    "Steps": ("retry-step", "skip-step", "cancel-step", "complete-step", "fail-step"),
+    "Plan by hand": ("add-step", "edit-step", "remove-step", "set-deps"),
+    "Repair": ("doctor", "recover", "restart"),
+    "Machine": ("daemons", "down", "migrate", "prune"),
+}
+"""What `--help` shows together, in its order: the first ones are all that most days need."""
+
 
 def add_operator_commands(app: typer.Typer, connections: Connections, run: Run, *, typed: str = "") -> None:
     """Make every operator's command one of `app`, under the names of rules 8.2 and 9.3.
@@ -40,7 +54,20 @@ def add_operator_commands(app: typer.Typer, connections: Connections, run: Run, 
 
 def names_in(app: typer.Typer) -> set[str]:
     """The names of the commands of `app`."""
-    return {each.name or str(each.callback and each.callback.__name__) for each in app.registered_commands}
+    return {_name_of(each) for each in app.registered_commands}
+
+
+def arrange(app: typer.Typer) -> None:
+    """Put the commands of `app` under the headings of its help."""
+    panel_of = {name: panel for panel, names in PANELS.items() for name in names}
+    order = {name: place for place, name in enumerate(panel_of)}
+    app.registered_commands.sort(key=lambda command: order[_name_of(command)])
+    for command in app.registered_commands:
+        command.rich_help_panel = panel_of[_name_of(command)]
+
+
+def _name_of(command: CommandInfo) -> str:
+    return command.name or str(command.callback and command.callback.__name__)
 
 
 def find(group: str) -> type[Commands]:

@@ -30,6 +30,7 @@ StepName = Annotated[
     str,
     typer.Argument(metavar="STEP", help="A step's name (the newest one of it), its id or a unique beginning of that."),
 ]
+OptionalStepName = Annotated[str | None, typer.Argument(metavar="[STEP]", help="A step; without it, those not done.")]
 Json = Annotated[bool, typer.Option("--json", help="JSON in place of lines.")]
 Raw = Annotated[bool, typer.Option("--raw", help="Its characters as they are: what it holds may act on your terminal.")]
 RequestId = Annotated[

@@ -196,6 +196,10 @@ class WhyShown(Shown):
     why: str
 
 
+class WhyAllShown(Shown):
+    steps: tuple[WhyShown, ...]
+
+
 class CostsShown(Shown):
     directives: tuple[DirectiveSpent, ...]
     attempts: tuple[AttemptSpent, ...]
@@ -255,7 +259,8 @@ SHAPES: dict[str, type[Value]] = {
     "doctor": DoctorShown,
     "graph": GraphShown,
     "plan": PlanShown,
-    "why": WhyShown,
+    "why": WhyAllShown,
+    "why STEP": WhyShown,
     "diff": DiffShown,
     "recover": RecoverShown,
     "every action": AnswerShown,

@@ -12,17 +12,30 @@ from rich.text import Text
 
 from cli.operator import drawing, graph_svg
 from cli.operator.changes import Changes, CommitRange
-from cli.operator.command_group import Commands, Id, Json, Raw, StepName
-from cli.operator.json_shapes import DiffShown, GraphShown, PlanShown, WhyShown
+from cli.operator.command_group import Commands, Id, Json, OptionalStepName, Raw, StepName
+from cli.operator.json_shapes import DiffShown, GraphShown, PlanShown, WhyAllShown, WhyShown
 from cli.operator.printing import console, print_json, print_lines, print_raw
+from cli.operator.recorded import Found
 from domain.errors import Refused
 from domain.experience import estimate, estimate_line
 from domain.generations import PlanDifference, PlannedLine, difference, lines, plan_of, planned_generations
 from domain.lookup import find_step
-from domain.models import State
+from domain.models import State, Step
+from domain.reports import DaemonSeen
 from domain.view import StepView, view
 from domain.visible import visible
 from domain.why import why
+
+
+def _undone(state: State) -> list[Step]:
+    return [step for step in state.ordered_steps() if not step.status.satisfies and not step.removed]
+
+
+def _reason(look: Found[State], step: Step, daemons: Sequence[DaemonSeen]) -> str:
+    if look.lost:
+        return f"the directive is lost: {look.lost}; `recover` goes on"
+    told = why(look.seen, step, daemons, datetime.now(UTC))
+    return told if look.live else f"{told} (from the record: no worker answers, start worker.py)"
 
 
 class GraphFormat(StrEnum):
@@ -103,25 +116,28 @@ class ViewCommands(Commands):
             print_lines(plan_lines(shown, full=full))
         return 0
 
-    def why(self, directive: Id, step: StepName, as_json: Json = False) -> None:
-        """Say in one line why a step isn't running, and what happens next.
+    def why(self, directive: Id, step: OptionalStepName = None, as_json: Json = False) -> None:
+        """Say in one line why a step isn't running, and what happens next; without a step, of all that aren't done.
 
         Example: starter.py why 3f2a "Session store"
         """
         self.run(self._why(directive, step, as_json=as_json))
 
-    async def _why(self, reference: str, step: str, *, as_json: bool) -> int:
+    async def _why(self, reference: str, step: str | None, *, as_json: bool) -> int:
         async with self.recorded() as directives:
             look = await directives.look_inside(reference)
             daemons = await directives.record.daemons(directives.owner)
-        found = find_step(look.seen, step)
-        said = why(look.seen, found, daemons, datetime.now(UTC))
-        said = said if look.live or look.lost else f"{said} (from the record: no worker answers, start worker.py)"
-        said = f"the directive is lost: {look.lost}; `recover` goes on" if look.lost else said
+        asked = _undone(look.seen) if step is None else [find_step(look.seen, step)]
+        told = tuple(
+            WhyShown(step=each.id, name=each.name, status=each.status, why=_reason(look, each, daemons))
+            for each in asked
+        )
         if as_json:
-            print_json(WhyShown(step=found.id, name=found.name, status=found.status, why=said))
+            print_json(told[0] if step is not None else WhyAllShown(steps=told))
+        elif told:
+            print_lines(f"{each.name} is {each.status}: {each.why}" for each in told)
         else:
-            typer.echo(f"{found.name} is {found.status}: {said}")
+            typer.echo(f"no step of it waits for anything: it is {look.seen.status}")
         return 0
 
     def diff(

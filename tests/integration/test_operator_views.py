@@ -22,6 +22,7 @@ from cli.operator.json_shapes import (
     PlanShown,
     PruneShown,
     TaskProgress,
+    WhyAllShown,
     WhyShown,
 )
 from cli.operator.watch_state import progress_of
@@ -134,6 +135,11 @@ async def test_why_says_in_one_line_what_holds_a_step_up(desk: Desk) -> None:
     assert (told.name, told.status) == ("garden", "blocked")
     assert "there is nothing left to do" in await desk.does("why", directive, "floor")
     assert "there is no step 'tower'" in await desk.refused("why", directive, "tower")
+    lines = (await desk.does("why", directive)).splitlines()
+    assert said in lines and any(line.startswith("roof is failed: ") for line in lines)
+    assert not any(line.startswith("floor") for line in lines), "it is done"
+    all_of_it = WhyAllShown.model_validate(await desk.json("why", directive))
+    assert told in all_of_it.steps and len(all_of_it.steps) == len(lines)
 
 
 @pytest.mark.rule("9.1")

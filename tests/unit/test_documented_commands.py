@@ -11,6 +11,7 @@ import pytest
 from typer.exceptions import TyperException
 from typer.main import get_group
 
+from cli.operator.app import PANELS
 from starter import build_app
 
 ROOT = Path(__file__).parents[2]
@@ -75,3 +76,11 @@ def test_commands_are_found_where_they_stand_and_wrong_ones_are_refused() -> Non
     assert all(refusal(each) for each in found)
     assert refusal(["start", LEFT_OUT, "--labl", "big"]) == "--labl"
     assert sum(len(list(commands(page.read_text()))) for page in PAGES) > 80
+
+
+def test_the_help_has_each_command_under_one_heading_and_ten_in_its_first() -> None:
+    under = [name for names in PANELS.values() for name in names]
+    assert list(CLI.commands) == under, "in this order"
+    assert len(PANELS["Every day"]) == 10
+    headings = {name: getattr(command, "rich_help_panel", "") for name, command in CLI.commands.items()}
+    assert headings == {name: panel for panel, names in PANELS.items() for name in names}
