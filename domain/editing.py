@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from domain import budgeting, names
 from domain.asking import Topic, anew, ask_operator, asked_now, settle_topic
 from domain.change import Draft
-from domain.directive_settings import AgentChoice, Settings, agent_list
+from domain.directive_settings import SHELL, AgentChoice, Settings, agent_list
 from domain.errors import Refused
 from domain.events import EventName
 from domain.fallbacks import look_again
@@ -105,9 +105,7 @@ def running(state: State) -> list[str]:
 
 def _changed(settings: Settings, request: EditDirective) -> Settings:
     fields: dict[str, Any] = request.model_dump(exclude_none=True, include=set(Settings.model_fields))
-    for name in AGENTS:
-        if name in fields:
-            fields[name] = _agent(getattr(settings, name), fields[name], name)
+    fields |= _agents(settings, request)
     if fields.get("on") == "any":
         fields["on"] = ""
     try:
@@ -119,13 +117,22 @@ def _changed(settings: Settings, request: EditDirective) -> Settings:
     return changed
 
 
-def _agent(before: AgentChoice | None, wanted: str, what: str) -> AgentChoice | None:
-    if not wanted and what in BY_DEFAULT:
-        return None
-    try:
-        return agent_list(wanted.split(","), before.in_order if before else ())
-    except ValueError as error:
-        raise Refused(f"--{what}: {error}") from error
+def _agents(settings: Settings, request: EditDirective) -> dict[str, AgentChoice | None]:
+    """As at the start: the agents for all do what none is named for, and the shell never plans."""
+    chosen: dict[str, AgentChoice | None] = {}
+    for name in AGENTS:
+        wanted, option = getattr(request, name), name
+        if wanted is None and name not in BY_DEFAULT and request.agents is not None:
+            wanted, option = request.agents, "agents"
+        if wanted is None or (option == "agents" and name == "planner" and wanted.strip() == SHELL):
+            continue
+        before = getattr(settings, name)
+        known = before.in_order if before else ()
+        try:
+            chosen[name] = agent_list(wanted.split(","), known) if wanted or name not in BY_DEFAULT else None
+        except ValueError as error:
+            raise Refused(f"--{option}: {error}") from error
+    return chosen
 
 
 def _differences(before: Settings, after: Settings) -> list[str]:

@@ -55,10 +55,13 @@ class EditDirective(Request):
     and what is empty takes it away. Of agents the names, with commas between them (rule 5.9)."""
 
     base_branch: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    agents: str | None = None
+    """Those of `agent` and `planner`, where neither is named by itself."""
     agent: str | None = None
     planner: str | None = None
     fixer: str | None = None
     resolver: str | None = None
+    step_agents: tuple[str, ...] | None = None
     fallback_after: timedelta | None = None
     on: str | None = None
     label: str | None = None

@@ -16,6 +16,8 @@ from domain.requests import EditDirective
 
 HELP = {
     "base_branch": "Where the work starts, and where it is merged; an open pull request follows.",
+    "agents": "Agents for plans and steps, where neither --planner nor --agent names its own: a,b.",
+    "step_agent": 'In place of all before: a plan may give this to a step; more than once, or "" for none.',
     "agent": "The agent that does the steps from now on, or a list: a,b.",
     "fixer": 'The agent that mends its pull request, or a list; "": none of its own.',
     "resolver": 'The agent for conflicts of the merge, or a list; "": the one that does the steps.',
@@ -29,6 +31,8 @@ HELP = {
     "branch_prefix": 'What its next branches begin with; "": as its repository says.',
 }
 """Where an option means something else, or more, for a directive that is there."""
+OPTION = {"step_agents": "step_agent"}
+"""Setting → the option that names one of it."""
 
 
 def edit(**typed: Any) -> EditDirective:
@@ -36,11 +40,11 @@ def edit(**typed: Any) -> EditDirective:
 
     Example: starter.py edit 3f2a --agent claude --verify "make test"
     """
-    commands = {name: _lines(typed[name]) for name in ("setup", "verify")}
+    lists = {name: _lines(typed.pop(OPTION.get(name, name))) for name in ("setup", "verify", "step_agents")}
     after = typed["fallback_after"]
     minutes = {"fallback_after": None if after is None else in_minutes(after)}
     try:
-        request = EditDirective(**{**typed, **commands, **minutes})
+        request = EditDirective(**{**typed, **lists, **minutes})
     except ValidationError as error:
         raise Refused(first_problem(error)) from error
     if request == EditDirective():
@@ -54,7 +58,8 @@ def _lines(typed: list[str] | None) -> tuple[str, ...] | None:
 
 def _parameters() -> list[Parameter]:
     of_start = get_type_hints(StartOptions, include_extras=True)
-    names = [name for name in EditDirective.model_fields if name in of_start]
+    settings = (OPTION.get(name, name) for name in EditDirective.model_fields)
+    names = [name for name in settings if name in of_start]
     options = {name: _left_out(name, *get_args(of_start[name])) for name in names}
     return [Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=options[name]) for name in names]
 

@@ -13,7 +13,7 @@ import pytest
 from cli.operator.edit import edit as edit_command
 from domain import names, requests
 from domain.budget import Budget
-from domain.directive_settings import AgentChoice, CompletionRule
+from domain.directive_settings import AgentChoice, CompletionRule, NamedAgent
 from domain.dispatch import spawn_command
 from domain.errors import Refused
 from domain.failures import Failure, FailureCategory, RepositoryTrouble
@@ -83,6 +83,9 @@ def test_an_empty_list_takes_away_and_none_leaves() -> None:
         (EditDirective(label="No Label"), "label: "),
         (EditDirective(agent=""), "--agent: it takes the names"),
         (EditDirective(planner=""), "--planner: it takes the names"),
+        (EditDirective(agents=""), "--agents: it takes the names"),
+        (EditDirective(agents="claude,claude"), "--agents: agent 'claude' is named twice"),
+        (EditDirective(agents="claude,shell"), "--agents: the shell agent stands alone"),
         (EditDirective(fixer="shell"), "the shell agent can't fix"),
         (EditDirective(on="one", label="gpu"), "nothing left to choose"),
     ],
@@ -260,6 +263,16 @@ def _fixer(state: State) -> AgentChoice | None:
     return spawn_command(state, state.tasks[names.step_task(fix.id)]).agent
 
 
+CODEX_FIRST = AgentChoice(name="codex", then=(NamedAgent(name="claude"),))
+
+
+def _may_give(state: State) -> tuple[str, ...]:
+    """What the next plan may give its steps: its planner is told so, and its commands refuse anything else."""
+    allowed = _planning(state).context.agents.allowed
+    assert all(each in _planning(state).prompt for each in allowed)
+    return allowed
+
+
 def _rounds(state: State) -> int:
     state = _opened(state)
     for number in range(9):
@@ -288,6 +301,12 @@ def _proposed(state: State) -> bool:
 EFFECTS: dict[str, Effect] = {
     "base_branch": (EditDirective(base_branch="next"), lambda state: _next(state).base_branch, "next"),
     "agent": (EditDirective(agent="claude"), lambda state: _next(state).agent, AgentChoice(name="claude")),
+    "agents": (
+        EditDirective(agents="codex,claude"),
+        lambda state: (_next(state).agent, state.directive.settings.agent, _planning(state).agent),
+        (AgentChoice(name="codex"), CODEX_FIRST, AgentChoice(name="codex")),
+    ),
+    "step_agent": (EditDirective(step_agents=("claude:haiku",)), _may_give, ("claude:haiku",)),
     "planner": (EditDirective(planner="codex"), lambda state: _planning(state).agent, AgentChoice(name="codex")),
     "fixer": (EditDirective(fixer="claude"), _fixer, AgentChoice(name="claude")),
     "resolver": (EditDirective(resolver="claude"), _resolver, AgentChoice(name="claude")),
@@ -332,6 +351,28 @@ def test_each_option_holds_from_the_next_task_on_and_what_runs_is_untouched(opti
     edited = granted(state, request)
     assert task_of(edited, "floor") == task_of(state, "floor")
     assert effect(edited) == wanted
+
+
+@pytest.mark.rule("5.9")
+def test_agents_for_all_leave_what_is_named_for_itself_and_the_shell_never_plans() -> None:
+    claude, codex, shell = (AgentChoice(name=name) for name in ("claude", "codex", "shell"))
+    state = granted(
+        begun(planner=claude, fixer=claude, agent=claude), EditDirective(agents="codex", planner="claude,codex")
+    )
+    settings = state.directive.settings
+    assert (settings.agent, settings.fixer) == (codex, claude)
+    assert settings.planner == AgentChoice(name="claude", then=(NamedAgent(name="codex"),))
+    settings = granted(state, EditDirective(agents="shell")).directive.settings
+    assert (settings.agent, settings.planner and settings.planner.name) == (shell, "claude")
+
+
+@pytest.mark.rule("3.6")
+def test_what_plans_may_give_their_steps_is_taken_away_by_nothing() -> None:
+    state = granted(begun(step_agents=("codex",)), edit_command(**(NOTHING | {"step_agent": [""]})))
+    assert state.directive.settings.step_agents == ()
+
+
+NOTHING = dict.fromkeys(signature(edit_command).parameters)
 
 
 @pytest.mark.parametrize("status", DirectiveStatus)
