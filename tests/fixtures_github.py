@@ -19,7 +19,7 @@ from domain.pull_request import PullRequest, PullRequestWanted
 from domain.repository_url import parse_repository_url
 from tests.forge import ForgeRepository, ForgeUnderTest, forge_under_test
 
-QUICK = ApiTimings(at_most=10, first=0.05, longest=0.3, answer=1.5, mergeable=0.05)
+QUICK = ApiTimings(at_most=10, first=0.05, longest=0.3, answer=1.5, mergeable=0.05, write=0.01)
 TOKEN_VARIABLE = "FORGE_TOKEN"
 _NUMBERS = count(1)
 
@@ -126,3 +126,4 @@ async def site(fake_forge: ForgeUnderTest, seed: Path) -> AsyncIterator[Site]:
     yield made
     await fake_forge.clear_failures()
     await forges.close()
+    fake_forge.hold_to_schema()

@@ -33,6 +33,7 @@ from pydantic import TypeAdapter
 
 from fakes.forge.forge import ReceivedRequest
 from fakes.forge.injected_failures import FailureKind
+from tests.forge_schemas import Held
 
 _READY_WITHIN = 20.0  # seconds
 _REQUESTS = TypeAdapter(list[ReceivedRequest])
@@ -108,6 +109,16 @@ class ForgeUnderTest:
         self.unix_socket = unix_socket
         self.url = ""
         self._process: asyncio.subprocess.Process | None = None
+        self._held = Held(self.record)
+
+    @property
+    def record(self) -> Path:
+        """What it was asked and has answered, as `fakes.forge.exchanges` writes it."""
+        return self.folder.with_name(f"{self.folder.name}.exchanges")
+
+    def hold_to_schema(self) -> None:
+        """AssertionError where an answer since the last time, or a request of the adapter's, isn't as GitHub has it."""
+        self._held.check()
 
     @property
     def api_url(self) -> str:
@@ -258,7 +269,8 @@ class ForgeUnderTest:
     async def start(self, port: int = 0) -> None:
         extra = ("--unix-socket", str(self.unix_socket)) if self.unix_socket else ()
         self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "fakes.forge", "--data", str(self.folder), "--port", str(port), *extra,
+            sys.executable, "-m", "fakes.forge", "--data", str(self.folder), "--port", str(port),
+            "--record", str(self.record), *extra,
             stdout=asyncio.subprocess.PIPE, process_group=0, env={**os.environ, "PYTHONSAFEPATH": "1"},
         )  # fmt: skip
         assert self._process.stdout is not None
@@ -282,3 +294,4 @@ async def forge_under_test(folder: Path, *, unix_socket: Path | None = None) -> 
         yield forge
     finally:
         await forge.kill()
+    forge.hold_to_schema()

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp
 
 from fakes.forge import control, graphql_api, rest_checks, rest_pulls, rest_repositories, rest_talk
 from fakes.forge.calling import Routes
+from fakes.forge.exchanges import Recorder
 from fakes.forge.forge import Forge
 from fakes.forge.front import Front
 from fakes.forge.git_http import GitHttp
@@ -32,11 +33,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m fakes.forge", description="A fake GitHub over bare repositories.")
     parser.add_argument("--data", type=Path, required=True, help="the folder that holds all of its state")
     parser.add_argument("--port", type=int, required=True, help="on 127.0.0.1; 0: any free one, printed on stdout")
+    parser.add_argument("--record", type=Path, help="a file that every call of the API is added to, with its answer")
     parser.add_argument("--unix-socket", type=Path, help="listen there too, as GitHub's command line can be told to")
     guard()
     given = parser.parse_args(arguments)
     try:
-        asyncio.run(serve(given.data.absolute(), given.port, given.unix_socket))
+        asyncio.run(serve(given.data.absolute(), given.port, given.unix_socket, given.record))
     except OSError as error:
         sys.stderr.write(f"forge: {error.strerror or error}\n")
         return 1
@@ -45,12 +47,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-async def serve(data: Path, port: int, unix_socket: Path | None) -> None:
+async def serve(data: Path, port: int, unix_socket: Path | None, record: Path | None = None) -> None:
     """Open the state, listen, say where on stdout, and serve until a signal."""
     store = Store(data)
     await store.open()
     sockets = [socket.create_server((HOST, port))]
-    forge = Forge(store, f"http://{HOST}:{sockets[0].getsockname()[1]}")
+    forge = Forge(store, f"http://{HOST}:{sockets[0].getsockname()[1]}", recorder=Recorder(record))
     if unix_socket is not None:
         sockets.append(_listen_at(unix_socket))
     config = uvicorn.Config(

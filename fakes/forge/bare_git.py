@@ -20,7 +20,7 @@ _CONFIG = """\
 \tallowFilter = true
 \tallowAnySHA1InWant = true
 """
-_FIELDS = "%x00".join(("%H", "%P", "%an", "%ae", "%aI", "%cn", "%ce", "%cI", "%B"))
+_FIELDS = "%x00".join(("%H", "%P", "%T", "%an", "%ae", "%aI", "%cn", "%ce", "%cI", "%B"))
 
 
 class GitFailed(Exception):
@@ -41,6 +41,7 @@ class Signature:
 class Commit:
     sha: str
     parents: tuple[str, ...]
+    tree: str
     author: Signature
     committer: Signature
     message: str
@@ -122,6 +123,9 @@ class BareRepository:
         output = await self.run("log", "--reverse", "--topo-order", f"--format={_FIELDS}%x1e", head, f"^{base}")
         return tuple(_commit(record.lstrip("\n")) for record in output.split("\x1e") if record.strip())
 
+    async def commit(self, sha: str) -> Commit:
+        return _commit(await self.run("log", "--max-count=1", f"--format={_FIELDS}", sha))
+
     async def diff(self, base: str, head: str, *options: str) -> str:
         """What `head` changes since it left `base`."""
         return await self.run("diff", "--no-color", "--no-ext-diff", "-M", *options, f"{base}...{head}", "--")
@@ -161,9 +165,9 @@ async def run_git(*args: str, stdin: str = "", env: dict[str, str] | None = None
 
 
 def _commit(record: str) -> Commit:
-    sha, parents, *people, message = record.split("\x00")
+    sha, parents, tree, *people, message = record.split("\x00")
     author, committer = Signature(*people[:3]), Signature(*people[3:])
-    return Commit(sha, tuple(parents.split()), author, committer, message.rstrip("\n"))
+    return Commit(sha, tuple(parents.split()), tree, author, committer, message.rstrip("\n"))
 
 
 def _append(file: Path, text: str) -> None:

@@ -34,6 +34,8 @@ class ApiAnswer:
     text: str | None = None
     """In place of JSON: another media type, such as a diff."""
     headers: dict[str, str] = field(default_factory=dict)
+    untold: tuple[str, ...] = ()
+    """Fields that the ETag doesn't move with."""
 
 
 @dataclass(frozen=True)
@@ -141,14 +143,20 @@ def _response(request: Request, answer: ApiAnswer) -> Response:
         return Response(answer.text, answer.status, answer.headers, media_type="text/plain; charset=utf-8")
     response = _json_response(answer.json, answer.status, answer.headers)
     if request.method in ("GET", "HEAD") and answer.status == 200:
-        # Of what is seen: a page's links belong to it.
-        seen = bytes(response.body) + answer.headers.get("Link", "").encode()
-        tag = f'W/"{hashlib.sha256(seen).hexdigest()}"'
+        tag = f'W/"{hashlib.sha256(_tagged(answer)).hexdigest()}"'
         response.headers["ETag"] = tag
         response.headers["Cache-Control"] = "private, max-age=60, s-maxage=60"
         if tag in (each.strip() for each in request.headers.get("if-none-match", "").split(",")):
             return Response(status_code=304, headers={"ETag": tag})
     return response
+
+
+def _tagged(answer: ApiAnswer) -> bytes:
+    """What an ETag is of: neither what GitHub works out later, nor the links to other pages (from memory)."""
+    told = answer.json
+    if isinstance(told, dict):
+        told = {name: value for name, value in told.items() if name not in answer.untold}
+    return json.dumps(told).encode()
 
 
 def _json_response(value: object, status: int, headers: dict[str, str]) -> Response:

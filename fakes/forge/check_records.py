@@ -37,6 +37,9 @@ FAILING = frozenset(
 )
 
 
+_OF_SUITES = frozenset({Conclusion.STALE, Conclusion.STARTUP_FAILURE})
+
+
 class JobStep(Stored):
     """A step of the job behind a check, as Actions shows it."""
 
@@ -80,6 +83,11 @@ class CheckRun(CheckContent):
     conclusion: Conclusion | None
     started_at: datetime
     completed_at: datetime | None
+
+    @property
+    def is_suite_alone(self) -> bool:
+        """Nothing has run: no check run says so, but its suite does, and the run of its workflow."""
+        return self.conclusion in _OF_SUITES
 
     @property
     def failed(self) -> bool:

@@ -31,7 +31,7 @@ class NewRepository(Stored):
 class RepositoryChange(Stored):
     private: bool | None = None
     default_branch: str | None = None
-    slow_mergeability: bool | None = None
+    slow_mergeability: int | None = None
 
 
 class Collaborator(Stored):
@@ -126,14 +126,14 @@ async def create_repository(call: Call) -> ApiAnswer:
         raise Answered(422, str(error)) from error
     if made is None:
         raise Answered(422, f"{wanted.owner}/{wanted.name} exists already")
-    return ApiAnswer(call.forge.shapes.repository(made.record, call.account), 201)
+    return ApiAnswer(call.forge.shapes.full_repository(made.record, call.account), 201)
 
 
 async def change_repository(call: Call) -> ApiAnswer:
     repository, change = call.repository(), await call.body(RepositoryChange)
     async with repository.changing():
         repository.record = repository.record.with_changes(**change.model_dump(exclude_none=True))
-    return ApiAnswer(call.forge.shapes.repository(repository.record, call.account))
+    return ApiAnswer(call.forge.shapes.full_repository(repository.record, call.account))
 
 
 async def put_collaborator(call: Call) -> ApiAnswer:
@@ -210,7 +210,7 @@ async def set_status(call: Call) -> ApiAnswer:
         record = repository.record
         status = CommitStatus(id=record.next_id, sha=sha, created_at=now(), **wanted.model_dump(exclude={"ref"}))
         repository.record = record.with_changes(last_id=record.last_id + 1, statuses=(*record.statuses, status))
-    return ApiAnswer(call.forge.shapes.status(status), 201)
+    return ApiAnswer(call.forge.shapes.status(repository.record, status), 201)
 
 
 async def add_review(call: Call) -> ApiAnswer:

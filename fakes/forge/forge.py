@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from fakes.forge.exchanges import Recorder
 from fakes.forge.injected_failures import Failures
 from fakes.forge.merges import Mergeabilities
 from fakes.forge.records import now
@@ -110,6 +111,12 @@ class Forge:
     received: Received = field(default_factory=Received)
     limits: RateLimits = field(default_factory=RateLimits)
     mergeabilities: Mergeabilities = field(default_factory=Mergeabilities)
+    recorder: Recorder = field(default_factory=lambda: Recorder(None))
+
+    @property
+    def log_host(self) -> str:
+        """Where logs lie: the same process under another name, which nobody's token is for."""
+        return self.url.replace("127.0.0.1", "localhost")
 
     @property
     def shapes(self) -> Shapes:

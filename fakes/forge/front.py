@@ -7,17 +7,19 @@ import uuid
 from dataclasses import dataclass, field
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fakes.forge.api_errors import Answered
 from fakes.forge.auth import Keys
 from fakes.forge.calling import refusal_response
+from fakes.forge.exchanges import KEPT_HEADERS, Exchange
 from fakes.forge.forge import BODY_KEPT, Forge, Resource
 from fakes.forge.injected_failures import FailureKind, FailureOrder, answer_of
 from fakes.forge.records import Account
 
 _API = re.compile(r"^/(api/(v3|graphql)|repos|user|graphql|rate_limit)(/|$)")
+_GRAPHQL_FAILED = "Something went wrong while executing your query on 2026-01-01T00:00:00Z."
 _GIT = re.compile(r"/(info/refs|git-upload-pack|git-receive-pack)$")
 
 
@@ -29,6 +31,8 @@ class _Exchange:
     account: Account | None
     body: bytearray = field(default_factory=bytearray)
     status: int = 0
+    headers: dict[str, str] = field(default_factory=dict)
+    answer: bytearray = field(default_factory=bytearray)
     noted: bool = False
 
     @property
@@ -39,13 +43,18 @@ class _Exchange:
     def path(self) -> str:
         return str(self.scope["path"])
 
+    @property
+    def is_of_api(self) -> bool:
+        return bool(_API.match(self.path))
+
     def recording(self, receive: Receive) -> Receive:
         """`receive`, with a copy of what passes."""
 
         async def received() -> Message:
             message = await receive()
             if not _GIT.search(self.path):
-                self.body += message.get("body", b"")[: BODY_KEPT - len(self.body)]
+                room = None if self.is_of_api else BODY_KEPT - len(self.body)
+                self.body += message.get("body", b"")[:room]
             return message
 
         return received
@@ -86,6 +95,13 @@ class Front:
             case FailureKind.ACTED_THEN_CUT:
                 # An answer that is shorter than announced makes the server close the connection.
                 await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"1000")]})
+            case FailureKind.GRAPHQL_ERROR:
+                told = {"data": None, "errors": [{"message": order.message or _GRAPHQL_FAILED}]}
+                await JSONResponse(told)(exchange.scope, receive, send)
+            case FailureKind.LOG_HOST_UNREACHABLE:
+                # Port 1 of this machine: nobody listens there.
+                away = Response(status_code=302, headers={"Location": "http://localhost:1/logs.txt"})
+                await away(exchange.scope, receive, send)
             case FailureKind.SERVER_ERROR:
                 page = f"<html><body><h1>{order.status} {order.message or 'Bad Gateway'}</h1></body></html>"
                 await Response(page, order.status, media_type="text/html")(exchange.scope, receive, send)
@@ -96,8 +112,11 @@ class Front:
         async def answering(message: Message) -> None:
             if message["type"] == "http.response.start":
                 exchange.status = message["status"]
-                if _API.match(exchange.path):
+                if exchange.is_of_api:
                     self._add_headers(MutableHeaders(scope=message), exchange)
+                    exchange.headers = dict(Headers(raw=message["headers"]).items())
+            elif exchange.is_of_api:
+                exchange.answer += message.get("body", b"")
             await send(message)
 
         return answering
@@ -134,6 +153,22 @@ class Front:
             status=exchange.status,
             failure=order.kind.value if order else "",
         )
+        if exchange.is_of_api:
+            self._forge.recorder.note(_recorded(exchange, order))
+
+
+def _recorded(exchange: _Exchange, order: FailureOrder | None) -> Exchange:
+    return Exchange(
+        method=exchange.method,
+        path=exchange.path,
+        query=exchange.scope["query_string"].decode(),
+        user_agent=Headers(scope=exchange.scope).get("user-agent", ""),
+        request=exchange.body.decode(errors="replace"),
+        status=exchange.status,
+        headers={name: exchange.headers[name] for name in KEPT_HEADERS if name in exchange.headers},
+        answer=exchange.answer.decode(errors="replace"),
+        failure=order.kind.value if order else "",
+    )
 
 
 async def _drain(receive: Receive) -> None:

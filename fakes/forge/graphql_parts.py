@@ -55,8 +55,12 @@ def latest_reviews(record: RepositoryRecord, pull: Pull) -> list[Review]:
 
 
 def threads_of(record: RepositoryRecord, pull: Pull) -> list[ReviewComment]:
-    """The first comment of each conversation at a line."""
-    return [each for each in record.review_comments if each.pull == pull.number and each.in_reply_to is None]
+    """The first comment that is left of each conversation at a line."""
+    found: dict[int, ReviewComment] = {}
+    for each in record.review_comments:
+        if each.pull == pull.number:
+            found.setdefault(each.in_reply_to or each.id, each)
+    return list(found.values())
 
 
 def decision(record: RepositoryRecord, pull: Pull) -> str | None:

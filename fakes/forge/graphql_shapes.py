@@ -198,7 +198,8 @@ class Graph:
 
     def thread(self, record: RepositoryRecord, first: ReviewComment) -> Json:
         """A conversation at a line, by its first comment."""
-        comments = [each for each in record.review_comments if first.id in (each.id, each.in_reply_to)]
+        root = first.in_reply_to or first.id
+        comments = [each for each in record.review_comments if root in (each.id, each.in_reply_to)]
         return {
             "__typename": "PullRequestReviewThread",
             "id": thread_node(record, first),

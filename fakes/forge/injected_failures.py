@@ -25,6 +25,12 @@ class FailureKind(StrEnum):
     """403 with Retry-After in `seconds`."""
     TOO_MANY_REQUESTS = "too_many_requests"
     """429 with Retry-After in `seconds`."""
+    SUBMITTED_TOO_QUICKLY = "submitted_too_quickly"
+    """422 for a write that comes too soon after another one (from memory)."""
+    GRAPHQL_ERROR = "graphql_error"
+    """200 without data, with `message` as an error (GraphQL's own form; the usual words from memory)."""
+    LOG_HOST_UNREACHABLE = "log_host_unreachable"
+    """302 to a host that nobody answers at."""
     INVALID = "invalid"
     """422 with `message`."""
     SERVER_ERROR = "server_error"
@@ -99,6 +105,8 @@ def answer_of(order: FailureOrder) -> Answered:
     """What GitHub answers to a request that fails in this way."""
     if order.kind is FailureKind.INVALID:
         return refused("PullRequest", order.message or "was refused by the test")
+    if order.kind is FailureKind.SUBMITTED_TOO_QUICKLY:
+        return refused("Issue", order.message or "was submitted too quickly")
     status, message = _WORDS.get(order.kind, (order.status, "Server Error"))
     return Answered(status, order.message or message, headers=_headers(order))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+from collections import Counter
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -56,14 +57,14 @@ class Mergeabilities:
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, str], str | None] = {}
-        self._asked: set[tuple[str, str]] = set()
+        self._asked: Counter[tuple[str, str]] = Counter()
 
     async def of(self, repository: Repository, pull: Pull) -> Mergeability:
         if not pull.is_open:
             return Mergeability(None, MergeableState.UNKNOWN, pull.merge_commit_sha)
         pair = (pull.base_sha, pull.head_sha)
-        if repository.record.slow_mergeability and pair not in self._asked:
-            self._asked.add(pair)
+        if self._asked[pair] < repository.record.slow_mergeability:
+            self._asked[pair] += 1
             return Mergeability(None, MergeableState.UNKNOWN)
         if pair not in self._known:
             self._known[pair] = await _test_merge(repository.git, pull)

@@ -69,7 +69,7 @@ async def open_pull(repository: Repository, wanted: PullWanted, author: str) -> 
         pull = Pull(
             number=number, id=record.next_id, title=wanted.title, body=wanted.body, author=author, draft=wanted.draft,
             head=head, head_repository=wanted.head_repository, base=wanted.base, head_sha=shas[head],
-            base_sha=shas[wanted.base], created_at=moment,
+            base_sha=shas[wanted.base], base_seen=shas[wanted.base], created_at=moment,
             updated_at=moment,
         )  # fmt: skip
         await _keep_head(repository.git, pull)
@@ -160,7 +160,8 @@ async def _follow(git: BareRepository, pull: Pull, branches: dict[str, str]) -> 
         return merged(kept, base, None)
     if head is None or base is None:
         return closed(pull)
-    moved = pull.model_copy(update={"head_sha": head, "base_sha": base, "updated_at": now()})
+    pushed = {"head_sha": head, "base_seen": base, "updated_at": now()} if head != pull.head_sha else {}
+    moved = pull.model_copy(update={"base_sha": base, **pushed})
     await _keep_head(git, moved)
     return moved
 
@@ -177,7 +178,7 @@ async def _with_base(repository: Repository, pull: Pull, base: str) -> Pull:
     if not pull.is_open:
         raise refused("PullRequest", "Cannot change the base branch of a closed pull request.")
     _check_is_only_one(repository.record, pull.head, base)
-    return pull.model_copy(update={"base": base, "base_sha": shas[base]})
+    return pull.model_copy(update={"base": base, "base_sha": shas[base], "base_seen": shas[base]})
 
 
 async def _with_state(repository: Repository, pull: Pull, state: PullState) -> Pull:

@@ -43,6 +43,9 @@ class Pull(Stored):
     head_sha: str
     """Follows the branch while the pull request is open, and stays where it was afterwards."""
     base_sha: str
+    """Where its branch is."""
+    base_seen: str = ""
+    """Where that was when the head was last pushed, which is what GitHub tells (from memory)."""
     created_at: datetime
     updated_at: datetime
     closed_at: datetime | None = None
@@ -136,8 +139,8 @@ class RepositoryRecord(Stored):
     description: str = ""
     private: bool = False
     default_branch: str = "main"
-    slow_mergeability: bool = False
-    """The first look at a new head or base answers `mergeable: null`, as GitHub does while it computes."""
+    slow_mergeability: int = 0
+    """So many looks at a new head or base answer `mergeable: null`, as GitHub does while it computes."""
     created_at: datetime
     collaborators: dict[str, Role] = Field(default_factory=dict)
     """By login in lower case."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
@@ -12,7 +10,6 @@ from fakes.forge.api_errors import not_found
 from fakes.forge.calling import ApiAnswer, Call, Routes
 from fakes.forge.check_records import CheckRun, CommitStatus, StatusState
 from fakes.forge.forge import Forge
-from fakes.forge.records import RepositoryRecord
 from fakes.forge.store import Repository
 
 _REPOSITORY = "/repos/{owner}/{repo}"
@@ -22,6 +19,7 @@ ACTIONS = "github-actions"
 def routes(api: Routes) -> list[Route]:
     return [
         api.route(f"{_REPOSITORY}/commits/{{ref:path}}/check-runs", GET=list_checks),
+        api.route(f"{_REPOSITORY}/commits/{{ref:path}}/check-suites", GET=list_suites),
         api.route(f"{_REPOSITORY}/commits/{{ref:path}}/status", GET=combined_status),
         api.route(f"{_REPOSITORY}/commits/{{ref:path}}/statuses", GET=list_statuses),
         api.route(f"{_REPOSITORY}/check-runs/{{id:int}}", GET=get_check),
@@ -49,29 +47,35 @@ def log_route(forge: Forge) -> Route:
 async def list_checks(call: Call) -> ApiAnswer:
     repository, sha = await _commit(call)
     record, name = repository.record, call.request.query_params.get("check_name")
-    found = [each for each in record.checks_of(sha) if name in (None, each.name)]
+    found = [each for each in record.checks_of(sha) if name in (None, each.name) and not each.is_suite_alone]
     page, headers = call.page(found)
     runs = [call.forge.shapes.check(record, each) for each in page]
     return ApiAnswer({"total_count": len(found), "check_runs": runs}, headers=headers)
+
+
+async def list_suites(call: Call) -> ApiAnswer:
+    repository, sha = await _commit(call)
+    found = repository.record.checks_of(sha)
+    page, headers = call.page(found)
+    commit = await repository.git.commit(sha)
+    suites = [call.forge.shapes.suite(repository.record, each, commit) for each in page]
+    return ApiAnswer({"total_count": len(found), "check_suites": suites}, headers=headers)
 
 
 async def combined_status(call: Call) -> ApiAnswer:
     repository, sha = await _commit(call)
     statuses = repository.record.statuses_of(sha)
     page, headers = call.page(statuses)
-    shape = {
-        "state": _combined(statuses).value,
-        "sha": sha,
-        "total_count": len(statuses),
-        "statuses": [call.forge.shapes.status(each) for each in page],
-    }
+    shown, record = call.forge.shapes, repository.record
+    listed = [shown.status(record, each) for each in page]
+    shape = shown.combined_status(record, sha, _combined(statuses).value, len(statuses), listed)
     return ApiAnswer(shape, headers=headers)
 
 
 async def list_statuses(call: Call) -> ApiAnswer:
     repository, sha = await _commit(call)
     found, headers = call.page([each for each in reversed(repository.record.statuses) if each.sha == sha])
-    return ApiAnswer([call.forge.shapes.status(each) for each in found], headers=headers)
+    return ApiAnswer([call.forge.shapes.status(repository.record, each) for each in found], headers=headers)
 
 
 async def get_check(call: Call) -> ApiAnswer:
@@ -80,22 +84,24 @@ async def get_check(call: Call) -> ApiAnswer:
 
 
 async def list_annotations(call: Call) -> ApiAnswer:
-    _, check = _check(call)
+    repository, check = _check(call)
     found, headers = call.page(check.annotations)
-    return ApiAnswer([call.forge.shapes.annotation(each) for each in found], headers=headers)
+    shown = [call.forge.shapes.annotation(repository.record, check, each) for each in found]
+    return ApiAnswer(shown, headers=headers)
 
 
 async def list_runs(call: Call) -> ApiAnswer:
     record, sha = call.repository().record, call.request.query_params.get("head_sha")
     found = [each for each in record.checks if sha in (None, each.head_sha) and each.app == ACTIONS]
     page, headers = call.page(found)
-    runs = [_run(call, record, each) for each in page]
+    runs = [call.forge.shapes.workflow_run(record, each) for each in page]
     return ApiAnswer({"total_count": len(found), "workflow_runs": runs}, headers=headers)
 
 
 async def list_jobs(call: Call) -> ApiAnswer:
     repository, check = _check(call)
-    return ApiAnswer({"total_count": 1, "jobs": [call.forge.shapes.job(repository.record, check)]})
+    jobs = [] if check.is_suite_alone else [call.forge.shapes.job(repository.record, check)]
+    return ApiAnswer({"total_count": len(jobs), "jobs": jobs})
 
 
 async def get_job(call: Call) -> ApiAnswer:
@@ -105,25 +111,7 @@ async def get_job(call: Call) -> ApiAnswer:
 
 async def job_log(call: Call) -> ApiAnswer:
     _, check = _check(call)
-    return ApiAnswer(text="", status=302, headers={"Location": f"{call.forge.url}/assets/logs/{check.id}.txt"})
-
-
-def _run(call: Call, record: RepositoryRecord, check: CheckRun) -> dict[str, Any]:
-    """The run of Actions that a check's job belongs to: each has one of its own."""
-    source = check.head_repository or record.full_name
-    return {
-        "id": check.id,
-        "name": "checks",
-        "check_suite_id": check.id,
-        "head_sha": check.head_sha,
-        "event": "pull_request",
-        "status": check.status.value,
-        "conclusion": check.conclusion.value if check.conclusion else None,
-        "actor": call.forge.shapes.user(source.partition("/")[0]),
-        "repository": {"full_name": record.full_name, "fork": False},
-        "head_repository": {"full_name": source, "fork": bool(check.head_repository)},
-        "html_url": call.forge.shapes.job_page(record, check),
-    }
+    return ApiAnswer(text="", status=302, headers={"Location": f"{call.forge.log_host}/assets/logs/{check.id}.txt"})
 
 
 def _check(call: Call) -> tuple[Repository, CheckRun]:

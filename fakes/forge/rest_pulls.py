@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 from pydantic import BaseModel
 from starlette.routing import Route
@@ -16,6 +17,10 @@ from fakes.forge.records import Pull, PullState, RepositoryRecord
 from fakes.forge.store import Repository
 
 _PULL = "/repos/{owner}/{repo}/pulls/{number:int}"
+
+
+_WORKED_OUT = ("mergeable", "mergeable_state", "merge_commit_sha")
+"""Later, and without another ETag (from memory)."""
 
 
 class NewPullBody(BaseModel):
@@ -76,7 +81,7 @@ async def get_pull(call: Call) -> ApiAnswer:
     repository, pull = await call.pull()
     if "diff" in call.request.headers.get("accept", ""):
         return ApiAnswer(text=await repository.git.diff(pull.base_sha, pull.head_sha))
-    return ApiAnswer(await _whole(call, repository, pull))
+    return ApiAnswer(await _whole(call, repository, pull), untold=_WORKED_OUT)
 
 
 async def update_pull(call: Call) -> ApiAnswer:
@@ -108,15 +113,17 @@ async def list_commits(call: Call) -> ApiAnswer:
 
 async def list_files(call: Call) -> ApiAnswer:
     repository, pull = await call.pull()
-    lines = (await repository.git.diff(pull.base_sha, pull.head_sha, "--numstat")).splitlines()
-    files, headers = call.page([_file(*line.split("\t")) for line in lines])
-    return ApiAnswer(list(files), headers=headers)
+    api, page = call.forge.shapes.api(repository.record), call.forge.shapes.page(repository.record)
+    files, headers = call.page([_file(each, api, page, pull.head_sha) for each in await _changed(repository, pull)])
+    return ApiAnswer(files, headers=headers)
 
 
 async def _whole(call: Call, repository: Repository, pull: Pull) -> dict[str, Any]:
     merging = await call.forge.mergeabilities.of(repository, pull)
-    commits = await repository.git.commits(pull.base_sha, pull.head_sha)
-    return call.forge.shapes.whole_pull(repository.record, pull, call.account, merging, len(commits))
+    commits, files = await repository.git.commits(pull.base_sha, pull.head_sha), await _changed(repository, pull)
+    lines = {name: sum(each[name] for each in files) for name in ("additions", "deletions")}
+    sizes = {"commits": len(commits), "changed_files": len(files), **lines}
+    return call.forge.shapes.whole_pull(repository.record, pull, call.account, merging, sizes)
 
 
 def _is_asked_for(record: RepositoryRecord, pull: Pull, query: dict[str, str]) -> bool:
@@ -129,8 +136,31 @@ def _is_asked_for(record: RepositoryRecord, pull: Pull, query: dict[str, str]) -
     return state in ("all", pull.state) and head_matches and base in ("", pull.base)
 
 
-def _file(added: str, removed: str, name: str) -> dict[str, Any]:
-    return {"filename": name, "additions": _count(added), "deletions": _count(removed)}
+async def _changed(repository: Repository, pull: Pull) -> list[dict[str, Any]]:
+    """What it does to each file, as git tells it: the letter of the change, and the lines."""
+    ends = (pull.base_sha, pull.head_sha)
+    counts = (await repository.git.diff(*ends, "--numstat", "-z", "--no-renames")).split("\0")
+    letters = (await repository.git.diff(*ends, "--name-status", "-z", "--no-renames")).split("\0")
+    kinds = dict(zip(letters[1::2], letters[::2], strict=False))
+    files = []
+    for added, removed, name in (line.split("\t", 2) for line in counts if line):
+        lines = {"additions": _count(added), "deletions": _count(removed)}
+        files.append({"filename": name, "status": _KINDS.get(kinds[name], "changed"), **lines})
+    return files
+
+
+def _file(changed: dict[str, Any], api: str, page: str, sha: str) -> dict[str, Any]:
+    name = quote(changed["filename"])
+    return changed | {
+        "sha": None,
+        "changes": changed["additions"] + changed["deletions"],
+        "blob_url": f"{page}/blob/{sha}/{name}",
+        "raw_url": f"{page}/raw/{sha}/{name}",
+        "contents_url": f"{api}/contents/{name}?ref={sha}",
+    }
+
+
+_KINDS = {"A": "added", "D": "removed", "M": "modified"}
 
 
 def _count(text: str) -> int:

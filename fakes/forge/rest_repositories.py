@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import BaseModel
@@ -37,7 +39,8 @@ def routes(api: Routes) -> list[Route]:
 
 
 async def get_user(call: Call) -> ApiAnswer:
-    return ApiAnswer(call.forge.shapes.user(call.login))
+    login = call.login
+    return ApiAnswer(call.forge.shapes.own_user(login, datetime(2020, 1, 1, tzinfo=UTC)))
 
 
 async def rate_limit(call: Call) -> ApiAnswer:
@@ -47,11 +50,12 @@ async def rate_limit(call: Call) -> ApiAnswer:
         name: {"limit": each.limit, "used": each.used, "remaining": each.remaining, "reset": each.reset}
         for name, each in left.items()
     }
-    return ApiAnswer({"resources": shown, "rate": shown[Resource.CORE]})
+    # Nothing of this forge counts as a search.
+    return ApiAnswer({"resources": {**shown, "search": shown[Resource.CORE]}, "rate": shown[Resource.CORE]})
 
 
 async def get_repository(call: Call) -> ApiAnswer:
-    return ApiAnswer(call.forge.shapes.repository(call.repository().record, call.account))
+    return ApiAnswer(call.forge.shapes.full_repository(call.repository().record, call.account))
 
 
 async def get_permission(call: Call) -> ApiAnswer:
@@ -60,12 +64,9 @@ async def get_permission(call: Call) -> ApiAnswer:
         raise Answered(403, "Must have push access to view collaborator permission.")
     role = Role.ADMIN if login.lower() == OWN_LOGIN else record.role(login)
     everybodys = "none" if record.private else "read"
-    shape = {
-        "permission": role.permission if role else everybodys,
-        "role_name": role.value if role else everybodys,
-        "user": call.forge.shapes.user(login),
-    }
-    return ApiAnswer(shape)
+    permission, name = (role.permission, role.value) if role else (everybodys, everybodys)
+    user = call.forge.shapes.user(login) | {"role_name": name, "permissions": _rights(name)}
+    return ApiAnswer({"permission": permission, "role_name": name, "user": user})
 
 
 async def get_branch(call: Call) -> ApiAnswer:
@@ -73,7 +74,7 @@ async def get_branch(call: Call) -> ApiAnswer:
     sha = (await repository.git.branches()).get(branch)
     if sha is None:
         raise Answered(404, "Branch not found")
-    return ApiAnswer({"name": branch, "commit": {"sha": sha}, "protected": False})
+    return ApiAnswer(call.forge.shapes.branch(repository.record, branch, await repository.git.commit(sha)))
 
 
 async def rename(call: Call) -> ApiAnswer:
@@ -81,7 +82,8 @@ async def rename(call: Call) -> ApiAnswer:
     wanted = await call.body(RenameBody)
     await rename_branch(repository, branch, wanted.new_name)
     sha = (await repository.git.branches())[wanted.new_name]
-    return ApiAnswer({"name": wanted.new_name, "commit": {"sha": sha}, "protected": False}, 201)
+    commit = await repository.git.commit(sha)
+    return ApiAnswer(call.forge.shapes.branch(repository.record, wanted.new_name, commit), 201)
 
 
 async def get_ref(call: Call) -> ApiAnswer:
@@ -116,5 +118,13 @@ def _full_name(call: Call) -> str:
 
 
 def _ref(call: Call, repository: Repository, name: str, sha: str) -> dict[str, Any]:
-    address = f"{call.forge.shapes.api(repository.record)}/git/{name}"
-    return {"ref": name, "url": address, "object": {"type": "commit", "sha": sha}}
+    api = f"{call.forge.shapes.api(repository.record)}/git"
+    found = {"type": "commit", "sha": sha, "url": f"{api}/commits/{sha}"}
+    return {"ref": name, "node_id": b64encode(name.encode()).decode(), "url": f"{api}/{name}", "object": found}
+
+
+def _rights(role: str) -> dict[str, bool]:
+    """What a role may do: each may what the one before it may."""
+    ranks = ("pull", "triage", "push", "maintain", "admin")
+    held = {"none": 0, "read": 1, "triage": 2, "write": 3, "maintain": 4, "admin": 5}[role]
+    return {name: rank < held for rank, name in enumerate(ranks)}

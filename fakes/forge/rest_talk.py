@@ -8,15 +8,25 @@ from pydantic import BaseModel, Field
 from starlette.routing import Route
 
 from fakes.forge import talk
-from fakes.forge.api_errors import not_found
+from fakes.forge.api_errors import invalid, not_found
 from fakes.forge.calling import ApiAnswer, Call, Routes
 from fakes.forge.records import ReviewState
+from fakes.forge.shapes import Json
 
 _PULL = "/repos/{owner}/{repo}/pulls/{number:int}"
 
 
 class TextBody(BaseModel):
     body: str = Field(min_length=1, max_length=65_536)
+
+
+class LineCommentBody(TextBody):
+    commit_id: str
+    path: str
+    line: int | None = None
+    start_line: int | None = None
+    side: str | None = None
+    in_reply_to: int | None = None
 
 
 class DismissBody(BaseModel):
@@ -47,7 +57,7 @@ def routes(api: Routes) -> list[Route]:
         api.route(f"{_PULL}/reviews", GET=list_reviews, POST=create_review),
         api.route(f"{_PULL}/reviews/{{review:int}}", GET=get_review),
         api.route(f"{_PULL}/reviews/{{review:int}}/dismissals", PUT=dismiss_review),
-        api.route(f"{_PULL}/comments", GET=list_review_comments),
+        api.route(f"{_PULL}/comments", GET=list_review_comments, POST=create_review_comment),
         api.route(f"{_PULL}/comments/{{comment:int}}/replies", POST=reply),
         api.route(
             "/repos/{owner}/{repo}/pulls/comments/{comment:int}", GET=get_review_comment, PATCH=edit, DELETE=delete
@@ -104,6 +114,18 @@ async def list_review_comments(call: Call) -> ApiAnswer:
     return ApiAnswer([call.forge.shapes.review_comment(repository.record, each) for each in found], headers=headers)
 
 
+async def create_review_comment(call: Call) -> ApiAnswer:
+    (repository, pull), wanted = await call.pull(), await call.body(LineCommentBody)
+    if wanted.in_reply_to is None:
+        fields = wanted.model_dump(include={"path", "line", "start_line", "side", "body"}, exclude_none=True)
+        made = await talk.add_remark(repository, pull.number, call.login, talk.LineRemark(**fields))
+    elif any(each.id == wanted.in_reply_to for each in repository.record.review_comments):
+        made = await talk.add_reply(repository, pull.number, wanted.in_reply_to, call.login, wanted.body)
+    else:
+        raise invalid("PullRequestReviewComment", "in_reply_to")
+    return _made(call.forge.shapes.review_comment(repository.record, made))
+
+
 async def get_review_comment(call: Call) -> ApiAnswer:
     repository, number = call.repository(), call.number("comment")
     found = next((each for each in repository.record.review_comments if each.id == number), None)
@@ -114,8 +136,11 @@ async def get_review_comment(call: Call) -> ApiAnswer:
 
 async def reply(call: Call) -> ApiAnswer:
     (repository, pull), wanted = await call.pull(), await call.body(TextBody)
-    made = await talk.add_reply(repository, pull.number, call.number("comment"), call.login, wanted.body)
-    return ApiAnswer(call.forge.shapes.review_comment(repository.record, made), 201)
+    asked = next((each for each in repository.record.review_comments if each.id == call.number("comment")), None)
+    if asked is None or asked.in_reply_to:  # this address is for the first comment of a thread alone (from memory)
+        raise not_found()
+    made = await talk.add_reply(repository, pull.number, asked.id, call.login, wanted.body)
+    return _made(call.forge.shapes.review_comment(repository.record, made))
 
 
 async def list_comments(call: Call) -> ApiAnswer:
@@ -127,4 +152,8 @@ async def list_comments(call: Call) -> ApiAnswer:
 async def create_comment(call: Call) -> ApiAnswer:
     (repository, pull), wanted = await call.pull(), await call.body(TextBody)
     made = await talk.add_comment(repository, pull.number, call.login, wanted.body)
-    return ApiAnswer(call.forge.shapes.comment(repository.record, made), 201)
+    return _made(call.forge.shapes.comment(repository.record, made))
+
+
+def _made(shape: Json) -> ApiAnswer:
+    return ApiAnswer(shape, 201, headers={"Location": shape["url"]})

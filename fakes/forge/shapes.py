@@ -1,78 +1,36 @@
-"""The JSON shapes of GitHub's REST API, made of the forge's records."""
+"""The JSON shapes of GitHub's REST API, made of the forge's records: pull requests and what is said about them."""
 
 from __future__ import annotations
 
-import zlib
 from base64 import b64encode
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
 
 from fakes.forge.bare_git import Commit, Signature
-from fakes.forge.check_records import Annotation, CheckRun, CommitStatus
 from fakes.forge.merges import Mergeability
 from fakes.forge.records import Account, Comment, Pull, RepositoryRecord, Review
 from fakes.forge.records import ReviewComment as LineComment
+from fakes.forge.shapes_checks import CheckShapes
+from fakes.forge.shapes_places import Json, Places, account_id, moment, node_id
 
-Json = dict[str, Any]
-
-
-def account_id(login: str) -> int:
-    """The account's number: the same in whatever case its login is written."""
-    return zlib.crc32(login.lower().encode())
+__all__ = ["Json", "Places", "Shapes", "account_id", "moment", "node_id", "pull_node", "thread_node"]
 
 
-@dataclass(frozen=True)
-class Shapes:
-    """`url` is the forge's own, which all links begin with."""
-
-    url: str
-
-    def author(self, login: str) -> Json | None:
-        """Of something that was said: None once the account was deleted."""
-        return self.user(login) if login else None
-
-    def user(self, login: str) -> Json:
-        number = account_id(login)
-        return {
-            "login": login,
-            "id": number,
-            "node_id": node_id("User", number),
-            "avatar_url": "",
-            "url": f"{self.url}/api/v3/users/{login}",
-            "html_url": f"{self.url}/{login}",
-            "type": "Bot" if login.endswith("[bot]") else "User",
-            "site_admin": False,
-        }
-
-    def repository(self, record: RepositoryRecord, account: Account | None) -> Json:
-        may_write = account is not None and account.write
-        return {
-            "id": record.id,
-            "node_id": node_id("Repository", record.id),
-            "name": record.name,
-            "full_name": record.full_name,
-            "owner": self.user(record.owner),
-            "private": record.private,
-            "visibility": "private" if record.private else "public",
-            "description": record.description,
-            "fork": False,
-            "archived": False,
-            "default_branch": record.default_branch,
-            "url": self.api(record),
-            "html_url": self.page(record),
-            "clone_url": f"{self.page(record)}.git",
-            "permissions": {"admin": may_write, "maintain": may_write, "push": may_write, "pull": True},
-            "allow_merge_commit": True,
-            "allow_squash_merge": True,
-            "allow_rebase_merge": True,
-            "delete_branch_on_merge": False,
-            "created_at": moment(record.created_at),
-        }
+class Shapes(CheckShapes):
+    """All of them."""
 
     def pull(self, record: RepositoryRecord, pull: Pull, account: Account | None) -> Json:
         """As in a list."""
         api, page = f"{self.api(record)}/pulls/{pull.number}", self.pull_page(record, pull)
+        issue = f"{self.api(record)}/issues/{pull.number}"
+        links = {
+            "self": api,
+            "html": page,
+            "issue": issue,
+            "comments": f"{issue}/comments",
+            "review_comments": f"{api}/comments",
+            "review_comment": f"{self.api(record)}/pulls/comments{{/number}}",
+            "commits": f"{api}/commits",
+            "statuses": f"{self.api(record)}/statuses/{pull.head_sha}",
+        }
         return {
             "id": pull.id,
             "node_id": pull_node(record, pull),
@@ -80,9 +38,13 @@ class Shapes:
             "url": api,
             "html_url": page,
             "diff_url": f"{page}.diff",
-            "comments_url": f"{self.api(record)}/issues/{pull.number}/comments",
-            "review_comments_url": f"{api}/comments",
-            "statuses_url": f"{self.api(record)}/statuses/{pull.head_sha}",
+            "patch_url": f"{page}.patch",
+            **{f"{name}_url": address for name, address in links.items() if name not in ("self", "html")},
+            "_links": {name: {"href": address.removesuffix("{/number}")} for name, address in links.items()},
+            "author_association": record.association(pull.author),
+            "auto_merge": None,
+            "milestone": None,
+            "assignee": None,
             "state": pull.state.value,
             "locked": False,
             "title": pull.title,
@@ -92,8 +54,9 @@ class Shapes:
             "labels": [],
             "assignees": [],
             "requested_reviewers": [],
+            "requested_teams": [],
             "head": self._head(record, pull, account),
-            "base": self._end(record, pull.base, pull.base_sha, account),
+            "base": self._end(record, pull.base, pull.base_seen or pull.base_sha, account),
             "merge_commit_sha": pull.merge_commit_sha,
             "created_at": moment(pull.created_at),
             "updated_at": moment(pull.updated_at),
@@ -102,9 +65,9 @@ class Shapes:
         }
 
     def whole_pull(
-        self, record: RepositoryRecord, pull: Pull, account: Account | None, merging: Mergeability, commits: int
+        self, record: RepositoryRecord, pull: Pull, account: Account | None, merging: Mergeability, sizes: Json
     ) -> Json:
-        """As it is answered alone."""
+        """As it is answered alone; `sizes`: how many commits, files and lines it changes."""
         return self.pull(record, pull, account) | {
             "merged": pull.merged_at is not None,
             "mergeable": merging.mergeable,
@@ -113,30 +76,53 @@ class Shapes:
             "merged_by": self.user(pull.merged_by) if pull.merged_by else None,
             "comments": sum(each.pull == pull.number for each in record.comments),
             "review_comments": sum(each.pull == pull.number for each in record.review_comments),
-            "commits": commits,
             "maintainer_can_modify": False,
+            **sizes,
         }
 
     def commit(self, record: RepositoryRecord, commit: Commit) -> Json:
         return {
             "sha": commit.sha,
+            "node_id": commit.sha,
             "url": f"{self.api(record)}/commits/{commit.sha}",
+            "html_url": f"{self.page(record)}/commit/{commit.sha}",
+            "comments_url": f"{self.api(record)}/commits/{commit.sha}/comments",
             "commit": {
                 "message": commit.message,
                 "author": _signature(commit.author),
                 "committer": _signature(commit.committer),
+                "comment_count": 0,
+                "tree": {"sha": commit.tree, "url": f"{self.api(record)}/git/trees/{commit.tree}"},
+                "url": f"{self.api(record)}/git/commits/{commit.sha}",
             },
-            "parents": [{"sha": each} for each in commit.parents],
+            "author": None,  # of no account, as far as its address says
+            "committer": None,
+            "parents": [{"sha": each, "url": f"{self.api(record)}/commits/{each}"} for each in commit.parents],
+        }
+
+    def branch(self, record: RepositoryRecord, name: str, commit: Commit) -> Json:
+        api, page = f"{self.api(record)}/branches/{name}", f"{self.page(record)}/tree/{name}"
+        return {
+            "name": name,
+            "commit": self.commit(record, commit),
+            "_links": {"self": api, "html": page},
+            "protected": False,
+            "protection": {"enabled": False},
+            "protection_url": f"{api}/protection",
         }
 
     def review(self, record: RepositoryRecord, review: Review) -> Json:
+        page = f"{self.page(record)}/pull/{review.pull}#pullrequestreview-{review.id}"
+        pull = f"{self.api(record)}/pulls/{review.pull}"
         return {
             "id": review.id,
             "node_id": node_id("PullRequestReview", review.id),
             "user": self.author(review.user),
             "body": review.body,
             "state": review.state.value,
-            "html_url": f"{self.page(record)}/pull/{review.pull}#pullrequestreview-{review.id}",
+            "html_url": page,
+            "pull_request_url": pull,
+            "_links": {"html": {"href": page}, "pull_request": {"href": pull}},
             "author_association": record.association(review.user),
             "commit_id": review.commit_id,
             "submitted_at": moment(review.submitted_at),
@@ -144,6 +130,9 @@ class Shapes:
 
     def review_comment(self, record: RepositoryRecord, comment: LineComment) -> Json:
         answers = {"in_reply_to_id": comment.in_reply_to} if comment.in_reply_to else {}
+        own = f"{self.api(record)}/pulls/comments/{comment.id}"
+        page = f"{self.page(record)}/pull/{comment.pull}#discussion_r{comment.id}"
+        pull = f"{self.api(record)}/pulls/{comment.pull}"
         return {
             "id": comment.id,
             "node_id": node_id("PullRequestReviewComment", comment.id),
@@ -161,8 +150,10 @@ class Shapes:
             "body": comment.body,
             "commit_id": comment.commit_id,
             "original_commit_id": comment.commit_id,
-            "html_url": f"{self.page(record)}/pull/{comment.pull}#discussion_r{comment.id}",
-            "pull_request_url": f"{self.api(record)}/pulls/{comment.pull}",
+            "url": own,
+            "html_url": page,
+            "pull_request_url": pull,
+            "_links": {"self": {"href": own}, "html": {"href": page}, "pull_request": {"href": pull}},
             "author_association": record.association(comment.user),
             "created_at": moment(comment.created_at),
             "updated_at": moment(comment.updated_at or comment.created_at),
@@ -173,6 +164,8 @@ class Shapes:
         return {
             "id": comment.id,
             "node_id": node_id("IssueComment", comment.id),
+            "url": f"{self.api(record)}/issues/comments/{comment.id}",
+            "issue_url": f"{self.api(record)}/issues/{comment.pull}",
             "user": self.author(comment.user),
             "body": comment.body,
             "html_url": f"{self.page(record)}/pull/{comment.pull}#issuecomment-{comment.id}",
@@ -181,84 +174,13 @@ class Shapes:
             "updated_at": moment(comment.updated_at or comment.created_at),
         }
 
-    def check(self, record: RepositoryRecord, check: CheckRun) -> Json:
-        return {
-            "id": check.id,
-            "node_id": node_id("CheckRun", check.id),
-            "name": check.name,
-            "head_sha": check.head_sha,
-            "status": check.status.value,
-            "conclusion": check.conclusion.value if check.conclusion else None,
-            "started_at": moment(check.started_at),
-            "completed_at": moment(check.completed_at),
-            "url": f"{self.api(record)}/check-runs/{check.id}",
-            "html_url": self.job_page(record, check),
-            "details_url": check.details_url or self.job_page(record, check),
-            "output": {
-                "title": check.title or None,
-                "summary": check.summary or None,
-                "text": check.text or None,
-                "annotations_count": len(check.annotations),
-                "annotations_url": f"{self.api(record)}/check-runs/{check.id}/annotations",
-            },
-            "app": {"id": 15368, "slug": check.app, "name": check.app},
-            "check_suite": {"id": check.id},
-            "pull_requests": [],
-        }
-
-    def annotation(self, annotation: Annotation) -> Json:
-        return annotation.model_dump() | {"start_column": None, "end_column": None, "raw_details": None}
-
-    def job(self, record: RepositoryRecord, check: CheckRun) -> Json:
-        """The job of Actions behind a check run."""
-        return {
-            "id": check.id,
-            "run_id": check.id,
-            "name": check.name,
-            "head_sha": check.head_sha,
-            "status": check.status.value,
-            "conclusion": check.conclusion.value if check.conclusion else None,
-            "html_url": self.job_page(record, check),
-            "check_run_url": f"{self.api(record)}/check-runs/{check.id}",
-            "started_at": moment(check.started_at),
-            "completed_at": moment(check.completed_at),
-            "steps": [
-                {"name": each.name, "number": number, "status": "completed", "conclusion": each.conclusion.value}
-                for number, each in enumerate(check.steps, 1)
-            ],
-        }
-
-    def status(self, status: CommitStatus) -> Json:
-        return {
-            "id": status.id,
-            "context": status.context,
-            "state": status.state.value,
-            "description": status.description or None,
-            "target_url": status.target_url or None,
-            "created_at": moment(status.created_at),
-            "updated_at": moment(status.created_at),
-        }
-
-    def api(self, record: RepositoryRecord) -> str:
-        return f"{self.url}/api/v3/repos/{record.full_name}"
-
-    def page(self, record: RepositoryRecord) -> str:
-        return f"{self.url}/{record.full_name}"
-
-    def pull_page(self, record: RepositoryRecord, pull: Pull) -> str:
-        return f"{self.page(record)}/pull/{pull.number}"
-
-    def job_page(self, record: RepositoryRecord, check: CheckRun) -> str:
-        return f"{self.page(record)}/actions/runs/{check.id}/job/{check.id}"
-
     def _head(self, record: RepositoryRecord, pull: Pull, account: Account | None) -> Json:
         """As the base's end, but of the fork that it may come from."""
         end = self._end(record, pull.head, pull.head_sha, account)
         if not pull.head_repository:
             return end
-        owner, _, name = pull.head_repository.partition("/")
-        whose = {"full_name": pull.head_repository, "owner": self.user(owner), "name": name, "fork": True}
-        return end | {"label": pull.label(record.owner), "user": self.user(owner), "repo": end["repo"] | whose}
+        fork = self.repository(record, account, pull.head_repository)
+        return end | {"label": pull.label(record.owner), "user": fork["owner"], "repo": fork}
 
     def _end(self, record: RepositoryRecord, branch: str, sha: str, account: Account | None) -> Json:
         return {
@@ -270,11 +192,6 @@ class Shapes:
         }
 
 
-def node_id(kind: str, number: int) -> str:
-    """An id as GraphQL takes it: opaque, and the same at every time."""
-    return b64encode(f"{kind}:{number}".encode()).decode()
-
-
 def pull_node(record: RepositoryRecord, pull: Pull) -> str:
     return node_id("PullRequest", pull.id)
 
@@ -282,10 +199,6 @@ def pull_node(record: RepositoryRecord, pull: Pull) -> str:
 def thread_node(record: RepositoryRecord, first: LineComment) -> str:
     """Of the conversation that begins with `first`."""
     return b64encode(f"PullRequestReviewThread:{record.id}:{first.id}".encode()).decode()
-
-
-def moment(at: datetime | None) -> str | None:
-    return at.strftime("%Y-%m-%dT%H:%M:%SZ") if at else None
 
 
 def _signature(signature: Signature) -> Json:

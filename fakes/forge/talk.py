@@ -49,7 +49,7 @@ async def add_remark(repository: Repository, number: int, user: str, remark: Lin
 
 
 async def add_reply(repository: Repository, number: int, comment: int, user: str, body: str) -> ReviewComment:
-    """Answer a remark on a line; an answer to an answer stands under the first one, as at GitHub."""
+    """Answer a remark on a line; an answer to an answer stands under the first one, which may be gone, as at GitHub."""
     async with repository.changing():
         record = repository.record
         pull = _touched(record, number)

@@ -230,7 +230,9 @@ async def test_people_review_and_are_answered(shop: Shop) -> None:
     asked = (await shop.ask("GET", "/pulls/1/comments"))[0]
     assert (asked["pull_request_review_id"], asked["user"]["login"], asked["line"]) == (review["id"], "ann", 1)
     reply = await shop.ask("POST", f"/pulls/1/comments/{asked['id']}/replies", 201, json={"body": "so"})
-    nested = await shop.ask("POST", f"/pulls/1/comments/{reply['id']}/replies", 201, json={"body": "and so"})
+    await shop.ask("POST", f"/pulls/1/comments/{reply['id']}/replies", 404, json={"body": "and so"})
+    into = {"body": "and so", "commit_id": asked["commit_id"], "path": "a", "in_reply_to": reply["id"]}
+    nested = await shop.ask("POST", "/pulls/1/comments", 201, json=into)
     assert (reply["in_reply_to_id"], nested["in_reply_to_id"]) == (asked["id"], asked["id"])
     assert reply["user"]["login"] == "makima"
     assert await shop.ask("GET", f"/pulls/comments/{single['id']}") == single
