@@ -24,6 +24,8 @@ class Topic(StrEnum):
     """The base branch is not there; the answer is the name of another one."""
     BUDGET = "budget"
     """The directive's budget is used up; the answer is another one, or to finish."""
+    ACTION = "action"
+    """A check waits for a person at the forge."""
     NO_AGENT = "no agent"
     """There is something to fix, and no agent that takes prompts."""
 

@@ -76,6 +76,8 @@ class EventName(StrEnum):
     PULL_REQUEST_NOT_WATCHED = "pull request not watched"
     NOT_HEARD = "not heard"
     """Whose words about the pull request don't count, and why."""
+    TALK_LEFT = "earlier talk left alone"
+    """What people had said about a pull request by the time that an operator handed it over."""
     NOT_MERGED = "not merged"
     BRANCHES_DELETED = "merged branches deleted"
     BRANCHES_LEFT = "branches left on the remote"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any
 from uuid import UUID
@@ -177,6 +177,8 @@ class Place(Tolerant):
     """The first of several lines."""
     side: str = "RIGHT"
     """`RIGHT`: the file as the pull request has it; `LEFT`: as it was before."""
+    start_side: str = ""
+    """Of the first of several lines; empty: the same."""
     quoted: Annotated[str, Field(max_length=4096)] = ""
     """The end of the diff hunk: its last line is the one that the remark stands at."""
     outdated: bool = False
@@ -206,6 +208,10 @@ class Finding(Tolerant):
     url: Annotated[str, Field(max_length=4096)] = ""
     place: Place | None = None
     """Of a remark on lines or a file."""
+    for_person: bool = False
+    """No agent can do anything about it: it waits for a person at the forge, who is asked."""
+    said_at: datetime | None = None
+    """Of what somebody has said."""
 
 
 class Sighting(Tolerant):
@@ -270,10 +276,15 @@ def news_of(watch: Watch, sighting: Sighting) -> Sighting | None:
             "more": len({each.id for each in (*refusing, *new)}) > MOST_FINDINGS,
             "unheard": sighting.unheard[-MOST_UNHEARD:],
             "standing": None if refuses or seen.state.is_over else tuple(each.id for each in sighting.findings),
-            "failing": tuple(each.title for each in sighting.findings if each.kind is FindingKind.CHECK),
+            "failing": tuple(each.title for each in sighting.findings if is_failed(each)),
             "picture": picture,
         }
     )
+
+
+def is_failed(finding: Finding) -> bool:
+    """Whether it is a check that has failed; one that waits for a person has not."""
+    return finding.kind is FindingKind.CHECK and not finding.for_person
 
 
 def _is_refused(sighting: Sighting) -> bool:

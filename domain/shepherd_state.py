@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from uuid import UUID
 
 from domain.pull_request import PullRequest
@@ -59,6 +60,8 @@ class Shepherding(Value):
     """Ids of what was said about it by people and bots whose words don't count, as the newest look has seen it."""
     picture: str = ""
     """All that the newest look has seen, by the name of `messages.picture_of`."""
+    since: datetime | None = None
+    """When an operator handed it over; what people had said about it by then is their talk, and no work."""
     asked_about: dict[UUID, tuple[str, ...]] = {}
     """Open question that asks a person to see to something → the findings that it is about."""
     pushed: tuple[Push, ...] = ()

@@ -16,6 +16,8 @@ from domain.repository_url import is_loopback
 from domain.value import Value
 
 GITHUB = "github.com"
+GHE_COM = ".ghe.com"
+"""The end of the hosts of enterprises at GitHub's own servers, whose API is as that of github.com."""
 LOGIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 
 
@@ -71,7 +73,7 @@ class ForgeSettings(Listening):
 
     kind: ForgeKind = ForgeKind.GITHUB
     api: Annotated[str, Field(max_length=2048)] = ""
-    """Where its API is; empty: https://api.github.com, or `/api/v3` of another host."""
+    """Where its API is; empty: `api.` before github.com and `*.ghe.com`, `/api/v3` of another host."""
     token_env: Annotated[str, Field(pattern=r"^([A-Za-z_][A-Za-z0-9_]*)?$")] = ""
     """A variable of the daemon's environment. No agent may be handed it."""
     token_file: SettingsPath | None = None
@@ -102,7 +104,9 @@ def api_of(host: str, settings: ForgeSettings) -> str:
     """The address of the host's REST API, without a `/` at its end."""
     if settings.api:
         return settings.api.rstrip("/")
-    return "https://api.github.com" if host == GITHUB else f"{web_scheme(host)}://{host}/api/v3"
+    if host == GITHUB or host.endswith(GHE_COM):
+        return f"https://api.{host}"
+    return f"{web_scheme(host)}://{host}/api/v3"
 
 
 def graphql_of(api: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from urllib.parse import quote, urlencode
 
-from daemon.forges.forge_settings import web_scheme
+from daemon.forges.forge_settings import GHE_COM, web_scheme
 
 Compare = Callable[[str, str, str, str], str]
 """(host, repository's name there, branch, base) → address."""
@@ -42,4 +42,6 @@ _BY_FIRST_NAME: dict[str, Compare] = {
 
 def compare_url(host: str, name: str, branch: str, base: str) -> str:
     compare = _BY_HOST.get(host) or _BY_FIRST_NAME.get(host.partition(".")[0])
+    if host.endswith(GHE_COM):
+        compare = github_compare
     return compare(host, name, branch, base) if compare and name else ""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 
 import httpx
 
-from daemon.forges.forge_settings import GITHUB, ForgeKind, ForgeSettings, api_of
+from daemon.forges.forge_settings import GHE_COM, GITHUB, ForgeKind, ForgeSettings, api_of
 from daemon.forges.github.api import Api, ApiTimings, open_client
 from daemon.forges.github.github import GitHub
 from daemon.forges.links import compare_url
@@ -18,8 +18,6 @@ from daemon.forges.tokens import Tokens
 from domain.pull_request import PullRequest, PullRequestWanted, Reply, Sighting
 from domain.repository_url import RepositoryUrl
 
-WELL_KNOWN = {GITHUB: ForgeSettings()}
-"""Used with a token where there is one, without any settings."""
 NOTHING = ForgeSettings(kind=ForgeKind.NONE)
 
 
@@ -45,7 +43,7 @@ class Forges:
         """The forge of the repository at `url`; a NoForge for a path, and for a host that nothing is known of."""
         if url.text in self._known:
             return self._known[url.text]
-        settings = self._settings.get(url.host) or WELL_KNOWN.get(url.host) or NOTHING
+        settings = self._settings.get(url.host) or _well_known(url.host) or NOTHING
         match settings.kind:
             case ForgeKind.GITHUB:
                 return await self._github(url, settings)
@@ -68,6 +66,11 @@ class Forges:
         api = Api(self._client, api_of(url.host, settings), tokens, self._timings)
         self._known[url.text] = GitHub(api, url.path, settings)
         return self._known[url.text]
+
+
+def _well_known(host: str) -> ForgeSettings | None:
+    """GitHub's own: used with a token where there is one, without any settings."""
+    return ForgeSettings() if host == GITHUB or host.endswith(GHE_COM) else None
 
 
 class NoForge:

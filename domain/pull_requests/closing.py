@@ -58,7 +58,7 @@ def _forget(draft: Draft, ended: Collection[str]) -> None:
 
 def end_all(draft: Draft) -> None:
     """The pull request is over, whatever was to be mended in it."""
-    for topic in (Topic.ROUNDS, Topic.NO_AGENT, Topic.TROUBLE):
+    for topic in (Topic.ROUNDS, Topic.NO_AGENT, Topic.ACTION, Topic.TROUBLE):
         settle_topic(draft, topic, OVER)
     draft.set(shepherding=draft.state.shepherding.model_copy(update={"held": (), "asked_about": {}, "failing": ()}))
 

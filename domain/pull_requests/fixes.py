@@ -21,6 +21,9 @@ MAX_QUOTED = 2 * 1024
 """Bytes of the lines that a remark is about."""
 LEFT = "LEFT"
 """The side of a diff that shows a file as it was."""
+SUGGESTION = "```suggestion"
+"""What begins the lines that a reviewer proposes in place of those that the remark is about."""
+PROPOSED = "What stands in its block `suggestion` is to replace exactly the lines named, if it is right."
 PART_LIMIT = 40 * 1024
 """Bytes of what is quoted to one step; what is left goes to further steps, so that nothing is left out."""
 TITLE = {
@@ -142,7 +145,9 @@ def _quoted(finding: Finding, room: int) -> str:
         return head
     is_request = finding.kind is FindingKind.COMMENT
     shown = _beginning(text, room, finding.url) if is_request else _end(text, min(TEXT_SHOWN, room))
-    parts = [head, *(_placed(finding.place, min(room, MAX_QUOTED)) if finding.place else ()), fenced("text", shown)]
+    placed = _placed(finding.place, min(room, MAX_QUOTED)) if finding.place else ()
+    proposed = (PROPOSED,) if finding.place and SUGGESTION in finding.text else ()
+    parts = [head, *placed, *proposed, fenced("text", shown)]
     return "\n".join(part for part in parts if part)
 
 
@@ -150,11 +155,15 @@ def _placed(place: Place, room: int) -> list[str]:
     """Where a remark stands, and the lines that it is about."""
     if place.line is None:
         lines = ""
+    elif place.start_line and place.start_side not in ("", place.side):
+        first, last = ("as it was before", "as it is now")[:: -1 if place.side == LEFT else 1]
+        lines = f", from line {place.start_line} {first} to line {place.line} {last}"
     elif place.start_line and place.start_line != place.line:
         lines = f", lines {place.start_line} to {place.line}"
     else:
         lines = f", line {place.line}"
-    before = " as it was before the pull request" if place.side == LEFT else ""
+    is_mixed = place.start_line and place.start_side not in ("", place.side)
+    before = " as it was before the pull request" if place.side == LEFT and not is_mixed else ""
     old = "; these lines have changed since, and their numbers are those of then" if place.outdated else ""
     about = f"About {path_in_a_line(place.path)}{before}{lines}{old}" + (
         "; the last line quoted is the one that the remark stands at:" if place.quoted else "."

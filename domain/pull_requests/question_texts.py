@@ -21,6 +21,14 @@ def no_agent(state: State, work: Sequence[Finding]) -> str:
     )
 
 
+def waiting(work: Sequence[Finding]) -> str:
+    """A check goes on once a person has done something at the forge."""
+    return (
+        f"A check of the pull request waits for a person, and no agent can do that: {_titles(work)}. "
+        f"See to it there; this answers itself once the check is over."
+    )
+
+
 def rounds_used(state: State, work: Sequence[Finding]) -> str:
     """There is still something to mend after all rounds of fixes."""
     known = state.pull_request

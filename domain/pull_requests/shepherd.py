@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
@@ -25,8 +24,10 @@ from domain.pull_request import (
     Sighting,
     Unheard,
     Watch,
+    is_failed,
 )
 from domain.pull_requests import question_texts
+from domain.pull_requests.asked import ask_about, see
 from domain.pull_requests.base_branch import follow_base
 from domain.pull_requests.closing import end_with, settle_closed
 from domain.pull_requests.fixes import ROOMS, fix_steps, unused
@@ -153,7 +154,7 @@ def _update(draft: Draft, known: PullRequest, sighting: Sighting) -> None:
     if sighting.standing is not None:
         failing = [" ".join(title.split()) for title in sighting.failing]
     else:
-        found = [" ".join(each.title.split()) for each in sighting.findings if each.kind is FindingKind.CHECK]
+        found = [" ".join(each.title.split()) for each in sighting.findings if is_failed(each)]
         failing = [*(draft.state.shepherding.failing if now.head == known.head else ()), *found]
     failing = list(dict.fromkeys(failing))[:20]
     gathers = draft.state.shepherding.gathers and now.head == known.head
@@ -189,6 +190,12 @@ def _heed(draft: Draft, sighting: Sighting, *, in_parts: bool) -> None:
     for trouble in troubles:
         if trouble.id not in known:
             _ask_about(draft, trouble)
+    if waiting := [each for each in work if each.for_person]:
+        ask_about(draft, Topic.ACTION, waiting, question_texts.waiting(waiting), (BY_HAND,))
+    if old := [each for each in work if _is_of_before(draft.state, each)]:
+        see(draft, old)
+        draft.event(EventName.TALK_LEFT, f"{len(old)} remarks were made before it was handed over: they are left alone")
+    work = [each for each in work if each not in (*waiting, *old)]
     if work:
         _deal_with(draft, work, sighting, in_parts=in_parts)
 
@@ -200,8 +207,14 @@ def _refuses(sighting: Sighting) -> bool:
 def _ask_about(draft: Draft, trouble: Finding) -> None:
     """One question, in the newest words; the same trouble on another day is another question."""
     settle_topic(draft, Topic.TROUBLE, "the forge refuses us otherwise by now")
-    _see(draft, [trouble])
+    see(draft, [trouble])
     ask_operator(draft, Topic.TROUBLE, f"{trouble.id} {anew(draft)}", f"{trouble.title}: {trouble.text}", (TRY_AGAIN,))
+
+
+def _is_of_before(state: State, finding: Finding) -> bool:
+    """Whether it was said before the pull request was handed over; a forge tells times in whole seconds."""
+    since = state.shepherding.since
+    return bool(since and finding.said_at and finding.said_at < since.replace(microsecond=0))
 
 
 def _deal_with(draft: Draft, work: list[Finding], sighting: Sighting, *, in_parts: bool) -> None:
@@ -213,16 +226,12 @@ def _deal_with(draft: Draft, work: list[Finding], sighting: Sighting, *, in_part
     if _waits(state) and not is_rest:
         _hold(draft, work)
     elif fixer(state.directive.settings) is None:
-        _see(draft, work)
-        occasion, text = _asked_again(state, work), question_texts.no_agent(state, work)
-        asked = ask_operator(draft, Topic.NO_AGENT, occasion, text, (BY_HAND, TRY_AGAIN))
-        about = {**state.shepherding.asked_about, asked: tuple(each.id for each in work)}
-        _set(draft, asked_about=about)
+        ask_about(draft, Topic.NO_AGENT, work, question_texts.no_agent(state, work), (BY_HAND, TRY_AGAIN))
     elif rounds_left(state) <= 0 and not is_rest:
         _hold(draft, work)
         ask_operator(draft, Topic.ROUNDS, anew(draft), question_texts.rounds_used(state, work), (YES, NO))
     else:
-        _see(draft, work)
+        see(draft, work)
         # What was held and isn't told now comes after these fixes, or with the next look, where that belongs to them.
         told = {each.id for each in work}
         held = () if sighting.more else tuple(each for each in state.shepherding.held if each not in told)
@@ -261,21 +270,6 @@ def _why_not_watched(state: State) -> str:
     if known.state.is_over:
         return f"the pull request is {known.state}: there is nothing to look after"
     return "the pull request is being updated: it is looked at as soon as that is done"
-
-
-def _asked_again(state: State, work: Sequence[Finding]) -> str:
-    """The occasion of a question about `work`, which may have been asked about before, and have ended."""
-    occasion = _fingerprint(work)
-    before = sum(each.topic.startswith(f"{Topic.NO_AGENT}:{occasion}") for each in state.questions.values())
-    return f"{occasion}.{before}" if before else occasion
-
-
-def _fingerprint(work: Sequence[Finding]) -> str:
-    return hashlib.sha256("\n".join(each.id for each in work).encode()).hexdigest()[:12]
-
-
-def _see(draft: Draft, work: Sequence[Finding]) -> None:
-    _set(draft, seen=capped((*draft.state.shepherding.seen, *(each.id for each in work))))
 
 
 def _hold(draft: Draft, work: Sequence[Finding]) -> None:

@@ -38,6 +38,7 @@ def name_pull_request(draft: Draft, url: str) -> None:
     if number and not known.number:
         # Its branch and head are what the first look brings.
         named = named.model_copy(update={"number": number, "state": PullRequestState.OPEN})
+        draft.set(shepherding=draft.state.shepherding.model_copy(update={"since": draft.now}))
     draft.set(pull_request=named)
     draft.event(EventName.PULL_REQUEST_SET, url)
 

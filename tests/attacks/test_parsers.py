@@ -28,7 +28,8 @@ from daemon.agents.error_texts import ending_of, reset_time
 from daemon.agents.stream_events import Totals
 from daemon.forges import managed_section as own_part
 from daemon.forges.github import findings as github_findings
-from daemon.forges.github.payloads import CheckRun, Comment, Pull, Review
+from daemon.forges.github.payloads import Comment, Pull, Review
+from daemon.forges.github.payloads_checks import CheckRun
 from daemon.forges.github.refusals import complaint_of, later, named_time, refusal
 from daemon.logs.masking import Masker
 from daemon.settings import parsed as parsed_settings

@@ -104,7 +104,7 @@ async def test_a_reply_whose_answer_was_lost_is_not_posted_twice(site: Site, kin
     for finding in (f"comment:{remark['id']}", f"talk:{talk['id']}"):
         await site.forge.fail(kind, method="POST", path=site.name)
         await site.github.reply(made, Reply(comment=finding, text="Done."))
-    assert await site.asked("POST", "(replies|issues/1/comments)$") == 2
+    assert await site.asked("POST", "(pulls|issues)/1/comments$") == 2
 
 
 async def test_a_forge_that_stays_broken_is_unreachable_and_says_no_secret(

@@ -46,7 +46,7 @@ async def test_only_failures_that_are_over_count_and_only_those_of_the_newest_co
         await site.forge.set_check(site.name, ref="work", name=conclusion, conclusion=conclusion)
     await site.forge.set_status(site.name, ref="work", context="ci/slow", state="pending")
     told = {each.title.partition(":")[0] for each in (await look(site, made)).findings}
-    assert told == {"failure", "timed_out", "startup_failure"}
+    assert told == {"failure", "timed_out", "action_required", "checks"}, "`checks`: the workflow that could not begin"
 
 
 async def test_a_check_of_another_app_by_the_same_name_ends_nothing_and_hides_nothing(site: Site) -> None:
@@ -155,7 +155,7 @@ async def test_a_second_look_costs_nothing_and_tells_the_same(site: Site) -> Non
     assert await look(site, made, marks) == first
     statuses = [each.status for each in await site.forge.requests(path=site.name)]
     assert set(statuses) == {304}
-    assert len(statuses) == 8
+    assert len(statuses) == 9
     await site.forge.comment(site.name, made.number, user="ann", body="And this.")
     assert len((await look(site, made, marks)).findings) == len(first.findings) + 1
 

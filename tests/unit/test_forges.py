@@ -149,6 +149,7 @@ def test_the_link_to_open_one_by_hand_is_known_for_well_known_hosts(host: str, l
     ("host", "api", "rest", "graphql"),
     [
         ("github.com", "", "https://api.github.com", "https://api.github.com/graphql"),
+        ("acme.ghe.com", "", "https://api.acme.ghe.com", "https://api.acme.ghe.com/graphql"),
         ("ghe.example.com", "", "https://ghe.example.com/api/v3", "https://ghe.example.com/api/graphql"),
         ("127.0.0.1:8080", "", "http://127.0.0.1:8080/api/v3", "http://127.0.0.1:8080/api/graphql"),
         ("work", "https://api.github.com/", "https://api.github.com", "https://api.github.com/graphql"),

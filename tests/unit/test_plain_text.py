@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.forges.github.findings import TEXT_LIMIT, job_text, output_text
-from daemon.forges.github.payloads import CheckOutput, CheckRun
+from daemon.forges.github.payloads_checks import CheckOutput, CheckRun
 from daemon.forges.github.plain_text import plain_text
 
 pytestmark = pytest.mark.rule("7.5")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from domain.directive_settings import AgentChoice
 from domain.models import State
 from domain.pull_request import (
     Finding,
+    FindingKind,
     Place,
     PullRequestState,
     Sighting,
@@ -20,9 +22,10 @@ from domain.pull_request import (
 from domain.pull_requests import shepherd
 from domain.pull_requests.closing import ENDED
 from domain.pull_requests.fixes import MAX_QUOTED, PART_LIMIT, ROOMS
+from domain.requests import SetPullRequest
 from domain.size import MAX_STATE, state_size
 from domain.statuses import StepStatus
-from tests.unit.directives import NOW, dispatchable, ended, settled
+from tests.unit.directives import NOW, dispatchable, ended, granted, settled
 from tests.unit.test_shepherd import (
     NEWER,
     TROUBLE,
@@ -323,3 +326,46 @@ def test_a_check_that_fails_again_after_it_was_run_again_is_mended_again() -> No
     assert len(fixes(state)) == 1, "what was said of it holds still: nothing is new"
     state = look(look(state), check())
     assert len(fixes(state)) == 2
+
+
+# Persons' business
+
+
+def waiting(number: int = 1) -> Finding:
+    title = f"visual {number}: action_required"
+    return Finding(id=f"check:waits-{number}", kind=FindingKind.CHECK, title=title, for_person=True)
+
+
+def test_a_check_that_waits_for_a_person_is_asked_about_and_no_agents_work() -> None:
+    state = look(opened(), waiting(), check())
+    assert "visual 1: action_required" in asked(state).text
+    assert [step.fix.findings for step in fixes(state) if step.fix] == [("check:1",)]
+    assert state.shepherding.failing == ("ci: step 1",)
+    assert len(open_questions(look(state, waiting(), check()))) == 1, "once"
+    over = look(state, check())
+    assert (open_questions(over), answers(over)) == ([], [ENDED])
+    assert "visual 1" in asked(look(over, waiting(), check())).text, "what waits again is asked about again"
+
+
+def test_what_was_said_before_a_pull_request_was_handed_over_is_no_work() -> None:
+    url = "https://example.invalid/r/pull/12"
+    state = granted(opened(), SetPullRequest(url=url, agreed=True))
+    assert state.pull_request and state.pull_request.number == 12
+
+    def said(number: int, seconds: float) -> Finding:
+        return comment(number).model_copy(update={"said_at": NOW + timedelta(seconds=seconds)})
+
+    state = look(state, said(1, -3600), said(2, -1), said(3, 0), said(4, 5), check())
+    told = {finding for step in fixes(state) if step.fix for finding in step.fix.findings}
+    assert told == {"comment:3", "comment:4", "check:1"}
+    assert {"comment:1", "comment:2"} <= set(state.shepherding.seen), "and is told no second time"
+
+
+def test_a_suggestion_and_a_range_over_both_sides_are_told_as_what_they_are() -> None:
+    place = Place(path="a.py", line=7, start_line=5, side="RIGHT", start_side="LEFT")
+    said = comment(1, "```suggestion\noak\n```").model_copy(update={"place": place})
+    state = look(opened(), said)
+    assert state.pull_request
+    (step,) = fixes(state)
+    assert "About a.py, from line 5 as it was before to line 7 as it is now" in step.task_plan
+    assert "is to replace exactly the lines named" in step.task_plan

@@ -22,6 +22,7 @@ from tenacity import (
 )
 
 from daemon.forges.forge_settings import graphql_of
+from daemon.forges.github.pace import Pace
 from daemon.forges.github.payloads import GraphAnswer
 from daemon.forges.github.refusals import Declined, Later, graph_trouble, later, named_time, refusal
 from daemon.forges.tokens import Tokens
@@ -51,6 +52,8 @@ class ApiTimings:
     """For one answer."""
     mergeable: float = 2.0
     """Before asking again whether it can be merged, which GitHub works out when it is asked."""
+    write: float = 1.0
+    """Between two changes: GitHub takes what comes faster for abuse."""
     permission: float = 300.0
     """For which what the forge says of a person's permission is believed."""
 
@@ -84,6 +87,10 @@ def open_client(timings: ApiTimings) -> httpx.AsyncClient:
     return httpx.AsyncClient(headers=HEADERS, timeout=timings.answer, follow_redirects=False)
 
 
+class LogUnreachable(ForgeUnreachable):
+    """The host where a file lies doesn't answer; the forge itself does."""
+
+
 class Api:
     """Every call raises ForgeUnreachable or ForgeRefused; the latter as Declined, for a caller that knows better."""
 
@@ -97,6 +104,7 @@ class Api:
         self.timings = timings
         self.redirects = 0
         """How often the forge has sent us on for good: a repository has another name than before."""
+        self._pace = Pace(timings.write)
         self._backoff = wait_exponential(timings.first, timings.longest) + wait_random(0, timings.first)
 
     async def get(self, path: str, etag: str = "") -> Page | None:
@@ -143,6 +151,7 @@ class Api:
         async def look_and_change() -> Model:
             if found := await done():
                 return found
+            await self._pace.turn()
             answer = await self._send("POST", self._graphql, change)
             said, until = self.parsed(GRAPH_ANSWER, answer.content), named_time(answer, _now())
             if trouble := graph_trouble(said, self.host, self._tokens.place, until):
@@ -166,7 +175,9 @@ class Api:
         return await self._retried(ask)
 
     async def tail(self, path: str, limit: int) -> bytes:
-        """The last `limit` bytes of a file. It may lie at another host; that one gets no token."""
+        """The last `limit` bytes of a file. It may lie at another host; that one gets no token, and is asked once:
+        LogUnreachable where it doesn't answer, for nothing else lies there.
+        """
 
         async def follow() -> bytes:
             answer = await self._send("GET", self._at(path), may_leave=True)
@@ -236,6 +247,8 @@ class Api:
     async def _exchange(
         self, method: str, url: httpx.URL, body: BaseModel | None, headers: Mapping[str, str]
     ) -> httpx.Response:
+        if method != "GET" and url != self._graphql:
+            await self._pace.turn()
         answer = await self._ask(method, url, body, headers)
         if answer.status_code == HTTPStatus.UNAUTHORIZED and await self._tokens.renew():
             answer = await self._ask(method, url, body, headers)
@@ -271,7 +284,7 @@ class Api:
             return bytes(kept)
         except (httpx.HTTPError, TimeoutError) as error:
             kind = type(error).__name__
-        raise Later(f"does not answer ({kind})")
+        raise LogUnreachable(f"does not answer ({kind})")
 
     def _at(self, path: str) -> httpx.URL:
         url = httpx.URL(path) if "://" in path else httpx.URL(f"{self._url}{path}")

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable, Mapping
 
 from daemon.forges.github.audience import Reason
-from daemon.forges.github.payloads import CheckRun, Job, Pull, Status, WorkflowRun
+from daemon.forges.github.payloads import Pull
+from daemon.forges.github.payloads_checks import Annotation, CheckRun, CheckSuite, Job, Status, WorkflowRun
 from daemon.forges.github.plain_text import plain_text
 from domain.pull_request import Finding, FindingKind, FindingSource, Unheard
 
@@ -19,7 +20,13 @@ URL_LIMIT = 4096
 MARK = "<!-- makima:"
 """Whatever we post holds it; a reader doesn't see it."""
 
-_FAILED = frozenset({"failure", "timed_out", "startup_failure"})
+CANCELLED, TIMED_OUT = "cancelled", "timed_out"
+UNSTARTED = "startup_failure"
+"""Of a suite, and of the run of a workflow whose file is no good: there are no jobs."""
+_WAITS = "action_required"
+_FAILED = frozenset({"failure", TIMED_OUT, UNSTARTED})
+_RAN_OUT = "exceeded the maximum execution time"
+"""What Actions says beside a job that it has ended for that, whose conclusion is `cancelled` (from memory)."""
 _FAILED_STATES = frozenset({"failure", "error"})
 ACTIONS = "github-actions"
 _TIME = re.compile(r"^\ufeff?\d{4}-\d\d-\d\dT[\d:.]+Z ", re.MULTILINE)
@@ -31,9 +38,47 @@ def reply_mark(comment: str) -> str:
     return f"{MARK}reply:{comment} -->"
 
 
-def has_failed(run: CheckRun | WorkflowRun) -> bool:
-    """Only what is over counts; a cancelled check, or one that waits for a person, is no work for us."""
-    return run.status == "completed" and run.conclusion in _FAILED
+def is_told(run: CheckRun) -> bool:
+    """Only what is over counts: what has failed, and what waits for a person, who is asked. Somebody has wanted a
+    cancelled check so.
+    """
+    return run.status == "completed" and (run.conclusion in _FAILED or waits(run))
+
+
+def waits(run: CheckRun) -> bool:
+    """Whether it goes on only once a person has done something at the forge: no work for an agent."""
+    return run.conclusion == _WAITS
+
+
+def may_have_failed(run: WorkflowRun) -> bool:
+    """Whether one of its jobs may ask for something."""
+    return run.status == "completed" and run.conclusion in {*_FAILED, CANCELLED, _WAITS}
+
+
+def is_unstarted(of: CheckSuite | WorkflowRun) -> bool:
+    return of.conclusion == UNSTARTED
+
+
+def with_time_out(run: CheckRun, annotations: Iterable[Annotation]) -> CheckRun:
+    """As one that has failed, if what stands beside it says that it took too long."""
+    ran_out = any(_RAN_OUT in (each.message or "") for each in annotations)
+    return run.model_copy(update={"conclusion": TIMED_OUT}) if ran_out else run
+
+
+def without_log(why: str) -> str:
+    """What is said in place of a log."""
+    return f"Its log can't be read now: the host that holds it {why}. Run the check yourself to see what is wrong."
+
+
+def unstarted_finding(run: WorkflowRun) -> Finding:
+    """A workflow that could not begin."""
+    return Finding(
+        id=FindingSource.CHECK.id_of(f"suite-{run.check_suite_id or run.id}"),
+        kind=FindingKind.CHECK,
+        title=title_of(f"{run.name or run.path or 'workflow'}: {UNSTARTED}"),
+        text=tail(f"The workflow {run.path} could not be started: its file says something that Actions doesn't take."),
+        url=link(run.html_url),
+    )
 
 
 def is_job(run: CheckRun) -> bool:
@@ -63,7 +108,13 @@ def check_finding(run: CheckRun, step: str, text: str) -> Finding:
     title = f"{run.name}: {step}" if step else f"{run.name}: {run.conclusion}"
     url = link(run.html_url or run.details_url)
     return Finding(
-        id=FindingSource.CHECK.id_of(run.id), kind=FindingKind.CHECK, title=title_of(title), text=text, url=url
+        # Once a person has seen to it, the same run may fail.
+        id=FindingSource.CHECK.id_of(f"waits-{run.id}" if waits(run) else run.id),
+        kind=FindingKind.CHECK,
+        title=title_of(title),
+        text=text,
+        url=url,
+        for_person=waits(run),
     )
 
 

@@ -12,15 +12,12 @@ from pydantic import TypeAdapter
 from daemon.forges.forge_settings import ForgeSettings
 from daemon.forges.github.api import Api
 from daemon.forges.github.audience import Audience
-from daemon.forges.github.findings import reply_mark
 from daemon.forges.github.look import PullRequestLook
 from daemon.forges.github.payloads import (
     DRAFT,
     READY,
     BaseChange,
-    Comment,
     Mutation,
-    NewComment,
     NewPull,
     Pull,
     PullChange,
@@ -30,24 +27,17 @@ from daemon.forges.github.payloads import (
 from daemon.forges.github.refusals import Declined, has_no_drafts
 from daemon.forges.github.remarks import is_by
 from daemon.forges.github.remembered import Remembered
+from daemon.forges.github.replies import Replies
 from daemon.forges.links import github_compare
 from daemon.forges.managed_section import body_of, is_ours, title_of
 from domain.errors import ForgeRefused
-from domain.pull_request import FindingSource, PullRequest, PullRequestWanted, Reply, Sighting
+from domain.pull_request import PullRequest, PullRequestWanted, Reply, Sighting
 
 PULLS = TypeAdapter(tuple[Pull, ...])
-COMMENTS = TypeAdapter(tuple[Comment, ...])
 TITLE_LIMIT = 256
 """Characters that GitHub takes."""
 NOTHING_NEW = "no commits between"
 """The base branch holds all of it by now: there is nothing to open a pull request for."""
-_SAID_AT: dict[str, str] = {
-    FindingSource.COMMENT: "/pulls/{}/comments",
-    FindingSource.TALK: "/issues/{}/comments",
-    FindingSource.REVIEW: "/pulls/{}/reviews",
-}
-"""Kind of finding → where its comment is listed."""
-
 logger = logging.getLogger(__name__)
 
 
@@ -125,20 +115,8 @@ class GitHub:
         return await look.sighting(seen, pull, await self._not_heeded())
 
     async def reply(self, known: PullRequest, reply: Reply) -> None:
-        kind, _, number = reply.comment.rpartition(":")
-        among = _SAID_AT.get(kind or FindingSource.COMMENT)
-        if among is None or not number.isdecimal():
-            raise ForgeRefused(f"{self._api.host}: {reply.comment!r} is no comment that can be answered")
-        said = await self._comments(await self._path(among.format(known.number)))
-        asked = next((each for each in said if each.id == int(number)), None)
-        if asked is None:
-            return  # deleted meanwhile
-        if among == _SAID_AT[FindingSource.COMMENT]:
-            # An answer can be given to the first comment of a thread only.
-            await self._comment(f"{among}/{asked.in_reply_to_id or asked.id}/replies", among, known, reply.text, reply)
-        else:
-            below = _SAID_AT[FindingSource.TALK]
-            await self._comment(below, below, known, f"About {asked.html_url}:\n\n{reply.text}", reply)
+        own = await self._path("")
+        await Replies(self._api, own, await self._own_login()).give(known.number, reply)
 
     def compare_url(self, branch: str, base: str) -> str:
         return github_compare(self._api.host, self._name, branch, base)
@@ -193,22 +171,6 @@ class GitHub:
                 raise
             logger.warning("%s", declined)
         return pull
-
-    async def _comment(self, to: str, among: str, known: PullRequest, text: str, reply: Reply) -> None:
-        mark = reply_mark(reply.comment)
-        path, look_at = await self._path(to.format(known.number)), await self._path(among.format(known.number))
-        me = await self._own_login()
-
-        async def existing() -> Comment | None:
-            """Ours: anybody can write the mark, and would keep the answer from being given."""
-            marked = [each for each in await self._comments(look_at) if mark in (each.body or "")]
-            return next((each for each in marked if not me or is_by(each.user, me)), None)
-
-        await self._api.post_once(path, NewComment(body=f"{text}\n\n{mark}"), Comment, existing)
-
-    async def _comments(self, path: str) -> list[Comment]:
-        pages = await Remembered(self._api, {}).pages(path, COMMENTS)
-        return [comment for page in pages for comment in page]
 
     async def _newest(self, branch: str, base: str) -> Pull | None:
         """The open one, else the newest: one may have been opened again after a later one was closed. Into another base

@@ -102,85 +102,6 @@ class Ref(Tolerant):
     object: RefObject
 
 
-class CheckOutput(Tolerant):
-    title: str | None = None
-    summary: str | None = None
-    text: str | None = None
-
-
-class App(Tolerant):
-    slug: str | None = None
-
-
-class CheckSuite(Tolerant):
-    id: int
-
-
-class CheckRun(Tolerant):
-    id: int
-    name: str
-    status: str
-    conclusion: str | None = None
-    completed_at: str | None = None
-    html_url: str | None = None
-    details_url: str | None = None
-    output: CheckOutput = CheckOutput()
-    app: App | None = None
-    check_suite: CheckSuite | None = None
-
-
-class CheckRuns(Tolerant):
-    check_runs: tuple[CheckRun, ...]
-
-
-class Status(Tolerant):
-    id: int
-    context: str
-    state: str
-    description: str | None = None
-    target_url: str | None = None
-
-
-class CombinedStatus(Tolerant):
-    statuses: tuple[Status, ...]
-
-
-class JobStep(Tolerant):
-    name: str
-    conclusion: str | None = None
-
-
-class Job(Tolerant):
-    """A job of Actions."""
-
-    steps: tuple[JobStep, ...] = ()
-
-
-class Jobs(Tolerant):
-    """Those of one workflow run; a job's id is that of its check run, too."""
-
-    jobs: tuple[CheckRun, ...]
-
-
-class WorkflowRun(Tolerant):
-    id: int
-    status: str
-    conclusion: str | None = None
-    check_suite_id: int | None = None
-    head_repository: Repository | None = None
-    """Whose branch it ran for; None: that repository was deleted."""
-
-    def is_for(self, repository: str) -> bool:
-        """Whether it ran for a branch of this repository. One that doesn't say is of an older Enterprise."""
-        if "head_repository" not in self.model_fields_set:
-            return True
-        return self.head_repository is not None and self.head_repository.full_name.lower() == repository.lower()
-
-
-class WorkflowRuns(Tolerant):
-    workflow_runs: tuple[WorkflowRun, ...]
-
-
 class Review(Tolerant):
     id: int
     user: User | None = None
@@ -188,6 +109,11 @@ class Review(Tolerant):
     state: str
     html_url: str = ""
     author_association: str = ""
+    submitted_at: datetime | None = None
+
+    @property
+    def said_at(self) -> datetime | None:
+        return self.submitted_at
 
 
 class Comment(Tolerant):
@@ -203,10 +129,22 @@ class Comment(Tolerant):
     start_line: int | None = None
     original_start_line: int | None = None
     side: str | None = None
+    start_side: str | None = None
     diff_hunk: str = ""
+    commit_id: str = ""
     in_reply_to_id: int | None = None
     pull_request_review_id: int | None = None
     author_association: str = ""
+    created_at: datetime | None = None
+
+    @property
+    def said_at(self) -> datetime | None:
+        return self.created_at
+
+    @property
+    def root(self) -> int:
+        """The id of the first comment of its thread, which may be gone."""
+        return self.in_reply_to_id or self.id
 
 
 class ComplaintDetail(Tolerant):
@@ -257,6 +195,14 @@ class BaseChange(Value):
 
 class NewComment(Value):
     body: str
+
+
+class Answer(NewComment):
+    """Into the thread of a comment at a line; GitHub wants its place, too, and goes by the comment."""
+
+    commit_id: str
+    path: str
+    in_reply_to: int
 
 
 class NodeId(Value):

@@ -18,7 +18,11 @@ SECONDARY_WAIT = timedelta(seconds=60)
 """What GitHub asks for where it names no time."""
 LONGEST_WAIT = timedelta(hours=2)
 """Whatever a header says, asking again after it does no harm: limits are counted by the hour."""
-SECONDARY = "secondary rate limit"
+_LIMITS = ("rate limit", "abuse detection", "submitted too quickly")
+"""What GitHub says of who is to wait, with 403, with 422 or with GraphQL's 200 (from memory)."""
+_PASSING = ("something went wrong", "timeout", "timed out", "try again")
+"""What GraphQL says, with 200, where GitHub itself has failed (from memory)."""
+_PASSING_TYPES = frozenset({"INTERNAL", "INTERNAL_SERVER_ERROR", "SERVICE_UNAVAILABLE", "TIMEOUT"})
 NOT_SHOWN = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
 """What a GET is refused with where a token may not see something, or it isn't there."""
 _LIMITED = frozenset({"RATE_LIMIT", "RATE_LIMITED"})
@@ -49,10 +53,13 @@ def later(answer: httpx.Response, now: datetime) -> Later | None:
     status = answer.status_code
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.REQUEST_TIMEOUT:
         return Later(f"answers {status}", _retry_after(answer, now))
+    is_limited = _says(complaint_of(answer), _LIMITS)
+    if status == HTTPStatus.UNPROCESSABLE_ENTITY and is_limited:
+        return Later("takes no more changes for the moment", _retry_after(answer, now))
     if status not in (HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS):
         return None
     until = named_time(answer, now)
-    if until or status == HTTPStatus.TOO_MANY_REQUESTS or SECONDARY in complaint_of(answer).lower():
+    if until or status == HTTPStatus.TOO_MANY_REQUESTS or is_limited:
         return Later(f"asks us to wait: its rate limit is reached ({status})", until or now + SECONDARY_WAIT)
     return None
 
@@ -83,12 +90,18 @@ def graph_trouble(answer: GraphAnswer, host: str, place: str, until: datetime | 
         return None
     types = {error.type for error in answer.errors}
     complaint = one_line("; ".join(error.message for error in answer.errors))
-    if types & _LIMITED or SECONDARY in complaint.lower():
+    if types & _LIMITED or _says(complaint, _LIMITS):
         return Later("asks us to wait: its rate limit is reached", until)
+    if types & _PASSING_TYPES or _says(complaint, _PASSING):
+        return Later("has failed within its answer", until)
     text = f"{host} refuses the change ({complaint})"
     if types & {"FORBIDDEN", "INSUFFICIENT_SCOPES"}:
         return Declined(f"{text}: the token from {place} needs {_NEEDED}", HTTPStatus.FORBIDDEN, complaint)
     return Declined(text, HTTPStatus.UNPROCESSABLE_ENTITY, complaint)
+
+
+def _says(complaint: str, words: tuple[str, ...]) -> bool:
+    return any(each in complaint.lower() for each in words)
 
 
 def complaint_of(answer: httpx.Response) -> str:

@@ -45,7 +45,7 @@ def remarks_in_reviews(reviews: Iterable[Review], me: str) -> list[Remark]:
         if each.state not in _SAID or is_by(each.user, me) or not (words or each.state in _OPINIONS):
             continue
         title = f"{name_of(each.user)} {_SAID[each.state]}"
-        finding = _comment(FindingSource.REVIEW.id_of(each.id), title, each.body or "", each.html_url)
+        finding = _comment(FindingSource.REVIEW.id_of(each.id), title, each)
         found.append(
             Remark(_author(each), finding, asks=each.state in _ASKS and words and not _is_marked(each), review=each.id)
         )
@@ -57,13 +57,7 @@ def remarks_at_lines(remarks: Iterable[Comment], me: str) -> list[Remark]:
     return [
         Remark(
             _author(each),
-            _comment(
-                FindingSource.COMMENT.id_of(each.id),
-                f"{name_of(each.user)} on {_where(each)}",
-                each.body or "",
-                each.html_url,
-                each,
-            ),
+            _comment(FindingSource.COMMENT.id_of(each.id), f"{name_of(each.user)} on {_where(each)}", each),
             asks=not _is_marked(each),
             review=each.pull_request_review_id,
         )
@@ -77,9 +71,7 @@ def remarks_below(comments: Iterable[Comment], me: str) -> list[Remark]:
     return [
         Remark(
             _author(each),
-            _comment(
-                FindingSource.TALK.id_of(each.id), f"{name_of(each.user)} has commented", each.body or "", each.html_url
-            ),
+            _comment(FindingSource.TALK.id_of(each.id), f"{name_of(each.user)} has commented", each),
             asks=not _is_marked(each),
         )
         for each in comments
@@ -162,10 +154,17 @@ def is_by(user: User | None, login: str) -> bool:
     return bool(user and login and user.login.lower() == login.lower())
 
 
-def _comment(key: str, title: str, body: str, url: str, at: Comment | None = None) -> Finding:
-    text = plain_text(body).strip().encode(errors="replace")[:TEXT_LIMIT].decode(errors="ignore")
-    place = _place(at) if at and at.path else None
-    return Finding(id=key, kind=FindingKind.COMMENT, title=title_of(title), text=text, url=url, place=place)
+def _comment(key: str, title: str, said: Review | Comment) -> Finding:
+    text = plain_text(said.body or "").strip().encode(errors="replace")[:TEXT_LIMIT].decode(errors="ignore")
+    return Finding(
+        id=key,
+        kind=FindingKind.COMMENT,
+        title=title_of(title),
+        text=text,
+        url=said.html_url,
+        place=_place(said) if isinstance(said, Comment) and said.path else None,
+        said_at=said.said_at,
+    )
 
 
 def _where(comment: Comment) -> str:
@@ -180,6 +179,7 @@ def _place(comment: Comment) -> Place:
         line=comment.line or comment.original_line,
         start_line=comment.original_start_line if is_outdated else comment.start_line,
         side=comment.side or "RIGHT",
+        start_side=comment.start_side or "",
         quoted=plain_text(comment.diff_hunk)[-QUOTED_LIMIT:],
         outdated=is_outdated,
     )

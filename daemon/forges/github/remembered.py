@@ -12,7 +12,8 @@ Found = TypeVar("Found")
 
 MOST_PAGES = 100
 """10,000 entries; a page that hasn't changed costs next to nothing."""
-PAGE = "per_page=100"
+PAGE_SIZE = 100
+PAGE = f"per_page={PAGE_SIZE}"
 
 
 class Remembered:
@@ -23,9 +24,9 @@ class Remembered:
         self._api = api
         self._marks = marks
 
-    async def read(self, path: str, adapter: TypeAdapter[Found]) -> Found:
-        """The answer of one page."""
-        return (await self._page(path, adapter))[0]
+    async def read(self, path: str, adapter: TypeAdapter[Found], *, anew: bool = False) -> Found:
+        """The answer of one page; `anew`: whatever is remembered, for what an ETag doesn't tell."""
+        return (await self._page(path, adapter, anew=anew))[0]
 
     async def pages(self, path: str, adapter: TypeAdapter[Found]) -> list[Found]:
         """The answers of all pages, of at most 10,000 entries."""
@@ -36,11 +37,16 @@ class Remembered:
             found.append(page)
         return found
 
-    async def _page(self, path: str, adapter: TypeAdapter[Found]) -> tuple[Found, str]:
+    async def _page(self, path: str, adapter: TypeAdapter[Found], *, anew: bool = False) -> tuple[Found, str]:
         etag, following, content = (*self._marks.get(path, "").split("\n", 2), "", "")[:3]
-        page = await self._api.get(path, etag)
+        page = await self._api.get(path, "" if anew else etag)
         if page is None:
-            return adapter.validate_json(content), following
+            found = adapter.validate_json(content)
+            if following or not _is_full(found):
+                return found, following
+            # The entry that begins the next page changes nothing in this one, and so not its ETag.
+            page = await self._api.get(path)
+            assert page is not None  # no etag was sent
         found = self._api.parsed(adapter, page.content)
         self._keep(path, page, adapter.dump_json(found).decode())
         return found, page.following
@@ -50,3 +56,8 @@ class Remembered:
             self._marks[path] = "\n".join((page.etag, page.following, content))
         else:
             self._marks.pop(path, None)
+
+
+def _is_full(found: object) -> bool:
+    """Whether a list may go on after this page; one that is wrapped names its length, and so has another ETag."""
+    return isinstance(found, tuple) and len(found) >= PAGE_SIZE

@@ -126,9 +126,5 @@ async def resolved_threads(api: Api, repository: str, number: int) -> dict[str, 
 def settled_remarks(remarks: Iterable[Comment], resolved: Collection[str]) -> frozenset[int]:
     """The ids of all comments in these conversations; the first of one may be an answer to what was deleted."""
     known = tuple(remarks)
-    roots = {_root(each) for each in known if each.html_url in resolved}
-    return frozenset(each.id for each in known if _root(each) in roots)
-
-
-def _root(remark: Comment) -> int:
-    return remark.in_reply_to_id or remark.id
+    roots = {each.root for each in known if each.html_url in resolved}
+    return frozenset(each.id for each in known if each.root in roots)

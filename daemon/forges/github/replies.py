@@ -1,0 +1,76 @@
+"""Answers to what people have said, each given once (rule 7.3)."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from pydantic import TypeAdapter
+
+from daemon.forges.github.api import Api
+from daemon.forges.github.findings import reply_mark
+from daemon.forges.github.payloads import Answer, Comment, NewComment
+from daemon.forges.github.refusals import Declined
+from daemon.forges.github.remarks import is_by
+from daemon.forges.github.remembered import Remembered
+from domain.errors import ForgeRefused
+from domain.pull_request import FindingSource, Reply
+
+COMMENTS = TypeAdapter(tuple[Comment, ...])
+_SAID_AT: dict[str, str] = {
+    FindingSource.COMMENT: "/pulls/{}/comments",
+    FindingSource.TALK: "/issues/{}/comments",
+    FindingSource.REVIEW: "/pulls/{}/reviews",
+}
+"""Kind of finding → where its comment is listed."""
+
+
+class Replies:
+    """Those in one repository, by the account `me`."""
+
+    def __init__(self, api: Api, path: str, me: str) -> None:
+        """`path`: the repository's in the API; `me`: empty where it can't be known."""
+        self._api = api
+        self._path = path
+        self._me = me
+
+    async def give(self, number: int, reply: Reply) -> None:
+        """Answer in the pull request `number`; see daemon.forges.port.Forge.reply."""
+        kind, _, comment = reply.comment.rpartition(":")
+        source = kind or FindingSource.COMMENT
+        if source not in _SAID_AT or not comment.isdecimal():
+            raise ForgeRefused(f"{self._api.host}: {reply.comment!r} is no comment that can be answered")
+        said = await self._comments(_SAID_AT[source].format(number))
+        asked = next((each for each in said if each.id == int(comment)), None)
+        if asked is None:
+            return  # deleted meanwhile
+        mark = reply_mark(reply.comment)
+        if source == FindingSource.COMMENT and await self._answered(number, asked, said, f"{reply.text}\n\n{mark}"):
+            return
+        below = NewComment(body=f"About {asked.html_url}:\n\n{reply.text}\n\n{mark}")
+        await self._post(_SAID_AT[FindingSource.TALK].format(number), below, mark)
+
+    async def _answered(self, number: int, asked: Comment, said: list[Comment], body: str) -> bool:
+        """Whether the answer stands in the thread now. `in_reply_to` may be used by an app, too, unlike the address for
+        replies; it goes by the first comment that is left. A thread that takes none is answered below.
+        """
+        first = min((each for each in said if each.root == asked.root), key=lambda each: each.id)
+        answer = Answer(body=body, commit_id=first.commit_id, path=first.path, in_reply_to=first.id)
+        try:
+            await self._post(_SAID_AT[FindingSource.COMMENT].format(number), answer, body.rpartition("\n")[2])
+        except Declined as declined:
+            if declined.status not in (HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY):
+                raise
+            return False
+        return True
+
+    async def _post(self, path: str, comment: NewComment, mark: str) -> None:
+        async def existing() -> Comment | None:
+            """Ours: anybody can write the mark, and would keep the answer from being given."""
+            marked = [each for each in await self._comments(path) if mark in (each.body or "")]
+            return next((each for each in marked if not self._me or is_by(each.user, self._me)), None)
+
+        await self._api.post_once(f"{self._path}{path}", comment, Comment, existing)
+
+    async def _comments(self, path: str) -> list[Comment]:
+        pages = await Remembered(self._api, {}).pages(f"{self._path}{path}", COMMENTS)
+        return [comment for page in pages for comment in page]
