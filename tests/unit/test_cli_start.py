@@ -10,7 +10,7 @@ from uuid import UUID
 
 import pytest
 
-from cli.operator.edit import edit
+from cli.operator.edit import OPTION, edit
 from cli.operator.new_directive import StartOptions, new_directive, placed
 from domain.directive_settings import AgentChoice, CompletionRule, Settings, Timings
 from domain.errors import Refused
@@ -179,7 +179,7 @@ def test_a_remote_repository_may_be_served_by_any_daemon() -> None:
 
 def test_every_setting_that_edit_knows_is_an_option_of_start_too() -> None:
     # `edit` takes its options from those of `start` by the settings' names: one that is named otherwise would be gone.
-    editable = set(EditDirective.model_fields) - {"actor"}
+    editable = {OPTION.get(name, name) for name in EditDirective.model_fields} - {"actor"}
     assert set(inspect.signature(edit).parameters) == editable
     assert {"max_parallel_steps", "max_cost_usd", "keep_branches"} <= editable
 
