@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from fnmatch import fnmatch
+from fnmatch import translate
 from pathlib import Path
 
 _FILES = frozenset(
@@ -20,7 +21,8 @@ _FILES = frozenset(
         *(".dockercfg", ".pgpass", ".env", ".envrc", "hosts.yml", "id_rsa", "id_dsa", "id_ecdsa", "id_ed25519"),
     )
 )
-_PATTERNS = (".env.*", "*.pfx", "*.p12", "*.kdbx", "*.keystore")
+_PATTERNS = re.compile("|".join(map(translate, (".env.*", "*.pfx", "*.p12", "*.kdbx", "*.keystore"))))
+"""One expression: it is matched with the name of every file that a machine's tool chains have."""
 _FOLDERS = frozenset((".aws", ".azure", ".docker", ".gnupg", ".kube", ".ssh", ".password-store", "gcloud"))
 _IN_FOLDER = {".bundle": "config", ".git": "config", ".gem": "credentials", ".cargo": "config.toml", "cargo": "config"}
 """Folder → its file that may hold a password, whose name alone says nothing."""
@@ -44,7 +46,7 @@ def _is_named_so(folder: str, name: str) -> bool:
     lower = name.lower()
     if lower in _FILES or lower in _FOLDERS or _IN_FOLDER.get(folder) == name:
         return True
-    return any(fnmatch(lower, pattern) for pattern in _PATTERNS)
+    return _PATTERNS.match(lower) is not None
 
 
 Identity = tuple[int, int]
@@ -109,11 +111,12 @@ class _Folder:
 
 def _read_folder(path: str, changed: int, known: frozenset[Identity]) -> _Folder:
     inodes = {inode for _, inode in known}
+    name = path.rpartition("/")[2]
     credentials, folders = [], []
     for entry in _entries(path):
         if entry.is_symlink():
             continue
-        if _is_named_so(Path(path).name, entry.name) and not _is_code(entry):
+        if _is_named_so(name, entry.name) and not _is_code(entry):
             credentials.append(entry.name)
         elif entry.is_dir(follow_symlinks=False):
             folders.append(entry.name)
