@@ -18,6 +18,7 @@ from runtime.whole_tasks import REFUSED
 from tests.acceptance.coder import FIRST_ROOMS, ROOMS, seeds
 from tests.acceptance.stack import Ran, Site, Stack, client_at
 from tests.forge import ForgeRepository, ForgeUnderTest, Person
+from tests.polling import pause
 from workflows.directive import DirectiveWorkflow
 
 _T = TypeVar("_T")
@@ -26,10 +27,13 @@ _T = TypeVar("_T")
 async def eventually(answer: Callable[[], Awaitable[_T | None]], what: str, seconds: float = 400) -> _T:
     """The first answer that is true; AssertionError with `what` when none comes in time."""
     deadline = time.monotonic() + seconds
-    while not (found := await answer()):
-        assert time.monotonic() < deadline, f"waited {seconds:g} s for {what}"
-        await asyncio.sleep(0.1)
-    return found
+    while True:
+        asked = time.monotonic()
+        if found := await answer():
+            return found
+        answered = time.monotonic()
+        assert answered < deadline, f"waited {seconds:g} s for {what}"
+        await asyncio.sleep(pause(answered - asked))
 
 
 def forge_of(servers: Stack) -> ForgeUnderTest:

@@ -21,6 +21,8 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 
 from runtime.stack_file import StackFile, running_stack
 from tests.acceptance import forked
+from tests.acceptance.forked import Program
+from tests.polling import pause
 
 ROOT = Path(__file__).parents[2]
 STARTER = (sys.executable, str(ROOT / "starter.py"))
@@ -33,10 +35,13 @@ _T = TypeVar("_T")
 def until(answer: Callable[[], _T | None], what: str, seconds: float = 240) -> _T:
     """The first answer that is true; AssertionError with `what` when none comes in time."""
     deadline = time.monotonic() + seconds
-    while not (found := answer()):
-        assert time.monotonic() < deadline, f"waited {seconds:g} s for {what}"
-        time.sleep(0.05)
-    return found
+    while True:
+        asked = time.monotonic()
+        if found := answer():
+            return found
+        answered = time.monotonic()
+        assert answered < deadline, f"waited {seconds:g} s for {what}"
+        time.sleep(pause(answered - asked))
 
 
 def has_ended(pid: int) -> bool:
@@ -75,12 +80,24 @@ class Ran:
         return shown
 
 
+@dataclass(frozen=True)
+class Ours:
+    """A program of this checkout, to be forked, with what is typed after its name."""
+
+    program: Program
+    args: tuple[str, ...] = ()
+
+
 class Running:
     """A process of ours, alone in its session, with its output in files of `folder`."""
 
-    def __init__(self, name: str, argv: tuple[str, ...], env: Mapping[str, str], folder: Path) -> None:
+    def __init__(self, name: str, argv: tuple[str, ...] | Ours, env: Mapping[str, str], folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._out, self._err = folder / f"{name}.out", folder / f"{name}.err"
+        self.popen: subprocess.Popen[bytes] | forked.Forked
+        if isinstance(argv, Ours):
+            self.popen = forked.start(argv.program, argv.args, env, folder, self._out, self._err)
+            return
         with self._out.open("a") as out, self._err.open("a") as err:
             self.popen = subprocess.Popen(
                 argv, env=env, cwd=folder, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True
@@ -247,9 +264,8 @@ class Site:
     def worker(self, **variables: str | Path) -> Running:
         """`python worker.py`, which knows both servers by their addresses alone."""
         own = {"MAKIMA_DATABASE_URL": self.servers.addresses.database_url, **variables}
-        return self._start(
-            "worker", (python_of(self._code), str(self._code / "worker.py")), self._at(self.folder / "worker", **own)
-        )
+        argv = self._ours(Program.WORKER) or (python_of(self._code), str(self._code / "worker.py"))
+        return self._start("worker", argv, self._at(self.folder / "worker", **own))
 
     def daemon(
         self,
@@ -261,9 +277,13 @@ class Site:
         **variables: str | Path,
     ) -> Running:
         """`python -m daemon` on a machine of its own: it shares no folder with another daemon, and no database."""
+        if self._code == ROOT:  # another may be older than this setting
+            # They would be those of whoever runs the tests: tens of thousands of folders, which each daemon would read.
+            further = f"find_tool_chains = false\n{further}"
         settings = daemon_settings(self.folder, name, labels, further, planner, also)
         own = {"MAKIMA_DAEMON_CONFIG": settings, "MAKIMA_TEST_HEARTBEAT_THROTTLE": "1", **variables}
-        return self._start(name, (python_of(self._code), *DAEMON[1:]), self._at(settings.parent, **own))
+        argv = self._ours(Program.DAEMON) or (python_of(self._code), *DAEMON[1:])
+        return self._start(name, argv, self._at(settings.parent, **own))
 
     def cleans(self, name: str = "one") -> Ran:
         """`python -m daemon gc` of a daemon that was started before."""
@@ -277,14 +297,19 @@ class Site:
             return _ran((*self._starter, *args), {**env, "PYTHONPATH": str(self._code)})
         with TemporaryDirectory() as folder:
             out, err = Path(folder, "out"), Path(folder, "err")
-            return Ran(forked.run(args, env, out, err), out.read_text(), err.read_text())
+            command = forked.start(Program.STARTER, args, env, Path.cwd(), out, err)
+            return Ran(command.wait(300), out.read_text(), err.read_text())
 
     def starting(self, name: str, *args: str) -> Running:
         """A command of starter.py that goes on while the test does something else."""
         env = environment(MAKIMA_DATA_DIR=self.servers.data, MAKIMA_OWNER=self.owner, **_path_to(self._code))
-        return self._start(name, (*self._starter, *args), env)
+        return self._start(name, self._ours(Program.STARTER, *args) or (*self._starter, *args), env)
 
-    def _start(self, name: str, argv: tuple[str, ...], env: Mapping[str, str]) -> Running:
+    def _ours(self, program: Program, *args: str) -> Ours | None:
+        """The program, where it is this checkout's."""
+        return Ours(program, args) if self._code == ROOT else None
+
+    def _start(self, name: str, argv: tuple[str, ...] | Ours, env: Mapping[str, str]) -> Running:
         running = Running(name, argv, env, self.folder)
         self._running.append(running)
         return running
