@@ -67,7 +67,12 @@ def build_workers(client: Client, ledger: PostgresLedger) -> list[Worker]:
         Worker(
             client,
             task_queue=names.TELEMETRY_QUEUE,
-            activities=[telemetry.append_task_log, telemetry.put_artifact, telemetry.report_daemon],
+            activities=[
+                telemetry.append_task_log,
+                telemetry.put_artifact,
+                telemetry.report_daemon,
+                telemetry.report_usage,
+            ],
             max_concurrent_activities=20,
         ),
     ]

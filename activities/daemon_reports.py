@@ -9,7 +9,8 @@ from temporalio import activity
 
 from activities.ports import Telemetry
 from activities.presence import ANSWER_WITHIN, is_present
-from domain.daemon_messages import Artifact, DaemonReport, LogChunk
+from domain.daemon_messages import Artifact, DaemonReport, LogChunk, UsageReport
+from domain.usage import Usage
 
 MOST_ASKED = 8
 """Daemons that are asked at a time whether they are there; others have their turn with their next report."""
@@ -32,6 +33,11 @@ class TelemetryActivities:
     async def put_artifact(self, artifact: Artifact) -> None:
         """Keep a file that a task handed over."""
         await self._telemetry.put_artifact(artifact)
+
+    @activity.defn
+    async def report_usage(self, report: UsageReport) -> Usage:
+        """Note what an attempt has used that runs; its daemon learns what the directive has used beside it."""
+        return await self._telemetry.note_usage(report)
 
     @activity.defn
     async def report_daemon(self, report: DaemonReport) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from domain.daemon_messages import Artifact, DaemonReport, DaemonWanted, LogChunk
+from domain.daemon_messages import Artifact, DaemonReport, DaemonWanted, LogChunk, UsageReport
 from domain.experience import RepositoryNamed, StepDone
 from domain.pull_request import Sighting, Watch
 from domain.rates import Rate
 from domain.record import AttemptNamed, ProgressWrite, WriteAnswer
 from domain.spawn_task import LosableDelivery, Outcome, SpawnTask
 from domain.tidied import Tidied, Tidying
+from domain.usage import Usage
 
 
 class Daemon(Protocol):
@@ -71,6 +72,10 @@ class Telemetry(Protocol):
 
     async def put_artifact(self, artifact: Artifact) -> None:
         """Keep a file that a task handed over; a later one of the same name takes its place."""
+        ...
+
+    async def note_usage(self, report: UsageReport) -> Usage:
+        """Note what an attempt has used that runs; what all others of its directive have used."""
         ...
 
     async def knows_daemon(self, owner: str, name: str) -> bool:

@@ -30,7 +30,7 @@ from daemon.machine import Machine
 from daemon.runner import Runner, nothing_more
 from daemon.sandbox.environment import GitIdentity
 from daemon.sandbox.sandbox import NoSandbox, Opening, Sandbox, SandboxMode, open_sandbox
-from domain.daemon_messages import Artifact, DaemonReport, LogChunk
+from domain.daemon_messages import Artifact, DaemonReport, LogChunk, UsageReport
 from domain.directive_settings import AgentChoice, Limits
 from domain.errors import SettingsError
 from domain.models import Question
@@ -116,6 +116,9 @@ class QuietCore:
     async def append_log(self, chunk: LogChunk) -> None: ...
 
     async def report(self, report: DaemonReport) -> None: ...
+
+    async def report_usage(self, report: UsageReport) -> Usage:
+        return Usage()
 
     async def put_artifact(self, artifact: Artifact) -> None: ...
 

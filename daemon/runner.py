@@ -29,8 +29,8 @@ from daemon.saving.checkpoints import Checkpoints
 from daemon.saving.foreign_state import ForeignState
 from daemon.saving.outcomes import Outcomes
 from daemon.saving.saver import Saver
+from daemon.session.host import Host
 from daemon.session.parking import account_of, parking_of
-from daemon.session.runs import Host
 from daemon.tasks.attempts import Attempts, AttemptWork
 from daemon.tasks.completing import CompletionWork
 from daemon.tasks.delivering import Publisher, problem_with
@@ -207,7 +207,7 @@ class Runner:
                 log=log,
                 saver=saver,
                 memory=machine.max_task_memory,
-                host=Host(machine.name, delivery, self.parking),
+                host=Host(machine.name, delivery, self.parking, machine.core),
                 copy_files=chosen(machine.copy_files, command.repository),
                 allow_secrets=machine.allow_secrets,
                 seen=publisher.seen,

@@ -14,6 +14,7 @@ from pydantic import (
 )
 
 from domain.tolerant import Tolerant
+from domain.usage import Usage
 from domain.value import Value
 
 
@@ -80,6 +81,18 @@ class LogChunk(Tolerant):
     ] = Field(default=(), exclude_if=operator.not_)
     """Pairs, by place: a byte of the log, and the second of the epoch, by the daemon's clock, from which on what begins
     there was written. Written only where there are any: workers of before refuse a field that they don't know."""
+
+
+class UsageReport(Tolerant):
+    """What an attempt has used so far, told while it runs."""
+
+    directive: UUID
+    task: UUID
+    attempt: int
+    usage: Usage
+    estimated_usd: float = 0
+    """What its daemon takes for the cost that nobody tells, beside what is told."""
+    turns: Annotated[int, Field(ge=0, lt=2**31)] = 0
 
 
 MAX_ARTIFACT = 1024 * 1024

@@ -108,6 +108,8 @@ class Limits(Tolerant):
     budget: Budget = Budget()
     """What the attempt may have used at its end of its directive's budget: it is handed back there, and has not failed.
     """
+    whole_budget: Budget = Budget()
+    """The directive's, which all its attempts use up together: those that run at the same time, too."""
     rate: Rate = Rate()
     """By which its agent's cost is estimated where nobody tells it."""
 

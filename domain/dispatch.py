@@ -147,6 +147,7 @@ def _limits(state: State, task: Task) -> Limits:
         turns=settings.max_turns,
         cost_usd=settings.max_cost_usd,
         budget=budgeting.left_for(state, task),
+        whole_budget=settings.budget,
         rate=rate_for(state, name_of(state, task)),
     )
 

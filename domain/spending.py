@@ -27,6 +27,12 @@ class AttemptSpent(Value):
     cost_usd: float
     tokens: int
     cost_unknown: bool
+    estimated_usd: float = 0
+    """What is taken for the part of its cost that nobody tells, where that is so; no part of `cost_usd`."""
+    turns: int = 0
+    """Of its agent's model, where it tells of them."""
+    runs: bool = False
+    """It runs: the amounts are those of its daemon's last word, some seconds ago."""
     daemon: str
     agents: dict[str, Usage] = {}
     """Agent → what of it it has used; more than one, where others went on in its place (rule 5.9)."""
@@ -45,6 +51,13 @@ class DirectiveSpent(Value):
     cost_usd: float
     tokens: int
     cost_unknown: bool
+    estimated_usd: float = 0
+    """What is taken for the part of its cost that nobody tells; no part of `cost_usd`."""
+
+
+def estimated(attempts: Iterable[AttemptSpent | DirectiveSpent]) -> float:
+    """USD of what nobody has told the cost of."""
+    return round(sum(each.estimated_usd for each in attempts if each.cost_unknown), 6)
 
 
 def total(attempts: Iterable[AttemptSpent | DirectiveSpent]) -> Usage:

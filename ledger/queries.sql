@@ -193,6 +193,27 @@ on conflict (directive_id, task, attempt) do update set
     )
 where attempts.status is null or attempts.status = 'waiting';
 
+-- name: note_usage(directive, task, attempt, seconds, cost_usd, tokens, cost_unknown, estimated_usd, turns)!
+-- Notes what an attempt has used that runs; what comes late changes nothing.
+update attempts set
+    seconds = :seconds, cost_usd = :cost_usd, tokens = :tokens, cost_unknown = :cost_unknown,
+    estimated_usd = :estimated_usd, turns = :turns
+where
+    directive_id = :directive and task = :task and attempt = :attempt and (status is null or status = 'waiting')
+    and seconds <= :seconds;
+
+-- name: used_beside(directive, task, attempt)^
+-- Adds up what all other attempts of a directive have used; of what runs with the estimate, for nobody else knows it.
+select
+    coalesce(sum(a.seconds), 0)::double precision as seconds,
+    coalesce(sum(
+        a.cost_usd + case when a.cost_unknown and t.status = 'running' then a.estimated_usd else 0 end
+    ), 0)::double precision as cost_usd,
+    coalesce(sum(a.tokens), 0)::bigint as tokens
+from attempts as a
+inner join tasks as t on a.directive_id = t.directive_id and a.task = t.id
+where a.directive_id = :directive and (a.task, a.attempt) <> (:task, :attempt) and t.dropped_at is null;
+
 -- name: outcome_of(directive, task, attempt)^
 -- Reads how an attempt ended; nothing where it goes on.
 select * from attempts
@@ -390,7 +411,8 @@ select at, actor, what, why, step, task from events where directive_id = :direct
 -- Reads every attempt with what it used up, in the order of plans.
 select
     a.task, t.name, t.kind, t.step, t.generation, a.attempt, a.status, a.seconds, a.cost_usd, a.tokens,
-    a.cost_unknown, a.daemon, a.started_at, a.ended_at, a.agents
+    a.cost_unknown, a.estimated_usd, a.turns, a.daemon, a.started_at, a.ended_at, a.agents,
+    t.status in ('starting', 'running') and t.attempt = a.attempt and t.dropped_at is null as runs
 from attempts as a
 inner join tasks as t on a.directive_id = t.directive_id and a.task = t.id
 where a.directive_id = :directive
@@ -432,7 +454,8 @@ select
     coalesce(sum(a.seconds), 0)::double precision as seconds,
     coalesce(sum(a.cost_usd), 0)::double precision as cost_usd,
     coalesce(sum(a.tokens), 0)::bigint as tokens,
-    coalesce(bool_or(a.cost_unknown), false) as cost_unknown
+    coalesce(bool_or(a.cost_unknown), false) as cost_unknown,
+    coalesce(sum(a.estimated_usd) filter (where a.cost_unknown), 0)::double precision as estimated_usd
 from directives as d
 left join attempts as a on d.id = a.directive_id
 where d.owner = :owner

@@ -171,6 +171,8 @@ create table attempts (
     further jsonb,
     cost_unknown boolean not null default false,
     agents jsonb not null default '{}',
+    turns integer not null default 0,
+    estimated_usd double precision not null default 0,
     constraint attempts_pkey primary key (directive_id, task, attempt),
     constraint attempts_of_task foreign key (directive_id, task) references tasks (directive_id, id),
     constraint attempts_status_known check (status in ('completed', 'failed', 'waiting')),
@@ -178,6 +180,10 @@ create table attempts (
 );
 
 comment on column attempts.status is 'null until it first ended; `waiting` is no end: the same attempt is dispatched again';
+
+comment on column attempts.turns is 'of its agent''s model, where it tells of them';
+
+comment on column attempts.estimated_usd is 'what its daemon took for the cost that nobody tells, beside cost_usd';
 
 comment on column attempts.agents is 'agent → what it has used; empty: none has ended a turn yet, or nobody wrote it down';
 

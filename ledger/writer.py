@@ -6,7 +6,15 @@ from uuid import UUID
 
 from pydantic import SecretStr, ValidationError
 
-from domain.daemon_messages import LOG_BYTES, LOG_HEAD_BYTES, Artifact, DaemonReport, DaemonWanted, LogChunk
+from domain.daemon_messages import (
+    LOG_BYTES,
+    LOG_HEAD_BYTES,
+    Artifact,
+    DaemonReport,
+    DaemonWanted,
+    LogChunk,
+    UsageReport,
+)
 from domain.directive_secret import new_secret
 from domain.errors import RowBroken
 from domain.events import EventName
@@ -16,6 +24,7 @@ from domain.rates import Rate
 from domain.record import AttemptNamed, Event, LastWrite, ProgressWrite, WriteAnswer, WriteVerdict, answer_to
 from domain.reports import LATELY
 from domain.spawn_task import Outcome
+from domain.usage import Usage
 from ledger.pool import Database, Session, one_line, storable, translated
 from ledger.rows import (
     DatabaseRow,
@@ -24,6 +33,7 @@ from ledger.rows import (
     directive_row,
     event_row,
     fingerprint,
+    model_of,
     outcome_of,
     plain_rows,
     revision_row,
@@ -117,6 +127,16 @@ class PostgresLedger:
             await self._sql.trim_log(
                 self._pool, task=chunk.task, attempt=chunk.attempt, head=LOG_HEAD_BYTES, limit=LOG_BYTES
             )
+
+    async def note_usage(self, report: UsageReport) -> Usage:
+        """Note what a running attempt has used, unless it has ended; what all others of its directive have used."""
+        named = {"directive": report.directive, "task": report.task, "attempt": report.attempt}
+        used = report.usage.model_dump(include={"seconds", "cost_usd", "tokens", "cost_unknown"})
+        with translated():
+            await self._sql.note_usage(
+                self._pool, **named, **used, estimated_usd=report.estimated_usd, turns=report.turns
+            )
+            return model_of(Usage, await self._sql.used_beside(self._pool, **named))
 
     async def knows_daemon(self, owner: str, name: str) -> bool:
         """Whether it has reported before, or has taken a task of one of the owner's directives."""

@@ -55,9 +55,15 @@ class StatusShown(DirectiveView):
     web_ui: str | None
     waiting: str
     daemons: tuple[DaemonSeen, ...]
+    running: tuple[AttemptSpent, ...]
 
 
-def status_shown(look: Found[DirectiveView], daemons: Sequence[DaemonSeen], web_ui: str | None) -> StatusShown:
+def status_shown(
+    look: Found[DirectiveView],
+    daemons: Sequence[DaemonSeen],
+    web_ui: str | None,
+    running: Sequence[AttemptSpent] = (),
+) -> StatusShown:
     """What `status` prints of a directive, for programs."""
     return StatusShown(
         **look.seen.model_dump(),
@@ -66,6 +72,7 @@ def status_shown(look: Found[DirectiveView], daemons: Sequence[DaemonSeen], web_
         web_ui=web_ui,
         waiting=waiting_note(look.seen, daemons),
         daemons=tuple(daemons),
+        running=tuple(running),
     )
 
 

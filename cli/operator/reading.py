@@ -73,13 +73,14 @@ class ReadingCommands(Commands):
         async with self.recorded() as directives:
             look = await directives.look(reference)
             daemons = await directives.record.daemons(directives.owner)
+            running = [each for each in await directives.record.attempts(look.seen.id) if each.runs]
         page = self.page(look.seen.workflow_id)
         if as_json:
             from cli.operator import json_shapes
 
-            print_json(json_shapes.status_shown(look, daemons, page))
+            print_json(json_shapes.status_shown(look, daemons, page, running))
         else:
-            print_lines(text_lines.status_lines(look, daemons, page))
+            print_lines(text_lines.status_lines(look, daemons, page, running))
         return 0
 
     def logs(

@@ -15,14 +15,14 @@ from cli.operator import text_lines
 from cli.operator.command_group import Commands, Id, Json, OptionalId
 from cli.operator.json_shapes import CostsShown, HistoryShown, PruneShown
 from cli.operator.printing import print_json, print_lines
+from cli.operator.text_lines import attempt_line, guessed
 from domain import names
 from domain.errors import Refused
 from domain.lookup import find_step
 from domain.models import State
-from domain.pull_requests.body import by_agents, used
+from domain.pull_requests.body import used
 from domain.record import Event
 from domain.spending import DEFAULT_RETENTION, AttemptSpent, DirectiveSpent, PrunableRecord, total
-from domain.usage import duration
 
 _AGO = re.compile(r"(\d{1,5})(s|min|m|h|d)")
 _UNITS = {"s": "seconds", "min": "minutes", "m": "minutes", "h": "hours", "d": "days"}
@@ -143,12 +143,12 @@ def chosen_events(state: State, events: Sequence[Event], step: str | None, after
 def cost_lines(shown: CostsShown) -> list[str]:
     """A line a directive, or a line a task and one for each of its attempts, and the sum."""
     told = _attempt_lines(shown.attempts) if shown.attempts else [_directive_line(each) for each in shown.directives]
-    return [*told, f"{'total':<40} {used(shown.total) or NOTHING}"]
+    return [*told, f"{'total':<40} {used(shown.total) or NOTHING}{guessed(shown.directives)}"]
 
 
 def _directive_line(spent: DirectiveSpent) -> str:
     about = f"{names.short(spent.id)}  {spent.status:<10} {spent.title}"
-    return f"{about[:40]:<40} {used(total([spent])) or NOTHING}  ({spent.attempts} attempts)"
+    return f"{about[:40]:<40} {used(total([spent])) or NOTHING}{guessed([spent])}  ({spent.attempts} attempts)"
 
 
 def _attempt_lines(attempts: Sequence[AttemptSpent]) -> list[str]:
@@ -157,12 +157,8 @@ def _attempt_lines(attempts: Sequence[AttemptSpent]) -> list[str]:
         by_task.setdefault(each.task, []).append(each)
     told = []
     for mine in by_task.values():
-        told.append(f"{mine[0].name[:40]:<40} {used(total(mine)) or NOTHING}")
-        for each in mine:
-            where = f" on {each.daemon}" if each.daemon else ""
-            used_up = used(total([each])) or duration(0)
-            by = f" by {by_agents(each.agents)}" if each.agents else ""
-            told.append(f"  attempt {each.attempt}: {each.status or 'under way'}{where}{by}, {used_up}")
+        told.append(f"{mine[0].name[:40]:<40} {used(total(mine)) or NOTHING}{guessed(mine)}")
+        told += [f"  {attempt_line(each)}" for each in mine]
     return told
 
 

@@ -8,20 +8,27 @@ from uuid import UUID
 
 from domain.models import Memory, Question
 from domain.names import short
-from domain.pull_requests.body import used
+from domain.pull_requests.body import by_agents, used
 from domain.pull_requests.pull_request_view import PullRequestView
 from domain.queues import Queue
 from domain.record import Event
 from domain.reports import DaemonSeen, DirectiveSummary
+from domain.spending import AttemptSpent, DirectiveSpent, estimated, total
 from domain.statuses import StepStatus, TaskStatus
+from domain.usage import duration
 from domain.view import DirectiveView, ProposalView, QuestionView, StepView
 
 if TYPE_CHECKING:
     from cli.operator.recorded import Found
 
+LEAST_SHOWN = 0.005
+"""USD; less would read as $0.00."""
 
-def status_lines(look: Found[DirectiveView], daemons: Sequence[DaemonSeen], web_ui: str | None) -> list[str]:
-    """Everything about one directive."""
+
+def status_lines(
+    look: Found[DirectiveView], daemons: Sequence[DaemonSeen], web_ui: str | None, running: Sequence[AttemptSpent] = ()
+) -> list[str]:
+    """Everything about one directive; `running`: its attempts that run."""
     shown = look.seen
     lines = [
         shown.title,
@@ -34,6 +41,7 @@ def status_lines(look: Found[DirectiveView], daemons: Sequence[DaemonSeen], web_
     lines += pull_request_lines(shown.pr) if shown.pr else []
     lines += [f"  used        {used(shown.usage)}"] if used(shown.usage) else []
     lines += [f"  budget      {shown.budget}"] if shown.budget else []
+    lines += [f"  so far      {each.name}, {attempt_line(each)}" for each in running]
     lines += [f"  memories    {shown.memories}"] if shown.memories else []
     lines += [f"  web ui      {web_ui}"] if web_ui else []
     lines += [f"  {name}: {status}" for name, status in shown.tasks.items()]
@@ -43,6 +51,21 @@ def status_lines(look: Found[DirectiveView], daemons: Sequence[DaemonSeen], web_
     lines += [f"  sandbox     {note}" for note in sandbox_notes(daemons)]
     waiting = waiting_note(shown, daemons)
     return [*lines, f"  {waiting}"] if waiting else lines
+
+
+def guessed(spent: Sequence[AttemptSpent | DirectiveSpent]) -> str:
+    """`, and about $0.40 that nobody tells`; empty: all costs are told."""
+    usd = estimated(spent)
+    return f", and about ${usd:.2f} that nobody tells" if usd >= LEAST_SHOWN else ""
+
+
+def attempt_line(spent: AttemptSpent) -> str:
+    """`attempt 1: under way on here by claude, $0.40, 1,200 tokens, 5 min, 12 turns`."""
+    where = f" on {spent.daemon}" if spent.daemon else ""
+    by = f" by {by_agents(spent.agents)}" if spent.agents else ""
+    how = "under way" if spent.runs else spent.status or "under way"
+    turns = f", {spent.turns} turns" if spent.turns else ""
+    return f"attempt {spent.attempt}: {how}{where}{by}, {used(total([spent])) or duration(0)}{guessed([spent])}{turns}"
 
 
 def sandbox_notes(daemons: Sequence[DaemonSeen]) -> list[str]:

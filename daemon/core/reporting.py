@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Protocol
 
-from domain.daemon_messages import Artifact, DaemonReport, LogChunk
+from domain.daemon_messages import Artifact, DaemonReport, LogChunk, UsageReport
 from domain.errors import NotReachable
 from domain.progress import Progress
 from domain.spawn_task import Delivery
@@ -29,6 +29,10 @@ class Core(Protocol):
     async def append_log(self, chunk: LogChunk) -> None: ...
 
     async def put_artifact(self, artifact: Artifact) -> None: ...
+
+    async def report_usage(self, report: UsageReport) -> Usage:
+        """What all other attempts of its directive have used."""
+        ...
 
     async def report(self, report: DaemonReport) -> None: ...
 

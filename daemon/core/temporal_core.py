@@ -16,8 +16,9 @@ from temporalio.service import RPCError
 from activities.daemon_reports import TelemetryActivities
 from activities.standalone import outcome_of
 from domain import names
-from domain.daemon_messages import Artifact, DaemonReport, LogChunk
+from domain.daemon_messages import Artifact, DaemonReport, LogChunk, UsageReport
 from domain.errors import NotReachable
+from domain.usage import Usage
 
 TELEMETRY_WITHIN = timedelta(seconds=30)
 """How long one chunk or report may wait for a worker; whoever sent it tries again."""
@@ -39,6 +40,21 @@ class TemporalCore:
         name, content = _digest(artifact.name), _digest(artifact.content)
         identity = f"artifact-{artifact.task}-{artifact.attempt}-{name}-{content}"
         await self._execute(TelemetryActivities.put_artifact, artifact, identity)
+
+    async def report_usage(self, report: UsageReport) -> Usage:
+        try:
+            return await outcome_of(
+                self._client.execute_activity_method(
+                    TelemetryActivities.report_usage,
+                    report,
+                    id=f"usage-{report.task}-{report.attempt}-{uuid4()}",
+                    task_queue=names.TELEMETRY_QUEUE,
+                    schedule_to_close_timeout=TELEMETRY_WITHIN,
+                    retry_policy=RetryPolicy(maximum_attempts=1),
+                )
+            )
+        except (RPCError, ActivityFailureError) as error:
+            raise NotReachable(f"the core did not take what is used: {error.__cause__ or error}") from error
 
     async def report(self, report: DaemonReport) -> None:
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from daemon.agents import ConfiguredAgent
 from daemon.agents.base import AgentResult, AgentRun, StreamSummary
@@ -16,7 +16,9 @@ from daemon.process.program import EndedBy
 from daemon.session import budget
 from daemon.session.continuing import LOG_SHOWN, Ask, Move, Tried, handed_over, next_move, resumed, taken_on
 from daemon.session.follower import Follower
-from daemon.session.parking import CROWDED, LIMITED, UNANSWERED, Account, Parking, account_of, remedy_of
+from daemon.session.host import Host
+from daemon.session.live_usage import LiveUsage
+from daemon.session.parking import CROWDED, LIMITED, UNANSWERED, Account, account_of, remedy_of
 from daemon.session.permission import Asking
 from daemon.session.session_folder import SessionFolder, SessionNote, login_folder
 from daemon.session.task_programs import Programs, closed
@@ -27,17 +29,8 @@ from domain.budget import USED_UP
 from domain.directive_settings import AgentChoice
 from domain.models import Question
 from domain.questions import permission_id, question_id
-from domain.spawn_task import Delivery, Outcome
+from domain.spawn_task import Outcome
 from domain.usage import ResumableSession, Usage
-
-
-@dataclass(frozen=True)
-class Host:
-    """What the daemon is to the agents of its tasks."""
-
-    daemon: str
-    delivery: Delivery
-    parking: Parking
 
 
 class AgentRuns:
@@ -76,6 +69,7 @@ class AgentRuns:
         self._begun = self._note
         self._first_run = self._run_began = time.monotonic()
         heartbeat.used = lambda: self._used
+        self._live = LiveUsage(host.core, self._command, heartbeat.used, lambda: self._note.turns)
         self.asking = Asking(self._command, host.delivery)
         self.last_words = ""
         """The text of the last final event."""
@@ -158,12 +152,14 @@ class AgentRuns:
         self._begun, self._run_began = self._note, time.monotonic()
         follower = self._follower(run)
         command = agent.command(run)
-        async with follower.following(), budget.timed(limits, self._used, follower.stop_for), follower.looking():
+        timed = budget.timed(limits, self._used, follower.stop_for)
+        async with follower.following(), timed, follower.looking(), self._live.telling():
             end = await self._programs.run(command, self._phase, follower=follower)
         if end.ended_by is EndedBy.LINGERED:
             self._log.add_line(closed(follower.talk.linger.server))
         self._has_run = True
         self._learn(run, follower.seen)
+        await self._live.tell_at_the_end()
         agent.refuse(run, end, follower.seen)
         self.denied = (*self.denied, *follower.seen.denied)
         self.last_words = follower.seen.final.text if follower.seen.final else ""
@@ -221,7 +217,9 @@ class AgentRuns:
     def _learned(self, run: AgentRun, seen: StreamSummary) -> str:
         """Why the run must be stopped, after what it has told; empty: it may go on."""
         self._learn(run, seen)
-        return budget.overspent(self._agent, self._command.limits, run, seen, self._used)
+        limits, agent, used = self._command.limits, self._agent, self._used
+        known = used if agent.counts_cost else limits.rate.with_guess(used)
+        return budget.overspent(agent, limits, run, seen, used) or self._live.used_up(known)
 
     @property
     def _used(self) -> Usage:

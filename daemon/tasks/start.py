@@ -13,7 +13,7 @@ from daemon.git.repository_cache import RepositoryCache
 from daemon.git.worktrees import Incoming
 from daemon.logs.task_log import TaskLog
 from daemon.saving.saver import Saver
-from daemon.session.runs import Host
+from daemon.session.host import Host
 from daemon.workspace.copied_files import CopiedFile
 from daemon.workspace.project import read_project
 from daemon.workspace.workspace import Workspace

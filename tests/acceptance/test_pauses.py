@@ -326,6 +326,22 @@ async def edited(yard: Yard) -> None:
     assert shown.pr and not shown.pr.watched
 
 
+async def live(yard: Yard) -> None:
+    """What a running step has used, which tells nothing of its cost, is seen meanwhile."""
+    house = await yard.house("live", [yard.held("Silo")])
+
+    async def seen() -> bool:
+        costs = json.loads(await house.says("costs", "--json"))
+        return any(each["runs"] and each["estimated_usd"] > 0.005 for each in costs["attempts"])
+
+    await eventually(seen, "an estimate of what the step has cost so far")
+    told, shown = await house.says("costs"), await house.says("status")
+    assert "under way" in told and "that nobody tells" in told, told
+    assert "so far" in shown and "that nobody tells" in shown, shown
+    await asyncio.to_thread(yard.gate("Silo").touch)
+    await shipped(house, "silo.txt")
+
+
 MET: Mapping[str, Callable[[Yard], Awaitable[None]]] = {
     PauseReason.OPERATOR: operator,
     PauseReason.NO_STEPS: no_steps,
@@ -344,6 +360,7 @@ MET: Mapping[str, Callable[[Yard], Awaitable[None]]] = {
 
 
 EDITED = "edited"
+LIVE = "live"
 FURTHER = {"killed": killed, "full disk": full_disk}
 AT_ONCE = 5
 
@@ -361,7 +378,7 @@ async def met(yard: Yard) -> Mapping[str, asyncio.Future[None]]:
         async with room:
             await meet(yard)
 
-    cases: dict[str, Callable[[Yard], Awaitable[None]]] = {**MET, **FURTHER, EDITED: edited}
+    cases: dict[str, Callable[[Yard], Awaitable[None]]] = {**MET, **FURTHER, EDITED: edited, LIVE: live}
     return {case: asyncio.ensure_future(in_turn(meet)) for case, meet in cases.items()}
 
 
@@ -381,3 +398,8 @@ async def test_what_is_edited_while_a_step_runs_holds_from_the_next_task_on(
     met: Mapping[str, asyncio.Future[None]],
 ) -> None:
     await met[EDITED]
+
+
+@pytest.mark.rule("2.10")
+async def test_what_a_step_has_used_is_seen_while_it_runs(met: Mapping[str, asyncio.Future[None]]) -> None:
+    await met[LIVE]

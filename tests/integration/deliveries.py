@@ -17,7 +17,7 @@ from daemon.runner import Runner, nothing_more
 from daemon.sandbox.environment import GitIdentity
 from daemon.sandbox.sandbox import NoSandbox
 from daemon.saving.outcomes import Outcomes
-from domain.daemon_messages import Artifact, DaemonReport, LogChunk
+from domain.daemon_messages import Artifact, DaemonReport, LogChunk, UsageReport
 from domain.directive_settings import AgentChoice, Limits
 from domain.errors import AttemptGone, NotReachable
 from domain.models import Question
@@ -90,6 +90,9 @@ class RememberedCore:
     def __init__(self) -> None:
         self.artifacts: list[Artifact] = []
         self.chunks: list[LogChunk] = []
+        self.usage: list[UsageReport] = []
+        self.beside = Usage()
+        """What other attempts of the directive have used."""
         self.away = False
 
     async def append_log(self, chunk: LogChunk) -> None:
@@ -97,6 +100,12 @@ class RememberedCore:
 
     async def report(self, report: DaemonReport) -> None:
         pass
+
+    async def report_usage(self, report: UsageReport) -> Usage:
+        self.usage.append(report)
+        if self.away:
+            raise NotReachable("nobody takes it")
+        return self.beside
 
     async def put_artifact(self, artifact: Artifact) -> None:
         if self.away:

@@ -126,6 +126,26 @@ async def test_an_agent_that_tells_no_cost_is_handed_back_in_the_middle_by_an_es
 
 
 @pytest.mark.rule("2.10")
+async def test_what_others_use_meanwhile_ends_an_attempt_at_the_end_of_what_they_share(daemon: OneDaemon) -> None:
+    shared = Limits(time=timedelta(minutes=5), budget=Budget(cost_usd=4), whole_budget=Budget(cost_usd=5))
+    daemon.core.beside = Usage(cost_usd=4.5)
+    tells = "echo work > work; echo '70 tokens, total cost: $0.60'; sleep 300"
+    stopped = await does(daemon, tells, limits=shared, **TELLS)
+    assert (stopped.status, stopped.summary) == (OutcomeStatus.WAITING, USED_UP), stopped
+    last = daemon.core.usage[-1]
+    assert (last.usage.cost_usd, last.usage.tokens, last.estimated_usd) == (0.6, 70, 0)
+
+
+@pytest.mark.rule("2.10")
+async def test_what_a_run_uses_is_told_to_the_record_and_waits_for_nobody(daemon: OneDaemon) -> None:
+    daemon.core.away = True
+    rate = Rate(token_usd=0, second_usd=3600)
+    done = await does(daemon, "echo work > work", Limits(time=timedelta(minutes=5), rate=rate))
+    assert done.status is OutcomeStatus.COMPLETED, "the work goes on without"
+    assert daemon.core.usage[-1].estimated_usd > 0
+
+
+@pytest.mark.rule("2.10")
 async def test_what_the_attempt_used_on_another_machine_counts_on_this_one(daemon: OneDaemon) -> None:
     limits = Limits(time=timedelta(minutes=5), budget=Budget(cost_usd=5))
     agents = {"scripted": CommandAgent.model_validate({"kind": "command", "argv": ("sh", "-ec", "exit 3"), **TELLS})}

@@ -13,7 +13,9 @@ from pydantic import ValidationError
 
 from cli.operator.following import TaskReader, follow
 from cli.operator.log_lines import LogPrinter
-from domain.daemon_messages import MAX_ARTIFACT, Artifact, DaemonReport, DaemonWanted, LogChunk
+from cli.operator.recorded import Found
+from cli.operator.text_lines import status_lines
+from domain.daemon_messages import MAX_ARTIFACT, Artifact, DaemonReport, DaemonWanted, LogChunk, UsageReport
 from domain.errors import NotReachable, RecordError, SettingsError
 from domain.events import EventName
 from domain.failures import Failure, FailureCategory
@@ -24,7 +26,10 @@ from domain.protocol import DaemonFeature
 from domain.record import AttemptEnded, DeliveryStarted, Event, Facts, WriteVerdict, snapshot
 from domain.reports import LATELY
 from domain.spawn_task import Outcome, OutcomeStatus
+from domain.spending import estimated
 from domain.statuses import DirectiveStatus, StepStatus, TaskStatus
+from domain.usage import Usage
+from domain.view import view
 from ledger.migrate import Migration, migrate, shipped
 from ledger.pool import Database, Session, open_pool, storable
 from ledger.reader import Record
@@ -137,6 +142,46 @@ async def test_a_line_of_a_daemon_of_before_has_the_time_at_which_it_came(
     await ledger.append_log(chunk)
     ((delivery, (piece,)),) = [each async for each in TaskReader(record, uuid4(), task).news()]
     assert piece.at == delivery.begun
+
+
+@pytest.mark.rule("2.10")
+async def test_what_an_attempt_uses_is_read_while_it_runs_and_no_late_report_changes_its_end(
+    ledger: PostgresLedger, record: Record, state: State
+) -> None:
+    task = next(iter(state.tasks.values()))
+    running = task.model_copy(update={"status": TaskStatus.RUNNING, "attempt": 2})
+    state = state.model_copy(update={"tasks": {**state.tasks, task.id: running}})
+    used = Usage(seconds=9, cost_usd=3, tokens=4)
+    of_first = Outcome(task=task.id, attempt=1, status=OutcomeStatus.FAILED, usage=used)
+    start = DeliveryStarted(task=task.id, attempt=2, delivery="d", daemon="box", at=NOON)
+    facts = Facts(deliveries=(start,), attempts=(AttemptEnded(outcome=of_first, at=NOON),))
+    assert (await ledger.record(snapshot(state, facts, "run", 1))).verdict is WriteVerdict.APPLIED
+    directive = state.directive.id
+
+    def report(seconds: float, attempt: int = 2) -> UsageReport:
+        usage = Usage(seconds=seconds, tokens=50, cost_unknown=True, untold_tokens=50)
+        given = {"directive": directive, "task": task.id, "attempt": attempt, "usage": usage, "estimated_usd": 0.5}
+        return UsageReport.model_validate({**given, "turns": 6})
+
+    beside = await ledger.note_usage(report(30))
+    assert (beside.seconds, beside.cost_usd, beside.tokens) == (9, 3, 4), "of the other attempt"
+    await ledger.note_usage(report(20))  # an older one that comes late
+    _, second = await record.attempts(directive)
+    assert (second.runs, second.seconds, second.tokens, second.turns) == (True, 30, 50, 6)
+    told = "attempt 2: under way on box, cost unknown, 50 tokens, 30 s, and about $0.50 that nobody tells, 6 turns"
+    assert f"  so far      {task.name}, {told}" in status_lines(Found(view(state), live=True), [], None, [second])
+    (all_of_it,) = await record.spent(state.directive.owner)
+    assert (all_of_it.cost_usd, all_of_it.seconds, all_of_it.estimated_usd) == (3, 39, 0.5)
+    assert (await ledger.note_usage(report(1, attempt=1))).cost_usd == 0.5, "what runs counts with its estimate"
+
+    in_all = Usage(seconds=40, cost_usd=2, tokens=90)
+    ended = AttemptEnded(outcome=of_first.model_copy(update={"attempt": 2, "usage": in_all}), at=NOON)
+    over = state.model_copy(update={"tasks": {**state.tasks, task.id: task}})
+    assert (await ledger.record(snapshot(over, Facts(attempts=(ended,)), "run", 2))).verdict is WriteVerdict.APPLIED
+    await ledger.note_usage(report(99))
+    first, second = await record.attempts(directive)
+    assert (first.seconds, second.runs, second.seconds, second.cost_usd) == (9, False, 40, 2)
+    assert estimated([first, second]) == 0, "its end has told it all"
 
 
 async def test_a_log_is_followed_as_it_grows_and_over_to_the_next_attempt(

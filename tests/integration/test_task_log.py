@@ -32,11 +32,13 @@ from domain.daemon_messages import (
     Artifact,
     DaemonReport,
     LogChunk,
+    UsageReport,
 )
 from domain.directive_settings import Limits
 from domain.errors import NotReachable
 from domain.spawn_task import SpawnTask
 from domain.statuses import TaskKind
+from domain.usage import Usage
 from ledger.pool import Database
 from ledger.reader import Record
 from ledger.writer import PostgresLedger
@@ -68,6 +70,9 @@ class LedgerAsCore:
         raise NotReachable("no artifact is put here")
 
     async def report(self, report: DaemonReport) -> None:
+        raise NotReachable("nothing is reported here")
+
+    async def report_usage(self, report: UsageReport) -> Usage:
         raise NotReachable("nothing is reported here")
 
 

@@ -1,0 +1,19 @@
+"""What the daemon is to the agents of its tasks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from daemon.core.reporting import Core
+from daemon.session.parking import Parking
+from domain.spawn_task import Delivery
+
+
+@dataclass(frozen=True)
+class Host:
+    """What the daemon is to the agents of its tasks."""
+
+    daemon: str
+    delivery: Delivery
+    parking: Parking
+    core: Core

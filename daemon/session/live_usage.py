@@ -1,0 +1,77 @@
+"""What an attempt uses while its agent runs, told to the record; and what its directive uses beside it (rule 2.10)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+
+from daemon.core.reporting import Core
+from domain.budget import USED_UP
+from domain.daemon_messages import UsageReport
+from domain.errors import NotReachable
+from domain.spawn_task import SpawnTask
+from domain.usage import NOTHING, Usage
+
+PULSES = 2
+"""Between two reports."""
+LAST_WITHIN = 2.0
+"""Seconds for the last one: the end of the run waits for it."""
+
+logger = logging.getLogger(__name__)
+
+
+class LiveUsage:
+    """That of one attempt. While the record can't be reached, what was last known of others counts."""
+
+    def __init__(self, core: Core, command: SpawnTask, used: Callable[[], Usage], turns: Callable[[], int]) -> None:
+        """`used` and `turns`: by the attempt until now."""
+        self._core = core
+        self._command = command
+        self._used = used
+        self._turns = turns
+        self._beside = NOTHING
+
+    def used_up(self, used: Usage) -> str:
+        """Why the attempt is to be handed back, which has `used` so much: its directive's budget, with all that others
+        use at the same time; empty: it may go on.
+        """
+        whole = self._command.limits.whole_budget
+        return USED_UP if whole and whole.is_used_up(self._beside + used) else ""
+
+    @asynccontextmanager
+    async def telling(self) -> AsyncIterator[None]:
+        """While a program runs: every PULSES pulses."""
+        telling = asyncio.create_task(self._tell_for_ever())
+        try:
+            yield
+        finally:
+            telling.cancel()
+            await asyncio.wait({telling})
+
+    async def tell_at_the_end(self) -> None:
+        """Once all is known of a run: it may have been shorter than the time between two reports."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LAST_WITHIN):
+                await self._tell()
+
+    async def _tell_for_ever(self) -> None:
+        while True:
+            await self._tell()
+            await asyncio.sleep(PULSES * self._command.pulse.total_seconds())
+
+    async def _tell(self) -> None:
+        command, used = self._command, self._used()
+        report = UsageReport(
+            directive=command.directive,
+            task=command.task,
+            attempt=command.attempt,
+            usage=used,
+            estimated_usd=command.limits.rate.guessed(used),
+            turns=self._turns(),
+        )
+        try:
+            self._beside = await self._core.report_usage(report)
+        except NotReachable as error:
+            logger.warning("%s", error)  # the work goes on without
