@@ -8,9 +8,9 @@ from activities.metrics import count_facts
 from activities.ports import Ledger
 from domain.daemon_messages import DaemonWanted
 from domain.experience import RepositoryNamed, StepDone
-from domain.rates import Rate
 from domain.record import AttemptNamed, ProgressWrite, WriteAnswer, WriteVerdict
 from domain.spawn_task import Outcome
+from domain.usage import Rate
 
 
 class LedgerActivities:

@@ -7,11 +7,10 @@ from typing import Protocol
 from domain.daemon_messages import Artifact, DaemonReport, DaemonWanted, LogChunk, UsageReport
 from domain.experience import RepositoryNamed, StepDone
 from domain.pull_request import Sighting, Watch
-from domain.rates import Rate
 from domain.record import AttemptNamed, ProgressWrite, WriteAnswer
 from domain.spawn_task import LosableDelivery, Outcome, SpawnTask
 from domain.tidied import Tidied, Tidying
-from domain.usage import Usage
+from domain.usage import Rate, Usage
 
 
 class Daemon(Protocol):

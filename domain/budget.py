@@ -9,9 +9,8 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from domain.rates import Rate
 from domain.tolerant import Tolerant
-from domain.usage import MOST, Usage
+from domain.usage import MOST, Rate, Usage
 
 LEAST: Mapping[str, float] = {"cost_usd": 0.01, "tokens": 1, "seconds": 1}
 """With less than this left of any of its bounds a budget is used up: no agent is started."""

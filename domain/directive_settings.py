@@ -12,8 +12,8 @@ from pydantic import AfterValidator, Field, field_validator
 
 from domain import names
 from domain.budget import Budget
-from domain.rates import Rate
 from domain.tolerant import Tolerant
+from domain.usage import Rate
 from domain.value import Value
 
 LABEL = r"[a-z0-9][a-z0-9._-]{0,39}"

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from domain.models import State, Task
-from domain.rates import Rate, rate_of
 from domain.statuses import TaskStatus
-from domain.usage import ResumableSession, Usage
+from domain.usage import Rate, ResumableSession, Usage, rate_of
 from domain.value import Value
 
 _OVER = (TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.MERGED)

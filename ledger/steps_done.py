@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from domain.experience import KEPT, StepDone
-from domain.rates import Rate, rate_of
-from domain.usage import Usage
+from domain.usage import Rate, Usage, rate_of
 from ledger.pool import Database
 from ledger.rows import model_of
 from ledger.statements import statements

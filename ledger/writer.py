@@ -20,11 +20,10 @@ from domain.errors import RowBroken
 from domain.events import EventName
 from domain.experience import RepositoryNamed, StepDone
 from domain.problems import first_problem
-from domain.rates import Rate
 from domain.record import AttemptNamed, Event, LastWrite, ProgressWrite, WriteAnswer, WriteVerdict, answer_to
 from domain.reports import LATELY
 from domain.spawn_task import Outcome
-from domain.usage import Usage
+from domain.usage import Rate, Usage
 from ledger.pool import Database, Session, one_line, storable, translated
 from ledger.rows import (
     DatabaseRow,

@@ -12,8 +12,8 @@ with workflow.unsafe.imports_passed_through():
     from activities.ledger import LedgerActivities
     from domain.experience import RepositoryNamed, StepDone
     from domain.models import Directive, State, Task
-    from domain.rates import Rate
     from domain.statuses import TaskKind
+    from domain.usage import Rate
     from workflows.options import FIND_RATES, FIND_STEPS_DONE
 
 Found = TypeVar("Found")

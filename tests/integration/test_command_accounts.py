@@ -16,10 +16,9 @@ from domain.budget import USED_UP, Budget
 from domain.directive_settings import Limits
 from domain.errors import CannotServe, SettingsError
 from domain.failures import FailureCategory
-from domain.rates import Rate
 from domain.spawn_task import Outcome, OutcomeStatus
 from domain.statuses import TaskKind
-from domain.usage import Usage
+from domain.usage import Rate, Usage
 from tests.integration.deliveries import OneDaemon, RememberedDelivery
 
 pytestmark = pytest.mark.rule("5.6")

@@ -25,11 +25,10 @@ from domain.operations import Refusal, apply
 from domain.plan import PlannedStep, add_steps
 from domain.policy import advance
 from domain.prompts import planning_prompt
-from domain.rates import ASSUMED, ASSUMED_BY_TIME, Rate
 from domain.recovery import recovered
 from domain.spawn_task import Outcome, OutcomeStatus
 from domain.statuses import DirectiveStatus, StepStatus, TaskKind, TaskStatus
-from domain.usage import ResumableSession, Usage
+from domain.usage import ASSUMED, ASSUMED_BY_TIME, Rate, ResumableSession, Usage
 from domain.used import spent, total_usage
 from domain.view import view
 from domain.why import why

@@ -31,12 +31,11 @@ from domain.models import Directive, PlanChanges, State, Step, Task, Text, Work
 from domain.plan import PlannedStep, add_steps
 from domain.progress import Progress
 from domain.pull_request import Finding, FindingKind, PullRequest, PullRequestState, Shipped, Sighting, Watch, news_of
-from domain.rates import Rate
 from domain.record import AttemptNamed, ProgressWrite, WriteAnswer, WriteVerdict, restored
 from domain.spawn_task import Delivery, Outcome, OutcomeStatus, SpawnTask, refuse_other_run
 from domain.statuses import TaskKind
 from domain.tidied import Tidied, Tidying
-from domain.usage import ResumableSession, Usage
+from domain.usage import Rate, ResumableSession, Usage
 from workflows.current_details import CurrentDetails
 from workflows.directive import DirectiveWorkflow
 from workflows.state import DirectiveInput, DirectiveResult

@@ -18,11 +18,10 @@ from domain.errors import CannotServe
 from domain.events import EventName
 from domain.models import State
 from domain.questions import open_questions
-from domain.rates import Rate
 from domain.recovery import recovered
 from domain.spawn_task import Outcome, SpawnTask
 from domain.statuses import StepStatus, TaskStatus
-from domain.usage import Usage
+from domain.usage import Rate, Usage
 from domain.used import total_usage
 from tests.workflows.scripted import PATIENT, Handle, Surroundings, planned, surroundings, until, until_status
 from workflows.directive import DirectiveWorkflow
