@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from cli.operator.connections import Logs
-from cli.operator.log_lines import LogSink
 from domain.logged import DeliveryTold, LogPiece, LogPlace
 from domain.models import State, Task
+
+if TYPE_CHECKING:
+    from cli.operator.log_lines import LogSink
 
 LOOK_EVERY = 1.0
 LAST_WORDS = 3.0

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.operator import text_lines
 from cli.operator.command_group import Commands, Id, Json, OptionalId, Raw
 from cli.operator.following import TaskReader, follow
-from cli.operator.log_lines import JsonPrinter, LogPrinter
 from cli.operator.printing import print_json, print_lines, print_raw
 from cli.operator.recorded import RecordedDirectives, is_looked_after
 from domain import names
@@ -21,6 +20,9 @@ from domain.lookup import find_step
 from domain.models import State, Task
 from domain.pull_requests.body import body
 from domain.pull_requests.shipping import unshipped
+
+if TYPE_CHECKING:
+    from cli.operator.log_lines import LogPrinter
 
 # The shapes of --json take a twentieth of a command's start to build: imported where they are printed.
 
@@ -103,6 +105,8 @@ class ReadingCommands(Commands):
             self.run(self._logs(directive, step, raw=raw, times=times, as_json=as_json))
 
     async def _follow_logs(self, reference: str, step: str | None, *, raw: bool, times: bool, as_json: bool) -> int:
+        from cli.operator.log_lines import JsonPrinter, LogPrinter
+
         async with self.recorded() as directives:
             silent: dict[str, timedelta] = {}
 
@@ -129,6 +133,8 @@ class ReadingCommands(Commands):
                 ]
                 print_json(json_shapes.LogsShown(tasks=tuple(shown)))
                 return 0
+            from cli.operator.log_lines import LogPrinter
+
             printer = LogPrinter(await _silent(directives), raw=raw, times=times)
             for task, reader in chosen:
                 await _print_whole(task, reader, printer)
