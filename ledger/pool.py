@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
+from uuid import UUID
 
 import asyncpg
 from asyncpg.connection import LoggedQuery
@@ -74,7 +75,7 @@ async def open_pool(dsn: str, size: int = 10) -> Database:
     try:
         if await _is_behind_a_pooler(dsn):
             sessions["statement_cache_size"] = 0
-        pool: Database = asyncpg.create_pool(dsn, min_size=1, max_size=size, init=init, **sessions)
+        pool: Database = asyncpg.create_pool(dsn, min_size=1, max_size=size, init=init, reset=_nothing, **sessions)
         await pool
     except _TURNED_AWAY as error:
         raise SettingsError(f"Postgres at {place(dsn)} refuses: {error}; check MAKIMA_DATABASE_URL") from error
@@ -103,6 +104,22 @@ def translated() -> Iterator[None]:
         constraint = getattr(error, "constraint_name", None)
         where = f" ({constraint})" if constraint else ""
         raise RecordError(f"Postgres refused a statement{where}: {one_line(error)}") from error
+
+
+@asynccontextmanager
+async def turn(session: Session, directive: UUID) -> AsyncIterator[None]:
+    """A transaction in which nobody else writes to the directive. Its begin and the lock, which makes writers take
+    turns also before there is a row, are one round trip. What is read then is read in a statement of its own: one that
+    has waited for a lock still sees the time before it.
+    """
+    try:
+        await session.execute(f"begin; select pg_advisory_xact_lock(hashtextextended('{directive}', 0))")
+        yield
+        await session.execute("commit")
+    except BaseException:
+        if not session.is_closed():
+            await session.execute("rollback")
+        raise
 
 
 @contextmanager
@@ -154,6 +171,12 @@ async def _is_behind_a_pooler(dsn: str) -> bool:
         return bool(await session.fetchval("select pg_backend_pid()") != session.get_server_pid())
     finally:
         await session.close(timeout=CONNECT_WITHIN)
+
+
+async def _nothing(_: Session) -> None:
+    """In place of the driver's statement after each use: nothing here outlives its transaction, no setting and no lock.
+    An open transaction the driver ends all the same.
+    """
 
 
 async def _prepare(connection: Session, look: Callable[[LoggedQuery], Awaitable[None]]) -> None:

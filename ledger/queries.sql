@@ -1,90 +1,74 @@
--- name: lock_directive(key)!
--- Makes the writers of one directive take turns, also before its row exists: what does not exist cannot be locked.
-select pg_advisory_xact_lock(hashtextextended(:key, 0));
-
 -- name: last_write(directive)^
 -- Says what the next write has to build on, and which memories and questions are here.
 select run_id, sequence, fingerprint from directives where id = :directive;
 
--- name: put_directive(row)!
--- Brings the directive's own row up to the write; its workflow id is fixed at its start and stays.
-insert into directives (
-    id, owner, workflow_id, title, goal, requirements, acceptance, constraints, repository, base_branch, settings,
-    status, reason, authenticated, generation, planned, bases, given_plan, proposal, note, pull_request, shepherding,
-    merged, answered, fingerprint, run_id, sequence, budgeting
+-- name: put_state(directive, row, pull_requests, steps, tasks)!
+-- Brings a directive's own row, and any number of its pull requests, steps and tasks, up to the write; its workflow id is
+-- fixed at its start and stays. One row is kept for each branch that a pull request came from; directives.pull_request
+-- names the current one. Texts that the workflow dropped to save room stay, of steps and of completed tasks.
+with directive as (
+    insert into directives (
+        id, owner, workflow_id, title, goal, requirements, acceptance, constraints, repository, base_branch, settings,
+        status, reason, authenticated, generation, planned, bases, given_plan, proposal, note, pull_request, shepherding,
+        merged, answered, fingerprint, run_id, sequence, budgeting
+    )
+    select
+        id, owner, workflow_id, title, goal, requirements, acceptance, constraints, repository, base_branch, settings,
+        status, reason, authenticated, generation, planned, bases, given_plan, proposal, note, pull_request, shepherding,
+        merged, answered, fingerprint, run_id, sequence, budgeting
+    from jsonb_populate_record(null::directives, :row)
+    on conflict (id) do update set
+        (
+            owner, title, goal, requirements, acceptance, constraints, repository, base_branch, settings, status, reason,
+            authenticated, generation, planned, bases, note, pull_request, shepherding, merged, fingerprint, run_id,
+            sequence, budgeting, lost, updated_at
+        ) = (
+            excluded.owner, excluded.title, excluded.goal, excluded.requirements, excluded.acceptance,
+            excluded.constraints, excluded.repository, excluded.base_branch, excluded.settings, excluded.status,
+            excluded.reason, excluded.authenticated, excluded.generation, excluded.planned, excluded.bases, excluded.note,
+            excluded.pull_request, excluded.shepherding, excluded.merged, excluded.fingerprint, excluded.run_id,
+            excluded.sequence, excluded.budgeting, '', now()
+        ),
+        -- Large, and seldom another: the value that is here already is not stored a second time.
+        given_plan = case
+            when directives.given_plan = excluded.given_plan then directives.given_plan else excluded.given_plan
+        end,
+        proposal = case when directives.proposal = excluded.proposal then directives.proposal else excluded.proposal end,
+        answered = case when directives.answered = excluded.answered then directives.answered else excluded.answered end
+),
+
+pull_request as (
+    insert into pull_requests (directive_id, branch, head, base, url, state, number, version)
+    select :directive::uuid, branch, head, base, url, state, number, version
+    from jsonb_populate_recordset(null::pull_requests, :pull_requests)
+    on conflict (directive_id, branch) do update set
+        (head, base, url, state, number, version, updated_at)
+        = (excluded.head, excluded.base, excluded.url, excluded.state, excluded.number, excluded.version, now())
+),
+
+step as (
+    insert into steps (
+        directive_id, id, generation, position, name, description, task_plan, depends_on, order_index, label, status,
+        blocked_by, removed, work, summary, failure, shipped, shipped_in, fix, agent
+    )
+    select
+        :directive::uuid, id, generation, position, name, description, task_plan, depends_on, order_index, label, status,
+        blocked_by, removed, work, summary, failure, shipped, shipped_in, fix, agent
+    from jsonb_populate_recordset(null::steps, :steps)
+    on conflict (directive_id, id) do update set
+        (
+            generation, position, name, depends_on, order_index, label, status, blocked_by, removed, work, failure,
+            shipped, shipped_in, fix, agent, dropped_at, updated_at
+        ) = (
+            excluded.generation, excluded.position, excluded.name, excluded.depends_on, excluded.order_index,
+            excluded.label, excluded.status, excluded.blocked_by, excluded.removed, excluded.work, excluded.failure,
+            excluded.shipped, excluded.shipped_in, excluded.fix, excluded.agent, null, now()
+        ),
+        description = case when excluded.task_plan = '' then steps.description else excluded.description end,
+        task_plan = case when excluded.task_plan = '' then steps.task_plan else excluded.task_plan end,
+        summary = case when excluded.task_plan || excluded.summary = '' then steps.summary else excluded.summary end
 )
-select
-    id, owner, workflow_id, title, goal, requirements, acceptance, constraints, repository, base_branch, settings,
-    status, reason, authenticated, generation, planned, bases, given_plan, proposal, note, pull_request, shepherding,
-    merged, answered, fingerprint, run_id, sequence, budgeting
-from jsonb_populate_record(null::directives, :row)
-on conflict (id) do update set
-    (
-        owner, title, goal, requirements, acceptance, constraints, repository, base_branch, settings, status, reason,
-        authenticated, generation, planned, bases, note, pull_request, shepherding, merged, fingerprint, run_id,
-        sequence, budgeting, lost, updated_at
-    ) = (
-        excluded.owner, excluded.title, excluded.goal, excluded.requirements, excluded.acceptance,
-        excluded.constraints, excluded.repository, excluded.base_branch, excluded.settings, excluded.status,
-        excluded.reason, excluded.authenticated, excluded.generation, excluded.planned, excluded.bases, excluded.note,
-        excluded.pull_request, excluded.shepherding, excluded.merged, excluded.fingerprint, excluded.run_id,
-        excluded.sequence, excluded.budgeting, '', now()
-    ),
-    -- Large, and seldom another: the value that is here already is not stored a second time.
-    given_plan = case
-        when directives.given_plan = excluded.given_plan then directives.given_plan else excluded.given_plan
-    end,
-    proposal = case when directives.proposal = excluded.proposal then directives.proposal else excluded.proposal end,
-    answered = case when directives.answered = excluded.answered then directives.answered else excluded.answered end;
 
--- name: put_secret(directive, secret)!
--- Keeps a directive's secret; the first one stays, for what is on the remote was made with it.
-insert into directive_secrets (directive_id, secret) values (:directive, :secret)
-on conflict (directive_id) do nothing;
-
--- name: secret_of(directive)$
--- Reads it for a run that was started from the record.
-select secret from directive_secrets where directive_id = :directive;
-
--- name: put_pull_request(directive, row)!
--- Keeps one row for each branch a pull request came from; directives.pull_request names the current one.
-insert into pull_requests (directive_id, branch, head, base, url, state, number, version)
-select :directive::uuid, branch, head, base, url, state, number, version
-from jsonb_populate_record(null::pull_requests, :row)
-on conflict (directive_id, branch) do update set
-    (head, base, url, state, number, version, updated_at)
-    = (excluded.head, excluded.base, excluded.url, excluded.state, excluded.number, excluded.version, now());
-
--- name: put_steps(directive, rows)!
--- Brings any number of steps up to the write in one statement; a text that the workflow dropped to save room stays.
-insert into steps (
-    directive_id, id, generation, position, name, description, task_plan, depends_on, order_index, label, status,
-    blocked_by, removed, work, summary, failure, shipped, shipped_in, fix, agent
-)
-select
-    :directive::uuid, id, generation, position, name, description, task_plan, depends_on, order_index, label, status,
-    blocked_by, removed, work, summary, failure, shipped, shipped_in, fix, agent
-from jsonb_populate_recordset(null::steps, :rows)
-on conflict (directive_id, id) do update set
-    (
-        generation, position, name, depends_on, order_index, label, status, blocked_by, removed, work, failure,
-        shipped, shipped_in, fix, agent, dropped_at, updated_at
-    ) = (
-        excluded.generation, excluded.position, excluded.name, excluded.depends_on, excluded.order_index,
-        excluded.label, excluded.status, excluded.blocked_by, excluded.removed, excluded.work, excluded.failure,
-        excluded.shipped, excluded.shipped_in, excluded.fix, excluded.agent, null, now()
-    ),
-    description = case when excluded.task_plan = '' then steps.description else excluded.description end,
-    task_plan = case when excluded.task_plan = '' then steps.task_plan else excluded.task_plan end,
-    summary = case when excluded.task_plan || excluded.summary = '' then steps.summary else excluded.summary end;
-
--- name: drop_other_steps(directive, kept)!
--- Takes the steps that a snapshot does not hold out of the state, as after a reset; their rows are kept.
-update steps set dropped_at = now()
-where directive_id = :directive and dropped_at is null and id <> all (:kept::uuid[]);
-
--- name: put_tasks(directive, rows)!
--- Brings any number of tasks up to the write in one statement; what the workflow dropped of completed ones stays.
 insert into tasks (
     directive_id, id, kind, name, step, generation, round, status, attempt, dispatch, unwanted, wait_until, reason,
     daemon, delivery, earlier, refusals, ships, usage, refused_until, resume, agents
@@ -92,7 +76,7 @@ insert into tasks (
 select
     :directive::uuid, id, kind, name, step, generation, round, status, attempt, dispatch, unwanted, wait_until, reason,
     daemon, delivery, earlier, refusals, ships, usage, refused_until, resume, agents
-from jsonb_populate_recordset(null::tasks, :rows)
+from jsonb_populate_recordset(null::tasks, :tasks)
 on conflict (directive_id, id) do update set
     (
         kind, name, step, generation, round, status, attempt, dispatch, unwanted, wait_until, reason, daemon,
@@ -112,6 +96,20 @@ on conflict (directive_id, id) do update set
     ships = case
         when excluded.status in ('completed', 'merged') and excluded.ships = '{}' then tasks.ships else excluded.ships
     end;
+
+-- name: put_secret(directive, secret)!
+-- Keeps a directive's secret; the first one stays, for what is on the remote was made with it.
+insert into directive_secrets (directive_id, secret) values (:directive, :secret)
+on conflict (directive_id) do nothing;
+
+-- name: secret_of(directive)$
+-- Reads it for a run that was started from the record.
+select secret from directive_secrets where directive_id = :directive;
+
+-- name: drop_other_steps(directive, kept)!
+-- Takes the steps that a snapshot does not hold out of the state, as after a reset; their rows are kept.
+update steps set dropped_at = now()
+where directive_id = :directive and dropped_at is null and id <> all (:kept::uuid[]);
 
 -- name: drop_other_tasks(directive, kept)!
 -- Takes the tasks that a snapshot does not hold out of the state, as after a reset; their rows are kept.
@@ -148,50 +146,68 @@ on conflict (directive_id, id) do update set
         excluded.deadline, excluded.answer, excluded.answered_by, null
     );
 
--- name: add_revisions(directive, rows)!
--- Appends the goals that were set.
-insert into goal_revisions (
-    directive_id, generation, at, actor, title, goal, requirements, acceptance, constraints
-)
-select :directive::uuid, generation, at, actor, title, goal, requirements, acceptance, constraints
-from jsonb_populate_recordset(null::goal_revisions, :rows)
-on conflict (directive_id, generation, at) do nothing;
-
--- name: open_attempts(directive, rows)!
--- Gives every delivery the attempt that it belongs to; a second delivery finds it there.
-insert into attempts (directive_id, task, attempt, daemon, started_at)
-select distinct on (task, attempt) :directive::uuid, task, attempt, daemon, at
-from jsonb_populate_recordset(null::deliveries, :rows)
-order by task, attempt, at
-on conflict (directive_id, task, attempt) do nothing;
-
--- name: add_deliveries(directive, rows)!
--- Appends the starts of attempts on machines.
-insert into deliveries (directive_id, task, attempt, delivery, daemon, at, agent)
-select :directive::uuid, task, attempt, delivery, daemon, at, coalesce(agent, '')
-from jsonb_populate_recordset(null::deliveries, :rows)
-on conflict (directive_id, task, attempt, delivery) do nothing;
-
--- name: end_attempt(directive, row)!
--- Records how an attempt ended, once: a finished one stays as it is, one that only waited goes on.
-insert into attempts (
-    directive_id, task, attempt, status, summary, failure, work, base_commit, plan, wait_until, seconds, cost_usd,
-    tokens, cost_unknown, warnings, daemon, ended_at, further, agents
-)
-select
-    :directive::uuid, task, attempt, status, summary, failure, work, base_commit, plan, wait_until, seconds, cost_usd,
-    tokens, cost_unknown, warnings, daemon, ended_at, further, agents
-from jsonb_populate_record(null::attempts, :row)
-on conflict (directive_id, task, attempt) do update set
-    (
-        status, summary, failure, work, base_commit, plan, wait_until, seconds, cost_usd, tokens, cost_unknown,
-        warnings, daemon, ended_at, further, agents
-    ) = (
-        excluded.status, excluded.summary, excluded.failure, excluded.work, excluded.base_commit, excluded.plan,
-        excluded.wait_until, excluded.seconds, excluded.cost_usd, excluded.tokens, excluded.cost_unknown,
-        excluded.warnings, excluded.daemon, excluded.ended_at, excluded.further, excluded.agents
+-- name: add_facts(directive, revisions, deliveries, ended, events)!
+-- Appends what has happened: goals that were set, starts of attempts on machines, ends of attempts, events in the order
+-- they are given in. A delivery's attempt is there from its first one on. An attempt's end is told once: a finished one
+-- stays as it is, one that only waited goes on. What a replay tells again is left out.
+with revision as (
+    insert into goal_revisions (
+        directive_id, generation, at, actor, title, goal, requirements, acceptance, constraints
     )
-where attempts.status is null or attempts.status = 'waiting';
+    select :directive::uuid, generation, at, actor, title, goal, requirements, acceptance, constraints
+    from jsonb_populate_recordset(null::goal_revisions, :revisions)
+    on conflict (directive_id, generation, at) do nothing
+),
+
+begun as (select * from jsonb_populate_recordset(null::deliveries, :deliveries)),
+
+sent as (select * from jsonb_populate_recordset(null::attempts, :ended)),
+
+opened as (
+    insert into attempts (directive_id, task, attempt, daemon, started_at)
+    select distinct on (task, attempt) :directive::uuid, task, attempt, daemon, at
+    from begun
+    where (task, attempt) not in (select s.task, s.attempt from sent as s)
+    order by task, attempt, at
+    on conflict (directive_id, task, attempt) do nothing
+),
+
+ended as (
+    insert into attempts (
+        directive_id, task, attempt, status, summary, failure, work, base_commit, plan, wait_until, seconds, cost_usd,
+        tokens, cost_unknown, warnings, daemon, started_at, ended_at, further, agents
+    )
+    select
+        :directive::uuid, task, attempt, status, summary, failure, work, base_commit, plan, wait_until, seconds, cost_usd,
+        tokens, cost_unknown, warnings, daemon,
+        (select min(b.at) from begun as b where (b.task, b.attempt) = (s.task, s.attempt)), ended_at, further, agents
+    from sent as s
+    on conflict (directive_id, task, attempt) do update set
+        (
+            status, summary, failure, work, base_commit, plan, wait_until, seconds, cost_usd, tokens, cost_unknown,
+            warnings, daemon, ended_at, further, agents
+        ) = (
+            excluded.status, excluded.summary, excluded.failure, excluded.work, excluded.base_commit, excluded.plan,
+            excluded.wait_until, excluded.seconds, excluded.cost_usd, excluded.tokens, excluded.cost_unknown,
+            excluded.warnings, excluded.daemon, excluded.ended_at, excluded.further, excluded.agents
+        )
+    where attempts.status is null or attempts.status = 'waiting'
+),
+
+delivery as (
+    insert into deliveries (directive_id, task, attempt, delivery, daemon, at, agent)
+    select :directive::uuid, task, attempt, delivery, daemon, at, coalesce(agent, '')
+    from begun
+    on conflict (directive_id, task, attempt, delivery) do nothing
+)
+
+insert into events (directive_id, fingerprint, at, actor, what, why, step, task)
+select :directive::uuid, fingerprint, at, actor, what, why, step, task
+from rows from (jsonb_to_recordset(:events) as (
+    fingerprint uuid, at timestamptz, actor text, what text, why text, step uuid, task uuid
+)) with ordinality as told (fingerprint, at, actor, what, why, step, task, place)
+order by place
+on conflict (directive_id, fingerprint) do nothing;
 
 -- name: note_usage(directive, task, attempt, seconds, cost_usd, tokens, cost_unknown, estimated_usd, turns)!
 -- Notes what an attempt has used that runs; what comes late changes nothing.
@@ -218,16 +234,6 @@ where a.directive_id = :directive and (a.task, a.attempt) <> (:task, :attempt) a
 -- Reads how an attempt ended; nothing where it goes on.
 select * from attempts
 where directive_id = :directive and task = :task and attempt = :attempt and status in ('completed', 'failed');
-
--- name: add_events(directive, rows)!
--- Appends events in the order they are given in; one that is there already, told again by a replay, is left out.
-insert into events (directive_id, fingerprint, at, actor, what, why, step, task)
-select :directive::uuid, fingerprint, at, actor, what, why, step, task
-from rows from (jsonb_to_recordset(:rows) as (
-    fingerprint uuid, at timestamptz, actor text, what text, why text, step uuid, task uuid
-)) with ordinality as told (fingerprint, at, actor, what, why, step, task, place)
-order by place
-on conflict (directive_id, fingerprint) do nothing;
 
 -- name: append_log(task, attempt, delivery, first_byte, directive, text, times)!
 -- Keeps a chunk under the place where it starts, so that order and repeats do not matter.

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from domain.spending import PrunableRecord
 from domain.statuses import DirectiveStatus
-from ledger.pool import Database, reading
+from ledger.pool import Database, reading, turn
 from ledger.rows import model_of
 from ledger.statements import statements
 
@@ -34,8 +34,7 @@ class Retention:
     async def prune(self, directive: UUID) -> bool:
         """Forget a directive's events and logs, with one event that says so; False where it has not ended."""
         with reading():
-            async with self._pool.acquire() as session, session.transaction():
-                await self._sql.lock_directive(session, key=str(directive))
+            async with self._pool.acquire() as session, turn(session, directive):
                 row = await self._sql.directive_row(session, directive=directive)
                 if row is None or row["status"] not in _FINAL:
                     return False

@@ -17,7 +17,7 @@ from domain.names import workflow_id
 from domain.pull_request import PullRequest
 from domain.record import AttemptEnded, Event, GoalRevision, ProgressWrite, restored
 from domain.reports import OpenQuestion
-from domain.spawn_task import Outcome
+from domain.spawn_task import Outcome, OutcomeStatus
 from domain.usage import Usage
 from ledger.pool import storable
 
@@ -72,8 +72,25 @@ def event_row(event: Event) -> Row:
     return event.model_dump(mode="json") | {"fingerprint": str(uuid5(_EVENTS, event.model_dump_json()))}
 
 
-def attempt_row(ended: AttemptEnded) -> Row:
-    """The row of table attempts of an attempt that ended."""
+def pull_request_rows(write: ProgressWrite) -> list[Row]:
+    """The rows of table pull_requests: of each branch the last that is told of it, and the current one after all."""
+    told = (*write.facts.pull_requests, *filter(None, (write.row.pull_request,)))
+    return list({each.branch: each.model_dump(mode="json") for each in told}.values())
+
+
+def attempt_rows(ended: Iterable[AttemptEnded]) -> list[Row]:
+    """The rows of table attempts of those that ended, one each, since a statement changes no row twice: its end, else
+    what is told last while it waits.
+    """
+    last: dict[tuple[UUID, int], AttemptEnded] = {}
+    for each in ended:
+        key = (each.outcome.task, each.outcome.attempt)
+        if key not in last or last[key].outcome.status is OutcomeStatus.WAITING:
+            last[key] = each
+    return [_attempt_row(each) for each in last.values()]
+
+
+def _attempt_row(ended: AttemptEnded) -> Row:
     outcome = ended.outcome.model_dump(mode="json", exclude={"usage"})
     usage = ended.outcome.usage.model_dump(mode="json")
     columns = {name: value for name, value in outcome.items() if name in _ATTEMPT_COLUMNS}

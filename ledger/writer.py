@@ -20,21 +20,22 @@ from domain.errors import RowBroken
 from domain.events import EventName
 from domain.experience import RepositoryNamed, StepDone
 from domain.problems import first_problem
-from domain.record import AttemptNamed, Event, LastWrite, ProgressWrite, WriteAnswer, WriteVerdict, answer_to
+from domain.record import AttemptNamed, Event, Facts, LastWrite, ProgressWrite, WriteAnswer, WriteVerdict, answer_to
 from domain.reports import LATELY
 from domain.spawn_task import Outcome
 from domain.usage import Rate, Usage
-from ledger.pool import Database, Session, one_line, storable, translated
+from ledger.pool import Database, Session, one_line, storable, translated, turn
 from ledger.rows import (
     DatabaseRow,
     artifact_text,
-    attempt_row,
+    attempt_rows,
     directive_row,
     event_row,
     fingerprint,
     model_of,
     outcome_of,
     plain_rows,
+    pull_request_rows,
     revision_row,
 )
 from ledger.statements import statements
@@ -54,8 +55,8 @@ class PostgresLedger:
     async def record(self, write: ProgressWrite) -> WriteAnswer:
         """Take a change of one directive into the record, whole or not at all (rule 9.1, design 3)."""
         with translated():
-            async with self._pool.acquire() as session, session.transaction():
-                recorded = await self._locked(session, write.row.directive.id)
+            async with self._pool.acquire() as session, turn(session, write.row.directive.id):
+                recorded: DatabaseRow | None = await self._sql.last_write(session, directive=write.row.directive.id)
                 last = LastWrite(recorded["run_id"], recorded["sequence"]) if recorded else None
                 answer = answer_to(write, last)
                 if answer.verdict is WriteVerdict.APPLIED:
@@ -147,13 +148,6 @@ class PostgresLedger:
         with translated():
             await self._sql.report_daemon(self._pool, **report.model_dump())
 
-    async def _locked(self, session: Session, directive: UUID) -> DatabaseRow | None:
-        """Lock a directive and read its last write; None if it has no record yet."""
-        # Read in a statement of its own: one that waited for the lock would still see the time before it.
-        await self._sql.lock_directive(session, key=str(directive))
-        row: DatabaseRow | None = await self._sql.last_write(session, directive=directive)
-        return row
-
     async def _with_secret(self, session: Session, write: ProgressWrite, answer: WriteAnswer) -> WriteAnswer:
         """The answer, with the secret for a run that was started from the record (docs/decisions/0010)."""
         if not (write.snapshot and write.row.authenticated) or write.secret:
@@ -171,26 +165,27 @@ class PostgresLedger:
         await self._sql.put_secret(session, directive=directive, secret=secret.get_secret_value())
         why = "the record has lost the one before: what is on the remote of unrecorded attempts counts no more"
         event = Event(at=await self._sql.clock(session), actor="makima", what=EventName.SECRET_RENEWED, why=why)
-        await self._sql.add_events(session, directive=directive, rows=[event_row(event)])
+        await self._add(session, directive, Facts(events=(event,)))
         return secret
 
     async def _apply(self, session: Session, write: ProgressWrite, recorded: UUID | None) -> None:
+        """In as few statements as there can be: each one is a round trip (docs/benchmarks.md)."""
         directive = write.row.directive.id
-        await self._sql.put_directive(session, row=directive_row(write))
+        await self._sql.put_state(
+            session,
+            directive=directive,
+            row=directive_row(write),
+            pull_requests=pull_request_rows(write),
+            steps=plain_rows(write.steps),
+            tasks=plain_rows(write.tasks),
+        )
         if write.secret:
             await self._sql.put_secret(session, directive=directive, secret=write.secret.get_secret_value())
-        current = (write.row.pull_request,) if write.row.pull_request else ()
-        for pull_request in (*write.facts.pull_requests, *current):
-            await self._sql.put_pull_request(session, directive=directive, row=pull_request.model_dump())
         if write.snapshot:
             await self._drop_others(session, write)
-        if write.steps:
-            await self._sql.put_steps(session, directive=directive, rows=plain_rows(write.steps))
-        if write.tasks:
-            await self._sql.put_tasks(session, directive=directive, rows=plain_rows(write.tasks))
         if write.snapshot or fingerprint(write.row) != recorded:
             await self._put_memories_and_questions(session, write)
-        await self._append(session, write)
+        await self._add(session, directive, write.facts)
 
     async def _put_memories_and_questions(self, session: Session, write: ProgressWrite) -> None:
         directive, row = write.row.directive.id, write.row
@@ -202,14 +197,14 @@ class PostgresLedger:
         await self._sql.drop_other_steps(session, directive=directive, kept=[step.id for step in write.steps])
         await self._sql.drop_other_tasks(session, directive=directive, kept=[task.id for task in write.tasks])
 
-    async def _append(self, session: Session, write: ProgressWrite) -> None:
-        directive, facts = write.row.directive.id, write.facts
-        if facts.revisions:
-            await self._sql.add_revisions(session, directive=directive, rows=[revision_row(r) for r in facts.revisions])
-        if facts.deliveries:
-            await self._sql.open_attempts(session, directive=directive, rows=plain_rows(facts.deliveries))
-            await self._sql.add_deliveries(session, directive=directive, rows=plain_rows(facts.deliveries))
-        for ended in facts.attempts:
-            await self._sql.end_attempt(session, directive=directive, row=attempt_row(ended))
-        if facts.events:
-            await self._sql.add_events(session, directive=directive, rows=[event_row(e) for e in facts.events])
+    async def _add(self, session: Session, directive: UUID, facts: Facts) -> None:
+        if facts == Facts(pull_requests=facts.pull_requests):
+            return
+        await self._sql.add_facts(
+            session,
+            directive=directive,
+            revisions=[revision_row(revision) for revision in facts.revisions],
+            deliveries=plain_rows(facts.deliveries),
+            ended=attempt_rows(facts.attempts),
+            events=[event_row(event) for event in facts.events],
+        )

@@ -1,4 +1,4 @@
-"""The way between a daemon and Temporal, which a test takes away and gives back."""
+"""The way between a daemon and Temporal, or the core and Postgres, which a test takes away, gives back or measures."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ class Relay:
         self._refusal: RPCStatusCode | None = None
         self._flows = asyncio.Event()
         self._server: asyncio.Server
+        self._is_asked = False
         self.address = ""
+        self.round_trips = 0
+        """How often something was sent to the target after its last answer, over all connections."""
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[Relay]:
@@ -89,7 +92,7 @@ class Relay:
             return
         self._open |= {writer, there}
         try:
-            await asyncio.gather(self._copy(reader, there), self._copy(there_reader, writer))
+            await asyncio.gather(self._copy(reader, there, asks=True), self._copy(there_reader, writer, asks=False))
         finally:
             for each in (writer, there):
                 each.transport.abort()
@@ -113,9 +116,11 @@ class Relay:
             writer.transport.abort()
             self._open.discard(writer)
 
-    async def _copy(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+    async def _copy(self, source: asyncio.StreamReader, target: asyncio.StreamWriter, *, asks: bool) -> None:
         try:
             while data := await source.read(65536):
+                self.round_trips += asks and not self._is_asked
+                self._is_asked = asks
                 await self._flows.wait()
                 target.write(data)
                 await target.drain()

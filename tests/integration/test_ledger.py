@@ -17,7 +17,7 @@ from domain.errors import RecordError, RowBroken
 from domain.experience import RepositoryNamed
 from domain.failures import Failure, FailureCategory, RepositoryTrouble
 from domain.models import Answer, Memory, PlanChanges, State, Step, Task, Text, Work
-from domain.pull_request import PullRequest, Shipped
+from domain.pull_request import PullRequest, PullRequestState, Shipped
 from domain.record import (
     AttemptEnded,
     AttemptNamed,
@@ -154,6 +154,16 @@ async def test_a_pull_request_that_followed_another_is_the_one_in_the_state(
     assert read
     assert read.pull_request == two
     assert await pool.fetchval("select count(*) from pull_requests") == 2
+
+
+async def test_of_a_pull_request_that_one_write_tells_twice_the_current_one_counts(
+    ledger: PostgresLedger, record: Record, state: State
+) -> None:
+    found = PullRequest(branch="d", head="h", base="main", state=PullRequestState.CLOSED)
+    current = found.model_copy(update={"head": "h2", "state": PullRequestState.OPEN})
+    now = state.model_copy(update={"pull_request": current})
+    await ledger.record(snapshot(now, Facts(pull_requests=(found, found)), "run", 1))
+    assert await record.state(state.directive.id) == now
 
 
 async def test_answers_to_updates_keep_their_order(ledger: PostgresLedger, record: Record, state: State) -> None:
@@ -403,6 +413,15 @@ async def test_an_attempt_that_waited_goes_on_and_its_deliveries_are_kept(
     assert [tuple(row) for row in deliveries] == [(s.delivery, s.daemon, s.at) for s in starts]
 
 
+async def test_an_end_stays_that_the_same_write_tells_once_more(
+    ledger: PostgresLedger, pool: Database, state: State, ended: Outcomes
+) -> None:
+    told = (ended(OutcomeStatus.COMPLETED, "done"), ended(OutcomeStatus.WAITING), ended(OutcomeStatus.FAILED))
+    await ledger.record(snapshot(state, Facts(attempts=told), "run", 1))
+    kept = await pool.fetchrow("select status, summary from attempts")
+    assert kept and tuple(kept) == ("completed", "done")
+
+
 async def test_every_goal_is_kept(ledger: PostgresLedger, pool: Database, state: State) -> None:
     text = Text(title="t", goal="more", requirements=("fast",))
     facts = Facts(revisions=(GoalRevision(generation=2, text=text, at=NOON, actor="operator"),))
@@ -430,18 +449,6 @@ async def test_events_are_only_ever_appended(
 
 
 # Cost
-
-
-async def test_a_plan_of_200_steps_is_a_few_statements(database: str) -> None:
-    state, statements = directive_with(steps=200), list[str]()
-    async with await open_pool(database, size=1) as pool:
-        ledger = PostgresLedger(pool)
-        await ledger.record(snapshot(state, Facts(), "run", 1))
-        async with pool.acquire() as session:
-            session.add_query_logger(lambda query: statements.append(query.query))
-        await ledger.record(change_of(state, "run", 2, Facts(events=tuple(event(f"step {n}") for n in range(200)))))
-    assert any("insert into steps" in statement for statement in statements)
-    assert len(statements) <= 10
 
 
 async def test_memories_and_questions_that_did_not_change_are_not_written_again(database: str) -> None:
