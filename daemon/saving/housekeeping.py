@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -23,6 +24,8 @@ CLEAN_EVERY = 3600.0
 JUST_USED = 3600.0
 """Seconds for which a cache is kept in any case: a task that has just asked for it borrows from it a moment later."""
 WORKTREE = "work"
+_REMOVED = "removed"
+"""What a worktree is called while it is being removed."""
 _LARGEST_ALTERNATES = 64 * 1024
 
 logger = logging.getLogger(__name__)
@@ -189,7 +192,12 @@ def _note_seen(folder: Path, note: DeliveryNote) -> None:
 
 
 def _remove(folder: Path) -> None:
-    """The note goes last: of a removal that was cut off the rest is found again."""
+    """The note goes last: of a removal that was cut off the rest is found again. The worktree goes all at once, by its
+    name: `restore` may be copying it at this moment, and would take half of it for the whole.
+    """
+    agent_files.remove_tree(folder / _REMOVED)
+    with suppress(FileNotFoundError):
+        (folder / WORKTREE).rename(folder / _REMOVED)
     for inside in folder.iterdir():
         if agent_files.is_folder(inside):
             agent_files.remove_tree(inside)

@@ -24,7 +24,7 @@ from daemon.saving.housekeeping import WORKTREE
 from daemon.saving.outcomes import Outcomes
 from daemon.workspace.delivery_note import DeliveryNote, last_alive, noted_folders, read_note
 from daemon.workspace.workspace import Workspace
-from domain.errors import Refused
+from domain.errors import Refused, WorktreeBroken
 
 SHORTEST = 4
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -58,7 +58,12 @@ class Restorer:
             raise Refused(f"{task!r} is too short: give at least {SHORTEST} characters of the task's id")
         found = await asyncio.to_thread(self._found, task)
         if kept := [each for each in found if (each[0] / WORKTREE).exists()]:
-            return await self._from_worktree(*kept[-1])
+            try:
+                return await self._from_worktree(*kept[-1])
+            except (WorktreeBroken, OSError):
+                if (kept[-1][0] / WORKTREE).exists():
+                    raise
+                # The daemon keeps house meanwhile: what has just gone is on the remote.
         repository = repository or (found[-1][1].command.repository if found else "")
         if not repository:
             raise Refused(f"this machine knows no task {task}: name its repository with --repo to look there")
@@ -78,6 +83,9 @@ class Restorer:
         with closing(kept.keeper):
             worktree = await self._fresh(str(note.command.task), cache, await self._head_of(kept, cache, note))
         await asyncio.to_thread(_copy_files, kept.work_path, worktree.path)
+        if not kept.work_path.exists():  # so that of what was copied nobody knows whether it is all
+            await asyncio.to_thread(agent_files.remove_tree, worktree.path.parent)
+            raise WorktreeBroken("the worktree has gone while it was copied")
         return worktree.path
 
     async def _head_of(self, kept: Workspace, cache: RepositoryCache, note: DeliveryNote) -> str:

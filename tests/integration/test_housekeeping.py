@@ -260,6 +260,28 @@ async def test_what_is_gone_here_is_restored_from_the_remotes_outcome(machine: M
         await machine.restorer.restore("ffffffff", f"file://{machine.origin}")
 
 
+@pytest.mark.parametrize("later", [0, 0.05, 0.1, 0.15, 0.2, 0.3])
+async def test_what_goes_while_it_is_restored_is_taken_from_the_remote(machine: Machine, later: float) -> None:
+    task = uuid4()
+    await machine.does("mkdir many; for n in $(seq 900); do echo $n > many/$n; done", task)
+
+    async def cleaned() -> list[Cleaned]:
+        await asyncio.sleep(later)
+        return await machine.housekeeper.clean(at_once=True)
+
+    restored, _ = await asyncio.gather(machine.restorer.restore(str(task)), cleaned())
+    assert len(list((restored / "many").iterdir())) == 900
+    assert [folder for folder in machine.target.iterdir() if folder != restored.parent] == [], "of it one copy is there"
+
+
+async def test_a_removal_that_was_cut_off_is_gone_on_with(machine: Machine) -> None:
+    await machine.does("touch result")
+    (folder,) = machine.folders
+    shutil.copytree(folder / "work", folder / "removed")
+    await machine.housekeeper.clean(at_once=True)
+    assert not machine.folders
+
+
 async def test_an_attempt_without_outcome_is_restored_from_its_newest_checkpoint(
     machine: Machine, git: GitCommand, origin: Path
 ) -> None:
