@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(2 * (os.cpu_count() or 1), 16))')
+SYSTEMS ?= $(shell $(PYTHON) -c 'import os; n = os.cpu_count() or 1; print(min(n + (n + 1) // 2, 12))')
 # The optional sets of pyproject.toml, each with a lock of its own.
 SETS ?= stack tracing dev
 LOCKS := $(patsubst %,locks/%.txt,base $(SETS))
@@ -72,12 +73,12 @@ lint: install
 check: lint
 	$(BIN)/pytest --numprocesses $(WORKERS) --quiet tests/unit tests/workflows/test_replay.py
 
-# A file's tests stay together: they share daemons of their own. Those of the whole system start processes all the time:
-# as many workers as cores. The others wait most of the time: more workers than cores; those that wait longest begin.
+# A file's tests stay together: they share daemons of their own. They wait most of the time: more workers than cores; those
+# that wait longest begin. Those of the whole system start processes all the time: fewer of them.
 IN_FILES := --dist loadfile --no-loadscope-reorder
 test: lint
 	@failed=0; set -x; \
-	$(BIN)/pytest --numprocesses auto $(IN_FILES) tests/acceptance || failed=1; \
+	$(BIN)/pytest --numprocesses $(SYSTEMS) $(IN_FILES) tests/acceptance || failed=1; \
 	$(BIN)/pytest --numprocesses $(WORKERS) $(IN_FILES) tests/attacks tests/integration tests/workflows tests/unit || failed=1; \
 	exit $$failed
 
