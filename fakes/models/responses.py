@@ -163,7 +163,8 @@ def _called(call: Call, tools: tuple[str, ...]) -> Json:
     if isinstance(call, Write | Edit) and "apply_patch" in tools:
         return {**made, "type": "custom_tool_call", "name": "apply_patch", "input": _patch(call)}
     name, arguments = _function(call, tools)
-    return {**made, "type": "function_call", "name": name, "arguments": json.dumps(arguments)}
+    group: Json = {"namespace": call.namespace} if isinstance(call, Tool) and call.namespace else {}
+    return {**made, **group, "type": "function_call", "name": name, "arguments": json.dumps(arguments)}
 
 
 def _patch(call: Write | Edit) -> str:

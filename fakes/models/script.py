@@ -61,6 +61,8 @@ class Tool(Value):
 
     call: Literal["tool"]
     name: str
+    namespace: str = ""
+    """The group that it is in, where the API has such: the Responses API keeps a tool server's tools together."""
     input: dict[str, JsonValue]
 
 

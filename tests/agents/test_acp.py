@@ -96,18 +96,28 @@ async def test_a_plan_is_handed_over_in_the_agents_shell(hand: AcpHand) -> None:
     assert [step.name for step in outcome.plan.add] == ["Walls"]
 
 
-TOOL = {"claude-agent-acp": "mcp__makima__add_step", "opencode": "makima_add_step"}
-"""As the agent calls it to its model."""
+TOOL = {
+    "claude-agent-acp": {"name": "mcp__makima__{}"},
+    "codex-acp": {"namespace": "mcp__makima", "name": "{}"},
+    "opencode": {"name": "makima_{}"},
+}
+"""As the agent calls its own of them to its model."""
 WAITS = turn("", {"call": "tool", "name": "WaitForMcpServers", "input": {}})
 """Claude Code begins before the servers of its tools are there, and its model may wait for them by this tool."""
+
+
+def by_tool(hand: AcpHand, tool: str, **given: str) -> list[dict[str, object]]:
+    """Turns in which the model calls one of our tools."""
+    named = {key: value.format(tool) for key, value in TOOL[hand.name].items()}
+    waits = [WAITS] if hand.name == "claude-agent-acp" else []
+    return [*waits, turn("", {"call": "tool", **named, "input": given})]
 
 
 @pytest.mark.rule("3.1")
 @pytest.mark.parametrize("hand", TOOL, indirect=True)
 async def test_a_plan_is_handed_over_by_tools(hand: AcpHand) -> None:
-    add = {"call": "tool", "name": TOOL[hand.name], "input": {"name": "Walls", "task_plan": "Build walls"}}
-    turns = [WAITS] if hand.name == "claude-agent-acp" else []
-    outcome = await hand.does([*turns, turn("", add), DONE], TaskKind.PLANNING)
+    turns = by_tool(hand, "add_step", name="Walls", task_plan="Build walls")
+    outcome = await hand.does([*turns, DONE], TaskKind.PLANNING)
     assert outcome.status is OutcomeStatus.COMPLETED, outcome
     assert outcome.plan is not None
     (step,) = outcome.plan.add
@@ -202,13 +212,11 @@ async def test_everything_is_allowed_in_a_sandbox(hand: AcpHand, git: GitCommand
     opening = Opening(parts=lambda: hand.agent().parts())
     hand.daemon.more["sandbox"] = Bubblewrap(need("bwrap", "bubblewrap"), opening, os.environ)
     outside = tmp_path / "outside.txt"
-    by_tool = [WAITS, turn("", {"call": "tool", "name": "mcp__makima__status", "input": {}})]
-    turns = by_tool if hand.name == "claude-agent-acp" else []
-    outcome = await hand.does([turn("", shell(f"{WRITE}; touch {outside}")), *turns, DONE])
+    outcome = await hand.does([turn("", shell(f"{WRITE}; touch {outside}")), *by_tool(hand, "status"), DONE])
     assert outcome.status is OutcomeStatus.COMPLETED, outcome
     assert git(origin, "show", f"{outcome.work.head}:house.txt") == "red" if outcome.work else False
     assert not await asyncio.to_thread(outside.exists)
-    assert not turns or '"generation": ' in hand.received[-1].asked.results[-1], "its tools are in there with it"
+    assert "dependencies_set" in hand.received[-1].asked.results[-1], "its tools are in there with it"
 
 
 def has_kept(hand: AcpHand, words: str) -> bool:
