@@ -8,6 +8,7 @@ from pathlib import Path
 
 from daemon.sandbox.sandbox_view import View, is_systems, readable, writable
 from daemon.tool_chains.caches import FoundCache, find_cache, is_used_in, lay_out
+from daemon.tool_chains.chosen_versions import lay_out_versions
 from daemon.tool_chains.credentials import CredentialFinder, Identity
 from daemon.tool_chains.places import MachinePlaces
 from daemon.tool_chains.search import FoundToolChain, search
@@ -90,9 +91,11 @@ class MachineTools:
         a later daemon that goes on with the delivery leaves what it finds. Blocking; OSError.
         """
         inventory, own = self.take_inventory(), delivery / OWN
-        # In one that was there an agent has been. Without a sandbox a task would write through the links.
-        lays_out = is_boxed and not own.exists()
+        is_new = not own.exists()  # in one that was there an agent has been, and may have left links
+        lays_out = is_boxed and is_new  # without a sandbox a task would write through the links
         own.mkdir(exist_ok=True)
+        if is_new:
+            self._lay_out_versions(inventory, task_home)
         caches = tuple(cache for cache in inventory.caches.values() if cache.rule.linked) if lays_out else ()
         shown = [path for chain in inventory.chains for path in chain.shown]
         cached = [path for cache in inventory.caches.values() for path in cache.shared]
@@ -101,6 +104,13 @@ class MachineTools:
         masked = self._masked(inventory) if is_boxed else {}
         variables = dict(self._variables(inventory, own, task_home))
         return Tools(view, masked, tuple(path), variables, caches, own, inventory.known)
+
+    def _lay_out_versions(self, inventory: Inventory, task_home: Path) -> None:
+        places = MachinePlaces(self.environ, self.hidden, self.finder)
+        for name in {chain.name for chain in inventory.chains if chain.folder}:
+            chosen = self.table[name].chosen
+            if chosen and (file := places.expand(chosen.place)):
+                lay_out_versions(file, task_home / chosen.own)
 
     def _masked(self, inventory: Inventory) -> View:
         """What holds credentials, as an empty file or folder: also where a sandbox shows it for another reason."""

@@ -53,6 +53,15 @@ class DownloadCache(Value):
     """False: the tool itself reads a second cache, and needs no copy."""
 
 
+class Chosen(Value):
+    """Where a user says which versions hold where a project names none, and where that is looked for in a HOME: a task
+    has another one."""
+
+    place: Place
+    own: Pattern
+    """Below the task's HOME."""
+
+
 class ToolChain(Value):
     """Where a tool chain lies, and what of it the programs of tasks are shown."""
 
@@ -77,6 +86,8 @@ class ToolChain(Value):
     variables: dict[str, str] = Field(default_factory=dict)
     """Set for the programs of tasks: `{folder}` is where it lies, `{own}` the task's folder for downloads, `{cached}`
     the machine's, `{home}` the task's HOME. What names a path that isn't there is left out."""
+    chosen: Chosen | None = None
+    """Of it names and versions alone are handed on: a `.toml` file's table `tools`, or lines of words."""
     cache: DownloadCache | None = None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -301,3 +302,51 @@ def test_what_its_user_may_not_look_at_or_leads_in_a_circle_keeps_no_other_from_
     (home / ".config").mkdir()
     (home / ".config/circle").symlink_to("circle")
     assert str(home / ".nvm/versions/node/v20/bin") in equipped(home).path
+
+
+def test_which_versions_a_user_has_chosen_is_handed_on_and_nothing_else_of_those_files(
+    home: Path, program: Program
+) -> None:
+    program(".local/share/mise/installs/node/22.1.0/bin/node")
+    program(".asdf/installs/ruby/3.3.0/bin/ruby")
+    mise = home / ".config/mise/config.toml"
+    mise.parent.mkdir(parents=True)
+    mise.write_text(
+        """[env]
+        TOKEN = "geheim"
+        [tools]
+        node = "22.1.0"
+        "npm:prettier" = ["3", "2"]
+        python = { version = "3.12", virtualenv = "geheim" }
+        broken = "$(geheim)"
+        [settings]
+        github_token = "geheim"
+        """
+    )
+    (home / ".tool-versions").write_text("ruby 3.3.0 system # geheim\n\n$(geheim) 1\n")
+    equipped(home)
+    given = home.parent / "task"
+    told = tomllib.loads((given / ".config/mise/config.toml").read_text())
+    assert told == {"tools": {"node": ["22.1.0"], "npm:prettier": ["3", "2"], "python": ["3.12"]}}
+    assert (given / ".tool-versions").read_text() == "ruby 3.3.0 system\n"
+
+
+@pytest.mark.parametrize("junk", [b"[tools", b"\xff\xfe", b"tools = 5", b"x" * 70000, b""])
+def test_a_file_of_chosen_versions_that_is_none_is_left_out(home: Path, program: Program, junk: bytes) -> None:
+    program(".local/share/mise/installs/node/22.1.0/bin/node")
+    (home / ".config/mise").mkdir(parents=True)
+    (home / ".config/mise/config.toml").write_bytes(junk)
+    assert "mise" in str(equipped(home).variables)
+    laid = home.parent / "task/.config/mise/config.toml"
+    assert not laid.exists() or tomllib.loads(laid.read_text()) == {"tools": {}}
+
+
+def test_nothing_is_laid_into_the_home_in_which_an_agent_has_been(home: Path, program: Program) -> None:
+    program(".asdf/installs/ruby/3.3.0/bin/ruby")
+    (home / ".tool-versions").write_text("ruby 3.3.0\n")
+    equipped(home)
+    given, elsewhere = home.parent / "task/.tool-versions", home.parent / "elsewhere"
+    given.unlink()
+    given.symlink_to(elsewhere)
+    equipped(home)
+    assert not elsewhere.exists()
