@@ -56,12 +56,12 @@ def lay_out(found: FoundCache, own: Path, known: frozenset[Identity]) -> bool:
     the task begins with an empty one. Blocking.
     """
     target = own / found.rule.own
-    for count, (source, is_whole) in enumerate(_entries(found)):
+    for count, (source, is_fixed) in enumerate(_entries(found)):
         if count == MOST:
             shutil.rmtree(target, ignore_errors=True)
             return False
         with suppress(OSError):  # another process of the user may remove it at this moment
-            _lay(source, target / source.relative_to(found.folder), is_whole, known)
+            _lay(source, target / source.relative_to(found.folder), is_fixed, known)
     return True
 
 
@@ -81,31 +81,30 @@ def is_used_in(rule: DownloadCache, worktree: Path) -> bool:
     return not rule.projects
 
 
-def _lay(source: Path, at: Path, is_whole: bool, known: frozenset[Identity]) -> None:
+def _lay(source: Path, at: Path, is_fixed: bool, known: frozenset[Identity]) -> None:
     at.parent.mkdir(parents=True, exist_ok=True)
     status = source.lstat()
     if (status.st_dev, status.st_ino) in known:
         return
     if source.is_symlink():
         at.symlink_to(source.readlink())
-    elif is_whole or status.st_size > COPIED:
+    elif is_fixed or status.st_size > COPIED:
         at.symlink_to(source)
     else:
         shutil.copyfile(source, at, follow_symlinks=False)
 
 
 def _entries(found: FoundCache) -> Iterator[tuple[Path, bool]]:
-    """The files and links below what is shared, and the folders that need no more than one link."""
-    folders = list(found.shared)
+    """The files and links below what is shared, and whether nobody changes them."""
+    folders = [(each, False) for each in found.shared if not each.is_file()]
+    yield from ((each, False) for each in found.shared if each.is_file())
     while folders:
-        folder = folders.pop()
+        folder, is_fixed = folders.pop()
         relative = str(folder.relative_to(found.folder))
-        if folder.is_file() or any(fnmatchcase(relative, pattern) for pattern in found.rule.whole):
-            yield folder, folder.is_dir()
-            continue
+        is_fixed = is_fixed or any(fnmatchcase(relative, pattern) for pattern in found.rule.fixed)
         with suppress(OSError), os.scandir(folder) as entries:
             for entry in entries:
                 if entry.is_dir(follow_symlinks=False):
-                    folders.append(Path(entry.path))
+                    folders.append((Path(entry.path), is_fixed))
                 elif not (holds_credentials(Path(entry.path)) or any(fnmatchcase(entry.name, n) for n in _NEVER)):
-                    yield Path(entry.path), False
+                    yield Path(entry.path), is_fixed

@@ -43,8 +43,8 @@ class DownloadCache(Value):
     """Where it is otherwise: the first that is there."""
     share: tuple[Pattern, ...]
     """What of it is shared."""
-    whole: tuple[Pattern, ...] = ()
-    """Folders of it that nobody changes once they are there: one link is enough for each."""
+    fixed: tuple[Pattern, ...] = ()
+    """Folders of it in which nobody changes a file once it is there: also small ones are links."""
     own: Pattern
     """The task's own, below `{own}`."""
     projects: tuple[Pattern, ...] = ()
