@@ -127,8 +127,12 @@ class BareRepository:
         return _commit(await self.run("log", "--max-count=1", f"--format={_FIELDS}", sha))
 
     async def diff(self, base: str, head: str, *options: str) -> str:
-        """What `head` changes since it left `base`."""
-        return await self.run("diff", "--no-color", "--no-ext-diff", "-M", *options, f"{base}...{head}", "--")
+        """What `head` changes since it left `base`; all that differs where they have no commit in common."""
+        how = ("--no-color", "--no-ext-diff", "-M", *options)
+        try:
+            return await self.run("diff", *how, f"{base}...{head}", "--")
+        except GitFailed:
+            return await self.run("diff", *how, f"{base}..{head}", "--")
 
     async def commit_tree(self, tree: str, parents: tuple[str, ...], message: str, env: dict[str, str]) -> str:
         flags = tuple(part for parent in parents for part in ("-p", parent))
