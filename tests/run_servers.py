@@ -39,6 +39,7 @@ from stack.postgres import PostgresServer
 from stack.processes import Child, listens_on
 from stack.supervisor import EndedEarly, Supervisor
 from stack.temporal import SEARCH_ATTRIBUTES, TUNING, find_binary
+from tests.processes import has_ended
 
 ROOT = Path(__file__).parents[1]
 FOLDER, PID = "MAKIMA_TEST_RUN", "MAKIMA_TEST_RUN_PID"
@@ -153,7 +154,7 @@ def _alone(lock: Path) -> Iterator[None]:
 
 
 def _is_there(pid: int) -> bool:
-    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    return not has_ended(pid)
 
 
 @asynccontextmanager
@@ -263,7 +264,7 @@ async def _serve(kind: Kind, folder: Path, run: int) -> None:
     async with AsyncExitStack() as exits:
         address = await exits.enter_async_context(SERVERS[kind](folder / kind))
         write_private(folder / f"{kind}.json", json.dumps(asdict(address)))
-        while not ending.is_set() and called.is_running() and called.status() != psutil.STATUS_ZOMBIE:
+        while not ending.is_set() and not has_ended(called):
             with suppress(TimeoutError):
                 await asyncio.wait_for(ending.wait(), _LOOK_EVERY)
 

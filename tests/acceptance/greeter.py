@@ -11,7 +11,8 @@ from typing import Any
 from demo.demo_repository import git, make_origin
 from demo.planner import plan
 from tests.acceptance.planner import gate, gated, starts
-from tests.acceptance.stack import Ran, Running, Site, has_ended, until
+from tests.acceptance.stack import Ran, Running, Site, until
+from tests.processes import has_ended
 
 FIRST_STEPS = ("Greeter package", "Changelog")
 """Those without dependencies: they run side by side."""

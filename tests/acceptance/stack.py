@@ -23,6 +23,7 @@ from runtime.stack_file import StackFile, running_stack
 from tests.acceptance import forked
 from tests.acceptance.forked import Program
 from tests.polling import pause
+from tests.processes import has_ended, names_of
 
 ROOT = Path(__file__).parents[2]
 STARTER = (sys.executable, str(ROOT / "starter.py"))
@@ -42,14 +43,6 @@ def until(answer: Callable[[], _T | None], what: str, seconds: float = 240) -> _
         answered = time.monotonic()
         assert answered < deadline, f"waited {seconds:g} s for {what}"
         time.sleep(pause(answered - asked))
-
-
-def has_ended(pid: int) -> bool:
-    """An orphan's zombie, which waits for the machine's init, has ended too."""
-    try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
 
 
 def processes_of(folder: Path) -> set[int]:
@@ -176,7 +169,7 @@ class Servers:
 
     def _child(self, name: str) -> psutil.Process | None:
         direct = psutil.Process(self.up.popen.pid).children()
-        return next((each for each in direct if each.name() == name), None)
+        return next((each for each in direct if name in names_of([each])), None)
 
     def _ready(self) -> StackFile | None:
         assert self.up.popen.poll() is None, self.up.err

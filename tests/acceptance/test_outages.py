@@ -18,7 +18,8 @@ from temporalio.client import WorkflowHandle
 
 from demo.demo_repository import git, make_origin
 from domain.names import workflow_id
-from tests.acceptance.stack import Running, Site, client_at, has_ended, until
+from tests.acceptance.stack import Running, Site, client_at, until
+from tests.processes import has_ended
 from tests.relay import ThreadedRelay, relay_to
 
 pytestmark = [pytest.mark.rule("5.4"), pytest.mark.timeout(900)]

@@ -6,7 +6,6 @@ import shlex
 import sys
 from pathlib import Path
 
-import psutil
 import pytest
 from temporalio.testing import WorkflowEnvironment
 
@@ -18,6 +17,7 @@ from tests.attacks.machine.delivering import ABSTRACT, PROXY_PASSWORD, PROXY_POR
 from tests.attacks.machine.lab import Lab
 from tests.integration.deliveries import OneDaemon, until
 from tests.needs import need, need_sandbox
+from tests.processes import has_ended
 
 INNER = [
     *("127.0.0.1", "localhost", "[::1]", OWN, PRIVATE, "0.0.0.0", "[::]", "127.1", "2130706433", "0x7f000001"),
@@ -227,7 +227,7 @@ async def test_a_door_ends_with_a_daemon_that_is_killed(tmp_path: Path) -> None:
     daemon, door = await door_of_a_daemon(tmp_path)
     daemon.kill()
     await daemon.wait()
-    await until(lambda: not door.is_running() or door.status() == psutil.STATUS_ZOMBIE)
+    await until(lambda: has_ended(door))
 
 
 def test_the_prompt_says_what_is_reached(ordinary: Lab) -> None:

@@ -8,13 +8,12 @@ import socket
 import sys
 from pathlib import Path
 
-import psutil
-
 from tests.attacks.door_of_a_daemon import door_of_a_daemon
 from tests.attacks.machine.addresses import LATE, OWN, OWN6, PAGE, PRIVATE, REBINDING, SECRET, SECRET_PORT, WEB
 from tests.attacks.machine.delivering import OWN_PROXY_PORT, PROXY_PASSWORD, PROXY_PORT
 from tests.attacks.machine.lab import Lab
 from tests.integration.deliveries import until
+from tests.processes import has_ended
 
 CLIENT = """
 import socket, struct, sys
@@ -189,4 +188,4 @@ async def test_a_port_that_blocks_does_not_keep_a_door_behind_its_daemon(tmp_pat
         await until(blocks)
         daemon.kill()
         await daemon.wait()
-        await until(lambda: not door.is_running() or door.status() == psutil.STATUS_ZOMBIE)
+        await until(lambda: has_ended(door))

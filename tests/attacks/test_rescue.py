@@ -44,6 +44,7 @@ from tests.integration.conftest import (
 from tests.integration.deliveries import OneDaemon, until
 from tests.integration.test_sandbox import SandboxMaker, make_sandbox
 from tests.integration.test_stopping import Daemons, base, daemons
+from tests.processes import with_word
 
 __all__ = ["base", "cache", "daemon_git", "daemons", "git", "make_sandbox", "origin", "repositories"]  # fixtures
 
@@ -205,7 +206,7 @@ async def test_a_daemon_that_starts_among_pipes_takes_tasks_at_once_and_goes_on_
     first = await daemons.start("first")
     handle = await daemons.begin(AGAIN.format(go=tmp_path / "go", laid=tmp_path / "laid"), base)
     await until((tmp_path / "laid").exists)
-    keepers = [child.pid for child in psutil.Process(first.pid).children() if keeper.__file__ in child.cmdline()]
+    keepers = [each.pid for each in with_word(psutil.Process(first.pid).children(), keeper.__file__)]
     first.kill()
     for pid in keepers:
         os.kill(pid, signal.SIGKILL)

@@ -28,6 +28,7 @@ from runtime.stack_file import StackFile, running_stack
 from stack.data_folder import DataFolder
 from stack.embedded import down, embedded_stack
 from stack.temporal import NAMESPACE
+from tests.processes import has_ended, names_of
 
 UP = """
 import functools
@@ -49,14 +50,6 @@ async def until(condition: Callable[[], object], seconds: float = 20) -> None:
     async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(0.02)
-
-
-def has_ended(process: psutil.Process) -> bool:
-    """An orphan's zombie, which waits for the machine's init, has ended too."""
-    try:
-        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
 
 
 def starting_up(folder: Path) -> subprocess.Popen[str]:
@@ -226,7 +219,7 @@ async def test_a_killed_up_leaves_no_process_and_the_next_one_goes_on_at_the_sam
     async with up_on(folder) as (first,):
         await query(first.stack.database_url, "create table kept as select 7 as value")
         children = first.children()
-        assert {"postgres", "temporal"} <= {each.name() for each in children}
+        assert {"postgres", "temporal"} <= names_of(children)
         first.process.kill()
         # At once, while the children of the killed one are still ending.
         async with up_on(folder) as (second,):

@@ -37,6 +37,7 @@ from domain.spawn_task import Outcome, OutcomeStatus, SpawnTask, TaskStarted
 from domain.statuses import TaskKind
 from tests.fixtures_stack import temporal_environment
 from tests.integration.deliveries import OneDaemon, until
+from tests.processes import with_word
 from tests.relay import Relay
 
 GitCommand = Callable[..., str]
@@ -280,7 +281,7 @@ async def test_a_daemon_that_starts_ends_what_outlived_its_predecessor_and_saves
     first = await daemons.start("first")
     handle = await daemons.begin(f"setsid sleep 600 & echo $! > {tmp_path}/stray\n{counting(tmp_path)}", base)
     await until((tmp_path / "alive").exists)
-    keepers = [child.pid for child in psutil.Process(first.pid).children() if keeper.__file__ in child.cmdline()]
+    keepers = [each.pid for each in with_word(psutil.Process(first.pid).children(), keeper.__file__)]
     first.kill()
     for pid in keepers:
         os.kill(pid, signal.SIGKILL)

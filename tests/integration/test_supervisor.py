@@ -18,6 +18,7 @@ import pytest
 from stack.data_folder import DataFolder
 from stack.processes import Child
 from stack.supervisor import EndedEarly, Supervisor
+from tests.processes import has_ended
 
 
 async def until(condition: Callable[[], object], seconds: float = 60) -> None:
@@ -118,7 +119,7 @@ while True: signal.pause()
     await supervisor.start(replace(stubborn, grace=0.2))
     grandchild = psutil.Process(await pid_of(tmp_path, "child"))
     await supervisor.stop()
-    await until(lambda: not grandchild.is_running() or grandchild.status() == psutil.STATUS_ZOMBIE)
+    await until(lambda: has_ended(grandchild))
 
 
 async def test_a_server_that_ends_before_it_answers_is_told_with_its_last_line(
@@ -161,7 +162,7 @@ async def test_the_death_of_the_stack_is_told_to_every_child(tmp_path: Path) -> 
         stack.kill()
     # By SIGTERM, so that it has time to save its work; nothing else could have sent it.
     assert await DataFolder(tmp_path).wait_until_unlocked(10)
-    assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
+    assert has_ended(child)
     assert (tmp_path / "ended").read_text() == "daemon "
 
 

@@ -20,6 +20,7 @@ from daemon.process.task_keeper import TaskKeeper
 from domain.errors import ProcessTimedOut
 from tests.descriptors import open_descriptors
 from tests.integration.test_keeper import ROOT, every_hard_one, guarded, token, wait_until_it_runs
+from tests.processes import with_word
 
 __all__ = ["token"]
 
@@ -56,7 +57,7 @@ async def kept(tmp_path: Path) -> AsyncIterator[Kept]:
 
 def forkers() -> list[psutil.Process]:
     """The process that forks keepers, of this test run."""
-    return [each for each in psutil.Process().children() if "--serve" in each.cmdline()]
+    return with_word(psutil.Process().children(), "--serve")
 
 
 def running(token: str) -> list[int]:
@@ -205,7 +206,7 @@ asyncio.run(run(argv, cwd=Path("."), env={ENVIRON!r}, timeout=100, start=start))
 """
     with guarded(sys.executable, "-c", daemon, at=tmp_path) as guard:
         wait_until_it_runs(token, tmp_path)
-        (killed,) = [each for each in psutil.Process(guard.pid).children() if "-c" in each.cmdline()]
+        (killed,) = with_word(psutil.Process(guard.pid).children(), "-c")
         os.kill(killed.pid, signal.SIGKILL)
         assert guard.wait() == 256 - signal.SIGKILL
 

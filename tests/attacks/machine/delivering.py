@@ -33,6 +33,7 @@ from domain.value import Value
 from tests.attacks.machine.addresses import MODEL_PORT, OWN, OWN6, PRIVATE, SECRET, SECRET_PORT, WEB
 from tests.attacks.machine.registries import lay_out
 from tests.integration.deliveries import OneDaemon
+from tests.processes import with_word
 
 PROXY_PORT, OWN_PROXY_PORT = 3128, 3129
 PROXY_PASSWORD = "pass-of-the-proxy"
@@ -178,7 +179,7 @@ async def tell_secret(reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 
 
 def doors() -> list[psutil.Process]:
-    return [each for each in psutil.Process().children(recursive=True) if "daemon.network.door" in each.cmdline()]
+    return with_word(psutil.Process().children(recursive=True), "daemon.network.door")
 
 
 def make_origin(folder: Path) -> None:
