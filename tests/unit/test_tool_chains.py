@@ -228,6 +228,20 @@ def test_downloads_are_shared_and_a_tasks_own_writes_kept_apart(home: Path, prog
     assert not equipped(home).caches, "an agent may have been in a folder that was there"
 
 
+def test_uv_finds_folders_in_its_cache_and_links_to_files_alone(home: Path, program: Program, tmp_path: Path) -> None:
+    """It refuses a link in place of a folder of an archive, as 0.13.9 was seen to."""
+    archive = ".cache/uv/archive-v0/K9n/six-1.dist-info"
+    for name in ("METADATA", "RECORD"):
+        program(f"{archive}/{name}")
+    tools = equipped(home)
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work/uv.lock").touch()
+    tools.lay_out(tmp_path / "work")
+    own = Path(tools.variables["UV_CACHE_DIR"]) / "archive-v0/K9n/six-1.dist-info"
+    assert not any(each.is_symlink() for each in (own, *own.parents[:3]))
+    assert [each.readlink() for each in sorted(own.iterdir())] == [home / archive / n for n in ("METADATA", "RECORD")]
+
+
 def test_what_no_project_of_its_kind_uses_is_not_laid_out(home: Path, program: Program, tmp_path: Path) -> None:
     program(".npm/_cacache/index-v5/b")
     tools = equipped(home)
