@@ -24,7 +24,7 @@ from tenacity import (
 from daemon.forges.forge_settings import graphql_of
 from daemon.forges.github.pace import Pace
 from daemon.forges.github.payloads import GraphAnswer
-from daemon.forges.github.refusals import Declined, Later, graph_trouble, later, named_time, refusal
+from daemon.forges.github.refusals import Declined, Later, LogUnreachable, graph_trouble, later, named_time, refusal
 from daemon.forges.tokens import Tokens
 from domain.errors import ForgeRefused, ForgeUnreachable
 from domain.problems import first_problem
@@ -85,10 +85,6 @@ def open_client(timings: ApiTimings) -> httpx.AsyncClient:
     for name in ("httpx", "httpcore"):
         logging.getLogger(name).setLevel(logging.WARNING)
     return httpx.AsyncClient(headers=HEADERS, timeout=timings.answer, follow_redirects=False)
-
-
-class LogUnreachable(ForgeUnreachable):
-    """The host where a file lies doesn't answer; the forge itself does."""
 
 
 class Api:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pydantic import TypeAdapter
 
 from daemon.forges.github import findings
-from daemon.forges.github.api import Api, LogUnreachable
+from daemon.forges.github.api import Api
 from daemon.forges.github.payloads_checks import (
     Annotation,
     App,
@@ -20,7 +20,7 @@ from daemon.forges.github.payloads_checks import (
     WorkflowRun,
     WorkflowRuns,
 )
-from daemon.forges.github.refusals import NOT_SHOWN, Declined
+from daemon.forges.github.refusals import NOT_SHOWN, Declined, LogUnreachable
 from daemon.forges.github.remembered import Remembered
 from domain.pull_request import Finding, FindingSource, Unheard
 

@@ -38,6 +38,10 @@ class Later(ForgeUnreachable):
     """The same call may succeed later: the adapter tries it again while its time lasts."""
 
 
+class LogUnreachable(ForgeUnreachable):
+    """The host where a file lies doesn't answer; the forge itself does."""
+
+
 class Declined(ForgeRefused):
     """Refused with a status that the adapter may know what to do with."""
 
