@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from uuid import uuid4
 
@@ -81,10 +82,11 @@ async def test_six_hundred_steps_over_generations_go_on_in_new_runs(world: Surro
                 await handle.execute_update(DirectiveWorkflow.change_goal, change, id=f"goal-{generation}")
 
         async def done(generation: int = generation) -> bool:
+            await asyncio.sleep(0.5)  # the answer holds all steps: asked for more often it slows what it waits for
             state = await handle.query(DirectiveWorkflow.state_now)
             return state.planned == generation and state.status is DirectiveStatus.IDLE
 
-        await until(done, seconds=90)
+        await until(done, seconds=180)
     state = await handle.query(DirectiveWorkflow.state_now)
     assert state.generation == 3
     assert len(state.steps) == 600
