@@ -7,7 +7,7 @@ import logging
 import os
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from errno import ENOSPC
 from functools import cached_property, partial
@@ -99,6 +99,8 @@ class Connections:
 
 async def print_notices(connections: Connections, echo: Callable[[str], object]) -> None:
     """Print what people should know of, for ever; a record that is away is asked again."""
+    import asyncio
+
     from ledger.outbox import follow
     from ledger.pool import open_pool
     from runtime.addresses import find_database_url
@@ -107,11 +109,12 @@ async def print_notices(connections: Connections, echo: Callable[[str], object])
     async def until_trouble() -> None:
         async with await open_pool(find_database_url(connections.settings), size=1) as pool:
             async for notice in follow(pool, connections.owner):
-                echo(f"{datetime.now():%H:%M}  {notice.kind}: {notice.text}")
+                try:
+                    echo(f"{datetime.now():%H:%M}  {notice.kind}: {notice.text}")
+                except BrokenPipeError:  # nobody reads any more, as with a demo that is kept: the stack goes on
+                    await asyncio.Event().wait()
 
-    # Nobody may read any more, as with a demo that is kept: the stack goes on without telling.
-    with suppress(BrokenPipeError):
-        await repeat(until_trouble, timedelta(seconds=5))
+    await repeat(until_trouble, timedelta(seconds=5))
 
 
 async def bring_up_to_date(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
@@ -25,7 +24,7 @@ from ledger.reader import Record
 from ledger.workflow_checks import WorkflowChecks
 from ledger.writer import PostgresLedger
 from runtime.addresses import find_database_url
-from runtime.chores import repeat
+from runtime.chores import beside, repeat
 from runtime.connection import check_temporal, connect_temporal
 from runtime.exit import leave, run
 from runtime.health import Check, health_at
@@ -91,11 +90,8 @@ async def chores(
         outbox = Outbox(pool, settings.owner)
         await outbox.open()
         jobs.append(repeat(partial(outbox.empty, partial(send, settings=settings)), NOTICES_EVERY))
-    tasks = [asyncio.create_task(job) for job in jobs]
-    yield
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    async with beside(*jobs):
+        yield
     with suppress(MakimaError):
         await checks.stop()
 

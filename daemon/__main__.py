@@ -34,14 +34,16 @@ from daemon.machine import Machine
 from daemon.process import keeper
 from daemon.pull_requests.shepherding import PullRequestShepherd
 from daemon.runner import MEGABYTE, Runner, nothing_more
+from daemon.saving.housekeeping import CLEAN_EVERY
 from daemon.saving.rescue import Rescue
 from daemon.settings import DaemonSettings, load_daemon_settings
 from daemon.tasks.attempts import STOP_WITHIN
 from domain import names
 from domain.daemon_messages import DaemonReport
-from domain.errors import MakimaError, NotReachable, SettingsError
+from domain.errors import MakimaError, SettingsError
 from domain.health_report import Health
 from domain.protocol import DaemonFeature
+from runtime.chores import beside, repeat
 from runtime.command_line import run_typed
 from runtime.connection import check_temporal, connect_temporal
 from runtime.exit import FAILED, leave, print_error, run
@@ -53,7 +55,7 @@ from runtime.shared_settings import SharedSettings, load_settings
 from runtime.telemetry import telemetry
 from runtime.terminal import guard
 
-REPORT_EVERY = 30.0
+REPORT_EVERY = timedelta(seconds=30)
 """Seconds between two reports of a daemon (design 4)."""
 HEARTBEAT_THROTTLE = timedelta(seconds=5)
 """Bounds how late a cancel arrives (design 11)."""
@@ -157,10 +159,10 @@ def build_workers(
     ]
 
 
-async def report_for_ever(core: TemporalCore, settings: SharedSettings, own: DaemonSettings, runner: Runner) -> None:
-    """Tell the core every 30 s that this daemon is there (design 4); a core that is away is told again later."""
-    while True:
-        report = DaemonReport(
+async def report(core: TemporalCore, settings: SharedSettings, own: DaemonSettings, runner: Runner) -> None:
+    """Tell the core that this daemon is there (design 4)."""
+    await core.report(
+        DaemonReport(
             owner=settings.owner,
             name=own.name,
             version=version("makima"),
@@ -172,11 +174,7 @@ async def report_for_ever(core: TemporalCore, settings: SharedSettings, own: Dae
             parked=runner.parking.now_parked(),
             features=tuple(DaemonFeature),
         )
-        try:
-            await core.report(report)
-        except NotReachable as error:
-            logger.warning("%s", error)
-        await asyncio.sleep(REPORT_EVERY)
+    )
 
 
 def own_settings(environment: Environment) -> DaemonSettings:
@@ -225,18 +223,18 @@ async def main() -> int:
         asyncio.get_running_loop().add_signal_handler(name, stop_or_leave, stop)
     rescue = Rescue(runner.machine)
     runner.rescued = rescue.of
-    chores = (rescue.run(), backlog.send_for_ever(), home.housekeeper.clean_for_ever(), home.look_at_tools())
-    beside = [asyncio.create_task(each) for each in chores]
-    reporting = asyncio.create_task(report_for_ever(core, settings, own, runner))
+    chores = (
+        rescue.run(),
+        backlog.send_for_ever(),
+        home.look_at_tools(),
+        repeat(home.housekeeper.clean_and_log, CLEAN_EVERY),
+        repeat(partial(report, core, settings, own, runner), REPORT_EVERY),
+    )
     running = [asyncio.create_task(worker.run()) for worker in workers]
     serves = ", ".join(own.served()) or "no agent"
     logger.info("daemon %s of owner %s serves %s, sandbox: %s", own.name, settings.owner, serves, runner.sandbox)
-    async with health_at(own.health, {"temporal": partial(check_temporal, client)}):
-        await asyncio.wait([*running, reporting, asyncio.create_task(stop.wait())], return_when=asyncio.FIRST_COMPLETED)
-    for chore in beside:
-        chore.cancel()
-    if reporting.done():  # only by a defect of ours, which must be told
-        running.append(reporting)
+    async with health_at(own.health, {"temporal": partial(check_temporal, client)}), beside(*chores):
+        await asyncio.wait([*running, asyncio.create_task(stop.wait())], return_when=asyncio.FIRST_COMPLETED)
     return await hand_back(runner, workers, running)
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from typing import Protocol
 
@@ -14,6 +14,7 @@ from domain.errors import NotReachable
 from domain.progress import Progress
 from domain.spawn_task import Delivery
 from domain.usage import Usage
+from runtime.chores import beside, repeat
 
 LINE_LIMIT = 200
 """Characters."""
@@ -48,21 +49,12 @@ class Heartbeat:
         self.used: Callable[[], Usage] = lambda: delivery.used_before
         """By the attempt so far, however many deliveries it had."""
 
-    @asynccontextmanager
-    async def beating(self, every: timedelta, settle: timedelta) -> AsyncIterator[None]:
+    def beating(self, every: timedelta, settle: timedelta) -> AbstractAsyncContextManager[None]:
         """Beat every `every`; say once that the work has started when it has lived for `settle` (rule 4.4)."""
-        tasks = [asyncio.create_task(self._beat(every)), asyncio.create_task(self._announce(settle))]
-        try:
-            yield
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks)
+        return beside(repeat(self._beat, every), self._announce(settle))
 
-    async def _beat(self, every: timedelta) -> None:
-        while True:
-            self.beat()
-            await asyncio.sleep(every.total_seconds())
+    async def _beat(self) -> None:
+        self.beat()
 
     def beat(self) -> None:
         """Now: what the last beat has told is what is known of a delivery that is lost."""

@@ -19,6 +19,7 @@ from daemon.logs.log_window import CHUNK_BYTES, Piece, Sent
 from domain.daemon_messages import LogChunk
 from domain.errors import NotReachable
 from domain.value import Value
+from runtime.chores import one_turn
 from runtime.private_file import write_private
 
 SEND_EVERY = 2.0
@@ -75,10 +76,13 @@ class LogSender:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._enough.wait(), SEND_EVERY)
             self._enough.clear()
-            while piece := self._way.sent.next_live(self._size):
-                await self._send(piece)
-                if self._way.sent.slow or self._waiting < CHUNK_BYTES:
-                    break
+            await one_turn(self._send_waiting)
+
+    async def _send_waiting(self) -> None:
+        while piece := self._way.sent.next_live(self._size):
+            await self._send(piece)
+            if self._way.sent.slow or self._waiting < CHUNK_BYTES:
+                break
 
     async def send_rest(self) -> None:
         """Send what is missing of a log that is complete, however long the core stays away."""
@@ -162,7 +166,7 @@ class LogBacklog:
         while True:
             sender = await self._waiting.get()
             try:
-                await sender.send_rest()
+                await one_turn(sender.send_rest)
             finally:
                 sender.close()
 

@@ -13,6 +13,7 @@ from daemon.core.reporting import Core
 from daemon.logs.log_sender import NOTE, LogBacklog, LogSender, Way
 from daemon.logs.masking import MaskedStream, Masker
 from domain.spawn_task import SpawnTask
+from runtime.chores import beside
 
 LAST_CHUNKS_WITHIN = 10.0
 """Seconds that the end of a task waits for its last chunks; the backlog sends what is left then."""
@@ -66,14 +67,10 @@ class TaskLog:
     @contextlib.asynccontextmanager
     async def sending(self) -> AsyncIterator[None]:
         """Send chunks while the body runs, and what is left at its end."""
-        sending = asyncio.create_task(self._sender.send_live())
         try:
-            yield
+            async with beside(self._sender.send_live()):
+                yield
         finally:
-            sending.cancel()
-            await asyncio.wait({sending})
-            if not sending.cancelled() and (defect := sending.exception()):
-                logger.error("the log of a task is not sent any more", exc_info=defect)
             self._write(self._stream.rest())
             self._writing.close()
             await self._send_rest()

@@ -20,7 +20,7 @@ from daemon.session.session_folder import clean_sessions
 from daemon.workspace.delivery_note import DeliveryNote, last_alive, noted_folders, read_note, write_note
 from domain.errors import MakimaError
 
-CLEAN_EVERY = 3600.0
+CLEAN_EVERY = timedelta(hours=1)
 JUST_USED = 3600.0
 """Seconds for which a cache is kept in any case: a task that has just asked for it borrows from it a moment later."""
 WORKTREE = "work"
@@ -60,16 +60,14 @@ class Housekeeper:
         self._repositories = repositories
         self._keeping = keeping
 
-    async def clean_for_ever(self) -> None:
-        """At once, and then hourly."""
-        while True:
-            for cleaned in await self.clean():
-                if cleaned.kept_because:
-                    logger.warning("%s stays: %s", cleaned.folder, cleaned.kept_because)
-                else:
-                    logger.info("%s is removed: all that was in it is on the remote", cleaned.folder)
-            await asyncio.to_thread(clean_sessions, self._tasks, self._keeping.failed)
-            await asyncio.sleep(CLEAN_EVERY)
+    async def clean_and_log(self) -> None:
+        """The daemon's turn, every CLEAN_EVERY."""
+        for cleaned in await self.clean():
+            if cleaned.kept_because:
+                logger.warning("%s stays: %s", cleaned.folder, cleaned.kept_because)
+            else:
+                logger.info("%s is removed: all that was in it is on the remote", cleaned.folder)
+        await asyncio.to_thread(clean_sessions, self._tasks, self._keeping.failed)
 
     async def clean(self, *, at_once: bool = False) -> list[Cleaned]:
         """Look at every delivery that has ended, then at the caches that nothing borrows from; `at_once` takes the time

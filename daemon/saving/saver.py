@@ -14,6 +14,7 @@ from daemon.git.worktrees import Worktree
 from daemon.saving.checkpoints import UNSAVED, Checkpoint, Checkpoints, Content
 from daemon.saving.mending import mended, remade
 from domain.errors import MakimaError, WorktreeBroken
+from runtime.chores import beside, one_turn
 
 BEFORE_A_KILL = 2.0
 """Seconds that an agent which is to be stopped may live longer for its work to be saved."""
@@ -109,16 +110,12 @@ class Saver:
         """Save every so many seconds while the body runs, and once more when it is left by an exception, unless
         `finish` came first.
         """
-        looking = asyncio.create_task(self._save_for_ever(every))
         try:
-            yield
+            async with beside(self._save_for_ever(every)):
+                yield
         except BaseException:
-            looking.cancel()
             await self.leave()
             raise
-        finally:
-            looking.cancel()
-            await asyncio.wait({looking})
 
     async def save(self) -> None:
         """Save now, here and on the remote."""
@@ -192,8 +189,11 @@ class Saver:
     async def _save_for_ever(self, every: float) -> None:
         while True:
             await asyncio.sleep(every)
-            await self.save()
-            self._alive()
+            await one_turn(self._save_alive)
+
+    async def _save_alive(self) -> None:
+        await self.save()
+        self._alive()
 
     async def _save_for_good(self) -> None:
         await self._save()

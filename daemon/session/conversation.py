@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from uuid import UUID
 
 from daemon import agent_files
 from daemon.logs.masking import Masker, masked_question
 from daemon.workspace.handing_over import taken_handover
-from domain.errors import HandoverBroken, NotReachable
+from domain.errors import HandoverBroken
 from domain.handover import ANSWERS_FILE, Answers, TaskContext
 from domain.models import Question
 from domain.spawn_task import Delivery
+from runtime.chores import beside, one_turn
 
 LOOK_EVERY = 0.3
 """Seconds between two looks at what the agent has written."""
 ASK_EVERY = 2.0
 """Seconds between two looks for answers while a question is open, and before a core that is away is tried again."""
-
-logger = logging.getLogger(__name__)
 
 
 class Conversation:
@@ -43,32 +40,25 @@ class Conversation:
         self._masker = masker or Masker()
         self._look_every = look_every
         self._ask_every = ask_every
+        self._pause = look_every
         self._published: set[UUID] = set()
         self._recorded: tuple[Question, ...] = ()
 
-    @asynccontextmanager
-    async def going_on(self) -> AsyncIterator[None]:
+    def going_on(self) -> AbstractAsyncContextManager[None]:
         """From entering to leaving."""
-        listening = asyncio.create_task(self._listen())
-        try:
-            yield
-        finally:
-            listening.cancel()
-            await asyncio.wait({listening})
-            if not listening.cancelled() and (defect := listening.exception()):
-                logger.error("the conversation with a task has broken off", exc_info=defect)
+        return beside(self._listen())
 
     async def _listen(self) -> None:
         while True:
-            pause = self._look_every
-            try:
-                if asked := await asyncio.to_thread(self._open_questions):
-                    pause = self._ask_every
-                    await self._publish(asked)
-                    await self._record(await self._delivery.answers())
-            except (NotReachable, HandoverBroken, OSError) as error:
-                logger.warning("questions of a task wait: %s", error)
-            await asyncio.sleep(pause)
+            self._pause = self._look_every
+            await one_turn(self._look)
+            await asyncio.sleep(self._pause)
+
+    async def _look(self) -> None:
+        if asked := await asyncio.to_thread(self._open_questions):
+            self._pause = self._ask_every
+            await self._publish(asked)
+            await self._record(await self._delivery.answers())
 
     def _open_questions(self) -> list[Question]:
         answered = {question.id for question in self._recorded if not question.is_open}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -83,36 +83,43 @@ class Follower:
         self.stopped_for = ""
         self.talk = Talk(self._complain, cancel=stream.cancel)
         self._waking: asyncio.TimerHandle | None = None
+        self._defect: BaseException | None = None
 
     @asynccontextmanager
     async def following(self) -> AsyncIterator[None]:
         """While the program runs; what it still waits to be answered at the end is dropped."""
         over = asyncio.Event()
-        reading = asyncio.create_task(self._read_side_files_until(over))
+        reading, looking = self._beside(self._read_side_files_until(over)), self._beside(self._look_for_ever())
         self._wake_after(self._stream.first_wake)
         with agent_files.appending(self._raw if self._stream.by_lines else _NOWHERE) as self._kept:
             try:
                 yield
             finally:
                 self._wake_after(0)
-                for answering in self._answering:
-                    answering.cancel()
+                for each in (looking, *self._answering):
+                    each.cancel()
                 if self._line:
                     self._read("".join(self._line))
                 over.set()
                 await reading
+        if self._defect:
+            raise self._defect
 
-    @asynccontextmanager
-    async def looking(self) -> AsyncIterator[None]:
-        """While the program runs: `check` also where it says nothing, for its time may count, too."""
-        looking = asyncio.create_task(self._look_for_ever())
-        try:
-            yield
-        finally:
-            looking.cancel()
-            await asyncio.wait({looking})
+    def _beside(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        """What goes on while the program runs. Where it fails the program is stopped: it must run neither unwatched nor
+        without an answer.
+        """
+        task = asyncio.create_task(work)
+        task.add_done_callback(self._stop_for_defect)
+        return task
+
+    def _stop_for_defect(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (defect := task.exception()):
+            self._defect = self._defect or defect
+            self.stop.set()
 
     async def _look_for_ever(self) -> None:
+        """`check` also where the program says nothing, for its time may count, too."""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             self._stop_if_needed()
@@ -178,7 +185,7 @@ class Follower:
                 self._heartbeat.phase = f"{self._phase}: {event.tool}"
                 self.talk.linger.cancel()
             case PermissionRequest():
-                answering = asyncio.create_task(self._answer(event))
+                answering = self._beside(self._answer(event))
                 self._answering.add(answering)
                 answering.add_done_callback(self._answering.discard)
             case PlanReported():

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, suppress
 
 from daemon.core.reporting import Core
 from domain.budget import USED_UP
 from domain.daemon_messages import UsageReport
-from domain.errors import NotReachable
 from domain.spawn_task import SpawnTask
 from domain.usage import NOTHING, Usage
+from runtime.chores import beside, one_turn, repeat
 
 PULSES = 2
 """Between two reports."""
 LAST_WITHIN = 2.0
 """Seconds for the last one: the end of the run waits for it."""
-
-logger = logging.getLogger(__name__)
 
 
 class LiveUsage:
@@ -40,26 +37,15 @@ class LiveUsage:
         whole = self._command.limits.whole_budget
         return USED_UP if whole and whole.is_used_up(self._beside + used) else ""
 
-    @asynccontextmanager
-    async def telling(self) -> AsyncIterator[None]:
-        """While a program runs: every PULSES pulses."""
-        telling = asyncio.create_task(self._tell_for_ever())
-        try:
-            yield
-        finally:
-            telling.cancel()
-            await asyncio.wait({telling})
+    def telling(self) -> AbstractAsyncContextManager[None]:
+        """While a program runs: every PULSES pulses. The work goes on without where the record is away."""
+        return beside(repeat(self._tell, PULSES * self._command.pulse))
 
     async def tell_at_the_end(self) -> None:
         """Once all is known of a run: it may have been shorter than the time between two reports."""
         with suppress(TimeoutError):
             async with asyncio.timeout(LAST_WITHIN):
-                await self._tell()
-
-    async def _tell_for_ever(self) -> None:
-        while True:
-            await self._tell()
-            await asyncio.sleep(PULSES * self._command.pulse.total_seconds())
+                await one_turn(self._tell)
 
     async def _tell(self) -> None:
         command, used = self._command, self._used()
@@ -71,7 +57,4 @@ class LiveUsage:
             estimated_usd=command.limits.rate.guessed(used),
             turns=self._turns(),
         )
-        try:
-            self._beside = await self._core.report_usage(report)
-        except NotReachable as error:
-            logger.warning("%s", error)  # the work goes on without
+        self._beside = await self._core.report_usage(report)

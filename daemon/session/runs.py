@@ -153,7 +153,7 @@ class AgentRuns:
         follower = self._follower(run)
         command = agent.command(run)
         timed = budget.timed(limits, self._used, follower.stop_for)
-        async with follower.following(), timed, follower.looking(), self._live.telling():
+        async with follower.following(), timed, self._live.telling():
             end = await self._programs.run(command, self._phase, follower=follower)
         if end.ended_by is EndedBy.LINGERED:
             self._log.add_line(closed(follower.talk.linger.server))

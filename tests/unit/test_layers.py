@@ -17,6 +17,8 @@ PACKAGES = ("activities", "cli", "daemon", "demo", "domain", "fakes", "ledger", 
 
 PRIVATE_FILES = ("agent_files.py", "delivery_note.py", "log_sender.py", "parking_file.py")
 """Modules of the daemon that write by `runtime.private_file`."""
+BESIDE = ("conversation.py", "live_usage.py", "log_sender.py", "reporting.py", "saver.py", "task_log.py")
+"""Those of which something goes on beside other work, by `runtime.chores`."""
 
 
 def imports_of(file: Path) -> set[str]:
@@ -35,7 +37,7 @@ def imports_of(file: Path) -> set[str]:
     [
         ("daemon", "activities", {"__main__.py", "temporal_core.py"}),
         ("daemon", "temporalio", {"__main__.py", "slots.py", "temporal_core.py"}),
-        ("daemon", "runtime", {"__main__.py", "settings.py", *PRIVATE_FILES}),
+        ("daemon", "runtime", {"__main__.py", "settings.py", *PRIVATE_FILES, *BESIDE}),
         ("domain", "asyncio", set()),
         ("domain", "os", set()),
         ("domain", "subprocess", set()),
