@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from daemon.agents import ConfiguredAgent
 from daemon.agents.network_settings import NetworkSettings
 from daemon.agents.shell import ShellAgent
-from daemon.forges.forge_settings import ForgeSettings
+from daemon.forges.forge_settings import ForgeKind, ForgeSettings
 from daemon.git.local import LocalRepositories
 from daemon.network.rules import LocalRules, Reach
 from daemon.sandbox.sandbox import SandboxMode
@@ -128,7 +128,9 @@ class DaemonSettings(BaseModel):
 
     def also_at(self, url: str, token_file: Path | None) -> DaemonSettings:
         """With the forge at `url`, which is empty where there is none; what the file says of it comes first."""
-        forge = {urlsplit(url).netloc: ForgeSettings(token_file=token_file)} if url and token_file else {}
+        if not (url and token_file):
+            return self
+        forge = {urlsplit(url).netloc: ForgeSettings(kind=ForgeKind.GITHUB, token_file=token_file)}
         return self.model_copy(update={"forges": {**forge, **self.forges}})
 
     def served(self) -> dict[str, ConfiguredAgent]:

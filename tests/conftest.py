@@ -18,7 +18,7 @@ LONGEST = 500
 pytest_plugins = [
     "tests.fixtures_stack",
     "tests.fixtures_ledger",
-    "tests.fixtures_github",
+    "tests.fixtures_forges",
     "tests.fixtures_desk",
 ]
 

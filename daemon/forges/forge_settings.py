@@ -28,6 +28,10 @@ class ForgeKind(StrEnum):
     """Branches are pushed, nothing more."""
 
 
+API_PATHS = {ForgeKind.GITHUB: "/api/v3"}
+"""Where a kind's API begins at a host of one's own."""
+
+
 class ListenTo(StrEnum):
     WRITERS = "writers"
     """People with write access to the repository."""
@@ -71,9 +75,10 @@ def _lower(logins: tuple[str, ...]) -> frozenset[str]:
 class ForgeSettings(Listening):
     """The forge at one host, and where the daemon's token for it comes from; neither: `gh auth token` is asked."""
 
-    kind: ForgeKind = ForgeKind.GITHUB
+    kind: ForgeKind | None = None
+    """Left out: known by the host's name or the API's address, else the host is asked (recognizing.py)."""
     api: Annotated[str, Field(max_length=2048)] = ""
-    """Where its API is; empty: `api.` before github.com and `*.ghe.com`, `/api/v3` of another host."""
+    """Where its API is; empty: `api.` before github.com and `*.ghe.com`, else where its kind has it (`API_PATHS`)."""
     token_env: Annotated[str, Field(pattern=r"^([A-Za-z_][A-Za-z0-9_]*)?$")] = ""
     """A variable of the daemon's environment. No agent may be handed it."""
     token_file: SettingsPath | None = None
@@ -100,13 +105,13 @@ def _is_address(parts: SplitResult) -> bool:
         return False
 
 
-def api_of(host: str, settings: ForgeSettings) -> str:
+def api_of(host: str, settings: ForgeSettings, kind: ForgeKind = ForgeKind.GITHUB) -> str:
     """The address of the host's REST API, without a `/` at its end."""
     if settings.api:
         return settings.api.rstrip("/")
-    if host == GITHUB or host.endswith(GHE_COM):
+    if kind is ForgeKind.GITHUB and (host == GITHUB or host.endswith(GHE_COM)):
         return f"https://api.{host}"
-    return f"{web_scheme(host)}://{host}/api/v3"
+    return f"{web_scheme(host)}://{host}{API_PATHS[kind]}"
 
 
 def graphql_of(api: str) -> str:
@@ -141,6 +146,6 @@ def _credential_helper(settings: ForgeSettings, has_gh: bool) -> str:
     elif settings.token_file:
         password = f'"$(cat {shlex.quote(str(settings.token_file))})"'
     else:
-        return "!gh auth git-credential" if has_gh else ""
+        return "!gh auth git-credential" if has_gh and settings.kind in (None, ForgeKind.GITHUB) else ""
     answer = f"echo username=x-access-token; printf 'password=%s\\n' {password}"
     return f'!f() {{ if test "$1" = get; then {answer}; fi; }}; f'

@@ -9,11 +9,13 @@ from collections.abc import Callable, Mapping
 
 import httpx
 
+from daemon.forges.api import ApiTimings, open_client
 from daemon.forges.forge_settings import GHE_COM, GITHUB, ForgeKind, ForgeSettings, api_of
-from daemon.forges.github.api import Api, ApiTimings, open_client
 from daemon.forges.github.github import GitHub
+from daemon.forges.github.graph import GitHubApi
 from daemon.forges.links import compare_url
 from daemon.forges.port import Forge
+from daemon.forges.recognizing import known_kind, recognized
 from daemon.forges.tokens import Tokens
 from domain.pull_request import PullRequest, PullRequestWanted, Reply, Sighting
 from domain.repository_url import RepositoryUrl
@@ -37,35 +39,53 @@ class Forges:
         self._learn = learn
         self._timings = timings or ApiTimings()
         self._client: httpx.AsyncClient | None = None
-        self._known: dict[str, GitHub] = {}
+        self._known: dict[str, Forge] = {}
+        self._kinds: dict[str, ForgeKind] = {}
+        """By host; those that were asked."""
 
     async def at(self, url: RepositoryUrl) -> Forge:
         """The forge of the repository at `url`; a NoForge for a path, and for a host that nothing is known of."""
         if url.text in self._known:
             return self._known[url.text]
         settings = self._settings.get(url.host) or _well_known(url.host) or NOTHING
-        match settings.kind:
+        kind = await self._kind(url.host, settings)
+        if kind is ForgeKind.NONE:
+            return NoForge(url)
+        tokens = Tokens(url.host, settings, self._environ, self._learn)
+        is_asked_for = url.host in self._settings or await tokens.token() is not None
+        if not is_asked_for or not _is_repository(kind, url.path):
+            return NoForge(url)  # not kept: somebody may log in
+        api = api_of(url.host, settings, kind)
+        match kind:
             case ForgeKind.GITHUB:
-                return await self._github(url, settings)
-            case ForgeKind.NONE:
-                return NoForge(url)
+                forge = GitHub(GitHubApi(self._connections, api, tokens, self._timings), url.path, settings)
+        self._known[url.text] = forge
+        return forge
 
     async def close(self) -> None:
         """Close the connections; a forge from before is of no use any more."""
         self._known.clear()
+        self._kinds.clear()
         if self._client:
             await self._client.aclose()
             self._client = None
 
-    async def _github(self, url: RepositoryUrl, settings: ForgeSettings) -> Forge:
-        tokens = Tokens(url.host, settings, self._environ, self._learn)
-        is_asked_for = url.host in self._settings or await tokens.token() is not None
-        if url.path.count("/") != 1 or not is_asked_for:
-            return NoForge(url)  # not kept: somebody may log in
+    async def _kind(self, host: str, settings: ForgeSettings) -> ForgeKind:
+        """What is known of the host, which is asked once; raises ForgeUnreachable, ForgeRefused."""
+        if kind := known_kind(host, settings) or self._kinds.get(host):
+            return kind
+        self._kinds[host] = await recognized(self._connections, host, settings, self._timings.answer)
+        return self._kinds[host]
+
+    @property
+    def _connections(self) -> httpx.AsyncClient:
         self._client = self._client or open_client(self._timings)
-        api = Api(self._client, api_of(url.host, settings), tokens, self._timings)
-        self._known[url.text] = GitHub(api, url.path, settings)
-        return self._known[url.text]
+        return self._client
+
+
+def _is_repository(kind: ForgeKind, path: str) -> bool:
+    """Whether a repository can be called so at such a forge."""
+    return path.count("/") == 1
 
 
 def _well_known(host: str) -> ForgeSettings | None:

@@ -14,23 +14,26 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Mount
 from starlette.types import ASGIApp
 
-from fakes.forge import control, graphql_api, rest_checks, rest_pulls, rest_repositories, rest_talk
+from fakes.forge import control
 from fakes.forge.calling import Routes
 from fakes.forge.exchanges import Recorder
 from fakes.forge.forge import Forge
 from fakes.forge.front import Front
 from fakes.forge.git_http import GitHttp
+from fakes.forge.github import graphql_api, rest_checks, rest_pulls, rest_repositories, rest_talk
+from fakes.forge.github.manners import GITHUB
 from fakes.forge.lfs_http import LfsHttp
 from fakes.forge.pages import Pages
 from fakes.forge.store import Store
 from runtime.terminal import guard
 
 HOST = "127.0.0.1"
+DIALECTS = (GITHUB,)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until SIGTERM or SIGINT."""
-    parser = argparse.ArgumentParser(prog="python -m fakes.forge", description="A fake GitHub over bare repositories.")
+    parser = argparse.ArgumentParser(prog="python -m fakes.forge", description="A fake forge over bare repositories.")
     parser.add_argument("--data", type=Path, required=True, help="the folder that holds all of its state")
     parser.add_argument("--port", type=int, required=True, help="on 127.0.0.1; 0: any free one, printed on stdout")
     parser.add_argument("--record", type=Path, help="a file that every call of the API is added to, with its answer")
@@ -66,10 +69,10 @@ async def serve(data: Path, port: int, unix_socket: Path | None, record: Path | 
 
 def build_app(forge: Forge) -> ASGIApp:
     """GitHub's APIs at the root and below /api, git and pages below each repository, and the control API."""
-    api = Routes(forge)
+    api = Routes(forge, GITHUB)
     rest = [route for part in (rest_repositories, rest_pulls, rest_talk, rest_checks) for route in part.routes(api)]
     routes: list[BaseRoute] = [
-        *control.routes(Routes(forge, control=True)),
+        *control.routes(Routes(forge, GITHUB, control=True)),
         Mount("/api/v3", routes=rest),
         *rest,
         *graphql_api.routes(api),
@@ -78,7 +81,7 @@ def build_app(forge: Forge) -> ASGIApp:
         *LfsHttp(forge).routes(),
         *Pages(forge).routes(),
     ]
-    return Front(Starlette(routes=routes), forge)
+    return Front(Starlette(routes=routes), forge, DIALECTS)
 
 
 def _listen_at(path: Path) -> socket.socket:

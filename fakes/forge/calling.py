@@ -1,4 +1,4 @@
-"""One API call: who calls, on which repository, with which body; and how its answer becomes a response of GitHub's."""
+"""One API call: who calls, on which repository, with which body; and how its answer becomes a response."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from domain.errors import DocumentBroken
 from domain.problems import first_problem
 from fakes.forge.api_errors import Answered, not_found
 from fakes.forge.auth import Keys
+from fakes.forge.dialect import Dialect, Paging
 from fakes.forge.forge import Forge
 from fakes.forge.pulls import follow_branches
 from fakes.forge.records import Account, Pull
 from fakes.forge.store import Repository
 
 Body = TypeVar("Body", bound=BaseModel)
-_PAGE, _LARGEST_PAGE = 30, 100
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,7 @@ class Call:
     forge: Forge
     request: Request
     account: Account | None
+    dialect: Dialect
 
     @property
     def login(self) -> str:
@@ -84,15 +85,12 @@ class Call:
             raise Answered(422, f"Invalid request.\n\n{first_problem(error)}") from error
 
     def page(self, items: Sequence[Any]) -> tuple[Sequence[Any], dict[str, str]]:
-        """The items of the page that is asked for, and the Link header that leads to the others."""
-        size = min(max(self._query_number("per_page", _PAGE), 1), _LARGEST_PAGE)
+        """The items of the page that is asked for, and the headers that lead to the others."""
+        wanted = self._query_number(self.dialect.size, self.dialect.usual_size)
+        size = min(max(wanted, 1), self.dialect.largest_size)
         page = max(self._query_number("page", 1), 1)
-        last = max((len(items) + size - 1) // size, 1)
-        links = {"prev": page - 1, "first": 1} if page > 1 else {}
-        links |= {"next": page + 1, "last": last} if page < last else {}
-        urls = ((self.request.url.include_query_params(page=number), name) for name, number in links.items())
-        header = ", ".join(f'<{url}>; rel="{name}"' for url, name in urls)
-        return items[(page - 1) * size : page * size], {"Link": header} if header else {}
+        headers = dict(self.dialect.paged(Paging(self.request.url, page, size, len(items))))
+        return items[(page - 1) * size : page * size], headers
 
     def _query_number(self, name: str, default: int) -> int:
         value = self.request.query_params.get(name, "")
@@ -106,8 +104,9 @@ class Routes:
     """Makes routes of handlers. `GET` may be anybody's, everything else needs a token that may write; the control API
     needs the forge's own token for everything."""
 
-    def __init__(self, forge: Forge, *, control: bool = False) -> None:
+    def __init__(self, forge: Forge, dialect: Dialect, *, control: bool = False) -> None:
         self._forge = forge
+        self._dialect = dialect
         self._control = control
 
     def route(self, path: str, **handlers: Handler) -> Route:
@@ -116,9 +115,10 @@ class Routes:
         async def endpoint(request: Request) -> Response:
             try:
                 method = "GET" if request.method == "HEAD" else request.method
-                return _response(request, await self._answer(request, method, handlers[method]))
+                answer = await self._answer(request, method, handlers[method])
             except Answered as refusal:
-                return refusal_response(refusal)
+                return refusal_response(self._dialect, refusal)
+            return _response(self._dialect, request, answer)
 
         return Route(path, endpoint, methods=list(handlers))
 
@@ -129,20 +129,20 @@ class Routes:
             keys.check_is_own(account)
         elif method != "GET" and not request.url.path.endswith("/graphql"):  # there the mutations ask
             keys.check_may_write(account)
-        return await handler(Call(self._forge, request, account))
+        return await handler(Call(self._forge, request, account, self._dialect))
 
 
-def refusal_response(refusal: Answered) -> Response:
-    return _json_response(refusal.body(), refusal.status, refusal.headers)
+def refusal_response(dialect: Dialect, refusal: Answered) -> Response:
+    return _json_response(dialect.refusal(refusal), refusal.status, refusal.headers)
 
 
-def _response(request: Request, answer: ApiAnswer) -> Response:
+def _response(dialect: Dialect, request: Request, answer: ApiAnswer) -> Response:
     if answer.status == 204:
         return Response(status_code=204, headers=answer.headers)
     if answer.text is not None:
         return Response(answer.text, answer.status, answer.headers, media_type="text/plain; charset=utf-8")
     response = _json_response(answer.json, answer.status, answer.headers)
-    if request.method in ("GET", "HEAD") and answer.status == 200:
+    if dialect.has_etags and request.method in ("GET", "HEAD") and answer.status == 200:
         tag = f'W/"{hashlib.sha256(_tagged(answer)).hexdigest()}"'
         response.headers["ETag"] = tag
         response.headers["Cache-Control"] = "private, max-age=60, s-maxage=60"

@@ -10,6 +10,7 @@ from fakes.forge.api_errors import Answered, not_found
 from fakes.forge.bare_git import GitFailed
 from fakes.forge.calling import ApiAnswer, Call, Routes
 from fakes.forge.check_records import CheckContent, CheckRun, CheckStatus, CommitStatus, Conclusion, StatusState
+from fakes.forge.github.shapes import Shapes
 from fakes.forge.injected_failures import FailureOrder
 from fakes.forge.pulls import PullWanted, open_pull
 from fakes.forge.records import RESERVED_OWNERS, Account, Name, RepositoryRecord, ReviewState, Role, now
@@ -126,14 +127,14 @@ async def create_repository(call: Call) -> ApiAnswer:
         raise Answered(422, str(error)) from error
     if made is None:
         raise Answered(422, f"{wanted.owner}/{wanted.name} exists already")
-    return ApiAnswer(call.forge.shapes.full_repository(made.record, call.account), 201)
+    return ApiAnswer(Shapes(call.forge.url).full_repository(made.record, call.account), 201)
 
 
 async def change_repository(call: Call) -> ApiAnswer:
     repository, change = call.repository(), await call.body(RepositoryChange)
     async with repository.changing():
         repository.record = repository.record.with_changes(**change.model_dump(exclude_none=True))
-    return ApiAnswer(call.forge.shapes.full_repository(repository.record, call.account))
+    return ApiAnswer(Shapes(call.forge.url).full_repository(repository.record, call.account))
 
 
 async def put_collaborator(call: Call) -> ApiAnswer:
@@ -149,7 +150,7 @@ async def put_collaborator(call: Call) -> ApiAnswer:
 async def open_from_fork(call: Call) -> ApiAnswer:
     repository, wanted = call.repository(), await call.body(ForkPull)
     made = await open_pull(repository, PullWanted(**wanted.model_dump()), wanted.head_repository.partition("/")[0])
-    return ApiAnswer(call.forge.shapes.pull(repository.record, made, call.account), 201)
+    return ApiAnswer(Shapes(call.forge.url).pull(repository.record, made, call.account), 201)
 
 
 async def put_token(call: Call) -> ApiAnswer:
@@ -200,7 +201,7 @@ async def set_check(call: Call) -> ApiAnswer:
         )  # fmt: skip
         others = tuple(each for each in record.checks if each.id != check.id)
         repository.record = record.with_changes(last_id=record.last_id + 1, checks=(*others, check))
-    return ApiAnswer(call.forge.shapes.check(repository.record, check), 201)
+    return ApiAnswer(Shapes(call.forge.url).check(repository.record, check), 201)
 
 
 async def set_status(call: Call) -> ApiAnswer:
@@ -210,13 +211,13 @@ async def set_status(call: Call) -> ApiAnswer:
         record = repository.record
         status = CommitStatus(id=record.next_id, sha=sha, created_at=now(), **wanted.model_dump(exclude={"ref"}))
         repository.record = record.with_changes(last_id=record.last_id + 1, statuses=(*record.statuses, status))
-    return ApiAnswer(call.forge.shapes.status(repository.record, status), 201)
+    return ApiAnswer(Shapes(call.forge.url).status(repository.record, status), 201)
 
 
 async def add_review(call: Call) -> ApiAnswer:
     (repository, pull), wanted = await call.pull(), await call.body(NewReview)
     made = await talk.add_review(repository, pull.number, wanted.user, wanted.state, wanted.body, wanted.comments)
-    return ApiAnswer(call.forge.shapes.review(repository.record, made), 201)
+    return ApiAnswer(Shapes(call.forge.url).review(repository.record, made), 201)
 
 
 async def add_remark(call: Call) -> ApiAnswer:
@@ -226,7 +227,7 @@ async def add_remark(call: Call) -> ApiAnswer:
     else:
         remark = talk.LineRemark(**wanted.model_dump(exclude={"user", "in_reply_to"}))
         made = await talk.add_remark(repository, pull.number, wanted.user, remark)
-    return ApiAnswer(call.forge.shapes.review_comment(repository.record, made), 201)
+    return ApiAnswer(Shapes(call.forge.url).review_comment(repository.record, made), 201)
 
 
 async def add_resolution(call: Call) -> ApiAnswer:
@@ -238,7 +239,7 @@ async def add_resolution(call: Call) -> ApiAnswer:
 async def add_comment(call: Call) -> ApiAnswer:
     (repository, pull), wanted = await call.pull(), await call.body(NewComment)
     made = await talk.add_comment(repository, pull.number, wanted.user, wanted.body)
-    return ApiAnswer(call.forge.shapes.comment(repository.record, made), 201)
+    return ApiAnswer(Shapes(call.forge.url).comment(repository.record, made), 201)
 
 
 async def _commit(call: Call, ref: str) -> str:

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from fakes.forge.addresses import Addresses
 from fakes.forge.exchanges import Recorder
 from fakes.forge.injected_failures import Failures
 from fakes.forge.merges import Mergeabilities
 from fakes.forge.records import now
-from fakes.forge.shapes import Shapes
 from fakes.forge.store import Store
 from fakes.forge.stored import Stored
 
@@ -119,5 +119,5 @@ class Forge:
         return self.url.replace("127.0.0.1", "localhost")
 
     @property
-    def shapes(self) -> Shapes:
-        return Shapes(self.url)
+    def addresses(self) -> Addresses:
+        return Addresses(self.url)

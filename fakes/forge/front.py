@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -13,12 +13,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from fakes.forge.api_errors import Answered
 from fakes.forge.auth import Keys
 from fakes.forge.calling import refusal_response
+from fakes.forge.dialect import Dialect, Passed
 from fakes.forge.exchanges import KEPT_HEADERS, Exchange
-from fakes.forge.forge import BODY_KEPT, Forge, Resource
-from fakes.forge.injected_failures import FailureKind, FailureOrder, answer_of
+from fakes.forge.forge import BODY_KEPT, Forge
+from fakes.forge.injected_failures import FailureKind, FailureOrder
 from fakes.forge.records import Account
 
-_API = re.compile(r"^/(api/(v3|graphql)|repos|user|graphql|rate_limit)(/|$)")
 _GRAPHQL_FAILED = "Something went wrong while executing your query on 2026-01-01T00:00:00Z."
 _GIT = re.compile(r"/(info/refs|git-upload-pack|git-receive-pack)$")
 
@@ -29,6 +29,7 @@ class _Exchange:
 
     scope: Scope
     account: Account | None
+    dialect: Dialect
     body: bytearray = field(default_factory=bytearray)
     status: int = 0
     headers: dict[str, str] = field(default_factory=dict)
@@ -45,7 +46,7 @@ class _Exchange:
 
     @property
     def is_of_api(self) -> bool:
-        return bool(_API.match(self.path))
+        return bool(self.dialect.paths.match(self.path))
 
     def recording(self, receive: Receive) -> Receive:
         """`receive`, with a copy of what passes."""
@@ -63,15 +64,17 @@ class _Exchange:
 class Front:
     """Stands before the whole application; the control API passes it untouched."""
 
-    def __init__(self, app: ASGIApp, forge: Forge) -> None:
+    def __init__(self, app: ASGIApp, forge: Forge, dialects: Sequence[Dialect]) -> None:
+        """The first of `dialects` speaks where no API is asked."""
         self._app = app
         self._forge = forge
+        self._dialects = dialects
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"].startswith("/_control"):
             await self._app(scope, receive, send)
             return
-        exchange = _Exchange(scope, self._account(scope))
+        exchange = _Exchange(scope, self._account(scope), self._dialect(scope["path"]))
         order = self._forge.failures.take(exchange.method, exchange.path)
         hearing, answering = exchange.recording(receive), self._answering(exchange, send)
         try:
@@ -106,7 +109,7 @@ class Front:
                 page = f"<html><body><h1>{order.status} {order.message or 'Bad Gateway'}</h1></body></html>"
                 await Response(page, order.status, media_type="text/html")(exchange.scope, receive, send)
             case _:
-                await refusal_response(answer_of(order))(exchange.scope, receive, send)
+                await refusal_response(exchange.dialect, exchange.dialect.failed(order))(exchange.scope, receive, send)
 
     def _answering(self, exchange: _Exchange, send: Send) -> Send:
         async def answering(message: Message) -> None:
@@ -122,16 +125,12 @@ class Front:
         return answering
 
     def _add_headers(self, headers: MutableHeaders, exchange: _Exchange) -> None:
-        resource = Resource.GRAPHQL if exchange.path.endswith("/graphql") else Resource.CORE
-        # GitHub counts neither a conditional request that finds nothing new nor a look at the limits themselves.
-        counts = exchange.status != 304 and not exchange.path.endswith("/rate_limit")
-        login = exchange.account.login if exchange.account else ""
-        for name, value in self._forge.limits.count(login, resource, int(counts)).headers().items():
+        passed = Passed(exchange.path, exchange.status, exchange.account)
+        for name, value in exchange.dialect.headers(self._forge, passed).items():
             headers.setdefault(name, value)
-        headers.setdefault("X-GitHub-Request-Id", uuid.uuid4().hex.upper())
-        if exchange.account:
-            headers.setdefault("X-OAuth-Scopes", ", ".join(exchange.account.scopes))
-            headers.setdefault("X-Accepted-OAuth-Scopes", "repo")
+
+    def _dialect(self, path: str) -> Dialect:
+        return next((each for each in self._dialects if each.paths.match(path)), self._dialects[0])
 
     def _account(self, scope: Scope) -> Account | None:
         try:

@@ -1,16 +1,13 @@
-"""Failures that a test has ordered: which requests they meet, and what GitHub would answer in their place."""
+"""Failures that a test has ordered: which requests they meet. What is answered is each dialect's."""
 
 from __future__ import annotations
 
-import math
 import re
-import time
 from enum import StrEnum
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from fakes.forge.api_errors import Answered, refused
 from fakes.forge.stored import Stored
 
 
@@ -99,38 +96,3 @@ class Failures:
                 self.pending[place : place + 1] = [order.model_copy(update={"times": rest})] if rest else []
                 return order
         return None
-
-
-def answer_of(order: FailureOrder) -> Answered:
-    """What GitHub answers to a request that fails in this way."""
-    if order.kind is FailureKind.INVALID:
-        return refused("PullRequest", order.message or "was refused by the test")
-    if order.kind is FailureKind.SUBMITTED_TOO_QUICKLY:
-        return refused("Issue", order.message or "was submitted too quickly")
-    status, message = _WORDS.get(order.kind, (order.status, "Server Error"))
-    return Answered(status, order.message or message, headers=_headers(order))
-
-
-def _headers(order: FailureOrder) -> dict[str, str]:
-    match order.kind:
-        case FailureKind.FORBIDDEN:
-            return {"X-Accepted-OAuth-Scopes": order.scope, "X-OAuth-Scopes": ""}
-        case FailureKind.RATE_LIMIT:
-            reset = str(math.ceil(time.time()) + order.seconds)  # whole seconds, and never sooner than ordered
-            return {"X-RateLimit-Limit": "5000", "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": reset}
-        case FailureKind.SECONDARY_RATE_LIMIT | FailureKind.TOO_MANY_REQUESTS:
-            return {"Retry-After": str(order.seconds)}
-        case _:
-            return {}
-
-
-_WORDS = {
-    FailureKind.BAD_CREDENTIALS: (401, "Bad credentials"),
-    FailureKind.FORBIDDEN: (403, "Resource not accessible by personal access token"),
-    FailureKind.RATE_LIMIT: (403, "API rate limit exceeded for user ID 1."),
-    FailureKind.SECONDARY_RATE_LIMIT: (
-        403,
-        "You have exceeded a secondary rate limit. Please wait a few minutes before you try again.",
-    ),
-    FailureKind.TOO_MANY_REQUESTS: (429, "Too many requests"),
-}

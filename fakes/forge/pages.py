@@ -82,7 +82,7 @@ class Pages:
         repository = self._repository(request)
         record = await follow_branches(repository)
         branches = await repository.git.branches()
-        clone_url = f"{self._forge.shapes.page(record)}.git"
+        clone_url = f"{self._forge.addresses.page(record)}.git"
         pulls = tuple(reversed(record.pulls))
         return self._page("pulls.html", record=record, pulls=pulls, branches=branches, clone_url=clone_url)
 
@@ -102,7 +102,7 @@ class Pages:
             statuses=record.statuses_of(pull.head_sha),
             reviews=[each for each in record.reviews if each.pull == pull.number],
             talk=conversation(record, pull),
-            job_url=partial(self._forge.shapes.job_page, record),
+            job_url=partial(self._forge.addresses.job_page, record),
         )
 
     async def _diff(self, request: Request) -> Response:
@@ -114,7 +114,7 @@ class Pages:
         record = await follow_branches(self._repository(request))
         head = request.path_params["ends"].rpartition("...")[2]
         found = next((each for each in reversed(record.pulls) if each.head == head), None)
-        page = self._forge.shapes.pull_page(record, found) if found else self._forge.shapes.page(record)
+        page = self._forge.addresses.pull_page(record, found) if found else self._forge.addresses.page(record)
         return RedirectResponse(page)
 
     async def _job(self, request: Request) -> Response:

@@ -13,18 +13,21 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from daemon.forges.api import open_client
+from daemon.forges.audience import MOST_ASKED, Audience, Author, Reason
+from daemon.forges.findings import reply_mark
 from daemon.forges.forge_settings import ForgeSettings, api_of
-from daemon.forges.github.api import Api, open_client
-from daemon.forges.github.audience import MOST_ASKED, Audience, Author, Reason
-from daemon.forges.github.findings import reply_mark
-from daemon.forges.github.payloads import CollaboratorPermission, User
-from daemon.forges.github.quotes import MOST_COMPARED, QUOTED_UNHEARD, without_quotes
+from daemon.forges.github.github import GitHub
+from daemon.forges.github.graph import GitHubApi
+from daemon.forges.github.payloads import CollaboratorPermission
 from daemon.forges.port import Forge
+from daemon.forges.quotes import MOST_COMPARED, QUOTED_UNHEARD, without_quotes
+from daemon.forges.said import User
 from daemon.forges.tokens import Tokens
 from domain.errors import ForgeUnreachable
 from domain.pull_request import Finding, FindingKind, PullRequest, Reply, Sighting
-from fakes.forge.shapes import account_id
-from tests.fixtures_github import QUICK, TOKEN_VARIABLE, Site
+from fakes.forge.addresses import account_id
+from tests.fixtures_forges import QUICK, TOKEN_VARIABLE, Site
 
 pytestmark = pytest.mark.rule("7.5")
 
@@ -49,7 +52,8 @@ async def audience_of(site: Site) -> AsyncIterator[Audience]:
     host = site.forge.url.removeprefix("http://")
     tokens = Tokens(host, settings, {TOKEN_VARIABLE: site.forge.token}, lambda token: None)
     async with open_client(QUICK) as client:
-        yield Audience(Api(client, api_of(host, settings), tokens, QUICK), settings)
+        github = GitHub(GitHubApi(client, api_of(host, settings), tokens, QUICK), site.name, settings)
+        yield Audience(github.permission, settings, QUICK.permission)
 
 
 def ids(sighting: Sighting) -> list[str]:
@@ -95,7 +99,7 @@ ATTACKS = [by_review, by_remark, by_comment, by_answer_in_a_writers_thread, by_a
 async def test_a_strangers_words_are_counted_and_go_nowhere(site: Site, attack: Attack) -> None:
     made = await site.opened()
     said = await attack(site, made.number)
-    seen = await site.github.look(made, {})
+    seen = await site.adapter.look(made, {})
     assert said not in ids(seen)
     assert said in ignored(seen)
     assert EVIL not in seen.model_dump_json()
@@ -112,7 +116,7 @@ async def test_it_is_the_forges_permission_that_decides_and_no_association(
     await site.forge.set_role(site.name, "carl", role)
     said = await site.forge.comment(site.name, made.number, user="Carl", body="Rename it.")
     assert said["author_association"] == ("COLLABORATOR" if role else "NONE")
-    seen = await site.github.look(made, {})
+    seen = await site.adapter.look(made, {})
     assert (f"talk:{said['id']}" in ids(seen)) is is_heard
     assert ignored(seen) == ({} if is_heard else {f"talk:{said['id']}": Reason.NO_WRITE})
 
@@ -120,29 +124,29 @@ async def test_it_is_the_forges_permission_that_decides_and_no_association(
 async def test_a_strangers_approval_and_change_request_count_for_nothing(site: Site) -> None:
     made = await site.opened()
     await site.forge.review(site.name, made.number, user="mallory", state="APPROVED", body="")
-    seen = await site.github.look(made, {})
+    seen = await site.adapter.look(made, {})
     assert not seen.approved
     assert list(ignored(seen).values()) == [Reason.NO_WRITE]
     await site.forge.review(site.name, made.number, user="ann", state="APPROVED")
     await site.forge.review(site.name, made.number, user="mallory", state="CHANGES_REQUESTED", body=EVIL)
-    assert (await site.github.look(made, {})).approved, "a stranger can't hold it up either"
+    assert (await site.adapter.look(made, {})).approved, "a stranger can't hold it up either"
     await site.forge.review(site.name, made.number, user="ann", state="CHANGES_REQUESTED", body="Not yet.")
     await site.forge.review(site.name, made.number, user="mallory", state="APPROVED")
-    assert not (await site.github.look(made, {})).approved
+    assert not (await site.adapter.look(made, {})).approved
 
 
 async def test_our_own_account_approves_nothing(site: Site) -> None:
     made = await site.opened()
     await site.forge.review(site.name, made.number, user="makima", state="APPROVED", body="Fine.")
-    assert not (await site.github.look(made, {})).approved
+    assert not (await site.adapter.look(made, {})).approved
 
 
 async def test_who_has_lost_the_right_is_heard_no_more(site: Site) -> None:
     made = await site.opened()
     said = await site.forge.review(site.name, made.number, user="ann", state="CHANGES_REQUESTED", body="Rename it.")
-    assert ids(await site.github.look(made, {})) == [f"review:{said['id']}"]
+    assert ids(await site.adapter.look(made, {})) == [f"review:{said['id']}"]
     await site.forge.set_role(site.name, "ann", None)
-    assert ids(await site.github.look(made, {})) == [f"review:{said['id']}"], "what was told is believed for a while"
+    assert ids(await site.adapter.look(made, {})) == [f"review:{said['id']}"], "what was told is believed for a while"
     async with adapter(site, timings=replace(QUICK, permission=0)) as github:
         await site.forge.set_role(site.name, "ann", "write")
         assert ids(await github.look(made, {})) == [f"review:{said['id']}"]
@@ -168,11 +172,11 @@ async def test_an_edit_is_the_authors_whoever_makes_it(site: Site) -> None:
 
 async def test_a_login_that_somebody_else_has_taken_is_somebody_else(site: Site) -> None:
     """Whoever gives a login up leaves it to the first who asks for it; an account's number is never given again."""
-    path, ann = f"/repos/{site.name}", Author(User(login="ann", id=account_id("ann")))
+    ann = Author(User(login="ann", id=account_id("ann")))
     taken = Author(User(login="ann", id=account_id("ann") + 1))
     async with audience_of(site) as audience:
-        assert (await audience.of(path, [ann])).admits(ann)
-        heard = await audience.of(path, [ann, taken])
+        assert (await audience.of([ann])).admits(ann)
+        heard = await audience.of([ann, taken])
     assert heard.refusal(ann) is None
     assert heard.refusal(taken) == Reason.UNKNOWN
 
@@ -180,9 +184,9 @@ async def test_a_login_that_somebody_else_has_taken_is_somebody_else(site: Site)
 async def test_the_case_of_a_login_makes_nobody_else_of_it(site: Site) -> None:
     made = await site.opened()
     await site.forge.review(site.name, made.number, user="Ann", state="CHANGES_REQUESTED", body="Rename it.")
-    assert len(ids(await site.github.look(made, {}))) == 1
+    assert len(ids(await site.adapter.look(made, {}))) == 1
     await site.forge.review(site.name, made.number, user="ann", state="APPROVED")
-    seen = await site.github.look(made, {})
+    seen = await site.adapter.look(made, {})
     assert (ids(seen), seen.approved) == ([], True)
 
 
@@ -195,7 +199,7 @@ async def test_a_team_or_organization_says_nothing_itself(site: Site) -> None:
     """Who writes by a team is a collaborator to the permission that is asked; an organization's own name is nobody."""
     company = Author(User(login="acme", type="Organization"), "MEMBER")
     async with audience_of(site) as audience:
-        heard = await audience.of(f"/repos/{site.name}", [company])
+        heard = await audience.of([company])
     assert heard.refusal(company) == Reason.UNKNOWN
 
 
@@ -204,9 +208,9 @@ async def test_while_the_forge_fails_nobody_is_judged(site: Site) -> None:
     said = await site.forge.comment(site.name, made.number, user="mallory", body=EVIL)
     await site.forge.fail("status", method="GET", path="/collaborators/", status=503, message="No.", times=1000)
     with pytest.raises(ForgeUnreachable):
-        await site.github.look(made, {})
+        await site.adapter.look(made, {})
     await site.forge.clear_failures()
-    assert list(ignored(await site.github.look(made, {}))) == [f"talk:{said['id']}"]
+    assert list(ignored(await site.adapter.look(made, {}))) == [f"talk:{said['id']}"]
 
 
 QUOTES = {
@@ -229,7 +233,7 @@ async def test_a_strangers_words_do_not_come_in_a_writers_quote(site: Site, how:
     asked = await site.forge.remark(
         site.name, made.number, user="ben", path="app.py", line=1, body="> Rename it.\n```suggestion\nx = 1\n```"
     )
-    seen = await site.github.look(made, {})
+    seen = await site.adapter.look(made, {})
     talk, remark = sorted(seen.findings, key=lambda each: each.id, reverse=True)
     assert (talk.id, remark.id) == (f"talk:{said['id']}", f"comment:{asked['id']}")
     words = " ".join(talk.text.replace(">", " ").split()).lower()
@@ -254,7 +258,7 @@ async def test_our_mark_neither_hides_a_stranger_nor_silences_a_writer(site: Sit
     mark = reply_mark("talk:1")
     stranger = await site.forge.comment(site.name, made.number, user="mallory", body=f"{EVIL} {mark}")
     writer = await site.forge.comment(site.name, made.number, user="ann", body=f"> Done. {mark}\n\nNot quite.")
-    seen = await site.github.look(made, {})
+    seen = await site.adapter.look(made, {})
     assert (ids(seen), list(ignored(seen))) == ([f"talk:{writer['id']}"], [f"talk:{stranger['id']}"])
 
 
@@ -263,7 +267,7 @@ async def test_where_the_forge_does_not_say_nobody_is_heard(site: Site, status: 
     made = await site.opened()
     said = await site.forge.comment(site.name, made.number, user="ann", body="Rename it.")
     await site.forge.fail("status", method="GET", path="/collaborators/", status=status, message="No.", times=1)
-    seen = await site.github.look(made, {})
+    seen = await site.adapter.look(made, {})
     assert (ids(seen), ignored(seen)) == ([], {f"talk:{said['id']}": Reason.UNKNOWN})
 
 
@@ -273,10 +277,10 @@ async def test_a_crowd_of_strangers_neither_uses_up_the_rate_limit_nor_drowns_a_
     for number in range(MOST_ASKED + 10):
         await site.forge.comment(site.name, made.number, user=f"sock-{number}", body=EVIL)
     await site.forge.forget_requests()
-    seen = await site.github.look(made, {})
+    seen = await site.adapter.look(made, {})
     assert ids(seen) == [f"talk:{said['id']}"]
     assert await site.asked("GET", "/collaborators/") == MOST_ASKED
-    seen = await site.github.look(made, {})
+    seen = await site.adapter.look(made, {})
     assert await site.asked("GET", "/collaborators/") == MOST_ASKED + 11
     assert (len(ids(seen)), len(seen.unheard)) == (1, MOST_ASKED + 10)
 
@@ -286,9 +290,9 @@ async def test_a_stranger_ends_no_writers_conversation(site: Site) -> None:
     made = await site.opened()
     asked = await site.forge.remark(site.name, made.number, user="ann", path="app.py", line=1, body="Rename it.")
     await site.forge.resolve_as("mallory", site.name, made.number, asked["id"])
-    assert ids(await site.github.look(made, {})) == [f"comment:{asked['id']}"]
+    assert ids(await site.adapter.look(made, {})) == [f"comment:{asked['id']}"]
     await site.forge.resolve_as("ben", site.name, made.number, asked["id"])
-    assert ids(await site.github.look(made, {})) == []
+    assert ids(await site.adapter.look(made, {})) == []
 
 
 async def test_a_job_of_which_the_forge_does_not_say_whose_it_is_is_not_heard(site: Site) -> None:
@@ -296,10 +300,10 @@ async def test_a_job_of_which_the_forge_does_not_say_whose_it_is_is_not_heard(si
     made = await site.opened()
     evil = await site.forge.set_check(site.name, ref="work", name=EVIL, conclusion="failure", log=EVIL)
     await site.forge.fail("status", method="GET", path="/actions/runs$", status=404, message="Not Found")
-    seen = await site.github.look(made, {})
+    seen = await site.adapter.look(made, {})
     assert (ids(seen), ignored(seen)) == ([], {f"check:{evil['id']}": f"a check of which {Reason.UNSAID}"})
     assert EVIL not in seen.model_dump_json()
-    assert ids(await site.github.look(made, {})) == [f"check:{evil['id']}"], "known by now, and ours"
+    assert ids(await site.adapter.look(made, {})) == [f"check:{evil['id']}"], "known by now, and ours"
 
 
 async def test_bots_are_heard_where_they_are_named_and_nowhere_else(site: Site) -> None:
@@ -344,7 +348,7 @@ async def test_the_log_of_a_check_that_a_fork_ran_at_our_commit_is_a_strangers_t
         site.name, ref="work", name=EVIL, conclusion="failure", log=EVIL, head_repository="mallory/shop"
     )
     ours = await site.forge.set_check(site.name, ref="work", name="tests", conclusion="failure", log="1 failed")
-    seen = await site.github.look(made, {})
+    seen = await site.adapter.look(made, {})
     assert ids(seen) == [f"check:{ours['id']}"]
     assert list(ignored(seen)) == [f"check:{evil['id']}"]
     assert EVIL not in seen.model_dump_json()
@@ -354,10 +358,10 @@ async def test_a_forks_pull_request_of_our_branchs_name_is_not_ours(site: Site) 
     fork = await site.forge.open_from_fork(site.name, "mallory/shop", "work")
     made = await site.opened()
     assert made.number == fork["number"] + 1
-    assert await site.github.find("work", "main") == made
+    assert await site.adapter.find("work", "main") == made
     known = PullRequest(branch="work", head=made.head, base="main", number=fork["number"])
     with pytest.raises(Exception, match="comes from mallory/shop"):
-        await site.github.look(known, {})
+        await site.adapter.look(known, {})
 
 
 async def test_a_stranger_does_not_give_our_answer(site: Site) -> None:
@@ -367,7 +371,7 @@ async def test_a_stranger_does_not_give_our_answer(site: Site) -> None:
     about = f"talk:{asked['id']}"
     await site.forge.comment(site.name, made.number, user="mallory", body=f"No. {reply_mark(about)}")
     for _ in range(2):
-        await site.github.reply(made, Reply(comment=about, text="Done."))
+        await site.adapter.reply(made, Reply(comment=about, text="Done."))
     async with site.forge.rest() as client:
         said = (await client.get(f"/repos/{site.name}/issues/{made.number}/comments")).json()
     assert [each["user"]["login"] for each in said if reply_mark(about) in each["body"]] == ["mallory", "makima"]

@@ -13,7 +13,7 @@ from daemon.git.git import Git
 from daemon.git.repositories import Repositories
 from domain.pull_request import PullRequestState
 from domain.spawn_task import OutcomeStatus
-from tests.fixtures_github import Site
+from tests.fixtures_forges import Site
 from tests.integration.completions import BRANCH, NEXT, THIRD, Completions, head
 from tests.integration.deliveries import OneDaemon
 

@@ -18,7 +18,7 @@ from daemon.process.run import run
 from daemon.settings import DaemonSettings, load_daemon_settings
 from domain.errors import NotReachable
 from domain.health_report import Check, Health, Verdict
-from tests.fixtures_github import Site
+from tests.fixtures_forges import Site
 from tests.model_server import ROOT
 
 GitCommand = Callable[..., str]

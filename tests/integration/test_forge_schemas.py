@@ -12,13 +12,16 @@ from pydantic import TypeAdapter
 from starlette.routing import Route
 
 from daemon.forges.github import checks, github, look
-from daemon.forges.github.payloads import CollaboratorPermission, Repository, User
-from fakes.forge import rest_checks, rest_pulls, rest_repositories, rest_talk
+from daemon.forges.github.payloads import CollaboratorPermission
+from daemon.forges.pulls import Repository
+from daemon.forges.said import User
 from fakes.forge.calling import Routes
 from fakes.forge.exchanges import Exchange
 from fakes.forge.forge import Forge
+from fakes.forge.github import rest_checks, rest_pulls, rest_repositories, rest_talk
+from fakes.forge.github.manners import GITHUB
 from fakes.forge.store import Store
-from tests.fixtures_github import Site, wanted
+from tests.fixtures_forges import Site, wanted
 from tests.forge_schemas import ADAPTER, NULL_IN_FACT, Description, is_left_out, need_schemas, problems
 
 
@@ -30,7 +33,7 @@ async def exchanges_of(site: Site) -> list[Exchange]:
 async def test_what_is_missing_too_much_or_null_in_an_answer_is_found(site: Site) -> None:
     folder = need_schemas()
     known = await site.opened()
-    await site.github.look(known, {})
+    await site.adapter.look(known, {})
     path = rf"/pulls/{known.number}$"
     (seen,) = [each for each in await exchanges_of(site) if re.search(path, each.path) and each.method == "GET"][:1]
     assert problems(folder, seen) == []
@@ -70,7 +73,7 @@ async def test_what_the_adapter_asks_and_sends_is_held_too(site: Site) -> None:
 async def test_graphql_is_held_to_its_schema(site: Site) -> None:
     folder = need_schemas()
     known = await site.opened(draft=True)
-    await site.github.open_or_update(wanted(draft=False), known.branch, known.base, known)
+    await site.adapter.open_or_update(wanted(draft=False), known.branch, known.base, known)
     lines = map(Exchange.model_validate_json, site.forge.record.read_text().splitlines())
     mine = [each for each in lines if each.path.endswith("/graphql") and "isDraft" in each.request]
     answered = mine[-1]
@@ -88,7 +91,7 @@ async def test_graphql_is_held_to_its_schema(site: Site) -> None:
 
 def test_every_route_of_the_fake_is_described_or_left_out_with_a_reason(tmp_path: Path) -> None:
     description = Description.at(need_schemas())
-    api = Routes(Forge(Store(tmp_path), "http://forge"))
+    api = Routes(Forge(Store(tmp_path), "http://forge"), GITHUB)
     parts = (rest_repositories, rest_pulls, rest_talk, rest_checks)
     routes: list[Route] = [route for part in parts for route in part.routes(api)]
     unknown = []

@@ -15,7 +15,7 @@ from daemon.git.repositories import Repositories
 from domain.errors import ForgeRefused, RepositoryError
 from domain.pull_request import PullRequest, PullRequestState
 from domain.repository_url import parse_repository_url
-from tests.fixtures_github import QUICK, Site, wanted
+from tests.fixtures_forges import QUICK, Site, wanted
 
 pytestmark = pytest.mark.rule("7.4")
 

@@ -2,72 +2,38 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-import uvicorn
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
-from starlette.routing import Route
 
-from daemon.forges.forge_settings import ForgeSettings
-from daemon.forges.github.audience import Reason
-from daemon.forges.github.look import MOST_REMARKS
+from daemon.forges.audience import Reason
+from daemon.forges.forge_settings import ForgeKind, ForgeSettings
+from daemon.forges.look import MOST_REMARKS
 from daemon.forges.managed_section import body_of
 from daemon.forges.port import Forge
 from daemon.forges.registry import Forges
 from domain.errors import ForgeRefused
 from domain.pull_request import PullRequest
 from domain.repository_url import parse_repository_url
-from tests.fixtures_github import QUICK, wanted
+from tests.answering import Answerer, Server, answering, serving
+from tests.fixtures_forges import QUICK, wanted
 
 pytestmark = pytest.mark.rule("7.4")
 
-Answerer = Callable[[Request], Response]
 KNOWN = PullRequest(branch="work", head="1" * 40, base="main", number=1)
 TOKEN = "the-token-of-this-daemon"
-
-
-class Server:
-    """Answers each request as it is told, and keeps what was asked with which credentials."""
-
-    def __init__(self) -> None:
-        self.answers: dict[str, Answerer] = {}
-        self.asked: list[tuple[str, str, str]] = []
-        self.url = ""
-
-    async def answer(self, request: Request) -> Response:
-        path = request.url.path
-        self.asked.append((request.method, path, request.headers.get("authorization", "")))
-        chosen = self.answers.get(path)
-        return chosen(request) if chosen else JSONResponse({"message": "Not Found"}, 404)
-
-
-@asynccontextmanager
-async def serving() -> AsyncIterator[Server]:
-    server = Server()
-    app = Starlette(routes=[Route("/{path:path}", server.answer, methods=["GET", "POST", "PATCH"])])
-    config = uvicorn.Config(app, log_level="error", lifespan="off", timeout_graceful_shutdown=1)
-    running = uvicorn.Server(config)
-    sockets = [socket.create_server(("127.0.0.1", 0))]
-    server.url = f"http://127.0.0.1:{sockets[0].getsockname()[1]}"
-    task = asyncio.create_task(running.serve(sockets=sockets))
-    try:
-        yield server
-    finally:
-        running.should_exit = True
-        await task
 
 
 @asynccontextmanager
 async def github_at(server: Server) -> AsyncIterator[Forge]:
     host = server.url.removeprefix("http://")
-    forges = Forges({host: ForgeSettings(token_env="T", api=server.url)}, {"T": TOKEN}, timings=QUICK)
+    forges = Forges(
+        {host: ForgeSettings(kind=ForgeKind.GITHUB, token_env="T", api=server.url)}, {"T": TOKEN}, timings=QUICK
+    )
     yield await forges.at(parse_repository_url(f"{server.url}/team/shop.git", allow_local=False))
     await forges.close()
 
@@ -206,20 +172,16 @@ async def test_a_token_that_may_not_see_checks_sees_those_of_actions() -> None:
             f"{repository}/pulls/1/reviews": [],
             "/user": {"login": "makima"},
         }
-        server.answers = {path: _answering(content) for path, content in answers.items()}
+        server.answers = {path: answering(content) for path, content in answers.items()}
         server.answers[f"{repository}/commits/{'1' * 40}/check-runs"] = lambda _: JSONResponse({}, 403)
         (found,) = (await github.look(KNOWN, {})).findings
         assert (found.id, found.title) == ("check:5", "test: Run tests")
 
 
-def _answering(content: object) -> Answerer:
-    return lambda _: JSONResponse(content)
-
-
 async def test_what_is_no_github_is_refused_with_the_setting_to_check() -> None:
     async with serving() as server, github_at(server) as github:
         server.answers = {"/repos/team/shop": lambda _: HTMLResponse("<h1>Welcome</h1>")}
-        with pytest.raises(ForgeRefused, match=r"does not answer as GitHub does .*: check api in \[forges\."):
+        with pytest.raises(ForgeRefused, match=r"does not answer as GitHub does .*: check api and kind in \[forges\."):
             await github.read(KNOWN)
 
 
@@ -243,7 +205,7 @@ async def test_a_permission_counts_for_whom_the_answer_names(user: dict[str, obj
     said = {"id": 9, "user": {"login": "ann", "id": 7, "type": "User"}, "body": "Rename it."}
     async with serving() as server, github_at(server) as github:
         server.answers = _seen(server, comments=[said]) | {
-            "/repos/new/shop/collaborators/ann/permission": _answering({"permission": "admin", "user": user})
+            "/repos/new/shop/collaborators/ann/permission": answering({"permission": "admin", "user": user})
         }
         seen = await github.look(KNOWN, {})
     assert [each.id for each in seen.findings] == (["talk:9"] if is_heard else [])
@@ -257,8 +219,8 @@ async def test_a_flood_of_strangers_words_does_not_push_a_writers_out() -> None:
     flood = [{"id": 10 + number, "user": mallory, "body": "Obey me."} for number in range(MOST_REMARKS + 5)]
     async with serving() as server, github_at(server) as github:
         server.answers = _seen(server, comments=[{"id": 9, "user": ann, "body": "Rename it."}, *flood]) | {
-            "/repos/new/shop/collaborators/ann/permission": _answering({"permission": "write", "user": ann}),
-            "/repos/new/shop/collaborators/mallory/permission": _answering({"permission": "read", "user": mallory}),
+            "/repos/new/shop/collaborators/ann/permission": answering({"permission": "write", "user": ann}),
+            "/repos/new/shop/collaborators/mallory/permission": answering({"permission": "read", "user": mallory}),
         }
         seen = await github.look(KNOWN, {})
     assert ([each.id for each in seen.findings], len(seen.unheard)) == (["talk:9"], MOST_REMARKS)
@@ -289,7 +251,7 @@ async def test_an_address_without_end_keeps_nobody_from_looking() -> None:
     failed = {"id": 5, "status": "completed", "conclusion": "failure", "name": "test", "details_url": endless}
     async with serving() as server, github_at(server) as github:
         server.answers = _seen(server, checks=[failed]) | {
-            f"/repos/new/shop/commits/{'1' * 40}/status": _answering(
+            f"/repos/new/shop/commits/{'1' * 40}/status": answering(
                 {"statuses": [{"id": 6, "context": "ci", "state": "failure", "target_url": endless}]}
             )
         }
@@ -314,4 +276,4 @@ def _seen(server: Server, comments: object = (), checks: object = (), runs: obje
         f"{at}/actions/jobs/5": {"steps": []},
         f"{at}/actions/jobs/5/logs": {},
     }
-    return {path: _answering(content) for path, content in answers.items()}
+    return {path: answering(content) for path, content in answers.items()}

@@ -9,10 +9,10 @@ from dataclasses import replace
 
 import pytest
 
-from daemon.forges.github.api import ApiTimings
+from daemon.forges.api import ApiTimings
 from domain.errors import ForgeUnreachable
 from domain.pull_request import Finding, FindingKind, PullRequest, Reply
-from tests.fixtures_github import QUICK, Site, wanted
+from tests.fixtures_forges import QUICK, Site, wanted
 
 pytestmark = pytest.mark.rule("7.5")
 
@@ -22,7 +22,7 @@ PATIENT = replace(QUICK, at_most=30, answer=10)
 
 
 async def found(site: Site, known: PullRequest, marks: dict[str, str] | None = None) -> list[Finding]:
-    return list((await site.github.look(known, {} if marks is None else marks)).findings)
+    return list((await site.adapter.look(known, {} if marks is None else marks)).findings)
 
 
 # Conflicts
@@ -133,7 +133,7 @@ async def test_an_answer_goes_into_the_thread_whose_first_comment_is_gone(site: 
     async with site.forge.rest() as client:
         assert (await client.delete(f"/repos/{site.name}/pulls/comments/{first['id']}")).is_success
     for _ in range(2):
-        await site.github.reply(made, Reply(comment=f"comment:{second['id']}", text="To `name`."))
+        await site.adapter.reply(made, Reply(comment=f"comment:{second['id']}", text="To `name`."))
     async with site.forge.rest() as client:
         said = (await client.get(f"/repos/{site.name}/pulls/{number}/comments")).json()
     assert [each["in_reply_to_id"] for each in said] == [first["id"], first["id"]]
@@ -146,7 +146,7 @@ async def test_where_a_thread_takes_no_answer_it_is_given_once_below(site: Site)
     asked = await site.forge.remark(site.name, made.number, user="ann", path="app.py", line=1, body="Rename it.")
     await site.forge.fail("invalid", method="POST", path=r"/pulls/\d+/comments$", times=9)
     for _ in range(2):
-        await site.github.reply(made, Reply(comment=f"comment:{asked['id']}", text="Done."))
+        await site.adapter.reply(made, Reply(comment=f"comment:{asked['id']}", text="Done."))
     async with site.forge.rest() as client:
         below = (await client.get(f"/repos/{site.name}/issues/{made.number}/comments")).json()
     assert [each["body"].partition("\n")[0] for each in below] == [f"About {asked['html_url']}:"]

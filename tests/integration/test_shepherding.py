@@ -24,7 +24,7 @@ from domain.protocol import ErrorType
 from domain.pull_request import FindingKind, PullRequest, PullRequestState, Sighting, Watch
 from domain.tidied import Tidied, Tidying
 from runtime.masked_failures import with_masked_failures
-from tests.fixtures_github import Site
+from tests.fixtures_forges import Site
 
 pytestmark = pytest.mark.rule("7.5")
 

@@ -9,11 +9,13 @@ import httpx
 import pytest
 from pydantic import ValidationError
 
+from daemon.forges.findings import TEXT_LIMIT, tail
 from daemon.forges.forge_settings import ForgeSettings, api_of, credential_helpers, graphql_of
-from daemon.forges.github.findings import TEXT_LIMIT, job_text, tail
+from daemon.forges.github.check_findings import job_text
 from daemon.forges.github.payloads import GraphAnswer
-from daemon.forges.github.refusals import LONGEST_WAIT, Later, complaint_of, graph_trouble, later, named_time, refusal
+from daemon.forges.github.refusals import graph_trouble, refusal
 from daemon.forges.links import compare_url
+from daemon.forges.refusals import LONGEST_WAIT, Later, complaint_of, later, named_time
 from daemon.logs.masking import Masker
 from daemon.settings import DaemonSettings
 

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.forges.github.findings import TEXT_LIMIT, job_text, output_text
+from daemon.forges.findings import TEXT_LIMIT
+from daemon.forges.github.check_findings import job_text, output_text
 from daemon.forges.github.payloads_checks import CheckOutput, CheckRun
-from daemon.forges.github.plain_text import plain_text
+from daemon.forges.plain_text import plain_text
 
 pytestmark = pytest.mark.rule("7.5")
 

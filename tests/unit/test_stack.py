@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.forges.forge_settings import ForgeSettings
+from daemon.forges.forge_settings import ForgeKind, ForgeSettings
 from daemon.settings import load_daemon_settings
 from runtime.stack_file import ProcessMark, StackFile
 from stack import programs
@@ -79,7 +79,7 @@ def test_the_daemon_knows_the_stacks_forge_wherever_it_is_and_its_own_file_comes
     assert (told["MAKIMA_FORGE_URL"], told["MAKIMA_FORGE_TOKEN_FILE"]) == (stack.forge_url, str(token))
     file = tmp_path / "daemon.toml"
     known = load_daemon_settings(file).also_at(stack.forge_url, token).forges
-    assert known == {"127.0.0.1:8234": ForgeSettings(token_file=token)}
+    assert known == {"127.0.0.1:8234": ForgeSettings(kind=ForgeKind.GITHUB, token_file=token)}
     file.write_text('name = "mine"\nforges."127.0.0.1:8234".kind = "none"\n')
     own = load_daemon_settings(file)
     assert own.also_at(stack.forge_url, token) == own

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 
 from pydantic import TypeAdapter
 
-from daemon.forges.github import findings
-from daemon.forges.github.api import Api
+from daemon.forges.api import Api
+from daemon.forges.findings import LOG_WINDOW
+from daemon.forges.github import check_findings as findings
 from daemon.forges.github.payloads_checks import (
     Annotation,
     App,
@@ -20,8 +21,8 @@ from daemon.forges.github.payloads_checks import (
     WorkflowRun,
     WorkflowRuns,
 )
-from daemon.forges.github.refusals import NOT_SHOWN, Declined, LogUnreachable
-from daemon.forges.github.remembered import Remembered
+from daemon.forges.refusals import NOT_SHOWN, Declined, LogUnreachable
+from daemon.forges.remembered import Remembered
 from domain.pull_request import Finding, FindingSource, Unheard
 
 CHECK_RUNS = TypeAdapter(CheckRuns)
@@ -141,7 +142,7 @@ class Checks:
         step, log = "", b""
         try:
             step = findings.failed_step(await self._api.read(f"{self._path}/actions/jobs/{run.id}", Job))
-            log = await self._api.tail(f"{self._path}/actions/jobs/{run.id}/logs", findings.LOG_WINDOW)
+            log = await self._api.tail(f"{self._path}/actions/jobs/{run.id}/logs", LOG_WINDOW)
         except Declined as declined:
             # Logs are thrown away after a time, and a token may be without the right to read them.
             if declined.status not in NOT_SHOWN:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from daemon.forges.github.payloads import Repository
+from daemon.forges.pulls import Repository
 from domain.tolerant import Tolerant
 
 

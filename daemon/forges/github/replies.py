@@ -6,12 +6,13 @@ from http import HTTPStatus
 
 from pydantic import TypeAdapter
 
-from daemon.forges.github.api import Api
-from daemon.forges.github.findings import reply_mark
-from daemon.forges.github.payloads import Answer, Comment, NewComment
-from daemon.forges.github.refusals import Declined
-from daemon.forges.github.remarks import is_by
-from daemon.forges.github.remembered import Remembered
+from daemon.forges.api import Api
+from daemon.forges.findings import reply_mark
+from daemon.forges.github.payloads import Answer
+from daemon.forges.refusals import Declined
+from daemon.forges.remarks import is_by
+from daemon.forges.remembered import Remembered
+from daemon.forges.said import Comment, NewComment
 from domain.errors import ForgeRefused
 from domain.pull_request import FindingSource, Reply
 

@@ -5,15 +5,13 @@ Only GraphQL tells it, at the price of a request a look while somebody asks for 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
 from http import HTTPStatus
 
 from pydantic import Field
 
-from daemon.forges.github.api import Api
-from daemon.forges.github.payloads import Comment
-from daemon.forges.github.refusals import Declined
-from daemon.forges.github.remembered import MOST_PAGES
+from daemon.forges.github.graph import GitHubApi
+from daemon.forges.refusals import Declined
+from daemon.forges.remembered import MOST_PAGES
 from domain.tolerant import Tolerant
 from domain.value import Value
 
@@ -99,7 +97,7 @@ class ThreadsAnswer(Tolerant):
         return repository.pull.threads if repository and repository.pull else None
 
 
-async def resolved_threads(api: Api, repository: str, number: int) -> dict[str, str]:
+async def resolved_threads(api: GitHubApi, repository: str, number: int) -> dict[str, str]:
     """The addresses of the first comments of those that are resolved → the login of the person who has resolved it,
     empty for an app; nothing where the token may not see it, or the forge doesn't know. `repository`: `owner/name`.
     Raises ForgeUnreachable, ForgeRefused.
@@ -121,10 +119,3 @@ async def resolved_threads(api: Api, repository: str, number: int) -> dict[str, 
             break
         asked = asked.model_copy(update={"after": answer.threads.page.after})
     return found
-
-
-def settled_remarks(remarks: Iterable[Comment], resolved: Collection[str]) -> frozenset[int]:
-    """The ids of all comments in these conversations; the first of one may be an answer to what was deleted."""
-    known = tuple(remarks)
-    roots = {each.root for each in known if each.html_url in resolved}
-    return frozenset(each.id for each in known if each.root in roots)

@@ -6,22 +6,24 @@ from typing import TypeVar
 
 from pydantic import TypeAdapter
 
-from daemon.forges.github.api import Api, Page
+from daemon.forges.api import Api, Page
 
 Found = TypeVar("Found")
 
 MOST_PAGES = 100
 """10,000 entries; a page that hasn't changed costs next to nothing."""
 PAGE_SIZE = 100
-PAGE = f"per_page={PAGE_SIZE}"
 
 
 class Remembered:
     """Keeps each answer with its ETag in `marks`: a 304 has no content, and all that there is has to be told again."""
 
-    def __init__(self, api: Api, marks: dict[str, str]) -> None:
-        """`marks`: path → ETag, address of the next page and what we read of the answer, a line each."""
+    def __init__(self, api: Api, marks: dict[str, str], size: str = "per_page") -> None:
+        """`marks`: path → ETag, address of the next page and what we read of the answer, a line each; `size`: what the
+        forge calls the number of entries of a page.
+        """
         self._api = api
+        self._page_size = f"{size}={PAGE_SIZE}"
         self._marks = marks
 
     async def read(self, path: str, adapter: TypeAdapter[Found], *, anew: bool = False) -> Found:
@@ -31,7 +33,7 @@ class Remembered:
     async def pages(self, path: str, adapter: TypeAdapter[Found]) -> list[Found]:
         """The answers of all pages, of at most 10,000 entries."""
         found: list[Found] = []
-        following = f"{path}{'&' if '?' in path else '?'}{PAGE}"
+        following = f"{path}{'&' if '?' in path else '?'}{self._page_size}"
         while following and len(found) < MOST_PAGES:
             page, following = await self._page(following, adapter)
             found.append(page)

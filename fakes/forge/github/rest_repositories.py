@@ -13,6 +13,7 @@ from fakes.forge.api_errors import Answered, not_found
 from fakes.forge.bare_git import GitFailed
 from fakes.forge.calling import ApiAnswer, Call, Routes
 from fakes.forge.forge import Resource
+from fakes.forge.github.shapes import Shapes
 from fakes.forge.pulls import follow_branches, rename_branch
 from fakes.forge.records import Role
 from fakes.forge.store import OWN_LOGIN, Repository
@@ -40,7 +41,7 @@ def routes(api: Routes) -> list[Route]:
 
 async def get_user(call: Call) -> ApiAnswer:
     login = call.login
-    return ApiAnswer(call.forge.shapes.own_user(login, datetime(2020, 1, 1, tzinfo=UTC)))
+    return ApiAnswer(Shapes(call.forge.url).own_user(login, datetime(2020, 1, 1, tzinfo=UTC)))
 
 
 async def rate_limit(call: Call) -> ApiAnswer:
@@ -55,7 +56,7 @@ async def rate_limit(call: Call) -> ApiAnswer:
 
 
 async def get_repository(call: Call) -> ApiAnswer:
-    return ApiAnswer(call.forge.shapes.full_repository(call.repository().record, call.account))
+    return ApiAnswer(Shapes(call.forge.url).full_repository(call.repository().record, call.account))
 
 
 async def get_permission(call: Call) -> ApiAnswer:
@@ -65,7 +66,7 @@ async def get_permission(call: Call) -> ApiAnswer:
     role = Role.ADMIN if login.lower() == OWN_LOGIN else record.role(login)
     everybodys = "none" if record.private else "read"
     permission, name = (role.permission, role.value) if role else (everybodys, everybodys)
-    user = call.forge.shapes.user(login) | {"role_name": name, "permissions": _rights(name)}
+    user = Shapes(call.forge.url).user(login) | {"role_name": name, "permissions": _rights(name)}
     return ApiAnswer({"permission": permission, "role_name": name, "user": user})
 
 
@@ -74,7 +75,7 @@ async def get_branch(call: Call) -> ApiAnswer:
     sha = (await repository.git.branches()).get(branch)
     if sha is None:
         raise Answered(404, "Branch not found")
-    return ApiAnswer(call.forge.shapes.branch(repository.record, branch, await repository.git.commit(sha)))
+    return ApiAnswer(Shapes(call.forge.url).branch(repository.record, branch, await repository.git.commit(sha)))
 
 
 async def rename(call: Call) -> ApiAnswer:
@@ -83,7 +84,7 @@ async def rename(call: Call) -> ApiAnswer:
     await rename_branch(repository, branch, wanted.new_name)
     sha = (await repository.git.branches())[wanted.new_name]
     commit = await repository.git.commit(sha)
-    return ApiAnswer(call.forge.shapes.branch(repository.record, wanted.new_name, commit), 201)
+    return ApiAnswer(Shapes(call.forge.url).branch(repository.record, wanted.new_name, commit), 201)
 
 
 async def get_ref(call: Call) -> ApiAnswer:
@@ -118,7 +119,7 @@ def _full_name(call: Call) -> str:
 
 
 def _ref(call: Call, repository: Repository, name: str, sha: str) -> dict[str, Any]:
-    api = f"{call.forge.shapes.api(repository.record)}/git"
+    api = f"{Shapes(call.forge.url).api(repository.record)}/git"
     found = {"type": "commit", "sha": sha, "url": f"{api}/commits/{sha}"}
     return {"ref": name, "node_id": b64encode(name.encode()).decode(), "url": f"{api}/{name}", "object": found}
 

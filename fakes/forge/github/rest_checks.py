@@ -10,6 +10,7 @@ from fakes.forge.api_errors import not_found
 from fakes.forge.calling import ApiAnswer, Call, Routes
 from fakes.forge.check_records import CheckRun, CommitStatus, StatusState
 from fakes.forge.forge import Forge
+from fakes.forge.github.shapes import Shapes
 from fakes.forge.store import Repository
 
 _REPOSITORY = "/repos/{owner}/{repo}"
@@ -49,7 +50,7 @@ async def list_checks(call: Call) -> ApiAnswer:
     record, name = repository.record, call.request.query_params.get("check_name")
     found = [each for each in record.checks_of(sha) if name in (None, each.name) and not each.is_suite_alone]
     page, headers = call.page(found)
-    runs = [call.forge.shapes.check(record, each) for each in page]
+    runs = [Shapes(call.forge.url).check(record, each) for each in page]
     return ApiAnswer({"total_count": len(found), "check_runs": runs}, headers=headers)
 
 
@@ -58,7 +59,7 @@ async def list_suites(call: Call) -> ApiAnswer:
     found = repository.record.checks_of(sha)
     page, headers = call.page(found)
     commit = await repository.git.commit(sha)
-    suites = [call.forge.shapes.suite(repository.record, each, commit) for each in page]
+    suites = [Shapes(call.forge.url).suite(repository.record, each, commit) for each in page]
     return ApiAnswer({"total_count": len(found), "check_suites": suites}, headers=headers)
 
 
@@ -66,7 +67,7 @@ async def combined_status(call: Call) -> ApiAnswer:
     repository, sha = await _commit(call)
     statuses = repository.record.statuses_of(sha)
     page, headers = call.page(statuses)
-    shown, record = call.forge.shapes, repository.record
+    shown, record = Shapes(call.forge.url), repository.record
     listed = [shown.status(record, each) for each in page]
     shape = shown.combined_status(record, sha, _combined(statuses).value, len(statuses), listed)
     return ApiAnswer(shape, headers=headers)
@@ -75,18 +76,18 @@ async def combined_status(call: Call) -> ApiAnswer:
 async def list_statuses(call: Call) -> ApiAnswer:
     repository, sha = await _commit(call)
     found, headers = call.page([each for each in reversed(repository.record.statuses) if each.sha == sha])
-    return ApiAnswer([call.forge.shapes.status(repository.record, each) for each in found], headers=headers)
+    return ApiAnswer([Shapes(call.forge.url).status(repository.record, each) for each in found], headers=headers)
 
 
 async def get_check(call: Call) -> ApiAnswer:
     repository, check = _check(call)
-    return ApiAnswer(call.forge.shapes.check(repository.record, check))
+    return ApiAnswer(Shapes(call.forge.url).check(repository.record, check))
 
 
 async def list_annotations(call: Call) -> ApiAnswer:
     repository, check = _check(call)
     found, headers = call.page(check.annotations)
-    shown = [call.forge.shapes.annotation(repository.record, check, each) for each in found]
+    shown = [Shapes(call.forge.url).annotation(repository.record, check, each) for each in found]
     return ApiAnswer(shown, headers=headers)
 
 
@@ -94,19 +95,19 @@ async def list_runs(call: Call) -> ApiAnswer:
     record, sha = call.repository().record, call.request.query_params.get("head_sha")
     found = [each for each in record.checks if sha in (None, each.head_sha) and each.app == ACTIONS]
     page, headers = call.page(found)
-    runs = [call.forge.shapes.workflow_run(record, each) for each in page]
+    runs = [Shapes(call.forge.url).workflow_run(record, each) for each in page]
     return ApiAnswer({"total_count": len(found), "workflow_runs": runs}, headers=headers)
 
 
 async def list_jobs(call: Call) -> ApiAnswer:
     repository, check = _check(call)
-    jobs = [] if check.is_suite_alone else [call.forge.shapes.job(repository.record, check)]
+    jobs = [] if check.is_suite_alone else [Shapes(call.forge.url).job(repository.record, check)]
     return ApiAnswer({"total_count": len(jobs), "jobs": jobs})
 
 
 async def get_job(call: Call) -> ApiAnswer:
     repository, check = _check(call)
-    return ApiAnswer(call.forge.shapes.job(repository.record, check))
+    return ApiAnswer(Shapes(call.forge.url).job(repository.record, check))
 
 
 async def job_log(call: Call) -> ApiAnswer:

@@ -1,24 +1,15 @@
-"""What in GitHub's answers asks for work (rule 7.5); pure."""
+"""What in GitHub's answers about checks asks for work (rule 7.5); pure."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
 
-from daemon.forges.github.audience import Reason
-from daemon.forges.github.payloads import Pull
+from daemon.forges.audience import Reason
+from daemon.forges.findings import link, status_finding, tail, title_of
 from daemon.forges.github.payloads_checks import Annotation, CheckRun, CheckSuite, Job, Status, WorkflowRun
-from daemon.forges.github.plain_text import plain_text
+from daemon.forges.plain_text import plain_text
 from domain.pull_request import Finding, FindingKind, FindingSource, Unheard
-
-TEXT_LIMIT = 16 * 1024
-"""Bytes of a log or comment."""
-LOG_WINDOW = 512 * 1024
-"""Bytes at the end of a job's log in which its error is looked for: the job tidies up after the step that failed."""
-TITLE_LIMIT = 300
-URL_LIMIT = 4096
-MARK = "<!-- makima:"
-"""Whatever we post holds it; a reader doesn't see it."""
 
 CANCELLED, TIMED_OUT = "cancelled", "timed_out"
 UNSTARTED = "startup_failure"
@@ -31,11 +22,6 @@ _FAILED_STATES = frozenset({"failure", "error"})
 ACTIONS = "github-actions"
 _TIME = re.compile(r"^\ufeff?\d{4}-\d\d-\d\dT[\d:.]+Z ", re.MULTILINE)
 _ERROR = "##[error]"
-
-
-def reply_mark(comment: str) -> str:
-    """What a reply to the finding `comment` holds, so that it is posted once."""
-    return f"{MARK}reply:{comment} -->"
 
 
 def is_told(run: CheckRun) -> bool:
@@ -120,15 +106,9 @@ def check_finding(run: CheckRun, step: str, text: str) -> Finding:
 
 def status_findings(statuses: Iterable[Status]) -> list[Finding]:
     return [
-        Finding(
-            id=FindingSource.STATUS.id_of(status.id),
-            kind=FindingKind.CHECK,
-            title=title_of(f"{status.context}: {status.state}"),
-            text=tail(status.description or ""),
-            url=link(status.target_url),
-        )
-        for status in statuses
-        if status.state in _FAILED_STATES
+        status_finding(each.id, each.context, each.state, each.description, each.target_url)
+        for each in statuses
+        if each.state in _FAILED_STATES
     ]
 
 
@@ -143,33 +123,3 @@ def why_unheard(run: CheckRun, suites: Mapping[int, bool]) -> Reason | None:
 def unheard_check(run: int, reason: Reason) -> Unheard:
     of = "that" if reason is Reason.FORK else "of which"
     return Unheard(id=FindingSource.CHECK.id_of(run), author="", reason=f"a check {of} {reason.value}")
-
-
-def conflict_finding(pull: Pull, base_head: str) -> Finding:
-    base, branch = pull.base.ref, pull.head.ref
-    return Finding(
-        id=FindingSource.CONFLICT.id_of(pull.head.sha, base_head),
-        kind=FindingKind.CONFLICT,
-        title=title_of(f"conflict with {base}"),
-        text=tail(f"{branch} at {pull.head.sha} can't be merged into {base} at {base_head or 'its newest commit'}."),
-        url=pull.html_url,
-    )
-
-
-def tail(text: str) -> str:
-    """The end of `text` as plain text that is at most 16 KiB, from the beginning of a line where there is one."""
-    data = plain_text(text).strip().encode(errors="replace")
-    if len(data) <= TEXT_LIMIT:
-        return data.decode()
-    kept = data[-TEXT_LIMIT:].decode(errors="ignore")
-    return kept.partition("\n")[2] or kept
-
-
-def link(url: str | None) -> str:
-    """Where more is to be read; none where it is longer than anybody's address: its app has written it."""
-    return url if url and len(url) <= URL_LIMIT else ""
-
-
-def title_of(text: str) -> str:
-    """As one line of at most 300 characters."""
-    return " ".join(plain_text(text).split())[:TITLE_LIMIT]

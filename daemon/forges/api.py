@@ -1,11 +1,11 @@
-"""Calls of GitHub's API for one host: patient, checked, and silent about the token."""
+"""Calls of a forge's API for one host: patient, checked, and silent about the token."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Generator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import TypeVar
@@ -21,10 +21,8 @@ from tenacity import (
     wait_random,
 )
 
-from daemon.forges.forge_settings import graphql_of
-from daemon.forges.github.pace import Pace
-from daemon.forges.github.payloads import GraphAnswer
-from daemon.forges.github.refusals import Declined, Later, LogUnreachable, graph_trouble, later, named_time, refusal
+from daemon.forges.pace import Pace
+from daemon.forges.refusals import Declined, Later, LogUnreachable, later
 from daemon.forges.tokens import Tokens
 from domain.errors import ForgeRefused, ForgeUnreachable
 from domain.problems import first_problem
@@ -33,9 +31,8 @@ from domain.repository_url import is_loopback
 Model = TypeVar("Model", bound=BaseModel)
 Found = TypeVar("Found")
 
-HEADERS = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28", "User-Agent": "makima"}
+HEADERS = {"User-Agent": "makima"}
 MOST_REDIRECTS = 3
-GRAPH_ANSWER = TypeAdapter(GraphAnswer)
 EXISTS = "already exists"
 GIVEN_UP_FOR = timedelta(minutes=1)
 """After all tries have failed and the forge has named no time."""
@@ -51,7 +48,7 @@ class ApiTimings:
     answer: float = 30.0
     """For one answer."""
     mergeable: float = 2.0
-    """Before asking again whether it can be merged, which GitHub works out when it is asked."""
+    """Before asking again whether it can be merged, which a forge works out when it is asked."""
     write: float = 1.0
     """Between two changes: GitHub takes what comes faster for abuse."""
     permission: float = 300.0
@@ -66,6 +63,18 @@ class Page:
     etag: str
     following: str
     """The address of the next page; empty: this is the last one."""
+
+
+@dataclass(frozen=True)
+class Manners:
+    """What distinguishes one kind of forge's API from another's."""
+
+    name: str
+    """Of the kind, as a person knows it."""
+    refusal: Callable[[httpx.Response, str, str, str], Declined | None]
+    """(answer, host, call, place of the token) → whether, and why, it says no."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Sent with each request."""
 
 
 class Bearer(httpx.Auth):
@@ -90,35 +99,37 @@ def open_client(timings: ApiTimings) -> httpx.AsyncClient:
 class Api:
     """Every call raises ForgeUnreachable or ForgeRefused; the latter as Declined, for a caller that knows better."""
 
-    def __init__(self, client: httpx.AsyncClient, url: str, tokens: Tokens, timings: ApiTimings) -> None:
+    def __init__(
+        self, client: httpx.AsyncClient, url: str, tokens: Tokens, timings: ApiTimings, manners: Manners
+    ) -> None:
         """`url` is the REST API's, without a `/` at its end."""
         self._client = client
         self._url = httpx.URL(url)
-        self._graphql = httpx.URL(graphql_of(url))
-        self._tokens = tokens
+        self._manners = manners
+        self.tokens = tokens
         self.host = tokens.host
         self.timings = timings
         self.redirects = 0
         """How often the forge has sent us on for good: a repository has another name than before."""
-        self._pace = Pace(timings.write)
+        self.pace = Pace(timings.write)
         self._backoff = wait_exponential(timings.first, timings.longest) + wait_random(0, timings.first)
 
     async def get(self, path: str, etag: str = "") -> Page | None:
         """The answer; None where it is still the one that `etag` names. `path` may be a page's `following`."""
         headers = {"If-None-Match": etag} if etag else {}
-        answer = await self._retried(lambda: self._send("GET", self._at(path), headers=headers))
+        answer = await self.retried(lambda: self.send("GET", self.at(path), headers=headers))
         if answer.status_code == HTTPStatus.NOT_MODIFIED:
             return None
         return Page(answer.content, answer.headers.get("etag", ""), answer.links.get("next", {}).get("url", ""))
 
     async def read(self, path: str, model: type[Model]) -> Model:
         """The answer of a GET as a `model`."""
-        answer = await self._retried(lambda: self._send("GET", self._at(path)))
+        answer = await self.retried(lambda: self.send("GET", self.at(path)))
         return self.parsed(TypeAdapter(model), answer.content)
 
     async def patch(self, path: str, body: BaseModel, model: type[Model]) -> Model:
         """The answer of a PATCH, which does the same however often it is sent."""
-        answer = await self._retried(lambda: self._send("PATCH", self._at(path), body))
+        answer = await self.retried(lambda: self.send("PATCH", self.at(path), body))
         return self.parsed(TypeAdapter(model), answer.content)
 
     async def post_once(
@@ -132,43 +143,14 @@ class Api:
             if found := await done():
                 return found
             try:
-                answer = await self._send("POST", self._at(path), body)
+                answer = await self.send("POST", self.at(path), body)
             except Declined as declined:
                 if EXISTS in declined.complaint.lower():
                     raise Later(str(declined)) from declined
                 raise
             return self.parsed(TypeAdapter(model), answer.content)
 
-        return await self._retried(look_and_post)
-
-    async def mutate(self, change: BaseModel, done: Callable[[], Awaitable[Model | None]]) -> Model:
-        """What `done` finds, once a change of GraphQL's has been made, if it was needed."""
-
-        async def look_and_change() -> Model:
-            if found := await done():
-                return found
-            await self._pace.turn()
-            answer = await self._send("POST", self._graphql, change)
-            said, until = self.parsed(GRAPH_ANSWER, answer.content), named_time(answer, _now())
-            if trouble := graph_trouble(said, self.host, self._tokens.place, until):
-                raise trouble
-            if found := await done():
-                return found
-            raise Later("has not made the change yet")
-
-        return await self._retried(look_and_change)
-
-    async def query(self, question: BaseModel, model: type[Model]) -> Model:
-        """The answer of GraphQL to what changes nothing, as a `model`."""
-
-        async def ask() -> Model:
-            answer = await self._send("POST", self._graphql, question)
-            said = self.parsed(GRAPH_ANSWER, answer.content)
-            if trouble := graph_trouble(said, self.host, self._tokens.place, named_time(answer, _now())):
-                raise trouble
-            return self.parsed(TypeAdapter(model), answer.content)
-
-        return await self._retried(ask)
+        return await self.retried(look_and_post)
 
     async def tail(self, path: str, limit: int) -> bytes:
         """The last `limit` bytes of a file. It may lie at another host; that one gets no token, and is asked once:
@@ -176,24 +158,25 @@ class Api:
         """
 
         async def follow() -> bytes:
-            answer = await self._send("GET", self._at(path), may_leave=True)
+            answer = await self.send("GET", self.at(path), may_leave=True)
             if not answer.has_redirect_location:
                 return answer.content[-limit:]
             return await self._stream(answer.url.join(answer.headers["location"]), limit)
 
-        return await self._retried(follow)
+        return await self.retried(follow)
 
     def parsed(self, adapter: TypeAdapter[Found], content: bytes) -> Found:
-        """Raises ForgeRefused for what isn't GitHub's: the address is a person's to change."""
+        """Raises ForgeRefused for what isn't such a forge's: the address is a person's to change."""
         try:
             return adapter.validate_json(content)
         except ValidationError as error:
             problem = first_problem(error, "the answer")
         raise ForgeRefused(
-            f'{self.host} does not answer as GitHub does ({problem}): check api in [forges."{self.host}"]'
+            f"{self.host} does not answer as {self._manners.name} does ({problem}): "
+            f'check api and kind in [forges."{self.host}"]'
         )
 
-    async def _retried(self, call: Callable[[], Awaitable[Found]]) -> Found:
+    async def retried(self, call: Callable[[], Awaitable[Found]]) -> Found:
         async def attempt() -> Found:  # tenacity waits for what is async by its own definition only
             return await call()
 
@@ -206,7 +189,7 @@ class Api:
         try:
             return await retrying(attempt)
         except Later as late:
-            given_up = ForgeUnreachable(f"{self.host} {late}", late.until or _now() + GIVEN_UP_FOR)
+            given_up = ForgeUnreachable(f"{self.host} {late}", late.until or now() + GIVEN_UP_FOR)
         raise given_up
 
     def _wait(self, state: RetryCallState) -> float:
@@ -214,9 +197,9 @@ class Api:
         late = state.outcome.exception() if state.outcome else None
         if not isinstance(late, Later) or late.until is None:
             return usual
-        return max(usual, (late.until - _now()).total_seconds())
+        return max(usual, (late.until - now()).total_seconds())
 
-    async def _send(
+    async def send(
         self,
         method: str,
         url: httpx.URL,
@@ -224,12 +207,13 @@ class Api:
         *,
         headers: Mapping[str, str] | None = None,
         may_leave: bool = False,
+        paced: bool = True,
     ) -> httpx.Response:
         """One try, with the method kept where the repository has moved; `may_leave`: a way to another host is the
-        answer.
+        answer. `paced`: a change waits for its turn.
         """
         for _ in range(MOST_REDIRECTS):
-            answer = await self._exchange(method, url, body, headers or {})
+            answer = await self._exchange(method, url, body, headers or {}, paced=paced and method != "GET")
             if not answer.has_redirect_location:
                 return answer
             url = answer.url.join(answer.headers["location"])
@@ -241,14 +225,15 @@ class Api:
         raise ForgeRefused(f'{self.host} sends us elsewhere: check api in [forges."{self.host}"]')
 
     async def _exchange(
-        self, method: str, url: httpx.URL, body: BaseModel | None, headers: Mapping[str, str]
+        self, method: str, url: httpx.URL, body: BaseModel | None, headers: Mapping[str, str], *, paced: bool
     ) -> httpx.Response:
-        if method != "GET" and url != self._graphql:
-            await self._pace.turn()
+        if paced:
+            await self.pace.turn()
         answer = await self._ask(method, url, body, headers)
-        if answer.status_code == HTTPStatus.UNAUTHORIZED and await self._tokens.renew():
+        if answer.status_code == HTTPStatus.UNAUTHORIZED and await self.tokens.renew():
             answer = await self._ask(method, url, body, headers)
-        trouble = later(answer, _now()) or refusal(answer, self.host, f"{method} {url.path}", self._tokens.place)
+        call = f"{method} {url.path}"
+        trouble = later(answer, now()) or self._manners.refusal(answer, self.host, call, self.tokens.place)
         if trouble:
             raise trouble
         return answer
@@ -256,12 +241,13 @@ class Api:
     async def _ask(
         self, method: str, url: httpx.URL, body: BaseModel | None, headers: Mapping[str, str]
     ) -> httpx.Response:
-        token = await self._tokens.token()
+        token = await self.tokens.token()
         auth = Bearer(token) if token else None
         try:
             content = body.model_dump_json() if body else None
             typed = {"Content-Type": "application/json"} if body else {}
-            return await self._client.request(method, url, content=content, headers={**headers, **typed}, auth=auth)
+            sent = {**self._manners.headers, **headers, **typed}
+            return await self._client.request(method, url, content=content, headers=sent, auth=auth)
         except httpx.HTTPError as error:
             kind = type(error).__name__
         # Outside of the handler: the error holds the request with its token, and would be kept as this one's context.
@@ -282,7 +268,7 @@ class Api:
             kind = type(error).__name__
         raise LogUnreachable(f"does not answer ({kind})")
 
-    def _at(self, path: str) -> httpx.URL:
+    def at(self, path: str) -> httpx.URL:
         url = httpx.URL(path) if "://" in path else httpx.URL(f"{self._url}{path}")
         if not self._is_ours(url):
             raise ForgeRefused(f'{self.host} sends us elsewhere: check api in [forges."{self.host}"]')
@@ -293,5 +279,5 @@ class Api:
         return (url.scheme, url.host, url.port) == (self._url.scheme, self._url.host, self._url.port)
 
 
-def _now() -> datetime:
+def now() -> datetime:
     return datetime.now(UTC)

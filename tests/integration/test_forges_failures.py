@@ -10,9 +10,9 @@ import pytest
 
 from domain.errors import ForgeRefused, ForgeUnreachable
 from domain.pull_request import PullRequest, Reply
-from tests.fixtures_github import Site
+from tests.fixtures_forges import KINDS, Site
 
-pytestmark = pytest.mark.rule("7.4")
+pytestmark = [pytest.mark.rule("7.4"), pytest.mark.parametrize("forge_kind", KINDS)]
 
 
 async def test_a_wrong_token_is_refused_with_the_place_where_a_right_one_belongs(site: Site) -> None:
@@ -31,7 +31,7 @@ async def test_a_missing_scope_is_named(site: Site) -> None:
 async def test_a_repository_that_the_token_may_not_see_is_refused(site: Site) -> None:
     await site.forge.fail("status", path=f"{site.name}$", status=404, message="Not Found")
     with pytest.raises(ForgeRefused, match=r"404: Not Found\): it isn't there, or the token from .* needs access"):
-        await site.github.find("work", "main")
+        await site.adapter.find("work", "main")
 
 
 async def test_what_the_forge_finds_invalid_is_refused_in_its_own_words(site: Site) -> None:
@@ -57,7 +57,7 @@ async def test_where_there_are_no_drafts_it_is_opened_without(site: Site) -> Non
 async def test_a_short_limit_is_waited_for(site: Site, kind: str) -> None:
     await site.forge.fail(kind, method="GET", path=site.name, seconds=1)
     began = datetime.now(UTC)
-    assert await site.github.find("work", "main") is None
+    assert await site.adapter.find("work", "main") is None
     assert timedelta(seconds=0.4) < datetime.now(UTC) - began  # the reset is told in whole seconds
 
 
@@ -65,7 +65,7 @@ async def test_a_short_limit_is_waited_for(site: Site, kind: str) -> None:
 async def test_a_long_limit_is_told_with_its_end_and_nothing_is_asked_meanwhile(site: Site, kind: str) -> None:
     await site.forge.fail(kind, method="GET", path=site.name, seconds=600, times=99)
     with pytest.raises(ForgeUnreachable, match="rate limit") as caught:
-        await site.github.find("work", "main")
+        await site.adapter.find("work", "main")
     assert caught.value.until is not None
     assert abs(caught.value.until - datetime.now(UTC) - timedelta(seconds=600)) < timedelta(seconds=5)
     assert await site.asked() == 1
@@ -103,7 +103,7 @@ async def test_a_reply_whose_answer_was_lost_is_not_posted_twice(site: Site, kin
     talk = await site.forge.comment(site.name, made.number, user="ann", body="Why?")
     for finding in (f"comment:{remark['id']}", f"talk:{talk['id']}"):
         await site.forge.fail(kind, method="POST", path=site.name)
-        await site.github.reply(made, Reply(comment=finding, text="Done."))
+        await site.adapter.reply(made, Reply(comment=finding, text="Done."))
     assert await site.asked("POST", "(pulls|issues)/1/comments$") == 2
 
 
@@ -130,9 +130,9 @@ async def test_a_forge_that_is_down_is_unreachable_and_forgotten_once_it_is_up(s
     made = await site.opened()
     await site.forge.kill()
     with pytest.raises(ForgeUnreachable, match="does not answer"):
-        await site.github.read(made)
+        await site.adapter.read(made)
     await site.forge.restart()
-    assert await site.github.read(made) == made
+    assert await site.adapter.read(made) == made
 
 
 @pytest.mark.rule("7.5")
@@ -142,9 +142,9 @@ async def test_a_failure_within_a_look_tells_nothing_half(site: Site) -> None:
     marks: dict[str, str] = {}
     await site.forge.fail("server_error", path=f"issues/{made.number}/comments", times=99)
     with pytest.raises(ForgeUnreachable):
-        await site.github.look(made, marks)
+        await site.adapter.look(made, marks)
     await site.forge.clear_failures()
-    assert len((await site.github.look(made, marks)).findings) == 1
+    assert len((await site.adapter.look(made, marks)).findings) == 1
 
 
 @pytest.mark.rule("7.5")
@@ -152,7 +152,7 @@ async def test_a_log_that_may_not_be_read_is_done_without(site: Site) -> None:
     made = await site.opened()
     await site.forge.set_check(site.name, ref="work", name="test", conclusion="failure", summary="1 failed", log="long")
     await site.forge.fail("forbidden", path="actions/jobs")
-    (found,) = (await site.github.look(made, {})).findings
+    (found,) = (await site.adapter.look(made, {})).findings
     assert (found.title, found.text) == ("test: failure", "1 failed")
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from fakes.forge.addresses import account_id, moment
 from fakes.forge.bare_git import Commit
 from fakes.forge.check_records import Annotation, CheckRun, CommitStatus
+from fakes.forge.github.shapes_places import Json, Places, node_id
 from fakes.forge.records import RepositoryRecord
-from fakes.forge.shapes_places import Json, Places, account_id, moment, node_id
 
 WORKFLOW = ".github/workflows/checks.yml"
 

@@ -14,11 +14,11 @@ from fakes.forge import talk
 from fakes.forge.api_errors import Answered
 from fakes.forge.auth import Keys
 from fakes.forge.calling import ApiAnswer, Call, Routes
-from fakes.forge.graphql_shapes import Graph
+from fakes.forge.github.graphql_shapes import Graph
+from fakes.forge.github.shapes import Json, pull_node, thread_node
 from fakes.forge.merges import MergeWanted, Method, merge
 from fakes.forge.pulls import PullChange, change_pull
 from fakes.forge.records import Pull
-from fakes.forge.shapes import Json, pull_node, thread_node
 from fakes.forge.store import Repository
 
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 import re
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
 from daemon.forges.forge_settings import Listening, ListenTo
-from daemon.forges.github.api import Api
-from daemon.forges.github.payloads import CollaboratorPermission, User
-from daemon.forges.github.refusals import NOT_SHOWN, Declined
+from daemon.forges.refusals import NOT_SHOWN, Declined
+from daemon.forges.said import User
 
 MOST_KNOWN = 1000
 """Logins whose permission is remembered."""
@@ -38,6 +38,24 @@ class Reason(StrEnum):
     GONE = "the account is gone"
     FORK = "ran for a fork"
     UNSAID = "the forge does not say for whom it ran"
+
+
+class Permission(Protocol):
+    """What the forge says of somebody."""
+
+    @property
+    def user(self) -> User | None:
+        """Of whom."""
+        ...
+
+    @property
+    def writes(self) -> bool | None:
+        """Whether they may push; None: it says something that we don't know."""
+        ...
+
+
+Asking = Callable[[User], Awaitable[Permission]]
+"""Asks the forge about somebody whose login could be no other address; raises Declined where it doesn't say."""
 
 
 @dataclass(frozen=True)
@@ -84,15 +102,19 @@ class Admitted:
 class Audience:
     """Asks the forge what people may do in one repository, and believes it for a while."""
 
-    def __init__(self, api: Api, listening: Listening, clock: Callable[[], float] = time.monotonic) -> None:
-        self._api = api
+    def __init__(
+        self, ask: Asking, listening: Listening, believed: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`believed`: for how many seconds an answer is."""
+        self._asking = ask
+        self._believed = believed
         self._listening = listening
         self._clock = clock
         self._known: OrderedDict[str, tuple[bool | None, float]] = OrderedDict()
         """An author's key → may write, and until when that is believed."""
 
-    async def of(self, path: str, authors: Iterable[Author]) -> Admitted:
-        """What is known of these authors, asked where it must be; `path` is the repository's in the API.
+    async def of(self, authors: Iterable[Author]) -> Admitted:
+        """What is known of these authors, asked where it must be.
 
         Raises ForgeUnreachable, ForgeRefused (401): then nobody is judged.
         """
@@ -102,18 +124,18 @@ class Audience:
         unknown = [each for key, each in asked_about.items() if key not in fresh]
         unknown.sort(key=lambda each: each.association not in _RELATED)
         for author in unknown[:MOST_ASKED]:
-            fresh[author.key] = await self._ask(path, author)
+            fresh[author.key] = await self._ask(author)
             self._keep(author.key, fresh[author.key])
         return Admitted(self._listening, fresh)
 
-    async def _ask(self, path: str, author: Author) -> bool | None:
+    async def _ask(self, author: Author) -> bool | None:
         """Whether the author may write; None: the forge doesn't say."""
         assert author.user is not None
         login = author.user.login
         if not _LOGIN.fullmatch(login):
             return None  # nothing that could be another address
         try:
-            found = await self._api.read(f"{path}/collaborators/{login}/permission", CollaboratorPermission)
+            found = await self._asking(author.user)
         except Declined as declined:
             if declined.status not in NOT_SHOWN:
                 raise
@@ -121,7 +143,7 @@ class Audience:
         return found.writes if _is_same(author.user, found.user) else None
 
     def _keep(self, key: str, writes: bool | None) -> None:
-        self._known[key] = (writes, self._clock() + self._api.timings.permission)
+        self._known[key] = (writes, self._clock() + self._believed)
         self._known.move_to_end(key)
         while len(self._known) > MOST_KNOWN:
             self._known.popitem(last=False)

@@ -1,4 +1,9 @@
-"""A repository at the fake forge, and the daemon's GitHub adapter for it."""
+"""A repository at the fake forge, and the daemon's adapter for it: of each kind of forge, over the same fake.
+
+pytestmark = pytest.mark.parametrize("forge_kind", KINDS)     # a test of every forge; without it: of GitHub
+
+async def test_…(site: Site) -> None: …
+"""
 
 from __future__ import annotations
 
@@ -11,14 +16,16 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from daemon.forges.forge_settings import ForgeSettings
-from daemon.forges.github.api import ApiTimings
+from daemon.forges.api import ApiTimings
+from daemon.forges.forge_settings import ForgeKind, ForgeSettings
 from daemon.forges.port import Forge
 from daemon.forges.registry import Forges
 from domain.pull_request import PullRequest, PullRequestWanted
 from domain.repository_url import parse_repository_url
 from tests.forge import ForgeRepository, ForgeUnderTest, forge_under_test
 
+KINDS = (ForgeKind.GITHUB,)
+"""Those that there is an adapter for, and a dialect of the fake forge."""
 QUICK = ApiTimings(at_most=10, first=0.05, longest=0.3, answer=1.5, mergeable=0.05, write=0.01)
 TOKEN_VARIABLE = "FORGE_TOKEN"
 _NUMBERS = count(1)
@@ -31,7 +38,8 @@ class Site:
     forge: ForgeUnderTest
     repository: ForgeRepository
     forges: Forges
-    github: Forge
+    adapter: Forge
+    kind: ForgeKind
     learned: list[str] = field(repr=False)
     """What the adapter has told a masker."""
 
@@ -41,7 +49,7 @@ class Site:
 
     async def another(self, timings: ApiTimings | None = None, **settings: object) -> tuple[Forges, Forge]:
         """A further adapter, with other settings; to be closed."""
-        return await open_adapter(self.forge, self.repository, self.learned, timings, **settings)
+        return await open_adapter(self.forge, self.repository, self.learned, timings, **{"kind": self.kind, **settings})
 
     def commit(self, branch: str, files: dict[str, str], *, parent: str = "", without: Collection[str] = ()) -> str:
         """Put a commit onto `branch`, which begins at `parent`; `without` these files."""
@@ -57,7 +65,7 @@ class Site:
         return made
 
     async def opened(self, **fields: object) -> PullRequest:
-        return await self.github.open_or_update(wanted(**fields), "work", "main")
+        return await self.adapter.open_or_update(wanted(**fields), "work", "main")
 
     async def merge(self, number: int, method: str = "squash") -> None:
         async with self.forge.rest() as client:
@@ -116,12 +124,18 @@ def seed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture
+def forge_kind() -> ForgeKind:
+    """Whose adapter is tried; a test of every forge is parametrized with all."""
+    return ForgeKind.GITHUB
+
+
 @pytest_asyncio.fixture
-async def site(fake_forge: ForgeUnderTest, seed: Path) -> AsyncIterator[Site]:
+async def site(fake_forge: ForgeUnderTest, seed: Path, forge_kind: ForgeKind) -> AsyncIterator[Site]:
     repository = await fake_forge.make_repository("acme", f"shop{next(_NUMBERS)}", source=seed)
     learned: list[str] = []
-    forges, github = await open_adapter(fake_forge, repository, learned)
-    made = Site(fake_forge, repository, forges, github, learned)
+    forges, adapter = await open_adapter(fake_forge, repository, learned, kind=forge_kind)
+    made = Site(fake_forge, repository, forges, adapter, forge_kind, learned)
     made.commit("work", {"app.py": "print(1)\n"}, parent="main")
     yield made
     await fake_forge.clear_failures()

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from base64 import b64encode
 
+from fakes.forge.addresses import moment
 from fakes.forge.bare_git import Commit, Signature
+from fakes.forge.github.shapes_checks import CheckShapes
+from fakes.forge.github.shapes_places import Json, Places, node_id
 from fakes.forge.merges import Mergeability
 from fakes.forge.records import Account, Comment, Pull, RepositoryRecord, Review
 from fakes.forge.records import ReviewComment as LineComment
-from fakes.forge.shapes_checks import CheckShapes
-from fakes.forge.shapes_places import Json, Places, account_id, moment, node_id
 
-__all__ = ["Json", "Places", "Shapes", "account_id", "moment", "node_id", "pull_node", "thread_node"]
+__all__ = ["Json", "Places", "Shapes", "node_id", "pull_node", "thread_node"]
 
 
 class Shapes(CheckShapes):

@@ -1,4 +1,4 @@
-"""What the shepherd sees of a pull request (rule 7.5), against the fake forge."""
+"""What the shepherd sees of a pull request at every forge (rule 7.5), against the fake forge."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import pytest
 
 from domain.pull_request import Finding, FindingKind, PullRequest, PullRequestState, Reply, Sighting
 from fakes.forge.check_records import Conclusion
-from tests.fixtures_github import Site
+from tests.fixtures_forges import KINDS, Site
 
-pytestmark = pytest.mark.rule("7.5")
+pytestmark = [pytest.mark.rule("7.5"), pytest.mark.parametrize("forge_kind", KINDS)]
 
 LOG = """2026-01-05T10:00:00.1234567Z ##[group]Run pytest
 2026-01-05T10:00:01.1234567Z 1 failed, 3 passed
@@ -18,7 +18,7 @@ LOG = """2026-01-05T10:00:00.1234567Z ##[group]Run pytest
 
 
 async def look(site: Site, known: PullRequest, marks: dict[str, str] | None = None) -> Sighting:
-    return await site.github.look(known, {} if marks is None else marks)
+    return await site.adapter.look(known, {} if marks is None else marks)
 
 
 async def findings(site: Site, known: PullRequest) -> dict[str, Finding]:
@@ -99,7 +99,7 @@ async def test_what_people_say_is_told_and_nothing_else(site: Site) -> None:
     await site.forge.review(site.name, number, user="ben", state="APPROVED", body="Fine.")
     bots = await site.forge.comment(site.name, number, user="ci[bot]", body="Coverage 90 %")
     await site.forge.comment(site.name, number, user="makima", body="Mine, by hand.")
-    await site.github.reply(made, Reply(comment=f"comment:{remark['id']}", text="Done."))
+    await site.adapter.reply(made, Reply(comment=f"comment:{remark['id']}", text="Done."))
     seen = await look(site, made)
     found = {each.id: each for each in seen.findings}
     assert {key: (each.title, each.text) for key, each in found.items()} == {

@@ -1,4 +1,4 @@
-"""The life of a pull request at GitHub's API (rules 7.3, 7.4), against the fake forge."""
+"""The life of a pull request at every forge (rules 7.3, 7.4), against the fake forge."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import pytest
 
 from domain.errors import ForgeRefused
 from domain.pull_request import PullRequestState, Reply
-from tests.fixtures_github import Site, wanted
+from tests.fixtures_forges import KINDS, Site, wanted
 
-pytestmark = pytest.mark.rule("7.4")
+pytestmark = [pytest.mark.rule("7.4"), pytest.mark.parametrize("forge_kind", KINDS)]
 
 
 async def test_a_pull_request_is_opened_once(site: Site) -> None:
@@ -28,7 +28,7 @@ async def test_one_that_a_person_has_opened_is_adopted(site: Site) -> None:
     async with site.forge.rest() as client:
         body = {"title": "mine", "head": "work", "base": "main"}
         by_hand = (await client.post(f"/repos/{site.name}/pulls", json=body)).json()
-    found = await site.github.find("work", "main")
+    found = await site.adapter.find("work", "main")
     assert found is not None
     assert found.number == by_hand["number"]
     assert (await site.opened()).number == by_hand["number"]
@@ -109,18 +109,18 @@ async def test_a_draft_becomes_ready_and_a_draft_again(site: Site) -> None:
     assert (await site.opened(draft=False)).state is PullRequestState.OPEN
     again = await site.opened(draft=True)
     assert again.state is PullRequestState.DRAFT
-    assert await site.github.read(again) == again
+    assert await site.adapter.read(again) == again
 
 
 @pytest.mark.rule("7.3")
 async def test_the_state_and_a_persons_commits_are_read(site: Site) -> None:
     made = await site.opened()
     pushed = site.commit("work", {"more.py": "2\n"})
-    assert (await site.github.read(made)).head == pushed
+    assert (await site.adapter.read(made)).head == pushed
     await site.merge(made.number)
-    merged = await site.github.read(made)
+    merged = await site.adapter.read(made)
     assert merged.state is PullRequestState.MERGED
-    assert await site.github.find("work", "main") == merged
+    assert await site.adapter.find("work", "main") == merged
 
 
 @pytest.mark.rule("7.3")
@@ -128,7 +128,7 @@ async def test_after_a_merged_one_the_next_branch_gets_a_pull_request_of_its_own
     first = await site.opened()
     await site.merge(first.number)
     site.commit("work-v2", {"more.py": "2\n"}, parent="main")
-    second = await site.github.open_or_update(wanted(known=first), "work-v2", "main")
+    second = await site.adapter.open_or_update(wanted(known=first), "work-v2", "main")
     assert (second.branch, second.version, second.state) == ("work-v2", 2, PullRequestState.OPEN)
     assert second.number != first.number
 
@@ -144,11 +144,11 @@ async def test_of_several_an_open_one_is_found_and_else_the_newest(site: Site) -
     second = await site.opened()
     assert second.number > first.number
     await _set_state(site, second.number, "closed")
-    found = await site.github.find("work", "main")
+    found = await site.adapter.find("work", "main")
     assert found is not None
     assert (found.number, found.state) == (second.number, PullRequestState.CLOSED)
     await _set_state(site, first.number, "open")
-    found = await site.github.find("work", "main")
+    found = await site.adapter.find("work", "main")
     assert found is not None
     assert found.number == first.number
 
@@ -160,7 +160,7 @@ async def test_one_that_was_merged_a_moment_ago_is_left_as_it_is(site: Site, how
     await site.merge(made.number, how)
     for known in (made, None):
         later = wanted(title="Another title", body="Another body", draft=True)
-        over = await site.github.open_or_update(later, "work", "main", known)
+        over = await site.adapter.open_or_update(later, "work", "main", known)
         assert (over.number, over.state) == (made.number, PullRequestState.MERGED)
     assert (await site.asked("PATCH"), await site.asked("POST", "/pulls$")) == (0, 1)
 
@@ -173,8 +173,8 @@ async def test_nothing_is_found_for_another_branch_nor_what_somebody_else_opened
     async with site.forge.rest("ghp_ann") as client:
         wanted = {"title": "Ann's", "head": "work", "base": "develop"}
         assert (await client.post(f"/repos/{site.name}/pulls", json=wanted)).is_success
-    assert await site.github.find("work", "main") is None
-    assert await site.github.find("wor", "develop") is None
+    assert await site.adapter.find("work", "main") is None
+    assert await site.adapter.find("wor", "develop") is None
     made = await site.opened()
     assert made.base == "main"
 
@@ -183,12 +183,12 @@ async def test_nothing_is_found_for_another_branch_nor_what_somebody_else_opened
 async def test_what_we_have_opened_is_found_whatever_base_a_person_has_chosen_for_it_since(site: Site) -> None:
     site.commit("develop", {"d": "d\n"}, parent="main")
     made = await site.opened()
-    await site.github.retarget(made, "develop")
+    await site.adapter.retarget(made, "develop")
     for _ in range(2):
         again = await site.opened()
         assert (again.number, again.base) == (made.number, "develop"), "no second one is opened"
     await site.merge(made.number)
-    found = await site.github.find("work", "main")
+    found = await site.adapter.find("work", "main")
     assert found
     assert (found.number, found.base, found.state) == (made.number, "develop", PullRequestState.MERGED)
 
@@ -197,10 +197,10 @@ async def test_what_we_have_opened_is_found_whatever_base_a_person_has_chosen_fo
 async def test_a_base_that_the_forge_does_not_know_is_named_with_what_helps(site: Site) -> None:
     made = await site.opened()
     with pytest.raises(ForgeRefused, match=r"'nowhere' as the base branch .*`edit --base-branch`") as refused:
-        await site.github.retarget(made, "nowhere")
+        await site.adapter.retarget(made, "nowhere")
     assert "\n" not in str(refused.value)
     await site.merge(made.number)
-    assert (await site.github.retarget(made, "nowhere")).state is PullRequestState.MERGED
+    assert (await site.adapter.retarget(made, "nowhere")).state is PullRequestState.MERGED
 
 
 @pytest.mark.rule("7.5")
@@ -213,7 +213,7 @@ async def test_each_comment_is_answered_once_where_it_was_made(site: Site) -> No
     replies = tuple(Reply(comment=each, text=f"Done, {each}.") for each in ids)
     await site.opened(replies=replies)
     for reply in replies:
-        await site.github.reply(made, reply)
+        await site.adapter.reply(made, reply)
     at_lines, below = (
         await _bodies(site, f"pulls/{made.number}/comments"),
         await _bodies(site, f"issues/{made.number}/comments"),
@@ -230,8 +230,8 @@ async def test_an_answer_within_a_thread_goes_to_its_beginning_and_a_deleted_com
     async with site.forge.rest() as client:
         path = f"/repos/{site.name}/pulls/{made.number}/comments/{first['id']}/replies"
         second = (await client.post(path, json={"body": "To what?"})).json()
-    await site.github.reply(made, Reply(comment=f"comment:{second['id']}", text="Done."))
-    await site.github.reply(made, Reply(comment="comment:999999999", text="Done."))
+    await site.adapter.reply(made, Reply(comment=f"comment:{second['id']}", text="Done."))
+    await site.adapter.reply(made, Reply(comment="comment:999999999", text="Done."))
     assert len(await _bodies(site, f"pulls/{made.number}/comments")) == 3
     (ours,) = await site.forge.requests(method="POST", path=f"{site.name}/pulls/{made.number}/comments$")
     assert json.loads(ours.body)["in_reply_to"] == first["id"]

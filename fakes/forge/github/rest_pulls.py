@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from fakes.forge.api_errors import invalid
 from fakes.forge.calling import ApiAnswer, Call, Routes
+from fakes.forge.github.shapes import Shapes
 from fakes.forge.merges import MergeWanted, Method, merge
 from fakes.forge.pulls import PullChange, PullWanted, change_pull, follow_branches, open_pull
 from fakes.forge.records import Pull, PullState, RepositoryRecord
@@ -63,7 +64,7 @@ async def list_pulls(call: Call) -> ApiAnswer:
     descending = query.get("direction", "desc" if "sort" not in query or query["sort"] == "created" else "asc")
     found.sort(key=order, reverse=descending == "desc")
     page, headers = call.page(found)
-    return ApiAnswer([call.forge.shapes.pull(record, each, call.account) for each in page], headers=headers)
+    return ApiAnswer([Shapes(call.forge.url).pull(record, each, call.account) for each in page], headers=headers)
 
 
 async def create_pull(call: Call) -> ApiAnswer:
@@ -108,12 +109,12 @@ async def merge_pull(call: Call) -> ApiAnswer:
 async def list_commits(call: Call) -> ApiAnswer:
     repository, pull = await call.pull()
     commits, headers = call.page(await repository.git.commits(pull.base_sha, pull.head_sha))
-    return ApiAnswer([call.forge.shapes.commit(repository.record, each) for each in commits], headers=headers)
+    return ApiAnswer([Shapes(call.forge.url).commit(repository.record, each) for each in commits], headers=headers)
 
 
 async def list_files(call: Call) -> ApiAnswer:
     repository, pull = await call.pull()
-    api, page = call.forge.shapes.api(repository.record), call.forge.shapes.page(repository.record)
+    api, page = Shapes(call.forge.url).api(repository.record), Shapes(call.forge.url).page(repository.record)
     files, headers = call.page([_file(each, api, page, pull.head_sha) for each in await _changed(repository, pull)])
     return ApiAnswer(files, headers=headers)
 
@@ -123,7 +124,7 @@ async def _whole(call: Call, repository: Repository, pull: Pull) -> dict[str, An
     commits, files = await repository.git.commits(pull.base_sha, pull.head_sha), await _changed(repository, pull)
     lines = {name: sum(each[name] for each in files) for name in ("additions", "deletions")}
     sizes = {"commits": len(commits), "changed_files": len(files), **lines}
-    return call.forge.shapes.whole_pull(repository.record, pull, call.account, merging, sizes)
+    return Shapes(call.forge.url).whole_pull(repository.record, pull, call.account, merging, sizes)
 
 
 def _is_asked_for(record: RepositoryRecord, pull: Pull, query: dict[str, str]) -> bool:

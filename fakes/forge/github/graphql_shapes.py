@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from fakes.forge.addresses import moment
 from fakes.forge.bare_git import Commit
 from fakes.forge.check_records import CheckRun
 from fakes.forge.forge import Forge
-from fakes.forge.graphql_parts import (
+from fakes.forge.github.graphql_parts import (
     changed_file,
     connection,
     decision,
@@ -19,9 +20,9 @@ from fakes.forge.graphql_parts import (
     status_context,
     threads_of,
 )
+from fakes.forge.github.shapes import Json, Shapes, node_id, pull_node, thread_node
 from fakes.forge.pulls import follow_branches
 from fakes.forge.records import Account, Comment, Pull, RepositoryRecord, Review, ReviewComment
-from fakes.forge.shapes import Json, moment, node_id, pull_node, thread_node
 from fakes.forge.store import Repository
 
 _MERGEABLE = {True: "MERGEABLE", False: "CONFLICTING", None: "UNKNOWN"}
@@ -37,7 +38,12 @@ class Graph:
     account: Account | None
 
     def user(self, login: str) -> Json:
-        return {"__typename": "User", "id": self.forge.shapes.user(login)["node_id"], "login": login, "name": login}
+        return {
+            "__typename": "User",
+            "id": Shapes(self.forge.url).user(login)["node_id"],
+            "login": login,
+            "name": login,
+        }
 
     def repository(self, repository: Repository) -> Json:
         record = repository.record
@@ -59,7 +65,7 @@ class Graph:
             "nameWithOwner": record.full_name,
             "owner": self.user(record.owner),
             "description": record.description,
-            "url": self.forge.shapes.page(record),
+            "url": Shapes(self.forge.url).page(record),
             "isPrivate": record.private,
             **dict.fromkeys(("isFork", "isArchived", "hasIssuesEnabled", "hasWikiEnabled"), False),
             "viewerPermission": "ADMIN" if self.account and self.account.write else "READ",
@@ -100,7 +106,7 @@ class Graph:
             "number": pull.number,
             "title": pull.title,
             "body": pull.body,
-            "url": self.forge.shapes.pull_page(record, pull),
+            "url": Shapes(self.forge.url).pull_page(record, pull),
             "state": state_of(pull),
             "closed": not pull.is_open,
             "merged": pull.merged_at is not None,
@@ -173,7 +179,7 @@ class Graph:
             "conclusion": check.conclusion.value.upper() if check.conclusion else None,
             "startedAt": moment(check.started_at),
             "completedAt": moment(check.completed_at),
-            "detailsUrl": check.details_url or self.forge.shapes.job_page(record, check),
+            "detailsUrl": check.details_url or Shapes(self.forge.url).job_page(record, check),
             "title": check.title,
             "summary": check.summary,
             "text": check.text,
@@ -189,7 +195,7 @@ class Graph:
             "authorAssociation": record.association(review.user),
             "state": review.state.value,
             "body": review.body,
-            "url": self.forge.shapes.review(record, review)["html_url"],
+            "url": Shapes(self.forge.url).review(record, review)["html_url"],
             "submittedAt": moment(review.submitted_at),
             "includesCreatedEdit": False,
             "reactionGroups": [],
@@ -218,7 +224,7 @@ class Graph:
             "author": self.user(comment.user) if comment.user else None,
             "body": comment.body,
             "path": comment.path,
-            "url": self.forge.shapes.review_comment(record, comment)["html_url"],
+            "url": Shapes(self.forge.url).review_comment(record, comment)["html_url"],
         }
 
     def _comment(self, record: RepositoryRecord, comment: Comment) -> Json:
@@ -231,6 +237,6 @@ class Graph:
             "createdAt": moment(comment.created_at),
             **dict.fromkeys(("includesCreatedEdit", "isMinimized"), False),
             "reactionGroups": [],
-            "url": self.forge.shapes.comment(record, comment)["html_url"],
+            "url": Shapes(self.forge.url).comment(record, comment)["html_url"],
             "viewerDidAuthor": bool(self.account and self.account.login == comment.user),
         }

@@ -1,4 +1,4 @@
-"""Some time between two changes: what comes faster, GitHub takes for abuse, and refuses."""
+"""Some time between two changes: what comes faster, a forge takes for abuse, and refuses."""
 
 from __future__ import annotations
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import zlib
 from base64 import b64encode
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from fakes.forge.check_records import CheckRun
-from fakes.forge.records import Account, Pull, RepositoryRecord
+from fakes.forge.addresses import Addresses, account_id, moment
+from fakes.forge.records import Account, RepositoryRecord
 
 Json = dict[str, Any]
 
@@ -32,16 +30,8 @@ _OF_REPOSITORY = {
 _SIZES = ("forks", "stargazers", "watchers")
 
 
-def account_id(login: str) -> int:
-    """The account's number: the same in whatever case its login is written."""
-    return zlib.crc32(login.lower().encode())
-
-
-@dataclass(frozen=True)
-class Places:
-    """`url` is the forge's own, which all links begin with."""
-
-    url: str
+class Places(Addresses):
+    """See Addresses; and the shapes that stand in all others."""
 
     def author(self, login: str) -> Json | None:
         """Of something that was said: None once the account was deleted."""
@@ -130,23 +120,10 @@ class Places:
     def api(self, record: RepositoryRecord) -> str:
         return f"{self.url}/api/v3/repos/{record.full_name}"
 
-    def page(self, record: RepositoryRecord) -> str:
-        return f"{self.url}/{record.full_name}"
-
-    def pull_page(self, record: RepositoryRecord, pull: Pull) -> str:
-        return f"{self.page(record)}/pull/{pull.number}"
-
-    def job_page(self, record: RepositoryRecord, check: CheckRun) -> str:
-        return f"{self.page(record)}/actions/runs/{check.id}/job/{check.id}"
-
 
 def node_id(kind: str, number: int) -> str:
     """An id as GraphQL takes it: opaque, and the same at every time."""
     return b64encode(f"{kind}:{number}".encode()).decode()
-
-
-def moment(at: datetime | None) -> str | None:
-    return at.strftime("%Y-%m-%dT%H:%M:%SZ") if at else None
 
 
 def _end_of(part: str, rest: str) -> str:

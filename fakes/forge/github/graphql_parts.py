@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from fakes.forge.addresses import moment
 from fakes.forge.check_records import CheckRun, CheckStatus, CommitStatus, StatusState
+from fakes.forge.github.shapes import Json, node_id
 from fakes.forge.records import Pull, RepositoryRecord, Review, ReviewComment, ReviewState
-from fakes.forge.shapes import Json, moment, node_id
 
 _DECIDING = (ReviewState.APPROVED, ReviewState.CHANGES_REQUESTED)
 

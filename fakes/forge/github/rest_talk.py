@@ -10,8 +10,8 @@ from starlette.routing import Route
 from fakes.forge import talk
 from fakes.forge.api_errors import invalid, not_found
 from fakes.forge.calling import ApiAnswer, Call, Routes
+from fakes.forge.github.shapes import Json, Shapes
 from fakes.forge.records import ReviewState
-from fakes.forge.shapes import Json
 
 _PULL = "/repos/{owner}/{repo}/pulls/{number:int}"
 
@@ -70,7 +70,7 @@ def routes(api: Routes) -> list[Route]:
 async def list_reviews(call: Call) -> ApiAnswer:
     repository, pull = await call.pull()
     found, headers = call.page([each for each in repository.record.reviews if each.pull == pull.number])
-    return ApiAnswer([call.forge.shapes.review(repository.record, each) for each in found], headers=headers)
+    return ApiAnswer([Shapes(call.forge.url).review(repository.record, each) for each in found], headers=headers)
 
 
 async def get_review(call: Call) -> ApiAnswer:
@@ -79,20 +79,20 @@ async def get_review(call: Call) -> ApiAnswer:
     found = next((each for each in repository.record.reviews if (each.pull, each.id) == wanted), None)
     if found is None:
         raise not_found()
-    return ApiAnswer(call.forge.shapes.review(repository.record, found))
+    return ApiAnswer(Shapes(call.forge.url).review(repository.record, found))
 
 
 async def create_review(call: Call) -> ApiAnswer:
     (repository, pull), wanted = await call.pull(), await call.body(ReviewBody)
     state = _STATES[wanted.event]
     review = await talk.add_review(repository, pull.number, call.login, state, wanted.body, wanted.comments)
-    return ApiAnswer(call.forge.shapes.review(repository.record, review))
+    return ApiAnswer(Shapes(call.forge.url).review(repository.record, review))
 
 
 async def dismiss_review(call: Call) -> ApiAnswer:
     (repository, pull), wanted = await call.pull(), await call.body(DismissBody)
     review = await talk.dismiss_review(repository, pull.number, call.number("review"), wanted.message)
-    return ApiAnswer(call.forge.shapes.review(repository.record, review))
+    return ApiAnswer(Shapes(call.forge.url).review(repository.record, review))
 
 
 async def delete(call: Call) -> ApiAnswer:
@@ -111,7 +111,9 @@ async def edit(call: Call) -> ApiAnswer:
 async def list_review_comments(call: Call) -> ApiAnswer:
     repository, pull = await call.pull()
     found, headers = call.page([each for each in repository.record.review_comments if each.pull == pull.number])
-    return ApiAnswer([call.forge.shapes.review_comment(repository.record, each) for each in found], headers=headers)
+    return ApiAnswer(
+        [Shapes(call.forge.url).review_comment(repository.record, each) for each in found], headers=headers
+    )
 
 
 async def create_review_comment(call: Call) -> ApiAnswer:
@@ -123,7 +125,7 @@ async def create_review_comment(call: Call) -> ApiAnswer:
         made = await talk.add_reply(repository, pull.number, wanted.in_reply_to, call.login, wanted.body)
     else:
         raise invalid("PullRequestReviewComment", "in_reply_to")
-    return _made(call.forge.shapes.review_comment(repository.record, made))
+    return _made(Shapes(call.forge.url).review_comment(repository.record, made))
 
 
 async def get_review_comment(call: Call) -> ApiAnswer:
@@ -131,7 +133,7 @@ async def get_review_comment(call: Call) -> ApiAnswer:
     found = next((each for each in repository.record.review_comments if each.id == number), None)
     if found is None:
         raise not_found()
-    return ApiAnswer(call.forge.shapes.review_comment(repository.record, found))
+    return ApiAnswer(Shapes(call.forge.url).review_comment(repository.record, found))
 
 
 async def reply(call: Call) -> ApiAnswer:
@@ -140,19 +142,19 @@ async def reply(call: Call) -> ApiAnswer:
     if asked is None or asked.in_reply_to:  # this address is for the first comment of a thread alone (from memory)
         raise not_found()
     made = await talk.add_reply(repository, pull.number, asked.id, call.login, wanted.body)
-    return _made(call.forge.shapes.review_comment(repository.record, made))
+    return _made(Shapes(call.forge.url).review_comment(repository.record, made))
 
 
 async def list_comments(call: Call) -> ApiAnswer:
     repository, pull = await call.pull()
     found, headers = call.page([each for each in repository.record.comments if each.pull == pull.number])
-    return ApiAnswer([call.forge.shapes.comment(repository.record, each) for each in found], headers=headers)
+    return ApiAnswer([Shapes(call.forge.url).comment(repository.record, each) for each in found], headers=headers)
 
 
 async def create_comment(call: Call) -> ApiAnswer:
     (repository, pull), wanted = await call.pull(), await call.body(TextBody)
     made = await talk.add_comment(repository, pull.number, call.login, wanted.body)
-    return _made(call.forge.shapes.comment(repository.record, made))
+    return _made(Shapes(call.forge.url).comment(repository.record, made))
 
 
 def _made(shape: Json) -> ApiAnswer:

@@ -1,4 +1,4 @@
-"""What people say about a pull request at GitHub (rule 7.5): which of it asks for work, and what they think; pure."""
+"""What people say about a pull request (rule 7.5): which of it asks for work, and what they think; pure."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from unicodedata import category
 
-from daemon.forges.github.audience import Admitted, Author
-from daemon.forges.github.findings import MARK, TEXT_LIMIT, title_of
-from daemon.forges.github.payloads import Comment, Review, User
-from daemon.forges.github.plain_text import plain_text
-from daemon.forges.github.quotes import unquoted, without_quotes
+from daemon.forges.audience import Admitted, Author
+from daemon.forges.findings import MARK, TEXT_LIMIT, title_of
+from daemon.forges.plain_text import plain_text
+from daemon.forges.quotes import unquoted, without_quotes
+from daemon.forges.said import Comment, Review, User
 from domain.pull_request import Finding, FindingKind, FindingSource, Place, Unheard
 
 QUOTED_LIMIT = 1500
@@ -91,6 +91,13 @@ def without_settled(findings: Iterable[Finding], settled: Collection[int]) -> tu
     """Without the remarks of conversations that somebody has resolved; `settled`: their ids."""
     ended = {FindingSource.COMMENT.id_of(each) for each in settled}
     return tuple(each for each in findings if each.id not in ended)
+
+
+def settled_remarks(remarks: Iterable[Comment], resolved: Collection[str]) -> frozenset[int]:
+    """The ids of all comments in these conversations; the first of one may be an answer to what was deleted."""
+    known = tuple(remarks)
+    roots = {each.root for each in known if each.html_url in resolved}
+    return frozenset(each.id for each in known if each.root in roots)
 
 
 def reviews_over(reviews: Sequence[Review]) -> frozenset[int]:

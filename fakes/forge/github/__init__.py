@@ -1,0 +1,1 @@
+"""GitHub's dialect of the fake forge: REST, GraphQL, and the shapes of their answers."""
