@@ -9,8 +9,7 @@ from temporalio import activity
 
 from activities.ports import Telemetry
 from activities.presence import ANSWER_WITHIN, is_present
-from domain.daemon_messages import Artifact, DaemonReport, LogChunk, UsageReport
-from domain.usage import Usage
+from domain.daemon_messages import Artifact, DaemonReport, LogChunk, UsageReport, UsedBeside
 
 MOST_ASKED = 8
 """Daemons that are asked at a time whether they are there; others have their turn with their next report."""
@@ -35,8 +34,8 @@ class TelemetryActivities:
         await self._telemetry.put_artifact(artifact)
 
     @activity.defn
-    async def report_usage(self, report: UsageReport) -> Usage:
-        """Note what an attempt has used that runs; its daemon learns what the directive has used beside it."""
+    async def report_usage(self, report: UsageReport) -> UsedBeside:
+        """Note what an attempt has used that runs; its daemon learns what the directive does beside it."""
         return await self._telemetry.note_usage(report)
 
     @activity.defn

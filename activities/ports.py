@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from domain.daemon_messages import Artifact, DaemonReport, DaemonWanted, LogChunk, UsageReport
+from domain.daemon_messages import Artifact, DaemonReport, DaemonWanted, LogChunk, UsageReport, UsedBeside
 from domain.experience import RepositoryNamed, StepDone
 from domain.pull_request import Sighting, Watch
 from domain.record import AttemptNamed, ProgressWrite, WriteAnswer
 from domain.spawn_task import LosableDelivery, Outcome, SpawnTask
 from domain.tidied import Tidied, Tidying
-from domain.usage import Rate, Usage
+from domain.usage import Rate
 
 
 class Daemon(Protocol):
@@ -73,8 +73,10 @@ class Telemetry(Protocol):
         """Keep a file that a task handed over; a later one of the same name takes its place."""
         ...
 
-    async def note_usage(self, report: UsageReport) -> Usage:
-        """Note what an attempt has used that runs; what all others of its directive have used."""
+    async def note_usage(self, report: UsageReport) -> UsedBeside:
+        """Note what an attempt has used that runs; what all others of its directive have used, and which steps run
+        beside it.
+        """
         ...
 
     async def knows_daemon(self, owner: str, name: str) -> bool:

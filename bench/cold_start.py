@@ -30,7 +30,7 @@ from daemon.machine import Machine
 from daemon.runner import Runner, nothing_more
 from daemon.sandbox.environment import GitIdentity
 from daemon.sandbox.sandbox import NoSandbox, Opening, Sandbox, SandboxMode, open_sandbox
-from domain.daemon_messages import Artifact, DaemonReport, LogChunk, UsageReport
+from domain.daemon_messages import Artifact, DaemonReport, LogChunk, UsageReport, UsedBeside
 from domain.directive_settings import AgentChoice, Limits
 from domain.errors import SettingsError
 from domain.models import Question
@@ -117,8 +117,8 @@ class QuietCore:
 
     async def report(self, report: DaemonReport) -> None: ...
 
-    async def report_usage(self, report: UsageReport) -> Usage:
-        return Usage()
+    async def report_usage(self, report: UsageReport) -> UsedBeside:
+        return UsedBeside()
 
     async def put_artifact(self, artifact: Artifact) -> None: ...
 

@@ -31,6 +31,7 @@ from daemon.saving.outcomes import Outcomes
 from daemon.saving.saver import Saver
 from daemon.session.host import Host
 from daemon.session.parking import account_of, parking_of
+from daemon.session.radar import Radar
 from daemon.tasks.attempts import Attempts, AttemptWork
 from daemon.tasks.completing import CompletionWork
 from daemon.tasks.delivering import Publisher, problem_with
@@ -194,6 +195,8 @@ class Runner:
             alive=partial(mark_alive, workspace.path),
             decided=publisher.is_decided,
         )
+        watched = (command, cache, lambda: saver.saved, log.add_line, machine.masker.outward)
+        radar = Radar(*watched) if command.kind is TaskKind.STEP else None
         ending = DeliveryEnd(delivery, workspace, cache, heartbeat, saver, publisher, machine.core, machine.masker)
         saving = saver.saving(command.checkpoint_every.total_seconds())
         door = opened(workspace.doorway, log.add_line, os.environ)
@@ -207,7 +210,7 @@ class Runner:
                 log=log,
                 saver=saver,
                 memory=machine.max_task_memory,
-                host=Host(machine.name, delivery, self.parking, machine.core),
+                host=Host(machine.name, delivery, self.parking, machine.core, radar),
                 copy_files=chosen(machine.copy_files, command.repository),
                 allow_secrets=machine.allow_secrets,
                 seen=publisher.seen,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Annotated, Any
 from uuid import UUID
@@ -13,6 +14,7 @@ from pydantic import (
     model_serializer,
 )
 
+from domain.quoting import in_a_line, path_in_a_line
 from domain.tolerant import Tolerant
 from domain.usage import Usage
 from domain.value import Value
@@ -83,6 +85,79 @@ class LogChunk(Tolerant):
     there was written. Written only where there are any: workers of before refuse a field that they don't know."""
 
 
+MOST_BESIDE = 20
+"""Steps that one is compared with."""
+MOST_PATHS = 10
+"""Of a clash that are named; the others are counted."""
+LONGEST_PATH = LONGEST_NAME = 200
+"""Characters that are shown."""
+
+
+Commit = Annotated[str, Field(pattern=r"^[0-9a-f]{40}([0-9a-f]{24})?$")]
+Ref = Annotated[str, Field(max_length=1000, pattern=r"^(refs/[^\x00-\x20\x7f]+)?$")]
+
+
+class SavedWork(Tolerant):
+    """What can be had of a step."""
+
+    commit: Commit
+    ref: Ref = ""
+    """Where it is on the remote; empty: only on the machine that has made it."""
+
+
+class WorkBeside(SavedWork):
+    """That of a step which runs, or has ended while the one that is told of it ran."""
+
+    step: UUID | None = None
+    """None: it is the base branch."""
+    name: str
+
+
+class UsedBeside(Usage):
+    """What all other attempts of a directive have used, and which steps one is to be compared with."""
+
+    running: Annotated[int, Field(ge=0)] = 0
+    """How many of the directive's other steps run."""
+    steps: tuple[WorkBeside, ...] = ()
+    """Those that were there first, or have ended: of two that run the later one makes way (rule 6.14)."""
+
+
+class Clash(Tolerant):
+    """What a step and something else have both changed, so that git can't merge it."""
+
+    step: UUID | None = None
+    """The other step; None: the base branch has moved."""
+    name: Annotated[str, Field(max_length=LONGEST_NAME)]
+    """Of the step or branch."""
+    paths: Annotated[tuple[Annotated[str, Field(max_length=LONGEST_PATH)], ...], Field(max_length=MOST_PATHS)]
+    more: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    """Paths that are not named."""
+    told: bool = False
+    """The step's agent has heard of it."""
+
+    @property
+    def what(self) -> str:
+        """`prices.txt, list.txt and 3 more`."""
+        return ", ".join(self.paths) + (f" and {self.more} more" if self.more else "")
+
+    @property
+    def other(self) -> str:
+        """`Prices`, `the base branch main`."""
+        return self.name if self.step else f"the base branch {self.name}"
+
+    @property
+    def whose(self) -> str:
+        """`the step Prices`, `the base branch main`."""
+        return f"the step {self.name}" if self.step else self.other
+
+
+def clash(beside: WorkBeside, paths: Sequence[str]) -> Clash:
+    """With text of the repository as one line each, bounded, and with nothing in it that a terminal obeys."""
+    named = tuple(path_in_a_line(path[:LONGEST_PATH])[:LONGEST_PATH] for path in paths[:MOST_PATHS])
+    name = in_a_line(beside.name)[:LONGEST_NAME]
+    return Clash(step=beside.step, name=name, paths=named, more=len(paths) - len(named))
+
+
 class UsageReport(Tolerant):
     """What an attempt has used so far, told while it runs."""
 
@@ -93,6 +168,10 @@ class UsageReport(Tolerant):
     estimated_usd: float = 0
     """What its daemon takes for the cost that nobody tells, beside what is told."""
     turns: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    saved: SavedWork | None = None
+    """Its last checkpoint, for the steps that run beside it (rule 6.14)."""
+    clashes: Annotated[tuple[Clash, ...], Field(max_length=MOST_BESIDE + 1)] = ()
+    """Of this step with what was there before it."""
 
 
 MAX_ARTIFACT = 1024 * 1024

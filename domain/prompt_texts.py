@@ -107,3 +107,23 @@ Kept for all agents that work on it, now and later: what took you time to find o
     makima directive memory-list
     makima directive memory-delete KEY
 """
+
+CLASHES = """\
+## Your work clashes with other work
+It was merged on trial with what is done beside you at this moment.
+"""
+
+CLASH = """\
+With {whose}, commit {commit}, git can't merge your work in these files:
+
+{files}
+
+`git diff HEAD...{commit}` shows what is done there. `git merge-tree --write-tree HEAD {commit}` ends with 0 once it can
+be merged with what you have committed.
+"""
+
+CLASH_REMEDY = """\
+Change your work so that both fit together, as your task asks for: in other lines, in a file of its own, or so that the
+same lines say the same in both. Don't merge that commit and don't copy all of it: its own step brings it, and it may
+not be finished. Where the clash can't be helped end your work as it is, and say so.
+"""

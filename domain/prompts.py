@@ -9,6 +9,9 @@ from domain.experience import StepDone, experience
 from domain.failures import Failure, FailureCategory
 from domain.models import Memory, State, Step, Task
 from domain.prompt_texts import (
+    CLASH,
+    CLASH_REMEDY,
+    CLASHES,
     MEMORY,
     MERGE_RULES,
     PLANNER_RULES,
@@ -125,6 +128,17 @@ def verify_note(how: str, output: str) -> str:
 def fault_note(wrong: str, remedy: str) -> str:
     """What a prompt begins with when the agent's work is not what it has to be (rule 6.9)."""
     return f"## Your work is not finished\nIt was examined after your end. {_sentence(wrong)}\n\n{remedy}\n"
+
+
+def clash_note(clashes: Iterable[tuple[str, str, Sequence[str], int]]) -> str:
+    """What an agent is told whose work can't be merged with what runs beside it (rule 6.14): of each whose it is, its
+    commit, and the first of the paths, with the number of the others.
+    """
+    parts = []
+    for whose, commit, paths, more in clashes:
+        files = fenced("text", "\n".join((*paths, *([f"and {more} more"] if more else []))))
+        parts.append(CLASH.format(whose=in_a_line(whose), commit=commit, files=files))
+    return "\n".join((CLASHES, *parts, CLASH_REMEDY))
 
 
 def _sentence(text: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from domain.daemon_messages import Clash
 from domain.statuses import DirectiveStatus, TaskKind
 from domain.usage import Usage
 from domain.value import Value
@@ -33,6 +34,8 @@ class AttemptSpent(Value):
     """Of its agent's model, where it tells of them."""
     runs: bool = False
     """It runs: the amounts are those of its daemon's last word, some seconds ago."""
+    clashes: tuple[Clash, ...] = ()
+    """Of a step that runs, with steps beside it and the moved base (rule 6.14)."""
     daemon: str
     agents: dict[str, Usage] = {}
     """Agent → what of it it has used; more than one, where others went on in its place (rule 5.9)."""

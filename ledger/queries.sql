@@ -209,23 +209,53 @@ from rows from (jsonb_to_recordset(:events) as (
 order by place
 on conflict (directive_id, fingerprint) do nothing;
 
--- name: note_usage(directive, task, attempt, seconds, cost_usd, tokens, cost_unknown, estimated_usd, turns)!
+-- name: note_usage(directive, task, attempt, seconds, cost_usd, tokens, cost_unknown, estimated_usd, turns, saved, clashes)!
 -- Notes what an attempt has used that runs; what comes late changes nothing.
 update attempts set
     seconds = :seconds, cost_usd = :cost_usd, tokens = :tokens, cost_unknown = :cost_unknown,
-    estimated_usd = :estimated_usd, turns = :turns
+    estimated_usd = :estimated_usd, turns = :turns, saved = :saved, clashes = :clashes
 where
     directive_id = :directive and task = :task and attempt = :attempt and (status is null or status = 'waiting')
     and seconds <= :seconds;
 
--- name: used_beside(directive, task, attempt)^
+-- name: used_beside(directive, task, attempt, most)^
 -- Adds up what all other attempts of a directive have used; of what runs with the estimate, for nobody else knows it.
+-- With the steps that a running one is compared with: those that were there before it, or ended while it ran.
+with me as (
+    select t.generation, a.started_at, a.task
+    from attempts as a
+    inner join tasks as t on a.directive_id = t.directive_id and a.task = t.id
+    where a.directive_id = :directive and a.task = :task and a.attempt = :attempt and t.kind = 'step'
+),
+
+beside as (
+    select
+        s.id as step, s.name, a.started_at,
+        case when a.status = 'completed' then a.work ->> 'head' else a.saved ->> 'commit' end as commit,
+        case when a.status = 'completed' then 'refs/heads/' || (a.work ->> 'branch') else a.saved ->> 'ref' end as ref
+    from me
+    inner join tasks as t on t.directive_id = :directive and me.generation = t.generation
+    inner join steps as s on t.directive_id = s.directive_id and t.step = s.id
+    inner join attempts as a on t.directive_id = a.directive_id and t.id = a.task and t.attempt = a.attempt
+    where
+        t.kind = 'step' and t.dropped_at is null and t.id <> me.task
+        and case
+            when a.status = 'completed' then t.status = 'completed' and a.ended_at > me.started_at
+            else t.status in ('running', 'waiting') and (a.started_at, a.task) < (me.started_at, me.task)
+        end
+)
+
 select
     coalesce(sum(a.seconds), 0)::double precision as seconds,
     coalesce(sum(
         a.cost_usd + case when a.cost_unknown and t.status = 'running' then a.estimated_usd else 0 end
     ), 0)::double precision as cost_usd,
-    coalesce(sum(a.tokens), 0)::bigint as tokens
+    coalesce(sum(a.tokens), 0)::bigint as tokens,
+    count(*) filter (where t.kind = 'step' and t.status = 'running' and t.attempt = a.attempt and t.id <> :task) as running,
+    (
+        select coalesce(jsonb_agg(jsonb_build_object('step', step, 'name', name, 'commit', commit, 'ref', ref)), '[]')
+        from (select * from beside where commit <> '' order by started_at desc limit :most) as latest
+    ) as steps
 from attempts as a
 inner join tasks as t on a.directive_id = t.directive_id and a.task = t.id
 where a.directive_id = :directive and (a.task, a.attempt) <> (:task, :attempt) and t.dropped_at is null;
@@ -417,7 +447,7 @@ select at, actor, what, why, step, task from events where directive_id = :direct
 -- Reads every attempt with what it used up, in the order of plans.
 select
     a.task, t.name, t.kind, t.step, t.generation, a.attempt, a.status, a.seconds, a.cost_usd, a.tokens,
-    a.cost_unknown, a.estimated_usd, a.turns, a.daemon, a.started_at, a.ended_at, a.agents,
+    a.cost_unknown, a.estimated_usd, a.turns, a.clashes, a.daemon, a.started_at, a.ended_at, a.agents,
     t.status in ('starting', 'running') and t.attempt = a.attempt and t.dropped_at is null as runs
 from attempts as a
 inner join tasks as t on a.directive_id = t.directive_id and a.task = t.id

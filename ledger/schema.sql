@@ -173,6 +173,8 @@ create table attempts (
     agents jsonb not null default '{}',
     turns integer not null default 0,
     estimated_usd double precision not null default 0,
+    saved jsonb,
+    clashes jsonb not null default '[]',
     constraint attempts_pkey primary key (directive_id, task, attempt),
     constraint attempts_of_task foreign key (directive_id, task) references tasks (directive_id, id),
     constraint attempts_status_known check (status in ('completed', 'failed', 'waiting')),
@@ -184,6 +186,10 @@ comment on column attempts.status is 'null until it first ended; `waiting` is no
 comment on column attempts.turns is 'of its agent''s model, where it tells of them';
 
 comment on column attempts.estimated_usd is 'what its daemon took for the cost that nobody tells, beside cost_usd';
+
+comment on column attempts.saved is 'the last checkpoint that its daemon told of while it ran; null: none';
+
+comment on column attempts.clashes is 'what git could not merge of it and of what ran beside it, by its daemon''s last word';
 
 comment on column attempts.agents is 'agent → what it has used; empty: none has ended a turn yet, or nobody wrote it down';
 

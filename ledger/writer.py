@@ -9,11 +9,13 @@ from pydantic import SecretStr, ValidationError
 from domain.daemon_messages import (
     LOG_BYTES,
     LOG_HEAD_BYTES,
+    MOST_BESIDE,
     Artifact,
     DaemonReport,
     DaemonWanted,
     LogChunk,
     UsageReport,
+    UsedBeside,
 )
 from domain.directive_secret import new_secret
 from domain.errors import RowBroken
@@ -23,7 +25,7 @@ from domain.problems import first_problem
 from domain.record import AttemptNamed, Event, Facts, LastWrite, ProgressWrite, WriteAnswer, WriteVerdict, answer_to
 from domain.reports import LATELY
 from domain.spawn_task import Outcome
-from domain.usage import Rate, Usage
+from domain.usage import Rate
 from ledger.pool import Database, Session, one_line, storable, translated, turn
 from ledger.rows import (
     DatabaseRow,
@@ -128,15 +130,23 @@ class PostgresLedger:
                 self._pool, task=chunk.task, attempt=chunk.attempt, head=LOG_HEAD_BYTES, limit=LOG_BYTES
             )
 
-    async def note_usage(self, report: UsageReport) -> Usage:
-        """Note what a running attempt has used, unless it has ended; what all others of its directive have used."""
+    async def note_usage(self, report: UsageReport) -> UsedBeside:
+        """Note what a running attempt has used, unless it has ended; what all others of its directive have used, and
+        which steps run beside it.
+        """
         named = {"directive": report.directive, "task": report.task, "attempt": report.attempt}
         used = report.usage.model_dump(include={"seconds", "cost_usd", "tokens", "cost_unknown"})
         with translated():
             await self._sql.note_usage(
-                self._pool, **named, **used, estimated_usd=report.estimated_usd, turns=report.turns
+                self._pool,
+                **named,
+                **used,
+                estimated_usd=report.estimated_usd,
+                turns=report.turns,
+                saved=report.saved.model_dump(mode="json") if report.saved else None,
+                clashes=plain_rows(report.clashes),
             )
-            return model_of(Usage, await self._sql.used_beside(self._pool, **named))
+            return model_of(UsedBeside, await self._sql.used_beside(self._pool, **named, most=MOST_BESIDE))
 
     async def knows_daemon(self, owner: str, name: str) -> bool:
         """Whether it has reported before, or has taken a task of one of the owner's directives."""

@@ -42,6 +42,7 @@ def status_lines(
     lines += [f"  used        {used(shown.usage)}"] if used(shown.usage) else []
     lines += [f"  budget      {shown.budget}"] if shown.budget else []
     lines += [f"  so far      {each.name}, {attempt_line(each)}" for each in running]
+    lines += [f"  clash       {line}" for each in running for line in clash_lines(each, shown.steps)]
     lines += [f"  memories    {shown.memories}"] if shown.memories else []
     lines += [f"  web ui      {web_ui}"] if web_ui else []
     lines += [f"  {name}: {status}" for name, status in shown.tasks.items()]
@@ -66,6 +67,15 @@ def attempt_line(spent: AttemptSpent) -> str:
     how = "under way" if spent.runs else spent.status or "under way"
     turns = f", {spent.turns} turns" if spent.turns else ""
     return f"attempt {spent.attempt}: {how}{where}{by}, {used(total([spent])) or duration(0)}{guessed([spent])}{turns}"
+
+
+def clash_lines(spent: AttemptSpent, steps: Sequence[StepView]) -> list[str]:
+    """`Taxes and Prices change the same: prices.txt; its agent was told`, that of Taxes, which came later."""
+    name = next((step.name for step in steps if step.id == spent.step), spent.name)
+    return [
+        f"{name} and {each.other} change the same: {each.what}" + ("; its agent was told" if each.told else "")
+        for each in spent.clashes
+    ]
 
 
 def sandbox_notes(daemons: Sequence[DaemonSeen]) -> list[str]:

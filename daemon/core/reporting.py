@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from typing import Protocol
 
-from domain.daemon_messages import Artifact, DaemonReport, LogChunk, UsageReport
+from domain.daemon_messages import Artifact, DaemonReport, LogChunk, UsageReport, UsedBeside
 from domain.errors import NotReachable
 from domain.progress import Progress
 from domain.spawn_task import Delivery
@@ -31,8 +31,8 @@ class Core(Protocol):
 
     async def put_artifact(self, artifact: Artifact) -> None: ...
 
-    async def report_usage(self, report: UsageReport) -> Usage:
-        """What all other attempts of its directive have used."""
+    async def report_usage(self, report: UsageReport) -> UsedBeside:
+        """What all other attempts of its directive have used, and which steps run beside it."""
         ...
 
     async def report(self, report: DaemonReport) -> None: ...

@@ -16,9 +16,8 @@ from temporalio.service import RPCError
 from activities.daemon_reports import TelemetryActivities
 from activities.standalone import outcome_of
 from domain import names
-from domain.daemon_messages import Artifact, DaemonReport, LogChunk, UsageReport
+from domain.daemon_messages import Artifact, DaemonReport, LogChunk, UsageReport, UsedBeside
 from domain.errors import NotReachable
-from domain.usage import Usage
 
 TELEMETRY_WITHIN = timedelta(seconds=30)
 """How long one chunk or report may wait for a worker; whoever sent it tries again."""
@@ -41,7 +40,7 @@ class TemporalCore:
         identity = f"artifact-{artifact.task}-{artifact.attempt}-{name}-{content}"
         await self._execute(TelemetryActivities.put_artifact, artifact, identity)
 
-    async def report_usage(self, report: UsageReport) -> Usage:
+    async def report_usage(self, report: UsageReport) -> UsedBeside:
         try:
             return await outcome_of(
                 self._client.execute_activity_method(

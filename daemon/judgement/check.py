@@ -81,6 +81,8 @@ class Fault:
     """What the agent is told: what is wrong, and what it has to do."""
     is_advice: bool = False
     """It is told once: the work counts all the same."""
+    takes_round: bool = True
+    """One of the ROUNDS."""
 
     def ask(self, prompt: str) -> Ask:
         """What the agent is asked for the next round; `prompt` is that of its task."""

@@ -74,13 +74,10 @@ class Checkpoints:
         foreign: ForeignState | None = None,
     ) -> None:
         """`key`: what was not written with it is not ours; None: there is no secret. `foreign` moves that away."""
-        self._cache = cache
-        self._key = key
+        self._cache, self._key = cache, key
         self._foreign = foreign or ForeignState(cache, checkpoints_name(task, attempt))
-        self._task = task
-        self._attempt = attempt
-        self._name = checkpoints_name(task, attempt)
-        self._withheld = withheld_name(task, attempt)
+        self._task, self._attempt = task, attempt
+        self._name, self._withheld = checkpoints_name(task, attempt), withheld_name(task, attempt)
         self.allowed: tuple[str, ...] = ()
         """What looks like a secret and is none (`allow_secrets`)."""
         self._places = list(PLACES)
@@ -231,6 +228,10 @@ class Checkpoints:
         if there and not await self._cache.has(*there.values()):
             fetch = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", *await self._cache.source())
             await self._cache.remote(*fetch, *there, timeout=FETCH_TIMEOUT)
+
+    def ref(self, delivery: str) -> str:
+        """Where on the remote `publish` puts the delivery's; empty: it is not taken there."""
+        return f"{self._places[0]}{self._named(delivery)}" if self._places else ""
 
     def _named(self, delivery: str) -> str:
         """The end of the ref of a delivery's checkpoint; where there is a key, one that nobody else can make up."""

@@ -13,6 +13,7 @@ from daemon.git.side_repository import SideRepository, Snapshot
 from daemon.git.worktrees import Worktree
 from daemon.saving.checkpoints import UNSAVED, Checkpoint, Checkpoints, Content
 from daemon.saving.mending import mended, remade
+from domain.daemon_messages import SavedWork
 from domain.errors import MakimaError, WorktreeBroken
 from runtime.chores import beside, one_turn
 
@@ -104,6 +105,14 @@ class Saver:
         newest = await self._checkpoints.newest(seen)
         self._left_any = newest is not None
         return newest
+
+    @property
+    def saved(self) -> SavedWork | None:
+        """The newest checkpoint of this delivery, which is in the cache; None: there is none."""
+        newest = self._newest
+        is_there = newest is not None and newest == self._published and not self._is_refused
+        ref = self._checkpoints.ref(self._delivery) if is_there else ""
+        return SavedWork(commit=newest.commit, ref=ref) if newest else None
 
     @asynccontextmanager
     async def saving(self, every: float) -> AsyncIterator[None]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from daemon.core.reporting import Core
 from daemon.session.parking import Parking
+from daemon.session.radar import Radar
 from domain.spawn_task import Delivery
 
 
@@ -17,3 +18,5 @@ class Host:
     delivery: Delivery
     parking: Parking
     core: Core
+    radar: Radar | None = None
+    """Of a step; None: nothing runs beside a planner or a completion."""

@@ -69,7 +69,7 @@ class AgentRuns:
         self._begun = self._note
         self._first_run = self._run_began = time.monotonic()
         heartbeat.used = lambda: self._used
-        self._live = LiveUsage(host.core, self._command, heartbeat.used, lambda: self._note.turns)
+        self._live = LiveUsage(host, self._command, heartbeat.used, lambda: self._note.turns)
         self.asking = Asking(self._command, host.delivery)
         self.last_words = ""
         """The text of the last final event."""

@@ -20,6 +20,7 @@ from daemon.session.continuing import Ask
 from daemon.session.runs import AgentRuns
 from daemon.session.task_programs import Programs
 from daemon.tasks.beginning import Beginning, begin, copy_files, set_up, without_agent
+from daemon.tasks.clashing import with_clashes, without_advice
 from daemon.tasks.decided import decided, go_on
 from daemon.tasks.left_plan import LAST_WORDS, planned
 from daemon.tasks.start import Start, TaskParts, start_of
@@ -106,12 +107,10 @@ class AgentWork:
         rounds = ROUNDS if self._follows_prompts else 0
         while True:
             try:
-                judged = await self._round(begun, start, ask)
-                if judged.fault and judged.fault.is_advice and not rounds:
-                    judged = replace(judged, fault=None)
+                judged = without_advice(await self._round(begun, start, ask), rounds)
                 again = partial(self._judged, begun, start, known_only=True)
                 judged = await passed(judged, commands, self._workspace.agents_worktree, self._programs, again)
-                found = judged.fault
+                found = await with_clashes(self._host.radar, judged, rounds)
             except WorktreeBroken as broken:
                 if not rounds or not agent_files.is_folder(self._workspace.work_path):
                     raise
@@ -122,7 +121,7 @@ class AgentWork:
                 return await self._with_left(begun, start, outcome)
             if not rounds:
                 return await self._with_left(begun, start, await self._failed(begun, start, found))
-            rounds -= 1
+            rounds -= found.takes_round
             self._log.add_line(f"back to the agent: {found.report.splitlines()[0]}")
             ask = found.ask(self._command.prompt)
 

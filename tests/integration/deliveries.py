@@ -17,7 +17,7 @@ from daemon.runner import Runner, nothing_more
 from daemon.sandbox.environment import GitIdentity
 from daemon.sandbox.sandbox import NoSandbox
 from daemon.saving.outcomes import Outcomes
-from domain.daemon_messages import Artifact, DaemonReport, LogChunk, UsageReport
+from domain.daemon_messages import Artifact, DaemonReport, LogChunk, UsageReport, UsedBeside
 from domain.directive_settings import AgentChoice, Limits
 from domain.errors import AttemptGone, NotReachable
 from domain.models import Question
@@ -91,7 +91,7 @@ class RememberedCore:
         self.artifacts: list[Artifact] = []
         self.chunks: list[LogChunk] = []
         self.usage: list[UsageReport] = []
-        self.beside = Usage()
+        self.beside = UsedBeside()
         """What other attempts of the directive have used."""
         self.away = False
 
@@ -101,7 +101,7 @@ class RememberedCore:
     async def report(self, report: DaemonReport) -> None:
         pass
 
-    async def report_usage(self, report: UsageReport) -> Usage:
+    async def report_usage(self, report: UsageReport) -> UsedBeside:
         self.usage.append(report)
         if self.away:
             raise NotReachable("nobody takes it")

@@ -18,12 +18,11 @@ from daemon.git.repositories import Repositories
 from daemon.logs.task_log import TaskLog
 from daemon.session.follower import Follower
 from daemon.workspace.delivery_note import FILE
-from domain.daemon_messages import UsageReport
+from domain.daemon_messages import UsageReport, UsedBeside
 from domain.models import Question
 from domain.progress import Progress
 from domain.spawn_task import Outcome
 from domain.statuses import TaskKind
-from domain.usage import Usage
 from tests.integration.deliveries import OneDaemon, RememberedCore, RememberedDelivery, until
 
 pytestmark = pytest.mark.rule("6.11")
@@ -60,7 +59,7 @@ class DefectiveCore(RememberedCore):
         super().__init__()
         self._defects = Defects()
 
-    async def report_usage(self, report: UsageReport) -> Usage:
+    async def report_usage(self, report: UsageReport) -> UsedBeside:
         self._defects.meet("report_usage")
         return await super().report_usage(report)
 

@@ -13,6 +13,7 @@ from daemon.agents.command import CommandAgent
 from daemon.git.repositories import Repositories
 from daemon.settings import load_daemon_settings
 from domain.budget import USED_UP, Budget
+from domain.daemon_messages import UsedBeside
 from domain.directive_settings import Limits
 from domain.errors import CannotServe, SettingsError
 from domain.failures import FailureCategory
@@ -127,7 +128,7 @@ async def test_an_agent_that_tells_no_cost_is_handed_back_in_the_middle_by_an_es
 @pytest.mark.rule("2.10")
 async def test_what_others_use_meanwhile_ends_an_attempt_at_the_end_of_what_they_share(daemon: OneDaemon) -> None:
     shared = Limits(time=timedelta(minutes=5), budget=Budget(cost_usd=4), whole_budget=Budget(cost_usd=5))
-    daemon.core.beside = Usage(cost_usd=4.5)
+    daemon.core.beside = UsedBeside(cost_usd=4.5)
     tells = "echo work > work; echo '70 tokens, total cost: $0.60'; sleep 300"
     stopped = await does(daemon, tells, limits=shared, **TELLS)
     assert (stopped.status, stopped.summary) == (OutcomeStatus.WAITING, USED_UP), stopped

@@ -15,12 +15,21 @@ from cli.operator.following import TaskReader, follow
 from cli.operator.log_lines import LogPrinter
 from cli.operator.recorded import Found
 from cli.operator.text_lines import status_lines
-from domain.daemon_messages import MAX_ARTIFACT, Artifact, DaemonReport, DaemonWanted, LogChunk, UsageReport
+from domain.daemon_messages import (
+    MAX_ARTIFACT,
+    Artifact,
+    Clash,
+    DaemonReport,
+    DaemonWanted,
+    LogChunk,
+    SavedWork,
+    UsageReport,
+)
 from domain.errors import NotReachable, RecordError, SettingsError
 from domain.events import EventName
 from domain.failures import Failure, FailureCategory
 from domain.logged import DeliveryTold, LogPiece
-from domain.models import State, Task
+from domain.models import State, Task, Work
 from domain.names import short, workflow_id
 from domain.protocol import DaemonFeature
 from domain.record import AttemptEnded, DeliveryStarted, Event, Facts, WriteVerdict, snapshot
@@ -182,6 +191,74 @@ async def test_what_an_attempt_uses_is_read_while_it_runs_and_no_late_report_cha
     first, second = await record.attempts(directive)
     assert (first.seconds, second.runs, second.seconds, second.cost_usd) == (9, False, 40, 2)
     assert estimated([first, second]) == 0, "its end has told it all"
+
+
+def beginning(state: State, status: TaskStatus, *minutes: int) -> tuple[State, Facts]:
+    """`state` with its tasks in this status, begun so many minutes after noon."""
+    tasks = {id: task.model_copy(update={"status": status, "attempt": 1}) for id, task in list(state.tasks.items())[:3]}
+    begun = tuple(
+        DeliveryStarted(task=id, attempt=1, delivery="d", daemon="box", at=NOON + timedelta(minutes=after))
+        for id, after in zip(tasks, minutes, strict=True)
+    )
+    return state.model_copy(update={"tasks": {**state.tasks, **tasks}}), Facts(deliveries=begun)
+
+
+@pytest.mark.rule("6.14")
+async def test_a_step_is_compared_with_those_that_were_there_before_it_or_ended_meanwhile(
+    ledger: PostgresLedger, record: Record
+) -> None:
+    state, facts = beginning(directive_with(steps=4), TaskStatus.RUNNING, 1, 2, 3)
+    await ledger.record(snapshot(state, facts, "run", 1))
+    first, second, third, unbegun = state.tasks
+    directive = state.directive.id
+
+    def report(task: UUID, letter: str = "", *clashes: Clash) -> UsageReport:
+        saved = SavedWork(commit=letter * 40, ref=f"refs/makima/checkpoints/{task}/1/ä") if letter else None
+        return UsageReport(
+            directive=directive, task=task, attempt=1, usage=Usage(seconds=1), saved=saved, clashes=clashes
+        )
+
+    async def beside(task: UUID, letter: str = "", *clashes: Clash) -> dict[str, str]:
+        heard = await ledger.note_usage(report(task, letter, *clashes))
+        assert heard.running == len([each for each in running if each != task])
+        return {each.name: each.commit[0] for each in heard.steps}
+
+    running = [first, second, third]
+    assert await beside(first, "a") == {}, "there was none before"
+    assert await beside(second) == {"step 0": "a"}
+    assert await beside(third, "c") == {"step 0": "a"}, "of the second there is nothing yet"
+    assert await beside(second, "b") == {"step 0": "a"}
+    assert await beside(third, "d", Clash(step=second, name="step 1", paths=("f.txt",), more=2, told=True)) == {
+        "step 0": "a",
+        "step 1": "b",
+    }
+    (shown,) = [each for each in await record.attempts(directive) if each.clashes]
+    lines = status_lines(Found(view(state), live=True), [], None, [shown])
+    assert "  clash       step 2 and step 1 change the same: f.txt and 2 more; its agent was told" in lines
+
+    work = Work(branch="makima/step-2", base="0" * 40, head="e" * 40, commits=1, files_changed=1)
+    done = Outcome(task=third, attempt=1, status=OutcomeStatus.COMPLETED, work=work)
+    ended = AttemptEnded(outcome=done, at=NOON + timedelta(minutes=9))
+    over = state.tasks[third].model_copy(update={"status": TaskStatus.COMPLETED})
+    state = state.model_copy(update={"tasks": {**state.tasks, third: over}})
+    await ledger.record(snapshot(state, Facts(attempts=(ended,)), "run", 2))
+    running = [first, second]
+    assert await beside(first, "a") == {"step 2": "e"}, "it has ended since"
+    assert await beside(second, "b") == {"step 0": "a", "step 2": "e"}
+    heard = await ledger.note_usage(report(second, "b"))
+    assert {each.ref for each in heard.steps} == {
+        "refs/heads/makima/step-2",
+        f"refs/makima/checkpoints/{first}/1/ä",
+    }
+    failed = Outcome(task=first, attempt=1, status=OutcomeStatus.FAILED)
+    gone = state.tasks[first].model_copy(update={"status": TaskStatus.FAILED})
+    later = state.tasks[unbegun].model_copy(update={"status": TaskStatus.RUNNING, "attempt": 1})
+    begun = DeliveryStarted(task=unbegun, attempt=1, delivery="d", daemon="box", at=NOON + timedelta(minutes=10))
+    state = state.model_copy(update={"tasks": {**state.tasks, first: gone, unbegun: later}})
+    facts = Facts(attempts=(AttemptEnded(outcome=failed, at=NOON + timedelta(minutes=10)),), deliveries=(begun,))
+    await ledger.record(snapshot(state, facts, "run", 3))
+    running = [second, unbegun]
+    assert await beside(unbegun) == {"step 1": "b"}, "what has ended before it is nothing beside it"
 
 
 async def test_a_log_is_followed_as_it_grows_and_over_to_the_next_attempt(

@@ -33,12 +33,12 @@ from domain.daemon_messages import (
     DaemonReport,
     LogChunk,
     UsageReport,
+    UsedBeside,
 )
 from domain.directive_settings import Limits
 from domain.errors import NotReachable
 from domain.spawn_task import SpawnTask
 from domain.statuses import TaskKind
-from domain.usage import Usage
 from ledger.pool import Database
 from ledger.reader import Record
 from ledger.writer import PostgresLedger
@@ -72,7 +72,7 @@ class LedgerAsCore:
     async def report(self, report: DaemonReport) -> None:
         raise NotReachable("nothing is reported here")
 
-    async def report_usage(self, report: UsageReport) -> Usage:
+    async def report_usage(self, report: UsageReport) -> UsedBeside:
         raise NotReachable("nothing is reported here")
 
 

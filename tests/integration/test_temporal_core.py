@@ -19,9 +19,8 @@ from activities.daemon_reports import TelemetryActivities
 from activities.presence import is_present
 from daemon.core.temporal_core import TemporalCore
 from domain import names
-from domain.daemon_messages import Artifact, DaemonReport, LogChunk, UsageReport
+from domain.daemon_messages import Artifact, DaemonReport, LogChunk, UsageReport, UsedBeside
 from domain.errors import NotReachable
-from domain.usage import Usage
 from tests.relay import Relay
 
 
@@ -42,7 +41,7 @@ class RememberedTelemetry:
     async def knows_daemon(self, owner: str, name: str) -> bool:
         raise AssertionError("no report was sent")
 
-    async def note_usage(self, report: UsageReport) -> Usage:
+    async def note_usage(self, report: UsageReport) -> UsedBeside:
         raise AssertionError("no report was sent")
 
     async def report_daemon(self, report: DaemonReport) -> None:

@@ -130,6 +130,7 @@ def page() -> str:
         "A fix's task": fix.task_plan,
         "At a conflict between finished steps": conflict + prompts.completion_prompt(done, done.ordered_steps()),
         "When a check of the work fails": prompts.verify_note("pytest", "1 failed, 11 passed"),
+        "When the work clashes with other work": prompts.clash_note([("the step Parse", "c" * 40, ["tool/cli.py"], 0)]),
     }
     chapters = (f"## {title}\n\n~~~~text\n{text.strip()}\n~~~~\n" for title, text in shown.items())
     return "\n".join([INTRODUCTION, *chapters])
@@ -169,6 +170,7 @@ def test_what_programs_agents_and_files_are_called_and_say_begins_no_heading_of_
         prompts.verify_note("pytest", ORDER),
         prompts.merge_note(ORDER, "2" * 40, [f"a{ORDER}"], ours=[ORDER], theirs=[ORDER], verify=["pytest"]),
         prompts.conflict_note([f"a{ORDER}"], []),
+        prompts.clash_note([(f"the step {ORDER}", "c" * 40, [f"a{ORDER}"], 1)]),
     ]
     for prompt in told:
         assert "From the operator" in prompt
