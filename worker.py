@@ -11,12 +11,15 @@ from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities.daemon_reports import TelemetryActivities
+from activities.day_budgets import LOOK_EVERY as LOOK_FOR_FREED_EVERY
+from activities.day_budgets import DayBudgetActivities, FreedWork
 from activities.ledger import LedgerActivities
 from activities.lost_workflows import LOOK_EVERY as LOOK_FOR_LOST_EVERY
 from activities.lost_workflows import LostWorkflows
 from activities.metrics import LOOK_EVERY, publish_census
 from domain import names
 from domain.errors import MakimaError
+from ledger.day_budgets import DayBudgets
 from ledger.migrate import migrate
 from ledger.outbox import Outbox
 from ledger.pool import Database, check_writable, open_pool
@@ -61,6 +64,7 @@ def build_workers(client: Client, ledger: PostgresLedger) -> list[Worker]:
                 record.find_outcome,
                 record.find_steps_done,
                 record.find_rates,
+                DayBudgetActivities(ledger).change_day_budget,
             ],
         ),
         Worker(
@@ -83,7 +87,10 @@ async def chores(
 ) -> AsyncIterator[None]:
     """What the worker does beside its activities: look for lost workflows, keep the gauges, tell people of events."""
     checks = WorkflowChecks(pool)
-    jobs: list[Coroutine[None, None, None]] = [repeat(LostWorkflows(client, checks).look, LOOK_FOR_LOST_EVERY)]
+    jobs: list[Coroutine[None, None, None]] = [
+        repeat(LostWorkflows(client, checks).look, LOOK_FOR_LOST_EVERY),
+        repeat(FreedWork(client, DayBudgets(pool)).look, LOOK_FOR_FREED_EVERY),
+    ]
     if seen_by.runtime:
         jobs.append(repeat(partial(publish_census, seen_by.runtime.metric_meter, Record(pool)), LOOK_EVERY))
     if settings.notifies:

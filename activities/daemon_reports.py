@@ -35,7 +35,9 @@ class TelemetryActivities:
 
     @activity.defn
     async def report_usage(self, report: UsageReport) -> UsedBeside:
-        """Note what an attempt has used that runs; its daemon learns what the directive does beside it."""
+        """Note what an attempt has used that runs; its daemon learns what the directive does beside it, and how far the
+        day's budgets are.
+        """
         return await self._telemetry.note_usage(report)
 
     @activity.defn

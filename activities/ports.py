@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Protocol
 
 from domain.daemon_messages import Artifact, DaemonReport, DaemonWanted, LogChunk, UsageReport, UsedBeside
+from domain.day_budget import DayBudgetChange
 from domain.experience import RepositoryNamed, StepDone
 from domain.pull_request import Sighting, Watch
 from domain.record import AttemptNamed, ProgressWrite, WriteAnswer
@@ -74,8 +76,8 @@ class Telemetry(Protocol):
         ...
 
     async def note_usage(self, report: UsageReport) -> UsedBeside:
-        """Note what an attempt has used that runs; what all others of its directive have used, and which steps run
-        beside it.
+        """Note what an attempt has used that runs; what all others of its directive have used, which steps run beside
+        it, and how far the day's budgets are.
         """
         ...
 
@@ -85,4 +87,20 @@ class Telemetry(Protocol):
 
     async def report_daemon(self, report: DaemonReport) -> None:
         """Remember a daemon and when it was last heard of."""
+        ...
+
+
+class DayBudgets(Protocol):
+    """What an owner's agents may use a day, as the record keeps it."""
+
+    async def freed(self) -> Collection[tuple[str, str]]:
+        """Each workflow with a task that waits for a budget of the day which is used up no more, and whose that is."""
+        ...
+
+
+class DayBudgetChanges(Protocol):
+    """Who changes it."""
+
+    async def change_day_budget(self, wanted: DayBudgetChange) -> None:
+        """Set, raise or take away a budget of the day."""
         ...

@@ -29,6 +29,7 @@ from daemon.saving.checkpoints import Checkpoints
 from daemon.saving.foreign_state import ForeignState
 from daemon.saving.outcomes import Outcomes
 from daemon.saving.saver import Saver
+from daemon.session.day_budgets import HeardOf
 from daemon.session.host import Host
 from daemon.session.parking import account_of, parking_of
 from daemon.session.radar import Radar
@@ -80,6 +81,7 @@ class Runner:
         self.rescued: Callable[[UUID, int], Awaitable[None]] = _nothing_is_left
         """Waits until what an earlier daemon has left of an attempt is saved."""
         self.parking = parking_of(machine.name, machine.tasks_folder)
+        self._heard_of = HeardOf(machine.tasks_folder)
         machine.masker.hide_places(SafePaths(machine.tasks_folder, Path.home()))
 
     def stop(self) -> None:
@@ -210,7 +212,7 @@ class Runner:
                 log=log,
                 saver=saver,
                 memory=machine.max_task_memory,
-                host=Host(machine.name, delivery, self.parking, machine.core, radar),
+                host=Host(machine.name, delivery, self.parking, self._heard_of, machine.core, radar),
                 copy_files=chosen(machine.copy_files, command.repository),
                 allow_secrets=machine.allow_secrets,
                 seen=publisher.seen,

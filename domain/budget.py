@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from pydantic import Field, model_validator
 
 from domain.tolerant import Tolerant
-from domain.usage import MOST, Rate, Usage
+from domain.usage import MOST, Rate, Usage, duration
 
 LEAST: Mapping[str, float] = {"cost_usd": 0.01, "tokens": 1, "seconds": 1}
 """With less than this left of any of its bounds a budget is used up: no agent is started."""
@@ -84,6 +84,19 @@ class Budgeting(Tolerant):
     rates: dict[str, Rate] | None = None
     """Agent → what it has cost in earlier steps of the repository, for those of its costs that nobody tells; None: the
     record was not asked yet."""
+
+
+def said(budget: Budget, used: Usage, estimated_usd: float = 0) -> str:
+    """`$12.40 of $20.00 ($2.00 of it estimated)`: how much of each bound is used."""
+    parts = []
+    if budget.cost_usd:
+        estimated = f" (${estimated_usd:.2f} of it estimated)" if estimated_usd else ""
+        parts.append(f"${used.cost_usd:.2f} of ${budget.cost_usd:.2f}{estimated}")
+    if budget.tokens:
+        parts.append(f"{used.tokens:,} of {budget.tokens:,} tokens")
+    if budget.seconds:
+        parts.append(f"{duration(used.seconds)} of {duration(budget.seconds)}")
+    return ", ".join(parts)
 
 
 def _read(text: str) -> dict[str, float]:

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from domain import names
 from domain.asking import Topic, anew, ask_operator, settle_topic
-from domain.budget import NEARLY, USED_UP, Budget
+from domain.budget import NEARLY, USED_UP, Budget, said
 from domain.change import Draft
 from domain.errors import Refused
 from domain.events import EventName
@@ -16,7 +16,7 @@ from domain.models import State, Task
 from domain.pausing import PauseReason, pause
 from domain.problems import first_problem
 from domain.statuses import DirectiveStatus, StepStatus, TaskKind, TaskStatus
-from domain.usage import Usage, duration
+from domain.usage import Usage
 from domain.used import Spent, estimated_in, settled, spent
 
 FINISH = "finish"
@@ -147,12 +147,4 @@ def _finish(draft: Draft) -> None:
 
 
 def _said(budget: Budget, now: Spent) -> str:
-    used, parts = now.used, []
-    if budget.cost_usd:
-        estimated = f" (${now.estimated_usd:.2f} of it estimated)" if now.estimated_usd else ""
-        parts.append(f"${used.cost_usd:.2f} of ${budget.cost_usd:.2f}{estimated}")
-    if budget.tokens:
-        parts.append(f"{used.tokens:,} of {budget.tokens:,} tokens")
-    if budget.seconds:
-        parts.append(f"{duration(used.seconds)} of {duration(budget.seconds)}")
-    return ", ".join(parts)
+    return said(budget, now.used, now.estimated_usd)

@@ -14,6 +14,7 @@ from pydantic import (
     model_serializer,
 )
 
+from domain.day_budget import ALL_ACCOUNTS, Account, DayStanding
 from domain.quoting import in_a_line, path_in_a_line
 from domain.tolerant import Tolerant
 from domain.usage import Usage
@@ -114,12 +115,14 @@ class WorkBeside(SavedWork):
 
 
 class UsedBeside(Usage):
-    """What all other attempts of a directive have used, and which steps one is to be compared with."""
+    """What all other attempts of a directive have used, which steps one is to be compared with, and today's budgets."""
 
     running: Annotated[int, Field(ge=0)] = 0
     """How many of the directive's other steps run."""
     steps: tuple[WorkBeside, ...] = ()
     """Those that were there first, or have ended: of two that run the later one makes way (rule 6.14)."""
+    days: tuple[DayStanding, ...] = Field(default=(), exclude_if=operator.not_)
+    """The budgets of the day that the report has counted for (rule 2.11)."""
 
 
 class Clash(Tolerant):
@@ -172,6 +175,10 @@ class UsageReport(Tolerant):
     """Its last checkpoint, for the steps that run beside it (rule 6.14)."""
     clashes: Annotated[tuple[Clash, ...], Field(max_length=MOST_BESIDE + 1)] = ()
     """Of this step with what was there before it."""
+    owner: str = Field(default="", exclude_if=operator.not_)
+    """Whose budgets of the day it counts for."""
+    account: Account = Field(default=ALL_ACCOUNTS, exclude_if=operator.not_)
+    """Whose use it is since the report before; none, where its program has no account."""
 
 
 MAX_ARTIFACT = 1024 * 1024

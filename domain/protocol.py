@@ -15,6 +15,8 @@ class SignalName(StrEnum):
     TASK_STARTED = "task_started"
     QUESTION_ASKED = "question_asked"
     GOAL_CHANGED = "goal_changed"
+    DAY_BUDGET_FREED = "day_budget_freed"
+    """A budget of the day is used up no more: its account, or nothing for the owner's own."""
 
 
 class QueryName(StrEnum):

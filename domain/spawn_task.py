@@ -182,6 +182,8 @@ class Outcome(Tolerant):
     warnings: tuple[str, ...] = ()
     unverified: tuple[str, ...] = ()
     """What was found on the remote in place of the attempt's own state, and what became of it."""
+    account: Annotated[str, Field(max_length=LONGEST_NAME + 41)] = Field(default="", exclude_if=operator.not_)
+    """Whose its latest use is (domain.day_budget.Account)."""
     daemon: str = ""
     delivery: str = ""
     """Whose it is; two deliveries never publish the same bytes (rule 6.8)."""

@@ -175,21 +175,24 @@ opened as (
 ended as (
     insert into attempts (
         directive_id, task, attempt, status, summary, failure, work, base_commit, plan, wait_until, seconds, cost_usd,
-        tokens, cost_unknown, warnings, daemon, started_at, ended_at, further, agents
+        tokens, cost_unknown, warnings, daemon, started_at, ended_at, further, agents, account
     )
     select
         :directive::uuid, task, attempt, status, summary, failure, work, base_commit, plan, wait_until, seconds, cost_usd,
         tokens, cost_unknown, warnings, daemon,
-        (select min(b.at) from begun as b where (b.task, b.attempt) = (s.task, s.attempt)), ended_at, further, agents
+        (select min(b.at) from begun as b where (b.task, b.attempt) = (s.task, s.attempt)), ended_at, further, agents,
+        coalesce(account, '')
     from sent as s
     on conflict (directive_id, task, attempt) do update set
         (
             status, summary, failure, work, base_commit, plan, wait_until, seconds, cost_usd, tokens, cost_unknown,
-            warnings, daemon, ended_at, further, agents
+            warnings, daemon, ended_at, further, agents, account
         ) = (
             excluded.status, excluded.summary, excluded.failure, excluded.work, excluded.base_commit, excluded.plan,
             excluded.wait_until, excluded.seconds, excluded.cost_usd, excluded.tokens, excluded.cost_unknown,
-            excluded.warnings, excluded.daemon, excluded.ended_at, excluded.further, excluded.agents
+            excluded.warnings, excluded.daemon, excluded.ended_at, excluded.further, excluded.agents,
+            -- The end of an attempt that was lost says nothing of it: its last report has.
+            case when excluded.account = '' then attempts.account else excluded.account end
         )
     where attempts.status is null or attempts.status = 'waiting'
 ),
@@ -209,10 +212,10 @@ from rows from (jsonb_to_recordset(:events) as (
 order by place
 on conflict (directive_id, fingerprint) do nothing;
 
--- name: note_usage(directive, task, attempt, seconds, cost_usd, tokens, cost_unknown, estimated_usd, turns, saved, clashes)!
+-- name: note_usage(directive, task, attempt, seconds, cost_usd, tokens, cost_unknown, estimated_usd, turns, saved, clashes, account)!
 -- Notes what an attempt has used that runs; what comes late changes nothing.
 update attempts set
-    seconds = :seconds, cost_usd = :cost_usd, tokens = :tokens, cost_unknown = :cost_unknown,
+    account = :account, seconds = :seconds, cost_usd = :cost_usd, tokens = :tokens, cost_unknown = :cost_unknown,
     estimated_usd = :estimated_usd, turns = :turns, saved = :saved, clashes = :clashes
 where
     directive_id = :directive and task = :task and attempt = :attempt and (status is null or status = 'waiting')
@@ -259,6 +262,85 @@ select
 from attempts as a
 inner join tasks as t on a.directive_id = t.directive_id and a.task = t.id
 where a.directive_id = :directive and (a.task, a.attempt) <> (:task, :attempt) and t.dropped_at is null;
+
+-- name: day_standings(owner, account)
+-- Reads the budgets of the day that an account's use counts for, with what has been used of each, the estimate included.
+select
+    b.owner, b.account, coalesce(case when b.today_is = t.day then b.today end, b.budget) as budget,
+    b.noticed is not distinct from t.day as noticed, (t.day + 1)::timestamp at time zone 'utc' as until,
+    u.seconds, u.cost_usd, u.tokens
+from day_budgets as b
+cross join (select (now() at time zone 'utc')::date as day) as t
+cross join lateral (
+    select
+        coalesce(sum(seconds), 0)::double precision as seconds,
+        coalesce(sum(cost_usd + estimated_usd), 0)::double precision as cost_usd,
+        coalesce(sum(tokens), 0)::bigint as tokens
+    from day_usage where owner = b.owner and day = t.day and b.account in ('', account)
+) as u
+where b.owner = :owner and b.account in ('', :account)
+order by b.account;
+
+-- name: note_day_noticed(owner, account)$
+-- Whether nobody has been told today that this budget ends soon: from now on somebody has.
+update day_budgets set noticed = (now() at time zone 'utc')::date
+where owner = :owner and account = :account and noticed is distinct from (now() at time zone 'utc')::date
+returning true;
+
+-- name: set_day_budget(owner, account, budget)!
+-- Makes it every day's, today's too; the row stays where that is none, for those that wait for it.
+insert into day_budgets (owner, account, budget) values (:owner, :account, :budget)
+on conflict (owner, account) do update set
+    (budget, today, today_is, noticed) = (excluded.budget, null, null, null);
+
+-- name: set_todays_budget(owner, account, budget)!
+-- Puts it in place of every day's until midnight.
+insert into day_budgets (owner, account, today, today_is)
+values (:owner, :account, :budget, (now() at time zone 'utc')::date)
+on conflict (owner, account) do update set
+    (today, today_is, noticed) = (excluded.today, excluded.today_is, null);
+
+-- name: day_budgets_of(owner)
+-- Lists an owner's budgets of the day, and the accounts that were used today, with what was used of each.
+with t as (select (now() at time zone 'utc')::date as day),
+
+named as (
+    select '' as account
+    union
+    select account from day_budgets where owner = :owner
+    union
+    select account from day_usage where owner = :owner and day = (select day from t)
+)
+
+select
+    n.account, coalesce(b.budget, '{}') as budget, case when b.today_is = t.day then b.today end as today,
+    (t.day + 1)::timestamp at time zone 'utc' as until,
+    u.seconds, u.cost_usd, u.tokens, u.cost_unknown, u.estimated_usd
+from named as n
+cross join t
+left join day_budgets as b on b.owner = :owner and n.account = b.account
+cross join lateral (
+    select
+        coalesce(sum(d.seconds), 0)::double precision as seconds,
+        coalesce(sum(d.cost_usd), 0)::double precision as cost_usd,
+        coalesce(sum(d.tokens), 0)::bigint as tokens,
+        coalesce(bool_or(a.cost_unknown), false) as cost_unknown,
+        coalesce(sum(d.estimated_usd), 0)::double precision as estimated_usd
+    from day_usage as d
+    inner join attempts as a using (directive_id, task, attempt)
+    where d.owner = :owner and d.day = t.day and n.account in ('', d.account)
+) as u
+order by n.account;
+
+-- name: waiting_for_a_day(words, final)
+-- Lists the tasks that wait for the next day because a budget of it is used up. Owners that never had one are not looked
+-- at.
+select distinct d.owner, d.workflow_id, t.reason
+from directives as d
+inner join tasks as t on d.id = t.directive_id
+where
+    d.owner in (select owner from day_budgets) and d.status <> all (:final::text[]) and t.status = 'waiting'
+    and t.dropped_at is null and t.wait_until > now() and strpos(t.reason, :words) > 0;
 
 -- name: outcome_of(directive, task, attempt)^
 -- Reads how an attempt ended; nothing where it goes on.
@@ -700,7 +782,8 @@ begin
         'insert, update on steps', 'insert, update on tasks', 'insert, update on attempts', 'insert on deliveries',
         'insert, update, delete on memories', 'insert, update on questions', 'insert, update on pull_requests',
         'insert, delete on task_logs', 'insert, update on artifacts', 'insert, update on daemons', 'insert on events',
-        'insert, update on notice_kinds', 'insert on noticed', 'insert, update, delete on workflow_checks'
+        'insert, update on notice_kinds', 'insert on noticed', 'insert, update, delete on workflow_checks',
+        'insert, update on day_budgets', 'insert, update on day_usage'
     ]
     loop
         execute format('grant %s to %I', granted, role_name);

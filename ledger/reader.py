@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
+from domain.day_budget import DayBudgetSeen
 from domain.experience import StepDone
 from domain.logged import ENDS, DeliveryRow, DeliveryTold, LogPiece, LogPlace, told
 from domain.models import PlanChanges, State
@@ -22,6 +23,7 @@ from domain.reports import (
 )
 from domain.spending import AttemptSpent, DirectiveSpent
 from domain.statuses import DirectiveStatus
+from ledger import day_budgets
 from ledger.pool import Database, reading
 from ledger.rows import StateRows, log_pieces, model_of, open_question_of, state_of
 from ledger.statements import statements
@@ -124,6 +126,11 @@ class Record:
         with reading():
             rows = [row async for row in self._sql.spent_by_directives(self._pool, owner=owner)]
         return tuple(model_of(DirectiveSpent, row) for row in rows)
+
+    async def day_budgets(self, owner: str) -> tuple[DayBudgetSeen, ...]:
+        """An owner's budgets of the day, and the accounts that were used today."""
+        with reading():
+            return await day_budgets.seen(self._pool, owner)
 
     async def plans(self, directive: UUID) -> dict[int, PlanChanges]:
         """Generation → what its planner handed over last, whether it was carried out or not."""

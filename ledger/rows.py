@@ -27,7 +27,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 _ATTEMPT_COLUMNS = frozenset(
     {"task", "attempt", "status", "summary", "failure", "work"}
-    | {"base_commit", "plan", "wait_until", "warnings", "daemon"}
+    | {"base_commit", "plan", "wait_until", "warnings", "daemon", "account"}
 )
 """The fields of an outcome that are columns of table attempts; all others, also those of later versions, lie in one."""
 _EVENTS = UUID("0f6a7c52-55ab-4b1e-8d1c-3e0f5f1f7a11")

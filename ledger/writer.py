@@ -17,6 +17,7 @@ from domain.daemon_messages import (
     UsageReport,
     UsedBeside,
 )
+from domain.day_budget import DayBudgetChange
 from domain.directive_secret import new_secret
 from domain.errors import RowBroken
 from domain.events import EventName
@@ -26,6 +27,7 @@ from domain.record import AttemptNamed, Event, Facts, LastWrite, ProgressWrite, 
 from domain.reports import LATELY
 from domain.spawn_task import Outcome
 from domain.usage import Rate
+from ledger import day_budgets
 from ledger.pool import Database, Session, one_line, storable, translated, turn
 from ledger.rows import (
     DatabaseRow,
@@ -132,21 +134,32 @@ class PostgresLedger:
 
     async def note_usage(self, report: UsageReport) -> UsedBeside:
         """Note what a running attempt has used, unless it has ended; what all others of its directive have used, and
-        which steps run beside it.
+        which steps run beside it, and how far the day's budgets are. People are told once a day that one of those ends
+        soon.
         """
-        named = {"directive": report.directive, "task": report.task, "attempt": report.attempt}
+        directive = report.directive
+        named = {"directive": directive, "task": report.task, "attempt": report.attempt}
         used = report.usage.model_dump(include={"seconds", "cost_usd", "tokens", "cost_unknown"})
+        told = {
+            "estimated_usd": report.estimated_usd,
+            "turns": report.turns,
+            "account": report.account,
+            "saved": report.saved.model_dump(mode="json") if report.saved else None,
+            "clashes": plain_rows(report.clashes),
+        }
         with translated():
-            await self._sql.note_usage(
-                self._pool,
-                **named,
-                **used,
-                estimated_usd=report.estimated_usd,
-                turns=report.turns,
-                saved=report.saved.model_dump(mode="json") if report.saved else None,
-                clashes=plain_rows(report.clashes),
-            )
-            return model_of(UsedBeside, await self._sql.used_beside(self._pool, **named, most=MOST_BESIDE))
+            async with self._pool.acquire() as session, session.transaction():
+                await self._sql.note_usage(session, **named, **used, **told)
+                beside = model_of(UsedBeside, await self._sql.used_beside(session, **named, most=MOST_BESIDE))
+                days, nearly = await day_budgets.standings(session, report.owner, report.account)
+                for why in nearly:
+                    await self._add_own_event(session, directive, EventName.BUDGET_NEARLY_USED, why)
+        return beside.model_copy(update={"days": days})
+
+    async def change_day_budget(self, wanted: DayBudgetChange) -> None:
+        """Set, raise or take away a budget of the day."""
+        with translated():
+            await day_budgets.change(self._pool, wanted)
 
     async def knows_daemon(self, owner: str, name: str) -> bool:
         """Whether it has reported before, or has taken a task of one of the owner's directives."""
@@ -174,9 +187,13 @@ class PostgresLedger:
         secret = new_secret()
         await self._sql.put_secret(session, directive=directive, secret=secret.get_secret_value())
         why = "the record has lost the one before: what is on the remote of unrecorded attempts counts no more"
-        event = Event(at=await self._sql.clock(session), actor="makima", what=EventName.SECRET_RENEWED, why=why)
-        await self._add(session, directive, Facts(events=(event,)))
+        await self._add_own_event(session, directive, EventName.SECRET_RENEWED, why)
         return secret
+
+    async def _add_own_event(self, session: Session, directive: UUID, what: EventName, why: str) -> None:
+        """What the record alone knows."""
+        event = Event(at=await self._sql.clock(session), actor="makima", what=what, why=why)
+        await self._add(session, directive, Facts(events=(event,)))
 
     async def _apply(self, session: Session, write: ProgressWrite, recorded: UUID | None) -> None:
         """In as few statements as there can be: each one is a round trip (docs/benchmarks.md)."""

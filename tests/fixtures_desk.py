@@ -21,6 +21,7 @@ from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 from typer.testing import CliRunner
 
+from activities.day_budgets import DayBudgetActivities, FreedWork
 from activities.ledger import LedgerActivities
 from activities.lost_workflows import LostWorkflows
 from cli.operator.app import add_operator_commands
@@ -28,6 +29,7 @@ from domain import names
 from domain.errors import MakimaError
 from domain.health_report import Health
 from domain.models import State
+from ledger.day_budgets import DayBudgets
 from ledger.pool import Database
 from ledger.reader import Record
 from ledger.retention import Retention
@@ -141,14 +143,17 @@ class Desk:
 
     @asynccontextmanager
     async def looking(self) -> AsyncIterator[None]:
-        """The part of a worker that looks for lost workflows."""
+        """The part of a worker that looks for lost workflows, and for work that has more to use today."""
         checks = WorkflowChecks(self.pool)
-        looking = asyncio.create_task(repeat(LostWorkflows(self.world.client, checks).look, timedelta(seconds=0.2)))
+        freed = FreedWork(self.world.client, DayBudgets(self.pool))
+        looks = [LostWorkflows(self.world.client, checks).look, freed.look]
+        looking = [asyncio.create_task(repeat(look, timedelta(seconds=0.2))) for look in looks]
         try:
             yield
         finally:
-            looking.cancel()
-            await asyncio.gather(looking, return_exceptions=True)
+            for each in looking:
+                each.cancel()
+            await asyncio.gather(*looking, return_exceptions=True)
             await checks.stop()
 
     def _worker(self) -> Worker:
@@ -163,6 +168,7 @@ class Desk:
                 activities.find_outcome,
                 activities.find_steps_done,
                 activities.find_rates,
+                DayBudgetActivities(self.ledger).change_day_budget,
             ],
         )
 

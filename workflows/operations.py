@@ -12,7 +12,7 @@ from workflows.arguments import query, signal, update
 with workflow.unsafe.imports_passed_through():
     from pydantic import ValidationError
 
-    from domain import requests
+    from domain import day_waits, requests
     from domain.change import Change
     from domain.folding import fold_question, fold_started
     from domain.models import Answer, Question, State
@@ -71,6 +71,10 @@ class Operations:
     def goal_changed(self, goal: str | dict[str, str]) -> None:
         """From the Web UI: the goal as a plain string, or an object as the update takes it (rule 8.1)."""
         self._wish(requests.ChangeGoal, {"goal": goal} if isinstance(goal, str) else goal)
+
+    @signal(SignalName.DAY_BUDGET_FREED)
+    def day_budget_freed(self, account: str) -> None:
+        self.take(day_waits.freed(self.state, account, workflow.now()))
 
     @query()
     def status(self) -> DirectiveView:

@@ -18,6 +18,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "watching.WatchCommands": ("watch",),
     "viewing.ViewCommands": ("graph", "plan", "why", "diff"),
     "record_commands.AccountCommands": ("history", "costs", "prune"),
+    "day_budgets.DayBudgetCommand": ("budget",),
     ACTIONS: (),
     "recovering.RecoverCommands": ("recover",),
     "doctor.DoctorCommand": ("doctor",),
@@ -34,7 +35,7 @@ PANELS: Mapping[str, tuple[str, ...]] = {
     "Steps": ("retry-step", "skip-step", "cancel-step", "complete-step", "fail-step"),
     "Plan by hand": ("add-step", "edit-step", "remove-step", "set-deps"),
     "Repair": ("doctor", "recover", "restart"),
-    "Machine": ("daemons", "down", "migrate", "prune"),
+    "Machine": ("daemons", "budget", "down", "migrate", "prune"),
 }
 """What `--help` shows together, in its order: the first ones are all that most days need."""
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
+from domain.day_budget import DayBudgetSeen
 from domain.experience import StepDone
 from domain.health_report import Health
 from domain.logged import DeliveryTold, LogPiece, LogPlace
@@ -50,6 +51,10 @@ class Directory(Protocol):
 
     async def spent(self, owner: str) -> Sequence[DirectiveSpent]:
         """What each of an owner's directives has used up, the latest changed first."""
+        ...
+
+    async def day_budgets(self, owner: str) -> Sequence[DayBudgetSeen]:
+        """The budgets of the day, and the accounts that were used today."""
         ...
 
 

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from cli.operator.changes import FileChange
 from cli.operator.text_lines import waiting_note
+from domain.day_budget import DayBudgetSeen
 from domain.experience import Estimate
 from domain.generations import PlanDifference, PlannedLine
 from domain.health_report import Check
@@ -213,6 +214,10 @@ class CostsShown(Shown):
     total: Usage
 
 
+class DayBudgetsShown(Shown):
+    budgets: tuple[DayBudgetSeen, ...]
+
+
 class DiffShown(Shown):
     step: UUID
     name: str
@@ -261,6 +266,7 @@ SHAPES: dict[str, type[Value]] = {
     "artifacts NAME": ArtifactShown,
     "history": HistoryShown,
     "costs": CostsShown,
+    "budget": DayBudgetsShown,
     "prune": PruneShown,
     "daemons": DaemonsShown,
     "doctor": DoctorShown,

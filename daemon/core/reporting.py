@@ -32,7 +32,9 @@ class Core(Protocol):
     async def put_artifact(self, artifact: Artifact) -> None: ...
 
     async def report_usage(self, report: UsageReport) -> UsedBeside:
-        """What all other attempts of its directive have used, and which steps run beside it."""
+        """What all other attempts of its directive have used, which steps run beside it, and how far the day's budgets
+        are.
+        """
         ...
 
     async def report(self, report: DaemonReport) -> None: ...

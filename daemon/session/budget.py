@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -13,13 +13,17 @@ from daemon.agents import ConfiguredAgent
 from daemon.agents.base import AgentResult, AgentRun, StreamSummary, failed
 from daemon.agents.stream_events import Ending
 from daemon.session.session_folder import SessionNote
-from domain.budget import USED_UP
+from domain.budget import LEAST, USED_UP, Budget
+from domain.day_budget import DayStanding
 from domain.directive_settings import Limits
 from domain.failures import FailureCategory
 from domain.usage import Usage
 
 AGAIN = timedelta(minutes=5)
 """After which a task that was handed back is tried again, should its directive have something left after all."""
+_TODAY = """\
+## Budget of the day
+All directives together may use no more today than this leaves. What doesn't fit waits until midnight (UTC):"""
 _WHAT_FOLLOWS = """\
 What it has done is saved: `python -m daemon restore {task}` lays it out. Nothing more is tried by itself; `starter.py
 retry-step` begins another attempt, which may use as much again."""
@@ -87,6 +91,19 @@ async def timed(limits: Limits, used: Usage, stop: Callable[[str], None]) -> Asy
     finally:
         if ending:
             ending.cancel()
+
+
+def day_note(prompt: str, limits: Limits, today: Iterable[DayStanding]) -> str:
+    """The prompt of a planner, with each budget of the day of which less is left than of its directive's own."""
+    short = [each for each in today if _is_short(each.left(), limits.budget)]
+    told = "\n".join(f"- {each.told} is used" for each in short)
+    return f"{prompt.rstrip()}\n\n{_TODAY}\n{told}" if told else prompt
+
+
+def _is_short(left: Budget, own: Budget) -> bool:
+    """Whether less is left of any bound."""
+    bounds = [(getattr(left, name), getattr(own, name)) for name in LEAST]
+    return any(today and (not whole or today < whole) for today, whole in bounds)
 
 
 def over_budget(reason: str) -> AgentResult:

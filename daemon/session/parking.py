@@ -138,6 +138,11 @@ def account_of(agent: ConfiguredAgent) -> Account | None:
     return (agent.kind, agent.credential) if agent.credential else None
 
 
+def account_name(agent: ConfiguredAgent) -> str:
+    """The same as budgets of the day name it; empty where it has none."""
+    return "/".join(account_of(agent) or ())
+
+
 def remedy_of(agent: ConfiguredAgent, tasks: Path) -> str:
     """What a person does about a login that is refused, on the machine whose tasks lie in this folder."""
     return agent.remedy(login_folder(tasks, agent.login_name) if agent.login_name else tasks)

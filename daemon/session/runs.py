@@ -18,13 +18,13 @@ from daemon.session.continuing import LOG_SHOWN, Ask, Move, Tried, handed_over, 
 from daemon.session.follower import Follower
 from daemon.session.host import Host
 from daemon.session.live_usage import LiveUsage
-from daemon.session.parking import CROWDED, LIMITED, UNANSWERED, Account, account_of, remedy_of
+from daemon.session.met_accounts import Met
+from daemon.session.parking import account_name, account_of, remedy_of
 from daemon.session.permission import Asking
 from daemon.session.session_folder import SessionFolder, SessionNote, login_folder
 from daemon.session.task_programs import Programs, closed
-from daemon.session.waiting import limit_text, login_question, network_wait, waiting
+from daemon.session.waiting import waiting
 from daemon.workspace.workspace import Workspace
-from domain.agents import Away
 from domain.budget import USED_UP
 from domain.directive_settings import AgentChoice
 from domain.models import Question
@@ -69,13 +69,20 @@ class AgentRuns:
         self._begun = self._note
         self._first_run = self._run_began = time.monotonic()
         heartbeat.used = lambda: self._used
-        self._live = LiveUsage(host, self._command, heartbeat.used, lambda: self._note.turns)
+        self._live = LiveUsage(host, self._command, account_name(agent), heartbeat.used, lambda: self._note.turns)
+        self._is_bounded_by_day = False
+        """A budget of the day has less left than all else that bounds the latest run's cost."""
         self.asking = Asking(self._command, host.delivery)
         self.last_words = ""
         """The text of the last final event."""
         self.denied: tuple[str, ...] = ()
         self.warnings: tuple[str, ...] = ()
         """What people should know of the limits that it runs under."""
+
+    @property
+    def account(self) -> str:
+        """Whose use its runs are, as budgets of the day name it."""
+        return self._live.account
 
     @property
     def usage(self) -> Usage:
@@ -90,7 +97,8 @@ class AgentRuns:
 
     async def run(self, ask: Ask) -> AgentResult:
         """Ask the agent, in its session where it has one here; what it comes to, once there is nothing left to try."""
-        ask = replace(ask, whole=self._with_network(ask.whole))
+        whole = await self._live.with_day_note(ask.whole) if self._agent.follows_prompts else ask.whole
+        ask = replace(ask, whole=self._with_network(whole))
         if not self._agent.has_sessions:
             return await self._once(await self._by_another(ask) or ask.whole)
         tried, prompt = Tried(), await self._first(ask)
@@ -145,7 +153,8 @@ class AgentRuns:
 
     async def _once(self, prompt: str) -> AgentResult:
         limits = self._command.limits
-        if reason := budget.spent(limits, self._note) or budget.share_used_up(limits, self._used):
+        reason = budget.spent(limits, self._note) or budget.share_used_up(limits, self._used)
+        if reason := reason or await self._live.ask_before():
             return budget.over_budget(reason)
         run, agent = self._run(prompt), self._agent
         self._warn(budget.unbounded(agent, self._command.limits, run) or agent.unknown(run))
@@ -170,6 +179,8 @@ class AgentRuns:
     def _run(self, prompt: str) -> AgentRun:
         limits, agent = self._command.limits, self._agent
         state = self._folder.state
+        money, today = budget.money_left(limits, limits.rate.with_guess(self._note.usage)), self._live.money_left()
+        self._is_bounded_by_day = bool(today) and (not money or today < money)
         return AgentRun(
             prompt=prompt,
             folder=self._workspace.folder,
@@ -182,7 +193,7 @@ class AgentRuns:
             before=self._note.totals,
             unsettled_usd=self._note.unsettled_usd,
             turns=max(limits.turns - self._note.turns, 0) if limits.turns else 0,
-            cost_usd=budget.money_left(limits, limits.rate.with_guess(self._note.usage)),
+            cost_usd=today if self._is_bounded_by_day else money,
             boxed=self._workspace.is_boxed,
             commands=self._commands,
             worktree=self._workspace.work_path,
@@ -260,39 +271,26 @@ class AgentRuns:
             self._folder.write(note)
 
     def waits(self, result: AgentResult) -> Outcome | None:
-        """The outcome of a task whose agent's account, network or question, or whose directive's budget, makes it wait;
-        None: it doesn't. What one task finds out about an account counts for all of this daemon.
+        """The outcome of a task whose agent's account, network or question, whose directive's budget, or one of the
+        day's, makes it wait; None: it doesn't. What one task finds out about an account counts for all of this daemon.
         """
-        if budget.is_handed_back(result, self._command.limits, self._note):
-            return waiting(self._command, summary=USED_UP, until=self._host.parking.now() + budget.AGAIN)
-        return self._waits_for(account, result) if (account := account_of(self._agent)) else None
-
-    def _waits_for(self, account: Account, result: AgentResult) -> Outcome | None:
-        parking, command = self._host.parking, self._command
-        report = result.failure.report if result.failure else ""
-        match result.ending:
-            case Ending.ASKED:
-                return waiting(command, questions=tuple(self.asking.open.values()))
-            case Ending.LIMIT | Ending.CAPACITY:
-                reason = LIMITED if result.ending is Ending.LIMIT else CROWDED
-                parked = parking.limited(account, self._choice.name, result.until, reason)
-                return waiting(command, summary=limit_text(parked, report), until=parked.until, away=Away.PARKED)
-            case Ending.AUTH:
-                parked = parking.refused(account, self._choice.name)
-                known = {"daemon": self._host.daemon, "report": report, "remedy": remedy_of(self._agent, self._tasks)}
-                question = login_question(command, parking, parked, account, **known)
-                told = report[:500]
-                return waiting(command, summary=told, until=parked.until, questions=(question,), away=Away.REFUSED)
-            case Ending.NETWORK:
-                waits = self._note.network_waits
-                self._keep(self._note.model_copy(update={"network_waits": waits + 1}))
-                again = parking.now() + network_wait(waits)
-                parked = parking.limited(account, self._choice.name, again, UNANSWERED)
-                return waiting(command, summary=report[:500], until=parked.until, away=Away.PARKED)
-        if result.is_completed:
-            parking.works(account)
-            self._keep(self._note.model_copy(update={"network_waits": 0}))
-        return None
+        limits, live, command = self._command.limits, self._live, self._command
+        if result.ending is Ending.BUDGET and not budget.spent(limits, self._note):
+            if not live.day_ended() and self._is_bounded_by_day:
+                live.stop_at_the_nearest()
+            if stop := live.stop:
+                return waiting(command, summary=stop.reason, until=stop.until, away=stop.away)
+        if budget.is_handed_back(result, limits, self._note):
+            return waiting(command, summary=USED_UP, until=self._host.parking.now() + budget.AGAIN)
+        if (account := account_of(self._agent)) is None:
+            return None
+        host, waits = self._host, self._note.network_waits
+        if result.ending is Ending.ASKED:
+            return waiting(command, questions=tuple(self.asking.open.values()))
+        if result.is_completed or result.ending is Ending.NETWORK:
+            self._keep(self._note.model_copy(update={"network_waits": 0 if result.is_completed else waits + 1}))
+        met = Met(command, self._choice.name, account, host.daemon, remedy_of(self._agent, self._tasks), waits)
+        return met.waits(host.parking, result)
 
 
 def _is_the_agents(question: Question) -> bool:

@@ -106,4 +106,4 @@ def accounted(outcome: Outcome, runs: AgentRuns | None, seconds: float) -> Outco
     usage = runs.usage + own
     resume = runs.resume.model_copy(update={"usage": usage})
     warnings = (*outcome.warnings, *runs.warnings, *denied)
-    return outcome.model_copy(update={"usage": usage, "resume": resume, "warnings": warnings})
+    return outcome.model_copy(update={"usage": usage, "account": runs.account, "resume": resume, "warnings": warnings})

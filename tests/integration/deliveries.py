@@ -92,7 +92,7 @@ class RememberedCore:
         self.chunks: list[LogChunk] = []
         self.usage: list[UsageReport] = []
         self.beside = UsedBeside()
-        """What other attempts of the directive have used."""
+        """What other attempts of the directive have used, and how far the day's budgets are."""
         self.away = False
 
     async def append_log(self, chunk: LogChunk) -> None:

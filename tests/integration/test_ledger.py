@@ -376,6 +376,7 @@ async def test_the_record_gives_the_whole_of_an_outcome_back_and_nothing_of_what
         delivery="12345678",
         not_merged=(uuid4(),),
         away=Away.PARKED,
+        account="claude/default",
     )
     asked = AttemptNamed(directive=state.directive.id, task=task, attempt=1)
     defaults = Outcome(task=task, attempt=1, status=OutcomeStatus.COMPLETED)

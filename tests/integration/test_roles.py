@@ -10,10 +10,13 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from domain.daemon_messages import Artifact, DaemonReport, LogChunk
+from domain.budget import Budget
+from domain.daemon_messages import Artifact, DaemonReport, LogChunk, UsageReport
+from domain.day_budget import DayBudgetChange
 from domain.directive_secret import new_secret
 from domain.errors import RecordError
-from domain.record import Facts, WriteVerdict, snapshot
+from domain.record import DeliveryStarted, Facts, WriteVerdict, snapshot
+from domain.usage import Usage
 from ledger.migrate import migrate
 from ledger.outbox import Outbox
 from ledger.pool import Database, open_pool
@@ -21,7 +24,7 @@ from ledger.reader import Record
 from ledger.roles import let_read, let_write
 from ledger.writer import PostgresLedger
 from tests.fixtures_ledger import administer
-from tests.values import asking, directive_with, event, question, remembering
+from tests.values import NOON, asking, directive_with, event, question, remembering
 
 pytestmark = pytest.mark.rule("9.1")
 
@@ -60,6 +63,11 @@ async def test_the_workers_role_does_all_that_worker_py_does(pool: Database, as_
     await ledger.append_log(LogChunk(directive=directive, task=task, attempt=1, delivery="d", offset=0, text="x"))
     await ledger.put_artifact(Artifact(directive=directive, task=task, attempt=1, name="n", content="c"))
     await ledger.report_daemon(DaemonReport(owner="me", name="n", version="1", agents=(), capacity=1))
+    await ledger.change_day_budget(DayBudgetChange(owner="me", budget=Budget(cost_usd=9)))
+    usage = UsageReport(owner="me", directive=directive, task=task, attempt=1, usage=Usage(cost_usd=8))
+    start = DeliveryStarted(task=task, attempt=1, delivery="d", daemon="n", at=NOON)
+    await ledger.record(snapshot(state, Facts(deliveries=(start,)), "run", 3))
+    assert [each.used.cost_usd for each in (await ledger.note_usage(usage)).days] == [8]
     outbox = Outbox(as_role, "me")
     await outbox.open()
     assert await Record(as_role).state(directive) == state
@@ -72,6 +80,7 @@ async def test_the_workers_role_does_all_that_worker_py_does(pool: Database, as_
         "delete from steps",
         "delete from attempts",
         "delete from events",
+        "delete from day_usage",
         "update directive_secrets set secret = 'mine'",
         "delete from directive_secrets",
         "update events set what = 'else'",

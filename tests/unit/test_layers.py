@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = ("activities", "cli", "daemon", "demo", "domain", "fakes", "ledger", "runtime", "stack", "workflows")
 
 
-PRIVATE_FILES = ("agent_files.py", "delivery_note.py", "log_sender.py", "parking_file.py")
+PRIVATE_FILES = ("agent_files.py", "day_budgets.py", "delivery_note.py", "log_sender.py", "parking_file.py")
 """Modules of the daemon that write by `runtime.private_file`."""
 BESIDE = ("conversation.py", "live_usage.py", "log_sender.py", "reporting.py", "saver.py", "task_log.py")
 """Those of which something goes on beside other work, by `runtime.chores`."""

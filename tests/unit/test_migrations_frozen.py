@@ -20,6 +20,7 @@ APPLIED = {
     "0013_log_times": "f6a36a887e9b615a",
     "0014_live_usage": "50e10ff7e80100c4",
     "0015_conflict_radar": "ae171d3c4a2bda32",
+    "0016_day_budgets": "672b9be3492c589d",
 }
 """The beginning of each migration's checksum. A new one gets its line here; a line is never changed."""
 

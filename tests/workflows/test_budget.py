@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import pytest_asyncio
@@ -11,18 +11,22 @@ from temporalio.client import WorkflowUpdateFailedError
 from temporalio.testing import WorkflowEnvironment
 
 from domain import requests
+from domain.agents import Away
 from domain.budget import Budget
+from domain.day_budget import used_up
 from domain.directive_settings import AgentChoice
 from domain.dispatch import spawn_command
 from domain.errors import CannotServe
 from domain.events import EventName
 from domain.models import State
+from domain.protocol import SignalName
 from domain.questions import open_questions
 from domain.recovery import recovered
-from domain.spawn_task import Outcome, SpawnTask
-from domain.statuses import StepStatus, TaskStatus
+from domain.spawn_task import Outcome, OutcomeStatus, SpawnTask
+from domain.statuses import StepStatus, TaskKind, TaskStatus
 from domain.usage import Rate, Usage
 from domain.used import total_usage
+from domain.why import why
 from tests.workflows.scripted import PATIENT, Handle, Surroundings, planned, surroundings, until, until_status
 from workflows.directive import DirectiveWorkflow
 
@@ -181,3 +185,58 @@ async def test_the_record_is_asked_once_what_agents_cost_here_where_a_budget_of_
     events = [event async for event in handle.fetch_history_events()]
     asked = [event.activity_task_scheduled_event_attributes.activity_type.name for event in events]
     assert asked.count("find_rates") == 1
+
+
+@pytest.mark.rule("2.11")
+@pytest.mark.parametrize("account", ["", "claude/default"])
+async def test_what_waits_for_the_next_day_goes_on_by_itself_or_once_that_budget_is_raised(
+    world: Surroundings, account: str
+) -> None:
+    async def waits(command: SpawnTask) -> Outcome:
+        del world.daemon.endings["roof"]
+        until_midnight = datetime.now(UTC) + timedelta(hours=20)
+        fields = {"summary": used_up(account), "wait_until": until_midnight, "away": Away.PARKED if account else None}
+        given = {"task": command.task, "attempt": command.attempt, "status": OutcomeStatus.WAITING, **fields}
+        return Outcome.model_validate(given)
+
+    world.daemon.plans = [planned(("roof", []))]
+    world.daemon.endings["roof"] = waits
+    handle = await world.start(world.directive())
+
+    async def roof_waits() -> bool:
+        state = await handle.query(DirectiveWorkflow.state_now)
+        return any(task.status is TaskStatus.WAITING for task in state.live(TaskKind.STEP))
+
+    await until(roof_waits)
+    state = await handle.query(DirectiveWorkflow.state_now)
+    (step,) = state.steps.values()
+    told = why(state, step, (), datetime.now(UTC))
+    assert told.startswith(f"it waits: {used_up(account)}; it goes on at "), told
+    await handle.signal(SignalName.DAY_BUDGET_FREED, "codex/other")
+    await handle.signal(SignalName.DAY_BUDGET_FREED, 5)
+    assert await roof_waits(), "of another account"
+    await handle.signal(SignalName.DAY_BUDGET_FREED, account)
+    await until_status(handle, "idle")
+    assert [command.attempt for command in world.daemon.commands if command.step_name == "roof"] == [1, 1]
+
+
+@pytest.mark.rule("2.11")
+async def test_another_agent_goes_on_where_an_accounts_day_is_over(world: Surroundings) -> None:
+    async def waits(command: SpawnTask) -> Outcome:
+        assert command.agent
+        if command.agent.name == "codex":
+            return world.daemon._done(command)
+        until_midnight = datetime.now(UTC) + timedelta(hours=20)
+        fields = {"summary": used_up("claude/default"), "wait_until": until_midnight, "away": Away.PARKED}
+        given = {"task": command.task, "attempt": command.attempt, "status": OutcomeStatus.WAITING, **fields}
+        return Outcome.model_validate(given)
+
+    world.daemon.plans = [planned(("roof", []))]
+    world.daemon.endings["roof"] = waits
+    listed = AgentChoice(name="claude", then=(AgentChoice(name="codex"),))
+    handle = await world.start(world.directive(agent=listed))
+    await until_status(handle, "idle")
+    assert [each.agent.name for each in world.daemon.commands if each.step_name == "roof" and each.agent] == [
+        "claude",
+        "codex",
+    ]
