@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import re
@@ -20,7 +21,7 @@ from daemon.git.config import (
     taken_over,
     trusted,
 )
-from daemon.git.local import LocalRepositories
+from daemon.git.local import LocalRepositories, may_name_hooks
 from daemon.process.run import Finished, run
 from domain.errors import GitError, SettingsError
 from domain.repository_url import path_of
@@ -94,8 +95,10 @@ class Git:
 
     async def local_program(self, name: str, git_dir: Path, **settings: str) -> str:
         """The command line of `name` (receive-pack, upload-pack) for the local repository `git_dir`."""
-        asked = ("config", "--name-only", "-z", "--get-regexp", r"^hook\.")
-        keys = (await self.run(*asked, repository=git_dir)).names
+        keys: tuple[str, ...] = ()
+        if await asyncio.to_thread(may_name_hooks, git_dir):
+            asked = ("config", "--name-only", "-z", "--get-regexp", r"^hook\.")
+            keys = (await self.run(*asked, repository=git_dir)).names
         hooks = dict.fromkeys(key.partition(".")[2].rpartition(".")[0] for key in keys)
         return self.local.program(name, hooks, **settings)
 

@@ -28,6 +28,9 @@ _PARTIAL = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 """What the configuration of a partial clone says, also where its packs are marked no more."""
+_HOOKS = re.compile(r"hook|include", re.IGNORECASE)
+_UNREAD = "hook"
+"""What stands for a configuration that can't be read."""
 _LONGEST_PATH = 8192
 _BORROWED_FROM = 10
 """Repositories that may lend each other objects, one after the other."""
@@ -96,6 +99,21 @@ class LocalRepositories:
         # A partial clone would fetch what it lacks by itself, with programs that its configuration names.
         chosen = as_environment(code | settings) | {"GIT_NO_LAZY_FETCH": "1", "GIT_ALLOW_PROTOCOL": ""}
         return " ".join((*(f"{key}={shlex.quote(value)}" for key, value in chosen.items()), "git", name))
+
+
+def may_name_hooks(git_dir: Path) -> bool:
+    """Whether the configuration has to be read by git to know whether it names hooks. Neither their section nor that of
+    a file that is read with it can be written without its name.
+    """
+    places = {folder / name for folder in (git_dir, _common_dir(git_dir)) for name in ("config", "config.worktree")}
+    return any(_HOOKS.search(_text(path)) for path in places if path.exists())
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(errors="surrogateescape") if path.is_file() else _UNREAD
+    except OSError:
+        return _UNREAD
 
 
 def _git_dir(path: Path) -> Path | None:

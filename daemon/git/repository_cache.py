@@ -138,8 +138,9 @@ class RepositoryCache:
 
     async def ensure(self, commits: Sequence[str]) -> None:
         """Have all `commits` here, fetching only for missing ones; raises RepositoryError for a lost one."""
-        if await self.missing(commits):
-            await self._fetch_for(commits)
+        if not await self.missing(commits):
+            return
+        await self._fetch_for(commits)
         for commit in await self.missing(commits):
             fetch = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", *await self.source(), commit)
             try:
@@ -194,8 +195,7 @@ class RepositoryCache:
 
     async def source(self) -> tuple[str, ...]:
         """Where a fetch comes from, as arguments. Raises RepositoryError for a local repository that isn't taken."""
-        git_dir = await self.git_dir(push=False)
-        if git_dir is None:
+        if (git_dir := await self.git_dir(push=False)) is None:
             return (self.url.text,)
         return (f"--upload-pack={await self.git.local_program('upload-pack', git_dir)}", self._address(git_dir))
 
@@ -269,8 +269,15 @@ class RepositoryCache:
         push = ("push", "--dry-run", *await self.destination())
         await self.remote(*push, f"{commit}:refs/heads/{prefix}push-check", timeout=ASK_TIMEOUT)
 
+    async def refs(self, *names: str) -> dict[str, str]:
+        """Ref → commit, of those here that are called so, or lie in a folder that is called so."""
+        listed = await self.local("for-each-ref", "--format=%(refname) %(objectname)", *names)
+        return dict(line.split(" ", maxsplit=1) for line in listed.text.splitlines())
+
     async def missing(self, commits: Sequence[str]) -> list[str]:
         """Those of `commits` that are not here."""
+        if not commits:
+            return []
         names = "".join(f"{commit_id(commit)}\n" for commit in commits).encode()
         found = await self.local("cat-file", "--batch-check", stdin=names)
         return [line.split()[0] for line in found.text.splitlines() if line.split()[1] != "commit"]

@@ -95,6 +95,7 @@ class SideRepository:
     cache: RepositoryCache
     runs: Runs
     _alone: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _taken: set[str] = field(default_factory=set)
 
     async def prepare(self, began: str) -> None:
         """Make it, at the latest when the files are to be saved for the first time: best before an agent has touched
@@ -151,7 +152,7 @@ class SideRepository:
     async def take(self, commit: str, known: Sequence[str]) -> None:
         """Bring a commit of the agent's repository into the cache, with its history. Raises like `snapshot`."""
         async with self._alone:
-            if await self.cache.has(commit_id(commit)):
+            if commit in self._taken or await self.cache.has(commit_id(commit)):
                 return
             await self.prepare(commit)
             await self._run(known, Unsaved(), TAKE_TIMEOUT, take=[commit_id(commit)])
@@ -206,6 +207,7 @@ class SideRepository:
     async def _receive(self, commit: str) -> None:
         try:
             await receive(self.cache, self.path / side_git.OUT, commit)
+            self._taken.add(commit)
         finally:
             await asyncio.to_thread((self.path / side_git.OUT).unlink, missing_ok=True)
 

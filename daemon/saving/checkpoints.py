@@ -186,7 +186,7 @@ class Checkpoints:
             await self._fetch(there)
             found = await self._readable(there)
         # Of the same moment is what was withheld: it is the same work, and more of it.
-        found += await self._readable(await self._kept() | await self._kept(self._withheld))
+        found += await self._readable(await self._kept(self._name, self._withheld))
         newest = max(enumerate(found), key=lambda each: (each[1].saved_at, each[0]), default=(0, None))[1]
         self._newest_known = newest.saved_at if newest else 0
         return newest
@@ -255,7 +255,7 @@ class Checkpoints:
             leases = [lease(ref, commit) for ref, commit in there.items()] if self._key else []
             delete = ("push", *leases, *await self._cache.destination(), *(f":{ref}" for ref in there))
             await self._cache.remote(*delete, timeout=PUSH_TIMEOUT)
-        await self._drop([*await self._kept(), *await self._kept(self._withheld)])
+        await self._drop(await self._kept(self._name, self._withheld))
 
     async def forget_here(self) -> None:
         """Remove those from this machine's cache that the remote has, or that nobody needs any more since it has the
@@ -272,10 +272,8 @@ class Checkpoints:
         if refs:
             await self._cache.local("update-ref", "--stdin", stdin="".join(f"delete {ref}\n" for ref in refs).encode())
 
-    async def _kept(self, name: str = "") -> dict[str, str]:
-        wanted = ("--format=%(refname) %(objectname)", f"{REFS}{name or self._name}")
-        lines = (await self._cache.local("for-each-ref", *wanted)).text.splitlines()
-        return dict(line.split(" ", maxsplit=1) for line in lines)
+    async def _kept(self, *names: str) -> dict[str, str]:
+        return await self._cache.refs(*(f"{REFS}{name}" for name in names or (self._name,)))
 
     async def _read(self, repository: RepositoryCache, ref: str, commit: str) -> Checkpoint:
         """The checkpoint `commit` of `repository`, found at `ref`; raises NotVerified where it is not ours."""

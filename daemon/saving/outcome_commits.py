@@ -13,6 +13,7 @@ from hashlib import sha256
 
 from daemon.core.attempt_key import AttemptKey, StateKind
 from daemon.git.git import commit_id
+from daemon.git.objects import commit_of_file
 from daemon.git.repository_cache import RepositoryCache
 from domain.errors import GitError, NotVerified
 
@@ -50,10 +51,7 @@ class OutcomeCommits:
         name, written = PLAIN_FILE, payload
         if self._key:
             name, written = ENCRYPTED_FILE, self._key.encrypt(StateKind.OUTCOME, payload, ref, head or "")
-        blob = (await self._cache.local("hash-object", "-w", "--stdin", stdin=written)).text
-        tree = (await self._cache.local("mktree", stdin=f"100644 blob {blob}\t{name}\n".encode())).text
-        parent = ("-p", commit_id(head)) if head else ()
-        return (await self._cache.local("commit-tree", tree, *parent, "-m", "Outcome of an attempt")).text
+        return await commit_of_file(self._cache, name, written, head, "Outcome of an attempt")
 
     async def read(self, repository: RepositoryCache, ref: str, commit: str) -> StoredOutcome:
         """What `commit`, which must be in `repository`, holds for `ref`; raises NotVerified where it is no outcome."""

@@ -202,8 +202,12 @@ class Outcomes:
 
     async def finished(self, task: str, attempt: int) -> StoredOutcome | None:
         """What `keep_finished` has kept, or `keep_published`, where somebody has deleted what was published."""
-        kept = await self._kept(finished_ref(task, attempt)) or await self._kept(REFS + published_name(task, attempt))
-        return replace(kept, is_published=False) if kept else None
+        places = (finished_ref(task, attempt), REFS + published_name(task, attempt))
+        here = await self._cache.refs(*places)
+        for ref in places:
+            if kept := await self._read(ref, here.get(ref, "")):
+                return replace(kept, is_published=False)
+        return None
 
     async def keep_published(self, task: str, attempt: int, payload: bytes, head: str | None) -> None:
         """Afterwards, for as long as the delivery's folder is kept: somebody may delete what was published."""
@@ -263,7 +267,9 @@ class Outcomes:
 
     async def _kept(self, ref: str) -> StoredOutcome | None:
         """What a ref of this cache holds; None also where this attempt can't have written it."""
-        commit = await self._here(ref)
+        return await self._read(ref, await self._here(ref))
+
+    async def _read(self, ref: str, commit: str) -> StoredOutcome | None:
         try:
             return await self._commits.read(self._cache, ref, commit) if commit else None
         except NotVerified:

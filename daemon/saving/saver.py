@@ -84,8 +84,9 @@ class Saver:
         """
         known = self._known or (base,)
         await self.side.prepare(head)
-        for commit in (began, head):
-            await self.side.take(commit, known)
+        for commit in dict.fromkeys((began, head)):
+            if commit != base:
+                await self.side.take(commit, known)
         self._worktree, self._began, self._merging, self._known = worktree, began, merging, (began, head)
 
     async def take(self, commit: str) -> None:

@@ -81,7 +81,8 @@ async def start_of(command: SpawnTask, cache: RepositoryCache, seen: Mapping[str
         return await _bridged(command, cache, replaced)
     await _refuse_lost_base(command, cache)
     base = command.continue_from.commit if command.continue_from else command.base_commit
-    await cache.ensure([base, *(one.commit for one in command.merge)])
+    # What the step was to begin at is here by now.
+    await cache.ensure([each for each in (base, *(one.commit for one in command.merge)) if each != command.base_commit])
     incoming = _incoming(command.merge)
     return Start(base, replaced, command.base_commit, incoming=incoming, branch=command.target_branch)
 
