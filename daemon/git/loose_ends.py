@@ -20,8 +20,8 @@ of for-each-ref --count={MOST} --format='again %(objectname) %(refname:short)' {
 of for-each-ref --count={MOST} --format='tag %(if)%(*objectname)%(then)%(*objectname)%(else)%(objectname)%(end) \
 %(refname:short)' refs/tags
 of rev-parse --quiet --verify refs/stash >/dev/null && of log -g -n {MOST} --format='stash %H %gs' refs/stash --
-of worktree list --porcelain | sed -n 's/^worktree /path /p; s/^HEAD /worktree /p'
-of worktree list --porcelain | sed -n '1d; s/^worktree //p' | while IFS= read -r path; do
+test -e .git/worktrees && of worktree list --porcelain | sed -n 's/^worktree /path /p; s/^HEAD /worktree /p'
+test -e .git/worktrees && of worktree list --porcelain | sed -n '1d; s/^worktree //p' | while IFS= read -r path; do
   test -n "$(git -C "$path" status --porcelain 2>/dev/null | head -c 1)" || continue
   own=$(mktemp) && cp "$(git -C "$path" rev-parse --git-path index)" "$own" || continue
   tree=$(export GIT_INDEX_FILE="$own"; git -C "$path" add --all && git -C "$path" write-tree) &&

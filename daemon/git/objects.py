@@ -56,10 +56,15 @@ def _header(entry: GitObject) -> bytes:
     return bytes(made)
 
 
+async def algorithm_of(cache: RepositoryCache) -> str:
+    """By which objects are named there, as Python calls it."""
+    config = await asyncio.to_thread((cache.folder / "config").read_text)
+    return "sha256" if _SHA256.search(config) else "sha1"
+
+
 async def commit_of_file(cache: RepositoryCache, name: str, content: bytes, parent: str | None, message: str) -> str:
     """A commit in the cache whose tree is one file. Raises GitError."""
-    config = await asyncio.to_thread((cache.folder / "config").read_text)
-    algorithm = "sha256" if _SHA256.search(config) else "sha1"
+    algorithm = await algorithm_of(cache)
     blob = GitObject(Kind.BLOB, content)
     tree = GitObject(Kind.TREE, f"100644 {name}\0".encode() + bytes.fromhex(blob.name(algorithm)))
     lines = [f"tree {tree.name(algorithm)}", *([f"parent {commit_id(parent)}"] if parent else [])]

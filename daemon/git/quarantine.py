@@ -25,6 +25,8 @@ from domain.errors import GitError, GitUnreachable, NotVerified, RemoteBroken, R
 UNPACKED = 100
 """Objects of a pack that are kept one by one, as git does it after a fetch: a cache of thousands of packs is slow."""
 _PACK_HEADER = 12
+_BEGINNING = 1024
+"""Bytes of an object."""
 
 
 @asynccontextmanager
@@ -85,17 +87,18 @@ async def receive(cache: RepositoryCache, pack: Path, commit: str) -> None:
     if taken.exit_code != 0 and not no_room(taken.stderr):
         raise WorktreeBroken(f"what the agent has committed is not whole: {taken}")
     checked(taken)
-    if not await asyncio.to_thread(_is_loose_commit, cache, commit) and await cache.missing([commit]):
+    if not await asyncio.to_thread(loose_commit, cache.folder, commit) and await cache.missing([commit]):
         raise WorktreeBroken(f"the commit {commit} is not in the agent's repository")
 
 
-def _is_loose_commit(cache: RepositoryCache, name: str) -> bool:
-    """Whether a file of its own in the cache is this commit, as far as the beginning says."""
+def loose_commit(cache: Path, name: str) -> bytes:
+    """How the commit begins, if it is in a file of its own in the cache; empty: it isn't, or is no commit."""
     try:
-        with (cache.folder / "objects" / name[:2] / name[2:]).open("rb") as file:
-            return zlib.decompressobj().decompress(file.read(64), 16).startswith(b"commit ")
+        with (cache / "objects" / name[:2] / name[2:]).open("rb") as file:
+            read = zlib.decompressobj().decompress(file.read(_BEGINNING), _BEGINNING)
     except (OSError, zlib.error):
-        return False
+        return b""
+    return read.partition(b"\0")[2] if read.startswith(b"commit ") else b""
 
 
 async def _unpacked(cache: RepositoryCache, pack: IO[bytes], commit: str) -> Finished:

@@ -18,12 +18,14 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from daemon import agent_files
 from daemon.git import agents_git, agents_refs, arguments, side_files, side_git, snapshot
+from daemon.git.agents_failures import of_agent
 from daemon.git.agents_refs import LooseEnd
 from daemon.git.git import checked, commit_id
-from daemon.git.quarantine import receive
+from daemon.git.objects import GitObject, Kind, algorithm_of, packed
+from daemon.git.quarantine import loose_commit, receive
 from daemon.git.repository_cache import RepositoryCache
 from daemon.git.unlocking import unlock
-from daemon.git.worktrees import SHA256_DIGITS, of_agent
+from daemon.git.worktrees import SHA256_DIGITS
 from daemon.process import own_program
 from daemon.process.run import Runs
 from domain.errors import ProcessTimedOut, WorktreeBroken
@@ -96,6 +98,9 @@ class SideRepository:
     runs: Runs
     _alone: asyncio.Lock = field(default_factory=asyncio.Lock)
     _taken: set[str] = field(default_factory=set)
+    """Commits that have come here."""
+    _whole: set[tuple[bytes, ...]] = field(default_factory=set)
+    """The first two lines, which name the files and the commit below, of the snapshots that have come here."""
 
     async def prepare(self, began: str) -> None:
         """Make it, at the latest when the files are to be saved for the first time: best before an agent has touched
@@ -149,10 +154,14 @@ class SideRepository:
                     return made.model_copy(update={"refused": refused, "trouble": trouble})
             raise AssertionError("the last try returns or raises")
 
-    async def take(self, commit: str, known: Sequence[str]) -> None:
-        """Bring a commit of the agent's repository into the cache, with its history. Raises like `snapshot`."""
+    async def take(self, commit: str, known: Sequence[str], content: bytes = b"") -> None:
+        """Bring a commit of the agent's repository into the cache, with its history. `content`: what it is said to
+        hold, which is believed by its name. Raises like `snapshot`.
+        """
         async with self._alone:
             if commit in self._taken or await self.cache.has(commit_id(commit)):
+                return
+            if await self._took(commit, content):
                 return
             await self.prepare(commit)
             await self._run(known, Unsaved(), TAKE_TIMEOUT, take=[commit_id(commit)])
@@ -163,6 +172,8 @@ class SideRepository:
         try:
             made = Snapshot.model_validate_json(told)
             await self._receive(commit_id(made.commit))
+            if content := await asyncio.to_thread(loose_commit, self.cache.folder, made.commit):
+                self._whole.add(tuple(content.splitlines()[:2]))
         except ValidationError as error:
             raise WorktreeBroken(f"the files could not be saved: {told[:200]!r} is no snapshot") from error
         return made
@@ -203,6 +214,23 @@ class SideRepository:
         except ProcessTimedOut as error:
             raise WorktreeBroken(f"the files could not be saved within {timeout:g} s") from error
         return of_agent(done, "the files could not be saved").text
+
+    async def _took(self, commit: str, content: bytes) -> bool:
+        """Whether the commit is here now, because all that it links to has come with a snapshot: its files, and the
+        commit below. git looks at it as at all that comes from an agent.
+        """
+        links, made = tuple(content.splitlines()[:3]), GitObject(Kind.COMMIT, content)
+        algorithm = await algorithm_of(self.cache)
+        is_known = links[:2] in self._whole and not links[-1].startswith(b"parent ")
+        if not is_known or made.name(algorithm) != commit:
+            return False
+        out = self.path / side_git.OUT
+        await asyncio.to_thread(out.write_bytes, packed((made,), algorithm))
+        try:
+            await self._receive(commit)
+        except WorktreeBroken:
+            return False
+        return True
 
     async def _receive(self, commit: str) -> None:
         try:

@@ -10,14 +10,17 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from daemon import agent_files
+from daemon.git.agents_failures import of_agent
 from daemon.git.arguments import batches
 from daemon.git.config import NO_CODE_OF_THE_REPOSITORY, as_environment
 from daemon.git.filesystem import settings_of
-from daemon.git.git import checked, commit_id, no_room
+from daemon.git.git import checked, commit_id
+from daemon.git.worktree_scripts import CHECKED_HEAD, COMMIT
 from daemon.process.run import Finished, Runs
 from daemon.sandbox.environment import GitIdentity
 from domain.errors import GitError, MakimaError, ProcessTimedOut, UnrelatedHistories, WorktreeBroken
@@ -47,6 +50,13 @@ class Incoming:
 
     commit: str
     name: str
+
+
+class Made(NamedTuple):
+    """A new commit, and what git says that it holds."""
+
+    commit: str
+    content: bytes
 
 
 @dataclass(frozen=True)
@@ -92,9 +102,9 @@ class Worktree:
         await self.git("update-ref", "--no-deref", "HEAD", commit_id(head))
         await self.git("read-tree", "HEAD")
 
-    async def check_index(self) -> None:
-        """Fails where git can't read the index, or what it names."""
-        await self.git("diff-index", "--cached", "--quiet", "--no-ext-diff", "HEAD", also=(1,))
+    async def checked_head(self) -> str:
+        """Like `head`; fails where git can't read the index, or what it names."""
+        return commit_id((await self._script(CHECKED_HEAD, "diff-index", code=1)).text)
 
     async def merge(self, incoming: Sequence[Incoming]) -> Conflict | None:
         """Merge the commits in, in their order, to the first conflict; a commit that is here already changes nothing.
@@ -114,7 +124,7 @@ class Worktree:
 
     async def commit_all(
         self, subject: str, trailers: Mapping[str, str], without: Sequence[str] = (), *, known_only: bool = False
-    ) -> str | None:
+    ) -> Made | None:
         """Commit everything that isn't ignored, a merge in progress included; the new commit, None if there is nothing
         to commit. The files `without` stay as HEAD has them. Repositories that an agent has made inside stay out: git
         would take no file of them. `known_only`: no file that is new to git.
@@ -123,15 +133,15 @@ class Worktree:
         entries = [entry.partition(" ")[::2] for entry in listed.names]
         await self._reveal([entry for entry in entries if entry[0] != UNKNOWN])
         inside = [path.rstrip("/") for told, path in entries if told == UNKNOWN and path.endswith("/")]
-        await self._add("--update" if known_only else "--all", (*without, *inside))
-        unchanged = (await self.git("diff", "--cached", "--quiet", "--no-ext-diff", also=(1,))).exit_code == 0
-        if unchanged and not await self.merging():
-            return None
+        adds = "--update" if known_only else "--all"
+        if out := (*without, *inside):
+            await self._add(adds, out)
         lines = "".join(f"{name}: {_line(value)}\n" for name, value in trailers.items())
         message = f"{_line(subject)}\n\n{lines}".encode(errors="surrogateescape")
-        commit = ("commit", "--quiet", "--no-verify", "--cleanup=whitespace", "--file=-")
-        await self.git(*commit, stdin=message)
-        return await self.head()
+        words = ("" if out else adds, await self.merging())
+        said = (await self._script(COMMIT, "commit", *words, stdin=message)).stdout
+        head, _, content = said.partition(b"\n")
+        return Made(commit_id(head.decode(errors="replace")), content) if said else None
 
     async def _reveal(self, listed: Sequence[tuple[str, str]]) -> None:
         """Have git see the files again that the agent has told it not to look at: a change of theirs is work, too. What
@@ -232,9 +242,6 @@ class Worktree:
         await asyncio.to_thread(agent_files.remove_tree, self.path)
 
     async def _add(self, which: str, without: Sequence[str]) -> None:
-        if not without:
-            await self.git("add", which)
-            return
         from_stdin = ("--pathspec-from-file=-", "--pathspec-file-nul")
         # The agent may have added them to the index already.
         await self.git("reset", "--quiet", *from_stdin, stdin=_joined(without), literal=True)
@@ -245,6 +252,13 @@ class Worktree:
         """A command of git here, ended with 0 or one of `also`; raises GitError, WorktreeBroken."""
         # The folder is named: without its .git, which an agent may remove, git would look for one further up.
         argv = ("git", "--git-dir=.git", "--work-tree=.", *(("--literal-pathspecs",) if literal else ()), *args)
+        return await self._run(argv, stdin, also)
+
+    async def _script(self, script: str, name: str, *words: str, stdin: bytes = b"", code: int = 0) -> Finished:
+        """The same of several commands, ended with 0 or `code`, which are told of as git's `name`."""
+        return await self._run(("sh", "-c", script, "sh", *words), stdin, (code,), name)
+
+    async def _run(self, argv: Sequence[str], stdin: bytes, also: Sequence[int], name: str = "") -> Finished:
         settings = {**SETTINGS, **await asyncio.to_thread(settings_of, self.path.parent)}
         env = as_environment(settings) | {"GIT_NO_REPLACE_OBJECTS": "1"} | self.identity.environment
         try:
@@ -253,22 +267,8 @@ class Worktree:
             if not self.is_agents:
                 raise
             raise WorktreeBroken(f"{BROKEN}: {error}") from error
+        done = replace(done, argv=("git", name)) if name else done
         return of_agent(done, BROKEN, *also) if self.is_agents else checked(done, *also)
-
-
-def of_agent(done: Finished, what: str, *also: int) -> Finished:
-    """`done`, if its exit code is 0 or one of `also`; else WorktreeBroken, `what` being how its text begins. GitError
-    where it was not the agent's files or repository but this machine that was in the way: the sandbox didn't start, the
-    disk is full, the kernel ended it.
-    """
-    if done.exit_code in (0, *also):
-        return checked(done, *also)
-    if done.stderr.lstrip().startswith(_NOT_STARTED) or no_room(done.stderr) or done.exit_code in _KILLED:
-        raise GitError(str(done))
-    raise WorktreeBroken(f"{what}: {done}")
-
-
-_NOT_STARTED, _KILLED = ("bwrap: ", "keeper: "), (-9, 127, 137)
 
 
 def _impossible(one: Incoming, merged: Finished) -> MakimaError:

@@ -5,8 +5,8 @@ The commits are in the daemon's own cache, where no trick of a worktree counts.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Hashable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from daemon.git.agents_refs import LooseEnd
@@ -63,6 +63,8 @@ class Examined:
     """Where the agent works."""
     take: Take = nothing_to_take
     run_script: RunScript = no_script
+    known: dict[Hashable, object] = field(default_factory=dict, compare=False)
+    """What was asked of these commits before, which never change; shared by the examinations of a delivery."""
 
     @property
     def parents(self) -> tuple[str, ...]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from daemon.git.agents_refs import LeftIn, LooseEnd
 from daemon.git.loose_ends import loose_ends
@@ -78,6 +80,9 @@ class Judge:
         self._workspace = workspace
         self._take = take
         self._since = 0.0
+        self._ends: tuple[LooseEnd, ...] | None = None
+        """As they were found last; None: something has run in the worktree since."""
+        self._known: dict[Hashable, object] = {}
         self._told: set[str] = set()
         """Files that the agent was told are left out."""
         self._heard: set[str] = set()
@@ -85,24 +90,42 @@ class Judge:
 
     async def examine(self, work: Examined) -> Fault | None:
         """The first thing that is wrong with the work; None: nothing is. Raises GitError."""
-        loose = await self._loose()
-        work = self._with(work, tuple(end for end in loose if end.commit not in self._heard))
-        for check in CHECKS:
-            if found := await check(work):
-                if found.is_advice and found.report in self._told:
-                    continue
-                self._told |= {found.report} if found.is_advice else set()
-                if found.category is FailureCategory.LEFT:
-                    self._heard |= {end.commit for end in loose if end.kind in (LeftIn.DETACHED, LeftIn.NOTES)}
-                return found
-        return None
+        work = self._with(work, ())
+        looking = asyncio.create_task(self._loose())
+        checks = [asyncio.create_task(self._checked(check, work, looking)) for check in CHECKS]
+        try:
+            for check in checks:
+                if found := await check:
+                    if found.is_advice and found.report in self._told:
+                        continue
+                    self._told |= {found.report} if found.is_advice else set()
+                    if found.category is FailureCategory.LEFT:
+                        ends = await looking
+                        self._heard |= {end.commit for end in ends if end.kind in (LeftIn.DETACHED, LeftIn.NOTES)}
+                    return found
+            return None
+        finally:
+            await _ended(*checks, looking)
+
+    async def _checked(self, check: Check, work: Examined, looking: asyncio.Task[tuple[LooseEnd, ...]]) -> Fault | None:
+        """All run at once: the search for secrets takes longest, and has the other core."""
+        if check is left_commits:
+            # Not to be ended with the one that waits for it.
+            ends = await asyncio.shield(looking)
+            work = replace(work, loose=tuple(end for end in ends if end.commit not in self._heard))
+        return await check(work)
+
+    def something_ran(self, *commands: str) -> None:
+        """If it did, it may have left commits in the worktree."""
+        self._ends = None if commands else self._ends
 
     def dismiss(self, ends: Iterable[LooseEnd]) -> None:
         """A person has decided about these commits."""
         self._heard |= {end.commit for end in ends}
 
     def agent_starts(self) -> None:
-        """What is written from now on is an agent's."""
+        """What is written from now on is an agent's, also commits."""
+        self._ends = None
         self._since = self._since or time.time()
 
     async def left_out(
@@ -126,11 +149,24 @@ class Judge:
     async def save_left(self, work: Examined) -> Kept:
         """Keep what the agent has left beside its work."""
         command = self._workspace.command
-        return await save_left(self._with(work, await self._loose()), str(command.task), command.attempt)
+        ends = await self._loose() if self._ends is None else self._ends
+        return await save_left(self._with(work, ends), str(command.task), command.attempt)
 
     async def _loose(self) -> tuple[LooseEnd, ...]:
-        return await loose_ends(self._workspace.agents_worktree)
+        self._ends = await loose_ends(self._workspace.agents_worktree)
+        return self._ends
 
     def _with(self, work: Examined, loose: tuple[LooseEnd, ...]) -> Examined:
         run_script = self._workspace.agents_worktree.shell
-        return replace(work, loose=loose, take=self._take, run_script=run_script, files=self._workspace.work_path)
+        files = self._workspace.work_path
+        return replace(work, loose=loose, take=self._take, run_script=run_script, files=files, known=self._known)
+
+
+async def _ended(*tasks: asyncio.Task[Any]) -> None:
+    """What nobody waits for any more."""
+    for each in tasks:
+        each.cancel()
+    await asyncio.wait(tasks)
+    for each in tasks:
+        if not each.cancelled():
+            each.exception()  # said, or of a check behind the one that has found something

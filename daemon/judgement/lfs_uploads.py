@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import cast
 
 from daemon.git import lfs
 from daemon.git.commits import attribute, index_of
@@ -79,7 +80,10 @@ async def is_in_lfs(work: Examined, path: str) -> bool:
 async def _given(work: Examined) -> dict[str, str]:
     """Path → blob, of the files with content that the work has changed and .gitattributes gives to LFS."""
     files = {path: new for path, mode, new in await changed(work) if mode.startswith("100")}
-    filters = await attribute(work.cache, work.head, "filter", list(files))
+    asked = ("filter", work.head, *files)
+    if asked not in work.known:
+        work.known[asked] = await attribute(work.cache, work.head, "filter", list(files))
+    filters = cast(dict[str, str], work.known[asked])
     given = {path: files[path] for path, value in filters.items() if value == "lfs"}
     return {path: blob for path, blob in given.items() if await _size(work, blob)}  # an empty file is its own pointer
 

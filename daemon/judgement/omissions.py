@@ -23,8 +23,9 @@ IGNORED = "ignored by git, and the work refers to it"
 HIDDEN = "ignored by a list of git's that only this worktree has"
 _HIDDEN = """
 of() { git --git-dir=.git --work-tree=. "$@" 2>/dev/null; }
-all=$(mktemp) && seen=$(mktemp) || exit
 own=$(of config --local --type=path core.excludesFile)
+test -f .git/info/exclude || test -f "$own" || exit
+all=$(mktemp) && seen=$(mktemp) || exit
 set -- --others --exclude-per-directory=.gitignore
 of ls-files -z "$@" | sort -z > "$all"
 test -f .git/info/exclude && set -- "$@" --exclude-from=.git/info/exclude

@@ -6,6 +6,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from posixpath import normpath
+from typing import cast
 
 from daemon.judgement.check import Examined, Fault, advice, fault, named
 from domain.failures import FailureCategory
@@ -52,8 +53,9 @@ async def lost_submodules(work: Examined) -> Fault | None:
 async def changed(work: Examined) -> list[tuple[str, str, str]]:
     """Path, mode and object of what the work has added or changed."""
     options = ("diff", "--raw", "-z", "--no-renames", "--no-abbrev", "--diff-filter=AMT", work.began, work.head)
-    fields = (await work.cache.local(*options)).names
-    return list(_parsed(fields))
+    found = work.known.get(options) or list(_parsed((await work.cache.local(*options)).names))
+    work.known[options] = found
+    return cast(list[tuple[str, str, str]], found)
 
 
 def _parsed(fields: tuple[str, ...]) -> Iterator[tuple[str, str, str]]:

@@ -40,8 +40,7 @@ async def remade(worktree: Worktree, side: SideRepository, snapshot: Snapshot) -
 async def _trouble(worktree: Worktree, head: str) -> str:
     quick = replace(worktree, within=LOOKS_WITHIN)
     try:
-        found = await quick.head()
-        await quick.check_index()
+        found = await quick.checked_head()
     except WorktreeBroken as broken:
         return str(broken)
     return "" if found == head else f"its HEAD is {found[:12]} for git, and {head[:12]} by its files"

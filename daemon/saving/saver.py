@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from daemon.git.agents_git import UNBORN
 from daemon.git.agents_refs import LooseEnd
 from daemon.git.side_repository import SideRepository, Snapshot
-from daemon.git.worktrees import Worktree
+from daemon.git.worktrees import Made, Worktree
 from daemon.saving.checkpoints import UNSAVED, Checkpoint, Checkpoints, Content
 from daemon.saving.mending import mended, remade
 from domain.daemon_messages import SavedWork
@@ -89,9 +89,9 @@ class Saver:
                 await self.side.take(commit, known)
         self._worktree, self._began, self._merging, self._known = worktree, began, merging, (began, head)
 
-    async def take(self, commit: str) -> None:
+    async def take(self, commit: str, content: bytes = b"") -> None:
         """Bring a commit of the worktree into the cache, with its history. Raises WorktreeBroken, GitError."""
-        await self.side.take(commit, self._known)
+        await self.side.take(commit, self._known, content)
 
     def allow(self, secrets: tuple[str, ...]) -> None:
         """What looks like a secret and is none (`allow_secrets`)."""
@@ -164,19 +164,19 @@ class Saver:
             self._warn(f"left out of the commit: {_named(left_out)}")
         return tuple(path for path in left_out if not path.endswith("/"))
 
-    async def committing(self, commit: Callable[[], Awaitable[object]]) -> None:
+    async def committing(self, commit: Callable[[], Awaitable[Made | None]]) -> Made | None:
         """Do `commit` in the worktree. Where what the agent has set up there is in the way of it, do it once more in a
         repository that has nothing of that. Raises WorktreeBroken, GitError.
         """
         try:
-            await commit()
+            return await commit()
         except WorktreeBroken as broken:
             if self._worktree is None:
                 raise
             snapshot = await self.side.snapshot(self._known, UNSAVED, is_over=True)
             await remade(self._worktree, self.side, snapshot)
             self._log_made_anew(str(broken), snapshot.head)
-            await commit()
+            return await commit()
 
     async def finish(self) -> None:
         """The outcome is published, which holds the work: its checkpoints go."""

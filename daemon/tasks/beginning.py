@@ -96,7 +96,8 @@ async def begin(
         incoming = [Incoming(restored.merging, "what is in conflict")] if restored.merging else []
     heads = await cache.independent([one.commit for one in incoming])
     conflict = await worktree.merge([one for one in incoming if one.commit in heads])
-    head, merging = await worktree.head(), conflict.incoming.commit if conflict else ""
+    is_merged, merging = bool(heads), conflict.incoming.commit if conflict else ""
+    head = await worktree.head() if is_merged else restored.head if restored else base
     began = head
     notes = await peculiarities(worktree)
     if restored:

@@ -104,12 +104,13 @@ class AgentWork:
             self._judge.dismiss(begun.restored.beside if begun.restored else ())
             begun, start = going.begun, replace(start, incoming=(*start.incoming, *going.incoming))
             ask = begun.ask(self._command) if begun.conflict else None
-        rounds = ROUNDS if self._follows_prompts else 0
+        rounds, worktree = ROUNDS if self._follows_prompts else 0, self._workspace.agents_worktree
         while True:
             try:
                 judged = without_advice(await self._round(begun, start, ask), rounds)
                 again = partial(self._judged, begun, start, known_only=True)
-                judged = await passed(judged, commands, self._workspace.agents_worktree, self._programs, again)
+                judged = await passed(judged, commands, worktree, self._programs, again)
+                self._judge.something_ran(*commands)
                 found = await with_clashes(self._host.radar, judged, rounds)
             except WorktreeBroken as broken:
                 if not rounds or not agent_files.is_folder(self._workspace.work_path):
@@ -246,9 +247,9 @@ class AgentWork:
         worktree = self._workspace.agents_worktree
         unfit = await self._saver.unfit() if is_agents else ()
         given = (self._subject(begun), self._trailers())
-        await self._saver.committing(partial(worktree.commit_all, *given, without=unfit, known_only=known_only))
-        head = await worktree.head()
-        await self._saver.take(head)
+        made = await self._saver.committing(partial(worktree.commit_all, *given, without=unfit, known_only=known_only))
+        head = made.commit if made else await worktree.head()
+        await self._saver.take(head, made.content if made else b"")
         return await measured(self._cache, start.branch, start.base, head, start.replaces, self._since(begun, start))
 
     async def _run_agent(self, begun: Beginning, ask: Ask) -> AgentResult:
@@ -266,7 +267,7 @@ class AgentWork:
                 self._host,
             )
             self.runs = AgentRuns(*parts, changes=lambda: self._changes(begun), commands=self._allowed)
-            self._judge.agent_starts()
+        self._judge.agent_starts()
         return await self.runs.run(ask)
 
     async def _changes(self, begun: Beginning) -> tuple[str, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from daemon.git.repository_cache import RepositoryCache
 from daemon.git.side_repository import NAME, SideRepository, Snapshot
 from daemon.git.worktrees import Worktree
@@ -23,3 +25,10 @@ async def take(worktree: Worktree, cache: RepositoryCache, commit: str) -> None:
     base = await cache.branch_commit("main")
     assert base
     await side_of(worktree, cache).take(commit, [base])
+
+
+async def committed(worktree: Worktree, subject: str, trailers: Mapping[str, str]) -> str:
+    """The name of a new commit of everything."""
+    made = await worktree.commit_all(subject, trailers)
+    assert made
+    return made.commit

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -18,7 +19,7 @@ from daemon.git.repository_cache import RepositoryCache
 from daemon.git.side_repository import Snapshot
 from daemon.git.worktrees import Incoming, Worktree
 from daemon.sandbox.environment import GitIdentity
-from daemon.saving.checkpoints import LARGEST, Checkpoints
+from daemon.saving.checkpoints import LARGEST, UNSAVED, Checkpoints
 from domain.directive_settings import Limits
 from domain.errors import WorktreeBroken
 from domain.failures import FailureCategory
@@ -213,6 +214,59 @@ async def test_nothing_that_git_refuses_comes_into_the_cache(
         with pytest.raises(WorktreeBroken, match="gitmodulesName"):
             await side.take(refused, [began])
         assert not await cache.has(refused)
+
+
+async def _said(worktree: Worktree) -> tuple[str, bytes]:
+    """A commit of all files, as the daemon makes it, and what its repository says of it."""
+    made = await worktree.commit_all("Ours", {})
+    assert made
+    return made
+
+
+@pytest.mark.rule("6.7")
+async def test_a_commit_on_what_came_with_a_snapshot_is_taken_by_what_is_said_of_it(
+    worktree: Worktree, cache: RepositoryCache, git: GitCommand
+) -> None:
+    began, side = await worktree.head(), side_of(worktree, cache)
+    (worktree.path / "file").write_text("one")
+    await side.snapshot([began], UNSAVED)
+    commit, content = await _said(worktree)
+    git(worktree.path, "update-ref", "--no-deref", "HEAD", began)
+    shutil.rmtree(worktree.path / ".git" / "objects" / commit[:2])
+    await side.take(commit, [began], content)  # nothing else of it is there any more
+    assert (await cache.local("cat-file", "commit", commit)).stdout == content
+
+
+@pytest.mark.rule("6.7")
+@pytest.mark.parametrize("lie", ["another name", "other files", "no parent", "one more parent", "nothing"])
+async def test_what_is_said_of_a_commit_is_not_believed_where_it_is_not_known_whole(
+    worktree: Worktree, cache: RepositoryCache, git: GitCommand, lie: str
+) -> None:
+    """Neither is what git refuses: then the program brings the commit, from where it is."""
+    began, side = await worktree.head(), side_of(worktree, cache)
+    (worktree.path / "file").write_text("one")
+    await side.snapshot([began], UNSAVED)
+    if lie == "other files":
+        (worktree.path / "more").write_text("more")
+    commit, content = await _said(worktree)
+    tree, parent, *rest = content.split(b"\n")
+    if lie == "another name":
+        content += b"more"
+    elif lie == "nothing":
+        content = b""
+    elif lie != "other files":
+        lines = [tree, parent.replace(b"parent ", b"author "), *rest]
+        lines = [tree, parent, b"parent " + b"1" * 40, *rest] if lie == "one more parent" else lines
+        content = b"\n".join(lines)
+        written = git(
+            worktree.path, "hash-object", "-t", "commit", "-w", "--literally", "--stdin", stdin=content.decode()
+        )
+        with pytest.raises(WorktreeBroken):
+            await side.take(written, [began], content)
+        assert not await cache.has(written)
+        return
+    await side.take(commit, [began], content)
+    assert (await cache.local("show", f"{commit}:file")).text == "one"
 
 
 BESIDE = """

@@ -219,6 +219,15 @@ async def test_what_a_formatter_changes_is_committed_and_verified_again(steps: S
     assert "report" not in steps.git(steps.origin, "ls-tree", "--name-only", "makima/step")
 
 
+@pytest.mark.rule("6.7")
+async def test_what_a_verify_command_commits_beside_the_work_is_saved(steps: Steps) -> None:
+    """It was looked for before: the look is repeated where something has run since."""
+    beside = "git stash list | grep -q . || { echo y >> f.txt; git stash -q; }"
+    done = await steps.does("echo x > x", verify=(beside,))
+    assert done.work and done.work.verified == (beside,)
+    assert any("stash" in each for each in done.warnings), done.warnings
+
+
 async def test_verify_commands_that_never_rest_verify_nothing(steps: Steps) -> None:
     done = await steps.does("echo x > x", verify=("date +%N >> x",))
     assert done.failure and done.failure.category is FailureCategory.VERIFY

@@ -17,7 +17,7 @@ from daemon.git.worktrees import Worktree
 from daemon.sandbox.environment import GitIdentity
 from daemon.saving.outcomes import Outcomes, outcome_ref
 from domain.errors import GitError, LeaseLost, RefRefused
-from tests.integration.sides import take
+from tests.integration.sides import committed, take
 
 GitCommand = Callable[..., str]
 Committer = Callable[..., str]
@@ -43,7 +43,7 @@ async def work_done(cache: RepositoryCache, git: Git, path: Path, text: str) -> 
     identity = GitIdentity("Agent", "agent@example.com")
     worktree = await Worktree.make(path, cache=cache.folder, commit=base, runs=git.run_plainly, identity=identity)
     (path / "work").write_text(text)
-    head = await worktree.commit_all("Work", {})
+    head = await committed(worktree, "Work", {})
     assert head
     await take(worktree, cache, head)
     await worktree.remove()

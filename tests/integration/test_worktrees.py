@@ -19,7 +19,7 @@ from daemon.judgement.unfinished import unmerged
 from daemon.process.run import Finished
 from daemon.sandbox.environment import GitIdentity
 from domain.errors import GitError, WorktreeBroken
-from tests.integration.sides import take
+from tests.integration.sides import committed, take
 
 GitCommand = Callable[..., str]
 Committer = Callable[..., str]
@@ -76,7 +76,7 @@ async def test_what_an_agent_left_is_committed_with_subject_and_trailers(worktre
     (worktree.path / "ignored").write_text("x")
     (worktree.path / "README").unlink()
     (worktree.path / "ünt\nracked").write_text("x")
-    head = await worktree.commit_all("# Add\nthings", {"Makima-Step": "Add things", "Makima-Task": "t\n1"})
+    head = await committed(worktree, "# Add\nthings", {"Makima-Step": "Add things", "Makima-Task": "t\n1"})
     assert head == await worktree.head()
     assert git(worktree.path, "rev-list", f"{base}..HEAD") == head
     changed = git(worktree.path, "diff", "--name-only", "-z", base, head).split("\0")
@@ -123,7 +123,7 @@ async def test_a_merge_stops_at_the_first_conflict_and_names_files_and_what_rema
 
     (worktree.path / "README").write_text("one and two\n")
     assert not await worktree.has_conflict_markers(conflict.files[0])
-    merged = await worktree.commit_all("Resolve", {})
+    merged = await committed(worktree, "Resolve", {})
     assert merged
     assert holds(worktree, second)
     assert await worktree.merge(conflict.remaining) is None
@@ -159,7 +159,7 @@ async def test_the_result_is_taken_into_the_cache_by_its_commit(
 ) -> None:
     git(worktree.path, "switch", "--quiet", "--create", "of-the-agent")
     (worktree.path / "new").write_text("new\n")
-    head = await worktree.commit_all("New", {})
+    head = await committed(worktree, "New", {})
     assert head
     await take(worktree, cache, head)
     await worktree.remove()
@@ -173,7 +173,7 @@ async def test_taking_from_a_hostile_worktree_runs_nothing_of_it(
     worktree: Worktree, cache: RepositoryCache, tmp_path: Path, git: GitCommand
 ) -> None:
     (worktree.path / "new").write_text("new\n")
-    head = await worktree.commit_all("New", {})
+    head = await committed(worktree, "New", {})
     assert head
     trap, sprung = tmp_path / "trap", tmp_path / "sprung"
     trap.write_text(f'#!/bin/sh\necho "$0" >> {sprung}\nexec "$@"\n')
@@ -195,7 +195,7 @@ async def test_taking_from_a_hostile_worktree_runs_nothing_of_it(
     assert not sprung.exists()
 
     (worktree.path / "more").write_text("more\n")
-    incomplete = await worktree.commit_all("More", {})
+    incomplete = await committed(worktree, "More", {})
     assert incomplete
     blob = git(worktree.path, "rev-parse", f"{incomplete}:more")
     (worktree.path / ".git" / "objects" / blob[:2] / blob[2:]).unlink()
@@ -255,7 +255,7 @@ async def test_after_the_agent_only_the_runner_that_was_handed_in_runs_git(workt
     (worktree.path / "new").write_text("new\n")
     base = await worktree.head()
     untrusted = replace(worktree, runs=sandboxed)
-    head = await untrusted.commit_all("New", {})
+    head = await committed(untrusted, "New", {})
     assert head
     await untrusted.bring_back(base, frozenset())
     await untrusted.has_conflict_markers("new")
