@@ -99,7 +99,6 @@ chaos: install
 bench: install
 	$(BIN)/python -m bench
 	$(BIN)/python -m bench.cold_start
-	$(BIN)/python -m bench.step
 	$(BIN)/python -m bench.load
 
 # After a change of pyproject.toml, constraints.txt or tests/agents/package.json. Needs uv and npm.

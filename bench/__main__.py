@@ -9,12 +9,13 @@ from collections.abc import Awaitable, Callable
 
 from rich.console import Console
 
-from bench import cold, commands, figures, hop, idle, throughput
+from bench import cold, commands, figures, hop, idle, step, throughput
 from bench.figures import Figure
 from domain.errors import SettingsError
 from runtime.exit import leave, run
 
 BENCHMARKS: dict[str, Callable[[], Awaitable[list[Figure]]]] = {
+    "step": step.figures,
     "hop": hop.figures,
     "many": throughput.many,
     "fan": throughput.fan,

@@ -24,6 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.cold_start import QuietDelivery, git, machine_at, step_command
+from bench.figures import Figure
 from daemon.agents.command import CommandAgent
 from daemon.git.git import Git
 from daemon.git.repositories import Repositories
@@ -49,7 +50,7 @@ class Contender:
 
 
 class Started:
-    """What this process starts itself, by Python's audit hook: programs, and git's commands."""
+    """What this process starts itself, and has a task's keeper start, by Python's audit hook."""
 
     def __init__(self) -> None:
         self.counted: Counter[str] = Counter()
@@ -60,6 +61,7 @@ class Started:
             words = [os.fsdecode(word) for word in args[1] if isinstance(word, str | bytes)]  # type: ignore[attr-defined]
             self.counted["processes"] += 1
             self.counted["talks"] += any(word in TALKS for word in words[:8])
+        self.counted["kept"] += event == "socket.sendmsg"  # a request to a task's keeper
 
 
 class ByHand:
@@ -138,11 +140,9 @@ async def contenders(folder: Path) -> list[Contender]:
     return found
 
 
-async def main() -> int:
-    """Prints the table; 1 where an aim is missed on this machine, at this moment."""
+async def measured(rounds: int, started: Started) -> tuple[list[Contender], dict[str, Counter[str]]]:
+    """All rounds, by turns, and what the last one of each has started."""
     keeper.become_subreaper()
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS
-    console, started = Console(), Started()
     with TemporaryDirectory() as made:
         found = await contenders(Path(made))
         counts: dict[str, Counter[str]] = {}
@@ -151,11 +151,36 @@ async def main() -> int:
                 started.counted.clear()
                 each.rounds.append(await each.run(10 * number + index))
                 counts[each.name] = Counter(started.counted)
+    return found, counts
+
+
+async def figures() -> list[Figure]:
+    """For `python -m bench`: the medians, and what is started."""
+    (by_hand, *ours), counts = await measured(ROUNDS, Started())
+    beside = median(by_hand.rounds[1:])
+    names = ("step", "step, boxed")
+    times = [
+        Figure(name=name, ours=median(each.rounds[1:]), unit="s", beside=beside, beside_what=by_hand.name)
+        for name, each in zip(names, ours, strict=False)
+    ]
+    started = counts[ours[0].name]
+    return [
+        *times,
+        Figure(name="step, processes of the daemon", ours=started["processes"], unit=""),
+        Figure(name="step, commands where an agent has been", ours=started["kept"], unit=""),
+    ]
+
+
+async def main() -> int:
+    """Prints the table; 1 where an aim is missed on this machine, at this moment."""
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS
+    console = Console()
+    found, counts = await measured(rounds, Started())
     by_hand = median(found[0].rounds[1:])
-    table = Table("", "median", "best", "to by hand", "processes of the daemon", "talks with the remote")
+    table = Table("", "median", "best", "to by hand", "processes of the daemon", "by keepers", "talks with the remote")
     for each in found:
         middle, counted = median(each.rounds[1:]), counts[each.name]
-        own = (str(counted["processes"]), str(counted["talks"])) if each is not found[0] else ("", "2")
+        own = [str(counted[what]) for what in ("processes", "kept", "talks")] if each is not found[0] else ["", "", "2"]
         table.add_row(each.name, f"{middle:.3f} s", f"{min(each.rounds):.3f} s", f"{middle / by_hand:.1f}", *own)
     console.print(table)
     aims = zip(found[1:], (AIM, AIM_BOXED), strict=False)

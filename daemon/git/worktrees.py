@@ -256,7 +256,7 @@ class Worktree:
 
     async def _script(self, script: str, name: str, *words: str, stdin: bytes = b"", code: int = 0) -> Finished:
         """The same of several commands, ended with 0 or `code`, which are told of as git's `name`."""
-        return await self._run(("sh", "-c", script, "sh", *words), stdin, (code,), name)
+        return await self._run(("sh", "-c", script, name, *words), stdin, (code,), name)
 
     async def _run(self, argv: Sequence[str], stdin: bytes, also: Sequence[int], name: str = "") -> Finished:
         settings = {**SETTINGS, **await asyncio.to_thread(settings_of, self.path.parent)}
