@@ -19,6 +19,7 @@ pytest_plugins = [
     "tests.fixtures_stack",
     "tests.fixtures_ledger",
     "tests.fixtures_forges",
+    "tests.forge_differences",
     "tests.fixtures_desk",
 ]
 

@@ -20,6 +20,8 @@ from urllib.parse import parse_qsl
 import pytest
 
 from fakes.forge.exchanges import Exchange
+from tests.forge_gitlab_schemas import API as GITLAB
+from tests.forge_gitlab_schemas import gitlab_problems
 from tests.forge_graph import graph_problems
 
 if TYPE_CHECKING:
@@ -98,6 +100,8 @@ def problems(folder: Path, exchange: Exchange) -> list[str]:
     """What of a request of the adapter's, or of an answer, GitHub's description doesn't allow."""
     if exchange.failure in FAILURES_LEFT_OUT or exchange.status == 0:
         return []
+    if exchange.path.startswith(GITLAB):
+        return gitlab_problems(folder, exchange, by_adapter=exchange.user_agent == ADAPTER)
     path = re.sub(r"^/api(/v3)?(?=/)", "", exchange.path)
     kind = exchange.headers.get("content-type", "")
     if path == "/graphql":

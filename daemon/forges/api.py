@@ -75,16 +75,19 @@ class Manners:
     """(answer, host, call, place of the token) → whether, and why, it says no."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """Sent with each request."""
+    token: tuple[str, str] = ("Authorization", "Bearer ")
+    """The header that the token is sent in, and what stands before it there."""
 
 
 class Bearer(httpx.Auth):
     """Adds the token at the last moment, so that no client, log or representation holds it."""
 
-    def __init__(self, token: SecretStr) -> None:
+    def __init__(self, token: SecretStr, header: tuple[str, str]) -> None:
         self._token = token
+        self._name, self._before = header
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        request.headers["Authorization"] = f"Bearer {self._token.get_secret_value()}"
+        request.headers[self._name] = f"{self._before}{self._token.get_secret_value()}"
         yield request
 
 
@@ -242,7 +245,7 @@ class Api:
         self, method: str, url: httpx.URL, body: BaseModel | None, headers: Mapping[str, str]
     ) -> httpx.Response:
         token = await self.tokens.token()
-        auth = Bearer(token) if token else None
+        auth = Bearer(token, self._manners.token) if token else None
         try:
             content = body.model_dump_json() if body else None
             typed = {"Content-Type": "application/json"} if body else {}

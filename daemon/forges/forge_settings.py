@@ -24,11 +24,13 @@ LOGIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 class ForgeKind(StrEnum):
     GITHUB = "github"
     """GitHub, or GitHub Enterprise."""
+    GITLAB = "gitlab"
+    """GitLab, at gitlab.com or elsewhere."""
     NONE = "none"
     """Branches are pushed, nothing more."""
 
 
-API_PATHS = {ForgeKind.GITHUB: "/api/v3"}
+API_PATHS = {ForgeKind.GITHUB: "/api/v3", ForgeKind.GITLAB: "/api/v4"}
 """Where a kind's API begins at a host of one's own."""
 
 
@@ -147,5 +149,7 @@ def _credential_helper(settings: ForgeSettings, has_gh: bool) -> str:
         password = f'"$(cat {shlex.quote(str(settings.token_file))})"'
     else:
         return "!gh auth git-credential" if has_gh and settings.kind in (None, ForgeKind.GITHUB) else ""
-    answer = f"echo username=x-access-token; printf 'password=%s\\n' {password}"
+    # Both forges go by the password alone; GitLab's own word for whoever has a token.
+    user = "oauth2" if settings.kind is ForgeKind.GITLAB else "x-access-token"
+    answer = f"echo username={user}; printf 'password=%s\\n' {password}"
     return f'!f() {{ if test "$1" = get; then {answer}; fi; }}; f'

@@ -23,6 +23,7 @@ MOST_READ = 64 * 1024
 _HOSTS = {
     "github.com": ForgeKind.GITHUB,
     "api.github.com": ForgeKind.GITHUB,
+    "gitlab.com": ForgeKind.GITLAB,
 }
 
 
@@ -43,7 +44,12 @@ def _is_github(headers: Mapping[str, str], said: object) -> bool:
     return "x-github-request-id" in headers and is_told
 
 
-SIGNS = (Sign(ForgeKind.GITHUB, "/meta", _is_github),)
+def _is_gitlab(headers: Mapping[str, str], said: object) -> bool:
+    """It tells its version to nobody without a token, in these words (from memory)."""
+    return isinstance(said, dict) and said.get("message") == "401 Unauthorized"
+
+
+SIGNS = (Sign(ForgeKind.GITHUB, "/meta", _is_github), Sign(ForgeKind.GITLAB, "/version", _is_gitlab))
 
 
 def known_kind(host: str, settings: ForgeSettings) -> ForgeKind | None:

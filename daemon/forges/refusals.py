@@ -119,8 +119,12 @@ def _retry_after(answer: httpx.Response, now: datetime) -> datetime | None:
 
 
 def _reset(answer: httpx.Response, now: datetime) -> datetime | None:
-    at = answer.headers.get("x-ratelimit-reset", "")
-    if answer.headers.get("x-ratelimit-remaining") != "0":
+    # GitLab's begin without the x.
+    at, remaining = (
+        answer.headers.get(f"x-ratelimit-{name}") or answer.headers.get(f"ratelimit-{name}", "")
+        for name in ("reset", "remaining")
+    )
+    if remaining != "0":
         return None
     if not at.isdecimal():
         return now + SECONDARY_WAIT

@@ -13,10 +13,14 @@ from daemon.forges.api import ApiTimings, open_client
 from daemon.forges.forge_settings import GHE_COM, GITHUB, ForgeKind, ForgeSettings, api_of
 from daemon.forges.github.github import GitHub
 from daemon.forges.github.graph import GitHubApi
+from daemon.forges.gitlab.api import MANNERS as GITLAB_MANNERS
+from daemon.forges.gitlab.api import GitLabApi
+from daemon.forges.gitlab.gitlab import GitLab
 from daemon.forges.links import compare_url
 from daemon.forges.port import Forge
 from daemon.forges.recognizing import known_kind, recognized
 from daemon.forges.tokens import Tokens
+from domain.errors import ForgeRefused
 from domain.pull_request import PullRequest, PullRequestWanted, Reply, Sighting
 from domain.repository_url import RepositoryUrl
 
@@ -51,14 +55,22 @@ class Forges:
         kind = await self._kind(url.host, settings)
         if kind is ForgeKind.NONE:
             return NoForge(url)
+        if kind is ForgeKind.GITLAB and not (settings.token_env or settings.token_file):
+            raise ForgeRefused(
+                f'{url.host} is a GitLab: set token_env or token_file in [forges."{url.host}"] (docs/daemon.md, Forges)'
+            )
         tokens = Tokens(url.host, settings, self._environ, self._learn)
         is_asked_for = url.host in self._settings or await tokens.token() is not None
         if not is_asked_for or not _is_repository(kind, url.path):
             return NoForge(url)  # not kept: somebody may log in
         api = api_of(url.host, settings, kind)
+        forge: Forge
         match kind:
             case ForgeKind.GITHUB:
                 forge = GitHub(GitHubApi(self._connections, api, tokens, self._timings), url.path, settings)
+            case ForgeKind.GITLAB:
+                gitlab = GitLabApi(self._connections, api, tokens, self._timings, GITLAB_MANNERS)
+                forge = GitLab(gitlab, url.path, settings)
         self._known[url.text] = forge
         return forge
 
@@ -85,7 +97,8 @@ class Forges:
 
 def _is_repository(kind: ForgeKind, path: str) -> bool:
     """Whether a repository can be called so at such a forge."""
-    return path.count("/") == 1
+    # At GitLab there are groups within groups.
+    return path.count("/") >= 1 if kind is ForgeKind.GITLAB else path.count("/") == 1
 
 
 def _well_known(host: str) -> ForgeSettings | None:

@@ -22,13 +22,17 @@ from fakes.forge.front import Front
 from fakes.forge.git_http import GitHttp
 from fakes.forge.github import graphql_api, rest_checks, rest_pulls, rest_repositories, rest_talk
 from fakes.forge.github.manners import GITHUB
+from fakes.forge.gitlab import merge_requests, pipelines, projects
+from fakes.forge.gitlab import talk as gitlab_talk
+from fakes.forge.gitlab.calling import EncodedSlashes, PrivateTokens
+from fakes.forge.gitlab.manners import GITLAB
 from fakes.forge.lfs_http import LfsHttp
 from fakes.forge.pages import Pages
 from fakes.forge.store import Store
 from runtime.terminal import guard
 
 HOST = "127.0.0.1"
-DIALECTS = (GITHUB,)
+DIALECTS = (GITHUB, GITLAB)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -71,17 +75,19 @@ def build_app(forge: Forge) -> ASGIApp:
     """GitHub's APIs at the root and below /api, git and pages below each repository, and the control API."""
     api = Routes(forge, GITHUB)
     rest = [route for part in (rest_repositories, rest_pulls, rest_talk, rest_checks) for route in part.routes(api)]
+    gitlab = Routes(forge, GITLAB)
     routes: list[BaseRoute] = [
         *control.routes(Routes(forge, GITHUB, control=True)),
         Mount("/api/v3", routes=rest),
         *rest,
         *graphql_api.routes(api),
+        *(route for part in (projects, merge_requests, pipelines, gitlab_talk) for route in part.routes(gitlab)),
         rest_checks.log_route(forge),
         *GitHttp(forge).routes(),
         *LfsHttp(forge).routes(),
         *Pages(forge).routes(),
     ]
-    return Front(Starlette(routes=routes), forge, DIALECTS)
+    return PrivateTokens(Front(EncodedSlashes(Starlette(routes=routes)), forge, DIALECTS))
 
 
 def _listen_at(path: Path) -> socket.socket:

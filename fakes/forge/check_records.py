@@ -72,6 +72,10 @@ class CheckContent(Stored):
     """`owner/name` of the fork whose pull request it ran for; empty: this repository."""
     app: str = "github-actions"
     """The slug of the app that has made it."""
+    allow_failure: bool = False
+    """Nobody minds if it fails, at a forge that has such jobs."""
+    below: str = ""
+    """The job that has started the pipeline which this one runs in, at a forge that has such; empty: none."""
 
 
 class CheckRun(CheckContent):

@@ -13,14 +13,14 @@ from fakes.forge.check_records import CheckContent, CheckRun, CheckStatus, Commi
 from fakes.forge.github.shapes import Shapes
 from fakes.forge.injected_failures import FailureOrder
 from fakes.forge.pulls import PullWanted, open_pull
-from fakes.forge.records import RESERVED_OWNERS, Account, Name, RepositoryRecord, ReviewState, Role, now
+from fakes.forge.records import RESERVED_OWNERS, Account, Name, Owner, RepositoryRecord, ReviewState, Role, now
 from fakes.forge.stored import Stored
 
-_REPOSITORY = "/_control/repos/{owner}/{repo}"
+_REPOSITORY = "/_control/repos/{owner:path}/{repo}"
 
 
 class NewRepository(Stored):
-    owner: Name
+    owner: Owner
     name: Name
     description: str = ""
     private: bool = False
@@ -33,6 +33,13 @@ class RepositoryChange(Stored):
     private: bool | None = None
     default_branch: str | None = None
     slow_mergeability: int | None = None
+    name: str | None = None
+    """What it is called from now on, or `owner/name`."""
+    merge_method: str | None = None
+    approvals_required: int | None = None
+    only_green: bool | None = None
+    detailed_merge_status: str | None = None
+    locked: bool | None = None
 
 
 class Collaborator(Stored):
@@ -133,7 +140,10 @@ async def create_repository(call: Call) -> ApiAnswer:
 async def change_repository(call: Call) -> ApiAnswer:
     repository, change = call.repository(), await call.body(RepositoryChange)
     async with repository.changing():
-        repository.record = repository.record.with_changes(**change.model_dump(exclude_none=True))
+        changed = change.model_dump(exclude_none=True, exclude={"name"})
+        repository.record = repository.record.with_changes(**changed)
+    if change.name:
+        repository = await call.forge.store.rename(repository, change.name)
     return ApiAnswer(Shapes(call.forge.url).full_repository(repository.record, call.account))
 
 

@@ -61,6 +61,8 @@ class Dialect:
     """What it answers to a request that is to fail."""
     headers: Callable[[Forge, Passed], Mapping[str, str]] = field(default=lambda forge, passed: {})
     """Of every answer of the API, unless it has them."""
+    named: Callable[[Forge, str], str] = field(default=lambda forge, path: path)
+    """A path with the repository's name in it, where that is asked for by its number."""
     size: str = "per_page"
     """What the number of a page's entries is called in a query."""
     usual_size: int = 30

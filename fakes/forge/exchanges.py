@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-KEPT_HEADERS = ("content-type", "link", "location", "etag")
+KEPT_HEADERS = ("content-type", "link", "location", "etag", "x-next-page")
 
 
 class Exchange(BaseModel):

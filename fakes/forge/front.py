@@ -30,6 +30,8 @@ class _Exchange:
     scope: Scope
     account: Account | None
     dialect: Dialect
+    path: str
+    """As a test names it."""
     body: bytearray = field(default_factory=bytearray)
     status: int = 0
     headers: dict[str, str] = field(default_factory=dict)
@@ -39,10 +41,6 @@ class _Exchange:
     @property
     def method(self) -> str:
         return str(self.scope["method"])
-
-    @property
-    def path(self) -> str:
-        return str(self.scope["path"])
 
     @property
     def is_of_api(self) -> bool:
@@ -74,7 +72,9 @@ class Front:
         if scope["type"] != "http" or scope["path"].startswith("/_control"):
             await self._app(scope, receive, send)
             return
-        exchange = _Exchange(scope, self._account(scope), self._dialect(scope["path"]))
+        dialect = self._dialect(scope["path"])
+        path = dialect.named(self._forge, scope["path"])
+        exchange = _Exchange(scope, self._account(scope), dialect, path)
         order = self._forge.failures.take(exchange.method, exchange.path)
         hearing, answering = exchange.recording(receive), self._answering(exchange, send)
         try:

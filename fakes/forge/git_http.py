@@ -32,9 +32,9 @@ class GitHttp:
 
     def routes(self) -> list[Route]:
         return [
-            Route("/{owner}/{repo}/info/refs", _Endpoint(self._advertise), methods=["GET"]),
+            Route("/{owner:path}/{repo}/info/refs", _Endpoint(self._advertise), methods=["GET"]),
             *(
-                Route(f"/{{owner}}/{{repo}}/{service}", _Endpoint(self._serve), methods=["POST"])
+                Route(f"/{{owner:path}}/{{repo}}/{service}", _Endpoint(self._serve), methods=["POST"])
                 for service in _SERVICES
             ),
         ]

@@ -91,7 +91,8 @@ async def merge(repository: Repository, number: int, wanted: MergeWanted, by: st
             await repository.git.move(f"refs/heads/{pull.base}", commit, pull.base_sha)
         except GitFailed as error:
             raise Answered(405, "Base branch was modified. Review and try the merge again.") from error
-        repository.record = repository.record.with_pull(merged(pull, commit, by))
+        done = merged(pull, commit, by).model_copy(update={"merged_as": wanted.method.value})
+        repository.record = repository.record.with_pull(done)
         return commit
 
 

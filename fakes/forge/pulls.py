@@ -21,6 +21,7 @@ class PullWanted:
     base: str
     body: str = ""
     draft: bool = False
+    draft_mark: str = ""
     head_repository: str = ""
     """The fork that it comes from; its `head` there is at a commit that this repository knows by the branch's name."""
 
@@ -34,6 +35,7 @@ class PullChange:
     state: PullState | None = None
     base: str | None = None
     draft: bool | None = None
+    draft_mark: str | None = None
 
 
 async def follow_branches(repository: Repository) -> RepositoryRecord:
@@ -68,6 +70,7 @@ async def open_pull(repository: Repository, wanted: PullWanted, author: str) -> 
         moment = now()
         pull = Pull(
             number=number, id=record.next_id, title=wanted.title, body=wanted.body, author=author, draft=wanted.draft,
+            draft_mark=wanted.draft_mark,
             head=head, head_repository=wanted.head_repository, base=wanted.base, head_sha=shas[head],
             base_sha=shas[wanted.base], base_seen=shas[wanted.base], created_at=moment,
             updated_at=moment,
@@ -87,7 +90,7 @@ async def change_pull(repository: Repository, number: int, change: PullChange) -
             pull = await _with_base(repository, pull, change.base)
         if change.state is not None and change.state is not pull.state:
             pull = await _with_state(repository, pull, change.state)
-        texts = {"title": change.title, "body": change.body, "draft": change.draft}
+        texts = {"title": change.title, "body": change.body, "draft": change.draft, "draft_mark": change.draft_mark}
         fields = {name: value for name, value in texts.items() if value is not None}
         pull = pull.model_copy(update={**fields, "updated_at": now()})
         repository.record = repository.record.with_pull(pull)

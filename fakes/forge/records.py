@@ -18,6 +18,10 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")]
 """Of an owner or a repository; never begins with what git or a path would read as something else."""
 
 
+Owner = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}(/[A-Za-z0-9][A-Za-z0-9_.-]{0,99}){0,5}$")]
+"""With the groups below it, at a forge that has such."""
+
+
 def now() -> datetime:
     return datetime.now(UTC)
 
@@ -34,6 +38,8 @@ class Pull(Stored):
     body: str = ""
     author: str
     draft: bool = False
+    draft_mark: str = ""
+    """What stood before the title to make it a draft, at a forge where nothing else does."""
     state: PullState = PullState.OPEN
     head: str
     """The branch, without refs/heads/."""
@@ -52,6 +58,8 @@ class Pull(Stored):
     merged_at: datetime | None = None
     merged_by: str | None = None
     merge_commit_sha: str | None = None
+    merged_as: str = ""
+    """The method, as `fakes.forge.merges.Method` has it; empty: nobody has merged it through the forge."""
 
     @property
     def is_open(self) -> bool:
@@ -126,6 +134,11 @@ class Comment(Stored):
     pull: int
     user: str
     body: str
+    in_reply_to: int | None = None
+    """The one that it answers, at a forge that keeps that."""
+    is_thread: bool = False
+    """It begins what somebody can resolve, at a forge that has such talk."""
+    resolved_by: str = ""
     created_at: datetime
     updated_at: datetime | None = None
 
@@ -134,13 +147,25 @@ class RepositoryRecord(Stored):
     """Everything about a repository that is not in its git data."""
 
     id: int
-    owner: Name
+    owner: Owner
     name: Name
+    former: tuple[str, ...] = ()
+    """What it was called before, `owner/name`: a forge sends on who asks for that."""
     description: str = ""
     private: bool = False
     default_branch: str = "main"
     slow_mergeability: int = 0
     """So many looks at a new head or base answer `mergeable: null`, as GitHub does while it computes."""
+    merge_method: str = "merge"
+    """Of a forge where the repository has one: `merge` or `rebase`."""
+    approvals_required: int = 0
+    """Before anything is approved, at a forge with such rules."""
+    only_green: bool = False
+    """Nothing is merged while checks run or have failed, at a forge that says so."""
+    detailed_merge_status: str = ""
+    """What such a forge says in any case; empty: what is so."""
+    locked: bool = False
+    """Open pull requests are being merged at this moment, as far as a forge tells."""
     created_at: datetime
     collaborators: dict[str, Role] = Field(default_factory=dict)
     """By login in lower case."""

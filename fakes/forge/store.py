@@ -60,7 +60,7 @@ class Store:
         await asyncio.to_thread(self._folder.mkdir, mode=0o700, parents=True, exist_ok=True)
         if await asyncio.to_thread(self._file.exists):
             self.record = ForgeRecord.model_validate_json(await asyncio.to_thread(self._file.read_bytes))
-            for file in await asyncio.to_thread(lambda: sorted(self._folder.glob("repositories/*/*.json"))):
+            for file in await asyncio.to_thread(self._files):
                 self._add(RepositoryRecord.model_validate_json(await asyncio.to_thread(file.read_bytes)))
             return
         own = Account(token=f"ghp_{secrets.token_hex(18)}", login=OWN_LOGIN)
@@ -68,10 +68,11 @@ class Store:
         await self.put_account(own)
 
     def all(self) -> tuple[Repository, ...]:
-        return tuple(sorted(self._repositories.values(), key=lambda each: each.record.full_name.lower()))
+        by_name = {each.record.full_name.lower(): each for each in self._repositories.values()}
+        return tuple(by_name[name] for name in sorted(by_name))
 
     def find(self, owner: str, name: str) -> Repository | None:
-        """By its names in any case, as GitHub does."""
+        """By its names in any case, and by former ones, as GitHub does."""
         return self._repositories.get(_key(owner, name))
 
     async def create(self, wanted: RepositoryRecord, source: str | None) -> Repository | None:
@@ -103,8 +104,32 @@ class Store:
         self.record = record
         await _write(self._file, record)
 
+    async def rename(self, repository: Repository, name: str) -> Repository:
+        """Call it `name` within its owner, or move it to `owner/name`; whoever has it in hand has the former one."""
+        async with self._lock:
+            former = repository.record
+            owner, _, last = name.rpartition("/")
+            moved = former.with_changes(
+                owner=owner or former.owner, name=last, former=(*former.former, former.full_name)
+            )
+            made = self._at(moved)
+            await asyncio.to_thread(made.git.path.parent.mkdir, parents=True, exist_ok=True)
+            await asyncio.to_thread(repository.git.path.rename, made.git.path)
+            await asyncio.to_thread(self._file_of(former).unlink)
+            await _write(self._file_of(moved), moved)
+            self._repositories = {key: each for key, each in self._repositories.items() if each is not repository}
+            return self._add(moved)
+
     def _add(self, record: RepositoryRecord) -> Repository:
-        return self._repositories.setdefault(_key(record.owner, record.name), self._at(record))
+        added = self._repositories.setdefault(_key(record.owner, record.name), self._at(record))
+        for former in record.former:
+            self._repositories.setdefault(_key(*former.rpartition("/")[::2]), added)
+        return added
+
+    def _files(self) -> list[Path]:
+        """Those of all records; a branch may be called like one."""
+        found = (self._folder / "repositories").glob("**/*.json")
+        return sorted(file for file in found if not any(part.endswith(".git") for part in file.parts))
 
     def _at(self, record: RepositoryRecord) -> Repository:
         file = self._file_of(record)

@@ -90,6 +90,16 @@ async def resolve_thread(repository: Repository, comment: int, user: str) -> Pul
         return pull
 
 
+async def resolve_talk(repository: Repository, comment: int, user: str) -> None:
+    """The same for what begins with a comment below the pull request."""
+    async with repository.changing():
+        record = repository.record
+        comments = tuple(
+            each.model_copy(update={"resolved_by": user}) if each.id == comment else each for each in record.comments
+        )
+        repository.record = record.with_changes(comments=comments)
+
+
 async def delete_comment(repository: Repository, comment: int) -> None:
     """Take back a comment at a line or below the pull request; answers to it stay."""
     async with repository.changing():
@@ -115,12 +125,23 @@ async def edit_comment(repository: Repository, comment: int, body: str) -> None:
         )
 
 
-async def add_comment(repository: Repository, number: int, user: str, body: str) -> Comment:
+async def add_comment(
+    repository: Repository,
+    number: int,
+    user: str,
+    body: str,
+    *,
+    in_reply_to: int | None = None,
+    is_thread: bool = False,
+) -> Comment:
     """Add a comment on the pull request as a whole."""
     async with repository.changing():
         record = repository.record
         pull = _touched(record, number)
-        comment = Comment(id=record.next_id, pull=number, user=user, body=body, created_at=now())
+        comment = Comment(
+            id=record.next_id, pull=number, user=user, body=body, in_reply_to=in_reply_to, is_thread=is_thread,
+            created_at=now(),
+        )  # fmt: skip
         changed = record.with_changes(last_id=record.last_id + 1, comments=(*record.comments, comment))
         repository.record = changed.with_pull(pull)
         return comment

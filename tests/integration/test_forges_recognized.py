@@ -26,7 +26,11 @@ def enterprise(_: Request) -> Response:
     return JSONResponse(told, 401, headers={"X-GitHub-Request-Id": "1"})
 
 
-ANSWERS = {ForgeKind.GITHUB: {"/api/v3/meta": enterprise}}
+def gitlab(_: Request) -> Response:
+    return JSONResponse({"message": "401 Unauthorized"}, 401)
+
+
+ANSWERS = {ForgeKind.GITHUB: {"/api/v3/meta": enterprise}, ForgeKind.GITLAB: {"/api/v4/version": gitlab}}
 """What a host of a kind says to somebody without a token."""
 
 
@@ -100,6 +104,8 @@ async def test_a_host_that_no_setting_names_is_not_asked(tmp_path: Path) -> None
         ("acme.ghe.com", {}, ForgeKind.GITHUB),
         ("work", {"api": "https://api.github.com"}, ForgeKind.GITHUB),
         ("ghe.example.com", {"api": "https://ghe.example.com/api/v3"}, ForgeKind.GITHUB),
+        ("gitlab.com", {}, ForgeKind.GITLAB),
+        ("git.example.com", {"api": "https://git.example.com/api/v4"}, ForgeKind.GITLAB),
         ("ghe.example.com", {}, None),
         ("ghe.example.com", {"kind": "none"}, ForgeKind.NONE),
     ],

@@ -1,0 +1,1 @@
+"""GitLab, at gitlab.com and elsewhere, as a forge."""

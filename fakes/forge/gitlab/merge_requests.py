@@ -1,0 +1,172 @@
+"""GitLab's REST: merge requests, from opening to merging."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import Literal
+
+from pydantic import BaseModel
+from starlette.routing import Route
+
+from fakes.forge.api_errors import Answered
+from fakes.forge.calling import ApiAnswer, Routes
+from fakes.forge.gitlab.calling import PROJECT, GitLabCall, Said, route
+from fakes.forge.gitlab.shapes_checks import CheckShapes, head_pipeline
+from fakes.forge.gitlab.shapes_requests import drafted, merge_request, mergeability, title_of, whole_merge_request
+from fakes.forge.merges import MergeWanted, Method, merge
+from fakes.forge.pulls import PullChange, PullWanted, change_pull, follow_branches, open_pull
+from fakes.forge.records import Pull, PullState, RepositoryRecord
+from fakes.forge.store import Repository
+
+_REQUESTS = f"{PROJECT}/merge_requests"
+REQUEST = f"{_REQUESTS}/{{iid:int}}"
+TITLE_LIMIT = 255
+_STATES = {"opened", "closed", "merged", "locked", "all"}
+
+
+class NewBody(BaseModel):
+    source_branch: str
+    target_branch: str
+    title: str
+    description: str = ""
+
+
+class ChangeBody(BaseModel):
+    title: str | None = None
+    description: str | None = None
+    target_branch: str | None = None
+    state_event: Literal["close", "reopen"] | None = None
+
+
+class MergeBody(BaseModel):
+    sha: str | None = None
+    squash: bool = False
+    merge_commit_message: str | None = None
+    squash_commit_message: str | None = None
+    should_remove_source_branch: bool = False
+
+
+def routes(api: Routes) -> list[Route]:
+    return [
+        route(api, _REQUESTS, GET=list_requests, POST=create),
+        route(api, REQUEST, GET=get_request, PUT=update),
+        route(api, f"{REQUEST}/merge", PUT=accept),
+    ]
+
+
+async def list_requests(call: GitLabCall) -> ApiAnswer:
+    repository = call.repository()
+    record = await follow_branches(repository)
+    state = call.query("state", "all")
+    if state not in _STATES:
+        raise Said(400, "state does not have a valid value", field="error")
+    found = [each for each in record.pulls if _is_asked_for(call, record, each, state)]
+    found.sort(key=lambda each: each.number, reverse=call.query("sort", "desc") == "desc")
+    page, headers = call.page(found)
+    return ApiAnswer([merge_request(call.shapes, record, each) for each in page], headers=headers)
+
+
+async def create(call: GitLabCall) -> ApiAnswer:
+    repository, body = call.repository(), await call.body(NewBody)
+    _check_title(body.title)
+    mark, title = drafted(body.title)
+    wanted = PullWanted(
+        title=title,
+        head=body.source_branch,
+        base=body.target_branch,
+        body=body.description,
+        draft=bool(mark),
+        draft_mark=mark,
+    )
+    made = await _tried(open_pull(repository, wanted, call.login), repository.record, body.source_branch)
+    return ApiAnswer(await _whole(call, repository, made), 201)
+
+
+async def get_request(call: GitLabCall) -> ApiAnswer:
+    return ApiAnswer(await _whole(call, *await call.pull()))
+
+
+async def update(call: GitLabCall) -> ApiAnswer:
+    (repository, pull), body = await call.pull(), await call.body(ChangeBody)
+    if not body.model_dump(exclude_none=True):
+        raise Said(400, "title, description, … are missing, at least one parameter must be provided", field="error")
+    if body.title is not None:
+        _check_title(body.title)
+    state = {"close": PullState.CLOSED, "reopen": PullState.OPEN, None: None}[body.state_event]
+    mark, title = (None, None) if body.title is None else drafted(body.title)
+    change = PullChange(
+        title=title,
+        body=body.description,
+        state=state,
+        base=body.target_branch,
+        draft=None if mark is None else bool(mark),
+        draft_mark=mark,
+    )
+    changed = await _tried(change_pull(repository, pull.number, change), repository.record, pull.head)
+    return ApiAnswer(await _whole(call, repository, changed))
+
+
+async def accept(call: GitLabCall) -> ApiAnswer:
+    """By the project's method, or into one commit first where that is asked for."""
+    (repository, pull), body = await call.pull(), await call.body(MergeBody)
+    if not pull.is_open:
+        raise Said(405, "405 Method Not Allowed")
+    if body.sha is not None and body.sha != pull.head_sha:
+        raise Said(409, "SHA does not match HEAD of source branch: " + pull.head_sha)
+    merging = await call.forge.mergeabilities.of(repository, pull)
+    if mergeability(repository.record, pull, merging)["detailed_merge_status"] != "mergeable":
+        raise Said(422 if merging.mergeable is False else 405, "Branch cannot be merged")
+    method = Method.SQUASH if body.squash else Method(repository.record.merge_method)
+    message = body.squash_commit_message if body.squash else body.merge_commit_message
+    wanted = MergeWanted(
+        method, pull.head_sha, title=(message or _message(repository.record, pull, method)), message=""
+    )
+    try:
+        await merge(repository, pull.number, wanted, call.login)
+    except Answered as refused:
+        raise Said(405, "405 Method Not Allowed") from refused
+    if body.should_remove_source_branch:
+        await repository.git.delete(f"refs/heads/{pull.head}")
+    done = repository.record.pull(pull.number)
+    assert done is not None
+    return ApiAnswer(await _whole(call, repository, done))
+
+
+async def _whole(call: GitLabCall, repository: Repository, pull: Pull) -> dict[str, object]:
+    merging = await call.forge.mergeabilities.of(repository, pull)
+    shapes, record = CheckShapes(call.forge.url), repository.record
+    pipeline = head_pipeline(shapes, record, pull)
+    return await whole_merge_request(shapes, record, pull, merging, repository.git, pipeline)
+
+
+async def _tried(change: Awaitable[Pull], record: RepositoryRecord, branch: str) -> Pull:
+    """In GitLab's words where the core refuses it."""
+    try:
+        return await change
+    except Answered as refused:
+        told = [str(each.get("message") or each.get("field")) for each in refused.errors] or [refused.message]
+        if any("already exists" in each for each in told):
+            open_one = next((each.number for each in record.pulls if each.head == branch and each.is_open), 0)
+            raise Said(
+                409, [f"Another open merge request already exists for this source branch: !{open_one}"]
+            ) from None
+        raise Said(refused.status, told) from None
+
+
+def _is_asked_for(call: GitLabCall, record: RepositoryRecord, pull: Pull, state: str) -> bool:
+    source, target, words = call.query("source_branch"), call.query("target_branch"), call.query("search")
+    fits = source in ("", pull.head) and target in ("", pull.base) and words.lower() in title_of(pull).lower()
+    return fits and state in ("all", merge_request(call.shapes, record, pull)["state"])
+
+
+def _check_title(title: str) -> None:
+    if not title.strip():
+        raise Said(400, {"title": ["can't be blank"]})
+    if len(title) > TITLE_LIMIT:
+        raise Said(400, {"title": [f"is too long (maximum is {TITLE_LIMIT} characters)"]})
+
+
+def _message(record: RepositoryRecord, pull: Pull, method: Method) -> str:
+    if method is Method.SQUASH:
+        return title_of(pull)
+    return f"Merge branch '{pull.head}' into '{pull.base}'\n\nSee merge request {record.full_name}!{pull.number}"

@@ -1,0 +1,122 @@
+"""GitLab's REST: pipelines, their jobs and bridges, logs, and statuses of commits."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel
+from starlette.routing import Route
+
+from fakes.forge.calling import ApiAnswer, Routes
+from fakes.forge.check_records import CheckRun, CommitStatus, StatusState
+from fakes.forge.gitlab.calling import PROJECT, GitLabCall, Said, route
+from fakes.forge.gitlab.merge_requests import REQUEST
+from fakes.forge.gitlab.shapes_checks import CheckShapes, Pipeline, pipeline_at, pipelines_of
+from fakes.forge.records import now
+from fakes.forge.store import Repository
+
+_PIPELINE = f"{PROJECT}/pipelines/{{pipeline:int}}"
+_STATES = {
+    "pending": StatusState.PENDING,
+    "running": StatusState.PENDING,
+    "success": StatusState.SUCCESS,
+    "failed": StatusState.FAILURE,
+    "canceled": StatusState.ERROR,
+}
+
+
+class StatusBody(BaseModel):
+    state: str
+    name: str | None = None
+    context: str | None = None
+    description: str = ""
+    target_url: str = ""
+
+
+def routes(api: Routes) -> list[Route]:
+    return [
+        route(api, f"{REQUEST}/pipelines", GET=list_of_request),
+        route(api, _PIPELINE, GET=get_pipeline),
+        route(api, f"{_PIPELINE}/jobs", GET=list_jobs),
+        route(api, f"{_PIPELINE}/bridges", GET=list_bridges),
+        route(api, f"{PROJECT}/jobs/{{job:int}}", GET=get_job),
+        route(api, f"{PROJECT}/jobs/{{job:int}}/trace", GET=get_trace),
+        route(api, f"{PROJECT}/repository/commits/{{sha}}/statuses", GET=list_statuses),
+        route(api, f"{PROJECT}/statuses/{{sha}}", POST=set_status),
+    ]
+
+
+async def list_of_request(call: GitLabCall) -> ApiAnswer:
+    """Those that other pipelines have started are not told."""
+    repository, pull = await call.pull()
+    found = pipelines_of(repository.record, pull.head_sha)[:1]
+    return call.listed([CheckShapes(call.forge.url).pipeline(repository.record, each) for each in found])
+
+
+async def get_pipeline(call: GitLabCall) -> ApiAnswer:
+    repository, found = _pipeline(call)
+    return ApiAnswer(CheckShapes(call.forge.url).whole_pipeline(repository.record, found))
+
+
+async def list_jobs(call: GitLabCall) -> ApiAnswer:
+    repository, found = _pipeline(call)
+    shown = found.jobs if call.query("include_retried") == "true" else found.latest
+    shapes = CheckShapes(call.forge.url)
+    return call.listed([shapes.job(repository.record, found, each) for each in shown])
+
+
+async def list_bridges(call: GitLabCall) -> ApiAnswer:
+    repository, found = _pipeline(call)
+    shapes, below = CheckShapes(call.forge.url), pipelines_of(repository.record, found.sha)[1:]
+    return call.listed([] if found.below else [shapes.bridge(repository.record, found, each) for each in below])
+
+
+async def get_job(call: GitLabCall) -> ApiAnswer:
+    repository, job = _job(call)
+    found = next(each for each in pipelines_of(repository.record, job.head_sha) if job in each.jobs)
+    return ApiAnswer(CheckShapes(call.forge.url).job(repository.record, found, job))
+
+
+async def get_trace(call: GitLabCall) -> ApiAnswer:
+    return ApiAnswer(text=_job(call)[1].log)
+
+
+async def list_statuses(call: GitLabCall) -> ApiAnswer:
+    repository = call.repository()
+    sha = await repository.git.resolve(call.part("sha"))
+    if sha is None:
+        raise Said(404, "404 Commit Not Found")
+    found = pipelines_of(repository.record, sha)
+    return call.listed(CheckShapes(call.forge.url).statuses(repository.record, found))
+
+
+async def set_status(call: GitLabCall) -> ApiAnswer:
+    repository, body = call.repository(), await call.body(StatusBody)
+    sha = await repository.git.resolve(call.part("sha"))
+    if sha is None:
+        raise Said(404, "404 Commit Not Found")
+    if body.state not in _STATES:
+        raise Said(400, "state does not have a valid value", field="error")
+    async with repository.changing():
+        record = repository.record
+        status = CommitStatus(
+            id=record.next_id, sha=sha, context=body.name or body.context or "default", state=_STATES[body.state],
+            description=body.description, target_url=body.target_url, created_at=now(),
+        )  # fmt: skip
+        repository.record = record.with_changes(last_id=record.last_id + 1, statuses=(*record.statuses, status))
+    found = pipelines_of(repository.record, sha)[0]
+    return ApiAnswer(CheckShapes(call.forge.url).status(repository.record, found, status), 201)
+
+
+def _pipeline(call: GitLabCall) -> tuple[Repository, Pipeline]:
+    repository = call.repository()
+    found = pipeline_at(repository.record, call.number("pipeline"))
+    if found is None:
+        raise Said(404, "404 Not found")
+    return repository, found
+
+
+def _job(call: GitLabCall) -> tuple[Repository, CheckRun]:
+    repository, number = call.repository(), call.number("job")
+    found = next((each for each in repository.record.checks if each.id == number), None)
+    if found is None:
+        raise Said(404, "404 Not found")
+    return repository, found
