@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, field_validator
 
 from domain import names
 from domain.budget import Budget
+from domain.issues import checked_issues
 from domain.tolerant import Tolerant
 from domain.usage import Rate
 from domain.value import Value
@@ -209,6 +210,8 @@ class Settings(Value):
     """How long an agent is waited for whose account can't be used, before the next of its list goes on (rule 5.9)."""
     branch_prefix: Annotated[str, AfterValidator(names.branch_prefix)] = ""
     """What its branches begin with; empty: not said, until the repository's `.makima.toml` does."""
+    closes: Annotated[tuple[str, ...], AfterValidator(checked_issues)] = ()
+    """The issues that its pull request closes once it is merged, as `#7` or `owner/name#7`."""
     keep_branches: bool = False
     """Leave the branches and refs of merged work on the remote."""
     rest_at_events: Annotated[int, Field(ge=100, le=40_000)] = 20_000

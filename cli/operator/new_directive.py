@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from domain.chain_plan import read_plan_file
 from domain.directive_settings import SHELL, AgentChoice, CompletionRule, Settings, StepAgents, Timings, agent_list
 from domain.errors import PlanRefused, Refused
+from domain.issues import issue_reference
 from domain.models import Directive, PlanChanges, State, Step, Text
 from domain.names import check_branch
 from domain.plan import add_steps
@@ -105,6 +106,10 @@ class StartOptions:
     branch_prefix: Annotated[
         str, typer.Option(help="What its branches begin with; else what .makima.toml says, else makima/.")
     ] = ""
+    closes: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ISSUE", help="A number or address: closed by the merge; may be given more than once."),
+    ] = None
     keep_branches: Annotated[
         bool, typer.Option("--keep-branches", help="Leave the branches of merged work on the remote.")
     ] = False
@@ -195,10 +200,21 @@ def _settings(options: StartOptions) -> Settings:
     agents = {name: _agents(options, name) for name in ("planner", "fixer", "resolver")}
     commands = {name: tuple(typed[name] or ()) for name in ("setup", "verify")}
     commands["step_agents"] = tuple(options.step_agent or ())
+    commands["closes"] = _issues(options.closes or (), options.repo)
     # Never a default of its own: the shell would run as a script what a planner has written for a reader.
     agent = _agents(options, "agent") or agents["planner"]
     times = {"timings": _timings(options.timings), "fallback_after": in_minutes(options.fallback_after)}
     return Settings.model_validate({**typed, **agents, **commands, **times, "agent": agent})
+
+
+def _issues(typed: Sequence[str], repo: str) -> tuple[str, ...]:
+    """As the repository's forge names them; a repository on a daemon's machine has no forge that could close any."""
+    if not typed:
+        return ()
+    repository = parse_repository_url(_repository(repo, here=False), allow_local=True)
+    if not repository.host:
+        raise Refused("--closes needs a repository at a forge: --repo names a path")
+    return tuple(issue_reference(each, repository) for each in typed)
 
 
 def _agents(options: StartOptions, kind: str) -> AgentChoice | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
+from domain.issues import closing_lines
 from domain.models import State, Step
 from domain.names import short, step_task
 from domain.statuses import StepStatus
@@ -34,6 +35,7 @@ def body(state: State, ships: Iterable[Step] = ()) -> str:
     held = [step for step in state.ordered_steps() if step.id in arriving or _is_held(step, version)]
     parts = [
         _asked(state),
+        closing_lines(state.directive.settings.closes),
         _table(state, held),
         _left_out(state),
         _not_committed(held),

@@ -9,11 +9,13 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from pydantic import ValidationError
 
 from cli.operator.edit import OPTION, edit
 from cli.operator.new_directive import StartOptions, new_directive, placed
 from domain.directive_settings import AgentChoice, CompletionRule, Settings, Timings
 from domain.errors import Refused
+from domain.pull_requests.body import body
 from domain.reports import DaemonSeen
 from domain.requests import EditDirective
 from domain.statuses import DirectiveStatus
@@ -70,6 +72,33 @@ def test_the_options_make_a_draft_with_the_settings_that_were_typed() -> None:
     assert (settings.pull_request, settings.shepherd, settings.shepherd_rounds) == (False, False, 5)
     assert (settings.fixer, settings.keep_branches) == (AgentChoice(name="mender"), True)
     assert state.directive.text.requirements == ("Passwords are hashed",)
+
+
+@pytest.mark.rule("7.4")
+def test_an_issue_to_close_is_named_as_the_repositorys_own_forge_knows_it() -> None:
+    shop = "https://forge.example/acme/shop.git"
+    closed = ["7", "#8", "https://forge.example/Acme/shop/issues/9#note", "https://forge.example/acme/plan/-/issues/1"]
+    state = new_directive(options(repo=shop, closes=[*closed, "7"]), "me")
+    assert state.directive.settings.closes == ("#7", "#8", "#9", "acme/plan#1")
+    assert "\n\nCloses #7\nCloses #8\nCloses #9\nCloses acme/plan#1\n\n" in body(state)
+    assert "Closes" not in body(new_directive(options(repo=shop), "me"))
+    for wrong, said in [
+        ("0", "number or its address"),
+        ("seven", "number or its address"),
+        ("https://forge.example/acme/shop/pull/7", "number or its address"),
+        ("https://other.example/acme/shop/issues/7", "another forge"),
+    ]:
+        with pytest.raises(Refused, match=said):
+            new_directive(options(repo=shop, closes=[wrong]), "me")
+    with pytest.raises(Refused, match="needs a repository at a forge"):
+        new_directive(options(repo="/srv/shop", on="box", closes=["7"]), "me")
+
+
+@pytest.mark.rule("7.4")
+@pytest.mark.parametrize("closes", [("#7\n# heading",), ("7",), ("@ann",), tuple(f"#{n}" for n in range(1, 22))])
+def test_nothing_but_issues_gets_into_a_description_by_the_settings(closes: tuple[str, ...]) -> None:
+    with pytest.raises(ValidationError):
+        Settings(closes=closes)
 
 
 def test_what_is_not_typed_is_the_setting_of_every_directive() -> None:
