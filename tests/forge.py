@@ -161,7 +161,7 @@ class ForgeUnderTest:
         return made
 
     async def change_repository(self, repository: str, **changes: object) -> None:
-        """Change `private`, `default_branch` or `slow_mergeability`."""
+        """Change a field of `fakes.forge.control.RepositoryChange`."""
         await self._control("PATCH", f"repos/{repository}", changes)
 
     async def add_token(self, token: str, login: str, *, scopes: Sequence[str] = ("repo",), write: bool = True) -> None:

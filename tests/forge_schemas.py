@@ -36,6 +36,7 @@ NOT_DESCRIBED = "the description at hand has no such operation"
 LEFT_OUT = {
     r"GET /repos/[^/]+/[^/]+/pulls/\d+ text/plain.*": "a diff in place of JSON is git's own format",
     r"(PATCH|DELETE) /repos/[^/]+/[^/]+/(pulls|issues)/comments/\d+ .*": NOT_DESCRIBED,
+    r"GET /repos/[^/]+/[^/]+/labels/[^/]+/.+ .*": "the slash of a label's name is sent as %2F, and recorded as a slash",
     r"PUT /repos/[^/]+/[^/]+/pulls/\d+/reviews/\d+/dismissals .*": NOT_DESCRIBED,
 }
 """Method, path and kind of answer that nothing is said of → why."""
@@ -50,6 +51,9 @@ OF_COMPONENT = {
     "GET /repos/{owner}/{repo}/actions/jobs/{job_id}": "job",
     "GET /repos/{owner}/{repo}/pulls/{pull_number}/reviews/{review_id}": "pull-request-review",
     "GET /repos/{owner}/{repo}/pulls/comments/{comment_id}": "pull-request-review-comment",
+    "GET /repos/{owner}/{repo}/labels/{name}": "label",
+    "GET /repos/{owner}/{repo}/milestones": "[nullable-milestone]",
+    "DELETE /repos/{owner}/{repo}/issues/{issue_number}/labels/{name}": "[label]",
     "POST /repos/{owner}/{repo}/branches/{branch}/rename": "branch-with-protection",
     "GET /repos/{owner}/{repo}/git/matching-refs/{ref}": "[git-ref]",
 }

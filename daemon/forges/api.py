@@ -135,6 +135,11 @@ class Api:
         answer = await self.retried(lambda: self.send("PATCH", self.at(path), body))
         return self.parsed(TypeAdapter(model), answer.content)
 
+    async def post(self, path: str, body: BaseModel, adapter: TypeAdapter[Found]) -> Found:
+        """The answer of a POST that does the same however often it is sent."""
+        answer = await self.retried(lambda: self.send("POST", self.at(path), body))
+        return self.parsed(adapter, answer.content)
+
     async def post_once(
         self, path: str, body: BaseModel, model: type[Model], done: Callable[[], Awaitable[Model | None]]
     ) -> Model:

@@ -19,6 +19,7 @@ from daemon.forges.refusals import Declined
 from daemon.forges.remarks import is_by
 from daemon.forges.said import User
 from domain.errors import ForgeRefused
+from domain.opening_policy import OpeningPolicy
 from domain.pull_request import PullRequest, PullRequestWanted, Reply, Sighting
 
 Find = Callable[[], Awaitable[Pull | None]]
@@ -82,6 +83,11 @@ class Hosted(ABC):
     async def answer(self, number: int, reply: Reply) -> None:
         """See daemon.forges.port.Forge.reply."""
 
+    async def furnished(self, pull: Pull, policy: OpeningPolicy) -> tuple[str, ...]:
+        """See daemon.forges.port.Forge.furnish."""
+        what = "labels, reviewers, assignees and milestone of [pull_request]"
+        return (f"{self._api.host}: {what} are not given at this kind of forge",)
+
     @abstractmethod
     async def canonical(self) -> Repository:
         """The repository by its present name, asked of the forge."""
@@ -140,6 +146,14 @@ class Hosted(ABC):
                     f"({declined.complaint}): choose another one with `edit --base-branch`, or make that branch"
                 ) from declined
         return as_pull_request(pull, known.version)
+
+    async def furnish(self, made: PullRequest, policy: OpeningPolicy) -> tuple[str, ...]:
+        if not made.number or not policy.gives_something:
+            return ()
+        pull, me = await self.pull(made.number), await self.own_login()
+        if me and not is_by(pull.user, me):
+            return ()
+        return await self.furnished(pull, policy)
 
     async def look(self, known: PullRequest, marks: dict[str, str]) -> Sighting:
         if not known.number:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from domain.opening_policy import OpeningPolicy
 from domain.pull_request import PullRequest, PullRequestWanted, Reply, Sighting
 from domain.repository_url import RepositoryUrl
 
@@ -42,6 +43,11 @@ class Forge(Protocol):
 
     async def retarget(self, known: PullRequest, base: str) -> PullRequest:
         """Let the open one be merged into the branch `base`; one that is over, or is so already, stays as it is."""
+        ...
+
+    async def furnish(self, made: PullRequest, policy: OpeningPolicy) -> tuple[str, ...]:
+        """Give one that was just opened, by us, its labels, reviewers, assignees and milestone; a line for each that
+        the forge doesn't know or take."""
         ...
 
     async def look(self, known: PullRequest, marks: dict[str, str]) -> Sighting:

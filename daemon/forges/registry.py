@@ -21,6 +21,7 @@ from daemon.forges.port import Forge
 from daemon.forges.recognizing import known_kind, recognized
 from daemon.forges.tokens import Tokens
 from domain.errors import ForgeRefused
+from domain.opening_policy import OpeningPolicy
 from domain.pull_request import PullRequest, PullRequestWanted, Reply, Sighting
 from domain.repository_url import RepositoryUrl
 
@@ -125,6 +126,9 @@ class NoForge:
 
     async def retarget(self, known: PullRequest, base: str) -> PullRequest:
         return known.model_copy(update={"base": base})
+
+    async def furnish(self, made: PullRequest, policy: OpeningPolicy) -> tuple[str, ...]:
+        return ()
 
     async def look(self, known: PullRequest, marks: dict[str, str]) -> Sighting:
         return Sighting(pull_request=known)

@@ -13,8 +13,10 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, sto
 from daemon.forges.port import Forge, ForgesByUrl
 from daemon.git.bridges import left_behind
 from daemon.git.repository_cache import RepositoryCache
+from daemon.workspace.project import FILE, read_project
 from domain.errors import ForgeRefused, ForgeUnreachable, LeaseLost, NotReachable, RefRefused, RepositoryError
 from domain.models import Question, Work
+from domain.opening_policy import OpeningPolicy
 from domain.pull_request import PullRequest, PullRequestState, PullRequestWanted, Shipped
 from domain.questions import AGAIN, PUSHING_CHOICES, SHIPPING_CHOICES, question_id
 from domain.spawn_task import Outcome, OutcomeStatus, SpawnTask
@@ -128,15 +130,17 @@ class Shipping:
         wanted, work = self._command.pull_request, outcome.work
         if wanted is None or work is None:
             return outcome
-        target = await self.target()
+        target, warnings = await self.target(), list[str]()
         if target.branch == work.branch:
-            shipped = await self._opened(wanted, work, target)
+            shipped = await self._opened(wanted, work, target, warnings)
         else:
             shipped = await self._over(work, target.over)
         unmerged = await self._unmerged(wanted, shipped.over)
-        return outcome.model_copy(update={"shipped": shipped.model_copy(update={"unmerged": unmerged})})
+        shipped = shipped.model_copy(update={"unmerged": unmerged})
+        return outcome.model_copy(update={"shipped": shipped, "warnings": (*outcome.warnings, *warnings)})
 
-    async def _opened(self, wanted: PullRequestWanted, work: Work, target: PushTarget) -> Shipped:
+    async def _opened(self, wanted: PullRequestWanted, work: Work, target: PushTarget, warnings: list[str]) -> Shipped:
+        """`warnings` gets a line for each thing that the repository wants of its pull requests, and this one lacks."""
         branch, base = work.branch, target.base
         head = await self._cache.on_remote(f"refs/heads/{branch}") or work.head
         known = {"branch": branch, "base": base, "head": head, "version": target.version}
@@ -144,9 +148,13 @@ class Shipping:
             made = _known(wanted, branch) or PullRequest(branch=branch, base=base, head=head)
             return Shipped(pull_request=made.model_copy(update=known), over=target.over)
         forge = await self._forge()
+        policy = await self._policy(base, warnings)
+        wanted = policy.applied_to(wanted)
         made = await self._retried(partial(forge.open_or_update, wanted, branch, base, target.open))
         if made.state.is_over:  # since a moment ago, and perhaps with a head that the forge had seen by then
             return await self._over(work, (*target.over, made.model_copy(update={"version": target.version})))
+        if made.number and not _is_told(wanted, made):  # given once: what people take away afterwards stays away
+            warnings += await self._retried(partial(forge.furnish, made, policy))
         url = forge.compare_url(branch, base) if made.state is PullRequestState.PUSHED else ""
         return Shipped(pull_request=made.model_copy(update=known), over=target.over, compare_url=url)
 
@@ -172,6 +180,14 @@ class Shipping:
         if known and known.number:
             return await self._retried(partial(forge.read, known))
         return await self._retried(partial(forge.find, branch, self._command.base_branch)) or known
+
+    async def _policy(self, base: str, warnings: list[str]) -> OpeningPolicy:
+        """What the repository wants of its pull requests, as its base branch says: never as an agent's does."""
+        try:
+            return (await read_project(self._cache, await self._cache.base(base))).pull_request
+        except RepositoryError as error:
+            warnings.append(f"what {FILE} wants of pull requests is not known: {error}")
+            return OpeningPolicy()
 
     async def _forge(self) -> Forge:
         return await self._retried(partial(self._forges.at, self._cache.url))
@@ -236,6 +252,11 @@ def _answers(command: SpawnTask) -> list[str]:
 def _known(wanted: PullRequestWanted, branch: str) -> PullRequest | None:
     """The one that was made before, if it comes from `branch`."""
     return wanted.known if wanted.known and wanted.known.branch == branch else None
+
+
+def _is_told(wanted: PullRequestWanted, made: PullRequest) -> bool:
+    """Whether the directive knows it already: the completion that has opened it has ended."""
+    return wanted.known is not None and wanted.known.number == made.number
 
 
 def _branches(wanted: PullRequestWanted) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from daemon.secrets.secret_search import AllowedSecret
 from domain import names
 from domain.documents import read_toml
 from domain.errors import DocumentBroken, RepositoryError
+from domain.opening_policy import OpeningPolicy
 from domain.problems import first_problem
 from domain.spawn_task import SpawnTask
 from domain.statuses import TaskKind
@@ -41,6 +42,8 @@ class Project(Value):
     branch_prefix: Annotated[str, AfterValidator(names.branch_prefix)] = ""
     """What the branches of directives begin with; empty: `makima/`."""
     allow_secrets: tuple[AllowedSecret, ...] = ()
+    pull_request: OpeningPolicy = OpeningPolicy()
+    """What the directive's pull requests begin with."""
 
 
 async def project_of(command: SpawnTask, cache: RepositoryCache, commit: str) -> Project:

@@ -20,7 +20,7 @@ from fakes.forge.exchanges import Recorder
 from fakes.forge.forge import Forge
 from fakes.forge.front import Front
 from fakes.forge.git_http import GitHttp
-from fakes.forge.github import graphql_api, rest_checks, rest_pulls, rest_repositories, rest_talk
+from fakes.forge.github import graphql_api, rest_checks, rest_issues, rest_pulls, rest_repositories, rest_talk
 from fakes.forge.github.manners import GITHUB
 from fakes.forge.gitlab import merge_requests, pipelines, projects
 from fakes.forge.gitlab import talk as gitlab_talk
@@ -74,8 +74,9 @@ async def serve(data: Path, port: int, unix_socket: Path | None, record: Path | 
 def build_app(forge: Forge) -> ASGIApp:
     """GitHub's APIs at the root and below /api, git and pages below each repository, and the control API."""
     api = Routes(forge, GITHUB)
-    rest = [route for part in (rest_repositories, rest_pulls, rest_talk, rest_checks) for route in part.routes(api)]
     gitlab = Routes(forge, GITLAB)
+    parts = (rest_repositories, rest_pulls, rest_talk, rest_issues, rest_checks)
+    rest = [route for part in parts for route in part.routes(api)]
     routes: list[BaseRoute] = [
         *control.routes(Routes(forge, GITHUB, control=True)),
         Mount("/api/v3", routes=rest),

@@ -40,6 +40,9 @@ class RepositoryChange(Stored):
     only_green: bool | None = None
     detailed_merge_status: str | None = None
     locked: bool | None = None
+    teams: tuple[str, ...] | None = None
+    labels: tuple[str, ...] | None = None
+    milestones: tuple[str, ...] | None = None
 
 
 class Collaborator(Stored):

@@ -60,6 +60,12 @@ class Pull(Stored):
     merge_commit_sha: str | None = None
     merged_as: str = ""
     """The method, as `fakes.forge.merges.Method` has it; empty: nobody has merged it through the forge."""
+    labels: tuple[str, ...] = ()
+    assignees: tuple[str, ...] = ()
+    reviewers: tuple[str, ...] = ()
+    """Who is asked for a review."""
+    team_reviewers: tuple[str, ...] = ()
+    milestone: str = ""
 
     @property
     def is_open(self) -> bool:
@@ -169,6 +175,11 @@ class RepositoryRecord(Stored):
     created_at: datetime
     collaborators: dict[str, Role] = Field(default_factory=dict)
     """By login in lower case."""
+    teams: tuple[str, ...] = ()
+    """Of its owner, with access to it."""
+    labels: tuple[str, ...] = ()
+    milestones: tuple[str, ...] = ()
+    """Open ones; each has its place as its number."""
     last_id: int = 0
     pulls: tuple[Pull, ...] = ()
     """In order of their numbers."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from domain.opening_policy import OpeningPolicy
 from domain.pull_request import PullRequest, PullRequestState, PullRequestWanted, Reply, Sighting
 from domain.repository_url import RepositoryUrl
 
@@ -60,6 +61,9 @@ class ForgeInMemory:
     async def retarget(self, known: PullRequest, base: str) -> PullRequest:
         self._called("retarget")
         return self._set(known.number, base=base).model_copy(update={"version": known.version})
+
+    async def furnish(self, made: PullRequest, policy: OpeningPolicy) -> tuple[str, ...]:
+        return ()
 
     async def look(self, known: PullRequest, marks: dict[str, str]) -> Sighting:
         return Sighting(pull_request=await self.read(known))

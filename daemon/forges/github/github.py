@@ -8,6 +8,7 @@ from urllib.parse import quote
 from pydantic import TypeAdapter
 
 from daemon.forges.forge_settings import ForgeSettings
+from daemon.forges.github.furnishing import Furnishing
 from daemon.forges.github.graph import GitHubApi
 from daemon.forges.github.look import GitHubLook
 from daemon.forges.github.payloads import (
@@ -29,6 +30,7 @@ from daemon.forges.pulls import Pull, Repository
 from daemon.forges.refusals import Declined
 from daemon.forges.remembered import Remembered
 from daemon.forges.said import User
+from domain.opening_policy import OpeningPolicy
 from domain.pull_request import Reply
 
 PULLS = TypeAdapter(tuple[GitHubPull, ...])
@@ -104,6 +106,9 @@ class GitHub(Hosted):
     async def answer(self, number: int, reply: Reply) -> None:
         own = await self._path("")
         await Replies(self._api, own, await self.own_login()).give(number, reply)
+
+    async def furnished(self, pull: Pull, policy: OpeningPolicy) -> tuple[str, ...]:
+        return await Furnishing(self._api, await self._path(""), pull.number).give(policy)
 
     async def canonical(self) -> Repository:
         return await self._api.read(f"/repos/{quote(self._name)}", Repository)

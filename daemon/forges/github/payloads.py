@@ -69,6 +69,36 @@ class BaseChange(Value):
     base: str
 
 
+class Named(Tolerant):
+    name: str
+
+
+class Milestone(Tolerant):
+    number: int
+    title: str
+
+
+class Assigned(Tolerant):
+    assignees: tuple[User, ...] = ()
+
+
+class LabelsWanted(Value):
+    labels: tuple[str, ...]
+
+
+class AssigneesWanted(Value):
+    assignees: tuple[str, ...]
+
+
+class ReviewersWanted(Value):
+    reviewers: tuple[str, ...] = ()
+    team_reviewers: tuple[str, ...] = ()
+
+
+class MilestoneWanted(Value):
+    milestone: int
+
+
 class Answer(NewComment):
     """Into the thread of a comment at a line; GitHub wants its place, too, and goes by the comment."""
 

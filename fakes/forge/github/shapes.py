@@ -7,6 +7,7 @@ from base64 import b64encode
 from fakes.forge.addresses import moment
 from fakes.forge.bare_git import Commit, Signature
 from fakes.forge.github.shapes_checks import CheckShapes
+from fakes.forge.github.shapes_issues import IssueShapes
 from fakes.forge.github.shapes_places import Json, Places, node_id
 from fakes.forge.merges import Mergeability
 from fakes.forge.records import Account, Comment, Pull, RepositoryRecord, Review
@@ -15,7 +16,7 @@ from fakes.forge.records import ReviewComment as LineComment
 __all__ = ["Json", "Places", "Shapes", "node_id", "pull_node", "thread_node"]
 
 
-class Shapes(CheckShapes):
+class Shapes(CheckShapes, IssueShapes):
     """All of them."""
 
     def pull(self, record: RepositoryRecord, pull: Pull, account: Account | None) -> Json:
@@ -44,18 +45,15 @@ class Shapes(CheckShapes):
             "_links": {name: {"href": address.removesuffix("{/number}")} for name, address in links.items()},
             "author_association": record.association(pull.author),
             "auto_merge": None,
-            "milestone": None,
-            "assignee": None,
+            **self.of_issue(record, pull),
             "state": pull.state.value,
             "locked": False,
             "title": pull.title,
             "body": pull.body or None,
             "user": self.user(pull.author),
             "draft": pull.draft,
-            "labels": [],
-            "assignees": [],
-            "requested_reviewers": [],
-            "requested_teams": [],
+            "requested_reviewers": [self.user(each) for each in pull.reviewers],
+            "requested_teams": [self.team(record, each) | {"parent": None} for each in pull.team_reviewers],
             "head": self._head(record, pull, account),
             "base": self._end(record, pull.base, pull.base_seen or pull.base_sha, account),
             "merge_commit_sha": pull.merge_commit_sha,
@@ -70,6 +68,7 @@ class Shapes(CheckShapes):
     ) -> Json:
         """As it is answered alone; `sizes`: how many commits, files and lines it changes."""
         return self.pull(record, pull, account) | {
+            "requested_teams": [self.team(record, each) for each in pull.team_reviewers],
             "merged": pull.merged_at is not None,
             "mergeable": merging.mergeable,
             "mergeable_state": merging.state.value,

@@ -1,0 +1,43 @@
+"""What a repository wants its pull requests to begin with (rule 7.4): given once, and then a person's to change."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from domain.pull_request import PullRequestWanted
+from domain.value import Value
+
+Name = Annotated[str, Field(pattern=r"^[^\s\x00-\x1f\x7f]([^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f])?$", max_length=100)]
+"""One line without blanks around it."""
+Login = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$")]
+Reviewer = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}(/[A-Za-z0-9_][A-Za-z0-9_.-]{0,99})?$")]
+"""A login, or a team as `organization/team`."""
+
+
+class DraftPolicy(StrEnum):
+    UNFINISHED = "unfinished"
+    """While steps are missing."""
+    ALWAYS = "always"
+    """Until a person makes it ready."""
+    NEVER = "never"
+
+
+class OpeningPolicy(Value):
+    labels: Annotated[tuple[Name, ...], Field(max_length=50)] = ()
+    reviewers: Annotated[tuple[Reviewer, ...], Field(max_length=15)] = ()
+    assignees: Annotated[tuple[Login, ...], Field(max_length=10)] = ()
+    milestone: Name | None = None
+    draft: DraftPolicy = DraftPolicy.UNFINISHED
+
+    @property
+    def gives_something(self) -> bool:
+        return bool(self.labels or self.reviewers or self.assignees or self.milestone)
+
+    def applied_to(self, wanted: PullRequestWanted) -> PullRequestWanted:
+        """`wanted` as a draft or not: what is there stays as people have left it, where steps don't decide."""
+        if self.draft is DraftPolicy.UNFINISHED:
+            return wanted
+        return wanted.model_copy(update={"draft": self.draft is DraftPolicy.ALWAYS, "keep_draft": True})

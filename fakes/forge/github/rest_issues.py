@@ -1,0 +1,120 @@
+"""REST: what a pull request has of an issue (labels, assignees, milestone), and who is asked for a review."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, Field
+from starlette.routing import Route
+
+from fakes.forge.api_errors import not_found, refused
+from fakes.forge.calling import ApiAnswer, Call, Routes
+from fakes.forge.github.shapes import Shapes
+from fakes.forge.records import Pull, now
+from fakes.forge.store import Repository
+
+_ISSUE = "/repos/{owner}/{repo}/issues/{number:int}"
+
+
+class LabelsBody(BaseModel):
+    labels: tuple[str, ...] = Field(min_length=1)
+
+
+class AssigneesBody(BaseModel):
+    assignees: tuple[str, ...] = ()
+
+
+class ReviewersBody(BaseModel):
+    reviewers: tuple[str, ...] = ()
+    team_reviewers: tuple[str, ...] = ()
+
+
+class IssueBody(BaseModel):
+    milestone: int | None = None
+
+
+def routes(api: Routes) -> list[Route]:
+    return [
+        api.route("/repos/{owner}/{repo}/labels/{name:path}", GET=get_label),
+        api.route("/repos/{owner}/{repo}/milestones", GET=list_milestones),
+        api.route(_ISSUE, PATCH=update_issue),
+        api.route(f"{_ISSUE}/labels", POST=add_labels),
+        api.route(f"{_ISSUE}/labels/{{name}}", DELETE=remove_label),
+        api.route(f"{_ISSUE}/assignees", POST=add_assignees),
+        api.route("/repos/{owner}/{repo}/pulls/{number:int}/requested_reviewers", POST=request_reviewers),
+    ]
+
+
+async def get_label(call: Call) -> ApiAnswer:
+    record, name = call.repository().record, call.request.path_params["name"]
+    if name.lower() not in map(str.lower, record.labels):
+        raise not_found()
+    return ApiAnswer(Shapes(call.forge.url).label(record, name))
+
+
+async def list_milestones(call: Call) -> ApiAnswer:
+    record = call.repository().record
+    page, headers = call.page(record.milestones)
+    return ApiAnswer([Shapes(call.forge.url).milestone(record, each) for each in page], headers=headers)
+
+
+async def update_issue(call: Call) -> ApiAnswer:
+    (repository, pull), wanted = await call.pull(), await call.body(IssueBody)
+    titles = repository.record.milestones
+    if wanted.milestone is not None:
+        if not 1 <= wanted.milestone <= len(titles):
+            raise refused("Issue", "milestone is invalid")
+        pull = await _changed(repository, pull, milestone=titles[wanted.milestone - 1])
+    return ApiAnswer(Shapes(call.forge.url).issue(repository.record, pull))
+
+
+async def add_labels(call: Call) -> ApiAnswer:
+    """One that nobody has made is made (from memory)."""
+    (repository, pull), wanted = await call.pull(), await call.body(LabelsBody)
+    async with repository.changing():
+        known = dict.fromkeys((*repository.record.labels, *wanted.labels))
+        repository.record = repository.record.with_changes(labels=tuple(known))
+    pull = await _changed(repository, pull, labels=tuple(dict.fromkeys((*pull.labels, *wanted.labels))))
+    return _labels(call, repository, pull)
+
+
+async def remove_label(call: Call) -> ApiAnswer:
+    (repository, pull), name = await call.pull(), call.request.path_params["name"]
+    if name not in pull.labels:
+        raise not_found()
+    left = tuple(each for each in pull.labels if each != name)
+    return _labels(call, repository, await _changed(repository, pull, labels=left))
+
+
+async def add_assignees(call: Call) -> ApiAnswer:
+    """Only who may write is assigned; the others are left out without a word (from memory)."""
+    (repository, pull), wanted = await call.pull(), await call.body(AssigneesBody)
+    taken = [each for each in wanted.assignees if repository.record.role(each)]
+    pull = await _changed(repository, pull, assignees=tuple(dict.fromkeys((*pull.assignees, *taken))))
+    return ApiAnswer(Shapes(call.forge.url).issue(repository.record, pull), 201)
+
+
+async def request_reviewers(call: Call) -> ApiAnswer:
+    (repository, pull), wanted = await call.pull(), await call.body(ReviewersBody)
+    record = repository.record
+    if any(each.lower() == pull.author.lower() for each in wanted.reviewers):
+        raise refused("PullRequest", "Review cannot be requested from pull request author.")
+    unknown_team = any(each not in record.teams for each in wanted.team_reviewers)
+    if unknown_team or not all(map(record.role, wanted.reviewers)):
+        message = "Reviews may only be requested from collaborators. One or more of the users or teams you specified is"
+        raise refused("PullRequest", f"{message} not a collaborator of the {record.full_name} repository.")
+    reviewers = tuple(dict.fromkeys((*pull.reviewers, *wanted.reviewers)))
+    teams = tuple(dict.fromkeys((*pull.team_reviewers, *wanted.team_reviewers)))
+    pull = await _changed(repository, pull, reviewers=reviewers, team_reviewers=teams)
+    return ApiAnswer(Shapes(call.forge.url).pull(repository.record, pull, call.account), 201)
+
+
+async def _changed(repository: Repository, pull: Pull, **fields: object) -> Pull:
+    async with repository.changing():
+        newest = repository.record.pull(pull.number)
+        assert newest is not None
+        changed = newest.model_copy(update={**fields, "updated_at": now()})
+        repository.record = repository.record.with_pull(changed)
+        return changed
+
+
+def _labels(call: Call, repository: Repository, pull: Pull) -> ApiAnswer:
+    return ApiAnswer([Shapes(call.forge.url).label(repository.record, each) for each in pull.labels])

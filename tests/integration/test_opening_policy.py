@@ -1,0 +1,103 @@
+"""What a repository wants of its pull requests in `.makima.toml`, at the fake forge (rule 7.4)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from domain.pull_request import PullRequestState
+from tests.fixtures_forges import Site
+from tests.integration.completions import BRANCH, Completions, head
+from tests.integration.test_completion_github import at_forge as at_forge
+
+pytestmark = pytest.mark.rule("7.4")
+NO_AGENT = "exit 9"
+POLICY = """
+[pull_request]
+labels = ["bot", "a b/c", "mispelled"]
+reviewers = ["ann", "nobody", "acme/core", "acme/none"]
+assignees = ["Ben", "stranger"]
+milestone = "1.0"
+"""
+
+
+async def pull(site: Site, number: int = 1) -> dict[str, Any]:
+    async with site.forge.rest() as client:
+        told: dict[str, Any] = (await client.get(f"/repos/{site.name}/pulls/{number}")).json()
+    return told
+
+
+async def test_what_the_base_branch_wants_is_given_once_and_what_the_forge_lacks_is_told(
+    at_forge: Completions, site: Site
+) -> None:
+    known = {"labels": ["bot", "a b/c"], "teams": ["core"], "milestones": ["0.9", "1.0"]}
+    await site.forge.change_repository(site.name, **known)
+    site.commit("main", {".makima.toml": POLICY})
+    walls = site.commit("walls", {"walls": "w\n", ".makima.toml": '[pull_request]\nlabels = ["evil"]\n'}, parent="main")
+    await site.forge.fail("server_error", method="POST", path="/labels$")
+    await site.forge.fail("acted_then_cut", method="POST", path="/assignees$")
+    done = await at_forge.does(NO_AGENT, [head("Walls", walls)])
+    made = await pull(site)
+    assert [each["name"] for each in made["labels"]] == ["bot", "a b/c"]
+    assert [each["login"] for each in made["requested_reviewers"]] == ["ann"]
+    assert [each["slug"] for each in made["requested_teams"]] == ["core"]
+    assert [each["login"] for each in made["assignees"]] == ["Ben"]
+    assert (made["milestone"]["title"], made["draft"]) == ("1.0", False)
+    told = [each.removeprefix("the pull request was opened without ") for each in done.warnings]
+    assert [each.split(":")[0] for each in told] == [
+        "label 'mispelled'", "reviewer 'nobody'", "reviewer 'acme/none'", "assignee 'stranger'"
+    ]  # fmt: skip
+
+    async with site.forge.rest() as client:
+        await client.delete(f"/repos/{site.name}/issues/1/labels/bot")
+    further = await at_forge.does(NO_AGENT, [head("Roof", site.commit("roof", {"roof": "r\n"}, parent=walls))])
+    assert further.shipped and further.shipped.pull_request.number == 1
+    assert [each["name"] for each in (await pull(site))["labels"]] == ["a b/c"]
+    assert further.warnings == ()
+
+
+async def test_a_milestone_that_is_not_there_and_a_refused_token_are_told_and_the_pull_request_is_open(
+    at_forge: Completions, site: Site
+) -> None:
+    site.commit("main", {".makima.toml": '[pull_request]\nmilestone = "2.0"\nassignees = ["ann"]\n'})
+    await site.forge.fail("forbidden", method="POST", path="/assignees$")
+    done = await at_forge.does(NO_AGENT, [head("Walls", site.commit("walls", {"walls": "w\n"}, parent="main"))])
+    assert done.shipped and done.shipped.pull_request.state is PullRequestState.OPEN
+    assignees, milestone = done.warnings
+    assert "Resource not accessible" in assignees and "'2.0': no open one" in milestone
+
+
+async def test_nothing_is_asked_of_the_forge_for_a_repository_that_wants_nothing(
+    at_forge: Completions, site: Site
+) -> None:
+    done = await at_forge.does(NO_AGENT, [head("Walls", site.commit("walls", {"walls": "w\n"}, parent="main"))])
+    assert done.shipped and done.warnings == ()
+    assert await site.asked(path="(labels|assignees|milestones|requested_reviewers)") == 0
+
+
+async def test_one_that_a_person_has_opened_from_the_branch_is_theirs_to_label(
+    at_forge: Completions, site: Site
+) -> None:
+    await site.forge.change_repository(site.name, labels=["bot"])
+    site.commit("main", {".makima.toml": '[pull_request]\nlabels = ["bot"]\n'})
+    site.commit(BRANCH, {"floor": "f\n"}, parent="main")
+    await site.forge.add_token("anns", "ann")
+    async with site.forge.rest("anns") as client:
+        mine = {"title": "Mine", "head": BRANCH, "base": "main"}
+        assert (await client.post(f"/repos/{site.name}/pulls", json=mine)).is_success
+    done = await at_forge.does(NO_AGENT, [head("Walls", site.commit("walls", {"walls": "w\n"}, parent="main"))])
+    assert done.shipped and done.shipped.pull_request.number == 1
+    assert (await pull(site))["labels"] == []
+
+
+@pytest.mark.parametrize(("policy", "is_draft"), [("always", True), ("never", False), ("unfinished", False)])
+async def test_the_repository_says_whether_they_begin_as_drafts(
+    at_forge: Completions, site: Site, policy: str, is_draft: bool
+) -> None:
+    site.commit("main", {".makima.toml": f'[pull_request]\ndraft = "{policy}"\n'})
+    walls = site.commit("walls", {"walls": "w\n"}, parent="main")
+    done = await at_forge.does(NO_AGENT, [head("Walls", walls)])
+    assert done.shipped and (await pull(site))["draft"] is is_draft
+    await at_forge.does(NO_AGENT, [head("Roof", site.commit("roof", {"roof": "r\n"}, parent=walls))])
+    assert (await pull(site))["draft"] is is_draft
