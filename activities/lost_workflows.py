@@ -9,12 +9,19 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
+from pydantic import ValidationError
+from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
 from temporalio.common import SearchAttributeKey
+from temporalio.converter import DataConverter
 from temporalio.service import RPCError, RPCStatusCode
 
+from domain import names
 from domain.errors import NotReachable
+from domain.progress import Progress
 from domain.protocol import WORKFLOW
+from domain.reports import WorkflowNoted
+from domain.visible import visible
 
 LOOK_EVERY = timedelta(seconds=10)
 LOOK_AT = 50
@@ -22,6 +29,8 @@ LOOK_AT = 50
 not tell, since a workflow of another record may run there, too; describing all of them every time would cost the
 server more than their work.
 """
+WHY_LIMIT = 200
+"""Characters."""
 ENDED_LATELY = timedelta(minutes=10)
 """By two machines' clocks, and what lists workflows lags behind."""
 
@@ -39,16 +48,16 @@ CAUSE = "cause=WorkflowTaskFailedCause"
 class Checks(Protocol):
     """What is noted in the record; every method raises NotReachable and RecordError."""
 
-    async def unfinished(self) -> Mapping[str, str]:
-        """The workflow of each directive that has not ended → how it was lost, as far as is noted."""
+    async def unfinished(self) -> Mapping[str, WorkflowNoted]:
+        """The workflow of each directive that has not ended → what is noted of it."""
         ...
 
     async def clock(self) -> datetime:
         """The record's own time."""
         ...
 
-    async def note(self, ends: Mapping[str, str], looked_at: datetime) -> None:
-        """Note a look that began at `looked_at`: workflow → how it was lost, "" where it runs."""
+    async def note(self, seen: Mapping[str, WorkflowNoted], looked_at: datetime) -> None:
+        """Note a look that began at `looked_at`, by workflow."""
         ...
 
 
@@ -72,8 +81,14 @@ class LostWorkflows:
         looked_at = await self._checks.clock()
         unfinished = await self._checks.unfinished()
         suspects = await self._ended_lately(unfinished) | set(self._next_in_turn(unfinished))
-        ends = {workflow: await how_lost(self._client, workflow) for workflow in suspects}
-        await self._checks.note({each: how for each, how in ends.items() if how != unfinished[each]}, looked_at)
+        seen = {workflow: await self._seen(workflow) for workflow in suspects}
+        await self._checks.note({each: noted for each, noted in seen.items() if noted != unfinished[each]}, looked_at)
+
+    async def _seen(self, workflow: str) -> WorkflowNoted:
+        told = await described(self._client, workflow)
+        if lost := how_lost(told):
+            return WorkflowNoted(lost=lost)
+        return WorkflowNoted(held_up=await held_up(told, self._client.data_converter) if told else {})
 
     def _next_in_turn(self, unfinished: Iterable[str]) -> list[str]:
         ordered = sorted(unfinished)
@@ -82,23 +97,27 @@ class LostWorkflows:
         self._last = turn[-1] if turn else ""
         return turn
 
-    async def _ended_lately(self, unfinished: Mapping[str, str]) -> set[str]:
+    async def _ended_lately(self, unfinished: Mapping[str, WorkflowNoted]) -> set[str]:
         since = datetime.now(UTC) - ENDED_LATELY
         ended = self._client.list_workflows(f"{ENDED} AND CloseTime > '{since.isoformat()}'")
         return {each.id async for each in ended} & unfinished.keys()
 
 
-async def how_lost(client: Client, workflow: str) -> str:
-    """`terminated`, `failed`, …, or why it is stuck; empty while it goes on, and where it has ended as it should.
-    Raises RPCError.
-    """
+async def described(client: Client, workflow: str) -> WorkflowExecutionDescription | None:
+    """What Temporal knows of it; None: nothing. Raises RPCError."""
     try:
-        told = await client.get_workflow_handle(workflow).describe()
+        return await client.get_workflow_handle(workflow).describe()
     except RPCError as error:
         # A namespace that is not there proves nothing.
         if error.status is RPCStatusCode.NOT_FOUND and not error.message.startswith("Namespace"):
-            return "unknown to Temporal"
+            return None
         raise
+
+
+def how_lost(told: WorkflowExecutionDescription | None) -> str:
+    """`terminated`, `failed`, …, or why it is stuck; empty while it goes on, and where it has ended as it should."""
+    if told is None:
+        return "unknown to Temporal"
     if told.status is None or told.status in AS_IT_SHOULD:
         return why_stuck(told)
     return told.status.name.lower().replace("_", " ")
@@ -111,3 +130,27 @@ def why_stuck(told: WorkflowExecutionDescription) -> str:
         return ""
     causes = [each.removeprefix(CAUSE) for each in problems if each.startswith(CAUSE)]
     return f"its workflow tasks fail ({', '.join(causes) or 'no cause was given'})"
+
+
+async def held_up(told: WorkflowExecutionDescription, converter: DataConverter) -> dict[str, str]:
+    """Task, by the first 8 hex digits of its id → why what it does fails and is tried again: by its daemon, as its last
+    heartbeat says, or else by Temporal.
+    """
+    if told.status is not WorkflowExecutionStatus.RUNNING:
+        return {}
+    found = {}
+    for pending in told.raw_description.pending_activities:
+        task = names.activity_task(pending.activity_id)
+        if task and (why := await _says(pending, converter) or pending.last_failure.message):
+            found[task[1]] = visible(" ".join(why.split()))[:WHY_LIMIT]
+    return found
+
+
+async def _says(pending: PendingActivityInfo, converter: DataConverter) -> str:
+    if not pending.HasField("heartbeat_details"):
+        return ""
+    try:
+        (told,) = await converter.decode(pending.heartbeat_details.payloads, [Progress])
+    except (ValidationError, ValueError):  # of a daemon of another version
+        return ""
+    return str(told.held_up)

@@ -144,11 +144,11 @@ class Runner:
         cache = await self.machine.repositories.at(command.repository)
         if command.kind is TaskKind.PREPARE:
             return await _prepared(command, cache)
-        shipping = Shipping(command, cache, self.machine.forges, delivery.confirm)
+        shipping = Shipping(command, cache, self.machine.forges, delivery.confirm, heartbeat)
         key, judge = AttemptKey.of(command), partial(problem_with, cache, command)
         task, attempt = str(command.task), command.attempt
         outcomes = Outcomes(cache, key, judge, ForeignState(cache, outcome_name(task, attempt), foreign))
-        publisher = Publisher(outcomes, command, delivery, self.machine.name, shipping.ship)
+        publisher = Publisher(outcomes, command, delivery, heartbeat, self.machine.name, shipping.ship)
         moved = ForeignState(cache, checkpoints_name(task, attempt), foreign)
         checkpoints = Checkpoints(cache, task, attempt, key, moved)
         stored = await publisher.earlier() or await publisher.finished() or await publisher.recorded(cache)

@@ -18,6 +18,8 @@ class Progress(Tolerant):
     delivery: str
     phase: str
     last_line: str = ""
+    held_up: str = ""
+    """Why what it does outside of this machine has failed, and is tried again; empty: nothing is."""
     usage: Usage = Field(default=Usage(), exclude_if=Usage().__eq__)
     """Of the attempt so far, over all its deliveries: the next one, on whichever machine, goes on from that."""
 

@@ -30,6 +30,15 @@ class DirectiveSummary(Value):
     updated_at: datetime
     lost: str = ""
     """How its workflow ended, where that left the directive unfinished, or why it can't go on (rule 9.2)."""
+    held_up: dict[str, str] = {}
+    """Task, by the first 8 hex digits of its id → why what it does fails and is tried again."""
+
+
+class WorkflowNoted(Value):
+    """What a worker has seen of the workflow of a directive that has not ended, in the words of its summary."""
+
+    lost: str = ""
+    held_up: dict[str, str] = {}
 
 
 class DaemonSeen(Value):

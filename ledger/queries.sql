@@ -408,7 +408,7 @@ on conflict (owner, name) do update set
 -- name: directives_of_owner(owner, directive)
 -- Lists an owner's directives, or one of them, the latest changed first, each with its steps counted by status.
 select
-    d.id, d.workflow_id, d.title, d.status, d.reason, d.generation, d.updated_at, d.lost,
+    d.id, d.workflow_id, d.title, d.status, d.reason, d.generation, d.updated_at, d.lost, d.held_up,
     coalesce(
         (
             select jsonb_object_agg(counted.status, counted.steps)
@@ -437,19 +437,19 @@ select now() - checked_at from workflow_checks;
 
 -- name: unfinished_workflows(final)
 -- Lists the workflows of all directives that have not ended.
-select workflow_id, lost from directives where status <> all (:final::text[]);
+select workflow_id, lost, held_up from directives where status <> all (:final::text[]);
 
 -- name: clock()$
 -- The database's time: machines' clocks differ.
 select clock_timestamp();
 
--- name: mark_lost(ends, final, looked_at)!
--- Notes how workflows ended before their time, or that they run; a directive that has written meanwhile is at work.
-update directives as d set lost = e.how
-from jsonb_each_text(:ends) as e (workflow_id, how)
-where
-    d.workflow_id = e.workflow_id and d.lost <> e.how and d.status <> all (:final::text[])
-    and d.updated_at < :looked_at;
+-- name: note_workflows(seen, final, looked_at)!
+-- Notes how workflows ended before their time, or what they try again; one that has written meanwhile is not lost.
+update directives as d set
+    lost = case when d.updated_at < :looked_at then e.noted ->> 'lost' else d.lost end,
+    held_up = e.noted -> 'held_up'
+from jsonb_each(:seen) as e (workflow_id, noted)
+where d.workflow_id = e.workflow_id and d.status <> all (:final::text[]);
 
 -- name: note_check()!
 -- Notes that a worker has looked after the workflows.

@@ -33,6 +33,7 @@ create table directives (
     authenticated boolean not null default false,
     lost text not null default '',
     budgeting jsonb not null default '{}',
+    held_up jsonb not null default '{}',
     constraint directives_owner_named check (owner <> ''),
     constraint directives_status_known check (
         status in ('draft', 'planning', 'active', 'completing', 'idle', 'paused', 'completed', 'failed', 'archived')
@@ -47,6 +48,7 @@ comment on column directives.answered is 'pairs of id and answer, oldest first: 
 comment on column directives.fingerprint is 'of its memories and questions: they are written only when it differs';
 
 comment on column directives.lost is 'how its workflow ended, where that left the directive unfinished; a write empties it';
+comment on column directives.held_up is 'why tasks fail at what they try again, by the first 8 hex digits of a task''s id';
 
 create index directives_of_owner on directives (owner, updated_at desc);
 

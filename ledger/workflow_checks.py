@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
+from domain.reports import WorkflowNoted
 from domain.statuses import DirectiveStatus
 from ledger.pool import Database, translated
+from ledger.rows import model_of
 from ledger.statements import statements
 
 FINAL = [status.value for status in DirectiveStatus if status.is_final]
@@ -22,11 +24,11 @@ class WorkflowChecks:
         self._pool = pool
         self._sql = statements()
 
-    async def unfinished(self) -> dict[str, str]:
-        """The workflow of each directive that has not ended, of all owners → how it was lost, as far as is noted."""
+    async def unfinished(self) -> dict[str, WorkflowNoted]:
+        """The workflow of each directive that has not ended, of all owners → what is noted of it."""
         with translated():
             rows = [row async for row in self._sql.unfinished_workflows(self._pool, final=FINAL)]
-        return {row["workflow_id"]: row["lost"] for row in rows}
+        return {row["workflow_id"]: model_of(WorkflowNoted, row) for row in rows}
 
     async def clock(self) -> datetime:
         """The database's time."""
@@ -34,13 +36,12 @@ class WorkflowChecks:
             now: datetime = await self._sql.clock(self._pool)
         return now
 
-    async def note(self, ends: Mapping[str, str], looked_at: datetime) -> None:
-        """Note a look that began at `looked_at`: workflow → how it was lost, "" where it runs. Whatever directive has
-        written since is at work.
-        """
+    async def note(self, seen: Mapping[str, WorkflowNoted], looked_at: datetime) -> None:
+        """Note a look that began at `looked_at`, by workflow. Whatever directive has written since is not lost."""
         with translated():
-            if ends:
-                await self._sql.mark_lost(self._pool, ends=dict(ends), final=FINAL, looked_at=looked_at)
+            if seen:
+                told = {workflow: noted.model_dump() for workflow, noted in seen.items()}
+                await self._sql.note_workflows(self._pool, seen=told, final=FINAL, looked_at=looked_at)
             await self._sql.note_check(self._pool)
 
     async def stop(self) -> None:

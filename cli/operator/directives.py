@@ -13,7 +13,7 @@ from temporalio.client import WorkflowUpdateRPCTimeoutOrCancelledError as Update
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.lost_workflows import RUNNING, how_lost, why_stuck
+from activities.lost_workflows import RUNNING, described, how_lost, why_stuck
 from cli.operator.connections import Record
 from cli.operator.printing import print_lines
 from cli.operator.recorded import RecordedDirectives, until_true
@@ -96,7 +96,7 @@ class Directives(RecordedDirectives):
             running = {each.id async for each in self.client.list_workflows(RUNNING)}
             # Visibility lags behind: what it doesn't show yet may have been started a moment ago.
             suspects = [each for each in summaries if not each.status.is_final and each.workflow_id not in running]
-            found = {each.id: await how_lost(self.client, each.workflow_id) for each in suspects}
+            found = {each.id: how_lost(await described(self.client, each.workflow_id)) for each in suspects}
         except RPCError as error:
             raise NotReachable(f"Temporal did not say what is running: {error.message}") from error
         return {identity: how for identity, how in found.items() if how}

@@ -53,6 +53,7 @@ class StatusShown(DirectiveView):
     version: Literal[1] = 1
     live: bool
     lost: str
+    held_up: dict[str, str]
     web_ui: str | None
     waiting: str
     daemons: tuple[DaemonSeen, ...]
@@ -70,6 +71,7 @@ def status_shown(
         **look.seen.model_dump(),
         live=look.live,
         lost=look.lost,
+        held_up=look.held_up,
         web_ui=web_ui,
         waiting=waiting_note(look.seen, daemons),
         daemons=tuple(daemons),

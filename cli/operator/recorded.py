@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from time import monotonic
 from typing import Generic, TypeVar
 from uuid import UUID
 
 from cli.operator.connections import Record
+from domain import names
 from domain.errors import NotReachable, Refused
 from domain.models import State
 from domain.reports import DirectiveSummary
@@ -31,6 +32,8 @@ class Found(Generic[T]):
     """A worker keeps the record up to date, or the directive has ended; else this is how it was last written."""
     lost: str = ""
     """How its workflow ended, where that left the directive unfinished, or why it can't go on (rule 9.2)."""
+    held_up: dict[str, str] = field(default_factory=dict)
+    """Name of a task that has not ended → why what it does fails and is tried again."""
 
 
 class RecordedDirectives:
@@ -82,7 +85,11 @@ class RecordedDirectives:
         state = await self.record.state(found.id)
         assert state is not None
         live = state.status.is_final or is_looked_after(await self.record.checked_ago())
-        return Found(state, live=live, lost="" if state.status.is_final else found.lost)
+        if state.status.is_final:
+            return Found(state, live=live)
+        live_tasks = {names.short(task.id): task.name for task in state.live()}
+        held_up = {live_tasks[task]: why for task, why in found.held_up.items() if task in live_tasks}
+        return Found(state, live=live, lost=found.lost, held_up=held_up)
 
 
 def is_looked_after(checked_ago: timedelta | None) -> bool:
@@ -106,4 +113,4 @@ def not_recorded_yet(which: str) -> NotReachable:
 
 
 def _viewed(look: Found[State]) -> Found[DirectiveView]:
-    return Found(view(look.seen), live=look.live, lost=look.lost)
+    return Found(view(look.seen), live=look.live, lost=look.lost, held_up=look.held_up)

@@ -45,6 +45,7 @@ def status_lines(
     lines += [f"  clash       {line}" for each in running for line in clash_lines(each, shown.steps)]
     lines += [f"  memories    {shown.memories}"] if shown.memories else []
     lines += [f"  web ui      {web_ui}"] if web_ui else []
+    lines += [f"  held up     {name}: {why}; it is tried again" for name, why in look.held_up.items()]
     lines += [f"  {name}: {status}" for name, status in shown.tasks.items()]
     lines += ["  " + line for step in shown.steps for line in (step_line(step), *left_out_lines(step))]
     lines += proposal_lines(shown.proposal, short(shown.id)) if shown.proposal else []

@@ -16,6 +16,7 @@ from cli.operator.command_group import Commands, Id, Json, OptionalStepName, Raw
 from cli.operator.json_shapes import DiffShown, GraphShown, PlanShown, WhyAllShown, WhyShown
 from cli.operator.printing import console, print_json, print_lines, print_raw
 from cli.operator.recorded import Found
+from domain import names
 from domain.errors import Refused
 from domain.experience import estimate, estimate_line
 from domain.generations import PlanDifference, PlannedLine, difference, lines, plan_of, planned_generations
@@ -35,6 +36,9 @@ def _reason(look: Found[State], step: Step, daemons: Sequence[DaemonSeen]) -> st
     if look.lost:
         return f"the directive is lost: {look.lost}; `recover` goes on"
     told = why(look.seen, step, daemons, datetime.now(UTC))
+    task = look.seen.tasks.get(names.step_task(step.id))
+    if failing := look.held_up.get(task.name) if task else "":
+        told = f"{told}; what it does fails and is tried again: {failing}"
     return told if look.live else f"{told} (from the record: no worker answers, start worker.py)"
 
 

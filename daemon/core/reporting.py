@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
-from typing import Protocol
+from typing import Protocol, TypeVar
+
+from tenacity import AsyncRetrying, RetryCallState
 
 from domain.daemon_messages import Artifact, DaemonReport, LogChunk, UsageReport, UsedBeside
 from domain.errors import NotReachable
@@ -15,6 +17,8 @@ from domain.progress import Progress
 from domain.spawn_task import Delivery
 from domain.usage import Usage
 from runtime.chores import beside, repeat
+
+T = TypeVar("T")
 
 LINE_LIMIT = 200
 """Characters."""
@@ -47,7 +51,7 @@ class Heartbeat:
         self._delivery = delivery
         self._daemon = daemon
         self.phase = "starting"
-        self.last_line = ""
+        self.last_line = self.held_up = ""
         self.used: Callable[[], Usage] = lambda: delivery.used_before
         """By the attempt so far, however many deliveries it had."""
 
@@ -55,12 +59,28 @@ class Heartbeat:
         """Beat every `every`; say once that the work has started when it has lived for `settle` (rule 4.4)."""
         return beside(repeat(self._beat, every), self._announce(settle))
 
+    async def tried(self, tries: AsyncRetrying, call: Callable[[], Awaitable[T]]) -> T:
+        """The result of `call`, as often as `tries` wants it; while it fails the heartbeats say why."""
+
+        def note(state: RetryCallState) -> None:
+            self.held_up = str(state.outcome.exception()) if state.outcome else ""
+
+        try:
+            return await tries.copy(before_sleep=note)(call)
+        finally:
+            self.held_up = ""
+
     async def _beat(self) -> None:
         self.beat()
 
     def beat(self) -> None:
         """Now: what the last beat has told is what is known of a delivery that is lost."""
-        told = {"phase": self.phase, "last_line": self.last_line[:LINE_LIMIT], "usage": self.used()}
+        told = {
+            "phase": self.phase,
+            "last_line": self.last_line[:LINE_LIMIT],
+            "held_up": self.held_up[:LINE_LIMIT],
+            "usage": self.used(),
+        }
         self._delivery.beat(Progress(daemon=self._daemon, delivery=self._delivery.name, **told))
 
     async def _announce(self, settle: timedelta) -> None:

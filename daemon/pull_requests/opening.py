@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_before_delay, wait_exponential_jitter
 
+from daemon.core.reporting import Heartbeat
 from daemon.forges.port import Forge, ForgesByUrl
 from daemon.git.bridges import left_behind
 from daemon.git.repository_cache import RepositoryCache
@@ -66,13 +67,19 @@ class Shipping:
     """Reads the pull request before the work and before the push, and opens or updates it after the push."""
 
     def __init__(
-        self, command: SpawnTask, cache: RepositoryCache, forges: ForgesByUrl, confirm: Callable[[], Awaitable[None]]
+        self,
+        command: SpawnTask,
+        cache: RepositoryCache,
+        forges: ForgesByUrl,
+        confirm: Callable[[], Awaitable[None]],
+        heartbeat: Heartbeat,
     ) -> None:
         """`confirm` raises AttemptGone where this delivery must do nothing more."""
         self._command = command
         self._cache = cache
         self._forges = forges
         self._confirm = confirm
+        self._heartbeat = heartbeat
         self._is_left = _is_left(command)
 
     async def target(self) -> PushTarget:
@@ -201,17 +208,19 @@ class Shipping:
         still this delivery's: AttemptGone. Raises ForgeUnreachable after an hour, or at once where the forge wants a
         longer wait.
         """
-        async for attempt in AsyncRetrying(
+        tries = AsyncRetrying(
             retry=retry_if_exception_type((ForgeUnreachable, NotReachable)),
             wait=_pause,
             stop=stop_before_delay(RETRY_FOR),
             reraise=True,
-        ):
-            with attempt:
-                if attempt.retry_state.attempt_number > 1:
-                    await self._confirm()
-                return await call()
-        raise AssertionError("tenacity returns or raises")
+        )
+
+        async def confirmed() -> T:
+            if self._heartbeat.held_up:
+                await self._confirm()
+            return await call()
+
+        return await self._heartbeat.tried(tries, confirmed)
 
 
 def asked(command: SpawnTask, refused: ForgeRefused) -> Outcome:

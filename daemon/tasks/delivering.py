@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from pydantic import ValidationError
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_delay, wait_exponential_jitter
 
+from daemon.core.reporting import Heartbeat
 from daemon.git.repository_cache import RepositoryCache
 from daemon.git.state_refs import BRANCHES, checkpoints_name, in_all_places
 from daemon.saving.outcome_commits import StoredOutcome
@@ -57,8 +58,17 @@ Ship = Callable[[Outcome], Awaitable[Outcome]]
 class Publisher:
     """The outcome of one attempt, as its deliveries share it on the remote."""
 
-    def __init__(self, outcomes: Outcomes, command: SpawnTask, delivery: Delivery, daemon: str, ship: Ship) -> None:
+    def __init__(
+        self,
+        outcomes: Outcomes,
+        command: SpawnTask,
+        delivery: Delivery,
+        heartbeat: Heartbeat,
+        daemon: str,
+        ship: Ship,
+    ) -> None:
         self._outcomes = outcomes
+        self._heartbeat = heartbeat
         self._command = command
         self._delivery = delivery
         self._daemon = daemon
@@ -153,17 +163,19 @@ class Publisher:
         return waiting(self._command, summary=text).model_copy(update={"resume": resume})
 
     async def _again_and_again(self, work: Callable[[], Awaitable[Outcome]]) -> Outcome:
-        async for attempt in AsyncRetrying(
+        tries = AsyncRetrying(
             retry=retry_if_exception(_may_pass),
             wait=wait_exponential_jitter(multiplier=0.5, max=30),
             stop=_is_long_enough,
             reraise=True,
-        ):
-            with attempt:
-                # Asked afresh at each try: a delivery that was replaced while the remote was away must not win late.
-                await self._delivery.confirm()
-                return await work()
-        raise AssertionError("tenacity returns or raises")
+        )
+
+        async def confirmed() -> Outcome:
+            # Asked afresh at each try: a delivery that was replaced while the remote was away must not win late.
+            await self._delivery.confirm()
+            return await work()
+
+        return await self._heartbeat.tried(tries, confirmed)
 
     async def _ended_in(self, head: str) -> StoredOutcome | None:
         """The outcome of an attempt of which only the branch arrived: its daemon was lost before it could report."""

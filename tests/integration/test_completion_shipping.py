@@ -104,9 +104,13 @@ async def test_a_delivery_after_the_push_opens_no_second_pull_request(
 
 async def test_a_forge_that_is_away_for_a_moment_is_asked_again(completions: Completions, commit: Committer) -> None:
     completions.forge.fails = [ForgeUnreachable("bad gateway"), None, None, None, ForgeUnreachable("timed out"), None]
-    done = await completions.does(NO_AGENT, [head("Walls", commit({"walls": "w\n"}))])
+    walls = head("Walls", commit({"walls": "w\n"}))
+    done = await completions.does(NO_AGENT, [walls], pulse=timedelta(seconds=0.02))
     assert done.shipped and done.shipped.pull_request.number == 1
     assert completions.forge.calls == ["find"] * 4 + ["open_or_update"] * 2
+    held_up = [beat.held_up for beat in completions.daemon.delivery.beats]
+    assert {"bad gateway", "timed out"} <= set(held_up), "which is seen by people meanwhile"
+    assert held_up[-1] == ""
 
 
 async def test_an_attempt_that_is_gone_asks_no_more_of_the_forge(completions: Completions, commit: Committer) -> None:

@@ -98,6 +98,8 @@ class ScriptedDaemon:
         """What an attempt has used, as it tells at its end, or where it is called back while it is held."""
         self.beats: dict[str, Usage] = {}
         """What its heartbeats say that it has used."""
+        self.held_up: dict[str, str] = {}
+        """And what is tried again."""
         self.falls_silent: set[str] = set()
         """Steps whose machine is lost after its first heartbeat, once each."""
         self.used_before: list[Usage] = []
@@ -124,7 +126,7 @@ class ScriptedDaemon:
             if name in self.uses:
                 delivery.leaves(self._left(command, self.uses[name]))
             raise
-        outcome = await self.endings[name](command) if name in self.endings else self._done(command)
+        outcome = await self.endings[name](command) if name in self.endings else self.done(command)
         self.ended.append(name)
         return outcome.model_copy(update={"usage": self.uses[name]}) if name in self.uses else outcome
 
@@ -136,14 +138,15 @@ class ScriptedDaemon:
     async def _held(self, name: str, delivery: Delivery) -> None:
         while not self.holds[name].is_set():
             used = self.beats.get(name, Usage())
-            delivery.beat(Progress(daemon="scripted", delivery=delivery.name, phase="held", usage=used))
+            told = {"phase": "held", "usage": used, "held_up": self.held_up.get(name, "")}
+            delivery.beat(Progress(daemon="scripted", delivery=delivery.name, **told))
             if name in self.falls_silent:
                 self.falls_silent.remove(name)
                 await asyncio.sleep(600)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self.holds[name].wait(), 0.1)
 
-    def _done(self, command: SpawnTask) -> Outcome:
+    def done(self, command: SpawnTask) -> Outcome:
         done = Outcome(task=command.task, attempt=command.attempt, status=OutcomeStatus.COMPLETED)
         match command.kind:
             case TaskKind.PREPARE:

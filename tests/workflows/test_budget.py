@@ -225,7 +225,7 @@ async def test_another_agent_goes_on_where_an_accounts_day_is_over(world: Surrou
     async def waits(command: SpawnTask) -> Outcome:
         assert command.agent
         if command.agent.name == "codex":
-            return world.daemon._done(command)
+            return world.daemon.done(command)
         until_midnight = datetime.now(UTC) + timedelta(hours=20)
         fields = {"summary": used_up("claude/default"), "wait_until": until_midnight, "away": Away.PARKED}
         given = {"task": command.task, "attempt": command.attempt, "status": OutcomeStatus.WAITING, **fields}
