@@ -45,7 +45,7 @@ async def recover(directives: Directives, summary: DirectiveSummary) -> Directiv
     try:
         # No sequence: only the run before knew it. The first write is a snapshot, and the record answers where it is.
         # No secret either, which a reader of the record can't see: the same answer brings it.
-        left = without_finished_texts(recovered(state))
+        left = without_finished_texts(recovered(state, await directives.record.attempts(summary.id)))
         instead = await directives.is_stuck(summary.workflow_id)
         await _start(directives, summary.workflow_id, left, NO_SECRET, begin=False, may_know_less=True, instead=instead)
     except WorkflowAlreadyStartedError as error:

@@ -15,7 +15,7 @@ import pytest
 
 from cli.operator.directives import Directives
 from domain import names
-from domain.daemon_messages import Artifact, DaemonReport
+from domain.daemon_messages import Artifact, DaemonReport, UsageReport
 from domain.errors import MakimaError, NotReachable
 from domain.failures import FailureCategory
 from domain.models import Question
@@ -24,6 +24,7 @@ from domain.questions import question_id
 from domain.requests import Archive, Pause
 from domain.spawn_task import Outcome, SpawnTask, failed
 from domain.statuses import DirectiveStatus, TaskKind
+from domain.usage import Usage
 from ledger.reader import Record
 from tests.fixtures_desk import URL, Desk
 from tests.fixtures_stack import server_of_its_own, temporal_environment
@@ -342,6 +343,37 @@ async def test_a_terminated_directive_is_recovered_and_no_finished_step_runs_aga
     assert "lost" not in await desk.does("list")
     attempts = [command.attempt for command in desk.daemon.commands if command.step_name == "roof"]
     assert attempts == [1, 1]
+
+
+@pytest.mark.rule("2.10")
+async def test_what_an_attempt_had_used_that_ran_when_its_run_was_lost_counts_against_the_budget(desk: Desk) -> None:
+    desk.daemon.hold("roof")
+    desk.daemon.plans = [planned(("roof", []))]
+    directive = await desk.start("--budget", "10usd")
+    await desk.daemon.arrived["roof"].wait()
+
+    async def runs() -> bool:
+        return any(each.runs and each.step for each in await desk.reading.attempts(UUID(directive)))
+
+    await until(runs)
+    (roof,) = [each for each in await desk.reading.attempts(UUID(directive)) if each.step]
+    used = Usage(seconds=60, cost_usd=9.999, tokens=1000)
+    report = {"directive": directive, "task": roof.task, "attempt": 1, "usage": used}
+    await desk.ledger.note_usage(UsageReport.model_validate(report))
+    await desk.terminate(directive)
+    await desk.does("recover", directive)
+    await desk.until(directive, "paused")
+    assert (await desk.json("status", directive))["usage"]["cost_usd"] == pytest.approx(9.999)
+    assert (await desk.json("costs", directive))["total"]["cost_usd"] == pytest.approx(9.999)
+    assert desk.daemon.started.count("roof") == 1, "nothing begins without a budget"
+
+    async def goes_on() -> bool:
+        return desk.daemon.started.count("roof") == 2
+
+    await desk.does("edit", directive, "--budget", "20usd")
+    await until(goes_on)
+    again = desk.daemon.commands[-1]
+    assert (again.step_name, again.attempt, again.resume and again.resume.usage) == ("roof", 1, used)
 
 
 @pytest.mark.rule("9.1")
