@@ -76,6 +76,7 @@ def test_whatever_an_agent_has_used_is_a_number_that_can_be_written_read_and_add
 
 
 @pytest.mark.rule("5.3")
+@settings(deadline=None)  # a zone is read from disk
 @given(st.datetimes(timezones=st.none() | st.timezones() | st.just(UTC)))
 def test_a_time_that_was_read_can_be_compared_and_told_in_utc(told: datetime) -> None:
     try:
