@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from daemon.forges.forge_settings import ForgeKind
 from daemon.git.git import Git
 from daemon.git.repositories import Repositories
 from domain.pull_request import PullRequestState
@@ -34,6 +35,11 @@ async def at_forge(tmp_path: Path, site: Site, git: GitCommand) -> Completions:
     return Completions(daemon, site.repository.path, git, repository=site.repository.clone_url)
 
 
+WORDS = {ForgeKind.GITHUB: ("pulls", "pull"), ForgeKind.GITLAB: ("merge_requests", "-/merge_requests")}
+"""What a pull request is called in the API, and on the pages."""
+
+
+@pytest.mark.parametrize("forge_kind", WORDS)
 @pytest.mark.rule("7.2")
 @pytest.mark.rule("7.3")
 async def test_three_pull_requests_merged_in_three_ways_each_hold_only_what_is_new(
@@ -41,12 +47,13 @@ async def test_three_pull_requests_merged_in_three_ways_each_hold_only_what_is_n
 ) -> None:
     walls = site.commit("walls", {"walls": "one\ntwo\n"}, parent="main")
     door = site.commit("door", {"walls": "one\ndoor\n"}, parent=walls)
-    await site.forge.fail("acted_then_cut", method="POST", path=rf"{site.name}/pulls$")
+    called, page = WORDS[site.kind]
+    await site.forge.fail("acted_then_cut", method="POST", path=rf"{site.name}/{called}$")
     first = await at_forge.does(NO_AGENT, [head("Walls", walls), head("Door", door)])
     assert first.shipped and first.work
     made = first.shipped.pull_request
     assert (made.number, made.branch, made.head, made.state) == (1, BRANCH, first.work.head, PullRequestState.OPEN)
-    assert made.url == f"{site.forge.url}/{site.name}/pull/1"
+    assert made.url == f"{site.forge.url}/{site.name}/{page}/1"
     await site.merge(1, "rebase")
 
     site.commit("main", {"walls": "ONE\ndoor\n"})

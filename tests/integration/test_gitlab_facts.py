@@ -10,10 +10,16 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
 
-from daemon.forges.forge_settings import ForgeKind
+from daemon.forges.forge_settings import ForgeKind, ForgeSettings
+from daemon.forges.registry import Forges
 from domain.errors import ForgeRefused, ForgeUnreachable
 from domain.pull_request import Finding, FindingKind, PullRequest, PullRequestState, Reply, Sighting
+from domain.repository_url import parse_repository_url
+from tests.answering import serving
 from tests.fixtures_forges import QUICK, Site, open_adapter, wanted
 from tests.forge import Person
 
@@ -460,10 +466,26 @@ async def test_one_that_somebody_opens_at_the_same_moment_is_taken(site: Site) -
     assert {each.number for each in made} == {1}
 
 
-async def test_the_token_goes_in_gitlabs_own_header_and_over_git_as_its_password(site: Site) -> None:
-    await site.opened()
-    ours = [each for each in await site.forge.requests(path=site.name) if each.user_agent == "makima"]
-    assert {each.login for each in ours} == {"makima"}
+async def test_the_token_goes_in_gitlabs_own_header_to_the_one_host(forge_kind: ForgeKind) -> None:
+    async with serving() as elsewhere, serving() as server:
+        seen: list[Headers] = []
+
+        def away(request: Request) -> Response:
+            seen.append(request.headers)
+            return RedirectResponse(f"{elsewhere.url}/api/v4/projects/7")
+
+        server.answers = {"/api/v4/projects/team/shop": away}
+        settings = {server.url.removeprefix("http://"): ForgeSettings(kind=forge_kind, token_env="T")}
+        forges = Forges(settings, {"T": "the-token"}, timings=QUICK)
+        adapter = await forges.at(parse_repository_url(f"{server.url}/team/shop.git", allow_local=False))
+        with pytest.raises(ForgeRefused, match="sends us elsewhere"):
+            await adapter.find("work", "main")
+        await forges.close()
+        assert [(each.get("private-token"), each.get("authorization")) for each in seen] == [("the-token", None)]
+        assert elsewhere.asked == []
+
+
+async def test_the_token_goes_over_git_as_the_password_of_oauth2(site: Site) -> None:
     person = Person(
         site.forge.folder.parent / f"oauth2-{site.repository.path.stem}",
         site.forge.url_with(site.name).replace("x-access-token", "oauth2"),
