@@ -24,7 +24,7 @@ from domain.pull_request import PullRequest, PullRequestWanted
 from domain.repository_url import parse_repository_url
 from tests.forge import ForgeRepository, ForgeUnderTest, forge_under_test
 
-KINDS = (ForgeKind.GITHUB, ForgeKind.GITLAB)
+KINDS = (ForgeKind.GITHUB, ForgeKind.GITLAB, ForgeKind.GITEA)
 """Those that there is an adapter for, and a dialect of the fake forge."""
 QUICK = ApiTimings(at_most=10, first=0.05, longest=0.3, answer=1.5, mergeable=0.05, write=0.01)
 TOKEN_VARIABLE = "FORGE_TOKEN"

@@ -47,7 +47,17 @@ TRIED_ELSEWHERE: dict[str, dict[str, str]] = {
         ),
         "test_each_comment_is_answered_once_where_it_was_made": ANSWERS,
         "test_an_answer_within_a_thread_goes_to_its_beginning_and_a_deleted_comment_gets_none": ANSWERS,
-    }
+    },
+    "gitea": {
+        "test_for_a_branch_that_the_base_branch_holds_there_is_nothing_to_open": "it opens an empty one (memory)",
+        "test_a_check_of_another_app_by_the_same_name_ends_nothing_and_hides_nothing": "there are no apps",
+        "test_a_check_that_its_app_runs_again_under_the_same_id_is_told_as_it_ends_then": "there are no apps",
+        "test_a_failed_status_and_a_check_without_a_log_are_told_in_their_own_words": "no check has a text",
+        "test_a_second_look_costs_nothing_and_tells_the_same": "there are no ETags",
+        "test_where_it_is_not_told_what_is_resolved_all_that_is_asked_holds": "the others tell it with the remark",
+        "test_a_missing_scope_is_named": "only GitHub names it",
+        "test_where_there_are_no_drafts_it_is_opened_without": "a title is always possible",
+    },
 }
 """Kind of forge → test → why, or where."""
 

@@ -1,4 +1,4 @@
-"""Holds what the fake forge answers, and what the adapter sends, to GitHub's own description of its API.
+"""Holds what the fake forge answers, and what the adapters send, to the forges' own descriptions of their APIs.
 
 The description is test data that is not committed: `MAKIMA_FORGE_SCHEMAS` names its folder, else it lies in
 `shared/forge_schemas` beside the checkout. Without it nothing is held to anything, and tests/integration/
@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -39,7 +39,12 @@ LEFT_OUT = {
     r"GET /repos/[^/]+/[^/]+/labels/[^/]+/.+ .*": "the slash of a label's name is sent as %2F, and recorded as a slash",
     r"PUT /repos/[^/]+/[^/]+/pulls/\d+/reviews/\d+/dismissals .*": NOT_DESCRIBED,
 }
-"""Method, path and kind of answer that nothing is said of → why."""
+"""Of GitHub: method, path and kind of answer that nothing is said of → why."""
+GITEA_LEFT_OUT = {
+    r"GET /repos/[^/]+/[^/]+/actions/jobs/\d+/logs text/plain.*": "a log is no JSON",
+}
+"""The same of Gitea."""
+GITEA_PREFIX = "/api/v1"
 FAILURES_LEFT_OUT = {
     "server_error": "a page of a proxy, which isn't GitHub's",
     "status": "what the test has ordered, whatever that is",
@@ -92,27 +97,33 @@ class Held:
         whole = [line for line in lines if line.endswith(b"\n")]
         self._read += sum(map(len, whole))
         found = dict.fromkeys(each for line in whole for each in problems(folder, Exchange.model_validate_json(line)))
-        assert not found, "not as GitHub describes it:\n" + "\n".join(list(found)[:40])
+        assert not found, "not as the forge describes it:\n" + "\n".join(list(found)[:40])
 
 
-def is_left_out(method: str, path: str, kind: str) -> bool:
+def is_left_out(method: str, path: str, kind: str, left_out: Iterable[str] = tuple(LEFT_OUT)) -> bool:
     """Whether nothing is said of such an answer; `kind`: its media type."""
-    return any(re.fullmatch(pattern, f"{method} {path} {kind}") for pattern in LEFT_OUT)
+    return any(re.fullmatch(pattern, f"{method} {path} {kind}") for pattern in left_out)
 
 
 def problems(folder: Path, exchange: Exchange) -> list[str]:
-    """What of a request of the adapter's, or of an answer, GitHub's description doesn't allow."""
+    """What of a request of the adapter's, or of an answer, the forge's description doesn't allow."""
     if exchange.failure in FAILURES_LEFT_OUT or exchange.status == 0:
         return []
     if exchange.path.startswith(GITLAB):
         return gitlab_problems(folder, exchange, by_adapter=exchange.user_agent == ADAPTER)
+    if exchange.path.startswith(f"{GITEA_PREFIX}/"):
+        path = exchange.path.removeprefix(GITEA_PREFIX)
+        return _problems(Description.at(folder, "gitea"), exchange, path, tuple(GITEA_LEFT_OUT))
     path = re.sub(r"^/api(/v3)?(?=/)", "", exchange.path)
-    kind = exchange.headers.get("content-type", "")
     if path == "/graphql":
         return [f"graphql: {each}" for each in graph_problems(folder, exchange)]
-    if is_left_out(exchange.method, path, kind):
+    return _problems(Description.at(folder), exchange, path, tuple(LEFT_OUT))
+
+
+def _problems(description: Description, exchange: Exchange, path: str, left_out: tuple[str, ...]) -> list[str]:
+    if is_left_out(exchange.method, path, exchange.headers.get("content-type", ""), left_out):
         return []
-    operation = Description.at(folder).operation(exchange.method, path)
+    operation = description.operation(exchange.method, path)
     if operation is None:
         return [f"{exchange.method} {path}: no such operation, and not left out"]
     asked = operation.request_problems(exchange) if exchange.user_agent == ADAPTER else ()
@@ -174,6 +185,9 @@ class Operation:
     def _refusal_problems(self, exchange: Exchange) -> Iterator[str]:
         if exchange.status == 404 and not exchange.answer:  # as /merge says that it isn't merged
             return
+        if self.whole.forge != "github":
+            yield from self.whole.problems({"$ref": "#/components/schemas/APIError"}, json.loads(exchange.answer))
+            return
         kinds = ("validation-error", "validation-error-simple") if exchange.status == 422 else ("basic-error",)
         answer = json.loads(exchange.answer)
         # The description of a 422 has no status; GitHub sends it all the same (from memory).
@@ -186,15 +200,16 @@ class Operation:
 
 
 class Description:
-    """GitHub's OpenAPI document, turned into plain JSON Schema that allows no field which it doesn't name."""
+    """A forge's OpenAPI document, turned into plain JSON Schema that allows no field which it doesn't name."""
 
     @staticmethod
     @cache
-    def at(folder: Path) -> Description:
-        return Description(json.loads((folder / "github" / "openapi.json").read_text()))
+    def at(folder: Path, forge: str = "github") -> Description:
+        return Description(json.loads((folder / forge / "openapi.json").read_text()), forge)
 
-    def __init__(self, document: Json) -> None:
+    def __init__(self, document: Json, forge: str) -> None:
         self.document = document
+        self.forge = forge
         self._validators: dict[str, Draft202012Validator] = {}
         self._components = _plain(document["components"]["schemas"])
         operations = [
@@ -203,8 +218,10 @@ class Description:
             for method, said in item.items()
             if method != "parameters"
         ]
-        for name, component in OF_COMPONENT.items():
+        for name, component in OF_COMPONENT.items() if forge == "github" else ():
             operations.append((name.partition(" ")[2], Operation(name, {}, (), self, component)))
+        # The address with the fewest open parts is meant: `pulls/{base}/{head}` would take most others, too.
+        operations.sort(key=lambda each: each[0].count("{"))
         self._operations = [(_expression(path), each) for path, each in operations]
 
     def operation(self, method: str, path: str) -> Operation | None:

@@ -23,7 +23,7 @@ MOST_KNOWN = 1000
 MOST_ASKED = 50
 """Logins that one look asks the forge about; a crowd of strangers must not use up the rate limit. The others are asked
 about by the next looks."""
-_LOGIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+_LOGIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 _RELATED = frozenset({"OWNER", "MEMBER", "COLLABORATOR"})
 """Associations of people who may have write access, though none of them says so: they are asked about first."""
 

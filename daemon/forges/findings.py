@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
+from daemon.forges.audience import Reason
 from daemon.forges.plain_text import plain_text
 from daemon.forges.pulls import Pull
-from domain.pull_request import Finding, FindingKind, FindingSource
+from domain.pull_request import Finding, FindingKind, FindingSource, Unheard
 
 TEXT_LIMIT = 16 * 1024
 """Bytes of a log or comment."""
@@ -14,6 +17,8 @@ TITLE_LIMIT = 300
 URL_LIMIT = 4096
 MARK = "<!-- makima:"
 """Whatever we post holds it; a reader doesn't see it."""
+_TIME = re.compile(r"^\ufeff?\d{4}-\d\d-\d\dT[\d:.]+Z ", re.MULTILINE)
+_ERROR = "##[error]"
 
 
 def reply_mark(comment: str) -> str:
@@ -28,6 +33,30 @@ def status_finding(number: int, context: str, word: str, description: str | None
         kind=FindingKind.CHECK,
         title=title_of(f"{context}: {word}"),
         text=tail(description or ""),
+        url=link(url),
+    )
+
+
+def log_text(log: bytes) -> str:
+    """The part of a job's log that ends with its last error, without the times."""
+    text = _TIME.sub("", plain_text(log.decode(errors="replace")))
+    at = text.rfind(_ERROR)
+    end = text.find("\n", at) if at >= 0 else -1
+    return tail(text if end < 0 else text[:end])
+
+
+def unheard_check(run: int, reason: Reason) -> Unheard:
+    of = "that" if reason is Reason.FORK else "of which"
+    return Unheard(id=FindingSource.CHECK.id_of(run), author="", reason=f"a check {of} {reason.value}")
+
+
+def job_finding(number: int, name: str, what: str, text: str, url: str) -> Finding:
+    """Of a job that has failed; `what`: the step, or how it ended."""
+    return Finding(
+        id=FindingSource.CHECK.id_of(number),
+        kind=FindingKind.CHECK,
+        title=title_of(f"{name}: {what}"),
+        text=text,
         url=link(url),
     )
 

@@ -26,11 +26,19 @@ class ForgeKind(StrEnum):
     """GitHub, or GitHub Enterprise."""
     GITLAB = "gitlab"
     """GitLab, at gitlab.com or elsewhere."""
+    GITEA = "gitea"
+    FORGEJO = "forgejo"
+    """Another name for the same adapter: one is the other's child, and the API is as good as the same."""
     NONE = "none"
     """Branches are pushed, nothing more."""
 
 
-API_PATHS = {ForgeKind.GITHUB: "/api/v3", ForgeKind.GITLAB: "/api/v4"}
+API_PATHS = {
+    ForgeKind.GITHUB: "/api/v3",
+    ForgeKind.GITLAB: "/api/v4",
+    ForgeKind.GITEA: "/api/v1",
+    ForgeKind.FORGEJO: "/api/v1",
+}
 """Where a kind's API begins at a host of one's own."""
 
 

@@ -24,6 +24,8 @@ _HOSTS = {
     "github.com": ForgeKind.GITHUB,
     "api.github.com": ForgeKind.GITHUB,
     "gitlab.com": ForgeKind.GITLAB,
+    "gitea.com": ForgeKind.GITEA,
+    "codeberg.org": ForgeKind.FORGEJO,
 }
 
 
@@ -49,7 +51,21 @@ def _is_gitlab(headers: Mapping[str, str], said: object) -> bool:
     return isinstance(said, dict) and said.get("message") == "401 Unauthorized"
 
 
-SIGNS = (Sign(ForgeKind.GITHUB, "/meta", _is_github), Sign(ForgeKind.GITLAB, "/version", _is_gitlab))
+def _is_gitea(headers: Mapping[str, str], said: object) -> bool:
+    """Gitea and Forgejo tell everybody their version, and nothing else; where a stranger may see nothing, it refuses in
+    its own shape (from memory).
+    """
+    if not isinstance(said, dict):
+        return False
+    is_refusal = {"message", "url"} <= set(said) and "/api/swagger" in str(said["url"])
+    return is_refusal or (set(said) == {"version"} and isinstance(said["version"], str))
+
+
+SIGNS = (
+    Sign(ForgeKind.GITHUB, "/meta", _is_github),
+    Sign(ForgeKind.GITLAB, "/version", _is_gitlab),
+    Sign(ForgeKind.GITEA, "/version", _is_gitea),
+)
 
 
 def known_kind(host: str, settings: ForgeSettings) -> ForgeKind | None:

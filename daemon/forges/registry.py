@@ -11,6 +11,7 @@ import httpx
 
 from daemon.forges.api import ApiTimings, open_client
 from daemon.forges.forge_settings import GHE_COM, GITHUB, ForgeKind, ForgeSettings, api_of
+from daemon.forges.gitea.gitea import Gitea, gitea_api
 from daemon.forges.github.github import GitHub
 from daemon.forges.github.graph import GitHubApi
 from daemon.forges.gitlab.api import MANNERS as GITLAB_MANNERS
@@ -72,6 +73,8 @@ class Forges:
             case ForgeKind.GITLAB:
                 gitlab = GitLabApi(self._connections, api, tokens, self._timings, GITLAB_MANNERS)
                 forge = GitLab(gitlab, url.path, settings)
+            case ForgeKind.GITEA | ForgeKind.FORGEJO:
+                forge = Gitea(gitea_api(self._connections, api, tokens, self._timings), url.path, settings)
         self._known[url.text] = forge
         return forge
 

@@ -16,12 +16,12 @@ from domain.pull_request import Finding, FindingKind, FindingSource, Place, Unhe
 
 QUOTED_LIMIT = 1500
 """Characters of a diff hunk, at its end: the line that a remark stands at is its last one."""
-APPROVED, CHANGES_REQUESTED, DISMISSED = "APPROVED", "CHANGES_REQUESTED", "DISMISSED"
+APPROVED, CHANGES_REQUESTED, COMMENTED, DISMISSED = "APPROVED", "CHANGES_REQUESTED", "COMMENTED", "DISMISSED"
 _OPINIONS = frozenset({APPROVED, CHANGES_REQUESTED, DISMISSED})
 """States of reviews that say yes or no, or that what was said counts no more; remarks are no word."""
-_SAID = {CHANGES_REQUESTED: "asks for changes", "COMMENTED": "has reviewed", APPROVED: "approves"}
+_SAID = {CHANGES_REQUESTED: "asks for changes", COMMENTED: "has reviewed", APPROVED: "approves"}
 _HIDDEN = re.compile(r"<!--.*?(-->|\Z)", re.DOTALL)
-_ASKS = frozenset({CHANGES_REQUESTED, "COMMENTED"})
+_ASKS = frozenset({CHANGES_REQUESTED, COMMENTED})
 
 
 @dataclass(frozen=True)

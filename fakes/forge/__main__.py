@@ -15,6 +15,7 @@ from starlette.routing import BaseRoute, Mount
 from starlette.types import ASGIApp
 
 from fakes.forge import control
+from fakes.forge import gitea as gitea_dialect
 from fakes.forge.calling import Routes
 from fakes.forge.exchanges import Recorder
 from fakes.forge.forge import Forge
@@ -32,7 +33,7 @@ from fakes.forge.store import Store
 from runtime.terminal import guard
 
 HOST = "127.0.0.1"
-DIALECTS = (GITHUB, GITLAB)
+DIALECTS = (GITHUB, GITLAB, gitea_dialect.GITEA)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -80,6 +81,7 @@ def build_app(forge: Forge) -> ASGIApp:
     routes: list[BaseRoute] = [
         *control.routes(Routes(forge, GITHUB, control=True)),
         Mount("/api/v3", routes=rest),
+        Mount("/api/v1", routes=gitea_dialect.gitea_routes(Routes(forge, gitea_dialect.GITEA))),
         *rest,
         *graphql_api.routes(api),
         *(route for part in (projects, merge_requests, pipelines, gitlab_talk) for route in part.routes(gitlab)),

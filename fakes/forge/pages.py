@@ -70,6 +70,7 @@ class Pages:
             Route("/{owner}/{repo}/pulls", self._guarded(self._pulls)),
             Route("/{owner}/{repo}/pull/{number:int}.diff", self._guarded(self._diff)),
             Route("/{owner}/{repo}/pull/{number:int}", self._guarded(self._pull)),
+            Route("/{owner}/{repo}/pulls/{number:int}", self._guarded(self._pull)),
             Route("/{owner}/{repo}/compare/{ends:path}", self._guarded(self._compare)),
             Route("/{owner}/{repo}/actions/runs/{run:int}/job/{id:int}", self._guarded(self._job)),
         ]

@@ -26,8 +26,8 @@ from daemon.agents.claude.token_count import ClaudeCount
 from daemon.agents.codex.codex_stream import CodexStream
 from daemon.agents.error_texts import ending_of, reset_time
 from daemon.agents.stream_events import Totals
+from daemon.forges import findings
 from daemon.forges import managed_section as own_part
-from daemon.forges.github import check_findings
 from daemon.forges.github.payloads_checks import CheckRun
 from daemon.forges.github.refusals import refusal
 from daemon.forges.pulls import Pull
@@ -178,7 +178,7 @@ BYTE_PARSERS: dict[str, tuple[Callable[[bytes], object], tuple[type[Exception], 
     "a daemon's settings": (lambda content: parsed_settings(content, Path("daemon.toml")), (SettingsError,)),
     ".makima.toml": (lambda content: parsed_project(content, ".makima.toml"), (RepositoryError,)),
     "a forge's refusal": (answered, ()),
-    "a job's log": (check_findings.job_text, ()),
+    "a job's log": (findings.log_text, ()),
     **{
         f"{getattr(model, '__name__', model)} as JSON": (validated(model), (ValidationError,))
         for model in (Handover, Outcome, SpawnTask, StackFile, Pull, Review, Comment, CheckRun, requests.AddStep)

@@ -11,6 +11,7 @@ import pytest
 from pydantic import TypeAdapter
 from starlette.routing import Route
 
+from daemon.forges.forge_settings import ForgeKind
 from daemon.forges.github import checks, github, look
 from daemon.forges.github.payloads import CollaboratorPermission
 from daemon.forges.pulls import Repository
@@ -18,11 +19,13 @@ from daemon.forges.said import User
 from fakes.forge.calling import Routes
 from fakes.forge.exchanges import Exchange
 from fakes.forge.forge import Forge
+from fakes.forge.gitea.manners import GITEA
+from fakes.forge.gitea.routes import gitea_routes
 from fakes.forge.github import rest_checks, rest_pulls, rest_repositories, rest_talk
 from fakes.forge.github.manners import GITHUB
 from fakes.forge.store import Store
 from tests.fixtures_forges import Site, wanted
-from tests.forge_schemas import ADAPTER, NULL_IN_FACT, Description, is_left_out, need_schemas, problems
+from tests.forge_schemas import ADAPTER, GITEA_LEFT_OUT, NULL_IN_FACT, Description, is_left_out, need_schemas, problems
 
 
 async def exchanges_of(site: Site) -> list[Exchange]:
@@ -102,6 +105,36 @@ def test_every_route_of_the_fake_is_described_or_left_out_with_a_reason(tmp_path
             if description.operation(method, path) is None and not is_left_out(method, path, ""):
                 unknown.append(f"{method} {route.path}")
     assert unknown == []
+
+
+def test_every_route_of_giteas_dialect_is_described_or_left_out_with_a_reason(tmp_path: Path) -> None:
+    description = Description.at(need_schemas(), "gitea")
+    unknown = []
+    for route in gitea_routes(Routes(Forge(Store(tmp_path), "http://forge"), GITEA)):
+        path = re.sub(r"\{[^}]+\}", "name", re.sub(r"\{\w+:int\}", "7", route.path))
+        for method in set(route.methods or ()) - {"HEAD"}:
+            is_told = description.operation(method, path) is not None
+            if not (is_told or is_left_out(method, path, "text/plain", GITEA_LEFT_OUT)):
+                unknown.append(f"{method} {route.path}")
+    assert unknown == []
+
+
+@pytest.mark.parametrize("forge_kind", [ForgeKind.GITEA])
+async def test_gitea_s_answers_and_what_its_adapter_sends_are_held(site: Site) -> None:
+    folder = need_schemas()
+    known = await site.opened()
+    await site.adapter.look(known, {})
+    exchanges = [each for each in await exchanges_of(site) if each.path.startswith("/api/v1")]
+    assert len(exchanges) > 5 and not any(problems(folder, each) for each in exchanges)
+    (made,) = [each for each in exchanges if each.method == "POST"]
+    whole = json.loads(made.answer)
+    for wrong, told in (
+        (made.model_copy(update={"request": json.dumps({"name": "x"})}), "'name' was unexpected"),
+        (made.model_copy(update={"answer": json.dumps(whole | {"surprise": 1})}), "'surprise' was unexpected"),
+        (made.model_copy(update={"answer": json.dumps(whole | {"mergeable": None})}), "mergeable: null is not of type"),
+        (made.model_copy(update={"status": 200}), "no such status"),
+    ):
+        assert told in " ".join(problems(folder, wrong))
 
 
 READ: dict[str, TypeAdapter[Any]] = {

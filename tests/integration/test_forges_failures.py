@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from daemon.forges.forge_settings import ForgeKind
 from domain.errors import ForgeRefused, ForgeUnreachable
 from domain.pull_request import PullRequest, Reply
 from tests.fixtures_forges import KINDS, Site
@@ -15,9 +16,10 @@ from tests.fixtures_forges import KINDS, Site
 pytestmark = [pytest.mark.rule("7.4"), pytest.mark.parametrize("forge_kind", KINDS)]
 
 
+@pytest.mark.shows("401, 403, 404 say what to do")
 async def test_a_wrong_token_is_refused_with_the_place_where_a_right_one_belongs(site: Site) -> None:
     await site.forge.fail("bad_credentials", path=site.name)
-    with pytest.raises(ForgeRefused, match=r"401: Bad credentials\): put a valid token into \$FORGE_TOKEN"):
+    with pytest.raises(ForgeRefused, match=r"401: [^)]+\): put a valid token into \$FORGE_TOKEN"):
         await site.opened()
 
 
@@ -30,7 +32,7 @@ async def test_a_missing_scope_is_named(site: Site) -> None:
 
 async def test_a_repository_that_the_token_may_not_see_is_refused(site: Site) -> None:
     await site.forge.fail("status", path=f"{site.name}$", status=404, message="Not Found")
-    with pytest.raises(ForgeRefused, match=r"404: Not Found\): it isn't there, or the token from .* needs access"):
+    with pytest.raises(ForgeRefused, match=r"404: Not Found\): it isn't there, or the token from .* needs"):
         await site.adapter.find("work", "main")
 
 
@@ -53,6 +55,7 @@ async def test_where_there_are_no_drafts_it_is_opened_without(site: Site) -> Non
     assert made.state == "open"
 
 
+@pytest.mark.shows("limits are waited for")
 @pytest.mark.parametrize("kind", ["rate_limit", "secondary_rate_limit", "too_many_requests"])
 async def test_a_short_limit_is_waited_for(site: Site, kind: str) -> None:
     await site.forge.fail(kind, method="GET", path=site.name, seconds=1)
@@ -78,6 +81,7 @@ async def test_a_passing_failure_is_not_noticed(site: Site, kind: str, method: s
     assert await _count(site) == 1
 
 
+@pytest.mark.shows("an answer that is lost makes no second pull request")
 @pytest.mark.parametrize("kind", ["acted_then_silent", "acted_then_cut"])
 @pytest.mark.rule("7.3")
 async def test_a_pull_request_whose_answer_was_lost_is_not_made_twice(site: Site, kind: str) -> None:
@@ -95,6 +99,7 @@ async def test_an_update_and_a_change_of_draft_whose_answers_were_lost_are_made(
     assert made.state == "draft"
 
 
+@pytest.mark.shows("an answer that is lost makes no second reply")
 @pytest.mark.parametrize("kind", ["acted_then_silent", "acted_then_cut"])
 @pytest.mark.rule("7.5")
 async def test_a_reply_whose_answer_was_lost_is_not_posted_twice(site: Site, kind: str) -> None:
@@ -104,7 +109,7 @@ async def test_a_reply_whose_answer_was_lost_is_not_posted_twice(site: Site, kin
     for finding in (f"comment:{remark['id']}", f"talk:{talk['id']}"):
         await site.forge.fail(kind, method="POST", path=site.name)
         await site.adapter.reply(made, Reply(comment=finding, text="Done."))
-    assert await site.asked("POST", "(pulls|issues)/1/comments$") == 2
+    assert await site.asked("POST", r"(pulls|issues)/1/comments(/\d+/replies)?$") == 2
 
 
 async def test_a_forge_that_stays_broken_is_unreachable_and_says_no_secret(
@@ -153,7 +158,8 @@ async def test_a_log_that_may_not_be_read_is_done_without(site: Site) -> None:
     await site.forge.set_check(site.name, ref="work", name="test", conclusion="failure", summary="1 failed", log="long")
     await site.forge.fail("forbidden", path="actions/jobs")
     (found,) = (await site.adapter.look(made, {})).findings
-    assert (found.title, found.text) == ("test: failure", "1 failed")
+    summary = "1 failed" if site.kind is ForgeKind.GITHUB else ""  # a job has none elsewhere
+    assert (found.title, found.text) == ("test: failure", summary)
 
 
 async def _count(site: Site) -> int:

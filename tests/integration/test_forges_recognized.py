@@ -30,7 +30,15 @@ def gitlab(_: Request) -> Response:
     return JSONResponse({"message": "401 Unauthorized"}, 401)
 
 
-ANSWERS = {ForgeKind.GITHUB: {"/api/v3/meta": enterprise}, ForgeKind.GITLAB: {"/api/v4/version": gitlab}}
+def gitea(_: Request) -> Response:
+    return JSONResponse({"version": "1.27.3"})
+
+
+ANSWERS = {
+    ForgeKind.GITHUB: {"/api/v3/meta": enterprise},
+    ForgeKind.GITLAB: {"/api/v4/version": gitlab},
+    ForgeKind.GITEA: {"/api/v1/version": gitea},
+}
 """What a host of a kind says to somebody without a token."""
 
 
@@ -80,6 +88,15 @@ async def test_a_host_that_says_nothing_of_use_is_for_a_person_to_name() -> None
             await forges.close()
 
 
+async def test_a_host_that_answers_as_several_kinds_is_for_a_person_to_name() -> None:
+    async with serving() as server:
+        server.answers = {path: answer for answers in ANSWERS.values() for path, answer in answers.items()}
+        forges = Forges({server.url.removeprefix("http://"): ForgeSettings(token_env="T")}, {"T": TOKEN}, timings=QUICK)
+        with pytest.raises(ForgeRefused, match="answers as several kinds of forge: set kind"):
+            await forges.at(parse_repository_url(f"{server.url}/team/shop.git", allow_local=False))
+        await forges.close()
+
+
 async def test_a_host_that_does_not_answer_is_asked_again_later() -> None:
     forges = Forges({"127.0.0.1:1": ForgeSettings(token_env="T")}, {"T": TOKEN}, timings=QUICK)
     with pytest.raises(ForgeUnreachable, match="does not answer") as caught:
@@ -108,6 +125,8 @@ async def test_a_host_that_no_setting_names_is_not_asked(tmp_path: Path) -> None
         ("git.example.com", {"api": "https://git.example.com/api/v4"}, ForgeKind.GITLAB),
         ("ghe.example.com", {}, None),
         ("ghe.example.com", {"kind": "none"}, ForgeKind.NONE),
+        ("codeberg.org", {}, ForgeKind.FORGEJO),
+        ("work", {"api": "https://git.example.com/api/v1"}, ForgeKind.GITEA),
     ],
 )
 def test_the_settings_come_before_the_name_of_a_host_and_its_api(

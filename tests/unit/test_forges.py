@@ -9,9 +9,8 @@ import httpx
 import pytest
 from pydantic import ValidationError
 
-from daemon.forges.findings import TEXT_LIMIT, tail
+from daemon.forges.findings import TEXT_LIMIT, log_text, tail
 from daemon.forges.forge_settings import ForgeSettings, api_of, credential_helpers, graphql_of
-from daemon.forges.github.check_findings import job_text
 from daemon.forges.github.payloads import GraphAnswer
 from daemon.forges.github.refusals import graph_trouble, refusal
 from daemon.forges.links import compare_url
@@ -114,10 +113,10 @@ def test_an_archived_repository_is_told_as_that() -> None:
 
 def test_the_text_of_a_job_ends_with_its_last_error_and_has_no_times() -> None:
     log = "\ufeff2026-01-05T10:00:00.1Z one\n2026-01-05T10:00:01.1Z ##[error]two\n2026-01-05T10:00:02.1Z clean-up\n"
-    assert job_text(log.encode()) == "one\n##[error]two"
-    assert job_text(b"no mark\nat all\n") == "no mark\nat all"
-    assert job_text(b"\xff\xfe") == "\ufffd\ufffd"
-    assert job_text(b"") == ""
+    assert log_text(log.encode()) == "one\n##[error]two"
+    assert log_text(b"no mark\nat all\n") == "no mark\nat all"
+    assert log_text(b"\xff\xfe") == "\ufffd\ufffd"
+    assert log_text(b"") == ""
 
 
 def test_of_a_long_text_the_end_is_kept_in_whole_lines() -> None:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.forges.findings import TEXT_LIMIT
-from daemon.forges.github.check_findings import job_text, output_text
+from daemon.forges.findings import TEXT_LIMIT, log_text
+from daemon.forges.github.check_findings import output_text
 from daemon.forges.github.payloads_checks import CheckOutput, CheckRun
 from daemon.forges.plain_text import plain_text
 
@@ -51,7 +51,7 @@ def test_a_log_is_cut_after_what_nobody_can_read_was_taken_out() -> None:
     coloured = "\x1b[31m" * 1000
     at = "2026-01-05T10:00:00.0000000Z "
     log = f"{at}the reason stands here\n{at}{bar}\n{at}{coloured}##[error]exit 1\n"
-    text = job_text(log.encode())
+    text = log_text(log.encode())
     assert text == "the reason stands here\n 19999 of 20000\n##[error]exit 1"
 
 

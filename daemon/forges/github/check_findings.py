@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 
 from daemon.forges.audience import Reason
 from daemon.forges.findings import link, status_finding, tail, title_of
 from daemon.forges.github.payloads_checks import Annotation, CheckRun, CheckSuite, Job, Status, WorkflowRun
-from daemon.forges.plain_text import plain_text
-from domain.pull_request import Finding, FindingKind, FindingSource, Unheard
+from domain.pull_request import Finding, FindingKind, FindingSource
 
 CANCELLED, TIMED_OUT = "cancelled", "timed_out"
 UNSTARTED = "startup_failure"
@@ -20,8 +18,6 @@ _RAN_OUT = "exceeded the maximum execution time"
 """What Actions says beside a job that it has ended for that, whose conclusion is `cancelled` (from memory)."""
 _FAILED_STATES = frozenset({"failure", "error"})
 ACTIONS = "github-actions"
-_TIME = re.compile(r"^\ufeff?\d{4}-\d\d-\d\dT[\d:.]+Z ", re.MULTILINE)
-_ERROR = "##[error]"
 
 
 def is_told(run: CheckRun) -> bool:
@@ -76,14 +72,6 @@ def failed_step(job: Job) -> str:
     return next((step.name for step in job.steps if step.conclusion in _FAILED), "")
 
 
-def job_text(log: bytes) -> str:
-    """The part of a job's log that ends with its last error, without the times."""
-    text = _TIME.sub("", plain_text(log.decode(errors="replace")))
-    at = text.rfind(_ERROR)
-    end = text.find("\n", at) if at >= 0 else -1
-    return tail(text if end < 0 else text[:end])
-
-
 def output_text(run: CheckRun) -> str:
     """What a check says of itself."""
     parts = (run.output.title, run.output.summary, run.output.text)
@@ -118,8 +106,3 @@ def why_unheard(run: CheckRun, suites: Mapping[int, bool]) -> Reason | None:
     """
     assert run.check_suite is not None
     return {True: None, False: Reason.FORK, None: Reason.UNSAID}[suites.get(run.check_suite.id)]
-
-
-def unheard_check(run: int, reason: Reason) -> Unheard:
-    of = "that" if reason is Reason.FORK else "of which"
-    return Unheard(id=FindingSource.CHECK.id_of(run), author="", reason=f"a check {of} {reason.value}")

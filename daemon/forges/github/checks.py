@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pydantic import TypeAdapter
 
 from daemon.forges.api import Api
-from daemon.forges.findings import LOG_WINDOW
+from daemon.forges.findings import LOG_WINDOW, log_text, unheard_check
 from daemon.forges.github import check_findings as findings
 from daemon.forges.github.payloads_checks import (
     Annotation,
@@ -62,7 +62,7 @@ class Checks:
         found = [await self._check(run) for run in telling if run.id not in unheard]
         found += self._unstarted(unstarted, workflows)
         found += findings.status_findings(status for page in statuses for status in page.statuses)
-        return found, [findings.unheard_check(run, reason) for run, reason in unheard.items()]
+        return found, [unheard_check(run, reason) for run, reason in unheard.items()]
 
     async def _judged(self, run: CheckRun) -> CheckRun:
         """A job that took too long is called cancelled: what it was ended for stands beside it."""
@@ -147,4 +147,4 @@ class Checks:
             # Logs are thrown away after a time, and a token may be without the right to read them.
             if declined.status not in NOT_SHOWN:
                 raise
-        return findings.check_finding(run, step, findings.job_text(log) or text)
+        return findings.check_finding(run, step, log_text(log) or text)

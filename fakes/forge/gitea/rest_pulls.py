@@ -1,0 +1,153 @@
+"""Gitea's REST: pull requests, and merging them."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, Field
+from starlette.routing import Route
+
+from fakes.forge.api_errors import Answered, not_found
+from fakes.forge.calling import ApiAnswer, Call, Routes
+from fakes.forge.gitea.shapes import GiteaShapes
+from fakes.forge.gitea.titles import is_marked
+from fakes.forge.merges import MergeWanted, Method, merge
+from fakes.forge.pulls import PullChange, PullWanted, change_pull, follow_branches, open_pull
+from fakes.forge.records import Pull, PullState
+from fakes.forge.store import Repository
+
+PULL = "/repos/{owner}/{repo}/pulls/{number:int}"
+
+
+class NewPullBody(BaseModel):
+    title: str = Field(min_length=1, max_length=255)
+    head: str
+    base: str
+    body: str = ""
+
+
+class PullBody(BaseModel):
+    title: str | None = Field(None, max_length=255)
+    body: str | None = None
+    state: PullState | None = None
+    base: str | None = None
+
+
+class How(StrEnum):
+    MERGE = "merge"
+    REBASE = "rebase"
+    SQUASH = "squash"
+
+
+class MergeBody(BaseModel):
+    do: How
+    head_commit_id: str = ""
+    merge_title_field: str = ""
+    merge_message_field: str = ""
+    delete_branch_after_merge: bool = False
+
+
+def routes(api: Routes) -> list[Route]:
+    return [
+        api.route("/repos/{owner}/{repo}/pulls", GET=list_pulls, POST=create_pull),
+        api.route(PULL, GET=get_pull, PATCH=update_pull),
+        api.route(f"{PULL}/merge", GET=is_merged, POST=merge_pull),
+    ]
+
+
+async def list_pulls(call: Call) -> ApiAnswer:
+    """The newest first, without any filter for a branch."""
+    repository, query = call.repository(), call.request.query_params
+    record = await follow_branches(repository)
+    state, base = query.get("state", "open"), query.get("base_branch", "")
+    found = [each for each in reversed(record.pulls) if state in ("all", each.state) and base in ("", each.base)]
+    page, headers = call.page(found)
+    return ApiAnswer([await _shape(call, repository, each) for each in page], headers=headers)
+
+
+async def create_pull(call: Call) -> ApiAnswer:
+    repository, wanted = call.repository(), await call.body(NewPullBody)
+    fields = PullWanted(
+        title=wanted.title, head=wanted.head, base=wanted.base, body=wanted.body, draft=is_marked(wanted.title)
+    )
+    try:
+        made = await open_pull(repository, fields, call.login)
+    except Answered as refused:
+        raise _in_its_words(refused) from refused
+    return ApiAnswer(await _shape(call, repository, made), 201)
+
+
+async def get_pull(call: Call) -> ApiAnswer:
+    repository, pull = await call.pull()
+    return ApiAnswer(await _shape(call, repository, pull))
+
+
+async def update_pull(call: Call) -> ApiAnswer:
+    """Answers 201, as on issues. An empty title leaves it as it is (from memory)."""
+    (repository, pull), wanted = await call.pull(), await call.body(PullBody)
+    if pull.merged_at and wanted.state is PullState.OPEN:
+        raise Answered(412, "pull request has been merged")
+    if wanted.base is not None and wanted.base not in await repository.git.branches():
+        raise Answered(404, f"new base '{wanted.base}' not exist")
+    title = wanted.title or None
+    change = PullChange(
+        title=title,
+        body=wanted.body,
+        state=wanted.state,
+        base=wanted.base,
+        draft=None if title is None else is_marked(title),
+    )
+    try:
+        changed = await change_pull(repository, pull.number, change)
+    except Answered as refused:
+        raise _in_its_words(refused) from refused
+    return ApiAnswer(await _shape(call, repository, changed), 201)
+
+
+async def is_merged(call: Call) -> ApiAnswer:
+    _, pull = await call.pull()
+    if not pull.merged_at:
+        raise not_found()
+    return ApiAnswer(status=204)
+
+
+async def merge_pull(call: Call) -> ApiAnswer:
+    """Answers 200 with nothing in it."""
+    (repository, pull), wanted = await call.pull(), await call.body(MergeBody)
+    order = MergeWanted(
+        Method(wanted.do.value),
+        wanted.head_commit_id or None,
+        wanted.merge_title_field or None,
+        wanted.merge_message_field or None,
+    )
+    await merge(repository, pull.number, order, call.login)
+    if wanted.delete_branch_after_merge:
+        await repository.git.delete(f"refs/heads/{pull.head}")
+    await follow_branches(repository)
+    return ApiAnswer(text="")
+
+
+def _in_its_words(refused: Answered) -> Answered:
+    """The core refuses as GitHub does; Gitea has a status for each case."""
+    told = " ".join(str(each.get("message", "")) for each in refused.errors)
+    if "already exists" in told:
+        return Answered(409, "pull request already exists for these targets")
+    missing = next((each.get("field") for each in refused.errors if each.get("code") == "invalid"), "")
+    if missing in ("base", "head"):
+        return Answered(404, f"{str(missing).capitalize()} branch does not exist")
+    return refused
+
+
+async def _shape(call: Call, repository: Repository, pull: Pull) -> dict[str, Any]:
+    """Whether it can be merged is no while that is being worked out, and for a draft (from memory)."""
+    merging = await call.forge.mergeabilities.of(repository, pull) if pull.is_open else None
+    is_draft = pull.draft or is_marked(pull.title)
+    has_branch = bool(pull.head_repository) or pull.head in await repository.git.branches()
+    return GiteaShapes(call.forge.url).pull(
+        repository.record,
+        pull,
+        call.account is not None and call.account.write,
+        mergeable=bool(merging and merging.mergeable and not is_draft),
+        has_branch=has_branch,
+    )

@@ -1,0 +1,131 @@
+"""Gitea's REST: repository, branches, who may do what, the caller, the server; statuses, and jobs of Actions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.routing import Route
+
+from fakes.forge.api_errors import Answered, not_found
+from fakes.forge.calling import ApiAnswer, Call, Routes
+from fakes.forge.check_records import CheckRun
+from fakes.forge.gitea.shapes import GiteaShapes
+from fakes.forge.records import Role
+from fakes.forge.store import OWN_LOGIN, Repository
+
+_REPOSITORY = "/repos/{owner}/{repo}"
+_ACTIONS = f"{_REPOSITORY}/actions"
+VERSION = "1.27.3"
+
+
+def routes(api: Routes) -> list[Route]:
+    return [
+        api.route("/version", GET=get_version),
+        api.route("/user", GET=get_user),
+        api.route(_REPOSITORY, GET=get_repository),
+        api.route(f"{_REPOSITORY}/collaborators/{{login}}/permission", GET=get_permission),
+        api.route(f"{_REPOSITORY}/branches/{{branch:path}}", GET=get_branch),
+        api.route(f"{_REPOSITORY}/commits/{{ref:path}}/status", GET=combined_status),
+        api.route(f"{_ACTIONS}/runs", GET=list_runs),
+        api.route(f"{_ACTIONS}/runs/{{id:int}}/jobs", GET=list_jobs),
+        api.route(f"{_ACTIONS}/jobs/{{id:int}}/logs", GET=job_log),
+    ]
+
+
+async def get_version(call: Call) -> ApiAnswer:
+    return ApiAnswer({"version": VERSION})
+
+
+async def get_user(call: Call) -> ApiAnswer:
+    return ApiAnswer(GiteaShapes(call.forge.url).user(call.login))
+
+
+async def get_repository(call: Call) -> ApiAnswer:
+    return ApiAnswer(GiteaShapes(call.forge.url).repository(call.repository().record, _may_write(call)))
+
+
+async def get_permission(call: Call) -> ApiAnswer:
+    """Only an administrator of the repository may ask about others (from memory)."""
+    record, login = call.repository().record, call.request.path_params["login"]
+    asking = call.account.login if call.account else ""
+    if not (asking == OWN_LOGIN or record.role(asking) is Role.ADMIN or asking.lower() == login.lower()):
+        raise Answered(403, "Only admins can query all permissions, repo admins can query all repo permissions")
+    role = Role.ADMIN if login.lower() == OWN_LOGIN else record.role(login)
+    everybodys = "none" if record.private else "read"
+    permission = role.permission if role else everybodys
+    if login.lower() == record.owner.lower():
+        permission = "owner"
+    user = GiteaShapes(call.forge.url).user(login)
+    return ApiAnswer({"permission": permission, "role_name": permission, "user": user})
+
+
+async def get_branch(call: Call) -> ApiAnswer:
+    branch = call.request.path_params["branch"]
+    sha = (await call.repository().git.branches()).get(branch)
+    if sha is None:
+        raise not_found()
+    return ApiAnswer(GiteaShapes(call.forge.url).branch(branch, sha))
+
+
+async def combined_status(call: Call) -> ApiAnswer:
+    """The newest of each context: what systems outside have set, and what Actions sets for its jobs."""
+    repository, sha = await _commit(call)
+    record, shapes = repository.record, GiteaShapes(call.forge.url)
+    jobs = [each for each in record.checks_of(sha) if not each.is_suite_alone]
+    listed = [shapes.status(record, each) for each in record.statuses_of(sha)]
+    listed += [shapes.status_of_job(record, each) for each in jobs]
+    page, headers = call.page(listed)
+    words = {str(each["status"]) for each in listed}
+    worst = ("error", "failure", "warning", "pending", "success", "skipped")
+    at = f"{call.forge.url}/api/v1/repos/{record.full_name}/commits/{sha}"
+    answer = {
+        "state": next((each for each in worst if each in words), "pending"),
+        "sha": sha,
+        "total_count": len(listed),
+        "statuses": list(page) or None,
+        "repository": shapes.repository(record, _may_write(call)),
+        "commit_url": at,
+        "url": f"{at}/status",
+    }
+    return ApiAnswer(answer, headers=headers)
+
+
+async def list_runs(call: Call) -> ApiAnswer:
+    record, sha = call.repository().record, call.request.query_params.get("head_sha")
+    found = [each for each in record.checks if sha in (None, each.head_sha) and each.app == "github-actions"]
+    page, headers = call.page(found)
+    runs = [GiteaShapes(call.forge.url).run(record, each) for each in page]
+    return ApiAnswer({"total_count": len(found), "workflow_runs": runs}, headers=headers)
+
+
+async def list_jobs(call: Call) -> ApiAnswer:
+    repository, check = _check(call)
+    jobs: list[Any] = [GiteaShapes(call.forge.url).job(repository.record, check)]
+    page, headers = call.page([] if check.is_suite_alone else jobs)
+    return ApiAnswer({"total_count": len(page), "jobs": list(page)}, headers=headers)
+
+
+async def job_log(call: Call) -> ApiAnswer:
+    """The text itself, unlike GitHub."""
+    _, check = _check(call)
+    return ApiAnswer(text=check.log)
+
+
+def _check(call: Call) -> tuple[Repository, CheckRun]:
+    repository, number = call.repository(), call.number("id")
+    found = next((each for each in repository.record.checks if each.id == number), None)
+    if found is None:
+        raise not_found()
+    return repository, found
+
+
+async def _commit(call: Call) -> tuple[Repository, str]:
+    repository = call.repository()
+    sha = await repository.git.resolve(call.request.path_params["ref"])
+    if sha is None:
+        raise not_found()
+    return repository, sha
+
+
+def _may_write(call: Call) -> bool:
+    return call.account is not None and call.account.write
