@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from pydantic import ValidationError
+from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
 from temporalio.common import SearchAttributeKey
@@ -29,6 +30,7 @@ LOOK_AT = 50
 not tell, since a workflow of another record may run there, too; describing all of them every time would cost the
 server more than their work.
 """
+SCHEDULED = PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED
 WHY_LIMIT = 200
 """Characters."""
 ENDED_LATELY = timedelta(minutes=10)
@@ -141,7 +143,9 @@ async def held_up(told: WorkflowExecutionDescription, converter: DataConverter) 
     found = {}
     for pending in told.raw_description.pending_activities:
         task = names.activity_task(pending.activity_id)
-        if task and (why := await _says(pending, converter) or pending.last_failure.message):
+        # Temporal tells the failure of the delivery before also while the next one runs.
+        failed = pending.last_failure.message if pending.state == SCHEDULED else ""
+        if task and (why := await _says(pending, converter) or failed):
             found[task[1]] = visible(" ".join(why.split()))[:WHY_LIMIT]
     return found
 

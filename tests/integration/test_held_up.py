@@ -48,6 +48,9 @@ async def test_what_temporal_tries_again_is_said_with_the_failure(idle_desk: Des
     async def is_said() -> bool:
         return "nobody knew; it is tried again" in await desk.does("status", directive)
 
+    async def is_gone() -> bool:
+        return "nobody knew" not in await desk.does("status", directive)
+
     async def is_idle() -> bool:
         return bool((await desk.json("status", directive))["status"] == "idle")
 
@@ -55,6 +58,10 @@ async def test_what_temporal_tries_again_is_said_with_the_failure(idle_desk: Des
     async with desk.worker(), desk.daemons():
         directive = await desk.start()
         await until(is_said)
+        held = desk.daemon.hold("floor")
         works = True
+        await until(is_gone)
+        assert desk.daemon.ended == ["planning"], "what failed before is no news while it runs"
+        held.set()
         await until(is_idle)
         assert (await desk.json("status", directive))["held_up"] == {}
