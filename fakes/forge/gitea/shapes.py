@@ -1,86 +1,22 @@
-"""The JSON shapes of Gitea's API, made of the forge's records."""
+"""Pull requests and what is said in them in the JSON of Gitea's API, made of the forge's records."""
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any
-
-from fakes.forge.addresses import Addresses, account_id
-from fakes.forge.check_records import CheckRun, CommitStatus, Conclusion
+from fakes.forge.addresses import account_id
+from fakes.forge.gitea.shapes_checks import CheckShapes
+from fakes.forge.gitea.shapes_places import Json, moment
 from fakes.forge.gitea.titles import is_marked, shown_title
 from fakes.forge.records import Comment, Pull, RepositoryRecord, Review, ReviewComment, ReviewState
 
-Json = dict[str, Any]
-
-GHOST = -1
-"""The number of an account that was deleted (from memory)."""
 STATES = {
     ReviewState.APPROVED: "APPROVED",
     ReviewState.CHANGES_REQUESTED: "REQUEST_CHANGES",
     ReviewState.COMMENTED: "COMMENT",
     ReviewState.DISMISSED: "REQUEST_CHANGES",
 }
-_CONCLUSIONS = {Conclusion.TIMED_OUT: "failure", Conclusion.STARTUP_FAILURE: "failure", Conclusion.NEUTRAL: "skipped"}
-"""What Actions there has no word for."""
-_COUNTS = ("size", "stars_count", "forks_count", "watchers_count", "open_issues_count", "release_counter")
-_ALLOWED = ("allow_merge_commits", "allow_rebase", "allow_rebase_explicit", "allow_squash_merge")
-_HAS = ("has_issues", "has_wiki", "has_projects", "has_releases", "has_packages", "has_actions")
 
 
-class GiteaShapes(Addresses):
-    def user(self, login: str) -> Json:
-        """Of whoever said something; empty: the account was deleted."""
-        name = login or "Ghost"
-        texts = dict.fromkeys(("full_name", "description", "location", "website", "language", "login_name"), "")
-        flags = dict.fromkeys(("is_admin", "restricted", "prohibit_login"), False)
-        return {
-            "id": account_id(login) if login else GHOST,
-            "login": name,
-            **texts,
-            **flags,
-            "email": f"{account_id(name)}@noreply.forge.localhost",
-            "avatar_url": f"{self.url}/{name}.png",
-            "html_url": f"{self.url}/{name}",
-            "active": True,
-            "visibility": "public",
-            "created": moment(datetime(2020, 1, 1)),
-        }
-
-    def repository(self, record: RepositoryRecord, may_write: bool, full_name: str = "") -> Json:
-        """`full_name`: of a fork of it."""
-        whole = full_name or record.full_name
-        owner, _, name = whole.partition("/")
-        page = f"{self.url}/{whole}"
-        return {
-            "id": account_id(whole) if full_name else record.id,
-            "owner": self.user(owner),
-            "name": name,
-            "full_name": whole,
-            "description": record.description,
-            "private": record.private,
-            "fork": bool(full_name),
-            "html_url": page,
-            "url": f"{self.url}/api/v1/repos/{whole}",
-            "clone_url": f"{page}.git",
-            "ssh_url": f"git@forge.localhost:{whole}.git",
-            "languages_url": f"{self.url}/api/v1/repos/{whole}/languages",
-            "original_url": "",
-            "default_branch": record.default_branch,
-            "permissions": {"admin": may_write, "push": may_write, "pull": True},
-            "object_format_name": "sha1",
-            "default_merge_style": "merge",
-            "open_pr_counter": sum(each.is_open for each in record.pulls),
-            "has_pull_requests": True,
-            "created_at": moment(record.created_at),
-            "updated_at": moment(record.created_at),
-            **dict.fromkeys(("link", "language", "website", "avatar_url"), ""),
-            **dict.fromkeys(_COUNTS, 0),
-            **dict.fromkeys(_ALLOWED, True),
-            **dict.fromkeys(_HAS, False),
-            **dict.fromkeys(("empty", "template", "mirror", "archived", "internal"), False),
-            **dict.fromkeys(("default_delete_branch_after_merge", "ignore_whitespace_conflicts"), False),
-        }
-
+class GiteaShapes(CheckShapes):
     def pull(self, record: RepositoryRecord, pull: Pull, may_write: bool, *, mergeable: bool, has_branch: bool) -> Json:
         """`has_branch`: its branch is still there."""
         page = self.pull_page(record, pull)
@@ -197,121 +133,5 @@ class GiteaShapes(Addresses):
             "updated_at": moment(comment.updated_at or comment.created_at),
         }
 
-    def branch(self, name: str, sha: str) -> Json:
-        return {
-            "name": name,
-            "commit": {"id": sha, "message": "", "url": ""},
-            "protected": False,
-            "required_approvals": 0,
-            "enable_status_check": False,
-            "status_check_contexts": [],
-            "user_can_push": True,
-            "user_can_merge": True,
-            "effective_branch_protection_name": "",
-        }
-
-    def status(self, record: RepositoryRecord, status: CommitStatus) -> Json:
-        return self._status(record, status.id, status.context, status.state.value, status.description,
-                            status.target_url, status.sha, status.created_at)  # fmt: skip
-
-    def status_of_job(self, record: RepositoryRecord, check: CheckRun) -> Json:
-        """What Actions sets for a job; of another app's check, what that would set."""
-        word = "pending" if check.conclusion is None else _STATUS_WORDS.get(check.conclusion, "failure")
-        is_job = check.app == "github-actions"
-        context = f"checks / {check.name} (push)" if is_job else check.name
-        target = f"{self.run_page(record, check)}/jobs/0" if is_job else check.details_url
-        said = "\n\n".join(filter(None, (check.title, check.summary, check.text)))
-        return self._status(record, check.id, context, word, said, target, check.head_sha, check.started_at)
-
-    def run(self, record: RepositoryRecord, check: CheckRun) -> Json:
-        """The run of the workflow that is this one check."""
-        page, times = self.run_page(record, check), self._times(check)
-        own = self.repository(record, may_write=False)
-        return {
-            "id": check.id,
-            "url": f"{self.url}/api/v1/repos/{record.full_name}/actions/runs/{check.id}",
-            "html_url": page,
-            "display_title": check.name,
-            "path": "checks.yml@refs/heads/main",
-            "event": "push",
-            "run_attempt": 1,
-            "run_number": check.id,
-            "repository_id": record.id,
-            "head_sha": check.head_sha,
-            "head_branch": record.default_branch,
-            **self._ended(check),
-            "actor": self.user(record.owner),
-            "trigger_actor": self.user(record.owner),
-            "repository": own,
-            "head_repository": self.repository(record, False, check.head_repository) if check.head_repository else own,
-            **times,
-        }
-
-    def job(self, record: RepositoryRecord, check: CheckRun) -> Json:
-        steps = [
-            {"name": each.name, "number": number, "status": "completed", "conclusion": each.conclusion.value}
-            for number, each in enumerate(check.steps, 1)
-        ]
-        at = f"{self.url}/api/v1/repos/{record.full_name}/actions"
-        return {
-            "id": check.id,
-            "url": f"{at}/jobs/{check.id}",
-            "html_url": f"{self.run_page(record, check)}/jobs/0",
-            "run_id": check.id,
-            "run_url": f"{at}/runs/{check.id}",
-            "name": check.name,
-            "labels": ["linux"],
-            "run_attempt": 1,
-            "head_sha": check.head_sha,
-            "head_branch": record.default_branch,
-            "runner_id": 1,
-            "runner_name": "one",
-            "steps": steps,
-            **self._ended(check),
-            "created_at": moment(check.started_at),
-            **self._times(check),
-        }
-
-    def run_page(self, record: RepositoryRecord, check: CheckRun) -> str:
-        return f"{self.page(record)}/actions/runs/{check.id}"
-
     def pull_page(self, record: RepositoryRecord, pull: Pull) -> str:
         return f"{self.page(record)}/pulls/{pull.number}"
-
-    def _ended(self, check: CheckRun) -> Json:
-        word = _CONCLUSIONS.get(check.conclusion, check.conclusion.value) if check.conclusion else ""
-        return {"status": check.status.value, "conclusion": word}
-
-    def _times(self, check: CheckRun) -> Json:
-        ended = check.completed_at or check.started_at
-        return {"started_at": moment(check.started_at), "completed_at": moment(ended)}
-
-    def _status(
-        self, record: RepositoryRecord, number: int, context: str, word: str, said: str, target: str, sha: str,
-        at: datetime,
-    ) -> Json:  # fmt: skip
-        return {
-            "id": number,
-            "status": word,
-            "context": context,
-            "description": said,
-            "target_url": target,
-            "url": f"{self.url}/api/v1/repos/{record.full_name}/statuses/{sha}",
-            "creator": self.user(record.owner),
-            "created_at": moment(at),
-            "updated_at": moment(at),
-        }
-
-
-_STATUS_WORDS = {
-    Conclusion.SUCCESS: "success",
-    Conclusion.NEUTRAL: "success",
-    Conclusion.SKIPPED: "skipped",
-    Conclusion.STALE: "pending",
-    Conclusion.ACTION_REQUIRED: "pending",
-    Conclusion.CANCELLED: "warning",
-}
-
-
-def moment(at: datetime | None) -> str | None:
-    return at.strftime("%Y-%m-%dT%H:%M:%SZ") if at else None
