@@ -44,9 +44,10 @@ def forge_of(servers: Stack) -> ForgeUnderTest:
 
 
 def forge_settings(*forges: ForgeUnderTest) -> str:
-    """Lines of a daemon's TOML file."""
+    """Lines of a daemon's TOML file; the kind is said, since the fake forge answers as all of them."""
     return "".join(
-        f'[forges."{forge.url.removeprefix("http://")}"]\ntoken_file = "{forge.folder / "token"}"\n' for forge in forges
+        f'[forges."{forge.url.removeprefix("http://")}"]\nkind = "github"\ntoken_file = "{forge.folder / "token"}"\n'
+        for forge in forges
     )
 
 
