@@ -101,3 +101,17 @@ async def test_the_repository_says_whether_they_begin_as_drafts(
     assert done.shipped and (await pull(site))["draft"] is is_draft
     await at_forge.does(NO_AGENT, [head("Roof", site.commit("roof", {"roof": "r\n"}, parent=walls))])
     assert (await pull(site))["draft"] is is_draft
+
+
+async def test_one_that_a_person_has_made_ready_stays_so_whatever_the_repository_begins_with(
+    at_forge: Completions, site: Site
+) -> None:
+    site.commit("main", {".makima.toml": '[pull_request]\ndraft = "always"\n'})
+    walls = site.commit("walls", {"walls": "w\n"}, parent="main")
+    await at_forge.does(NO_AGENT, [head("Walls", walls)])
+    made = await pull(site)
+    assert made["draft"]
+    which = f'input: {{pullRequestId: "{made["node_id"]}"}}'
+    await site.forge.graphql(f"mutation {{ markPullRequestReadyForReview({which}) {{ clientMutationId }} }}")
+    await at_forge.does(NO_AGENT, [head("Roof", site.commit("roof", {"roof": "r\n"}, parent=walls))])
+    assert not (await pull(site))["draft"]
