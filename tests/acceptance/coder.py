@@ -18,6 +18,7 @@ from uuid import uuid4
 
 ROOMS = "rooms.txt"
 """One line: git can't merge two steps that change it."""
+CLASHES = "## Your work clashes with other work"
 HOLD = "hold"
 """A file in FOLDER: whoever is told what stands in it waits until it is gone."""
 FIRST_ROOMS = "Rooms: cellar\n"
@@ -91,6 +92,8 @@ def work(prompt: str, folder: Path) -> None:
         plan(folder, headline)
     elif "## Merge conflict" in prompt:
         resolve()
+    elif headline.startswith(CLASHES):
+        pass  # as an agent may that leaves it to the merge: its work is done, and would be done twice
     elif script:
         subprocess.run(["sh", "-eu", "-c", script[0]], check=True)
     else:

@@ -137,6 +137,7 @@ def values(directive: str, folder: Path) -> Mapping[str, str]:
         "directive": directive,
         "task": str(json.loads(note.read_text())["command"]["task"]),
         "repo": str(folder / "operator" / "origin.git"),
+        "amount": "20usd",
         **dict.fromkeys(("step", "on"), FIRST_STEPS[1]),
         **dict.fromkeys(("title", "goal", "name", "text", "value", "comment", "reason"), "Something"),
         "key": "rule",
