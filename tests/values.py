@@ -93,7 +93,8 @@ def states(draw: st.DrawFn) -> State:
         "memories": st.just({memory.key: memory for memory in memories}),
         "questions": st.just({question.id: question for question in questions}),
     }
-    settings = values_of(Settings, branch_prefix=st.sampled_from(["", "feature/", "team/makima-"]))
+    issues = st.lists(st.sampled_from(["#7", "#12", "team/shop#7"]), max_size=3, unique=True).map(tuple)
+    settings = values_of(Settings, branch_prefix=st.sampled_from(["", "feature/", "team/makima-"]), closes=issues)
     owned = values_of(Directive, owner=st.text("abc-", min_size=1), settings=settings)
     state: State = draw(values_of(State, directive=owned, **contents))
     return state

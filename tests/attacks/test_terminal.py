@@ -192,6 +192,7 @@ def typed(directive: str, step: str) -> dict[str, list[tuple[str, ...]]]:
         "start": [evil_title],
         "create": [evil_title, ("--title", "x", "--goal", "g", "--repo", "https://x.invalid/" + POISON)],
         "list": [()],
+        "budget": [()],
         "status": [(directive,)],
         "logs": [(directive,), (directive, step), (directive, POISON)],
         "questions": [(), (directive,)],
