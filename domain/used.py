@@ -92,5 +92,8 @@ def _parts(state: State) -> Iterator[tuple[str, Usage]]:
     yield "", state.merged.usage
     for task in state.tasks.values():
         by_agent = task.agents.by_agent
+        # Most of a large plan: each dispatch asks for all, and Temporal takes a task of two seconds for a deadlock.
+        if not (by_agent or task.usage or task.resume or task.agents.used_in_attempt):
+            continue
         yield from by_agent.items()
         yield "", ((task.usage or Usage()) + used_in(task)).since(sum(by_agent.values(), Usage()))
