@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from daemon.agents import ConfiguredAgent
 from daemon.agents.base import AgentResult, AgentRun, StreamSummary
-from daemon.agents.stream_events import Ending, PermissionReply, PermissionRequest
+from daemon.agents.stream_events import Ending
 from daemon.core.reporting import Heartbeat
 from daemon.logs.task_log import TaskLog
 from daemon.process.program import EndedBy
@@ -90,6 +90,11 @@ class AgentRuns:
         return self._note.usage
 
     @property
+    def has_session(self) -> bool:
+        """Its next run goes on where the last one ended, and knows what that did."""
+        return self._has_run and bool(self._note.session)
+
+    @property
     def resume(self) -> ResumableSession:
         """The session that a later delivery can go on with, if there is one."""
         note = self._note
@@ -117,7 +122,7 @@ class AgentRuns:
         return f"{prompt.rstrip()}\n\n{doorway.note}" if doorway and self._agent.follows_prompts else prompt
 
     async def _first(self, ask: Ask) -> str:
-        if self._note.session and self._has_run:
+        if self.has_session:
             return ask.further or ask.whole
         if self._note.session:
             return f"{self._resumed('the task was given back to its queue')}\n{ask.further}"
@@ -206,15 +211,12 @@ class AgentRuns:
             self._log,
             self._heartbeat,
             phase=self._phase,
-            decide=self._decide,
+            decide=self.asking.decide,
             check=lambda seen: self._learned(run, seen),
             raw=self._folder.raw,
             worktree=str(self._workspace.work_path),
             side_files=agent.side_files(run),
         )
-
-    async def _decide(self, asked: PermissionRequest) -> PermissionReply:
-        return await self.asking.decide(asked)
 
     @property
     def _phase(self) -> str:

@@ -111,7 +111,7 @@ class AgentWork:
                 again = partial(self._judged, begun, start, known_only=True)
                 judged = await passed(judged, commands, worktree, self._programs, again)
                 self._judge.something_ran(*commands)
-                found = await with_clashes(self._host.radar, judged, rounds)
+                found = await with_clashes(self._host.radar, judged, rounds, self.runs)
             except WorktreeBroken as broken:
                 if not rounds or not agent_files.is_folder(self._workspace.work_path):
                     raise

@@ -13,7 +13,7 @@ import re
 import subprocess
 import sys
 
-WRONG = ("Your work is not finished", "Your work clashes with other work")
+WRONG = "Your work is not finished"
 TOLD = "# told\n"
 
 
@@ -22,10 +22,9 @@ def main() -> None:
     script = re.search(r"^#!/bin/sh\n.*?^# the end$", prompt, re.MULTILINE | re.DOTALL)
     assert script, prompt
     first, _, then = script[0].partition(TOLD)
-    is_told = any(words in prompt for words in WRONG)
     commits = re.findall(r"\b[0-9a-f]{40}\b", prompt.partition("This was your task:")[0])
     env = os.environ | {"COMMIT": commits[-1] if commits else ""}
-    subprocess.run(["sh", "-c", then if is_told else first], check=True, env=env)
+    subprocess.run(["sh", "-c", then if WRONG in prompt else first], check=True, env=env)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from daemon.agents.claude.claude import ClaudeAgent
 from daemon.agents.command import CommandAgent
 from daemon.git.git import Git
 from daemon.git.merge_trial import unmergeable
@@ -26,6 +27,8 @@ from domain.errors import GitError
 from domain.spawn_task import Outcome, OutcomeStatus, SpawnTask
 from domain.statuses import TaskKind
 from runtime.chores import beside
+from tests.agents.installed_stand_in import install, starts
+from tests.agents.stand_in import Scene, Start
 from tests.integration.deliveries import OneDaemon, RememberedCore, until
 
 pytestmark = pytest.mark.rule("6.14")
@@ -276,18 +279,28 @@ class Machines:
         self.desk = Desk()
         self._folder, self._origin, self._directive = folder, origin, uuid4()
 
-    async def does(self, name: str, task: UUID, script: str, told: str = "exit 7") -> Outcome:
-        """`told`: what is done in place of the script by an agent that hears of a clash; `$P` holds the words."""
+    async def does(self, name: str, task: UUID, script: str, told: str = "exit 7", *, sessions: bool = True) -> Outcome:
+        """`told`: what an agent with `sessions` does in its second run, a program without once it hears of a clash."""
         folder = self._folder / name
         git = Git(folder / "own", {"PATH": os.environ["PATH"], "HOME": str(folder)}, allow_local=True)
         await git.prepare()
         daemon = OneDaemon(folder, Repositories(git, folder / "caches"), self._origin)
         daemon.core = self.desk
-        both = f'P=$(cat); case "$P" in *"clashes with other work"*) {told} ;; *) {script} ;; esac'
-        daemon.more["agents"] = {"scripted": CommandAgent(kind="command", argv=("sh", "-ec", both))}
+        daemon.more["agents"] = {"scripted": self._agent(folder / "agent", script, told, sessions=sessions)}
         given: dict[str, Any] = {"task": task, "step_name": name, "target_branch": f"makima/{name}", **OFTEN}
         given |= {"base_commit": await daemon.base(), "directive": self._directive, "secret": "s" * 32}
         return await daemon.does("", TaskKind.STEP, **given)
+
+    def _agent(self, folder: Path, script: str, told: str, *, sessions: bool) -> ClaudeAgent | CommandAgent:
+        if sessions:
+            scenes = (Scene(script=each, stream="claude_ok.jsonl") for each in (script, told))
+            return ClaudeAgent.model_validate({"kind": "claude", "program": str(install(folder, *scenes))})
+        both = f'P=$(cat); case "$P" in *"clashes with other work"*) {told} ;; *) {script} ;; esac'
+        return CommandAgent(kind="command", argv=("sh", "-ec", both))
+
+    def heard(self, name: str) -> list[str]:
+        """The prompts of this step's agent, one that has sessions."""
+        return [start.stdin for start in starts(self._folder / name / "agent", Start)]
 
 
 @pytest.fixture
@@ -318,13 +331,13 @@ async def test_the_later_of_two_steps_on_two_machines_is_told_and_mends_it_while
     prices = machines.does("prices", first, f"sed -i s/2/two/ f.txt; {until_there(let['first'])}")
     async with running(prices) as prices_run:
         await until(lambda: first in desk.last and bool(desk.last[first].saved))
-        told = f'echo "$P" > {tmp_path}/told; sed -i s/zwei/2/ f.txt; {until_there(let["mended"])}; echo more >> t.txt'
+        told = f"sed -i s/zwei/2/ f.txt; {until_there(let['mended'])}; echo more >> t.txt"
         taxes = f"sed -i s/2/zwei/ f.txt; echo t > t.txt; {until_there(let['second'])}"
         async with running(machines.does("taxes", second, taxes, told)) as taxes_run:
             await until(lambda: second in desk.last and desk.clashes(second) == ("f.txt",))
             assert not desk.last[second].clashes[0].told
             let["second"].touch()
-            await until((tmp_path / "told").exists)
+            await until(lambda: len(machines.heard("taxes")) > 1)
             await until(lambda: not desk.last[second].clashes)
             assert not prices_run.done(), "both run"
             let["mended"].touch()
@@ -332,8 +345,8 @@ async def test_the_later_of_two_steps_on_two_machines_is_told_and_mends_it_while
         let["first"].touch()
         assert (await prices_run).status is OutcomeStatus.COMPLETED
     assert done.status is OutcomeStatus.COMPLETED, done
-    words = (tmp_path / "told").read_text()
-    assert "With the step Prices, commit" in words and "\nf.txt\n" in words
+    _, words = machines.heard("taxes")
+    assert "With the step Prices, commit" in words and "f.txt" in words
     assert git(origin, "show", "makima/taxes:f.txt") == "1\n2\n3"
     assert git(origin, "show", "makima/taxes:t.txt") == "t\nmore"
     assert not any(desk.clashes(first) for _ in desk.last), "the earlier one makes no way"
@@ -353,3 +366,19 @@ async def test_work_that_ended_meanwhile_is_compared_with_and_an_agent_that_mend
     assert done.status is OutcomeStatus.COMPLETED, done
     assert git(origin, "show", "makima/taxes:told.txt") == "told", "told once"
     assert machines.desk.last[task].clashes[0].told
+
+
+async def test_a_program_without_a_session_does_its_sound_work_once_whatever_clashes_with_it(
+    machines: Machines, tmp_path: Path, origin: Path, commit: Committer, git: GitCommand
+) -> None:
+    head = commit({"f.txt": "1\ntwo\n3\n"}, branch="makima/prices")
+    machines.desk.ended[uuid4()] = WorkBeside(step=uuid4(), name="Prices", commit=head, ref="refs/heads/makima/prices")
+    task, let = uuid4(), tmp_path / "let"
+    script = f"echo run >> runs.txt; sed -i s/2/zwei/ f.txt; {until_there(let)}"
+    async with running(machines.does("taxes", task, script, script, sessions=False)) as run:
+        await until(lambda: task in machines.desk.last and machines.desk.clashes(task) == ("f.txt",))
+        let.touch()
+        done = await run
+    assert done.status is OutcomeStatus.COMPLETED, done
+    assert git(origin, "show", "makima/taxes:runs.txt") == "run"
+    assert not machines.desk.last[task].clashes[0].told
