@@ -8,6 +8,7 @@ from typing import Protocol
 from domain.daemon_messages import Artifact, DaemonReport, DaemonWanted, LogChunk, UsageReport, UsedBeside
 from domain.day_budget import DayBudgetChange
 from domain.experience import RepositoryNamed, StepDone
+from domain.intake.issue import IssueNamed, IssueRead
 from domain.pull_request import Sighting, Watch
 from domain.record import AttemptNamed, ProgressWrite, WriteAnswer
 from domain.spawn_task import LosableDelivery, Outcome, SpawnTask
@@ -37,6 +38,14 @@ class Shepherd(Protocol):
 
     async def tidy(self, tidying: Tidying) -> Tidied:
         """Delete what is merged; any number of times. Raises GitError, RepositoryError."""
+        ...
+
+
+class IssueReader(Protocol):
+    """What a daemon reads of a forge's issues (rule 7.6)."""
+
+    async def read(self, named: IssueNamed) -> IssueRead:
+        """One of them. Raises ForgeUnreachable, ForgeRefused."""
         ...
 
 

@@ -17,6 +17,7 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from activities.completion import CompletionActivities
+from activities.issues import IssueActivities
 from activities.planning import PlanningActivities
 from activities.presence import answer_presence
 from activities.pull_requests import PullRequestActivities
@@ -32,6 +33,7 @@ from daemon.logs.log_sender import LogBacklog
 from daemon.logs.masking import Masker
 from daemon.machine import Machine
 from daemon.process import keeper
+from daemon.pull_requests.issue_reading import IssueDesk
 from daemon.pull_requests.shepherding import PullRequestShepherd
 from daemon.runner import MEGABYTE, Runner, nothing_more
 from daemon.saving.housekeeping import CLEAN_EVERY
@@ -133,7 +135,10 @@ def build_workers(
     shepherd = PullRequestActivities(
         PullRequestShepherd(settings.owner, machine.repositories, machine.forges, machine.masker), own.name
     )
-    without_agents = (planning.plan_directive, shepherd.watch_pull_request, shepherd.tidy_pull_request)
+    issues = IssueActivities(IssueDesk(settings.owner, machine.forges, machine.masker))
+    without_agents = (
+        planning.plan_directive, shepherd.watch_pull_request, shepherd.tidy_pull_request, issues.read_issue,
+    )  # fmt: skip
     build = partial(
         Worker,
         client,

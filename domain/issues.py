@@ -3,18 +3,39 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from domain.errors import Refused
-from domain.repository_url import RepositoryUrl
+from domain.repository_url import RepositoryUrl, parse_repository_url
 
 MOST_ISSUES = 20
 _NUMBER = re.compile(r"#?(?P<number>[1-9]\d{0,8})")
 _ADDRESS = re.compile(
-    r"https?://(?P<host>[^/@\s?#]+)/(?P<path>[\w.-]+(?:/[\w.-]+)+?)/(?:-/)?issues/(?P<number>[1-9]\d{0,8})/?(?:[?#]\S*)?",
+    r"(?P<scheme>https?)://(?P<host>[^/@\s?#]+)/(?P<path>[\w.-]+(?:/[\w.-]+)+?)/(?:-/)?issues/(?P<number>[1-9]\d{0,8})/?(?:[?#]\S*)?",
     re.IGNORECASE,
 )
 """Of GitHub, Gitea and GitLab."""
 _REFERENCE = re.compile(r"([\w.-]+(/[\w.-]+)+)?#[1-9]\d{0,8}")
+
+
+@dataclass(frozen=True)
+class IssueAddress:
+    """An issue by its page's address."""
+
+    repository: str
+    """Where it is cloned from."""
+    path: str
+    number: int
+
+
+def issue_address(typed: str) -> IssueAddress:
+    """The issue of an address; Refused."""
+    found = _ADDRESS.fullmatch(typed.strip())
+    if found is None:
+        raise Refused(f"--issue takes an issue's address, as https://github.com/acme/shop/issues/7, not {typed[:80]!r}")
+    path = found["path"].removesuffix("/-")
+    repository = parse_repository_url(f"{found['scheme'].lower()}://{found['host']}/{path}.git", allow_local=False)
+    return IssueAddress(repository=repository.text, path=path, number=int(found["number"]))
 
 
 def checked_issues(references: tuple[str, ...]) -> tuple[str, ...]:

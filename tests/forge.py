@@ -205,6 +205,17 @@ class ForgeUnderTest:
         )
         return made
 
+    async def open_issue(self, repository: str, *, user: str, title: str, body: str = "") -> dict[str, Any]:
+        """An issue, by a person; GitHub's shape."""
+        made: dict[str, Any] = await self._control(
+            "POST", f"repos/{repository}/issues", {"user": user, "title": title, "body": body}
+        )
+        return made
+
+    async def change_issue(self, repository: str, number: int, *, user: str, **changes: object) -> None:
+        """Something that a person does with an issue; fields as in `fakes.forge.issues.IssueChange`."""
+        await self._control("PATCH", f"repos/{repository}/issues/{number}", {"user": user, **changes})
+
     async def edit(self, repository: str, comment: int, body: str) -> None:
         """A comment below the pull request has another text; by its author, or by somebody with write access."""
         async with self.rest() as client:

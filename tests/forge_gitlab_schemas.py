@@ -31,15 +31,18 @@ LEFT_OUT = {
     rf"POST {_REQUEST}/(un)?approve": NOT_AT_HAND,
     rf"(PUT|DELETE) {_REQUEST}/notes/\d+": NOT_AT_HAND,
     rf"GET {_REQUEST}/discussions/[^/]+": NOT_AT_HAND,
+    r"GET /projects/[^/]+/issues/\d+/(notes|resource_label_events)": NOT_AT_HAND,
+    r"(POST|PUT) /projects/[^/]+/issues/\d+/notes(/\d+)?": NOT_AT_HAND,
     r"DELETE /projects/[^/]+/repository/branches/[^/]+": "it has no content",
 }
 """Method and path of what nothing is said of → why."""
-_PROJECT = re.compile(r"^/projects/.+?(?=/(merge_requests|repository|members|pipelines|jobs|statuses)/?|$)")
+_PROJECT = re.compile(r"^/projects/.+?(?=/(merge_requests|issues|repository|members|pipelines|jobs|statuses)/?|$)")
 """The fake tells a project's number by its path, with all slashes."""
 PAGES = {"page", "per_page"}
 QUERIES = {
     "GET /projects/:id/merge_requests": PAGES | {"state", "source_branch", "target_branch", "order_by", "sort"},
     "GET /projects/:id/repository/compare": {"from", "to"},
+    "GET /projects/:id/issues": PAGES | {"labels", "state"},
     "GET /users": PAGES | {"username"},
 }
 """Operation → what the adapter may ask for beside a page."""

@@ -36,11 +36,13 @@ NOT_DESCRIBED = "the description at hand has no such operation"
 LEFT_OUT = {
     r"GET /repos/[^/]+/[^/]+/pulls/\d+ text/plain.*": "a diff in place of JSON is git's own format",
     r"(PATCH|DELETE) /repos/[^/]+/[^/]+/(pulls|issues)/comments/\d+ .*": NOT_DESCRIBED,
+    r"GET /repos/[^/]+/[^/]+/issues/\d+/events .*": NOT_DESCRIBED,
     r"GET /repos/[^/]+/[^/]+/labels/[^/]+/.+ .*": "the slash of a label's name is sent as %2F, and recorded as a slash",
     r"PUT /repos/[^/]+/[^/]+/pulls/\d+/reviews/\d+/dismissals .*": NOT_DESCRIBED,
 }
 """Of GitHub: method, path and kind of answer that nothing is said of → why."""
 GITEA_LEFT_OUT = {
+    r"GET /repos/[^/]+/[^/]+/issues/\d+/timeline .*": NOT_DESCRIBED,
     r"GET /repos/[^/]+/[^/]+/actions/jobs/\d+/logs text/plain.*": "a log is no JSON",
 }
 """The same of Gitea."""

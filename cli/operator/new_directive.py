@@ -40,12 +40,21 @@ Texts = Annotated[list[str] | None, typer.Option(help="May be given more than on
 class StartOptions:
     """The options of `start` and `create`, as they were typed."""
 
-    title: Annotated[str, typer.Option(help="A short name for the goal.")]
+    title: Annotated[str, typer.Option(help="A short name for the goal; else the issue's.")] = ""
+    issue: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="A forge's issue: title, text and its writers' comments are the goal."),
+    ] = None
+    yes: Annotated[bool, typer.Option("--yes", help="Take the issue's text as it is now, whoever has written it.")] = (
+        False
+    )
     goal: Annotated[str | None, typer.Option(help="What shall be true when it is done.")] = None
     goal_file: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A file that holds the goal; - for the standard input.")
     ] = None
-    repo: Annotated[str, typer.Option(help="A git URL, or the path of a repository on the daemon's machine.")]
+    repo: Annotated[
+        str, typer.Option(help="A git URL, or the path of a repository on the daemon's machine; else the issue's.")
+    ] = ""
     base_branch: Annotated[str, typer.Option(help="Where the work starts and is merged; else the default branch.")] = ""
     requirement: Texts = None
     acceptance: Texts = None
@@ -127,12 +136,15 @@ class StartOptions:
 
 def new_directive(options: StartOptions, owner: str) -> State:
     """The draft of a directive, with the plan given for it; Refused with one line that says what to do."""
+    for name in ("title", "repo"):
+        if not getattr(options, name):
+            raise Refused(f"a directive needs --{name}, or --issue URL, which says it")
     if options.planner is None and options.plan is None and options.agents is None:
         raise Refused("a directive needs --planner NAME (an agent of the daemon's settings) or --plan FILE")
     if options.agent is None and options.planner is None and options.agents is None:
         raise Refused("--plan needs --agent NAME, too: the agent of the daemon's settings that does its steps")
     if (options.goal is None) == (options.goal_file is None):
-        raise Refused("a directive needs --goal TEXT or --goal-file FILE, one of them")
+        raise Refused("a directive needs --goal TEXT or --goal-file FILE, one of them; or --issue URL")
     if options.label and options.on not in ("", ANY):
         raise Refused(f"--on {options.on} names the daemon: --label {options.label} has nothing left to choose")
     try:

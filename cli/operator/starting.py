@@ -11,6 +11,7 @@ import typer
 
 from cli.operator.command_group import Commands, Json
 from cli.operator.directives import Directives
+from cli.operator.from_issue import with_issue
 from cli.operator.json_shapes import StartedShown, status_shown
 from cli.operator.launching import launch
 from cli.operator.new_directive import StartOptions, new_directive, placed
@@ -47,6 +48,8 @@ class StartCommands(Commands):
         self.run(self._start(options(), begin=False, wait=False, as_json=as_json))
 
     async def _start(self, options: StartOptions, *, begin: bool, wait: bool, as_json: bool) -> int:
+        if options.issue:
+            options = await with_issue(options, await self.connections.temporal(), self.connections.owner)
         draft = new_directive(options, self.connections.owner)
         async with self.directives() as directives:
             daemons = await _daemons(directives)

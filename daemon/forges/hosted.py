@@ -12,6 +12,7 @@ from http import HTTPStatus
 from daemon.forges.api import Api
 from daemon.forges.audience import Audience, Permission
 from daemon.forges.forge_settings import ForgeSettings
+from daemon.forges.issue_talk import AskingIssues, Issues
 from daemon.forges.look import Looking, sighting_of
 from daemon.forges.managed_section import body_of, is_ours, title_of
 from daemon.forges.pulls import Pull, Repository, as_pull_request, first_open
@@ -82,6 +83,10 @@ class Hosted(ABC):
     @abstractmethod
     async def answer(self, number: int, reply: Reply) -> None:
         """See daemon.forges.port.Forge.reply."""
+
+    @abstractmethod
+    def asking_issues(self, repository: Repository) -> AskingIssues:
+        """How its issues are asked for."""
 
     async def furnished(self, pull: Pull, policy: OpeningPolicy) -> tuple[str, ...]:
         """See daemon.forges.port.Forge.furnish."""
@@ -168,6 +173,9 @@ class Hosted(ABC):
 
     async def reply(self, known: PullRequest, reply: Reply) -> None:
         await self.answer(known.number, reply)
+
+    async def issues(self) -> Issues:
+        return Issues(self.asking_issues(await self.repository()), self._audience)
 
     async def repository(self) -> Repository:
         """The repository by its present name: after a renaming a POST, and a search by owner, would go astray."""

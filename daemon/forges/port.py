@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from daemon.forges.issue_talk import Issues
 from domain.opening_policy import OpeningPolicy
 from domain.pull_request import PullRequest, PullRequestWanted, Reply, Sighting
 from domain.repository_url import RepositoryUrl
@@ -59,6 +60,10 @@ class Forge(Protocol):
     async def reply(self, known: PullRequest, reply: Reply) -> None:
         """Answer the comment with the finding's id `comment:…`, `talk:…` or `review:…`, unless it is answered already
         or gone."""
+        ...
+
+    async def issues(self) -> Issues:
+        """Its issues; ForgeRefused where there is no API to read them."""
         ...
 
     def compare_url(self, branch: str, base: str) -> str:

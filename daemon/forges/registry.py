@@ -17,6 +17,7 @@ from daemon.forges.github.graph import GitHubApi
 from daemon.forges.gitlab.api import MANNERS as GITLAB_MANNERS
 from daemon.forges.gitlab.api import GitLabApi
 from daemon.forges.gitlab.gitlab import GitLab
+from daemon.forges.issue_talk import Issues
 from daemon.forges.links import compare_url
 from daemon.forges.port import Forge
 from daemon.forges.recognizing import known_kind, recognized
@@ -138,6 +139,12 @@ class NoForge:
 
     async def reply(self, known: PullRequest, reply: Reply) -> None:
         return None
+
+    async def issues(self) -> Issues:
+        raise ForgeRefused(
+            f"{self._url.host or self._url.display}: its issues can't be read without a token for this forge "
+            "(docs/daemon.md, Forges)"
+        )
 
     def compare_url(self, branch: str, base: str) -> str:
         return compare_url(self._url.host, self._url.path, branch, base)

@@ -23,6 +23,7 @@ from fakes.forge.front import Front
 from fakes.forge.git_http import GitHttp
 from fakes.forge.github import graphql_api, rest_checks, rest_issues, rest_pulls, rest_repositories, rest_talk
 from fakes.forge.github.manners import GITHUB
+from fakes.forge.gitlab import issues as gitlab_issues
 from fakes.forge.gitlab import merge_requests, pipelines, projects
 from fakes.forge.gitlab import talk as gitlab_talk
 from fakes.forge.gitlab.calling import EncodedSlashes, PrivateTokens
@@ -33,6 +34,7 @@ from fakes.forge.store import Store
 from runtime.terminal import guard
 
 HOST = "127.0.0.1"
+GITLAB_PARTS = (projects, merge_requests, pipelines, gitlab_talk, gitlab_issues)
 DIALECTS = (GITHUB, GITLAB, gitea_dialect.GITEA)
 
 
@@ -84,7 +86,7 @@ def build_app(forge: Forge) -> ASGIApp:
         Mount("/api/v1", routes=gitea_dialect.gitea_routes(Routes(forge, gitea_dialect.GITEA))),
         *rest,
         *graphql_api.routes(api),
-        *(route for part in (projects, merge_requests, pipelines, gitlab_talk) for route in part.routes(gitlab)),
+        *(route for part in GITLAB_PARTS for route in part.routes(gitlab)),
         rest_checks.log_route(forge),
         *GitHttp(forge).routes(),
         *LfsHttp(forge).routes(),

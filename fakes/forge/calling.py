@@ -20,6 +20,7 @@ from fakes.forge.api_errors import Answered, not_found
 from fakes.forge.auth import Keys
 from fakes.forge.dialect import Dialect, Paging
 from fakes.forge.forge import Forge
+from fakes.forge.issue_records import Issue
 from fakes.forge.pulls import follow_branches
 from fakes.forge.records import Account, Pull
 from fakes.forge.store import Repository
@@ -71,6 +72,24 @@ class Call:
         if pull is None:
             raise not_found()
         return repository, pull
+
+    def issue(self) -> tuple[Repository, Issue]:
+        """The issue in the path; 410 where it was deleted, as GitHub says it."""
+        repository = self.repository()
+        issue = repository.record.issue(self.number("number"))
+        if issue is None:
+            raise not_found()
+        if issue.deleted:
+            raise Answered(410, "This issue was deleted")
+        return repository, issue
+
+    async def talked_about(self) -> tuple[Repository, int]:
+        """The repository, and the number of the issue or pull request in the path."""
+        if self.repository().record.issue(self.number("number")):
+            repository, issue = self.issue()
+            return repository, issue.number
+        repository, pull = await self.pull()
+        return repository, pull.number
 
     async def body(self, model: type[Body]) -> Body:
         """The request's body; 400 or 422 with GitHub's words where it isn't one."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 from starlette.routing import Route
 
-from fakes.forge import talk
+from fakes.forge import issues, talk
 from fakes.forge.api_errors import Answered, not_found
 from fakes.forge.bare_git import GitFailed
 from fakes.forge.calling import ApiAnswer, Call, Routes
@@ -111,6 +111,9 @@ class NewComment(Stored):
 def routes(api: Routes) -> list[Route]:
     return [
         api.route("/_control/repos", POST=create_repository),
+        api.route(f"{_REPOSITORY}/issues", POST=open_issue),
+        api.route(f"{_REPOSITORY}/issues/{{number:int}}", PATCH=change_issue),
+        api.route(f"{_REPOSITORY}/issues/{{number:int}}/comments", POST=add_comment),
         api.route(_REPOSITORY, PATCH=change_repository),
         api.route(f"{_REPOSITORY}/collaborators", PUT=put_collaborator),
         api.route(f"{_REPOSITORY}/pulls", POST=open_from_fork),
@@ -250,9 +253,21 @@ async def add_resolution(call: Call) -> ApiAnswer:
 
 
 async def add_comment(call: Call) -> ApiAnswer:
-    (repository, pull), wanted = await call.pull(), await call.body(NewComment)
-    made = await talk.add_comment(repository, pull.number, wanted.user, wanted.body)
+    (repository, number), wanted = await call.talked_about(), await call.body(NewComment)
+    made = await talk.add_comment(repository, number, wanted.user, wanted.body)
     return ApiAnswer(Shapes(call.forge.url).comment(repository.record, made), 201)
+
+
+async def open_issue(call: Call) -> ApiAnswer:
+    repository = call.repository()
+    made = await issues.open_issue(repository, await call.body(issues.IssueWanted))
+    return ApiAnswer(Shapes(call.forge.url).plain_issue(repository.record, made), 201)
+
+
+async def change_issue(call: Call) -> ApiAnswer:
+    repository = call.repository()
+    changed = await issues.change_issue(repository, call.number("number"), await call.body(issues.IssueChange))
+    return ApiAnswer(Shapes(call.forge.url).plain_issue(repository.record, changed))
 
 
 async def _commit(call: Call, ref: str) -> str:

@@ -66,7 +66,7 @@ async def open_pull(repository: Repository, wanted: PullWanted, author: str) -> 
             _check_is_only_one(record, head, wanted.base)
         if not await repository.git.commits(shas[wanted.base], shas[head]):
             raise refused("PullRequest", f"No commits between {wanted.base} and {head}")
-        number = max((each.number for each in record.pulls), default=0) + 1
+        number = record.next_number
         moment = now()
         pull = Pull(
             number=number, id=record.next_id, title=wanted.title, body=wanted.body, author=author, draft=wanted.draft,

@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import Field
 
 from fakes.forge.check_records import CheckRun, CommitStatus
+from fakes.forge.issue_records import Issue
 from fakes.forge.stored import Stored
 
 RESERVED_OWNERS = frozenset({"api", "assets", "graphql", "rate_limit", "repos", "user"})
@@ -134,10 +135,11 @@ class ReviewComment(Stored):
 
 
 class Comment(Stored):
-    """A comment on the pull request as a whole (GitHub: issue comment)."""
+    """A comment on a pull request as a whole, or on an issue (GitHub: issue comment)."""
 
     id: int
     pull: int
+    """The number of either."""
     user: str
     body: str
     in_reply_to: int | None = None
@@ -183,6 +185,8 @@ class RepositoryRecord(Stored):
     last_id: int = 0
     pulls: tuple[Pull, ...] = ()
     """In order of their numbers."""
+    issues: tuple[Issue, ...] = ()
+    """They share the pull requests' numbers, at GitLab's address, too."""
     reviews: tuple[Review, ...] = ()
     review_comments: tuple[ReviewComment, ...] = ()
     comments: tuple[Comment, ...] = ()
@@ -212,6 +216,20 @@ class RepositoryRecord(Stored):
 
     def pull(self, number: int) -> Pull | None:
         return next((each for each in self.pulls if each.number == number), None)
+
+    @property
+    def next_number(self) -> int:
+        """Of a pull request or an issue."""
+        numbers = [*(each.number for each in self.pulls), *(each.number for each in self.issues)]
+        return max(numbers, default=0) + 1
+
+    def issue(self, number: int) -> Issue | None:
+        return next((each for each in self.issues if each.number == number), None)
+
+    def with_issue(self, issue: Issue) -> RepositoryRecord:
+        """The same with a new issue, or with a changed one in its old place."""
+        others = tuple(each for each in self.issues if each.number != issue.number)
+        return self.with_changes(issues=tuple(sorted((*others, issue), key=lambda each: each.number)))
 
     def with_pull(self, pull: Pull) -> RepositoryRecord:
         """The same with a new pull request, or with a changed one in its old place."""

@@ -134,16 +134,20 @@ async def add_comment(
     in_reply_to: int | None = None,
     is_thread: bool = False,
 ) -> Comment:
-    """Add a comment on the pull request as a whole."""
+    """Add a comment on a pull request as a whole, or on an issue."""
     async with repository.changing():
         record = repository.record
-        pull = _touched(record, number)
         comment = Comment(
             id=record.next_id, pull=number, user=user, body=body, in_reply_to=in_reply_to, is_thread=is_thread,
             created_at=now(),
         )  # fmt: skip
         changed = record.with_changes(last_id=record.last_id + 1, comments=(*record.comments, comment))
-        repository.record = changed.with_pull(pull)
+        issue = record.issue(number)
+        repository.record = (
+            changed.with_issue(issue.model_copy(update={"updated_at": now()}))
+            if issue
+            else changed.with_pull(_touched(record, number))
+        )
         return comment
 
 

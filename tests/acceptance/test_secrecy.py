@@ -151,7 +151,9 @@ def values(directive: str, folder: Path) -> Mapping[str, str]:
 
 def typed(program: str, name: str, params: Sequence[Any], given: Mapping[str, str]) -> Iterator[tuple[str, ...]]:
     """The command's lines: as short as it may be, as JSON, and, where it only shows something, with each other flag."""
-    needed = [each for each in params if each.required or each.name in ("directive", "part")]
+    is_start = name in ("start", "create")
+    also = ("directive", "part", *(("title", "repo", "goal", "agent") if is_start else ()))
+    needed = [each for each in params if each.required or each.name in also]
     line = [program, name, *(given[str(each.name)] for each in needed if each.param_type_name == "argument")]
     line += [word for each in needed if isinstance(each, TyperOption) for word in (each.opts[0], given[str(each.name)])]
     flags = {each.opts[0] for each in params if isinstance(each, TyperOption) and each.is_flag} - NOT_FLAGS

@@ -9,6 +9,7 @@ import httpx
 from pydantic import TypeAdapter
 
 from daemon.forges.api import Api, ApiTimings, Manners
+from daemon.forges.gitea.issues import GiteaIssues
 from daemon.forges.gitea.look import GiteaLook
 from daemon.forges.gitea.pages import pages_of
 from daemon.forges.gitea.payloads import (
@@ -81,6 +82,9 @@ class Gitea(Hosted):
 
     def looking(self, marks: dict[str, str], repository: Repository) -> Looking:
         return GiteaLook(self._api, repository, marks)
+
+    def asking_issues(self, repository: Repository) -> GiteaIssues:
+        return GiteaIssues(self._api, repository)
 
     async def answer(self, number: int, reply: Reply) -> None:
         own = await self._path("")

@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 from daemon.forges.forge_settings import ForgeSettings
 from daemon.forges.github.furnishing import Furnishing
 from daemon.forges.github.graph import GitHubApi
+from daemon.forges.github.issues import GitHubIssues
 from daemon.forges.github.look import GitHubLook
 from daemon.forges.github.payloads import (
     DRAFT,
@@ -102,6 +103,9 @@ class GitHub(Hosted):
 
     def looking(self, marks: dict[str, str], repository: Repository) -> Looking:
         return GitHubLook(self._api, repository.full_name, Remembered(self._api, marks), marks)
+
+    def asking_issues(self, repository: Repository) -> GitHubIssues:
+        return GitHubIssues(self._api, repository)
 
     async def answer(self, number: int, reply: Reply) -> None:
         own = await self._path("")

@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 from daemon.forges.audience import Permission
 from daemon.forges.forge_settings import ForgeSettings
 from daemon.forges.gitlab.api import GitLabApi
+from daemon.forges.gitlab.issues import GitLabIssues
 from daemon.forges.gitlab.look import GitLabLook
 from daemon.forges.gitlab.payloads import (
     Branch,
@@ -123,6 +124,10 @@ class GitLab(Hosted):
     def looking(self, marks: dict[str, str], repository: Repository) -> Looking:
         assert isinstance(repository, Project)
         return GitLabLook(self._api, repository, marks)
+
+    def asking_issues(self, repository: Repository) -> GitLabIssues:
+        assert isinstance(repository, Project)
+        return GitLabIssues(self._api, repository)
 
     async def answer(self, number: int, reply: Reply) -> None:
         address = (await self.pull(number)).html_url

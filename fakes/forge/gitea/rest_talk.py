@@ -128,15 +128,15 @@ async def unresolve(call: Call) -> ApiAnswer:
 
 async def list_comments(call: Call) -> ApiAnswer:
     """All of them: this list has no pages, whatever the query says."""
-    repository, pull = await call.pull()
+    repository, number = await call.talked_about()
     shapes = GiteaShapes(call.forge.url)
-    found = [each for each in repository.record.comments if each.pull == pull.number]
+    found = [each for each in repository.record.comments if each.pull == number]
     return ApiAnswer([shapes.comment(repository.record, each) for each in found])
 
 
 async def create_comment(call: Call) -> ApiAnswer:
-    (repository, pull), wanted = await call.pull(), await call.body(TextBody)
-    made = await talk.add_comment(repository, pull.number, call.login, wanted.body)
+    (repository, number), wanted = await call.talked_about(), await call.body(TextBody)
+    made = await talk.add_comment(repository, number, call.login, wanted.body)
     return ApiAnswer(GiteaShapes(call.forge.url).comment(repository.record, made), 201)
 
 

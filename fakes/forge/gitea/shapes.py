@@ -118,12 +118,13 @@ class GiteaShapes(CheckShapes):
         }
 
     def comment(self, record: RepositoryRecord, comment: Comment) -> Json:
-        page = f"{self.page(record)}/pulls/{comment.pull}"
+        is_below_issue = record.issue(comment.pull) is not None
+        page = f"{self.page(record)}/{'issues' if is_below_issue else 'pulls'}/{comment.pull}"
         return {
             "id": comment.id,
             "html_url": f"{page}#issuecomment-{comment.id}",
-            "pull_request_url": page,
-            "issue_url": "",
+            "pull_request_url": "" if is_below_issue else page,
+            "issue_url": page if is_below_issue else "",
             "user": self.user(comment.user),
             "original_author": "",
             "original_author_id": 0,

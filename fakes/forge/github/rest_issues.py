@@ -1,14 +1,15 @@
-"""REST: what a pull request has of an issue (labels, assignees, milestone), and who is asked for a review."""
+"""REST: issues, what a pull request has of one (labels, assignees, milestone), and who is asked for a review."""
 
 from __future__ import annotations
 
 from pydantic import BaseModel, Field
 from starlette.routing import Route
 
-from fakes.forge.api_errors import not_found, refused
+from fakes.forge.api_errors import Answered, not_found, refused
 from fakes.forge.calling import ApiAnswer, Call, Routes
-from fakes.forge.github.shapes import Shapes
-from fakes.forge.records import Pull, now
+from fakes.forge.github.shapes import Json, Shapes
+from fakes.forge.issue_records import Issue
+from fakes.forge.records import Pull, RepositoryRecord, now
 from fakes.forge.store import Repository
 
 _ISSUE = "/repos/{owner}/{repo}/issues/{number:int}"
@@ -35,12 +36,62 @@ def routes(api: Routes) -> list[Route]:
     return [
         api.route("/repos/{owner}/{repo}/labels/{name:path}", GET=get_label),
         api.route("/repos/{owner}/{repo}/milestones", GET=list_milestones),
-        api.route(_ISSUE, PATCH=update_issue),
+        api.route("/repos/{owner}/{repo}/issues", GET=list_issues),
+        api.route(_ISSUE, GET=get_issue, PATCH=update_issue),
+        api.route(f"{_ISSUE}/events", GET=list_events),
         api.route(f"{_ISSUE}/labels", POST=add_labels),
         api.route(f"{_ISSUE}/labels/{{name}}", DELETE=remove_label),
         api.route(f"{_ISSUE}/assignees", POST=add_assignees),
         api.route("/repos/{owner}/{repo}/pulls/{number:int}/requested_reviewers", POST=request_reviewers),
     ]
+
+
+async def list_issues(call: Call) -> ApiAnswer:
+    """Pull requests are among them."""
+    record, shapes = call.repository().record, Shapes(call.forge.url)
+    asked = call.request.query_params
+    wanted, state = set(filter(None, asked.get("labels", "").split(","))), asked.get("state", "open")
+    found = [(each.number, shapes.plain_issue(record, each)) for each in record.issues if _is_there(each)]
+    pulls = [(each.number, _as_issue(shapes, record, each)) for each in record.pulls]
+    shown = [
+        told
+        for _, told in sorted([*found, *pulls], key=lambda each: -each[0])
+        if state in ("all", told["state"]) and wanted <= {label["name"] for label in told["labels"]}
+    ]
+    page, headers = call.page(shown)
+    return ApiAnswer(list(page), headers=headers)
+
+
+async def get_issue(call: Call) -> ApiAnswer:
+    """Of a pull request what it has of one; who asks for one that was transferred is sent on."""
+    record, shapes, number = call.repository().record, Shapes(call.forge.url), call.number("number")
+    pull = record.pull(number)
+    if pull is not None:
+        return ApiAnswer(_as_issue(shapes, record, pull))
+    _, issue = call.issue()
+    if issue.moved_to:
+        where, _, there = issue.moved_to.rpartition("#")
+        location = f"{call.forge.url}/api/v3/repos/{where}/issues/{there}"
+        raise Answered(301, "Moved Permanently", headers={"Location": location})
+    return ApiAnswer(shapes.plain_issue(record, issue))
+
+
+async def list_events(call: Call) -> ApiAnswer:
+    repository, issue = call.issue()
+    page, headers = call.page(issue.label_events)
+    shapes = Shapes(call.forge.url)
+    return ApiAnswer([shapes.label_event(repository.record, each) for each in page], headers=headers)
+
+
+def _is_there(issue: Issue) -> bool:
+    return not (issue.deleted or issue.moved_to)
+
+
+def _as_issue(shapes: Shapes, record: RepositoryRecord, pull: Pull) -> Json:
+    address = shapes.pull_page(record, pull)
+    api = f"{shapes.api(record)}/pulls/{pull.number}"
+    ends = {"url": api, "html_url": address, "diff_url": f"{address}.diff", "patch_url": f"{address}.patch"}
+    return shapes.issue(record, pull) | {"pull_request": ends | {"merged_at": None}}
 
 
 async def get_label(call: Call) -> ApiAnswer:

@@ -8,10 +8,11 @@ from pydantic import BaseModel, Field
 from starlette.routing import Route
 
 from fakes.forge import talk
-from fakes.forge.api_errors import invalid, not_found
+from fakes.forge.api_errors import Answered, invalid, not_found
 from fakes.forge.calling import ApiAnswer, Call, Routes
 from fakes.forge.github.shapes import Json, Shapes
 from fakes.forge.records import ReviewState
+from fakes.forge.store import OWN_LOGIN
 
 _PULL = "/repos/{owner}/{repo}/pulls/{number:int}"
 
@@ -103,8 +104,11 @@ async def delete(call: Call) -> ApiAnswer:
 
 async def edit(call: Call) -> ApiAnswer:
     """A comment of either kind; it stays its author's, whoever edits it."""
-    wanted = await call.body(TextBody)
-    await talk.edit_comment(call.repository(), call.number("comment"), wanted.body)
+    repository, number, wanted = call.repository(), call.number("comment"), await call.body(TextBody)
+    await talk.edit_comment(repository, number, wanted.body)
+    below = next((each for each in repository.record.comments if each.id == number), None)
+    if below is not None:
+        return ApiAnswer(Shapes(call.forge.url).comment(repository.record, below))
     return ApiAnswer({"body": wanted.body})
 
 
@@ -146,14 +150,17 @@ async def reply(call: Call) -> ApiAnswer:
 
 
 async def list_comments(call: Call) -> ApiAnswer:
-    repository, pull = await call.pull()
-    found, headers = call.page([each for each in repository.record.comments if each.pull == pull.number])
+    repository, number = await call.talked_about()
+    found, headers = call.page([each for each in repository.record.comments if each.pull == number])
     return ApiAnswer([Shapes(call.forge.url).comment(repository.record, each) for each in found], headers=headers)
 
 
 async def create_comment(call: Call) -> ApiAnswer:
-    (repository, pull), wanted = await call.pull(), await call.body(TextBody)
-    made = await talk.add_comment(repository, pull.number, call.login, wanted.body)
+    (repository, number), wanted = await call.talked_about(), await call.body(TextBody)
+    issue = repository.record.issue(number)
+    if issue and issue.locked and not repository.record.role(call.login) and call.login != OWN_LOGIN:
+        raise Answered(403, "Unable to create comment because issue is locked.")
+    made = await talk.add_comment(repository, number, call.login, wanted.body)
     return _made(Shapes(call.forge.url).comment(repository.record, made))
 
 

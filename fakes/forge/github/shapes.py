@@ -161,6 +161,7 @@ class Shapes(CheckShapes, IssueShapes):
         }
 
     def comment(self, record: RepositoryRecord, comment: Comment) -> Json:
+        kind = "issues" if record.issue(comment.pull) else "pull"
         return {
             "id": comment.id,
             "node_id": node_id("IssueComment", comment.id),
@@ -168,7 +169,7 @@ class Shapes(CheckShapes, IssueShapes):
             "issue_url": f"{self.api(record)}/issues/{comment.pull}",
             "user": self.author(comment.user),
             "body": comment.body,
-            "html_url": f"{self.page(record)}/pull/{comment.pull}#issuecomment-{comment.id}",
+            "html_url": f"{self.page(record)}/{kind}/{comment.pull}#issuecomment-{comment.id}",
             "author_association": record.association(comment.user),
             "created_at": moment(comment.created_at),
             "updated_at": moment(comment.updated_at or comment.created_at),

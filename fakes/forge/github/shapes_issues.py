@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from fakes.forge.addresses import account_id, moment
 from fakes.forge.github.shapes_places import Json, Places, node_id
+from fakes.forge.issue_records import Issue, LabelEvent
 from fakes.forge.records import Pull, RepositoryRecord
 
 
@@ -71,25 +72,57 @@ class IssueShapes(Places):
         }
 
     def issue(self, record: RepositoryRecord, pull: Pull) -> Json:
-        api = f"{self.api(record)}/issues/{pull.number}"
+        """The one that a pull request is."""
+        return (
+            self.of_issue(record, pull)
+            | self._issue(record, pull, "PullRequest")
+            | {
+                "html_url": self.pull_page(record, pull),
+                "state": pull.state.value,
+                "locked": False,
+            }
+        )
+
+    def plain_issue(self, record: RepositoryRecord, issue: Issue) -> Json:
+        return self._issue(record, issue, "Issue") | {
+            "html_url": f"{self.page(record)}/issues/{issue.number}",
+            "state": "open" if issue.is_open else "closed",
+            "locked": issue.locked,
+            "labels": [self.label(record, each) for each in issue.labels],
+            **dict.fromkeys(("milestone", "assignee")),
+            "assignees": [],
+        }
+
+    def label_event(self, record: RepositoryRecord, event: LabelEvent) -> Json:
+        return {
+            "id": event.id,
+            "node_id": node_id("LabeledEvent", event.id),
+            "url": f"{self.api(record)}/issues/events/{event.id}",
+            "actor": self.author(event.user),
+            "event": "labeled" if event.is_added else "unlabeled",
+            "commit_id": None,
+            "commit_url": None,
+            "created_at": moment(event.at),
+            "label": {"name": event.label, "color": "ededed"},
+        }
+
+    def _issue(self, record: RepositoryRecord, of: Issue | Pull, kind: str) -> Json:
+        api = f"{self.api(record)}/issues/{of.number}"
         ends = ("comments", "events", "timeline")
-        return self.of_issue(record, pull) | {
-            "id": pull.id,
-            "node_id": node_id("PullRequest", pull.id),
-            "number": pull.number,
+        return {
+            "id": of.id,
+            "node_id": node_id(kind, of.id),
+            "number": of.number,
             "url": api,
             "repository_url": self.api(record),
             "labels_url": f"{api}/labels{{/name}}",
             **{f"{each}_url": f"{api}/{each}" for each in ends},
-            "html_url": self.pull_page(record, pull),
-            "state": pull.state.value,
-            "locked": False,
-            "title": pull.title,
-            "body": pull.body or None,
-            "user": self.user(pull.author),
-            "author_association": record.association(pull.author),
-            "comments": sum(each.pull == pull.number for each in record.comments),
-            "created_at": moment(pull.created_at),
-            "updated_at": moment(pull.updated_at),
-            "closed_at": moment(pull.closed_at),
+            "title": of.title,
+            "body": of.body or None,
+            "user": self.author(of.author),
+            "author_association": record.association(of.author),
+            "comments": sum(each.pull == of.number for each in record.comments),
+            "created_at": moment(of.created_at),
+            "updated_at": moment(of.updated_at),
+            "closed_at": moment(of.closed_at),
         }

@@ -1,0 +1,67 @@
+"""`start --issue`: what a forge's issue asks for becomes the directive's goal (rule 7.6)."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+
+import typer
+from temporalio.client import Client
+
+from activities.issues import issue_by_daemon
+from cli.operator.agreeing import somebody_is_there
+from cli.operator.new_directive import StartOptions
+from domain.errors import Refused
+from domain.intake.goal import goal_of, title_of
+from domain.intake.issue import IssueNamed, IssueRead, IssueStanding
+from domain.issues import IssueAddress, issue_address
+from domain.visible import visible
+
+SHOWN = 2000
+"""Characters of a text that somebody else has written, before you are asked."""
+_WRONG = {
+    IssueStanding.CLOSED: "is closed: open it again, or say the goal yourself with --goal",
+    IssueStanding.GONE: "is not there, or the daemon's token may not see it: look at its address",
+    IssueStanding.MOVED: "was transferred: give its new address",
+    IssueStanding.PULL_REQUEST: "is a pull request: `set-pr` hands one over, and --goal says what is wanted",
+}
+
+
+async def with_issue(options: StartOptions, client: Client, owner: str) -> StartOptions:
+    """The options with what the issue says; Refused where that doesn't count, or is no issue that is open."""
+    if not options.issue:
+        return options
+    address = checked_address(options)
+    named = IssueNamed(owner=owner, repository=address.repository, number=address.number)
+    issue = await issue_by_daemon(client, named)
+    where = f"{address.path}#{issue.number}"
+    if wrong := _WRONG.get(issue.standing):
+        raise Refused(f"{where} {wrong}{f': {visible(issue.url)}' if issue.url else ''}")
+    if issue.unheard_text and not options.yes:
+        _ask(where, issue)
+    return replace(
+        options,
+        title=options.title or title_of(issue),
+        goal=goal_of(issue),
+        repo=options.repo or address.repository,
+        closes=list(dict.fromkeys([*(options.closes or ()), options.issue])),
+        issue=None,
+    )
+
+
+def checked_address(options: StartOptions) -> IssueAddress:
+    if options.goal is not None or options.goal_file is not None:
+        raise Refused("--issue is the goal: leave --goal away, or name the issue by --closes alone")
+    return issue_address(options.issue or "")
+
+
+def _ask(where: str, issue: IssueRead) -> None:
+    """Its text is somebody's who may not write: you have to have read what you make a goal of."""
+    what = f"the text of {where} doesn't count by itself ({issue.unheard_text})"
+    if not somebody_is_there():
+        raise Refused(f"{what}: read it, and agree to it as it is now with --yes, or say the goal with --goal")
+    text = visible(issue.text)
+    cut = "\n…" if len(text) > SHOWN else ""
+    sys.stderr.write(f"{visible(issue.title)}\n\n{text[:SHOWN]}{cut}\n\n")
+    if not typer.confirm(f"{what}. Make it the goal as it is here?", err=True):
+        raise Refused("nothing was started")
