@@ -40,11 +40,14 @@ class Replies:
         if source not in (FindingSource.COMMENT, FindingSource.TALK, FindingSource.REVIEW) or not said.isdecimal():
             raise ForgeRefused(f"{self._api.host}: {reply.comment!r} is no comment that can be answered")
         mark = reply_mark(reply.comment)
-        address = await self._address(number, source, int(said))
+        remarks = await self._remarks(number) if source == FindingSource.COMMENT else []
+        address = await self._address(number, source, int(said), remarks)
         if not address:
             return  # deleted meanwhile
-        if source == FindingSource.COMMENT and await self._answered(number, int(said), f"{reply.text}\n\n{mark}", mark):
-            return
+        if remarks:
+            first = first_ones(remarks)[int(said)]
+            if await self._answered(number, first, f"{reply.text}\n\n{mark}", mark):
+                return
         below = NewComment(body=f"About {address}:\n\n{reply.text}\n\n{mark}")
 
         async def existing() -> GiteaTalk | None:
@@ -53,7 +56,7 @@ class Replies:
 
         await self._api.post_once(f"{self._path}/issues/{number}/comments", below, GiteaTalk, existing)
 
-    async def _address(self, number: int, source: str, said: int) -> str:
+    async def _address(self, number: int, source: str, said: int, remarks: list[GiteaRemark]) -> str:
         """Where it is to be read; empty: it is gone."""
         match source:
             case FindingSource.TALK:
@@ -61,15 +64,13 @@ class Replies:
             case FindingSource.REVIEW:
                 found = {each.id: each.html_url for each in await self._talk.reviews(number)}
             case _:
-                found = {each.id: each.html_url for each in await self._remarks(number)}
+                found = {each.id: each.html_url for each in remarks}
         return found.get(said, "")
 
-    async def _answered(self, number: int, said: int, body: str, mark: str) -> bool:
-        """Whether the answer stands in the conversation now: by the address for replies where there is one, else by a
-        review with a remark at the same place, which is the same conversation (from memory).
+    async def _answered(self, number: int, first: GiteaRemark, body: str, mark: str) -> bool:
+        """Whether the answer stands in the conversation that `first` has begun: by the address for replies where there
+        is one, else by a review with a remark at the same place, which is the same conversation (from memory).
         """
-        remarks = await self._remarks(number)
-        first = first_ones(remarks)[said]
 
         async def existing() -> GiteaRemark | None:
             return self._marked(await self._remarks(number), mark)
