@@ -10,6 +10,8 @@ SYSTEMS ?= $(shell $(PYTHON) -c 'import os; n = os.cpu_count() or 1; print(min(n
 # The optional sets of pyproject.toml, each with a lock of its own.
 SETS ?= stack tracing dev
 LOCKS := $(patsubst %,locks/%.txt,base $(SETS))
+# Set in many an image; then each worker of a test run compiles all tests anew, and each process that a test starts our code.
+unexport PYTHONDONTWRITEBYTECODE
 # The real coding agents, for their tests and demo; shared by all checkouts, since they take 3 GB.
 export MAKIMA_AGENTS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/makima/agents
 AGENTS_BIN := $(MAKIMA_AGENTS)/node_modules/.bin

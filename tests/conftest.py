@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 from collections import defaultdict
+from heapq import nlargest
+from operator import itemgetter
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,8 @@ from hypothesis import settings
 
 from tests.run_servers import begin_run, this_run
 
+SLOWEST = 10
+"""Files that are named at the end."""
 LONGEST = 500
 """Characters of a line that is repeated at the end."""
 
@@ -41,17 +45,22 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the seconds by part (the folders of tests/), so that a slow one is seen where it grows; and what has failed
-    once more in two lines each: of a long output, the end is what is kept.
+    """Print the seconds by part (the folders of tests/) and the files that took longest, so that a slow one is seen
+    where it grows; and what has failed once more in two lines each: of a long output, the end is what is kept.
     """
     seconds: defaultdict[str, float] = defaultdict(float)
+    files: defaultdict[str, float] = defaultdict(float)
     for reports in terminalreporter.stats.values():
         for report in reports:
             if isinstance(report, pytest.TestReport):
-                seconds[Path(report.nodeid).parts[1]] += report.duration
+                file = Path(report.nodeid.partition("::")[0])
+                seconds[file.parts[1]] += report.duration
+                files["/".join(file.parts[1:])] += report.duration
     terminalreporter.section("time by part")
     for part, spent in sorted(seconds.items(), key=lambda part: -part[1]):
         terminalreporter.write_line(f"{part:<12} {spent:6.1f} s")
+    slowest = nlargest(SLOWEST, files.items(), key=itemgetter(1))
+    terminalreporter.write_line("slowest: " + ", ".join(f"{file} {spent:.0f} s" for file, spent in slowest))
     for report in (*terminalreporter.getreports("failed"), *terminalreporter.getreports("error")):
         crash = getattr(report.longrepr, "reprcrash", None)
         if lines := crash.message.splitlines() if crash else []:

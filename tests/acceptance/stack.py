@@ -20,8 +20,8 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from runtime.stack_file import StackFile, running_stack
-from tests.acceptance import forked
-from tests.acceptance.forked import Program
+from tests import forked
+from tests.forked import Program
 from tests.polling import pause
 from tests.processes import has_ended, names_of
 

@@ -29,13 +29,17 @@ from domain.models import Memory, Question
 from domain.questions import question_id
 from domain.spawn_task import CommandContext, KnownStep
 from domain.statuses import TaskKind
+from tests import forked
+from tests.forked import Program
 
 TASK = UUID("0d9c2b1e-7a64-5a51-9c1c-7e2f0a9d3b55")
 WALLS = KnownStep(id=uuid4(), name="Walls", generation=1, status="pending", finished=False, running=False)
 
 
 class Agent:
-    """A shell with nothing but its task folder."""
+    """A shell with nothing but its task folder. Its commands are processes, forked from one that has imported what they
+    need; `test_an_answer_that_comes_while_the_command_waits…` runs the file that agents find.
+    """
 
     def __init__(self, path: Path) -> None:
         self.folder: TaskFolder = make_task_folder(path)
@@ -48,8 +52,7 @@ class Agent:
         (self.folder.path / CONTEXT_FILE).write_text(told.model_dump_json())
 
     def makima(self, *args: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-        command = (str(self.folder.makima), *args)
-        return subprocess.run(command, env=self.env, input=stdin, capture_output=True, check=False, timeout=60)
+        return forked.run(Program.MAKIMA, args, self.env, stdin)
 
     def says(self, *args: str, stdin: bytes = b"") -> str:
         """What the command printed; it has to succeed."""

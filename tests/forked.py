@@ -1,14 +1,16 @@
 """Programs of ours in processes that need not import them first: forks of one that has.
 
     code = start(Program.STARTER, ("list", "--json"), env, folder, out, err).wait()
+    done = run(Program.MAKIMA, ("directive", "done"), env)
 
-Python imports what starter.py, worker.py or a daemon need in one to two seconds of a core; a fork takes a hundredth.
+Python imports what starter.py, worker.py or a daemon need in one to two seconds of a core, and what `makima` needs in
+half a second; a fork takes a hundredth.
 What runs is the program's own main with the arguments, the environment, the session and the streams of a process of its
 own, which ends as it always does; only what /proc shows as its command and environment is that of the process that
 forks. What has to be a program on its own (another checkout, a shell's redirections, a terminal) is started as one, and
 so are the worker and the daemon of `starter.py up`.
 
-`python -m tests.acceptance.forked PROGRAM DESCRIPTOR` is the process that forks, once for each connection to the socket
+`python -m tests.forked PROGRAM DESCRIPTOR` is the process that forks, once for each connection to the socket
 that it was handed; it ends with the process that started it. Its answer is the pid in a line, and at the end the exit
 code in another one.
 """
@@ -30,9 +32,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 _LOOK_EVERY = 0.5  # seconds
 _READY_WITHIN = 300.0  # seconds
 _STARTING = threading.Lock()
@@ -44,6 +47,8 @@ class Program(StrEnum):
     STARTER = "starter"
     WORKER = "worker"
     DAEMON = "daemon"
+    MAKIMA = "makima"
+    """What an agent calls in its shell."""
 
 
 MODULES = {
@@ -54,6 +59,7 @@ MODULES = {
     ),
     Program.WORKER: ("worker",),
     Program.DAEMON: ("daemon.__main__",),
+    Program.MAKIMA: ("cli.agent.__main__",),
 }
 
 
@@ -105,17 +111,41 @@ class Forked:
         self.send_signal(signal.SIGKILL)
 
 
-def start(program: Program, args: Sequence[str], env: Mapping[str, str], folder: Path, out: Path, err: Path) -> Forked:
+def start(
+    program: Program,
+    args: Sequence[str],
+    env: Mapping[str, str],
+    folder: Path,
+    out: Path,
+    err: Path,
+    stdin: str | Path = os.devnull,
+) -> Forked:
     """Start a program in `folder`; its output is added to two files."""
     for each in (out, err):
         each.touch()  # there to be read, whatever comes of the start
-    order = {"args": list(args), "env": dict(env), "cwd": str(folder), "out": str(out), "err": str(err)}
+    streams = {"in": str(stdin), "out": str(out), "err": str(err)}
+    order = {"args": list(args), "env": dict(env), "cwd": str(folder), **streams}
     connection = socket.socket(socket.AF_UNIX)
     connection.settimeout(_READY_WITHIN)
     connection.connect(_address(program))
     connection.sendall(json.dumps(order).encode())
     connection.shutdown(socket.SHUT_WR)
     return Forked(connection)
+
+
+def run(
+    program: Program, args: Sequence[str], env: Mapping[str, str], stdin: bytes = b"", timeout: float = 60
+) -> subprocess.CompletedProcess[bytes]:
+    """A program that has ended by itself within so many seconds."""
+    with TemporaryDirectory() as folder:
+        given, out, err = (Path(folder, name) for name in ("in", "out", "err"))
+        given.write_bytes(stdin)
+        command = start(program, args, env, Path.cwd(), out, err, given)
+        try:
+            code = command.wait(timeout)
+        finally:
+            command.kill()
+        return subprocess.CompletedProcess([program, *args], code, out.read_bytes(), err.read_bytes())
 
 
 @dataclass(frozen=True)
@@ -137,7 +167,7 @@ def _forking(program: Program) -> _Forking:
         listener.bind("")  # Linux chooses a name, which is no file
         listener.listen(64)
         # -u: as PYTHONUNBUFFERED, which tests give their processes and which is read as Python starts.
-        argv = (sys.executable, "-u", "-m", "tests.acceptance.forked", program, str(listener.fileno()))
+        argv = (sys.executable, "-u", "-m", "tests.forked", program, str(listener.fileno()))
         process = subprocess.Popen(argv, cwd=ROOT, pass_fds=(listener.fileno(),), start_new_session=True)
         return _Forking(listener.getsockname(), process)
 
@@ -176,9 +206,9 @@ def _answer(program: Program, connection: socket.socket) -> None:
 
 def _become(program: Program, order: dict[str, Any]) -> None:
     os.setsid()
-    nothing = os.open(os.devnull, os.O_RDONLY)
+    given = os.open(order["in"], os.O_RDONLY)
     written = [os.open(order[name], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644) for name in ("out", "err")]
-    for number, descriptor in enumerate((nothing, *written)):
+    for number, descriptor in enumerate((given, *written)):
         os.dup2(descriptor, number)
     os.closerange(3, max(written) + 1)
     os.chdir(order["cwd"])
@@ -204,6 +234,10 @@ def _main(program: Program) -> None:
             from daemon.__main__ import serve_or_command
 
             serve_or_command()
+        case Program.MAKIMA:
+            from cli.agent.__main__ import main
+
+            main()
 
 
 if __name__ == "__main__":
