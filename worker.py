@@ -13,6 +13,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from activities.daemon_reports import TelemetryActivities
 from activities.day_budgets import LOOK_EVERY as LOOK_FOR_FREED_EVERY
 from activities.day_budgets import DayBudgetActivities, FreedWork
+from activities.intake import IntakeActivities
 from activities.ledger import LedgerActivities
 from activities.lost_workflows import LOOK_EVERY as LOOK_FOR_LOST_EVERY
 from activities.lost_workflows import LostWorkflows
@@ -41,20 +42,23 @@ from runtime.terminal import guard
 from runtime.whole_tasks import WholeTasks
 from workflows.current_details import CurrentDetails
 from workflows.directive import DirectiveWorkflow
+from workflows.intake import IntakeWorkflow
+from workflows.launching import IssueStarter
 from workflows.search_attributes import add_missing_search_attributes
 
 NOTICES_EVERY = timedelta(seconds=2)
 
 
-def build_workers(client: Client, ledger: PostgresLedger) -> list[Worker]:
+def build_workers(client: Client, ledger: PostgresLedger, known: Record) -> list[Worker]:
     """One worker a queue: telemetry has slots of its own, so that logs never hold up the record (design 4)."""
     record = LedgerActivities(ledger)
+    intake = IntakeActivities(IssueStarter(client, known), client)
     telemetry = TelemetryActivities(ledger)
     return [
         Worker(
             client,
             task_queue=names.DIRECTIVES_QUEUE,
-            workflows=[DirectiveWorkflow],
+            workflows=[DirectiveWorkflow, IntakeWorkflow],
             # Tests run them in the SDK's sandbox; what that would find here is ruled out (decision 0032).
             workflow_runner=WholeTasks(UnsandboxedWorkflowRunner()),
             interceptors=[CurrentDetails()],
@@ -65,6 +69,9 @@ def build_workers(client: Client, ledger: PostgresLedger) -> list[Worker]:
                 record.find_steps_done,
                 record.find_rates,
                 DayBudgetActivities(ledger).change_day_budget,
+                intake.start_directive,
+                intake.watch_directives,
+                intake.carry_out,
             ],
         ),
         Worker(
@@ -119,7 +126,7 @@ async def main() -> int:
             "postgres": partial(check_writable, pool),
         }
         async with health_at(settings.health, checks), chores(client, seen_by, settings, pool):
-            await serve(build_workers(client, PostgresLedger(pool)))
+            await serve(build_workers(client, PostgresLedger(pool), Record(pool)))
     return 0
 
 

@@ -12,10 +12,12 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 
 from activities.ports import IssueReader
+from activities.pull_requests import longer, no_news
 from activities.standalone import outcome_of
 from domain import names
-from domain.errors import ForgeRefused, NotReachable, Refused
+from domain.errors import ForgeRefused, ForgeUnreachable, NotReachable, Refused
 from domain.intake.issue import IssueNamed, IssueRead
+from domain.intake.state import IssueLook, IssuesSeen, ProgressTold
 from domain.protocol import ErrorType
 
 READ_WITHIN = timedelta(seconds=90)
@@ -34,6 +36,27 @@ class IssueActivities:
             return await self._reader.read(named)
         except (ForgeRefused, Refused) as refusal:
             raise ApplicationError(str(refusal), type=ErrorType.REFUSED, non_retryable=True) from refusal
+
+    @activity.defn
+    async def look_at_issues(self, look: IssueLook) -> IssuesSeen:
+        """Poll until there is news: a poll without any fails, to be tried again later (design 11)."""
+        try:
+            seen = await self._reader.look(look)
+        except ForgeUnreachable as away:
+            raise no_news(str(away), longer(look.every, away.until)) from away
+        if seen is None:
+            raise no_news("nothing has happened", look.every)
+        return seen
+
+    @activity.defn
+    async def tell_issue(self, told: ProgressTold) -> None:
+        """Write the one comment below an issue anew; any number of times."""
+        try:
+            await self._reader.tell(told)
+        except (ForgeRefused, Refused) as refusal:
+            raise ApplicationError(str(refusal), type=ErrorType.REFUSED, non_retryable=True) from refusal
+        except ForgeUnreachable as away:
+            raise no_news(str(away), longer(timedelta(seconds=10), away.until)) from away
 
 
 async def issue_by_daemon(client: Client, named: IssueNamed) -> IssueRead:

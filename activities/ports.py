@@ -9,6 +9,8 @@ from domain.daemon_messages import Artifact, DaemonReport, DaemonWanted, LogChun
 from domain.day_budget import DayBudgetChange
 from domain.experience import RepositoryNamed, StepDone
 from domain.intake.issue import IssueNamed, IssueRead
+from domain.intake.state import IssueLook, IssuesSeen, ProgressTold
+from domain.models import State
 from domain.pull_request import Sighting, Watch
 from domain.record import AttemptNamed, ProgressWrite, WriteAnswer
 from domain.spawn_task import LosableDelivery, Outcome, SpawnTask
@@ -46,6 +48,26 @@ class IssueReader(Protocol):
 
     async def read(self, named: IssueNamed) -> IssueRead:
         """One of them. Raises ForgeUnreachable, ForgeRefused."""
+        ...
+
+    async def look(self, look: IssueLook) -> IssuesSeen | None:
+        """What is new of the labelled ones; None: nothing. What the forge refuses us is told as trouble. Raises
+        ForgeUnreachable.
+        """
+        ...
+
+    async def tell(self, told: ProgressTold) -> None:
+        """Let our one comment below an issue say this. Raises ForgeUnreachable, ForgeRefused."""
+        ...
+
+
+class DirectiveStarter(Protocol):
+    """Who may start workflows."""
+
+    async def start(self, draft: State) -> str:
+        """Start the directive, unless there is or was one of its id; the id of its workflow. Raises NotReachable,
+        RecordError.
+        """
         ...
 
 

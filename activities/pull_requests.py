@@ -32,10 +32,10 @@ class PullRequestActivities:
             sighting = await self._shepherd.look(watch)
         except ForgeUnreachable as away:
             activity.heartbeat(quiet)
-            raise _again(str(away), _longer(until_next_poll(watch, quiet), away.until)) from away
+            raise no_news(str(away), longer(until_next_poll(watch, quiet), away.until)) from away
         if sighting is None:
             activity.heartbeat(quiet + 1)
-            raise _again("nothing has happened", until_next_poll(watch, quiet))
+            raise no_news("nothing has happened", until_next_poll(watch, quiet))
         return sighting.model_copy(update={"daemon": self._name})
 
     @activity.defn
@@ -50,12 +50,13 @@ def _quiet_polls() -> int:
     return max(told, 0) if isinstance(told, int) else 0
 
 
-def _longer(pause: timedelta, until: datetime | None) -> timedelta:
+def longer(pause: timedelta, until: datetime | None) -> timedelta:
     """Forges say when they can be asked again, some of them never."""
     return max(pause, min(until - datetime.now(UTC), LONGEST_PAUSE)) if until else pause
 
 
-def _again(why: str, pause: timedelta) -> ApplicationError:
+def no_news(why: str, pause: timedelta) -> ApplicationError:
+    """The failure of a poll that is to be tried again after `pause`."""
     return ApplicationError(
         why, type=ErrorType.NO_NEWS, next_retry_delay=pause, category=ApplicationErrorCategory.BENIGN
     )

@@ -138,6 +138,7 @@ def build_workers(
     issues = IssueActivities(IssueDesk(settings.owner, machine.forges, machine.masker))
     without_agents = (
         planning.plan_directive, shepherd.watch_pull_request, shepherd.tidy_pull_request, issues.read_issue,
+        issues.look_at_issues, issues.tell_issue,
     )  # fmt: skip
     build = partial(
         Worker,

@@ -9,14 +9,20 @@ WORKFLOW: Final = "DirectiveWorkflow"
 """The workflow type of a directive, in queries of the list of workflows."""
 
 
+INTAKE: Final = "IntakeWorkflow"
+"""The workflow type of an intake (rule 7.7)."""
+
+
 class SignalName(StrEnum):
-    """Signals of a directive's workflow."""
+    """Signals of a directive's workflow, and of an intake's."""
 
     TASK_STARTED = "task_started"
     QUESTION_ASKED = "question_asked"
     GOAL_CHANGED = "goal_changed"
     DAY_BUDGET_FREED = "day_budget_freed"
     """A budget of the day is used up no more: its account, or nothing for the owner's own."""
+    INTAKE_REMOVED = "intake_removed"
+    """An intake takes nothing more; by whom that is wanted."""
 
 
 class QueryName(StrEnum):

@@ -46,6 +46,7 @@ QUERIES = {
     "GET /users": PAGES | {"username"},
 }
 """Operation → what the adapter may ask for beside a page."""
+ISSUE_NOTES = re.compile(r"(POST|PUT) /projects/:id/issues/\d+/notes(/\d+)?")
 SENT = {
     "POST /projects/:id/merge_requests": {"source_branch", "target_branch", "title", "description"},
     "PUT /projects/:id/merge_requests/:iid": {"title", "description", "target_branch"},
@@ -76,7 +77,8 @@ def _request_problems(operation: str, exchange: Exchange) -> Iterator[str]:
     yield from (f"the query has no {name}" for name, _ in parse_qsl(exchange.query) if name not in known)
     if exchange.request:
         sent = set(json.loads(exchange.request))
-        yield from (f"the request has no {name}" for name in sent - SENT.get(operation, set()))
+        known_fields = {"body"} if ISSUE_NOTES.fullmatch(operation) else SENT.get(operation, set())
+        yield from (f"the request has no {name}" for name in sent - known_fields)
 
 
 def _answer_problems(described: Descriptions, operation: str | None, exchange: Exchange) -> Iterator[str]:

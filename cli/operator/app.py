@@ -19,6 +19,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "viewing.ViewCommands": ("graph", "plan", "why", "diff"),
     "record_commands.AccountCommands": ("history", "costs", "prune"),
     "day_budgets.DayBudgetCommand": ("budget",),
+    "intakes.IntakeCommand": ("intake",),
     ACTIONS: (),
     "recovering.RecoverCommands": ("recover",),
     "doctor.DoctorCommand": ("doctor",),
@@ -28,7 +29,7 @@ have all other names."""
 
 PANELS: Mapping[str, tuple[str, ...]] = {
     "Every day": ("up", "start", "list", "status", "watch", "logs", "why", "questions", "answer", "approve"),
-    "Start": ("create", "begin"),
+    "Start": ("create", "begin", "intake"),
     "Look": ("plan", "graph", "history", "costs", "diff", "body", "memory", "artifacts"),
     "Steer": ("goal", "replan", "reject", "edit", "pause", "resume", "archive", "memory-set", "memory-delete"),
     "Pull request": ("poke", "set-pr"),

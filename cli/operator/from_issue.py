@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from dataclasses import replace
 
 import typer
@@ -10,11 +11,14 @@ from temporalio.client import Client
 
 from activities.issues import issue_by_daemon
 from cli.operator.agreeing import somebody_is_there
+from cli.operator.directives import Directives
 from cli.operator.new_directive import StartOptions
-from domain.errors import Refused
+from domain.errors import NotReachable, RecordError, Refused
 from domain.intake.goal import goal_of, title_of
 from domain.intake.issue import IssueNamed, IssueRead, IssueStanding
+from domain.intake.state import directive_of_issue
 from domain.issues import IssueAddress, issue_address
+from domain.models import State
 from domain.visible import visible
 
 SHOWN = 2000
@@ -47,6 +51,25 @@ async def with_issue(options: StartOptions, client: Client, owner: str) -> Start
         closes=list(dict.fromkeys([*(options.closes or ()), options.issue])),
         issue=None,
     )
+
+
+def of_issue(draft: State, issue: str) -> State:
+    """With the id that follows from the issue: an intake takes it no second time."""
+    address = issue_address(issue)
+    identity = directive_of_issue(draft.directive.owner, address.repository, address.number)
+    return draft.model_copy(update={"directive": draft.directive.model_copy(update={"id": identity})})
+
+
+async def refuse_known(directives: Directives, draft: State, issue: str) -> None:
+    """Refused where the issue has become a directive already, under whatever title. The record may be away: then
+    Temporal alone refuses one of the same title.
+    """
+    with suppress(NotReachable, RecordError):
+        if known := await directives.record.directive(directives.owner, draft.directive.id):
+            raise Refused(
+                f"{visible(issue)} is {known.workflow_id} already ({known.status}): go on with that one by `goal`, "
+                "`replan` or `retry-step`, or begin another one with --goal and --closes"
+            )
 
 
 def checked_address(options: StartOptions) -> IssueAddress:

@@ -16,6 +16,7 @@ from domain.day_budget import DayBudgetSeen
 from domain.experience import Estimate
 from domain.generations import PlanDifference, PlannedLine
 from domain.health_report import Check
+from domain.intake.state import LeftAlone, Taken
 from domain.logged import DeliveryTold, LogPiece
 from domain.models import Answer, Memory, Question, Task
 from domain.record import Event
@@ -216,6 +217,18 @@ class CostsShown(Shown):
     total: Usage
 
 
+class IntakeShown(Value):
+    repository: str
+    label: str
+    taken: tuple[Taken, ...]
+    left: tuple[LeftAlone, ...]
+    trouble: str
+
+
+class IntakesShown(Shown):
+    intakes: tuple[IntakeShown, ...]
+
+
 class DayBudgetsShown(Shown):
     budgets: tuple[DayBudgetSeen, ...]
 
@@ -269,6 +282,7 @@ SHAPES: dict[str, type[Value]] = {
     "history": HistoryShown,
     "costs": CostsShown,
     "budget": DayBudgetsShown,
+    "intake": IntakesShown,
     "prune": PruneShown,
     "daemons": DaemonsShown,
     "doctor": DoctorShown,

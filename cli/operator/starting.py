@@ -11,7 +11,7 @@ import typer
 
 from cli.operator.command_group import Commands, Json
 from cli.operator.directives import Directives
-from cli.operator.from_issue import with_issue
+from cli.operator.from_issue import of_issue, refuse_known, with_issue
 from cli.operator.json_shapes import StartedShown, status_shown
 from cli.operator.launching import launch
 from cli.operator.new_directive import StartOptions, new_directive, placed
@@ -48,13 +48,18 @@ class StartCommands(Commands):
         self.run(self._start(options(), begin=False, wait=False, as_json=as_json))
 
     async def _start(self, options: StartOptions, *, begin: bool, wait: bool, as_json: bool) -> int:
-        if options.issue:
+        issue = options.issue
+        if issue:
             options = await with_issue(options, await self.connections.temporal(), self.connections.owner)
         draft = new_directive(options, self.connections.owner)
+        if issue:
+            draft = of_issue(draft, issue)
         async with self.directives() as directives:
             daemons = await _daemons(directives)
             state = placed(draft, daemons)
-            workflow = await launch(directives, state, begin=begin)
+            if issue:
+                await refuse_known(directives, state, issue)
+            workflow = await launch(directives, state, begin=begin, once=bool(issue))
             if not (wait and as_json):  # then one object at the end says it all
                 notes = sandbox_notes(daemons)
                 self._print(state, workflow, "started" if begin else "created", notes, as_json=as_json)

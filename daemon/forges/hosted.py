@@ -175,7 +175,7 @@ class Hosted(ABC):
         await self.answer(known.number, reply)
 
     async def issues(self) -> Issues:
-        return Issues(self.asking_issues(await self.repository()), self._audience)
+        return Issues(self.asking_issues(await self.repository()), self._audience, await self.own_login())
 
     async def repository(self) -> Repository:
         """The repository by its present name: after a renaming a POST, and a search by owner, would go astray."""

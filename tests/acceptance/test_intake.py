@@ -4,22 +4,31 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 import pytest_asyncio
 
 from tests.acceptance.coder import FIRST_ROOMS, ROOMS
 from tests.acceptance.houses import House, Street, eventually, forge_of, forge_settings
-from tests.acceptance.stack import SharedServers, Site
+from tests.acceptance.stack import Running, SharedServers, Site
 
 AGENTS = ("--agent", "planner", "--planner", "planner", "--max-attempts", "1", "--timings", "fast")
 
 
+@pytest.fixture(scope="module")
+def workers() -> list[Running]:
+    """The last one runs."""
+    return []
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def street(servers: SharedServers, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Street]:
+async def street(
+    servers: SharedServers, workers: list[Running], tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Street]:
     forge = forge_of(servers)
     with Site(servers, tmp_path_factory.mktemp("intake"), "intake") as site:
-        site.worker()
+        workers.append(site.worker())
         site.daemon(further=f"capacity = 4\n{forge_settings(forge)}", planner="coder.py")
         yield await Street.at(site, forge)
 
@@ -46,6 +55,8 @@ async def test_an_issue_by_its_address_becomes_a_pull_request_that_closes_it(str
         assert "Burn" not in shown.goal
         pull = await eventually(lambda: house._pull(2), "a pull request")
         assert f"Closes #{made['number']}" in pull["body"]
+        again = await street.starter("start", "--issue", made["html_url"], *AGENTS)
+        assert again.code == 2 and f"is {house.workflow} already" in again.err, again
 
 
 @pytest.mark.rule("7.6")
@@ -64,3 +75,100 @@ async def test_a_strangers_text_is_taken_only_once_you_agree_and_what_is_no_open
     assert gone.code == 2 and "is not there" in gone.err, gone
     both = await street.starter(*asked, "--goal", "Another")
     assert both.code == 2 and "--issue is the goal" in both.err, both
+
+
+LABEL = "makima"
+
+
+async def listed(street: Street, clone_url: str) -> dict[str, Any]:
+    """What `intake list` says of a repository's intake."""
+    found = (await street.starter("intake", "list", "--json")).json()["intakes"]
+    (one,) = [each for each in found if each["repository"] == clone_url]
+    return dict(one)
+
+
+@pytest.mark.rule("7.7")
+@pytest.mark.timeout(1800)
+async def test_a_labelled_issue_becomes_one_directive_whatever_is_restarted_added_anew_or_edited(
+    street: Street, workers: list[Running]
+) -> None:
+    house = await built(street, "labelled")
+    url = f"{street.forge.url}/{house.name}.git"
+    add = ("intake", "add", url, "--label", LABEL, *AGENTS)
+    assert (await street.starter(*add)).code == 0
+    twice = await street.starter(*add)
+    assert twice.code == 2 and "there is an intake of" in twice.err, twice
+
+    stranger = await street.forge.open_issue(house.name, user="ann", title="Burn", body="Burn it down.")
+    await street.forge.change_issue(house.name, stranger["number"], user="mallory", label=LABEL)
+    made = await street.forge.open_issue(house.name, user="ann", title=house.title, body="It stands.")
+    await street.forge.change_issue(house.name, made["number"], user="ben", label=LABEL)
+
+    async def taken() -> list[dict[str, Any]] | None:
+        found = await listed(street, url)
+        return found["taken"] if found["taken"] and found["left"] else None
+
+    (one,) = await eventually(taken, "a directive of the issue")
+    assert one["number"] == made["number"]
+    (left,) = (await listed(street, url))["left"]
+    assert left["number"] == stranger["number"] and "mallory" in left["why"]
+    house.id, house.workflow = one["directive"], one["workflow"]
+    async with house.told_where_it_fails():
+        pull = await eventually(lambda: house._pull(3), "a pull request")
+        assert f"Closes #{made['number']}" in pull["body"]
+
+        # Without the label, closed, edited: what runs goes on. Killed, removed and added anew, none is taken twice.
+        await street.forge.change_issue(house.name, made["number"], user="ann", title="Another", unlabel=LABEL)
+        workers[-1].kill()
+        workers.append(street.site.worker())
+        assert (await street.starter("intake", "remove", url)).code == 0
+        assert (await street.starter("intake", "remove", url)).code == 2
+        assert (await street.starter(*add)).code == 0
+        await street.forge.change_issue(house.name, made["number"], user="ann", label=LABEL)
+        (again,) = await eventually(taken, "the same directive")
+        assert (again["directive"], again["workflow"]) == (house.id, house.workflow)
+        directives = (await street.starter("list", "--json")).json()["directives"]
+        assert [each["id"] for each in directives if each["title"] in (house.title, "Another")] == [house.id]
+    assert (await street.starter("intake", "remove", url)).code == 0
+
+
+@pytest.mark.rule("7.8")
+@pytest.mark.timeout(1800)
+async def test_a_plan_is_approved_in_the_issue_by_writers_alone_and_the_issue_is_told_how_it_goes(
+    street: Street,
+) -> None:
+    house = await built(street, "commanded")
+    url = f"{street.forge.url}/{house.name}.git"
+    add = ("intake", "add", url, "--label", LABEL, "--require-approval", *AGENTS)
+    assert (await street.starter(*add)).code == 0
+    made = await street.forge.open_issue(house.name, user="ann", title=house.title, body="It stands.")
+    number = made["number"]
+    await street.forge.change_issue(house.name, number, user="ann", label=LABEL)
+
+    async def told(*words: str) -> str:
+        """Our one comment, once it holds these words."""
+
+        async def holds() -> str | None:
+            said = await house.get(f"/issues/{number}/comments?per_page=100")
+            ours = [each["body"] for each in said if each["user"]["login"] == "makima"]
+            assert len(ours) <= 1, ours
+            return ours[0] if ours and all(word in ours[0] for word in words) else None
+
+        return await eventually(holds, f"a comment with {words}")
+
+    await told("A plan waits for approval", "Garden", "/makima approve")
+    (one,) = (await listed(street, url))["taken"]
+    house.id, house.workflow = one["directive"], one["workflow"]
+    async with house.told_where_it_fails():
+        await street.forge.comment(house.name, number, user="mallory", body="/makima approve")
+        await street.forge.comment(house.name, number, user="ann", body="> /makima approve\n\nWhy?")
+        await street.forge.comment(house.name, number, user="ann", body="/makima merge it")
+        shown = await told("What was asked for here", "not understood")
+        assert "A plan waits for approval" in shown and "mallory" not in shown
+        await street.forge.comment(house.name, number, user="ben", body="Fine.\n/makima approve")
+        await told("ben: approve: done")
+        pull = await eventually(lambda: house._pull(number + 1), "a pull request")
+        assert f"Closes #{number}" in pull["body"]
+        await told(pull["html_url"], "completed")
+        assert "ben (issue #" in await house.history("ben (issue #")
+    assert (await street.starter("intake", "remove", url)).code == 0

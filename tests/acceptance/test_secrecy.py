@@ -141,6 +141,8 @@ def values(directive: str, folder: Path) -> Mapping[str, str]:
         **dict.fromkeys(("step", "on"), FIRST_STEPS[1]),
         **dict.fromkeys(("title", "goal", "name", "text", "value", "comment", "reason"), "Something"),
         "key": "rule",
+        "action": "list",
+        "repository": "https://example.invalid/acme/shop",
         "question": "abcd",
         "url": "https://example.invalid/acme/shop/pull/1",
         "task_plan": "true",

@@ -22,7 +22,6 @@ from pydantic import ValidationError
 
 from activities.lost_workflows import LostWorkflows
 from cli.operator.app import names_in
-from cli.operator.launching import static_details, static_summary
 from domain.daemon_messages import Artifact, DaemonReport, LogChunk
 from domain.failures import Failure, FailureCategory
 from domain.models import Memory, Proposal, State, Work
@@ -39,6 +38,7 @@ from tests.fixtures_desk import Desk
 from tests.fixtures_stack import temporal_environment
 from tests.integration.conftest import Committer
 from tests.values import NOON, asking, directive_with, question, with_step
+from workflows.launching import static_details, static_summary
 from workflows.options import daemon_activity
 
 ROOT = Path(__file__).parents[2]
@@ -193,6 +193,7 @@ def typed(directive: str, step: str) -> dict[str, list[tuple[str, ...]]]:
         "create": [evil_title, ("--title", "x", "--goal", "g", "--repo", "https://x.invalid/" + POISON)],
         "list": [()],
         "budget": [()],
+        "intake": [("list",), ("add", POISON, "--label", POISON, "--planner", "p"), ("remove", POISON)],
         "status": [(directive,)],
         "logs": [(directive,), (directive, step), (directive, POISON)],
         "questions": [(), (directive,)],

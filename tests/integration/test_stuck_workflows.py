@@ -18,6 +18,7 @@ from temporalio.worker import Replayer, UnsandboxedWorkflowRunner, Worker
 
 from domain import names
 from domain.protocol import WORKFLOW
+from ledger.reader import Record
 from runtime.whole_tasks import REFUSED
 from tests.fixtures_desk import Desk
 from tests.workflows.scripted import Handle, planned, until
@@ -118,7 +119,7 @@ ON_ITS_WAY = 0.5
 @asynccontextmanager
 async def real_worker(desk: Desk) -> AsyncIterator[None]:
     """Those of worker.py."""
-    directives, telemetry = build_workers(desk.world.client, desk.ledger)
+    directives, telemetry = build_workers(desk.world.client, desk.ledger, Record(desk.pool))
     async with directives, telemetry:
         yield
 

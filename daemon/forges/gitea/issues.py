@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
+from urllib.parse import quote
 
-from pydantic import Field
+from pydantic import Field, TypeAdapter
 
 from daemon.forges.api import Api
 from daemon.forges.audience import Author
+from daemon.forges.gitea.pages import pages_of
 from daemon.forges.gitea.payloads import GiteaUser
 from daemon.forges.gitea.talk import Talk
-from daemon.forges.issue_talk import Told, standing_of
+from daemon.forges.issue_talk import Listed, Told, has_label, is_label, standing_of
 from daemon.forges.pulls import Repository
+from daemon.forges.said import Comment, NewComment, User
 from domain.tolerant import Tolerant
 
 
@@ -30,8 +34,13 @@ class GiteaIssue(Tolerant):
     state: str
     is_locked: bool = False
     labels: tuple[Label, ...] | None = None
+    updated_at: str = ""
     pull_request: dict[str, Any] | None = None
     """Of a pull request."""
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        return tuple(each.name for each in self.labels or ())
 
     def told(self, asked: int, repository: Repository) -> Told:
         is_pull = self.pull_request is not None
@@ -43,8 +52,22 @@ class GiteaIssue(Tolerant):
             url=self.html_url,
             author=Author(self.by.told(self.original_author) if self.by else None),
             is_locked=self.is_locked,
-            labels=tuple(each.name for each in self.labels or ()),
+            labels=self.label_names,
         )
+
+
+class TimelineEntry(Tolerant):
+    """`body` of one about a label: "1" where it was given (from memory)."""
+
+    type: str = ""
+    by: GiteaUser | None = Field(None, alias="user")
+    body: str = ""
+    label: Label | None = None
+
+
+ISSUES = TypeAdapter(tuple[GiteaIssue, ...])
+TIMELINE = TypeAdapter(tuple[TimelineEntry, ...])
+_GIVEN = "1"
 
 
 class GiteaIssues:
@@ -62,3 +85,27 @@ class GiteaIssues:
             return told
         below = await Talk(self._api, self._path).below(number)
         return replace(told, said=tuple(each.told for each in below))
+
+    async def labelled(self, label: str) -> list[Listed]:
+        """Looked at here, too: a label that the repository doesn't have is no filter there (from memory)."""
+        asked = f"{self._path}/issues?state=open&type=issues&labels={quote(label, safe='')}"
+        pages = await pages_of(self._api, asked, ISSUES)
+        return [
+            Listed(each.number, each.updated_at)
+            for page in pages
+            for each in page
+            if each.pull_request is None and has_label(label, each.label_names)
+        ]
+
+    async def labeller(self, number: int, label: str) -> User | None:
+        pages = await pages_of(self._api, f"{self._path}/issues/{number}/timeline", TIMELINE)
+        told = [each for page in pages for each in page if each.type == "label" and each.body == _GIVEN]
+        last = next((each for each in reversed(told) if each.label and is_label(label, each.label.name)), None)
+        return last.by.told() if last and last.by else None
+
+    async def post(self, number: int, body: str, existing: Callable[[], Awaitable[Comment | None]]) -> None:
+        await self._api.post_once(f"{self._path}/issues/{number}/comments", NewComment(body=body), Comment, existing)
+
+    async def edit(self, number: int, comment: int, body: str) -> None:
+        where = self._api.at(f"{self._path}/issues/comments/{comment}")
+        await self._api.retried(lambda: self._api.send("PATCH", where, NewComment(body=body)))

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from typing import Annotated
+from urllib.parse import urlencode
+
 from pydantic import TypeAdapter
 
 from daemon.forges.audience import Author
 from daemon.forges.gitlab.api import GitLabApi
-from daemon.forges.gitlab.payloads import Note, Person, Project
-from daemon.forges.issue_talk import Told
+from daemon.forges.gitlab.payloads import NewNote, Note, Person, Project
+from daemon.forges.gitlab.replies import without_commands
+from daemon.forges.issue_talk import Listed, Told, has_label, is_label
 from daemon.forges.said import Comment, User
 from domain.intake.issue import IssueStanding
-from domain.tolerant import Tolerant
+from domain.tolerant import OR_NONE, Tolerant
 
 NOTES = TypeAdapter(tuple[Note, ...])
 
@@ -25,6 +30,23 @@ class GitLabIssue(Tolerant):
     discussion_locked: bool | None = None
     moved_to_id: int | None = None
     labels: tuple[str, ...] = ()
+    updated_at: str = ""
+
+
+class EventLabel(Tolerant):
+    name: str = ""
+
+
+class LabelEvent(Tolerant):
+    id: int
+    user: Person | None = None
+    action: str = ""
+    label: Annotated[EventLabel | None, OR_NONE] = None
+    """None: it was deleted."""
+
+
+ISSUES = TypeAdapter(tuple[GitLabIssue, ...])
+EVENTS = TypeAdapter(tuple[LabelEvent, ...])
 
 
 class GitLabIssues:
@@ -53,6 +75,27 @@ class GitLabIssues:
             labels=found.labels,
             said=tuple(_comment(found, each) for each in notes if not each.system),
         )
+
+    async def labelled(self, label: str) -> list[Listed]:
+        found = await self._api.all(f"{self._path}?{urlencode({'state': 'opened', 'labels': label})}", ISSUES)
+        return [Listed(each.iid, each.updated_at) for each in found if has_label(label, each.labels)]
+
+    async def labeller(self, number: int, label: str) -> User | None:
+        told = await self._api.all(f"{self._path}/{number}/resource_label_events", EVENTS)
+        given = [each for each in told if each.action == "add" and each.label and is_label(label, each.label.name)]
+        last = max(given, key=lambda each: each.id, default=None)
+        return last.user.user if last and last.user else None
+
+    async def post(self, number: int, body: str, existing: Callable[[], Awaitable[Comment | None]]) -> None:
+        async def known() -> Note | None:
+            found = await existing()
+            return Note(id=found.id) if found else None
+
+        note = NewNote(body=without_commands(body))
+        await self._api.post_once(f"{self._path}/{number}/notes", note, Note, known)
+
+    async def edit(self, number: int, comment: int, body: str) -> None:
+        await self._api.put(f"{self._path}/{number}/notes/{comment}", NewNote(body=without_commands(body)), Note)
 
     async def _notes(self, number: int) -> list[Note]:
         """The oldest first."""

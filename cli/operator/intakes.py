@@ -1,0 +1,175 @@
+"""`intake`: issues of a repository that become directives by themselves (rule 7.7)."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import replace
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+from temporalio.client import Client
+from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from cli.operator.command_group import Commands, Json
+from cli.operator.json_shapes import IntakeShown, IntakesShown
+from cli.operator.new_directive import StartOptions, new_directive
+from cli.operator.printing import print_json, print_lines
+from cli.operator.signatures import with_parameters_of
+from domain import names
+from domain.errors import NotReachable, Refused
+from domain.intake.state import Intake, IntakeState, intake_id
+from domain.problems import first_problem
+from domain.protocol import INTAKE, SignalName
+from domain.repository_url import masked
+from domain.visible import visible
+from workflows.intake import IntakeWorkflow
+
+RUNNING = f"WorkflowType = '{INTAKE}' AND ExecutionStatus = 'Running'"
+OF_ONE_GOAL = frozenset({"title", "issue", "yes", "goal", "goal_file", "repo", "plan", "closes", "on", "label"})
+"""Options of `start` that each issue has its own of, or that an intake has none of."""
+
+
+class Action(StrEnum):
+    ADD = "add"
+    LIST = "list"
+    REMOVE = "remove"
+
+
+def directive_options(**typed: Any) -> StartOptions:
+    """The options of `start` that hold for each directive of an intake."""
+    return StartOptions(title="An issue", goal="What the issue says.", **typed)
+
+
+_parameters = inspect.signature(StartOptions, eval_str=True).parameters
+directive_options.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+    [each for name, each in _parameters.items() if name not in {*OF_ONE_GOAL, "repo"}]
+)
+
+
+class IntakeCommand(Commands):
+    def add_to(self, app: typer.Typer) -> None:
+        command = with_parameters_of(self.intake, "options", directive_options)
+        app.command("intake", help=inspect.getdoc(self.intake))(command)
+
+    def intake(
+        self,
+        action: Annotated[Action, typer.Argument(metavar="add|list|remove")],
+        repository: Annotated[str, typer.Argument(metavar="[URL]", help="The repository at its forge.")] = "",
+        label: Annotated[
+            str, typer.Option(help="Of the issues that are taken; who sets it must have write access.")
+        ] = "",
+        options: Callable[[], StartOptions] = directive_options,
+        as_json: Json = False,
+    ) -> None:
+        """Let issues of a repository become directives, once somebody with write access labels them; docs/intake.md.
+
+        Example: starter.py intake add https://github.com/acme/shop --label makima --planner claude --agent claude
+        """
+        self.run(self._intake(action, repository, label, options, as_json=as_json))
+
+    async def _intake(
+        self, action: Action, repository: str, label: str, options: Callable[[], StartOptions], *, as_json: bool
+    ) -> int:
+        owner = self.connections.owner
+        if action is not Action.LIST and not repository:
+            raise Refused(f"`intake {action}` needs the repository's address")
+        if action is Action.ADD:
+            wanted = wanted_intake(owner, repository, label, options())
+            await add(await self.connections.temporal(), wanted)
+        elif action is Action.REMOVE:
+            await remove(await self.connections.temporal(), owner, repository)
+        found = await intakes(await self.connections.temporal(), owner)
+        if as_json:
+            print_json(IntakesShown(intakes=tuple(map(intake_shown, found))))
+        elif action is Action.LIST:
+            print_lines(lines_of(found))
+        else:
+            print_lines([f"{'added' if action is Action.ADD else 'removed'} {visible(masked(repository))}"])
+        return 0
+
+
+def wanted_intake(owner: str, repository: str, label: str, options: StartOptions) -> Intake:
+    """Refused with one line where a directive could not be started so."""
+    if not label:
+        raise Refused("`intake add` needs --label: which issues are to be taken")
+    options = replace(options, repo=repository)
+    directive = new_directive(options, owner).directive
+    intake_id(owner, directive.repository)
+    try:
+        return Intake(
+            owner=owner,
+            repository=directive.repository,
+            label=label,
+            base_branch=directive.base_branch,
+            settings=directive.settings,
+            every=directive.settings.timings.poll,
+        )
+    except ValidationError as error:
+        raise Refused(f"--label: {first_problem(error)}") from error
+
+
+async def add(client: Client, wanted: Intake) -> None:
+    """Start it; Refused where there is one of the repository."""
+    try:
+        await client.start_workflow(
+            IntakeWorkflow.run,
+            IntakeState(wanted=wanted),
+            id=intake_id(wanted.owner, wanted.repository),
+            task_queue=names.DIRECTIVES_QUEUE,
+            id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+            static_summary=visible(f"issues of {masked(wanted.repository)} labelled {wanted.label}")[:200],
+        )
+    except WorkflowAlreadyStartedError as error:
+        raise Refused(
+            f"there is an intake of {visible(masked(wanted.repository))}: `intake list` shows it; "
+            "to change it, `intake remove` it first"
+        ) from error
+    except RPCError as error:
+        raise NotReachable(f"Temporal did not start the intake: {error.message}") from error
+
+
+async def remove(client: Client, owner: str, repository: str) -> None:
+    """What it has started goes on."""
+    handle = client.get_workflow_handle(intake_id(owner, repository))
+    try:
+        await handle.signal(SignalName.INTAKE_REMOVED, "operator")
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            raise Refused(f"there is no intake of {visible(masked(repository))}: `intake list`") from error
+        raise NotReachable(f"Temporal did not take the request: {error.message}") from error
+
+
+async def intakes(client: Client, owner: str) -> list[IntakeState]:
+    """The owner's, as they stand."""
+    try:
+        running = [each.id async for each in client.list_workflows(RUNNING) if each.id.startswith(f"intake-{owner}-")]
+        handles = [client.get_workflow_handle_for(IntakeWorkflow.run, each) for each in sorted(running)]
+        states = [await each.query(IntakeWorkflow.status) for each in handles]
+    except RPCError as error:
+        raise NotReachable(f"Temporal did not say what is running: {error.message}") from error
+    return [each for each in states if each.wanted.owner == owner]
+
+
+def lines_of(found: list[IntakeState]) -> list[str]:
+    """A line for each, and one for what it has taken, has left alone, and what is the matter."""
+    lines: list[str] = []
+    for each in found:
+        wanted = each.wanted
+        lines.append(f"{visible(masked(wanted.repository))}  issues labelled {visible(wanted.label)}")
+        lines += [f"  #{taken.number} is {visible(taken.workflow)}" for taken in each.taken[-20:]]
+        lines += [f"  #{left.number} is not taken: {visible(left.why)}" for left in each.left]
+        lines += [f"  the forge: {visible(each.trouble)}"] if each.trouble else []
+    return lines or ["no intake: `intake add URL --label NAME` adds one"]
+
+
+def intake_shown(state: IntakeState) -> IntakeShown:
+    wanted = state.wanted
+    repository = masked(wanted.repository)
+    return IntakeShown(
+        repository=repository, label=wanted.label, taken=state.taken, left=state.left, trouble=state.trouble
+    )
