@@ -17,7 +17,7 @@ from domain.pausing import PauseReason, pause
 from domain.problems import first_problem
 from domain.statuses import DirectiveStatus, StepStatus, TaskKind, TaskStatus
 from domain.usage import Usage
-from domain.used import Spent, estimated_in, settled, spent
+from domain.used import Costs, Spent, settled, spent
 
 FINISH = "finish"
 """The answer that ends the directive's work with what is there."""
@@ -28,18 +28,18 @@ Answer with the budget that the directive may use from its beginning on, such as
 stopped; or with "{finish}": the steps that are not done are cancelled, and those that are go into the pull request."""
 
 
-def is_used_up(state: State) -> bool:
+def is_used_up(costs: Costs) -> bool:
     """Whether no agent may be started for the directive any more."""
-    budget = state.directive.settings.budget
-    return bool(budget) and budget.is_used_up(spent(state).used)
+    budget = costs.state.directive.settings.budget
+    return bool(budget) and budget.is_used_up(costs.spent.used)
 
 
-def left_for(state: State, task: Task) -> Budget:
+def left_for(costs: Costs, task: Task) -> Budget:
     """What the task's attempt may have used at its end, with all that it has used before; empty: it has no bound."""
-    budget = state.directive.settings.budget
-    if not budget or budget.is_used_up(used := spent(state).used):
+    budget = costs.state.directive.settings.budget
+    if not budget or is_used_up(costs):
         return Budget()
-    return budget.left_after(used).beside(estimated_in(state, task))
+    return budget.left_after(costs.spent.used).beside(costs.estimated_in(task))
 
 
 def told(state: State) -> str:
@@ -64,7 +64,7 @@ def keep(draft: Draft) -> None:
 
 def refuse_used_up(state: State) -> None:
     """Refused while the directive could start nothing."""
-    if is_used_up(state):
+    if is_used_up(Costs(state)):
         raise Refused(f"the budget is used up ({told(state)}): `starter.py edit ID --budget MORE` allows more")
 
 

@@ -31,7 +31,10 @@ class Draft:
         self.state = state.model_copy(update={"steps": dict(state.steps), "tasks": dict(state.tasks)})
         self.now = now
         self.actor = actor
-        self._changed = Changed()
+        self._steps: set[UUID] = set()
+        self._tasks: set[UUID] = set()
+        self._events: list[Event] = []
+        self._facts: list[Facts] = []
 
     def set(self, **fields: Any) -> None:
         """Change fields of the directive itself."""
@@ -43,7 +46,7 @@ class Draft:
 
     def put_step(self, step: Step) -> Step:
         self.state.steps[step.id] = step
-        self._changed += Changed(steps=frozenset({step.id}))
+        self._steps.add(step.id)
         return step
 
     def task(self, identity: UUID, **fields: Any) -> Task:
@@ -52,13 +55,14 @@ class Draft:
 
     def put_task(self, task: Task) -> Task:
         self.state.tasks[task.id] = task
-        self._changed += Changed(tasks=frozenset({task.id}))
+        self._tasks.add(task.id)
         return task
 
     def event(self, what: EventName, why: str = "", *, step: UUID | None = None, task: UUID | None = None) -> None:
         """Add a line to the event list."""
-        event = Event(at=self.now, actor=self.actor[:MOST_WHO], what=what, why=why[:MOST_WHY], step=step, task=task)
-        self._changed += Changed(facts=Facts(events=(event,)))
+        self._events.append(
+            Event(at=self.now, actor=self.actor[:MOST_WHO], what=what, why=why[:MOST_WHY], step=step, task=task)
+        )
 
     def fact(self, fact: GoalRevision | DeliveryStarted | AttemptEnded | PullRequest) -> None:
         """Add what belongs into a list of its own."""
@@ -71,8 +75,10 @@ class Draft:
                 facts = Facts(attempts=(fact,))
             case PullRequest():
                 facts = Facts(pull_requests=(fact,))
-        self._changed += Changed(facts=facts)
+        self._facts.append(facts)
 
     def change(self) -> Change:
         """All of it."""
-        return Change(state=self.state, changed=self._changed)
+        facts = Facts.joined([*self._facts, Facts(events=tuple(self._events))])
+        changed = Changed(steps=frozenset(self._steps), tasks=frozenset(self._tasks), facts=facts)
+        return Change(state=self.state, changed=changed)

@@ -20,35 +20,43 @@ from domain.pull_requests.merging import base_of
 from domain.queues import feature_of
 from domain.spawn_task import CommandContext, ContinueFrom, SpawnTask
 from domain.statuses import StepStatus, TaskKind
-from domain.used import rate_for
+from domain.used import Costs
 
 
-def spawn_command(state: State, task: Task, secret: SecretStr = NO_SECRET, done: Sequence[StepDone] = ()) -> SpawnTask:
+def spawn_command(
+    state: State,
+    task: Task,
+    secret: SecretStr = NO_SECRET,
+    done: Sequence[StepDone] = (),
+    costs: Costs | None = None,
+) -> SpawnTask:
     """The command for the task's current attempt; with the directive's secret where a state is left on a remote.
-    `done`: what earlier steps of the repository have cost, for a planner.
+    `done`: what earlier steps of the repository have cost, for a planner. `costs`: the state's, where
+    more than one task of it is dispatched.
     """
-    command = _command_of(state, task, done)
+    command = _command_of(costs or Costs(state), task, done)
     return command.model_copy(update={"secret": secret}) if feature_of(state, task) else command
 
 
-def _command_of(state: State, task: Task, done: Sequence[StepDone]) -> SpawnTask:
+def _command_of(costs: Costs, task: Task, done: Sequence[StepDone]) -> SpawnTask:
     match task.kind:
         case TaskKind.STEP:
-            return _step_command(state, task)
+            return _step_command(costs, task)
         case TaskKind.COMPLETION:
-            return _completion_command(state, task)
+            return _completion_command(costs, task)
         case TaskKind.PLANNING:
-            return _command(state, task, prompt=prompts.planning_prompt(state, task, done))
+            return _command(costs, task, prompt=prompts.planning_prompt(costs.state, task, done))
         case TaskKind.PREPARE:
-            return _command(state, task, prompt="")
+            return _command(costs, task, prompt="")
 
 
-def _step_command(state: State, task: Task) -> SpawnTask:
+def _step_command(costs: Costs, task: Task) -> SpawnTask:
     assert task.step is not None
+    state = costs.state
     step = state.steps[task.step]
     settings = state.directive.settings
     return _command(
-        state,
+        costs,
         task,
         prompt=prompts.step_prompt(state, step, task),
         # A fix's plan quotes logs and comments: nothing may ever run it as a script.
@@ -79,14 +87,15 @@ def _outside(state: State, name: str, branch: str, commit: str) -> ContinueFrom:
     return ContinueFrom(task=state.directive.id, name=name, branch=branch, commit=commit)
 
 
-def _completion_command(state: State, task: Task) -> SpawnTask:
+def _completion_command(costs: Costs, task: Task) -> SpawnTask:
+    state = costs.state
     steps = [state.steps[identity] for identity in task.ships]
     return _command(
-        state,
+        costs,
         task,
         prompt=prompts.completion_prompt(state, steps),
         # Once the budget is used up git alone merges: an agent, at a conflict, would cost more than there is.
-        **({"agent": None} if budgeting.is_used_up(state) else {}),
+        **({"agent": None} if budgeting.is_used_up(costs) else {}),
         target_branch=shipping.target_branch(state),
         merge=tuple(_head(step) for step in steps if step.work),
         bridges=state.merged.heads,
@@ -95,7 +104,8 @@ def _completion_command(state: State, task: Task) -> SpawnTask:
     )
 
 
-def _command(state: State, task: Task, *, prompt: str, **fields: object) -> SpawnTask:
+def _command(costs: Costs, task: Task, *, prompt: str, **fields: object) -> SpawnTask:
+    state = costs.state
     directive = state.directive
     return SpawnTask.model_validate(
         {
@@ -112,7 +122,7 @@ def _command(state: State, task: Task, *, prompt: str, **fields: object) -> Spaw
             "base_branch": directive.base_branch,
             "agent": agent_of(state, task),
             "handed_over": task.agents.before,
-            "limits": _limits(state, task),
+            "limits": _limits(costs, task),
             "pulse": directive.settings.timings.pulse,
             "settle": directive.settings.timings.settle,
             "checkpoint_every": directive.settings.timings.checkpoint,
@@ -137,18 +147,18 @@ def _context(state: State, task: Task) -> CommandContext:
     )
 
 
-def _limits(state: State, task: Task) -> Limits:
-    timings = state.directive.settings.timings
+def _limits(costs: Costs, task: Task) -> Limits:
+    settings = costs.state.directive.settings
+    timings = settings.timings
     time = {TaskKind.STEP: timings.step_limit, TaskKind.COMPLETION: timings.completion_limit}
-    settings = state.directive.settings
     return Limits(
         time=time.get(task.kind, timings.planning_limit),
         no_output=timings.no_output,
         turns=settings.max_turns,
         cost_usd=settings.max_cost_usd,
-        budget=budgeting.left_for(state, task),
+        budget=budgeting.left_for(costs, task),
         whole_budget=settings.budget,
-        rate=rate_for(state, name_of(state, task)),
+        rate=costs.rate_for(name_of(costs.state, task)),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from typing import Annotated
 from uuid import UUID
@@ -14,6 +14,7 @@ from domain import directive_settings as settings
 from domain.directive_settings import AgentChoice, StepAgents
 from domain.errors import PlanRefused
 from domain.models import PlanChanges, State, Step
+from domain.phases import Gate, Node, Phases
 from domain.plan_references import by_name, check_count
 from domain.problems import first_problem
 from domain.spawn_task import KnownStep
@@ -224,23 +225,15 @@ def check_texts(step: Step) -> None:
 def check_order(steps: Iterable[Step]) -> None:
     """No cycle, where a phase is a dependency on every lower phase of the same generation (rule 4.1)."""
     left = [step for step in steps if not step.status.is_finished]
-    phases: dict[tuple[int, int], set[UUID]] = {}
-    for step in left:
-        phases.setdefault((step.generation, step.order_index), set()).add(step.id)
-    graph = {step.id: set(step.depends_on).union(*_earlier(phases, step)) for step in left}
+    phases = Phases(left)
+    graph = phases.graph() | {step.id: phases.waited_for_by(step) for step in left}
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
-        names = {step.id: step.name for step in left}
-        path = " → ".join(repr(names.get(identity, str(identity))) for identity in reversed(error.args[1]))
+        names: dict[Node, str] = {step.id: step.name for step in left}
+        circle = [each for each in error.args[1][1:] if not isinstance(each, Gate)]
+        path = " → ".join(repr(names.get(each, str(each))) for each in reversed([circle[-1], *circle]))
         raise PlanRefused(f"the steps wait for each other in a circle: {path}") from error
-
-
-def _earlier(phases: dict[tuple[int, int], set[UUID]], step: Step) -> Iterator[set[UUID]]:
-    """The lower phases of the step's generation: compared step by step, 500 of them took a workflow task too long."""
-    for (generation, phase), steps in phases.items():
-        if generation == step.generation and phase < step.order_index:
-            yield steps
 
 
 def check_unfinished_texts(state: State) -> None:

@@ -75,10 +75,9 @@ def check_against(state: State, changes: PlanChanges) -> None:
     added = {step.id: step for step in changes.add}
     if added.keys() & state.steps.keys():
         raise PlanRefused("the plan adds a step whose id exists already")
+    removed = frozenset(changes.remove)
     kept = {
-        identity: step
-        for identity, step in state.steps.items()
-        if identity not in changes.remove or step.status.is_finished
+        identity: step for identity, step in state.steps.items() if identity not in removed or step.status.is_finished
     }
     for entry in changes.set_deps:
         kept[entry.step] = _with_dependencies(state, kept, entry)

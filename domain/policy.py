@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
+from uuid import UUID
 
 from domain import budgeting, names
 from domain.change import Change, Draft
@@ -66,8 +68,12 @@ def next_wake(state: State) -> datetime | None:
 
 def _wake(draft: Draft) -> None:
     """A waiting task that is due is dispatched again: the same attempt, another activity."""
-    for task in [task for task in draft.state.live() if _is_due(draft, task)]:
-        if task.step is None or _room(draft.state) > 0:
+    waits_for_answer = {question.task for question in open_questions(draft.state)}
+    due = [task for task in draft.state.live() if _is_due(task, draft.now, waits_for_answer)]
+    room = _room(draft.state) if due else 0
+    for task in due:
+        if task.step is None or room > 0:
+            room -= task.step is not None
             over = {daemon for daemon, until in task.refused_until.items() if until <= draft.now}
             draft.task(
                 task.id,
@@ -82,13 +88,11 @@ def _wake(draft: Draft) -> None:
             draft.task(task.id, wait_until=None)
 
 
-def _is_due(draft: Draft, task: Task) -> bool:
+def _is_due(task: Task, now: datetime, waits_for_answer: Collection[UUID]) -> bool:
     """Its time has come; one without a time waits for an answer, or had no place when its time came."""
     if task.status is not TaskStatus.WAITING:
         return False
-    if task.wait_until is None:
-        return not any(question.task == task.id for question in open_questions(draft.state))
-    return task.wait_until <= draft.now
+    return task.id not in waits_for_answer if task.wait_until is None else task.wait_until <= now
 
 
 def _room(state: State) -> int:
@@ -157,8 +161,8 @@ def _call_back(draft: Draft, tasks: list[Task]) -> None:
 def _start_steps(draft: Draft, recorded: int) -> None:
     state = draft.state
     room = _room(state)
-    ready = [step for step in state.ordered_steps() if step.status is StepStatus.READY and step.generation <= recorded]
-    for step in ready:
+    ready = [step for step in state.steps.values() if step.status is StepStatus.READY and step.generation <= recorded]
+    for step in sorted(ready, key=lambda step: step.order):
         before = state.tasks.get(names.step_task(step.id))
         if before and before.status.is_live:
             continue

@@ -82,13 +82,15 @@ class Facts(Value):
     pull_requests: tuple[PullRequest, ...] = ()
     """Those that were found merged or closed."""
 
-    def __add__(self, later: Facts) -> Facts:
+    @staticmethod
+    def joined(parts: Sequence[Facts]) -> Facts:
+        """All of them as one: added one by one, what was gathered before would be validated anew with each."""
         return Facts(
-            events=self.events + later.events,
-            revisions=self.revisions + later.revisions,
-            deliveries=self.deliveries + later.deliveries,
-            attempts=self.attempts + later.attempts,
-            pull_requests=self.pull_requests + later.pull_requests,
+            events=tuple(each for part in parts for each in part.events),
+            revisions=tuple(each for part in parts for each in part.revisions),
+            deliveries=tuple(each for part in parts for each in part.deliveries),
+            attempts=tuple(each for part in parts for each in part.attempts),
+            pull_requests=tuple(each for part in parts for each in part.pull_requests),
         )
 
     def split(self, room: int) -> tuple[Facts, Facts]:
@@ -173,8 +175,14 @@ class Changed(Value):
     tasks: frozenset[UUID] = frozenset()
     facts: Facts = Facts()
 
-    def __add__(self, later: Changed) -> Changed:
-        return Changed(steps=self.steps | later.steps, tasks=self.tasks | later.tasks, facts=self.facts + later.facts)
+    @staticmethod
+    def joined(parts: Sequence[Changed]) -> Changed:
+        """All of them as one."""
+        return Changed(
+            steps=frozenset().union(*(part.steps for part in parts)),
+            tasks=frozenset().union(*(part.tasks for part in parts)),
+            facts=Facts.joined([part.facts for part in parts]),
+        )
 
 
 MAX_WRITE = 1_900_000

@@ -35,6 +35,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.size import without_finished_texts
     from domain.spawn_task import Outcome, SpawnTask
     from domain.statuses import DirectiveStatus, TaskKind, TaskStatus
+    from domain.used import Costs
     from workflows.daemon_answers import answer_of, away_of, daemon_of, until_of, used_of, was_called_back
     from workflows.experience import rates, steps_done
     from workflows.options import FIND_OUTCOME, PICK_DAEMON, daemon_activity
@@ -66,7 +67,8 @@ class DirectiveWorkflow(Operations):
         self.may_know_less = given.may_know_less
         workflow.register_random_seed_callback(self.note_reset)
         self.recorder = Recorder(given.sequence, given.state.planned if given.sequence else 0)
-        self.in_flight: dict[tuple[str, int, int], asyncio.Task[None]] = {}
+        self.in_flight: dict[tuple[UUID, int, int], asyncio.Task[None]] = {}
+        self.costs = Costs(self.state)
         self.shepherd = PullRequestWatch()
         self.news = True
 
@@ -110,8 +112,10 @@ class DirectiveWorkflow(Operations):
         """Schedule the activity of every task that the rules have made and that is not under way (design 1)."""
         if self.state.authenticated and not self.secret:
             return  # a run from the record: the answer to its first write brings the secret
+        # Also an activity of an attempt that was given up: no two of a task may push to its branch.
+        under_way = {identity for identity, _, _ in self.in_flight}
         for task in self.state.live():
-            if task.status is TaskStatus.PENDING and not task.unwanted and not self.is_under_way(task):
+            if task.status is TaskStatus.PENDING and not task.unwanted and task.id not in under_way:
                 self.in_flight[_key(task)] = asyncio.create_task(self.deliver(task))
 
     def call_back_tasks(self) -> None:
@@ -122,12 +126,8 @@ class DirectiveWorkflow(Operations):
             elif task.unwanted:
                 self.take(folding.fold_interrupted(self.state, task, workflow.now()))
         for (identity, attempt, _), running in self.in_flight.items():
-            if not is_current(self.state, UUID(identity), attempt):
+            if not is_current(self.state, identity, attempt):
                 running.cancel()
-
-    def is_under_way(self, task: Task) -> bool:
-        """An activity of it runs, perhaps of an attempt that was given up: no two of them may push to its branch."""
-        return any(identity == str(task.id) for identity, _, _ in self.in_flight)
 
     def look_after_pull_request(self) -> None:
         """Keep the watch that the rules want (rule 7.5); it never keeps a run from going on as a new one."""
@@ -144,7 +144,7 @@ class DirectiveWorkflow(Operations):
                 return
             await self.learn_rates()
             done = await steps_done(self.state.directive, task)
-            command = spawn_command(self.state, task, self.secret, done)
+            command = spawn_command(self.state, task, self.secret, done, self.costs_now())
             command = command.model_copy(update={"run": workflow.info().run_id})
             outcome = recorded = await self.recorded_end(task, command)
             if outcome is None or outcome.work:  # a daemon looks for the work, and brings it back where it is gone
@@ -164,6 +164,12 @@ class DirectiveWorkflow(Operations):
         if found is not None and self.state.budgeting.rates is None:
             known = self.state.budgeting.model_copy(update={"rates": found})
             self.state = self.state.model_copy(update={"budgeting": known})
+
+    def costs_now(self) -> Costs:
+        """What has been used as of now, worked out once for all tasks that are dispatched together."""
+        if self.costs.state is not self.state:
+            self.costs = Costs(self.state)
+        return self.costs
 
     async def recorded_end(self, task: Task, command: SpawnTask) -> Outcome | None:
         """How the attempt ended, where the record may know it and this run doesn't; None: nobody knows of an end."""
@@ -286,5 +292,5 @@ class DirectiveWorkflow(Operations):
                 self.grant(requests.Archive(actor="web ui"))
 
 
-def _key(task: Task) -> tuple[str, int, int]:
-    return (str(task.id), task.attempt, task.dispatch)
+def _key(task: Task) -> tuple[UUID, int, int]:
+    return (task.id, task.attempt, task.dispatch)

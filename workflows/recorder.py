@@ -39,7 +39,7 @@ class Recorder:
         self.planned = planned
         """The newest generation whose plan the ledger holds."""
         self.sequence = sequence
-        self._unwritten = Changed()
+        self._unwritten: list[Changed] = []
         self._snapshot = sequence == 0
         self._dirty = self._snapshot
         self._was_reset = False
@@ -67,13 +67,14 @@ class Recorder:
     def remember(self, changed: Changed) -> None:
         """Gather what the next write has to tell."""
         if changed != Changed():
-            self._unwritten += changed
+            self._unwritten.append(changed)
             self._dirty = True
 
     def _put_back(self, facts: Facts) -> None:
         """What did not fit into a write, before all that has happened since."""
-        later, self._unwritten = self._unwritten, Changed()
-        self.remember(Changed(facts=facts) + later)
+        if facts != Facts():
+            self._unwritten.insert(0, Changed(facts=facts))
+            self._dirty = True
 
     @property
     def is_written(self) -> bool:
@@ -136,7 +137,7 @@ class Recorder:
     async def _write(self, directive: Recorded) -> None:
         if self._was_reset:
             self._was_reset, self._snapshot = False, True
-        changed, self._unwritten, self._dirty = self._unwritten, Changed(), False
+        changed, self._unwritten, self._dirty = Changed.joined(self._unwritten), [], False
         planned, self._awaited, begun = directive.state.planned, _at_once(directive.state), workflow.now()
         write, left = record.fitted(self._made(directive, changed))
         answer: WriteAnswer = await workflow.execute_activity_method(
@@ -148,7 +149,7 @@ class Recorder:
         self._open_window(begun)
         self._snapshot = answer.verdict is WriteVerdict.RESYNC
         if self._snapshot:
-            self._unwritten = changed + self._unwritten
+            self._unwritten.insert(0, changed)
             self._dirty, self._awaited = True, None
         else:
             self._put_back(left)

@@ -29,7 +29,7 @@ from domain.outcome_check import problem_of
 from domain.plan import PlannedStep, add_steps, check, check_order
 from domain.policy import advance, next_wake
 from domain.questions import MAX_ANSWERED, MAX_OPEN, ask, settle
-from domain.record import AttemptEnded, DeliveryStarted, Facts, GoalRevision, fitted, snapshot
+from domain.record import AttemptEnded, Changed, DeliveryStarted, Facts, GoalRevision, fitted, snapshot
 from domain.requests import AnswerQuestion
 from domain.size import MAX_STATE, state_size
 from domain.spawn_task import Outcome, OutcomeStatus
@@ -197,7 +197,7 @@ def test_a_plan_of_200_phases_whose_first_step_fails_fits_its_payloads_and_is_sh
     began = time.process_time()
     details(blocked.state)
     assert time.process_time() - began < 1, "a workflow task may take two seconds"
-    changed = folded.changed + blocked.changed
+    changed = Changed.joined([folded.changed, blocked.changed])
     whole, _ = fitted(record.write(blocked.state, changed, "r" * 36, 3))
     assert len(whole.model_dump_json()) < PAYLOAD
 
@@ -220,7 +220,7 @@ def test_what_a_long_outage_has_gathered_is_written_in_payloads_each_fact_once_a
         whole, rest = fitted(snapshot(state, left, "r" * 36, 2))
         assert len(whole.model_dump_json()) < PAYLOAD
         assert not (whole.facts.attempts and rest.deliveries), "a start is told before its end"
-        told, left, writes = told + whole.facts, rest, writes + 1
+        told, left, writes = Facts.joined([told, whole.facts]), rest, writes + 1
     assert told == Facts(
         revisions=tuple(revisions), deliveries=tuple(deliveries), attempts=tuple(ends), events=tuple(events)
     )
