@@ -18,7 +18,7 @@ import typer
 
 from cli.operator.app import add_operator_commands, arrange
 from cli.operator.command_group import Json
-from domain.errors import MakimaError
+from domain.errors import MakimaError, NotReachable, RecordError
 from domain.health_report import Health
 from runtime.command_line import CommandLine, run_typed
 from runtime.exit import READER_GONE, leave, print_error, run
@@ -117,6 +117,16 @@ async def print_notices(connections: Connections, echo: Callable[[str], object])
     await repeat(until_trouble, timedelta(seconds=5))
 
 
+async def has_reported(connections: Connections, daemon: str, within: timedelta) -> bool:
+    """Whether the record has heard of the daemon within so long; not while there is no record yet."""
+    try:
+        async with connections.record() as record:
+            seen = await record.daemons(connections.owner)
+    except (NotReachable, RecordError):
+        return False
+    return any(each.name == daemon and each.silent_for < within for each in seen)
+
+
 async def bring_up_to_date(
     settings: SharedSettings, worker_role: str | None, reader_role: str | None, *, as_json: bool
 ) -> int:
@@ -195,7 +205,9 @@ def build_app(typed: str = "") -> typer.Typer:
 
         parts = not servers_only
         telling = partial(print_notices, connections, typer.echo)
-        finish(embedded.up(connections.settings, typer.echo, beside=telling, with_worker=parts, with_daemon=parts))
+        reported = partial(has_reported, connections)
+        up = partial(embedded.up, connections.settings, typer.echo, beside=telling, reported=reported)
+        finish(up(with_worker=parts, with_daemon=parts))
 
     @app.command("migrate")
     def migrate_record(
@@ -229,7 +241,7 @@ def build_app(typed: str = "") -> typer.Typer:
         """
         from stack.restarting import restart
 
-        finish(restart(connections.settings, part, typer.echo))
+        finish(restart(connections.settings, part, typer.echo, partial(has_reported, connections)))
 
     arrange(app)
     return app

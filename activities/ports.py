@@ -14,6 +14,7 @@ from domain.models import State
 from domain.pull_request import Sighting, Watch
 from domain.record import AttemptNamed, ProgressWrite, WriteAnswer
 from domain.spawn_task import LosableDelivery, Outcome, SpawnTask
+from domain.start_checks import StartSeen, StartWanted
 from domain.tidied import Tidied, Tidying
 from domain.usage import Rate
 
@@ -68,6 +69,14 @@ class DirectiveStarter(Protocol):
         """Start the directive, unless there is or was one of its id; the id of its workflow. Raises NotReachable,
         RecordError.
         """
+        ...
+
+
+class StartChecks(Protocol):
+    """What a daemon finds out before a directive is started (rule 2.12)."""
+
+    async def look(self, wanted: StartWanted) -> StartSeen:
+        """Whether work could begin in that repository, and be pushed there; never raises for what is wrong with it."""
         ...
 
 

@@ -6,11 +6,12 @@ import asyncio
 import logging
 import os
 import signal
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from temporalio.client import Client
@@ -19,14 +20,16 @@ from temporalio.worker import Worker
 from activities.completion import CompletionActivities
 from activities.issues import IssueActivities
 from activities.planning import PlanningActivities
-from activities.presence import answer_presence
+from activities.presence import answer_presence, refuse_namesake
 from activities.pull_requests import PullRequestActivities
+from activities.start_checks import AT_ONCE, StartCheckActivities
 from activities.steps import StepActivities
 from daemon.commands import build_app
 from daemon.core.slots import SharedSlots
 from daemon.core.temporal_core import TemporalCore
 from daemon.doctor.checks import Wanted
 from daemon.doctor.examination import Examination
+from daemon.doctor.start_checks import StartChecker
 from daemon.forges.registry import Forges
 from daemon.home import Home, House, masker_of, open_home, search_path_in
 from daemon.logs.log_sender import LogBacklog
@@ -123,9 +126,10 @@ async def hold_for_ever(mark: Path) -> None:
 
 
 def build_workers(
-    client: Client, settings: SharedSettings, own: DaemonSettings, runner: Runner, throttle: timedelta
+    client: Client, settings: SharedSettings, home: Home, runner: Runner, throttle: timedelta
 ) -> list[Worker]:
     """One worker a queue: the slots of those for agents are shared, the light one has its own (design 10)."""
+    own = home.own
     slots = SharedSlots(own.capacity)
     planning = PlanningActivities(runner, client, own.name)
     steps = StepActivities(runner, client, own.name)
@@ -147,8 +151,16 @@ def build_workers(
         graceful_shutdown_timeout=timedelta(seconds=STOP_WITHIN),
     )
     presence = names.presence_queue(settings.owner, own.name)
+    looking = StartCheckActivities(StartChecker(home, machine.masker))
+    asked: list[Callable[..., Any]] = [answer_presence, looking.look_before_start]
     return [
-        build(task_queue=presence, activities=[answer_presence], max_concurrent_activities=1),
+        # Those that look, one that is told that too many do, and presence, which waits for no remote.
+        build(
+            task_queue=presence,
+            activities=asked,
+            max_concurrent_activities=AT_ONCE + 2,
+            identity=home.seen_as,
+        ),
         build(task_queue=names.light_queue(settings.owner), activities=without_agents, max_concurrent_activities=LIGHT),
         *(
             build(task_queue=queue, activities=with_agents, tuner=slots.tuner(), interceptors=[slots])
@@ -219,11 +231,12 @@ async def main() -> int:
     connected = await connect_temporal(settings, identity=who, seen_by=telemetry(own.metrics, "daemon"))
     client = with_masked_failures(connected, masker.outward)
     home, core = await open_home(settings.data_dir, own, is_daemon=True), TemporalCore(client)
+    await refuse_namesake(client, settings.owner, own.name, home.seen_as)
     backlog = LogBacklog(core)
     backlog.load(home.tasks)
     runner = build_runner(settings, environment, home, core, backlog, masker)
     throttle = timedelta(seconds=environment.test_heartbeat_throttle)
-    workers = build_workers(client, settings, own, runner, throttle)
+    workers = build_workers(client, settings, home, runner, throttle)
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop_or_leave, stop)

@@ -72,6 +72,16 @@ def build_app(
         end_with(lambda: _sandbox(open_house))
 
     @app.command()
+    def settings(
+        as_json: Annotated[bool, typer.Option("--json", help="JSON in place of lines.")] = False,
+    ) -> None:
+        """Read the settings as a daemon does that starts now; exit code 2, with the reason, where it would not.
+
+        Example: python -m daemon settings
+        """
+        end_with(lambda: _settings(open_house, as_json=as_json))
+
+    @app.command()
     def doctor(
         repository: Annotated[str, typer.Option(metavar="URL", help="Also: may this machine push there?")] = "",
         push: Annotated[
@@ -114,6 +124,12 @@ async def _sandbox(open_house: Callable[[], Awaitable[House]]) -> int:
     sandbox = (await open_house()).sandbox
     typer.echo(sandbox.about)
     return 1 if isinstance(sandbox, MissingSandbox) else 0
+
+
+async def _settings(open_house: Callable[[], Awaitable[House]], *, as_json: bool) -> int:
+    about = (await open_house()).about
+    typer.echo(about.model_dump_json() if as_json else f"{about.serves}; sandbox: {about.sandbox}")
+    return 0
 
 
 async def _parked(open_house: Callable[[], Awaitable[House]], agent: str, *, clear: bool) -> int:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 from daemon.forges.forge_settings import credential_helpers, tokens_at_hand
 from daemon.git.cache_lock import try_lock
@@ -23,10 +25,12 @@ from daemon.session.parking import Parking, parking_of
 from daemon.settings import DaemonSettings
 from daemon.tool_chains.machine_tools import MachineTools
 from domain.errors import SettingsError
+from domain.health_report import DaemonAbout
 
 PREDECESSOR_ENDS_WITHIN = 5.0
 """Seconds for which a daemon that starts waits for the end of the one before it."""
 LOOK_EVERY = 0.1
+HOME_ID = "home-id"
 SEARCH_PATH = "search-path"
 """The file in a daemon's home with the PATH that it was started with."""
 
@@ -39,6 +43,7 @@ class House:
     restorer: Restorer
     parking: Parking
     sandbox: Sandbox
+    about: DaemonAbout
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,14 @@ class Home:
     @property
     def tasks(self) -> Path:
         return self.path / "tasks"
+
+    @property
+    def seen_as(self) -> str:
+        """How the daemon is told apart from one of the same name in another home; the same after a restart."""
+        file = self.path / HOME_ID
+        if not file.exists():
+            file.write_text(uuid4().hex)
+        return f"daemon:{self.own.name}@{socket.gethostname()}:{file.read_text()[:32]}"
 
     @property
     def identity(self) -> GitIdentity:
@@ -72,7 +85,8 @@ class Home:
     def house(self) -> House:
         """What `python -m daemon gc`, `restore` and `parked` need."""
         restorer = Restorer(self.tasks, self.path / "restored", self.repositories, self.identity, self.sandbox)
-        return House(self.housekeeper, restorer, parking_of(self.own.name, self.tasks), self.sandbox)
+        about = DaemonAbout(name=self.own.name, agents=tuple(self.own.served()), sandbox=self.sandbox.about)
+        return House(self.housekeeper, restorer, parking_of(self.own.name, self.tasks), self.sandbox, about)
 
 
 async def open_home(data_dir: Path, own: DaemonSettings, *, is_daemon: bool) -> Home:

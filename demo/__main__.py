@@ -112,7 +112,7 @@ class Starter:
 
 
 async def ready(stack: asyncio.subprocess.Process) -> str:
-    """Pass on what `up` prints until it has named its data folder, its last line; gives the forge's address."""
+    """Pass on what `up` prints until it is ready, its last line; gives the forge's address."""
     assert stack.stdout is not None
     forge = ""
     async with asyncio.timeout(READY_WITHIN):
@@ -120,7 +120,7 @@ async def ready(stack: asyncio.subprocess.Process) -> str:
             console.print(f"  {line.decode().rstrip()}", highlight=False, markup=False)
             if line.startswith(b"Forge"):
                 forge = line.decode().split()[-1]
-            if line.startswith(b"Data folder"):
+            if line.startswith(b"Ready"):
                 return forge
     raise DemoFailed("the stack ended before it was ready")
 

@@ -17,6 +17,20 @@ class Verdict(StrEnum):
     FAILED = "failed"
 
 
+class DaemonAbout(Value):
+    """What a daemon's settings make of it, once they are found valid; what `python -m daemon settings` prints."""
+
+    name: str
+    agents: tuple[str, ...]
+    """Those that it serves."""
+    sandbox: str
+    """The kind, with the reason where none works or was chosen."""
+
+    @property
+    def serves(self) -> str:
+        return f"{self.name} serves {', '.join(self.agents) or 'no agent'}"
+
+
 class Check(Value):
     """One thing that was looked at."""
 

@@ -76,3 +76,5 @@ class DaemonFeature(StrEnum):
 
     SECRETS = "secrets"
     """It authenticates the state of attempts that are dispatched with a secret."""
+    START_CHECKS = "start_checks"
+    """It looks at a repository before a directive is started there."""

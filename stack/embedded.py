@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from signal import SIGINT, SIGTERM
@@ -12,13 +13,15 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 from domain.daemon_messages import SandboxKind
-from domain.errors import StackFailed
+from domain.errors import SettingsError, StackFailed
+from runtime import chores
 from runtime.shared_settings import SharedSettings
 from runtime.stack_file import ProcessMark, StackFile, remove_stack_file, write_stack_file
 from stack import local_daemon, programs
 from stack.data_folder import DataFolder, Service
 from stack.forge_server import ForgeServer
 from stack.postgres import PostgresServer
+from stack.restarting import NEXT, Reported, until_reported
 from stack.supervisor import EndedEarly, Report, Supervisor
 from stack.temporal import TemporalServer
 
@@ -65,17 +68,17 @@ async def up(
     *,
     report: Report | None = None,
     beside: Callable[[], Awaitable[None]] | None = None,
+    reported: Reported | None = None,
     with_worker: bool = True,
     with_daemon: bool = True,
 ) -> int:
     """Run the stack in the foreground until SIGINT or SIGTERM; gives the exit code.
 
-    `echo` is told the addresses, `report` (default: a line on stderr) each child that died; `beside` is awaited while
-    the stack runs, and cancelled before it stops.
+    `echo` is told the addresses, and when the daemon has `reported`; `report` (default: a line on stderr) each child
+    that died; `beside` is awaited while the stack runs, and cancelled before it stops.
     """
-    serving = asyncio.create_task(
-        _serve(settings, echo, report or _on_stderr, beside, with_worker=with_worker, with_daemon=with_daemon)
-    )
+    parts = {"with_worker": with_worker, "with_daemon": with_daemon}
+    serving = asyncio.create_task(_serve(settings, echo, report or _on_stderr, beside, reported, **parts))
     with _on_stop_signal(serving.cancel), suppress(asyncio.CancelledError):
         await serving
     return 0
@@ -105,6 +108,7 @@ async def _serve(
     echo: Report,
     report: Report,
     beside: Callable[[], Awaitable[None]] | None,
+    reported: Reported | None,
     *,
     with_worker: bool,
     with_daemon: bool,
@@ -120,13 +124,31 @@ async def _serve(
         echo(f"Web UI       {addresses.web_ui_url}")
         echo(f"Postgres     {database}")
         echo(f"Forge        {addresses.forge_url}")
-        # Each time: who starts a stack in which agents see the whole machine has to know it.
-        if with_daemon and (said := await local_daemon.sandbox(settings, os.environ)) != SandboxKind.BUBBLEWRAP:
-            echo(f"Sandbox      {said}")
         echo(f"Data folder  {settings.data_dir}")
-        if beside:
-            await beside()
-        await asyncio.Event().wait()
+        async with chores.beside(*([_tell_of_daemon(settings, echo, report, reported)] if with_daemon else [])):
+            if beside:
+                await beside()
+            await asyncio.Event().wait()
+
+
+async def _tell_of_daemon(settings: SharedSettings, echo: Report, report: Report, reported: Reported | None) -> None:
+    """Its sandbox, and that it is ready, once it is; why it doesn't start the supervisor tells."""
+    began = time.monotonic()
+    try:
+        about = await local_daemon.about(settings, os.environ)
+    except SettingsError as error:
+        report(f"makima: the daemon can't start: {error}")
+        return
+    # Each time: who starts a stack in which agents see the whole machine has to know it.
+    if about.sandbox != SandboxKind.BUBBLEWRAP:
+        echo(f"Sandbox      {about.sandbox}")
+    if reported:
+        try:
+            await until_reported(reported, about.name, began)
+        except StackFailed as error:
+            report(f"makima: {error}")
+        else:
+            echo(f"Ready        {about.serves}; next: {NEXT}")
 
 
 async def _start_servers(supervisor: Supervisor, folder: DataFolder, settings: SharedSettings) -> StackFile:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from domain.health_report import Health, all_of, failed
+from domain.errors import SettingsError
+from domain.health_report import DaemonAbout, Health, all_of, failed
 from runtime.shared_settings import SharedSettings
 from runtime.stack_file import running_stack
 from stack import programs
@@ -37,14 +38,17 @@ async def examine(settings: SharedSettings, environment: Mapping[str, str], opti
         return all_of([failed("daemon's settings", error)])
 
 
-async def sandbox(settings: SharedSettings, environment: Mapping[str, str]) -> str:
-    """What `python -m daemon sandbox` says of the sandbox of this machine's daemon, or why it says nothing."""
+async def about(settings: SharedSettings, environment: Mapping[str, str]) -> DaemonAbout:
+    """What a daemon is that starts with these; SettingsError where it would not."""
     file = programs.daemon_settings(DataFolder(settings.data_dir), environment)
     try:
-        out, error = await _ask(settings, environment, str(file), "sandbox")
-    except TimeoutError:
-        return f"unknown: python -m daemon sandbox took over {_ENDS_WITHIN:g} s"
-    return os.fsdecode(out).strip() or f"unknown: {error}"
+        out, error = await _ask(settings, environment, str(file), "settings", "--json")
+    except TimeoutError as late:
+        raise SettingsError(f"python -m daemon settings took over {_ENDS_WITHIN:g} s") from late
+    try:
+        return DaemonAbout.model_validate_json(out)
+    except ValidationError as unread:
+        raise SettingsError(error) from unread
 
 
 async def _ask(settings: SharedSettings, environment: Mapping[str, str], file: str, *command: str) -> tuple[bytes, str]:

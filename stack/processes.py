@@ -16,6 +16,8 @@ import psutil
 from domain.errors import StackFailed
 
 _LOG_LIMIT = 10 * 1024 * 1024  # bytes; a longer log is put aside at the next start
+_END_READ = 64 * 1024  # bytes
+_LINE_SHOWN = 1000  # characters
 _LAUNCH = Path(__file__).with_name("launch.py")
 
 
@@ -93,7 +95,21 @@ def listens_on(pid: int, port: int) -> bool:
 def last_line(text: str) -> str:
     """Give the last line that holds anything."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else "it wrote nothing"
+    return lines[-1][:_LINE_SHOWN] if lines else "it wrote nothing"
+
+
+def size_of(log: Path) -> int:
+    """Where the next line will begin."""
+    return log.stat().st_size if log.exists() else 0
+
+
+def end_of(log: Path, begin: int) -> str:
+    """Give the last line that holds anything of what was written from `begin` on."""
+    size = size_of(log)
+    begin = 0 if begin > size else begin  # it was put aside
+    with log.open("rb") as opened:
+        opened.seek(max(size - _END_READ, begin))
+        return last_line(opened.read().decode(errors="replace"))
 
 
 def _put_aside(log: Path) -> None:

@@ -79,6 +79,7 @@ class _KeptChild:
         self._lock = lock
         self._report = report
         self._process: Process | None = None
+        self._begin = 0  # of what this process writes to the log
         self._keeping: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
         self._changing = asyncio.Lock()  # a stop never falls between a start and the note of what was started
@@ -100,6 +101,7 @@ class _KeptChild:
     async def _start_process(self) -> None:
         async with self._changing:
             if not self._stopping.is_set():
+                self._begin = processes.size_of(self._log)
                 self._process = await processes.start(self._child, self._log, self._lock)
 
     async def _until_ready(self, process: Process) -> None:
@@ -114,7 +116,7 @@ class _KeptChild:
             raise StackFailed(f"{name} did not answer within {_READY_WITHIN:g} s: see {self._log}") from error
 
     def _how_it_ended(self, code: int) -> str:
-        text = processes.last_line(self._log.read_text(encoding="utf-8", errors="replace"))
+        text = processes.end_of(self._log, self._begin)
         return f"{self._child.name} ended with exit code {code} before it answered ({text}): see {self._log}"
 
     async def _keep_alive(self) -> None:
@@ -126,7 +128,10 @@ class _KeptChild:
             if self._stopping.is_set():
                 return
             delay = next_delay(delay, time.monotonic() - started)
-            self._report(f"makima: {self._child.name} ended with exit code {code}, started again in {delay:g} s")
+            why = (
+                f" ({processes.end_of(self._log, self._begin)})" if code > 0 else ""
+            )  # one that was killed has said nothing of it
+            self._report(f"makima: {self._child.name} ended with exit code {code}{why}, started again in {delay:g} s")
             await self._pause(delay)
             try:
                 await self._start_process()

@@ -125,7 +125,7 @@ class Desk:
         told = await self.json(
             *("start", "--title", "House", "--goal", "A house", "--repo", URL, "--planner", "planner"),
             *("--agent", "shell"),
-            *("--timings", "fast", *options),
+            *("--timings", "fast", "--wait-for-daemon", *options),  # the scripted daemon reports itself to nobody
         )
         directive = str(told["id"])
 

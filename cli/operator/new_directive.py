@@ -132,6 +132,12 @@ class StartOptions:
         str, typer.Option(help="What the whole directive may use: 20usd, 5M tokens or 6h, or several with commas.")
     ] = ""
     timings: Annotated[str, typer.Option(help="normal, or fast for tests.")] = "normal"
+    wait_for_daemon: Annotated[
+        bool,
+        typer.Option(
+            "--wait-for-daemon", help="Start it unchecked: it waits for a daemon, and pauses where one finds it wrong."
+        ),
+    ] = False
 
 
 def new_directive(options: StartOptions, owner: str) -> State:
@@ -141,6 +147,8 @@ def new_directive(options: StartOptions, owner: str) -> State:
             raise Refused(f"a directive needs --{name}, or --issue URL, which says it")
     if options.planner is None and options.plan is None and options.agents is None:
         raise Refused("a directive needs --planner NAME (an agent of the daemon's settings) or --plan FILE")
+    if options.planner is None and options.plan is None and _agents(options, "planner") is None:
+        raise Refused("the shell agent makes no plans, it runs them: add --planner NAME or --plan FILE")
     if options.agent is None and options.planner is None and options.agents is None:
         raise Refused("--plan needs --agent NAME, too: the agent of the daemon's settings that does its steps")
     if (options.goal is None) == (options.goal_file is None):

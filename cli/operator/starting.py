@@ -10,18 +10,16 @@ from typing import Annotated
 import typer
 
 from cli.operator.command_group import Commands, Json
-from cli.operator.directives import Directives
 from cli.operator.from_issue import of_issue, refuse_known, with_issue
 from cli.operator.json_shapes import StartedShown, status_shown
 from cli.operator.launching import launch
 from cli.operator.new_directive import StartOptions, new_directive, placed
 from cli.operator.printing import print_json, print_lines
 from cli.operator.signatures import with_parameters_of
+from cli.operator.start_checks import checked, daemons_known
 from cli.operator.text_lines import sandbox_notes
 from cli.operator.watching import exit_code, print_changes, silence, until_rest
-from domain.errors import NotReachable, RecordError
 from domain.models import State
-from domain.reports import DaemonSeen
 
 Wait = Annotated[bool, typer.Option("--wait", help="Return when it is idle, paused, completed, failed or archived.")]
 
@@ -55,8 +53,11 @@ class StartCommands(Commands):
         if issue:
             draft = of_issue(draft, issue)
         async with self.directives() as directives:
-            daemons = await _daemons(directives)
-            state = placed(draft, daemons)
+            if begin and not options.wait_for_daemon:
+                state, daemons = await checked(directives, draft)
+            else:
+                daemons = await daemons_known(directives)
+                state = placed(draft, daemons)
             if issue:
                 await refuse_known(directives, state, issue)
             workflow = await launch(directives, state, begin=begin, once=bool(issue))
@@ -69,7 +70,7 @@ class StartCommands(Commands):
             look_now = partial(directives.look_at, state.directive.id)
             look = await until_rest(look_now, silence if as_json else print_changes)
             if as_json:
-                print_json(status_shown(look, await _daemons(directives), self.page(workflow)))
+                print_json(status_shown(look, await daemons_known(directives), self.page(workflow)))
         return exit_code(look)
 
     def _print(self, state: State, workflow: str, what: str, notes: Sequence[str], *, as_json: bool) -> None:
@@ -82,11 +83,3 @@ class StartCommands(Commands):
             )
         else:
             print_lines([f"{what} {state.directive.id}  {page or workflow}", *(f"sandbox: {note}" for note in notes)])
-
-
-async def _daemons(directives: Directives) -> Sequence[DaemonSeen]:
-    """Those that have ever reported; none, where no worker has made the record's tables yet."""
-    try:
-        return await directives.record.daemons(directives.owner)
-    except (RecordError, NotReachable):  # a directive can be started all the same: Temporal keeps it
-        return ()

@@ -29,7 +29,7 @@ async def repository_checks(home: Home, wanted: Wanted, who: tuple[str, str]) ->
         try:
             cache = await Repositories(home.repositories.git, Path(scratch)).at(wanted.repository)
             branches = await cache.listed("refs/heads/*")
-            commit = await _commit_of_nothing(cache, who)
+            commit = await commit_of_nothing(cache, who)
         except MakimaError as error:
             return [push_check(error, 0)]
         prefix, trouble = await _prefix(cache, wanted, bool(branches))
@@ -48,12 +48,12 @@ async def _prefix(cache: RepositoryCache, wanted: Wanted, has_branches: bool) ->
     if wanted.branch_prefix or not has_branches:
         return wanted.branch_prefix or PREFIX, []
     try:
-        return (await read_project(cache, await _base(cache, wanted.base_branch))).branch_prefix or PREFIX, []
+        return (await read_project(cache, await newest_of(cache, wanted.base_branch))).branch_prefix or PREFIX, []
     except MakimaError as error:
         return PREFIX, [project_check(error)]
 
 
-async def _base(cache: RepositoryCache, branch: str) -> str:
+async def newest_of(cache: RepositoryCache, branch: str) -> str:
     """The newest commit of the base branch, with the one file of it that is read."""
     source = await cache.source()
     # A local repository is read where it is: no promise, which would name a program of its own, stays with the cache.
@@ -72,7 +72,7 @@ async def _base(cache: RepositoryCache, branch: str) -> str:
     return commit
 
 
-async def _commit_of_nothing(cache: RepositoryCache, who: tuple[str, str]) -> str:
+async def commit_of_nothing(cache: RepositoryCache, who: tuple[str, str]) -> str:
     name, email = who
     options = ("-c", f"user.name={name}", "-c", f"user.email={email}")
     tree = (await cache.local("hash-object", "-t", "tree", "-w", "--stdin")).text

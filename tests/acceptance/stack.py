@@ -30,6 +30,9 @@ STARTER = (sys.executable, str(ROOT / "starter.py"))
 WORKER = (sys.executable, str(ROOT / "worker.py"))
 DAEMON = (sys.executable, "-m", "daemon")
 
+CHECKED = "--checked"
+"""An option for `Site.starter("start", …)` alone: a daemon has to serve it now."""
+
 _T = TypeVar("_T")
 
 
@@ -285,6 +288,7 @@ class Site:
 
     def starter(self, *args: str, data: Path | None = None, **variables: str | Path) -> Ran:
         """A command of starter.py, run to its end; on these servers, unless another data folder is given."""
+        args = self._waiting(args)
         env = environment(MAKIMA_DATA_DIR=data or self.servers.data, MAKIMA_OWNER=self.owner, **variables)
         if self._code != ROOT:
             return _ran((*self._starter, *args), {**env, "PYTHONPATH": str(self._code)})
@@ -295,8 +299,17 @@ class Site:
 
     def starting(self, name: str, *args: str) -> Running:
         """A command of starter.py that goes on while the test does something else."""
+        args = self._waiting(args)
         env = environment(MAKIMA_DATA_DIR=self.servers.data, MAKIMA_OWNER=self.owner, **_path_to(self._code))
         return self._start(name, self._ours(Program.STARTER, *args) or (*self._starter, *args), env)
+
+    def _waiting(self, args: tuple[str, ...]) -> tuple[str, ...]:
+        """`start` as these tests mean it: the daemon that serves it may still be on its way. A test of what is refused
+        says so with CHECKED.
+        """
+        if args[:1] != ("start",) or self._code != ROOT:
+            return args
+        return tuple(each for each in args if each != CHECKED) if CHECKED in args else (*args, "--wait-for-daemon")
 
     def _ours(self, program: Program, *args: str) -> Ours | None:
         """The program, where it is this checkout's."""

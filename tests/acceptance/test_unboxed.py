@@ -35,7 +35,7 @@ def sandbox_line(site: MortalSite, start: int) -> str:
 
     def printed() -> list[str] | None:
         lines = site.servers.up.out.splitlines()
-        starts = sum(line.startswith("Data folder") for line in lines)
+        starts = sum(line.startswith("Ready") for line in lines)
         return [line for line in lines if line.startswith("Sandbox")] if starts == start else None
 
     found = until(printed, "the lines of up")

@@ -80,7 +80,8 @@ async def test_a_proposed_plan_is_shown_rejected_and_approved(desk: Desk) -> Non
 
 async def test_watch_of_all_waits_for_one_that_was_started_a_moment_ago(idle_desk: Desk) -> None:
     assert await idle_desk.does("watch") == "no directive is at work"
-    await idle_desk.type("start", "--title", "House", "--goal", "A house", "--repo", URL, "--planner", "planner")
+    about = ("--title", "House", "--goal", "A house", "--repo", URL, "--planner", "planner")
+    await idle_desk.does("start", *about, "--wait-for-daemon")
     watching = asyncio.create_task(idle_desk.does("watch", "--until", "attention"))
     idle_desk.daemon.plans = [planned(("floor", []))]
     async with idle_desk.worker(), idle_desk.daemons():

@@ -287,7 +287,7 @@ async def test_diff_fetches_a_steps_own_change_from_the_repository(
     told = await desk.json(
         *("start", "--title", "House", "--goal", "A house", "--repo", str(origin), "--planner", "planner"),
         *("--agent", "shell"),
-        *("--timings", "fast", "--on", "any"),
+        *("--timings", "fast", "--on", "any", "--wait-for-daemon"),
     )
     directive = str(told["id"])
     await desk.until_recorded(directive, "idle")

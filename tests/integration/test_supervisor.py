@@ -87,6 +87,23 @@ async def test_a_child_that_died_is_started_again_with_growing_delays(
     ]
 
 
+async def test_a_child_that_keeps_dying_is_told_with_the_last_line_of_that_life(
+    tmp_path: Path, supervisor: Supervisor, told: list[str]
+) -> None:
+    program = """
+import pathlib, sys
+if pathlib.Path("lived").exists(): sys.exit(4)
+pathlib.Path("lived").touch()
+sys.exit("makima: capacity is no number\\n")
+"""
+    await supervisor.start(python(tmp_path, "daemon", program))
+    await until(lambda: len(told) == 2)
+    assert told == [
+        "makima: daemon ended with exit code 1 (makima: capacity is no number), started again in 1 s",
+        "makima: daemon ended with exit code 4 (it wrote nothing), started again in 2 s",
+    ]
+
+
 async def test_children_are_stopped_in_reverse_order_and_a_stop_during_a_delay_is_at_once(
     tmp_path: Path, supervisor: Supervisor, told: list[str]
 ) -> None:
