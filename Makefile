@@ -36,6 +36,8 @@ install: $(STAMP)
 $(STAMP): pyproject.toml $(LOCKS)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Makima needs Python 3.11 or newer: set PYTHON=…" >&2; exit 1; }
+	@echo "Installing Makima and $(words $(SETS)) sets of packages ($(SETS)) into $(VENV), each file by its hash;" \
+		"without the tests' own: make install SETS=stack" >&2
 	@if command -v uv >/dev/null 2>&1; then \
 		uv venv --quiet --allow-existing --python "$(PYTHON)" $(VENV) && \
 		uv pip install --quiet --python $(BIN)/python --require-hashes $(addprefix -r ,$(LOCKS)) && \
@@ -46,6 +48,7 @@ $(STAMP): pyproject.toml $(LOCKS)
 		$(PIP) --no-deps --no-build-isolation -e .; \
 	fi
 	@touch $@
+	@echo "Installed: $$(du -sm $(VENV) | cut -f 1) MB. Next: . $(VENV)/bin/activate && makima up" >&2
 
 demo: install
 	@$(BIN)/python -m demo $(if $(KEEP),--keep)

@@ -20,6 +20,7 @@ from cli.operator.app import add_operator_commands, arrange
 from cli.operator.command_group import Json
 from domain.errors import MakimaError, NotReachable, RecordError
 from domain.health_report import Health
+from runtime.called import as_called
 from runtime.command_line import CommandLine, run_typed
 from runtime.exit import READER_GONE, leave, print_error, run
 from runtime.private_memory import keep_memory_private
@@ -110,7 +111,7 @@ async def print_notices(connections: Connections, echo: Callable[[str], object])
         async with await open_pool(find_database_url(connections.settings), size=1) as pool:
             async for notice in follow(pool, connections.owner):
                 try:
-                    echo(f"{datetime.now():%H:%M}  {notice.kind}: {notice.text}")
+                    echo(as_called(f"{datetime.now():%H:%M}  {notice.kind}: {notice.text}"))
                 except BrokenPipeError:  # nobody reads any more, as with a demo that is kept: the stack goes on
                     await asyncio.Event().wait()
 
@@ -166,12 +167,17 @@ def _full(error: OSError) -> Exception:
     return MakimaError("the output can't be written: the disk is full") if error.errno == ENOSPC else error
 
 
+def tell(line: str) -> None:
+    """One line of the stack's own commands."""
+    typer.echo(as_called(line))
+
+
 def print_version(wanted: bool) -> None:
     """Leave with it, where it is wanted."""
     if wanted:
-        from importlib.metadata import version
+        from domain.version import VERSION
 
-        typer.echo(f"makima {version('makima')}")
+        typer.echo(f"makima {VERSION}")
         raise typer.Exit
 
 
@@ -206,7 +212,7 @@ def build_app(typed: str = "") -> typer.Typer:
         parts = not servers_only
         telling = partial(print_notices, connections, typer.echo)
         reported = partial(has_reported, connections)
-        up = partial(embedded.up, connections.settings, typer.echo, beside=telling, reported=reported)
+        up = partial(embedded.up, connections.settings, tell, beside=telling, reported=reported)
         finish(up(with_worker=parts, with_daemon=parts))
 
     @app.command("migrate")
@@ -241,7 +247,7 @@ def build_app(typed: str = "") -> typer.Typer:
         """
         from stack.restarting import restart
 
-        finish(restart(connections.settings, part, typer.echo, partial(has_reported, connections)))
+        finish(restart(connections.settings, part, tell, partial(has_reported, connections)))
 
     arrange(app)
     return app
@@ -259,6 +265,18 @@ def main() -> None:
     except OSError as error:  # of the help
         code = print_error(_full(error))
     leave(code)
+
+
+def makima() -> None:
+    """The console script: the operator's command line, and inside a task the agents' own."""
+    from domain.names import TASK_FOLDER
+
+    if os.environ.get(TASK_FOLDER):
+        from cli.agent.__main__ import main as of_agents
+
+        of_agents()
+    else:
+        main()
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from functools import partial
+from typing import NoReturn
 
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
@@ -130,5 +131,10 @@ async def main() -> int:
     return 0
 
 
-if __name__ == "__main__":
+def work() -> NoReturn:
+    """The console script `makima-worker`, the same as `python worker.py`."""
     leave(run(main))
+
+
+if __name__ == "__main__":
+    work()

@@ -9,7 +9,6 @@ import signal
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -48,6 +47,7 @@ from domain.daemon_messages import DaemonReport
 from domain.errors import MakimaError, SettingsError
 from domain.health_report import Health
 from domain.protocol import DaemonFeature
+from domain.version import VERSION
 from runtime.chores import beside, repeat
 from runtime.command_line import run_typed
 from runtime.connection import check_temporal, connect_temporal
@@ -183,7 +183,7 @@ async def report(core: TemporalCore, settings: SharedSettings, own: DaemonSettin
         DaemonReport(
             owner=settings.owner,
             name=own.name,
-            version=version("makima"),
+            version=VERSION,
             agents=tuple(own.served()),
             labels=own.labels,
             capacity=own.capacity,

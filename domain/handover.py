@@ -29,8 +29,6 @@ HANDOVER_FILE = "handover.json"
 ANSWERS_FILE = "answers.json"
 ARTIFACTS_FOLDER = "artifacts"
 LOCK_FILE = "handover.lock"
-TASK_FOLDER = "MAKIMA_TASK_DIR"
-"""The environment variable that names the task folder: all that the agent's commands need."""
 
 MAX_ARTIFACT_MESSAGE = 1_900_000
 """Bytes of an artifact as JSON: it must pass as one payload, and quotes and newlines grow on the way."""

@@ -160,3 +160,6 @@ def presence_queue(owner: str, daemon: str) -> str:
 
 AUTHENTICATED = "authenticated/"
 """Begins the names of queues for commands with a secret: daemons that don't know secrets don't poll there."""
+
+TASK_FOLDER = "MAKIMA_TASK_DIR"
+"""The variable that names an agent's task folder to its commands."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from inspect import getdoc
 from typing import Any
 
 import typer
@@ -11,6 +12,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.exceptions import TyperException
 
 from domain.errors import Refused
+from runtime.called import as_called
 from runtime.terminal import our_own
 
 
@@ -33,7 +35,11 @@ class CommandLine(typer.Typer):
         super().__init__(cls=_Group, no_args_is_help=True, pretty_exceptions_enable=False, **settings)
 
     def command(self, name: str | None = None, **settings: Any) -> Callable[[Any], Any]:
-        return super().command(name, **{"cls": _Command, **settings})
+        def add(function: Any) -> Any:
+            text = as_called(settings.get("help") or getdoc(function) or "")
+            return super(CommandLine, self).command(name, **{"cls": _Command, **settings, "help": text})(function)
+
+        return add
 
 
 def run_typed(app: typer.Typer, default: Sequence[str] = ("--help",)) -> int:

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import NoReturn
 
 from domain.errors import MakimaError, NotReachable, Refused, SettingsError
+from runtime.called import as_called
 
 FAILED = 1
 REFUSED = 2
@@ -61,7 +62,7 @@ def print_error(error: Exception) -> int:
     if not isinstance(error, MakimaError):
         raise error
     if sys.stderr is not None:  # `2>&-`
-        sys.stderr.write(f"makima: {one_line(error)}\n")
+        sys.stderr.write(f"makima: {as_called(one_line(error))}\n")
     return exit_code(error)
 
 

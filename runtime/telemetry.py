@@ -44,6 +44,6 @@ def _interceptors(process: str) -> tuple[Interceptor, ...]:
         from runtime.tracing import tracing_interceptor  # noqa: PLC0415 (an extra that need not be there)
     except ImportError as error:
         raise SettingsError(
-            f"{TRACES_TO[0]} asks for traces: install them with `pip install 'makima[tracing]'`"
+            f"{TRACES_TO[0]} asks for traces: install them with `pip install 'makima-directives[tracing]'`"
         ) from error
     return (tracing_interceptor(process),)

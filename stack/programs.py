@@ -32,7 +32,7 @@ def worker(folder: DataFolder, stack: StackFile, owner: str, environment: Mappin
     """Describe the worker's process; it alone is given the database's password."""
     script = importlib.util.find_spec("worker")
     if script is None or script.origin is None:
-        raise StackFailed("worker.py is not installed: install makima with `pip install -e .`")
+        raise StackFailed("worker.py is not installed: install makima-directives, or in a checkout `make install`")
     return Child(
         name="worker",
         command=(sys.executable, script.origin),

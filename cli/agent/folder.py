@@ -19,11 +19,11 @@ from domain.handover import (
     CONTEXT_FILE,
     HANDOVER_FILE,
     LOCK_FILE,
-    TASK_FOLDER,
     Answers,
     Handover,
     TaskContext,
 )
+from domain.names import TASK_FOLDER
 from runtime.private_file import write_private
 
 Kept = TypeVar("Kept", Handover, Answers)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 from pydantic import BaseModel
 
+from runtime.called import as_called
 from runtime.terminal import unguarded
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 def print_lines(lines: Iterable[str], *, err: bool = False) -> None:
     for line in lines:
-        typer.echo(line, err=err)
+        typer.echo(as_called(line), err=err)
 
 
 def print_json(shown: BaseModel, **exclude: Any) -> None:

@@ -20,12 +20,12 @@ from domain.handover import (
     ANSWERS_FILE,
     CONTEXT_FILE,
     HANDOVER_FILE,
-    TASK_FOLDER,
     Answers,
     Handover,
     TaskContext,
 )
 from domain.models import Memory, Question
+from domain.names import TASK_FOLDER
 from domain.questions import question_id
 from domain.spawn_task import CommandContext, KnownStep
 from domain.statuses import TaskKind

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from cli.agent.tool_server import LONGEST_FRAME, VERSIONS
-from domain.handover import ANSWERS_FILE, HANDOVER_FILE, TASK_FOLDER, Answers, Handover
+from domain.handover import ANSWERS_FILE, HANDOVER_FILE, Answers, Handover
 from domain.models import Question
+from domain.names import TASK_FOLDER
 from domain.questions import question_id
 from tests.integration.test_agent_commands import TASK, Agent
 

@@ -90,7 +90,7 @@ def test_a_stack_without_its_extra_says_what_to_install(site: Path, tmp_path: Pa
     done = run(site, tmp_path / "ours", "domain runtime stack", ASK_FOR_THE_EXTRA)
     lines = done.stdout.splitlines()
     assert len(lines) == 2, done.stderr
-    assert all("is missing: install makima[stack]" in line for line in lines)
+    assert all("is missing: install makima-directives[stack]" in line for line in lines)
 
 
 def test_the_servers_and_what_they_need_are_an_extra() -> None:

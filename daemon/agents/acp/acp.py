@@ -23,7 +23,7 @@ from daemon.agents.named_files import named_files
 from daemon.agents.stream_events import Ending, Stream
 from daemon.process.program import AgentCommand, ProcessEnd
 from domain.errors import AgentUnavailable
-from domain.handover import TASK_FOLDER
+from domain.names import TASK_FOLDER
 
 _STATE = "{state}"
 _LOGIN = "{login}"
