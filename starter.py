@@ -43,11 +43,15 @@ STACK_COMMANDS = ("up", "down", "restart", "migrate")
 class Connections:
     """Opened, and imported, only by the commands that need them, so that `--help` works anywhere, and at once."""
 
+    def __init__(self, typed: str) -> None:
+        self._typed = typed
+
     @cached_property
     def settings(self) -> SharedSettings:
         from runtime.shared_settings import load_settings
+        from runtime.started_stacks import found_settings
 
-        return load_settings()
+        return found_settings(load_settings(), os.environ, self._typed)
 
     @property
     def owner(self) -> str:
@@ -195,7 +199,7 @@ def build_app(typed: str = "") -> typer.Typer:
         ] = False,
     ) -> None: ...
 
-    connections = Connections()
+    connections = Connections(typed)
     if typed not in STACK_COMMANDS:
         add_operator_commands(app, connections, finish, typed=typed)
 

@@ -24,7 +24,7 @@ async def beside(*works: Coroutine[None, None, None]) -> AsyncIterator[None]:
     finally:
         for task in tasks:
             task.cancel()
-        await asyncio.wait(tasks)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _log_defect(task: asyncio.Task[None]) -> None:

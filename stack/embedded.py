@@ -17,6 +17,7 @@ from domain.errors import SettingsError, StackFailed
 from runtime import chores
 from runtime.shared_settings import SharedSettings
 from runtime.stack_file import ProcessMark, StackFile, remove_stack_file, write_stack_file
+from runtime.started_stacks import note_started
 from stack import local_daemon, programs
 from stack.data_folder import DataFolder, Service
 from stack.forge_server import ForgeServer
@@ -55,6 +56,7 @@ async def embedded_stack(
         stack = await _start_servers(supervisor, folder, settings)
         exits.callback(remove_stack_file, folder.path)
         write_stack_file(folder.path, stack)
+        note_started(folder.path)
         if with_worker:
             await supervisor.start(programs.worker(folder, stack, settings.owner, environment))
         if with_daemon:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 from typing import Any, Protocol, Self, TypeVar
 
 import psutil
@@ -205,7 +205,12 @@ def environment(**variables: str | Path) -> dict[str, str]:
     """The machine's environment without anything that points at another stack, and with `variables`."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("MAKIMA_", "TEMPORAL_"))}
     given = {name: str(value) for name, value in variables.items()}
-    return {**kept, "TEMPORAL_CONFIG_FILE": os.devnull, "PYTHONUNBUFFERED": "1", **given}
+    own = {
+        "TEMPORAL_CONFIG_FILE": os.devnull,
+        "PYTHONUNBUFFERED": "1",
+        "XDG_STATE_HOME": f"{gettempdir()}/makima-tests",
+    }
+    return {**kept, **own, **given}
 
 
 def daemon_settings(

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
-from tests.acceptance.stack import MortalSite, Servers, Site, until
-from tests.processes import names_of
+from tests.acceptance.stack import STARTER, MortalSite, Servers, Site, environment, until
+from tests.processes import with_word
 
 SETTINGS = 'name = "mine"\nsandbox = "none"\nserves = ["shell"]\nallow_local_repositories = true\n'
 
@@ -16,9 +19,15 @@ SETTINGS = 'name = "mine"\nsandbox = "none"\nserves = ["shell"]\nallow_local_rep
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[MortalSite]:
     (tmp_path / "daemon.toml").write_text(SETTINGS)
-    servers = Servers(tmp_path, MAKIMA_DAEMON_CONFIG=str(tmp_path / "daemon.toml"))
+    config, state = str(tmp_path / "daemon.toml"), str(tmp_path / "state")
+    servers = Servers(tmp_path, MAKIMA_DAEMON_CONFIG=config, XDG_STATE_HOME=state)
     with servers, MortalSite(servers, tmp_path / "site", "default") as site:
         yield site
+
+
+def daemon_of(site: MortalSite) -> psutil.Process:
+    (daemon,) = with_word(psutil.Process(site.servers.up.popen.pid).children(), "daemon")
+    return daemon
 
 
 @pytest.mark.rule("9.4")
@@ -27,12 +36,13 @@ def test_up_says_when_it_is_ready_and_settings_that_are_wrong_leave_the_daemon_a
 ) -> None:
     until(lambda: "Ready        mine serves shell; next: `python starter.py start" in house.servers.up.out, "ready")
     assert '"mine"' in house.starter("daemons", "--json").out, "ready means that it has reported"
-    before = house.servers.child("daemon")
+    assert str(house.servers.data) in (tmp_path / "state" / "makima" / "stacks.json").read_text()
+    before = daemon_of(house)
     (tmp_path / "daemon.toml").write_text(f'capacity = "many"\n{SETTINGS}')
     refused = house.starter("restart", "daemon")
     assert (refused.code, refused.out, refused.err.count("\n")) == (2, "", 1), refused
     assert "capacity" in refused.err and "the daemon was not restarted, it goes on as it was" in refused.err
-    assert before.is_running() and house.servers.child("daemon").pid == before.pid
+    assert before.is_running() and daemon_of(house).pid == before.pid
 
     before.kill()
     until(lambda: "daemon ended with exit code 2 (makima: " in house.servers.up.err, "why it keeps dying")
@@ -43,7 +53,37 @@ def test_up_says_when_it_is_ready_and_settings_that_are_wrong_leave_the_daemon_a
     restarted = house.starter("restart", "daemon")
     assert restarted.code == 0, restarted
     assert restarted.out.startswith("restarted the daemon: ready, other serves shell; next: `python starter.py start")
-    assert names_of([house.servers.child("daemon")])
+    assert daemon_of(house).pid != before.pid
+
+
+@pytest.mark.rule("9.5")
+def test_the_stack_that_was_started_last_is_found_by_itself_and_destroyed_only_when_it_is_named(
+    mortal_site: MortalSite, tmp_path: Path
+) -> None:
+    data, state = mortal_site.servers.data, tmp_path / "state"
+    state.mkdir()
+    (state / "makima").mkdir()
+    gone = tmp_path / "gone"
+    (state / "makima" / "stacks.json").write_text(json.dumps({"folders": [str(gone), str(data)]}))
+
+    def starter(*args: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        env = environment(HOME=tmp_path / "home", XDG_STATE_HOME=state, **variables)
+        if not variables:
+            del env["TEMPORAL_CONFIG_FILE"]
+        return subprocess.run([*STARTER, *args], env=env, capture_output=True, text=True, timeout=90, check=False)
+
+    found = starter("doctor")
+    assert f"the stack in {data}, which was started last" in found.stderr
+    assert mortal_site.servers.addresses.temporal_address in found.stdout
+
+    explicit = starter("doctor", MAKIMA_DATA_DIR=str(tmp_path / "another"))
+    assert explicit.stderr == "" and mortal_site.servers.addresses.temporal_address not in explicit.stdout
+
+    for command in (("down",), ("archive", "abcd")):
+        refused = starter(*command)
+        assert (refused.returncode, refused.stdout) == (2, ""), refused
+        assert f"needs to be told the stack: MAKIMA_DATA_DIR={data}" in refused.stderr
+    assert mortal_site.servers.up.popen.poll() is None
 
 
 @pytest.mark.rule("6.15")

@@ -40,7 +40,8 @@ leave(run(lambda: up(load_settings(), functools.partial(print, flush=True), with
 
 
 @pytest.fixture(autouse=True)
-def environment_without_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+def environment_without_addresses(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     for name in [each for each in os.environ if each.startswith(("MAKIMA_", "TEMPORAL_"))]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("TEMPORAL_CONFIG_FILE", os.devnull)
