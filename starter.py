@@ -20,11 +20,10 @@ from cli.operator.app import add_operator_commands, arrange
 from cli.operator.command_group import Json
 from domain.errors import MakimaError, NotReachable, RecordError
 from domain.health_report import Health
-from runtime.called import as_called
 from runtime.command_line import CommandLine, run_typed
 from runtime.exit import READER_GONE, leave, print_error, run
 from runtime.private_memory import keep_memory_private
-from runtime.terminal import guard
+from runtime.terminal import as_called, guard
 from stack.part import Part
 
 # What follows takes a second to import, and each command needs little of it: see the functions.

@@ -14,7 +14,7 @@ from domain import names
 from domain.budget import Budget
 from domain.issues import checked_issues
 from domain.tolerant import Tolerant
-from domain.usage import Rate
+from domain.usage import Rate, duration
 from domain.value import Value
 
 LABEL = r"[a-z0-9][a-z0-9._-]{0,39}"
@@ -168,6 +168,10 @@ def _checked(agent: AgentChoice | None) -> AgentChoice | None:
     return checked_list(agent) if agent else None
 
 
+def _in_words(choice: AgentChoice) -> str:
+    return ", then ".join(each.name + (f" ({each.model})" if each.model else "") for each in choice.in_order)
+
+
 class Settings(Value):
     """How a directive is run; fixed at its start."""
 
@@ -227,6 +231,25 @@ class Settings(Value):
     def prefix(self) -> str:
         """What its branches begin with now."""
         return self.branch_prefix or names.PREFIX
+
+    @property
+    def agents_told(self) -> dict[str, str]:
+        """Kind of task → the agents that do it, in order; for a reader."""
+        chosen = {"plans": self.planner, "steps": self.agent, "fixes": self.fixer, "conflicts": self.resolver}
+        return {kind: _in_words(choice) for kind, choice in chosen.items() if choice}
+
+    @property
+    def limits_told(self) -> str:
+        """What bounds each of its tasks; a budget of all is told by itself."""
+        limits = [
+            f"{self.max_parallel_steps} steps at once",
+            f"{self.max_attempts} attempts",
+            f"{duration(self.timings.step_limit.total_seconds())} a step",
+            f"{duration(self.timings.no_output.total_seconds())} without output",
+        ]
+        limits += [f"${self.max_cost_usd:g} an attempt"] if self.max_cost_usd else []
+        limits += [f"{self.max_turns} turns an attempt"] if self.max_turns else []
+        return ", ".join(limits)
 
     @field_validator("fixer")
     @classmethod

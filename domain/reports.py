@@ -28,6 +28,9 @@ class DirectiveSummary(Value):
     steps: dict[StepStatus, int]
     """How many steps are in a status; one that no step is in is left out."""
     updated_at: datetime
+    repository: str = ""
+    age: timedelta = timedelta()
+    """Since the record knows it, by the database's clock."""
     lost: str = ""
     """How its workflow ended, where that left the directive unfinished, or why it can't go on (rule 9.2)."""
     held_up: dict[str, str] = {}

@@ -98,6 +98,9 @@ class DirectiveView(Value):
     """Of all its tasks."""
     budget: str = ""
     """How much of its budget is used; empty: it has none."""
+    agents: dict[str, str] = {}
+    """Kind of task → the agents that do it, in order."""
+    limits: str = ""
 
 
 def view(state: State) -> DirectiveView:
@@ -127,6 +130,8 @@ def view(state: State) -> DirectiveView:
         memories=len(state.memories),
         usage=total_usage(state),
         budget=budgeting.told(state),
+        agents=directive.settings.agents_told,
+        limits=directive.settings.limits_told,
     )
 
 

@@ -408,7 +408,8 @@ on conflict (owner, name) do update set
 -- name: directives_of_owner(owner, directive)
 -- Lists an owner's directives, or one of them, the latest changed first, each with its steps counted by status.
 select
-    d.id, d.workflow_id, d.title, d.status, d.reason, d.generation, d.updated_at, d.lost, d.held_up,
+    d.id, d.workflow_id, d.title, d.status, d.reason, d.generation, d.updated_at, d.lost, d.held_up, d.repository,
+    now() - d.created_at as age,
     coalesce(
         (
             select jsonb_object_agg(counted.status, counted.steps)

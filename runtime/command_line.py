@@ -12,8 +12,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.exceptions import TyperException
 
 from domain.errors import Refused
-from runtime.called import as_called
-from runtime.terminal import our_own
+from runtime.terminal import as_called, our_own
 
 
 class _Command(TyperCommand):

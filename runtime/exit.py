@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import NoReturn
 
 from domain.errors import MakimaError, NotReachable, Refused, SettingsError
-from runtime.called import as_called
+from runtime.terminal import as_called
 
 FAILED = 1
 REFUSED = 2

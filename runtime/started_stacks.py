@@ -11,10 +11,10 @@ import platformdirs
 from pydantic import BaseModel, ValidationError
 
 from domain.errors import Refused, SettingsError
-from runtime.called import as_called
 from runtime.private_file import write_private
 from runtime.shared_settings import SharedSettings
 from runtime.stack_file import running_stack
+from runtime.terminal import as_called
 
 MOST = 20
 EXPLICIT = ("MAKIMA_DATA_DIR", "MAKIMA_DATABASE_URL", "TEMPORAL_ADDRESS", "TEMPORAL_CONFIG_FILE", "TEMPORAL_PROFILE")

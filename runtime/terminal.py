@@ -10,9 +10,14 @@ import io
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TextIO
 
 from domain.visible import visible
+
+PROGRAM = "makima"
+"""The console script; our texts say `starter.py …`, which is the same in a checkout."""
+_SAID = ("`python starter.py ", "`starter.py ")
 
 
 class GuardedStream(io.TextIOBase):
@@ -76,3 +81,17 @@ def our_own() -> Iterator[None]:
         yield
     finally:
         sys.stdout = guarded
+
+
+def as_called(text: str) -> str:
+    """`text`, with the commands in it as they are typed here."""
+    if not is_installed():
+        return text
+    for said in _SAID:
+        text = text.replace(said, f"`{PROGRAM} ")
+    return text.replace("Example: starter.py ", f"Example: {PROGRAM} ")
+
+
+def is_installed() -> bool:
+    """Whether the console script was typed."""
+    return Path(sys.argv[0]).name == PROGRAM

@@ -14,7 +14,8 @@ from cli.operator.connections import Connections
 ACTIONS = "actions.ActionCommands"
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "starting.StartCommands": ("start", "create"),
-    "reading.ReadingCommands": ("list", "status", "logs", "questions", "body", "memory", "artifacts", "daemons"),
+    "listing.ListCommand": ("list",),
+    "reading.ReadingCommands": ("status", "logs", "questions", "body", "memory", "artifacts", "daemons"),
     "watching.WatchCommands": ("watch",),
     "viewing.ViewCommands": ("graph", "plan", "why", "diff"),
     "record_commands.AccountCommands": ("history", "costs", "prune"),

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 from pydantic import BaseModel
 
-from runtime.called import as_called
-from runtime.terminal import unguarded
+from runtime.terminal import as_called, unguarded
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -13,7 +13,7 @@ from cli.operator import text_lines
 from cli.operator.command_group import Commands, Id, Json, OptionalId, Raw
 from cli.operator.following import TaskReader, follow
 from cli.operator.printing import print_json, print_lines, print_raw
-from cli.operator.recorded import RecordedDirectives, is_looked_after
+from cli.operator.recorded import RecordedDirectives
 from domain import names
 from domain.errors import Refused
 from domain.lookup import find_step
@@ -31,7 +31,6 @@ class ReadingCommands(Commands):
     """Each one reads its arguments, looks, prints lines or JSON."""
 
     def add_to(self, app: typer.Typer) -> None:
-        app.command("list")(self.list_all)
         for command in (
             self.status,
             self.logs,
@@ -42,27 +41,6 @@ class ReadingCommands(Commands):
             self.daemons,
         ):
             app.command(command.__name__)(command)
-
-    def list_all(self, as_json: Json = False) -> None:
-        """List the owner's directives, the latest changed first, and which of them are lost.
-
-        Example: starter.py list
-        """
-        self.run(self._list_all(as_json=as_json))
-
-    async def _list_all(self, *, as_json: bool) -> int:
-        async with self.connections.record() as record:
-            summaries = await record.directives(self.connections.owner)
-            live = is_looked_after(await record.checked_ago())
-        unknown = "" if live else "which of them run is not known: no worker is there, start worker.py"
-        if as_json:
-            from cli.operator import json_shapes
-
-            print_json(json_shapes.ListShown(directives=tuple(summaries), unknown=unknown))
-        else:
-            print_lines(text_lines.list_line(each) for each in summaries)
-            print_lines([unknown] if unknown else [], err=True)
-        return 0
 
     def status(self, directive: Id, as_json: Json = False) -> None:
         """Show where a directive stands, what it waits for, and what it asks.

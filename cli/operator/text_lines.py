@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -21,6 +22,8 @@ from domain.view import DirectiveView, ProposalView, QuestionView, StepView
 if TYPE_CHECKING:
     from cli.operator.recorded import Found
 
+GOAL_SHOWN = 200
+"""Characters."""
 LEAST_SHOWN = 0.005
 """USD; less would read as $0.00."""
 
@@ -37,6 +40,10 @@ def status_lines(
         f"  repository  {shown.repository}, branch {shown.base_branch or 'by default'}",
     ]
     lines += [f"  reason      {shown.reason}"] if shown.reason else []
+    goal = " ".join(shown.goal.split())
+    lines += [f"  goal        {goal[:GOAL_SHOWN]}" + ("…" if len(goal) > GOAL_SHOWN else "")]
+    lines += [f"  agents      {'; '.join(f'{kind}: {who}' for kind, who in shown.agents.items())}"]
+    lines += [f"  limits      {shown.limits}"]
     lines += [f"  branch      {shown.pr.branch} at {shown.pr.head[:10]}"] if shown.pr else []
     lines += pull_request_lines(shown.pr) if shown.pr else []
     lines += [f"  used        {used(shown.usage)}"] if used(shown.usage) else []
@@ -188,12 +195,26 @@ def memory_lines(memory: Memory) -> list[str]:
     return [f"{memory.key}{category}: {first}", *(f"    {line}" for line in others)]
 
 
+LIST_HEADER = f"{'ID':<8}  {'STATUS':<10} {'AGE':<7} {'REPOSITORY':<16} TITLE"
+
+
 def list_line(summary: DirectiveSummary) -> str:
     """One directive in a list."""
     steps = ", ".join(f"{count} {status}" for status, count in sorted(summary.steps.items()))
     why = lost_note(summary.lost) if summary.lost else summary.reason
     reason = f"  ({why})" if why else ""
-    return f"{short(summary.id)}  {summary.status:<10} {summary.title}  [{steps or 'no steps'}]{reason}"
+    place = summary.repository.rstrip("/").rpartition("/")[2].rpartition(":")[2].removesuffix(".git")[:16]
+    about = f"{short(summary.id)}  {summary.status:<10} {age_of(summary.age):<7} {place:<16}"
+    return f"{about} {summary.title}  [{steps or 'no steps'}]{reason}"
+
+
+def age_of(age: timedelta) -> str:
+    """How long ago, in the largest unit that fits."""
+    seconds = age.total_seconds()
+    for unit, name in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= unit:
+            return f"{seconds // unit:.0f} {name}"
+    return f"{max(seconds, 0):.0f} s"
 
 
 def changes(before: DirectiveView | None, now: DirectiveView) -> list[str]:

@@ -54,7 +54,12 @@ def test_the_record_answers_when_no_worker_does(afterwards: Site, undisturbed: R
 
     listed = site.starter("list", "--json").json()["directives"]
     assert [(each["id"], each["status"], each["steps"]) for each in listed] == [(shown["id"], "idle", {"completed": 5})]
-    assert site.starter("list").out == f"{shown['id'][:8]}  idle       Greeter  [5 completed]\n"
+    header, line = site.starter("list", "--status", "idle", "--repo", "ORIGIN", "--title", "greet").out.splitlines()
+    assert header.split() == ["ID", "STATUS", "AGE", "REPOSITORY", "TITLE"]
+    assert re.fullmatch(rf"{shown['id'][:8]}  idle +\d+ (s|min|h) +origin +Greeter  \[5 completed\]", line), line
+    for other in (("--status", "open,paused", "--title", "other"), ("--status", "failed"), ("--repo", "elsewhere")):
+        assert site.starter("list", *other).out == ""
+    assert site.starter("list", "--status", "asleep").code == 2
 
     said = site.starter("logs", shown["id"], "Command line")
     ended = r" by \S+, [-\d]{10} [:\d]{8} UTC to [-\d]{10} [:\d]{8} UTC: completed\n"

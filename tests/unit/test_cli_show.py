@@ -8,8 +8,10 @@ from uuid import UUID, uuid4
 import pytest
 
 from cli.operator.json_shapes import status_shown
+from cli.operator.listing import meant, statuses
 from cli.operator.recorded import Found
 from cli.operator.text_lines import (
+    age_of,
     daemon_line,
     event_line,
     list_line,
@@ -17,7 +19,8 @@ from cli.operator.text_lines import (
     status_lines,
     waiting_note,
 )
-from domain.directive_settings import Settings
+from domain.directive_settings import AgentChoice, NamedAgent, Settings
+from domain.errors import Refused
 from domain.models import Memory, Proposal, Question, State, Step
 from domain.reports import DaemonSeen, DirectiveSummary
 from domain.statuses import DirectiveStatus, StepStatus, TaskStatus
@@ -159,6 +162,42 @@ def test_a_lost_directive_says_how_it_was_lost_and_what_helps(waiting: State) ->
     )
     assert list_line(summary.model_copy(update={"lost": "terminated"})).endswith("(lost: terminated; recover goes on)")
     assert "lost" not in list_line(summary)
+
+
+@pytest.mark.rule("9.3")
+def test_a_list_holds_those_that_are_meant_with_age_and_repository() -> None:
+    def one(title: str, status: DirectiveStatus, repository: str, age: timedelta) -> DirectiveSummary:
+        about = {"id": uuid4(), "workflow_id": "w", "reason": "", "generation": 1, "steps": {}, "updated_at": NOON}
+        return DirectiveSummary(title=title, status=status, repository=repository, age=age, **about)
+
+    shop = one("Login", DirectiveStatus.ACTIVE, "git@host:team/shop.git", timedelta(days=3, hours=4))
+    blog = one("Feeds", DirectiveStatus.COMPLETED, "https://host/me/a-blog-with-a-long-name", timedelta(minutes=61))
+    assert meant([shop, blog], statuses(""), "", "") == [shop, blog]
+    assert meant([shop, blog], statuses("open"), "", "") == [shop]
+    assert meant([shop, blog], statuses("completed, failed"), "", "") == [blog]
+    assert meant([shop, blog], statuses(""), "HOST/ME", "feed") == [blog]
+    with pytest.raises(Refused, match="'asleep' is none; it takes open, draft"):
+        statuses("asleep")
+    assert list_line(shop)[8:] == "  active     3 d     shop             Login  [no steps]"
+    assert list_line(blog)[8:] == "  completed  1 h     a-blog-with-a-lo Feeds  [no steps]"
+    assert [age_of(timedelta(seconds=each)) for each in (0, 59, 60, 7200)] == ["0 s", "59 s", "1 min", "2 h"]
+
+
+@pytest.mark.rule("9.3")
+def test_status_says_goal_agents_and_limits(waiting: State) -> None:
+    text = waiting.directive.text.model_copy(update={"goal": "All\nusers " + "x" * 300})
+    settings = Settings(
+        agent=AgentChoice(name="claude", model="small", then=(NamedAgent(name="codex"),)),
+        planner=AgentChoice(name="claude"),
+        max_cost_usd=2.5,
+        max_turns=40,
+    )
+    directive = waiting.directive.model_copy(update={"text": text, "settings": settings})
+    lines = status_lines(Found(view(waiting.model_copy(update={"directive": directive})), live=True), [], None)
+    assert next(each for each in lines if "  goal  " in each) == f"  goal        All users {'x' * 190}…"
+    assert "  agents      plans: claude; steps: claude (small), then codex" in lines
+    bounds = "8 steps at once, 2 attempts, 4 h 0 min a step, 15 min without output"
+    assert f"  limits      {bounds}, $2.5 an attempt, 40 turns an attempt" in lines
 
 
 @pytest.mark.rule("9.3")
