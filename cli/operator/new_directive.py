@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -14,6 +12,7 @@ from uuid import uuid4
 import typer
 from pydantic import ValidationError
 
+from cli.operator.given_files import read_given
 from domain.chain_plan import read_plan_file
 from domain.directive_settings import SHELL, AgentChoice, CompletionRule, Settings, StepAgents, Timings, agent_list
 from domain.errors import PlanRefused, Refused
@@ -30,7 +29,6 @@ LONGEST_PLAN_FILE = 4 * 1024 * 1024
 MAX_TEXT = 256 * 1024
 """Bytes, as JSON: a prompt has less, and the record is told them twice in one write."""
 
-STDIN = Path("-")
 MOST_MINUTES = 8 * 24 * 60
 
 Texts = Annotated[list[str] | None, typer.Option(help="May be given more than once.")]
@@ -211,7 +209,7 @@ def _text(options: StartOptions) -> Text:
 
 
 def _goal(options: StartOptions) -> str:
-    return options.goal or "" if options.goal_file is None else _read("--goal-file", options.goal_file, MAX_TEXT)
+    return options.goal or "" if options.goal_file is None else read_given("--goal-file", options.goal_file, MAX_TEXT)
 
 
 def _settings(options: StartOptions) -> Settings:
@@ -284,24 +282,9 @@ def _timings(typed: str) -> Timings:
 def _given_plan(file: Path | None, agents: StepAgents) -> tuple[Step, ...]:
     if file is None:
         return ()
-    document = _read("--plan", file, LONGEST_PLAN_FILE)
+    document = read_given("--plan", file, LONGEST_PLAN_FILE)
     try:
         planned = read_plan_file(file.name, document)
         return add_steps(PlanChanges(), planned, generation=1, known=(), new_id=uuid4, agents=agents).add
     except PlanRefused as refusal:
         raise Refused(f"--plan {file}: {refusal}") from refusal
-
-
-def _read(option: str, file: Path, most: int) -> str:
-    """The text of a file that was named, of at most so many bytes; `-` is the standard input."""
-    try:
-        with nullcontext(sys.stdin.buffer) if file == STDIN else file.open("rb") as opened:
-            text = opened.read(most + 1)
-    except OSError as error:
-        raise Refused(f"{option} {file}: {error.strerror}") from error
-    if len(text) > most:
-        raise Refused(f"{option} {file}: more than {most // 1024} KiB")
-    try:
-        return text.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise Refused(f"{option} {file}: not UTF-8 text (byte {error.start})") from error
