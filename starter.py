@@ -68,6 +68,12 @@ class Connections:
 
         return user_cache_path("makima")
 
+    @property
+    def config(self) -> Path:
+        from platformdirs import user_config_path
+
+        return user_config_path("makima") / "config.toml"
+
     async def temporal(self) -> Client:
         from runtime.connection import connect_temporal
 

@@ -61,7 +61,7 @@ class Desk:
     web_ui = "http://ui.invalid"
 
     def __init__(self, world: Surroundings, pool: Database, cache: Path) -> None:
-        self.cache = cache
+        self.cache, self.config = cache, cache / "config.toml"
         self.world = world
         self.owner = world.owner
         self.ledger = PostgresLedger(pool)

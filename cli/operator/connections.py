@@ -142,6 +142,11 @@ class Connections(Protocol):
         """A folder of the operator's own for what can be fetched again."""
         ...
 
+    @property
+    def config(self) -> Path:
+        """The operator's own defaults; there may be no such file."""
+        ...
+
     async def temporal(self) -> Client:
         """Raises NotReachable."""
         ...

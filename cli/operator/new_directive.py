@@ -50,6 +50,10 @@ class StartOptions:
     goal_file: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A file that holds the goal; - for the standard input.")
     ] = None
+    edit: Annotated[bool, typer.Option("--edit", help="Write the goal in $EDITOR.")] = False
+    like: Annotated[
+        str, typer.Option(metavar="ID", help="A directive whose options count for all that is not typed.")
+    ] = ""
     repo: Annotated[
         str, typer.Option(help="A git URL, or the path of a repository on the daemon's machine; else the issue's.")
     ] = ""

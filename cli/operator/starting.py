@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from inspect import getdoc
@@ -17,6 +18,7 @@ from cli.operator.new_directive import StartOptions, new_directive, placed
 from cli.operator.printing import print_json, print_lines
 from cli.operator.signatures import with_parameters_of
 from cli.operator.start_checks import checked, daemons_known
+from cli.operator.start_options import like, with_defaults, with_written_goal
 from cli.operator.text_lines import sandbox_notes
 from cli.operator.watching import exit_code, print_changes, silence, until_rest
 from domain.models import State
@@ -46,6 +48,10 @@ class StartCommands(Commands):
         self.run(self._start(options(), begin=False, wait=False, as_json=as_json))
 
     async def _start(self, options: StartOptions, *, begin: bool, wait: bool, as_json: bool) -> int:
+        if options.like:
+            async with self.directives() as directives:
+                options = like(options, (await directives.state(options.like)).directive)
+        options = with_written_goal(with_defaults(options, self.connections.config), os.environ)
         issue = options.issue
         if issue:
             options = await with_issue(options, await self.connections.temporal(), self.connections.owner)

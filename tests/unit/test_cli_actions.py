@@ -48,6 +48,7 @@ class Nowhere:
     owner = "me"
     web_ui = None
     cache = Path("nowhere")
+    config = Path("nowhere")
 
     async def temporal(self) -> Client:
         raise NotReachable("Temporal is away")

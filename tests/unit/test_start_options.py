@@ -1,0 +1,113 @@
+"""What `start` takes where nothing was typed: another directive's options, defaults, a goal from an editor."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.operator.new_directive import StartOptions, new_directive
+from cli.operator.start_options import BY_HAND, like, with_defaults, with_written_goal
+from domain.directive_settings import CompletionRule
+from domain.errors import Refused
+
+pytestmark = pytest.mark.rule("2.13")
+URL = "https://example.invalid/shop.git"
+
+
+def options(**given: Any) -> StartOptions:
+    return StartOptions(**{"title": "Login", "goal": "Users log in", "repo": URL, "planner": "claude", **given})
+
+
+def test_another_directives_options_count_for_all_that_was_not_typed() -> None:
+    first = options(
+        agent="claude,codex",
+        fixer="mender",
+        resolver="mender",
+        requirement=["Hashed"],
+        acceptance=["It works"],
+        constraint=["No new library"],
+        base_branch="next",
+        label="gpu",
+        once=True,
+        fail_fast=True,
+        completion=CompletionRule.ALL,
+        require_approval=True,
+        memory=True,
+        setup=["npm ci"],
+        verify=["npm test", "npm run lint"],
+        pull_request=False,
+        shepherd=False,
+        shepherd_rounds=5,
+        step_agent=["cheap:small"],
+        fallback_after=3,
+        branch_prefix="feature/",
+        keep_branches=True,
+        max_parallel_steps=3,
+        max_attempts=4,
+        max_turns=50,
+        max_cost_usd=2.5,
+        budget="20usd, 5M tokens",
+        timings="fast",
+    )
+    before = new_directive(first, "me").directive
+    again = new_directive(like(StartOptions(), before), "me").directive
+    assert again.id != before.id
+    assert again.model_copy(update={"id": before.id}) == before
+
+    typed = like(StartOptions(goal="Users log out", max_attempts=1, agents="codex", on="box"), before)
+    other = new_directive(typed, "me").directive
+    assert (other.text.goal, other.text.title, other.settings.max_attempts) == ("Users log out", "Login", 1)
+    assert other.settings.planner and (other.settings.planner.name, other.settings.agent.name) == ("codex", "codex")
+    assert (other.settings.on, other.settings.label) == ("box", "")
+    assert other.settings.fallback_after == timedelta(minutes=3)
+
+
+def test_defaults_of_a_file_give_way_to_what_was_typed(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    assert with_defaults(options(), file) == options()
+    file.write_text(
+        '[start]\nplanner = "codex"\nagent = "codex"\nmax-attempts = 3\nverify = ["make test"]\nbranch_prefix = "me/"\n'
+    )
+    taken = with_defaults(options(max_attempts=5), file)
+    assert taken == options(max_attempts=5, agent="codex", verify=["make test"], branch_prefix="me/")
+    assert with_defaults(replace(options(), planner=None, agents="claude"), file).planner is None
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[start", "is not TOML"),
+        ("agents = 'claude'", r"one table, \[start\]"),
+        ("[start]\ngoal = 'x'", "goal is no default; it may have acceptance, agent"),
+        ("[start]\nmax_attempts = 'many'", "max_attempts"),
+        ("[start]\nverify = 'make test'", "verify"),
+    ],
+)
+def test_a_wrong_file_of_defaults_is_named_in_one_line(text: str, said: str, tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(text)
+    with pytest.raises(Refused, match=said) as refused:
+        with_defaults(options(), file)
+    assert str(file) in str(refused.value) and "\n" not in str(refused.value)
+
+
+def test_a_goal_is_written_in_the_editor(tmp_path: Path) -> None:
+    editor = tmp_path / "my editor"
+    editor.write_text(
+        '#!/bin/sh\ngrep -q "Users log in" "$2" && sed -i "s/log in/log in twice/" "$2" && test "$1" = -w\n'
+    )
+    editor.chmod(0o755)
+    environ = {"EDITOR": f"'{editor}' -w", "PATH": "/usr/bin:/bin"}
+    assert with_written_goal(options(edit=True), environ).goal == "Users log in twice"
+    assert with_written_goal(options(), environ) == options()
+    editor.write_text('#!/bin/sh\nprintf "%s" "' + BY_HAND + '" > "$2"\n')
+    with pytest.raises(Refused, match="no goal was written"):
+        with_written_goal(options(edit=True), environ)
+    with pytest.raises(Refused, match="needs EDITOR"):
+        with_written_goal(options(edit=True), {})
+    with pytest.raises(Refused, match="can't be started"):
+        with_written_goal(options(edit=True), {"EDITOR": "/nowhere/at/all"})
