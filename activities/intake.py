@@ -16,7 +16,8 @@ from domain.errors import NotReachable
 from domain.intake.commands import request_of
 from domain.intake.directive import directive_for
 from domain.intake.progress import digest_of, progress_of
-from domain.intake.state import CommandGiven, DirectivesWatched, Followed, IssueTaken, Progress, Taken
+from domain.intake.state import CommandGiven, DirectivesWatched, Followed, IssueTaken, Progress
+from domain.intake.taken import Taken
 from domain.view import DirectiveView
 
 GRANT_WITHIN = timedelta(seconds=15)

@@ -16,7 +16,7 @@ from domain.day_budget import DayBudgetSeen
 from domain.experience import Estimate
 from domain.generations import PlanDifference, PlannedLine
 from domain.health_report import Check
-from domain.intake.state import LeftAlone, Taken
+from domain.intake.taken import LeftAlone, Taken
 from domain.logged import DeliveryTold, LogPiece
 from domain.models import Answer, Memory, Question, Task
 from domain.record import Event

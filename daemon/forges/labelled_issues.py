@@ -12,7 +12,8 @@ from daemon.forges.remarks import name_of
 from daemon.forges.said import User
 from domain.intake.commands import CommandSaid
 from domain.intake.issue import IssueRead, IssueStanding
-from domain.intake.state import MOST_AT_ONCE, MOST_LEFT, LeftAlone
+from domain.intake.state import MOST_AT_ONCE, MOST_LEFT
+from domain.intake.taken import LeftAlone
 
 MOST_LEARNED = 50
 """Issues of which one look asks who has labelled them; the next look asks about others."""

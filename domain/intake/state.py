@@ -14,6 +14,7 @@ from domain.errors import Refused
 from domain.intake.commands import CommandSaid
 from domain.intake.issue import IssueRead
 from domain.intake.progress import digest_of
+from domain.intake.taken import LeftAlone, Taken
 from domain.repository_url import parse_repository_url
 from domain.tolerant import Tolerant
 
@@ -46,19 +47,6 @@ class Intake(Tolerant):
     """Of each directive, but for the issue that it closes."""
     every: timedelta = timedelta(minutes=1)
     """Between two looks at the forge."""
-
-
-class LeftAlone(Tolerant):
-    """A labelled issue that is not taken, and why; without a word of it."""
-
-    number: int
-    why: Annotated[str, Field(max_length=300)]
-
-
-class Taken(Tolerant):
-    number: int
-    directive: UUID
-    workflow: Annotated[str, Field(max_length=300)]
 
 
 class Followed(Tolerant):

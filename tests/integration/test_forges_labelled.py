@@ -11,7 +11,8 @@ from daemon.forges.labelled_issues import LabelledIssues
 from domain.intake.commands import CommandSaid
 from domain.intake.issue import IssueRead
 from domain.intake.progress import PROGRESS_MARK
-from domain.intake.state import MOST_AT_ONCE, LeftAlone
+from domain.intake.state import MOST_AT_ONCE
+from domain.intake.taken import LeftAlone
 from tests.fixtures_forges import KINDS, QUICK, Site
 
 pytestmark = pytest.mark.parametrize("forge_kind", KINDS)
