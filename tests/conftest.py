@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections import defaultdict
 from heapq import nlargest
+from importlib.util import find_spec
 from operator import itemgetter
 from pathlib import Path
 
@@ -35,6 +37,8 @@ def pytest_configure(config: pytest.Config) -> None:
             signal.signal(number, usual)
     if os.environ.get("MAKIMA_REQUIRE_ALL"):  # what lands is asked the same each time; new cases are found elsewhere
         settings.load_profile("ci")
+    if find_spec("sniffio") is None:  # httpcore looks for it several times in each request, on pytest's long way
+        sys.modules["sniffio"] = None  # type: ignore[assignment]
     if not hasattr(config, "workerinput"):  # a worker of xdist belongs to the run that started it
         begin_run()
 

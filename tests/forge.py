@@ -31,6 +31,7 @@ from typing import Any
 import httpx
 from pydantic import TypeAdapter
 
+from daemon.forges.api import certificates
 from fakes.forge.forge import ReceivedRequest
 from fakes.forge.injected_failures import FailureKind
 from tests.forge_schemas import Held
@@ -136,7 +137,7 @@ class ForgeUnderTest:
         """A client of the REST API with these credentials (default: the forge's own; empty: none)."""
         value = self.token if token is None else token
         headers = {"Authorization": f"Bearer {value}"} if value else {}
-        return httpx.AsyncClient(base_url=self.api_url, headers=headers, timeout=20)
+        return httpx.AsyncClient(base_url=self.api_url, headers=headers, timeout=20, verify=certificates())
 
     async def make_repository(
         self, owner: str, name: str, *, source: Path | str | None = None, private: bool = False,
@@ -290,7 +291,8 @@ class ForgeUnderTest:
         assert self.url, "the forge ended before it listened"
 
     async def _control(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-        async with httpx.AsyncClient(headers={"Authorization": f"Bearer {self.token}"}, timeout=60) as client:
+        headers = {"Authorization": f"Bearer {self.token}"}
+        async with httpx.AsyncClient(headers=headers, timeout=60, verify=certificates()) as client:
             answer = await client.request(method, f"{self.url}/_control/{path}", json=body)
         assert answer.is_success, answer.text
         return answer.json() if answer.content else None

@@ -14,6 +14,7 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from daemon.forges.api import certificates
 from daemon.forges.forge_settings import ForgeKind, ForgeSettings
 from daemon.forges.registry import Forges
 from domain.errors import ForgeRefused, ForgeUnreachable
@@ -34,7 +35,7 @@ async def api(site: Site) -> AsyncIterator[httpx.AsyncClient]:
     token = {"PRIVATE-TOKEN": site.forge.token}
     path = site.name.replace("/", "%2F")
     async with httpx.AsyncClient(
-        base_url=f"{site.forge.url}/api/v4/projects/{path}/", headers=token, timeout=20
+        base_url=f"{site.forge.url}/api/v4/projects/{path}/", headers=token, timeout=20, verify=certificates()
     ) as client:
         yield client
 
