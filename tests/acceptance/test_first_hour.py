@@ -79,7 +79,7 @@ def test_the_stack_that_was_started_last_is_found_by_itself_and_destroyed_only_w
     explicit = starter("doctor", MAKIMA_DATA_DIR=str(tmp_path / "another"))
     assert explicit.stderr == "" and mortal_site.servers.addresses.temporal_address not in explicit.stdout
 
-    for command in (("down",), ("archive", "abcd")):
+    for command in (("down",), ("archive", "abcd", "--yes")):
         refused = starter(*command)
         assert (refused.returncode, refused.stdout) == (2, ""), refused
         assert f"needs to be told the stack: MAKIMA_DATA_DIR={data}" in refused.stderr
