@@ -113,6 +113,7 @@ class IntakeWorkflow:
     async def unless(self, called_off: Callable[[], bool], poll: Callable[[], Awaitable[Found]]) -> Found | None:
         """What a poll brings; None: it was called off, for what it asks about is something else by now, or failed."""
         task = asyncio.ensure_future(poll())
+        task.add_done_callback(_forget_error)  # where this run ends meanwhile nobody asks how it ended
         try:
             await workflow.wait_condition(lambda: task.done() or called_off())
         except asyncio.CancelledError:
@@ -187,3 +188,8 @@ class IntakeWorkflow:
     @query()
     def status(self) -> IntakeState:
         return self.state
+
+
+def _forget_error(task: asyncio.Future[Any]) -> None:
+    if not task.cancelled():
+        task.exception()
