@@ -32,7 +32,7 @@ from workflows.intake import IntakeWorkflow
 RUNNING = f"WorkflowType = '{INTAKE}' AND ExecutionStatus = 'Running'"
 OF_ONE_GOAL = frozenset(
     {"title", "issue", "yes", "goal", "goal_file", "edit", "like", "repo", "plan", "closes", "on", "label"}
-    | {"wait_for_daemon"}
+    | {"wait_for_daemon", "requirement", "acceptance", "constraint"}
 )
 """Options of `start` that each issue has its own of, or that an intake has none of."""
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
+
 import pytest
 
+from cli.operator.intakes import directive_options
+from domain.directive_settings import Settings
 from domain.intake.commands import MOST_OF_A_COMMENT, CommandSaid, commands_in, request_of
 from domain.intake.progress import PROGRESS_MARK, progress_of
 from domain.requests import AnswerQuestion, Approve, Reject, Replan
@@ -63,3 +67,9 @@ def test_no_text_of_a_plan_does_anything_in_the_issue() -> None:
     assert told.startswith(PROGRESS_MARK) and told.count("<!--") == 1
     assert "@ann" not in told and "#1" not in told and "**x**" not in told
     assert commands_in(told) == []
+
+
+@pytest.mark.rule("7.7")
+def test_an_intake_takes_no_option_that_its_directives_would_not_have() -> None:
+    others = inspect.signature(directive_options).parameters.keys() - Settings.model_fields.keys()
+    assert others == {"base_branch", "agents", "step_agent"}
