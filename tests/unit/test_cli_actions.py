@@ -9,7 +9,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +37,7 @@ from domain.requests import (
     SetMemory,
     StepRequest,
 )
+from domain.version import VERSION
 from runtime.exit import run
 from starter import STACK_COMMANDS, build_app
 
@@ -259,4 +259,4 @@ def test_what_is_wrong_with_the_parameters_is_said_where_the_command_handles_it(
 
 def test_the_version_is_printed_without_a_stack() -> None:
     ran = subprocess.run([sys.executable, "starter.py", "--version"], capture_output=True, text=True, check=True)
-    assert ran.stdout == f"makima {version('makima')}\n"
+    assert ran.stdout == f"makima {VERSION}\n"
