@@ -193,6 +193,10 @@ def make_environment(code: Path) -> None:
     (site,) = (code / ".venv/lib").glob("python*/site-packages")
     # A line that is a path leads there, and reads no .pth file of the other folder: that would lead to our own modules.
     (site / "checkout.pth").write_text(f"{code}\n{sysconfig.get_path('purelib')}\n")
+    # What was installed before the distribution had its name of today asks for its own version by this one.
+    about = site / "makima-0.1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: makima\nVersion: 0.1.0\n")
     (code / ".venv/bin/temporal").symlink_to(Path(sysconfig.get_path("scripts"), "temporal"))
 
 
