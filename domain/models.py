@@ -17,7 +17,7 @@ from domain.graph import Dependencies, Node
 from domain.moment import Moment
 from domain.pull_request import PullRequest
 from domain.shepherd_state import Fix, Merged, Shepherding
-from domain.statuses import DirectiveStatus, StepStatus, TaskKind, TaskStatus
+from domain.statuses import LIVE, DirectiveStatus, StepStatus, TaskKind, TaskStatus
 from domain.tolerant import Tolerant
 from domain.usage import ResumableSession, Usage
 from domain.value import Value
@@ -236,4 +236,4 @@ class State(DirectiveRow):
 
     def live(self, *kinds: TaskKind) -> list[Task]:
         """The tasks of these kinds (all, if none is named) that hold or will hold a place on a daemon."""
-        return [task for task in self.tasks.values() if task.status.is_live and (not kinds or task.kind in kinds)]
+        return [task for task in self.tasks.values() if task.status in LIVE and (not kinds or task.kind in kinds)]

@@ -19,12 +19,12 @@ class DirectiveStatus(StrEnum):
     @property
     def is_final(self) -> bool:
         """The workflow is closed, or closes as soon as nothing runs any more (rule 2.9)."""
-        return self in (self.COMPLETED, self.FAILED, self.ARCHIVED)
+        return self in _FINAL
 
     @property
     def rests(self) -> bool:
         """Nothing more is to be expected of the directive until somebody acts."""
-        return self.is_final or self in (self.DRAFT, self.IDLE, self.PAUSED)
+        return self in _FINAL or self in _AT_REST
 
 
 class StepStatus(StrEnum):
@@ -41,17 +41,17 @@ class StepStatus(StrEnum):
     @property
     def satisfies(self) -> bool:
         """A dependent step may start (rule 4.1)."""
-        return self in (self.COMPLETED, self.SKIPPED, self.MERGED)
+        return self in _SATISFYING
 
     @property
     def is_finished(self) -> bool:
         """It will not run again by itself."""
-        return self.satisfies or self in (self.FAILED, self.CANCELLED)
+        return self in _SATISFYING or self in _ENDED
 
     @property
     def is_unstarted(self) -> bool:
         """What it depends on may still be changed."""
-        return self in (self.PENDING, self.READY, self.BLOCKED)
+        return self in _UNSTARTED
 
 
 class TaskStatus(StrEnum):
@@ -67,7 +67,7 @@ class TaskStatus(StrEnum):
     @property
     def is_live(self) -> bool:
         """It holds or will hold a place on a daemon."""
-        return self in (self.PENDING, self.STARTING, self.RUNNING, self.WAITING)
+        return self in LIVE
 
 
 class TaskKind(StrEnum):
@@ -75,3 +75,13 @@ class TaskKind(StrEnum):
     PLANNING = "planning"
     STEP = "step"
     COMPLETION = "completion"
+
+
+# Asked of each task and step in every workflow task: a member that is looked up by another one is a call of its own.
+_FINAL = frozenset((DirectiveStatus.COMPLETED, DirectiveStatus.FAILED, DirectiveStatus.ARCHIVED))
+_AT_REST = frozenset((DirectiveStatus.DRAFT, DirectiveStatus.IDLE, DirectiveStatus.PAUSED))
+_SATISFYING = frozenset((StepStatus.COMPLETED, StepStatus.SKIPPED, StepStatus.MERGED))
+_ENDED = frozenset((StepStatus.FAILED, StepStatus.CANCELLED))
+_UNSTARTED = frozenset((StepStatus.PENDING, StepStatus.READY, StepStatus.BLOCKED))
+LIVE = frozenset((TaskStatus.PENDING, TaskStatus.STARTING, TaskStatus.RUNNING, TaskStatus.WAITING))
+"""The statuses of a task that `is_live`."""

@@ -126,12 +126,14 @@ def _usages(state: State) -> Iterator[Usage]:
 
 
 def _parts(state: State) -> Iterator[tuple[str, Usage]]:
-    """The same by agent; of the empty name is what nobody has written down whose it is."""
+    """What of the same has a cost, or an unknown one, by agent; of the empty name is what nobody has written down whose
+    it is.
+    """
     yield "", state.merged.usage
     for task in state.tasks.values():
         by_agent = task.agents.by_agent if task.agents.used_in_attempt else task.agents.used
         yield from by_agent.items()
         known = list(by_agent.values())
         whole = task.usage if task.status in _OVER else together([task.usage or NOTHING, used_in(task)])
-        if whole and known != [whole]:
+        if whole and (whole.cost_usd or whole.cost_unknown) and known != [whole]:
             yield "", whole.since(together(known))
