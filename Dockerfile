@@ -34,6 +34,7 @@ COPY fakes fakes
 COPY ledger ledger
 COPY runtime runtime
 COPY stack stack
+COPY steering steering
 COPY workflows workflows
 RUN /opt/venv/bin/pip install --no-deps --no-build-isolation .
 

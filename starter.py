@@ -6,12 +6,10 @@ import json
 import logging
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Coroutine
 from datetime import datetime, timedelta
 from errno import ENOSPC
-from functools import cached_property, partial
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
@@ -19,92 +17,19 @@ import typer
 from cli.operator.app import add_operator_commands, arrange
 from cli.operator.command_group import Json
 from domain.errors import MakimaError, NotReachable, RecordError
-from domain.health_report import Health
 from runtime.command_line import CommandLine, run_typed
 from runtime.exit import READER_GONE, leave, print_error, run
 from runtime.private_memory import keep_memory_private
 from runtime.terminal import as_called, guard
 from stack.part import Part
+from steering.connect import Connections
 
 # What follows takes a second to import, and each command needs little of it: see the functions.
 if TYPE_CHECKING:
-    from temporalio.client import Client
-
-    from ledger.pool import Database
-    from ledger.reader import Record
-    from ledger.retention import Retention
     from runtime.shared_settings import SharedSettings
 
 STACK_COMMANDS = ("up", "down", "restart", "migrate")
 """Those that are not the operator's."""
-
-
-class Connections:
-    """Opened, and imported, only by the commands that need them, so that `--help` works anywhere, and at once."""
-
-    def __init__(self, typed: str) -> None:
-        self._typed = typed
-
-    @cached_property
-    def settings(self) -> SharedSettings:
-        from runtime.shared_settings import load_settings
-        from runtime.started_stacks import found_settings
-
-        return found_settings(load_settings(), os.environ, self._typed)
-
-    @property
-    def owner(self) -> str:
-        return self.settings.owner
-
-    @property
-    def web_ui(self) -> str | None:
-        from runtime.addresses import find_web_ui_url
-
-        return find_web_ui_url(self.settings)
-
-    @property
-    def cache(self) -> Path:
-        from platformdirs import user_cache_path
-
-        return user_cache_path("makima")
-
-    @property
-    def config(self) -> Path:
-        from platformdirs import user_config_path
-
-        return user_config_path("makima") / "config.toml"
-
-    async def temporal(self) -> Client:
-        from runtime.connection import connect_temporal
-
-        return await connect_temporal(self.settings, identity="starter", quiet=True)
-
-    @asynccontextmanager
-    async def record(self) -> AsyncIterator[Record]:
-        from ledger.reader import Record
-
-        async with self._pool() as pool:
-            yield Record(pool)
-
-    @asynccontextmanager
-    async def retention(self) -> AsyncIterator[Retention]:
-        from ledger.retention import Retention
-
-        async with self._pool() as pool:
-            yield Retention(pool)
-
-    @asynccontextmanager
-    async def _pool(self) -> AsyncIterator[Database]:
-        from ledger.pool import open_pool
-        from runtime.addresses import find_database_url
-
-        async with await open_pool(find_database_url(self.settings)) as pool:
-            yield pool
-
-    async def local_daemon(self, options: Sequence[str]) -> Health | None:
-        from stack import local_daemon
-
-        return await local_daemon.examine(self.settings, os.environ, options)
 
 
 async def print_notices(connections: Connections, echo: Callable[[str], object]) -> None:

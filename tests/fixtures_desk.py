@@ -66,7 +66,7 @@ class Desk:
         self.owner = world.owner
         self.ledger = PostgresLedger(pool)
         self.pool = pool
-        self._record = Record(pool)
+        self.reading = Record(pool)
         self._retention = Retention(pool)
         self._app = typer.Typer()
         self._app.callback()(guard)  # as starter.py's main does; typer hands it the streams of this one command
@@ -77,16 +77,12 @@ class Desk:
     def daemon(self) -> ScriptedDaemon:
         return self.world.daemon
 
-    @property
-    def reading(self) -> Record:
-        return self._record
-
     async def temporal(self) -> Client:
         return self.world.client
 
     @asynccontextmanager
     async def record(self) -> AsyncIterator[Record]:
-        yield self._record
+        yield self.reading
 
     @asynccontextmanager
     async def retention(self) -> AsyncIterator[Retention]:
@@ -130,7 +126,7 @@ class Desk:
         directive = str(told["id"])
 
         async def is_recorded() -> bool:
-            return await self._record.state(UUID(directive)) is not None
+            return await self.reading.state(UUID(directive)) is not None
 
         await until(is_recorded)
         return directive
@@ -179,7 +175,7 @@ class Desk:
             yield
 
     async def recorded(self, directive: str) -> State:
-        state = await self._record.state(UUID(directive))
+        state = await self.reading.state(UUID(directive))
         assert state is not None
         return state
 
@@ -196,7 +192,7 @@ class Desk:
 
     async def until_recorded(self, directive: str, *wanted: str) -> State:
         async def reached() -> bool:
-            state = await self._record.state(UUID(directive))
+            state = await self.reading.state(UUID(directive))
             return state is not None and state.status.value in wanted
 
         await until(reached)

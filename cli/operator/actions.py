@@ -4,24 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from inspect import getdoc
-from typing import Annotated, Any
-from uuid import uuid4
+from typing import Annotated
 
 import typer
-from pydantic import ValidationError
 
 from cli.operator.agreeing import agreed, agreed_to_another, somebody_is_there
 from cli.operator.command_group import Commands, Id, Json, RequestId
-from cli.operator.directives import Directives
 from cli.operator.edit import edit
-from cli.operator.json_shapes import AnswerShown
-from cli.operator.printing import print_json
+from cli.operator.printing import print_json, print_lines
 from cli.operator.signatures import with_parameters_of
 from cli.operator.step_actions import STEP_ACTIONS
 from domain.editing import running
 from domain.errors import Refused
-from domain.models import Answer
-from domain.problems import first_problem
 from domain.requests import (
     AddStep,
     AnswerQuestion,
@@ -41,7 +35,9 @@ from domain.requests import (
     SetMemory,
     SetPullRequest,
 )
-from workflows.directive import DirectiveWorkflow
+from steering.client import granted, made
+from steering.directives import Directives
+from steering.shapes import AnswerShown
 
 
 def begin() -> Begin:
@@ -166,60 +162,54 @@ def set_pr(
     return SetPullRequest(url=url, agreed=yes)
 
 
-Action = tuple[Any, Callable[..., Request]]
-"""An update of DirectiveWorkflow, and the function that makes its request from what was typed; it names the command."""
-
-ACTIONS: tuple[Action, ...] = (
-    (DirectiveWorkflow.begin, begin),
-    (DirectiveWorkflow.change_goal, goal),
-    (DirectiveWorkflow.replan, replan),
-    (DirectiveWorkflow.edit, edit),
-    (DirectiveWorkflow.pause, pause),
-    (DirectiveWorkflow.resume, resume),
-    (DirectiveWorkflow.archive, archive),
-    (DirectiveWorkflow.approve, approve),
-    (DirectiveWorkflow.reject, reject),
+ACTIONS: tuple[Callable[..., Request], ...] = (
+    begin,
+    goal,
+    replan,
+    edit,
+    pause,
+    resume,
+    archive,
+    approve,
+    reject,
     *STEP_ACTIONS,
-    (DirectiveWorkflow.answer, answer),
-    (DirectiveWorkflow.set_memory, memory_set),
-    (DirectiveWorkflow.delete_memory, memory_delete),
-    (DirectiveWorkflow.set_pr, set_pr),
-    (DirectiveWorkflow.poke, poke),
+    answer,
+    memory_set,
+    memory_delete,
+    set_pr,
+    poke,
 )
+"""Each makes its request from what was typed, and names the command."""
 
 
 class ActionCommands(Commands):
     """Every action as a command of its name: ID, its own parameters, --request-id, --json."""
 
     def add_to(self, app: typer.Typer) -> None:
-        for update, build in ACTIONS:
+        for build in ACTIONS:
             name = build.__name__.replace("_", "-")
-            app.command(name, help=getdoc(build))(with_parameters_of(self._command(update), "request", build))
+            app.command(name, help=getdoc(build))(with_parameters_of(self._act, "request", build))
 
-    def _command(self, update: Any) -> Callable[..., None]:
-        def command(
-            directive: Id, request: Callable[[], Request], request_id: RequestId = None, as_json: Json = False
-        ) -> None:
-            self.run(self._send(directive, update, request, request_id or str(uuid4()), as_json=as_json))
-
-        return command
+    def _act(
+        self, directive: Id, request: Callable[[], Request], request_id: RequestId = None, as_json: Json = False
+    ) -> None:
+        self.run(self._send(directive, request, request_id, as_json=as_json))
 
     async def _send(
-        self, reference: str, update: Any, build: Callable[[], Request], request_id: str, *, as_json: bool
+        self, reference: str, build: Callable[[], Request], request_id: str | None, *, as_json: bool
     ) -> int:
-        try:
-            request = build()
-        except ValidationError as error:
-            raise Refused(first_problem(error)) from error
+        request = made(build)
         async with self.directives() as directives:
             if isinstance(request, Repair):
                 request = await agreed(directives, reference, request)
             if isinstance(request, SetPullRequest):
                 request = await agreed_to_another(directives, reference, request)
-            given = await directives.ask(reference, update, request, request_id)
+            given = await granted(directives, reference, request, request_id)
             kept = await self._kept(directives, reference) if isinstance(request, EditDirective) else ""
+        if not given.recorded:
+            print_lines(["accepted; the record does not hold it yet: what you read next may be from before"], err=True)
         if as_json:
-            print_json(AnswerShown(**given.model_dump(), request_id=request_id))
+            print_json(given)
         else:
             typer.echo(f"{_line(request, given)}{kept}")
         return 0
@@ -230,6 +220,6 @@ class ActionCommands(Commands):
         return f"; from the next task on: {', '.join(names)} keep what they have" if names else ""
 
 
-def _line(request: Request, given: Answer) -> str:
+def _line(request: Request, given: AnswerShown) -> str:
     """What a script wants of `add-step` is the id, and nothing else."""
     return str(given.step) if isinstance(request, AddStep) else f"{given.status}, generation {given.generation}"

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 import typer
 
-from cli.operator.directives import Directives
 from domain.errors import Refused
 from domain.lookup import find_step
 from domain.models import Step
@@ -15,6 +14,7 @@ from domain.pull_requests.url import is_another
 from domain.requests import RemoveStep, Repair, RetryStep, SetPullRequest, StepTexts
 from domain.retraction import disagreement, followers
 from domain.statuses import StepStatus
+from steering.directives import Directives
 
 
 def somebody_is_there() -> bool:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 import typer
 from typer.models import CommandInfo
 
 from cli.operator.command_group import Commands, Run
-from cli.operator.connections import Connections
+
+if TYPE_CHECKING:
+    from steering.connections import Connections
 
 ACTIONS = "actions.ActionCommands"
 GROUPS: Mapping[str, tuple[str, ...]] = {

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Coroutine
+from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.operator.connections import Connections, Record
-from cli.operator.recorded import RecordedDirectives
+from steering.opened import Opened
+from steering.recorded import RecordedDirectives
 
 if TYPE_CHECKING:
-    from temporalio.client import Client
-
-    from cli.operator.directives import Directives
+    from steering.client import Client
+    from steering.connections import Connections
+    from steering.directives import Directives
+    from steering.looking import Looking
 
 Run = Callable[[Coroutine[Any, Any, int]], None]
 """Runs a command to its end and leaves with its exit code."""
@@ -49,36 +50,30 @@ class Commands:
         """Make them commands of `app`."""
         raise NotImplementedError
 
-    @asynccontextmanager
-    async def recorded(self) -> AsyncIterator[RecordedDirectives]:
-        """The owner's directives, for reading: all is in the record. Raises NotReachable where Postgres isn't there;
-        Temporal is asked only for what the record doesn't know.
-        """
+    @property
+    def opened(self) -> Opened:
+        return Opened(self.connections)
 
-        async def unrecorded(reference: str) -> Sequence[str]:
-            return await self.through(await self.connections.temporal(), record).find_running(reference)
+    @property
+    def looking(self) -> Looking:
+        """The same, with the shapes of --json, which take a twentieth of a command's start to build."""
+        from steering.looking import Looking
 
-        async with self.connections.record() as record:
-            yield RecordedDirectives(record, self.connections.owner, unrecorded=unrecorded)
+        return Looking(self.connections)
 
-    @asynccontextmanager
-    async def directives(self) -> AsyncIterator[Directives]:
-        """The same, for changing them, too; raises NotReachable where Temporal or Postgres isn't."""
-        client = await self.connections.temporal()
-        async with self.connections.record() as record:
-            yield self.through(client, record)
-
-    def through(self, client: Client, record: Record) -> Directives:
-        """The same, where these are open."""
+    @property
+    def client(self) -> Client:
+        """What changes something, too."""
         # Temporal's client takes half a second to import, which help and a mistyped command would wait for.
-        from cli.operator.directives import Directives
+        from steering.client import Client
 
-        return Directives(client, record, self.connections.owner)
+        return Client(self.connections)
 
-    def page(self, workflow: str) -> str | None:
-        """A directive's page in the Web UI, where its address is known."""
-        web_ui = self.connections.web_ui
-        return f"{web_ui}/namespaces/default/workflows/{workflow}" if web_ui else None
+    def recorded(self) -> AbstractAsyncContextManager[RecordedDirectives]:
+        return self.opened.recorded()
+
+    def directives(self) -> AbstractAsyncContextManager[Directives]:
+        return self.opened.directives()
 
 
 def listed(typed: str) -> tuple[str, ...]:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from copy import copy
 from inspect import Parameter, Signature
-from typing import Annotated, Any, get_args, get_type_hints
+from typing import Annotated, Any, get_args
 
 import typer
 from pydantic import ValidationError
 
-from cli.operator.new_directive import StartOptions, in_minutes
+from cli.operator.start_options import PARAMETERS
 from domain.errors import Refused
 from domain.problems import first_problem
 from domain.requests import EditDirective
+from steering.new_directive import in_minutes
 
 HELP = {
     "base_branch": "Where the work starts, and where it is merged; an open pull request follows.",
@@ -57,7 +58,7 @@ def _lines(typed: list[str] | None) -> tuple[str, ...] | None:
 
 
 def _parameters() -> list[Parameter]:
-    of_start = get_type_hints(StartOptions, include_extras=True)
+    of_start = {each.name: each.annotation for each in PARAMETERS}
     settings = (OPTION.get(name, name) for name in EditDirective.model_fields)
     names = [name for name in settings if name in of_start]
     options = {name: _left_out(name, *get_args(of_start[name])) for name in names}

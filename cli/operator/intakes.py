@@ -17,9 +17,9 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from cli.operator.command_group import Commands, Json
 from cli.operator.json_shapes import IntakeShown, IntakesShown
-from cli.operator.new_directive import StartOptions, new_directive
 from cli.operator.printing import print_json, print_lines
 from cli.operator.signatures import with_parameters_of
+from cli.operator.start_options import PARAMETERS
 from domain import names
 from domain.errors import NotReachable, Refused
 from domain.intake.state import Intake, IntakeState, intake_id
@@ -27,6 +27,7 @@ from domain.problems import first_problem
 from domain.protocol import INTAKE, SignalName
 from domain.repository_url import masked
 from domain.visible import visible
+from steering.new_directive import StartOptions, new_directive
 from workflows.intake import IntakeWorkflow
 
 RUNNING = f"WorkflowType = '{INTAKE}' AND ExecutionStatus = 'Running'"
@@ -48,9 +49,8 @@ def directive_options(**typed: Any) -> StartOptions:
     return StartOptions(title="An issue", goal="What the issue says.", **typed)
 
 
-_parameters = inspect.signature(StartOptions, eval_str=True).parameters
 directive_options.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-    [each for name, each in _parameters.items() if name not in {*OF_ONE_GOAL, "repo"}]
+    [each for each in PARAMETERS if each.name not in {*OF_ONE_GOAL, "repo"}]
 )
 
 

@@ -1,83 +1,34 @@
-"""The shape of every `--json`, field by field in docs/json.md.
-
-`version` rises when a field goes or means something else; new fields may come at any time.
-"""
+"""The shape of every `--json`, field by field in docs/json.md; those of what the client does are steering's."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 from uuid import UUID
 
 from cli.operator.changes import FileChange
-from cli.operator.text_lines import waiting_note
 from domain.day_budget import DayBudgetSeen
-from domain.experience import Estimate
-from domain.generations import PlanDifference, PlannedLine
 from domain.health_report import Check
 from domain.intake.taken import LeftAlone, Taken
-from domain.logged import DeliveryTold, LogPiece
-from domain.models import Answer, Memory, Question, Task
+from domain.models import Memory
 from domain.record import Event
-from domain.reports import ArtifactSeen, DaemonSeen, DirectiveSummary
-from domain.spending import AttemptSpent, DirectiveSpent, PrunableRecord
-from domain.statuses import StepStatus, TaskKind, TaskStatus
-from domain.usage import Usage
+from domain.reports import ArtifactSeen, DaemonSeen
+from domain.spending import PrunableRecord
 from domain.value import Value
 from domain.view import DirectiveView
-
-if TYPE_CHECKING:
-    from cli.operator.recorded import Found
-
-
-class Shown(Value):
-    """One object on one line."""
-
-    version: Literal[1] = 1
-
-
-class StartedShown(Shown):
-    id: UUID
-    workflow_id: str
-    title: str
-    web_ui: str | None
-    sandbox: tuple[str, ...] = ()
-
-
-class ListShown(Shown):
-    directives: tuple[DirectiveSummary, ...]
-    unknown: str
-
-
-class StatusShown(DirectiveView):
-    version: Literal[1] = 1
-    live: bool
-    lost: str
-    held_up: dict[str, str]
-    web_ui: str | None
-    waiting: str
-    daemons: tuple[DaemonSeen, ...]
-    running: tuple[AttemptSpent, ...]
-
-
-def status_shown(
-    look: Found[DirectiveView],
-    daemons: Sequence[DaemonSeen],
-    web_ui: str | None,
-    running: Sequence[AttemptSpent] = (),
-) -> StatusShown:
-    """What `status` prints of a directive, for programs."""
-    return StatusShown(
-        **look.seen.model_dump(),
-        live=look.live,
-        lost=look.lost,
-        held_up=look.held_up,
-        web_ui=web_ui,
-        waiting=waiting_note(look.seen, daemons),
-        daemons=tuple(daemons),
-        running=tuple(running),
-    )
+from steering.shapes import (
+    AnswerShown,
+    CostsShown,
+    ListShown,
+    LogsShown,
+    PlanShown,
+    QuestionsShown,
+    Shown,
+    StartedShown,
+    StatusShown,
+    WhyAllShown,
+    WhyShown,
+)
 
 
 class TaskProgress(Value):
@@ -104,42 +55,6 @@ class WatchShown(DirectiveView):
     progress: tuple[TaskProgress, ...]
 
 
-class LoggedDelivery(Value):
-    attempt: int
-    delivery: str
-    daemon: str
-    agent: str
-    begun: datetime
-    ended: datetime | None
-    how: str
-    log: str
-
-
-class LoggedTask(Value):
-    id: UUID
-    name: str
-    kind: TaskKind
-    status: TaskStatus
-    attempt: int
-    daemon: str
-    log: str
-    deliveries: tuple[LoggedDelivery, ...]
-
-
-def logged_task(task: Task, found: Sequence[tuple[DeliveryTold, Sequence[LogPiece]]]) -> LoggedTask:
-    """A task with the logs of its deliveries; its own log is the latest one's."""
-    deliveries = [
-        LoggedDelivery(**delivery.model_dump(exclude={"newest"}), log="".join(piece.text for piece in pieces))
-        for delivery, pieces in found
-    ]
-    fields = task.model_dump(include={"id", "name", "kind", "status", "attempt", "daemon"})
-    return LoggedTask(**fields, log=deliveries[-1].log if deliveries else "", deliveries=tuple(deliveries))
-
-
-class LogsShown(Shown):
-    tasks: tuple[LoggedTask, ...]
-
-
 class LogPieceShown(Shown):
     id: UUID
     name: str
@@ -147,14 +62,6 @@ class LogPieceShown(Shown):
     delivery: str
     at: datetime
     text: str
-
-
-class AskedQuestion(Question):
-    directive: UUID
-
-
-class QuestionsShown(Shown):
-    questions: tuple[AskedQuestion, ...]
 
 
 class BodyShown(Shown):
@@ -189,32 +96,6 @@ class DoctorShown(Shown):
 class GraphShown(Shown):
     format: str
     text: str
-
-
-class PlanShown(Shown):
-    generation: int
-    waits_for_approval: bool
-    steps: tuple[PlannedLine, ...]
-    against: int | None
-    difference: PlanDifference | None
-    estimate: Estimate | None = None
-
-
-class WhyShown(Shown):
-    step: UUID
-    name: str
-    status: StepStatus
-    why: str
-
-
-class WhyAllShown(Shown):
-    steps: tuple[WhyShown, ...]
-
-
-class CostsShown(Shown):
-    directives: tuple[DirectiveSpent, ...]
-    attempts: tuple[AttemptSpent, ...]
-    total: Usage
 
 
 class IntakeShown(Value):
@@ -258,11 +139,6 @@ class RecoveredDirective(Value):
 
 class RecoverShown(Shown):
     directives: tuple[RecoveredDirective, ...]
-
-
-class AnswerShown(Answer):
-    version: Literal[1] = 1
-    request_id: str
 
 
 SHAPES: dict[str, type[Value]] = {

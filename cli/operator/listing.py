@@ -9,7 +9,6 @@ import typer
 
 from cli.operator.command_group import Commands, Json, listed
 from cli.operator.printing import print_json, print_lines
-from cli.operator.recorded import is_looked_after
 from cli.operator.text_lines import LIST_HEADER, list_line
 from domain.errors import Refused
 from domain.reports import DirectiveSummary
@@ -38,16 +37,13 @@ class ListCommand(Commands):
         self.run(self._list_all(statuses(status), repo, title, as_json=as_json))
 
     async def _list_all(self, wanted: set[DirectiveStatus], repo: str, title: str, *, as_json: bool) -> int:
-        async with self.connections.record() as record:
-            every = await record.directives(self.connections.owner)
-            live = is_looked_after(await record.checked_ago())
+        every, unknown = await self.opened.summaries()
         summaries = meant(every, wanted, repo, title)
-        unknown = "" if live else "which of them run is not known: no worker is there, start worker.py"
         if as_json:
             # The shapes take a twentieth of a command's start to build.
-            from cli.operator import json_shapes  # noqa: PLC0415
+            from steering.shapes import ListShown  # noqa: PLC0415
 
-            print_json(json_shapes.ListShown(directives=tuple(summaries), unknown=unknown))
+            print_json(ListShown(directives=tuple(summaries), unknown=unknown))
         else:
             print_lines([LIST_HEADER] if summaries else [])
             print_lines(list_line(each) for each in summaries)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
 from uuid import UUID
 
 import typer
@@ -17,18 +16,6 @@ from domain.usage import duration
 
 Silent = Mapping[str, timedelta]
 """Daemon → how long nothing was heard of it."""
-
-
-class LogSink(Protocol):
-    """Where logs go as they are read."""
-
-    def tell(self, task: Task, delivery: DeliveryTold) -> None:
-        """There is this delivery of the task, and so it stands; told at every look."""
-        ...
-
-    def take(self, task: Task, delivery: DeliveryTold, piece: LogPiece) -> None:
-        """A piece of its log."""
-        ...
 
 
 class LogPrinter:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
@@ -11,15 +10,14 @@ import typer
 
 from cli.operator import text_lines
 from cli.operator.command_group import Commands, Id, Json, OptionalId, Raw
-from cli.operator.following import TaskReader, follow
 from cli.operator.printing import print_json, print_lines, print_raw
-from cli.operator.recorded import RecordedDirectives
 from domain import names
 from domain.errors import Refused
-from domain.lookup import find_step
 from domain.models import State, Task
 from domain.pull_requests.body import body
 from domain.pull_requests.shipping import unshipped
+from steering.following import TaskReader, follow, tasks_of
+from steering.recorded import RecordedDirectives
 
 if TYPE_CHECKING:
     from cli.operator.log_lines import LogPrinter
@@ -50,17 +48,10 @@ class ReadingCommands(Commands):
         self.run(self._status(directive, as_json=as_json))
 
     async def _status(self, reference: str, *, as_json: bool) -> int:
-        async with self.recorded() as directives:
-            look = await directives.look(reference)
-            daemons = await directives.record.daemons(directives.owner)
-            running = [each for each in await directives.record.attempts(look.seen.id) if each.runs]
-        page = self.page(look.seen.workflow_id)
         if as_json:
-            from cli.operator import json_shapes
-
-            print_json(json_shapes.status_shown(look, daemons, page, running))
+            print_json(await self.looking.status(reference))
         else:
-            print_lines(text_lines.status_lines(look, daemons, page, running))
+            print_lines(text_lines.status_lines(await self.opened.standing(reference)))
         return 0
 
     def logs(
@@ -92,30 +83,22 @@ class ReadingCommands(Commands):
                 silent.update(await _silent(directives))
                 return await directives.state(reference)
 
-            choose = partial(_tasks, step=step) if step else lambda state: tuple(state.tasks.values())
+            choose = partial(tasks_of, step=step) if step else lambda state: tuple(state.tasks.values())
             sink = JsonPrinter() if as_json else LogPrinter(silent, raw=raw, times=times)
             await follow(directives.record, look, choose, sink)
         return 0
 
     async def _logs(self, reference: str, step: str | None, *, raw: bool, times: bool, as_json: bool) -> int:
+        if as_json:
+            print_json(await self.looking.logs(reference, step))
+            return 0
+        from cli.operator.log_lines import LogPrinter
+
         async with self.recorded() as directives:
             state = await directives.state(reference)
-            chosen = [
-                (task, TaskReader(directives.record, state.directive.id, task.id)) for task in _tasks(state, step)
-            ]
-            if as_json:
-                from cli.operator import json_shapes
-
-                shown = [
-                    json_shapes.logged_task(task, [each async for each in reader.news()]) for task, reader in chosen
-                ]
-                print_json(json_shapes.LogsShown(tasks=tuple(shown)))
-                return 0
-            from cli.operator.log_lines import LogPrinter
-
             printer = LogPrinter(await _silent(directives), raw=raw, times=times)
-            for task, reader in chosen:
-                await _print_whole(task, reader, printer)
+            for task in tasks_of(state, step):
+                await _print_whole(task, TaskReader(directives.record, state.directive.id, task.id), printer)
         return 0
 
     def questions(self, directive: OptionalId = None, as_json: Json = False) -> None:
@@ -126,20 +109,12 @@ class ReadingCommands(Commands):
         self.run(self._questions(directive, as_json=as_json))
 
     async def _questions(self, reference: str | None, *, as_json: bool) -> int:
-        async with self.recorded() as directives:
-            if reference is None:
-                found = await directives.record.open_questions(directives.owner)
-                asked = [(each.directive, each.question) for each in found]
-            else:
-                state = await directives.state(reference)
-                asked = [(state.directive.id, each) for each in state.questions.values() if each.is_open]
+        asked = await self.looking.questions(reference)
         if as_json:
-            from cli.operator import json_shapes
-
-            shown = (json_shapes.AskedQuestion(**each.model_dump(), directive=whose) for whose, each in asked)
-            print_json(json_shapes.QuestionsShown(questions=tuple(shown)))
+            print_json(asked)
         else:
-            print_lines(line for whose, each in asked for line in text_lines.question_lines(each, names.short(whose)))
+            told = ((each, names.short(each.directive)) for each in asked.questions)
+            print_lines(line for each, whose in told for line in text_lines.question_lines(each, whose))
         return 0
 
     def body(self, directive: Id, as_json: Json = False) -> None:
@@ -258,11 +233,3 @@ async def _print_whole(task: Task, reader: TaskReader, printer: LogPrinter) -> N
 
 async def _silent(directives: RecordedDirectives) -> dict[str, timedelta]:
     return {each.name: each.silent_for for each in await directives.record.daemons(directives.owner)}
-
-
-def _tasks(state: State, step: str | None) -> Sequence[Task]:
-    """The task of a step; without a step, those of planning and completion."""
-    if step is None:
-        return [task for task in state.tasks.values() if task.step is None]
-    task = state.tasks.get(names.step_task(find_step(state, step).id))
-    return [task] if task else []

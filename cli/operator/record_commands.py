@@ -13,7 +13,7 @@ import typer
 
 from cli.operator import text_lines
 from cli.operator.command_group import Commands, Id, Json, OptionalId
-from cli.operator.json_shapes import CostsShown, HistoryShown, PruneShown
+from cli.operator.json_shapes import HistoryShown, PruneShown
 from cli.operator.printing import print_json, print_lines
 from cli.operator.text_lines import attempt_line, guessed
 from domain import names
@@ -23,6 +23,7 @@ from domain.models import State
 from domain.pull_requests.body import used
 from domain.record import Event
 from domain.spending import DEFAULT_RETENTION, AttemptSpent, DirectiveSpent, PrunableRecord, total
+from steering.shapes import CostsShown
 
 _AGO = re.compile(r"(\d{1,5})(s|min|m|h|d)")
 _UNITS = {"s": "seconds", "min": "minutes", "m": "minutes", "h": "hours", "d": "days"}
@@ -72,14 +73,7 @@ class AccountCommands(Commands):
         self.run(self._costs(directive, as_json=as_json))
 
     async def _costs(self, reference: str | None, *, as_json: bool) -> int:
-        async with self.recorded() as directives:
-            spent = await directives.record.spent(directives.owner)
-            attempts: Sequence[AttemptSpent] = ()
-            if reference is not None:
-                whose = (await directives.find(reference)).id
-                spent = [each for each in spent if each.id == whose]
-                attempts = await directives.record.attempts(whose)
-        shown = CostsShown(directives=tuple(spent), attempts=tuple(attempts), total=total(spent))
+        shown = await self.looking.costs(reference)
         if as_json:
             print_json(shown)
         else:

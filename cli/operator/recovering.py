@@ -7,13 +7,13 @@ from typing import Annotated
 import typer
 
 from cli.operator.command_group import Commands, Json
-from cli.operator.directives import Directives
 from cli.operator.json_shapes import RecoveredDirective, RecoverShown
-from cli.operator.launching import recover
 from cli.operator.printing import print_json
 from domain.errors import Refused
 from domain.names import short
 from domain.reports import DirectiveSummary
+from steering.directives import Directives
+from steering.launching import recover
 
 
 class RecoverCommands(Commands):

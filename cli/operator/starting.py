@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from inspect import getdoc
 from typing import Annotated
 
 import typer
 
-from cli.operator.command_group import Commands, Json
-from cli.operator.from_issue import of_issue, refuse_known, with_issue
-from cli.operator.json_shapes import StartedShown, status_shown
-from cli.operator.launching import launch
-from cli.operator.new_directive import StartOptions, new_directive, placed
+from cli.operator.agreeing import somebody_is_there
+from cli.operator.command_group import Commands, Json, RequestId
 from cli.operator.printing import print_json, print_lines
 from cli.operator.signatures import with_parameters_of
-from cli.operator.start_checks import checked, daemons_known
-from cli.operator.start_options import like, with_defaults, with_written_goal
-from cli.operator.text_lines import sandbox_notes
+from cli.operator.start_options import start_options
 from cli.operator.watching import exit_code, print_changes, silence, until_rest
-from domain.models import State
+from domain.errors import Refused
+from domain.intake.issue import IssueRead
+from domain.visible import visible
+from steering.filled_options import with_written_goal
+from steering.from_issue import not_agreed
+from steering.new_directive import StartOptions
+from steering.shapes import StartedShown, status_shown
+from steering.standing import Standing
+from steering.start_checks import daemons_known
 
+SHOWN = 2000
+"""Characters of a text that somebody else has written, before you are asked."""
 Wait = Annotated[bool, typer.Option("--wait", help="Return when it is idle, paused, completed, failed or archived.")]
 
 
@@ -31,61 +36,62 @@ class StartCommands(Commands):
 
     def add_to(self, app: typer.Typer) -> None:
         for command in (self.start, self.create):
-            app.command(command.__name__, help=getdoc(command))(with_parameters_of(command, "options", StartOptions))
+            app.command(command.__name__, help=getdoc(command))(with_parameters_of(command, "options", start_options))
 
-    def start(self, options: Callable[[], StartOptions], wait: Wait = False, as_json: Json = False) -> None:
+    def start(
+        self,
+        options: Callable[[], StartOptions],
+        wait: Wait = False,
+        request_id: RequestId = None,
+        as_json: Json = False,
+    ) -> None:
         """Start a directive: a goal for a repository, planned, done and merged into one branch.
 
         Example: starter.py start --title "Add login" --goal "Users can log in" --repo . --planner claude --agent claude
         """
-        self.run(self._start(options(), begin=True, wait=wait, as_json=as_json))
+        self.run(self._start(options(), request_id, begin=True, wait=wait, as_json=as_json))
 
-    def create(self, options: Callable[[], StartOptions], as_json: Json = False) -> None:
+    def create(self, options: Callable[[], StartOptions], request_id: RequestId = None, as_json: Json = False) -> None:
         """Make a draft of a directive, which does nothing until `begin`.
 
         Example: starter.py create --title "Add login" --goal "Users can log in" --repo . --plan plan.json
         """
-        self.run(self._start(options(), begin=False, wait=False, as_json=as_json))
+        self.run(self._start(options(), request_id, begin=False, wait=False, as_json=as_json))
 
-    async def _start(self, options: StartOptions, *, begin: bool, wait: bool, as_json: bool) -> int:
-        if options.like:
-            async with self.directives() as directives:
-                options = like(options, (await directives.state(options.like)).directive)
-        options = with_written_goal(with_defaults(options, self.connections.config), os.environ)
-        issue = options.issue
-        if issue:
-            options = await with_issue(options, await self.connections.temporal(), self.connections.owner)
-        draft = new_directive(options, self.connections.owner)
-        if issue:
-            draft = of_issue(draft, issue)
-        async with self.directives() as directives:
-            if begin and not options.wait_for_daemon:
-                state, daemons = await checked(directives, draft)
-            else:
-                daemons = await daemons_known(directives)
-                state = placed(draft, daemons)
-            if issue:
-                await refuse_known(directives, state, issue)
-            workflow = await launch(directives, state, begin=begin, once=bool(issue))
+    async def _start(
+        self, options: StartOptions, request_id: str | None, *, begin: bool, wait: bool, as_json: bool
+    ) -> int:
+        client = self.client
+        options = with_written_goal(await client.filled(options), os.environ)
+        draft = await client.drafted(options, read_and_agree)
+        async with client.directives() as directives:
+            started = await client.launched(directives, draft, options, begin=begin, request_id=request_id)
             if not (wait and as_json):  # then one object at the end says it all
-                notes = sandbox_notes(daemons)
-                self._print(state, workflow, "started" if begin else "created", notes, as_json=as_json)
+                self._print(started, "started" if begin else "created", as_json=as_json)
             if not wait:
-                await directives.until_known(state.directive.id)
+                await directives.until_known(started.id)
                 return 0
-            look_now = partial(directives.look_at, state.directive.id)
+            look_now = partial(directives.look_at, started.id)
             look = await until_rest(look_now, silence if as_json else print_changes)
             if as_json:
-                print_json(status_shown(look, await daemons_known(directives), self.page(workflow)))
+                daemons = await daemons_known(directives)
+                print_json(status_shown(Standing(look, daemons, started.web_ui)))
         return exit_code(look)
 
-    def _print(self, state: State, workflow: str, what: str, notes: Sequence[str], *, as_json: bool) -> None:
-        page = self.page(workflow)
+    def _print(self, started: StartedShown, what: str, *, as_json: bool) -> None:
         if as_json:
-            title = state.directive.text.title
-            sandbox = tuple(notes)
-            print_json(
-                StartedShown(id=state.directive.id, workflow_id=workflow, title=title, web_ui=page, sandbox=sandbox)
-            )
+            print_json(started)
         else:
-            print_lines([f"{what} {state.directive.id}  {page or workflow}", *(f"sandbox: {note}" for note in notes)])
+            notes = (f"sandbox: {note}" for note in started.sandbox)
+            print_lines([f"{what} {started.id}  {started.web_ui or started.workflow_id}", *notes])
+
+
+def read_and_agree(what: str, issue: IssueRead) -> None:
+    """Its text is somebody's who may not write: you have to have read what you make a goal of."""
+    if not somebody_is_there():
+        not_agreed(what, issue)
+    text = visible(issue.text)
+    cut = "\n…" if len(text) > SHOWN else ""
+    print_lines([f"{visible(issue.title)}\n\n{text[:SHOWN]}{cut}\n"], err=True)
+    if not typer.confirm(f"{what}. Make it the goal as it is here?", err=True):
+        raise Refused("nothing was started")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import uuid4
 
 import typer
@@ -24,7 +24,6 @@ from domain.requests import (
     SetDependencies,
     SkipStep,
 )
-from workflows.directive import DirectiveWorkflow
 
 Phase = Annotated[int, typer.Option(help="The step's phase: it waits for every lower one.", min=0)]
 Label = Annotated[str, typer.Option(help="Only a daemon with this label may do it.")]
@@ -147,14 +146,14 @@ def cancel_step(step: StepName) -> CancelStep:
     return CancelStep(step=step)
 
 
-STEP_ACTIONS: tuple[tuple[Any, Callable[..., Request]], ...] = (
-    (DirectiveWorkflow.add_step, add_step),
-    (DirectiveWorkflow.edit_step, edit_step),
-    (DirectiveWorkflow.remove_step, remove_step),
-    (DirectiveWorkflow.set_deps, set_deps),
-    (DirectiveWorkflow.retry_step, retry_step),
-    (DirectiveWorkflow.skip_step, skip_step),
-    (DirectiveWorkflow.complete_step, complete_step),
-    (DirectiveWorkflow.fail_step, fail_step),
-    (DirectiveWorkflow.cancel_step, cancel_step),
+STEP_ACTIONS: tuple[Callable[..., Request], ...] = (
+    add_step,
+    edit_step,
+    remove_step,
+    set_deps,
+    retry_step,
+    skip_step,
+    complete_step,
+    fail_step,
+    cancel_step,
 )

@@ -11,16 +11,17 @@ from domain.models import Memory, Question
 from domain.names import short
 from domain.pull_requests.body import by_agents, used
 from domain.pull_requests.pull_request_view import PullRequestView
-from domain.queues import Queue
 from domain.record import Event
 from domain.reports import DaemonSeen, DirectiveSummary
 from domain.spending import AttemptSpent, DirectiveSpent, estimated, total
 from domain.statuses import StepStatus, TaskStatus
 from domain.usage import duration
 from domain.view import DirectiveView, ProposalView, QuestionView, StepView
+from steering.standing import sandbox_notes, waiting_note
 
 if TYPE_CHECKING:
-    from cli.operator.recorded import Found
+    from steering.recorded import Found
+    from steering.standing import Standing
 
 GOAL_SHOWN = 200
 """Characters."""
@@ -28,10 +29,9 @@ LEAST_SHOWN = 0.005
 """USD; less would read as $0.00."""
 
 
-def status_lines(
-    look: Found[DirectiveView], daemons: Sequence[DaemonSeen], web_ui: str | None, running: Sequence[AttemptSpent] = ()
-) -> list[str]:
-    """Everything about one directive; `running`: its attempts that run."""
+def status_lines(standing: Standing) -> list[str]:
+    """Everything about one directive."""
+    look = standing.look
     shown = look.seen
     lines = [
         shown.title,
@@ -48,17 +48,17 @@ def status_lines(
     lines += pull_request_lines(shown.pr) if shown.pr else []
     lines += [f"  used        {used(shown.usage)}"] if used(shown.usage) else []
     lines += [f"  budget      {shown.budget}"] if shown.budget else []
-    lines += [f"  so far      {each.name}, {attempt_line(each)}" for each in running]
-    lines += [f"  clash       {line}" for each in running for line in clash_lines(each, shown.steps)]
+    lines += [f"  so far      {each.name}, {attempt_line(each)}" for each in standing.running]
+    lines += [f"  clash       {line}" for each in standing.running for line in clash_lines(each, shown.steps)]
     lines += [f"  memories    {shown.memories}"] if shown.memories else []
-    lines += [f"  web ui      {web_ui}"] if web_ui else []
+    lines += [f"  web ui      {standing.page}"] if standing.page else []
     lines += [f"  held up     {name}: {why}; it is tried again" for name, why in look.held_up.items()]
     lines += [f"  {name}: {status}" for name, status in shown.tasks.items()]
     lines += ["  " + line for step in shown.steps for line in (step_line(step), *left_out_lines(step))]
     lines += proposal_lines(shown.proposal, short(shown.id)) if shown.proposal else []
     lines += ["  " + line for question in shown.questions for line in question_lines(question, short(shown.id))]
-    lines += [f"  sandbox     {note}" for note in sandbox_notes(daemons)]
-    waiting = waiting_note(shown, daemons)
+    lines += [f"  sandbox     {note}" for note in sandbox_notes(standing.daemons)]
+    waiting = waiting_note(shown, standing.daemons)
     return [*lines, f"  {waiting}"] if waiting else lines
 
 
@@ -84,11 +84,6 @@ def clash_lines(spent: AttemptSpent, steps: Sequence[StepView]) -> list[str]:
         f"{name} and {each.other} change the same: {each.what}" + ("; its agent was told" if each.told else "")
         for each in spent.clashes
     ]
-
-
-def sandbox_notes(daemons: Sequence[DaemonSeen]) -> list[str]:
-    """What is to be known of those daemons at work whose agents are in no sandbox (docs/sandbox.md)."""
-    return [each.unboxed for each in daemons if each.reported_lately and each.unboxed]
 
 
 def _source(look: Found[DirectiveView]) -> str:
@@ -146,26 +141,6 @@ def step_line(step: StepView) -> str:
 def left_out_lines(step: StepView) -> list[str]:
     """What its agent wrote and no commit holds."""
     return [f"           left out: {each}" for each in step.left_out]
-
-
-def waiting_note(shown: DirectiveView, daemons: Sequence[DaemonSeen]) -> str:
-    """Said when something waits for a daemon: where, who may serve it there, with how many free slots (rule 4.4)."""
-    return "; ".join(_queue_note(queue, shown.owner, daemons) for queue in shown.queues)
-
-
-def _queue_note(queue: Queue, owner: str, daemons: Sequence[DaemonSeen]) -> str:
-    serving = [
-        each for each in daemons if each.reported_lately and queue.is_served_by(each.name, each.labels, each.features)
-    ]
-    who = f" {queue.daemon!r}" if queue.daemon else f" with label {queue.label!r}" if queue.label else ""
-    if serving:
-        lately = ", ".join(f"{each.name} ({each.free} of {each.capacity} slots free)" for each in serving)
-        return f"waits on queue {queue.name}; daemons{who} that have reported lately: {lately}"
-    how = f"`labels = ['{queue.label}']` in its settings" if queue.label else "`python -m daemon`"
-    return (
-        f"waits on queue {queue.name}: no daemon{who} of owner {owner!r} has reported in the last 90 s. "
-        f"Start one with {how}; the directive goes on by itself."
-    )
 
 
 def daemon_line(daemon: DaemonSeen, widest: int = 0) -> str:

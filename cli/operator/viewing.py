@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated
 
@@ -13,33 +12,16 @@ from rich.text import Text
 from cli.operator import drawing, graph_svg
 from cli.operator.changes import Changes, CommitRange
 from cli.operator.command_group import Commands, Id, Json, OptionalStepName, Raw, StepName
-from cli.operator.json_shapes import DiffShown, GraphShown, PlanShown, WhyAllShown, WhyShown
+from cli.operator.json_shapes import DiffShown, GraphShown
 from cli.operator.printing import console, print_json, print_lines, print_raw
-from cli.operator.recorded import Found
-from domain import names
 from domain.errors import Refused
-from domain.experience import estimate, estimate_line
-from domain.generations import PlanDifference, PlannedLine, difference, lines, plan_of, planned_generations
+from domain.experience import estimate_line
+from domain.generations import PlanDifference, PlannedLine
 from domain.lookup import find_step
-from domain.models import State, Step
-from domain.reports import DaemonSeen
+from domain.models import State
 from domain.view import StepView, view
 from domain.visible import visible
-from domain.why import why
-
-
-def _undone(state: State) -> list[Step]:
-    return [step for step in state.ordered_steps() if not step.status.satisfies and not step.removed]
-
-
-def _reason(look: Found[State], step: Step, daemons: Sequence[DaemonSeen]) -> str:
-    if look.lost:
-        return f"the directive is lost: {look.lost}; `recover` goes on"
-    told = why(look.seen, step, daemons, datetime.now(UTC))
-    task = look.seen.tasks.get(names.step_task(step.id))
-    if failing := look.held_up.get(task.name) if task else "":
-        told = f"{told}; what it does fails and is tried again: {failing}"
-    return told if look.live else f"{told} (from the record: no worker answers, start worker.py)"
+from steering.shapes import PlanShown
 
 
 class GraphFormat(StrEnum):
@@ -94,26 +76,7 @@ class ViewCommands(Commands):
         self.run(self._plan(directive, generation, diff=diff, full=full, as_json=as_json))
 
     async def _plan(self, reference: str, generation: int | None, *, diff: bool, full: bool, as_json: bool) -> int:
-        async with self.recorded() as directives:
-            state = await directives.state(reference)
-            changes = await directives.record.plans(state.directive.id)
-            done = await directives.record.steps_done(directives.owner, state.directive.repository)
-        planned = planned_generations(state)
-        if not planned:
-            raise Refused("there is no plan yet")
-        wanted = generation or planned[-1]
-        plan = plan_of(state, changes, wanted)
-        before = max((each for each in planned if each < wanted), default=None) if diff else None
-        older = plan_of(state, changes, before) if before else {}
-        planned_lines = lines(state, plan)
-        shown = PlanShown(
-            generation=wanted,
-            waits_for_approval=bool(state.proposal and state.proposal.generation == wanted),
-            steps=planned_lines,
-            estimate=estimate(sum(not each.status.is_finished for each in planned_lines), done),
-            against=before,
-            difference=difference(state, older, plan) if diff else None,
-        )
+        shown = await self.looking.plan(reference, generation, diff=diff)
         if as_json:
             print_json(shown)
         else:
@@ -128,20 +91,13 @@ class ViewCommands(Commands):
         self.run(self._why(directive, step, as_json=as_json))
 
     async def _why(self, reference: str, step: str | None, *, as_json: bool) -> int:
-        async with self.recorded() as directives:
-            look = await directives.look_inside(reference)
-            daemons = await directives.record.daemons(directives.owner)
-        asked = _undone(look.seen) if step is None else [find_step(look.seen, step)]
-        told = tuple(
-            WhyShown(step=each.id, name=each.name, status=each.status, why=_reason(look, each, daemons))
-            for each in asked
-        )
+        told = await self.looking.why(reference, step)
         if as_json:
-            print_json(told[0] if step is not None else WhyAllShown(steps=told))
-        elif told:
-            print_lines(f"{each.name} is {each.status}: {each.why}" for each in told)
+            print_json(told.steps[0] if step is not None else told)
+        elif told.steps:
+            print_lines(f"{each.name} is {each.status}: {each.why}" for each in told.steps)
         else:
-            typer.echo(f"no step of it waits for anything: it is {look.seen.status}")
+            typer.echo(f"no step of it waits for anything: it is {told.directive_status}")
         return 0
 
     def diff(

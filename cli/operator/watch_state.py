@@ -13,12 +13,12 @@ from temporalio.client import WorkflowHandle
 from temporalio.converter import DataConverter
 from temporalio.service import RPCError
 
-from cli.operator.directives import Directives
 from cli.operator.json_shapes import TaskProgress
-from cli.operator.recorded import Found, not_recorded_yet
 from domain import names
 from domain.progress import Progress
 from domain.view import DirectiveView
+from steering.directives import Directives
+from steering.recorded import Found, not_recorded_yet
 from workflows.options import GRACE_BEYOND_LIMIT
 
 DESCRIBED_WITHIN = timedelta(seconds=3)

@@ -11,13 +11,13 @@ import typer
 
 from cli.operator import text_lines
 from cli.operator.command_group import Commands, Json, OptionalId
-from cli.operator.directives import Directives
-from cli.operator.recorded import Found
 from cli.operator.screens import Screen, screen
 from cli.operator.watch_state import WatchedDirective, Watcher
 from domain.errors import NotReachable
 from domain.statuses import DirectiveStatus, StepStatus
 from domain.view import DirectiveView
+from steering.directives import Directives
+from steering.recorded import Found
 
 LOOK_EVERY = 0.5
 """Seconds between two looks."""

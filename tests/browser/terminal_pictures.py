@@ -18,13 +18,13 @@ from rich.console import Console
 
 from cli.operator.json_shapes import WatchShown
 from cli.operator.live_tree import tree
-from cli.operator.recorded import Found
 from cli.operator.watch_state import WatchedDirective
 from demo.__main__ import Starter, ready
 from demo.cast import small_programs
 from demo.demo_repository import make_origin
 from domain.statuses import StepStatus
 from domain.view import DirectiveView
+from steering.recorded import Found
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 WIDTH = 80

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from uuid import UUID, uuid4
 
-from cli.operator.following import TaskReader
 from ledger.reader import Record
+from steering.following import TaskReader
 
 
 async def log_of(record: Record, task: UUID) -> str:

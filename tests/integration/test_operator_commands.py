@@ -13,7 +13,6 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from cli.operator.directives import Directives
 from domain import names
 from domain.daemon_messages import Artifact, DaemonReport, UsageReport
 from domain.errors import MakimaError, NotReachable
@@ -21,11 +20,12 @@ from domain.failures import FailureCategory
 from domain.models import Question
 from domain.protocol import DaemonFeature
 from domain.questions import question_id
-from domain.requests import Archive, Pause
+from domain.requests import Pause
 from domain.spawn_task import Outcome, SpawnTask, failed
 from domain.statuses import DirectiveStatus, TaskKind
 from domain.usage import Usage
 from ledger.reader import Record
+from steering.directives import Directives
 from tests.fixtures_desk import URL, Desk
 from tests.fixtures_stack import server_of_its_own, temporal_environment
 from tests.workflows.scripted import Surroundings, planned, until
@@ -482,15 +482,13 @@ class GoneOnceAsked(Record):
 
 
 @pytest.mark.rule("8.2")
-async def test_what_was_accepted_is_no_error_where_the_record_is_lost_meanwhile(
-    desk: Desk, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_what_was_accepted_is_no_error_where_the_record_is_lost_meanwhile(desk: Desk) -> None:
     """Who reads of an error sends it again."""
     directive = await desk.start()
-    asking = Directives(desk.world.client, GoneOnceAsked(desk.pool), desk.owner)
-    answer = await asking.ask(directive, DirectiveWorkflow.archive, Archive(), "once")
-    assert answer.status is DirectiveStatus.ARCHIVED
-    assert "accepted; the record does not hold it yet" in capsys.readouterr().err
+    desk.reading = GoneOnceAsked(desk.pool)
+    printed = await desk.type("archive", directive, "--yes", "--json")
+    assert (printed.code, printed.json["status"], printed.json["recorded"]) == (0, "archived", False)
+    assert printed.err == "accepted; the record does not hold it yet: what you read next may be from before\n"
 
 
 @pytest.mark.rule("9.3")

@@ -14,17 +14,7 @@ import pytest
 from temporalio.client import WorkflowHandle
 
 from cli.operator.changes import Changes
-from cli.operator.json_shapes import (
-    CostsShown,
-    DiffShown,
-    GraphShown,
-    HistoryShown,
-    PlanShown,
-    PruneShown,
-    TaskProgress,
-    WhyAllShown,
-    WhyShown,
-)
+from cli.operator.json_shapes import DiffShown, GraphShown, HistoryShown, PruneShown, TaskProgress
 from cli.operator.watch_state import progress_of
 from domain import names
 from domain.daemon_messages import LogChunk
@@ -34,6 +24,7 @@ from domain.models import Work
 from domain.spawn_task import Outcome, OutcomeStatus, SpawnTask, failed
 from domain.statuses import TaskKind
 from domain.usage import Usage
+from steering.shapes import CostsShown, PlanShown, WhyAllShown, WhyShown
 from tests.fixtures_desk import Desk
 from tests.integration.conftest import Committer, GitCommand
 from tests.workflows.scripted import planned, until

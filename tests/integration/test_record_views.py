@@ -11,9 +11,7 @@ from uuid import UUID, uuid4
 import pytest
 from pydantic import ValidationError
 
-from cli.operator.following import TaskReader, follow
 from cli.operator.log_lines import LogPrinter
-from cli.operator.recorded import Found
 from cli.operator.text_lines import status_lines
 from domain.daemon_messages import (
     MAX_ARTIFACT,
@@ -43,6 +41,9 @@ from ledger.migrate import Migration, migrate, shipped
 from ledger.pool import Database, Session, open_pool, storable
 from ledger.reader import Record
 from ledger.writer import PostgresLedger
+from steering.following import TaskReader, follow
+from steering.recorded import Found
+from steering.standing import Standing
 from tests.integration.records import log_of
 from tests.values import NOON, asking, directive_with, question, with_step
 
@@ -178,7 +179,9 @@ async def test_what_an_attempt_uses_is_read_while_it_runs_and_no_late_report_cha
     _, second = await record.attempts(directive)
     assert (second.runs, second.seconds, second.tokens, second.turns) == (True, 30, 50, 6)
     told = "attempt 2: under way on box, cost unknown, 50 tokens, 30 s, and about $0.50 that nobody tells, 6 turns"
-    assert f"  so far      {task.name}, {told}" in status_lines(Found(view(state), live=True), [], None, [second])
+    assert f"  so far      {task.name}, {told}" in status_lines(
+        Standing(Found(view(state), live=True), [], None, [second])
+    )
     (all_of_it,) = await record.spent(state.directive.owner)
     assert (all_of_it.cost_usd, all_of_it.seconds, all_of_it.estimated_usd) == (3, 39, 0.5)
     assert (await ledger.note_usage(report(1, attempt=1))).cost_usd == 0.5, "what runs counts with its estimate"
@@ -233,7 +236,7 @@ async def test_a_step_is_compared_with_those_that_were_there_before_it_or_ended_
         "step 1": "b",
     }
     (shown,) = [each for each in await record.attempts(directive) if each.clashes]
-    lines = status_lines(Found(view(state), live=True), [], None, [shown])
+    lines = status_lines(Standing(Found(view(state), live=True), [], None, [shown]))
     assert "  clash       step 2 and step 1 change the same: f.txt and 2 more; its agent was told" in lines
 
     work = Work(branch="makima/step-2", base="0" * 40, head="e" * 40, commits=1, files_changed=1)

@@ -14,7 +14,6 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from cli.operator.following import LOOK_EVERY, TaskReader
 from daemon.logs import log_sender, task_log
 from daemon.logs.log_sender import NOTE, LogBacklog, Way
 from daemon.logs.log_times import MARKS, Marks
@@ -42,6 +41,7 @@ from domain.statuses import TaskKind
 from ledger.pool import Database
 from ledger.reader import Record
 from ledger.writer import PostgresLedger
+from steering.following import LOOK_EVERY, TaskReader
 from tests.integration.deliveries import until
 from tests.integration.records import log_of
 

@@ -23,7 +23,6 @@ from cli.operator import step_actions as steps
 from cli.operator.actions import ACTIONS
 from cli.operator.app import ACTIONS as ACTIONS_GROUP
 from cli.operator.app import GROUPS, add_operator_commands, find, names_in
-from cli.operator.connections import Record, Retention
 from cli.operator.signatures import with_parameters_of
 from domain.errors import NotReachable, Refused
 from domain.plan import PlannedStep
@@ -40,6 +39,8 @@ from domain.requests import (
 from domain.version import VERSION
 from runtime.exit import run
 from starter import STACK_COMMANDS, build_app
+from steering.client import UPDATES
+from steering.connections import Record, Retention
 
 
 class Nowhere:
@@ -79,12 +80,12 @@ def typed(*args: str) -> Any:
 
 @pytest.mark.rule("8.2")
 def test_every_action_of_the_workflow_has_a_command_and_its_typed_request() -> None:
-    made = {inspect.signature(build, eval_str=True).return_annotation for _, build in ACTIONS}
+    made = {inspect.signature(build, eval_str=True).return_annotation for build in ACTIONS}
     every = {*Request.__subclasses__(), *StepRequest.__subclasses__()} - {StepRequest}
     assert made == every
-    for update, build in ACTIONS:
-        takes = inspect.signature(update, eval_str=True).parameters["request"].annotation
-        assert takes is inspect.signature(build, eval_str=True).return_annotation
+    for request, update in UPDATES.items():
+        assert inspect.signature(update, eval_str=True).parameters["request"].annotation is request
+    assert set(UPDATES) == every
 
 
 def test_a_new_step_carries_an_id_and_reads_its_dependencies_at_commas() -> None:

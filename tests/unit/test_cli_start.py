@@ -12,13 +12,13 @@ import pytest
 from pydantic import ValidationError
 
 from cli.operator.edit import OPTION, edit
-from cli.operator.new_directive import StartOptions, new_directive, placed
 from domain.directive_settings import AgentChoice, CompletionRule, Settings, Timings
 from domain.errors import Refused
 from domain.pull_requests.body import body
 from domain.reports import DaemonSeen
 from domain.requests import EditDirective
 from domain.statuses import DirectiveStatus
+from steering.new_directive import StartOptions, new_directive, placed
 from tests.values import NOON
 
 URL = "https://example.invalid/shop.git"

@@ -14,10 +14,9 @@ from rich.text import Text
 
 from cli.operator import drawing, graph_svg
 from cli.operator.changes import COMMIT
-from cli.operator.json_shapes import CostsShown, TaskProgress
+from cli.operator.json_shapes import TaskProgress
 from cli.operator.live_tree import tree
 from cli.operator.record_commands import cost_lines, moment
-from cli.operator.recorded import Found
 from cli.operator.screens import LiveTree, summary
 from cli.operator.step_pictures import PICTURES
 from cli.operator.text_lines import changes
@@ -29,6 +28,8 @@ from domain.names import activity_id, activity_task, short, step_task
 from domain.statuses import DirectiveStatus, StepStatus
 from domain.usage import Usage
 from domain.view import StepView, view
+from steering.recorded import Found
+from steering.shapes import CostsShown
 from tests.values import NOON, asking, directive_with, question, with_step
 
 LONG = "and everything that it takes to make it safe and sound for everybody"

@@ -77,7 +77,7 @@ def run(site: Path, ours: Path, rooms: str, program: str) -> subprocess.Complete
     [
         ("daemon", "domain activities runtime"),
         ("worker workflows ledger", "domain activities runtime"),
-        ("starter cli", "domain activities workflows runtime ledger stack"),
+        ("starter cli steering", "domain activities workflows runtime ledger stack"),
     ],
 )
 def test_a_base_installation_is_enough(site: Path, tmp_path: Path, imported: str, others: str) -> None:

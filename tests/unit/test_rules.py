@@ -14,7 +14,10 @@ DECISION = re.compile(r"^\*\*(\d+)\. ", re.MULTILINE)
 NUMBERS = r"\d+(?:\.\d+)?(?:(?:, | and |–)\d+\.\d+)*"
 NAMED_RULES = re.compile(rf"\brules?\s+(?:#\s+)?({NUMBERS})", re.IGNORECASE)
 NAMED_DECISIONS = re.compile(r"\bdesign\s+(?:#\s+)?(\d+)")
-ROOMS = ("activities", "cli", "daemon", "docs", "domain", "fakes", "ledger", "runtime", "stack", "tests", "workflows")
+ROOMS = (
+    *("activities", "cli", "daemon", "docs", "domain", "fakes", "ledger", "runtime", "stack", "steering", "tests"),
+    "workflows",
+)
 TEXTS = [
     file
     for folder in (ROOT, *(ROOT / room for room in ROOMS))

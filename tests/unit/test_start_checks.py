@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from cli.operator.new_directive import StartOptions, new_directive
 from domain.errors import Refused
 from domain.models import State
 from domain.reports import DaemonSeen
 from domain.start_checks import serving, unserved
+from steering.new_directive import StartOptions, new_directive
 from tests.values import NOON
 
 URL = "https://example.invalid/shop.git"

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from cli.operator.new_directive import StartOptions, new_directive
-from cli.operator.start_options import BY_HAND, like, with_defaults, with_written_goal
 from domain.directive_settings import CompletionRule
 from domain.errors import Refused
+from steering.filled_options import BY_HAND, like, with_defaults, with_written_goal
+from steering.new_directive import StartOptions, new_directive
 
 pytestmark = pytest.mark.rule("2.13")
 URL = "https://example.invalid/shop.git"

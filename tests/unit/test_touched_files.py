@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PRODUCT = (
-    *("activities", "cli", "daemon", "docker", "domain", "ledger", "runtime", "stack", "workflows"),
+    *("activities", "cli", "daemon", "docker", "domain", "ledger", "runtime", "stack", "steering", "workflows"),
     *("docker-compose.yml", "starter.py", "worker.py"),
 )
 STATEMENT_BEGINS = (tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENCODING)

@@ -7,13 +7,13 @@ import time
 from collections.abc import Sequence
 
 from activities.start_checks import ask
-from cli.operator.directives import Directives
-from cli.operator.new_directive import placed
 from domain.errors import NotReachable, RecordError, Refused
 from domain.models import State
 from domain.protocol import DaemonFeature
 from domain.reports import DaemonSeen
 from domain.start_checks import StartWanted, serving, unserved
+from steering.directives import Directives
+from steering.new_directive import placed
 
 REPORTS_WITHIN = 15.0
 """Seconds: how long one is waited for that was started a moment ago, where none has reported lately."""

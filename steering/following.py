@@ -5,19 +5,30 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Protocol
 from uuid import UUID
 
-from cli.operator.connections import Logs
+from domain import names
 from domain.logged import DeliveryTold, LogPiece, LogPlace
+from domain.lookup import find_step
 from domain.models import State, Task
-
-if TYPE_CHECKING:
-    from cli.operator.log_lines import LogSink
+from steering.connections import Logs
 
 LOOK_EVERY = 1.0
 LAST_WORDS = 3.0
 """Seconds from the end of a task in which the last of its log may still be on its way."""
+
+
+class LogSink(Protocol):
+    """Where logs go as they are read."""
+
+    def tell(self, task: Task, delivery: DeliveryTold) -> None:
+        """There is this delivery of the task, and so it stands; told at every look."""
+        ...
+
+    def take(self, task: Task, delivery: DeliveryTold, piece: LogPiece) -> None:
+        """A piece of its log."""
+        ...
 
 
 @dataclass
@@ -71,3 +82,11 @@ def is_over(state: State, chosen: Sequence[Task]) -> bool:
     """
     only_one = len(chosen) == 1 and chosen[0].step is not None
     return (state.status.rests or only_one) and not any(task.status.is_live for task in chosen)
+
+
+def tasks_of(state: State, step: str | None) -> Sequence[Task]:
+    """The task of a step; without a step, those of planning and completion."""
+    if step is None:
+        return [task for task in state.tasks.values() if task.step is None]
+    task = state.tasks.get(names.step_task(find_step(state, step).id))
+    return [task] if task else []

@@ -14,14 +14,13 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.lost_workflows import RUNNING, described, how_lost, why_stuck
-from cli.operator.connections import Record
-from cli.operator.printing import print_lines
-from cli.operator.recorded import RecordedDirectives, until_true
 from domain.errors import NotReachable, RecordError, Refused
 from domain.models import Answer
 from domain.names import short
 from domain.reports import DirectiveSummary
 from domain.requests import Request
+from steering.connections import Record
+from steering.recorded import RecordedDirectives, until_true
 from workflows.directive import DirectiveWorkflow
 from workflows.state import OWNER
 
@@ -54,9 +53,9 @@ class Directives(RecordedDirectives):
         recorded = {each.workflow_id for each in await self.record.directives(self.owner)}
         return [workflow for workflow in await self._running() if workflow not in recorded]
 
-    async def ask(self, reference: str, update: Any, request: Request, request_id: str) -> Answer:
-        """Send a validated update, and wait until the record holds what it led to; Refused with the workflow's own
-        reason (rule 8.2).
+    async def ask(self, reference: str, update: Any, request: Request, request_id: str) -> tuple[Answer, bool]:
+        """Send a validated update, and wait until the record holds what it led to: whether it does; Refused with the
+        workflow's own reason (rule 8.2).
         """
         found = await self.find(reference)
         answer = await self._granted(found, update, request, request_id)
@@ -67,9 +66,7 @@ class Directives(RecordedDirectives):
         held = False
         with suppress(NotReachable, RecordError):  # it is accepted all the same: an error would have it sent again
             held = await until_true(recorded, RECORDED_WITHIN)
-        if not held:
-            print_lines(["accepted; the record does not hold it yet: what you read next may be from before"], err=True)
-        return answer
+        return answer, held
 
     async def _granted(self, found: DirectiveSummary, update: Any, request: Request, request_id: str) -> Answer:
         try:

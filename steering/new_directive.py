@@ -9,10 +9,8 @@ from pathlib import Path
 from typing import Annotated
 from uuid import uuid4
 
-import typer
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
-from cli.operator.given_files import read_given
 from domain.chain_plan import read_plan_file
 from domain.directive_settings import SHELL, AgentChoice, CompletionRule, Settings, StepAgents, Timings, agent_list
 from domain.errors import PlanRefused, Refused
@@ -24,6 +22,7 @@ from domain.problems import first_problem
 from domain.reports import DaemonSeen
 from domain.repository_url import parse_repository_url, refuse_mistake
 from domain.size import check_size
+from steering.given_files import read_given
 
 LONGEST_PLAN_FILE = 4 * 1024 * 1024
 MAX_TEXT = 256 * 1024
@@ -31,114 +30,95 @@ MAX_TEXT = 256 * 1024
 
 MOST_MINUTES = 8 * 24 * 60
 
-Texts = Annotated[list[str] | None, typer.Option(help="May be given more than once.")]
+Texts = Annotated[list[str] | None, Field(description="May be given more than once.")]
 
 
 @dataclass(frozen=True, kw_only=True)
 class StartOptions:
     """The options of `start` and `create`, as they were typed."""
 
-    title: Annotated[str, typer.Option(help="A short name for the goal; else the issue's.")] = ""
+    title: Annotated[str, Field(description="A short name for the goal; else the issue's.")] = ""
     issue: Annotated[
-        str | None,
-        typer.Option(metavar="URL", help="A forge's issue: title, text and its writers' comments are the goal."),
+        str | None, Field(description="A forge's issue: title, text and its writers' comments are the goal.")
     ] = None
-    yes: Annotated[bool, typer.Option("--yes", help="Take the issue's text as it is now, whoever has written it.")] = (
-        False
-    )
-    goal: Annotated[str | None, typer.Option(help="What shall be true when it is done.")] = None
-    goal_file: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="A file that holds the goal; - for the standard input.")
-    ] = None
-    edit: Annotated[bool, typer.Option("--edit", help="Write the goal in $EDITOR.")] = False
-    like: Annotated[
-        str, typer.Option(metavar="ID", help="A directive whose options count for all that is not typed.")
-    ] = ""
+    yes: Annotated[bool, Field(description="Take the issue's text as it is now, whoever has written it.")] = False
+    goal: Annotated[str | None, Field(description="What shall be true when it is done.")] = None
+    goal_file: Annotated[Path | None, Field(description="A file that holds the goal; - for the standard input.")] = None
+    edit: Annotated[bool, Field(description="Write the goal in $EDITOR.")] = False
+    like: Annotated[str, Field(description="A directive whose options count for all that is not typed.")] = ""
     repo: Annotated[
-        str, typer.Option(help="A git URL, or the path of a repository on the daemon's machine; else the issue's.")
+        str, Field(description="A git URL, or the path of a repository on the daemon's machine; else the issue's.")
     ] = ""
-    base_branch: Annotated[str, typer.Option(help="Where the work starts and is merged; else the default branch.")] = ""
+    base_branch: Annotated[str, Field(description="Where the work starts and is merged; else the default branch.")] = ""
     requirement: Texts = None
     acceptance: Texts = None
     constraint: Texts = None
     agents: Annotated[
         str | None,
-        typer.Option(metavar="NAMES", help="Agents for all that names none of its own, the next where one can't: a,b."),
+        Field(description="Agents for all that names none of its own, the next where one can't: a,b."),
     ] = None
     agent: Annotated[
-        str | None, typer.Option(help="The daemon's agent that does the steps; else the planner does. Or a list: a,b.")
+        str | None, Field(description="The daemon's agent that does the steps; else the planner does. Or a list: a,b.")
     ] = None
-    planner: Annotated[str | None, typer.Option(help="The daemon's agent that makes the plans, or a list.")] = None
+    planner: Annotated[str | None, Field(description="The daemon's agent that makes the plans, or a list.")] = None
     plan: Annotated[
-        Path | None, typer.Option(help="A chain plan document: the first plan; with --planner, that makes later ones.")
+        Path | None, Field(description="A chain plan document: the first plan; with --planner, that makes later ones.")
     ] = None
     on: Annotated[
         str,
-        typer.Option(
-            help="The only daemon that may serve it: whoever has a local path; 'any' where all daemons have it."
+        Field(
+            description="The only daemon that may serve it: whoever has a local path; 'any' where all daemons have it."
         ),
     ] = ""
-    label: Annotated[str, typer.Option(help="Only daemons with it may serve it; steps may have their own.")] = ""
-    once: Annotated[bool, typer.Option("--once", help="Complete or fail in place of becoming idle.")] = False
-    fail_fast: Annotated[bool, typer.Option("--fail-fast", help="The first failed step cancels the rest.")] = False
+    label: Annotated[str, Field(description="Only daemons with it may serve it; steps may have their own.")] = ""
+    once: Annotated[bool, Field(description="Complete or fail in place of becoming idle.")] = False
+    fail_fast: Annotated[bool, Field(description="The first failed step cancels the rest.")] = False
     completion: Annotated[
-        CompletionRule, typer.Option(help="Ship what is done though other steps failed, or wait for all.")
+        CompletionRule, Field(description="Ship what is done though other steps failed, or wait for all.")
     ] = CompletionRule.PARTIAL
-    require_approval: Annotated[
-        bool, typer.Option("--require-approval", help="Hold every plan until `approve` or `reject`.")
-    ] = False
-    memory: Annotated[bool, typer.Option("--memory", help="Let its agents remember things for each other.")] = False
-    setup: Annotated[list[str] | None, typer.Option(help="Run before every agent; may be given more than once.")] = None
+    require_approval: Annotated[bool, Field(description="Hold every plan until `approve` or `reject`.")] = False
+    memory: Annotated[bool, Field(description="Let its agents remember things for each other.")] = False
+    setup: Annotated[list[str] | None, Field(description="Run before every agent; may be given more than once.")] = None
     verify: Annotated[
-        list[str] | None, typer.Option(help="Has to succeed on every step's work; may be given more than once.")
+        list[str] | None, Field(description="Has to succeed on every step's work; may be given more than once.")
     ] = None
-    pull_request: Annotated[
-        bool, typer.Option("--pull-request/--no-pull-request", help="Open one, or push the branch and no more.")
-    ] = True
-    shepherd: Annotated[
-        bool, typer.Option("--shepherd/--no-shepherd", help="Fix failed checks and answer reviews once it is open.")
-    ] = True
-    shepherd_rounds: Annotated[int, typer.Option(help="Rounds of such fixes before you are asked.")] = 3
+    pull_request: Annotated[bool, Field(description="Open one, or push the branch and no more.")] = True
+    shepherd: Annotated[bool, Field(description="Fix failed checks and answer reviews once it is open.")] = True
+    shepherd_rounds: Annotated[int, Field(description="Rounds of such fixes before you are asked.")] = 3
     fixer: Annotated[
         str | None,
-        typer.Option(help="The agent for such fixes, or a list; else the planner's, else the step's."),
+        Field(description="The agent for such fixes, or a list; else the planner's, else the step's."),
     ] = None
     resolver: Annotated[
-        str | None, typer.Option(help="The agent for conflicts of the merge, or a list; else the step's.")
+        str | None, Field(description="The agent for conflicts of the merge, or a list; else the step's.")
     ] = None
     step_agent: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME[:MODEL]", help="A plan may give this to a step; may be given more than once."),
+        Field(description="A plan may give this to a step; may be given more than once."),
     ] = None
     fallback_after: Annotated[
         float,
-        typer.Option(metavar="MINUTES", help="How long an agent is waited for before the next of its list goes on."),
+        Field(description="How long an agent is waited for before the next of its list goes on."),
     ] = 10
     branch_prefix: Annotated[
-        str, typer.Option(help="What its branches begin with; else what .makima.toml says, else makima/.")
+        str, Field(description="What its branches begin with; else what .makima.toml says, else makima/.")
     ] = ""
     closes: Annotated[
         list[str] | None,
-        typer.Option(metavar="ISSUE", help="A number or address: closed by the merge; may be given more than once."),
+        Field(description="A number or address: closed by the merge; may be given more than once."),
     ] = None
-    keep_branches: Annotated[
-        bool, typer.Option("--keep-branches", help="Leave the branches of merged work on the remote.")
-    ] = False
-    max_parallel_steps: Annotated[int, typer.Option("--max-parallel", help="How many steps may be in flight.")] = 8
-    max_attempts: Annotated[int, typer.Option(help="How often an agent may try a step.")] = 2
-    max_turns: Annotated[int, typer.Option(help="How many turns an agent may take for a step; 0: no limit.")] = 0
-    max_cost_usd: Annotated[
-        float, typer.Option("--max-cost", help="What an agent may cost for a step, in USD; 0: no limit.")
-    ] = 0
+    keep_branches: Annotated[bool, Field(description="Leave the branches of merged work on the remote.")] = False
+    max_parallel_steps: Annotated[int, Field(description="How many steps may be in flight.")] = 8
+    max_attempts: Annotated[int, Field(description="How often an agent may try a step.")] = 2
+    max_turns: Annotated[int, Field(description="How many turns an agent may take for a step; 0: no limit.")] = 0
+    max_cost_usd: Annotated[float, Field(description="What an agent may cost for a step, in USD; 0: no limit.")] = 0
     budget: Annotated[
-        str, typer.Option(help="What the whole directive may use: 20usd, 5M tokens or 6h, or several with commas.")
+        str, Field(description="What the whole directive may use: 20usd, 5M tokens or 6h, or several with commas.")
     ] = ""
-    timings: Annotated[str, typer.Option(help="normal, or fast for tests.")] = "normal"
+    timings: Annotated[str, Field(description="normal, or fast for tests.")] = "normal"
     wait_for_daemon: Annotated[
         bool,
-        typer.Option(
-            "--wait-for-daemon", help="Start it unchecked: it waits for a daemon, and pauses where one finds it wrong."
-        ),
+        Field(description="Start it unchecked: it waits for a daemon, and pauses where one finds it wrong."),
     ] = False
 
 

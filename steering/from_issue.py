@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from typing import NoReturn
 
-import typer
 from temporalio.client import Client
 
 from activities.issues import issue_by_daemon
-from cli.operator.agreeing import somebody_is_there
-from cli.operator.directives import Directives
-from cli.operator.new_directive import StartOptions
 from domain.errors import NotReachable, RecordError, Refused
 from domain.intake.goal import goal_of, title_of
 from domain.intake.issue import IssueNamed, IssueRead, IssueStanding
@@ -20,9 +17,11 @@ from domain.intake.state import directive_of_issue
 from domain.issues import IssueAddress, issue_address
 from domain.models import State
 from domain.visible import visible
+from steering.directives import Directives
+from steering.new_directive import StartOptions
 
-SHOWN = 2000
-"""Characters of a text that somebody else has written, before you are asked."""
+Agree = Callable[[str, IssueRead], None]
+
 _WRONG = {
     IssueStanding.CLOSED: "is closed: open it again, or say the goal yourself with --goal",
     IssueStanding.GONE: "is not there, or the daemon's token may not see it: look at its address",
@@ -31,8 +30,10 @@ _WRONG = {
 }
 
 
-async def with_issue(options: StartOptions, client: Client, owner: str) -> StartOptions:
-    """The options with what the issue says; Refused where that doesn't count, or is no issue that is open."""
+async def with_issue(options: StartOptions, client: Client, owner: str, agree: Agree) -> StartOptions:
+    """The options with what the issue says; Refused where that doesn't count, or is no issue that is open.
+    `agree` raises, or has a person read a text of somebody else's.
+    """
     if not options.issue:
         return options
     address = checked_address(options)
@@ -42,7 +43,7 @@ async def with_issue(options: StartOptions, client: Client, owner: str) -> Start
     if wrong := _WRONG.get(issue.standing):
         raise Refused(f"{where} {wrong}{f': {visible(issue.url)}' if issue.url else ''}")
     if issue.unheard_text and not options.yes:
-        _ask(where, issue)
+        agree(f"the text of {where} doesn't count by itself ({issue.unheard_text})", issue)
     return replace(
         options,
         title=options.title or title_of(issue),
@@ -78,13 +79,6 @@ def checked_address(options: StartOptions) -> IssueAddress:
     return issue_address(options.issue or "")
 
 
-def _ask(where: str, issue: IssueRead) -> None:
-    """Its text is somebody's who may not write: you have to have read what you make a goal of."""
-    what = f"the text of {where} doesn't count by itself ({issue.unheard_text})"
-    if not somebody_is_there():
-        raise Refused(f"{what}: read it, and agree to it as it is now with --yes, or say the goal with --goal")
-    text = visible(issue.text)
-    cut = "\n…" if len(text) > SHOWN else ""
-    sys.stderr.write(f"{visible(issue.title)}\n\n{text[:SHOWN]}{cut}\n\n")
-    if not typer.confirm(f"{what}. Make it the goal as it is here?", err=True):
-        raise Refused("nothing was started")
+def not_agreed(what: str, _: IssueRead) -> NoReturn:
+    """Where nobody can be asked."""
+    raise Refused(f"{what}: read it, and agree to it as it is now with --yes, or say the goal with --goal")

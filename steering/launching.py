@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
-from cli.operator.directives import Directives
+from domain import names
 from domain.directive_secret import NO_SECRET
-from domain.errors import Refused
+from domain.errors import NotReachable, RecordError, Refused
 from domain.models import State
 from domain.recovery import recovered
 from domain.reports import DirectiveSummary
 from domain.size import without_finished_texts
 from domain.statuses import DirectiveStatus
+from steering.directives import Directives
 from workflows.launching import start_new, start_run
 
 
-async def launch(directives: Directives, state: State, *, begin: bool, once: bool = False) -> str:
-    """Start a new directive's workflow, as a draft unless it shall `begin`; its workflow's id."""
+async def launch(
+    directives: Directives, state: State, *, begin: bool, once: bool = False, unless_there: bool = False
+) -> str:
+    """Start a new directive's workflow, as a draft unless it shall `begin`; its workflow's id. `once`: Refused where
+    one of its id has ended, too; `unless_there`: one that has its id, running or ended, is left as it is.
+    """
+    if unless_there:
+        with suppress(NotReachable, RecordError):  # then Temporal alone says whether it is there
+            if known := await directives.record.directive(directives.owner, state.directive.id):
+                return known.workflow_id
     try:
-        return await start_new(directives.client, state, begin=begin, once=once)
+        return await start_new(directives.client, state, begin=begin, once=once or unless_there)
     except WorkflowAlreadyStartedError as error:
+        if unless_there:
+            return names.workflow_id(state.directive.text.title, state.directive.id)
         raise Refused(f"{state.directive.text.title} is a directive already: `starter.py list` shows it") from error
 
 

@@ -7,15 +7,17 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from time import monotonic
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 from uuid import UUID
 
-from cli.operator.connections import Record
 from domain import names
 from domain.errors import NotReachable, Refused
 from domain.models import State
 from domain.reports import DirectiveSummary
 from domain.view import DirectiveView, view
+
+if TYPE_CHECKING:
+    from steering.connections import Record
 
 LOOKED_AFTER_WITHIN = timedelta(seconds=35)
 """A worker looks after the workflows every 10 s, and says when it stops: three looks missed, and none is there."""

@@ -1,0 +1,96 @@
+"""Connections as the environment says: for the command line, and for programs of others (docs/python.md)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+# What follows takes a second to import, and each command needs little of it: see the functions.
+if TYPE_CHECKING:
+    from temporalio.client import Client as Temporal
+
+    from domain.health_report import Health
+    from ledger.pool import Database
+    from ledger.reader import Record
+    from ledger.retention import Retention
+    from runtime.shared_settings import SharedSettings
+    from steering.client import Client
+
+
+def connect() -> Client:
+    """A client of what `starter.py` would steer from here. It opens what it needs once it is asked for something."""
+    from steering.client import Client
+
+    return Client(Connections("client"))
+
+
+class Connections:
+    """Opened, and imported, only by the commands that need them, so that `--help` works anywhere, and at once."""
+
+    def __init__(self, typed: str) -> None:
+        self._typed = typed
+
+    @cached_property
+    def settings(self) -> SharedSettings:
+        from runtime.shared_settings import load_settings
+        from runtime.started_stacks import found_settings
+
+        return found_settings(load_settings(), os.environ, self._typed)
+
+    @property
+    def owner(self) -> str:
+        return self.settings.owner
+
+    @property
+    def web_ui(self) -> str | None:
+        from runtime.addresses import find_web_ui_url
+
+        return find_web_ui_url(self.settings)
+
+    @property
+    def cache(self) -> Path:
+        from platformdirs import user_cache_path
+
+        return user_cache_path("makima")
+
+    @property
+    def config(self) -> Path:
+        from platformdirs import user_config_path
+
+        return user_config_path("makima") / "config.toml"
+
+    async def temporal(self) -> Temporal:
+        from runtime.connection import connect_temporal
+
+        return await connect_temporal(self.settings, identity="starter", quiet=True)
+
+    @asynccontextmanager
+    async def record(self) -> AsyncIterator[Record]:
+        from ledger.reader import Record
+
+        async with self._pool() as pool:
+            yield Record(pool)
+
+    @asynccontextmanager
+    async def retention(self) -> AsyncIterator[Retention]:
+        from ledger.retention import Retention
+
+        async with self._pool() as pool:
+            yield Retention(pool)
+
+    @asynccontextmanager
+    async def _pool(self) -> AsyncIterator[Database]:
+        from ledger.pool import open_pool
+        from runtime.addresses import find_database_url
+
+        async with await open_pool(find_database_url(self.settings)) as pool:
+            yield pool
+
+    async def local_daemon(self, options: Sequence[str]) -> Health | None:
+        from stack import local_daemon
+
+        return await local_daemon.examine(self.settings, os.environ, options)

@@ -1,0 +1,119 @@
+"""What `start` takes where nothing was typed: another directive's options, your defaults, a goal from your editor."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from domain.directive_settings import AgentChoice, Timings
+from domain.documents import read_toml
+from domain.errors import DocumentBroken, Refused
+from domain.models import Directive
+from domain.problems import first_problem
+from steering.given_files import read_given
+from steering.new_directive import MAX_TEXT, StartOptions
+
+LARGEST = 64 * 1024
+OF_ONE = ("title", "goal", "goal_file", "edit", "issue", "yes", "like", "plan", "closes", "wait_for_daemon")
+"""What belongs to one directive, and to no default."""
+BY_HAND = "<!-- What shall be true when it is done? This line is left out. -->"
+_ALIKE = (
+    *("on", "label", "once", "fail_fast", "completion", "require_approval", "memory", "pull_request", "shepherd"),
+    *("shepherd_rounds", "branch_prefix", "keep_branches", "max_parallel_steps", "max_attempts", "max_turns"),
+    "max_cost_usd",
+)
+"""Options that are a setting of the same name."""
+
+
+def like(options: StartOptions, directive: Directive) -> StartOptions:
+    """The options, and those of another directive for all that was not typed."""
+    return _filled(options, _options_of(directive))
+
+
+def with_defaults(options: StartOptions, file: Path) -> StartOptions:
+    """The options, and the `[start]` table of a file for all that was not typed; Refused where it can't be read."""
+    if not file.exists():
+        return options
+    try:
+        found = read_toml(read_given("the defaults", file, LARGEST))
+    except DocumentBroken as error:
+        raise Refused(f"{file} is not TOML: {error}") from error
+    table = found.pop("start", {})
+    if found or not isinstance(table, Mapping):
+        raise Refused(f"{file}: it holds one table, [start], with options of `start` by their names")
+    names = {each.name for each in fields(StartOptions)} - {*OF_ONE}
+    given = {str(name).replace("-", "_"): value for name, value in table.items()}
+    if unknown := sorted(given.keys() - names):
+        raise Refused(f"{file}: [start] {unknown[0]} is no default; it may have {', '.join(sorted(names))}")
+    try:
+        checked = TypeAdapter(StartOptions).validate_python(given)
+    except ValidationError as error:
+        raise Refused(f"{file}: [start] {first_problem(error)}") from error
+    return _filled(options, {name: getattr(checked, name) for name in given})
+
+
+def with_written_goal(options: StartOptions, environ: Mapping[str, str]) -> StartOptions:
+    """The options with a goal that was written in an editor, which begins with what was typed; Refused without one."""
+    if not options.edit:
+        return options
+    editor = environ.get("VISUAL") or environ.get("EDITOR")
+    if not editor:
+        raise Refused("--edit needs EDITOR, the command of your editor; --goal-file FILE takes a file")
+    if options.goal_file is not None or options.issue:
+        raise Refused("--edit writes the goal: leave --goal-file and --issue away")
+    with TemporaryDirectory(prefix="makima-") as folder:
+        file = Path(folder, "GOAL.md")
+        file.write_text(f"{options.goal or ''}\n{BY_HAND}\n")
+        try:
+            ended = subprocess.run([*shlex.split(editor), str(file)], check=False, env=dict(environ))
+        except (OSError, ValueError) as error:
+            raise Refused(f"{editor!r} can't be started: {error}") from error
+        written = read_given("--edit", file, MAX_TEXT).replace(BY_HAND, "").strip()
+    if ended.returncode or not written:
+        raise Refused("no goal was written, and nothing was started")
+    return replace(options, goal=written, edit=False)
+
+
+def _filled(options: StartOptions, others: Mapping[str, Any]) -> StartOptions:
+    """What was typed stays; who typed an agent for all has said who plans and works."""
+    own = {each.name for each in fields(StartOptions) if getattr(options, each.name) != each.default}
+    own |= {"planner", "agent"} if "agents" in own else set()
+    own |= {"goal"} if own & {"goal_file", "issue"} else set()
+    own |= {"title", "repo"} if "issue" in own else set()
+    own |= {"label"} if "on" in own else {"on"} if "label" in own else set()
+    return replace(options, **{name: value for name, value in others.items() if name not in own})
+
+
+def _options_of(directive: Directive) -> dict[str, Any]:
+    settings, text = directive.settings, directive.text
+    return {
+        **{name: getattr(settings, name) for name in _ALIKE},
+        "title": text.title,
+        "goal": text.goal,
+        "repo": directive.repository,
+        "base_branch": directive.base_branch,
+        "requirement": list(text.requirements) or None,
+        "acceptance": list(text.acceptance) or None,
+        "constraint": list(text.constraints) or None,
+        "agent": _typed(settings.agent),
+        "planner": _typed(settings.planner),
+        "fixer": _typed(settings.fixer),
+        "resolver": _typed(settings.resolver),
+        "setup": list(settings.setup) or None,
+        "verify": list(settings.verify) or None,
+        "step_agent": list(settings.step_agents) or None,
+        "fallback_after": settings.fallback_after.total_seconds() / 60,
+        "budget": str(settings.budget) if settings.budget else "",
+        "timings": "fast" if settings.timings == Timings.fast() else "normal",
+    }
+
+
+def _typed(choice: AgentChoice | None) -> str | None:
+    return ",".join(each.name for each in choice.in_order) if choice else None

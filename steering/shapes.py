@@ -1,0 +1,146 @@
+"""What the client says of directives, which is what the commands print with `--json` (docs/json.md).
+
+`version` rises when a field goes or means something else; new fields may come at any time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from domain.experience import Estimate
+from domain.generations import PlanDifference, PlannedLine
+from domain.logged import DeliveryTold, LogPiece
+from domain.models import Answer, Question, Task
+from domain.reports import DaemonSeen, DirectiveSummary
+from domain.spending import AttemptSpent, DirectiveSpent
+from domain.statuses import DirectiveStatus, StepStatus, TaskKind, TaskStatus
+from domain.usage import Usage
+from domain.value import Value
+from domain.view import DirectiveView
+from steering.standing import Standing, waiting_note
+
+
+class Shown(Value):
+    """One object on one line."""
+
+    version: Literal[1] = 1
+
+
+class StartedShown(Shown):
+    id: UUID
+    workflow_id: str
+    title: str
+    web_ui: str | None
+    sandbox: tuple[str, ...] = ()
+
+
+class ListShown(Shown):
+    directives: tuple[DirectiveSummary, ...]
+    unknown: str
+
+
+class StatusShown(DirectiveView):
+    version: Literal[1] = 1
+    live: bool
+    lost: str
+    held_up: dict[str, str]
+    web_ui: str | None
+    waiting: str
+    daemons: tuple[DaemonSeen, ...]
+    running: tuple[AttemptSpent, ...]
+
+
+def status_shown(standing: Standing) -> StatusShown:
+    """All of it, flat."""
+    look = standing.look
+    return StatusShown(
+        **look.seen.model_dump(),
+        live=look.live,
+        lost=look.lost,
+        held_up=look.held_up,
+        web_ui=standing.page,
+        waiting=waiting_note(look.seen, standing.daemons),
+        daemons=tuple(standing.daemons),
+        running=tuple(standing.running),
+    )
+
+
+class LoggedDelivery(Value):
+    attempt: int
+    delivery: str
+    daemon: str
+    agent: str
+    begun: datetime
+    ended: datetime | None
+    how: str
+    log: str
+
+
+class LoggedTask(Value):
+    id: UUID
+    name: str
+    kind: TaskKind
+    status: TaskStatus
+    attempt: int
+    daemon: str
+    log: str
+    deliveries: tuple[LoggedDelivery, ...]
+
+
+def logged_task(task: Task, found: Sequence[tuple[DeliveryTold, Sequence[LogPiece]]]) -> LoggedTask:
+    """A task with the logs of its deliveries; its own log is the latest one's."""
+    deliveries = [
+        LoggedDelivery(**delivery.model_dump(exclude={"newest"}), log="".join(piece.text for piece in pieces))
+        for delivery, pieces in found
+    ]
+    fields = task.model_dump(include={"id", "name", "kind", "status", "attempt", "daemon"})
+    return LoggedTask(**fields, log=deliveries[-1].log if deliveries else "", deliveries=tuple(deliveries))
+
+
+class LogsShown(Shown):
+    tasks: tuple[LoggedTask, ...]
+
+
+class AskedQuestion(Question):
+    directive: UUID
+
+
+class QuestionsShown(Shown):
+    questions: tuple[AskedQuestion, ...]
+
+
+class PlanShown(Shown):
+    generation: int
+    waits_for_approval: bool
+    steps: tuple[PlannedLine, ...]
+    against: int | None
+    difference: PlanDifference | None
+    estimate: Estimate | None = None
+
+
+class WhyShown(Shown):
+    step: UUID
+    name: str
+    status: StepStatus
+    why: str
+
+
+class WhyAllShown(Shown):
+    steps: tuple[WhyShown, ...]
+    directive_status: DirectiveStatus
+
+
+class CostsShown(Shown):
+    directives: tuple[DirectiveSpent, ...]
+    attempts: tuple[AttemptSpent, ...]
+    total: Usage
+
+
+class AnswerShown(Answer):
+    version: Literal[1] = 1
+    request_id: str
+    recorded: bool
+    """Else what is read next may be from before."""
