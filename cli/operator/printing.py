@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
 from pydantic import BaseModel
@@ -27,6 +29,14 @@ def print_json(shown: BaseModel, **exclude: Any) -> None:
 def print_raw(text: str) -> None:
     """As it is, with whatever it does to a terminal: the operator has typed --raw."""
     unguarded().write(text)
+
+
+def frames() -> TextIO:
+    """Stdout for a protocol: guarded as ever, for what is escaped in JSON is the same JSON; UTF-8 wherever it goes."""
+    stream = unguarded()
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(encoding="utf-8")
+    return sys.stdout
 
 
 def console() -> Console:

@@ -222,6 +222,7 @@ def typed(directive: str, step: str) -> dict[str, list[tuple[str, ...]]]:
         "memory-delete": [(directive, POISON)],
         "set-pr": [(directive, POISON)],
         "doctor": [("--repository", POISON)],
+        "mcp": [("--http", POISON)],
         "recover": [(POISON,), (directive,)],  # the last: from here on its workflow is there, and nobody works on it
     }
 

@@ -1,0 +1,147 @@
+"""`starter.py mcp` as a process, and clients of the protocol's own library (docs/mcp.md)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from mcp import ClientSession, StdioServerParameters
+from mcp.client.stdio import stdio_client
+
+from steering.tools import OFFERED
+from tests.fixtures_desk import URL, Desk
+from tests.mcp_serving import STARTER, TOKEN, environment, over_http
+from tests.workflows.scripted import planned, until
+
+HOUSE: dict[str, Any] = {
+    **{"title": "House", "goal": "A house", "repo": URL, "planner": "planner", "agent": "shell", "timings": "fast"},
+    "wait_for_daemon": True,  # the scripted one reports itself to nobody
+}
+KNOWN = {"authorization": f"Bearer {TOKEN}"}
+SPEAKS = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
+
+
+def asked(tool: str, **arguments: Any) -> dict[str, Any]:
+    return {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": tool, "arguments": arguments}}
+
+
+@pytest.mark.rule("9.6")
+async def test_a_directive_is_steered_over_stdio(desk: Desk, database: str, tmp_path: Path) -> None:
+    desk.daemon.plans = [planned(("floor", []))]
+    server = StdioServerParameters(
+        command=sys.executable, args=[STARTER, "mcp"], env=environment(desk, database, tmp_path)
+    )
+    async with stdio_client(server) as streams, ClientSession(*streams) as session:
+        await session.initialize()
+        tools = {each.name: each for each in (await session.list_tools()).tools}
+        assert tuple(tools) == OFFERED
+        assert all(each.description for each in tools.values())
+
+        async def does(tool: str, **arguments: Any) -> Any:
+            done = await session.call_tool(tool, arguments)
+            assert not done.is_error, done
+            return json.loads(done.content[0].text)  # type: ignore[union-attr]
+
+        async def refused(tool: str, **arguments: Any) -> str:
+            done = await session.call_tool(tool, arguments)
+            text: str = done.content[0].text  # type: ignore[union-attr]
+            assert done.is_error
+            assert len(text.splitlines()) == 1
+            return text
+
+        directive = (await does("start", **HOUSE, require_approval=True, request_id="one"))["id"]
+        assert (await does("start", **HOUSE, require_approval=True, request_id="one"))["id"] == directive
+
+        async def proposes() -> bool:
+            return bool((await does("status", directive=directive))["proposal"])
+
+        await until(proposes)
+        assert [step["name"] for step in (await does("plan", directive=directive))["steps"]] == ["floor"]
+        assert "comment" in await refused("reject", directive=directive)
+        assert "may not be empty" in await refused("goal", directive=directive, goal="")
+        assert "means 0 questions" in await refused("answer", directive=directive, question="91c0", text="yes")
+        assert "goal_file" in await refused("start", **HOUSE, goal_file="/etc/hostname")
+        assert "there is no directive" in await refused("status", directive="nobody")
+        assert "there is no tool" in await refused("archive", directive=directive)
+        assert (await does("approve", directive=directive))["status"] in ("planning", "active", "completing", "idle")
+        await desk.until(directive, "idle")
+        assert (await does("pause", directive=directive))["status"] == "paused"
+        assert [each["id"] for each in (await does("list"))["directives"]] == [directive]
+        assert [task["name"] for task in (await does("logs", directive=directive, step="floor"))["tasks"]] == [
+            "House: floor"
+        ]
+
+
+@pytest.mark.rule("9.6")
+async def test_what_a_client_has_asked_for_is_done_though_it_hangs_up(
+    desk: Desk, database: str, tmp_path: Path
+) -> None:
+    env = environment(desk, database, tmp_path)
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, STARTER, "mcp"), env=env, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdin is not None
+    begin = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
+    frames = (
+        {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": begin},
+        {"jsonrpc": "2.0", "method": "notifications/initialized"},
+        asked("start", **HOUSE, request_id="hung-up"),
+    )
+    process.stdin.write("".join(json.dumps(each) + "\n" for each in frames).encode())
+    await process.stdin.drain()
+    process.stdin.close()
+    async with asyncio.timeout(120):
+        await process.wait()
+    started = await desk.json("list")
+    assert [each["title"] for each in started["directives"]] == ["House"]
+
+
+@pytest.mark.rule("9.6")
+async def test_over_http_only_who_has_the_token_and_comes_by_its_own_name_is_heard(
+    desk: Desk, database: str, tmp_path: Path
+) -> None:
+    async with over_http(environment(desk, database, tmp_path)) as url, httpx.AsyncClient() as client:
+        post = httpx.Request("POST", url, headers={**SPEAKS, **KNOWN}, json=asked("list"))
+        answer = await client.send(post)
+        assert (answer.status_code, answer.json()["result"]["isError"]) == (200, False), answer.text
+        for headers, status in (
+            ({}, 401),
+            ({"authorization": "Bearer no"}, 401),
+            ({"authorization": TOKEN}, 401),
+            ({**KNOWN, "host": "evil.example"}, 421),
+            ({**KNOWN, "origin": "https://evil.example"}, 403),
+        ):
+            answer = await client.post(url, headers={**SPEAKS, **headers}, json=asked("list"))
+            assert answer.status_code == status, headers
+            assert TOKEN not in answer.text
+        refused = await client.post(url, headers={**SPEAKS, **KNOWN}, json=asked("status", directive="nobody"))
+        assert refused.json()["result"]["isError"]
+        assert "there is no directive" in refused.json()["result"]["content"][0]["text"]
+        large = await client.post(url, headers={**SPEAKS, **KNOWN}, json=asked("goal", goal="x" * 2**21))
+        assert large.status_code == 413
+
+
+@pytest.mark.rule("9.6")
+@pytest.mark.parametrize(
+    ("words", "token", "said"),
+    [
+        (["--http", "nowhere"], TOKEN, "takes HOST:PORT"),
+        (["--http", "127.0.0.1:0"], "", "set MAKIMA_MCP_TOKEN to a secret of at least 32 characters"),
+        (["--http", "127.0.0.1:0"], "short", "set MAKIMA_MCP_TOKEN"),
+        (["--http", "0.0.0.0:0"], TOKEN, "--name"),
+    ],
+)
+def test_what_would_be_open_to_others_is_not_served(words: list[str], token: str, said: str, tmp_path: Path) -> None:
+    env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "MAKIMA_MCP_TOKEN": token}
+    argv = [sys.executable, STARTER, "mcp", *words]
+    done = subprocess.run(argv, env=env, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said in done.stderr
+    assert len(done.stderr.splitlines()) == 1
