@@ -214,6 +214,10 @@ class Finding(Tolerant):
     """Of what somebody has said."""
 
 
+MOST_BLOCKS = 10
+"""Reasons that one sighting tells."""
+
+
 class Sighting(Tolerant):
     """What is new of a pull request: its state or head has changed, or there are findings that were not seen before."""
 
@@ -225,6 +229,8 @@ class Sighting(Tolerant):
     """What was pushed for it, and that it was merged without."""
     approved: bool = False
     """Somebody's last word is yes and nobody's is no, of those who are heard."""
+    blocked: tuple[Annotated[str, Field(max_length=200)], ...] = ()
+    """Why it can't be merged now, beside that it is a draft; as far as the forge tells."""
     unheard: tuple[Unheard, ...] = ()
     """What was said, and doesn't count: all of it, whether it was told before or not."""
     standing: tuple[str, ...] | None = None
@@ -249,9 +255,10 @@ MOST_UNHEARD = 1000
 def picture_of(sighting: Sighting) -> str:
     """A name for all that holds of a pull request; the same for the same, empty where there is nothing."""
     findings, unheard = ({each.id for each in found} for found in (sighting.findings, sighting.unheard))
-    if not (findings or unheard or sighting.approved):
+    if not (findings or unheard or sighting.approved or sighting.blocked):
         return ""
-    told = "\n".join([str(sighting.approved), *sorted(findings), "", *sorted(unheard)])
+    blocked = ("", *sighting.blocked) if sighting.blocked else ()
+    told = "\n".join([str(sighting.approved), *sorted(findings), "", *sorted(unheard), *blocked])
     return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 

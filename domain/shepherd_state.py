@@ -56,6 +56,8 @@ class Shepherding(Value):
     failing: tuple[str, ...] = ()
     """The failed checks of its head, by name."""
     approved: bool = False
+    blocked: tuple[str, ...] = ()
+    """Why it can't be merged, as the newest look has seen it; beside that it is a draft."""
     unheard: tuple[str, ...] = ()
     """Ids of what was said about it by people and bots whose words don't count, as the newest look has seen it."""
     picture: str = ""

@@ -11,6 +11,7 @@ from domain.experience import estimate
 from domain.generations import difference, lines, plan_of, planned_generations
 from domain.lookup import find_step
 from domain.models import State, Step
+from domain.pull_requests.pull_request_view import blocked
 from domain.reports import DaemonSeen
 from domain.spending import AttemptSpent, total
 from domain.why import why
@@ -68,7 +69,9 @@ class Looking(Opened):
         )
 
     async def why(self, directive: str, step: str | None = None) -> WhyAllShown:
-        """Why a step isn't running, and what happens next; without a step, of all that aren't done."""
+        """Why a step isn't running, and what happens next; without a step, of all that aren't done, and why the pull
+        request can't be merged.
+        """
         async with self.recorded() as directives:
             look = await directives.look_inside(directive)
             daemons = await directives.record.daemons(directives.owner)
@@ -77,7 +80,9 @@ class Looking(Opened):
             WhyShown(step=each.id, name=each.name, status=each.status, why=_reason(look, each, daemons))
             for each in asked
         )
-        return WhyAllShown(steps=tuple(told), directive_status=look.seen.status)
+        pull_request = look.seen.pull_request if step is None else None
+        blocks = blocked(look.seen, pull_request) if pull_request else ()
+        return WhyAllShown(steps=tuple(told), directive_status=look.seen.status, blocked=blocks)
 
     async def questions(self, directive: str | None = None) -> QuestionsShown:
         """What agents ask of people, of one directive or all of them."""

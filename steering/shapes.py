@@ -131,6 +131,8 @@ class WhyShown(Shown):
 class WhyAllShown(Shown):
     steps: tuple[WhyShown, ...]
     directive_status: DirectiveStatus
+    blocked: tuple[str, ...] = ()
+    """Why its pull request can't be merged now."""
 
 
 class CostsShown(Shown):

@@ -32,6 +32,7 @@ TRIED_ELSEWHERE: dict[str, dict[str, str]] = {
         "test_ones_own_comments_count_where_the_settings_say_so_but_never_what_we_have_posted": (
             "test_gitlab_facts: test_ones_own_notes_count_where_the_settings_say_so"
         ),
+        "test_a_required_check_that_runs_or_has_failed_is_named_and_no_other": "GitLab names no check",
         "test_a_second_look_costs_nothing_and_tells_the_same": "GitLab does the work whatever ETag is sent",
         "test_a_change_request_ends_when_it_is_withdrawn_or_its_author_approves": (
             "a request for changes has no words: test_gitlab_facts: test_it_is_approved_once_the_rules_are_met"
@@ -53,6 +54,7 @@ TRIED_ELSEWHERE: dict[str, dict[str, str]] = {
         "test_a_check_of_another_app_by_the_same_name_ends_nothing_and_hides_nothing": "there are no apps",
         "test_a_check_that_its_app_runs_again_under_the_same_id_is_told_as_it_ends_then": "there are no apps",
         "test_a_failed_status_and_a_check_without_a_log_are_told_in_their_own_words": "no check has a text",
+        "test_one_that_has_to_be_up_to_date_and_is_not_is_told_so": "only an administrator is told",
         "test_a_second_look_costs_nothing_and_tells_the_same": "there are no ETags",
         "test_where_it_is_not_told_what_is_resolved_all_that_is_asked_holds": "the others tell it with the remark",
         "test_a_missing_scope_is_named": "only GitHub names it",

@@ -103,6 +103,7 @@ def pull_request_lines(shown: PullRequestView) -> list[str]:
         return []
     lines = [f"  pull req.   {shown.url} ({shown.state}{', approved' if shown.approved else ''})"]
     lines += [f"  checks      failed: {', '.join(shown.failing)}"] if shown.failing else []
+    lines += [f"  no merge    {'; '.join(shown.blocked)}"] if shown.blocked else []
     lines += [f"  not heard   {shown.not_heard}, see history: comments, reviews"] if shown.not_heard else []
     left = f"{shown.rounds_left} {'round' if shown.rounds_left == 1 else 'rounds'} of fixes left"
     return [*lines, f"  shepherd    looks after it, {left}"] if shown.watched else lines

@@ -84,7 +84,8 @@ class ViewCommands(Commands):
         return 0
 
     def why(self, directive: Id, step: OptionalStepName = None, as_json: Json = False) -> None:
-        """Say in one line why a step isn't running, and what happens next; without a step, of all that aren't done.
+        """Say in one line why a step isn't running, and what happens next; without a step, of all that aren't done,
+        and why the pull request can't be merged.
 
         Example: starter.py why 3f2a "Session store"
         """
@@ -94,10 +95,10 @@ class ViewCommands(Commands):
         told = await self.looking.why(reference, step)
         if as_json:
             print_json(told.steps[0] if step is not None else told)
-        elif told.steps:
-            print_lines(f"{each.name} is {each.status}: {each.why}" for each in told.steps)
-        else:
-            typer.echo(f"no step of it waits for anything: it is {told.directive_status}")
+            return 0
+        lines = [f"{each.name} is {each.status}: {each.why}" for each in told.steps]
+        lines += [f"its pull request can't be merged now: {'; '.join(told.blocked)}"] if told.blocked else []
+        print_lines(lines or [f"no step of it waits for anything: it is {told.directive_status}"])
         return 0
 
     def diff(

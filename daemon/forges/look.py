@@ -8,6 +8,7 @@ from itertools import chain
 from typing import Protocol
 
 from daemon.forges.audience import Audience, Author
+from daemon.forges.blocks import Block, bounded, facts_of
 from daemon.forges.pulls import Pull
 from daemon.forges.remarks import (
     admitted_findings,
@@ -66,6 +67,11 @@ class Looking(Protocol):
         """What of its head's checks asks for work, or for a person; and those that are none of ours."""
         ...
 
+    async def blocked(self, pull: Pull, facts: str) -> tuple[str, ...]:
+        """Why it can't be merged now, beside a conflict and that it is a draft; while the forge works it out, what it
+        has said last of the same head. `facts`: as of `daemon.forges.blocks.facts_of`."""
+        ...
+
     async def resolved(self, pull: Pull, remarks: list[Comment]) -> Mapping[str, str]:
         """The addresses of remarks whose conversations are resolved → the login of who did it, empty for an app."""
         ...
@@ -81,11 +87,13 @@ async def sighting_of(looking: Looking, audience: Audience, seen: PullRequest, p
     everything = [each for kind in kinds for each in newest(kind, heard, MOST_REMARKS)]
     failures, forks = await looking.failures(pull)
     asked = admitted_findings(everything, heard, reviews_over(said.reviews))
+    blocked = await looking.blocked(pull, facts_of(pull, base_head, said.reviews, failures))
     return Sighting(
         pull_request=seen,
         findings=(*conflict, *failures, *await _without_resolved(looking, audience, pull, asked, said.remarks, me)),
         base_head=base_head,
         approved=is_approved(said.reviews, heard, me),
+        blocked=bounded((*([Block.CONFLICT] if conflict else []), *blocked)),
         unheard=(*forks, *unheard_of(everything, heard)),
     )
 

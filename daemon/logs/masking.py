@@ -185,7 +185,9 @@ def masked_sighting(sighting: Sighting, masker: Masker) -> Sighting:
         place = finding.place and finding.place.model_copy(update={"quoted": masker.mask(finding.place.quoted)})
         return finding.model_copy(update={**said, "place": place})
 
-    return sighting.model_copy(update={"findings": tuple(masked(finding) for finding in sighting.findings)})
+    blocked = tuple(masker.mask(reason)[:200] for reason in sighting.blocked)
+    findings = tuple(masked(finding) for finding in sighting.findings)
+    return sighting.model_copy(update={"findings": findings, "blocked": blocked})
 
 
 def _masked_memory(change: MemoryChange, masker: Masker) -> MemoryChange:

@@ -60,7 +60,8 @@ def end_all(draft: Draft) -> None:
     """The pull request is over, whatever was to be mended in it."""
     for topic in (Topic.ROUNDS, Topic.NO_AGENT, Topic.ACTION, Topic.TROUBLE):
         settle_topic(draft, topic, OVER)
-    draft.set(shepherding=draft.state.shepherding.model_copy(update={"held": (), "asked_about": {}, "failing": ()}))
+    nothing: dict[str, object] = {"held": (), "asked_about": {}, "failing": (), "blocked": ()}
+    draft.set(shepherding=draft.state.shepherding.model_copy(update=nothing))
 
 
 def settle_closed(draft: Draft, version: int, answer: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from domain.models import State
-from domain.pull_request import PullRequest
+from domain.pull_request import PullRequest, PullRequestState
 from domain.pull_requests.shepherd import rounds_left, wanted_watch
 from domain.value import Value
 from domain.visible import visible
@@ -23,6 +23,8 @@ class PullRequestView(Value):
     approved: bool
     failing: tuple[str, ...]
     """The failed checks of its head."""
+    blocked: tuple[str, ...] = ()
+    """Why it can't be merged now, as far as the forge tells."""
     rounds_left: int
     """Of fixes, before an operator is asked."""
     not_heard: int = 0
@@ -36,16 +38,27 @@ def pull_request_view(state: State, pull_request: PullRequest) -> PullRequestVie
         watched=wanted_watch(state) is not None and not pull_request.state.is_over,
         approved=state.shepherding.approved,
         failing=state.shepherding.failing,
+        blocked=blocked(state, pull_request),
         rounds_left=rounds_left(state),
         not_heard=len(state.shepherding.unheard),
     )
+
+
+def blocked(state: State, pull_request: PullRequest) -> tuple[str, ...]:
+    """Why it can't be merged now; of one that is over, nothing."""
+    if pull_request.state.is_over:
+        return ()
+    is_draft = ("it is a draft",) if pull_request.state is PullRequestState.DRAFT else ()
+    return (*is_draft, *state.shepherding.blocked)
 
 
 def standing(state: State, pull_request: PullRequest) -> str:
     """`open, approved, failed: lint`: what people ask of a pull request first."""
     approved = ["approved"] if state.shepherding.approved else []
     failing = [f"failed: {plain(', '.join(state.shepherding.failing))}"] if state.shepherding.failing else []
-    return ", ".join([pull_request.state.value, *(() if pull_request.state.is_over else (*approved, *failing))])
+    blocks = [f"can't be merged: {plain('; '.join(state.shepherding.blocked))}"] if state.shepherding.blocked else []
+    said = () if pull_request.state.is_over else (*approved, *failing, *blocks)
+    return ", ".join([pull_request.state.value, *said])
 
 
 def plain(text: str) -> str:

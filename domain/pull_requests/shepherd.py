@@ -15,6 +15,7 @@ from domain.fallbacks import fixer
 from domain.models import Question, State
 from domain.outcome_check import is_commit, pull_request_problems
 from domain.pull_request import (
+    MOST_BLOCKS,
     MOST_FINDINGS,
     MOST_UNHEARD,
     Finding,
@@ -158,7 +159,8 @@ def _update(draft: Draft, known: PullRequest, sighting: Sighting) -> None:
         failing = [*(draft.state.shepherding.failing if now.head == known.head else ()), *found]
     failing = list(dict.fromkeys(failing))[:20]
     gathers = draft.state.shepherding.gathers and now.head == known.head
-    _set(draft, approved=sighting.approved, failing=tuple(failing), picture=sighting.picture, gathers=gathers)
+    _set(draft, approved=sighting.approved, blocked=sighting.blocked[:MOST_BLOCKS], gathers=gathers)
+    _set(draft, failing=tuple(failing), picture=sighting.picture)
 
 
 def _open_again(draft: Draft) -> None:

@@ -37,6 +37,8 @@ class RepositoryChange(Stored):
     """What it is called from now on, or `owner/name`."""
     merge_method: str | None = None
     approvals_required: int | None = None
+    required_checks: tuple[str, ...] | None = None
+    up_to_date: bool | None = None
     only_green: bool | None = None
     detailed_merge_status: str | None = None
     locked: bool | None = None

@@ -13,8 +13,9 @@ from tempfile import mkdtemp
 from fakes.forge.api_errors import Answered
 from fakes.forge.bare_git import BareRepository, GitFailed, identity, run_git
 from fakes.forge.check_records import CheckStatus, StatusState
+from fakes.forge.protection import Protection
 from fakes.forge.pulls import merged
-from fakes.forge.records import Pull, RepositoryRecord
+from fakes.forge.records import Pull
 from fakes.forge.store import Repository
 
 FORGE_EMAIL = "noreply@forge.localhost"
@@ -30,6 +31,8 @@ class MergeableState(StrEnum):
     CLEAN = "clean"
     DIRTY = "dirty"
     DRAFT = "draft"
+    BLOCKED = "blocked"
+    BEHIND = "behind"
     UNSTABLE = "unstable"
     UNKNOWN = "unknown"
 
@@ -71,7 +74,8 @@ class Mergeabilities:
         commit = self._known[pair]
         if commit is None:
             return Mergeability(False, MergeableState.DIRTY)
-        return Mergeability(True, _state_without_conflict(repository.record, pull), commit)
+        protection = await protection_of(repository, pull)
+        return Mergeability(True, _state_without_conflict(protection), commit)
 
 
 async def merge(repository: Repository, number: int, wanted: MergeWanted, by: str) -> str:
@@ -80,6 +84,8 @@ async def merge(repository: Repository, number: int, wanted: MergeWanted, by: st
         pull = repository.record.pull(number)
         assert pull is not None
         _check_may_merge(pull, wanted)
+        if refusals := list((await protection_of(repository, pull)).refusals()):
+            raise Answered(405, " ".join(refusals))
         match wanted.method:
             case Method.MERGE:
                 commit = await _merge_commit(repository, pull, wanted, by)
@@ -117,9 +123,19 @@ async def _test_merge(git: BareRepository, pull: Pull) -> str | None:
     return commit
 
 
-def _state_without_conflict(record: RepositoryRecord, pull: Pull) -> MergeableState:
+async def protection_of(repository: Repository, pull: Pull) -> Protection:
+    is_behind = not await repository.git.is_ancestor(pull.base_sha, pull.head_sha)
+    return Protection(repository.record, pull, is_behind)
+
+
+def _state_without_conflict(protection: Protection) -> MergeableState:
+    """GitHub names the first that holds; in this order from memory."""
+    record, pull = protection.record, protection.pull
     if pull.draft:
         return MergeableState.DRAFT
+    if refusals := list(protection.refusals()):
+        only_behind = protection.wants_update and len(refusals) == 1
+        return MergeableState.BEHIND if only_behind else MergeableState.BLOCKED
     checks, statuses = record.checks_of(pull.head_sha), record.statuses_of(pull.head_sha)
     unready = any(each.failed or each.status is not CheckStatus.COMPLETED for each in checks)
     if unready or any(each.state is not StatusState.SUCCESS for each in statuses):

@@ -167,7 +167,11 @@ class RepositoryRecord(Stored):
     merge_method: str = "merge"
     """Of a forge where the repository has one: `merge` or `rebase`."""
     approvals_required: int = 0
-    """Before anything is approved, at a forge with such rules."""
+    """Before anything is approved, or merged, by the rules of the base branch."""
+    required_checks: tuple[str, ...] = ()
+    """Names of checks and statuses that have to pass before anything is merged."""
+    up_to_date: bool = False
+    """Nothing is merged that lacks commits of its base branch."""
     only_green: bool = False
     """Nothing is merged while checks run or have failed, at a forge that says so."""
     detailed_merge_status: str = ""
@@ -196,6 +200,11 @@ class RepositoryRecord(Stored):
     @property
     def full_name(self) -> str:
         return f"{self.owner}/{self.name}"
+
+    @property
+    def is_protected(self) -> bool:
+        """Whether the base branches have any rules."""
+        return bool(self.approvals_required or self.required_checks or self.up_to_date)
 
     def role(self, login: str) -> Role | None:
         """What somebody may do; None: as much as everybody."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from cli.operator.text_lines import pull_request_lines
 from domain.directive_settings import AgentChoice
 from domain.models import State
 from domain.pull_request import (
@@ -22,6 +23,7 @@ from domain.pull_request import (
 from domain.pull_requests import shepherd
 from domain.pull_requests.closing import ENDED
 from domain.pull_requests.fixes import MAX_QUOTED, PART_LIMIT, ROOMS
+from domain.pull_requests.pull_request_view import pull_request_view, standing
 from domain.requests import SetPullRequest
 from domain.size import MAX_STATE, state_size
 from domain.statuses import StepStatus
@@ -48,11 +50,14 @@ def watch_of(state: State) -> Watch:
     return shepherd.wanted_watch(state) or pytest.fail("not watched")
 
 
-def look(state: State, /, *holds: Finding, approved: bool = False, **fields: Any) -> State:
+def look(
+    state: State, /, *holds: Finding, approved: bool = False, blocked: tuple[str, ...] = (), **fields: Any
+) -> State:
     """After a daemon has looked at a pull request of which this holds, and nothing else."""
     watch = watch_of(state)
     now = watch.pull_request.model_copy(update=fields)
-    news = news_of(watch, Sighting(pull_request=now, findings=holds, base_head=NEWER, approved=approved))
+    seen = Sighting(pull_request=now, findings=holds, base_head=NEWER, approved=approved, blocked=blocked)
+    news = news_of(watch, seen)
     return settled(shepherd.fold_sighting(state, news, NOW).state) if news else state
 
 
@@ -84,6 +89,27 @@ def test_a_check_that_was_run_again_on_the_same_head_and_passes_is_failing_no_mo
     state = look(state)
     assert (state.shepherding.failing, open_questions(state), answers(state)) == ((), [], [ENDED])
     assert state.shepherding.asked_about == {}
+
+
+def test_why_it_cannot_be_merged_is_told_while_it_holds_and_makes_no_work() -> None:
+    state = look(opened(), blocked=("an approval is missing", "the required check '\x1b[1m*x*' has failed"))
+    known = state.pull_request
+    assert known is not None
+    assert not fixes(state) and not open_questions(state)
+    shown = pull_request_view(state, known)
+    assert shown.blocked == state.shepherding.blocked != ()
+    told = "an approval is missing; the required check '\x1b[1m*x*' has failed"
+    assert f"  no merge    {told}" in pull_request_lines(shown), "terminals are guarded where lines are printed"
+    assert "can't be merged: an approval is missing; the required check" in standing(state, known)
+    assert "*x*" not in standing(state, known), "no text of others is markdown"
+    draft = known.model_copy(update={"state": PullRequestState.DRAFT})
+    assert pull_request_view(state, draft).blocked == ("it is a draft", *shown.blocked)
+    merged = known.model_copy(update={"state": PullRequestState.MERGED})
+    assert pull_request_view(state, merged).blocked == ()
+    pull_request = watch_of(state).pull_request
+    again = Sighting(pull_request=pull_request, base_head=NEWER, blocked=state.shepherding.blocked)
+    assert news_of(watch_of(state), again) is None, "the same is no news"
+    assert look(state).shepherding.blocked == ()
 
 
 @pytest.mark.parametrize("finding", [check(2), comment(2)])

@@ -41,11 +41,14 @@ class Checks:
         self._repository = repository
         self._path = f"/repos/{repository.full_name}"
         self._marks = marks
+        self.statuses: list[CommitStatus] = []
+        """All that `failures` has seen."""
 
     async def failures(self, sha: str) -> tuple[list[Finding], list[Unheard]]:
         """What of a commit's checks asks for work; those that ran for a fork are its owner's business."""
         pages = await pages_of(self._api, f"{self._path}/commits/{sha}/status", STATUSES)
-        failed = [each for page in pages for each in page.statuses or () if each.status in _FAILED]
+        self.statuses = [each for page in pages for each in page.statuses or ()]
+        failed = [each for each in self.statuses if each.status in _FAILED]
         of_actions = {each.id: match["run"] for each in failed if (match := _OF_ACTIONS.match(each.target_url))}
         runs = {_place(run.html_url): run for run in await self._runs(sha)} if of_actions else {}
         found: list[Finding] = []

@@ -8,8 +8,9 @@ from urllib.parse import quote
 
 from daemon.forges.api import Api
 from daemon.forges.findings import conflict_finding
+from daemon.forges.gitea.blocking import blocks_of
 from daemon.forges.gitea.checks import Checks
-from daemon.forges.gitea.payloads import Branch, GiteaPull, GiteaRemark
+from daemon.forges.gitea.payloads import Branch, GiteaPull, GiteaRemark, GiteaReview
 from daemon.forges.gitea.talk import Talk, first_ones
 from daemon.forges.look import Said
 from daemon.forges.pulls import Pull, Repository
@@ -28,23 +29,25 @@ class GiteaLook:
 
     def __init__(self, api: Api, repository: Repository, marks: dict[str, str]) -> None:
         self._api = api
-        self._repository = repository
         self._path = f"/repos/{repository.full_name}"
         self._talk = Talk(api, self._path)
         self._marks = marks
         self._remarks: list[GiteaRemark] = []
+        self._reviews: list[GiteaReview] = []
+        self._base = Branch()
+        self._checks = Checks(api, repository, marks)
 
     async def pull(self, number: int) -> Pull:
         return await self._api.read(f"{self._path}/pulls/{number}", GiteaPull)
 
     async def base_head(self, pull: Pull) -> str:
         try:
-            branch = await self._api.read(f"{self._path}/branches/{quote(pull.base.ref)}", Branch)
+            self._base = await self._api.read(f"{self._path}/branches/{quote(pull.base.ref)}", Branch)
         except Declined as declined:
             if declined.status != HTTPStatus.NOT_FOUND:
                 raise
             return ""
-        return branch.commit.id if branch.commit else ""
+        return self._base.commit.id if self._base.commit else ""
 
     async def conflict(self, pull: Pull, base_head: str) -> list[Finding]:
         """A draft is never called mergeable, so of its conflicts nothing is known. Of another one a no is believed once
@@ -64,17 +67,21 @@ class GiteaLook:
         return [conflict_finding(pull, base_head)]
 
     async def said(self, pull: Pull) -> Said:
-        reviews = await self._talk.reviews(pull.number)
-        self._remarks = await self._talk.remarks(pull.number, reviews)
+        self._reviews = await self._talk.reviews(pull.number)
+        self._remarks = await self._talk.remarks(pull.number, self._reviews)
         first = first_ones(self._remarks)
         return Said(
-            reviews=[each.told for each in reviews],
+            reviews=[each.told for each in self._reviews],
             remarks=[each.told(first[each.id].id) for each in self._remarks],
             talk=[each.told for each in await self._talk.below(pull.number)],
         )
 
     async def failures(self, pull: Pull) -> tuple[list[Finding], list[Unheard]]:
-        return await Checks(self._api, self._repository, self._marks).failures(pull.head.sha)
+        return await self._checks.failures(pull.head.sha)
+
+    async def blocked(self, pull: Pull, facts: str) -> tuple[str, ...]:
+        """By the rules that base and reviews and statuses were told with."""
+        return blocks_of(self._base, self._reviews, self._checks.statuses)
 
     async def resolved(self, pull: Pull, remarks: list[Comment]) -> dict[str, str]:
         """It is the first remark of a conversation that tells of it (from memory)."""

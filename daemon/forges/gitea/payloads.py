@@ -96,6 +96,8 @@ class GiteaReview(Tolerant):
     body: str = ""
     state: str = ""
     dismissed: bool = False
+    official: bool = False
+    """Of somebody whose approval the base branch's rules count."""
     comments_count: int = 0
     html_url: str = ""
     submitted_at: datetime | None = None
@@ -179,6 +181,10 @@ class BranchCommit(Tolerant):
 
 class Branch(Tolerant):
     commit: BranchCommit | None = None
+    required_approvals: int = 0
+    enable_status_check: bool = False
+    status_check_contexts: tuple[str, ...] | None = None
+    """Names, or patterns; none: all statuses that there are (from memory)."""
 
 
 class CommitStatus(Tolerant):

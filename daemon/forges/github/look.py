@@ -9,7 +9,9 @@ from urllib.parse import quote
 
 from pydantic import TypeAdapter
 
+from daemon.forges.blocks import KnownBlocks
 from daemon.forges.findings import conflict_finding
+from daemon.forges.github.blocking import blocks_of
 from daemon.forges.github.checks import Checks
 from daemon.forges.github.graph import GitHubApi
 from daemon.forges.github.payloads import GitHubPull, Ref
@@ -88,6 +90,12 @@ class GitHubLook:
 
     async def failures(self, pull: Pull) -> tuple[list[Finding], list[Unheard]]:
         return await Checks(self._api, self._repository, self._remembered, self._marks).failures(pull.head.sha)
+
+    async def blocked(self, pull: Pull, facts: str) -> tuple[str, ...]:
+        known = KnownBlocks(self._marks, facts)
+        if known.nothing_has_changed:
+            return ()
+        return known.now(await blocks_of(self._api, self._repository, pull.number))
 
     async def resolved(self, pull: Pull, remarks: list[Comment]) -> dict[str, str]:
         return await resolved_threads(self._api, self._repository, pull.number)

@@ -9,8 +9,10 @@ from urllib.parse import quote
 
 from pydantic import TypeAdapter
 
+from daemon.forges.blocks import KnownBlocks
 from daemon.forges.findings import conflict_finding
 from daemon.forges.gitlab.api import GitLabApi
+from daemon.forges.gitlab.blocking import blocks_of
 from daemon.forges.gitlab.checks import Checks
 from daemon.forges.gitlab.conversations import Conversations, conversations_of, reviews_of
 from daemon.forges.gitlab.payloads import Approvals, Branch, Discussion, GitLabPull, MergeRequest, Project, Reviewer
@@ -39,10 +41,12 @@ class GitLabLook:
         self._path = f"/projects/{project.id}"
         self._marks = marks
         self._conversations = Conversations()
+        self._newest: GitLabPull | None = None
 
     async def pull(self, number: int) -> GitLabPull:
         request = await self._api.read(f"{self._path}/merge_requests/{number}", MergeRequest)
-        return request.as_pull(self._project)
+        self._newest = request.as_pull(self._project)
+        return self._newest
 
     async def base_head(self, pull: Pull) -> str:
         branch = quote(pull.base.ref, safe="")
@@ -78,6 +82,11 @@ class GitLabLook:
         """What ran for a fork ran in the fork's project, and is not told here."""
         assert isinstance(pull, GitLabPull)
         return await Checks(self._api, self._path, self._project.id, self._marks).failures(pull), []
+
+    async def blocked(self, pull: Pull, facts: str) -> tuple[str, ...]:
+        """As it was told with whether there is a conflict."""
+        known = KnownBlocks(self._marks, facts)
+        return known.now(blocks_of(self._newest.merge_status) if self._newest else None)
 
     async def resolved(self, pull: Pull, remarks: list[Comment]) -> Mapping[str, str]:
         return self._conversations.resolved

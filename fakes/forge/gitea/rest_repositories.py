@@ -60,11 +60,11 @@ async def get_permission(call: Call) -> ApiAnswer:
 
 
 async def get_branch(call: Call) -> ApiAnswer:
-    branch = call.request.path_params["branch"]
-    sha = (await call.repository().git.branches()).get(branch)
+    repository, branch = call.repository(), call.request.path_params["branch"]
+    sha = (await repository.git.branches()).get(branch)
     if sha is None:
         raise not_found()
-    return ApiAnswer(GiteaShapes(call.forge.url).branch(branch, sha))
+    return ApiAnswer(GiteaShapes(call.forge.url).branch(repository.record, branch, sha))
 
 
 async def combined_status(call: Call) -> ApiAnswer:

@@ -71,17 +71,18 @@ class PlaceShapes(Addresses):
             **dict.fromkeys(("default_delete_branch_after_merge", "ignore_whitespace_conflicts"), False),
         }
 
-    def branch(self, name: str, sha: str) -> Json:
+    def branch(self, record: RepositoryRecord, name: str, sha: str) -> Json:
+        """Also what its rules want, but not whether it has to be up to date: an administrator is told that."""
         return {
             "name": name,
             "commit": {"id": sha, "message": "", "url": ""},
-            "protected": False,
-            "required_approvals": 0,
-            "enable_status_check": False,
-            "status_check_contexts": [],
+            "protected": record.is_protected,
+            "required_approvals": record.approvals_required,
+            "enable_status_check": bool(record.required_checks),
+            "status_check_contexts": list(record.required_checks),
             "user_can_push": True,
             "user_can_merge": True,
-            "effective_branch_protection_name": "",
+            "effective_branch_protection_name": name if record.is_protected else "",
         }
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from fakes.forge.addresses import moment
 from fakes.forge.check_records import CheckRun, CheckStatus, CommitStatus, StatusState
 from fakes.forge.github.shapes import Json, node_id
+from fakes.forge.protection import Protection
 from fakes.forge.records import Pull, RepositoryRecord, Review, ReviewComment, ReviewState
 
 _DECIDING = (ReviewState.APPROVED, ReviewState.CHANGES_REQUESTED)
@@ -64,17 +65,19 @@ def threads_of(record: RepositoryRecord, pull: Pull) -> list[ReviewComment]:
     return list(found.values())
 
 
-def decision(record: RepositoryRecord, pull: Pull) -> str | None:
+def decision(protection: Protection) -> str | None:
     """What the people's latest words come to; who only comments takes nothing back."""
+    record, pull = protection.record, protection.pull
     deciding = {
         each.user: each.state
         for each in record.reviews
         if each.pull == pull.number and (each.state in _DECIDING or each.state is ReviewState.DISMISSED)
     }
-    for state in (ReviewState.CHANGES_REQUESTED, ReviewState.APPROVED):
-        if state in deciding.values():
-            return state.value
-    return None
+    if ReviewState.CHANGES_REQUESTED in deciding.values():
+        return ReviewState.CHANGES_REQUESTED.value
+    if protection.approvals_left:
+        return "REVIEW_REQUIRED"
+    return ReviewState.APPROVED.value if ReviewState.APPROVED in deciding.values() else None
 
 
 def rolled_up(checks: tuple[CheckRun, ...], statuses: tuple[CommitStatus, ...]) -> str:
@@ -86,7 +89,7 @@ def rolled_up(checks: tuple[CheckRun, ...], statuses: tuple[CommitStatus, ...]) 
     return "PENDING" if waiting else "SUCCESS"
 
 
-def status_context(status: CommitStatus) -> Json:
+def status_context(record: RepositoryRecord, status: CommitStatus) -> Json:
     return {
         "__typename": "StatusContext",
         "id": node_id("StatusContext", status.id),
@@ -95,7 +98,7 @@ def status_context(status: CommitStatus) -> Json:
         "targetUrl": status.target_url or None,
         "description": status.description,
         "createdAt": moment(status.created_at),
-        "isRequired": False,
+        "isRequired": status.context in record.required_checks,
     }
 
 

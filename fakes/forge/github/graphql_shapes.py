@@ -21,6 +21,7 @@ from fakes.forge.github.graphql_parts import (
     threads_of,
 )
 from fakes.forge.github.shapes import Json, Shapes, node_id, pull_node, thread_node
+from fakes.forge.merges import protection_of
 from fakes.forge.pulls import follow_branches
 from fakes.forge.records import Account, Comment, Pull, RepositoryRecord, Review, ReviewComment
 from fakes.forge.store import Repository
@@ -97,6 +98,9 @@ class Graph:
         async def mergeable(_info: Any) -> str:
             return _MERGEABLE[(await self.forge.mergeabilities.of(repository, pull)).mergeable]
 
+        async def review_decision(_info: Any) -> str | None:
+            return decision(await protection_of(repository, pull))
+
         async def merge_state(_info: Any) -> str:
             return (await self.forge.mergeabilities.of(repository, pull)).state.value.upper()
 
@@ -123,7 +127,7 @@ class Graph:
             "mergeCommit": {"id": pull.merge_commit_sha, "oid": pull.merge_commit_sha} if pull.merged_at else None,
             "mergeable": mergeable,
             "mergeStateStatus": merge_state,
-            "reviewDecision": decision(record, pull),
+            "reviewDecision": review_decision,
             "baseRefName": pull.base,
             "baseRefOid": pull.base_sha,
             "headRefName": pull.head,
@@ -166,7 +170,7 @@ class Graph:
         checks, statuses = record.checks_of(sha), record.statuses_of(sha)
         if not checks and not statuses:
             return None
-        contexts = [self._check(record, each) for each in checks] + [status_context(each) for each in statuses]
+        contexts = [self._check(record, each) for each in checks] + [status_context(record, each) for each in statuses]
         return {"id": sha, "state": rolled_up(checks, statuses), "contexts": connection(contexts)}
 
     def _check(self, record: RepositoryRecord, check: CheckRun) -> Json:
@@ -183,7 +187,7 @@ class Graph:
             "title": check.title,
             "summary": check.summary,
             "text": check.text,
-            "isRequired": False,
+            "isRequired": check.name in record.required_checks,
             "checkSuite": {"id": "", "workflowRun": {"event": "pull_request", "workflow": {"name": "checks"}}},
         }
 

@@ -106,8 +106,8 @@ class Shapes(CheckShapes, IssueShapes):
             "name": name,
             "commit": self.commit(record, commit),
             "_links": {"self": api, "html": page},
-            "protected": False,
-            "protection": {"enabled": False},
+            "protected": record.is_protected,
+            "protection": {"enabled": record.is_protected},
             "protection_url": f"{api}/protection",
         }
 

@@ -8,7 +8,8 @@ from fakes.forge.addresses import account_id
 from fakes.forge.bare_git import BareRepository
 from fakes.forge.check_records import CheckStatus, StatusState
 from fakes.forge.gitlab.shapes import Json, Shapes, moment
-from fakes.forge.merges import Mergeability
+from fakes.forge.merges import Mergeability, MergeableState
+from fakes.forge.protection import Protection
 from fakes.forge.records import Pull, RepositoryRecord, ReviewState
 
 DRAFT = re.compile(r"^\s*(?:\[draft\]|\(draft\)|draft:)\s*", re.IGNORECASE)
@@ -130,7 +131,7 @@ def mergeability(record: RepositoryRecord, pull: Pull, merging: Mergeability) ->
     if merging.mergeable is None:
         return {"merge_status": "checking", "detailed_merge_status": "checking", "has_conflicts": False}
     old = "can_be_merged" if merging.mergeable else "cannot_be_merged"
-    said = record.detailed_merge_status or _first_reason(record, pull, conflicts=not merging.mergeable)
+    said = record.detailed_merge_status or _first_reason(record, pull, merging)
     return {"merge_status": old, "detailed_merge_status": said, "has_conflicts": not merging.mergeable}
 
 
@@ -148,7 +149,7 @@ def is_first(pull: Pull, of: int, asked: int | None) -> bool:
     return of == pull.number and asked is None
 
 
-def _first_reason(record: RepositoryRecord, pull: Pull, *, conflicts: bool) -> str:
+def _first_reason(record: RepositoryRecord, pull: Pull, merging: Mergeability) -> str:
     checks, statuses = record.checks_of(pull.head_sha), record.statuses_of(pull.head_sha)
     runs = any(each.status is not CheckStatus.COMPLETED for each in checks)
     pending = any(each.state is StatusState.PENDING for each in statuses)
@@ -156,7 +157,9 @@ def _first_reason(record: RepositoryRecord, pull: Pull, *, conflicts: bool) -> s
         "draft_status": pull.draft,
         "ci_still_running": record.only_green and (runs or pending),
         "ci_must_pass": record.only_green and any(each.failed for each in checks),
+        "not_approved": bool(Protection(record, pull, is_behind=False).approvals_left),
         "requested_changes": ReviewState.CHANGES_REQUESTED in last_words(record, pull).values(),
-        "conflict": conflicts,
+        "conflict": not merging.mergeable,
+        "need_rebase": merging.state is MergeableState.BEHIND,
     }
     return next((name for name, holds in reasons.items() if holds), "mergeable")
