@@ -31,6 +31,8 @@ class OpeningPolicy(Value):
     assignees: Annotated[tuple[Login, ...], Field(max_length=10)] = ()
     milestone: Name | None = None
     draft: DraftPolicy = DraftPolicy.UNFINISHED
+    template: bool = True
+    """The repository's own template is filled in."""
 
     @property
     def gives_something(self) -> bool:

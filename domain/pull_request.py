@@ -66,6 +66,8 @@ class PullRequestWanted(Tolerant):
     title: str
     body: str
     """Markdown, with all text of people and agents escaped; at most 60,000 characters."""
+    template: str = ""
+    """The repository's own, which a new one's description is written into; as its base branch has it."""
     draft: bool = False
     keep_draft: bool = False
     """One that is there stays as it is, a draft or ready: a person has made it so."""

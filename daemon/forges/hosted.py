@@ -14,7 +14,7 @@ from daemon.forges.audience import Audience, Permission
 from daemon.forges.forge_settings import ForgeSettings
 from daemon.forges.issue_talk import AskingIssues, Issues
 from daemon.forges.look import Looking, sighting_of
-from daemon.forges.managed_section import body_of, is_ours, title_of
+from daemon.forges.managed_section import body_of, filled, is_ours, title_of
 from daemon.forges.pulls import Pull, Repository, as_pull_request, first_open
 from daemon.forges.refusals import Declined
 from daemon.forges.remarks import is_by
@@ -33,6 +33,8 @@ class Hosted(ABC):
 
     title_limit = 255
     """Characters that the forge takes."""
+    templates: tuple[str, ...] = ()
+    """See daemon.forges.port.Forge."""
 
     def __init__(self, api: Api, name: str, settings: ForgeSettings) -> None:
         """`name`: `owner/name`, as its address has it; the repository may have another one by now."""
@@ -208,7 +210,7 @@ class Hosted(ABC):
         async def find() -> Pull | None:
             return await self._newest(branch, base)
 
-        text = body_of("", wanted.title, wanted.body)
+        text = filled(wanted.template, wanted.title, wanted.body)
         return await self.opened(wanted.title, text, branch, base, draft=wanted.draft, find=find)
 
     async def _with_texts(self, pull: Pull, wanted: PullRequestWanted) -> Pull:

@@ -23,6 +23,12 @@ class Forge(Protocol):
     again later may help, ForgeRefused (its text says what to do) where only a person can help, and does what it does
     once, however often it is called."""
 
+    @property
+    def templates(self) -> tuple[str, ...]:
+        """Where a repository at this kind of forge keeps its template of a description: paths in lower case, the first
+        that there is being the one."""
+        ...
+
     async def find(self, branch: str, base: str) -> PullRequest | None:
         """The newest pull request from `branch` into `base`, else one of our own making into whatever base a person has
         chosen for it since; whatever its state; its version is 1."""

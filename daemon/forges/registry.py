@@ -114,6 +114,8 @@ def _well_known(host: str) -> ForgeSettings | None:
 class NoForge:
     """See daemon.forges.port.Forge; what needs an API does nothing."""
 
+    templates: tuple[str, ...] = ()
+
     def __init__(self, url: RepositoryUrl) -> None:
         self._url = url
 

@@ -169,6 +169,7 @@ TEXT_PARSERS: dict[str, tuple[Callable[[str], object], tuple[type[Exception], ..
     "a text for a terminal": (visible, ()),
     "a log with secrets": (Masker(["hunter2-hunter2"]).mask, ()),
     "a pull request's description": (lambda text: own_part.body_of(text, "t", "wanted"), ()),
+    "a repository's template": (lambda text: own_part.filled(text, "t", "wanted"), ()),
 }
 BYTE_PARSERS: dict[str, tuple[Callable[[bytes], object], tuple[type[Exception], ...]]] = {
     "JSON": (read_json, (DocumentBroken,)),

@@ -46,6 +46,10 @@ class Gitea(Hosted):
     """One repository; see daemon.forges.hosted.Hosted."""
 
     title_limit = 255 - len(PREFIX)
+    templates = tuple(
+        f"{folder}pull_request_template.md" for folder in (".forgejo/", ".gitea/", ".github/", "", "docs/")
+    )
+    """From memory; forms in YAML are none that a text can be written into."""
 
     async def pulls_of(self, branch: str) -> list[Pull]:
         """There is no filter for a branch, so all are listed."""

@@ -44,6 +44,10 @@ class GitHub(Hosted):
     """One repository; see daemon.forges.hosted.Hosted."""
 
     title_limit = 256
+    templates = tuple(
+        f"{folder}pull_request_template.{ending}" for folder in (".github/", "", "docs/") for ending in ("md", "txt")
+    )
+    """In the order that GitHub looks in (from memory)."""
 
     def __init__(self, api: GitHubApi, name: str, settings: ForgeSettings | None = None) -> None:
         super().__init__(api, name, settings or ForgeSettings())

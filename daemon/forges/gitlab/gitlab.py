@@ -48,6 +48,7 @@ class GitLab(Hosted):
     """One project; see daemon.forges.hosted.Hosted."""
 
     title_limit = 255 - len("Draft: ")
+    templates = (".gitlab/merge_request_templates/default.md",)
 
     def __init__(self, api: GitLabApi, name: str, settings: ForgeSettings) -> None:
         """`name`: the project's path with all of its groups, as its address has it."""
@@ -87,7 +88,7 @@ class GitLab(Hosted):
             source_branch=branch,
             target_branch=base,
             title=as_draft(title, draft=draft),
-            description=body,
+            description=without_commands(body),  # the repository's template may hold some, too
         )
         return (await self._api.post_once(path, wanted, MergeRequest, known)).as_pull(project)
 
