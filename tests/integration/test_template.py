@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+
 import pytest
 
 from daemon.forges.forge_settings import ForgeKind
-from tests.fixtures_forges import KINDS, Site, run_git
+from tests.fixtures_forges import KINDS, Site
 from tests.integration.completions import Completions, head
 from tests.integration.test_completion_github import at_forge as at_forge
 
@@ -28,7 +30,8 @@ def put(site: Site, path: str, content: bytes, *, branch: str = "main", mode: st
     """A file in a folder, committed."""
     begin = f"commit refs/heads/{branch}\ncommitter Ann <ann@example.com> 1700000000 +0000\ndata 6\nchange\n"
     change = f"from refs/heads/{branch}^0\nM {mode} inline {path}\ndata {len(content)}\n"
-    run_git(site.repository.path, "fast-import", "--quiet", stdin=f"{begin}{change}{content.decode('latin-1')}\n")
+    git = ["git", "fast-import", "--quiet"]
+    subprocess.run(git, cwd=site.repository.path, input=f"{begin}{change}".encode() + content + b"\n", check=True)
 
 
 async def description(site: Site, number: int = 1) -> str:
