@@ -33,13 +33,20 @@ class OpeningPolicy(Value):
     draft: DraftPolicy = DraftPolicy.UNFINISHED
     template: bool = True
     """The repository's own template is filled in."""
+    resolve: bool = True
+    """A conversation is resolved once what it asks for is done."""
 
     @property
     def gives_something(self) -> bool:
         return bool(self.labels or self.reviewers or self.assignees or self.milestone)
 
     def applied_to(self, wanted: PullRequestWanted) -> PullRequestWanted:
-        """`wanted` as a draft or not: what is there stays as people have left it, where steps don't decide."""
+        """`wanted` as a draft or not: what is there stays as people have left it, where steps don't decide. Its answers
+        leave conversations open where the repository wants that.
+        """
+        if not self.resolve:
+            left = tuple(each.model_copy(update={"settles": False}) for each in wanted.replies)
+            wanted = wanted.model_copy(update={"replies": left})
         if self.draft is DraftPolicy.UNFINISHED:
             return wanted
         return wanted.model_copy(update={"draft": self.draft is DraftPolicy.ALWAYS, "keep_draft": True})

@@ -58,6 +58,8 @@ class Reply(Tolerant):
     comment: Annotated[str, Field(pattern=r"^([a-z]+:)?[A-Za-z0-9_-]{1,100}$")]
     """The finding's id."""
     text: Annotated[str, Field(max_length=4096)]
+    settles: bool = False
+    """What it answers was done: its conversation is resolved, where nothing else in it waits for an answer."""
 
 
 class PullRequestWanted(Tolerant):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from daemon.forges.audience import Reason
 from daemon.forges.plain_text import plain_text
@@ -24,6 +25,12 @@ _ERROR = "##[error]"
 def reply_mark(comment: str) -> str:
     """What a reply to the finding `comment` holds, so that it is posted once."""
     return f"{MARK}reply:{comment} -->"
+
+
+def are_answered(said: Iterable[str], answers: Iterable[str]) -> bool:
+    """Whether each finding of `said` has one among these texts of ours."""
+    given = "\n".join(answers)
+    return all(reply_mark(each) in given for each in said)
 
 
 def status_finding(number: int, context: str, word: str, description: str | None, url: str | None) -> Finding:

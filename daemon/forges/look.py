@@ -20,6 +20,7 @@ from daemon.forges.remarks import (
     remarks_below,
     remarks_in_reviews,
     reviews_over,
+    said_since,
     settled_remarks,
     unheard_of,
     without_settled,
@@ -109,5 +110,8 @@ async def _without_resolved(
     resolved = await looking.resolved(pull, remarks)
     people = {login: Author(User(login=login)) for login in resolved.values() if login}
     heard = await audience.of(people.values())
-    counts = {login for login, author in people.items() if is_by(author.user, me) or heard.admits(author)} | {""}
-    return without_settled(asked, settled_remarks(remarks, [at for at, by in resolved.items() if by in counts]))
+    ours = {login for login, author in people.items() if is_by(author.user, me)} | {""}
+    counts = {login for login, author in people.items() if heard.admits(author)} | ours
+    settled = settled_remarks(remarks, [at for at, by in resolved.items() if by in counts])
+    # Whoever answers to what we have resolved would have to open it again, and may not know it.
+    return without_settled(asked, settled - said_since(remarks, [at for at, by in resolved.items() if by in ours]))

@@ -100,6 +100,14 @@ def settled_remarks(remarks: Iterable[Comment], resolved: Collection[str]) -> fr
     return frozenset(each.id for each in known if each.root in roots)
 
 
+def said_since(remarks: Iterable[Comment], resolved: Collection[str]) -> frozenset[int]:
+    """The ids of what was said in these conversations after our last answer, with which we had resolved them."""
+    known = sorted(remarks, key=lambda each: each.id)
+    roots = {each.root for each in known if each.html_url in resolved}
+    answered = {each.root: each.id for each in known if each.root in roots and _is_marked(each)}
+    return frozenset(each.id for each in known if each.root in answered and each.id > answered[each.root])
+
+
 def reviews_over(reviews: Sequence[Review]) -> frozenset[int]:
     """The reviews that asked for changes, and whose author has approved since or whose word was dismissed: they ask for
     nothing any more, and neither do the remarks that belong to them."""

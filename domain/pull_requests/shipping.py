@@ -152,7 +152,10 @@ def _is_at_forge(state: State) -> bool:
 
 def _answers(steps: list[Step]) -> tuple[Reply, ...]:
     return tuple(
-        Reply(comment=comment, text=reply_text(step)) for step in steps if step.fix for comment in step.fix.comments
+        Reply(comment=comment, text=reply_text(step), settles=bool(step.work and step.work.commits))
+        for step in steps
+        if step.fix
+        for comment in step.fix.comments
     )
 
 

@@ -191,3 +191,41 @@ async def test_what_passes_is_no_persons_business(site: Site, kind: str, fields:
     finally:
         await forges.close()
     assert await site.forge.pending_failures() == []
+
+
+@pytest.mark.parametrize("app", ["github-actions", "scanner"])
+async def test_what_a_check_says_of_lines_stands_below_its_log_or_its_words(site: Site, app: str) -> None:
+    made = await site.opened()
+    place = {"path": "app.py", "start_line": 3, "end_line": 4}
+    beside = [
+        {**place, "title": "F401", "message": "unused\nimport \x1b[31mos", "annotation_level": "warning"},
+        {"path": ".github", "start_line": 1, "end_line": 1, "message": "Process completed with exit code 1."},
+    ]
+    fields = {"ref": "work", "name": "lint", "conclusion": "failure", "annotations": beside, "app": app}
+    await site.forge.set_check(site.name, **fields, log="##[error]1 problem\n", title="1 problem")
+    (told,) = await found(site, made)
+    said = "##[error]1 problem" if app == "github-actions" else "1 problem"
+    assert told.text == f"{said}\n\nAnnotations:\napp.py:3: warning: F401: unused import os"
+
+
+async def test_annotations_leave_room_for_the_log_and_are_counted_where_they_are_too_many(site: Site) -> None:
+    made = await site.opened()
+    beside = [
+        {"path": "app.py", "start_line": number, "end_line": number, "message": "x" * 400} for number in range(1, 30)
+    ]
+    log = "".join(f"line {number}\n" for number in range(4000))
+    await site.forge.set_check(
+        site.name, ref="work", name="lint", conclusion="failure", annotations=beside, log=f"{log}##[error]the end\n"
+    )
+    (told,) = await found(site, made)
+    assert "##[error]the end\n\nAnnotations:\napp.py:1: failure: x" in told.text
+    assert told.text.endswith("… and 20 more")
+    assert 8_000 < len(told.text.encode()) <= 16 * 1024
+
+
+async def test_a_check_whose_annotations_may_not_be_read_is_told_without(site: Site) -> None:
+    made = await site.opened()
+    await site.forge.set_check(site.name, ref="work", name="lint", conclusion="failure", log="##[error]one\n")
+    await site.forge.fail("forbidden", path="/annotations", times=5)
+    (told,) = await found(site, made)
+    assert told.text == "##[error]one"

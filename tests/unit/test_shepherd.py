@@ -14,6 +14,7 @@ from domain.dispatch import spawn_command
 from domain.failures import Failure, FailureCategory
 from domain.folding import fold_outcome
 from domain.models import PlanChanges, Question, State, Step, Task, Work
+from domain.opening_policy import OpeningPolicy
 from domain.operations import Refusal, apply
 from domain.plan import PlannedStep, add_steps, known_steps
 from domain.pull_request import (
@@ -434,12 +435,15 @@ def test_a_reviewer_is_answered_with_the_commit_or_with_the_reason_why_nothing_c
     state = seen(opened(), comment())
     task = task_of(state)
     done = command_of(ended(state, task), TaskKind.COMPLETION).pull_request
-    assert done and "Done in" in done.replies[0].text
+    assert done and "Done in" in done.replies[0].text and done.replies[0].settles
+    left = OpeningPolicy(resolve=False).applied_to(done)
+    assert [each.settles for each in left.replies] == [False], "the repository leaves it to people"
     unchanged = Work(branch="b", base=EARLIER, head=EARLIER, commits=0)
     state = ended(state, task, work=unchanged, summary="it is *oak*")
     refused = command_of(state, TaskKind.COMPLETION).pull_request
     assert refused and [reply.comment for reply in refused.replies] == ["comment:1"]
     assert refused.replies[0].text == r"Nothing was changed: it is \*oak\*"
+    assert not refused.replies[0].settles
 
 
 def test_a_fix_without_change_that_nobody_waits_for_needs_no_completion() -> None:

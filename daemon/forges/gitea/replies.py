@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 
 from daemon.forges.api import Api
-from daemon.forges.findings import reply_mark
+from daemon.forges.findings import MARK, are_answered, reply_mark
 from daemon.forges.gitea.payloads import GiteaRemark, GiteaReview, GiteaTalk, GiteaUser, NewReview, Remark
 from daemon.forges.gitea.talk import Talk, first_ones
 from daemon.forges.refusals import Declined
@@ -47,6 +47,8 @@ class Replies:
         if remarks:
             first = first_ones(remarks)[int(said)]
             if await self._answered(number, first, f"{reply.text}\n\n{mark}", mark):
+                if reply.settles:
+                    await self._resolve(number, int(said))
                 return
         below = NewComment(body=f"About {address}:\n\n{reply.text}\n\n{mark}")
 
@@ -97,6 +99,22 @@ class Replies:
                 raise
             return False
         return True
+
+    async def _resolve(self, number: int, said: int) -> None:
+        """Where all that others have said in it is answered: a conversation ends for all of them."""
+        remarks = await self._remarks(number)
+        first = first_ones(remarks)
+        thread = [each for each in remarks if first[each.id].id == first[said].id]
+        ours = [each.body for each in thread if self._is_ours(each.body, each.by, MARK)]
+        others = [each.id for each in thread if not self._is_ours(each.body, each.by, MARK)]
+        if first[said].resolver or not are_answered(map(FindingSource.COMMENT.id_of, others), ours):
+            return
+        address = self._api.at(f"{self._path}/pulls/comments/{first[said].id}/resolve")
+        try:
+            await self._api.retried(lambda: self._api.send("POST", address))
+        except Declined as declined:
+            if declined.status not in _NOT_TAKEN:  # an older server, and Forgejo, have no such address
+                raise
 
     async def _remarks(self, number: int) -> list[GiteaRemark]:
         return await self._talk.remarks(number, await self._talk.reviews(number))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 
 from daemon.forges.audience import Reason
 from daemon.forges.findings import link, status_finding, tail, title_of
 from daemon.forges.github.payloads_checks import Annotation, CheckRun, CheckSuite, Job, Status, WorkflowRun
+from daemon.forges.plain_text import plain_text
 from domain.pull_request import Finding, FindingKind, FindingSource
 
 CANCELLED, TIMED_OUT = "cancelled", "timed_out"
@@ -18,6 +20,10 @@ _RAN_OUT = "exceeded the maximum execution time"
 """What Actions says beside a job that it has ended for that, whose conclusion is `cancelled` (from memory)."""
 _FAILED_STATES = frozenset({"failure", "error"})
 ACTIONS = "github-actions"
+ANNOTATIONS_LIMIT = 4 * 1024
+"""Bytes of a finding's text, the rest of which is the log's."""
+ANNOTATION_LIMIT = 500
+_EXIT_CODE = re.compile(r"Process completed with exit code \d+\.$")
 
 
 def is_told(run: CheckRun) -> bool:
@@ -76,6 +82,27 @@ def output_text(run: CheckRun) -> str:
     """What a check says of itself."""
     parts = (run.output.title, run.output.summary, run.output.text)
     return tail("\n\n".join(part.strip() for part in parts if part and part.strip()))
+
+
+def with_annotations(text: str, annotations: Iterable[Annotation]) -> str:
+    """A check's log or own words, and below them what it says of lines; a text is quoted by its end, and so keeps them.
+    That a job has ended with a code Actions writes beside every job that fails.
+    """
+    told = [_annotated(each) for each in annotations if each.message and not _EXIT_CODE.match(each.message)]
+    lines, room = list[str](), ANNOTATIONS_LIMIT
+    for line in told:
+        room -= len(line.encode()) + 1
+        if room < 0:
+            lines.append(f"… and {len(told) - len(lines)} more")
+            break
+        lines.append(line)
+    return tail("\n\n".join(filter(None, (text, "\n".join(["Annotations:", *lines]) if lines else ""))))
+
+
+def _annotated(each: Annotation) -> str:
+    place = f"{each.path}:{each.start_line}" if each.start_line else each.path
+    said = ": ".join(filter(None, (each.title, each.message)))
+    return " ".join(plain_text(f"{place}: {each.annotation_level or 'notice'}: {said}").split())[:ANNOTATION_LIMIT]
 
 
 def check_finding(run: CheckRun, step: str, text: str) -> Finding:

@@ -135,8 +135,11 @@ class Checks:
 
     async def _explained(self, run: CheckRun) -> Finding:
         text = findings.output_text(run)
-        if not findings.is_job(run) or findings.waits(run):
+        if findings.waits(run):
             return findings.check_finding(run, "", text)
+        annotations = await self._annotations(run)
+        if not findings.is_job(run):
+            return findings.check_finding(run, "", findings.with_annotations(text, annotations))
         if self._logs_are_away:  # each would be waited for
             raise LogUnreachable("does not answer")
         step, log = "", b""
@@ -147,4 +150,17 @@ class Checks:
             # Logs are thrown away after a time, and a token may be without the right to read them.
             if declined.status not in NOT_SHOWN:
                 raise
-        return findings.check_finding(run, step, log_text(log) or text)
+        return findings.check_finding(run, step, findings.with_annotations(log_text(log) or text, annotations))
+
+    async def _annotations(self, run: CheckRun) -> list[Annotation]:
+        """The first hundred; nothing where the token may not see them."""
+        path = f"{self._path}/check-runs/{run.id}/annotations?per_page=100"
+        try:
+            page = await self._api.get(path)
+        except Declined as declined:
+            if declined.status not in NOT_SHOWN:
+                raise
+            return []
+        assert page is not None  # no etag was sent
+        found = self._api.parsed(ANNOTATIONS, page.content)
+        return list(found)

@@ -107,6 +107,17 @@ class Answer(NewComment):
     in_reply_to: int
 
 
+class ThreadId(Value):
+    thread: str
+
+
+class Resolution(Value):
+    """Of a conversation, which only GraphQL can end."""
+
+    query: str = "mutation($thread: ID!) { resolveReviewThread(input: {threadId: $thread}) { thread { isResolved } } }"
+    variables: ThreadId
+
+
 class NodeId(Value):
     id: str
 

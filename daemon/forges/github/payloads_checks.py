@@ -29,6 +29,10 @@ class CheckSuites(Tolerant):
 
 
 class Annotation(Tolerant):
+    path: str = ""
+    start_line: int | None = None
+    annotation_level: str | None = None
+    title: str | None = None
     message: str | None = None
 
 

@@ -6,9 +6,10 @@ from http import HTTPStatus
 
 from pydantic import TypeAdapter
 
-from daemon.forges.api import Api
-from daemon.forges.findings import reply_mark
+from daemon.forges.findings import MARK, are_answered, reply_mark
+from daemon.forges.github.graph import GitHubApi
 from daemon.forges.github.payloads import Answer
+from daemon.forges.github.threads import resolve
 from daemon.forges.refusals import Declined
 from daemon.forges.remarks import is_by
 from daemon.forges.remembered import Remembered
@@ -28,7 +29,7 @@ _SAID_AT: dict[str, str] = {
 class Replies:
     """Those in one repository, by the account `me`."""
 
-    def __init__(self, api: Api, path: str, me: str) -> None:
+    def __init__(self, api: GitHubApi, path: str, me: str) -> None:
         """`path`: the repository's in the API; `me`: empty where it can't be known."""
         self._api = api
         self._path = path
@@ -46,6 +47,8 @@ class Replies:
             return  # deleted meanwhile
         mark = reply_mark(reply.comment)
         if source == FindingSource.COMMENT and await self._answered(number, asked, said, f"{reply.text}\n\n{mark}"):
+            if reply.settles:
+                await self._resolve(number, [each for each in said if each.root == asked.root], mark)
             return
         below = NewComment(body=f"About {asked.html_url}:\n\n{reply.text}\n\n{mark}")
         await self._post(_SAID_AT[FindingSource.TALK].format(number), below, mark)
@@ -64,11 +67,22 @@ class Replies:
             return False
         return True
 
+    async def _resolve(self, number: int, thread: list[Comment], mark: str) -> None:
+        """Where all that others have said in it is answered: a conversation ends for all of them."""
+        ours = [each.body or "" for each in thread if self._is_ours(each)]
+        others = [FindingSource.COMMENT.id_of(each.id) for each in thread if not self._is_ours(each)]
+        if are_answered(others, [*ours, mark]):
+            repository = self._path.removeprefix("/repos/")
+            await resolve(self._api, repository, number, {each.html_url for each in thread})
+
+    def _is_ours(self, comment: Comment) -> bool:
+        """Anybody can write a mark, and would keep an answer from being given."""
+        return MARK in (comment.body or "") and (not self._me or is_by(comment.user, self._me))
+
     async def _post(self, path: str, comment: NewComment, mark: str) -> None:
         async def existing() -> Comment | None:
-            """Ours: anybody can write the mark, and would keep the answer from being given."""
             marked = [each for each in await self._comments(path) if mark in (each.body or "")]
-            return next((each for each in marked if not self._me or is_by(each.user, self._me)), None)
+            return next((each for each in marked if self._is_ours(each)), None)
 
         await self._api.post_once(f"{self._path}{path}", comment, Comment, existing)
 

@@ -5,11 +5,13 @@ Only GraphQL tells it, at the price of a request a look while somebody asks for 
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Collection
 from http import HTTPStatus
 
 from pydantic import Field
 
 from daemon.forges.github.graph import GitHubApi
+from daemon.forges.github.payloads import Resolution, ThreadId
 from daemon.forges.refusals import Declined
 from daemon.forges.remembered import MOST_PAGES
 from domain.tolerant import Tolerant
@@ -20,7 +22,7 @@ query($owner: String!, $name: String!, $number: Int!, $after: String) {
   repository(owner: $owner, name: $name) {
     pullRequest(number: $number) {
       reviewThreads(first: 100, after: $after) {
-        nodes { isResolved resolvedBy { login } comments(first: 1) { nodes { url } } }
+        nodes { id isResolved resolvedBy { login } comments(first: 1) { nodes { url } } }
         pageInfo { hasNextPage endCursor }
       }
     }
@@ -57,6 +59,7 @@ class _Remarks(Tolerant):
 
 
 class _Thread(Tolerant):
+    id: str
     resolved: bool = Field(alias="isResolved")
     by: _Resolver | None = Field(None, alias="resolvedBy")
     comments: _Remarks
@@ -102,20 +105,46 @@ async def resolved_threads(api: GitHubApi, repository: str, number: int) -> dict
     empty for an app; nothing where the token may not see it, or the forge doesn't know. `repository`: `owner/name`.
     Raises ForgeUnreachable, ForgeRefused.
     """
-    owner, _, name = repository.partition("/")
-    asked, found = ThreadsOf(owner=owner, name=name, number=number), dict[str, str]()
-    for _ in range(MOST_PAGES):
-        try:
-            answer = await api.query(Query(variables=asked), ThreadsAnswer)
-        except Declined as declined:
-            if declined.status == HTTPStatus.UNAUTHORIZED:
-                raise
-            return found
-        if answer.threads is None:
-            break
-        threads = [each for each in answer.threads.nodes if each is not None and each.resolved]
-        found |= {first.url: each.by.login if each.by else "" for each in threads for first in each.first}
-        if not answer.threads.page.more:
-            break
-        asked = asked.model_copy(update={"after": answer.threads.page.after})
+    found = dict[str, str]()
+    try:
+        async for each in _threads(api, repository, number):
+            if each.resolved:
+                found |= {first.url: each.by.login if each.by else "" for first in each.first}
+    except Declined as declined:
+        if declined.status == HTTPStatus.UNAUTHORIZED:
+            raise
     return found
+
+
+async def resolve(api: GitHubApi, repository: str, number: int, remarks: Collection[str]) -> None:
+    """End the conversation whose first comment is one of `remarks`, by their addresses; nothing where it is over, or
+    gone. Raises Declined where the token may not, ForgeUnreachable, ForgeRefused.
+    """
+
+    async def of_them() -> _Thread | None:
+        async for each in _threads(api, repository, number):
+            if any(first.url in remarks for first in each.first):
+                return each
+        return None
+
+    async def done() -> _Thread | None:
+        now = await of_them()
+        return now if now and now.resolved else None
+
+    if (thread := await of_them()) and not thread.resolved:
+        await api.mutate(Resolution(variables=ThreadId(thread=thread.id)), done)
+
+
+async def _threads(api: GitHubApi, repository: str, number: int) -> AsyncIterator[_Thread]:
+    owner, _, name = repository.partition("/")
+    asked = ThreadsOf(owner=owner, name=name, number=number)
+    for _ in range(MOST_PAGES):
+        answer = await api.query(Query(variables=asked), ThreadsAnswer)
+        if answer.threads is None:
+            return
+        for each in answer.threads.nodes:
+            if each is not None:
+                yield each
+        if not answer.threads.page.more:
+            return
+        asked = asked.model_copy(update={"after": answer.threads.page.after})

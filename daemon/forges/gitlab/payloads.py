@@ -215,6 +215,10 @@ class TargetChange(Value):
     target_branch: str
 
 
+class Resolved(Value):
+    resolved: bool = True
+
+
 class NewNote(Value):
     body: str
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from http import HTTPStatus
 
-from daemon.forges.findings import reply_mark
+from daemon.forges.findings import MARK, are_answered, reply_mark
 from daemon.forges.gitlab.api import GitLabApi
 from daemon.forges.gitlab.look import DISCUSSIONS
-from daemon.forges.gitlab.payloads import Discussion, NewNote, Note
+from daemon.forges.gitlab.payloads import Discussion, NewNote, Note, Resolved
 from daemon.forges.refusals import Declined
 from daemon.forges.remarks import is_by
 from domain.errors import ForgeRefused
@@ -49,12 +49,22 @@ class Replies:
         body = f"{without_commands(reply.text)}\n\n{mark}"
         try:
             await self._post(path, f"{path}/discussions/{asked.id}/notes", NewNote(body=body), mark)
+            if reply.settles and self._is_answered(asked, kind or FindingSource.COMMENT, mark):
+                await self._api.put(f"{path}/discussions/{asked.id}", Resolved(), Discussion)
         except Declined as declined:
             if declined.status not in _NO_ANSWERS:
                 raise
             # Of older servers, what is no thread takes no answer: it is answered below.
             below = NewNote(body=f"About {address}#note_{comment}:\n\n{body}")
             await self._post(path, f"{path}/notes", below, mark)
+
+    def _is_answered(self, discussion: Discussion, kind: str, mark: str) -> bool:
+        """Whether it is open, and nothing in it waits for an answer: a conversation ends for all of its people."""
+        people = [each for each in discussion.notes if not each.system]
+        ours = [each.body for each in people if MARK in each.body and self._is_ours(each)]
+        others = [f"{kind}:{each.id}" for each in people if not (MARK in each.body and self._is_ours(each))]
+        is_open = any(each.resolvable and not each.resolved for each in people)
+        return is_open and are_answered(others, [*ours, mark])
 
     async def _post(self, path: str, to: str, note: NewNote, mark: str) -> None:
         async def existing() -> Note | None:
