@@ -52,6 +52,7 @@ SENT = {
     "PUT /projects/:id/merge_requests/:iid": {"title", "description", "target_branch"},
     "POST /projects/:id/merge_requests/:iid/notes": {"body"},
     "POST /projects/:id/merge_requests/:iid/discussions/:discussion_id/notes": {"body"},
+    "PUT /projects/:id/merge_requests/:iid/discussions/:discussion_id": {"resolved"},
 }
 """Operation → the fields that the adapter may send."""
 
