@@ -48,7 +48,7 @@ class Replies:
             first = first_ones(remarks)[int(said)]
             if await self._answered(number, first, f"{reply.text}\n\n{mark}", mark):
                 if reply.settles:
-                    await self._resolve(number, int(said))
+                    await self._resolve(number, first.id)
                 return
         below = NewComment(body=f"About {address}:\n\n{reply.text}\n\n{mark}")
 
@@ -100,16 +100,17 @@ class Replies:
             return False
         return True
 
-    async def _resolve(self, number: int, said: int) -> None:
+    async def _resolve(self, number: int, first: int) -> None:
         """Where all that others have said in it is answered: a conversation ends for all of them."""
         remarks = await self._remarks(number)
-        first = first_ones(remarks)
-        thread = [each for each in remarks if first[each.id].id == first[said].id]
+        firsts = first_ones(remarks)
+        thread = [each for each in remarks if firsts[each.id].id == first]
         ours = [each.body for each in thread if self._is_ours(each.body, each.by, MARK)]
         others = [each.id for each in thread if not self._is_ours(each.body, each.by, MARK)]
-        if first[said].resolver or not are_answered(map(FindingSource.COMMENT.id_of, others), ours):
+        is_open = bool(thread) and not thread[0].resolver
+        if not is_open or not are_answered(map(FindingSource.COMMENT.id_of, others), ours):
             return
-        address = self._api.at(f"{self._path}/pulls/comments/{first[said].id}/resolve")
+        address = self._api.at(f"{self._path}/pulls/comments/{first}/resolve")
         try:
             await self._api.retried(lambda: self._api.send("POST", address))
         except Declined as declined:
