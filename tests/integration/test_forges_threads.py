@@ -41,7 +41,7 @@ async def test_whoever_answers_to_what_we_have_resolved_is_heard(site: Site) -> 
     assert await asked(site, made) == ["Not that name."]
     await site.adapter.reply(made, done(again))
     assert await asked(site, made) == []
-    await site.forge.resolve(site.name, made.number, remark["id"])
+    await site.forge.resolve_as("ann", site.name, made.number, remark["id"])
     await site.forge.remark(site.name, made.number, user="ann", body="Thanks!", **fields)
     assert await asked(site, made) == [], "it is ann now who has resolved it"
 
