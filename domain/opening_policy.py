@@ -33,6 +33,10 @@ class OpeningPolicy(Value):
     draft: DraftPolicy = DraftPolicy.UNFINISHED
     template: bool = True
     """The repository's own template is filled in."""
+    flaky: Annotated[tuple[Name, ...], Field(max_length=50)] = ()
+    """Names of checks, or patterns, that are run once more before work is made of them."""
+    rerun: bool = True
+    """What looks flaky is: those, and what has failed and passed on the same commit before."""
     resolve: bool = True
     """A conversation is resolved once what it asks for is done."""
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from http import HTTPStatus
 
 from daemon.forges.api import Api
@@ -172,6 +172,10 @@ class Hosted(ABC):
         if seen.state.is_over:
             return Sighting(pull_request=seen, base_head=await looking.base_head(pull))
         return await sighting_of(looking, self._audience, seen, pull, await self._not_heeded())
+
+    async def run_again(self, known: PullRequest, failed: Collection[str], names: Sequence[str]) -> frozenset[str]:
+        """See daemon.forges.port.Forge; none at this kind of forge."""
+        return frozenset()
 
     async def reply(self, known: PullRequest, reply: Reply) -> None:
         await self.answer(known.number, reply)

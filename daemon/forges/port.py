@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from daemon.forges.issue_talk import Issues
@@ -61,6 +62,12 @@ class Forge(Protocol):
         """State, failed checks of the head, people's comments and change requests, and conflict with the base: all
         that there are; of one that is over, the state alone. `marks` makes asking again cheap: ETags with what was
         answered, some 100 KiB at most, changed in place, to be kept in this process between looks, or dropped."""
+        ...
+
+    async def run_again(self, known: PullRequest, failed: Collection[str], names: Sequence[str]) -> frozenset[str]:
+        """Run those of the `failed` checks of its head once more that look flaky: by a pattern of `names`, or as they
+        have failed and passed on one commit before. The ids of those that run again now, or will when the others of
+        their run have ended; none that has been run again before."""
         ...
 
     async def reply(self, known: PullRequest, reply: Reply) -> None:

@@ -5,7 +5,7 @@ At one that we can't talk to, branches are pushed, and a person opens the pull r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import httpx
 
@@ -138,6 +138,9 @@ class NoForge:
 
     async def look(self, known: PullRequest, marks: dict[str, str]) -> Sighting:
         return Sighting(pull_request=known)
+
+    async def run_again(self, known: PullRequest, failed: Collection[str], names: Sequence[str]) -> frozenset[str]:
+        return frozenset()
 
     async def reply(self, known: PullRequest, reply: Reply) -> None:
         return None

@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections import OrderedDict
 
-from daemon.forges.port import ForgesByUrl
+from daemon.forges.port import Forge, ForgesByUrl
 from daemon.git.bridges import left_behind
 from daemon.git.repositories import Repositories
 from daemon.logs.masking import Masker, masked_sighting
 from daemon.pull_requests.tidying import tidy
-from domain.errors import ForgeRefused, Refused
-from domain.pull_request import Finding, FindingKind, FindingSource, PullRequestState, Sighting, Watch, news_of
+from daemon.workspace.project import read_project
+from domain.errors import ForgeRefused, NotReachable, Refused, RepositoryError
+from domain.opening_policy import OpeningPolicy
+from domain.pull_request import (
+    Finding,
+    FindingKind,
+    FindingSource,
+    PullRequestState,
+    Sighting,
+    Watch,
+    is_failed,
+    news_of,
+)
 from domain.repository_url import parse_repository_url
 from domain.tidied import Tidied, Tidying
 
+logger = logging.getLogger(__name__)
 KEPT_MARKS = 100
 """Pull requests whose answers stay in memory."""
 
@@ -39,11 +52,35 @@ class PullRequestShepherd:
             known = watch.pull_request
             if watch.retarget and known.base != watch.retarget:
                 known = await forge.retarget(known, watch.retarget)
-            sighting = await forge.look(known, self._marks_of(watch))
+            sighting = await self._without_flaky(forge, watch, await forge.look(known, self._marks_of(watch)))
         except ForgeRefused as refusal:
             sighting = Sighting(pull_request=watch.pull_request, findings=(_trouble(str(refusal)),))
         news = news_of(watch, sighting)
         return masked_sighting(await self._compared(watch, news), self._masker) if news else None
+
+    async def _without_flaky(self, forge: Forge, watch: Watch, sighting: Sighting) -> Sighting:
+        """Without the failed checks that are run once more before work is made of them."""
+        failed = {each.id for each in sighting.findings if is_failed(each) and each.id not in watch.seen}
+        if not failed:
+            return sighting
+        policy = await self._policy(watch.repository, sighting.pull_request.base)
+        if not policy.rerun:
+            return sighting
+        again = await forge.run_again(sighting.pull_request, failed, policy.flaky)
+        left = tuple(each for each in sighting.findings if each.id not in again)
+        for each in sighting.findings:
+            if each.id in again:
+                logger.info("%s looks flaky, and is run once more: %s", each.title, each.url)
+        return sighting.model_copy(update={"findings": left})
+
+    async def _policy(self, repository: str, base: str) -> OpeningPolicy:
+        """As the base branch has it: never as an agent's does. One that can't be read is told where work is shipped."""
+        try:
+            cache = await self._repositories.at(repository)
+            return (await read_project(cache, await cache.base(base))).pull_request
+        except (RepositoryError, NotReachable) as error:
+            logger.warning("what %s wants of pull requests is not known: %s", repository, error)
+            return OpeningPolicy()
 
     async def _compared(self, watch: Watch, news: Sighting) -> Sighting:
         """`news`, with what the forge has merged without."""

@@ -74,6 +74,8 @@ class CheckContent(Stored):
     """The slug of the app that has made it."""
     allow_failure: bool = False
     """Nobody minds if it fails, at a forge that has such jobs."""
+    run: int = 0
+    """The id of the run of Actions that it is a job of, where that isn't its own."""
     below: str = ""
     """The job that has started the pipeline which this one runs in, at a forge that has such; empty: none."""
 
@@ -87,6 +89,12 @@ class CheckRun(CheckContent):
     conclusion: Conclusion | None
     started_at: datetime
     completed_at: datetime | None
+    attempt: int = 1
+    """Of its run."""
+
+    @property
+    def run_id(self) -> int:
+        return self.run or self.id
 
     @property
     def is_suite_alone(self) -> bool:

@@ -213,6 +213,9 @@ async def set_check(call: Call) -> ApiAnswer:
         moment = now()
         fields = wanted.model_dump(exclude={"ref", "conclusion", "again"})
         conclusion = wanted.conclusion if done else None
+        before = next((each for each in record.checks if each.id == wanted.again), None)
+        if before:
+            fields |= {"run": before.run, "attempt": before.attempt}
         check = CheckRun(
             id=wanted.again or record.next_id, head_sha=sha, conclusion=conclusion, started_at=moment,
             completed_at=moment if done else None, **fields,

@@ -33,6 +33,10 @@ def is_told(run: CheckRun) -> bool:
     return run.status == "completed" and (run.conclusion in _FAILED or waits(run))
 
 
+def is_failure(run: CheckRun) -> bool:
+    return run.status == "completed" and run.conclusion in _FAILED
+
+
 def waits(run: CheckRun) -> bool:
     """Whether it goes on only once a person has done something at the forge: no work for an agent."""
     return run.conclusion == _WAITS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection, Sequence
 from urllib.parse import quote
 
 from pydantic import TypeAdapter
@@ -24,15 +25,16 @@ from daemon.forges.github.payloads import (
 )
 from daemon.forges.github.refusals import has_no_drafts
 from daemon.forges.github.replies import Replies
+from daemon.forges.github.rerunning import Rerunning
 from daemon.forges.hosted import Find, Hosted
 from daemon.forges.links import github_compare
 from daemon.forges.look import Looking
 from daemon.forges.pulls import Pull, Repository
-from daemon.forges.refusals import Declined
+from daemon.forges.refusals import NOT_SHOWN, Declined
 from daemon.forges.remembered import Remembered
 from daemon.forges.said import User
 from domain.opening_policy import OpeningPolicy
-from domain.pull_request import Reply
+from domain.pull_request import PullRequest, Reply
 
 PULLS = TypeAdapter(tuple[GitHubPull, ...])
 NOTHING_NEW = "no commits between"
@@ -114,6 +116,15 @@ class GitHub(Hosted):
     async def answer(self, number: int, reply: Reply) -> None:
         own = await self._path("")
         await Replies(self._api, own, await self.own_login()).give(number, reply)
+
+    async def run_again(self, known: PullRequest, failed: Collection[str], names: Sequence[str]) -> frozenset[str]:
+        repository = (await self.repository()).full_name
+        try:
+            return await Rerunning(self._api, repository).of(known, failed, names)
+        except Declined as declined:  # the token may not see the runs of Actions
+            if declined.status not in NOT_SHOWN:
+                raise
+            return frozenset()
 
     async def furnished(self, pull: Pull, policy: OpeningPolicy) -> tuple[str, ...]:
         return await Furnishing(self._api, await self._path(""), pull.number).give(policy)

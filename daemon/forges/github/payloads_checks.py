@@ -90,6 +90,8 @@ class WorkflowRun(Tolerant):
     status: str | None = None
     conclusion: str | None = None
     check_suite_id: int | None = None
+    run_attempt: int | None = None
+    """How often it was begun."""
     head_repository: Repository | None = None
     """Whose branch it ran for; None: that repository was deleted."""
 

@@ -6,9 +6,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from fakes.forge.api_errors import not_found
+from fakes.forge.api_errors import Answered, not_found
 from fakes.forge.calling import ApiAnswer, Call, Routes
-from fakes.forge.check_records import CheckRun, CommitStatus, StatusState
+from fakes.forge.check_records import CheckRun, CheckStatus, CommitStatus, StatusState
 from fakes.forge.forge import Forge
 from fakes.forge.github.shapes import Shapes
 from fakes.forge.store import Repository
@@ -27,6 +27,7 @@ def routes(api: Routes) -> list[Route]:
         api.route(f"{_REPOSITORY}/check-runs/{{id:int}}/annotations", GET=list_annotations),
         api.route(f"{_REPOSITORY}/actions/runs", GET=list_runs),
         api.route(f"{_REPOSITORY}/actions/runs/{{id:int}}/jobs", GET=list_jobs),
+        api.route(f"{_REPOSITORY}/actions/runs/{{id:int}}/rerun-failed-jobs", POST=run_failed_again),
         api.route(f"{_REPOSITORY}/actions/jobs/{{id:int}}", GET=get_job),
         api.route(f"{_REPOSITORY}/actions/jobs/{{id:int}}/logs", GET=job_log),
     ]
@@ -56,7 +57,7 @@ async def list_checks(call: Call) -> ApiAnswer:
 
 async def list_suites(call: Call) -> ApiAnswer:
     repository, sha = await _commit(call)
-    found = repository.record.checks_of(sha)
+    found = list({each.run_id: each for each in repository.record.checks_of(sha)}.values())
     page, headers = call.page(found)
     commit = await repository.git.commit(sha)
     suites = [Shapes(call.forge.url).suite(repository.record, each, commit) for each in page]
@@ -92,17 +93,77 @@ async def list_annotations(call: Call) -> ApiAnswer:
 
 
 async def list_runs(call: Call) -> ApiAnswer:
-    record, sha = call.repository().record, call.request.query_params.get("head_sha")
-    found = [each for each in record.checks if sha in (None, each.head_sha) and each.app == ACTIONS]
+    """The newest first."""
+    repository, query = call.repository(), call.request.query_params
+    record = repository.record
+    jobs = [each for each in record.checks if query.get("head_sha") in (None, each.head_sha) and each.app == ACTIONS]
+    runs: dict[int, list[CheckRun]] = {}
+    for each in jobs:
+        runs.setdefault(each.run_id, []).append(each)
+    shown = [
+        Shapes(call.forge.url).workflow_run(
+            record, _newest(runs[number]), await _branch_of(repository, runs[number][0])
+        )
+        for number in sorted(runs, reverse=True)
+    ]
+    wanted = {"head_branch": query.get("branch"), "check_suite_id": query.get("check_suite_id")}
+    found = [
+        each
+        for each in shown
+        if all(value is None or str(each[name]) == value for name, value in wanted.items())
+        and query.get("status") in (None, each["status"], each["conclusion"])
+    ]
     page, headers = call.page(found)
-    runs = [Shapes(call.forge.url).workflow_run(record, each) for each in page]
-    return ApiAnswer({"total_count": len(found), "workflow_runs": runs}, headers=headers)
+    return ApiAnswer({"total_count": len(found), "workflow_runs": list(page)}, headers=headers)
 
 
 async def list_jobs(call: Call) -> ApiAnswer:
-    repository, check = _check(call)
-    jobs = [] if check.is_suite_alone else [Shapes(call.forge.url).job(repository.record, check)]
-    return ApiAnswer({"total_count": len(jobs), "jobs": jobs})
+    repository, jobs = _run(call)
+    kept = jobs if call.request.query_params.get("filter") == "all" else _newest(jobs)
+    shown = [Shapes(call.forge.url).job(repository.record, each) for each in kept if not each.is_suite_alone]
+    return ApiAnswer({"total_count": len(shown), "jobs": shown})
+
+
+async def run_failed_again(call: Call) -> ApiAnswer:
+    """Each that has failed gets a job of its own in the next attempt; the others stay as they ended."""
+    repository, jobs = _run(call)
+    newest = _newest(jobs)
+    if any(each.status is not CheckStatus.COMPLETED for each in newest):
+        raise Answered(403, "This workflow is already running")
+    async with repository.changing():
+        record, attempt = repository.record, max(each.attempt for each in jobs) + 1
+        for each in newest:
+            if each.failed:
+                fields = {"id": record.next_id, "run": each.run_id, "attempt": attempt, "status": CheckStatus.QUEUED}
+                begun = each.model_copy(update={**fields, "conclusion": None, "completed_at": None, "log": ""})
+                record = record.with_changes(last_id=record.last_id + 1, checks=(*record.checks, begun))
+        repository.record = record
+    return ApiAnswer({}, 201)
+
+
+def _run(call: Call) -> tuple[Repository, list[CheckRun]]:
+    """All jobs of a run, in every attempt."""
+    repository, number = call.repository(), call.number("id")
+    jobs = [each for each in repository.record.checks if each.run_id == number]
+    if not jobs:
+        raise not_found()
+    return repository, jobs
+
+
+def _newest(jobs: list[CheckRun]) -> list[CheckRun]:
+    """Of each name the newest attempt."""
+    return list({each.name: each for each in sorted(jobs, key=lambda each: each.attempt)}.values())
+
+
+async def _branch_of(repository: Repository, check: CheckRun) -> str | None:
+    """The branch that it ran for: of a pull request with that head, else one that holds the commit."""
+    for pull in repository.record.pulls:
+        if pull.head_sha == check.head_sha:
+            return pull.head
+    for name, sha in (await repository.git.branches()).items():
+        if await repository.git.is_ancestor(check.head_sha, sha):
+            return name
+    return None
 
 
 async def get_job(call: Call) -> ApiAnswer:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from fakes.forge.addresses import account_id, moment
 from fakes.forge.bare_git import Commit
-from fakes.forge.check_records import Annotation, CheckRun, CommitStatus
+from fakes.forge.check_records import Annotation, CheckRun, CheckStatus, CommitStatus
 from fakes.forge.github.shapes_places import Json, Places, node_id
 from fakes.forge.records import RepositoryRecord
 
@@ -38,7 +39,7 @@ class CheckShapes(Places):
                 "annotations_url": f"{self.api(record)}/check-runs/{check.id}/annotations",
             },
             "app": self.app(check.app, record.created_at),
-            "check_suite": {"id": check.id},
+            "check_suite": {"id": check.run_id},
             "pull_requests": [],
         }
 
@@ -71,9 +72,9 @@ class CheckShapes(Places):
         ]
         return {
             "id": check.id,
-            "run_id": check.id,
-            "run_url": f"{self.api(record)}/actions/runs/{check.id}",
-            "run_attempt": 1,
+            "run_id": check.run_id,
+            "run_url": f"{self.api(record)}/actions/runs/{check.run_id}",
+            "run_attempt": check.attempt,
             "node_id": node_id("CheckRun", check.id),
             "name": check.name,
             "workflow_name": "checks",
@@ -92,21 +93,26 @@ class CheckShapes(Places):
             "steps": steps,
         }
 
-    def workflow_run(self, record: RepositoryRecord, check: CheckRun) -> Json:
-        """The run of Actions that a check's job belongs to: each has one of its own."""
-        fork, api = check.head_repository, f"{self.api(record)}/actions/runs/{check.id}"
+    def workflow_run(self, record: RepositoryRecord, jobs: Sequence[CheckRun], branch: str | None) -> Json:
+        """The run of Actions that has these jobs, in the newest attempt; a check that joins none has one of its own."""
+        check = max(jobs, key=lambda each: (each.status is not CheckStatus.COMPLETED, each.failed, each.attempt))
+        attempt, number = max(each.attempt for each in jobs), check.run_id
+        fork, api = check.head_repository, f"{self.api(record)}/actions/runs/{number}"
+        earlier = f"{api}/attempts/{attempt - 1}" if attempt > 1 else None
         actor = self.user((fork or record.full_name).partition("/")[0])
         return {
-            "id": check.id,
+            "id": number,
             "name": "checks",
             "display_title": check.name,
-            "node_id": node_id("WorkflowRun", check.id),
-            "check_suite_id": check.id,
-            "head_branch": None,
+            "node_id": node_id("WorkflowRun", number),
+            "check_suite_id": number,
+            "run_attempt": attempt,
+            "previous_attempt_url": earlier,
+            "head_branch": branch,
             "head_sha": check.head_sha,
             "head_commit": None,
             "path": WORKFLOW,
-            "run_number": check.id,
+            "run_number": number,
             "event": "pull_request",
             "status": check.status.value,
             "conclusion": check.conclusion.value if check.conclusion else None,
@@ -120,22 +126,22 @@ class CheckShapes(Places):
             "repository": self.minimal_repository(record),
             "head_repository": self.minimal_repository(record, fork),
             "url": api,
-            "html_url": f"{self.page(record)}/actions/runs/{check.id}",
+            "html_url": f"{self.page(record)}/actions/runs/{number}",
             **{f"{name}_url": f"{api}/{name}" for name in ("jobs", "logs", "artifacts", "cancel", "rerun")},
-            "check_suite_url": f"{self.api(record)}/check-suites/{check.id}",
+            "check_suite_url": f"{self.api(record)}/check-suites/{number}",
             "workflow_url": f"{self.api(record)}/actions/workflows/{record.id}",
         }
 
     def suite(self, record: RepositoryRecord, check: CheckRun, commit: Commit) -> Json:
-        """The suite that a check run belongs to: each has one of its own."""
+        """The suite that a check run belongs to: one for each run of Actions."""
         return {
-            "id": check.id,
-            "node_id": node_id("CheckSuite", check.id),
+            "id": check.run_id,
+            "node_id": node_id("CheckSuite", check.run_id),
             "head_branch": None,
             "head_sha": check.head_sha,
             "status": check.status.value,
             "conclusion": check.conclusion.value if check.conclusion else None,
-            "url": f"{self.api(record)}/check-suites/{check.id}",
+            "url": f"{self.api(record)}/check-suites/{check.run_id}",
             "before": None,
             "after": check.head_sha,
             "pull_requests": [],
@@ -152,7 +158,7 @@ class CheckShapes(Places):
                 "committer": {"name": commit.committer.name, "email": commit.committer.email},
             },
             "latest_check_runs_count": 0 if check.is_suite_alone else 1,
-            "check_runs_url": f"{self.api(record)}/check-suites/{check.id}/check-runs",
+            "check_runs_url": f"{self.api(record)}/check-suites/{check.run_id}/check-runs",
         }
 
     def combined_status(self, record: RepositoryRecord, sha: str, state: str, total: int, statuses: list[Json]) -> Json:
