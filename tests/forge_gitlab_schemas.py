@@ -26,6 +26,7 @@ LEFT_OUT = {
     r"GET /(user|users|version)": NOT_AT_HAND,
     r"GET /projects/[^/]+/repository/(compare|branches)": NOT_AT_HAND,
     r"GET /projects/[^/]+/pipelines/\d+/bridges": NOT_AT_HAND,
+    r"GET /projects/[^/]+/milestones": NOT_AT_HAND,
     r"GET /projects/[^/]+/jobs/\d+/trace": "a log is text",
     rf"GET {_REQUEST}/reviewers": NOT_AT_HAND,
     rf"POST {_REQUEST}/(un)?approve": NOT_AT_HAND,
@@ -36,7 +37,9 @@ LEFT_OUT = {
     r"DELETE /projects/[^/]+/repository/branches/[^/]+": "it has no content",
 }
 """Method and path of what nothing is said of → why."""
-_PROJECT = re.compile(r"^/projects/.+?(?=/(merge_requests|issues|repository|members|pipelines|jobs|statuses)/?|$)")
+_PROJECT = re.compile(
+    r"^/projects/.+?(?=/(merge_requests|issues|repository|members|pipelines|jobs|statuses|labels|milestones)/?|$)"
+)
 """The fake tells a project's number by its path, with all slashes."""
 PAGES = {"page", "per_page"}
 QUERIES = {
@@ -44,12 +47,16 @@ QUERIES = {
     "GET /projects/:id/repository/compare": {"from", "to"},
     "GET /projects/:id/issues": PAGES | {"labels", "state"},
     "GET /users": PAGES | {"username"},
+    "GET /projects/:id/milestones": PAGES | {"title", "state", "include_ancestors"},
 }
 """Operation → what the adapter may ask for beside a page."""
 ISSUE_NOTES = re.compile(r"(POST|PUT) /projects/:id/issues/\d+/notes(/\d+)?")
 SENT = {
     "POST /projects/:id/merge_requests": {"source_branch", "target_branch", "title", "description"},
-    "PUT /projects/:id/merge_requests/:iid": {"title", "description", "target_branch"},
+    "PUT /projects/:id/merge_requests/:iid": {
+        *("title", "description", "target_branch"),
+        *("add_labels", "reviewer_ids", "assignee_ids", "milestone_id"),
+    },
     "POST /projects/:id/merge_requests/:iid/notes": {"body"},
     "POST /projects/:id/merge_requests/:iid/discussions/:discussion_id/notes": {"body"},
     "PUT /projects/:id/merge_requests/:iid/discussions/:discussion_id": {"resolved"},

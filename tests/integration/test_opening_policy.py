@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from daemon.forges.forge_settings import ForgeKind
 from domain.pull_request import PullRequestState
 from tests.fixtures_forges import Site
 from tests.integration.completions import BRANCH, Completions, head
@@ -55,6 +56,48 @@ async def test_what_the_base_branch_wants_is_given_once_and_what_the_forge_lacks
     assert further.shipped and further.shipped.pull_request.number == 1
     assert [each["name"] for each in (await pull(site))["labels"]] == ["a b/c"]
     assert further.warnings == ()
+
+
+@pytest.mark.parametrize("forge_kind", [ForgeKind.GITLAB])
+async def test_at_gitlab_the_same_is_given_as_far_as_its_free_edition_takes_it(
+    at_forge: Completions, site: Site
+) -> None:
+    await site.forge.change_repository(site.name, labels=["bot", "a b/c"], milestones=["0.9", "1.0"])
+    site.commit("main", {".makima.toml": POLICY.replace('"nobody"', '"ben"')})
+    walls = site.commit("walls", {"walls": "w\n", ".makima.toml": '[pull_request]\nlabels = ["evil"]\n'}, parent="main")
+    await site.forge.fail("acted_then_cut", method="PUT", path="/merge_requests/1$")
+    done = await at_forge.does(NO_AGENT, [head("Walls", walls)])
+    made = await pull(site)
+    assert [each["name"] for each in made["labels"]] == ["bot", "a b/c"]
+    assert [each["login"] for each in made["requested_reviewers"]] == ["ann"]
+    assert [each["login"] for each in made["assignees"]] == ["ben"]
+    assert made["milestone"]["title"] == "1.0"
+    assert [each.removeprefix("the pull request was opened without ") for each in done.warnings] == [
+        "label 'mispelled': the project has none of that name",
+        "reviewer 'acme/core': GitLab asks people, not teams, for reviews",
+        "reviewer 'acme/none': GitLab asks people, not teams, for reviews",
+        "reviewer 'ben': GitLab doesn't take them",
+        "assignee 'stranger': GitLab doesn't take them",
+    ]
+    async with site.forge.rest() as client:
+        known = {each["name"] for each in (await client.get(f"/repos/{site.name}/issues/1")).json()["labels"]}
+    assert "mispelled" not in known
+
+    async with site.forge.rest() as client:
+        await client.delete(f"/repos/{site.name}/issues/1/labels/bot")
+    further = await at_forge.does(NO_AGENT, [head("Roof", site.commit("roof", {"roof": "r\n"}, parent=walls))])
+    assert further.shipped and further.shipped.pull_request.number == 1
+    assert [each["name"] for each in (await pull(site))["labels"]] == ["a b/c"], "it is given once"
+
+
+@pytest.mark.parametrize("forge_kind", [ForgeKind.GITLAB])
+async def test_what_gitlab_refuses_is_told_and_the_merge_request_is_open(at_forge: Completions, site: Site) -> None:
+    site.commit("main", {".makima.toml": '[pull_request]\nmilestone = "2.0"\nlabels = ["bot"]\n'})
+    await site.forge.fail("forbidden", path="/labels")
+    done = await at_forge.does(NO_AGENT, [head("Walls", site.commit("walls", {"walls": "w\n"}, parent="main"))])
+    assert done.shipped and done.shipped.pull_request.state is PullRequestState.OPEN
+    labels, milestone = done.warnings
+    assert "without its labels" in labels and "'2.0': no active one" in milestone
 
 
 async def test_a_milestone_that_is_not_there_and_a_refused_token_are_told_and_the_pull_request_is_open(

@@ -8,9 +8,11 @@ from typing import Literal
 from pydantic import BaseModel
 from starlette.routing import Route
 
+from fakes.forge.addresses import account_id
 from fakes.forge.api_errors import Answered
 from fakes.forge.calling import ApiAnswer, Routes
 from fakes.forge.gitlab.calling import PROJECT, GitLabCall, Said, route
+from fakes.forge.gitlab.projects import members
 from fakes.forge.gitlab.shapes_checks import CheckShapes, head_pipeline
 from fakes.forge.gitlab.shapes_requests import drafted, merge_request, mergeability, title_of, whole_merge_request
 from fakes.forge.merges import MergeWanted, Method, merge
@@ -36,6 +38,10 @@ class ChangeBody(BaseModel):
     description: str | None = None
     target_branch: str | None = None
     state_event: Literal["close", "reopen"] | None = None
+    add_labels: str | None = None
+    reviewer_ids: tuple[int, ...] | None = None
+    assignee_ids: tuple[int, ...] | None = None
+    milestone_id: int | None = None
 
 
 class MergeBody(BaseModel):
@@ -103,7 +109,29 @@ async def update(call: GitLabCall) -> ApiAnswer:
         draft_mark=mark,
     )
     changed = await _tried(change_pull(repository, pull.number, change), repository.record, pull.head)
-    return ApiAnswer(await _whole(call, repository, changed))
+    return ApiAnswer(await _whole(call, repository, await _furnished(repository, changed, body)))
+
+
+async def _furnished(repository: Repository, pull: Pull, body: ChangeBody) -> Pull:
+    """A label that nobody has made is made. Only members are taken, in the free edition one of each kind, and whatever
+    else is asked for is left out without a word (from memory).
+    """
+    async with repository.changing():
+        record = repository.record
+        ids = {account_id(login): login for login in members(record)}
+        given: dict[str, object] = {}
+        if body.add_labels is not None:
+            names = tuple(each.strip() for each in body.add_labels.split(",") if each.strip())
+            record = record.with_changes(labels=tuple(dict.fromkeys((*record.labels, *names))))
+            given["labels"] = tuple(dict.fromkeys((*pull.labels, *names)))
+        for field, wanted in (("reviewers", body.reviewer_ids), ("assignees", body.assignee_ids)):
+            if wanted is not None:
+                given[field] = tuple(ids[each] for each in wanted if each in ids)[:1]
+        if body.milestone_id is not None and 1 <= body.milestone_id <= len(record.milestones):
+            given["milestone"] = record.milestones[body.milestone_id - 1]
+        pull = pull.model_copy(update=given)
+        repository.record = record.with_pull(pull)
+    return pull
 
 
 async def accept(call: GitLabCall) -> ApiAnswer:

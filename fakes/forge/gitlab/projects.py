@@ -22,6 +22,8 @@ def routes(api: Routes) -> list[Route]:
         route(api, f"{API}/users", GET=list_users),
         route(api, f"{API}/version", GET=get_version),
         route(api, PROJECT, GET=get_project),
+        route(api, f"{PROJECT}/labels", GET=list_labels),
+        route(api, f"{PROJECT}/milestones", GET=list_milestones),
         route(api, f"{PROJECT}/members/all", GET=list_members),
         route(api, f"{PROJECT}/members/all/{{user:int}}", GET=get_member),
         route(api, f"{PROJECT}/repository/branches", GET=list_branches),
@@ -46,6 +48,16 @@ async def list_users(call: GitLabCall) -> ApiAnswer:
 
 async def get_project(call: GitLabCall) -> ApiAnswer:
     return ApiAnswer(call.shapes.project(call.repository().record, call.account))
+
+
+async def list_labels(call: GitLabCall) -> ApiAnswer:
+    return call.listed([call.shapes.label(each) for each in call.repository().record.labels])
+
+
+async def list_milestones(call: GitLabCall) -> ApiAnswer:
+    """All of them are active."""
+    record, title = call.repository().record, call.query("title")
+    return call.listed([call.shapes.milestone(record, each) for each in record.milestones if title in ("", each)])
 
 
 async def list_members(call: GitLabCall) -> ApiAnswer:

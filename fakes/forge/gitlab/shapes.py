@@ -122,6 +122,27 @@ class Shapes:
             "web_url": f"{self.page(record)}/-/tree/{quote(name)}",
         }
 
+    def label(self, name: str) -> Json:
+        told = {"color": "#6699cc", "text_color": "#ffffff", "description": None, "subscribed": False}
+        return {"id": account_id(name), "name": name, **told, "priority": None, "is_project_label": True}
+
+    def milestone(self, record: RepositoryRecord, title: str) -> Json:
+        number = record.milestones.index(title) + 1
+        return {
+            "id": number,
+            "iid": number,
+            "project_id": record.id,
+            "title": title,
+            "description": None,
+            "state": "active",
+            "created_at": moment(record.created_at),
+            "updated_at": moment(record.created_at),
+            "start_date": None,
+            "due_date": None,
+            "expired": False,
+            "web_url": f"{self.page(record)}/-/milestones/{number}",
+        }
+
     def page(self, record: RepositoryRecord) -> str:
         return f"{self.url}/{record.full_name}"
 
