@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -201,7 +202,7 @@ async def test_what_a_check_says_of_lines_stands_below_its_log_or_its_words(site
         {**place, "title": "F401", "message": "unused\nimport \x1b[31mos", "annotation_level": "warning"},
         {"path": ".github", "start_line": 1, "end_line": 1, "message": "Process completed with exit code 1."},
     ]
-    fields = {"ref": "work", "name": "lint", "conclusion": "failure", "annotations": beside, "app": app}
+    fields: dict[str, Any] = {"ref": "work", "name": "lint", "conclusion": "failure", "annotations": beside, "app": app}
     await site.forge.set_check(site.name, **fields, log="##[error]1 problem\n", title="1 problem")
     (told,) = await found(site, made)
     said = "##[error]1 problem" if app == "github-actions" else "1 problem"
