@@ -59,7 +59,7 @@ class McpCommand(Commands):
         try:
             import mcp.server  # noqa: F401, PLC0415
         except ImportError as error:
-            raise SettingsError("the protocol's library is missing: install makima[mcp]") from error
+            raise SettingsError("the protocol's library is missing: install makima-directives[mcp]") from error
         from steering.tools import Tools  # noqa: PLC0415
 
         tools = Tools(self.client)

