@@ -17,7 +17,7 @@ _MARK = "blocked"
 class Block(StrEnum):
     CONFLICT = "it conflicts with the base branch"
     BEHIND = "it lacks commits of the base branch, which takes only what is up to date"
-    APPROVAL = "an approval is missing"
+    UNAPPROVED = "an approval is missing"
     CHANGES = "changes are requested"
     TALK = "conversations are not resolved"
     RUNNING = "checks have not ended"

@@ -29,7 +29,7 @@ async def is_refused(site: Site, known: PullRequest) -> bool:
 async def test_an_approval_that_is_missing_is_told_until_somebody_who_counts_has_given_it(site: Site) -> None:
     await site.forge.change_repository(site.name, approvals_required=1)
     made, marks = await site.opened(), dict[str, str]()
-    assert await blocked(site, made, marks) == (Block.APPROVAL,)
+    assert await blocked(site, made, marks) == (Block.UNAPPROVED,)
     assert await is_refused(site, made)
     await site.forge.review(site.name, made.number, user="ann", state="APPROVED", body="Fine.")
     assert await blocked(site, made, marks) == ()
@@ -86,10 +86,10 @@ async def test_what_gitlab_names_is_told_in_the_common_words(site: Site, status:
 async def test_while_the_forge_works_it_out_what_it_has_said_last_of_the_same_head_holds(site: Site) -> None:
     await site.forge.change_repository(site.name, approvals_required=1)
     made, marks = await site.opened(), dict[str, str]()
-    assert await blocked(site, made, marks) == (Block.APPROVAL,)
+    assert await blocked(site, made, marks) == (Block.UNAPPROVED,)
     await site.forge.change_repository(site.name, slow_mergeability=1000)
     site.commit("main", {"other.py": "1\n"})
-    assert await blocked(site, made, marks) == (Block.APPROVAL,)
+    assert await blocked(site, made, marks) == (Block.UNAPPROVED,)
     site.commit("work", {"more.py": "2\n"})
     assert await blocked(site, made, marks) == ()
 
@@ -124,7 +124,7 @@ async def test_a_change_request_blocks_where_approvals_are_wanted(site: Site) ->
 @pytest.mark.parametrize("forge_kind", [GITHUB])
 async def test_of_a_draft_what_is_missing_is_told_too(site: Site) -> None:
     await site.forge.change_repository(site.name, approvals_required=1)
-    assert await blocked(site, await site.opened(draft=True)) == (Block.APPROVAL,)
+    assert await blocked(site, await site.opened(draft=True)) == (Block.UNAPPROVED,)
 
 
 @pytest.mark.parametrize("forge_kind", [GITHUB])
@@ -136,7 +136,7 @@ async def test_what_nothing_blocks_is_not_asked_for_again_until_something_is_kno
     assert not await site.forge.requests(path="graphql")
     await site.forge.change_repository(site.name, approvals_required=1)
     await site.forge.review(site.name, made.number, user="cy", state="APPROVED", body="Me.")
-    assert await blocked(site, made, marks) == (Block.APPROVAL,), "who may not write gives no approval"
+    assert await blocked(site, made, marks) == (Block.UNAPPROVED,), "who may not write gives no approval"
 
 
 @pytest.mark.parametrize("forge_kind", [GITHUB])

@@ -16,7 +16,7 @@ _PASSED = frozenset({"success", "warning", "skipped"})
 
 
 def blocks_of(branch: Branch, reviews: Iterable[GiteaReview], statuses: Iterable[CommitStatus]) -> tuple[str, ...]:
-    told = [Block.APPROVAL] if _approvals(reviews) < branch.required_approvals else []
+    told = [Block.UNAPPROVED] if _approvals(reviews) < branch.required_approvals else []
     return bounded([*told, *(_unpassed(branch, list(statuses)) if branch.enable_status_check else ())])
 
 

@@ -33,7 +33,7 @@ query($owner: String!, $name: String!, $number: Int!) {
   }
 }
 """
-_PASSED = frozenset({"SUCCESS", "NEUTRAL", "SKIPPED"})
+_PASSED = frozenset({"success", "neutral", "skipped"})
 _UNENDED = frozenset({"PENDING", "EXPECTED"})
 _MAYBE_BLOCKED = frozenset({"BLOCKED", "BEHIND", "DRAFT"})
 
@@ -65,7 +65,7 @@ class _Context(Tolerant):
         name = self.name or self.context
         if self.state in _UNENDED or (self.status and self.status != "COMPLETED"):
             return check_missing(name)
-        return "" if (self.conclusion or self.state) in _PASSED else check_failed(name)
+        return "" if (self.conclusion or self.state).lower() in _PASSED else check_failed(name)
 
 
 class _Contexts(Tolerant):
@@ -88,7 +88,7 @@ class _Pull(Tolerant):
             return []
         nodes = (self.rollup.contexts.nodes if self.rollup else None) or ()
         found = [each.reason for each in nodes if each and each.required]
-        found += [Block.APPROVAL] if self.decision == "REVIEW_REQUIRED" else []
+        found += [Block.UNAPPROVED] if self.decision == "REVIEW_REQUIRED" else []
         found += [Block.CHANGES] if self.decision == "CHANGES_REQUESTED" and self.state == "BLOCKED" else []
         found += [Block.BEHIND] if self.state == "BEHIND" else []
         told = [each for each in found if each]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from daemon.forges.blocks import Block, bounded
 
 _WORDS = {
-    "not_approved": Block.APPROVAL,
+    "not_approved": Block.UNAPPROVED,
     "requested_changes": Block.CHANGES,
     "discussions_not_resolved": Block.TALK,
     "ci_must_pass": Block.FAILED,
