@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
 from domain import names
 from domain.logged import DeliveryTold, LogPiece, LogPlace
 from domain.lookup import find_step
 from domain.models import State, Task
-from steering.connections import Logs
+
+if TYPE_CHECKING:
+    from steering.connections import Logs
 
 LOOK_EVERY = 1.0
 LAST_WORDS = 3.0

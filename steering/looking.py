@@ -2,22 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import UTC, datetime
-
-from domain import names
-from domain.errors import Refused
-from domain.experience import estimate
-from domain.generations import difference, lines, plan_of, planned_generations
-from domain.lookup import find_step
-from domain.models import State, Step
-from domain.pull_requests.pull_request_view import blocked
-from domain.reports import DaemonSeen
 from domain.spending import AttemptSpent, total
-from domain.why import why
 from steering.following import TaskReader, tasks_of
 from steering.opened import Opened
-from steering.recorded import Found
 from steering.shapes import (
     AskedQuestion,
     CostsShown,
@@ -27,7 +14,6 @@ from steering.shapes import (
     QuestionsShown,
     StatusShown,
     WhyAllShown,
-    WhyShown,
     logged_task,
     status_shown,
 )
@@ -47,42 +33,24 @@ class Looking(Opened):
 
     async def plan(self, directive: str, generation: int | None = None, *, diff: bool = False) -> PlanShown:
         """The plan of a generation, the newest one if not given; `diff`: with what differs from the one before."""
+        from steering.closer import plan_shown
+
         async with self.recorded() as directives:
             state = await directives.state(directive)
             changes = await directives.record.plans(state.directive.id)
             done = await directives.record.steps_done(directives.owner, state.directive.repository)
-        planned = planned_generations(state)
-        if not planned:
-            raise Refused("there is no plan yet")
-        wanted = generation or planned[-1]
-        plan = plan_of(state, changes, wanted)
-        before = max((each for each in planned if each < wanted), default=None) if diff else None
-        older = plan_of(state, changes, before) if before else {}
-        planned_lines = lines(state, plan)
-        return PlanShown(
-            generation=wanted,
-            waits_for_approval=bool(state.proposal and state.proposal.generation == wanted),
-            steps=planned_lines,
-            estimate=estimate(sum(not each.status.is_finished for each in planned_lines), done),
-            against=before,
-            difference=difference(state, older, plan) if diff else None,
-        )
+        return plan_shown(state, changes, done, generation, diff=diff)
 
     async def why(self, directive: str, step: str | None = None) -> WhyAllShown:
         """Why a step isn't running, and what happens next; without a step, of all that aren't done, and why the pull
         request can't be merged.
         """
+        from steering.closer import why_shown
+
         async with self.recorded() as directives:
             look = await directives.look_inside(directive)
             daemons = await directives.record.daemons(directives.owner)
-        asked = _undone(look.seen) if step is None else [find_step(look.seen, step)]
-        told = (
-            WhyShown(step=each.id, name=each.name, status=each.status, why=_reason(look, each, daemons))
-            for each in asked
-        )
-        pull_request = look.seen.pull_request if step is None else None
-        blocks = blocked(look.seen, pull_request) if pull_request else ()
-        return WhyAllShown(steps=tuple(told), directive_status=look.seen.status, blocked=blocks)
+        return why_shown(look, daemons, step)
 
     async def questions(self, directive: str | None = None) -> QuestionsShown:
         """What agents ask of people, of one directive or all of them."""
@@ -116,17 +84,3 @@ class Looking(Opened):
             ]
             shown = [logged_task(task, [each async for each in reader.news()]) for task, reader in readers]
         return LogsShown(tasks=tuple(shown))
-
-
-def _undone(state: State) -> Sequence[Step]:
-    return [step for step in state.ordered_steps() if not step.status.satisfies and not step.removed]
-
-
-def _reason(look: Found[State], step: Step, daemons: Sequence[DaemonSeen]) -> str:
-    if look.lost:
-        return f"the directive is lost: {look.lost}; `recover` goes on"
-    told = why(look.seen, step, daemons, datetime.now(UTC))
-    task = look.seen.tasks.get(names.step_task(step.id))
-    if failing := look.held_up.get(task.name) if task else "":
-        told = f"{told}; what it does fails and is tried again: {failing}"
-    return told if look.live else f"{told} (from the record: no worker answers, start worker.py)"

@@ -6,14 +6,13 @@ import re
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 import typer
 
 from cli.operator import text_lines
 from cli.operator.command_group import Commands, Id, Json, OptionalId
-from cli.operator.json_shapes import HistoryShown, PruneShown
 from cli.operator.printing import print_json, print_lines
 from cli.operator.text_lines import attempt_line, guessed
 from domain import names
@@ -23,7 +22,11 @@ from domain.models import State
 from domain.pull_requests.body import used
 from domain.record import Event
 from domain.spending import DEFAULT_RETENTION, AttemptSpent, DirectiveSpent, PrunableRecord, total
-from steering.shapes import CostsShown
+
+if TYPE_CHECKING:
+    from steering.shapes import CostsShown
+
+# The shapes of --json take a twentieth of a command's start to build: imported where they are printed.
 
 _AGO = re.compile(r"(\d{1,5})(s|min|m|h|d)")
 _UNITS = {"s": "seconds", "min": "minutes", "m": "minutes", "h": "hours", "d": "days"}
@@ -58,6 +61,8 @@ class AccountCommands(Commands):
             events = await directives.record.events(state.directive.id)
         chosen = chosen_events(state, events, step, after)
         if as_json:
+            from cli.operator.json_shapes import HistoryShown
+
             print_json(HistoryShown(events=tuple(chosen)))
         else:
             about = {task.id: task.name for task in state.tasks.values()}
@@ -104,6 +109,8 @@ class AccountCommands(Commands):
             for each in found:
                 await retention.prune(each.id)
         if as_json:
+            from cli.operator.json_shapes import PruneShown
+
             print_json(PruneShown(older_than_days=days, directives=tuple(found), pruned=bool(found)))
         return 0
 

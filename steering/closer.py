@@ -1,0 +1,65 @@
+"""A closer look at one directive: its plan, and why its steps wait; both take more to import than other looks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+from domain import names
+from domain.errors import Refused
+from domain.experience import StepDone, estimate
+from domain.generations import difference, lines, plan_of, planned_generations
+from domain.lookup import find_step
+from domain.models import PlanChanges, State, Step
+from domain.pull_requests.pull_request_view import blocked
+from domain.reports import DaemonSeen
+from domain.why import why
+from steering.recorded import Found
+from steering.shapes import PlanShown, WhyAllShown, WhyShown
+
+
+def plan_shown(
+    state: State, changes: Mapping[int, PlanChanges], done: Sequence[StepDone], generation: int | None, *, diff: bool
+) -> PlanShown:
+    """The plan of a generation; Refused where there is none yet."""
+    planned = planned_generations(state)
+    if not planned:
+        raise Refused("there is no plan yet")
+    wanted = generation or planned[-1]
+    plan = plan_of(state, changes, wanted)
+    before = max((each for each in planned if each < wanted), default=None) if diff else None
+    older = plan_of(state, changes, before) if before else {}
+    planned_lines = lines(state, plan)
+    return PlanShown(
+        generation=wanted,
+        waits_for_approval=bool(state.proposal and state.proposal.generation == wanted),
+        steps=planned_lines,
+        estimate=estimate(sum(not each.status.is_finished for each in planned_lines), done),
+        against=before,
+        difference=difference(state, older, plan) if diff else None,
+    )
+
+
+def why_shown(look: Found[State], daemons: Sequence[DaemonSeen], step: str | None) -> WhyAllShown:
+    """Of one step, or of all that are not done, and of the pull request."""
+    asked = _undone(look.seen) if step is None else [find_step(look.seen, step)]
+    told = (
+        WhyShown(step=each.id, name=each.name, status=each.status, why=_reason(look, each, daemons)) for each in asked
+    )
+    pull_request = look.seen.pull_request if step is None else None
+    blocks = blocked(look.seen, pull_request) if pull_request else ()
+    return WhyAllShown(steps=tuple(told), directive_status=look.seen.status, blocked=blocks)
+
+
+def _undone(state: State) -> Sequence[Step]:
+    return [step for step in state.ordered_steps() if not step.status.satisfies and not step.removed]
+
+
+def _reason(look: Found[State], step: Step, daemons: Sequence[DaemonSeen]) -> str:
+    if look.lost:
+        return f"the directive is lost: {look.lost}; `recover` goes on"
+    told = why(look.seen, step, daemons, datetime.now(UTC))
+    task = look.seen.tasks.get(names.step_task(step.id))
+    if failing := look.held_up.get(task.name) if task else "":
+        told = f"{told}; what it does fails and is tried again: {failing}"
+    return told if look.live else f"{told} (from the record: no worker answers, start worker.py)"
