@@ -403,7 +403,7 @@ async def test_an_attempt_with_a_secret_goes_to_no_daemon_that_has_not_reported_
     assert await ledger.pick_daemon(wanted) is None
     await ledger.report_daemon(daemon("new", features=tuple(DaemonFeature)))
     assert await ledger.pick_daemon(wanted) == "new"
-    assert [each.features for each in await record.daemons("me")] == [("secrets",), ()]
+    assert [each.features for each in await record.daemons("me")] == [tuple(DaemonFeature), ()]
     await ledger.report_daemon(daemon("new"))  # taken back to the version before
     assert await ledger.pick_daemon(wanted) is None
 

@@ -16,8 +16,9 @@ from domain.names import TASK_FOLDER
 from domain.version import VERSION
 
 ROOT = Path(__file__).parents[2]
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-ROOMS = ("activities", "cli", "daemon", "demo", "domain", "fakes", "ledger", "runtime", "stack", "workflows")
+READ = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PROJECT = READ["project"]
+ROOMS = tuple(READ["tool"]["importlinter"]["root_packages"])
 FILES = ("pyproject.toml", "README.md", "LICENSE", "worker.py", "starter.py")
 CALL = """
 import sys
