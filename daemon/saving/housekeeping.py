@@ -11,6 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from daemon import agent_files
+from daemon.git.cache_lock import cache_lock
 from daemon.git.repositories import Repositories
 from daemon.git.repository_cache import RepositoryCache
 from daemon.git.state_refs import in_all_places
@@ -71,8 +72,13 @@ class Housekeeper:
 
     async def clean(self, *, at_once: bool = False) -> list[Cleaned]:
         """Look at every delivery that has ended, then at the caches that nothing borrows from; `at_once` takes the time
-        of each as over. What happened to those whose time is over.
+        of each as over. What happened to those whose time is over. Raises GitError where another process cleans up for
+        minutes: two at once would take folders away under each other's feet.
         """
+        async with cache_lock(self._tasks):
+            return await self._clean_all(at_once=at_once)
+
+    async def _clean_all(self, *, at_once: bool) -> list[Cleaned]:
         folders = await asyncio.to_thread(noted_folders, self._tasks)
         cleaned = [each for folder in folders if (each := await self._clean(folder, at_once=at_once))]
         needed = await asyncio.to_thread(self._needed)

@@ -74,8 +74,11 @@ def mark_over(folder: Path) -> None:
 
 
 def last_alive(folder: Path) -> int:
-    """When it was last known to, in seconds of the epoch."""
-    return int((folder / FILE).stat().st_mtime)
+    """When it was last known to, in seconds of the epoch; 0 where it has just been removed."""
+    try:
+        return int((folder / FILE).stat().st_mtime)
+    except FileNotFoundError:
+        return 0
 
 
 def noted_folders(tasks: Path) -> list[Path]:

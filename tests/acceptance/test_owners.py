@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from demo.demo_repository import git, make_origin
+from domain.version import VERSION
 from tests.acceptance.conftest import owner
 from tests.acceptance.stack import Servers, Site, until
 
@@ -87,7 +87,7 @@ def test_daemons_of_one_name_serve_their_own_owner_and_a_label_finds_its_machine
     seen = until(lambda: found if len(found := daemons_of(mine)) == 2 else None, "the report of the second one")
     fields = ("labels", "agents", "capacity", "sandbox", "version")
     assert [seen["two"][name] for name in fields] == [
-        ["gpu", "mac"], ["planner", "shell"], 4, "none", version("makima")
+        ["gpu", "mac"], ["planner", "shell"], 4, "none", VERSION
     ]  # fmt: skip
     assert seen["two"]["reported_lately"]
     listed = mine.starter("daemons").out.splitlines()

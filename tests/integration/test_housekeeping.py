@@ -274,6 +274,15 @@ async def test_what_goes_while_it_is_restored_is_taken_from_the_remote(machine: 
     assert [folder for folder in machine.target.iterdir() if folder != restored.parent] == [], "of it one copy is there"
 
 
+async def test_who_cleans_up_beside_another_waits_for_it(machine: Machine) -> None:
+    """As `python -m daemon gc` does, typed twice, and beside the daemon's own turn."""
+    for _ in range(4):
+        await machine.does("mkdir many; for n in $(seq 200); do echo $n > many/$n; done")
+    found = await asyncio.gather(*(machine.housekeeper.clean(at_once=True) for _ in range(4)))
+    assert sorted(len(each) for each in found) == [0, 0, 0, 4], "each is removed once"
+    assert not machine.folders
+
+
 async def test_a_removal_that_was_cut_off_is_gone_on_with(machine: Machine) -> None:
     await machine.does("touch result")
     (folder,) = machine.folders
