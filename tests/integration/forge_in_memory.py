@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from domain.opening_policy import OpeningPolicy
+from daemon.forges.registry import NoForge
 from domain.pull_request import PullRequest, PullRequestState, PullRequestWanted, Reply, Sighting
-from domain.repository_url import RepositoryUrl
+from domain.repository_url import RepositoryUrl, parse_repository_url
 
 GitCommand = Callable[..., str]
 
 
-class ForgeInMemory:
-    """One repository's. `fails` are raised by the next calls, but None lets one pass."""
+class ForgeInMemory(NoForge):
+    """One repository's. `fails` are raised by the next calls, but None lets one pass. What is left out here is as it is
+    without a forge.
+    """
 
     def __init__(self, origin: Path, git: GitCommand) -> None:
+        super().__init__(parse_repository_url("https://forge.example/owner/house.git", allow_local=False))
         self.opened: list[PullRequest] = []
         self.calls: list[str] = []
         self.wanted: list[PullRequestWanted] = []
@@ -61,9 +64,6 @@ class ForgeInMemory:
     async def retarget(self, known: PullRequest, base: str) -> PullRequest:
         self._called("retarget")
         return self._set(known.number, base=base).model_copy(update={"version": known.version})
-
-    async def furnish(self, made: PullRequest, policy: OpeningPolicy) -> tuple[str, ...]:
-        return ()
 
     async def look(self, known: PullRequest, marks: dict[str, str]) -> Sighting:
         return Sighting(pull_request=await self.read(known))
