@@ -95,7 +95,7 @@ def test_the_image_holds_what_the_project_is_made_of() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     setuptools = project["tool"]["setuptools"]
     needed = {f"{name}.py" for name in setuptools["py-modules"]} | {
-        each.split(".")[0] for each in setuptools["packages"]
+        each.removesuffix("*") for each in setuptools["packages"]["find"]["include"]
     }
     needed |= {"pyproject.toml", "locks/base.txt", project["project"]["readme"], *project["project"]["license-files"]}
     copied = set(copied_into_the_image())
