@@ -220,6 +220,10 @@ class Finding(Tolerant):
 
 MOST_BLOCKS = 10
 """Reasons that one sighting tells."""
+MOST_FINDINGS = 30
+"""That one sighting tells; the others are told by the next one, since they were not seen."""
+MOST_UNHEARD = 1000
+"""That one sighting tells, and that a directive counts: the newest."""
 
 
 class Sighting(Tolerant):
@@ -246,14 +250,6 @@ class Sighting(Tolerant):
     """There are new findings that it doesn't tell: the next look does."""
     picture: str = ""
     daemon: str = ""
-
-
-MOST_FINDINGS = 30
-"""That one sighting tells; the others are told by the next one, since they were not seen."""
-
-
-MOST_UNHEARD = 1000
-"""That one sighting tells, and that a directive counts: the newest."""
 
 
 def picture_of(sighting: Sighting) -> str:
