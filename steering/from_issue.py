@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 from typing import NoReturn
 
 from temporalio.client import Client
 
 from activities.issues import issue_by_daemon
-from domain.errors import NotReachable, RecordError, Refused
+from domain.errors import Refused
 from domain.intake.goal import goal_of, title_of
 from domain.intake.issue import IssueNamed, IssueRead, IssueStanding
 from domain.intake.state import directive_of_issue
@@ -62,15 +61,14 @@ def of_issue(draft: State, issue: str) -> State:
 
 
 async def refuse_known(directives: Directives, draft: State, issue: str) -> None:
-    """Refused where the issue has become a directive already, under whatever title. The record may be away: then
-    Temporal alone refuses one of the same title.
+    """Refused where the issue has become a directive already, under whatever title: only the record knows. While it
+    is away nothing is started (NotReachable, RecordError): the work could be done twice.
     """
-    with suppress(NotReachable, RecordError):
-        if known := await directives.record.directive(directives.owner, draft.directive.id):
-            raise Refused(
-                f"{visible(issue)} is {known.workflow_id} already ({known.status}): go on with that one by `goal`, "
-                "`replan` or `retry-step`, or begin another one with --goal and --closes"
-            )
+    if known := await directives.record.directive(directives.owner, draft.directive.id):
+        raise Refused(
+            f"{visible(issue)} is {known.workflow_id} already ({known.status}): go on with that one by `goal`, "
+            "`replan` or `retry-step`, or begin another one with --goal and --closes"
+        )
 
 
 def checked_address(options: StartOptions) -> IssueAddress:
