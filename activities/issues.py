@@ -11,6 +11,7 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 
+from activities.beating import beating
 from activities.ports import IssueReader
 from activities.pull_requests import longer, no_news
 from activities.standalone import outcome_of
@@ -41,7 +42,8 @@ class IssueActivities:
     async def look_at_issues(self, look: IssueLook) -> IssuesSeen:
         """Poll until there is news: a poll without any fails, to be tried again later (design 11)."""
         try:
-            seen = await self._reader.look(look)
+            async with beating():
+                seen = await self._reader.look(look)
         except ForgeUnreachable as away:
             raise no_news(str(away), longer(look.every, away.until)) from away
         if seen is None:
@@ -52,7 +54,8 @@ class IssueActivities:
     async def tell_issue(self, told: ProgressTold) -> None:
         """Write the one comment below an issue anew; any number of times."""
         try:
-            await self._reader.tell(told)
+            async with beating():
+                await self._reader.tell(told)
         except (ForgeRefused, Refused) as refusal:
             raise ApplicationError(str(refusal), type=ErrorType.REFUSED, non_retryable=True) from refusal
         except ForgeUnreachable as away:

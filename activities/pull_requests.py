@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
+from activities.beating import beating
 from activities.ports import Shepherd
 from domain.errors import ForgeUnreachable
 from domain.protocol import ErrorType
@@ -29,7 +30,8 @@ class PullRequestActivities:
         """
         quiet = _quiet_polls()
         try:
-            sighting = await self._shepherd.look(watch)
+            async with beating(quiet):
+                sighting = await self._shepherd.look(watch)
         except ForgeUnreachable as away:
             activity.heartbeat(quiet)
             raise no_news(str(away), longer(until_next_poll(watch, quiet), away.until)) from away
@@ -41,7 +43,8 @@ class PullRequestActivities:
     @activity.defn
     async def tidy_pull_request(self, tidying: Tidying) -> Tidied:
         """Delete on the remote what merged pull requests have left there."""
-        return await self._shepherd.tidy(tidying)
+        async with beating():
+            return await self._shepherd.tidy(tidying)
 
 
 def _quiet_polls() -> int:

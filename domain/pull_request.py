@@ -130,6 +130,8 @@ class Watch(Tolerant):
     every: timedelta = timedelta(seconds=60)
     """Between the first polls; it grows to `at_most` while nothing happens."""
     at_most: timedelta = timedelta(minutes=15)
+    heartbeat: timedelta = timedelta(seconds=60)
+    """A daemon that is silent for this long while it looks is lost, and another one looks."""
 
 
 def until_next_poll(watch: Watch, quiet: int) -> timedelta:

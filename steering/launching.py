@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from domain import names
 from domain.directive_secret import NO_SECRET
-from domain.errors import NotReachable, RecordError, Refused
+from domain.errors import Refused
 from domain.models import State
 from domain.recovery import recovered
 from domain.reports import DirectiveSummary
@@ -23,11 +21,12 @@ async def launch(
 ) -> str:
     """Start a new directive's workflow, as a draft unless it shall `begin`; its workflow's id. `once`: Refused where
     one of its id has ended, too; `unless_there`: one that has its id, running or ended, is left as it is.
+    Raises NotReachable, RecordError.
     """
-    if unless_there:
-        with suppress(NotReachable, RecordError):  # then Temporal alone says whether it is there
-            if known := await directives.record.directive(directives.owner, state.directive.id):
-                return known.workflow_id
+    # While the record is away nothing is started: one under another title, or one that Temporal keeps no more, would be
+    # done twice.
+    if unless_there and (known := await directives.record.directive(directives.owner, state.directive.id)):
+        return known.workflow_id
     try:
         return await start_new(directives.client, state, begin=begin, once=once or unless_there)
     except WorkflowAlreadyStartedError as error:

@@ -43,6 +43,8 @@ BY_WORKER: dict[str, Any] = {
     "retry_policy": RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=1)),
 }
 """An outage of Postgres or Temporal is waited for; an issue is not passed over."""
+HEARTBEAT = timedelta(seconds=60)
+"""A daemon that is silent for this long is lost: another one looks, or writes the comment."""
 
 
 @workflow.defn(name=INTAKE)
@@ -138,6 +140,7 @@ class IntakeWorkflow:
             IssuesSeen,
             task_queue=names.light_queue(self.state.wanted.owner),
             summary=f"issues labelled {self.state.wanted.label}",
+            heartbeat_timeout=HEARTBEAT,
             **self.polling("look"),
         )
         self.state = self.state.model_copy(update={"left": seen.left, "trouble": seen.trouble})
@@ -163,6 +166,7 @@ class IntakeWorkflow:
                 task_queue=names.light_queue(wanted.owner),
                 summary=f"issue #{progress.number}",
                 start_to_close_timeout=timedelta(minutes=5),
+                heartbeat_timeout=HEARTBEAT,
                 retry_policy=RetryPolicy(initial_interval=wanted.every, maximum_interval=timedelta(minutes=10)),
             )
         except ActivityError as error:

@@ -62,6 +62,7 @@ def watch_activity(watch: Watch, number: int) -> dict[str, Any]:
         "task_queue": names.light_queue(watch.owner),
         "summary": f"pull request #{watch.pull_request.number}",
         "start_to_close_timeout": timedelta(minutes=5),
+        "heartbeat_timeout": watch.heartbeat,
         "retry_policy": RetryPolicy(initial_interval=watch.every, maximum_interval=watch.at_most),
         # What a poll finds after it was called off is read again by the next one: nobody has to wait for it.
         "cancellation_type": ActivityCancellationType.TRY_CANCEL,
@@ -75,6 +76,7 @@ def tidy_activity(tidying: Tidying, number: int) -> dict[str, Any]:
         "task_queue": names.light_queue(tidying.owner),
         "summary": "delete merged branches",
         "start_to_close_timeout": timedelta(minutes=10),
+        "heartbeat_timeout": timedelta(seconds=60),
         "retry_policy": RetryPolicy(
             initial_interval=timedelta(seconds=5), maximum_interval=timedelta(minutes=10), maximum_attempts=10
         ),

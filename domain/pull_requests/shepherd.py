@@ -66,6 +66,7 @@ def wanted_watch(state: State) -> Watch | None:
         retarget=shepherding.retarget,
         every=timings.poll,
         at_most=timings.poll_at_most,
+        heartbeat=timings.heartbeat,
     )
 
 

@@ -14,6 +14,8 @@ import pytest
 
 from domain.errors import NotReachable, Refused
 from domain.requests import Archive, SetMemory
+from ledger.pool import open_pool
+from ledger.reader import Record
 from steering.client import Client
 from steering.new_directive import StartOptions
 from tests.fixtures_desk import URL, Desk
@@ -127,6 +129,23 @@ TYPED = (
     "fast",
     "--wait-for-daemon",
 )
+
+
+@pytest.mark.rule("8.2")
+async def test_while_the_record_is_away_no_request_id_starts_anything(idle_desk: Desk, database: str) -> None:
+    """It alone knows what was started under this one long ago, or under another title."""
+    known, away = idle_desk.reading, await open_pool(database)
+    await away.close()
+    idle_desk.reading = Record(away)
+    with pytest.raises(NotReachable):
+        await Client(idle_desk).start(house(), request_id="monday")
+    idle_desk.reading = known
+    # With a worker all that was started is recorded: had it been, the second one would be another directive's words.
+    async with idle_desk.worker(), idle_desk.daemons():
+        idle_desk.daemon.plans = [planned(("cellar", []))]
+        started = await Client(idle_desk).start(house(title="Another house"), request_id="monday")
+        await reaches(Client(idle_desk), str(started.id), "idle")
+        assert [each.title for each in (await Client(idle_desk).list()).directives] == ["Another house"]
 
 
 @pytest.mark.rule("8.2")

@@ -171,6 +171,8 @@ class ScriptedForge:
         self.answer: Any = None
         """What a look is answered with, whatever holds."""
         self.looks: list[Watch] = []
+        self.slow = timedelta()
+        """How long it takes to look."""
         self.tidied: list[Tidying] = []
 
     def shows(self, known: PullRequest, *findings: Finding, **fields: Any) -> None:
@@ -179,6 +181,7 @@ class ScriptedForge:
 
     async def look(self, watch: Watch) -> Sighting | None:
         self.looks.append(watch)
+        await asyncio.sleep(self.slow.total_seconds())
         if self.answer:
             return cast("Sighting", self.answer)
         now, findings = watch.pull_request, tuple[Finding, ...]()

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import pytest
 import pytest_asyncio
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import PollActivityTaskQueueRequest
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.testing import WorkflowEnvironment
 
-from domain import requests
+from domain import names, requests
+from domain.directive_settings import Timings
 from domain.models import State
 from domain.pull_request import Finding, FindingKind, PullRequest, PullRequestState
 from domain.spawn_task import SpawnTask
@@ -257,6 +261,45 @@ async def test_polls_without_news_leave_no_trace_and_grow_apart(world: Surroundi
     (pending,) = (await handle.describe()).raw_description.pending_activities
     assert pending.activity_type.name == "watch_pull_request"
     assert pending.heartbeat_details.payloads[0].data != b"0", "how many there were goes on with the attempts"
+
+
+@pytest.mark.rule("7.5")
+async def test_a_look_whose_daemon_was_killed_is_found_by_its_heartbeat(temporal_server: WorkflowEnvironment) -> None:
+    world = Surroundings(temporal_server.client)
+    world.daemon.opens_pull_requests = True
+    world.daemon.plans = [planned(("floor", []))]
+    async with world.core_worker(), world.daemon_worker():
+        handle = await world.start(world.directive(timings=Timings.fast()))
+        taken = await world.client.workflow_service.poll_activity_task_queue(
+            PollActivityTaskQueueRequest(
+                namespace=world.client.namespace,
+                task_queue=TaskQueue(name=names.light_queue(world.owner)),
+                identity="a daemon that is killed",
+            )
+        )
+        assert taken.activity_type.name == "watch_pull_request"
+        async with world.light_worker():
+            await until(lambda: found(world), seconds=100)  # without a heartbeat it is lost for five minutes
+            assert (await state_of(handle)).pull_request
+
+
+async def found(world: Surroundings) -> bool:
+    return bool(world.forge.looks)
+
+
+@pytest.mark.rule("7.5")
+async def test_a_look_that_takes_longer_than_a_heartbeat_is_not_lost(world: Surroundings) -> None:
+    world.forge.slow = timedelta(seconds=5)
+    world.daemon.plans.insert(0, planned(("floor", [])))
+    timings = Timings.fast().model_copy(update={"heartbeat": timedelta(seconds=2)})
+    handle = await world.start(world.directive(timings=timings))
+
+    async def polled() -> bool:
+        return len(world.forge.looks) >= 2
+
+    await until(polled)
+    (pending,) = (await handle.describe()).raw_description.pending_activities
+    assert "nothing has happened" in pending.last_failure.message, "the first look came to its end"
 
 
 async def test_the_watch_goes_on_in_the_next_run(world: Surroundings) -> None:
