@@ -22,8 +22,8 @@ RUN python -m venv /opt/venv
 WORKDIR /src
 # The dependencies by themselves: a changed line of code doesn't install them again. They are those of `make install`,
 # to the byte: what an index gives instead has another hash, and ends the build.
-COPY locks/base.txt locks/
-RUN /opt/venv/bin/pip install --require-hashes -r locks/base.txt
+COPY locks/base.txt locks/notices.txt locks/
+RUN /opt/venv/bin/pip install --require-hashes -r locks/base.txt -r locks/notices.txt
 COPY pyproject.toml README.md LICENSE worker.py starter.py ./
 COPY activities activities
 COPY cli cli

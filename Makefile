@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(2 * (os.cpu_count() or 1), 16))')
 SYSTEMS ?= $(shell $(PYTHON) -c 'import os; n = os.cpu_count() or 1; print(min(n + (n + 1) // 2, 12))')
 # The optional sets of pyproject.toml, each with a lock of its own.
-SETS ?= stack mcp tracing dev
+SETS ?= stack mcp notices tracing dev
 LOCKS := $(patsubst %,locks/%.txt,base $(SETS))
 # Set in many an image; then each worker of a test run compiles all tests anew, and each process that a test starts our code.
 unexport PYTHONDONTWRITEBYTECODE

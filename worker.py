@@ -23,7 +23,7 @@ from domain import names
 from domain.errors import MakimaError
 from ledger.day_budgets import DayBudgets
 from ledger.migrate import migrate
-from ledger.outbox import Outbox
+from ledger.outbox import Outbox, begin
 from ledger.pool import Database, check_writable, open_pool
 from ledger.reader import Record
 from ledger.workflow_checks import WorkflowChecks
@@ -34,7 +34,7 @@ from runtime.connection import check_temporal, connect_temporal
 from runtime.exit import leave, run
 from runtime.health import Check, health_at
 from runtime.logs import set_up_logging
-from runtime.notifying import send
+from runtime.notifying import Turns, channels
 from runtime.private_memory import keep_memory_private
 from runtime.serving import serve
 from runtime.shared_settings import SharedSettings, load_settings
@@ -101,10 +101,12 @@ async def chores(
     ]
     if seen_by.runtime:
         jobs.append(repeat(partial(publish_census, seen_by.runtime.metric_meter, Record(pool)), LOOK_EVERY))
-    if settings.notifies:
-        outbox = Outbox(pool, settings.owner)
-        await outbox.open()
-        jobs.append(repeat(partial(outbox.empty, partial(send, settings=settings)), NOTICES_EVERY))
+    told = await channels(settings)
+    if told:
+        await begin(pool, settings.owner, {channel.name: channel.kinds for channel in told})
+    for channel in told:
+        outbox = Outbox(pool, settings.owner, channel.name, channel.kinds, channel.most)
+        jobs.append(repeat(Turns(channel, outbox.empty).turn, NOTICES_EVERY))
     async with beside(*jobs):
         yield
     with suppress(MakimaError):

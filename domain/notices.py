@@ -32,6 +32,11 @@ class NoticeKind(StrEnum):
         """The events that it tells of."""
         return _EVENTS[self]
 
+    @property
+    def tone(self) -> str:
+        """How it looks where notices have colours: info, success, warning or failure."""
+        return _TONES.get(self, "warning")
+
 
 _EVENTS = {
     NoticeKind.QUESTION: (EventName.QUESTION_ASKED,),
@@ -49,6 +54,7 @@ _EVENTS = {
     NoticeKind.DONE: (EventName.DIRECTIVE_COMPLETED, EventName.DIRECTIVE_IDLE),
 }
 
+_TONES = {NoticeKind.PULL_REQUEST: "info", NoticeKind.FAILED: "failure", NoticeKind.DONE: "success"}
 _ADVICE = {
     NoticeKind.QUESTION: "answer it: starter.py questions, then starter.py answer {id} …",
     NoticeKind.PAUSE: "go on: starter.py resume {id}",
@@ -84,14 +90,37 @@ class Notice(Value):
     happenings: tuple[Happening, ...]
 
 
-def notice(kind: NoticeKind, owner: str, happenings: Iterable[Happening]) -> Notice:
-    """One notice of everything of a kind that has happened since the last one."""
-    told = tuple(happenings)
-    return Notice(kind=kind, owner=owner, text="\n".join(_line(kind, each) for each in told), happenings=told)
+def notice(kind: NoticeKind, owner: str, happenings: Iterable[Happening], most: int | None = None) -> Notice:
+    """One notice of everything of a kind that has happened since the last one, as far as `most` characters hold it."""
+    told: list[Happening] = []
+    lines: list[str] = []
+    left = most
+    for each in happenings:
+        line = _line(kind, each, most)
+        if left is not None:
+            left -= len(line) + 1
+            if told and left < 0:
+                break
+        told.append(each)
+        lines.append(line)
+    return Notice(kind=kind, owner=owner, text="\n".join(lines), happenings=tuple(told))
 
 
-def _line(kind: NoticeKind, happening: Happening) -> str:
+def _line(kind: NoticeKind, happening: Happening, most: int | None) -> str:
     """On one line whatever an agent has written into its question."""
     said = ": ".join(filter(None, (happening.title, happening.step, happening.what, happening.why)))
     advice = "" if "`starter.py " in happening.why else _ADVICE[kind].format(id=short(happening.directive))
-    return visible(" ".join(f"{said}{' — ' if advice else ''}{advice}".split()))
+    end = f" — {advice}" if advice else ""
+    line = visible(" ".join(said.split()))
+    if most is not None and len(line) + len(end) > most:
+        line = f"{line[: max(most - len(end) - 1, 0)]}…"
+    return f"{line}{end}"
+
+
+_OBEYED = str.maketrans({"@": "＠", "<": "‹", ">": "›", "[": "［", "]": "］"})
+"""What makes mentions (`@here`, `<!channel>`, `<@U1>`), tags, and links that say another address than theirs."""
+
+
+def as_chat(text: str) -> str:
+    """A text in which a chat or a mail finds nothing to obey: agents, people and forges have written parts of it."""
+    return text.translate(_OBEYED)

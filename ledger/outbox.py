@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from domain.errors import NoticeFailed
@@ -15,28 +15,56 @@ from ledger.statements import statements
 LOOK_EVERY = timedelta(seconds=2)
 
 
-class Outbox:
-    """What an owner is still to be told of; any number of workers may empty it together."""
+UNNAMED = ("command", "webhook")
+"""The channels that there were before channels had names."""
 
-    def __init__(self, pool: Database, owner: str, at_most_every: timedelta = AT_MOST_EVERY) -> None:
+
+async def begin(pool: Database, owner: str, channels: Mapping[str, Sequence[NoticeKind]]) -> None:
+    """Ask for notices of these kinds at these channels from now on, the first time; later calls change nothing.
+    NotReachable, RecordError.
+    """
+    sql = statements()
+    with translated():
+        async with pool.acquire() as session, session.transaction():
+            for channel, kinds in channels.items():
+                turns = {"owner": owner, "channel": channel, "kinds": [kind.value for kind in kinds]}
+                await sql.know_notice_turns(session, **turns, inherits=channel in UNNAMED)
+            await sql.end_unnamed_turns(session, owner=owner)
+
+
+class Outbox:
+    """What an owner is still to be told of at one channel; any number of workers may empty it together.
+
+    `most`: how many characters a notice may have there; what doesn't fit follows in the next one.
+    """
+
+    def __init__(
+        self,
+        pool: Database,
+        owner: str,
+        channel: str,
+        kinds: Sequence[NoticeKind] = tuple(NoticeKind),
+        most: int | None = None,
+        at_most_every: timedelta = AT_MOST_EVERY,
+    ) -> None:
         self._pool = pool
         self._owner = owner
+        self._channel = channel
+        self._kinds = kinds
+        self._most = most
         self._at_most_every = at_most_every
         self._sql = statements()
-
-    async def open(self) -> None:
-        """Ask for notices from now on, the first time; later calls change nothing. NotReachable, RecordError."""
-        with translated():
-            await self._sql.know_notice_kinds(self._pool, owner=self._owner, kinds=[kind.value for kind in NoticeKind])
+        self._unwritten: dict[NoticeKind, list[int]] = {}
+        """What was sent, where the note of it was lost with the connection."""
 
     async def empty(self, send: Callable[[Notice], Awaitable[None]]) -> None:
         """Hand everything that is due to `send`; where it raises NoticeFailed the notice stays in the box, the other
         kinds are sent, and then the error is raised. NotReachable, RecordError.
 
-        A worker that dies after `send` and before the note of it sends once more.
+        A worker that dies after `send` and before the note of it is followed by one that sends once more.
         """
         failed: list[NoticeFailed] = []
-        for kind in NoticeKind:
+        for kind in self._kinds:
             try:
                 await self._empty_of(kind, send)
             except NoticeFailed as failure:
@@ -45,20 +73,30 @@ class Outbox:
             raise failed[0]
 
     async def _empty_of(self, kind: NoticeKind, send: Callable[[Notice], Awaitable[None]]) -> None:
-        owned = {"owner": self._owner, "kind": kind.value}
+        turn = {"owner": self._owner, "channel": self._channel, "kind": kind.value}
         with translated():
             async with self._pool.acquire() as session, session.transaction():
-                due = await self._sql.lock_notice_kind(session, **owned, at_most_every=self._at_most_every)
-                happenings = await self._unnoticed(session, kind, due["since"]) if due else []
-                if happenings:
-                    # Inside of the transaction: its lock keeps other workers from sending the same.
-                    await send(notice(kind, self._owner, happenings))
-                    await self._sql.note_noticed(session, numbers=[each.number for each in happenings])
-                    await self._sql.note_sent(session, **owned)
+                due = await self._sql.lock_notice_turn(session, **turn, at_most_every=self._at_most_every)
+                if due is None:
+                    return
+                # Inside of the transaction: its lock keeps other workers from sending the same.
+                await self._send_unsent(session, kind, due["since"], send)
+                if told := self._unwritten.get(kind):
+                    await self._sql.note_told(session, channel=self._channel, numbers=told)
+                    await self._sql.note_sent(session, **turn)
+        self._unwritten.pop(kind, None)
 
-    async def _unnoticed(self, session: Session, kind: NoticeKind, since: datetime) -> list[Happening]:
-        wanted = {"owner": self._owner, "events": list(kind.events), "since": since, "most": GATHERED}
-        return [model_of(Happening, row) async for row in self._sql.unnoticed(session, **wanted)]
+    async def _send_unsent(
+        self, session: Session, kind: NoticeKind, since: datetime, send: Callable[[Notice], Awaitable[None]]
+    ) -> None:
+        wanted = {"owner": self._owner, "channel": self._channel, "events": list(kind.events), "since": since}
+        told = self._unwritten.get(kind, [])
+        rows = self._sql.unsent(session, **wanted, most=GATHERED + len(told))
+        found = [each for each in [model_of(Happening, row) async for row in rows] if each.number not in told]
+        if found:
+            made = notice(kind, self._owner, found, self._most)
+            await send(made)
+            self._unwritten[kind] = [*told, *(each.number for each in made.happenings)]
 
 
 async def follow(pool: Database, owner: str) -> AsyncGenerator[Notice, None]:

@@ -700,26 +700,36 @@ select name, checksum from schema_migrations order by name;
 -- Stands in the transaction of the migration itself.
 insert into schema_migrations (name, checksum) values (:name, :checksum);
 
--- name: know_notice_kinds(owner, kinds)!
--- From the first time on that notices are asked for, nothing of these kinds is forgotten.
-insert into notice_kinds (owner, kind) select :owner, unnest(:kinds::text[])
-on conflict (owner, kind) do nothing;
+-- name: know_notice_turns(owner, channel, kinds, inherits)!
+-- From the first time on that a channel is asked for, nothing of these kinds is forgotten; one that `inherits` was asked for
+-- before channels had names.
+insert into notice_turns (owner, channel, kind, since)
+select :owner, :channel, k.kind, least(now(), b.since)
+from unnest(:kinds::text[]) as k (kind)
+left join notice_turns as b on :inherits::boolean and b.owner = :owner and b.channel = '' and b.kind = k.kind
+on conflict (owner, channel, kind) do nothing;
 
--- name: lock_notice_kind(owner, kind, at_most_every)^
--- Takes a kind whose turn has come; of several workers one gets it, for the others it is not there.
-select since from notice_kinds
-where owner = :owner and kind = :kind and (sent_at is null or sent_at <= now() - :at_most_every::interval)
+-- name: end_unnamed_turns(owner)!
+-- They were taken over: a channel of later begins with what happens from then on.
+update notice_turns set since = 'infinity' where owner = :owner and channel = '' and since < 'infinity';
+
+-- name: lock_notice_turn(owner, channel, kind, at_most_every)^
+-- Takes a kind whose turn at a channel has come; of several workers one gets it, for the others it is not there.
+select since from notice_turns
+where
+    owner = :owner and channel = :channel and kind = :kind
+    and (sent_at is null or sent_at <= now() - :at_most_every::interval)
 for update skip locked;
 
--- name: unnoticed(owner, events, since, most)
--- Finds what nobody was told of yet. By what was told, not by a cursor: events of long writes appear late.
+-- name: unsent(owner, channel, events, since, most)
+-- Finds what a channel was not told of yet. By what was told, not by a cursor: events of long writes appear late.
 select e.number, e.directive_id as directive, d.title, e.at, e.what, e.why, coalesce(s.name, '') as step
 from events as e
 inner join directives as d on e.directive_id = d.id
 left join steps as s on e.directive_id = s.directive_id and e.step = s.id
-left join noticed as n on e.number = n.event
 where
-    d.owner = :owner and e.what = any(:events::text[]) and e.recorded_at >= :since and n.event is null
+    d.owner = :owner and e.what = any(:events::text[]) and e.recorded_at >= :since
+    and not exists (select from notices_sent as n where n.event = e.number and n.channel in (:channel, ''))
 order by e.number
 limit :most;
 
@@ -738,14 +748,14 @@ where
     and e.number <> all(:told::bigint[])
 order by e.number;
 
--- name: note_noticed(numbers)!
--- Remembers what was told.
-insert into noticed (event) select unnest(:numbers::bigint[])
-on conflict (event) do nothing;
+-- name: note_told(channel, numbers)!
+-- Remembers what a channel was told.
+insert into notices_sent (event, channel) select number, :channel from unnest(:numbers::bigint[]) as n (number)
+on conflict (event, channel) do nothing;
 
--- name: note_sent(owner, kind)!
--- Begins the time in which this kind is quiet.
-update notice_kinds set sent_at = now() where owner = :owner and kind = :kind;
+-- name: note_sent(owner, channel, kind)!
+-- Begins the time in which this kind is quiet there.
+update notice_turns set sent_at = now() where owner = :owner and channel = :channel and kind = :kind;
 
 -- name: directives_by_status(statuses)
 -- Counts for the metrics: of every owner, every status.
@@ -783,7 +793,7 @@ begin
         'insert, update on steps', 'insert, update on tasks', 'insert, update on attempts', 'insert on deliveries',
         'insert, update, delete on memories', 'insert, update on questions', 'insert, update on pull_requests',
         'insert, delete on task_logs', 'insert, update on artifacts', 'insert, update on daemons', 'insert on events',
-        'insert, update on notice_kinds', 'insert on noticed', 'insert, update, delete on workflow_checks',
+        'insert, update on notice_turns', 'insert on notices_sent', 'insert, update, delete on workflow_checks',
         'insert, update on day_budgets', 'insert, update on day_usage'
     ]
     loop

@@ -350,22 +350,26 @@ create trigger attempts_finished_stay before update on attempts
     for each row when (old.status in ('completed', 'failed'))
     execute function refuse_change('a finished attempt is never overwritten');
 
--- Which events people were told of, and when: the event list is the outbox of all notices.
+-- Which events each channel was told of, and when: the event list is the outbox of all notices.
 
-create table notice_kinds (
+create table notice_turns (
     owner text not null,
+    channel text not null,
     kind text not null,
     since timestamptz not null default now(),
     sent_at timestamptz,
-    constraint notice_kinds_pkey primary key (owner, kind)
+    constraint notice_turns_pkey primary key (owner, channel, kind)
 );
 
-comment on column notice_kinds.since is 'when notices were first asked for: nobody is told of what happened before';
+comment on column notice_turns.channel is 'empty: all there were when channels had no names';
+comment on column notice_turns.since is 'when notices were first asked for: nobody is told of what happened before';
 
 -- No foreign key: it would keep the events from being what they are, a list that nothing else holds.
-create table noticed (
-    event bigint constraint noticed_pkey primary key,
-    at timestamptz not null default now()
+create table notices_sent (
+    event bigint not null,
+    channel text not null,
+    at timestamptz not null default now(),
+    constraint notices_sent_pkey primary key (event, channel)
 );
 
 create index events_by_time on events (recorded_at);

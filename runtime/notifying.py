@@ -1,80 +1,206 @@
-"""Telling people: a command that gets the notice on stdin, a webhook that gets it as JSON; both retried."""
+"""Telling people: a command that gets the notice on stdin, a webhook that gets it as JSON, whatever apprise reaches."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import os
 import shlex
+import sys
+import time
 from asyncio.subprocess import DEVNULL, PIPE
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 
 import httpx
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_exponential_jitter
+from pydantic import SecretStr, ValidationError
 
-from domain.errors import NoticeFailed
-from domain.notices import Notice
+from domain.errors import NoticeFailed, SettingsError
+from domain.health_report import Check, Health, all_of, failed, good
+from domain.notices import Notice, NoticeKind, as_chat
+from runtime.apprise_sending import WITHIN, Message, Order, Told
+from runtime.notice_channels import VARIABLE, ChannelSettings, read_channels
 from runtime.shared_settings import SharedSettings
 
 COMMAND_WITHIN = 30.0
 """Seconds for one run of the command, and for one call of the webhook."""
-TRY_FOR = 60.0
-"""Seconds for which one sending is tried; then the notice stays in the outbox and its turn comes again."""
-
-_Way = Callable[[str, Notice], Awaitable[None]]
-
+LONGEST_REST = 300.0
+"""Seconds between two looks at a channel that is away."""
+FINISHED_WITHIN = 10.0
+"""Seconds that the end of the worker waits for a channel's answer."""
+MOST = 3000
+"""Characters of a notice in a chat or a mail."""
+LEAST = 100
+ROOM_FOR_TITLE = 80
+_FOR_THE_LIBRARY = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
+_PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 logger = logging.getLogger(__name__)
 
 
-async def send(notice: Notice, settings: SharedSettings, try_for: float = TRY_FOR) -> None:
-    """Tell it by all the ways that the settings name; raises NoticeFailed when one of them keeps failing."""
-    logger.info("notice: %s", notice.text.replace("\n", " | "))
+Send = Callable[[Notice], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Channel:
+    """A way to people. `send` raises NoticeFailed where it wasn't taken; the text says why, without secrets."""
+
+    name: str
+    send: Send
+    kinds: tuple[NoticeKind, ...] = tuple(NoticeKind)
+    most: int | None = None
+    """Characters that a notice may have there."""
+
+
+class Turns:
+    """One channel's turns: one that is away is told of in one line, and asked less and less often."""
+
+    def __init__(
+        self, channel: Channel, empty: Callable[[Send], Awaitable[None]], longest_rest: float = LONGEST_REST
+    ) -> None:
+        self._channel = channel
+        self._empty = empty
+        self._longest_rest = longest_rest
+        self._failures = 0
+        self._rests_until = 0.0
+
+    async def turn(self) -> None:
+        """Send what is due. One that is ended is given the time to hear the channel's answer: nobody sends it again."""
+        if time.monotonic() < self._rests_until:
+            return
+        sending = asyncio.ensure_future(self._empty(self._send))
+        try:
+            await asyncio.shield(sending)
+        except asyncio.CancelledError:
+            await asyncio.wait({sending}, timeout=FINISHED_WITHIN)
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
+            raise
+        except NoticeFailed as failure:
+            self._rest(failure)
+        else:
+            if self._failures:
+                logger.info("channel %s: it takes notices again", self._channel.name)
+            self._failures = 0
+
+    def _rest(self, failure: NoticeFailed) -> None:
+        if not self._failures:
+            logger.warning("channel %s: %s; notices wait, and are sent once it takes them", self._channel.name, failure)
+        self._failures += 1
+        self._rests_until = time.monotonic() + min(2.0 ** min(self._failures, 10), self._longest_rest)
+
+    async def _send(self, notice: Notice) -> None:
+        await self._channel.send(notice)
+        logger.info("notice: %s (%s)", notice.text.replace("\n", " | "), self._channel.name)
+
+
+async def channels(settings: SharedSettings) -> tuple[Channel, ...]:
+    """All that the settings name; SettingsError where one of them can be no channel."""
+    found = []
     if settings.notify_command:
-        await _tried(_by_command, settings.notify_command, notice, try_for)
+        found.append(Channel("command", partial(_by_command, settings.notify_command)))
     if settings.notify_webhook:
-        await _tried(_by_webhook, settings.notify_webhook.get_secret_value(), notice, try_for)
+        found.append(Channel("webhook", partial(_by_webhook, settings.notify_webhook)))
+    if settings.notify_channels:
+        named = read_channels(settings.notify_channels)
+        found += await asyncio.gather(*(_by_service(name, each) for name, each in named.items()))
+    return tuple(found)
 
 
-async def _tried(way: _Way, where: str, notice: Notice, try_for: float) -> None:
-    async for attempt in AsyncRetrying(
-        retry=retry_if_exception_type(NoticeFailed),
-        wait=wait_exponential_jitter(multiplier=0.5, max=10),
-        stop=stop_after_delay(try_for),
-        reraise=True,
-    ):
-        with attempt:
-            await way(where, notice)
+async def tried(settings: SharedSettings) -> Health:
+    """Send a test notice by all of them at once: what became of each; SettingsError."""
+    found = await channels(settings)
+    return all_of(await asyncio.gather(*(_tried(channel, settings.owner) for channel in found)))
+
+
+async def _tried(channel: Channel, owner: str) -> Check:
+    sample = Notice(kind=channel.kinds[0], owner=owner, text="a test: notices arrive here", happenings=())
+    try:
+        await channel.send(sample)
+    except NoticeFailed as failure:
+        return failed(channel.name, str(failure), "what is due waits, and is sent once the channel takes it")
+    return good(channel.name, "has taken a test notice")
+
+
+async def _by_service(name: str, settings: ChannelSettings) -> Channel:
+    told = await _asked_of_apprise(Order(url=settings.url))
+    if not told.done:
+        raise SettingsError(f"{VARIABLE}: [{name}]: {told.why}")
+    most = max(min(MOST, told.most - ROOM_FOR_TITLE), LEAST)
+    return Channel(name, partial(_by_apprise, settings.url), settings.kinds, most)
+
+
+async def _by_apprise(url: SecretStr, notice: Notice) -> None:
+    """Nothing in the title is from outside: it becomes a header of a mail."""
+    message = Message(
+        title=f"Makima ({notice.owner}): {notice.kind}",
+        text=as_chat(notice.text),
+        tone=notice.kind.tone,
+    )
+    told = await _asked_of_apprise(Order(url=url, message=message))
+    if not told.done:
+        raise NoticeFailed(told.why)
+
+
+async def _asked_of_apprise(order: Order) -> Told:
+    variables = {*_FOR_THE_LIBRARY, *_PROXIES, *(each.upper() for each in _PROXIES)}
+    environment = {name: value for name, value in os.environ.items() if name in variables}
+    environment["NETRC"] = os.devnull  # a login of the user's for that host is for other things
+    argv = (sys.executable, "-I", "-m", "runtime.apprise_sending")
+    # On its stdin, where no other process reads: SecretStr would write stars.
+    line = order.model_dump(mode="json") | {"url": order.url.get_secret_value()}
+    ended = await _run(argv, json.dumps(line).encode(), environment, WITHIN + 10, stdout=PIPE)
+    try:
+        return Told.model_validate_json(ended.printed or b"")
+    except ValidationError:
+        raise NoticeFailed(f"apprise ended with exit code {ended.code}, and said nothing") from None
 
 
 async def _by_command(line: str, notice: Notice) -> None:
     """Run the words of `line`, without a shell: the notice is on stdin, nothing of it among the arguments."""
-    argv = shlex.split(line)
     environment = {**os.environ, "MAKIMA_NOTICE_KIND": notice.kind.value, "MAKIMA_NOTICE_OWNER": notice.owner}
     for name in ("MAKIMA_DATABASE_URL", "MAKIMA_NOTIFY_WEBHOOK", "PGPASSWORD", "TEMPORAL_API_KEY"):
         environment.pop(name, None)
     try:
-        process = await asyncio.create_subprocess_exec(
-            *argv, stdin=PIPE, stdout=DEVNULL, stderr=PIPE, env=environment, process_group=0
-        )
+        ended = await _run(shlex.split(line), notice.model_dump_json().encode(), environment, COMMAND_WITHIN)
     except OSError as error:
         raise NoticeFailed(f"MAKIMA_NOTIFY_COMMAND can't be run: {error}") from error
+    if ended.code:
+        raise NoticeFailed(f"MAKIMA_NOTIFY_COMMAND ended with exit code {ended.code}: {ended.complaint}")
+
+
+@dataclass(frozen=True)
+class _Ended:
+    code: int | None
+    printed: bytes | None
+    complaint: str
+
+
+async def _run(
+    argv: Sequence[str], stdin: bytes, environment: Mapping[str, str], within: float, stdout: int = DEVNULL
+) -> _Ended:
+    """To its end, or not at all: it is killed where it takes too long, or nobody waits for it any more."""
+    process = await asyncio.create_subprocess_exec(
+        *argv, stdin=PIPE, stdout=stdout, stderr=PIPE, env=environment, process_group=0
+    )
     try:
-        async with asyncio.timeout(COMMAND_WITHIN):
-            _, said = await process.communicate(notice.model_dump_json().encode())
+        async with asyncio.timeout(within):
+            printed, said = await process.communicate(stdin)
     except TimeoutError as error:
-        process.kill()
-        await process.wait()
-        raise NoticeFailed(f"MAKIMA_NOTIFY_COMMAND did not end within {COMMAND_WITHIN:g} s") from error
-    if process.returncode:
-        end = said.decode(errors="replace").strip()[-500:]
-        raise NoticeFailed(f"MAKIMA_NOTIFY_COMMAND ended with exit code {process.returncode}: {end}")
+        raise NoticeFailed(f"it did not end within {within:g} s") from error
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    return _Ended(process.returncode, printed, said.decode(errors="replace").strip()[-500:])
 
 
-async def _by_webhook(url: str, notice: Notice) -> None:
+async def _by_webhook(url: SecretStr, notice: Notice) -> None:
     headers = {"content-type": "application/json"}
     try:
         async with httpx.AsyncClient(timeout=COMMAND_WITHIN) as client:
-            answer = await client.post(url, content=notice.model_dump_json(), headers=headers)
+            answer = await client.post(url.get_secret_value(), content=notice.model_dump_json(), headers=headers)
     except httpx.HTTPError as error:
         # Without the address: it is a secret with most services.
         raise NoticeFailed(f"the webhook does not answer: {type(error).__name__}") from None

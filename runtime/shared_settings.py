@@ -56,16 +56,15 @@ class SharedSettings(BaseSettings):
     notify_webhook: SecretStr | None = None
     """The worker posts each notice there as JSON."""
 
-    @property
-    def notifies(self) -> bool:
-        return bool(self.notify_command or self.notify_webhook)
+    notify_channels: Path | None = None
+    """A file that names further channels, each with an address of apprise's (docs/notices.md)."""
 
-    @field_validator("data_dir")
+    @field_validator("data_dir", "notify_channels")
     @classmethod
-    def _absolute(cls, folder: Path) -> Path:
+    def _absolute(cls, folder: Path | None) -> Path | None:
         # Children of the stack run in another working directory: a relative folder would name another place there.
         try:
-            return folder.expanduser().absolute()
+            return folder and folder.expanduser().absolute()
         except RuntimeError as error:
             raise ValueError("there is no such user, or no home folder: write the whole path") from error
 

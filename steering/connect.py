@@ -94,3 +94,8 @@ class Connections:
         from stack import local_daemon
 
         return await local_daemon.examine(self.settings, os.environ, options)
+
+    async def try_channels(self) -> Health:
+        from runtime.notifying import tried
+
+        return await tried(self.settings)

@@ -159,6 +159,10 @@ class Connections(Protocol):
         """Raises NotReachable on entering."""
         ...
 
+    async def try_channels(self) -> Health:
+        """Send a test notice by each channel that is set on this machine; SettingsError where one can't be read."""
+        ...
+
     async def local_daemon(self, options: Sequence[str]) -> Health | None:
         """What the daemon of this machine needs and lacks, asked with further options of its `doctor`; None where there
         is none.

@@ -28,6 +28,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "recovering.RecoverCommands": ("recover",),
     "doctor.DoctorCommand": ("doctor",),
     "mcp_server.McpCommand": ("mcp",),
+    "notices.NoticeCommand": ("test-notices",),
 }
 """Each group of commands with their names, so that only the group of the one that was typed is imported; the actions
 have all other names."""
@@ -41,7 +42,7 @@ PANELS: Mapping[str, tuple[str, ...]] = {
     "Steps": ("retry-step", "skip-step", "cancel-step", "complete-step", "fail-step"),
     "Plan by hand": ("add-step", "edit-step", "remove-step", "set-deps"),
     "Repair": ("doctor", "recover", "restart"),
-    "Machine": ("daemons", "budget", "mcp", "down", "migrate", "prune"),
+    "Machine": ("daemons", "budget", "mcp", "test-notices", "down", "migrate", "prune"),
 }
 """What `--help` shows together, in its order: the first ones are all that most days need."""
 

@@ -193,6 +193,7 @@ def typed(directive: str, step: str) -> dict[str, list[tuple[str, ...]]]:
         "create": [evil_title, ("--title", "x", "--goal", "g", "--repo", "https://x.invalid/" + POISON)],
         "list": [()],
         "budget": [()],
+        "test-notices": [()],
         "intake": [("list",), ("add", POISON, "--label", POISON, "--planner", "p"), ("remove", POISON)],
         "status": [(directive,)],
         "logs": [(directive,), (directive, step), (directive, POISON)],

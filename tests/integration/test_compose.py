@@ -23,6 +23,8 @@ from tests.compose_file import COMPOSE, ROOT, SERVICES, VARIABLE, copied_into_th
 from tests.needs import need
 
 OURS = ("worker", "daemon", "starter")
+LOCKS = ("locks/base.txt", "locks/notices.txt")
+"""What the image has: the worker sends notices."""
 
 
 def test_the_file_meets_the_compose_specification() -> None:
@@ -97,7 +99,7 @@ def test_the_image_holds_what_the_project_is_made_of() -> None:
     needed = {f"{name}.py" for name in setuptools["py-modules"]} | {
         each.removesuffix("*") for each in setuptools["packages"]["find"]["include"]
     }
-    needed |= {"pyproject.toml", "locks/base.txt", project["project"]["readme"], *project["project"]["license-files"]}
+    needed |= {"pyproject.toml", *LOCKS, project["project"]["readme"], *project["project"]["license-files"]}
     copied = set(copied_into_the_image())
     agents = {"docker/agents.js", "tests/agents/package.json", "tests/agents/package-lock.json"}
     assert copied == needed | agents | {"docker/worker_polls.py"}
@@ -128,9 +130,10 @@ def test_the_image_installs_what_the_locks_hold_and_looks_for_nothing_else() -> 
     ]
     installing = [words for words in commands if {"install", "download", "wheel"} & set(words) and "npm" not in words]
     by_pip = [words[words.index("install") + 1 :] for words in installing if "pip" in words[0]]
-    assert by_pip == [["--require-hashes", "-r", "locks/base.txt"], ["--no-deps", "--no-build-isolation", "."]]
+    locks = [word for lock in LOCKS for word in ("-r", lock)]
+    assert by_pip == [["--require-hashes", *locks], ["--no-deps", "--no-build-isolation", "."]]
     assert not [words for words in commands if "uv" in words or ("-m" in words and "pip" in words)]
-    assert "--hash=sha256:" in (ROOT / "locks" / "base.txt").read_text()
+    assert all("--hash=sha256:" in (ROOT / lock).read_text() for lock in LOCKS)
 
 
 @pytest.mark.rule("6.2")

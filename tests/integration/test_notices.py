@@ -1,35 +1,38 @@
-"""Notices: each event is told at least once and by one worker alone, and a kind is quiet for its minute."""
+"""The outbox of notices: each channel is told of each event by one worker alone, and a kind is quiet for its minute."""
 
 from __future__ import annotations
 
 import asyncio
-import shlex
+from contextlib import suppress
 from datetime import timedelta
-from pathlib import Path
 from uuid import UUID
 
 import pytest
-from pydantic import SecretStr
 
-from domain.errors import NoticeFailed
+from domain.errors import NoticeFailed, NotReachable, RecordError
 from domain.events import EventName
 from domain.folding import fold_outcome
 from domain.models import PlanChanges, State, Work
-from domain.notices import Notice, NoticeKind, notice
+from domain.notices import Notice, NoticeKind
 from domain.plan import PlannedStep, add_steps
 from domain.pull_request import PullRequest, PullRequestState, Shipped, Sighting
 from domain.pull_requests.shepherd import fold_sighting
 from domain.record import Facts, snapshot
 from domain.spawn_task import Outcome, OutcomeStatus
-from ledger.outbox import Outbox, follow
-from ledger.pool import Database
+from ledger.migrate import migrate, shipped
+from ledger.outbox import Outbox, begin, follow
+from ledger.pool import Database, open_pool
 from ledger.writer import PostgresLedger
-from runtime import notifying
-from runtime.shared_settings import SharedSettings
 from tests.unit.directives import BASE, dispatchable, ended, planned_state
 from tests.values import NOON, directive_with, event
 
-pytestmark = pytest.mark.rule("8.3")
+pytestmark = pytest.mark.rule("8.4")
+OWNER, WEBHOOK = "me", "webhook"
+CHANNELS = {WEBHOOK: tuple(NoticeKind), "phone": (NoticeKind.QUESTION,)}
+
+
+def outbox_of(pool: Database, channel: str = WEBHOOK, *, owner: str = OWNER, most: int | None = None) -> Outbox:
+    return Outbox(pool, owner, channel, CHANNELS[channel], most, at_most_every=timedelta())
 
 
 async def happen(ledger: PostgresLedger, state: State, sequence: int, *whats: EventName) -> None:
@@ -58,8 +61,8 @@ class Told:
 async def test_an_event_is_told_once_and_what_came_before_never(pool: Database, ledger: PostgresLedger) -> None:
     state, told = directive_with(), Told()
     await happen(ledger, state, 1, EventName.DIRECTIVE_PAUSED)
-    outbox = Outbox(pool, "me", timedelta())
-    await outbox.open()
+    outbox = outbox_of(pool)
+    await begin(pool, OWNER, CHANNELS)
     await happen(ledger, state, 2, EventName.QUESTION_ASKED, EventName.STEP_ADDED)
     for _ in range(3):
         await outbox.empty(told.send)
@@ -69,24 +72,101 @@ async def test_an_event_is_told_once_and_what_came_before_never(pool: Database, 
     ]
 
 
+async def test_each_channel_is_told_of_its_kinds_whatever_another_one_does(
+    pool: Database, ledger: PostgresLedger
+) -> None:
+    state, webhook, phone = directive_with(), Told(refusals=2), Told()
+    await begin(pool, OWNER, CHANNELS)
+    await happen(ledger, state, 1, EventName.QUESTION_ASKED, EventName.DIRECTIVE_PAUSED)
+    for _ in range(3):
+        with suppress(NoticeFailed):
+            await outbox_of(pool).empty(webhook.send)
+        await outbox_of(pool, "phone").empty(phone.send)
+    assert phone.kinds == [NoticeKind.QUESTION]
+    assert sorted(webhook.kinds) == [NoticeKind.PAUSE, NoticeKind.QUESTION]
+
+
+async def test_what_the_record_lost_after_a_channel_said_yes_is_not_sent_again(
+    pool: Database, ledger: PostgresLedger
+) -> None:
+    state, told, outbox = directive_with(), Told(), outbox_of(pool)
+    await begin(pool, OWNER, CHANNELS)
+    await happen(ledger, state, 1, EventName.QUESTION_ASKED)
+
+    async def send(sent: Notice) -> None:
+        await told.send(sent)
+        if len(told.notices) == 1:
+            await pool.execute(
+                "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database()"
+                " and pid <> pg_backend_pid() and state = 'idle in transaction'"
+            )
+
+    with pytest.raises((NotReachable, RecordError)):
+        await outbox.empty(send)
+    await outbox.empty(send)
+    await happen(ledger, state, 2, EventName.QUESTION_ASKED)
+    await outbox.empty(send)
+    assert [[each.why for each in sent.happenings] for sent in told.notices] == [["reason 1"], ["reason 2"]]
+
+
+async def test_what_does_not_fit_into_a_notice_follows_in_the_next(pool: Database, ledger: PostgresLedger) -> None:
+    state, told = directive_with(), Told()
+    await begin(pool, OWNER, CHANNELS)
+    for sequence in range(1, 6):
+        await happen(ledger, state, sequence, EventName.QUESTION_ASKED)
+    long = Facts(events=(event(EventName.QUESTION_ASKED, why="x" * 5000),))
+    await ledger.record(snapshot(state, long, "run-6", 6))
+    for _ in range(6):
+        await outbox_of(pool, most=300).empty(told.send)
+    assert [each.number for sent in told.notices for each in sent.happenings] == sorted(
+        each.number for sent in told.notices for each in sent.happenings
+    )
+    assert sum(len(sent.happenings) for sent in told.notices) == 6
+    assert all(len(sent.text) <= 300 for sent in told.notices)
+    assert "answer it:" in told.notices[-1].text, "what to do is kept, whatever an agent has written"
+
+
+async def test_what_was_due_before_channels_had_names_is_told_and_what_was_told_is_not(
+    empty_database: str,
+) -> None:
+    """An upgrade in the middle of things."""
+    before = [each for each in shipped() if each.name < "0019"]
+    state, told = directive_with(), Told()
+    async with await open_pool(empty_database) as pool:
+        await migrate(pool, before)
+        await pool.execute("insert into notice_kinds (owner, kind) select 'me', unnest($1::text[])", list(NoticeKind))
+        ledger = PostgresLedger(pool)
+        for sequence in (1, 2):
+            await happen(ledger, state, sequence, EventName.QUESTION_ASKED)
+        await pool.execute("insert into noticed (event) select min(number) from events")
+        await migrate(pool)
+        await begin(pool, OWNER, CHANNELS)
+        await outbox_of(pool).empty(told.send)
+        await outbox_of(pool, "phone").empty(told.send)
+        assert [[each.why for each in sent.happenings] for sent in told.notices] == [["reason 2"]]
+        await begin(pool, OWNER, {"command": tuple(NoticeKind)})
+        await Outbox(pool, OWNER, "command", at_most_every=timedelta()).empty(told.send)
+        assert len(told.notices) == 1, "a channel of later begins with what happens from then on"
+
+
 async def test_a_kind_is_quiet_for_its_time_and_then_tells_all_at_once(pool: Database, ledger: PostgresLedger) -> None:
     state, told = directive_with(), Told()
-    slow = Outbox(pool, "me", timedelta(hours=1))
-    await slow.open()
+    slow = Outbox(pool, "me", WEBHOOK, at_most_every=timedelta(hours=1))
+    await begin(pool, OWNER, CHANNELS)
     for sequence in (1, 2, 3):
         await happen(ledger, state, sequence, EventName.DIRECTIVE_PAUSED)
         await slow.empty(told.send)
     await happen(ledger, state, 4, EventName.PLAN_PROPOSED)
     await slow.empty(told.send)
     assert told.kinds == [NoticeKind.PAUSE, NoticeKind.APPROVAL]
-    await Outbox(pool, "me", timedelta()).empty(told.send)
+    await outbox_of(pool).empty(told.send)
     assert [len(sent.happenings) for sent in told.notices] == [1, 1, 2]
 
 
 async def test_a_notice_that_fails_stays_and_holds_up_no_other_kind(pool: Database, ledger: PostgresLedger) -> None:
     state, told = directive_with(), Told(refusals=1)
-    outbox = Outbox(pool, "me", timedelta())
-    await outbox.open()
+    outbox = outbox_of(pool)
+    await begin(pool, OWNER, CHANNELS)
     await happen(ledger, state, 1, EventName.QUESTION_ASKED, EventName.DIRECTIVE_FAILED)
     with pytest.raises(NoticeFailed):
         await outbox.empty(told.send)
@@ -97,9 +177,9 @@ async def test_a_notice_that_fails_stays_and_holds_up_no_other_kind(pool: Databa
 
 async def test_of_many_workers_one_tells(pool: Database, ledger: PostgresLedger) -> None:
     state, told = directive_with(), Told()
-    await Outbox(pool, "me", timedelta()).open()
+    await begin(pool, OWNER, CHANNELS)
     await happen(ledger, state, 1, EventName.DIRECTIVE_IDLE)
-    await asyncio.gather(*(Outbox(pool, "me", timedelta()).empty(told.send) for _ in range(5)))
+    await asyncio.gather(*(outbox_of(pool).empty(told.send) for _ in range(5)))
     assert told.kinds == [NoticeKind.DONE]
 
 
@@ -117,8 +197,8 @@ async def test_what_becomes_of_a_pull_request_is_told(
     before: PullRequestState | None, now: PullRequestState, pool: Database, ledger: PostgresLedger
 ) -> None:
     """Its event is written by the rules themselves."""
-    told, outbox = Told(), Outbox(pool, "default", timedelta())
-    await outbox.open()
+    told, outbox = Told(), outbox_of(pool, owner="default")
+    await begin(pool, "default", CHANNELS)
     made = PullRequest(branch="b", head="c" * 40, base="main", url="https://example.invalid/r/pull/7", number=7)
     if before is None:
         state = done()
@@ -156,8 +236,8 @@ def idle(known: PullRequest) -> State:
 
 async def test_another_owners_events_are_not_told(pool: Database, ledger: PostgresLedger) -> None:
     told = Told()
-    outbox = Outbox(pool, "me", timedelta())
-    await outbox.open()
+    outbox = outbox_of(pool)
+    await begin(pool, OWNER, CHANNELS)
     await happen(ledger, directive_with(owner="you"), 1, EventName.DIRECTIVE_IDLE)
     await outbox.empty(told.send)
     assert told.notices == []
@@ -174,27 +254,3 @@ async def test_who_watches_sees_what_happens_from_then_on(pool: Database, ledger
         await asyncio.wait({first}, timeout=0.5)
     assert first.result().kind is NoticeKind.DONE
     await watching.aclose()
-
-
-async def test_a_command_gets_the_notice_on_stdin_and_no_secret(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("MAKIMA_DATABASE_URL", "postgresql://user:hunter2@h/d")
-    line = shlex.join(["sh", "-c", f"cat > {tmp_path}/in; env > {tmp_path}/env"])
-    sent = notice(NoticeKind.DONE, "me", [])
-    await notifying.send(sent, SharedSettings(notify_command=line))
-    assert Notice.model_validate_json((tmp_path / "in").read_text()) == sent
-    environment = (tmp_path / "env").read_text()
-    assert "MAKIMA_NOTICE_KIND=done" in environment
-    assert "hunter2" not in environment
-
-
-async def test_a_way_that_fails_is_tried_again_and_then_told_without_secrets(tmp_path: Path) -> None:
-    line = shlex.join(["sh", "-c", f"echo x >> {tmp_path}/tries; echo broken >&2; exit 3"])
-    with pytest.raises(NoticeFailed, match="exit code 3: broken"):
-        await notifying.send(notice(NoticeKind.DONE, "me", []), SharedSettings(notify_command=line), try_for=1.5)
-    assert len((tmp_path / "tries").read_text().split()) > 1
-    with pytest.raises(NoticeFailed, match="does not answer") as failed:
-        hook = SecretStr("http://127.0.0.1:1/secret")
-        await notifying.send(notice(NoticeKind.DONE, "me", []), SharedSettings(notify_webhook=hook), try_for=0)
-    assert "secret" not in str(failed.value)

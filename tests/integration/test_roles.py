@@ -15,10 +15,12 @@ from domain.daemon_messages import Artifact, DaemonReport, LogChunk, UsageReport
 from domain.day_budget import DayBudgetChange
 from domain.directive_secret import new_secret
 from domain.errors import RecordError
+from domain.events import EventName
+from domain.notices import Notice, NoticeKind
 from domain.record import DeliveryStarted, Facts, WriteVerdict, snapshot
 from domain.usage import Usage
 from ledger.migrate import migrate
-from ledger.outbox import Outbox
+from ledger.outbox import Outbox, begin
 from ledger.pool import Database, open_pool
 from ledger.reader import Record
 from ledger.roles import let_read, let_write
@@ -68,8 +70,15 @@ async def test_the_workers_role_does_all_that_worker_py_does(pool: Database, as_
     start = DeliveryStarted(task=task, attempt=1, delivery="d", daemon="n", at=NOON)
     await ledger.record(snapshot(state, Facts(deliveries=(start,)), "run", 3))
     assert [each.used.cost_usd for each in (await ledger.note_usage(usage)).days] == [8]
-    outbox = Outbox(as_role, "me")
-    await outbox.open()
+    await begin(as_role, "me", {"webhook": tuple(NoticeKind)})
+    told: list[Notice] = []
+
+    async def send(sent: Notice) -> None:
+        told.append(sent)
+
+    await ledger.record(snapshot(state, Facts(events=(event(EventName.DIRECTIVE_PAUSED),)), "run", 4))
+    await Outbox(as_role, "me", "webhook").empty(send)
+    assert [sent.kind for sent in told] == [NoticeKind.PAUSE]
     assert await Record(as_role).state(directive) == state
 
 
