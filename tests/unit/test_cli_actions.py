@@ -127,7 +127,10 @@ def test_what_is_typed_becomes_the_request(made: Request, request_: Request) -> 
         (["goal", "3f2a", ""], "goal: "),
         (["recover"], "recover takes a directive's id, or --all"),
         (["recover", "3f2a", "--all"], "recover takes a directive's id, or --all"),
-        (["start", "--title", "t", "--goal", "g", "--repo", "https://example.com/r"], "--planner NAME"),
+        (
+            ["start", "--title", "t", "--goal", "g", "--repo", "https://example.com/r", "--wait-for-daemon"],
+            "--planner NAME",
+        ),
     ],
 )
 @pytest.mark.rule("9.3")
