@@ -101,12 +101,13 @@ class IntakeCommand(Commands):
         elif action is Action.REMOVE:
             await remove(await self.connections.temporal(), owner, repository)
         found = await intakes(await self.connections.temporal(), owner)
+        told = defaults_told(filled.defaults, filled.unread) if filled else []
         if as_json:
+            print_lines(told, err=True)  # its object is that of `intake list`
             print_json(IntakesShown(intakes=tuple(map(intake_shown, found))))
         elif action is Action.LIST:
             print_lines(lines_of(found))
         else:
-            told = defaults_told(filled.defaults, filled.unread) if filled else []
             print_lines([f"{'added' if action is Action.ADD else 'removed'} {visible(masked(repository))}", *told])
         return 0
 

@@ -110,6 +110,19 @@ class IntakesShown(Shown):
     intakes: tuple[IntakeShown, ...]
 
 
+class FoundShown(Value):
+    tool: str
+    because: str
+    setup: tuple[str, ...]
+    verify: tuple[str, ...]
+
+
+class InitShown(Shown):
+    file: str | None
+    found: tuple[FoundShown, ...]
+    text: str
+
+
 class DayBudgetsShown(Shown):
     budgets: tuple[DayBudgetSeen, ...]
 
@@ -159,6 +172,7 @@ SHAPES: dict[str, type[Value]] = {
     "costs": CostsShown,
     "budget": DayBudgetsShown,
     "intake": IntakesShown,
+    "init": InitShown,
     "prune": PruneShown,
     "daemons": DaemonsShown,
     "doctor": DoctorShown,

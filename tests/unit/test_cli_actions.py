@@ -226,8 +226,8 @@ def test_every_example_is_a_line_that_the_command_takes() -> None:
         if "--plan" in args:
             continue  # names a file
         # Doctor tells of a server that is away as of everything else that is missing.
-        # mcp asks for nothing until a client does; here is no channel of notices.
-        assert typed(*args).exit_code == {"doctor": 1, "mcp": 0, "test-notices": 2}.get(name, 3), name
+        # mcp asks for nothing until a client does; here is no channel of notices, and no clone for init.
+        assert typed(*args).exit_code == {"doctor": 1, "mcp": 0, "test-notices": 2, "init": 2}.get(name, 3), name
 
 
 @pytest.mark.rule("9.3")
