@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+COMPILING = $(if $(filter dev,$(SETS)),,--no-compile)
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(2 * (os.cpu_count() or 1), 16))')
 SYSTEMS ?= $(shell $(PYTHON) -c 'import os; n = os.cpu_count() or 1; print(min(n + (n + 1) // 2, 12))')
 # The optional sets of pyproject.toml, each with a lock of its own.
@@ -32,21 +33,26 @@ help:
 
 install: $(STAMP)
 
-# uv where it is on the PATH, else venv and pip; every file that is installed has its hash in locks/.
+# uv where it is on the PATH, else venv and pip; every file that is installed has its hash in locks/. What only installs
+# (pip, setuptools) and what Python compiles at its first run stay for the tests alone, and nothing reads the Rust sources in
+# temporalio's wheel: without them it is 50 MB less.
 $(STAMP): pyproject.toml $(LOCKS)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Makima needs Python 3.11 or newer: set PYTHON=…" >&2; exit 1; }
 	@echo "Installing Makima and $(words $(SETS)) sets of packages ($(SETS)) into $(VENV), each file by its hash;" \
-		"without the tests' own: make install SETS=stack" >&2
+		"without the tests' own: make install SETS='stack mcp tracing'" >&2
 	@if command -v uv >/dev/null 2>&1; then \
 		uv venv --quiet --allow-existing --python "$(PYTHON)" $(VENV) && \
 		uv pip install --quiet --python $(BIN)/python --require-hashes $(addprefix -r ,$(LOCKS)) && \
-		uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .; \
+		uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e . && \
+		$(if $(filter dev,$(SETS)),:,uv pip uninstall --quiet --python $(BIN)/python setuptools); \
 	else \
 		$(PYTHON) -m venv $(VENV) && \
-		$(PIP) --require-hashes $(addprefix -r ,$(LOCKS)) && \
-		$(PIP) --no-deps --no-build-isolation -e .; \
+		$(PIP) $(COMPILING) --require-hashes $(addprefix -r ,$(LOCKS)) && \
+		$(PIP) --no-deps --no-build-isolation -e . && \
+		$(if $(filter dev,$(SETS)),:,$(BIN)/python -m pip uninstall --quiet --yes setuptools pip); \
 	fi
+	@rm -rf $(VENV)/lib/python3*/site-packages/temporalio/bridge/sdk-core
 	@touch $@
 	@echo "Installed: $$(du -sm $(VENV) | cut -f 1) MB. Next: . $(VENV)/bin/activate && makima up" >&2
 

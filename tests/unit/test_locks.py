@@ -44,6 +44,12 @@ def test_every_set_has_a_lock_and_every_version_is_that_of_the_constraints() -> 
     assert constrained.keys() <= everything.keys(), "run `make locks`"
 
 
+def test_without_the_tests_tools_few_packages_are_installed() -> None:
+    """299 MB (docs/decisions/0061-installing-and-removing.md); their number is the same on each machine."""
+    without_tests = {name for each in SETS if each != "dev" for name in locked(each)}
+    assert len(without_tests) <= 78, "name in the decision what a new package is needed for, and what it weighs"
+
+
 @pytest.mark.parametrize("name", SETS)
 def test_a_lock_holds_what_the_project_asks_for(name: str) -> None:
     optional = PROJECT["project"]["optional-dependencies"]
