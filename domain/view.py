@@ -16,6 +16,7 @@ from domain.pull_requests.pull_request_view import PullRequestView, plain, pull_
 from domain.questions import open_questions
 from domain.queues import Queue, queue_of
 from domain.statuses import DirectiveStatus, StepStatus, TaskKind, TaskStatus
+from domain.timers import TimerView, timers
 from domain.usage import Usage
 from domain.used import total_usage
 from domain.value import Value
@@ -101,6 +102,7 @@ class DirectiveView(Value):
     agents: dict[str, str] = {}
     """Kind of task → the agents that do it, in order."""
     limits: str = ""
+    timers: tuple[TimerView, ...] = ()
 
 
 def view(state: State) -> DirectiveView:
@@ -132,6 +134,7 @@ def view(state: State) -> DirectiveView:
         budget=budgeting.told(state),
         agents=directive.settings.agents_told,
         limits=directive.settings.limits_told,
+        timers=timers(state),
     )
 
 

@@ -15,6 +15,7 @@ from domain.record import Event
 from domain.reports import DaemonSeen, DirectiveSummary
 from domain.spending import AttemptSpent, DirectiveSpent, estimated, total
 from domain.statuses import StepStatus, TaskStatus
+from domain.timers import TimerView
 from domain.usage import duration
 from domain.view import DirectiveView, ProposalView, QuestionView, StepView
 from steering.standing import sandbox_notes, waiting_note
@@ -48,6 +49,7 @@ def status_lines(standing: Standing) -> list[str]:
     lines += pull_request_lines(shown.pr) if shown.pr else []
     lines += [f"  used        {used(shown.usage)}"] if used(shown.usage) else []
     lines += [f"  budget      {shown.budget}"] if shown.budget else []
+    lines += [f"  next        {timer_line(each)}" for each in shown.timers]
     lines += [f"  so far      {each.name}, {attempt_line(each)}" for each in standing.running]
     lines += [f"  clash       {line}" for each in standing.running for line in clash_lines(each, shown.steps)]
     lines += [f"  memories    {shown.memories}"] if shown.memories else []
@@ -60,6 +62,13 @@ def status_lines(standing: Standing) -> list[str]:
     lines += [f"  sandbox     {note}" for note in sandbox_notes(standing.daemons)]
     waiting = waiting_note(shown, standing.daemons)
     return [*lines, f"  {waiting}"] if waiting else lines
+
+
+def timer_line(timer: TimerView) -> str:
+    """`2026-11-28 14:02:00 UTC: Store goes on (claude's limit is reached)`."""
+    when = f"{timer.at:%Y-%m-%d %H:%M:%S} UTC: " if timer.at else ""
+    why = " ".join(timer.why.split())
+    return f"{when}{timer.what}" + (f" ({why})" if why else "")
 
 
 def guessed(spent: Sequence[AttemptSpent | DirectiveSpent]) -> str:
