@@ -2,8 +2,8 @@
 
 An agent can put anything in the place of a file: a link to another file of this machine, a pipe that nobody writes to,
 a device, a file of a hundred gigabytes. So a file is opened part by part below its folder, without following a link,
-without waiting, and is used only where it turns out to be a regular file of the expected size. Trees are removed and
-copied by descriptors: a folder that is swapped for a link meanwhile leads nowhere.
+without waiting, and is used only where it turns out to be a regular file of the expected size. Trees are removed
+(runtime/removal.py) and copied without following a link either.
 """
 
 from __future__ import annotations
@@ -11,19 +11,18 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import contextmanager
 from fnmatch import fnmatch
 from pathlib import Path, PurePath
 from typing import IO
 
 from domain.errors import HandoverBroken
 from runtime.private_file import write_private
+from runtime.removal import is_folder, remove_tree
 
-REMOVED_WITHIN = 60.0
-"""Seconds for the removal of one tree; what is left then is left to the next try."""
+__all__ = ["appending", "copy_tree", "is_folder", "matching", "opened", "read", "remove_tree", "write"]
+
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NO_TRAP = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _CHUNK = 1024 * 1024
@@ -99,114 +98,6 @@ def matching(folder: Path, pattern: str, *, most: int, depth: int) -> list[str]:
         if looked > most:
             break
     return sorted(found)
-
-
-def is_folder(path: Path) -> bool:
-    """Whether a folder is there, and no link to one."""
-    try:
-        return stat.S_ISDIR(path.lstat().st_mode)
-    except OSError:
-        return False
-
-
-def remove_tree(path: Path, within: float = REMOVED_WITHIN) -> None:
-    """Remove the folder with all that is in it, whatever its depth and modes; nothing to do where there is none.
-
-    Raises OSError, after `within` seconds TimeoutError: then what is left is still to be removed.
-    """
-    if not is_folder(path):
-        with suppress(FileNotFoundError):
-            path.unlink()
-        return
-    until = time.monotonic() + within
-    parent = os.open(path.parent, _FOLDER)
-    try:
-        _remove_below(parent, path.name, until)
-    finally:
-        os.close(parent)
-
-
-def _remove_below(parent: int, name: str, until: float) -> None:
-    """Remove the folder `name` in `parent`. With two descriptors at a time, whatever the depth: the way up is `..`,
-    and is taken only where it leads to where the way down came from.
-    """
-    at = os.dup(parent)
-    way = [_Level(_identity(at), [name])]
-    try:
-        while way:
-            if time.monotonic() > until:
-                raise TimeoutError(errno.ETIMEDOUT, "the folder could not be removed in time")
-            level = way[-1]
-            if level.is_entered:
-                os.rmdir(level.folders.pop(), dir_fd=at)
-                level.is_entered = False
-            elif level.folders:
-                level.is_entered = True
-                at = _moved(at, _unlocked(level.folders[-1], at))
-                way.append(_Level(_identity(at), _emptied(at)))
-                continue
-            if not level.folders:
-                way.pop()
-                if not way:
-                    return
-                at = _moved(at, os.open("..", _FOLDER, dir_fd=at) if len(way) > 1 else os.dup(parent))
-                if _identity(at) != way[-1].identity:
-                    raise OSError(errno.ESTALE, "the folder was moved while it was removed")
-    finally:
-        os.close(at)
-
-
-@dataclass
-class _Level:
-    """A folder on the way down."""
-
-    identity: tuple[int, int]
-    folders: list[str]
-    """In it, and still to be removed."""
-    is_entered: bool = False
-    """The last of them is being emptied."""
-
-
-def _moved(at: int, to: int) -> int:
-    os.close(at)
-    return to
-
-
-def _identity(at: int) -> tuple[int, int]:
-    found = os.fstat(at)
-    return found.st_dev, found.st_ino
-
-
-def _emptied(at: int) -> list[str]:
-    """The folders that are left where everything else is removed."""
-    return [name for name in os.listdir(at) if not _unlinked(name, at)]
-
-
-def _unlinked(name: str, at: int) -> bool:
-    """Whether it was no folder, and is gone."""
-    try:
-        os.unlink(name, dir_fd=at)
-    except IsADirectoryError:
-        return False
-    except FileNotFoundError:
-        return True
-    return True
-
-
-def _unlocked(name: str, at: int) -> int:
-    """The folder `name` in `at`, opened, once its owner may change it: package caches make folders read-only."""
-    with suppress(PermissionError):
-        found = os.open(name, _FOLDER, dir_fd=at)
-        if os.fstat(found).st_mode & stat.S_IRWXU == stat.S_IRWXU:
-            return found
-        os.close(found)
-    path = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=at)
-    try:
-        # The only way to a mode of what was opened without the right to read it.
-        Path(f"/proc/self/fd/{path}").chmod(stat.S_IRWXU)
-        return os.open(f"/proc/self/fd/{path}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    finally:
-        os.close(path)
 
 
 def copy_tree(source: Path, target: Path, leave_out: str) -> None:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 
 from daemon.doctor.checks import Wanted
 from daemon.home import House
+from daemon.pull_requests.leftovers import look_or_remove
 from daemon.sandbox.sandbox import MissingSandbox
 from domain import names
+from domain.errors import Refused
 from domain.health_report import Health
+from domain.leftovers import OnlyHere
+from domain.remote_leftovers import RemoteWanted
 
 Main = Callable[[], Awaitable[int]]
 
@@ -62,6 +68,24 @@ def build_app(
         Example: python -m daemon parked claude --clear
         """
         end_with(lambda: _parked(open_house, agent, clear=clear))
+
+    @app.command("only-here")
+    def only_here(
+        as_json: Annotated[bool, typer.Option("--json", help="JSON in place of lines.")] = False,
+    ) -> None:
+        """Show the work that no remote has, which would be lost with this machine.
+
+        Example: python -m daemon only-here
+        """
+        end_with(lambda: _only_here(open_house, as_json=as_json))
+
+    @app.command()
+    def leftovers() -> None:
+        """Look at what ended directives have left on a remote, or remove it, as `clean --remote` asks on stdin.
+
+        Example: python -m daemon leftovers < wanted.json
+        """
+        end_with(lambda: _leftovers(open_house))
 
     @app.command()
     def sandbox() -> None:
@@ -146,6 +170,29 @@ async def _gc(open_house: Callable[[], Awaitable[House]], *, at_once: bool) -> i
     for cleaned in await (await open_house()).housekeeper.clean(at_once=at_once):
         because = f"kept: {cleaned.kept_because}" if cleaned.kept_because else "removed"
         typer.echo(f"{cleaned.folder} {because}")
+    return 0
+
+
+async def _only_here(open_house: Callable[[], Awaitable[House]], *, as_json: bool) -> int:
+    house = await open_house()
+    found = await house.housekeeper.only_here()
+    left = OnlyHere(daemon=house.about.name, work=tuple(f"{each.folder}: {each.kept_because}" for each in found))
+    typer.echo(left.model_dump_json() if as_json else "\n".join(left.work or ("the remotes have all work",)))
+    return 0
+
+
+async def _leftovers(open_house: Callable[[], Awaitable[House]]) -> int:
+    try:
+        wanted = RemoteWanted.model_validate_json(sys.stdin.read())
+    except ValidationError as error:
+        raise Refused("stdin holds no JSON of what is wanted: `starter.py clean --remote URL` asks for it") from error
+    house = await open_house()
+    cache = await house.repositories.at(wanted.repository)
+    try:
+        found = await look_or_remove(cache, await house.forges.at(cache.url), wanted)
+    finally:
+        await house.forges.close()
+    typer.echo(found.model_dump_json())
     return 0
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from daemon.forges.forge_settings import credential_helpers, tokens_at_hand
+from daemon.forges.registry import Forges
 from daemon.git.cache_lock import try_lock
 from daemon.git.git import Git
 from daemon.git.repositories import Repositories
@@ -44,6 +45,8 @@ class House:
     parking: Parking
     sandbox: Sandbox
     about: DaemonAbout
+    repositories: Repositories
+    forges: Forges
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,8 @@ class Home:
         """What `python -m daemon gc`, `restore` and `parked` need."""
         restorer = Restorer(self.tasks, self.path / "restored", self.repositories, self.identity, self.sandbox)
         about = DaemonAbout(name=self.own.name, agents=tuple(self.own.served()), sandbox=self.sandbox.about)
-        return House(self.housekeeper, restorer, parking_of(self.own.name, self.tasks), self.sandbox, about)
+        parking, forges = parking_of(self.own.name, self.tasks), Forges(self.own.forges, os.environ)
+        return House(self.housekeeper, restorer, parking, self.sandbox, about, self.repositories, forges)
 
 
 async def open_home(data_dir: Path, own: DaemonSettings, *, is_daemon: bool) -> Home:

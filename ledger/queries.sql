@@ -765,6 +765,56 @@ cross join unnest(:statuses::text[]) as s (status)
 left join directives as d on d.owner = o.owner and d.status = s.status
 group by o.owner, s.status;
 
+-- name: unfinished_of_all(final)
+-- Every owner's directives that have not ended: what would be lost with this record.
+select id, owner, title, status from directives
+where not (status = any(:final::text[])) order by owner, updated_at desc;
+
+-- name: branches_of(directives)
+-- Each branch that work of these directives is known to have been on, with the commits that it ended at.
+select directive_id, name, array_agg(distinct head) as commits
+from (
+    select directive_id, work ->> 'branch' as name, work ->> 'head' as head from steps
+    where directive_id = any(:directives::uuid[])
+    union all
+    select directive_id, work ->> 'branch', work ->> 'head' from attempts where directive_id = any(:directives::uuid[])
+    union all
+    select directive_id, branch, head from pull_requests where directive_id = any(:directives::uuid[])
+) as known
+where name <> '' and head <> '' group by directive_id, name order by name;
+
+-- name: tasks_and_pull_requests(directives)
+-- What else these directives have left on their remote.
+select
+    d.id, d.title, d.base_branch,
+    (select coalesce(array_agg(t.id), '{}') from tasks as t where t.directive_id = d.id) as tasks,
+    (
+        select coalesce(
+            jsonb_agg(
+                jsonb_build_object(
+                    'branch', p.branch, 'head', p.head, 'base', p.base, 'url', p.url, 'state', p.state,
+                    'number', p.number, 'version', p.version
+                )
+            ), '[]'
+        )
+        from pull_requests as p where p.directive_id = d.id
+    ) as pull_requests
+from directives as d where d.id = any(:directives::uuid[]) order by d.created_at;
+
+-- name: ended_in(owner, repository, final)
+-- An owner's directives in a repository that were completed, failed or archived.
+select id from directives
+where owner = :owner and repository = :repository and status = any(:final::text[]);
+
+-- name: unfinished_in(repository, final)
+-- Every owner's that have not ended there, with the branch that they start from.
+select id, base_branch from directives
+where repository = :repository and not (status = any(:final::text[]));
+
+-- name: is_empty()^
+-- Whether no worker has ever made its tables.
+select to_regclass('directives') is null as answer;
+
 -- name: daemons_by_owner(lately)
 -- Counts for the metrics: who has reported lately, and how much of them is in use; gone ones count as nothing.
 select

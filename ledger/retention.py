@@ -5,6 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from uuid import UUID
 
+from domain.names import short
+from domain.pull_request import PullRequest
+from domain.remote_leftovers import EndedDirective, RecordedBranch
 from domain.spending import PrunableRecord
 from domain.statuses import DirectiveStatus
 from ledger.pool import Database, reading, turn
@@ -30,6 +33,44 @@ class Retention:
         with reading():
             rows = [row async for row in self._sql.prunable(self._pool, **given)]
         return tuple(model_of(PrunableRecord, row) for row in rows)
+
+    async def unfinished(self) -> tuple[str, ...]:
+        """A line for each directive of whichever owner that has not ended."""
+        with reading():
+            if (await self._sql.is_empty(self._pool))["answer"]:
+                return ()
+            rows = [row async for row in self._sql.unfinished_of_all(self._pool, final=_FINAL)]
+        return tuple(f"{short(row['id'])} of {row['owner']}, {row['status']}: {row['title']}" for row in rows)
+
+    async def left_in(self, owner: str, repository: str) -> tuple[tuple[EndedDirective, ...], tuple[str, ...]]:
+        """What an owner's ended directives have left in a repository, and the branches that others still need."""
+        with reading():
+            given = {"repository": repository, "final": _FINAL}
+            ended = [row["id"] async for row in self._sql.ended_in(self._pool, owner=owner, **given)]
+            going = [row async for row in self._sql.unfinished_in(self._pool, **given)]
+            branches = await self._branches(ended)
+            rows = [row async for row in self._sql.tasks_and_pull_requests(self._pool, directives=ended)]
+            used = await self._branches([row["id"] for row in going])
+        left = tuple(
+            EndedDirective(
+                id=row["id"],
+                title=row["title"],
+                base_branch=row["base_branch"],
+                branches=tuple(branches.get(row["id"], ())),
+                tasks=tuple(row["tasks"]),
+                pull_requests=tuple(PullRequest(**each) for each in row["pull_requests"]),
+            )
+            for row in rows
+        )
+        needed = {row["base_branch"] for row in going} | {each.name for known in used.values() for each in known}
+        return left, tuple(sorted(needed - {""}))
+
+    async def _branches(self, directives: list[UUID]) -> dict[UUID, list[RecordedBranch]]:
+        found: dict[UUID, list[RecordedBranch]] = {}
+        async for row in self._sql.branches_of(self._pool, directives=directives):
+            branch = RecordedBranch(name=row["name"], commits=tuple(row["commits"]))
+            found.setdefault(row["directive_id"], []).append(branch)
+        return found
 
     async def prune(self, directive: UUID) -> bool:
         """Forget a directive's events and logs, with one event that says so; False where it has not ended."""

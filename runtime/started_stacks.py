@@ -19,7 +19,7 @@ from runtime.terminal import as_called
 MOST = 20
 EXPLICIT = ("MAKIMA_DATA_DIR", "MAKIMA_DATABASE_URL", "TEMPORAL_ADDRESS", "TEMPORAL_CONFIG_FILE", "TEMPORAL_PROFILE")
 """Who sets one of these has said where to look."""
-DESTRUCTIVE = ("archive", "clean", "down", "memory-delete", "prune", "remove-step", "uninstall")
+DESTRUCTIVE = ("archive", "down", "memory-delete", "prune", "remove-step")
 """What can't be taken back is done on a stack that was found only where the operator agrees to that one."""
 
 
@@ -37,12 +37,28 @@ def note_started(data_dir: Path) -> None:
         write_private(_file(), started.model_dump_json() + "\n")
 
 
+def other_stacks(data_dir: Path) -> tuple[Path, ...]:
+    """The folders of other stacks that were started here and are still there."""
+    return tuple(each for each in _noted() if each != data_dir and each.exists())
+
+
+def forget_started(data_dir: Path) -> None:
+    """The stack is gone for good; with the last one goes the note."""
+    others = tuple(each for each in _noted() if each != data_dir)
+    with suppress(OSError):
+        if others:
+            write_private(_file(), _Started(folders=others).model_dump_json() + "\n")
+        else:
+            _file().unlink(missing_ok=True)
+            _file().parent.rmdir()
+
+
 def found_settings(settings: SharedSettings, environ: Mapping[str, str], command: str) -> SharedSettings:
     """The settings with the folder of the stack that was started last and runs, where they name none that does, and
     nobody has said another address. The folder is named on stderr; Refused where the command is destructive and the
     operator doesn't agree.
     """
-    if command in ("up", "migrate") or any(environ.get(name) for name in EXPLICIT) or _runs(settings.data_dir):
+    if command in ("up", "migrate", "clean") or any(environ.get(name) for name in EXPLICIT) or _runs(settings.data_dir):
         return settings
     found = next((each for each in _noted() if _runs(each)), None)
     if found is None:

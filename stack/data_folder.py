@@ -7,8 +7,8 @@ import fcntl
 import os
 import socket
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from enum import StrEnum
 from pathlib import Path
 
@@ -50,19 +50,24 @@ class DataFolder:
         self.forge = path / "forge"
         self.forge_token = self.forge / "token"
         self.daemon_settings = path / "daemon.toml"
+        self.daemons = path / "daemon"
         self.logs = path / "logs"
-        self._ports = path / "ports.json"
-        self._lock = path / "up.lock"
+        self.ports = path / "ports.json"
+        self.mark = path / "up.lock"
+        self.being_removed = path / "clean.json"
 
     def prepare(self) -> None:
         """Create what is missing, readable by its owner alone; a folder that exists keeps its mode."""
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.logs.mkdir(mode=0o700, exist_ok=True)
+            begun = self.being_removed.exists()
         except OSError as error:
             raise StackFailed(
                 f"{self.path} can't be used ({error.strerror}): set MAKIMA_DATA_DIR to another folder"
             ) from error
+        if begun:
+            raise Refused(f"`starter.py clean` has begun to remove {self.path}: let it finish, and start again then")
 
     def choose_port(self, service: Service) -> int:
         """Give the kept port, else the preferred, else any free one, and keep it.
@@ -73,7 +78,7 @@ class DataFolder:
         others = {port for each, port in kept.items() if each is not service}
         wanted = (kept.get(service), _PREFERRED[service])
         port = next((each for each in wanted if each and each not in others and _is_free(each)), None) or _any_free()
-        write_private(self._ports, _Ports({**kept, service: port}).model_dump_json() + "\n")
+        write_private(self.ports, _Ports({**kept, service: port}).model_dump_json() + "\n")
         return port
 
     @asynccontextmanager
@@ -84,7 +89,7 @@ class DataFolder:
         so it is never stale, and whoever has it knows that nothing of an earlier stack still runs: the children of a
         killed one are waited for. Raises Refused while another stack runs, StackFailed when those children don't end.
         """
-        descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(self.mark, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             await self._take(descriptor)
             mark = ProcessMark.of_this_process().model_dump_json().encode()
@@ -97,15 +102,15 @@ class DataFolder:
     def holder(self) -> ProcessMark | None:
         """Name the process that took the lock last; it runs a stack only while it is alive."""
         try:
-            return ProcessMark.model_validate_json(self._lock.read_bytes())
+            return ProcessMark.model_validate_json(self.mark.read_bytes())
         except (FileNotFoundError, ValidationError):
             return None
 
     async def wait_until_unlocked(self, timeout: float) -> bool:
         """Wait until no process of a stack runs on this folder; False when that takes longer than `timeout` seconds."""
-        if not self._lock.exists():
+        if not self.mark.exists():
             return True
-        descriptor = os.open(self._lock, os.O_RDWR | os.O_CLOEXEC)
+        descriptor = os.open(self.mark, os.O_RDWR | os.O_CLOEXEC)
         try:
             deadline = time.monotonic() + timeout
             while not _try_lock(descriptor, fcntl.LOCK_SH, self.path):
@@ -131,9 +136,21 @@ class DataFolder:
 
     def _kept_ports(self) -> dict[Service, int]:
         try:
-            return _Ports.model_validate_json(self._ports.read_bytes()).root
+            return _Ports.model_validate_json(self.ports.read_bytes()).root
         except (FileNotFoundError, ValidationError):
             return {}  # nothing is lost with it: other ports are chosen
+
+
+@contextmanager
+def held(lock: Path, refusal: str) -> Iterator[None]:
+    """Hold a lock file that is there, which its own process would hold; Refused with these words where one does."""
+    descriptor = os.open(lock, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+    try:
+        if not _try_lock(descriptor, fcntl.LOCK_EX, lock.parent):
+            raise Refused(refusal)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _try_lock(descriptor: int, kind: int, folder: Path) -> bool:

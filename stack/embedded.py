@@ -155,7 +155,7 @@ async def _tell_of_daemon(settings: SharedSettings, echo: Report, report: Report
 
 async def _start_servers(supervisor: Supervisor, folder: DataFolder, settings: SharedSettings) -> StackFile:
     if settings.database_url is None:
-        database_url = await _start_postgres(supervisor, folder)
+        database_url = await start_postgres(supervisor, folder)
     else:
         database_url = settings.database_url.get_secret_value()
     temporal = await _start_temporal(supervisor, folder)
@@ -169,7 +169,9 @@ async def _start_servers(supervisor: Supervisor, folder: DataFolder, settings: S
     )
 
 
-async def _start_postgres(supervisor: Supervisor, folder: DataFolder) -> str:
+async def start_postgres(supervisor: Supervisor, folder: DataFolder) -> str:
+    """Start the folder's Postgres, for whoever holds its lock; its address, with the password. StackFailed."""
+
     async def start() -> PostgresServer:
         server = PostgresServer(folder.postgres, folder.postgres_password, folder.choose_port(Service.POSTGRES))
         await server.prepare()

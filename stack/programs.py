@@ -67,6 +67,11 @@ def daemon_settings(folder: DataFolder, environment: Mapping[str, str]) -> Path:
     return folder.daemon_settings.absolute()
 
 
+def is_as_written(settings: Path) -> bool:
+    """Whether nobody has changed the file since `daemon_settings` wrote it."""
+    return settings.read_bytes() == _DAEMON_SETTINGS.encode()
+
+
 def forge_variables(folder: DataFolder, stack: StackFile) -> dict[str, str]:
     """Tell a daemon of the stack's forge: at each start, since its port may be another one than before."""
     return {

@@ -14,10 +14,12 @@ if TYPE_CHECKING:
     from temporalio.client import Client as Temporal
 
     from domain.health_report import Health
+    from domain.remote_leftovers import RemoteFound, RemoteWanted
     from ledger.pool import Database
     from ledger.reader import Record
     from ledger.retention import Retention
     from runtime.shared_settings import SharedSettings
+    from stack.cleaning import Cleaning
     from steering.client import Client
 
 
@@ -90,6 +92,20 @@ class Connections:
         async with await open_pool(find_database_url(self.settings)) as pool:
             yield pool
 
+    @asynccontextmanager
+    async def cleaning(self, *, with_settings: bool) -> AsyncIterator[Cleaning]:
+        from stack.cleaning import Places, cleaning
+
+        places = Places(self.cache, self.config)
+        opened = cleaning(self.settings, os.environ, places, _unfinished, with_settings=with_settings)
+        async with opened as found:
+            yield found
+
+    async def on_remote(self, wanted: RemoteWanted) -> RemoteFound:
+        from stack import local_daemon
+
+        return await local_daemon.on_remote(self.settings, os.environ, wanted)
+
     async def local_daemon(self, options: Sequence[str]) -> Health | None:
         from stack import local_daemon
 
@@ -99,3 +115,11 @@ class Connections:
         from runtime.notifying import tried
 
         return await tried(self.settings)
+
+
+async def _unfinished(url: str) -> Sequence[str]:
+    from ledger.pool import open_pool
+    from ledger.retention import Retention
+
+    async with await open_pool(url, size=1) as pool:
+        return await Retention(pool).unfinished()

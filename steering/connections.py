@@ -12,9 +12,11 @@ from uuid import UUID
 from domain.day_budget import DayBudgetSeen
 from domain.experience import StepDone
 from domain.health_report import Health
+from domain.leftovers import Leftover
 from domain.logged import DeliveryTold, LogPiece, LogPlace
 from domain.models import PlanChanges, State
 from domain.record import Event
+from domain.remote_leftovers import EndedDirective, RemoteFound, RemoteWanted
 from domain.reports import ArtifactSeen, DaemonSeen, DirectiveSummary, OpenQuestion
 from domain.spending import AttemptSpent, DirectiveSpent, PrunableRecord
 
@@ -121,8 +123,23 @@ class Retention(Protocol):
         """The directives that ended so long ago and have events or logs, the oldest first."""
         ...
 
+    async def left_in(self, owner: str, repository: str) -> tuple[Sequence[EndedDirective], Sequence[str]]:
+        """What an owner's ended directives have left in a repository, and the branches that others still need."""
+        ...
+
     async def prune(self, directive: UUID) -> bool:
         """Forget its events and logs; False where it has not ended, and nothing was changed."""
+        ...
+
+
+class Cleaning(Protocol):
+    """What Makima has left on this machine."""
+
+    @property
+    def found(self) -> Sequence[Leftover]: ...
+
+    async def remove(self, chosen: Sequence[Leftover]) -> None:
+        """Remove these of `found`; what was cut off is finished when it is called again."""
         ...
 
 
@@ -161,6 +178,18 @@ class Connections(Protocol):
 
     async def try_channels(self) -> Health:
         """Send a test notice by each channel that is set on this machine; SettingsError where one can't be read."""
+        ...
+
+    def cleaning(self, *, with_settings: bool) -> AbstractAsyncContextManager[Cleaning]:
+        """What may be removed from this machine, `with_settings`: also those that people have written. Raises Refused
+        on entering where a stack or a daemon runs there.
+        """
+        ...
+
+    async def on_remote(self, wanted: RemoteWanted) -> RemoteFound:
+        """What there is on a remote, or what was removed there, by the daemon of this machine. Raises SettingsError
+        where there is none, and Refused with its reason where it can't.
+        """
         ...
 
     async def local_daemon(self, options: Sequence[str]) -> Health | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
@@ -142,7 +142,7 @@ def new_directive(options: StartOptions, owner: str) -> State:
             id=uuid4(),
             owner=owner,
             text=_text(options),
-            repository=_repository(options.repo, here=not options.on),
+            repository=repository_at(options.repo, here=not options.on),
             base_branch=check_branch(options.base_branch) if options.base_branch else "",
             settings=_settings(options),
         )
@@ -185,18 +185,15 @@ def _served_by(draft: State, daemon: str) -> State:
 def _text(options: StartOptions) -> Text:
     return Text(
         title=options.title.strip(),
-        goal=(with_goal_read(options).goal or "").strip(),
+        goal=_goal(options).strip(),
         requirements=tuple(options.requirement or ()),
         acceptance=tuple(options.acceptance or ()),
         constraints=tuple(options.constraint or ()),
     )
 
 
-def with_goal_read(options: StartOptions) -> StartOptions:
-    """With the text of its file in place of that: the standard input comes once."""
-    if options.goal_file is None or options.goal is not None:
-        return options
-    return replace(options, goal=read_given("--goal-file", options.goal_file, MAX_TEXT), goal_file=None)
+def _goal(options: StartOptions) -> str:
+    return options.goal or "" if options.goal_file is None else read_given("--goal-file", options.goal_file, MAX_TEXT)
 
 
 def _settings(options: StartOptions) -> Settings:
@@ -216,7 +213,7 @@ def _issues(typed: Sequence[str], repo: str) -> tuple[str, ...]:
     """As the repository's forge names them; a repository on a daemon's machine has no forge that could close any."""
     if not typed:
         return ()
-    repository = parse_repository_url(_repository(repo, here=False), allow_local=True)
+    repository = parse_repository_url(repository_at(repo, here=False), allow_local=True)
     if not repository.host:
         raise Refused("--closes needs a repository at a forge: --repo names a path")
     return tuple(issue_reference(each, repository) for each in typed)
@@ -241,7 +238,7 @@ def in_minutes(typed: float) -> timedelta:
     return timedelta(minutes=typed)
 
 
-def _repository(typed: str, *, here: bool) -> str:
+def repository_at(typed: str, *, here: bool) -> str:
     """A URL as it is, a path made absolute; where it isn't `here`, only its daemon can say whether it exists."""
     if typed == "~" or typed.startswith("~/"):
         typed = str(Path(typed).expanduser())

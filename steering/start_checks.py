@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from activities.start_checks import ask
 from domain.errors import NotReachable, RecordError, Refused
-from domain.models import Directive, State
+from domain.models import State
 from domain.protocol import DaemonFeature
 from domain.reports import DaemonSeen
-from domain.start_checks import StartSeen, StartWanted, serving, unserved
+from domain.start_checks import StartWanted, serving, unserved
 from steering.directives import Directives
 from steering.new_directive import placed
 
@@ -21,37 +20,14 @@ REPORTS_WITHIN = 15.0
 LOOK_EVERY = 0.2
 
 
-class Deadline:
-    """Until when a daemon is waited for that was started a moment ago, however often one is looked for."""
-
-    def __init__(self, within: float = REPORTS_WITHIN) -> None:
-        self._end = time.monotonic() + within
-
-    @property
-    def is_over(self) -> bool:
-        return time.monotonic() > self._end
-
-
-@dataclass(frozen=True)
-class Looked:
-    """What a daemon has found in a repository."""
-
-    daemon: str
-    seen: StartSeen
-
-
-async def checked(
-    directives: Directives, draft: State, late: Deadline, looked: Looked | None = None
-) -> tuple[State, Sequence[DaemonSeen]]:
+async def checked(directives: Directives, draft: State) -> tuple[State, Sequence[DaemonSeen]]:
     """The draft as it can be started, and the daemons there are. Refused where no daemon that lives serves it, and
-    where one that does finds that nothing could come of it. `looked`: what one has found there already.
+    where one that does finds that nothing could come of it.
     """
-    daemons = await _serving(directives, draft, late)
+    daemons = await _serving(directives, draft)
     state = placed(draft, daemons)
-    able = serving(state, daemons)
-    asked = [each for each in able if DaemonFeature.START_CHECKS in each.features]
-    if asked and (looked is None or all(each.name != looked.daemon for each in able)):
-        await look(directives, state.directive, asked)
+    if trouble := await _trouble(directives, state, daemons):
+        raise Refused(trouble)
     return state, daemons
 
 
@@ -63,19 +39,11 @@ async def daemons_known(directives: Directives) -> Sequence[DaemonSeen]:
         return ()
 
 
-async def once_one_lives(directives: Directives, late: Deadline) -> Sequence[DaemonSeen]:
-    """The daemons, once one has reported lately, or none in time."""
-    while True:
-        daemons = await daemons_known(directives)
-        if late.is_over or any(each.reported_lately for each in daemons):
-            return daemons
-        await asyncio.sleep(LOOK_EVERY)
-
-
-async def _serving(directives: Directives, draft: State, late: Deadline) -> Sequence[DaemonSeen]:
+async def _serving(directives: Directives, draft: State) -> Sequence[DaemonSeen]:
     """The daemons, once one that lives serves each agent of the draft; Refused."""
+    late = time.monotonic() + REPORTS_WITHIN
     while True:
-        is_late = late.is_over
+        is_late = time.monotonic() > late
         try:
             daemons = await directives.record.daemons(directives.owner)
         except (NotReachable, RecordError):  # as before a worker that starts has made its tables
@@ -90,28 +58,19 @@ async def _serving(directives: Directives, draft: State, late: Deadline) -> Sequ
         await asyncio.sleep(LOOK_EVERY)
 
 
-async def look(
-    directives: Directives,
-    directive: Directive,
-    asked: Sequence[DaemonSeen],
-    *,
-    defaults: bool = False,
-    only_defaults: bool = False,
-) -> Looked:
-    """What the first of these daemons that answers finds in the repository. Refused where nothing could come of it, and
-    where none answers.
-    """
+async def _trouble(directives: Directives, state: State, daemons: Sequence[DaemonSeen]) -> str:
+    """What a daemon finds in the repository; empty: work can begin there, or nobody can look."""
+    directive = state.directive
     wanted = StartWanted(
         repository=directive.repository,
         base_branch=directive.base_branch,
         branch_prefix=directive.settings.branch_prefix,
-        defaults=defaults,
-        only_defaults=only_defaults,
     )
+    asked = [each for each in serving(state, daemons) if DaemonFeature.START_CHECKS in each.features]
     for each in asked:
         if (seen := await ask(directives.client, directives.owner, each.name, wanted)) is not None:
-            if seen.trouble:
-                raise Refused(seen.trouble)
-            return Looked(each.name, seen)
+            return seen.trouble
     silent = ", ".join(each.name for each in asked)
-    raise Refused(f"{silent} reported lately, but doesn't answer: look whether it runs, or add --wait-for-daemon")
+    return (
+        f"{silent} reported lately, but doesn't answer: look whether it runs, or add --wait-for-daemon" if asked else ""
+    )

@@ -26,9 +26,10 @@ from activities.ledger import LedgerActivities
 from activities.lost_workflows import LostWorkflows
 from cli.operator.app import add_operator_commands
 from domain import names
-from domain.errors import MakimaError
+from domain.errors import MakimaError, Refused, SettingsError
 from domain.health_report import Health, all_of
 from domain.models import State
+from domain.remote_leftovers import RemoteFound, RemoteWanted
 from ledger.day_budgets import DayBudgets
 from ledger.pool import Database
 from ledger.reader import Record
@@ -38,6 +39,7 @@ from ledger.writer import PostgresLedger
 from runtime.chores import repeat
 from runtime.exit import exit_code, one_line
 from runtime.terminal import guard
+from steering.connections import Cleaning
 from tests.workflows.scripted import ScriptedDaemon, Surroundings, until
 from workflows.directive import DirectiveWorkflow
 
@@ -87,6 +89,15 @@ class Desk:
     @asynccontextmanager
     async def retention(self) -> AsyncIterator[Retention]:
         yield self._retention
+
+    @asynccontextmanager
+    async def cleaning(self, *, with_settings: bool) -> AsyncIterator[Cleaning]:
+        """The test's own servers, which are in use."""
+        raise Refused("a stack is running")
+        yield
+
+    async def on_remote(self, wanted: RemoteWanted) -> RemoteFound:
+        raise SettingsError("this machine has no daemon")
 
     async def local_daemon(self, options: Sequence[str]) -> Health | None:
         """There is none: the test's daemon is a part of it."""

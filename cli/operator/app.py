@@ -24,26 +24,26 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "record_commands.AccountCommands": ("history", "costs", "prune"),
     "day_budgets.DayBudgetCommand": ("budget",),
     "intakes.IntakeCommand": ("intake",),
-    "initializing.InitCommand": ("init",),
     ACTIONS: (),
     "recovering.RecoverCommands": ("recover",),
     "doctor.DoctorCommand": ("doctor",),
     "mcp_server.McpCommand": ("mcp",),
     "notices.NoticeCommand": ("test-notices",),
+    "cleaning.CleanCommand": ("clean",),
 }
 """Each group of commands with their names, so that only the group of the one that was typed is imported; the actions
 have all other names."""
 
 PANELS: Mapping[str, tuple[str, ...]] = {
     "Every day": ("up", "start", "list", "status", "watch", "logs", "why", "questions", "answer", "approve"),
-    "Start": ("init", "create", "begin", "intake"),
+    "Start": ("create", "begin", "intake"),
     "Look": ("plan", "graph", "history", "costs", "diff", "body", "memory", "artifacts"),
     "Steer": ("goal", "replan", "reject", "edit", "pause", "resume", "archive", "memory-set", "memory-delete"),
     "Pull request": ("poke", "set-pr"),
     "Steps": ("retry-step", "skip-step", "cancel-step", "complete-step", "fail-step"),
     "Plan by hand": ("add-step", "edit-step", "remove-step", "set-deps"),
     "Repair": ("doctor", "recover", "restart"),
-    "Machine": ("daemons", "budget", "mcp", "test-notices", "down", "migrate", "prune"),
+    "Machine": ("daemons", "budget", "mcp", "test-notices", "down", "migrate", "prune", "clean"),
 }
 """What `--help` shows together, in its order: the first ones are all that most days need."""
 

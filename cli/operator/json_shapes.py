@@ -10,8 +10,10 @@ from cli.operator.changes import FileChange
 from domain.day_budget import DayBudgetSeen
 from domain.health_report import Check
 from domain.intake.taken import LeftAlone, Taken
+from domain.leftovers import Leftover
 from domain.models import Memory
 from domain.record import Event
+from domain.remote_leftovers import RemoteLeftover
 from domain.reports import ArtifactSeen, DaemonSeen
 from domain.spending import PrunableRecord
 from domain.value import Value
@@ -110,19 +112,6 @@ class IntakesShown(Shown):
     intakes: tuple[IntakeShown, ...]
 
 
-class FoundShown(Value):
-    tool: str
-    because: str
-    setup: tuple[str, ...]
-    verify: tuple[str, ...]
-
-
-class InitShown(Shown):
-    file: str | None
-    found: tuple[FoundShown, ...]
-    text: str
-
-
 class DayBudgetsShown(Shown):
     budgets: tuple[DayBudgetSeen, ...]
 
@@ -141,6 +130,17 @@ class PruneShown(Shown):
     older_than_days: int
     directives: tuple[PrunableRecord, ...]
     pruned: bool
+
+
+class CleanShown(Shown):
+    found: tuple[Leftover, ...]
+    removed: bool
+
+
+class RemoteCleanShown(Shown):
+    repository: str
+    found: tuple[RemoteLeftover, ...]
+    removed: tuple[str, ...]
 
 
 class RecoveredDirective(Value):
@@ -172,8 +172,9 @@ SHAPES: dict[str, type[Value]] = {
     "costs": CostsShown,
     "budget": DayBudgetsShown,
     "intake": IntakesShown,
-    "init": InitShown,
     "prune": PruneShown,
+    "clean": CleanShown,
+    "clean --remote": RemoteCleanShown,
     "daemons": DaemonsShown,
     "doctor": DoctorShown,
     "graph": GraphShown,

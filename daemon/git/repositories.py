@@ -11,6 +11,7 @@ from pathlib import Path
 from daemon.git.cache_lock import cache_lock, last_used, mark_used
 from daemon.git.git import Git
 from daemon.git.repository_cache import OURS, RepositoryCache
+from daemon.git.state_refs import PUBLISHED
 from domain.errors import Refused, RepositoryError
 from domain.names import sanitized
 from domain.repository_url import parse_repository_url
@@ -53,6 +54,15 @@ class Repositories:
         """
         old = [each for each in sorted(self._folder.glob("*.git")) if each not in needed and last_used(each) < since]
         return [cache for cache in old if await self._drop(cache, since)]
+
+    async def unpublished(self) -> dict[Path, int]:
+        """The caches in which work is that no remote has taken, each with how many refs hold it."""
+        found = {}
+        for cache in sorted(self._folder.glob("*.git")):
+            refs = await self.git.ask("for-each-ref", "--format=%(refname)", OURS, repository=cache)
+            if alone := [each for each in refs.splitlines() if not each.startswith(PUBLISHED)]:
+                found[cache] = len(alone)
+        return found
 
     async def _drop(self, cache: Path, since: float) -> bool:
         async with self._opening, cache_lock(cache):

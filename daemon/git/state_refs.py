@@ -26,6 +26,10 @@ def published_name(task: str, attempt: int) -> str:
     return f"published/{task}/{attempt}"
 
 
+PUBLISHED = f"{REFS}published/"
+"""What the refs of a cache begin with whose work the remote has."""
+
+
 def checkpoints_name(task: str, attempt: int) -> str:
     """What the refs of an attempt's checkpoints begin with; a delivery's name follows."""
     return f"checkpoints/{task}/{attempt}/"

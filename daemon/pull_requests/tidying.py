@@ -32,12 +32,12 @@ async def tidy(cache: RepositoryCache, tidying: Tidying) -> Tidied:
     """
     await cache.fetch()
     found = await _found(cache, tidying)
-    await _fetch_refs(cache, [ref for ref in found if not _is_branch(ref)])
-    work = await _work_of(cache, await _commits(cache, found))
-    missing = await _not_held(cache, {commit for commits in work.values() for commit in commits}, tidying)
+    await fetch_refs(cache, [ref for ref in found if not _is_branch(ref)])
+    work = await work_of(cache, await commits_of(cache, found))
+    missing = await not_held(cache, {commit for commits in work.values() for commit in commits}, tidying)
     gone = {ref: found[ref] for ref in work if not missing.intersection(work[ref])}
-    for part in _parts(gone):
-        await _delete(cache, {ref: gone[ref] for ref in part})
+    for part in parts(gone):
+        await delete(cache, {ref: gone[ref] for ref in part})
     left = await _found(cache, tidying)
     return Tidied(deleted=tuple(ref for ref in found if ref not in left), kept=tuple(left))
 
@@ -49,12 +49,12 @@ async def _found(cache: RepositoryCache, tidying: Tidying) -> dict[str, str]:
     tasks = {str(task) for task in tidying.tasks}
     patterns = (*in_all_places("outcomes/*"), *in_all_places("checkpoints/*"), *wanted)
     there = await cache.listed(*patterns)
-    return {ref: commit for ref, commit in there.items() if ref in wanted or _task_in(ref) in tasks}
+    return {ref: commit for ref, commit in there.items() if ref in wanted or task_in(ref) in tasks}
 
 
-async def _fetch_refs(cache: RepositoryCache, refs: Sequence[str]) -> None:
+async def fetch_refs(cache: RepositoryCache, refs: Sequence[str]) -> None:
     """What can't be fetched stays where it is: it is none of ours, and must not keep ours from being tidied up."""
-    for part in _parts(refs):
+    for part in parts(refs):
         try:
             await _fetch(cache, part)
         except GitUnreachable:
@@ -70,7 +70,7 @@ async def _fetch(cache: RepositoryCache, refs: Sequence[str]) -> None:
     await cache.remote(*fetch, *refs, timeout=FETCH_TIMEOUT, largest_file=LARGEST)
 
 
-async def _commits(cache: RepositoryCache, found: Mapping[str, str]) -> dict[str, str]:
+async def commits_of(cache: RepositoryCache, found: Mapping[str, str]) -> dict[str, str]:
     """Those that are commits, and here: whoever may push can put anything at a ref."""
     asked = "".join(f"{name}\n" for name in found.values()).encode()
     listed = (await cache.local("cat-file", "--batch-check", stdin=asked)).text.splitlines() if found else []
@@ -78,7 +78,7 @@ async def _commits(cache: RepositoryCache, found: Mapping[str, str]) -> dict[str
     return {ref: name for ref, name in found.items() if kinds[name] == "commit"}
 
 
-async def _work_of(cache: RepositoryCache, found: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+async def work_of(cache: RepositoryCache, found: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
     """Ref → the commits that must not be lost with it. An outcome or checkpoint stands beside the work: what counts is
     the work that it is about, its parent.
     """
@@ -90,7 +90,7 @@ async def _work_of(cache: RepositoryCache, found: Mapping[str, str]) -> dict[str
     return {ref: (commit,) if _is_branch(ref) else parents[commit] for ref, commit in found.items()}
 
 
-async def _not_held(cache: RepositoryCache, commits: Iterable[str], tidying: Tidying) -> set[str]:
+async def not_held(cache: RepositoryCache, commits: Iterable[str], tidying: Tidying) -> set[str]:
     """Those of `commits` that neither the base branch nor a merged pull request's head holds."""
     holders = [await cache.branch_commit(tidying.base_branch)]
     for each in tidying.pull_requests:
@@ -101,7 +101,7 @@ async def _not_held(cache: RepositoryCache, commits: Iterable[str], tidying: Tid
     return set((await cache.local("rev-list", "--stdin", stdin=lines)).text.splitlines()) if asked else set()
 
 
-async def _delete(cache: RepositoryCache, refs: Mapping[str, str]) -> None:
+async def delete(cache: RepositoryCache, refs: Mapping[str, str]) -> None:
     """Each under a lease: whoever has pushed to one meanwhile keeps it. What is refused is seen to be left."""
     leases = [lease(ref, commit) for ref, commit in refs.items()]
     command = ("push", *leases, *await cache.destination(), *(f":{ref}" for ref in refs))
@@ -116,10 +116,10 @@ def _is_ours(branch: str, prefix: str) -> bool:
 
 
 def _is_branch(ref: str) -> bool:
-    return not _task_in(ref)
+    return not task_in(ref)
 
 
-def _task_in(ref: str) -> str:
+def task_in(ref: str) -> str:
     """The task that an outcome or a checkpoint belongs to; empty for a branch."""
     for place in (*in_all_places("outcomes/"), *in_all_places("checkpoints/")):
         if ref.startswith(place):
@@ -127,7 +127,7 @@ def _task_in(ref: str) -> str:
     return ""
 
 
-def _parts(refs: Iterable[str]) -> Iterator[tuple[str, ...]]:
+def parts(refs: Iterable[str]) -> Iterator[tuple[str, ...]]:
     rest = iter(refs)
     while part := tuple(islice(rest, AT_ONCE)):
         yield part

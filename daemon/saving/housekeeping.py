@@ -86,6 +86,28 @@ class Housekeeper:
         dropped = await self._repositories.drop_unused(time.time() - unused, needed)
         return [*cleaned, *(Cleaned(cache) for cache in dropped)]
 
+    async def only_here(self) -> list[Cleaned]:
+        """Work that would be lost with this machine, and why it is taken for that. Nothing is removed."""
+        async with cache_lock(self._tasks):
+            folders = await asyncio.to_thread(noted_folders, self._tasks)
+            alone = [Cleaned(folder, why) for folder in folders if (why := await self._only_here(folder))]
+            refs = await self._repositories.unpublished()
+            laid_out = await asyncio.to_thread(self._laid_out)
+        kept = [Cleaned(cache, f"{number} saved states that no remote has") for cache, number in refs.items()]
+        return [*alone, *kept, *(Cleaned(folder, "laid out by `restore`, for a person") for folder in laid_out)]
+
+    async def _only_here(self, folder: Path) -> str:
+        """Why the work of a delivery is taken to be nowhere else; empty: it is on the remote, or there is none."""
+        note = await asyncio.to_thread(read_note, folder)
+        if note is None:
+            return "what it is can't be read"
+        if not note.is_over:
+            return "it was cut off; a daemon that starts saves it" if (folder / WORKTREE).exists() else ""
+        return "" if note.is_seen else await self._not_seen(folder, note)
+
+    def _laid_out(self) -> list[Path]:
+        return sorted(self._restored.iterdir()) if self._restored and self._restored.is_dir() else []
+
     def _needed(self) -> frozenset[Path]:
         """The caches that a delivery's folder, or a restored one, borrows from."""
         notes = [note for folder in noted_folders(self._tasks) if (note := read_note(folder))]

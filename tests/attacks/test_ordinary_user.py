@@ -22,6 +22,7 @@ ATTACKS = (
     "test_stranger.py::test_a_strangers_words_are_counted_and_go_nowhere[by_review]",
     "test_named_by_agent.py::test_a_planner_changes_no_step_of_another_directive",
     "test_named_by_agent.py::test_an_artifact_lies_in_the_tasks_own_folder",
+    "test_clean.py",
     "test_waiting_daemon.py",
     "test_rescue.py::test_what_is_left_is_saved_in_seconds_whatever_was_laid_there[a configuration that is a pipe]",
     "test_rescue.py::test_what_is_left_is_saved_in_seconds_whatever_was_laid_there[names that are not UTF-8]",

@@ -195,7 +195,6 @@ def typed(directive: str, step: str) -> dict[str, list[tuple[str, ...]]]:
         "budget": [()],
         "test-notices": [()],
         "intake": [("list",), ("add", POISON, "--label", POISON, "--planner", "p"), ("remove", POISON)],
-        "init": [(POISON,), ("--print",)],
         "status": [(directive,)],
         "logs": [(directive,), (directive, step), (directive, POISON)],
         "questions": [(), (directive,)],
@@ -224,6 +223,7 @@ def typed(directive: str, step: str) -> dict[str, list[tuple[str, ...]]]:
         "memory-delete": [(directive, POISON)],
         "set-pr": [(directive, POISON)],
         "doctor": [("--repository", POISON)],
+        "clean": [("--dry-run",), ("--remote", POISON)],
         "mcp": [("--http", POISON)],
         "recover": [(POISON,), (directive,)],  # the last: from here on its workflow is there, and nobody works on it
     }

@@ -39,6 +39,7 @@ class Machine:
 
     def __init__(self, folder: Path, repositories: Repositories, origin: Path) -> None:
         self.origin = origin
+        self.repositories = repositories
         self.daemon = OneDaemon(folder, repositories, origin)
         self.housekeeper = Housekeeper(self.daemon.tasks, repositories, Keeping())
         self.target = folder / "restored"
@@ -393,3 +394,31 @@ async def test_the_commands_work_beside_a_daemon_and_without_temporal(
     assert code == 0
     assert said.endswith(" removed")
     assert not list((home / "tasks").iterdir())
+
+
+async def test_what_no_remote_has_is_told_with_its_reason_and_what_the_remote_has_is_not(
+    machine: Machine, git: GitCommand
+) -> None:
+    await machine.does("echo published > a.txt", step_name="Published")
+    assert await machine.housekeeper.only_here() == []
+    published = machine.folders
+    outcome = await machine.does("echo gone > b.txt", step_name="Deleted", target_branch="makima/deleted")
+    (folder,) = [each for each in machine.folders if each not in published]
+    assert outcome.work
+    for ref in git(machine.origin, "for-each-ref", "--format=%(refname)", "--contains", outcome.work.head).split():
+        git(machine.origin, "update-ref", "-d", ref)
+    (left,) = await machine.housekeeper.only_here()
+    assert left == Cleaned(folder, f"its commit {outcome.work.head} is not on {machine.origin.as_uri()}")
+    assert folder.exists(), "nothing is removed"
+
+    note = delivery_note.read_note(folder)
+    assert note
+    delivery_note.write_note(folder, note.model_copy(update={"is_over": False}))
+    (folder / "work").mkdir(exist_ok=True)
+    (left,) = await machine.housekeeper.only_here()
+    assert left == Cleaned(folder, "it was cut off; a daemon that starts saves it")
+
+    (machine.target / "3f2a91c0").mkdir(parents=True)
+    keeper = Housekeeper(machine.daemon.tasks, machine.repositories, Keeping(), machine.target)
+    laid_out = Cleaned(machine.target / "3f2a91c0", "laid out by `restore`, for a person")
+    assert laid_out in await keeper.only_here()

@@ -24,9 +24,10 @@ from cli.operator.actions import ACTIONS
 from cli.operator.app import ACTIONS as ACTIONS_GROUP
 from cli.operator.app import GROUPS, add_operator_commands, find, names_in
 from cli.operator.signatures import with_parameters_of
-from domain.errors import NotReachable, Refused
+from domain.errors import NotReachable, Refused, SettingsError
 from domain.health_report import Health, all_of
 from domain.plan import PlannedStep
+from domain.remote_leftovers import RemoteFound, RemoteWanted
 from domain.requests import (
     AnswerQuestion,
     CompleteStep,
@@ -41,7 +42,7 @@ from domain.version import VERSION
 from runtime.exit import run
 from starter import STACK_COMMANDS, build_app
 from steering.client import UPDATES
-from steering.connections import Record, Retention
+from steering.connections import Cleaning, Record, Retention
 
 
 class Nowhere:
@@ -60,6 +61,12 @@ class Nowhere:
 
     def retention(self) -> AbstractAsyncContextManager[Retention]:
         raise NotReachable("Postgres is away")
+
+    def cleaning(self, *, with_settings: bool) -> AbstractAsyncContextManager[Cleaning]:
+        raise NotReachable("Postgres is away")
+
+    async def on_remote(self, wanted: RemoteWanted) -> RemoteFound:
+        raise SettingsError("this machine has no daemon")
 
     async def local_daemon(self, options: Sequence[str]) -> None:
         return None
@@ -127,10 +134,7 @@ def test_what_is_typed_becomes_the_request(made: Request, request_: Request) -> 
         (["goal", "3f2a", ""], "goal: "),
         (["recover"], "recover takes a directive's id, or --all"),
         (["recover", "3f2a", "--all"], "recover takes a directive's id, or --all"),
-        (
-            ["start", "--title", "t", "--goal", "g", "--repo", "https://example.com/r", "--wait-for-daemon"],
-            "--planner NAME",
-        ),
+        (["start", "--title", "t", "--goal", "g", "--repo", "https://example.com/r"], "--planner NAME"),
     ],
 )
 @pytest.mark.rule("9.3")
@@ -226,8 +230,8 @@ def test_every_example_is_a_line_that_the_command_takes() -> None:
         if "--plan" in args:
             continue  # names a file
         # Doctor tells of a server that is away as of everything else that is missing.
-        # mcp asks for nothing until a client does; here is no channel of notices, and no clone for init.
-        assert typed(*args).exit_code == {"doctor": 1, "mcp": 0, "test-notices": 2, "init": 2}.get(name, 3), name
+        # mcp asks for nothing until a client does; here is no channel of notices.
+        assert typed(*args).exit_code == {"doctor": 1, "mcp": 0, "test-notices": 2}.get(name, 3), name
 
 
 @pytest.mark.rule("9.3")
