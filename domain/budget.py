@@ -68,6 +68,11 @@ class Budget(Tolerant):
         sums = {name: bound + getattr(used, name) for name, bound in self._bounds()}
         return Budget.model_validate({name: min(amount, MOST_OF[name]) for name, amount in sums.items()})
 
+    def within(self, other: Budget) -> Budget:
+        """Of each bound the lower one of both."""
+        both = {**dict(other._bounds()), **dict(self._bounds())}
+        return Budget.model_validate({name: min(both[name], getattr(other, name) or both[name]) for name in both})
+
     def _bounds(self) -> list[tuple[str, Any]]:
         return [(name, getattr(self, name)) for name in LEAST if getattr(self, name)]
 

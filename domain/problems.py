@@ -10,15 +10,16 @@ def first_problem(error: ValidationError, whole: str = "") -> str:
     """The first thing that is wrong, as one line: field, colon, reason. `whole` names what has no field, else nothing
     does. No value is in it but what a validator of ours has put into its reason.
     """
-    problem, place = _closest(error.errors(include_url=False, include_input=False))
+    problem, place = closest(error)
     where = ".".join(map(str, place)) or whole
     return f"{where}: {_said(problem)}" if where else _said(problem)
 
 
-def _closest(problems: list[ErrorDetails]) -> tuple[ErrorDetails, tuple[int | str, ...]]:
+def closest(error: ValidationError) -> tuple[ErrorDetails, tuple[int | str, ...]]:
     """The first problem, and its field. Where that may be of several types, such as a name or a table, the type that
     was meant is the one of which more was read; the types' own names are no fields.
     """
+    problems = error.errors(include_url=False, include_input=False)
     first, place = problems[0], problems[0]["loc"]
     if not place or not _is_type(place[-1]):
         return first, place

@@ -78,3 +78,5 @@ class DaemonFeature(StrEnum):
     """It authenticates the state of attempts that are dispatched with a secret."""
     START_CHECKS = "start_checks"
     """It looks at a repository before a directive is started there."""
+    START_DEFAULTS = "start_defaults"
+    """It tells then what the repository says of a start."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Iterator, Sequence
+
+from pydantic import Field
 
 from domain.directive_settings import NamedAgent
 from domain.models import State
 from domain.reports import DaemonSeen
+from domain.start_defaults import StartDefaults
 from domain.usage import duration
 from domain.value import Value
 
@@ -19,6 +23,11 @@ class StartWanted(Value):
     """Empty: the remote's default branch."""
     branch_prefix: str = ""
     """Empty: what the repository says."""
+    # Written only where they are wanted: a daemon of before knows neither.
+    defaults: bool = Field(default=False, exclude_if=operator.not_)
+    """What the repository says of a start is wanted, too."""
+    only_defaults: bool = Field(default=False, exclude_if=operator.not_)
+    """Nothing else is: the remote is not asked whether it takes anything."""
 
 
 class StartSeen(Value):
@@ -28,6 +37,10 @@ class StartSeen(Value):
     """Why nothing could be started there; empty: a directive can."""
     base_branch: str = ""
     """The one that it would start from."""
+    defaults: StartDefaults | None = Field(default=None, exclude_if=operator.not_)
+    """What the repository says, where that was wanted."""
+    read_from: str = Field(default="", exclude_if=operator.not_)
+    """The branch on which it says so."""
 
 
 class Need(Value):

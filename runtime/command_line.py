@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from copy import copy
 from inspect import getdoc
 from typing import Any
 
@@ -17,14 +18,34 @@ from runtime.terminal import as_called, our_own
 
 class _Command(TyperCommand):
     def format_help(self, *args: Any) -> None:
+        shown = copy(self)
+        shown.params = [_shown(each) for each in self.params]
         with our_own():
-            super().format_help(*args)
+            super(_Command, shown).format_help(*args)
 
 
 class _Group(TyperGroup):
     def format_help(self, *args: Any) -> None:
         with our_own():
             super().format_help(*args)
+
+
+def _shown(option: Any) -> Any:
+    """A flag as git writes it, `--[no-]push`: a column for what turns it off, and one for its type, leave no room for
+    words in a terminal of 80 columns.
+    """
+    shown = copy(option)
+    if getattr(option, "multiple", False) and option.metavar is None:
+        shown.metavar = "<str>"  # that there may be several its help says
+    if not getattr(option, "is_bool_flag", False):
+        return shown
+    shown.display_type_rich = lambda **_: None
+    if option.secondary_opts:
+        shown.opts = [each.replace("--", "--[no-]", 1) for each in option.opts]
+        shown.secondary_opts = []
+        shown.show_default = False
+        shown.help = f"{option.help} Default: yes." if option.default is True else option.help
+    return shown
 
 
 class CommandLine(typer.Typer):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
@@ -39,14 +40,15 @@ from domain.requests import (
     SkipStep,
 )
 from steering.directives import Directives
-from steering.filled_options import like, with_defaults
+from steering.filled_options import Filled, like, with_own_defaults
 from steering.from_issue import Agree, not_agreed, of_issue, refuse_known, with_issue
 from steering.launching import launch
 from steering.looking import Looking
-from steering.new_directive import StartOptions, new_directive, placed
+from steering.new_directive import StartOptions, placed
+from steering.repository_defaults import Prepared, drafted, sketched, told_of, with_repositorys_own
 from steering.shapes import AnswerShown, StartedShown
 from steering.standing import sandbox_notes
-from steering.start_checks import checked, daemons_known
+from steering.start_checks import Deadline, Looked, checked, daemons_known
 from workflows.directive import DirectiveWorkflow
 
 UPDATES: dict[type[Request], Any] = {
@@ -84,56 +86,69 @@ class Client(Looking):
 
     async def start(self, options: StartOptions, *, begin: bool = True, request_id: str | None = None) -> StartedShown:
         """Start a directive, or make a draft of one."""
-        options = await self.filled(options)
-        draft = await self.drafted(options)
+        prepared = await self.prepared(await self.filled(options), begin=begin)
         async with self.directives() as directives:
-            started = await self.launched(directives, draft, options, begin=begin, request_id=request_id)
+            started = await self.launched(directives, prepared, begin=begin, request_id=request_id)
             await directives.until_known(started.id)
         return started
 
-    async def filled(self, options: StartOptions) -> StartOptions:
-        """The options, and for what is not said those of the directive that it is like, or else your defaults."""
+    async def filled(self, options: StartOptions, typed: frozenset[str] = frozenset()) -> Filled:
+        """The options, and for what is not said those of the directive that it is like, or else your defaults. `typed`:
+        what was said, also where it is what counts anyway.
+        """
         if options.like:
             async with self.recorded() as directives:
                 options = like(options, (await directives.state(options.like)).directive)
-        return with_defaults(options, self.connections.config)
+        return with_own_defaults(options, self.connections.config, typed)
 
-    async def drafted(self, options: StartOptions, agree: Agree = not_agreed) -> State:
-        """What would be started; an issue of a forge is read by a daemon."""
-        if options.issue:
-            issue, temporal = options.issue, await self.connections.temporal()
-            options = await with_issue(options, temporal, self.connections.owner, agree)
-            return of_issue(new_directive(options, self.connections.owner), issue)
-        return new_directive(options, self.connections.owner)
+    async def prepared(self, filled: Filled, *, begin: bool, agree: Agree = not_agreed) -> Prepared:
+        """What would be started, with what its repository says where nobody else has said anything; an issue of a forge
+        is read by a daemon.
+        """
+        late, owner, issue = Deadline(), self.connections.owner, filled.options.issue or ""
+        if issue:
+            told = await with_issue(filled.options, await self.connections.temporal(), owner, agree)
+            filled = replace(filled, options=told)
+        filled, looked = await self.completed(filled, late, begin=begin)
+        draft = drafted(filled, owner)
+        return Prepared(of_issue(draft, issue) if issue else draft, filled, late, issue, looked)
+
+    async def completed(self, filled: Filled, late: Deadline, *, begin: bool) -> tuple[Filled, Looked | None]:
+        """The options with the repository's own for what nobody has said, and the look at it that this took. Refused
+        before anything is asked where they make no directive whatever it says.
+        """
+        filled, sketch = sketched(filled, self.connections.owner)
+        if filled.options.wait_for_daemon:
+            return replace(filled, unread="--wait-for-daemon asks nobody"), None
+        async with self.directives() as directives:
+            return await with_repositorys_own(directives, filled, sketch, late if begin else None)
 
     async def launched(
-        self,
-        directives: Directives,
-        draft: State,
-        options: StartOptions,
-        *,
-        begin: bool,
-        request_id: str | None = None,
+        self, directives: Directives, prepared: Prepared, *, begin: bool, request_id: str | None = None
     ) -> StartedShown:
         """Start its workflow, once for each `request_id`, and once for the issue that it is of."""
-        if request_id is not None and not options.issue:
+        draft, filled, issue = prepared.draft, prepared.filled, prepared.issue
+        if request_id is not None and not issue:
             draft = _identified(draft, request_id)
-        if begin and not options.wait_for_daemon:
-            state, daemons = await checked(directives, draft)
+        if begin and not filled.options.wait_for_daemon:
+            try:
+                state, daemons = await checked(directives, draft, prepared.late, prepared.looked)
+            except Refused as refused:
+                raise told_of(refused, filled) from refused
         else:
             daemons = await daemons_known(directives)
             state = placed(draft, daemons)
-        if options.issue and request_id is None:
-            await refuse_known(directives, state, options.issue)
-        workflow = await launch(
-            directives, state, begin=begin, once=bool(options.issue), unless_there=request_id is not None
-        )
+        if issue and request_id is None:
+            await refuse_known(directives, state, issue)
+        workflow = await launch(directives, state, begin=begin, once=bool(issue), unless_there=request_id is not None)
         return StartedShown(
             id=state.directive.id,
             workflow_id=workflow,
             title=state.directive.text.title,
             web_ui=self.page(workflow),
             sandbox=tuple(sandbox_notes(daemons)),
+            defaults=filled.defaults,
+            defaults_unread=filled.unread,
         )
 
     async def approve(self, directive: str, *, request_id: str | None = None) -> AnswerShown:

@@ -5,24 +5,28 @@ from __future__ import annotations
 import shlex
 import subprocess
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from domain.budget import Budget
 from domain.directive_settings import AgentChoice, Timings
 from domain.documents import read_toml
 from domain.errors import DocumentBroken, Refused
 from domain.models import Directive
 from domain.problems import first_problem
+from domain.start_defaults import DefaultsFrom, StartDefaults
+from domain.toml_problems import nearest
 from steering.given_files import read_given
 from steering.new_directive import MAX_TEXT, StartOptions
 
 LARGEST = 64 * 1024
 OF_ONE = ("title", "goal", "goal_file", "edit", "issue", "yes", "like", "plan", "closes", "wait_for_daemon")
 """What belongs to one directive, and to no default."""
+LIMITS = ("max_parallel_steps", "max_attempts", "shepherd_rounds", "max_turns", "max_cost_usd", "budget")
 BY_HAND = "<!-- What shall be true when it is done? This line is left out. -->"
 _ALIKE = (
     *("on", "label", "once", "fail_fast", "completion", "require_approval", "memory", "pull_request", "shepherd"),
@@ -32,12 +36,46 @@ _ALIKE = (
 """Options that are a setting of the same name."""
 
 
+@dataclass(frozen=True)
+class Filled:
+    """Options, and who has said them."""
+
+    options: StartOptions
+    said: frozenset[str] = frozenset()
+    """Typed, or another directive's: no default changes them."""
+    defaults: tuple[DefaultsFrom, ...] = ()
+    unread: str = ""
+    """Why the repository's own defaults are not among them; empty: they are, or there are none."""
+
+
 def like(options: StartOptions, directive: Directive) -> StartOptions:
     """The options, and those of another directive for all that was not typed."""
     return _filled(options, _options_of(directive))
 
 
-def with_defaults(options: StartOptions, file: Path) -> StartOptions:
+def with_own_defaults(options: StartOptions, file: Path, typed: frozenset[str] = frozenset()) -> Filled:
+    """The options with those of your own file. `typed`: what was, also where it is as if it had not been."""
+    said = _said(options) | typed
+    filled = with_defaults(options, file, typed)
+    taken = _changed(options, filled)
+    return Filled(filled, said, (DefaultsFrom(source=_shortened(file), options=taken),) if taken else ())
+
+
+def with_repositorys(filled: Filled, said: StartDefaults, source: str) -> Filled:
+    """The options, and what the repository says for all that nobody has said; of limits the tighter one counts, unless
+    it was typed. Approval it may only ask for.
+    """
+    own = _said(filled.options) | filled.said
+    limits = {name: value for name, value in said.said.items() if name in LIMITS and name not in filled.said}
+    others = {name: value for name, value in said.said.items() if name not in LIMITS and name not in own}
+    tighter = {name: _tighter(name, getattr(filled.options, name), value) for name, value in limits.items()}
+    options = replace(filled.options, **others, **tighter)
+    taken = _changed(filled.options, options)
+    told = (*filled.defaults, DefaultsFrom(source=source, options=taken)) if taken else filled.defaults
+    return replace(filled, options=options, defaults=told)
+
+
+def with_defaults(options: StartOptions, file: Path, typed: frozenset[str] = frozenset()) -> StartOptions:
     """The options, and the `[start]` table of a file for all that was not typed; Refused where it can't be read."""
     if not file.exists():
         return options
@@ -51,12 +89,13 @@ def with_defaults(options: StartOptions, file: Path) -> StartOptions:
     names = {each.name for each in fields(StartOptions)} - {*OF_ONE}
     given = {str(name).replace("-", "_"): value for name, value in table.items()}
     if unknown := sorted(given.keys() - names):
-        raise Refused(f"{file}: [start] {unknown[0]} is no default; it may have {', '.join(sorted(names))}")
+        meant = f"; {near!r} perhaps" if (near := nearest(unknown[0], names)) else ""
+        raise Refused(f"{file}: [start] {unknown[0]} is no default{meant}; it may have {', '.join(sorted(names))}")
     try:
         checked = TypeAdapter(StartOptions).validate_python(given)
     except ValidationError as error:
         raise Refused(f"{file}: [start] {first_problem(error)}") from error
-    return _filled(options, {name: getattr(checked, name) for name in given})
+    return _filled(options, {name: getattr(checked, name) for name in given}, typed)
 
 
 def with_written_goal(options: StartOptions, environ: Mapping[str, str]) -> StartOptions:
@@ -81,14 +120,38 @@ def with_written_goal(options: StartOptions, environ: Mapping[str, str]) -> Star
     return replace(options, goal=written, edit=False)
 
 
-def _filled(options: StartOptions, others: Mapping[str, Any]) -> StartOptions:
-    """What was typed stays; who typed an agent for all has said who plans and works."""
-    own = {each.name for each in fields(StartOptions) if getattr(options, each.name) != each.default}
+def _filled(options: StartOptions, others: Mapping[str, Any], typed: frozenset[str] = frozenset()) -> StartOptions:
+    own = _said(options) | typed
+    return replace(options, **{name: value for name, value in others.items() if name not in own})
+
+
+def _said(options: StartOptions) -> frozenset[str]:
+    """What stays as it is; who typed an agent for all has said who plans and works."""
+    own = set(_changed(StartOptions(), options))
     own |= {"planner", "agent"} if "agents" in own else set()
     own |= {"goal"} if own & {"goal_file", "issue"} else set()
     own |= {"title", "repo"} if "issue" in own else set()
     own |= {"label"} if "on" in own else {"on"} if "label" in own else set()
-    return replace(options, **{name: value for name, value in others.items() if name not in own})
+    return frozenset(own)
+
+
+def _changed(before: StartOptions, after: StartOptions) -> tuple[str, ...]:
+    return tuple(each.name for each in fields(StartOptions) if getattr(before, each.name) != getattr(after, each.name))
+
+
+def _tighter(name: str, mine: Any, theirs: Any) -> Any:
+    """The lower one, where 0 is no limit for what has none by itself; of budgets each bound by itself."""
+    if name == "budget":
+        try:
+            return str(Budget.model_validate(mine).within(Budget.model_validate(theirs)))
+        except ValidationError:  # mine is refused where all is read
+            return mine
+    return min(mine, theirs) if mine or name == "shepherd_rounds" else theirs
+
+
+def _shortened(file: Path) -> str:
+    home = Path.home()
+    return f"~/{file.relative_to(home)}" if file.is_relative_to(home) else str(file)
 
 
 def _options_of(directive: Directive) -> dict[str, Any]:

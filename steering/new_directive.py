@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
@@ -185,15 +185,18 @@ def _served_by(draft: State, daemon: str) -> State:
 def _text(options: StartOptions) -> Text:
     return Text(
         title=options.title.strip(),
-        goal=_goal(options).strip(),
+        goal=(with_goal_read(options).goal or "").strip(),
         requirements=tuple(options.requirement or ()),
         acceptance=tuple(options.acceptance or ()),
         constraints=tuple(options.constraint or ()),
     )
 
 
-def _goal(options: StartOptions) -> str:
-    return options.goal or "" if options.goal_file is None else read_given("--goal-file", options.goal_file, MAX_TEXT)
+def with_goal_read(options: StartOptions) -> StartOptions:
+    """With the text of its file in place of that: the standard input comes once."""
+    if options.goal_file is None or options.goal is not None:
+        return options
+    return replace(options, goal=read_given("--goal-file", options.goal_file, MAX_TEXT), goal_file=None)
 
 
 def _settings(options: StartOptions) -> Settings:

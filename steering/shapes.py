@@ -16,6 +16,7 @@ from domain.logged import DeliveryTold, LogPiece
 from domain.models import Answer, Question, Task
 from domain.reports import DaemonSeen, DirectiveSummary
 from domain.spending import AttemptSpent, DirectiveSpent
+from domain.start_defaults import DefaultsFrom
 from domain.statuses import DirectiveStatus, StepStatus, TaskKind, TaskStatus
 from domain.usage import Usage
 from domain.value import Value
@@ -35,6 +36,8 @@ class StartedShown(Shown):
     title: str
     web_ui: str | None
     sandbox: tuple[str, ...] = ()
+    defaults: tuple[DefaultsFrom, ...] = ()
+    defaults_unread: str = ""
 
 
 class ListShown(Shown):

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from activities.start_checks import ask
 from domain.errors import NotReachable, RecordError, Refused
-from domain.models import State
+from domain.models import Directive, State
 from domain.protocol import DaemonFeature
 from domain.reports import DaemonSeen
-from domain.start_checks import StartWanted, serving, unserved
+from domain.start_checks import StartSeen, StartWanted, serving, unserved
 from steering.directives import Directives
 from steering.new_directive import placed
 
@@ -20,14 +21,37 @@ REPORTS_WITHIN = 15.0
 LOOK_EVERY = 0.2
 
 
-async def checked(directives: Directives, draft: State) -> tuple[State, Sequence[DaemonSeen]]:
+class Deadline:
+    """Until when a daemon is waited for that was started a moment ago, however often one is looked for."""
+
+    def __init__(self, within: float = REPORTS_WITHIN) -> None:
+        self._end = time.monotonic() + within
+
+    @property
+    def is_over(self) -> bool:
+        return time.monotonic() > self._end
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What a daemon has found in a repository."""
+
+    daemon: str
+    seen: StartSeen
+
+
+async def checked(
+    directives: Directives, draft: State, late: Deadline, looked: Looked | None = None
+) -> tuple[State, Sequence[DaemonSeen]]:
     """The draft as it can be started, and the daemons there are. Refused where no daemon that lives serves it, and
-    where one that does finds that nothing could come of it.
+    where one that does finds that nothing could come of it. `looked`: what one has found there already.
     """
-    daemons = await _serving(directives, draft)
+    daemons = await _serving(directives, draft, late)
     state = placed(draft, daemons)
-    if trouble := await _trouble(directives, state, daemons):
-        raise Refused(trouble)
+    able = serving(state, daemons)
+    asked = [each for each in able if DaemonFeature.START_CHECKS in each.features]
+    if asked and (looked is None or all(each.name != looked.daemon for each in able)):
+        await look(directives, state.directive, asked)
     return state, daemons
 
 
@@ -39,11 +63,19 @@ async def daemons_known(directives: Directives) -> Sequence[DaemonSeen]:
         return ()
 
 
-async def _serving(directives: Directives, draft: State) -> Sequence[DaemonSeen]:
-    """The daemons, once one that lives serves each agent of the draft; Refused."""
-    late = time.monotonic() + REPORTS_WITHIN
+async def once_one_lives(directives: Directives, late: Deadline) -> Sequence[DaemonSeen]:
+    """The daemons, once one has reported lately, or none in time."""
     while True:
-        is_late = time.monotonic() > late
+        daemons = await daemons_known(directives)
+        if late.is_over or any(each.reported_lately for each in daemons):
+            return daemons
+        await asyncio.sleep(LOOK_EVERY)
+
+
+async def _serving(directives: Directives, draft: State, late: Deadline) -> Sequence[DaemonSeen]:
+    """The daemons, once one that lives serves each agent of the draft; Refused."""
+    while True:
+        is_late = late.is_over
         try:
             daemons = await directives.record.daemons(directives.owner)
         except (NotReachable, RecordError):  # as before a worker that starts has made its tables
@@ -58,19 +90,28 @@ async def _serving(directives: Directives, draft: State) -> Sequence[DaemonSeen]
         await asyncio.sleep(LOOK_EVERY)
 
 
-async def _trouble(directives: Directives, state: State, daemons: Sequence[DaemonSeen]) -> str:
-    """What a daemon finds in the repository; empty: work can begin there, or nobody can look."""
-    directive = state.directive
+async def look(
+    directives: Directives,
+    directive: Directive,
+    asked: Sequence[DaemonSeen],
+    *,
+    defaults: bool = False,
+    only_defaults: bool = False,
+) -> Looked:
+    """What the first of these daemons that answers finds in the repository. Refused where nothing could come of it, and
+    where none answers.
+    """
     wanted = StartWanted(
         repository=directive.repository,
         base_branch=directive.base_branch,
         branch_prefix=directive.settings.branch_prefix,
+        defaults=defaults,
+        only_defaults=only_defaults,
     )
-    asked = [each for each in serving(state, daemons) if DaemonFeature.START_CHECKS in each.features]
     for each in asked:
         if (seen := await ask(directives.client, directives.owner, each.name, wanted)) is not None:
-            return seen.trouble
+            if seen.trouble:
+                raise Refused(seen.trouble)
+            return Looked(each.name, seen)
     silent = ", ".join(each.name for each in asked)
-    return (
-        f"{silent} reported lately, but doesn't answer: look whether it runs, or add --wait-for-daemon" if asked else ""
-    )
+    raise Refused(f"{silent} reported lately, but doesn't answer: look whether it runs, or add --wait-for-daemon")

@@ -24,6 +24,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "record_commands.AccountCommands": ("history", "costs", "prune"),
     "day_budgets.DayBudgetCommand": ("budget",),
     "intakes.IntakeCommand": ("intake",),
+    "initializing.InitCommand": ("init",),
     ACTIONS: (),
     "recovering.RecoverCommands": ("recover",),
     "doctor.DoctorCommand": ("doctor",),
@@ -36,7 +37,7 @@ have all other names."""
 
 PANELS: Mapping[str, tuple[str, ...]] = {
     "Every day": ("up", "start", "list", "status", "watch", "logs", "why", "questions", "answer", "approve"),
-    "Start": ("create", "begin", "intake"),
+    "Start": ("init", "create", "begin", "intake"),
     "Look": ("plan", "graph", "history", "costs", "diff", "body", "memory", "artifacts"),
     "Steer": ("goal", "replan", "reject", "edit", "pause", "resume", "archive", "memory-set", "memory-delete"),
     "Pull request": ("poke", "set-pr"),

@@ -19,7 +19,8 @@ from cli.operator.command_group import Commands, Json
 from cli.operator.json_shapes import IntakeShown, IntakesShown
 from cli.operator.printing import print_json, print_lines
 from cli.operator.signatures import with_parameters_of
-from cli.operator.start_options import PARAMETERS
+from cli.operator.start_options import PARAMETERS, typed_in
+from cli.operator.starting import defaults_told
 from domain import names
 from domain.errors import NotReachable, Refused
 from domain.intake.state import Intake, IntakeState, intake_id
@@ -27,7 +28,10 @@ from domain.problems import first_problem
 from domain.protocol import INTAKE, SignalName
 from domain.repository_url import masked
 from domain.visible import visible
-from steering.new_directive import StartOptions, new_directive
+from steering.filled_options import Filled
+from steering.new_directive import StartOptions
+from steering.repository_defaults import drafted
+from steering.start_checks import Deadline
 from workflows.intake import IntakeWorkflow
 
 RUNNING = f"WorkflowType = '{INTAKE}' AND ExecutionStatus = 'Running'"
@@ -66,6 +70,8 @@ class IntakeCommand(Commands):
         label: Annotated[
             str, typer.Option(help="Of the issues that are taken; who sets it must have write access.")
         ] = "",
+        *,
+        context: typer.Context,
         options: Callable[[], StartOptions] = directive_options,
         as_json: Json = False,
     ) -> None:
@@ -73,35 +79,51 @@ class IntakeCommand(Commands):
 
         Example: starter.py intake add https://github.com/acme/shop --label makima --planner claude --agent claude
         """
-        self.run(self._intake(action, repository, label, options, as_json=as_json))
+        typed = typed_in(context) - {"label"}  # the issues' here, the daemon's of a directive
+        self.run(self._intake(action, repository, label, options, typed, as_json=as_json))
 
     async def _intake(
-        self, action: Action, repository: str, label: str, options: Callable[[], StartOptions], *, as_json: bool
+        self,
+        action: Action,
+        repository: str,
+        label: str,
+        options: Callable[[], StartOptions],
+        typed: frozenset[str],
+        *,
+        as_json: bool,
     ) -> int:
-        owner = self.connections.owner
+        owner, filled = self.connections.owner, None
         if action is not Action.LIST and not repository:
             raise Refused(f"`intake {action}` needs the repository's address")
         if action is Action.ADD:
-            wanted = wanted_intake(owner, repository, label, options())
-            await add(await self.connections.temporal(), wanted)
+            filled = await self._filled(repository, label, options(), typed)
+            await add(await self.connections.temporal(), wanted_intake(owner, label, filled))
         elif action is Action.REMOVE:
             await remove(await self.connections.temporal(), owner, repository)
         found = await intakes(await self.connections.temporal(), owner)
+        told = defaults_told(filled.defaults, filled.unread) if filled else []
         if as_json:
+            print_lines(told, err=True)  # its object is that of `intake list`
             print_json(IntakesShown(intakes=tuple(map(intake_shown, found))))
         elif action is Action.LIST:
             print_lines(lines_of(found))
         else:
-            print_lines([f"{'added' if action is Action.ADD else 'removed'} {visible(masked(repository))}"])
+            print_lines([f"{'added' if action is Action.ADD else 'removed'} {visible(masked(repository))}", *told])
         return 0
 
+    async def _filled(self, repository: str, label: str, options: StartOptions, typed: frozenset[str]) -> Filled:
+        """With your defaults, and what the repository says now, as far as a daemon that lives can read it."""
+        if not label:
+            raise Refused("`intake add` needs --label: which issues are to be taken")
+        client = self.client
+        filled = await client.filled(replace(options, repo=repository), typed)
+        completed, _ = await client.completed(filled, Deadline(0), begin=False)
+        return completed
 
-def wanted_intake(owner: str, repository: str, label: str, options: StartOptions) -> Intake:
+
+def wanted_intake(owner: str, label: str, filled: Filled) -> Intake:
     """Refused with one line where a directive could not be started so."""
-    if not label:
-        raise Refused("`intake add` needs --label: which issues are to be taken")
-    options = replace(options, repo=repository)
-    directive = new_directive(options, owner).directive
+    directive = drafted(filled, owner).directive
     intake_id(owner, directive.repository)
     try:
         return Intake(

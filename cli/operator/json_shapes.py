@@ -112,6 +112,19 @@ class IntakesShown(Shown):
     intakes: tuple[IntakeShown, ...]
 
 
+class FoundShown(Value):
+    tool: str
+    because: str
+    setup: tuple[str, ...]
+    verify: tuple[str, ...]
+
+
+class InitShown(Shown):
+    file: str | None
+    found: tuple[FoundShown, ...]
+    text: str
+
+
 class DayBudgetsShown(Shown):
     budgets: tuple[DayBudgetSeen, ...]
 
@@ -172,6 +185,7 @@ SHAPES: dict[str, type[Value]] = {
     "costs": CostsShown,
     "budget": DayBudgetsShown,
     "intake": IntakesShown,
+    "init": InitShown,
     "prune": PruneShown,
     "clean": CleanShown,
     "clean --remote": RemoteCleanShown,

@@ -22,6 +22,12 @@ SHOWN_AS = {
 """Field → what its help calls the value."""
 
 
+def typed_in(context: typer.Context) -> frozenset[str]:
+    """The options that were typed, also those whose value is what counts anyway."""
+    sources = {name: context.get_parameter_source(name) for name in context.params}
+    return frozenset(name for name, source in sources.items() if source and source.name == "COMMANDLINE")
+
+
 def start_options(**typed: Any) -> StartOptions:
     return StartOptions(**typed)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from inspect import getdoc
 from typing import Annotated
@@ -14,10 +15,11 @@ from cli.operator.agreeing import somebody_is_there
 from cli.operator.command_group import Commands, Json, RequestId
 from cli.operator.printing import print_json, print_lines
 from cli.operator.signatures import with_parameters_of
-from cli.operator.start_options import start_options
+from cli.operator.start_options import start_options, typed_in
 from cli.operator.watching import exit_code, print_changes, silence, until_rest
 from domain.errors import Refused
 from domain.intake.issue import IssueRead
+from domain.start_defaults import DefaultsFrom
 from domain.visible import visible
 from steering.filled_options import with_written_goal
 from steering.from_issue import not_agreed
@@ -40,6 +42,7 @@ class StartCommands(Commands):
 
     def start(
         self,
+        context: typer.Context,
         options: Callable[[], StartOptions],
         wait: Wait = False,
         request_id: RequestId = None,
@@ -49,23 +52,37 @@ class StartCommands(Commands):
 
         Example: starter.py start --title "Add login" --goal "Users can log in" --repo . --planner claude --agent claude
         """
-        self.run(self._start(options(), request_id, begin=True, wait=wait, as_json=as_json))
+        self.run(self._start(options(), typed_in(context), request_id, begin=True, wait=wait, as_json=as_json))
 
-    def create(self, options: Callable[[], StartOptions], request_id: RequestId = None, as_json: Json = False) -> None:
+    def create(
+        self,
+        context: typer.Context,
+        options: Callable[[], StartOptions],
+        request_id: RequestId = None,
+        as_json: Json = False,
+    ) -> None:
         """Make a draft of a directive, which does nothing until `begin`.
 
         Example: starter.py create --title "Add login" --goal "Users can log in" --repo . --plan plan.json
         """
-        self.run(self._start(options(), request_id, begin=False, wait=False, as_json=as_json))
+        self.run(self._start(options(), typed_in(context), request_id, begin=False, wait=False, as_json=as_json))
 
     async def _start(
-        self, options: StartOptions, request_id: str | None, *, begin: bool, wait: bool, as_json: bool
+        self,
+        options: StartOptions,
+        typed: frozenset[str],
+        request_id: str | None,
+        *,
+        begin: bool,
+        wait: bool,
+        as_json: bool,
     ) -> int:
         client = self.client
-        options = with_written_goal(await client.filled(options), os.environ)
-        draft = await client.drafted(options, read_and_agree)
+        filled = await client.filled(options, typed)
+        filled = replace(filled, options=with_written_goal(filled.options, os.environ))
+        prepared = await client.prepared(filled, begin=begin, agree=read_and_agree)
         async with client.directives() as directives:
-            started = await client.launched(directives, draft, options, begin=begin, request_id=request_id)
+            started = await client.launched(directives, prepared, begin=begin, request_id=request_id)
             if not (wait and as_json):  # then one object at the end says it all
                 self._print(started, "started" if begin else "created", as_json=as_json)
             if not wait:
@@ -82,8 +99,15 @@ class StartCommands(Commands):
         if as_json:
             print_json(started)
         else:
-            notes = (f"sandbox: {note}" for note in started.sandbox)
+            notes = [f"sandbox: {note}" for note in started.sandbox]
+            notes += defaults_told(started.defaults, started.defaults_unread)
             print_lines([f"{what} {started.id}  {started.web_ui or started.workflow_id}", *notes])
+
+
+def defaults_told(defaults: Sequence[DefaultsFrom], unread: str) -> list[str]:
+    """Which options nobody has typed, and who has said them; of a repository whose own were not read, why."""
+    told = [f"defaults: {visible('; '.join(map(str, defaults)))}"] if defaults else []
+    return [*told, f"defaults of the repository's .makima.toml were not read: {unread}"] if unread else told
 
 
 def read_and_agree(what: str, issue: IssueRead) -> None:

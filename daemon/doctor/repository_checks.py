@@ -63,7 +63,7 @@ async def newest_of(cache: RepositoryCache, branch: str) -> str:
     ref = f"refs/heads/{branch}" if branch else "HEAD"
     if branch and not await cache.on_remote(ref):
         raise BaseBranchMissing(f"{cache.url.display} has no branch {branch!r}")
-    await cache.remote(*fetch, "--depth=1", *sparing, *source, f"{ref}:{_BASE}", timeout=ASK_TIMEOUT)
+    await cache.remote(*fetch, "--depth=1", *sparing, *source, f"+{ref}:{_BASE}", timeout=ASK_TIMEOUT)
     commit = (await cache.local("rev-parse", _BASE)).text
     listed = (await cache.local("ls-tree", "-z", commit, "--", FILE)).text.rstrip("\0")
     if listed and not is_local:

@@ -13,9 +13,10 @@ from domain import names
 from domain.documents import read_toml
 from domain.errors import DocumentBroken, RepositoryError
 from domain.opening_policy import OpeningPolicy
-from domain.problems import first_problem
 from domain.spawn_task import SpawnTask
+from domain.start_defaults import StartDefaults
 from domain.statuses import TaskKind
+from domain.toml_problems import toml_problem
 from domain.value import Value
 
 FILE = ".makima.toml"
@@ -44,6 +45,8 @@ class Project(Value):
     allow_secrets: tuple[AllowedSecret, ...] = ()
     pull_request: OpeningPolicy = OpeningPolicy()
     """What the directive's pull requests begin with."""
+    start: StartDefaults = StartDefaults()
+    """Options of `start` that nobody has typed; what has been started has them already."""
 
 
 async def project_of(command: SpawnTask, cache: RepositoryCache, commit: str) -> Project:
@@ -77,4 +80,5 @@ def parsed(content: bytes, where: str) -> Project:
     except DocumentBroken as error:
         raise RepositoryError(f"{where} is not TOML: {error}") from error
     except ValidationError as error:
-        raise RepositoryError(f"{where}: {first_problem(error)}") from error
+        text = content.decode().removeprefix("\ufeff")
+        raise RepositoryError(f"{where}: {toml_problem(text, error, Project)}") from error

@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from tests.acceptance.coder import FIRST_ROOMS, ROOMS
 from tests.acceptance.houses import House, Street, eventually, forge_of, forge_settings
-from tests.acceptance.stack import Running, SharedServers, Site
+from tests.acceptance.stack import Ran, Running, SharedServers, Site
 
 AGENTS = ("--agent", "planner", "--planner", "planner", "--max-attempts", "1", "--timings", "fast")
 
@@ -130,6 +130,47 @@ async def test_a_labelled_issue_becomes_one_directive_whatever_is_restarted_adde
         directives = (await street.starter("list", "--json")).json()["directives"]
         assert [each["id"] for each in directives if each["title"] in (house.title, "Another")] == [house.id]
     assert (await street.starter("intake", "remove", url)).code == 0
+
+
+@pytest.mark.rule("2.14")
+@pytest.mark.timeout(600)
+async def test_an_intakes_directives_have_your_defaults_and_the_repositorys(street: Street) -> None:
+    house = await built(street, "defaults")
+    await house.ann.commit("next", {"next": "n"}, onto="main")
+    says = '[start]\nplanner = "planner"\nbase_branch = "next"\nrequire_approval = true\nmax_attempts = 1\n'
+    await house.ann.commit("main", {".makima.toml": says})
+    config = street.site.folder / "config" / "makima" / "config.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text('[start]\ntimings = "fast"\nmax_turns = 7\nlabel = "nowhere"\n')
+    url = f"{street.forge.url}/{house.name}.git"
+
+    def added() -> Ran:
+        return street.site.starter("intake", "add", url, "--label", LABEL, XDG_CONFIG_HOME=config.parent.parent)
+
+    unread = await asyncio.to_thread(added)
+    assert unread.code == 2 and "needs --planner" in unread.err, unread
+    assert f"by default: label, max_turns, timings ({config})" in unread.err, "its label is the daemon's"
+    assert "no daemon that lives could read them" in unread.err
+    config.write_text(config.read_text().replace("label", "# label"))
+    told = await asyncio.to_thread(added)
+    assert told.code == 0, told
+    theirs = "base_branch, planner, require_approval, max_attempts (.makima.toml of main)"
+    assert f"\ndefaults: max_turns, timings ({config}); {theirs}\n" in told.out
+
+    made = await street.forge.open_issue(house.name, user="ann", title=house.title, body="It stands.")
+    await street.forge.change_issue(house.name, made["number"], user="ann", label=LABEL)
+
+    async def taken() -> list[dict[str, Any]] | None:
+        return (await listed(street, url))["taken"] or None
+
+    (one,) = await eventually(taken, "a directive of the issue")
+    house.id, house.workflow = one["directive"], one["workflow"]
+    async with house.told_where_it_fails():
+        shown = await house.shown()
+        assert "7 turns an attempt" in shown.limits and "1 attempts" in shown.limits
+        assert (shown.base_branch, shown.agents["plans"]) == ("next", "planner")
+    assert (await street.starter("intake", "remove", url)).code == 0
+    assert (await street.starter("archive", house.id, "--yes")).code == 0
 
 
 @pytest.mark.rule("7.8")

@@ -137,6 +137,7 @@ def values(directive: str, folder: Path) -> Mapping[str, str]:
         "directive": directive,
         "task": str(json.loads(note.read_text())["command"]["task"]),
         "repo": str(folder / "operator" / "origin.git"),
+        "folder": str(folder / "operator" / "clone"),  # else `init` would write into the checkout
         "amount": "20usd",
         **dict.fromkeys(("step", "on"), FIRST_STEPS[1]),
         **dict.fromkeys(("title", "goal", "name", "text", "value", "comment", "reason"), "Something"),
@@ -154,7 +155,7 @@ def values(directive: str, folder: Path) -> Mapping[str, str]:
 def typed(program: str, name: str, params: Sequence[Any], given: Mapping[str, str]) -> Iterator[tuple[str, ...]]:
     """The command's lines: as short as it may be, as JSON, and, where it only shows something, with each other flag."""
     is_start = name in ("start", "create")
-    also = ("directive", "part", *(("title", "repo", "goal", "agent") if is_start else ()))
+    also = ("directive", "part", "folder", *(("title", "repo", "goal", "agent") if is_start else ()))
     needed = [each for each in params if each.required or each.name in also]
     line = [program, name, *(given[str(each.name)] for each in needed if each.param_type_name == "argument")]
     line += [word for each in needed if isinstance(each, TyperOption) for word in (each.opts[0], given[str(each.name)])]

@@ -195,6 +195,7 @@ def typed(directive: str, step: str) -> dict[str, list[tuple[str, ...]]]:
         "budget": [()],
         "test-notices": [()],
         "intake": [("list",), ("add", POISON, "--label", POISON, "--planner", "p"), ("remove", POISON)],
+        "init": [(POISON,), ("--print",)],
         "status": [(directive,)],
         "logs": [(directive,), (directive, step), (directive, POISON)],
         "questions": [(), (directive,)],

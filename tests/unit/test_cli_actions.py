@@ -134,7 +134,10 @@ def test_what_is_typed_becomes_the_request(made: Request, request_: Request) -> 
         (["goal", "3f2a", ""], "goal: "),
         (["recover"], "recover takes a directive's id, or --all"),
         (["recover", "3f2a", "--all"], "recover takes a directive's id, or --all"),
-        (["start", "--title", "t", "--goal", "g", "--repo", "https://example.com/r"], "--planner NAME"),
+        (
+            ["start", "--title", "t", "--goal", "g", "--repo", "https://example.com/r", "--wait-for-daemon"],
+            "--planner NAME",
+        ),
     ],
 )
 @pytest.mark.rule("9.3")
@@ -230,8 +233,8 @@ def test_every_example_is_a_line_that_the_command_takes() -> None:
         if "--plan" in args:
             continue  # names a file
         # Doctor tells of a server that is away as of everything else that is missing.
-        # mcp asks for nothing until a client does; here is no channel of notices.
-        assert typed(*args).exit_code == {"doctor": 1, "mcp": 0, "test-notices": 2}.get(name, 3), name
+        # mcp asks for nothing until a client does; here is no channel of notices, and no clone for init.
+        assert typed(*args).exit_code == {"doctor": 1, "mcp": 0, "test-notices": 2, "init": 2}.get(name, 3), name
 
 
 @pytest.mark.rule("9.3")
