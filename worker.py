@@ -34,7 +34,7 @@ from runtime.connection import check_temporal, connect_temporal
 from runtime.exit import leave, run
 from runtime.health import Check, health_at
 from runtime.logs import set_up_logging
-from runtime.notifying import Turns, channels
+from runtime.notifying import Turns, channels, linking
 from runtime.private_memory import keep_memory_private
 from runtime.serving import serve
 from runtime.shared_settings import SharedSettings, load_settings
@@ -105,7 +105,8 @@ async def chores(
     if told:
         await begin(pool, settings.owner, {channel.name: channel.kinds for channel in told})
     for channel in told:
-        outbox = Outbox(pool, settings.owner, channel.name, channel.kinds, channel.most)
+        links = linking(settings, channel.name)
+        outbox = Outbox(pool, settings.owner, channel.name, channel.kinds, channel.most, linked=links)
         jobs.append(repeat(Turns(channel, outbox.empty).turn, NOTICES_EVERY))
     async with beside(*jobs):
         yield

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from datetime import datetime
 from typing import Annotated, Any
-from uuid import UUID
+from uuid import NAMESPACE_OID, UUID, uuid5
 
 from pydantic import Field, field_serializer
 
@@ -188,6 +188,13 @@ class Proposal(PlanChanges, Value):
 
     generation: int
     base_commit: str
+
+    @property
+    def identity(self) -> UUID:
+        """Its own: the steps of a plan have ids that no other plan's have."""
+        parts = [self.generation, self.base_commit, *(step.id for step in self.add), "-", *self.remove]
+        parts += ["-", *(part for each in self.set_deps for part in (each.step, *each.depends_on))]
+        return uuid5(NAMESPACE_OID, " ".join(map(str, parts)))
 
 
 class DirectiveRow(Value):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from enum import StrEnum
+from itertools import zip_longest
 from uuid import UUID
 
 from domain.events import EventName
@@ -78,6 +79,11 @@ class Happening(Value):
     why: str = ""
     step: str = ""
     """The name of the step that it is about, if it is about one."""
+    question: UUID | None = None
+    plan: UUID | None = None
+    """The identity of the plan that waits for approval, as long as it is this event's."""
+    link: str = ""
+    """Where it can be answered or decided; a secret: who has it can."""
 
 
 class Notice(Value):
@@ -89,6 +95,13 @@ class Notice(Value):
     """A line for each happening."""
     happenings: tuple[Happening, ...]
 
+    @property
+    def for_chat(self) -> str:
+        """The lines, with their links, as people read them in a chat or a mail."""
+        links = [each.link for each in self.happenings]
+        told = zip_longest(self.text.split("\n"), links, fillvalue="")
+        return "\n".join(f"{as_chat(line)}{_ANSWER + link if link else ''}" for line, link in told)
+
 
 def notice(kind: NoticeKind, owner: str, happenings: Iterable[Happening], most: int | None = None) -> Notice:
     """One notice of everything of a kind that has happened since the last one, as far as `most` characters hold it."""
@@ -98,7 +111,7 @@ def notice(kind: NoticeKind, owner: str, happenings: Iterable[Happening], most: 
     for each in happenings:
         line = _line(kind, each, most)
         if left is not None:
-            left -= len(line) + 1
+            left -= len(line) + 1 + len(_ANSWER) + len(each.link)
             if told and left < 0:
                 break
         told.append(each)
@@ -117,6 +130,7 @@ def _line(kind: NoticeKind, happening: Happening, most: int | None) -> str:
     return f"{line}{end}"
 
 
+_ANSWER = "\nanswer: "
 _OBEYED = str.maketrans({"@": "＠", "<": "‹", ">": "›", "[": "［", "]": "］"})
 """What makes mentions (`@here`, `<!channel>`, `<@U1>`), tags, and links that say another address than theirs."""
 

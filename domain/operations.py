@@ -10,7 +10,7 @@ from domain.asking import Topic, settle_topic, topic_of
 from domain.change import Change, Draft
 from domain.errors import Refused
 from domain.events import EventName
-from domain.models import Answer, Memory, State, Text
+from domain.models import Answer, Memory, Proposal, State, Text
 from domain.pausing import PauseReason, pause
 from domain.plan_folding import carry_out, check_against
 from domain.pull_requests import shepherd
@@ -155,10 +155,17 @@ def _archive(draft: Draft, _: Archive) -> None:
     draft.event(EventName.DIRECTIVE_ARCHIVED)
 
 
-def _approve(draft: Draft, _: Approve) -> None:
+def _proposed(draft: Draft, request: Approve | Reject) -> Proposal:
     proposal = draft.state.proposal
     if proposal is None:
         raise Refused("no plan waits for approval")
+    if request.plan and request.plan != proposal.identity:
+        raise Refused("another plan waits for approval by now: `starter.py plan ID` shows it")
+    return proposal
+
+
+def _approve(draft: Draft, request: Approve) -> None:
+    proposal = _proposed(draft, request)
     check_against(draft.state, proposal)  # reality may have moved while it waited (rule 3.5)
     draft.set(proposal=None)
     draft.event(EventName.PLAN_APPROVED, f"generation {proposal.generation}")
@@ -166,8 +173,7 @@ def _approve(draft: Draft, _: Approve) -> None:
 
 
 def _reject(draft: Draft, request: Reject) -> None:
-    if draft.state.proposal is None:
-        raise Refused("no plan waits for approval")
+    _proposed(draft, request)
     if draft.state.directive.settings.planner is None:
         raise Refused("there is no planner to make another plan: `starter.py edit ID --planner NAME` gives it one")
     draft.set(proposal=None, note=f"The plan before was rejected: {request.comment}")

@@ -88,11 +88,15 @@ class Archive(Request):
 class Approve(Request):
     """Let the proposed plan be carried out (rule 2.4)."""
 
+    plan: UUID | None = None
+    """The identity of the one that was seen: refused where another one waits by now."""
+
 
 class Reject(Request):
     """Send the proposed plan back to the planner."""
 
     comment: Annotated[str, Field(min_length=1, max_length=16 * 1024)]
+    plan: UUID | None = None
 
 
 class AddStep(Request):

@@ -7,9 +7,11 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequen
 from datetime import datetime, timedelta
 
 from domain.errors import NoticeFailed
+from domain.events import EventName
+from domain.models import Proposal
 from domain.notices import AT_MOST_EVERY, GATHERED, Happening, Notice, NoticeKind, notice
 from ledger.pool import Database, Session, translated
-from ledger.rows import model_of
+from ledger.rows import DatabaseRow, model_of
 from ledger.statements import statements
 
 LOOK_EVERY = timedelta(seconds=2)
@@ -35,7 +37,8 @@ async def begin(pool: Database, owner: str, channels: Mapping[str, Sequence[Noti
 class Outbox:
     """What an owner is still to be told of at one channel; any number of workers may empty it together.
 
-    `most`: how many characters a notice may have there; what doesn't fit follows in the next one.
+    `most`: how many characters a notice may have there; what doesn't fit follows in the next one. `linked` gives what
+    can be answered its link.
     """
 
     def __init__(
@@ -46,6 +49,7 @@ class Outbox:
         kinds: Sequence[NoticeKind] = tuple(NoticeKind),
         most: int | None = None,
         at_most_every: timedelta = AT_MOST_EVERY,
+        linked: Callable[[Happening], Happening] = lambda happening: happening,
     ) -> None:
         self._pool = pool
         self._owner = owner
@@ -53,6 +57,7 @@ class Outbox:
         self._kinds = kinds
         self._most = most
         self._at_most_every = at_most_every
+        self._linked = linked
         self._sql = statements()
         self._unwritten: dict[NoticeKind, list[int]] = {}
         """What was sent, where the note of it was lost with the connection."""
@@ -91,12 +96,18 @@ class Outbox:
     ) -> None:
         wanted = {"owner": self._owner, "channel": self._channel, "events": list(kind.events), "since": since}
         told = self._unwritten.get(kind, [])
-        rows = self._sql.unsent(session, **wanted, most=GATHERED + len(told))
-        found = [each for each in [model_of(Happening, row) async for row in rows] if each.number not in told]
+        named = {"asked": EventName.QUESTION_ASKED, "proposed": EventName.PLAN_PROPOSED}
+        rows = self._sql.unsent(session, **wanted, **named, most=GATHERED + len(told))
+        found = [self._linked(_happening(row)) async for row in rows if row["number"] not in told]
         if found:
             made = notice(kind, self._owner, found, self._most)
             await send(made)
             self._unwritten[kind] = [*told, *(each.number for each in made.happenings)]
+
+
+def _happening(row: DatabaseRow) -> Happening:
+    plan = Proposal.model_validate(row["proposal"]).identity if row["proposal"] else None
+    return model_of(Happening, {**row, "plan": plan})
 
 
 async def follow(pool: Database, owner: str) -> AsyncGenerator[Notice, None]:

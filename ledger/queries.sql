@@ -721,12 +721,29 @@ where
     and (sent_at is null or sent_at <= now() - :at_most_every::interval)
 for update skip locked;
 
--- name: unsent(owner, channel, events, since, most)
--- Finds what a channel was not told of yet. By what was told, not by a cursor: events of long writes appear late.
-select e.number, e.directive_id as directive, d.title, e.at, e.what, e.why, coalesce(s.name, '') as step
+-- name: unsent(owner, channel, events, since, most, asked, proposed)
+-- Finds what a channel was not told of yet, with the question or the plan that it is about. By what was told, not by a
+-- cursor: events of long writes appear late.
+select
+    e.number, e.directive_id as directive, d.title, e.at, e.what, e.why, coalesce(s.name, '') as step,
+    asked.id as question,
+    case
+        when e.what = :proposed and not exists (
+            select from events as l
+            where l.directive_id = e.directive_id and l.what = e.what and l.number > e.number
+        ) then d.proposal
+    end as proposal
 from events as e
 inner join directives as d on e.directive_id = d.id
 left join steps as s on e.directive_id = s.directive_id and e.step = s.id
+left join lateral (
+    select q.id from questions as q
+    where
+        e.what = :asked and q.directive_id = e.directive_id and q.task = coalesce(e.task, e.directive_id)
+        and left(q.text, 500) = e.why
+    order by q.asked_at desc
+    limit 1
+) as asked on true
 where
     d.owner = :owner and e.what = any(:events::text[]) and e.recorded_at >= :since
     and not exists (select from notices_sent as n where n.event = e.number and n.channel in (:channel, ''))

@@ -103,6 +103,7 @@ def without_secrets(said: str, url: str) -> str:
     for part in sorted(parts, key=len, reverse=True):
         if len(part) >= SHORTEST_SECRET:
             said = said.replace(part, "…")
+    said = re.sub(r"https?://\S+", "…", said)  # the link of the notice is one, too, should the service repeat it
     return " ".join(said.split())[:200] or "the service does not take it"
 
 

@@ -12,14 +12,17 @@ import time
 from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 
 import httpx
 from pydantic import SecretStr, ValidationError
 
+from domain.answer_links import GOOD_FOR, AnswerLink, signed
 from domain.errors import NoticeFailed, SettingsError
 from domain.health_report import Check, Health, all_of, failed, good
-from domain.notices import Notice, NoticeKind, as_chat
+from domain.notices import Happening, Notice, NoticeKind
+from runtime.answer_key import answer_key
 from runtime.apprise_sending import WITHIN, Message, Order, Told
 from runtime.notice_channels import VARIABLE, ChannelSettings, read_channels
 from runtime.shared_settings import SharedSettings
@@ -108,6 +111,28 @@ async def channels(settings: SharedSettings) -> tuple[Channel, ...]:
     return tuple(found)
 
 
+def linking(settings: SharedSettings, channel: str) -> Callable[[Happening], Happening]:
+    """Gives what can be answered its link at this channel, where the settings name an address for it; SettingsError."""
+    if not settings.answer_url:
+        return lambda happening: happening
+    key = answer_key(settings)
+
+    def linked(happening: Happening) -> Happening:
+        if not (happening.question or happening.plan):
+            return happening
+        link = AnswerLink(
+            owner=settings.owner,
+            directive=happening.directive,
+            question=happening.question,
+            plan=happening.plan,
+            channel=channel,
+            until=datetime.now(UTC) + GOOD_FOR,
+        )
+        return happening.model_copy(update={"link": f"{settings.answer_url}/{signed(link, key)}"})
+
+    return linked
+
+
 async def tried(settings: SharedSettings) -> Health:
     """Send a test notice by all of them at once: what became of each; SettingsError."""
     found = await channels(settings)
@@ -135,8 +160,9 @@ async def _by_apprise(url: SecretStr, notice: Notice) -> None:
     """Nothing in the title is from outside: it becomes a header of a mail."""
     message = Message(
         title=f"Makima ({notice.owner}): {notice.kind}",
-        text=as_chat(notice.text),
+        text=notice.for_chat,
         tone=notice.kind.tone,
+        link=notice.happenings[0].link if len(notice.happenings) == 1 else "",
     )
     told = await _asked_of_apprise(Order(url=url, message=message))
     if not told.done:
@@ -160,14 +186,17 @@ async def _asked_of_apprise(order: Order) -> Told:
 async def _by_command(line: str, notice: Notice) -> None:
     """Run the words of `line`, without a shell: the notice is on stdin, nothing of it among the arguments."""
     environment = {**os.environ, "MAKIMA_NOTICE_KIND": notice.kind.value, "MAKIMA_NOTICE_OWNER": notice.owner}
-    for name in ("MAKIMA_DATABASE_URL", "MAKIMA_NOTIFY_WEBHOOK", "PGPASSWORD", "TEMPORAL_API_KEY"):
+    for name in ("MAKIMA_DATABASE_URL", "MAKIMA_NOTIFY_WEBHOOK", "MAKIMA_ANSWER_KEY", "PGPASSWORD", "TEMPORAL_API_KEY"):
         environment.pop(name, None)
     try:
         ended = await _run(shlex.split(line), notice.model_dump_json().encode(), environment, COMMAND_WITHIN)
     except OSError as error:
         raise NoticeFailed(f"MAKIMA_NOTIFY_COMMAND can't be run: {error}") from error
     if ended.code:
-        raise NoticeFailed(f"MAKIMA_NOTIFY_COMMAND ended with exit code {ended.code}: {ended.complaint}")
+        complaint = ended.complaint
+        for link in (each.link for each in notice.happenings if each.link):
+            complaint = complaint.replace(link, "…")
+        raise NoticeFailed(f"MAKIMA_NOTIFY_COMMAND ended with exit code {ended.code}: {complaint}")
 
 
 @dataclass(frozen=True)

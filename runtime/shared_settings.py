@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -16,6 +17,10 @@ from domain.errors import SettingsError
 class LogFormat(StrEnum):
     TEXT = "text"
     JSON = "json"
+
+
+_SAFE, _OWN = r"https://[^\s/?#@]+", r"http://(127\.0\.0\.1|localhost)(:\d+)?"
+"""Where a link that is a secret may lead."""
 
 
 def host_and_port(address: str) -> tuple[str, int]:
@@ -58,6 +63,25 @@ class SharedSettings(BaseSettings):
 
     notify_channels: Path | None = None
     """A file that names further channels, each with an address of apprise's (docs/notices.md)."""
+
+    answer_url: str = Field(default="", max_length=200)
+    """Where people reach `starter.py answers`: notices carry links to it."""
+    answer_key: SecretStr | None = None
+    """What signs these links; else a file of the data folder does."""
+
+    @field_validator("answer_url")
+    @classmethod
+    def _is_reached_safely(cls, url: str) -> str:
+        if url and not re.fullmatch(rf"({_SAFE}|{_OWN})(/[^\s?#]*)?", url):
+            raise ValueError("an address that begins with https:// is needed, without a question mark")
+        return url.rstrip("/")
+
+    @field_validator("answer_key")
+    @classmethod
+    def _is_long_enough(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is not None and len(key.get_secret_value()) < 32:
+            raise ValueError("at least 32 characters are needed, such as those of `openssl rand -hex 32`")
+        return key
 
     @field_validator("data_dir", "notify_channels")
     @classmethod

@@ -28,6 +28,10 @@ allow_local_repositories = true   # clones from and pushes to folders of this ma
 """
 
 
+_WORKERS_OWN = ("MAKIMA_METRICS", "MAKIMA_HEALTH", "MAKIMA_NOTIFY_WEBHOOK", "MAKIMA_ANSWER_KEY")
+"""Two processes can't have one address; and what is secret is no daemon's."""
+
+
 def worker(folder: DataFolder, stack: StackFile, owner: str, environment: Mapping[str, str]) -> Child:
     """Describe the worker's process; it alone is given the database's password."""
     script = importlib.util.find_spec("worker")
@@ -43,8 +47,7 @@ def worker(folder: DataFolder, stack: StackFile, owner: str, environment: Mappin
 
 def daemon(folder: DataFolder, stack: StackFile, owner: str, environment: Mapping[str, str]) -> Child:
     """Describe the daemon's process; its settings file is written where there is none yet."""
-    # The worker's own: two processes can't have one address.
-    others = {name: value for name, value in environment.items() if name not in ("MAKIMA_METRICS", "MAKIMA_HEALTH")}
+    others = {name: value for name, value in environment.items() if name not in _WORKERS_OWN}
     return Child(
         name="daemon",
         command=(sys.executable, "-m", "daemon"),

@@ -116,6 +116,10 @@ class Connections:
 
         return await tried(self.settings)
 
+    def answer_key(self) -> bytes:
+        from runtime.answer_key import answer_key
+
+        return answer_key(self.settings)
 
 async def _unfinished(url: str) -> Sequence[str]:
     from ledger.pool import open_pool

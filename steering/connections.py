@@ -176,6 +176,10 @@ class Connections(Protocol):
         """Raises NotReachable on entering."""
         ...
 
+    def answer_key(self) -> bytes:
+        """What signs the links of notices; SettingsError."""
+        ...
+
     async def try_channels(self) -> Health:
         """Send a test notice by each channel that is set on this machine; SettingsError where one can't be read."""
         ...

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import hmac
 import os
-import signal
-import socket
-from contextlib import nullcontext
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cli.operator.command_group import Commands
+from cli.operator.http_serving import LOOPBACK, address, listen, serve, shown
 from cli.operator.printing import frames, print_lines
 from domain.errors import Refused, SettingsError
 
@@ -25,9 +22,6 @@ if TYPE_CHECKING:
 
 TOKEN = "MAKIMA_MCP_TOKEN"  # noqa: S105 - its name
 SHORTEST_TOKEN = 32
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
-MOST_AT_ONCE = 64
-"""Connections."""
 LONGEST_REQUEST = 1024 * 1024
 """Bytes."""
 INSTRUCTIONS = """Makima lets coding agents work on a directive: a goal for a repository, planned, done and merged into
@@ -106,16 +100,15 @@ async def _by_stdio(server: Server[Any]) -> None:
 
 
 async def _by_http(server: Server[Any], where: str, names: list[str]) -> None:
-    import uvicorn  # noqa: PLC0415
     from mcp.server.transport_security import TransportSecuritySettings  # noqa: PLC0415
 
-    host, port = address(where)
+    host, port = address("--http", where)
     if host not in LOOPBACK and not names:
         raise Refused(f"{host} is reached by others: name what they reach it by with --name, and put TLS before it")
     token = os.environ.pop(TOKEN, "")
     if len(token) < SHORTEST_TOKEN or not token.isascii() or not token.isprintable():
         raise Refused(f"set {TOKEN} to a secret of at least {SHORTEST_TOKEN} characters, and give it to your client")
-    listening = _listen(host, port)
+    listening = listen(host, port)
     reached = [f"{each}:*" if ":" not in each else f"[{each}]:*" for each in LOOPBACK]
     security = TransportSecuritySettings(
         allowed_hosts=[*reached, *names],
@@ -127,33 +120,8 @@ async def _by_http(server: Server[Any], where: str, names: list[str]) -> None:
         max_request_body_size=LONGEST_REQUEST,
         transport_security=security,
     )
-    shown = f"[{host}]" if ":" in host else host
-    print_lines([f"http://{shown}:{listening.getsockname()[1]}/mcp"])
-    config = uvicorn.Config(
-        OnlyWithToken(app, token), log_level="critical", limit_concurrency=MOST_AT_ONCE, server_header=False
-    )
-    serving = uvicorn.Server(config)
-    # Its own way would end the process by the signal, with what has begun in the middle.
-    serving.capture_signals = nullcontext  # type: ignore[assignment]
-    for name in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(name, setattr, serving, "should_exit", True)
-    await serving.serve(sockets=[listening])
-
-
-def address(typed: str) -> tuple[str, int]:
-    """`127.0.0.1:8765` as host and port; port 0: any that is free."""
-    host, _, port = typed.rpartition(":")
-    if not host or not port.isdecimal() or not port.isascii() or int(port) > 65535:
-        raise Refused(f"--http takes HOST:PORT, such as 127.0.0.1:8765; not {typed[:100]!r}")
-    return host.strip("[]"), int(port)
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return socket.create_server((host, port), family=family)
-    except OSError as error:
-        raise Refused(f"nothing can listen at {host}:{port}: {error.strerror or error}") from error
+    print_lines([f"{shown(listening)}/mcp"])
+    await serve(OnlyWithToken(app, token), listening)
 
 
 class OnlyWithToken:

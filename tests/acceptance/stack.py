@@ -306,10 +306,11 @@ class Site:
             command = forked.start(Program.STARTER, args, env, Path.cwd(), out, err)
             return Ran(command.wait(300), out.read_text(), err.read_text())
 
-    def starting(self, name: str, *args: str) -> Running:
+    def starting(self, name: str, *args: str, **variables: str | Path) -> Running:
         """A command of starter.py that goes on while the test does something else."""
         args = self._waiting(args)
-        env = environment(MAKIMA_DATA_DIR=self.servers.data, MAKIMA_OWNER=self.owner, **_path_to(self._code))
+        own: dict[str, str | Path] = {**_path_to(self._code), **variables}
+        env = environment(MAKIMA_DATA_DIR=self.servers.data, MAKIMA_OWNER=self.owner, **own)
         return self._start(name, self._ours(Program.STARTER, *args) or (*self._starter, *args), env)
 
     def _waiting(self, args: tuple[str, ...]) -> tuple[str, ...]:

@@ -36,6 +36,8 @@ NOT_FLAGS = {"--follow", "--wait", "--all", "--push", "--clear", "--servers-only
 """They wait, or need something else than the rest of the command."""
 LAST = ("archive", "prune", "recover", "restart", "down")
 """They take away what others show."""
+SERVERS = ("up", "answers")
+"""They end when they are told to."""
 
 
 @pytest.fixture
@@ -122,7 +124,7 @@ def printed(site: MortalSite, directive: str, folder: Path) -> Iterator[tuple[tu
 
     operators = get_group(build_app()).commands
     daemons = get_group(daemons_app(*[None] * 4)).commands  # type: ignore[arg-type]
-    first = [("starter", name, operators[name].params) for name in operators if name not in (*LAST, "up")]
+    first = [("starter", name, operators[name].params) for name in operators if name not in (*LAST, *SERVERS)]
     first += [("daemon", name, daemons[name].params) for name in daemons]
     with ThreadPoolExecutor(4) as pool:
         yield from pool.map(run, (line for each in first for line in typed(*each, given)))

@@ -43,6 +43,7 @@ ATTACKS = (
     "test_forged_refs.py::test_a_code_that_is_nearly_right_is_wrong",
     "test_forged_places.py::test_a_ref_above_all_of_ours_is_found_and_not_waited_for",
     "test_contested_refs.py::test_a_copy_that_arrived_though_the_answer_was_lost_is_the_copy",
+    "test_answer_links.py",
     "test_private_memory.py::test_no_other_process_of_the_user_reads_memory_or_environment",
 )
 """Of each module what the user makes a difference to, and at least one."""

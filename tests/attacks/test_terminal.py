@@ -226,6 +226,7 @@ def typed(directive: str, step: str) -> dict[str, list[tuple[str, ...]]]:
         "doctor": [("--repository", POISON)],
         "clean": [("--dry-run",), ("--remote", POISON)],
         "mcp": [("--http", POISON)],
+        "answers": [("--listen", POISON)],
         "recover": [(POISON,), (directive,)],  # the last: from here on its workflow is there, and nobody works on it
     }
 

@@ -46,6 +46,7 @@ class Service:
 
     status: int = 200
     answers: bool = True
+    said: bytes = b'{"error": "no: tk_hidden"}'
     port: int = 0
     came: list[tuple[str, bytes]] = field(default_factory=list)
 
@@ -62,7 +63,7 @@ class Service:
         self.came.append((head, await reader.readexactly(length)))
         if not self.answers:
             await asyncio.Event().wait()
-        said = b"ok" if self.status == 200 else b'{"error": "no: tk_hidden"}'
+        said = b"ok" if self.status == 200 else self.said
         writer.write(f"HTTP/1.1 {self.status} x\r\ncontent-length: {len(said)}\r\n\r\n".encode() + said)
         await writer.drain()
         writer.close()
@@ -138,6 +139,27 @@ async def test_ntfy_gets_a_plain_text_under_a_title_of_ours(tmp_path: Path) -> N
     assert came["message"].startswith("Leaflet: question asked: ‹!here› ‹＠U024›")
     assert harmless(came["message"])
     assert "X-Markdown" not in head
+
+
+@pytest.mark.rule("8.5")
+async def test_a_touch_of_the_notice_opens_its_link_which_no_failure_repeats(tmp_path: Path) -> None:
+    link = "https://m.example/a/tk_of-link.mac"
+    told = asked()
+    linked = told.model_copy(update={"happenings": (told.happenings[0].model_copy(update={"link": link}),)})
+    async with Service().serve() as ntfy:
+        channel = await only(settings(tmp_path, phone=f"ntfy://127.0.0.1:{ntfy.port}/topic"))
+        await channel.send(linked)
+        ntfy.status, ntfy.said = 403, json.dumps({"error": f"no {link}"}).encode()
+        with pytest.raises(NoticeFailed) as refused:
+            await channel.send(linked)
+    head, body = ntfy.came[0]
+    assert f"x-click: {link}" in head.lower()
+    assert json.loads(body)["message"].endswith(f"\nanswer: {link}")
+    assert "tk_of" not in str(refused.value)
+    line = shlex.join(["sh", "-c", "cat >&2; exit 3"])
+    with pytest.raises(NoticeFailed, match="exit code 3") as refused:
+        await (await only(SharedSettings(notify_command=line))).send(linked)
+    assert "tk_of" not in str(refused.value)
 
 
 async def test_slack_gets_a_text_that_mentions_nobody_and_hides_no_address(

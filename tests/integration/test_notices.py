@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
+from pydantic import SecretStr
 
+from domain.answer_links import read
 from domain.errors import NoticeFailed, NotReachable, RecordError
 from domain.events import EventName
 from domain.folding import fold_outcome
-from domain.models import PlanChanges, State, Work
+from domain.models import PlanChanges, Proposal, State, Work
 from domain.notices import Notice, NoticeKind
 from domain.plan import PlannedStep, add_steps
 from domain.pull_request import PullRequest, PullRequestState, Shipped, Sighting
@@ -23,8 +25,10 @@ from ledger.migrate import migrate, shipped
 from ledger.outbox import Outbox, begin, follow
 from ledger.pool import Database, open_pool
 from ledger.writer import PostgresLedger
+from runtime.notifying import linking
+from runtime.shared_settings import SharedSettings
 from tests.unit.directives import BASE, dispatchable, ended, planned_state
-from tests.values import NOON, directive_with, event
+from tests.values import NOON, asking, directive_with, event, question
 
 pytestmark = pytest.mark.rule("8.4")
 OWNER, WEBHOOK = "me", "webhook"
@@ -147,6 +151,39 @@ async def test_what_was_due_before_channels_had_names_is_told_and_what_was_told_
         await begin(pool, OWNER, {"command": tuple(NoticeKind)})
         await Outbox(pool, OWNER, "command", at_most_every=timedelta()).empty(told.send)
         assert len(told.notices) == 1, "a channel of later begins with what happens from then on"
+
+
+@pytest.mark.rule("8.5")
+async def test_a_notice_leads_to_its_question_and_to_its_plan_as_long_as_no_later_one_waits(
+    pool: Database, ledger: PostgresLedger
+) -> None:
+    settings = SharedSettings(owner=OWNER, answer_url="https://m.example/a/", answer_key=SecretStr("k" * 32))
+    told = Told()
+    outbox = Outbox(pool, OWNER, WEBHOOK, at_most_every=timedelta(), linked=linking(settings, WEBHOOK))
+    await begin(pool, OWNER, CHANNELS)
+    state = directive_with()
+    task = next(iter(state.tasks))
+    first, second = question(task, "Which port?"), question(task, "x" * 600)
+    state = asking(state, first, second)
+    whys = (event(EventName.QUESTION_ASKED, why=each.text[:500], task=task) for each in (first, second))
+    await ledger.record(snapshot(state, Facts(events=tuple(whys)), "run", 1))
+    await outbox.empty(told.send)
+    links = [each.link for each in told.notices[0].happenings]
+    assert all(link.startswith("https://m.example/a/") for link in links)
+    opened = [read(link.rpartition("/")[2], b"k" * 32, OWNER, datetime.now(UTC)) for link in links]
+    assert [each.question for each in opened] == [first.id, second.id]
+    assert {each.channel for each in opened} == {WEBHOOK}
+    assert not any(link in told.notices[0].text for link in links), "what is logged"
+    assert all(link in told.notices[0].for_chat for link in links)
+
+    plans = [Proposal(generation=1, base_commit=base * 40) for base in "ab"]
+    for sequence, plan in enumerate(plans, 2):
+        facts = Facts(events=(event(EventName.PLAN_PROPOSED, why=f"plan {sequence}"),))
+        await ledger.record(snapshot(state.model_copy(update={"proposal": plan}), facts, "run", sequence))
+    await outbox.empty(told.send)
+    older, newer = told.notices[1].happenings
+    assert older.link == "", "the plan that it tells of does not wait any more"
+    assert read(newer.link.rpartition("/")[2], b"k" * 32, OWNER, datetime.now(UTC)).plan == plans[1].identity
 
 
 async def test_a_kind_is_quiet_for_its_time_and_then_tells_all_at_once(pool: Database, ledger: PostgresLedger) -> None:

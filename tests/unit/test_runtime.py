@@ -9,9 +9,11 @@ import stat
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from domain.errors import (
     CannotServe,
@@ -25,6 +27,7 @@ from domain.errors import (
     StackFailed,
 )
 from runtime.addresses import find_database_url, find_web_ui_url
+from runtime.answer_key import answer_key
 from runtime.connection import connect_temporal
 from runtime.exit import exit_code
 from runtime.logs import set_up_logging
@@ -217,3 +220,47 @@ def test_a_line_of_the_log_is_masked_with_its_traceback(
     said = capsys.readouterr().err
     assert "the *** is out" in said and "a *** in an error" in said
     assert "secret" not in said
+
+
+@pytest.mark.rule("8.5")
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MAKIMA_ANSWER_URL", "http://makima.example.com/hunter2"),
+        ("MAKIMA_ANSWER_URL", "https://me:hunter2@makima.example.com"),
+        ("MAKIMA_ANSWER_URL", "https://makima.example.com/?hunter2"),
+        ("MAKIMA_ANSWER_URL", "javascript:hunter2"),
+        ("MAKIMA_ANSWER_KEY", "hunter2"),
+    ],
+)
+def test_a_link_that_would_not_be_safe_is_refused_and_not_told(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=f"^{name}: [^\n]+$") as raised:
+        load_settings()
+    assert "hunter2" not in str(raised.value)
+
+
+@pytest.mark.rule("8.5")
+def test_the_key_of_links_is_made_once_and_private(tmp_path: Path) -> None:
+    settings = SharedSettings(data_dir=tmp_path / "data")
+    with ThreadPoolExecutor(8) as pool:
+        keys = set(pool.map(lambda _: answer_key(settings), range(32)))
+    (key,) = keys
+    (file,) = (tmp_path / "data").iterdir()
+    assert (len(key), stat.S_IMODE(file.stat().st_mode)) == (64, 0o600)
+    own = SharedSettings(data_dir=tmp_path / "data", answer_key=SecretStr("x" * 32))
+    assert answer_key(own) == b"x" * 32
+    assert "xxx" not in repr(own)
+    file.chmod(0o640)
+    with pytest.raises(SettingsError, match="is not private"):
+        answer_key(settings)
+    file.chmod(0o600)
+    file.write_text("short")
+    with pytest.raises(SettingsError, match="is no key"):
+        answer_key(settings)
+    file.unlink()
+    file.symlink_to("/etc/hostname")
+    with pytest.raises(SettingsError, match="can't be used"):
+        answer_key(settings)
