@@ -57,14 +57,15 @@ class Service:
             await writer.drain()
             await writer.start_tls(self.tls)
             head = (await reader.readuntil(b"\r\n\r\n")).decode()
-        length = next(
-            int(line.split(":")[1]) for line in head.splitlines() if line.lower().startswith("content-length")
-        )
+        lengths = [int(line[15:]) for line in head.splitlines() if line.lower().startswith("content-length:")]
+        length = lengths[0] if lengths else 0
         self.came.append((head, await reader.readexactly(length)))
         if not self.answers:
             await asyncio.Event().wait()
-        said = b"ok" if self.status == 200 else self.said
-        writer.write(f"HTTP/1.1 {self.status} x\r\ncontent-length: {len(said)}\r\n\r\n".encode() + said)
+        status = 200 if head.startswith("GET") else self.status
+        said = b"ok" if status == 200 else self.said
+        answer = f"HTTP/1.1 {status} x\r\nlocation: /elsewhere\r\ncontent-length: {len(said)}\r\n\r\n"
+        writer.write(answer.encode() + said)
         await writer.drain()
         writer.close()
 
