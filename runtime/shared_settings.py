@@ -31,6 +31,13 @@ def host_and_port(address: str) -> tuple[str, int]:
     return host, int(port)
 
 
+def _expanded(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise ValueError("there is no such user, or no home folder: write the whole path") from error
+
+
 def _address(address: str) -> str:
     if address:
         host_and_port(address)
@@ -83,14 +90,18 @@ class SharedSettings(BaseSettings):
             raise ValueError("at least 32 characters are needed, such as those of `openssl rand -hex 32`")
         return key
 
-    @field_validator("data_dir", "notify_channels")
+    @field_validator("data_dir")
     @classmethod
-    def _absolute(cls, folder: Path | None) -> Path | None:
+    def _absolute(cls, folder: Path) -> Path:
         # Children of the stack run in another working directory: a relative folder would name another place there.
-        try:
-            return folder and folder.expanduser().absolute()
-        except RuntimeError as error:
-            raise ValueError("there is no such user, or no home folder: write the whole path") from error
+        return _expanded(folder).absolute()
+
+    @field_validator("notify_channels")
+    @classmethod
+    def _is_absolute(cls, file: Path | None) -> Path | None:
+        if file is not None and not (file := _expanded(file)).is_absolute():
+            raise ValueError("write the whole path: the worker runs in a folder of its own")
+        return file
 
     @field_validator("database_url")
     @classmethod

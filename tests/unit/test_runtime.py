@@ -231,6 +231,7 @@ def test_a_line_of_the_log_is_masked_with_its_traceback(
         ("MAKIMA_ANSWER_URL", "https://makima.example.com/?hunter2"),
         ("MAKIMA_ANSWER_URL", "javascript:hunter2"),
         ("MAKIMA_ANSWER_KEY", "hunter2"),
+        ("MAKIMA_NOTIFY_CHANNELS", "hunter2.toml"),
     ],
 )
 def test_a_link_that_would_not_be_safe_is_refused_and_not_told(
