@@ -104,7 +104,7 @@ def without_secrets(said: str, url: str) -> str:
         if len(part) >= SHORTEST_SECRET:
             said = said.replace(part, "…")
     said = re.sub(r"https?://\S+", "…", said)  # the link of the notice is one, too, should the service repeat it
-    return " ".join(said.split())[:200] or "the service does not take it"
+    return " ".join(said.split())[:200].rstrip(".") or "the service does not take it"
 
 
 if __name__ == "__main__":
