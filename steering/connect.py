@@ -121,6 +121,7 @@ class Connections:
 
         return answer_key(self.settings)
 
+
 async def _unfinished(url: str) -> Sequence[str]:
     from ledger.pool import open_pool
     from ledger.retention import Retention
