@@ -26,7 +26,7 @@ async def figures() -> list[Figure]:
         await on.to_rest(state)
         directive = str(state.directive.id)
         reads = {"list": ("list",)} | {
-            name: (name, directive) for name in ("status", "plan", "costs", "history", "logs")
+            name: (name, directive) for name in ("status", "plan", "costs", "history", "logs", "why")
         }
         commands: dict[str, Sequence[str]] = {"pass": ("-c", "pass")}
         commands |= {f"`{name}`": (STARTER, *words) for name, words in reads.items()}
