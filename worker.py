@@ -19,6 +19,7 @@ from activities.ledger import LedgerActivities
 from activities.lost_workflows import LOOK_EVERY as LOOK_FOR_LOST_EVERY
 from activities.lost_workflows import LostWorkflows
 from activities.metrics import LOOK_EVERY, publish_census
+from activities.schedules import ScheduleActivities
 from domain import names
 from domain.errors import MakimaError
 from ledger.day_budgets import DayBudgets
@@ -44,7 +45,8 @@ from runtime.whole_tasks import WholeTasks
 from workflows.current_details import CurrentDetails
 from workflows.directive import DirectiveWorkflow
 from workflows.intake import IntakeWorkflow
-from workflows.launching import IssueStarter
+from workflows.launching import OnceStarter
+from workflows.scheduled_start import ScheduledStartWorkflow
 from workflows.search_attributes import add_missing_search_attributes
 
 NOTICES_EVERY = timedelta(seconds=2)
@@ -53,13 +55,15 @@ NOTICES_EVERY = timedelta(seconds=2)
 def build_workers(client: Client, ledger: PostgresLedger, known: Record) -> list[Worker]:
     """One worker a queue: telemetry has slots of its own, so that logs never hold up the record (design 4)."""
     record = LedgerActivities(ledger)
-    intake = IntakeActivities(IssueStarter(client, known), client)
+    starter = OnceStarter(client, known)
+    intake = IntakeActivities(starter, client)
+    schedules = ScheduleActivities(starter, client, known)
     telemetry = TelemetryActivities(ledger)
     return [
         Worker(
             client,
             task_queue=names.DIRECTIVES_QUEUE,
-            workflows=[DirectiveWorkflow, IntakeWorkflow],
+            workflows=[DirectiveWorkflow, IntakeWorkflow, ScheduledStartWorkflow],
             # Tests run them in the SDK's sandbox; what that would find here is ruled out (decision 0032).
             workflow_runner=WholeTasks(UnsandboxedWorkflowRunner()),
             interceptors=[CurrentDetails()],
@@ -73,6 +77,10 @@ def build_workers(client: Client, ledger: PostgresLedger, known: Record) -> list
                 intake.start_directive,
                 intake.watch_directives,
                 intake.carry_out,
+                schedules.look_before_firing,
+                schedules.start_scheduled,
+                schedules.follow_scheduled,
+                schedules.end_scheduled,
             ],
         ),
         Worker(

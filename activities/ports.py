@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Protocol
+from uuid import UUID
 
 from domain.daemon_messages import Artifact, DaemonReport, DaemonWanted, LogChunk, UsageReport, UsedBeside
 from domain.day_budget import DayBudgetChange
@@ -13,6 +14,7 @@ from domain.intake.state import IssueLook, IssuesSeen, ProgressTold
 from domain.models import State
 from domain.pull_request import Sighting, Watch
 from domain.record import AttemptNamed, ProgressWrite, WriteAnswer
+from domain.reports import DaemonSeen, DirectiveSummary
 from domain.spawn_task import LosableDelivery, Outcome, SpawnTask
 from domain.start_checks import StartSeen, StartWanted
 from domain.tidied import Tidied, Tidying
@@ -69,6 +71,22 @@ class DirectiveStarter(Protocol):
         """Start the directive, unless there is or was one of its id; the id of its workflow. Raises NotReachable,
         RecordError.
         """
+        ...
+
+
+class DirectivesKnown(Protocol):
+    """The record, as a worker reads it. Every method raises NotReachable and RecordError."""
+
+    async def directive(self, owner: str, directive: UUID) -> DirectiveSummary | None:
+        """One of the owner's, or None."""
+        ...
+
+    async def state(self, directive: UUID) -> State | None:
+        """Where it stood when it was last written; None: unknown."""
+        ...
+
+    async def daemons(self, owner: str) -> Sequence[DaemonSeen]:
+        """Those that have ever reported."""
         ...
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from datetime import timedelta
 from uuid import uuid4
 
@@ -15,7 +16,10 @@ from activities.ports import StartChecks
 from activities.standalone import outcome_of
 from domain import names
 from domain.errors import NotReachable
-from domain.start_checks import StartSeen, StartWanted
+from domain.models import State
+from domain.protocol import DaemonFeature
+from domain.reports import DaemonSeen
+from domain.start_checks import StartSeen, StartWanted, serving
 
 AT_ONCE = 4
 """Of a daemon; presence is asked on the same queue, and must not wait for a remote."""
@@ -37,6 +41,25 @@ class StartCheckActivities:
             return StartSeen(trouble="this daemon looks at other repositories at this moment: try again")
         async with self._turns:
             return await self._checks.look(wanted)
+
+
+def lookers(state: State, daemons: Iterable[DaemonSeen]) -> list[DaemonSeen]:
+    """The living daemons that serve something of a directive and can look at its repository, the freest first."""
+    return [each for each in serving(state, daemons) if DaemonFeature.START_CHECKS in each.features]
+
+
+async def seen_by_one(client: Client, state: State, asked: Iterable[DaemonSeen]) -> StartSeen | None:
+    """What the first of them finds that answers; None: none does. NotReachable where Temporal doesn't."""
+    directive = state.directive
+    wanted = StartWanted(
+        repository=directive.repository,
+        base_branch=directive.base_branch,
+        branch_prefix=directive.settings.branch_prefix,
+    )
+    for each in asked:
+        if (seen := await ask(client, directive.owner, each.name, wanted)) is not None:
+            return seen
+    return None
 
 
 async def ask(client: Client, owner: str, daemon: str, wanted: StartWanted) -> StartSeen | None:

@@ -121,9 +121,14 @@ def pause_after(draft: Draft, task: Task, failure: Failure, trouble: RepositoryT
 
 def reason_and_remedy(state: State) -> str:
     """Why the directive stands still; of a paused one always with what helps."""
-    if state.status is not DirectiveStatus.PAUSED or "`starter.py " in state.reason:
+    if not paused_by_hand(state):
         return state.reason
     return f"{state.reason or 'paused'} — {_advice(state, PauseReason.OPERATOR)}"
+
+
+def paused_by_hand(state: State) -> bool:
+    """By an operator: each other reason to pause names the command that helps."""
+    return state.status is DirectiveStatus.PAUSED and "`starter.py " not in state.reason
 
 
 def _advice(state: State, reason: PauseReason) -> str:

@@ -12,6 +12,9 @@ WORKFLOW: Final = "DirectiveWorkflow"
 INTAKE: Final = "IntakeWorkflow"
 """The workflow type of an intake (rule 7.7)."""
 
+FIRING: Final = "ScheduledStartWorkflow"
+"""The workflow type of a schedule's firing (rule 2.16)."""
+
 
 class SignalName(StrEnum):
     """Signals of a directive's workflow, and of an intake's."""
@@ -49,6 +52,8 @@ class ErrorType(StrEnum):
     """The rules don't allow an operator's request."""
     ROW_BROKEN = "RowBroken"
     """What the record holds of an attempt can't be read."""
+    FIRING_FAILED = "FiringFailed"
+    """A schedule's firing has started nothing, or its directive doesn't go on by itself."""
     PAYLOADS_TOO_LARGE = "PayloadsTooLarge"
     """Temporal's own: the same would be refused on every retry."""
 

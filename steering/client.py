@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from domain.errors import Refused
 from domain.models import State
 from domain.problems import first_problem
+from domain.reports import DaemonSeen
 from domain.requests import (
     AddStep,
     AnswerQuestion,
@@ -130,14 +131,7 @@ class Client(Looking):
         draft, filled, issue = prepared.draft, prepared.filled, prepared.issue
         if request_id is not None and not issue:
             draft = _identified(draft, request_id)
-        if begin and not filled.options.wait_for_daemon:
-            try:
-                state, daemons = await checked(directives, draft, prepared.late, prepared.looked)
-            except Refused as refused:
-                raise told_of(refused, filled) from refused
-        else:
-            daemons = await daemons_known(directives)
-            state = placed(draft, daemons)
+        state, daemons = await self.looked_at(directives, replace(prepared, draft=draft), begin=begin)
         if issue and request_id is None:
             await refuse_known(directives, state, issue)
         workflow = await launch(directives, state, begin=begin, once=bool(issue), unless_there=request_id is not None)
@@ -150,6 +144,21 @@ class Client(Looking):
             defaults=filled.defaults,
             defaults_unread=filled.unread,
         )
+
+    async def looked_at(
+        self, directives: Directives, prepared: Prepared, *, begin: bool
+    ) -> tuple[State, Sequence[DaemonSeen]]:
+        """The draft as it can be started, and the daemons there are. Refused where nothing could come of it, unless it
+        is to wait.
+        """
+        draft, filled = prepared.draft, prepared.filled
+        if not begin or filled.options.wait_for_daemon:
+            daemons = await daemons_known(directives)
+            return placed(draft, daemons), daemons
+        try:
+            return await checked(directives, draft, prepared.late, prepared.looked)
+        except Refused as refused:
+            raise told_of(refused, filled) from refused
 
     async def approve(self, directive: str, *, request_id: str | None = None) -> AnswerShown:
         """Carry out the plan that waits for approval."""

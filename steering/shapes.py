@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
@@ -149,3 +149,55 @@ class AnswerShown(Answer):
     request_id: str
     recorded: bool
     """Else what is read next may be from before."""
+
+
+class FiringShown(Value):
+    """The latest one of a schedule."""
+
+    scheduled_at: datetime
+    workflow_id: str
+    firing: str
+    """How its workflow stands, in Temporal's words; empty: it is no longer known there."""
+    failure: str
+    """Why it has failed."""
+    directive: UUID
+    """Started, or to be started."""
+    status: DirectiveStatus | None
+    """The directive's; None: nothing of it is recorded."""
+    lost: str = ""
+
+
+class ScheduleShown(Value):
+    name: str
+    title: str
+    repository: str
+    crons: tuple[str, ...]
+    time_zone: str
+    overlap: str
+    catchup_window: timedelta
+    paused: bool
+    note: str
+    """Why it is paused."""
+    next: datetime | None
+    """When it fires next, were it not paused; None: never again."""
+    fired: int
+    skipped: int
+    """Firings that an earlier one, which still ran, has kept from beginning."""
+    missed: int
+    """Firings whose time, while Temporal was away, is longer ago than the catch-up window."""
+    running: int
+    last: FiringShown | None
+
+
+class SchedulesShown(Shown):
+    schedules: tuple[ScheduleShown, ...]
+    unreadable: tuple[str, ...] = ()
+    """Names of those that hold what is no schedule of ours."""
+
+
+class TriggeredShown(Shown):
+    name: str
+    outcome: Literal["fired", "skipped", "waits"]
+    """`skipped`: an earlier firing still runs; `waits`: until then, or until Temporal has got to it."""
+    directive: UUID | None
+    """The one that it starts, once it has fired."""

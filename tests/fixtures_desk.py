@@ -24,6 +24,7 @@ from typer.testing import CliRunner
 from activities.day_budgets import DayBudgetActivities, FreedWork
 from activities.ledger import LedgerActivities
 from activities.lost_workflows import LostWorkflows
+from activities.schedules import ScheduleActivities
 from cli.operator.app import add_operator_commands
 from domain import names
 from domain.errors import MakimaError, Refused, SettingsError
@@ -42,6 +43,8 @@ from runtime.terminal import guard
 from steering.connections import Cleaning
 from tests.workflows.scripted import ScriptedDaemon, Surroundings, until
 from workflows.directive import DirectiveWorkflow
+from workflows.launching import OnceStarter
+from workflows.scheduled_start import ScheduledStartWorkflow
 
 URL = "https://example.invalid/house.git"
 
@@ -172,10 +175,12 @@ class Desk:
 
     def _worker(self) -> Worker:
         activities = LedgerActivities(self.ledger)
+        client = self.world.client
+        schedules = ScheduleActivities(OnceStarter(client, self.reading), client, self.reading)
         return Worker(
             self.world.client,
             task_queue=names.DIRECTIVES_QUEUE,
-            workflows=[DirectiveWorkflow],
+            workflows=[DirectiveWorkflow, ScheduledStartWorkflow],
             activities=[
                 activities.record_progress,
                 activities.pick_daemon,
@@ -183,6 +188,10 @@ class Desk:
                 activities.find_steps_done,
                 activities.find_rates,
                 DayBudgetActivities(self.ledger).change_day_budget,
+                schedules.look_before_firing,
+                schedules.start_scheduled,
+                schedules.follow_scheduled,
+                schedules.end_scheduled,
             ],
         )
 

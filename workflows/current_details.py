@@ -16,11 +16,12 @@ from temporalio.worker import (
 )
 
 with workflow.unsafe.imports_passed_through():
+    from domain.models import State
     from domain.view import details
 
 
 class CurrentDetails(Interceptor):
-    """For the worker that serves DirectiveWorkflow, and no other workflow."""
+    """Of DirectiveWorkflow; other workflows of the same worker say their own."""
 
     def workflow_interceptor_class(self, _: WorkflowInterceptorClassInput) -> type[WorkflowInboundInterceptor]:
         return _WithDetails
@@ -29,6 +30,7 @@ class CurrentDetails(Interceptor):
 class _WithDetails(WorkflowInboundInterceptor):
     async def handle_query(self, input: HandleQueryInput) -> Any:
         answer = await self.next.handle_query(input)
-        if isinstance(answer, WorkflowMetadata):
-            answer.current_details = details(workflow.instance().state)
+        state = getattr(workflow.instance(), "state", None)
+        if isinstance(answer, WorkflowMetadata) and isinstance(state, State):
+            answer.current_details = details(state)
         return answer

@@ -36,13 +36,9 @@ with workflow.unsafe.imports_passed_through():
     )
     from domain.protocol import INTAKE, SignalName
     from workflows.daemon_answers import answer_of
+    from workflows.options import BY_WORKER
 
 Found = TypeVar("Found")
-BY_WORKER: dict[str, Any] = {
-    "start_to_close_timeout": timedelta(seconds=30),
-    "retry_policy": RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=1)),
-}
-"""An outage of Postgres or Temporal is waited for; an issue is not passed over."""
 HEARTBEAT = timedelta(seconds=60)
 """A daemon that is silent for this long is lost: another one looks, or writes the comment."""
 

@@ -1,4 +1,6 @@
-"""Starting the workflow of a directive, by whoever has a client: the command line, and the worker for issues."""
+"""Starting the workflow of a directive, by whoever has a client: the command line, and the worker for issues and
+schedules.
+"""
 
 from __future__ import annotations
 
@@ -81,7 +83,7 @@ async def start_run(
         raise NotReachable(f"Temporal did not start the directive: {error.message}") from error
 
 
-class IssueStarter:
+class OnceStarter:
     """See activities.ports.DirectiveStarter."""
 
     def __init__(self, client: Client, record: Known) -> None:

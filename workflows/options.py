@@ -118,3 +118,10 @@ WRITES_SHARE = 10
 """They are further apart where a write takes long: this many times as long."""
 LONGEST_BETWEEN_WRITES = timedelta(seconds=5)
 """And no further; what somebody waits for is written at once (docs/decisions/0033-writes-that-ride-along.md)."""
+
+BY_WORKER: dict[str, Any] = {
+    "start_to_close_timeout": timedelta(seconds=30),
+    "retry_policy": RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=1)),
+}
+"""What an intake and a schedule's firing let a worker do: an outage of Postgres or Temporal is waited for, and nothing
+passed over."""

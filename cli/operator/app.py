@@ -25,6 +25,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "day_budgets.DayBudgetCommand": ("budget",),
     "intakes.IntakeCommand": ("intake",),
     "initializing.InitCommand": ("init",),
+    "schedules.ScheduleCommand": ("schedule",),
     ACTIONS: (),
     "recovering.RecoverCommands": ("recover",),
     "doctor.DoctorCommand": ("doctor",),
@@ -38,7 +39,7 @@ have all other names."""
 
 PANELS: Mapping[str, tuple[str, ...]] = {
     "Every day": ("up", "start", "list", "status", "watch", "logs", "why", "questions", "answer", "approve"),
-    "Start": ("init", "create", "begin", "intake"),
+    "Start": ("init", "create", "begin", "intake", "schedule"),
     "Look": ("plan", "graph", "history", "costs", "diff", "body", "memory", "artifacts"),
     "Steer": ("goal", "replan", "reject", "edit", "pause", "resume", "archive", "memory-set", "memory-delete"),
     "Pull request": ("poke", "set-pr"),

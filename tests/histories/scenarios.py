@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from uuid import uuid4
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
 
+from temporalio.client import WorkflowFailureError, WorkflowHandle
+from temporalio.worker import Worker
+
+from activities.schedules import ScheduleActivities
 from domain import requests
 from domain.errors import CannotServe
 from domain.failures import FailureCategory
-from domain.models import Question
+from domain.models import Question, State
 from domain.plan import PlannedStep
+from domain.protocol import FIRING
 from domain.pull_request import Finding, FindingKind, PullRequest, PullRequestState
 from domain.questions import question_id
+from domain.reports import DaemonSeen, DirectiveSummary
+from domain.schedules import scheduled_of
 from domain.spawn_task import Outcome, OutcomeStatus, SpawnTask, failed
 from tests.workflows.scripted import Handle, Surroundings, planned, until, until_status, work_of
 from workflows.directive import DirectiveWorkflow
+from workflows.scheduled_start import ScheduledStartWorkflow
 
+AnyHandle = WorkflowHandle[Any, Any]
 DIAMOND = planned(("floor", []), ("left", ["floor"]), ("right", ["floor"]), ("roof", ["left", "right"]))
 
 
@@ -151,6 +163,66 @@ async def hurried(world: Surroundings) -> Handle:
     return await archived(handle)
 
 
+async def scheduled(world: Surroundings) -> AnyHandle:
+    """A schedule's firing whose directive comes to its end."""
+    world.daemon.plans = [planned(("floor", []))]
+    async with firing_of(world) as handle:
+        await asyncio.wait_for(handle.result(), 30)
+    return handle
+
+
+async def scheduled_and_cancelled(world: Surroundings) -> AnyHandle:
+    """One that a later firing has cancelled: its directive is ended first."""
+    world.daemon.plans = [planned(("floor", []))]
+    world.daemon.hold("floor")
+    async with firing_of(world) as handle:
+        await world.daemon.arrived["floor"].wait()
+        await handle.cancel()
+        with suppress(WorkflowFailureError):
+            await asyncio.wait_for(handle.result(), 30)
+    return handle
+
+
+@asynccontextmanager
+async def firing_of(world: Surroundings) -> AsyncIterator[AnyHandle]:
+    """A firing, with a worker that serves it."""
+    given = ScheduleActivities(Recorded(world), world.client, Recorded(world))
+    queue = f"schedules-{world.owner}"
+    worker = Worker(
+        world.client,
+        task_queue=queue,
+        workflows=[ScheduledStartWorkflow],
+        activities=[given.look_before_firing, given.start_scheduled, given.follow_scheduled, given.end_scheduled],
+    )
+    wanted = scheduled_of("weekly", State(directive=world.directive()), ("0 3 * * 1",), "")
+    async with worker:
+        identity = f"schedule-{world.owner}.weekly-2026-11-30T03:00:00Z"
+        yield await world.client.start_workflow(FIRING, wanted, id=identity, task_queue=queue)
+
+
+class Recorded:
+    """Starts directives in these surroundings, and knows of them what is recorded there."""
+
+    def __init__(self, world: Surroundings) -> None:
+        self._world = world
+
+    async def start(self, draft: State) -> str:
+        return (await self._world.start_from(draft, begin=True)).id
+
+    async def daemons(self, owner: str) -> list[DaemonSeen]:
+        return []
+
+    async def state(self, directive: UUID) -> State | None:
+        return self._world.ledger.state(directive)
+
+    async def directive(self, owner: str, directive: UUID) -> DirectiveSummary | None:
+        if directive not in self._world.ledger.rows:
+            return None
+        status = self._world.ledger.state(directive).status
+        about = {"workflow_id": "w", "title": "t", "reason": "", "generation": 1, "steps": {}}
+        return DirectiveSummary(id=directive, status=status, updated_at=datetime.now(UTC), **about)
+
+
 async def archived(handle: Handle) -> Handle:
     await handle.execute_update(DirectiveWorkflow.archive, requests.Archive())
     await asyncio.wait_for(handle.result(), 30)
@@ -202,7 +274,7 @@ async def _recorded(world: Surroundings, name: str, status: str) -> bool:
     return any((step.name, step.status.value) == (name, status) for step in world.ledger.steps.values())
 
 
-SCENARIOS: dict[str, Callable[[Surroundings], Awaitable[Handle]]] = {
+SCENARIOS: dict[str, Callable[[Surroundings], Awaitable[AnyHandle]]] = {
     scenario.__name__: scenario
     for scenario in (
         plain_run,
@@ -213,5 +285,7 @@ SCENARIOS: dict[str, Callable[[Surroundings], Awaitable[Handle]]] = {
         shepherded,
         watched_and_continued,
         hurried,
+        scheduled,
+        scheduled_and_cancelled,
     )
 }

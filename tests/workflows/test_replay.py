@@ -13,6 +13,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from tests.histories.scenarios import SCENARIOS
 from workflows.directive import DirectiveWorkflow
+from workflows.scheduled_start import ScheduledStartWorkflow
 
 FOLDER = Path(__file__).parents[1] / "histories"
 
@@ -23,7 +24,11 @@ FOLDER = Path(__file__).parents[1] / "histories"
 @pytest.mark.parametrize("file", sorted(FOLDER.glob("*.json")), ids=lambda file: file.stem)
 async def test_a_kept_history_is_replayed(file: Path, runner: WorkflowRunner) -> None:
     history = WorkflowHistory.from_json(file.stem, await asyncio.to_thread(file.read_text))
-    replayer = Replayer(workflows=[DirectiveWorkflow], data_converter=pydantic_data_converter, workflow_runner=runner)
+    replayer = Replayer(
+        workflows=[DirectiveWorkflow, ScheduledStartWorkflow],
+        data_converter=pydantic_data_converter,
+        workflow_runner=runner,
+    )
     await replayer.replay_workflow(history)
 
 
