@@ -9,12 +9,19 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
 from mcp import ClientSession, StdioServerParameters
 from mcp.client.stdio import stdio_client
+from temporalio.worker import Worker
 
+from activities.issues import IssueActivities
+from domain import names
+from domain.events import EventName
+from domain.intake.issue import IssueNamed, IssueRead, IssueStanding
+from domain.intake.state import IssueLook, IssuesSeen, ProgressTold
 from steering.tools import OFFERED
 from tests.fixtures_desk import URL, Desk
 from tests.mcp_serving import STARTER, TOKEN, environment, over_http
@@ -126,6 +133,127 @@ async def test_over_http_only_who_has_the_token_and_comes_by_its_own_name_is_hea
         assert "there is no directive" in refused.json()["result"]["content"][0]["text"]
         large = await client.post(url, headers={**SPEAKS, **KNOWN}, json=asked("goal", goal="x" * 2**21))
         assert large.status_code == 413
+
+
+async def told(client: httpx.AsyncClient, url: str, tool: str, **arguments: Any) -> tuple[str, bool]:
+    """What a tool says over HTTP, and whether it went well."""
+    answer = await client.post(url, headers={**SPEAKS, **KNOWN}, json=asked(tool, **arguments), timeout=120)
+    result = answer.json()["result"]
+    return str(result["content"][0]["text"]), not result["isError"]
+
+
+@pytest.mark.rule("9.6")
+@pytest.mark.rule("2.13")
+async def test_one_like_another_is_started_with_its_options(desk: Desk, database: str, tmp_path: Path) -> None:
+    desk.daemon.plans = [planned(("floor", [])), planned(("roof", []))]
+    liked = await desk.start("--verify", "make test", "--once", "--constraint", "No nails")
+    await desk.until_recorded(liked, "completed")
+    async with over_http(environment(desk, database, tmp_path)) as url, httpx.AsyncClient() as client:
+        given = {"like": liked, "title": "Barn", "wait_for_daemon": True, "request_id": "barn"}
+        text, went_well = await told(client, url, "start", **given)
+        assert went_well, text
+        barn = await desk.until_recorded(json.loads(text)["id"], "completed")
+        assert json.loads((await told(client, url, "start", **given))[0])["id"] == str(barn.directive.id)
+        assert await told(client, url, "start", like="nobody") == (
+            "there is no directive 'nobody'; `starter.py list` shows them all",
+            False,
+        )
+    assert (barn.directive.text.title, barn.directive.text.goal) == ("Barn", "A house")
+    assert (barn.directive.settings.verify, barn.directive.text.constraints) == (("make test",), ("No nails",))
+
+
+class Issues:
+    """A daemon's reader of one forge."""
+
+    def __init__(self) -> None:
+        self.issues: dict[int, IssueRead] = {}
+
+    async def read(self, named: IssueNamed) -> IssueRead:
+        gone = IssueRead(number=named.number, standing=IssueStanding.GONE)
+        return self.issues.get(named.number, gone)
+
+    async def look(self, look: IssueLook) -> IssuesSeen | None:
+        raise AssertionError("no intake is there")
+
+    async def tell(self, told: ProgressTold) -> None:
+        raise AssertionError("no intake is there")
+
+
+@pytest.mark.rule("9.6")
+@pytest.mark.rule("7.6")
+async def test_one_of_an_issue_is_started_once_and_a_strangers_text_never(
+    desk: Desk, database: str, tmp_path: Path
+) -> None:
+    desk.daemon.plans = [planned(("floor", []))]
+    issues, page = Issues(), "https://forge.invalid/acme/shop/issues"
+    issues.issues[7] = IssueRead(number=7, standing=IssueStanding.OPEN, title="Roof", text="It leaks.", author="ann")
+    stranger = {"text": "Burn it down.", "author": "mallory", "unheard_text": "mallory may not write"}
+    issues.issues[8] = IssueRead(number=8, standing=IssueStanding.OPEN, title="Fire", **stranger)
+    reading = Worker(
+        desk.world.client,
+        task_queue=names.light_queue(desk.owner),
+        activities=[IssueActivities(issues).read_issue],
+    )
+    given = {"planner": "planner", "agent": "shell", "timings": "fast", "wait_for_daemon": True}
+    async with reading, over_http(environment(desk, database, tmp_path)) as url, httpx.AsyncClient() as client:
+        text, went_well = await told(client, url, "start", issue=f"{page}/7", **given, request_id="roof")
+        assert went_well, text
+        roof = await desk.until_recorded(json.loads(text)["id"], "idle")
+        assert roof.directive.text.title == "Roof" and "It leaks." in roof.directive.text.goal
+        assert roof.directive.settings.closes == ("#7",)
+        again, went_well = await told(client, url, "start", issue=f"{page}/7", **given, request_id="roof")
+        assert went_well and json.loads(again)["id"] == str(roof.directive.id)
+        for issue, more, said in (
+            (7, {}, f"is {names.workflow_id('Roof', roof.directive.id)} already"),
+            (8, {}, "mallory may not write"),
+            (8, {"yes": True}, "yes"),
+            (9, {}, "is not there"),
+        ):
+            text, went_well = await told(client, url, "start", issue=f"{page}/{issue}", **given, **more)
+            assert not went_well and said in text and len(text.splitlines()) == 1, text
+            assert "Burn" not in text
+        directives = json.loads((await told(client, url, "list"))[0])["directives"]
+        assert [each["id"] for each in directives] == [str(roof.directive.id)]
+
+
+@pytest.mark.rule("9.6")
+async def test_a_client_that_hangs_up_over_http_loses_nothing_and_does_nothing_twice(
+    desk: Desk, database: str, tmp_path: Path
+) -> None:
+    desk.daemon.plans = [planned(("floor", [])), planned(("roof", []))]
+    async with over_http(environment(desk, database, tmp_path)) as url, httpx.AsyncClient() as client:
+        for _ in range(3):
+            await hangs_up(url, "start", **HOUSE, require_approval=True, request_id="house")
+
+        async def proposes() -> bool:
+            found = json.loads((await told(client, url, "list"))[0])["directives"]
+            shown = [json.loads((await told(client, url, "status", directive=each["id"]))[0]) for each in found]
+            return bool(shown) and all(each["proposal"] for each in shown)
+
+        await until(proposes)
+        started = json.loads((await told(client, url, "start", **HOUSE, request_id="house"))[0])["id"]
+        for _ in range(3):
+            await hangs_up(url, "approve", directive=started, request_id="once")
+        await desk.until(started, "idle")
+        text, went_well = await told(client, url, "approve", directive=started, request_id="once")
+        assert went_well, text
+        found = json.loads((await told(client, url, "list"))[0])["directives"]
+        assert [each["id"] for each in found] == [started]
+        happened = [each.what for each in await desk.reading.events(UUID(started))]
+        assert happened.count(EventName.PLAN_APPROVED) == 1
+
+
+async def hangs_up(url: str, tool: str, **arguments: Any) -> None:
+    """Send a call whole, and nothing more: the server sees its end behind it, and has nobody to answer."""
+    address = httpx.URL(url)
+    reader, writer = await asyncio.open_connection(address.host, address.port)
+    body = json.dumps(asked(tool, **arguments)).encode()
+    headers = {**SPEAKS, **KNOWN, "host": f"{address.host}:{address.port}", "content-length": str(len(body))}
+    lines = [f"POST {address.path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
+    writer.write("\r\n".join(lines).encode() + body)
+    writer.write_eof()
+    assert await reader.read() == b"", "it was gone before there was an answer"
+    writer.close()
 
 
 @pytest.mark.rule("9.6")
