@@ -9,10 +9,11 @@ from temporalio.client import Client, WorkflowQueryFailedError, WorkflowUpdateFa
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.beating import beating
 from activities.ports import DirectiveStarter
 from activities.pull_requests import no_news
 from domain import names
-from domain.errors import NotReachable
+from domain.errors import NotReachable, Refused
 from domain.intake.commands import request_of
 from domain.intake.directive import directive_for
 from domain.intake.progress import digest_of, progress_of
@@ -43,7 +44,8 @@ class IntakeActivities:
     @activity.defn
     async def watch_directives(self, watched: DirectivesWatched) -> tuple[Progress, ...]:
         """Poll until one has something new to tell its issue; a poll without fails, to be tried again (design 11)."""
-        found = [told for each in watched.followed if (told := await self._progress(each))]
+        async with beating():
+            found = [told for each in watched.followed if (told := await self._progress(each))]
         if not found:
             raise no_news("nothing has happened", watched.every)
         return tuple(found)
@@ -51,7 +53,10 @@ class IntakeActivities:
     @activity.defn
     async def carry_out(self, given: CommandGiven) -> str:
         """What became of a command: an update of the directive's, whose id is the command's own, has one effect."""
-        understood = request_of(given.said)
+        try:
+            understood = request_of(given.said, given.plan)
+        except Refused as refusal:
+            return f"refused: {refusal}"
         if isinstance(understood, str):
             return f"not understood: {understood}"
         update, request = understood
@@ -81,4 +86,5 @@ class IntakeActivities:
         body = progress_of(view, followed.answers)
         if digest_of(body) == followed.digest:
             return None
-        return Progress(number=followed.number, body=body, is_over=view.status.is_final)
+        plan = view.proposal.name if view.proposal else ""
+        return Progress(number=followed.number, body=body, plan=plan, is_over=view.status.is_final)

@@ -18,7 +18,7 @@ from activities.standalone import outcome_of
 from domain import names
 from domain.errors import ForgeRefused, ForgeUnreachable, NotReachable, Refused
 from domain.intake.issue import IssueNamed, IssueRead
-from domain.intake.state import IssueLook, IssuesSeen, ProgressTold
+from domain.intake.state import IssueLook, IssuesSeen, IssueTold, ProgressTold
 from domain.protocol import ErrorType
 
 READ_WITHIN = timedelta(seconds=90)
@@ -51,11 +51,11 @@ class IssueActivities:
         return seen
 
     @activity.defn
-    async def tell_issue(self, told: ProgressTold) -> None:
-        """Write the one comment below an issue anew; any number of times."""
+    async def tell_issue(self, told: ProgressTold) -> IssueTold | None:
+        """Write the one comment below an issue anew; any number of times. None is what older daemons say."""
         try:
             async with beating():
-                await self._reader.tell(told)
+                return await self._reader.tell(told)
         except (ForgeRefused, Refused) as refusal:
             raise ApplicationError(str(refusal), type=ErrorType.REFUSED, non_retryable=True) from refusal
         except ForgeUnreachable as away:

@@ -10,7 +10,7 @@ from domain.daemon_messages import Artifact, DaemonReport, DaemonWanted, LogChun
 from domain.day_budget import DayBudgetChange
 from domain.experience import RepositoryNamed, StepDone
 from domain.intake.issue import IssueNamed, IssueRead
-from domain.intake.state import IssueLook, IssuesSeen, ProgressTold
+from domain.intake.state import IssueLook, IssuesSeen, IssueTold, ProgressTold
 from domain.models import State
 from domain.pull_request import Sighting, Watch
 from domain.record import AttemptNamed, ProgressWrite, WriteAnswer
@@ -59,8 +59,8 @@ class IssueReader(Protocol):
         """
         ...
 
-    async def tell(self, told: ProgressTold) -> None:
-        """Let our one comment below an issue say this. Raises ForgeUnreachable, ForgeRefused."""
+    async def tell(self, told: ProgressTold) -> IssueTold:
+        """Let our one comment below an issue say this; since when it does. Raises ForgeUnreachable, ForgeRefused."""
         ...
 
 

@@ -196,6 +196,11 @@ class Proposal(PlanChanges, Value):
         parts += ["-", *(part for each in self.set_deps for part in (each.step, *each.depends_on))]
         return uuid5(NAMESPACE_OID, " ".join(map(str, parts)))
 
+    @property
+    def name(self) -> str:
+        """What people call it by."""
+        return self.identity.hex[:8]
+
 
 class DirectiveRow(Value):
     """Where one directive stands, without its steps and tasks: the record's row of it."""

@@ -155,17 +155,18 @@ def _archive(draft: Draft, _: Archive) -> None:
     draft.event(EventName.DIRECTIVE_ARCHIVED)
 
 
-def _proposed(draft: Draft, request: Approve | Reject) -> Proposal:
+def _waiting_plan(draft: Draft, request: Approve | Reject) -> Proposal:
+    """The plan that the request is about; Refused where another one waits than whoever asks has seen."""
     proposal = draft.state.proposal
     if proposal is None:
         raise Refused("no plan waits for approval")
-    if request.plan and request.plan != proposal.identity:
-        raise Refused("another plan waits for approval by now: `starter.py plan ID` shows it")
+    if request.plan and request.plan != proposal.name:
+        raise Refused(f"plan {request.plan} waits no more, but another one, {proposal.name}: look at that first")
     return proposal
 
 
 def _approve(draft: Draft, request: Approve) -> None:
-    proposal = _proposed(draft, request)
+    proposal = _waiting_plan(draft, request)
     check_against(draft.state, proposal)  # reality may have moved while it waited (rule 3.5)
     draft.set(proposal=None)
     draft.event(EventName.PLAN_APPROVED, f"generation {proposal.generation}")
@@ -173,7 +174,7 @@ def _approve(draft: Draft, request: Approve) -> None:
 
 
 def _reject(draft: Draft, request: Reject) -> None:
-    _proposed(draft, request)
+    _waiting_plan(draft, request)
     if draft.state.directive.settings.planner is None:
         raise Refused("there is no planner to make another plan: `starter.py edit ID --planner NAME` gives it one")
     draft.set(proposal=None, note=f"The plan before was rejected: {request.comment}")

@@ -26,6 +26,8 @@ class SignalName(StrEnum):
     """A budget of the day is used up no more: its account, or nothing for the owner's own."""
     INTAKE_REMOVED = "intake_removed"
     """An intake takes nothing more; by whom that is wanted."""
+    LOOK_NOW = "look_now"
+    """An intake looks at its repository at once."""
 
 
 class QueryName(StrEnum):

@@ -85,18 +85,23 @@ class Archive(Request):
     """Cancel what runs, save its work, close (rule 2.9)."""
 
 
+PlanName = Annotated[str, Field(pattern=r"^([0-9a-f]{8})?$")]
+"""Of a plan that waits for approval; empty: whichever does."""
+NO_PLAN = "0" * 8
+"""No plan's: asked for where none was to be seen, lest one is meant that comes meanwhile."""
+
+
 class Approve(Request):
     """Let the proposed plan be carried out (rule 2.4)."""
 
-    plan: UUID | None = None
-    """The identity of the one that was seen: refused where another one waits by now."""
+    plan: PlanName = ""
 
 
 class Reject(Request):
     """Send the proposed plan back to the planner."""
 
+    plan: PlanName = ""
     comment: Annotated[str, Field(min_length=1, max_length=16 * 1024)]
-    plan: UUID | None = None
 
 
 class AddStep(Request):

@@ -55,6 +55,8 @@ class ProposalView(Value):
     """A plan that waits for approval (rule 2.4)."""
 
     generation: int
+    name: str = ""
+    """What `approve --plan` takes: another plan has another one."""
     steps: tuple[str, ...]
     """The names of the steps that it adds."""
     removed: tuple[str, ...]
@@ -146,7 +148,10 @@ def _queues(state: State) -> tuple[Queue, ...]:
 def _proposal_view(state: State, proposal: Proposal) -> ProposalView:
     removed = tuple(state.steps[step].name for step in proposal.remove if step in state.steps)
     return ProposalView(
-        generation=proposal.generation, steps=tuple(step.name for step in proposal.add), removed=removed
+        generation=proposal.generation,
+        name=proposal.name,
+        steps=tuple(step.name for step in proposal.add),
+        removed=removed,
     )
 
 

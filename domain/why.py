@@ -94,8 +94,8 @@ def _causes(state: State, step: Step) -> list[Step]:
 
 def _waits_for_a_plan(state: State, directive: str) -> str:
     if state.proposal:
-        generation = state.proposal.generation
-        return f"the plan of generation {generation} waits for approval; `approve {directive}` or `reject` decides"
+        plan = f"the plan of generation {state.proposal.generation}"
+        return f"{plan} waits for approval; `approve {directive} --plan {state.proposal.name}` or `reject` decides"
     if state.planned < state.generation:
         planner = next(iter(state.live(TaskKind.PLANNING, TaskKind.PREPARE)), None)
         doing = f" ({planner.name}: {planner.status}{_where(planner)})" if planner else ""

@@ -15,6 +15,7 @@ from domain.models import State
 from domain.problems import first_problem
 from domain.reports import DaemonSeen
 from domain.requests import (
+    NO_PLAN,
     AddStep,
     AnswerQuestion,
     Approve,
@@ -160,13 +161,15 @@ class Client(Looking):
         except Refused as refused:
             raise told_of(refused, filled) from refused
 
-    async def approve(self, directive: str, *, request_id: str | None = None) -> AnswerShown:
-        """Carry out the plan that waits for approval."""
-        return await self.ask(directive, Approve, request_id)
+    async def approve(self, directive: str, plan: str, *, request_id: str | None = None) -> AnswerShown:
+        """Carry out the plan that waits for approval, by its name, which `status` and `plan` tell."""
+        return await self.ask(directive, partial(Approve, plan=plan or NO_PLAN), request_id)
 
-    async def reject(self, directive: str, comment: str, *, request_id: str | None = None) -> AnswerShown:
+    async def reject(
+        self, directive: str, comment: str, *, plan: str = "", request_id: str | None = None
+    ) -> AnswerShown:
         """Send the plan that waits for approval back to the planner, which reads the comment."""
-        return await self.ask(directive, partial(Reject, comment=comment), request_id)
+        return await self.ask(directive, partial(Reject, comment=comment, plan=plan), request_id)
 
     async def answer(self, directive: str, question: str, text: str, *, request_id: str | None = None) -> AnswerShown:
         """Answer an agent's question, named by its id or a beginning of it."""

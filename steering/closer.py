@@ -30,9 +30,11 @@ def plan_shown(
     before = max((each for each in planned if each < wanted), default=None) if diff else None
     older = plan_of(state, changes, before) if before else {}
     planned_lines = lines(state, plan)
+    waits = state.proposal if state.proposal and state.proposal.generation == wanted else None
     return PlanShown(
         generation=wanted,
-        waits_for_approval=bool(state.proposal and state.proposal.generation == wanted),
+        waits_for_approval=waits is not None,
+        name=waits.name if waits else "",
         steps=planned_lines,
         estimate=estimate(sum(not each.status.is_finished for each in planned_lines), done),
         against=before,

@@ -118,6 +118,8 @@ class QuestionsShown(Shown):
 class PlanShown(Shown):
     generation: int
     waits_for_approval: bool
+    name: str = ""
+    """What `approve --plan` takes; empty: it doesn't wait."""
     steps: tuple[PlannedLine, ...]
     against: int | None
     difference: PlanDifference | None

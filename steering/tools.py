@@ -36,6 +36,7 @@ _MEANING = {
     "comment": "What shall be different: the planner reads it.",
     "goal": "What shall be true when it is done.",
     "generation": "Of the plan; the newest one if not given.",
+    "plan": "The plan's name: whoever looks at another one approves nothing else.",
     "diff": "With what differs from the generation before.",
     "now": "Stop running steps too, their work saved.",
     "begin": "Else it is a draft.",

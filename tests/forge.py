@@ -25,6 +25,7 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -247,6 +248,15 @@ class ForgeUnderTest:
         data: dict[str, Any] = shown["data"]
         return data
 
+    async def add_hook(self, repository: str, kind: str, url: str, secret: str) -> None:
+        """Tell this address of what people do to the issues, as forges of this kind do."""
+        await self._control("POST", f"repos/{repository}/hooks", {"kind": kind, "url": url, "secret": secret})
+
+    async def hook_answers(self) -> list[int]:
+        """How deliveries were answered, 0: not at all."""
+        answers: list[int] = await self._control("GET", "hooks/answers")
+        return answers
+
     async def fail(self, kind: FailureKind | str, **order: object) -> None:
         """The next requests fail: `kind` and fields as in `fakes.forge.injected_failures.FailureOrder`."""
         await self._control("POST", "failures", {"kind": FailureKind(kind).value, **order})
@@ -296,6 +306,12 @@ class ForgeUnderTest:
             answer = await client.request(method, f"{self.url}/_control/{path}", json=body)
         assert answer.is_success, answer.text
         return answer.json() if answer.content else None
+
+
+async def clock_passes(moment: datetime) -> None:
+    """Wait until a forge says another time than `moment`: it has seconds."""
+    while datetime.now(UTC).replace(microsecond=0) <= moment:
+        await asyncio.sleep(0.05)
 
 
 @asynccontextmanager

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from temporalio import workflow
@@ -27,6 +27,7 @@ with workflow.unsafe.imports_passed_through():
         IntakeState,
         IssuesSeen,
         IssueTaken,
+        IssueTold,
         Progress,
         ProgressTold,
         look_of,
@@ -39,6 +40,8 @@ with workflow.unsafe.imports_passed_through():
     from workflows.options import BY_WORKER
 
 Found = TypeVar("Found")
+SOONEST = timedelta(seconds=1)
+"""Between two looks that somebody has asked for."""
 HEARTBEAT = timedelta(seconds=60)
 """A daemon that is silent for this long is lost: another one looks, or writes the comment."""
 
@@ -52,6 +55,8 @@ class IntakeWorkflow:
         self.state = given
         self.is_removed = False
         self.looks = 0
+        self.woken = 0
+        self.woken_at: datetime | None = None
 
     @workflow.run
     async def run(self, given: IntakeState) -> IntakeState:
@@ -69,12 +74,13 @@ class IntakeWorkflow:
 
     def is_over(self) -> bool:
         """This run: what is cut off is done again by the next one, and has one effect all the same."""
-        return self.is_removed or workflow.info().is_continue_as_new_suggested()
+        is_long = workflow.info().get_current_history_length() >= self.state.wanted.settings.rest_at_events
+        return self.is_removed or is_long or workflow.info().is_continue_as_new_suggested()
 
     async def take_issues(self) -> None:
         """Start a directive for each issue that is to be taken, and carry out what is commanded in those that were."""
         while not self.is_over():
-            seen = await self.unless(self.others_followed(), self.look)
+            seen = await self.unless(self.wanted_anew(), self.look)
             for issue in seen.found if seen else ():
                 wanted = IssueTaken(wanted=self.state.wanted, issue=issue)
                 taken = await workflow.execute_activity_method(
@@ -82,10 +88,10 @@ class IntakeWorkflow:
                 )
                 self.state = with_taken(self.state, [taken])
             for said in seen.commands if seen else ():
-                workflow_of = {each.number: each.workflow for each in self.state.followed}
-                if said.number not in workflow_of:
+                one = next((each for each in self.state.followed if each.number == said.number), None)
+                if one is None:
                     continue
-                given = CommandGiven(workflow=workflow_of[said.number], said=said)
+                given = CommandGiven(workflow=one.workflow, said=said, plan=one.plan)
                 answer = await workflow.execute_activity_method(
                     IntakeActivities.carry_out, given, summary=f"issue #{said.number}: {said.author}", **BY_WORKER
                 )
@@ -99,14 +105,18 @@ class IntakeWorkflow:
                 return
             told = await self.unless(self.others_followed(), self.watch)
             for each in told or ():
-                if each.body:
-                    await self.tell(each)
-                self.state = with_progress(self.state, each)
+                at = await self.tell(each) if each.body else None
+                self.state = with_progress(self.state, each, at)
 
     def others_followed(self) -> Callable[[], bool]:
         """Whether others are followed than now, or more of them was told or asked."""
         now = self.state.followed
         return lambda: self.state.followed != now or self.is_over()
+
+    def wanted_anew(self) -> Callable[[], bool]:
+        """Whether to look again, for others are followed by now, or somebody has said that there is something new."""
+        others_followed, woken = self.others_followed(), self.woken
+        return lambda: others_followed() or self.woken != woken
 
     async def unless(self, called_off: Callable[[], bool], poll: Callable[[], Awaitable[Found]]) -> Found | None:
         """What a poll brings; None: it was called off, for what it asks about is something else by now, or failed."""
@@ -136,7 +146,6 @@ class IntakeWorkflow:
             IssuesSeen,
             task_queue=names.light_queue(self.state.wanted.owner),
             summary=f"issues labelled {self.state.wanted.label}",
-            heartbeat_timeout=HEARTBEAT,
             **self.polling("look"),
         )
         self.state = self.state.model_copy(update={"left": seen.left, "trouble": seen.trouble})
@@ -149,14 +158,14 @@ class IntakeWorkflow:
         )
         return told
 
-    async def tell(self, progress: Progress) -> None:
-        """What the forge refuses is told once more with the next news."""
+    async def tell(self, progress: Progress) -> datetime | None:
+        """Since when it can be read there. What the forge refuses is told once more with the next news."""
         wanted = self.state.wanted
         told = ProgressTold(
             owner=wanted.owner, repository=wanted.repository, number=progress.number, body=progress.body
         )
         try:
-            await workflow.execute_activity_method(
+            known: IssueTold | None = await workflow.execute_activity_method(
                 IssueActivities.tell_issue,
                 told,
                 task_queue=names.light_queue(wanted.owner),
@@ -169,6 +178,8 @@ class IntakeWorkflow:
             if is_cancelled_exception(error):
                 raise
             self.state = self.state.model_copy(update={"trouble": str(error.__cause__ or error)[:1000]})
+            return None
+        return known.at if known else None
 
     def polling(self, what: str) -> dict[str, Any]:
         """It polls by failing, which costs no history (design 11). One that was called off may still be known."""
@@ -177,6 +188,7 @@ class IntakeWorkflow:
         return {
             "activity_id": f"{what}-{self.looks}",
             "start_to_close_timeout": timedelta(minutes=5),
+            "heartbeat_timeout": HEARTBEAT,
             "retry_policy": RetryPolicy(initial_interval=every, maximum_interval=every),
             "cancellation_type": ActivityCancellationType.TRY_CANCEL,
         }
@@ -184,6 +196,13 @@ class IntakeWorkflow:
     @signal(SignalName.INTAKE_REMOVED)
     def remove(self, actor: str) -> None:
         self.is_removed = True
+
+    @signal(SignalName.LOOK_NOW)
+    def look_now(self, why: str) -> None:
+        """Whoever says so, it is no more than a look, and a bounded number of them."""
+        now = workflow.now()
+        if self.woken_at is None or now - self.woken_at >= SOONEST:
+            self.woken, self.woken_at = self.woken + 1, now
 
     @query()
     def status(self) -> IntakeState:

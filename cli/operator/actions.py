@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cli.operator.agreeing import agreed, agreed_to_another, somebody_is_there
+from cli.operator.agreeing import agreed, agreed_to_another, agreed_to_plan, somebody_is_there
 from cli.operator.command_group import Commands, Id, Json, RequestId
 from cli.operator.edit import edit
 from cli.operator.printing import print_json, print_lines
@@ -94,20 +94,27 @@ def archive(yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = Fal
     return Archive()
 
 
-def approve() -> Approve:
-    """Carry out the plan that waits for approval; `status` shows it.
+def approve(
+    plan: Annotated[
+        str, typer.Option(metavar="NAME", help="The plan's, which `status` tells; else you are asked.")
+    ] = "",
+) -> Approve:
+    """Carry out the plan that waits for approval, and no other one: it is named, or shown to you here.
 
-    Example: starter.py approve 3f2a
+    Example: starter.py approve 3f2a --plan 7c1e09ab
     """
-    return Approve()
+    return Approve(plan=plan)
 
 
-def reject(comment: Annotated[str, typer.Option(help="What shall be different: the planner reads it.")]) -> Reject:
+def reject(
+    comment: Annotated[str, typer.Option(help="What shall be different: the planner reads it.")],
+    plan: Annotated[str, typer.Option(metavar="NAME", help="Only if it is this one that waits.")] = "",
+) -> Reject:
     """Send the plan that waits for approval back to the planner.
 
     Example: starter.py reject 3f2a --comment "Tests first"
     """
-    return Reject(comment=comment)
+    return Reject(comment=comment, plan=plan)
 
 
 def answer(
@@ -204,6 +211,8 @@ class ActionCommands(Commands):
                 request = await agreed(directives, reference, request)
             if isinstance(request, SetPullRequest):
                 request = await agreed_to_another(directives, reference, request)
+            if isinstance(request, Approve) and not request.plan:
+                request = await agreed_to_plan(directives, reference, request)
             given = await granted(directives, reference, request, request_id)
             kept = await self._kept(directives, reference) if isinstance(request, EditDirective) else ""
         if not given.recorded:

@@ -11,9 +11,11 @@ from domain.errors import Refused
 from domain.lookup import find_step
 from domain.models import Step
 from domain.pull_requests.url import is_another
-from domain.requests import RemoveStep, Repair, RetryStep, SetPullRequest, StepTexts
+from domain.requests import NO_PLAN, Approve, RemoveStep, Repair, RetryStep, SetPullRequest, StepTexts
 from domain.retraction import disagreement, followers
 from domain.statuses import StepStatus
+from domain.view import view
+from domain.visible import visible
 from steering.directives import Directives
 
 
@@ -57,6 +59,23 @@ async def agreed_to_another(directives: Directives, reference: str, request: Set
     if not typer.confirm(f"{what}. Go on?", err=True):
         raise Refused("nothing was changed")
     return request.model_copy(update={"agreed": True})
+
+
+async def agreed_to_plan(directives: Directives, reference: str, request: Approve) -> Approve:
+    """The request for the plan that the operator was shown here; Refused. Where none waits, none is asked for."""
+    shown = view(await directives.state(reference)).proposal
+    if shown is None:
+        return request.model_copy(update={"plan": NO_PLAN})
+    if not somebody_is_there():
+        raise Refused(
+            f"nobody is here to be shown the plan: look at it by `status`, and approve it by --plan {shown.name}"
+        )
+    typer.echo(f"Plan {shown.name} of generation {shown.generation}:", err=True)
+    for change in (*(f"+ {name}" for name in shown.steps), *(f"- {name}" for name in shown.removed)):
+        typer.echo(f"  {visible(change)}", err=True)
+    if not typer.confirm("Carry it out?", err=True):
+        raise Refused("nothing was changed")
+    return request.model_copy(update={"plan": shown.name})
 
 
 def _ask(step: Step, following: Sequence[Step], request: Repair) -> None:

@@ -18,7 +18,7 @@ from cli.operator.printing import print_lines
 from domain.answer_links import AnswerLink, ForgedLink, OldLink, read
 from domain.errors import NotReachable, RecordError, Refused, SettingsError
 from domain.models import State
-from domain.requests import AnswerQuestion, Approve, Reject, Request
+from domain.requests import NO_PLAN, AnswerQuestion, Approve, Reject, Request
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -147,11 +147,12 @@ def _wanted(link: AnswerLink, state: State, form: dict[str, str], actor: str) ->
         if not answer:
             raise Refused("the answer is empty")
         return made(lambda: AnswerQuestion(question=question, answer=answer, actor=actor))
+    plan = link.plan.hex[:8] if link.plan else NO_PLAN
     if form.get("decide") == "approve":
-        return made(lambda: Approve(plan=link.plan, actor=actor))
+        return made(lambda: Approve(plan=plan, actor=actor))
     if form.get("decide") == "reject":
         comment = form.get("comment", "").replace("\r\n", "\n").strip()
-        return made(lambda: Reject(plan=link.plan, comment=comment, actor=actor))
+        return made(lambda: Reject(plan=plan, comment=comment, actor=actor))
     raise Refused("say whether the plan is approved or sent back")
 
 

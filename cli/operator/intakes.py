@@ -23,7 +23,7 @@ from cli.operator.start_options import PARAMETERS, typed_in
 from cli.operator.starting import defaults_told
 from domain import names
 from domain.errors import NotReachable, Refused
-from domain.intake.state import Intake, IntakeState, intake_id
+from domain.intake.state import Intake, IntakeState, intake_id, intake_prefix
 from domain.problems import first_problem
 from domain.protocol import INTAKE, SignalName
 from domain.repository_url import masked
@@ -172,7 +172,7 @@ async def remove(client: Client, owner: str, repository: str) -> None:
 async def intakes(client: Client, owner: str) -> list[IntakeState]:
     """The owner's, as they stand."""
     try:
-        running = [each.id async for each in client.list_workflows(RUNNING) if each.id.startswith(f"intake-{owner}-")]
+        running = [each.id async for each in client.list_workflows(RUNNING) if each.id.startswith(intake_prefix(owner))]
         handles = [client.get_workflow_handle_for(IntakeWorkflow.run, each) for each in sorted(running)]
         states = [await each.query(IntakeWorkflow.status) for each in handles]
     except RPCError as error:

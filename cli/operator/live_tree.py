@@ -99,7 +99,9 @@ def _add_running_tasks(root: Tree, seen: WatchedDirective) -> None:
 
 
 def _add_proposal(root: Tree, proposal: ProposalView, directive: str) -> None:
-    wanted = f"approve {directive}, or reject {directive} --comment …: the plan waits for approval"
+    wanted = (
+        f"approve {directive} --plan {proposal.name}, or reject {directive} --comment …: the plan waits for approval"
+    )
     planned = root.add(_line("?", wanted, "magenta"))
     changes = [*(f"+ {name}" for name in proposal.steps), *(f"- {name}" for name in proposal.removed)]
     for change in changes[:MOST_PLANNED]:

@@ -122,7 +122,7 @@ def proposal_lines(proposal: ProposalView, directive: str) -> list[str]:
     """The plan that waits for approval (rule 2.4)."""
     return [
         f"  the plan of generation {proposal.generation} waits for approval: "
-        f"`starter.py approve {directive}`, or `reject {directive} --comment …`",
+        f"`starter.py approve {directive} --plan {proposal.name}`, or `reject {directive} --comment …`",
         *(f"    + {name}" for name in proposal.steps),
         *(f"    - {name}" for name in proposal.removed),
     ]

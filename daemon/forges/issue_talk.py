@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from http import HTTPStatus
 from itertools import takewhile
 from typing import Protocol
@@ -19,8 +20,8 @@ from daemon.forges.remarks import admitted_findings, authors_of, is_by, name_of,
 from daemon.forges.said import Comment, User
 from domain.intake.commands import CommandSaid, commands_in
 from domain.intake.issue import MOST_SAID, MOST_TEXT, IssueRead, IssueStanding
-from domain.intake.progress import PROGRESS_MARK
-from domain.pull_request import Finding
+from domain.intake.progress import marked_by
+from domain.pull_request import Finding, FindingSource
 
 logger = logging.getLogger(__name__)
 
@@ -58,11 +59,11 @@ class AskingIssues(Protocol):
         """Who has given it the label last; None: the forge doesn't say, or the account is gone."""
         ...
 
-    async def post(self, number: int, body: str, existing: Callable[[], Awaitable[Comment | None]]) -> None:
+    async def post(self, number: int, body: str, existing: Callable[[], Awaitable[Comment | None]]) -> Comment:
         """Write a comment below it, unless `existing` finds it before a try."""
         ...
 
-    async def edit(self, number: int, comment: int, body: str) -> None:
+    async def edit(self, number: int, comment: int, body: str) -> Comment:
         """Give a comment of ours another text."""
         ...
 
@@ -91,48 +92,63 @@ class Issues:
         """
         return (await self.read_for_taking(number))[0]
 
-    async def commands(self, number: int, handled: Collection[str]) -> list[CommandSaid]:
-        """What people have commanded who are heard, since we have said there that we work on it; without `handled`."""
+    async def commands(self, number: int, directive: str, handled: Collection[str]) -> list[CommandSaid]:
+        """What people have commanded who are heard, since we have said there that `directive` works on it; without
+        `handled`.
+        """
         told = await self._told(number)
-        ours = self._own_progress(told)
+        ours = self._own_progress(told).get(directive)
         if told is None or ours is None:
             return []
         said = [each for each in remarks_below(told.said, "") if each.asks]
         heard = await self.audience.of(authors_of(said))
+        at = {FindingSource.TALK.id_of(each.id): each.said_at for each in told.said}
         found = [
-            CommandSaid(number=number, comment=comment, place=place, author=name_of(each.author.user)[:100], text=text)
+            CommandSaid(
+                number=number,
+                comment=comment,
+                place=place,
+                author=name_of(each.author.user)[:100],
+                text=text,
+                said_at=at.get(each.finding.id),
+            )
             for each in said
             if heard.admits(each.author) and (comment := int(each.finding.id.rpartition(":")[2])) > ours.id
             for place, text in enumerate(commands_in(each.finding.text))
         ]
         return [each for each in found if each.key not in handled]
 
-    async def tell(self, number: int, body: str) -> None:
-        """Let our one comment below it say `body`; nothing where the issue is gone, or takes no word of ours. It is
-        known by its mark and its author: anybody can write the mark.
+    async def tell(self, number: int, body: str) -> datetime | None:
+        """Let our one comment below it say `body`, and since when it does; None where the issue is gone, or takes no
+        word of ours. It is known by its mark and its author: anybody can write the mark.
         """
-        told = await self._told(number)
+        told, directive = await self._told(number), marked_by(body)
         if told is None or not self._me:
-            return
-        ours = self._own_progress(told)
+            return None
+        ours = self._own_progress(told).get(directive)
 
         async def existing() -> Comment | None:
-            return self._own_progress(await self._told(number))
+            return self._own_progress(await self._told(number)).get(directive)
 
         try:
             if ours is None:
-                await self.asking.post(number, body, existing)
+                ours = await self.asking.post(number, body, existing)
             elif (ours.body or "").replace("\r\n", "\n").strip() != body.strip():
-                await self.asking.edit(number, ours.id, body)
+                ours = await self.asking.edit(number, ours.id, body)
         except Declined as declined:
             if declined.status == HTTPStatus.UNAUTHORIZED:
                 raise
             logger.warning("issue #%s is not told: %s", number, declined)
+            return None
+        return ours.updated_at or ours.created_at
 
-    def _own_progress(self, told: Told | None) -> Comment | None:
-        said = told.said if told else ()
-        marked = (each for each in said if (each.body or "").lstrip().startswith(PROGRESS_MARK))
-        return next((each for each in marked if is_by(each.user, self._me)), None)
+    def _own_progress(self, told: Told | None) -> dict[str, Comment]:
+        """The beginning of a directive's id → the first comment of ours that is its."""
+        found: dict[str, Comment] = {}
+        for each in told.said if told else ():
+            if is_by(each.user, self._me) and (directive := marked_by(each.body or "")):
+                found.setdefault(directive, each)
+        return found
 
     async def _told(self, number: int) -> Told | None:
         """None: it is gone, or none of ours any more."""
@@ -144,8 +160,8 @@ class Issues:
             return None
         return told if told.standing.is_issue else None
 
-    async def read_for_taking(self, number: int) -> tuple[IssueRead, Author | None]:
-        """The same, and whose words in its text don't count."""
+    async def read_for_taking(self, number: int, directive: str = "") -> tuple[IssueRead, Author | None]:
+        """The same, and whose words in its text don't count. `directive`: what it would become."""
         try:
             told = await self.asking.issue(number)
         except Declined as declined:
@@ -174,6 +190,7 @@ class Issues:
             comments=tuple(fitting),
             left_out=len(comments) - len(fitting),
             unheard=tuple(unheard_of(kept, heard)),
+            worked_on=next((each for each in self._own_progress(told) if each != directive), ""),
             is_locked=told.is_locked,
             labels=told.labels,
         )

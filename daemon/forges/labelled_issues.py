@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -21,6 +21,7 @@ SETTLED = 2
 """Looks that have to find the same before an issue isn't read again until it changes: forges tell the time of a change
 in seconds, so that a second change within one is told of by the same time.
 """
+_TAKEN = "directive {} of another owner's intake works on it, as our comment there says"
 _TEXT = "its text ({}): `start --issue` takes it, once you have read it"
 
 
@@ -33,14 +34,18 @@ class Labelled:
     changed: str
     by: User | None
     strange: Author | None = None
+    worked_on: str = ""
+    """As `IssueRead` has it."""
     looks: int = 1
 
 
 class LabelledIssues:
     """The issues of a repository that have a label, and what is known of them between two looks."""
 
-    def __init__(self, label: str) -> None:
+    def __init__(self, label: str, becomes: Callable[[int], str]) -> None:
+        """`becomes`: the beginning of the id of the directive that an issue becomes."""
         self._label = label
+        self._becomes = becomes
         self._known: dict[int, Labelled] = {}
         self._heard: dict[int, tuple[str, int]] = {}
         """Number → when an issue had changed last in which nothing is left to be heard, and how many looks say so."""
@@ -61,12 +66,14 @@ class LabelledIssues:
         found: list[IssueRead] = []
         left: list[LeftAlone] = []
         for number, one in sorted(known.items()):
-            if why := _why_not_labelled(one, heard) or _why_not_read(one, heard):
+            if why := _why_not_ours(one) or _why_not_labelled(one, heard) or _why_not_read(one, heard):
                 left.append(LeftAlone(number=number, why=why))
             elif len(found) < MOST_AT_ONCE:
-                read, strange = await issues.read_for_taking(number)
-                self._known[number] = replace(one, strange=strange)
-                if strange is not None:
+                read, strange = await issues.read_for_taking(number, self._becomes(number))
+                self._known[number] = replace(one, strange=strange, worked_on=read.worked_on)
+                if read.worked_on:
+                    left.append(LeftAlone(number=number, why=_TAKEN.format(read.worked_on)))
+                elif strange is not None:
                     left.append(LeftAlone(number=number, why=_TEXT.format(read.unheard_text)[:300]))
                 elif read.standing is IssueStanding.OPEN and has_label(self._label, read.labels):
                     found.append(read)
@@ -81,7 +88,7 @@ class LabelledIssues:
             changed, looks = self._heard.get(each.number, ("", 0))
             looks = looks if changed == each.changed else 0
             if looks < SETTLED and len(found) < MOST_AT_ONCE:
-                told = await issues.commands(each.number, followed[each.number])
+                told = await issues.commands(each.number, self._becomes(each.number), followed[each.number])
                 found += told
                 self._heard[each.number] = (each.changed, 0 if told else looks + 1)
         return found[:MOST_AT_ONCE]
@@ -99,6 +106,10 @@ class LabelledIssues:
     def _is_settled(self, listed: Listed) -> bool:
         known = self._known.get(listed.number)
         return known is not None and known.changed == listed.changed and known.looks >= SETTLED
+
+
+def _why_not_ours(one: Labelled) -> str:
+    return _TAKEN.format(one.worked_on) if one.worked_on else ""
 
 
 def _why_not_labelled(one: Labelled, heard: Admitted) -> str:

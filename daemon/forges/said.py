@@ -56,6 +56,7 @@ class Comment(Tolerant):
     pull_request_review_id: int | None = None
     author_association: str = ""
     created_at: datetime | None = None
+    updated_at: datetime | None = None
 
     @property
     def said_at(self) -> datetime | None:

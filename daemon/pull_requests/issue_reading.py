@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from daemon.forges.labelled_issues import LabelledIssues
 from daemon.forges.port import ForgesByUrl
 from daemon.logs.masking import Masker
 from domain.errors import ForgeRefused, Refused
 from domain.intake.issue import IssueNamed, IssueRead
-from domain.intake.state import IssueLook, IssuesSeen, ProgressTold
+from domain.intake.state import IssueLook, IssuesSeen, IssueTold, ProgressTold, directive_of_issue
+from domain.names import short
 from domain.pull_request import Finding
 from domain.repository_url import parse_repository_url
 
@@ -26,7 +29,10 @@ class IssueDesk:
         self._refuse_foreign(look.owner)
         try:
             forge = await self._forges.at(parse_repository_url(look.repository, allow_local=False))
-            known = self._known.setdefault((look.repository, look.label), LabelledIssues(look.label))
+            known = self._known.get((look.repository, look.label))
+            if known is None:
+                becomes = partial(_directive_of, look.owner, look.repository)
+                known = self._known[look.repository, look.label] = LabelledIssues(look.label, becomes)
             followed = {each.number: each.handled for each in look.followed}
             found, left, commands = await known.look(await forge.issues(), look.taken, followed)
         except ForgeRefused as refusal:
@@ -36,11 +42,11 @@ class IssueDesk:
             seen = IssuesSeen(found=tuple(map(self._masked, found)), left=tuple(left), commands=said)
         return seen if seen.is_news_to(look) else None
 
-    async def tell(self, told: ProgressTold) -> None:
+    async def tell(self, told: ProgressTold) -> IssueTold:
         """See the port."""
         self._refuse_foreign(told.owner)
         forge = await self._forges.at(parse_repository_url(told.repository, allow_local=False))
-        await (await forge.issues()).tell(told.number, self._masker.mask(told.body))
+        return IssueTold(at=await (await forge.issues()).tell(told.number, self._masker.mask(told.body)))
 
     async def read(self, named: IssueNamed) -> IssueRead:
         """See the port."""
@@ -62,3 +68,7 @@ class IssueDesk:
 
         said = {name: self._masker.mask(getattr(issue, name)) for name in ("title", "text", "url")}
         return issue.model_copy(update={**said, "comments": tuple(map(masked, issue.comments))})
+
+
+def _directive_of(owner: str, repository: str, number: int) -> str:
+    return short(directive_of_issue(owner, repository, number))

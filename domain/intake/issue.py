@@ -61,5 +61,8 @@ class IssueRead(Tolerant):
     left_out: int = 0
     """Comments of theirs that there was no room for: the oldest ones."""
     unheard: tuple[Unheard, ...] = ()
+    worked_on: Annotated[str, Field(max_length=8)] = ""
+    """Another directive than the one that it would become, whose comment of ours stands there: an intake of another
+    owner's has taken it."""
     is_locked: bool = False
     labels: tuple[str, ...] = ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated
 from uuid import UUID, uuid5
 
@@ -11,7 +11,7 @@ from pydantic import Field, StringConstraints
 
 from domain.directive_settings import Settings
 from domain.errors import Refused
-from domain.intake.commands import CommandSaid
+from domain.intake.commands import CommandSaid, PlanTold
 from domain.intake.issue import IssueRead
 from domain.intake.progress import digest_of
 from domain.intake.taken import LeftAlone, Taken
@@ -54,6 +54,7 @@ class Followed(Tolerant):
 
     number: int
     workflow: Annotated[str, Field(max_length=300)]
+    plan: PlanTold = PlanTold()
     digest: str = ""
     """Of what the issue was told last; empty: nothing yet."""
     handled: tuple[str, ...] = ()
@@ -74,6 +75,8 @@ class Progress(Tolerant):
 
     number: int
     body: str
+    plan: str = ""
+    """The name of the plan that is shown to wait for approval; empty: none does."""
     is_over: bool = False
     """Nothing more will come."""
 
@@ -85,11 +88,19 @@ class ProgressTold(Tolerant):
     body: str
 
 
+class IssueTold(Tolerant):
+    """What became of telling it."""
+
+    at: datetime | None = None
+    """Since when it can be read there, by the forge's clock; None: it can't, or that isn't known."""
+
+
 class CommandGiven(Tolerant):
-    """A command, and the workflow of the directive that it is for."""
+    """A command, the workflow of the directive that it is for, and the plan that could be seen when it was heard."""
 
     workflow: str
     said: CommandSaid
+    plan: PlanTold = PlanTold()
 
 
 class IntakeState(Tolerant):
@@ -173,11 +184,18 @@ def with_answer(state: IntakeState, said: CommandSaid, answer: str) -> IntakeSta
     return state.model_copy(update={"followed": tuple(map(dealt_with, state.followed))})
 
 
-def with_progress(state: IntakeState, told: Progress) -> IntakeState:
-    """The same once an issue was told; what is over is followed no more."""
+def with_progress(state: IntakeState, told: Progress, at: datetime | None) -> IntakeState:
+    """The same once an issue was told; what is over is followed no more. A plan that stands there is not a newer one
+    because something else has changed around it.
+    """
     digest = digest_of(told.body)
+
+    def shown(before: PlanTold) -> PlanTold:
+        is_known = before.name == told.plan and before.since is not None
+        return before if is_known else PlanTold(name=told.plan, since=at)
+
     followed = (
-        each.model_copy(update={"digest": digest}) if each.number == told.number else each
+        each.model_copy(update={"digest": digest, "plan": shown(each.plan)}) if each.number == told.number else each
         for each in state.followed
         if each.number != told.number or not told.is_over
     )
@@ -190,9 +208,14 @@ def directive_of_issue(owner: str, repository: str, number: int) -> UUID:
     return uuid5(_ISSUES, f"{owner}\n{at.host}/{at.path.lower()}#{number}")
 
 
+def intake_prefix(owner: str) -> str:
+    """What the ids of an owner's intakes begin with."""
+    return f"intake-{owner}-"
+
+
 def intake_id(owner: str, repository: str) -> str:
     """The id of the one workflow that an intake of a repository is: Temporal refuses a second one."""
     at = parse_repository_url(repository, allow_local=True)
     if not at.host:
         raise Refused(f"{at.display} is at no forge: an intake takes issues of a repository at one")
-    return f"intake-{owner}-{at.host}/{at.path.lower()}"
+    return f"{intake_prefix(owner)}{at.host}/{at.path.lower()}"

@@ -13,6 +13,7 @@ from tempfile import mkdtemp
 from fakes.forge.api_errors import Answered
 from fakes.forge.bare_git import BareRepository, GitFailed, identity, run_git
 from fakes.forge.check_records import CheckStatus, StatusState
+from fakes.forge.closing import with_merged
 from fakes.forge.protection import Protection
 from fakes.forge.pulls import merged
 from fakes.forge.records import Pull
@@ -53,6 +54,8 @@ class MergeWanted:
     """Only if the head is still there."""
     title: str | None = None
     message: str | None = None
+    closes_in_any: bool = False
+    """It closes issues whichever branch it is merged into."""
 
 
 class Mergeabilities:
@@ -98,7 +101,7 @@ async def merge(repository: Repository, number: int, wanted: MergeWanted, by: st
         except GitFailed as error:
             raise Answered(405, "Base branch was modified. Review and try the merge again.") from error
         done = merged(pull, commit, by).model_copy(update={"merged_as": wanted.method.value})
-        repository.record = repository.record.with_pull(done)
+        repository.record = with_merged(repository.record, done, into_any=wanted.closes_in_any)
         return commit
 
 

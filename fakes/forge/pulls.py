@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from fakes.forge.api_errors import Answered, invalid, refused
 from fakes.forge.bare_git import BareRepository
+from fakes.forge.closing import with_merged
 from fakes.forge.records import Pull, PullState, RepositoryRecord, now
 from fakes.forge.store import Repository
 
@@ -47,7 +48,9 @@ async def follow_branches(repository: Repository) -> RepositoryRecord:
             repository.record = _retargeted(repository.record, branches)
             for pull in repository.record.pulls:
                 if _has_moved(pull, branches):
-                    repository.record = repository.record.with_pull(await _follow(repository.git, pull, branches))
+                    followed = await _follow(repository.git, pull, branches)
+                    add = with_merged if followed.merged_at else RepositoryRecord.with_pull
+                    repository.record = add(repository.record, followed)
     return repository.record
 
 

@@ -64,9 +64,16 @@ def seeds(folder: Path, title: str) -> Path:
     return folder / f"seeds-{title.rpartition(' ')[2]}"
 
 
+def asks(folder: Path, title: str) -> Path:
+    """With this file the first plan of the directive of this title has a step that asks."""
+    return folder / f"asks-{title.rpartition(' ')[2]}"
+
+
 def plan(folder: Path, title: str) -> None:
     is_first = not json.loads(makima("status"))["existing"]
     steps = first_plan(seeds(folder, title)) if is_first else next_plan()
+    if is_first and asks(folder, title).exists():
+        steps = [step("Paint", 'makima directive ask "Which colour?" --wait-seconds 900 >> paint.txt')]
     makima("batch-add-steps", "--json", json.dumps(steps))
 
 

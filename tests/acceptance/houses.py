@@ -15,7 +15,7 @@ from temporalio.client import Client, WorkflowQueryFailedError
 
 from domain.view import DirectiveView, QuestionView, StepView
 from runtime.whole_tasks import REFUSED
-from tests.acceptance.coder import FIRST_ROOMS, ROOMS, seeds
+from tests.acceptance.coder import FIRST_ROOMS, ROOMS, asks, seeds
 from tests.acceptance.stack import Ran, Site, Stack, client_at
 from tests.forge import ForgeRepository, ForgeUnderTest, Person
 from tests.polling import pause
@@ -110,6 +110,11 @@ class House:
         """A file without which the garden fails."""
         return seeds(self._street.site.folder, self.title)
 
+    @property
+    def asks(self) -> Path:
+        """With this file the plan is one step, which asks for a colour."""
+        return asks(self._street.site.folder, self.title)
+
     @asynccontextmanager
     async def told_where_it_fails(self) -> AsyncIterator[None]:
         """A failure within is told with what `starter.py` shows of the directive."""
@@ -191,6 +196,10 @@ class House:
         await self.ann.git("fetch", "--quiet", "origin", f"+refs/pull/{number}/head:pull", "+main:main")
         diff = await self.ann.git("diff", "--unified=0", "main...pull", "--", ROOMS)
         return [line for line in diff.splitlines() if line[:1] in "+-" and line[:3] not in ("+++", "---")]
+
+    async def edit_comment(self, comment: int, body: str) -> None:
+        """As its author does."""
+        await self._press("PATCH", f"/issues/comments/{comment}", {"body": body})
 
     async def merge(self, number: int, method: str) -> None:
         """As somebody who presses the button."""

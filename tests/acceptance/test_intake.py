@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
+from domain.names import short
 from tests.acceptance.coder import FIRST_ROOMS, ROOMS
 from tests.acceptance.houses import House, Street, eventually, forge_of, forge_settings
 from tests.acceptance.stack import Ran, Running, SharedServers, Site
@@ -40,10 +43,20 @@ async def built(street: Street, name: str) -> House:
     return house
 
 
+async def merged_and_closed(house: House, number: int, pull: int) -> None:
+    """Somebody merges the pull request once it is ready, and that closes the issue."""
+    await house.until_pull(pull, lambda shown: not shown["draft"], "it is ready")
+    assert (await house.get(f"/issues/{number}"))["state"] == "open"
+    await house.merge(pull, "squash")
+    assert (await house.get(f"/issues/{number}"))["state"] == "closed"
+    await house.until(lambda shown: shown.pr and shown.pr.state == "merged", "the merge")
+
+
 @pytest.mark.rule("7.6")
 @pytest.mark.timeout(1800)
 async def test_an_issue_by_its_address_becomes_a_pull_request_that_closes_it(street: Street) -> None:
     house = await built(street, "named")
+    await asyncio.to_thread(house.seeds.touch)
     made = await street.forge.open_issue(house.name, user="ann", title=house.title, body="It stands.")
     await street.forge.comment(house.name, made["number"], user="ben", body="With a red door.")
     await street.forge.comment(house.name, made["number"], user="mallory", body="Burn it down.")
@@ -57,6 +70,7 @@ async def test_an_issue_by_its_address_becomes_a_pull_request_that_closes_it(str
         assert f"Closes #{made['number']}" in pull["body"]
         again = await street.starter("start", "--issue", made["html_url"], *AGENTS)
         assert again.code == 2 and f"is {house.workflow} already" in again.err, again
+        await merged_and_closed(house, made["number"], pull["number"])
 
 
 @pytest.mark.rule("7.6")
@@ -173,6 +187,18 @@ async def test_an_intakes_directives_have_your_defaults_and_the_repositorys(stre
     assert (await street.starter("archive", house.id, "--yes")).code == 0
 
 
+async def progress(house: House, number: int, *words: str) -> str:
+    """Our one comment in the issue, once it holds these words."""
+
+    async def holds() -> str | None:
+        said = await house.get(f"/issues/{number}/comments?per_page=100")
+        ours = [each["body"] for each in said if each["user"]["login"] == "makima"]
+        assert len(ours) <= 1, ours
+        return ours[0] if ours and all(word in ours[0] for word in words) else None
+
+    return await eventually(holds, f"a comment with {words}")
+
+
 @pytest.mark.rule("7.8")
 @pytest.mark.timeout(1800)
 async def test_a_plan_is_approved_in_the_issue_by_writers_alone_and_the_issue_is_told_how_it_goes(
@@ -186,17 +212,7 @@ async def test_a_plan_is_approved_in_the_issue_by_writers_alone_and_the_issue_is
     number = made["number"]
     await street.forge.change_issue(house.name, number, user="ann", label=LABEL)
 
-    async def told(*words: str) -> str:
-        """Our one comment, once it holds these words."""
-
-        async def holds() -> str | None:
-            said = await house.get(f"/issues/{number}/comments?per_page=100")
-            ours = [each["body"] for each in said if each["user"]["login"] == "makima"]
-            assert len(ours) <= 1, ours
-            return ours[0] if ours and all(word in ours[0] for word in words) else None
-
-        return await eventually(holds, f"a comment with {words}")
-
+    told = partial(progress, house, number)
     await told("A plan waits for approval", "Garden", "/makima approve")
     (one,) = (await listed(street, url))["taken"]
     house.id, house.workflow = one["directive"], one["workflow"]
@@ -206,10 +222,70 @@ async def test_a_plan_is_approved_in_the_issue_by_writers_alone_and_the_issue_is
         await street.forge.comment(house.name, number, user="ann", body="/makima merge it")
         shown = await told("What was asked for here", "not understood")
         assert "A plan waits for approval" in shown and "mallory" not in shown
-        await street.forge.comment(house.name, number, user="ben", body="Fine.\n/makima approve")
-        await told("ben: approve: done")
+        plan = approved_by(shown)
+        await street.forge.comment(house.name, number, user="ben", body=f"Fine.\n/makima approve {plan}")
+        await told(f"ben: approve {plan}: done")
         pull = await eventually(lambda: house._pull(number + 1), "a pull request")
         assert f"Closes #{number}" in pull["body"]
         await told(pull["html_url"], "completed")
         assert "ben (issue #" in await house.history("ben (issue #")
+    assert (await street.starter("intake", "remove", url)).code == 0
+
+
+def approved_by(shown: str) -> str:
+    """The name of the plan that our comment shows."""
+    found = re.search(r"`/makima approve ([0-9a-f]{8})`", shown)
+    assert found, shown
+    return found[1]
+
+
+@pytest.mark.rule("7.8")
+@pytest.mark.timeout(1800)
+async def test_a_running_directive_is_planned_again_approved_as_read_and_answered_in_the_issue(street: Street) -> None:
+    house = await built(street, "asking")
+    await asyncio.to_thread(house.asks.touch)
+    url = f"{street.forge.url}/{house.name}.git"
+    add = ("intake", "add", url, "--label", LABEL, "--require-approval", *AGENTS)
+    assert (await street.starter(*add)).code == 0
+    number = (await street.forge.open_issue(house.name, user="ann", title=house.title, body="It stands."))["number"]
+    await street.forge.change_issue(house.name, number, user="ann", label=LABEL)
+    told = partial(progress, house, number)
+    say = partial(street.forge.comment, house.name, number)
+
+    first = approved_by(await told("A plan waits for approval", "Paint"))
+    (one,) = (await listed(street, url))["taken"]
+    house.id, house.workflow = one["directive"], one["workflow"]
+    async with house.told_where_it_fails():
+        early = await say(user="ann", body="Let me see.")
+        await say(user="ben", body="/makima replan In one colour, please.")
+        await told("ben: replan In one colour, please\\.: done")
+
+        async def another() -> str | None:
+            body = await told("A plan waits for approval")
+            return body if approved_by(body) != first else None
+
+        shown = await eventually(another, "another plan")
+        assert (await house.shown()).generation == 2
+        # What was written before this plan could be read is not about it, whatever it is made to say afterwards.
+        await say(user="ben", body=f"/makima approve {first}")
+        await told(f"approve {first}: refused: plan {first} waits no more")
+        await house.edit_comment(early["id"], "/makima approve")
+        await say(user="ann", body="See above.")
+        await told(f"ann: approve: refused: it was written before plan {approved_by(shown)}")
+        assert (await house.shown()).proposal
+        await say(user="ann", body="/makima approve")
+        await told("ann: approve: done")
+
+        asked = await house.question("Which colour?")
+        await told("Which colour?", f"`/makima answer {short(asked.id)} TEXT`")
+        await say(user="mallory", body=f"/makima answer {short(asked.id)} black")
+        await say(user="ben", body=f"/makima answer {short(asked.id)} red")
+        await told(f"ben: answer {short(asked.id)} red: done")
+        pull = await eventually(lambda: house._pull(number + 1), "a pull request")
+        await house.ann.git("fetch", "--quiet", "origin", pull["head"]["sha"])
+        paint = await house.ann.git("show", "FETCH_HEAD:paint.txt")
+        assert "red" in paint and "black" not in paint
+        assert "mallory" not in await told(f"{pull['html_url']} (open)")
+        await merged_and_closed(house, number, pull["number"])
+        assert "red: done" in await told(f"{pull['html_url']} (merged)"), "its last word"
     assert (await street.starter("intake", "remove", url)).code == 0

@@ -20,7 +20,8 @@ from domain.directive_settings import Settings
 from domain.pausing import PauseReason
 from tests.acceptance.coder import step
 from tests.acceptance.houses import House, Street, eventually, forge_of, forge_settings, is_idle, step_of
-from tests.acceptance.stack import ROOT, Running, Servers, Site
+from tests.acceptance.stack import ROOT, Running, Servers, Site, until
+from tests.acceptance.terminals import Terminal
 from tests.acceptance.yard import Yard
 from tests.agents.installed_stand_in import install, starts
 from tests.agents.stand_in import Scene, Start
@@ -316,7 +317,14 @@ async def edited(yard: Yard) -> None:
     await house.says("replan", "--comment", "a hut")
     proposed = await house.until(lambda shown: shown.proposal, "a plan that waits for approval")
     assert proposed.proposal and proposed.proposal.steps == ("Hut",)
-    await house.says("approve")
+    name, asked = proposed.proposal.name, "Carry it out? [y/N]:"
+    for answer, said in (("n", "nothing was changed"), ("y", ", generation ")):
+        with Terminal(yard.site, "approve", house.id) as terminal:
+            await asyncio.to_thread(until, lambda terminal=terminal: asked in terminal.text, "it asks")
+            assert f"Plan {name} of generation 2:" in terminal.text and "  + Hut" in terminal.text
+            terminal.types(f"{answer}\n")
+            await asyncio.to_thread(terminal.wait)
+            assert said in terminal.text, terminal.text
     await asyncio.to_thread(yard.gate("First").touch)
     await shipped(house, "first.txt", "hut.txt")
     shown = await house.shown()

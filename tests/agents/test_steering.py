@@ -75,11 +75,12 @@ async def test_a_plan_is_looked_at_and_approved_from_an_assistant(
         return bool((await desk.json("status", directive))["proposal"])
 
     await until(proposes)
+    plan = (await desk.json("plan", directive))["name"]
     replies = [
         *([WAITS] if name == "claude" else []),
         calls(name, "plan", directive=directive),
         calls(name, "reject", directive=directive),
-        calls(name, "approve", directive=directive, request_id="once"),
+        calls(name, "approve", directive=directive, plan=plan, request_id="once"),
         turn("It is approved."),
     ]
     models.plays(conversation(MARK, replies))

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+from temporalio.client import WorkflowHistory
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
 from runtime.exit import leave
 from stack.temporal import SEARCH_ATTRIBUTES, TUNING, find_binary
+from tests.histories.intake_scenarios import INTAKES
 from tests.histories.scenarios import SCENARIOS
 from tests.workflows.scripted import surroundings
+from tests.workflows.scripted_intake import intake_world
 
 FOLDER = Path(__file__).parent
 
@@ -27,8 +30,16 @@ async def record() -> None:
         for name, scenario in SCENARIOS.items():
             async with surroundings(environment.client) as world:
                 history = await (await scenario(world)).fetch_history()
-            (FOLDER / f"{name}.json").write_text(history.to_json() + "\n")
-            print(f"{name}: {len(history.events)} events")  # noqa: T201
+            keep(name, history)
+        for name, (intake, settings) in INTAKES.items():
+            async with intake_world(environment.client, **settings) as intakes:
+                history = await (await intake(intakes)).fetch_history()
+            keep(name, history)
+
+
+def keep(name: str, history: WorkflowHistory) -> None:
+    (FOLDER / f"{name}.json").write_text(history.to_json() + "\n")
+    print(f"{name}: {len(history.events)} events")  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -105,7 +105,7 @@ async def test_a_link_approves_the_plan_that_it_was_sent_for_and_no_later_one(
         assert (await client.post(f"{served.url}/{first}", data=back)).status_code == 200
         second = token(desk.owner, directive, plan=await proposed("cellar"))
         late = await client.post(f"{served.url}/{first}", data={"decide": "approve"})
-        assert (late.status_code, "another plan waits" in late.text) == (409, True)
+        assert (late.status_code, "waits no more, but another one" in late.text) == (409, True)
         assert "does not wait for approval any more" in (await client.get(f"{served.url}/{first}")).text
         assert (await client.post(f"{served.url}/{second}", data={"decide": "perhaps"})).status_code == 409
         assert await proposal("cellar"), "nothing was approved yet"

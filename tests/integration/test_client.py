@@ -38,12 +38,15 @@ async def reaches(client: Client, directive: str, *wanted: str) -> None:
     await until(reached)
 
 
-async def proposes(client: Client, directive: str, step: str) -> None:
+async def proposes(client: Client, directive: str, step: str) -> str:
+    """The name of the plan."""
+
     async def proposed() -> bool:
         proposal = (await client.status(directive)).proposal
         return proposal is not None and proposal.steps == (step,)
 
     await until(proposed)
+    return (await client.plan(directive)).name
 
 
 @pytest.mark.rule("8.2")
@@ -52,24 +55,25 @@ async def test_a_directive_is_steered_from_its_start_to_its_end(desk: Desk) -> N
     desk.daemon.plans = [planned(("cellar", [])), planned(("floor", [])), planned(("roof", []))]
     started = await client.start(house(require_approval=True))
     directive = str(started.id)
-    await proposes(client, directive, "cellar")
-    await client.reject(directive, "no cellar")
-    await proposes(client, directive, "floor")
+    cellar = await proposes(client, directive, "cellar")
+    await client.reject(directive, "no cellar", plan=cellar)
+    floor = await proposes(client, directive, "floor")
+    with pytest.raises(Refused, match=f"but another one, {floor}"):
+        await client.approve(directive, cellar)
     plan = await client.plan(directive, diff=True)
     assert ([step.name for step in plan.steps], plan.waits_for_approval) == (["floor"], True)
     paused = await client.pause(directive)
     assert (paused.status, paused.recorded) == ("paused", True)
     assert (await client.resume(directive)).status in ("planning", "active")
     desk.daemon.holds["floor"].clear()
-    await client.approve(directive)
+    await client.approve(directive, floor)
     await desk.daemon.arrived["floor"].wait()
     why = await client.why(directive, "floor")
     assert why.steps[0].name == "floor"
     desk.daemon.holds["floor"].set()
     await reaches(client, directive, "idle")
     await client.goal(directive, "A house with a roof")
-    await proposes(client, directive, "roof")
-    await client.approve(directive)
+    await client.approve(directive, await proposes(client, directive, "roof"))
     await reaches(client, directive, "idle")
     assert [each.id for each in (await client.list()).directives] == [started.id]
     assert [each.id for each in (await client.costs(directive)).directives] == [started.id]
@@ -85,7 +89,7 @@ async def test_a_directive_is_steered_from_its_start_to_its_end(desk: Desk) -> N
         (lambda client, directive: client.goal(directive, ""), "goal: it may not be empty"),
         (lambda client, directive: client.answer(directive, "91", "yes"), "question: at least 4 characters are needed"),
         (lambda client, directive: client.answer(directive, "91c0", "yes"), "'91c0' means 0 questions"),
-        (lambda client, directive: client.approve(directive), "no plan waits for approval"),
+        (lambda client, directive: client.approve(directive, ""), "no plan waits for approval"),
         (lambda client, directive: client.why(directive, "attic"), "attic"),
         (lambda client, directive: client.status(str(uuid4())), "there is no directive"),
         (lambda client, directive: client.start(house(repo="")), "repo"),

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 import pytest
 
 from daemon.forges.audience import Reason
 from daemon.forges.forge_settings import ForgeKind
 from domain.intake.issue import MOST_SAID, MOST_TEXT, IssueRead, IssueStanding
-from tests.fixtures_forges import KINDS, Site
+from domain.issues import closing_lines
+from domain.pull_request import PullRequest
+from tests.fixtures_forges import KINDS, Site, wanted
 
 pytestmark = pytest.mark.parametrize("forge_kind", KINDS)
 
@@ -95,3 +99,41 @@ async def test_whoever_has_changed_the_text_has_to_be_heard_where_others_than_it
     await site.forge.change_issue(site.name, second, user="ben", body="Of all articles.")
     seen = await read(site, second)
     assert (seen.text, seen.unheard_text) == ("Of all articles.", "")
+
+
+async def merged(site: Site, pull: PullRequest) -> None:
+    """By the forge's own call: each has its own."""
+    base, own = site.forge.url, f"repos/{site.name}/pulls/{pull.number}/merge"
+    async with site.forge.rest() as client:
+        match site.kind:
+            case ForgeKind.GITHUB:
+                answer = await client.put(f"{base}/api/v3/{own}", json={"merge_method": "squash"})
+            case ForgeKind.GITLAB:
+                project = quote(site.name, safe="")
+                answer = await client.put(
+                    f"{base}/api/v4/projects/{project}/merge_requests/{pull.number}/merge", json={}
+                )
+            case _:
+                answer = await client.post(f"{base}/api/v1/{own}", json={"do": "squash"})
+    assert answer.is_success, answer.text
+
+
+@pytest.mark.rule("7.6")
+@pytest.mark.shows("the issue is closed by the merge")
+async def test_what_the_description_says_closes_the_issue_once_it_is_merged_and_no_other_one(site: Site) -> None:
+    number, other = await opened(site), await opened(site)
+    pull = await site.opened(body=f"It mentions #{other}.\n\n{closing_lines((f'#{number}',))}")
+    assert (await read(site, number)).standing is IssueStanding.OPEN
+    await merged(site, pull)
+    assert (await read(site, number)).standing is IssueStanding.CLOSED
+    assert (await read(site, other)).standing is IssueStanding.OPEN
+
+
+@pytest.mark.rule("7.6")
+async def test_merged_into_another_branch_than_the_default_it_is_closed_at_gitea_alone(site: Site) -> None:
+    number = await opened(site)
+    site.commit("next", {"next.py": "print(2)\n"}, parent="main")
+    body = closing_lines((f"#{number}",))
+    await merged(site, await site.adapter.open_or_update(wanted(body=body), "work", "next"))
+    expected = IssueStanding.CLOSED if site.kind is ForgeKind.GITEA else IssueStanding.OPEN
+    assert (await read(site, number)).standing is expected

@@ -70,14 +70,18 @@ async def test_a_directive_is_steered_over_stdio(desk: Desk, database: str, tmp_
             return bool((await does("status", directive=directive))["proposal"])
 
         await until(proposes)
-        assert [step["name"] for step in (await does("plan", directive=directive))["steps"]] == ["floor"]
+        plan = await does("plan", directive=directive)
+        assert [step["name"] for step in plan["steps"]] == ["floor"]
+        assert "plan: Field required" in await refused("approve", directive=directive)
+        assert f"another one, {plan['name']}" in await refused("approve", directive=directive, plan="0123abcd")
         assert "comment" in await refused("reject", directive=directive)
         assert "may not be empty" in await refused("goal", directive=directive, goal="")
         assert "means 0 questions" in await refused("answer", directive=directive, question="91c0", text="yes")
         assert "goal_file" in await refused("start", **HOUSE, goal_file="/etc/hostname")
         assert "there is no directive" in await refused("status", directive="nobody")
         assert "there is no tool" in await refused("archive", directive=directive)
-        assert (await does("approve", directive=directive))["status"] in ("planning", "active", "completing", "idle")
+        approved = await does("approve", directive=directive, plan=plan["name"])
+        assert approved["status"] in ("planning", "active", "completing", "idle")
         await desk.until(directive, "idle")
         assert (await does("pause", directive=directive))["status"] == "paused"
         assert [each["id"] for each in (await does("list"))["directives"]] == [directive]

@@ -69,10 +69,15 @@ async def test_a_proposed_plan_is_shown_rejected_and_approved(desk: Desk) -> Non
     await until(lambda: proposes("cellar"))
     await desk.does("reject", directive, "--comment", "no cellar")
     await until(lambda: proposes("floor"))
+    plan = (await desk.json("status", directive))["proposal"]["name"]
+    assert f"by --plan {plan}" in await desk.refused("approve", directive), "nobody is there to be shown it"
+    assert f"another one, {plan}" in await desk.refused("approve", directive, "--plan", "0123abcd")
+    assert f"another one, {plan}" in await desk.refused("reject", directive, "--comment", "x", "--plan", "0123abcd")
     assert "    + floor" in await desk.does("status", directive)
     told = await desk.does("watch", directive, "--until", "attention")
-    assert told.count(f"waits for approval: `starter.py approve {directive[:8]}`") == 2, "when it came, and at the end"
-    assert (await desk.json("approve", directive))["status"] in ("planning", "active")
+    waits = f"waits for approval: `starter.py approve {directive[:8]} --plan {plan}`"
+    assert told.count(waits) == 2, "when it came, and at the end"
+    assert (await desk.json("approve", directive, "--plan", plan))["status"] in ("planning", "active")
     await desk.until(directive, "idle")
     assert "floor" in desk.daemon.ended
     assert "cellar" not in desk.daemon.started

@@ -101,8 +101,9 @@ def test_a_plan_that_waits_for_approval_is_shown_by_its_steps(waiting: State) ->
     assert "    + Tests" in lines
     assert f"    - {removed.name}" in lines
     assert status_shown(Standing(look, [], None)).proposal == ProposalView(
-        generation=2, steps=("Tests",), removed=(removed.name,)
+        generation=2, name=proposal.name, steps=("Tests",), removed=(removed.name,)
     )
+    assert any(f"approve {waiting.directive.id.hex[:8]} --plan {proposal.name}`" in line for line in lines)
 
 
 @pytest.mark.rule("8.3")

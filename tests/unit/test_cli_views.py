@@ -108,7 +108,7 @@ def test_a_plan_that_waits_for_approval_is_in_the_tree_the_lines_and_the_summary
     new = tuple(Step(id=uuid4(), generation=2, position=n, name=f"new {n}", task_plan="do it") for n in range(12))
     proposal = Proposal(generation=2, add=new, remove=(), base_commit="b" * 40)
     waits = busy.model_copy(update={"proposal": proposal})
-    approve = f"approve {short(busy.directive.id)}"
+    approve = f"approve {short(busy.directive.id)} --plan {proposal.name}"
     lines = printed(seen(waits), 200)
     assert any(f"? {approve}" in line for line in lines)
     assert any("+ new 9" in line for line in lines)

@@ -1,133 +1,60 @@
-"""An intake's own story (rule 7.7): real Temporal, a daemon that sees what it is told to see."""
+"""An intake's own story (rules 7.7, 7.8): real Temporal and directives, a daemon that sees what it is told to see."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
-from datetime import timedelta
-from typing import Any
-from uuid import uuid4
+from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from temporalio.client import WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
-from temporalio.worker import Worker
 
-from activities.intake import IntakeActivities
-from activities.issues import IssueActivities
-from domain import names
-from domain.directive_settings import Settings
-from domain.errors import ForgeUnreachable
-from domain.intake.issue import IssueNamed, IssueRead, IssueStanding
-from domain.intake.state import Intake, IntakeState, IssueLook, IssuesSeen, ProgressTold
+from domain.errors import ForgeRefused, ForgeUnreachable
 from domain.intake.taken import LeftAlone
-from domain.models import State
 from domain.protocol import SignalName
-from tests.workflows.scripted import until
-from workflows.intake import IntakeWorkflow
-
-REPOSITORY = "https://forge.invalid/acme/shop.git"
-Handle = WorkflowHandle[IntakeWorkflow, IntakeState]
-
-
-def issue(number: int) -> IssueRead:
-    return IssueRead(number=number, standing=IssueStanding.OPEN, title=f"Issue {number}", text="So.", author="ann")
-
-
-@dataclass
-class Scripted:
-    """What the daemon sees next, what it was asked, and what the worker was to start."""
-
-    seen: list[IssuesSeen | Exception] = field(default_factory=list)
-    looks: list[IssueLook] = field(default_factory=list)
-    started: list[State] = field(default_factory=list)
-
-    async def read(self, named: IssueNamed) -> IssueRead:
-        return issue(named.number)
-
-    async def look(self, look: IssueLook) -> IssuesSeen | None:
-        self.looks.append(look)
-        seen = self.seen.pop(0) if self.seen else None
-        if isinstance(seen, Exception):
-            raise seen
-        return seen
-
-    async def tell(self, told: ProgressTold) -> None:
-        raise AssertionError("there is no directive to be told of")
-
-    async def start(self, draft: State) -> str:
-        self.started.append(draft)
-        return f"directive-{len(self.started)}"
-
-
-@dataclass
-class World:
-    scripted: Scripted
-    handle: Handle
-    workers: list[Worker]
-
-    async def state(self) -> IntakeState:
-        return await self.handle.query(IntakeWorkflow.status)
-
-    async def until(self, what: str, number: int) -> IntakeState:
-        """The first state whose `what` has this many."""
-
-        async def has() -> bool:
-            return len(getattr(await self.state(), what)) == number
-
-        await until(has)
-        return await self.state()
+from domain.requests import Archive, Reject
+from tests.workflows.scripted import planned, until
+from tests.workflows.scripted_intake import NOON, IntakeWorld, intake_world, issue
+from workflows.directive import DirectiveWorkflow
 
 
 @pytest_asyncio.fixture
-async def world(temporal_server: WorkflowEnvironment) -> AsyncIterator[World]:
-    client, scripted, owner = temporal_server.client, Scripted(), f"owner-{uuid4().hex[:8]}"
-    issues, intake = IssueActivities(scripted), IntakeActivities(scripted, client)
-    queue = f"directives-{owner}"
-    by_worker: list[Callable[..., Any]] = [intake.start_directive, intake.watch_directives, intake.carry_out]
-    by_daemon: list[Callable[..., Any]] = [issues.look_at_issues, issues.tell_issue]
-    workers = [
-        Worker(client, task_queue=queue, workflows=[IntakeWorkflow], activities=by_worker),
-        Worker(client, task_queue=names.light_queue(owner), activities=by_daemon),
-    ]
-    every = timedelta(milliseconds=100)
-    wanted = Intake(owner=owner, repository=REPOSITORY, label="makima", settings=Settings(planner=None), every=every)
-    handle = await client.start_workflow(
-        IntakeWorkflow.run, IntakeState(wanted=wanted), id=f"intake-{owner}", task_queue=queue
-    )
-    async with workers[0], workers[1]:
-        yield World(scripted, handle, workers)
+async def world(temporal_server: WorkflowEnvironment) -> AsyncIterator[IntakeWorld]:
+    async with intake_world(temporal_server.client, require_approval=True) as made:
+        yield made
 
 
 @pytest.mark.rule("7.7")
 async def test_each_look_is_told_what_is_taken_and_an_issue_seen_again_is_started_with_the_same_id(
-    world: World,
+    world: IntakeWorld,
 ) -> None:
-    left = (LeftAlone(number=9, why="labelled by mallory"),)
-    world.scripted.seen = [
-        IssuesSeen(found=(issue(7),), left=left),
-        ForgeUnreachable("does not answer"),
-        IssuesSeen(found=(issue(7), issue(8)), left=left),
-    ]
-    state = await world.until("taken", 2)
-    assert [(each.number, each.workflow) for each in state.taken] == [(7, "directive-1"), (8, "directive-3")]
-    assert state.left == left
-    seven, again, eight = world.scripted.started
+    world.issues.left = (LeftAlone(number=9, why="labelled by mallory"),)
+    world.issues.fails = [ForgeUnreachable("does not answer")]
+    world.issues.forgets, world.issues.labelled = True, [issue(7)]
+
+    async def started_again() -> bool:
+        return len(world.issues.started) > 1
+
+    await until(started_again)
+    world.issues.forgets = False
+    world.issues.labelled.append(issue(8))
+    state = await world.until(lambda state: len(state.taken) == 2)
+    assert [each.number for each in state.taken] == [7, 8]
+    assert state.left == world.issues.left
+    seven, again, eight = world.issues.started[0], world.issues.started[1], world.issues.started[-1]
     assert seven.directive.id == again.directive.id != eight.directive.id
     assert seven.directive.settings.closes == ("#7",) and "So." in seven.directive.text.goal
 
     async def told() -> bool:
-        return world.scripted.looks[-1].taken == (7, 8)
+        return world.issues.looks[-1].taken == (7, 8)
 
     await until(told)
 
 
 @pytest.mark.rule("7.7")
-async def test_one_that_is_removed_ends_though_it_waits_for_news(world: World) -> None:
+async def test_one_that_is_removed_ends_though_it_waits_for_news(world: IntakeWorld) -> None:
     async def looks() -> bool:
-        return len(world.scripted.looks) > 1
+        return len(world.issues.looks) > 1
 
     await until(looks)
     await world.handle.signal(SignalName.INTAKE_REMOVED, "operator")
@@ -136,16 +63,89 @@ async def test_one_that_is_removed_ends_though_it_waits_for_news(world: World) -
 
 
 @pytest.mark.rule("7.7")
-async def test_a_refusal_of_the_forge_is_told_and_goes_by_itself(world: World) -> None:
-    world.scripted.seen = [IssuesSeen(trouble="forge.invalid refuses us: set a token")]
+async def test_a_refusal_of_the_forge_is_told_and_goes_by_itself(world: IntakeWorld) -> None:
+    world.issues.trouble = "forge.invalid refuses us: set a token"
+    await world.until(lambda state: "set a token" in state.trouble)
+    world.issues.trouble = ""
+    await world.until(lambda state: not state.trouble)
 
-    async def in_trouble() -> bool:
-        return "set a token" in (await world.state()).trouble
 
-    await until(in_trouble)
-    world.scripted.seen = [IssuesSeen()]
+@pytest.mark.rule("7.8")
+async def test_an_approval_is_about_the_plan_that_could_be_read_when_it_was_written(world: IntakeWorld) -> None:
+    world.directives.daemon.plans = [planned(("cellar", [])), planned(("floor", []))]
+    world.issues.labelled = [issue(7)]
+    await world.until_told(7, "A plan waits for approval", "cellar")
+    await world.until(lambda state: state.followed[0].plan.since)
+    cellar = (await world.followed(7)).plan
+    assert cellar.since and cellar.since > NOON
+    (taken,) = (await world.state()).taken
+    directive = world.handle_of(taken.workflow)
+    await directive.execute_update(DirectiveWorkflow.reject, Reject(comment="no cellar"))
+    await world.until_told(7, "A plan waits for approval", "floor")
+    floor = (await world.until(lambda state: state.followed[0].plan.name not in ("", cellar.name))).followed[0].plan
+    assert floor.since and floor.since > cellar.since
+    world.issues.hears(7, "approve", comment=1, at=cellar.since)
+    await world.until_told(7, f"refused: it was written before plan {floor.name}")
+    world.issues.hears(7, f"approve {cellar.name}", comment=2)
+    await world.until_told(7, f"plan {cellar.name} waits no more")
+    assert (await directive.query(DirectiveWorkflow.status)).proposal
+    world.issues.hears(7, "approve", comment=3)
+    await world.until_told(7, "approve: done")
+    await world.until_told(7, "floor | completed")
 
-    async def over() -> bool:
-        return not (await world.state()).trouble
 
-    await until(over)
+@pytest.mark.rule("7.8")
+async def test_a_plan_that_could_not_be_shown_is_approved_by_its_name_alone(world: IntakeWorld) -> None:
+    world.directives.daemon.plans = [planned(("floor", []))]
+    world.issues.refuses_to_tell = ForgeRefused("the issue is locked")
+    world.issues.labelled = [issue(7)]
+    plan = (await world.until(lambda state: state.followed and state.followed[0].plan.name)).followed[0].plan
+    assert plan.since is None and not world.issues.told
+    world.issues.refuses_to_tell = None
+    world.issues.hears(7, "approve", comment=1)
+    await world.until_told(7, "refused: it was written before plan")
+    world.issues.hears(7, f"approve {plan.name}", comment=2)
+    await world.until_told(7, f"approve {plan.name}: done")
+
+
+@pytest.mark.rule("7.7")
+async def test_what_an_intake_knows_goes_on_in_its_next_run_and_no_issue_is_taken_or_told_twice(
+    temporal_server: WorkflowEnvironment,
+) -> None:
+    async with intake_world(temporal_server.client, rest_at_events=100) as world:
+        world.directives.daemon.plans = [planned(("floor", []))] * 40
+        first = world.handle.first_execution_run_id
+        world.issues.left = (LeftAlone(number=99, why="labelled"),)
+        world.issues.labelled = [issue(number) for number in range(1, 31)]
+        state = await world.until(lambda state: len(state.taken) == 30)
+        assert [each.number for each in state.taken] == list(range(1, 31))
+        assert len({each.directive.id for each in world.issues.started}) == 30
+        assert (await world.handle.describe()).run_id != first
+        for number in range(1, 31):
+            await world.until_told(number, "floor | completed")
+        world.issues.hears(30, "replan more", comment=7)
+        await world.until_told(30, "replan more: done")
+        assert world.issues.last_said(30).count("replan more") == 1
+        bodies = [(each.number, each.body) for each in world.issues.told]
+        assert state.left and len(bodies) == len(set(bodies)), "nothing is told twice"
+
+
+@pytest.mark.rule("7.8")
+async def test_a_directive_that_is_over_is_told_of_once_more_and_its_issue_hears_nothing_after_that(
+    world: IntakeWorld,
+) -> None:
+    world.directives.daemon.plans = [planned(("floor", []))]
+    world.issues.labelled = [issue(7)]
+    await world.until_told(7, "A plan waits for approval")
+    (taken,) = (await world.state()).taken
+    await world.handle_of(taken.workflow).execute_update(DirectiveWorkflow.archive, Archive())
+    await world.until_told(7, "**archived**")
+    assert (await world.until(lambda state: not state.followed)).taken == (taken,)
+    count, looks = len(world.issues.told), len(world.issues.looks)
+    world.issues.hears(7, "approve", comment=1)
+
+    async def looked() -> bool:
+        return len(world.issues.looks) > looks + 2
+
+    await until(looked)
+    assert len(world.issues.told) == count

@@ -90,7 +90,8 @@ async def test_a_plan_is_held_until_approved_and_a_rejection_reaches_the_planner
         return (await now(handle)).proposal is not None
 
     await until(proposed)
-    assert (await now(handle)).steps == {}
+    seen = (await now(handle)).proposal
+    assert seen and (await now(handle)).steps == {}
     await handle.execute_update(DirectiveWorkflow.reject, requests.Reject(comment="no cellar here"))
 
     async def proposed_again() -> bool:
@@ -99,7 +100,12 @@ async def test_a_plan_is_held_until_approved_and_a_rejection_reaches_the_planner
 
     await until(proposed_again)
     assert "no cellar here" in world.daemon.commands[-1].prompt
-    await handle.execute_update(DirectiveWorkflow.approve, requests.Approve())
+    waits = (await now(handle)).proposal
+    assert waits
+    for rejected in (requests.Approve(plan=seen.name), requests.Reject(plan=seen.name, comment="smaller")):
+        update = DirectiveWorkflow.approve if isinstance(rejected, requests.Approve) else DirectiveWorkflow.reject
+        assert f"but another one, {waits.name}" in await refused(handle, update, rejected), "it was seen before"
+    await handle.execute_update(DirectiveWorkflow.approve, requests.Approve(plan=waits.name))
     state = await until_status(handle, "idle")
     assert [step.name for step in state.steps.values()] == ["floor"]
     assert "no plan waits" in await refused(handle, DirectiveWorkflow.approve, requests.Approve())

@@ -103,9 +103,10 @@ class GiteaIssues:
         last = next((each for each in reversed(told) if each.label and is_label(label, each.label.name)), None)
         return last.by.told() if last and last.by else None
 
-    async def post(self, number: int, body: str, existing: Callable[[], Awaitable[Comment | None]]) -> None:
-        await self._api.post_once(f"{self._path}/issues/{number}/comments", NewComment(body=body), Comment, existing)
+    async def post(self, number: int, body: str, existing: Callable[[], Awaitable[Comment | None]]) -> Comment:
+        return await self._api.post_once(
+            f"{self._path}/issues/{number}/comments", NewComment(body=body), Comment, existing
+        )
 
-    async def edit(self, number: int, comment: int, body: str) -> None:
-        where = self._api.at(f"{self._path}/issues/comments/{comment}")
-        await self._api.retried(lambda: self._api.send("PATCH", where, NewComment(body=body)))
+    async def edit(self, number: int, comment: int, body: str) -> Comment:
+        return await self._api.patch(f"{self._path}/issues/comments/{comment}", NewComment(body=body), Comment)

@@ -168,11 +168,19 @@ class GiteaTalk(Tolerant):
     body: str = ""
     html_url: str = ""
     created_at: datetime | None = None
+    updated_at: datetime | None = None
 
     @property
     def told(self) -> Comment:
         by = self.by.told(self.original_author) if self.by else None
-        return Comment(id=self.id, user=by, body=self.body, html_url=self.html_url, created_at=self.created_at)
+        return Comment(
+            id=self.id,
+            user=by,
+            body=self.body,
+            html_url=self.html_url,
+            created_at=self.created_at,
+            updated_at=self.updated_at,
+        )
 
 
 class BranchCommit(Tolerant):

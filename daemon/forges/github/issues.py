@@ -97,9 +97,8 @@ class GitHubIssues:
         pages = await Remembered(self._api, {}).pages(f"{self._path}/{number}/comments", COMMENTS)
         return tuple(comment for page in pages for comment in page)
 
-    async def post(self, number: int, body: str, existing: Callable[[], Awaitable[Comment | None]]) -> None:
-        await self._api.post_once(f"{self._path}/{number}/comments", NewComment(body=body), Comment, existing)
+    async def post(self, number: int, body: str, existing: Callable[[], Awaitable[Comment | None]]) -> Comment:
+        return await self._api.post_once(f"{self._path}/{number}/comments", NewComment(body=body), Comment, existing)
 
-    async def edit(self, number: int, comment: int, body: str) -> None:
-        where = self._api.at(f"{self._path}/comments/{comment}")
-        await self._api.retried(lambda: self._api.send("PATCH", where, NewComment(body=body)))
+    async def edit(self, number: int, comment: int, body: str) -> Comment:
+        return await self._api.patch(f"{self._path}/comments/{comment}", NewComment(body=body), Comment)

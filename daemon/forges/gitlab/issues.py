@@ -73,7 +73,7 @@ class GitLabIssues:
             editors=tuple(dict.fromkeys(_user(each) for each in notes if each.system)),
             is_locked=bool(found.discussion_locked),
             labels=found.labels,
-            said=tuple(_comment(found, each) for each in notes if not each.system),
+            said=tuple(_comment(found.web_url, each) for each in notes if not each.system),
         )
 
     async def labelled(self, label: str) -> list[Listed]:
@@ -86,25 +86,33 @@ class GitLabIssues:
         last = max(given, key=lambda each: each.id, default=None)
         return last.user.user if last and last.user else None
 
-    async def post(self, number: int, body: str, existing: Callable[[], Awaitable[Comment | None]]) -> None:
+    async def post(self, number: int, body: str, existing: Callable[[], Awaitable[Comment | None]]) -> Comment:
         async def known() -> Note | None:
             found = await existing()
-            return Note(id=found.id) if found else None
+            return Note(id=found.id, created_at=found.created_at, updated_at=found.updated_at) if found else None
 
         note = NewNote(body=without_commands(body))
-        await self._api.post_once(f"{self._path}/{number}/notes", note, Note, known)
+        return _comment("", await self._api.post_once(f"{self._path}/{number}/notes", note, Note, known))
 
-    async def edit(self, number: int, comment: int, body: str) -> None:
-        await self._api.put(f"{self._path}/{number}/notes/{comment}", NewNote(body=without_commands(body)), Note)
+    async def edit(self, number: int, comment: int, body: str) -> Comment:
+        note = NewNote(body=without_commands(body))
+        return _comment("", await self._api.put(f"{self._path}/{number}/notes/{comment}", note, Note))
 
     async def _notes(self, number: int) -> list[Note]:
         """The oldest first."""
         return sorted(await self._api.all(f"{self._path}/{number}/notes", NOTES), key=lambda each: each.id)
 
 
-def _comment(issue: GitLabIssue, note: Note) -> Comment:
-    address = f"{issue.web_url}#note_{note.id}"
-    return Comment(id=note.id, user=_user(note), body=note.body, html_url=address, created_at=note.created_at)
+def _comment(issue: str, note: Note) -> Comment:
+    """`issue`: its page's address."""
+    return Comment(
+        id=note.id,
+        user=_user(note),
+        body=note.body,
+        html_url=f"{issue}#note_{note.id}",
+        created_at=note.created_at,
+        updated_at=note.updated_at,
+    )
 
 
 def _user(note: Note) -> User | None:

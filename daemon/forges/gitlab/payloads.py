@@ -166,6 +166,7 @@ class Note(Tolerant):
     body: str = ""
     author: Person | None = None
     created_at: datetime | None = None
+    updated_at: datetime | None = None
     system: bool = False
     resolvable: bool = False
     resolved: bool = False

@@ -120,6 +120,7 @@ async def merge_pull(call: Call) -> ApiAnswer:
         wanted.head_commit_id or None,
         wanted.merge_title_field or None,
         wanted.merge_message_field or None,
+        closes_in_any=True,
     )
     await merge(repository, pull.number, order, call.login)
     if wanted.delete_branch_after_merge:
