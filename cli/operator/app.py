@@ -33,6 +33,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "notices.NoticeCommand": ("test-notices",),
     "cleaning.CleanCommand": ("clean",),
     "answers.AnswersCommand": ("answers",),
+    "webhooks.WebhooksCommand": ("webhooks",),
 }
 """Each group of commands with their names, so that only the group of the one that was typed is imported; the actions
 have all other names."""
@@ -46,7 +47,7 @@ PANELS: Mapping[str, tuple[str, ...]] = {
     "Steps": ("retry-step", "skip-step", "cancel-step", "complete-step", "fail-step"),
     "Plan by hand": ("add-step", "edit-step", "remove-step", "set-deps"),
     "Repair": ("doctor", "recover", "restart"),
-    "Machine": ("daemons", "budget", "mcp", "test-notices", "answers", "down", "migrate", "prune", "clean"),
+    "Machine": ("daemons", "budget", "mcp", "webhooks", "test-notices", "answers", "down", "migrate", "prune", "clean"),
 }
 """What `--help` shows together, in its order: the first ones are all that most days need."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 from starlette.routing import Route
 
-from fakes.forge import issues, talk
+from fakes.forge import control_issues, talk
 from fakes.forge.api_errors import Answered, not_found
 from fakes.forge.bare_git import GitFailed
 from fakes.forge.calling import ApiAnswer, Call, Routes
@@ -105,17 +105,10 @@ class NewResolution(Stored):
     """The first one of its conversation."""
 
 
-class NewComment(Stored):
-    user: str
-    body: str = Field(min_length=1)
-
-
 def routes(api: Routes) -> list[Route]:
     return [
         api.route("/_control/repos", POST=create_repository),
-        api.route(f"{_REPOSITORY}/issues", POST=open_issue),
-        api.route(f"{_REPOSITORY}/issues/{{number:int}}", PATCH=change_issue),
-        api.route(f"{_REPOSITORY}/issues/{{number:int}}/comments", POST=add_comment),
+        *control_issues.routes(api),
         api.route(_REPOSITORY, PATCH=change_repository),
         api.route(f"{_REPOSITORY}/collaborators", PUT=put_collaborator),
         api.route(f"{_REPOSITORY}/pulls", POST=open_from_fork),
@@ -127,7 +120,6 @@ def routes(api: Routes) -> list[Route]:
         api.route(f"{_REPOSITORY}/pulls/{{number:int}}/reviews", POST=add_review),
         api.route(f"{_REPOSITORY}/pulls/{{number:int}}/remarks", POST=add_remark),
         api.route(f"{_REPOSITORY}/pulls/{{number:int}}/resolutions", POST=add_resolution),
-        api.route(f"{_REPOSITORY}/pulls/{{number:int}}/comments", POST=add_comment),
     ]
 
 
@@ -255,24 +247,6 @@ async def add_resolution(call: Call) -> ApiAnswer:
     (repository, _), wanted = await call.pull(), await call.body(NewResolution)
     await talk.resolve_thread(repository, wanted.remark, wanted.user)
     return ApiAnswer(status=204)
-
-
-async def add_comment(call: Call) -> ApiAnswer:
-    (repository, number), wanted = await call.talked_about(), await call.body(NewComment)
-    made = await talk.add_comment(repository, number, wanted.user, wanted.body)
-    return ApiAnswer(Shapes(call.forge.url).comment(repository.record, made), 201)
-
-
-async def open_issue(call: Call) -> ApiAnswer:
-    repository = call.repository()
-    made = await issues.open_issue(repository, await call.body(issues.IssueWanted))
-    return ApiAnswer(Shapes(call.forge.url).plain_issue(repository.record, made), 201)
-
-
-async def change_issue(call: Call) -> ApiAnswer:
-    repository = call.repository()
-    changed = await issues.change_issue(repository, call.number("number"), await call.body(issues.IssueChange))
-    return ApiAnswer(Shapes(call.forge.url).plain_issue(repository.record, changed))
 
 
 async def _commit(call: Call, ref: str) -> str:

@@ -15,6 +15,7 @@ from fakes.forge.merges import Mergeabilities
 from fakes.forge.records import now
 from fakes.forge.store import Store
 from fakes.forge.stored import Stored
+from fakes.forge.webhooks import Hooks
 
 _KEPT = 10_000
 BODY_KEPT = 64 * 1024
@@ -111,6 +112,7 @@ class Forge:
     received: Received = field(default_factory=Received)
     limits: RateLimits = field(default_factory=RateLimits)
     mergeabilities: Mergeabilities = field(default_factory=Mergeabilities)
+    hooks: Hooks = field(default_factory=Hooks)
     recorder: Recorder = field(default_factory=lambda: Recorder(None))
 
     @property

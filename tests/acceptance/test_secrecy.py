@@ -151,6 +151,7 @@ def values(directive: str, folder: Path) -> Mapping[str, str]:
         "task_plan": "true",
         "part": "daemon",
         "agent": "planner",
+        "secret_file": str(folder / "nowhere"),
     }
 
 

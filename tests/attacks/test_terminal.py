@@ -235,6 +235,7 @@ def typed(directive: str, step: str) -> dict[str, list[tuple[str, ...]]]:
         "clean": [("--dry-run",), ("--remote", POISON)],
         "mcp": [("--http", POISON)],
         "answers": [("--listen", POISON)],
+        "webhooks": [("--secret-file", POISON), ("--secret-file", __file__, "--http", POISON)],
         "recover": [(POISON,), (directive,)],  # the last: from here on its workflow is there, and nobody works on it
     }
 

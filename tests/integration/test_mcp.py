@@ -21,7 +21,7 @@ from activities.issues import IssueActivities
 from domain import names
 from domain.events import EventName
 from domain.intake.issue import IssueNamed, IssueRead, IssueStanding
-from domain.intake.state import IssueLook, IssuesSeen, ProgressTold
+from domain.intake.state import IssueLook, IssuesSeen, IssueTold, ProgressTold
 from steering.tools import OFFERED
 from tests.fixtures_desk import URL, Desk
 from tests.mcp_serving import STARTER, TOKEN, environment, over_http
@@ -179,7 +179,7 @@ class Issues:
     async def look(self, look: IssueLook) -> IssuesSeen | None:
         raise AssertionError("no intake is there")
 
-    async def tell(self, told: ProgressTold) -> None:
+    async def tell(self, told: ProgressTold) -> IssueTold:
         raise AssertionError("no intake is there")
 
 
