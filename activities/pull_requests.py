@@ -11,7 +11,7 @@ from activities.beating import beating
 from activities.ports import Shepherd
 from domain.errors import ForgeUnreachable
 from domain.protocol import ErrorType
-from domain.pull_request import Sighting, Watch, until_next_poll
+from domain.pull_request import Sighting, Watch
 from domain.tidied import Tidied, Tidying
 
 LONGEST_PAUSE = timedelta(days=1)
@@ -34,10 +34,10 @@ class PullRequestActivities:
                 sighting = await self._shepherd.look(watch)
         except ForgeUnreachable as away:
             activity.heartbeat(quiet)
-            raise no_news(str(away), longer(until_next_poll(watch, quiet), away.until)) from away
+            raise no_news(str(away), longer(_until_next_poll(watch, quiet), away.until)) from away
         if sighting is None:
             activity.heartbeat(quiet + 1)
-            raise no_news("nothing has happened", until_next_poll(watch, quiet))
+            raise no_news("nothing has happened", _until_next_poll(watch, quiet))
         return sighting.model_copy(update={"daemon": self._name})
 
     @activity.defn
@@ -51,6 +51,11 @@ def _quiet_polls() -> int:
     details = activity.info().heartbeat_details
     told = details[0] if details else 0
     return max(told, 0) if isinstance(told, int) else 0
+
+
+def _until_next_poll(watch: Watch, quiet: int) -> timedelta:
+    """How long to wait after `quiet` polls without news: half as long again each time, up to the most."""
+    return min(watch.every * 1.5 ** min(quiet, 30), watch.at_most)
 
 
 def longer(pause: timedelta, until: datetime | None) -> timedelta:

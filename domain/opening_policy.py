@@ -25,6 +25,12 @@ class DraftPolicy(StrEnum):
     NEVER = "never"
 
 
+class MergeMethod(StrEnum):
+    MERGE = "merge"
+    SQUASH = "squash"
+    REBASE = "rebase"
+
+
 class OpeningPolicy(Value):
     labels: Annotated[tuple[Name, ...], Field(max_length=50)] = ()
     reviewers: Annotated[tuple[Reviewer, ...], Field(max_length=15)] = ()
@@ -37,6 +43,10 @@ class OpeningPolicy(Value):
     """Names of checks, or patterns, that are run once more before work is made of them."""
     rerun: bool = True
     """What looks flaky is: those, and what has failed and passed on the same commit before."""
+    auto_merge: MergeMethod | None = None
+    """How the forge merges it by itself once its own rules are met; None: it doesn't."""
+    update: bool = True
+    """One that can't be merged for nothing but that is brought up to date with the base branch."""
     resolve: bool = True
     """A conversation is resolved once what it asks for is done."""
 

@@ -127,16 +127,13 @@ class Watch(Tolerant):
     """What completions have pushed for it, oldest first."""
     retarget: str = ""
     """The base branch that an operator has chosen for it since the forge was last told; empty: none."""
+    complete: bool = False
+    """It holds all that the directive is to do: nothing is under way, failed or waiting to be pushed."""
     every: timedelta = timedelta(seconds=60)
     """Between the first polls; it grows to `at_most` while nothing happens."""
     at_most: timedelta = timedelta(minutes=15)
     heartbeat: timedelta = timedelta(seconds=60)
     """A daemon that is silent for this long while it looks is lost, and another one looks."""
-
-
-def until_next_poll(watch: Watch, quiet: int) -> timedelta:
-    """How long to wait after `quiet` polls without news: half as long again each time, up to the most."""
-    return min(watch.every * 1.5 ** min(quiet, 30), watch.at_most)
 
 
 class FindingKind(StrEnum):

@@ -38,6 +38,10 @@ REST = """\
 #milestone = "1.0"
 # "unfinished" while steps are missing, "always" until a person makes it ready, or "never".
 #draft = "unfinished"
+# The forge merges it by itself once the base branch's rules are met: "merge", "squash" or "rebase".
+#auto_merge = "squash"
+# One that lacks nothing but commits of the base branch is brought up to date.
+#update = true
 # Names of jobs that are run once more before work is made of them.
 #flaky = ["e2e*"]
 #rerun = true

@@ -240,6 +240,10 @@ class ForgeUnderTest:
         """The same, by whoever it may be: the author of a pull request may."""
         await self._control("POST", f"repos/{repository}/pulls/{number}/resolutions", {"user": user, "remark": comment})
 
+    async def turn_off_auto_merge(self, user: str, repository: str, number: int) -> None:
+        """It is no longer to be merged by itself: somebody has said so."""
+        await self._control("POST", f"repos/{repository}/pulls/{number}/auto-merge", {"user": user})
+
     async def graphql(self, query: str) -> dict[str, Any]:
         async with self.rest() as client:
             answer = await client.post(f"{self.url}/api/graphql", json={"query": query})

@@ -55,6 +55,7 @@ TRIED_ELSEWHERE: dict[str, dict[str, str]] = {
         "test_a_check_that_its_app_runs_again_under_the_same_id_is_told_as_it_ends_then": "there are no apps",
         "test_a_failed_status_and_a_check_without_a_log_are_told_in_their_own_words": "no check has a text",
         "test_one_that_has_to_be_up_to_date_and_is_not_is_told_so": "only an administrator is told",
+        "test_what_is_only_behind_is_brought_up_to_date_by_a_merge": "only an administrator is told that it is behind",
         "test_a_second_look_costs_nothing_and_tells_the_same": "there are no ETags",
         "test_where_it_is_not_told_what_is_resolved_all_that_is_asked_holds": "the others tell it with the remark",
         "test_a_missing_scope_is_named": "only GitHub names it",

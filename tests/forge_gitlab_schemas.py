@@ -45,6 +45,7 @@ PAGES = {"page", "per_page"}
 QUERIES = {
     "GET /projects/:id/merge_requests": PAGES | {"state", "source_branch", "target_branch", "order_by", "sort"},
     "GET /projects/:id/repository/compare": {"from", "to"},
+    "GET /projects/:id/merge_requests/:iid/notes": PAGES | {"sort", "order_by"},
     "GET /projects/:id/issues": PAGES | {"labels", "state"},
     "GET /users": PAGES | {"username"},
     "GET /projects/:id/milestones": PAGES | {"title", "state", "include_ancestors"},
@@ -57,6 +58,7 @@ SENT = {
         *("title", "description", "target_branch"),
         *("add_labels", "reviewer_ids", "assignee_ids", "milestone_id"),
     },
+    "PUT /projects/:id/merge_requests/:iid/merge": {"auto_merge", "merge_when_pipeline_succeeds", "sha", "squash"},
     "POST /projects/:id/merge_requests/:iid/notes": {"body"},
     "POST /projects/:id/merge_requests/:iid/discussions/:discussion_id/notes": {"body"},
     "PUT /projects/:id/merge_requests/:iid/discussions/:discussion_id": {"resolved"},

@@ -101,8 +101,12 @@ class PullRequestWatch:
 
 
 def _wanted(state: State) -> Watch | None:
-    """What is to be watched; a run that has met a closed pull request before these were watched goes on without."""
+    """What is to be watched; a run that has met a closed pull request before these were watched goes on without, and
+    one that has begun before a daemon was told that all is done never tells it.
+    """
     watch = shepherd.wanted_watch(state)
+    if watch is not None and watch.complete and not workflow.patched("watched as complete"):
+        watch = watch.model_copy(update={"complete": False})
     is_closed = watch is not None and watch.pull_request.state is PullRequestState.CLOSED
     return None if is_closed and not workflow.patched("closed is watched") else watch
 

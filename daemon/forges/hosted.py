@@ -20,8 +20,8 @@ from daemon.forges.refusals import Declined
 from daemon.forges.remarks import is_by
 from daemon.forges.said import User
 from domain.errors import ForgeRefused
-from domain.opening_policy import OpeningPolicy
-from domain.pull_request import PullRequest, PullRequestWanted, Reply, Sighting
+from domain.opening_policy import MergeMethod, OpeningPolicy
+from domain.pull_request import PullRequest, PullRequestState, PullRequestWanted, Reply, Sighting
 
 Find = Callable[[], Awaitable[Pull | None]]
 """Looks for the pull request that is to be opened."""
@@ -89,6 +89,12 @@ class Hosted(ABC):
     @abstractmethod
     def asking_issues(self, repository: Repository) -> AskingIssues:
         """How its issues are asked for."""
+
+    @abstractmethod
+    async def merged_by_itself(self, pull: Pull, method: MergeMethod) -> str:
+        """See daemon.forges.port.Forge.merge_when_ready, of an open one of ours; raises Declined where the forge says
+        no.
+        """
 
     async def furnished(self, pull: Pull, policy: OpeningPolicy) -> tuple[str, ...]:
         """See daemon.forges.port.Forge.furnish."""
@@ -176,6 +182,19 @@ class Hosted(ABC):
     async def run_again(self, known: PullRequest, failed: Collection[str], names: Sequence[str]) -> frozenset[str]:
         """See daemon.forges.port.Forge; none at this kind of forge."""
         return frozenset()
+
+    async def merge_when_ready(self, known: PullRequest, method: MergeMethod) -> str:
+        pull, me = await self._read(known.number), await self.own_login()
+        if pull.standing is not PullRequestState.OPEN or pull.head.sha != known.head:
+            return ""
+        if me and not is_by(pull.user, me):
+            return "somebody else has opened the pull request"
+        try:
+            return await self.merged_by_itself(pull, method)
+        except Declined as declined:
+            if declined.status == HTTPStatus.UNAUTHORIZED:
+                raise
+            return declined.complaint
 
     async def reply(self, known: PullRequest, reply: Reply) -> None:
         await self.answer(known.number, reply)

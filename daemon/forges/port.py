@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from daemon.forges.issue_talk import Issues
-from domain.opening_policy import OpeningPolicy
+from domain.opening_policy import MergeMethod, OpeningPolicy
 from domain.pull_request import PullRequest, PullRequestWanted, Reply, Sighting
 from domain.repository_url import RepositoryUrl
 
@@ -68,6 +68,12 @@ class Forge(Protocol):
         """Run those of the `failed` checks of its head once more that look flaky: by a pattern of `names`, or as they
         have failed and passed on one commit before. The ids of those that run again now, or will when the others of
         their run have ended; none that has been run again before."""
+        ...
+
+    async def merge_when_ready(self, known: PullRequest, method: MergeMethod) -> str:
+        """Have the forge merge it, by itself, once nothing that the base branch requires is missing: exactly the head
+        of `known`, and only one of our own making. What a person has turned off stays off. Why it is not set; empty: it
+        is, or the pull request has another head or state by now."""
         ...
 
     async def reply(self, known: PullRequest, reply: Reply) -> None:

@@ -23,7 +23,7 @@ from daemon.forges.port import Forge
 from daemon.forges.recognizing import known_kind, recognized
 from daemon.forges.tokens import Tokens
 from domain.errors import ForgeRefused
-from domain.opening_policy import OpeningPolicy
+from domain.opening_policy import MergeMethod, OpeningPolicy
 from domain.pull_request import PullRequest, PullRequestWanted, Reply, Sighting
 from domain.repository_url import RepositoryUrl
 
@@ -141,6 +141,9 @@ class NoForge:
 
     async def run_again(self, known: PullRequest, failed: Collection[str], names: Sequence[str]) -> frozenset[str]:
         return frozenset()
+
+    async def merge_when_ready(self, known: PullRequest, method: MergeMethod) -> str:
+        return ""
 
     async def reply(self, known: PullRequest, reply: Reply) -> None:
         return None

@@ -10,6 +10,7 @@ from daemon.forges.port import Forge, ForgesByUrl
 from daemon.git.bridges import left_behind
 from daemon.git.repositories import Repositories
 from daemon.logs.masking import Masker, masked_sighting
+from daemon.pull_requests.finishing import Finishing
 from daemon.pull_requests.tidying import tidy
 from daemon.workspace.project import read_project
 from domain.errors import ForgeRefused, NotReachable, Refused, RepositoryError
@@ -52,7 +53,9 @@ class PullRequestShepherd:
             known = watch.pull_request
             if watch.retarget and known.base != watch.retarget:
                 known = await forge.retarget(known, watch.retarget)
-            sighting = await self._without_flaky(forge, watch, await forge.look(known, self._marks_of(watch)))
+            marks = self._marks_of(watch)
+            sighting = await self._without_flaky(forge, watch, await forge.look(known, marks))
+            sighting = await Finishing(forge, self._repositories, marks).of(watch, sighting)
         except ForgeRefused as refusal:
             sighting = Sighting(pull_request=watch.pull_request, findings=(_trouble(str(refusal)),))
         news = news_of(watch, sighting)

@@ -34,6 +34,7 @@ from domain.pull_requests.closing import end_with, settle_closed
 from domain.pull_requests.fixes import ROOMS, fix_steps, unused
 from domain.pull_requests.merging import OPEN_ANOTHER, fold_over, open_another
 from domain.pull_requests.seen import MAX_SEEN, capped, without_trouble
+from domain.pull_requests.shipping import unfinished
 from domain.questions import AGAIN
 from domain.shepherd_state import Shepherding
 from domain.size import MAX_STATE, state_size
@@ -64,6 +65,7 @@ def wanted_watch(state: State) -> Watch | None:
         picture=shepherding.picture,
         pushed=shepherding.pushed_heads,
         retarget=shepherding.retarget,
+        complete=_is_complete(state),
         every=timings.poll,
         at_most=timings.poll_at_most,
         heartbeat=timings.heartbeat,
@@ -262,6 +264,15 @@ def _waits(state: State) -> bool:
         for step in state.steps.values()
     )
     return under_way or bool(asked_now(state, Topic.ROUNDS))
+
+
+def _is_complete(state: State) -> bool:
+    """Whether the pull request holds all that the directive is to do."""
+    unpushed = any(
+        step.status is StepStatus.COMPLETED and not step.shipped and step.work and step.work.commits
+        for step in state.steps.values()
+    )
+    return not (unfinished(state) or unpushed or _waits(state) or state.live(TaskKind.PLANNING))
 
 
 def _why_not_watched(state: State) -> str:

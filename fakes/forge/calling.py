@@ -18,6 +18,7 @@ from domain.errors import DocumentBroken
 from domain.problems import first_problem
 from fakes.forge.api_errors import Answered, not_found
 from fakes.forge.auth import Keys
+from fakes.forge.auto_merging import merge_what_is_ready
 from fakes.forge.dialect import Dialect, Paging
 from fakes.forge.forge import Forge
 from fakes.forge.issue_records import Issue
@@ -67,8 +68,9 @@ class Call:
     async def pull(self) -> tuple[Repository, Pull]:
         """The pull request in the path, as its branches are now."""
         repository = self.repository()
-        record = await follow_branches(repository)
-        pull = record.pull(self.number("number"))
+        await follow_branches(repository)
+        await merge_what_is_ready(repository, self.forge.mergeabilities)
+        pull = repository.record.pull(self.number("number"))
         if pull is None:
             raise not_found()
         return repository, pull

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 from starlette.routing import Route
 
-from fakes.forge import control_issues, talk
+from fakes.forge import auto_merging, control_issues, talk
 from fakes.forge.api_errors import Answered, not_found
 from fakes.forge.bare_git import GitFailed
 from fakes.forge.calling import ApiAnswer, Call, Routes
@@ -41,6 +41,7 @@ class RepositoryChange(Stored):
     up_to_date: bool | None = None
     only_green: bool | None = None
     detailed_merge_status: str | None = None
+    auto_merge_allowed: bool | None = None
     locked: bool | None = None
     teams: tuple[str, ...] | None = None
     labels: tuple[str, ...] | None = None
@@ -105,6 +106,10 @@ class NewResolution(Stored):
     """The first one of its conversation."""
 
 
+class WhoTurnsOff(Stored):
+    user: str
+
+
 def routes(api: Routes) -> list[Route]:
     return [
         api.route("/_control/repos", POST=create_repository),
@@ -120,6 +125,7 @@ def routes(api: Routes) -> list[Route]:
         api.route(f"{_REPOSITORY}/pulls/{{number:int}}/reviews", POST=add_review),
         api.route(f"{_REPOSITORY}/pulls/{{number:int}}/remarks", POST=add_remark),
         api.route(f"{_REPOSITORY}/pulls/{{number:int}}/resolutions", POST=add_resolution),
+        api.route(f"{_REPOSITORY}/pulls/{{number:int}}/auto-merge", POST=turn_off_auto_merge),
     ]
 
 
@@ -246,6 +252,12 @@ async def add_remark(call: Call) -> ApiAnswer:
 async def add_resolution(call: Call) -> ApiAnswer:
     (repository, _), wanted = await call.pull(), await call.body(NewResolution)
     await talk.resolve_thread(repository, wanted.remark, wanted.user)
+    return ApiAnswer(status=204)
+
+
+async def turn_off_auto_merge(call: Call) -> ApiAnswer:
+    (repository, pull), wanted = await call.pull(), await call.body(WhoTurnsOff)
+    await auto_merging.turn_off(repository, pull.number, wanted.user)
     return ApiAnswer(status=204)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fakes.forge.api_errors import Answered, invalid, refused
 from fakes.forge.bare_git import BareRepository
 from fakes.forge.closing import with_merged
+from fakes.forge.merge_records import MergeTurn, Turned
 from fakes.forge.records import Pull, PullState, RepositoryRecord, now
 from fakes.forge.store import Repository
 
@@ -110,7 +111,9 @@ def branch_of(record: RepositoryRecord, head: str) -> str:
 
 def closed(pull: Pull) -> Pull:
     moment = now()
-    return pull.model_copy(update={"state": PullState.CLOSED, "closed_at": moment, "updated_at": moment})
+    return pull.model_copy(
+        update={"state": PullState.CLOSED, "closed_at": moment, "updated_at": moment, "auto_merge": None}
+    )
 
 
 def merged(pull: Pull, commit: str, by: str | None) -> Pull:
@@ -166,10 +169,20 @@ async def _follow(git: BareRepository, pull: Pull, branches: dict[str, str]) -> 
         return merged(kept, base, None)
     if head is None or base is None:
         return closed(pull)
-    pushed = {"head_sha": head, "base_seen": base, "updated_at": now()} if head != pull.head_sha else {}
+    pushed = (
+        {"head_sha": head, "base_seen": base, "updated_at": now(), **_dropped(pull)} if head != pull.head_sha else {}
+    )
     moved = pull.model_copy(update={"base_sha": base, **pushed})
     await _keep_head(git, moved)
     return moved
+
+
+def _dropped(pull: Pull) -> dict[str, object]:
+    """What a push ends."""
+    if not (pull.auto_merge and pull.auto_merge.ends_with_push):
+        return {}
+    turn = MergeTurn(user=pull.author, what=Turned.DROPPED, at=now())
+    return {"auto_merge": None, "turns": (*pull.turns, turn)}
 
 
 async def _keep_head(git: BareRepository, pull: Pull) -> None:

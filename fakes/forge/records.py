@@ -10,6 +10,7 @@ from pydantic import Field
 
 from fakes.forge.check_records import CheckRun, CommitStatus
 from fakes.forge.issue_records import Issue
+from fakes.forge.merge_records import AutoMerge, MergeTurn
 from fakes.forge.stored import Stored
 
 RESERVED_OWNERS = frozenset({"api", "assets", "graphql", "rate_limit", "repos", "user"})
@@ -67,6 +68,9 @@ class Pull(Stored):
     """Who is asked for a review."""
     team_reviewers: tuple[str, ...] = ()
     milestone: str = ""
+    auto_merge: AutoMerge | None = None
+    turns: tuple[MergeTurn, ...] = ()
+    """The times that this was turned on or off, oldest first."""
 
     @property
     def is_open(self) -> bool:
@@ -174,6 +178,8 @@ class RepositoryRecord(Stored):
     """Nothing is merged that lacks commits of its base branch."""
     only_green: bool = False
     """Nothing is merged while checks run or have failed, at a forge that says so."""
+    auto_merge_allowed: bool = True
+    """At a forge where the repository says so."""
     detailed_merge_status: str = ""
     """What such a forge says in any case; empty: what is so."""
     locked: bool = False

@@ -21,6 +21,8 @@ pytestmark = pytest.mark.rule("7.4")
         ('assignees = ["../ann"]', "assignees"),
         ("milestone = 1", "milestone"),
         ('draft = "sometimes"', "draft"),
+        ("auto_merge = true", "auto_merge"),
+        ('auto_merge = "fast"', "auto_merge"),
         ('label = ["bot"]', "label"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -12,11 +13,12 @@ from domain.directive_settings import AgentChoice, Timings
 from domain.errors import Refused
 from domain.models import State
 from domain.operations import Refusal, apply
+from domain.plan import PlannedStep
 from domain.pull_request import Finding, Place, PullRequestState, Sighting, Unheard
 from domain.pull_requests import shepherd
 from domain.pull_requests.fixes import fix_steps
 from domain.record import Facts
-from domain.requests import Poke, RemoveStep
+from domain.requests import AddStep, ChangeGoal, Poke, RemoveStep
 from domain.spawn_task import OutcomeStatus
 from domain.statuses import DirectiveStatus, StepStatus
 from tests.unit.directives import NOW, begun, ended, granted
@@ -277,3 +279,26 @@ def test_few_remarks_stand_in_the_order_in_which_they_were_made_and_whole_ones_a
     assert "Oak, please" in step.task_plan and "… cut" not in step.task_plan
     (short,) = fix_steps(state, [first, second], NEWER, room=0)
     assert "https://c/1" in short.task_plan and "Oak, please" not in short.task_plan, "nothing but its link"
+
+
+# What the forge may merge by itself
+
+
+def is_complete(state: State) -> bool:
+    watch = shepherd.wanted_watch(state)
+    assert watch
+    return watch.complete
+
+
+def test_while_a_fix_is_under_way_it_is_not_all_of_the_work() -> None:
+    state = opened()
+    assert is_complete(state)
+    found = seen(state, check())
+    assert not is_complete(found), "a fix is under way"
+
+
+def test_a_new_goal_and_its_steps_are_not_in_the_pull_request_yet() -> None:
+    state = opened()
+    planning = granted(state, ChangeGoal(goal="A house with a roof"))
+    assert not is_complete(planning)
+    assert not is_complete(granted(state, AddStep(id=uuid4(), step=PlannedStep(name="roof", task_plan="x"))))

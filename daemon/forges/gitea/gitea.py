@@ -9,6 +9,7 @@ import httpx
 from pydantic import TypeAdapter
 
 from daemon.forges.api import Api, ApiTimings, Manners
+from daemon.forges.gitea.auto_merge import AutoMerge
 from daemon.forges.gitea.issues import GiteaIssues
 from daemon.forges.gitea.look import GiteaLook
 from daemon.forges.gitea.pages import pages_of
@@ -31,6 +32,7 @@ from daemon.forges.pulls import Pull, Repository
 from daemon.forges.refusals import Declined
 from daemon.forges.said import User
 from daemon.forges.tokens import Tokens
+from domain.opening_policy import MergeMethod
 from domain.pull_request import Reply
 
 PULLS = TypeAdapter(tuple[GiteaPull, ...])
@@ -93,6 +95,9 @@ class Gitea(Hosted):
     async def answer(self, number: int, reply: Reply) -> None:
         own = await self._path("")
         await Replies(self._api, own, await self.own_login()).give(number, reply)
+
+    async def merged_by_itself(self, pull: Pull, method: MergeMethod) -> str:
+        return await AutoMerge(self._api, await self._path(""), await self.own_login()).turned_on(pull, method)
 
     async def canonical(self) -> Repository:
         return await self._api.read(f"/repos/{quote(self._name)}", Repository)

@@ -9,6 +9,7 @@ from urllib.parse import quote
 from pydantic import TypeAdapter
 
 from daemon.forges.forge_settings import ForgeSettings
+from daemon.forges.github.auto_merge import AutoMerge
 from daemon.forges.github.furnishing import Furnishing
 from daemon.forges.github.graph import GitHubApi
 from daemon.forges.github.issues import GitHubIssues
@@ -33,7 +34,7 @@ from daemon.forges.pulls import Pull, Repository
 from daemon.forges.refusals import NOT_SHOWN, Declined
 from daemon.forges.remembered import Remembered
 from daemon.forges.said import User
-from domain.opening_policy import OpeningPolicy
+from domain.opening_policy import MergeMethod, OpeningPolicy
 from domain.pull_request import PullRequest, Reply
 
 PULLS = TypeAdapter(tuple[GitHubPull, ...])
@@ -125,6 +126,10 @@ class GitHub(Hosted):
             if declined.status not in NOT_SHOWN:
                 raise
             return frozenset()
+
+    async def merged_by_itself(self, pull: Pull, method: MergeMethod) -> str:
+        assert isinstance(pull, GitHubPull)
+        return await AutoMerge(self._api, await self._path(""), await self.own_login()).turned_on(pull, method)
 
     async def furnished(self, pull: Pull, policy: OpeningPolicy) -> tuple[str, ...]:
         return await Furnishing(self._api, await self._path(""), pull.number).give(policy)

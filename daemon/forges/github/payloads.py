@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Any, Self
 
 from daemon.forges.pulls import Pull
 from daemon.forges.said import NewComment, User
@@ -33,6 +33,8 @@ class CollaboratorPermission(Tolerant):
 class GitHubPull(Pull):
     node_id: str
     """What GraphQL calls it."""
+    auto_merge: dict[str, Any] | None = None
+    """Set where GitHub merges it by itself."""
 
 
 class RefObject(Tolerant):

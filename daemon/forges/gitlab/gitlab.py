@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 from daemon.forges.audience import Permission
 from daemon.forges.forge_settings import ForgeSettings
 from daemon.forges.gitlab.api import GitLabApi
+from daemon.forges.gitlab.auto_merge import AutoMerge
 from daemon.forges.gitlab.furnishing import Furnishing
 from daemon.forges.gitlab.issues import GitLabIssues
 from daemon.forges.gitlab.look import GitLabLook
@@ -36,7 +37,7 @@ from daemon.forges.look import Looking
 from daemon.forges.pulls import Pull, Repository
 from daemon.forges.refusals import Declined
 from daemon.forges.said import User
-from domain.opening_policy import OpeningPolicy
+from domain.opening_policy import MergeMethod, OpeningPolicy
 from domain.pull_request import PullRequest, PullRequestWanted, Reply
 
 REQUESTS = TypeAdapter(tuple[MergeRequest, ...])
@@ -135,6 +136,10 @@ class GitLab(Hosted):
     async def answer(self, number: int, reply: Reply) -> None:
         address = (await self.pull(number)).html_url
         await Replies(self._api, await self._path(), await self.own_login()).give(number, address, reply)
+
+    async def merged_by_itself(self, pull: Pull, method: MergeMethod) -> str:
+        assert isinstance(pull, GitLabPull)
+        return await AutoMerge(self._api, await self._project(), await self.own_login()).turned_on(pull, method)
 
     async def furnished(self, pull: Pull, policy: OpeningPolicy) -> tuple[str, ...]:
         return await Furnishing(self._api, await self._path(), pull.number, self._number_of).give(policy)

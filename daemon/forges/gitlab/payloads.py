@@ -62,6 +62,8 @@ class Project(Repository):
 
     full_name: str = Field(alias="path_with_namespace")
     id: int
+    merge_method: str = ""
+    """`merge`, `rebase_merge` or `ff` (from memory); only members are told."""
 
 
 class DiffRefs(Tolerant):
@@ -96,6 +98,7 @@ class MergeRequest(Tolerant):
     merge_status: str = ""
     detailed_merge_status: str = ""
     has_conflicts: bool = False
+    merge_when_pipeline_succeeds: bool = False
     diff_refs: Annotated[DiffRefs | None, OR_NONE] = None
     head_pipeline: Annotated[PipelineSummary | None, OR_NONE] = None
 
@@ -119,6 +122,7 @@ class MergeRequest(Tolerant):
             reviewed=refs or self.sha or "",
             pipeline=self.head_pipeline,
             merge_status=self.detailed_merge_status,
+            merges_by_itself=self.merge_when_pipeline_succeeds,
         )
 
 
@@ -128,6 +132,7 @@ class GitLabPull(Pull):
     pipeline: PipelineSummary | None = None
     """The one that GitLab itself goes by."""
     merge_status: str = ""
+    merges_by_itself: bool = False
 
 
 class Branch(Tolerant):

@@ -10,7 +10,8 @@ from fakes.forge.calling import ApiAnswer, Call, Routes
 from fakes.forge.gitea.shapes import GiteaShapes
 from fakes.forge.gitea.shapes_places import Json, moment
 from fakes.forge.issue_records import Issue, LabelEvent
-from fakes.forge.records import RepositoryRecord
+from fakes.forge.merge_records import TURN_NUMBERS, Turned
+from fakes.forge.records import Pull, RepositoryRecord
 
 _ISSUES = "/repos/{owner}/{repo}/issues"
 
@@ -47,11 +48,14 @@ async def get_issue(call: Call) -> ApiAnswer:
 
 async def timeline(call: Call) -> ApiAnswer:
     """Comments and events, the oldest first; `body` of one about a label is "1" where it was given (from memory)."""
-    repository, issue = call.issue()
+    repository, number = await call.talked_about()
     record, shapes = repository.record, GiteaShapes(call.forge.url)
-    said = [each for each in record.comments if each.pull == issue.number]
+    said = [each for each in record.comments if each.pull == number]
     told = [(each.created_at, shapes.comment(record, each) | {"type": "comment"}) for each in said]
-    told += [(each.at, _label_event(call, record, issue, each)) for each in issue.label_events]
+    if issue := record.issue(number):
+        told += [(each.at, _label_event(call, record, issue, each)) for each in issue.label_events]
+    if pull := record.pull(number):
+        told += [(each.at, _turned(shapes, pull, place)) for place, each in enumerate(pull.turns)]
     page, headers = call.page([shape for _, shape in sorted(told, key=lambda each: each[0])])
     return ApiAnswer(list(page), headers=headers)
 
@@ -83,6 +87,13 @@ def _label_event(call: Call, record: RepositoryRecord, issue: Issue, event: Labe
         "updated_at": at,
         "label": _label(record, event.label),
     }
+
+
+def _turned(shapes: GiteaShapes, pull: Pull, place: int) -> Json:
+    """That merging by itself was asked for, or taken back (the types from memory)."""
+    turn = pull.turns[place]
+    kind = "pull_scheduled_merge" if turn.what is Turned.ON else "pull_cancel_scheduled_merge"
+    return {"id": pull.id + TURN_NUMBERS + place, "type": kind, "user": shapes.user(turn.user), "body": ""}
 
 
 def _issue(call: Call, record: RepositoryRecord, issue: Issue) -> Json:

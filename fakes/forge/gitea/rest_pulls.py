@@ -9,10 +9,12 @@ from pydantic import BaseModel, Field
 from starlette.routing import Route
 
 from fakes.forge.api_errors import Answered, not_found
+from fakes.forge.auto_merging import turn_off, turn_on
 from fakes.forge.calling import ApiAnswer, Call, Routes
 from fakes.forge.gitea.shapes import GiteaShapes
 from fakes.forge.gitea.titles import is_marked
-from fakes.forge.merges import MergeWanted, Method, merge
+from fakes.forge.merge_records import AutoMerge
+from fakes.forge.merges import MergeWanted, Method, merge, protection_of
 from fakes.forge.pulls import PullChange, PullWanted, change_pull, follow_branches, open_pull
 from fakes.forge.records import Pull, PullState
 from fakes.forge.store import Repository
@@ -46,13 +48,14 @@ class MergeBody(BaseModel):
     merge_title_field: str = ""
     merge_message_field: str = ""
     delete_branch_after_merge: bool = False
+    merge_when_checks_succeed: bool = False
 
 
 def routes(api: Routes) -> list[Route]:
     return [
         api.route("/repos/{owner}/{repo}/pulls", GET=list_pulls, POST=create_pull),
         api.route(PULL, GET=get_pull, PATCH=update_pull),
-        api.route(f"{PULL}/merge", GET=is_merged, POST=merge_pull),
+        api.route(f"{PULL}/merge", GET=is_merged, POST=merge_pull, DELETE=cancel_merge),
     ]
 
 
@@ -113,8 +116,16 @@ async def is_merged(call: Call) -> ApiAnswer:
 
 
 async def merge_pull(call: Call) -> ApiAnswer:
-    """Answers 200 with nothing in it."""
+    """Answers 200 with nothing in it; where it waits, 201 (from memory), which the description doesn't have."""
     (repository, pull), wanted = await call.pull(), await call.body(MergeBody)
+    if wanted.merge_when_checks_succeed and list((await protection_of(repository, pull)).refusals()):
+        if wanted.head_commit_id not in ("", pull.head_sha):
+            raise Answered(409, "head out of date")
+        if pull.auto_merge:
+            raise Answered(409, "The scheduled auto merge already exists")
+        waiting = AutoMerge(user=call.login, method=wanted.do.value)
+        await turn_on(repository, pull.number, waiting, wanted.head_commit_id or None)
+        return ApiAnswer(text="")
     order = MergeWanted(
         Method(wanted.do.value),
         wanted.head_commit_id or None,
@@ -127,6 +138,14 @@ async def merge_pull(call: Call) -> ApiAnswer:
         await repository.git.delete(f"refs/heads/{pull.head}")
     await follow_branches(repository)
     return ApiAnswer(text="")
+
+
+async def cancel_merge(call: Call) -> ApiAnswer:
+    repository, pull = await call.pull()
+    if pull.auto_merge is None:
+        raise not_found()
+    await turn_off(repository, pull.number, call.login)
+    return ApiAnswer(status=204)
 
 
 def _in_its_words(refused: Answered) -> Answered:

@@ -13,10 +13,12 @@ from starlette.routing import Route
 from fakes.forge import talk
 from fakes.forge.api_errors import Answered
 from fakes.forge.auth import Keys
+from fakes.forge.auto_merging import turn_on
 from fakes.forge.calling import ApiAnswer, Call, Routes
 from fakes.forge.github.graphql_shapes import Graph
 from fakes.forge.github.shapes import Json, pull_node, thread_node
-from fakes.forge.merges import MergeWanted, Method, merge
+from fakes.forge.merge_records import AutoMerge
+from fakes.forge.merges import MergeableState, MergeWanted, Method, merge
 from fakes.forge.pulls import PullChange, change_pull
 from fakes.forge.records import Pull
 from fakes.forge.store import Repository
@@ -68,6 +70,7 @@ class _Root:
             "markPullRequestReadyForReview": self._ready,
             "convertPullRequestToDraft": self._draft,
             "mergePullRequest": self._merge,
+            "enablePullRequestAutoMerge": self._auto_merge,
             "resolveReviewThread": self._resolve,
             "unresolveReviewThread": self._unresolve,
         }
@@ -99,8 +102,25 @@ class _Root:
         try:
             await merge(repository, pull.number, wanted, self._call.login)
         except Answered as refusal:
-            raise GraphQLError(refusal.message, extensions={"type": "UNPROCESSABLE"}) from refusal
+            raise _refused(refusal.message) from refusal
         return self._changed(input, repository, self._pull(input["pullRequestId"])[1])
+
+    async def _auto_merge(self, _info: Any, input: Json) -> Json:
+        """Refused where the pull request could be merged at once, and where the repository doesn't take it (its words
+        from memory).
+        """
+        repository, pull = self._changeable(input)
+        state = (await self._call.forge.mergeabilities.of(repository, pull)).state
+        if not repository.record.auto_merge_allowed:
+            raise _refused("Auto merge is not allowed for this repository")
+        if state in (MergeableState.CLEAN, MergeableState.UNSTABLE, MergeableState.DRAFT):
+            raise _refused(f"Pull request Pull request is in {state} status")
+        wanted = AutoMerge(user=self._call.login, method=input["mergeMethod"].lower())
+        try:
+            changed = await turn_on(repository, pull.number, wanted, input.get("expectedHeadOid"))
+        except Answered as refusal:
+            raise _refused(refusal.message) from refusal
+        return self._changed(input, repository, changed)
 
     async def _resolve(self, _info: Any, input: Json) -> Json:
         return await self._with_thread(input, self._call.login or "")
@@ -129,7 +149,7 @@ class _Root:
         self._check_may_write()
         repository, pull = self._pull(wanted["pullRequestId"])
         if not pull.is_open:
-            raise GraphQLError("Pull request is closed", extensions={"type": "UNPROCESSABLE"})
+            raise _refused("Pull request is closed")
         return repository, pull
 
     def _changed(self, wanted: Json, repository: Repository, pull: Pull) -> Json:
@@ -142,6 +162,10 @@ class _Root:
                 if pull_node(repository.record, pull) == node:
                     return repository, pull
         raise _unknown(node)
+
+
+def _refused(message: str) -> GraphQLError:
+    return GraphQLError(message, extensions={"type": "UNPROCESSABLE"})
 
 
 def _unknown(node: str) -> GraphQLError:

@@ -125,6 +125,7 @@ class Graph:
             "mergedAt": moment(pull.merged_at),
             "mergedBy": self.user(pull.merged_by) if pull.merged_by else None,
             "mergeCommit": {"id": pull.merge_commit_sha, "oid": pull.merge_commit_sha} if pull.merged_at else None,
+            "autoMergeRequest": {"enabledAt": moment(pull.turns[-1].at)} if pull.auto_merge else None,
             "mergeable": mergeable,
             "mergeStateStatus": merge_state,
             "reviewDecision": review_decision,

@@ -77,10 +77,15 @@ async def get_issue(call: Call) -> ApiAnswer:
 
 
 async def list_events(call: Call) -> ApiAnswer:
-    repository, issue = call.issue()
-    page, headers = call.page(issue.label_events)
-    shapes = Shapes(call.forge.url)
-    return ApiAnswer([shapes.label_event(repository.record, each) for each in page], headers=headers)
+    shapes, number = Shapes(call.forge.url), call.number("number")
+    if call.repository().record.pull(number):
+        repository, pull = await call.pull()
+        told = [shapes.merge_turn(repository.record, pull, place) for place in range(len(pull.turns))]
+    else:
+        repository, issue = call.issue()
+        told = [shapes.label_event(repository.record, each) for each in issue.label_events]
+    page, headers = call.page(told)
+    return ApiAnswer(list(page), headers=headers)
 
 
 def _is_there(issue: Issue) -> bool:

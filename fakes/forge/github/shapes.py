@@ -44,7 +44,7 @@ class Shapes(CheckShapes, IssueShapes):
             **{f"{name}_url": address for name, address in links.items() if name not in ("self", "html")},
             "_links": {name: {"href": address.removesuffix("{/number}")} for name, address in links.items()},
             "author_association": record.association(pull.author),
-            "auto_merge": None,
+            "auto_merge": self._auto_merge(pull),
             **self.of_issue(record, pull),
             "state": pull.state.value,
             "locked": False,
@@ -62,6 +62,11 @@ class Shapes(CheckShapes, IssueShapes):
             "closed_at": moment(pull.closed_at),
             "merged_at": moment(pull.merged_at),
         }
+
+    def _auto_merge(self, pull: Pull) -> Json | None:
+        wanted = pull.auto_merge
+        texts = {"commit_title": pull.title, "commit_message": ""}
+        return {"enabled_by": self.user(wanted.user), "merge_method": wanted.method, **texts} if wanted else None
 
     def whole_pull(
         self, record: RepositoryRecord, pull: Pull, account: Account | None, merging: Mergeability, sizes: Json

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from urllib.parse import quote
 
 from fakes.forge.addresses import account_id, moment
 from fakes.forge.github.shapes_places import Json, Places, node_id
 from fakes.forge.issue_records import Issue, LabelEvent
+from fakes.forge.merge_records import TURN_NUMBERS, Turned
 from fakes.forge.records import Pull, RepositoryRecord
 
 
@@ -94,16 +96,25 @@ class IssueShapes(Places):
         }
 
     def label_event(self, record: RepositoryRecord, event: LabelEvent) -> Json:
+        told = self._event(record, event.id, event.user, event.at)
+        label = {"name": event.label, "color": "ededed"}
+        return told | {"event": "labeled" if event.is_added else "unlabeled", "label": label}
+
+    def merge_turn(self, record: RepositoryRecord, pull: Pull, place: int) -> Json:
+        """That merging by itself was turned on or off (the events' names from memory)."""
+        turn = pull.turns[place]
+        name = f"auto_{turn.method}_enabled" if turn.what is Turned.ON else "auto_merge_disabled"
+        return self._event(record, pull.id + TURN_NUMBERS + place, turn.user, turn.at) | {"event": name}
+
+    def _event(self, record: RepositoryRecord, number: int, user: str, at: datetime) -> Json:
         return {
-            "id": event.id,
-            "node_id": node_id("LabeledEvent", event.id),
-            "url": f"{self.api(record)}/issues/events/{event.id}",
-            "actor": self.author(event.user),
-            "event": "labeled" if event.is_added else "unlabeled",
+            "id": number,
+            "node_id": node_id("Event", number),
+            "url": f"{self.api(record)}/issues/events/{number}",
+            "actor": self.author(user),
             "commit_id": None,
             "commit_url": None,
-            "created_at": moment(event.at),
-            "label": {"name": event.label, "color": "ededed"},
+            "created_at": moment(at),
         }
 
     def _issue(self, record: RepositoryRecord, of: Issue | Pull, kind: str) -> Json:

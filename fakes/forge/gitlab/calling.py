@@ -14,6 +14,7 @@ from domain.documents import read_json
 from domain.errors import DocumentBroken
 from domain.problems import first_problem
 from fakes.forge.api_errors import Answered
+from fakes.forge.auto_merging import merge_what_is_ready
 from fakes.forge.calling import ApiAnswer, Call, Routes
 from fakes.forge.gitlab.shapes import Shapes
 from fakes.forge.pulls import follow_branches
@@ -65,7 +66,9 @@ class GitLabCall(Call):
     async def pull(self) -> tuple[Repository, Pull]:
         """The merge request in the path, as its branches are now."""
         repository = self.repository()
-        pull = (await follow_branches(repository)).pull(self.number("iid"))
+        await follow_branches(repository)
+        await merge_what_is_ready(repository, self.forge.mergeabilities)
+        pull = repository.record.pull(self.number("iid"))
         if pull is None:
             raise Said(404, "404 Not found")
         return repository, pull

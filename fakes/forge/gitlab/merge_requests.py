@@ -10,11 +10,14 @@ from starlette.routing import Route
 
 from fakes.forge.addresses import account_id
 from fakes.forge.api_errors import Answered
+from fakes.forge.auto_merging import turn_on
 from fakes.forge.calling import ApiAnswer, Routes
+from fakes.forge.check_records import CheckStatus, StatusState
 from fakes.forge.gitlab.calling import PROJECT, GitLabCall, Said, route
 from fakes.forge.gitlab.projects import members
 from fakes.forge.gitlab.shapes_checks import CheckShapes, head_pipeline
 from fakes.forge.gitlab.shapes_requests import drafted, merge_request, mergeability, title_of, whole_merge_request
+from fakes.forge.merge_records import AutoMerge
 from fakes.forge.merges import MergeWanted, Method, merge
 from fakes.forge.pulls import PullChange, PullWanted, change_pull, follow_branches, open_pull
 from fakes.forge.records import Pull, PullState, RepositoryRecord
@@ -50,6 +53,13 @@ class MergeBody(BaseModel):
     merge_commit_message: str | None = None
     squash_commit_message: str | None = None
     should_remove_source_branch: bool = False
+    auto_merge: bool = False
+    merge_when_pipeline_succeeds: bool = False
+    """The same by its older name."""
+
+    @property
+    def may_wait(self) -> bool:
+        return self.auto_merge or self.merge_when_pipeline_succeeds
 
 
 def routes(api: Routes) -> list[Route]:
@@ -142,9 +152,16 @@ async def accept(call: GitLabCall) -> ApiAnswer:
     if body.sha is not None and body.sha != pull.head_sha:
         raise Said(409, "SHA does not match HEAD of source branch: " + pull.head_sha)
     merging = await call.forge.mergeabilities.of(repository, pull)
-    if mergeability(repository.record, pull, merging)["detailed_merge_status"] != "mergeable":
-        raise Said(422 if merging.mergeable is False else 405, "Branch cannot be merged")
     method = Method.SQUASH if body.squash else Method(repository.record.merge_method)
+    said = mergeability(repository.record, pull, merging)["detailed_merge_status"]
+    is_green, runs = _pipeline(repository.record, pull)
+    if body.may_wait and pull.auto_merge:
+        return ApiAnswer(await _whole(call, repository, pull))
+    if body.may_wait and runs and said in ("mergeable", "ci_still_running"):
+        waiting = AutoMerge(user=call.login, method=method.value, ends_with_push=True)
+        return ApiAnswer(await _whole(call, repository, await turn_on(repository, pull.number, waiting, pull.head_sha)))
+    if said != "mergeable" or (body.may_wait and not is_green):
+        raise Said(422 if merging.mergeable is False else 405, "Branch cannot be merged")
     message = body.squash_commit_message if body.squash else body.merge_commit_message
     wanted = MergeWanted(
         method, pull.head_sha, title=(message or _message(repository.record, pull, method)), message=""
@@ -158,6 +175,15 @@ async def accept(call: GitLabCall) -> ApiAnswer:
     done = repository.record.pull(pull.number)
     assert done is not None
     return ApiAnswer(await _whole(call, repository, done))
+
+
+def _pipeline(record: RepositoryRecord, pull: Pull) -> tuple[bool, bool]:
+    """Whether the head's has passed, and whether it runs; neither where there is none."""
+    checks, statuses = record.checks_of(pull.head_sha), record.statuses_of(pull.head_sha)
+    runs = any(each.status is not CheckStatus.COMPLETED for each in checks)
+    runs = runs or any(each.state is StatusState.PENDING for each in statuses)
+    passed = not any(each.failed for each in checks) and all(each.state is StatusState.SUCCESS for each in statuses)
+    return bool(checks or statuses) and passed and not runs, runs
 
 
 async def _whole(call: GitLabCall, repository: Repository, pull: Pull) -> dict[str, object]:

@@ -84,7 +84,7 @@ class Shapes:
         level = {"access_level": 40 if account.write else 20, "notification_level": 3}
         return short | {
             "visibility": "private" if record.private else "public",
-            "merge_method": "merge",
+            "merge_method": "ff" if record.merge_method == "rebase" else "merge",
             "squash_option": "default_off",
             "archived": False,
             "only_allow_merge_if_pipeline_succeeds": False,

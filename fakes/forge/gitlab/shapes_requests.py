@@ -66,7 +66,7 @@ def merge_request(shapes: Shapes, record: RepositoryRecord, pull: Pull) -> Json:
         "imported_from": "none",
         "work_in_progress": pull.draft,
         "milestone": shapes.milestone(record, pull.milestone) if pull.milestone else None,
-        "merge_when_pipeline_succeeds": False,
+        "merge_when_pipeline_succeeds": pull.auto_merge is not None,
         "merge_status": "unchecked" if pull.is_open else "can_be_merged",
         "detailed_merge_status": "unchecked" if pull.is_open else "not_open",
         "merge_after": None,

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from fakes.forge.gitlab.shapes import Json, Shapes, moment
 from fakes.forge.gitlab.shapes_requests import last_words
+from fakes.forge.merge_records import TURN_NUMBERS, MergeTurn, Turned
 from fakes.forge.records import Comment, Pull, RepositoryRecord, Review, ReviewComment, ReviewState
 
 _REVIEWERS = {
@@ -19,6 +20,13 @@ _REVIEWERS = {
 }
 _BY_THE_FORGE = 500_000
 """Added to the id of a review whose forge tells of it in a note of its own."""
+
+
+_TURNS = {
+    Turned.ON: "enabled an automatic merge when all merge checks pass",
+    Turned.OFF: "canceled the automatic merge",
+    Turned.DROPPED: "aborted the automatic merge because source branch was updated",
+}
 
 
 @dataclass(frozen=True)
@@ -44,7 +52,14 @@ def notes_of(record: RepositoryRecord, pull: Pull) -> list[Note]:
     for review in record.reviews:
         if review.pull == pull.number:
             found += _reviewed(review)
+    found += [_turned(pull, place, each) for place, each in enumerate(pull.turns)]
     return sorted(found, key=lambda each: (each.at, each.id))
+
+
+def _turned(pull: Pull, place: int, turn: MergeTurn) -> Note:
+    """What GitLab itself tells of merging by itself (its words from memory)."""
+    number = pull.id + TURN_NUMBERS + place
+    return Note(number, turn.user, _TURNS[turn.what], turn.at, turn.at, number, is_system=True)
 
 
 def discussions_of(notes: Iterable[Note]) -> list[list[Note]]:
