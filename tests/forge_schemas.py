@@ -43,6 +43,7 @@ LEFT_OUT = {
 """Of GitHub: method, path and kind of answer that nothing is said of → why."""
 GITEA_LEFT_OUT = {
     r"GET /repos/[^/]+/[^/]+/issues/\d+/timeline .*": NOT_DESCRIBED,
+    r"GET /repos/[^/]+/[^/]+/milestones .*": NOT_DESCRIBED,
     r"GET /repos/[^/]+/[^/]+/actions/jobs/\d+/logs text/plain.*": "a log is no JSON",
 }
 """The same of Gitea."""

@@ -96,10 +96,9 @@ class Hosted(ABC):
         no.
         """
 
+    @abstractmethod
     async def furnished(self, pull: Pull, policy: OpeningPolicy) -> tuple[str, ...]:
         """See daemon.forges.port.Forge.furnish."""
-        what = "labels, reviewers, assignees and milestone of [pull_request]"
-        return (f"{self._api.host}: {what} are not given at this kind of forge",)
 
     @abstractmethod
     async def canonical(self) -> Repository:

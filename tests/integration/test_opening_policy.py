@@ -90,6 +90,44 @@ async def test_at_gitlab_the_same_is_given_as_far_as_its_free_edition_takes_it(
     assert [each["name"] for each in (await pull(site))["labels"]] == ["a b/c"], "it is given once"
 
 
+@pytest.mark.parametrize("forge_kind", [ForgeKind.GITEA])
+async def test_at_gitea_the_same_is_given_once_and_what_it_lacks_is_told(at_forge: Completions, site: Site) -> None:
+    known = {"labels": ["bot", "a b/c"], "teams": ["core"], "milestones": ["1.0.1", "1.0"]}
+    await site.forge.change_repository(site.name, **known)
+    site.commit("main", {".makima.toml": POLICY})
+    walls = site.commit("walls", {"walls": "w\n", ".makima.toml": '[pull_request]\nlabels = ["evil"]\n'}, parent="main")
+    await site.forge.fail("server_error", method="PATCH", path="/pulls/1$")
+    await site.forge.fail("acted_then_cut", method="POST", path="/requested_reviewers$")
+    done = await at_forge.does(NO_AGENT, [head("Walls", walls)])
+    made = await pull(site)
+    assert [each["name"] for each in made["labels"]] == ["bot", "a b/c"]
+    assert [each["login"] for each in made["requested_reviewers"]] == ["ann"]
+    assert [each["slug"] for each in made["requested_teams"]] == ["core"]
+    assert [each["login"] for each in made["assignees"]] == ["Ben"]
+    assert (made["milestone"]["title"], made["draft"]) == ("1.0", False)
+    assert [each.removeprefix("the pull request was opened without ") for each in done.warnings] == [
+        "label 'mispelled': the repository has none of that name",
+        "reviewer 'nobody': nobody can not be reviewer here",
+        "reviewer 'acme/none': Team 'none' not exist",
+        "assignee 'stranger': stranger can not be assignee here",
+    ]
+    async with site.forge.rest() as client:
+        await client.delete(f"/repos/{site.name}/issues/1/labels/bot")
+    further = await at_forge.does(NO_AGENT, [head("Roof", site.commit("roof", {"roof": "r\n"}, parent=walls))])
+    assert further.shipped and further.shipped.pull_request.number == 1
+    assert [each["name"] for each in (await pull(site))["labels"]] == ["a b/c"], "it is given once"
+
+
+@pytest.mark.parametrize("forge_kind", [ForgeKind.GITEA])
+async def test_what_gitea_refuses_is_told_and_the_pull_request_is_open(at_forge: Completions, site: Site) -> None:
+    site.commit("main", {".makima.toml": '[pull_request]\nmilestone = "2.0"\nlabels = ["bot"]\n'})
+    await site.forge.fail("status", status=403, message="No.", path="/labels")
+    done = await at_forge.does(NO_AGENT, [head("Walls", site.commit("walls", {"walls": "w\n"}, parent="main"))])
+    assert done.shipped and done.shipped.pull_request.state is PullRequestState.OPEN
+    labels, milestone = done.warnings
+    assert labels.endswith("without its labels: No.") and "'2.0': no open one" in milestone
+
+
 @pytest.mark.parametrize("forge_kind", [ForgeKind.GITLAB])
 async def test_what_gitlab_refuses_is_told_and_the_merge_request_is_open(at_forge: Completions, site: Site) -> None:
     site.commit("main", {".makima.toml": '[pull_request]\nmilestone = "2.0"\nlabels = ["bot"]\n'})

@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 
 from daemon.forges.api import Api, ApiTimings, Manners
 from daemon.forges.gitea.auto_merge import AutoMerge
+from daemon.forges.gitea.furnishing import Furnishing
 from daemon.forges.gitea.issues import GiteaIssues
 from daemon.forges.gitea.look import GiteaLook
 from daemon.forges.gitea.pages import pages_of
@@ -32,7 +33,7 @@ from daemon.forges.pulls import Pull, Repository
 from daemon.forges.refusals import Declined
 from daemon.forges.said import User
 from daemon.forges.tokens import Tokens
-from domain.opening_policy import MergeMethod
+from domain.opening_policy import MergeMethod, OpeningPolicy
 from domain.pull_request import Reply
 
 PULLS = TypeAdapter(tuple[GiteaPull, ...])
@@ -98,6 +99,9 @@ class Gitea(Hosted):
 
     async def merged_by_itself(self, pull: Pull, method: MergeMethod) -> str:
         return await AutoMerge(self._api, await self._path(""), await self.own_login()).turned_on(pull, method)
+
+    async def furnished(self, pull: Pull, policy: OpeningPolicy) -> tuple[str, ...]:
+        return await Furnishing(self._api, await self._path(""), pull).give(policy)
 
     async def canonical(self) -> Repository:
         return await self._api.read(f"/repos/{quote(self._name)}", Repository)

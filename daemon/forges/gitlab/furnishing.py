@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
-from http import HTTPStatus
-from typing import Annotated, TypeVar
+from typing import Annotated
 from urllib.parse import urlencode
 
 from pydantic import TypeAdapter
 
 from daemon.forges.gitlab.api import GitLabApi
 from daemon.forges.gitlab.payloads import Person
-from daemon.forges.refusals import Declined
+from daemon.forges.left_out import LeftOut
 from domain.opening_policy import OpeningPolicy
 from domain.tolerant import OR_NONE, Tolerant
 from domain.value import Value
-
-Answer = TypeVar("Answer")
 
 
 class _Label(Tolerant):
@@ -68,7 +65,7 @@ class Furnishing:
         self._path = path
         self._number = number
         self._number_of = number_of
-        self._notes: list[str] = []
+        self._left_out = LeftOut()
 
     async def give(self, policy: OpeningPolicy) -> tuple[str, ...]:
         """What could not be given, and why."""
@@ -80,23 +77,23 @@ class Furnishing:
             await self._assign(policy.assignees)
         if policy.milestone:
             await self._set_milestone(policy.milestone)
-        return tuple(self._notes)
+        return self._left_out.notes
 
     async def _label(self, labels: tuple[str, ...]) -> None:
         """GitLab makes a label that it doesn't know: a misspelled one would be one more. None holds a comma there."""
-        found = await self._tried("its labels", self._api.all(f"{self._path}/labels", LABELS))
+        found = await self._left_out.tried("its labels", self._api.all(f"{self._path}/labels", LABELS))
         if found is None:
             return
         known = {each.name for each in found}
         for label in labels:
             if label not in known:
-                self._note(f"label {label!r}", "the project has none of that name")
+                self._left_out.note(f"label {label!r}", "the project has none of that name")
         if wanted := [each for each in labels if each in known]:
             await self._change("its labels", LabelsAdded(add_labels=",".join(wanted)))
 
     async def _ask_for_reviews(self, reviewers: tuple[str, ...]) -> None:
         for team in (each for each in reviewers if "/" in each):
-            self._note(f"reviewer {team!r}", "GitLab asks people, not teams, for reviews")
+            self._left_out.note(f"reviewer {team!r}", "GitLab asks people, not teams, for reviews")
         ids = await self._numbers("reviewer", (each for each in reviewers if "/" not in each))
         if ids:
             given = await self._change("its reviewers", ReviewersChange(reviewer_ids=tuple(ids.values())))
@@ -110,38 +107,25 @@ class Furnishing:
     async def _set_milestone(self, title: str) -> None:
         asked = urlencode({"title": title, "state": "active", "include_ancestors": "true"})
         what = f"milestone {title!r}"
-        found = await self._tried(what, self._api.all(f"{self._path}/milestones?{asked}", MILESTONES))
+        found = await self._left_out.tried(what, self._api.all(f"{self._path}/milestones?{asked}", MILESTONES))
         if found is None:
             return
         wanted = next((each.id for each in found if each.title == title), None)
         if wanted is None:
-            self._note(what, "no active one has that title")
+            self._left_out.note(what, "no active one has that title")
         else:
             await self._change(what, MilestoneChange(milestone_id=wanted))
 
     async def _numbers(self, what: str, logins: Iterable[str]) -> dict[str, int]:
-        found = {each: await self._tried(f"{what} {each!r}", self._number_of(each)) for each in logins}
+        found = {each: await self._left_out.tried(f"{what} {each!r}", self._number_of(each)) for each in logins}
         return {login: number for login, number in found.items() if number is not None}
 
     def _tell_left_out(self, what: str, ids: dict[str, int], given: tuple[Person, ...] | None) -> None:
         """The free edition takes one person of each kind, without a word of the others (from memory)."""
         for login, number in ids.items():
             if given is not None and number not in {each.id for each in given}:
-                self._note(f"{what} {login!r}", "GitLab doesn't take them")
+                self._left_out.note(f"{what} {login!r}", "GitLab doesn't take them")
 
     async def _change(self, what: str, change: Change) -> _Given | None:
         path = f"{self._path}/merge_requests/{self._number}"
-        return await self._tried(what, self._api.put(path, change, _Given))
-
-    async def _tried(self, what: str, call: Awaitable[Answer]) -> Answer | None:
-        """The merge request is open, whatever GitLab says of it."""
-        try:
-            return await call
-        except Declined as declined:
-            if declined.status == HTTPStatus.UNAUTHORIZED:
-                raise
-            self._note(what, declined.complaint)
-            return None
-
-    def _note(self, what: str, why: str) -> None:
-        self._notes.append(f"the pull request was opened without {what}: {why}")
+        return await self._left_out.tried(what, self._api.put(path, change, _Given))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from starlette.routing import Route
 
-from fakes.forge.addresses import account_id
 from fakes.forge.api_errors import not_found
 from fakes.forge.calling import ApiAnswer, Call, Routes
 from fakes.forge.gitea.shapes import GiteaShapes
@@ -60,18 +59,6 @@ async def timeline(call: Call) -> ApiAnswer:
     return ApiAnswer(list(page), headers=headers)
 
 
-def _label(record: RepositoryRecord, name: str) -> Json:
-    return {
-        "id": account_id(f"{record.full_name} {name}"),
-        "name": name,
-        "color": "ededed",
-        "description": "",
-        "exclusive": False,
-        "is_archived": False,
-        "url": "",
-    }
-
-
 def _label_event(call: Call, record: RepositoryRecord, issue: Issue, event: LabelEvent) -> Json:
     at, shapes = moment(event.at), GiteaShapes(call.forge.url)
     page = f"{shapes.page(record)}/issues/{issue.number}"
@@ -85,7 +72,7 @@ def _label_event(call: Call, record: RepositoryRecord, issue: Issue, event: Labe
         "body": "1" if event.is_added else "",
         "created_at": at,
         "updated_at": at,
-        "label": _label(record, event.label),
+        "label": shapes.label(record, event.label),
     }
 
 
@@ -111,7 +98,7 @@ def _issue(call: Call, record: RepositoryRecord, issue: Issue) -> Json:
         "original_author_id": 0,
         "state": "open" if issue.is_open else "closed",
         "is_locked": issue.locked,
-        "labels": [_label(record, each) for each in issue.labels],
+        "labels": [shapes.label(record, each) for each in issue.labels],
         "comments": sum(each.pull == issue.number for each in record.comments),
         "ref": "",
         "pin_order": 0,

@@ -11,6 +11,7 @@ from starlette.routing import Route
 from fakes.forge.api_errors import Answered, not_found
 from fakes.forge.auto_merging import turn_off, turn_on
 from fakes.forge.calling import ApiAnswer, Call, Routes
+from fakes.forge.gitea.rest_furnishing import Furniture, furnished
 from fakes.forge.gitea.shapes import GiteaShapes
 from fakes.forge.gitea.titles import is_marked
 from fakes.forge.merge_records import AutoMerge
@@ -29,7 +30,7 @@ class NewPullBody(BaseModel):
     body: str = ""
 
 
-class PullBody(BaseModel):
+class PullBody(Furniture):
     title: str | None = Field(None, max_length=255)
     body: str | None = None
     state: PullState | None = None
@@ -105,7 +106,7 @@ async def update_pull(call: Call) -> ApiAnswer:
         changed = await change_pull(repository, pull.number, change)
     except Answered as refused:
         raise _in_its_words(refused) from refused
-    return ApiAnswer(await _shape(call, repository, changed), 201)
+    return ApiAnswer(await _shape(call, repository, await furnished(repository, changed, wanted)), 201)
 
 
 async def is_merged(call: Call) -> ApiAnswer:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from starlette.routing import Route
 
 from fakes.forge.calling import Routes
-from fakes.forge.gitea import rest_issues, rest_pulls, rest_repositories, rest_talk
+from fakes.forge.gitea import rest_furnishing, rest_issues, rest_pulls, rest_repositories, rest_talk
 
 
 def gitea_routes(api: Routes) -> list[Route]:
     """Below /api/v1."""
-    return [route for part in (rest_repositories, rest_pulls, rest_talk, rest_issues) for route in part.routes(api)]
+    parts = (rest_repositories, rest_pulls, rest_talk, rest_issues, rest_furnishing)
+    return [route for part in parts for route in part.routes(api)]

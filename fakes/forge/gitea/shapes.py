@@ -59,12 +59,12 @@ class GiteaShapes(CheckShapes):
             "base": base,
             "comments": len(comments),
             "review_comments": len(remarks),
-            "labels": [],
-            "assignee": None,
-            "assignees": None,
-            "milestone": None,
-            "requested_reviewers": None,
-            "requested_reviewers_teams": None,
+            "labels": [self.label(record, each) for each in pull.labels],
+            "assignee": self.user(pull.assignees[0]) if pull.assignees else None,
+            "assignees": [self.user(each) for each in pull.assignees] or None,
+            "milestone": self.milestone(record, pull.milestone) if pull.milestone else None,
+            "requested_reviewers": [self.user(each) for each in pull.reviewers] or None,
+            "requested_reviewers_teams": [self.team(record, each) for each in pull.team_reviewers] or None,
             "is_locked": False,
             "allow_maintainer_edit": False,
             "pin_order": 0,
@@ -93,6 +93,15 @@ class GiteaShapes(CheckShapes):
             "submitted_at": moment(review.submitted_at),
             "updated_at": moment(review.submitted_at),
         }
+
+    def review_request(self, record: RepositoryRecord, pull: Pull, login: str) -> Json:
+        """A review that nobody has written yet."""
+        number = pull.id + account_id(login)
+        asked = Review(
+            id=number, pull=pull.number, user=login, state=ReviewState.COMMENTED, body="", commit_id=pull.head_sha,
+            submitted_at=pull.updated_at,
+        )  # fmt: skip
+        return self.review(record, asked, 0) | {"state": "REQUEST_REVIEW"}
 
     def remark(self, record: RepositoryRecord, comment: ReviewComment, review: int) -> Json:
         """A side has its own number of the line; of a line that has changed since, the number is the old one."""

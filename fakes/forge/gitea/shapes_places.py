@@ -36,6 +36,35 @@ class PlaceShapes(Addresses):
             "created": moment(datetime(2020, 1, 1)),
         }
 
+    def label(self, record: RepositoryRecord, name: str) -> Json:
+        return {
+            "id": account_id(f"{record.full_name} {name}"),
+            "name": name,
+            "color": "ededed",
+            "description": "",
+            "exclusive": False,
+            "is_archived": False,
+            "url": "",
+        }
+
+    def milestone(self, record: RepositoryRecord, title: str) -> Json:
+        created = moment(record.created_at)
+        return {
+            "id": record.milestones.index(title) + 1,
+            "title": title,
+            "description": "",
+            "state": "open",
+            "open_issues": 0,
+            "closed_issues": 0,
+            "created_at": created,
+            "updated_at": created,
+            "closed_at": None,
+            "due_on": None,
+        }
+
+    def team(self, record: RepositoryRecord, name: str) -> Json:
+        return {"id": account_id(f"{record.owner}/{name}"), "name": name, "description": "", "permission": "write"}
+
     def repository(self, record: RepositoryRecord, may_write: bool, full_name: str = "") -> Json:
         """`full_name`: of a fork of it."""
         whole = full_name or record.full_name
