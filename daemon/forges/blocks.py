@@ -22,6 +22,7 @@ class Block(StrEnum):
     TALK = "conversations are not resolved"
     RUNNING = "checks have not ended"
     FAILED = "checks have not passed"
+    QUEUED = "it waits in the merge queue, which a push would take it out of"
     UNNAMED = "a rule of the base branch that the forge doesn't name, or a required check that has not begun"
 
 

@@ -42,6 +42,7 @@ class RepositoryChange(Stored):
     only_green: bool | None = None
     detailed_merge_status: str | None = None
     auto_merge_allowed: bool | None = None
+    queued: tuple[int, ...] | None = None
     locked: bool | None = None
     teams: tuple[str, ...] | None = None
     labels: tuple[str, ...] | None = None

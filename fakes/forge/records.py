@@ -178,6 +178,8 @@ class RepositoryRecord(Stored):
     """Nothing is merged that lacks commits of its base branch."""
     only_green: bool = False
     """Nothing is merged while checks run or have failed, at a forge that says so."""
+    queued: tuple[int, ...] = ()
+    """Numbers of the pull requests that wait in a merge queue; nothing takes them out, or merges them."""
     auto_merge_allowed: bool = True
     """At a forge where the repository says so."""
     detailed_merge_status: str = ""

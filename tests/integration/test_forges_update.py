@@ -120,6 +120,18 @@ async def test_nothing_is_brought_up_to_date_that_something_else_holds_up(site: 
     assert head(site) == made.head
 
 
+@pytest.mark.parametrize("forge_kind", [ForgeKind.GITHUB])
+async def test_nothing_is_pushed_to_what_waits_in_the_merge_queue(site: Site, looks: Looks) -> None:
+    made = await behind(site)
+    await site.forge.change_repository(site.name, queued=[made.number])
+    seen = await looks.look(made)
+    assert head(site) == made.head
+    assert seen and seen.blocked == (Block.QUEUED,)
+    await site.forge.change_repository(site.name, queued=[])
+    await looks.look(made)
+    assert head(site) != made.head
+
+
 @pytest.mark.parametrize("forge_kind", TELLING)
 async def test_a_repository_may_say_no_on_its_base_branch_alone(site: Site, looks: Looks) -> None:
     made = await behind(site, "[pull_request]\nupdate = false\n")

@@ -19,6 +19,7 @@ query($owner: String!, $name: String!, $number: Int!) {
   repository(owner: $owner, name: $name) {
     pullRequest(number: $number) {
       mergeStateStatus
+      isInMergeQueue
       reviewDecision
       statusCheckRollup {
         contexts(first: 100) {
@@ -78,12 +79,17 @@ class _Rollup(Tolerant):
 
 class _Pull(Tolerant):
     state: str = Field(alias="mergeStateStatus")
+    is_queued: bool = Field(False, alias="isInMergeQueue")
     decision: str | None = Field(None, alias="reviewDecision")
     rollup: _Rollup | None = Field(None, alias="statusCheckRollup")
 
     @property
     def reasons(self) -> list[str]:
-        """What blocks; a change request blocks only where the base branch asks for approvals, and then says so."""
+        """What blocks; in the queue nothing else does, and a change request only where the base branch asks for
+        approvals, and then says so.
+        """
+        if self.is_queued:
+            return [Block.QUEUED]
         if self.state not in _MAYBE_BLOCKED:
             return []
         nodes = (self.rollup.contexts.nodes if self.rollup else None) or ()
