@@ -17,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 
 from domain.errors import MakimaError, Refused
 from domain.leftovers import Leftover
+from runtime import answer_key
 from runtime.private_file import write_private
 from runtime.removal import is_folder, remove_tree
 from runtime.shared_settings import SharedSettings
@@ -146,6 +147,7 @@ def _parts(folder: DataFolder) -> Iterable[tuple[Path, str]]:
         folder.ports: "the stack's ports",
         folder.path / "stack.json": "the stack's addresses",
         folder.daemon_settings: "the daemon's settings",
+        folder.path / answer_key.FILE: "the key of notices' links",
         **{folder.logs / f"{name}.log{end}": "log" for name in _LOGS for end in ("", ".1")},
     }
     files |= dict.fromkeys(folder.path.glob(".fresh-*"), "a file that was being written")

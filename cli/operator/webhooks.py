@@ -16,6 +16,7 @@ from cli.operator.http_serving import LOOPBACK, address, listen, serve, shown
 from cli.operator.printing import print_lines
 from domain.errors import NotReachable, Refused, SettingsError
 from domain.intake.webhooks import SHORTEST_SECRET, is_proved, proves, repository_of
+from steering.given_files import read_given
 from steering.waking import Waker
 
 PATH = "/webhook"
@@ -67,11 +68,14 @@ class WebhooksCommand(Commands):
 def secret_in(file: Path) -> bytes:
     """Refused where others may read it, or where it could be guessed."""
     try:
-        mode, secret = file.stat().st_mode, file.read_bytes()[:4096].strip()
+        mode = file.stat().st_mode
     except OSError as error:
         raise Refused(f"{file} can't be read: {error.strerror or error}") from error
+    if not stat.S_ISREG(mode):  # a pipe would be waited for, a device never ends
+        raise Refused(f"{file} is no file: give one with a line of at least {SHORTEST_SECRET} characters")
     if stat.S_IMODE(mode) & 0o077:
         raise Refused(f"others may read {file}: `chmod 600` it")
+    secret = read_given("--secret-file", file, 4096).strip().encode()
     if len(secret) < SHORTEST_SECRET or not secret.isascii() or b"\n" in secret:
         raise Refused(f"{file} needs one line of at least {SHORTEST_SECRET} characters: `openssl rand -hex 32`")
     return secret

@@ -82,9 +82,10 @@ async def test_of_a_folder_that_is_others_too_only_our_parts_go_and_no_link_is_f
     (home / "elsewhere").symlink_to(precious)
     (data / "daemon" / "demons.txt").write_text("theirs")
     (data / "photo.jpg").write_text("theirs")
-    (data / "ports.json").write_text("{}")
+    for ours in ("ports.json", "answer.key"):
+        (data / ours).write_text("{}")
     async with cleaned(data) as found:
-        assert {Path(each.path).name for each in found.found} == {"ports.json", "one"}
+        assert {Path(each.path).name for each in found.found} == {"ports.json", "answer.key", "one"}
         await found.remove(found.found)
     assert {"PG_VERSION", "worker.log"} == tree(precious)
     assert {"photo.jpg", "daemon/demons.txt", "forge/sword.txt", "postgres", "logs", "temporal.db"} <= tree(data)

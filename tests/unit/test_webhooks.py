@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import os
 from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -79,6 +80,10 @@ def test_a_secret_that_others_may_read_or_that_could_be_guessed_is_refused(tmp_p
     file = tmp_path / "secret"
     with pytest.raises(Refused, match="can't be read"):
         secret_in(file)
+    os.mkfifo(pipe := file.with_name("pipe"), 0o600)
+    for endless in (Path("/dev/zero"), pipe):
+        with pytest.raises(Refused, match="is no file"):
+            secret_in(endless)
     file.write_bytes(SECRET + b"\n")
     file.chmod(0o640)
     with pytest.raises(Refused, match="chmod 600"):
