@@ -1,8 +1,7 @@
-"""What people and programs are shown of a directive: the documented shape of `--json` and the Web UI's texts."""
+"""What people and programs are shown of a directive: the documented shape of `--json`."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
@@ -12,17 +11,15 @@ from domain.fallbacks import name_of, passed_over
 from domain.graph import Node
 from domain.models import Proposal, Question, State, Step, Task
 from domain.pausing import reason_and_remedy
-from domain.pull_requests.pull_request_view import PullRequestView, plain, pull_request_view, standing
+from domain.pull_requests.pull_request_view import PullRequestView, pull_request_view
 from domain.questions import open_questions
 from domain.queues import Queue, queue_of
-from domain.statuses import DirectiveStatus, StepStatus, TaskKind, TaskStatus
+from domain.statuses import DirectiveStatus, StepStatus, TaskStatus
 from domain.timers import TimerView, timers
 from domain.usage import Usage
 from domain.used import total_usage
 from domain.value import Value
-from domain.visible import visible
 
-DETAILS_LIMIT = 16 * 1024
 SOME = 10
 """Names in a line."""
 
@@ -124,7 +121,7 @@ def view(state: State) -> DirectiveView:
         pr=pull_request_view(state, state.pull_request) if state.pull_request else None,
         steps=tuple(_step_view(state, step) for step in state.ordered_steps()),
         tasks={
-            _task_label(task.name, task.round): ", ".join([_described(task.status, task.reason), *passed_over(task)])
+            _task_label(task.name, task.round): ", ".join([described(task.status, task.reason), *passed_over(task)])
             for task in state.tasks.values()
             if task.step is None
         },
@@ -165,12 +162,18 @@ def _task_label(name: str, round_: int) -> str:
     return name if round_ == 1 else f"{name} ({round_})"
 
 
-def _described(status: TaskStatus, reason: str) -> str:
+def described(status: TaskStatus, reason: str) -> str:
+    """A task's status, and why it is so."""
     return f"{status}: {reason}" if reason else status.value
 
 
 def _branch_to_be(state: State, task: Task) -> str:
     return names.task_branch(task.name, task.id, state.directive.settings.prefix)
+
+
+def failure_line(step: Step) -> str:
+    """How it failed; empty: it has not."""
+    return f"{step.failure.category}: {step.failure.report}" if step.failure else ""
 
 
 def _step_view(state: State, step: Step) -> StepView:
@@ -186,7 +189,7 @@ def _step_view(state: State, step: Step) -> StepView:
         agent=name_of(state, task) if task else "",
         passed_over=tuple(passed_over(task)) if task else (),
         by_agent=task.agents.by_agent if task else {},
-        failure=_failure(step),
+        failure=failure_line(step),
         waiting=waiting_reason(state, step),
         shipped=step.shipped,
         left_out=step.work.left_out if step.work else (),
@@ -218,88 +221,3 @@ def _some(names_: Iterable[str]) -> str:
     listed = list(names_)
     more = [f"{len(listed) - SOME} more"] if len(listed) > SOME else []
     return ", ".join([*listed[:SOME], *more])
-
-
-def details(state: State) -> str:
-    """The Web UI's current details (rule 9.2), as markdown: where it stands, what it is doing, its steps by status.
-
-    No tables, which render there without space in them (design 16); at most `DETAILS_LIMIT` bytes.
-    """
-    # Names of branches and addresses stand in it as they are: what is in them is shown, too, and in their own line.
-    lines = [*_headlines(state), *_tasks_under_way(state), *_steps_by_status(state)]
-    return _fitted([visible(line).replace("\n", " ") for line in lines])
-
-
-_SHOWN_FIRST = (
-    StepStatus.RUNNING,
-    StepStatus.READY,
-    StepStatus.FAILED,
-    StepStatus.BLOCKED,
-    StepStatus.PENDING,
-    StepStatus.COMPLETED,
-    StepStatus.MERGED,
-    StepStatus.SKIPPED,
-    StepStatus.CANCELLED,
-)
-"""What a reader needs first, since only so much fits."""
-
-_CUT = "\n… and more: `starter.py status` shows all of it"
-
-
-def _headlines(state: State) -> list[str]:
-    counts = Counter(step.status for step in state.steps.values())
-    counted = ", ".join(f"{counts[status]} {status}" for status in _SHOWN_FIRST if counts[status])
-    lines = [f"**{state.status}**, generation {state.generation}: {counted or 'no steps yet'}"]
-    lines += ["", plain(state.reason)] if state.reason else []
-    if pull_request := state.pull_request:
-        lines += ["", f"Branch `{pull_request.branch}` at `{pull_request.head[:10]}`"]
-        lines += [f"Pull request {standing(state, pull_request)}: {pull_request.url}"] if pull_request.url else []
-    return lines
-
-
-def _tasks_under_way(state: State) -> list[str]:
-    tasks = [task for task in state.live() if task.kind is not TaskKind.STEP]
-    return _block("Now", [plain(f"{task.name}: {_described(task.status, task.reason)}") for task in tasks])
-
-
-def _steps_by_status(state: State) -> list[str]:
-    # The newest generation first, so that what is cut off is the oldest.
-    newest_first = sorted(state.steps.values(), key=lambda step: (-step.generation, *step.order))
-    lines = []
-    for status in _SHOWN_FIRST:
-        lines += _block(status.capitalize(), [_detail(state, step) for step in newest_first if step.status is status])
-    return lines
-
-
-def _block(title: str, items: list[str]) -> list[str]:
-    """Without an empty line below the title the Web UI sets the list close to it; other renderers do so anyway."""
-    return ["", f"**{title}**", *(f"- {item}" for item in items)] if items else []
-
-
-def _detail(state: State, step: Step) -> str:
-    # Made anew for every step in every workflow task: no StepView here, whose fields are mostly not shown.
-    task = state.tasks.get(names.step_task(step.id))
-    notes = (
-        step.name,
-        f"on {task.daemon}" if step.status is StepStatus.RUNNING and task and task.daemon else "",
-        f"by {name_of(state, task)} in place of {', '.join(task.agents.passed_over)}"
-        if task and task.agents.passed_over
-        else "",
-        f"attempt {task.attempt}" if task and task.attempt > 1 else "",
-        waiting_reason(state, step),
-        _failure(step)[:200],
-    )
-    return ", ".join(plain(note) for note in notes if note) + (f" `{step.work.branch}`" if step.work else "")
-
-
-def _failure(step: Step) -> str:
-    return f"{step.failure.category}: {step.failure.report}" if step.failure else ""
-
-
-def _fitted(lines: list[str]) -> str:
-    room = DETAILS_LIMIT - len(_CUT.encode())
-    for number, line in enumerate(lines):
-        room -= len(line.encode()) + 1
-        if room < 0:
-            return "\n".join([*lines[:number], _CUT])
-    return "\n".join(lines)

@@ -17,7 +17,7 @@ from temporalio.worker import (
 
 with workflow.unsafe.imports_passed_through():
     from domain.models import State
-    from domain.view import details
+    from domain.web_ui_details import details
 
 
 class CurrentDetails(Interceptor):

@@ -30,8 +30,8 @@ from domain.pull_request import PullRequest
 from domain.record import AttemptEnded, DeliveryStarted, Event, Facts, snapshot
 from domain.spawn_task import Outcome, OutcomeStatus
 from domain.statuses import DirectiveStatus, StepStatus, TaskStatus
-from domain.view import details
 from domain.visible import visible
+from domain.web_ui_details import details
 from ledger.workflow_checks import WorkflowChecks
 from starter import STACK_COMMANDS, build_app
 from tests.fixtures_desk import Desk

@@ -35,7 +35,8 @@ from domain.size import MAX_STATE, state_size
 from domain.spawn_task import Outcome, OutcomeStatus
 from domain.statuses import StepStatus, TaskKind, TaskStatus
 from domain.usage import MOST, Usage
-from domain.view import details, view
+from domain.view import view
+from domain.web_ui_details import details
 from tests.unit.directives import BASE, NOW, begun, dispatchable, ended, planned_state, settled
 from tests.values import directive_with, event, question, values_of
 

@@ -42,7 +42,8 @@ from domain.statuses import StepStatus, TaskKind, TaskStatus
 from domain.tidied import Tidied
 from domain.usage import ResumableSession, Usage
 from domain.used import total_usage
-from domain.view import details, view
+from domain.view import view
+from domain.web_ui_details import details
 from tests.unit.directives import BASE, NOW, begun
 
 SPACE = UUID(int=42)

@@ -17,7 +17,8 @@ from domain.plan import PlannedStep, add_steps, known_steps
 from domain.requests import ChangeGoal
 from domain.spawn_task import OutcomeStatus
 from domain.statuses import DirectiveStatus, StepStatus, TaskKind
-from domain.view import details, view
+from domain.view import view
+from domain.web_ui_details import details
 from tests.unit.directives import BASE, dispatchable, ended, granted, planned_state, started
 
 FAILURE = Failure(category=FailureCategory.AGENT, report="no")

@@ -14,7 +14,8 @@ from domain.models import Memory, Proposal, State, Step, Task, Work
 from domain.pull_request import PullRequest, PullRequestState
 from domain.statuses import DirectiveStatus, StepStatus, TaskKind, TaskStatus
 from domain.usage import Usage
-from domain.view import DETAILS_LIMIT, SOME, details, view, waiting_reason
+from domain.view import SOME, view, waiting_reason
+from domain.web_ui_details import DETAILS_LIMIT, details
 from tests.unit.directives import BASE, NOW, begun
 from tests.values import question
 
