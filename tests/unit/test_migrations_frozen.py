@@ -22,7 +22,7 @@ APPLIED = {
     "0015_conflict_radar": "ae171d3c4a2bda32",
     "0016_day_budgets": "672b9be3492c589d",
     "0017_held_up": "b468c403dd76a9cd",
-    "0019_notice_channels": "f3dcfeed69049903",
+    "0018_notice_channels": "f3dcfeed69049903",
 }
 """The beginning of each migration's checksum. A new one gets its line here; a line is never changed."""
 
