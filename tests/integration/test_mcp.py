@@ -236,10 +236,11 @@ async def test_a_client_that_hangs_up_over_http_loses_nothing_and_does_nothing_t
 
         await until(proposes)
         started = json.loads((await told(client, url, "start", **HOUSE, request_id="house"))[0])["id"]
+        plan = json.loads((await told(client, url, "status", directive=started))[0])["proposal"]["name"]
         for _ in range(3):
-            await hangs_up(url, "approve", directive=started, request_id="once")
+            await hangs_up(url, "approve", directive=started, plan=plan, request_id="once")
         await desk.until(started, "idle")
-        text, went_well = await told(client, url, "approve", directive=started, request_id="once")
+        text, went_well = await told(client, url, "approve", directive=started, plan=plan, request_id="once")
         assert went_well, text
         found = json.loads((await told(client, url, "list"))[0])["directives"]
         assert [each["id"] for each in found] == [started]
