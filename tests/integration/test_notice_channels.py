@@ -166,23 +166,47 @@ async def test_a_touch_of_the_notice_opens_its_link_which_no_failure_repeats(tmp
 async def test_slack_gets_a_text_that_mentions_nobody_and_hides_no_address(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """At Slack's own address, by a proxy that is Slack: its certificate is of an authority of the test."""
-    authority, slack = trustme.CA(), Service()
-    authority.issue_cert("hooks.slack.com").configure_cert(slack.tls)
-    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "authority.pem"))
-    async with slack.serve():
-        monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{slack.port}")
-        channel = await only(settings(tmp_path, team="slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/"))
-        await channel.send(asked(EVIL))
-    ((head, body),) = slack.came
-    came = json.loads(body)
+    url = "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/"
+    head, came = await sent_to("hooks.slack.com", url, tmp_path, monkeypatch)
     assert head.startswith("POST /services/T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ")
     assert came["mrkdwn"] is False
     (attachment,) = came["attachments"]
     assert "‹!here›" in attachment["text"]
     assert harmless(attachment["text"])
-    assert "apprise" not in body.decode().lower(), "no pictures and no links of the library's own"
+    assert "apprise" not in json.dumps(came).lower(), "no pictures and no links of the library's own"
+
+
+async def test_teams_gets_a_card_that_mentions_nobody_and_hides_no_address(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a flow of Power Automate, the one way in that Microsoft has left."""
+    host, flow = "prod-1.westeurope.logic.azure.com", "643e69f83c8944438d68119179a10a64"
+    url = f"workflows://{host}:443/{flow}/KODuebWbDGYFr0z0eu-6Rj8aUKz7108W3wrNJZxFE5A"
+    head, came = await sent_to(host, url, tmp_path, monkeypatch)
+    assert head.startswith(f"POST /workflows/{flow}/triggers/manual/paths/invoke?")
+    (card,) = came["attachments"]
+    assert card["contentType"] == "application/vnd.microsoft.card.adaptive"
+    texts = [block["text"] for block in card["content"]["body"]]
+    assert any("‹\\!here›" in text for text in texts), "it is shown as it was written: a card takes markdown"
+    assert all(harmless(text) for text in texts)
+    assert "entities" not in json.dumps(card), "without them a card mentions nobody"
+    assert "apprise" not in json.dumps(came).lower()
+
+
+async def sent_to(host: str, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, Any]:
+    """What arrives of a bad text at the service's own address, by a proxy that is the service: its certificate is of an
+    authority of the test.
+    """
+    authority, service = trustme.CA(), Service()
+    authority.issue_cert(host).configure_cert(service.tls)
+    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "authority.pem"))
+    async with service.serve():
+        monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{service.port}")
+        channel = await only(settings(tmp_path, team=url))
+        await channel.send(asked(EVIL))
+    ((head, body),) = service.came
+    return head, json.loads(body)
 
 
 async def test_a_mail_is_plain_text_whose_headers_are_ours(tmp_path: Path) -> None:
