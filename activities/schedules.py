@@ -30,7 +30,8 @@ class ScheduleActivities:
         draft = draft_of(firing)
         asked = lookers(draft, await self._record.daemons(draft.directive.owner))
         async with beating():
-            return await seen_by_one(self._client, draft, asked) or StartSeen()
+            answered = await seen_by_one(self._client, draft.directive, asked)
+        return answered[1] if answered else StartSeen()
 
     @activity.defn
     async def start_scheduled(self, firing: Firing) -> Fired:

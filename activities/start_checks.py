@@ -16,7 +16,7 @@ from activities.ports import StartChecks
 from activities.standalone import outcome_of
 from domain import names
 from domain.errors import NotReachable
-from domain.models import State
+from domain.models import Directive, State
 from domain.protocol import DaemonFeature
 from domain.reports import DaemonSeen
 from domain.start_checks import StartSeen, StartWanted, serving
@@ -48,21 +48,25 @@ def lookers(state: State, daemons: Iterable[DaemonSeen]) -> list[DaemonSeen]:
     return [each for each in serving(state, daemons) if DaemonFeature.START_CHECKS in each.features]
 
 
-async def seen_by_one(client: Client, state: State, asked: Iterable[DaemonSeen]) -> StartSeen | None:
-    """What the first of them finds that answers; None: none does. NotReachable where Temporal doesn't."""
-    directive = state.directive
-    wanted = StartWanted(
+async def seen_by_one(
+    client: Client, directive: Directive, asked: Iterable[DaemonSeen], **wanted: bool
+) -> tuple[DaemonSeen, StartSeen] | None:
+    """The first of these daemons that answers, and what it finds in the repository; None: none does. `wanted`: more
+    fields of StartWanted. NotReachable where Temporal doesn't answer.
+    """
+    question = StartWanted(
         repository=directive.repository,
         base_branch=directive.base_branch,
         branch_prefix=directive.settings.branch_prefix,
+        **wanted,
     )
     for each in asked:
-        if (seen := await ask(client, directive.owner, each.name, wanted)) is not None:
-            return seen
+        if (seen := await _ask(client, directive.owner, each.name, question)) is not None:
+            return each, seen
     return None
 
 
-async def ask(client: Client, owner: str, daemon: str, wanted: StartWanted) -> StartSeen | None:
+async def _ask(client: Client, owner: str, daemon: str, wanted: StartWanted) -> StartSeen | None:
     """What the daemon finds; None where it doesn't answer. NotReachable where Temporal doesn't."""
     try:
         return await outcome_of(

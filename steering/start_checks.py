@@ -7,12 +7,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from activities.start_checks import ask
+from activities.start_checks import seen_by_one
 from domain.errors import NotReachable, RecordError, Refused
 from domain.models import Directive, State
 from domain.protocol import DaemonFeature
 from domain.reports import DaemonSeen
-from domain.start_checks import StartSeen, StartWanted, serving, unserved
+from domain.start_checks import StartSeen, serving, unserved
 from steering.directives import Directives
 from steering.new_directive import placed
 
@@ -101,17 +101,11 @@ async def look(
     """What the first of these daemons that answers finds in the repository. Refused where nothing could come of it, and
     where none answers.
     """
-    wanted = StartWanted(
-        repository=directive.repository,
-        base_branch=directive.base_branch,
-        branch_prefix=directive.settings.branch_prefix,
-        defaults=defaults,
-        only_defaults=only_defaults,
-    )
-    for each in asked:
-        if (seen := await ask(directives.client, directives.owner, each.name, wanted)) is not None:
-            if seen.trouble:
-                raise Refused(seen.trouble)
-            return Looked(each.name, seen)
-    silent = ", ".join(each.name for each in asked)
-    raise Refused(f"{silent} reported lately, but doesn't answer: look whether it runs, or add --wait-for-daemon")
+    answered = await seen_by_one(directives.client, directive, asked, defaults=defaults, only_defaults=only_defaults)
+    if answered is None:
+        silent = ", ".join(each.name for each in asked)
+        raise Refused(f"{silent} reported lately, but doesn't answer: look whether it runs, or add --wait-for-daemon")
+    daemon, seen = answered
+    if seen.trouble:
+        raise Refused(seen.trouble)
+    return Looked(daemon.name, seen)
