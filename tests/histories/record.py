@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sysconfig
 from pathlib import Path
 
 from temporalio.client import WorkflowHistory
@@ -38,7 +39,9 @@ async def record() -> None:
 
 
 def keep(name: str, history: WorkflowHistory) -> None:
-    (FOLDER / f"{name}.json").write_text(history.to_json() + "\n")
+    # Stack traces of what is tried again name files by their whole paths.
+    told = history.to_json().replace(f"{sysconfig.get_path('purelib')}/", "").replace(f"{FOLDER.parents[1]}/", "")
+    (FOLDER / f"{name}.json").write_text(told + "\n")
     print(f"{name}: {len(history.events)} events")  # noqa: T201
 
 
