@@ -171,7 +171,8 @@ class Desk:
             for each in looking:
                 each.cancel()
             await asyncio.gather(*looking, return_exceptions=True)
-            await checks.stop()
+            with suppress(MakimaError):  # as worker.py does; a look that was just cancelled may still hold its rows
+                await checks.stop()
 
     def _worker(self) -> Worker:
         activities = LedgerActivities(self.ledger)

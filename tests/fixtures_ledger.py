@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -63,7 +63,8 @@ async def new_database(server: str, template: str = "template1") -> AsyncIterato
     try:
         yield urlsplit(server)._replace(path=f"/{name}").geturl()
     finally:
-        await administer(server, f"drop database {name} with (force)")
+        with suppress(asyncpg.ObjectInUseError, TimeoutError):  # the server ends with the run, and this with it
+            await administer(server, f"drop database {name} with (force)")
 
 
 async def administer(server: str, statement: str) -> None:
