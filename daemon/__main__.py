@@ -29,6 +29,7 @@ from daemon.core.temporal_core import TemporalCore
 from daemon.doctor.checks import Wanted
 from daemon.doctor.examination import Examination
 from daemon.doctor.start_checks import StartChecker
+from daemon.forges.api import ApiTimings
 from daemon.forges.registry import Forges
 from daemon.home import Home, House, masker_of, open_home, search_path_in
 from daemon.logs.log_sender import LogBacklog
@@ -82,6 +83,8 @@ class Environment(BaseSettings):
     test_hold_after_outcome: Path | None = None
     """Tests only: having published an outcome, make this file and wait to be killed, between push and report."""
     test_heartbeat_throttle: float = HEARTBEAT_THROTTLE.total_seconds()
+    test_forge_pace: float = ApiTimings().write
+    """Tests only: the fake forge takes nothing for abuse."""
 
 
 def build_runner(
@@ -111,7 +114,7 @@ def build_runner(
         allow_secrets=own.allow_secrets,
         masker=masker,
         backlog=backlog,
-        forges=Forges(own.forges, os.environ, masker.learn),
+        forges=Forges(own.forges, os.environ, masker.learn, ApiTimings(write=environment.test_forge_pace)),
         network=own.reach,
         tools=home.tools,
     )
@@ -155,12 +158,7 @@ def build_workers(
     asked: list[Callable[..., Any]] = [answer_presence, looking.look_before_start]
     return [
         # Those that look, one that is told that too many do, and presence, which waits for no remote.
-        build(
-            task_queue=presence,
-            activities=asked,
-            max_concurrent_activities=AT_ONCE + 2,
-            identity=home.seen_as,
-        ),
+        build(task_queue=presence, activities=asked, max_concurrent_activities=AT_ONCE + 2, identity=home.seen_as),
         build(task_queue=names.light_queue(settings.owner), activities=without_agents, max_concurrent_activities=LIGHT),
         *(
             build(task_queue=queue, activities=with_agents, tuner=slots.tuner(), interceptors=[slots])

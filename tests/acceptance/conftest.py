@@ -15,6 +15,14 @@ from tests.acceptance.stack import MortalSite, Servers, SharedServers, Site, unt
 from tests.fixtures_ledger import new_database
 from tests.run_servers import Kind, this_run, worker_name
 
+HERE = Path(__file__).parent
+LONGEST = tuple(f"test_{name}.py" for name in ("pull_request_trouble", "disturbances", "schedules", "clean", "pauses"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files that take longest come first: the other workers would wait for the one that began such a file last."""
+    items.sort(key=lambda item: item.path.name not in LONGEST or item.path.parent != HERE)
+
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def servers(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[SharedServers]:

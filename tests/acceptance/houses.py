@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
 from temporalio.client import Client, WorkflowQueryFailedError
+from temporalio.service import RPCError
 
 from domain.view import DirectiveView, QuestionView, StepView
 from runtime.whole_tasks import REFUSED
@@ -59,6 +60,7 @@ class Street:
     forge: ForgeUnderTest
     client: Client
     """It asks what `starter.py status` asks, for a hundredth of a process."""
+    _begun: list[House] = field(default_factory=list)
 
     @classmethod
     async def at(cls, site: Site, forge: ForgeUnderTest) -> Street:
@@ -82,6 +84,15 @@ class Street:
         agents = ("--agent", "planner", "--planner", "planner", "--max-attempts", "1")
         started = (await self.starter("start", *about, *agents, *options, "--json")).json()
         house.id, house.workflow = started["id"], started["workflow_id"]
+        self._begun.append(house)
+
+    async def leave(self) -> None:
+        """End the directives so far: what a test leaves open is looked at every few seconds, which the tests after it
+        would wait for.
+        """
+        while self._begun:
+            with suppress(RPCError):  # it has ended already, or the server is slow: then it goes on being looked at
+                await self.client.get_workflow_handle(self._begun.pop().workflow).terminate()
 
     async def starter(self, *args: str) -> Ran:
         """A command of starter.py, run to its end."""

@@ -286,7 +286,8 @@ class Site:
             # They would be those of whoever runs the tests: tens of thousands of folders, which each daemon would read.
             further = f"find_tool_chains = false\n{further}"
         settings = daemon_settings(self.folder, name, labels, further, planner, also)
-        own = {"MAKIMA_DAEMON_CONFIG": settings, "MAKIMA_TEST_HEARTBEAT_THROTTLE": "1", **variables}
+        quick = {"MAKIMA_TEST_HEARTBEAT_THROTTLE": "1", "MAKIMA_TEST_FORGE_PACE": "0.05"}
+        own = {"MAKIMA_DAEMON_CONFIG": settings, **quick, **variables}
         argv = self._ours(Program.DAEMON) or (python_of(self._code), *DAEMON[1:])
         return self._start(name, argv, self._at(settings.parent, **own))
 

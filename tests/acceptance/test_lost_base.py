@@ -24,6 +24,12 @@ async def harbour(servers: Servers, tmp_path_factory: pytest.TempPathFactory) ->
         yield Harbour(site, await Street.at(site, forge_of(servers)))
 
 
+@pytest_asyncio.fixture(autouse=True)
+async def left(harbour: Harbour) -> AsyncIterator[None]:
+    yield
+    await harbour.street.leave()
+
+
 async def delete(house: House, branch: str) -> None:
     await house.ann.git("push", "--quiet", "origin", f":refs/heads/{branch}")
 

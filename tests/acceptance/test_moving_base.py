@@ -52,6 +52,12 @@ async def harbour(servers: Servers, tmp_path_factory: pytest.TempPathFactory) ->
         yield Harbour(site, await Street.at(site, forge_of(servers)))
 
 
+@pytest_asyncio.fixture(autouse=True)
+async def left(harbour: Harbour) -> AsyncIterator[None]:
+    yield
+    await harbour.street.leave()
+
+
 async def opened(house: House) -> None:
     await house.pull(1)
     await house.until(lambda shown: shown.pr and shown.pr.watched, "its watch")

@@ -25,10 +25,12 @@ class Town:
     """One owner's processes, which a test may kill, and two forges that the daemon knows: one that others use at the
     same time, and one to be killed and to fail."""
 
-    def __init__(self, site: Site, forge: ForgeUnderTest, mortal: ForgeUnderTest) -> None:
+    def __init__(self, site: Site, street: Street, mortal: Street) -> None:
         self.site = site
-        self.forge = forge
-        self.mortal = mortal
+        self.street = street
+        self.forge = street.forge
+        self.mortal = mortal.forge
+        self._streets = {self.forge.url: street, self.mortal.url: mortal}
         self.worker = site.worker()
         self.daemon = self.start_daemon()
         self._plan = site.folder / "plan.json"
@@ -39,8 +41,12 @@ class Town:
 
     async def house(self, name: str, *options: str, forge: ForgeUnderTest | None = None) -> House:
         """A directive of one step."""
-        street = await Street.at(self.site, forge or self.forge)
+        street = self._streets[forge.url] if forge else self.street
         return await street.house(name, "--plan", str(self._plan), *options)
+
+    async def leave(self) -> None:
+        for street in self._streets.values():
+            await street.leave()
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +58,13 @@ def site(servers: SharedServers, tmp_path_factory: pytest.TempPathFactory) -> It
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def town(site: Site, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Town]:
     async with forge_under_test(tmp_path_factory.mktemp("mortal")) as mortal:
-        yield Town(site, forge_of(site.servers), mortal)
+        yield Town(site, await Street.at(site, forge_of(site.servers)), await Street.at(site, mortal))
+
+
+@pytest_asyncio.fixture(autouse=True)
+async def left(town: Town) -> AsyncIterator[None]:
+    yield
+    await town.leave()
 
 
 async def until_met(forge: ForgeUnderTest) -> None:
@@ -293,7 +305,7 @@ async def test_the_pull_request_that_an_agent_names_stays_its_owners(town: Town)
     wait = f"while ! test -e '{there}'; do sleep 0.1; done"
     plan = town.site.folder / "named.json"
     plan.write_text(json.dumps({"steps": [step("Hut", wait, f"makima directive update --pr-url {anns}")]}))
-    house = await (await Street.at(town.site, town.forge)).house("named", "--plan", str(plan))
+    house = await town.street.house("named", "--plan", str(plan))
     head = await house.ann.commit("anns", {"ann.txt": "mine\n"}, onto="main")
     async with town.forge.rest() as client:
         fields = {"title": "Ann's", "head": "anns", "base": "main", "body": "Mine."}
