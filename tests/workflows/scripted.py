@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -36,6 +37,7 @@ from domain.spawn_task import Delivery, Outcome, OutcomeStatus, SpawnTask, refus
 from domain.statuses import TaskKind
 from domain.tidied import Tidied, Tidying
 from domain.usage import Rate, ResumableSession, Usage
+from tests.polling import pause
 from workflows.current_details import CurrentDetails
 from workflows.directive import DirectiveWorkflow
 from workflows.state import DirectiveInput, DirectiveResult
@@ -362,8 +364,10 @@ async def surroundings(client: Client, ledger: Ledger | None = None) -> AsyncIte
 async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 120) -> None:
     """Wait for a condition; the limit only ends a test that has failed."""
     async with asyncio.timeout(seconds):
+        asked = time.monotonic()
         while not await condition():
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(pause(time.monotonic() - asked))
+            asked = time.monotonic()
 
 
 async def until_status(handle: Handle, *wanted: str) -> State:
