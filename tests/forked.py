@@ -17,6 +17,7 @@ code in another one.
 
 from __future__ import annotations
 
+import atexit
 import gc
 import importlib
 import json
@@ -152,7 +153,12 @@ def run(
 class _Forking:
     address: bytes
     process: subprocess.Popen[bytes]
-    """Kept: Popen complains of a process that outlives it."""
+    """Ends with this one: Popen complains of a process that outlives it."""
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait()
 
 
 def _address(program: Program) -> bytes:
@@ -169,6 +175,7 @@ def _forking(program: Program) -> _Forking:
         # -u: as PYTHONUNBUFFERED, which tests give their processes and which is read as Python starts.
         argv = (sys.executable, "-u", "-m", "tests.forked", program, str(listener.fileno()))
         process = subprocess.Popen(argv, cwd=ROOT, pass_fds=(listener.fileno(),), start_new_session=True)
+        atexit.register(_end, process)
         return _Forking(listener.getsockname(), process)
 
 

@@ -43,7 +43,7 @@ from tests.integration.conftest import (
 )
 from tests.integration.deliveries import OneDaemon, until
 from tests.integration.test_sandbox import SandboxMaker, make_sandbox
-from tests.integration.test_stopping import Daemons, base, daemons
+from tests.integration.test_stopping import Daemons, base, daemons, ended
 from tests.processes import with_word
 
 __all__ = ["base", "cache", "daemon_git", "daemons", "git", "make_sandbox", "origin", "repositories"]  # fixtures
@@ -210,7 +210,7 @@ async def test_a_daemon_that_starts_among_pipes_takes_tasks_at_once_and_goes_on_
     first.kill()
     for pid in keepers:
         os.kill(pid, signal.SIGKILL)
-    await first.wait()
+    await ended(first)
     began = time.monotonic()
     await daemons.start("first")
     assert time.monotonic() - began < 30

@@ -35,7 +35,9 @@ from domain.failures import FailureCategory
 from domain.names import daemons_queue
 from domain.spawn_task import Outcome, OutcomeStatus, SpawnTask, TaskStarted
 from domain.statuses import TaskKind
+from tests import forked
 from tests.fixtures_stack import temporal_environment
+from tests.forked import Forked, Program
 from tests.integration.deliveries import OneDaemon, until
 from tests.processes import with_word
 from tests.relay import Relay
@@ -67,7 +69,7 @@ class OneStep:
 
 
 class Daemons:
-    """`python -m daemon` on machines of their own, for an owner whom no other test knows."""
+    """Daemons on machines of their own, for an owner whom no other test knows."""
 
     def __init__(self, folder: Path, client: Client, origin: Path) -> None:
         self.owner = f"owner-{uuid4().hex[:8]}"
@@ -75,9 +77,9 @@ class Daemons:
         self.task = uuid4()
         self._client = client
         self._origin = origin
-        self._running: list[asyncio.subprocess.Process] = []
+        self._running: list[Forked] = []
 
-    async def start(self, name: str, address: str = "", capacity: int = 2) -> asyncio.subprocess.Process:
+    async def start(self, name: str, address: str = "", capacity: int = 2) -> Forked:
         folder = self.folder / name
         folder.mkdir(exist_ok=True)
         settings = folder / "daemon.toml"
@@ -94,20 +96,17 @@ class Daemons:
             "MAKIMA_DAEMON_CONFIG": str(settings),
             "MAKIMA_TEST_HEARTBEAT_THROTTLE": "1",
         }
-        log = (folder / "log").open("wb")
-        with log:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "daemon", env=env, cwd=folder, stdout=log, stderr=log, start_new_session=True
-            )
+        log = folder / "log"
+        log.unlink(missing_ok=True)
+        process = await asyncio.to_thread(forked.start, Program.DAEMON, (), env, folder, log, log)
         self._running.append(process)
-        await until(lambda: b"serves" in (folder / "log").read_bytes())
+        await until(lambda: b"serves" in log.read_bytes())
         return process
 
     async def end(self) -> None:
         for process in self._running:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
+            process.kill()
+            await ended(process)
 
     async def begin(self, script: str, base: str, heartbeat: timedelta = HEARTBEAT) -> WorkflowHandle[OneStep, Outcome]:
         command = SpawnTask(
@@ -135,6 +134,11 @@ class Daemons:
         return await self._client.start_workflow(
             OneStep.run, args=[command, heartbeat], id=self.owner, task_queue=self.owner
         )
+
+
+async def ended(process: Forked) -> int:
+    """The exit code of one that ends by itself."""
+    return await asyncio.to_thread(process.wait, 120)
 
 
 @pytest_asyncio.fixture
@@ -189,7 +193,7 @@ async def test_a_daemon_that_is_told_to_end_hands_its_task_to_another_one(
     await until((tmp_path / "alive").exists)
     await daemons.start("second")
     first.send_signal(signal.SIGTERM)
-    assert await first.wait() == 0, "1 where it did not end in time"
+    assert await ended(first) == 0, "1 where it did not end in time"
     await until(lambda: (tmp_path / "starts").read_text() == "start\nstart\n")
     (tmp_path / "go").touch()
     outcome = await handle.result()
@@ -213,7 +217,7 @@ async def test_a_second_signal_ends_a_daemon_at_once_and_its_agents_with_it(
     log = daemons.folder / "first" / "log"
     await until(lambda: b"stops" in log.read_bytes())
     daemon.send_signal(signal.SIGTERM)
-    assert await daemon.wait() == 1, "0 where it waited for the agent's end"
+    assert await ended(daemon) == 1, "0 where it waited for the agent's end"
     assert b"did not end within" not in log.read_bytes()
     pid = int((tmp_path / "pid").read_text())
     await until(lambda: not Path(f"/proc/{pid}").exists())
@@ -285,7 +289,7 @@ async def test_a_daemon_that_starts_ends_what_outlived_its_predecessor_and_saves
     first.kill()
     for pid in keepers:
         os.kill(pid, signal.SIGKILL)
-    await first.wait()
+    await ended(first)
     stray = psutil.Process(int((tmp_path / "stray").read_text()))
     assert stray.is_running(), "with daemon and keeper gone nothing has ended it"
     await daemons.start("first")

@@ -23,6 +23,7 @@ from tests.integration.test_stopping import (
     checkpoint_refs,
     counting,
     daemons,
+    ended,
     measured,
 )
 from tests.relay import Relay
@@ -109,7 +110,7 @@ async def test_a_daemon_that_is_stopped_during_an_outage_saves_and_stops_its_age
         relay.freeze()
         await delivered(handle, 2)
         first.terminate()
-        await asyncio.wait_for(first.wait(), 120)
+        await ended(first)
         await until(lambda: len(checkpoint_refs(git, origin)) == 1)
         await daemons.start("second")
         await until(lambda: (tmp_path / "starts").read_text() == "start\nstart\n")
@@ -124,5 +125,5 @@ async def test_a_daemon_outlives_calls_that_die_with_their_connection(
         first = await daemons.start("first", relay.address, 1)
         log = daemons.folder / "first" / "log"
         relay.refuse(RPCStatusCode.CANCELLED)
-        await until(lambda: b"the core did not take the report" in log.read_bytes() or first.returncode is not None)
-        assert first.returncode is None
+        await until(lambda: b"the core did not take the report" in log.read_bytes() or first.poll() is not None)
+        assert first.poll() is None
