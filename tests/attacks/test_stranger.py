@@ -207,8 +207,10 @@ async def test_while_the_forge_fails_nobody_is_judged(site: Site) -> None:
     made = await site.opened()
     said = await site.forge.comment(site.name, made.number, user="mallory", body=EVIL)
     await site.forge.fail("status", method="GET", path="/collaborators/", status=503, message="No.", times=1000)
+    forges, adapter = await site.another(replace(QUICK, at_most=1))
     with pytest.raises(ForgeUnreachable):
-        await site.adapter.look(made, {})
+        await adapter.look(made, {})
+    await forges.close()
     await site.forge.clear_failures()
     assert list(ignored(await site.adapter.look(made, {}))) == [f"talk:{said['id']}"]
 

@@ -4,16 +4,28 @@ from __future__ import annotations
 
 import logging
 import traceback
+from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import pytest_asyncio
 
 from daemon.forges.forge_settings import ForgeKind
+from daemon.forges.port import Forge
 from domain.errors import ForgeRefused, ForgeUnreachable
 from domain.pull_request import PullRequest, Reply
-from tests.fixtures_forges import KINDS, Site
+from tests.fixtures_forges import KINDS, QUICK, Site, wanted
 
 pytestmark = [pytest.mark.rule("7.4"), pytest.mark.parametrize("forge_kind", KINDS)]
+
+
+@pytest_asyncio.fixture
+async def impatient(site: Site) -> AsyncIterator[Forge]:
+    """An adapter that soon gives up, for failures that do not pass."""
+    forges, adapter = await site.another(replace(QUICK, at_most=3))
+    yield adapter
+    await forges.close()
 
 
 @pytest.mark.shows("401, 403, 404 say what to do")
@@ -113,14 +125,14 @@ async def test_a_reply_whose_answer_was_lost_is_not_posted_twice(site: Site, kin
 
 
 async def test_a_forge_that_stays_broken_is_unreachable_and_says_no_secret(
-    site: Site, caplog: pytest.LogCaptureFixture
+    site: Site, impatient: Forge, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     await site.opened()
     for kind in ("silent", "acted_then_cut", "bad_credentials", "forbidden"):
         await site.forge.fail(kind, path=site.name, times=999)
         with pytest.raises((ForgeUnreachable, ForgeRefused)) as caught:
-            await site.opened(title=kind)
+            await impatient.open_or_update(wanted(title=kind), "work", "main")
         told = "".join(traceback.TracebackException.from_exception(caught.value, capture_locals=True).format())
         assert site.forge.token not in told + repr(caught.value) + caplog.text, kind
         assert str(caught.value).count("\n") == 0
@@ -131,25 +143,25 @@ async def test_a_forge_that_stays_broken_is_unreachable_and_says_no_secret(
         await site.forge.clear_failures()
 
 
-async def test_a_forge_that_is_down_is_unreachable_and_forgotten_once_it_is_up(site: Site) -> None:
+async def test_a_forge_that_is_down_is_unreachable_and_forgotten_once_it_is_up(site: Site, impatient: Forge) -> None:
     made = await site.opened()
     await site.forge.kill()
     with pytest.raises(ForgeUnreachable, match="does not answer"):
-        await site.adapter.read(made)
+        await impatient.read(made)
     await site.forge.restart()
-    assert await site.adapter.read(made) == made
+    assert await impatient.read(made) == made
 
 
 @pytest.mark.rule("7.5")
-async def test_a_failure_within_a_look_tells_nothing_half(site: Site) -> None:
+async def test_a_failure_within_a_look_tells_nothing_half(site: Site, impatient: Forge) -> None:
     made = await site.opened()
     await site.forge.comment(site.name, made.number, user="ann", body="Why?")
     marks: dict[str, str] = {}
     await site.forge.fail("server_error", path=f"issues/{made.number}/comments", times=99)
     with pytest.raises(ForgeUnreachable):
-        await site.adapter.look(made, marks)
+        await impatient.look(made, marks)
     await site.forge.clear_failures()
-    assert len((await site.adapter.look(made, marks)).findings) == 1
+    assert len((await impatient.look(made, marks)).findings) == 1
 
 
 @pytest.mark.rule("7.5")
