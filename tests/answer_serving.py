@@ -18,6 +18,7 @@ from domain.questions import question_id
 from domain.statuses import TaskKind
 from tests.fixtures_desk import Desk
 from tests.mcp_serving import STARTER, environment
+from tests.processes import end
 from tests.workflows.scripted import planned, until
 from workflows.directive import DirectiveWorkflow
 
@@ -47,10 +48,8 @@ async def answers(desk: Desk, database: str, home: Path) -> AsyncIterator[Served
         assert line.startswith("http://127.0.0.1:")
         yield Served(line, process)
     finally:
-        if process.returncode is None:
-            process.terminate()
+        await end(process)
         said = [await process.stdout.read(), await process.stderr.read()]
-        await process.wait()
     assert said == [b"", b""], "no token is in a log"
 
 

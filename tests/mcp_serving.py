@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tests.fixtures_desk import Desk
 from tests.fixtures_stack import temporal_environment
+from tests.processes import end
 
 STARTER = str(Path(__file__).parents[1] / "starter.py")
 TOKEN = "a-token-of-more-than-32-characters-0"
@@ -41,5 +42,4 @@ async def over_http(env: dict[str, str], *options: str) -> AsyncIterator[str]:
         assert line.startswith("http://127.0.0.1:")
         yield line
     finally:
-        process.terminate()
-        await process.wait()
+        await end(process)

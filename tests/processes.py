@@ -1,11 +1,14 @@
-"""Looks at processes that may end at any moment, also while they are looked at."""
+"""Processes that may end at any moment, also while they are looked at or ended."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from contextlib import suppress
 
 import psutil
+
+HEARD_WITHIN = 30.0  # seconds
 
 
 def has_ended(process: psutil.Process | int) -> bool:
@@ -15,6 +18,17 @@ def has_ended(process: psutil.Process | int) -> bool:
         return not known.is_running() or known.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
+
+
+async def end(process: asyncio.subprocess.Process) -> None:
+    """Of a test's own process, which may have ended already, or not hear SIGTERM: clean-up neither fails nor hangs, and
+    leaves nothing running.
+    """
+    for stop in (process.terminate, process.kill):
+        with suppress(ProcessLookupError, TimeoutError):
+            stop()
+            async with asyncio.timeout(HEARD_WITHIN):
+                await process.wait()
 
 
 def names_of(processes: Iterable[psutil.Process]) -> set[str]:

@@ -25,6 +25,7 @@ from domain.intake.state import IssueLook, IssuesSeen, IssueTold, ProgressTold
 from steering.tools import OFFERED
 from tests.fixtures_desk import URL, Desk
 from tests.mcp_serving import STARTER, TOKEN, environment, over_http
+from tests.processes import end
 from tests.workflows.scripted import planned, until
 
 HOUSE: dict[str, Any] = {
@@ -108,8 +109,11 @@ async def test_what_a_client_has_asked_for_is_done_though_it_hangs_up(
     process.stdin.write("".join(json.dumps(each) + "\n" for each in frames).encode())
     await process.stdin.drain()
     process.stdin.close()
-    async with asyncio.timeout(120):
-        await process.wait()
+    try:
+        async with asyncio.timeout(120):
+            await process.wait()
+    finally:
+        await end(process)
     started = await desk.json("list")
     assert [each["title"] for each in started["directives"]] == ["House"]
 
