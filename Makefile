@@ -7,7 +7,8 @@ STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 COMPILING = $(if $(filter dev,$(SETS)),,--no-compile)
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(2 * (os.cpu_count() or 1), 16))')
-SYSTEMS ?= $(shell $(PYTHON) -c 'import os; n = os.cpu_count() or 1; print(min(n + (n + 1) // 2, 12))')
+SYSTEMS ?= $(WORKERS)
+PARTS ?= $(shell $(PYTHON) -c 'import os; print(min(3 * (os.cpu_count() or 1), 24))')
 # The optional sets of pyproject.toml, each with a lock of its own.
 SETS ?= stack mcp notices tracing dev
 LOCKS := $(patsubst %,locks/%.txt,base $(SETS))
@@ -85,12 +86,13 @@ check: lint
 	$(BIN)/pytest --numprocesses $(WORKERS) --quiet tests/unit tests/workflows/test_replay.py
 
 # A file's tests stay together: they share daemons of their own. They wait most of the time: more workers than cores; those
-# that wait longest begin. Those of the whole system start processes all the time: fewer of them.
+# that wait longest begin (tests/acceptance/conftest.py). Those of the whole system start processes all the time: fewer of
+# them.
 IN_FILES := --dist loadfile --no-loadscope-reorder
 test: lint
 	@failed=0; set -x; \
 	$(BIN)/pytest --numprocesses $(SYSTEMS) $(IN_FILES) tests/acceptance || failed=1; \
-	$(BIN)/pytest --numprocesses $(WORKERS) $(IN_FILES) tests/attacks tests/integration tests/workflows tests/unit || failed=1; \
+	$(BIN)/pytest --numprocesses $(PARTS) $(IN_FILES) tests/attacks tests/integration tests/workflows tests/unit || failed=1; \
 	exit $$failed
 
 test-chaos test-guides test-browser: install
