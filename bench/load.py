@@ -28,6 +28,7 @@ from domain.directive_settings import Settings as DirectiveSettings
 from domain.models import Directive, PlanChanges, State, Text
 from domain.plan import PlannedStep, add_steps
 from domain.statuses import StepStatus
+from domain.value import build_models
 from runtime.exit import leave, run
 from runtime.shared_settings import SharedSettings
 from runtime.stack_file import StackFile
@@ -56,6 +57,7 @@ async def surroundings(folder: Path) -> AsyncIterator[tuple[Client, psutil.Proce
         supervisor = Supervisor(folder / "data" / "logs", lock, _print_error)
         try:
             await supervisor.start(_daemon(stack, folder))
+            build_models()
             client = await Client.connect(stack.temporal_address, data_converter=pydantic_data_converter)
             (daemon,) = [each for each in psutil.Process().children() if "daemon" in each.cmdline()]
             yield client, daemon

@@ -31,6 +31,7 @@ from daemon.core.slots import SharedSlots
 from domain import names
 from domain.models import State
 from domain.statuses import DirectiveStatus
+from domain.value import build_models
 from runtime.shared_settings import SharedSettings
 from runtime.stack_file import StackFile
 from stack.embedded import embedded_stack
@@ -84,6 +85,7 @@ async def stage(*, with_worker: bool = True) -> AsyncIterator[Stage]:
     """Everything is real but agent and git: the daemon's activities, queues and slots, whose daemon does nothing."""
     with TemporaryDirectory(prefix="makima-bench-") as name:
         async with servers(Path(name), with_worker=with_worker) as stack, AsyncExitStack() as serving:
+            build_models()
             client = await Client.connect(stack.temporal_address, data_converter=pydantic_data_converter)
             stopwatch = Stopwatch()
             for worker in machine_workers(client, stopwatch):

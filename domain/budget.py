@@ -80,7 +80,7 @@ class Budget(Tolerant):
 class Budgeting(Tolerant):
     """How far a directive is with keeping its budget."""
 
-    noticed: Budget = Budget()
+    noticed: Budget = Budget.model_construct()
     """The budget whose near end people were told of."""
     stopped: bool = False
     """It was paused at the end of its budget, and nobody has said yet how to go on."""

@@ -106,12 +106,12 @@ class Limits(Tolerant):
     turns: int = 0
     """Of the agent's model; 0: no limit, here and below."""
     cost_usd: float = 0
-    budget: Budget = Budget()
+    budget: Budget = Budget.model_construct()
     """What the attempt may have used at its end of its directive's budget: it is handed back there, and has not failed.
     """
-    whole_budget: Budget = Budget()
+    whole_budget: Budget = Budget.model_construct()
     """The directive's, which all its attempts use up together: those that run at the same time, too."""
-    rate: Rate = Rate()
+    rate: Rate = Rate.model_construct()
     """By which its agent's cost is estimated where nobody tells it."""
 
 
@@ -175,7 +175,7 @@ def _in_words(choice: AgentChoice) -> str:
 class Settings(Value):
     """How a directive is run; fixed at its start."""
 
-    agent: Annotated[AgentChoice, AfterValidator(checked_list)] = AgentChoice(name=SHELL)
+    agent: Annotated[AgentChoice, AfterValidator(checked_list)] = AgentChoice.model_construct(name=SHELL)
     planner: Annotated[AgentChoice | None, AfterValidator(_checked)] = None
     """None: the plan was given with the directive."""
     max_parallel_steps: Annotated[int, Field(ge=1, le=64)] = 8
@@ -196,7 +196,7 @@ class Settings(Value):
     max_turns: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     """What an agent may take for one step; 0: no limit, here and below."""
     max_cost_usd: Annotated[float, Field(ge=0, le=1_000_000)] = 0
-    budget: Budget = Budget()
+    budget: Budget = Budget.model_construct()
     """What the whole directive may use, over all its tasks and attempts (rule 2.10)."""
     pull_request: bool = True
     """Open and update one where the daemon knows how; else the branch is pushed, nothing more (rule 7.4)."""
@@ -220,7 +220,7 @@ class Settings(Value):
     """Leave the branches and refs of merged work on the remote."""
     rest_at_events: Annotated[int, Field(ge=100, le=40_000)] = 20_000
     """From so many history events on nothing new is started until the run has continued as new (design 6)."""
-    timings: Timings = Timings()
+    timings: Timings = Timings.model_construct()
 
     @property
     def for_steps(self) -> StepAgents:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel
-
 from domain.tolerant import Tolerant
+from domain.value import Late
 
 
-class Node(BaseModel):
+class Node(Late):
     """What everybody who sees a step knows of it: the rules, the agent's commands, the record and the views."""
 
     id: UUID

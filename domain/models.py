@@ -42,7 +42,7 @@ class Directive(Value):
     repository: str
     base_branch: str
     """Empty: the remote's default branch, until the first planning or prepare task has said which that is."""
-    settings: Settings = Settings()
+    settings: Settings = Settings.model_construct()
 
 
 class Work(Tolerant):
@@ -158,7 +158,7 @@ class Task(Value):
     """Completion: the steps that it merges, fixed when it is made."""
     usage: Usage | None = None
     """Over all attempts that have ended; None: none, or it is part of the sum of what was merged."""
-    agents: TaskAgents = TaskAgents()
+    agents: TaskAgents = TaskAgents.model_construct()
 
 
 class Answer(Value):
@@ -224,9 +224,9 @@ class DirectiveRow(Value):
     memories: dict[str, Memory] = {}
     questions: dict[UUID, Question] = {}
     pull_request: PullRequest | None = None
-    shepherding: Shepherding = Shepherding()
-    merged: Merged = Merged()
-    budgeting: Budgeting = Budgeting()
+    shepherding: Shepherding = Shepherding.model_construct()
+    merged: Merged = Merged.model_construct()
+    budgeting: Budgeting = Budgeting.model_construct()
     answered: dict[str, Answer] = {}
     """The last 500 updates by id, so that the same id twice has one effect, also across runs (design 6)."""
 

@@ -8,7 +8,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AliasChoices, BeforeValidator, Field, ValidationError
 
 from domain import directive_settings as settings
 from domain.directive_settings import AgentChoice, StepAgents
@@ -19,6 +19,7 @@ from domain.plan_references import by_name, check_count
 from domain.problems import first_problem
 from domain.spawn_task import KnownStep
 from domain.statuses import StepStatus
+from domain.value import Value
 
 MAX_CHANGED = 2000
 """Steps that a plan removes; a directive has hardly room for more."""
@@ -36,10 +37,8 @@ def _names(given: object) -> object:
     return given.split(",") if isinstance(given, str) and given.strip() else given or ()
 
 
-class PlannedStep(BaseModel):
+class PlannedStep(Value):
     """A step as a planner writes it, in camel or snake case; dependencies by name or id."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     description: str = ""
@@ -79,7 +78,7 @@ def add_steps(
     generation: int,
     known: Iterable[KnownStep],
     new_id: Callable[[], UUID],
-    agents: StepAgents = StepAgents(),  # noqa: B008 - a frozen value
+    agents: StepAgents = StepAgents.model_construct(),  # noqa: B008 - a frozen value
 ) -> PlanChanges:
     """`changes` with `planned` added as steps of `generation`; PlanRefused if any rule of rule 3.4 is broken.
 

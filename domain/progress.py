@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from domain.tolerant import Tolerant
-from domain.usage import Usage
+from domain.usage import NOTHING, Usage
 
 
 class Progress(Tolerant):
@@ -20,7 +20,7 @@ class Progress(Tolerant):
     last_line: str = ""
     held_up: str = ""
     """Why what it does outside of this machine has failed, and is tried again; empty: nothing is."""
-    usage: Usage = Field(default=Usage(), exclude_if=Usage().__eq__)
+    usage: Usage = Field(default=NOTHING, exclude_if=NOTHING.__eq__)
     """Of the attempt so far, over all its deliveries: the next one, on whichever machine, goes on from that."""
 
 

@@ -138,7 +138,7 @@ class ProgressWrite(Value):
     row: DirectiveRow
     steps: tuple[Step, ...] = ()
     tasks: tuple[Task, ...] = ()
-    facts: Facts = Facts()
+    facts: Facts = Facts.model_construct()
     secret: DirectiveSecret = NO_SECRET
     """In a snapshot, the directive's; the record keeps the first one that it is told."""
 
@@ -173,7 +173,7 @@ class Changed(Value):
 
     steps: frozenset[UUID] = frozenset()
     tasks: frozenset[UUID] = frozenset()
-    facts: Facts = Facts()
+    facts: Facts = Facts.model_construct()
 
     @staticmethod
     def joined(parts: Sequence[Changed]) -> Changed:

@@ -93,5 +93,5 @@ class Merged(Value):
     base branch."""
     untidied: tuple[PullRequest, ...] = ()
     """Those whose branches and refs are still on the remote."""
-    usage: Usage = Usage()
+    usage: Usage = Usage.model_construct()
     """Of the tasks of their steps, told in one sum: a directive may have a thousand of them (design 6)."""

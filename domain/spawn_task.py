@@ -58,7 +58,7 @@ class CommandContext(Tolerant):
     memories: tuple[Memory, ...] = ()
     answers: tuple[Question, ...] = ()
     """This task's questions, with the answers that there are."""
-    agents: StepAgents = StepAgents()
+    agents: StepAgents = StepAgents.model_construct()
     """Planning: what its steps may be given."""
 
 
@@ -96,15 +96,15 @@ class SpawnTask(Tolerant):
     handed_over: HandedOver | None = None
     """Another agent had the task before this one, which goes on with its work (rule 5.9)."""
     limits: Limits
-    pulse: timedelta = Timings().pulse
+    pulse: timedelta = Timings.model_construct().pulse
     """How often the daemon beats while it works."""
-    settle: timedelta = Timings().settle
+    settle: timedelta = Timings.model_construct().settle
     """Work that has lived for this long is reported as started."""
-    context: CommandContext = CommandContext()
+    context: CommandContext = CommandContext.model_construct()
     setup: tuple[str, ...] = ()
     verify: tuple[str, ...] = ()
     """In place of those of `.makima.toml` at the base commit (rule 6.5)."""
-    checkpoint_every: timedelta = Timings().checkpoint
+    checkpoint_every: timedelta = Timings.model_construct().checkpoint
     bridges: tuple[str, ...] = ()
     """Heads of merged pull requests: what starts or merges here begins from a commit that joins the base branch with
     those of them that it doesn't hold (rule 7.2)."""
@@ -175,7 +175,7 @@ class Outcome(Tolerant):
     """Waiting: what the agent asks."""
     away: Annotated[Away | None, OR_NONE] = Field(default=None, exclude_if=operator.not_)
     """Waiting: because its account can't be used; another agent may go on in its place."""
-    usage: Usage = Usage()
+    usage: Usage = Usage.model_construct()
     """Of the whole attempt, over all its deliveries."""
     resume: ResumableSession | None = None
     """Waiting: where the agent's session lies."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic import ConfigDict, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
+
+from domain.value import Late
 
 
-class Tolerant(BaseModel):
+class Tolerant(Late):
     """A frozen value that crosses versions, or a part of one: unknown fields in it are ignored (rule 5.2)."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(extra="ignore")
 
 
 def _or_none(value: Any, read: ValidatorFunctionWrapHandler) -> Any:

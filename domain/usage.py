@@ -75,7 +75,7 @@ class Usage(Tolerant):
         return most.model_copy(update={"seconds": max(self.seconds, other.seconds)})
 
 
-NOTHING = Usage()
+NOTHING = Usage.model_construct()
 
 
 def together(parts: Iterable[Usage]) -> Usage:
@@ -145,7 +145,7 @@ class ResumableSession(Tolerant):
     session: str
     """Empty: there is none, only what the attempt has used."""
     daemon: str
-    usage: Usage = Usage()
+    usage: Usage = Usage.model_construct()
     """Of the attempt so far."""
     is_finished: bool = False
     """The attempt's work is done, and its outcome is on that machine alone, since the remote could not take it."""

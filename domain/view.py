@@ -94,7 +94,7 @@ class DirectiveView(Value):
     """The open ones."""
     memories: int = 0
     """How many there are."""
-    usage: Usage = Usage()
+    usage: Usage = Usage.model_construct()
     """Of all its tasks."""
     budget: str = ""
     """How much of its budget is used; empty: it has none."""

@@ -12,6 +12,7 @@ from temporalio.runtime import Runtime, TelemetryConfig
 from temporalio.service import RPCError
 
 from domain.errors import NotReachable
+from domain.value import build_models
 from runtime.addresses import temporal_profile, the_running_stack
 from runtime.shared_settings import SharedSettings
 from runtime.telemetry import ClientTelemetry
@@ -32,6 +33,7 @@ async def connect_temporal(
     `quiet` is for processes whose stdout somebody reads: the SDK's native part logs there, every retry a line.
     Raises NotReachable when nothing answers within 5 s, SettingsError when Temporal's own settings make no sense.
     """
+    build_models()
     config = _connect_config(settings)
     address = config["target_host"]
     seen_by = seen_by or ClientTelemetry()

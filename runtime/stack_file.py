@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
-import psutil
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from domain.errors import SettingsError
 from runtime.private_file import write_private
 
 FILE_NAME = "stack.json"
-# psutil computes the start time from the boot time, which a clock adjustment moves a little between two readers.
+# The start time is computed from the boot time, which a clock adjustment moves a little between two readers.
 _CLOCK_TOLERANCE = 5.0
 
 
@@ -22,22 +22,19 @@ class ProcessMark(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     pid: int
-    started_at: float  # seconds since the epoch, as psutil reports it
+    started_at: float  # seconds since the epoch, by the boot time
 
     @classmethod
     def of_this_process(cls) -> ProcessMark:
         """Name the calling process."""
-        return cls(pid=os.getpid(), started_at=psutil.Process().create_time())
+        started_at = _started_at(os.getpid())
+        assert started_at is not None
+        return cls(pid=os.getpid(), started_at=started_at)
 
     def is_alive(self) -> bool:
         """Say whether this very process still runs; a zombie doesn't."""
-        try:
-            process = psutil.Process(self.pid)
-            if process.status() == psutil.STATUS_ZOMBIE:
-                return False
-            return abs(process.create_time() - self.started_at) < _CLOCK_TOLERANCE
-        except psutil.NoSuchProcess:
-            return False
+        started_at = _started_at(self.pid)
+        return started_at is not None and abs(started_at - self.started_at) < _CLOCK_TOLERANCE
 
 
 class StackFile(BaseModel):
@@ -76,3 +73,27 @@ def running_stack(data_dir: Path) -> StackFile | None:
     except (OSError, ValidationError) as error:
         raise SettingsError(f"{path} can't be read: stop the stack and remove this file") from error
     return stack if stack.up.is_alive() else None
+
+
+def _started_at(pid: int) -> float | None:
+    """When a process has started, in seconds since the epoch; None where it has ended, a zombie too."""
+    if sys.platform != "linux":
+        return _asked_of_psutil(pid)
+    try:
+        told = Path(f"/proc/{pid}/stat").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    state, *numbers = told[told.rindex(b")") + 2 :].split()  # what stands before is its name, whatever that holds
+    booted = next(line for line in Path("/proc/stat").read_text().splitlines() if line.startswith("btime "))
+    return None if state in b"ZX" else int(booted.split()[1]) + int(numbers[18]) / os.sysconf("SC_CLK_TCK")
+
+
+def _asked_of_psutil(pid: int) -> float | None:
+    # It takes a twentieth of a command to import: everywhere but on Linux.
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        return None if process.status() == psutil.STATUS_ZOMBIE else process.create_time()
+    except psutil.NoSuchProcess:
+        return None

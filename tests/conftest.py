@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from domain.value import build_models
 from tests.run_servers import begin_run, this_run
 
 SLOWEST = 10
@@ -41,6 +42,10 @@ def pytest_configure(config: pytest.Config) -> None:
         sys.modules["sniffio"] = None  # type: ignore[assignment]
     if not hasattr(config, "workerinput"):  # a worker of xdist belongs to the run that started it
         begin_run()
+
+
+def pytest_collection_finish() -> None:
+    build_models()  # as whatever connects to Temporal does; a test's own client doesn't
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -192,9 +192,9 @@ def test_commands_of_the_stack_and_the_record_import_nothing_of_temporals() -> N
         assert ran.stdout == "False\n", typed
 
 
-NOT_FOR_READING = ("temporalio", "rich", "httpx", "cryptography", "domain.requests", "domain.handover")
+NOT_FOR_READING = ("temporalio", "rich", "psutil", "httpx", "cryptography", "domain.requests", "domain.handover")
 """Some of what takes long to import, and no read of the record needs; `plan` alone draws with rich."""
-MOST_MODULES = 278
+MOST_MODULES = 271
 """Of ours and of libraries: the time of a read is that of its imports (docs/benchmarks.md)."""
 
 

@@ -12,6 +12,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psutil
 import pytest
 from pydantic import SecretStr
 
@@ -93,6 +94,16 @@ def test_the_file_of_a_dead_stack_is_recognised_even_when_its_pid_was_given_away
         pass
     write_stack_file(tmp_path, stack_of(ProcessMark(pid=ended.pid, started_at=time.time())))
     assert running_stack(tmp_path) is None
+
+
+def test_a_process_that_has_ended_runs_no_more_before_its_parent_has_asked() -> None:
+    with subprocess.Popen(["sleep", "600"]) as child:
+        started_at = psutil.Process(child.pid).create_time()
+        assert ProcessMark(pid=child.pid, started_at=started_at).is_alive()
+        child.kill()
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        assert psutil.Process(child.pid).status() == psutil.STATUS_ZOMBIE
+        assert not ProcessMark(pid=child.pid, started_at=started_at).is_alive()
 
 
 def test_a_damaged_stack_file_is_named(tmp_path: Path) -> None:
