@@ -138,8 +138,7 @@ async def main() -> int:
             "postgres": partial(check_writable, pool),
         }
         async with health_at(settings.health, checks), chores(client, seen_by, settings, pool):
-            await serve(build_workers(client, PostgresLedger(pool), Record(pool)))
-    return 0
+            return await serve(build_workers(client, PostgresLedger(pool), Record(pool)))
 
 
 def work() -> NoReturn:

@@ -57,6 +57,7 @@ from runtime.health import health_at
 from runtime.logs import set_up_logging
 from runtime.masked_failures import with_masked_failures
 from runtime.private_memory import keep_memory_private
+from runtime.serving import stop_or_leave
 from runtime.shared_settings import SharedSettings, load_settings
 from runtime.telemetry import telemetry
 from runtime.terminal import guard
@@ -236,6 +237,7 @@ async def main() -> int:
     throttle = timedelta(seconds=environment.test_heartbeat_throttle)
     workers = build_workers(client, settings, home, runner, throttle)
     stop = asyncio.Event()
+    # The first signal hands the tasks back; at the second one, which ends the daemon, the keepers end their agents.
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop_or_leave, stop)
     rescue = Rescue(runner.machine)
@@ -253,13 +255,6 @@ async def main() -> int:
     async with health_at(own.health, {"temporal": partial(check_temporal, client)}), beside(*chores):
         await asyncio.wait([*running, asyncio.create_task(stop.wait())], return_when=asyncio.FIRST_COMPLETED)
     return await hand_back(runner, workers, running)
-
-
-def stop_or_leave(stop: asyncio.Event) -> None:
-    """The first signal hands the tasks back, the second one ends the daemon at once; the keepers end their agents."""
-    if stop.is_set():
-        leave(FAILED)
-    stop.set()
 
 
 async def hand_back(runner: Runner, workers: list[Worker], running: list[asyncio.Task[None]]) -> int:

@@ -41,6 +41,7 @@ from runtime.chores import repeat
 from runtime.exit import exit_code, one_line
 from runtime.terminal import guard
 from steering.connections import Cleaning
+from tests.workers import TestedWorker
 from tests.workflows.scripted import ScriptedDaemon, Surroundings, until
 from workflows.directive import DirectiveWorkflow
 from workflows.launching import OnceStarter
@@ -178,7 +179,7 @@ class Desk:
         activities = LedgerActivities(self.ledger)
         client = self.world.client
         schedules = ScheduleActivities(OnceStarter(client, self.reading), client, self.reading)
-        return Worker(
+        return TestedWorker(
             self.world.client,
             task_queue=names.DIRECTIVES_QUEUE,
             workflows=[DirectiveWorkflow, ScheduledStartWorkflow],

@@ -10,7 +10,6 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from temporalio.client import WorkflowFailureError, WorkflowHandle
-from temporalio.worker import Worker
 
 from activities.schedules import ScheduleActivities
 from domain import requests
@@ -24,6 +23,7 @@ from domain.questions import question_id
 from domain.reports import DaemonSeen, DirectiveSummary
 from domain.schedules import scheduled_of
 from domain.spawn_task import Outcome, OutcomeStatus, SpawnTask, failed
+from tests.workers import TestedWorker
 from tests.workflows.scripted import Handle, Surroundings, planned, until, until_status, work_of
 from workflows.directive import DirectiveWorkflow
 from workflows.scheduled_start import ScheduledStartWorkflow
@@ -188,7 +188,7 @@ async def firing_of(world: Surroundings) -> AsyncIterator[AnyHandle]:
     """A firing, with a worker that serves it."""
     given = ScheduleActivities(Recorded(world), world.client, Recorded(world))
     queue = f"schedules-{world.owner}"
-    worker = Worker(
+    worker = TestedWorker(
         world.client,
         task_queue=queue,
         workflows=[ScheduledStartWorkflow],

@@ -15,7 +15,6 @@ import httpx
 import pytest
 from mcp import ClientSession, StdioServerParameters
 from mcp.client.stdio import stdio_client
-from temporalio.worker import Worker
 
 from activities.issues import IssueActivities
 from domain import names
@@ -26,6 +25,7 @@ from steering.tools import OFFERED
 from tests.fixtures_desk import URL, Desk
 from tests.mcp_serving import STARTER, TOKEN, environment, over_http
 from tests.processes import end
+from tests.workers import TestedWorker
 from tests.workflows.scripted import planned, until
 
 HOUSE: dict[str, Any] = {
@@ -197,7 +197,7 @@ async def test_one_of_an_issue_is_started_once_and_a_strangers_text_never(
     issues.issues[7] = IssueRead(number=7, standing=IssueStanding.OPEN, title="Roof", text="It leaks.", author="ann")
     stranger = {"text": "Burn it down.", "author": "mallory", "unheard_text": "mallory may not write"}
     issues.issues[8] = IssueRead(number=8, standing=IssueStanding.OPEN, title="Fire", **stranger)
-    reading = Worker(
+    reading = TestedWorker(
         desk.world.client,
         task_queue=names.light_queue(desk.owner),
         activities=[IssueActivities(issues).read_issue],

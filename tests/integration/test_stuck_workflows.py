@@ -14,13 +14,14 @@ from temporalio import workflow
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowQueryFailedError
 from temporalio.contrib.pydantic import pydantic_data_converter
-from temporalio.worker import Replayer, UnsandboxedWorkflowRunner, Worker
+from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 
 from domain import names
 from domain.protocol import WORKFLOW
 from ledger.reader import Record
 from runtime.whole_tasks import REFUSED
 from tests.fixtures_desk import Desk
+from tests.workers import TestedWorker
 from tests.workflows.scripted import Handle, planned, until
 from worker import build_workers
 from workflows.directive import DirectiveWorkflow
@@ -41,7 +42,7 @@ class OfAnotherVersion:
 @asynccontextmanager
 async def other_worker(desk: Desk) -> AsyncIterator[None]:
     """A worker that can replay none of the desk's histories, and looks after its workflows as worker.py does."""
-    worker = Worker(
+    worker = TestedWorker(
         desk.world.client,
         task_queue=names.DIRECTIVES_QUEUE,
         workflows=[OfAnotherVersion],

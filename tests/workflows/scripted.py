@@ -38,6 +38,7 @@ from domain.statuses import TaskKind
 from domain.tidied import Tidied, Tidying
 from domain.usage import Rate, ResumableSession, Usage
 from tests.polling import pause
+from tests.workers import TestedWorker
 from workflows.current_details import CurrentDetails
 from workflows.directive import DirectiveWorkflow
 from workflows.state import DirectiveInput, DirectiveResult
@@ -310,7 +311,7 @@ class Surroundings:
 
     def core_worker(self) -> Worker:
         ledger = LedgerActivities(self.real_ledger or self.ledger)
-        return Worker(
+        return TestedWorker(
             self.client,
             task_queue=f"directives-{self.owner}",
             workflows=[DirectiveWorkflow],
@@ -338,7 +339,7 @@ class Surroundings:
     def _worker_of(self, queue: str, name: str = "") -> Worker:
         given = (self.daemon, self.client, name or "scripted")
         shepherd = PullRequestActivities(self.forge, name or "scripted")
-        return Worker(
+        return TestedWorker(
             self.client,
             task_queue=queue,
             activities=[

@@ -10,7 +10,6 @@ from typing import Any
 
 from temporalio.client import Client, WorkflowHandle
 from temporalio.exceptions import WorkflowAlreadyStartedError
-from temporalio.worker import Worker
 
 from activities.intake import IntakeActivities
 from activities.issues import IssueActivities
@@ -31,6 +30,7 @@ from domain.intake.state import (
 )
 from domain.intake.taken import LeftAlone
 from domain.models import State
+from tests.workers import TestedWorker
 from tests.workflows.scripted import PATIENT, Surroundings, until
 from tests.workflows.scripted import Handle as DirectiveHandle
 from workflows.directive import DirectiveWorkflow
@@ -161,8 +161,8 @@ async def intake_world(
         IntakeWorkflow.run, IntakeState(wanted=wanted), id=intake_id(owner, REPOSITORY), task_queue=core
     )
     workers = [
-        Worker(client, task_queue=core, workflows=[IntakeWorkflow], activities=by_worker),
-        Worker(client, task_queue=names.light_queue(owner), activities=by_daemon),
+        TestedWorker(client, task_queue=core, workflows=[IntakeWorkflow], activities=by_worker),
+        TestedWorker(client, task_queue=names.light_queue(owner), activities=by_daemon),
         directives.core_worker(),
         directives.daemon_worker(),
     ]

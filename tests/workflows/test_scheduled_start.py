@@ -28,6 +28,7 @@ from domain.schedules import LOOKS, Fired, Scheduled, scheduled_of
 from domain.start_checks import StartSeen, StartWanted
 from domain.statuses import DirectiveStatus
 from tests.values import NOON
+from tests.workers import TestedWorker
 from tests.workflows.scripted import Surroundings, until
 from workflows.current_details import CurrentDetails
 from workflows.scheduled_start import ScheduledStartWorkflow
@@ -101,7 +102,7 @@ class World:
 
     def worker(self) -> Worker:
         given = ScheduleActivities(self.scripted, self.client, self.scripted)
-        return Worker(
+        return TestedWorker(
             self.client,
             task_queue=self.queue,
             workflows=[ScheduledStartWorkflow],
@@ -124,7 +125,7 @@ async def world(temporal_server: WorkflowEnvironment) -> AsyncIterator[World]:
     directive = directive.model_copy(update={"settings": settings})
     scheduled = scheduled_of("weekly", State(directive=directive), ("0 3 * * 1",), "")
     scripted = Scripted(client)
-    presence = Worker(
+    presence = TestedWorker(
         client,
         task_queue=names.presence_queue(directive.owner, "box"),
         activities=[StartCheckActivities(scripted).look_before_start],
