@@ -7,6 +7,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,7 @@ BESIDE = ("conversation.py", "live_usage.py", "log_sender.py", "reporting.py", "
 """Those of which something goes on beside other work, by `runtime.chores`."""
 
 
+@cache
 def imports_of(file: Path) -> set[str]:
     """The top-level packages that a file imports."""
     found: set[str] = set()
