@@ -137,7 +137,11 @@ async def site(fake_forge: ForgeUnderTest, seed: Path, forge_kind: ForgeKind) ->
     forges, adapter = await open_adapter(fake_forge, repository, learned, kind=forge_kind)
     made = Site(fake_forge, repository, forges, adapter, forge_kind, learned)
     made.commit("work", {"app.py": "print(1)\n"}, parent="main")
-    yield made
+    try:
+        yield made
+    finally:
+        await forges.close()
+        if not fake_forge.is_up:  # a test that failed had killed it: the others have done nothing wrong
+            await fake_forge.restart()
     await fake_forge.clear_failures()
-    await forges.close()
     fake_forge.hold_to_schema()

@@ -37,7 +37,7 @@ from fakes.forge.forge import ReceivedRequest
 from fakes.forge.injected_failures import FailureKind
 from tests.forge_schemas import Held
 
-_READY_WITHIN = 20.0  # seconds
+_READY_WITHIN = 90.0  # seconds
 _REQUESTS = TypeAdapter(list[ReceivedRequest])
 
 
@@ -281,6 +281,10 @@ class ForgeUnderTest:
     async def forget_requests(self) -> None:
         await self._control("DELETE", "requests")
 
+    @property
+    def is_up(self) -> bool:
+        return self._process is not None and self._process.returncode is None
+
     async def restart(self) -> None:
         """Kill the forge and start it again on the same port."""
         await self.kill()
@@ -322,9 +326,9 @@ async def clock_passes(moment: datetime) -> None:
 async def forge_under_test(folder: Path, *, unix_socket: Path | None = None) -> AsyncIterator[ForgeUnderTest]:
     """Run a forge on a free port; its state lies in `folder`, which is made if it is missing."""
     forge = ForgeUnderTest(folder, unix_socket)
-    await forge.start()
     try:
+        await forge.start()
         yield forge
     finally:
-        await forge.kill()
+        await forge.kill()  # one that was slow to answer runs, too
     forge.hold_to_schema()

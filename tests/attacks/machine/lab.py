@@ -56,12 +56,15 @@ def labs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Lab]
     for program, package in (("bwrap", "bubblewrap"), ("ip", "iproute2"), ("curl", "curl"), ("unshare", "util-linux")):
         need(program, package)
     found = {user: start(user, tmp_path_factory.mktemp(user)) for user in ("root", "ordinary")}
-    for process, _ in found.values():
-        assert _line(process.stdout) == "ready\n"
-    yield {user: Lab(*made) for user, made in found.items()}
-    for process, _ in found.values():
-        process.communicate()
-        assert process.returncode == 0
+    processes = [process for process, _ in found.values()]
+    try:
+        for process in processes:
+            assert _line(process.stdout) == "ready\n"
+        yield {user: Lab(*made) for user, made in found.items()}
+    finally:
+        for process in processes:
+            process.communicate()  # with the end of its input it ends, too
+    assert [process.returncode for process in processes] == [0, 0]
 
 
 def start(user: str, folder: Path) -> tuple[subprocess.Popen[str], Path]:
