@@ -214,25 +214,6 @@ async def test_every_form_of_a_remark_reaches_the_fixer_with_its_place(town: Tow
 
 
 @pytest.mark.rule("7.5")
-async def test_of_thirty_comments_with_a_request_each_thirty_are_done(town: Town) -> None:
-    house = await town.house("thirty")
-    await house.pull(1)
-    await house.until(lambda shown: shown.pr and shown.pr.watched, "its watch")
-    remarks = [
-        {"path": "hut.txt", "line": 1, "body": f"missing: part-{number}.txt\n" + "please " * 300}
-        for number in range(30)
-    ]
-    await house.forge.review(house.name, 1, user="ann", state="CHANGES_REQUESTED", comments=remarks)
-    wanted = {"hut.txt", *(f"part-{number}.txt" for number in range(30))}
-
-    async def all_done() -> bool:
-        return await house.files(1) == wanted
-
-    await eventually(all_done, "all that was asked for")
-    assert len([name for name in statuses(await house.shown()) if "part 1 of 2" in name]) == 1
-
-
-@pytest.mark.rule("7.5")
 async def test_of_101_comments_with_a_request_each_101_are_done_in_the_only_round(town: Town) -> None:
     """A look of the daemon's tells some of them, a page of the forge's a hundred."""
     house = await town.house("many", "--shepherd-rounds", "1")
