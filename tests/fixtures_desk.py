@@ -48,6 +48,8 @@ from workflows.launching import OnceStarter
 from workflows.scheduled_start import ScheduledStartWorkflow
 
 URL = "https://example.invalid/house.git"
+LOOK_EVERY = timedelta(seconds=1)
+"""A look lists workflows, which costs Temporal more than what most tests do meanwhile."""
 
 
 @dataclass
@@ -74,10 +76,7 @@ class Desk:
         self.pool = pool
         self.reading = Record(pool)
         self._retention = Retention(pool)
-        self._app = typer.Typer()
-        self._app.callback()(guard)  # as starter.py's main does; typer hands it the streams of this one command
         self._loop = asyncio.get_running_loop()
-        add_operator_commands(self._app, self, self._leave)
 
     @property
     def daemon(self) -> ScriptedDaemon:
@@ -119,7 +118,11 @@ class Desk:
 
     async def type(self, *args: str) -> Printed:
         """Whatever comes of it."""
-        done = await asyncio.to_thread(CliRunner().invoke, self._app, args)
+        # As starter.py's main does: with the commands of one group, and typer hands the guard the streams of this one.
+        app = typer.Typer()
+        app.callback()(guard)
+        add_operator_commands(app, self, self._leave, typed=args[0])
+        done = await asyncio.to_thread(CliRunner().invoke, app, args)
         if done.exception is not None and not isinstance(done.exception, SystemExit):
             raise done.exception
         return Printed(done.exit_code, done.stdout, done.stderr)
@@ -165,7 +168,7 @@ class Desk:
         checks = WorkflowChecks(self.pool)
         freed = FreedWork(self.world.client, DayBudgets(self.pool))
         looks = [LostWorkflows(self.world.client, checks).look, freed.look]
-        looking = [asyncio.create_task(repeat(look, timedelta(seconds=0.2))) for look in looks]
+        looking = [asyncio.create_task(repeat(look, LOOK_EVERY)) for look in looks]
         try:
             yield
         finally:
