@@ -18,7 +18,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export MAKIMA_AGENTS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/makima/agents
 AGENTS_BIN := $(MAKIMA_AGENTS)/node_modules/.bin
 
-.PHONY: install demo demo-agent agents check test test-agents test-browser test-chaos test-guides lint bench chaos histories locks images clean
+.PHONY: install demo demo-agent agents clients check test test-agents test-browser test-chaos test-guides lint bench chaos histories locks images clean
 .DEFAULT_GOAL := help
 
 help:
@@ -73,6 +73,15 @@ agents:
 				"$(MAKIMA_AGENTS) has 3 GB of room, then: make agents" >&2; exit 1; }; \
 	}
 
+# Clients of forges from npm, for their one test; without npm it is skipped.
+CLIENTS := tests/clients
+clients:
+	@command -v npm >/dev/null || exit 0; cmp -s $(CLIENTS)/package-lock.json $(CLIENTS)/node_modules/.installed.json || { \
+		npm ci --prefix $(CLIENTS) --ignore-scripts --no-audit --no-fund --loglevel=error && \
+		cp $(CLIENTS)/package-lock.json $(CLIENTS)/node_modules/.installed.json || \
+			echo "octokit is not installed, and its test is skipped: npm ping, then: make clients" >&2; \
+	}
+
 demo-agent: install agents
 	@PATH="$(AGENTS_BIN):$$PATH" $(BIN)/python -m demo --agent $(if $(KEEP),--keep)
 
@@ -89,7 +98,7 @@ check: lint
 # that wait longest begin (tests/acceptance/conftest.py). Those of the whole system start processes all the time: fewer of
 # them.
 IN_FILES := --dist loadfile --no-loadscope-reorder
-test: lint
+test: lint clients
 	@failed=0; set -x; \
 	$(BIN)/pytest --numprocesses $(SYSTEMS) $(IN_FILES) tests/acceptance || failed=1; \
 	$(BIN)/pytest --numprocesses $(PARTS) $(IN_FILES) tests/attacks tests/integration tests/workflows tests/unit || failed=1; \

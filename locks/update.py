@@ -1,4 +1,4 @@
-"""`make locks`: write the lock files anew from pyproject.toml, constraints.txt and tests/agents/package.json.
+"""`make locks`: write the lock files anew from pyproject.toml, constraints.txt and what is asked for of npm (FROM_NPM).
 
 Each requirement has its exact version and the hashes of all its files, and no address: whatever index, mirror or folder
 a machine is told to use, it installs the same files. Needs uv; npm for the coding agents.
@@ -15,7 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 LOCKS = ROOT / "locks"
-AGENTS = ROOT / "tests" / "agents"
+FROM_NPM = (ROOT / "tests" / "agents", ROOT / "tests" / "clients")
 BASE = "base"
 OLDEST_PYTHON = "3.11"
 
@@ -43,9 +43,10 @@ def write_locks() -> None:
     for name in project["project"]["optional-dependencies"]:
         sets[name] = {each: lock for each, lock in locked(build, "--extra", name).items() if each not in base}
     npm = ("npm", "install", "--package-lock-only", "--omit-lockfile-registry-resolved", "--no-audit", "--no-fund")
-    subprocess.run(npm, cwd=AGENTS, capture_output=True, text=True, check=True)
-    lock = AGENTS / "package-lock.json"
-    lock.write_text(pruned(lock.read_text()))
+    for folder in FROM_NPM:
+        subprocess.run(npm, cwd=folder, capture_output=True, text=True, check=True)
+        lock = folder / "package-lock.json"
+        lock.write_text(pruned(lock.read_text()))
     for name, found in sets.items():
         text = "".join(found[each] for each in sorted(found))
         (LOCKS / f"{name}.txt").write_text(f"# Written by `make locks`.\n{text}")

@@ -27,6 +27,7 @@ LEFT_OUT = {
     r"GET /projects/[^/]+/repository/(compare|branches)": NOT_AT_HAND,
     r"GET /projects/[^/]+/pipelines/\d+/bridges": NOT_AT_HAND,
     r"GET /projects/[^/]+/milestones": NOT_AT_HAND,
+    r"GET /projects/[^/]+/repository/commits/[^/]+": NOT_AT_HAND,
     r"GET /projects/[^/]+/jobs/\d+/trace": "a log is text",
     rf"GET {_REQUEST}/reviewers": NOT_AT_HAND,
     rf"POST {_REQUEST}/(un)?approve": NOT_AT_HAND,

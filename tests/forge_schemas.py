@@ -63,6 +63,9 @@ OF_COMPONENT = {
     "GET /repos/{owner}/{repo}/milestones": "[nullable-milestone]",
     "DELETE /repos/{owner}/{repo}/issues/{issue_number}/labels/{name}": "[label]",
     "POST /repos/{owner}/{repo}/branches/{branch}/rename": "branch-with-protection",
+    "GET /repos/{owner}/{repo}/commits/{sha}": "commit",
+    "GET /repos/{owner}/{repo}/actions/runs/{run_id}": "workflow-run",
+    "GET /repos/{owner}/{repo}/pulls/{pull_number}/reviews/{review_id}/comments": "[pull-request-review-comment]",
     "GET /repos/{owner}/{repo}/git/matching-refs/{ref}": "[git-ref]",
 }
 """Operations that the description at hand lacks → the component that they answer; in brackets: a list of it."""

@@ -9,11 +9,12 @@ from fakes.forge import auto_merging, control_issues, talk
 from fakes.forge.api_errors import Answered, not_found
 from fakes.forge.bare_git import GitFailed
 from fakes.forge.calling import ApiAnswer, Call, Routes
-from fakes.forge.check_records import CheckContent, CheckRun, CheckStatus, CommitStatus, Conclusion, StatusState
+from fakes.forge.check_records import CheckContent, CheckRun, CheckStatus, Conclusion, StatusState
 from fakes.forge.github.shapes import Shapes
 from fakes.forge.injected_failures import FailureOrder
 from fakes.forge.pulls import PullWanted, open_pull
 from fakes.forge.records import RESERVED_OWNERS, Account, Name, Owner, RepositoryRecord, ReviewState, Role, now
+from fakes.forge.statuses import add_status
 from fakes.forge.stored import Stored
 
 _REPOSITORY = "/_control/repos/{owner:path}/{repo}"
@@ -227,10 +228,7 @@ async def set_check(call: Call) -> ApiAnswer:
 async def set_status(call: Call) -> ApiAnswer:
     repository, wanted = call.repository(), await call.body(NewStatus)
     sha = await _commit(call, wanted.ref)
-    async with repository.changing():
-        record = repository.record
-        status = CommitStatus(id=record.next_id, sha=sha, created_at=now(), **wanted.model_dump(exclude={"ref"}))
-        repository.record = record.with_changes(last_id=record.last_id + 1, statuses=(*record.statuses, status))
+    status = await add_status(repository, sha, **wanted.model_dump(exclude={"ref"}))
     return ApiAnswer(Shapes(call.forge.url).status(repository.record, status), 201)
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from enum import StrEnum
 from typing import Any
+from urllib.parse import quote
 
-from pydantic import BaseModel, Field
+from pydantic import AliasChoices, BaseModel, Field
 from starlette.routing import Route
 
 from fakes.forge.api_errors import Answered, not_found
 from fakes.forge.auto_merging import turn_off, turn_on
 from fakes.forge.calling import ApiAnswer, Call, Routes
+from fakes.forge.changed_files import changed_files
 from fakes.forge.gitea.rest_furnishing import Furniture, furnished
 from fakes.forge.gitea.shapes import GiteaShapes
 from fakes.forge.gitea.titles import is_marked
@@ -44,10 +46,12 @@ class How(StrEnum):
 
 
 class MergeBody(BaseModel):
-    do: How
+    """The description of 1.27 names some of these otherwise than older servers and Forgejo do: both are taken here."""
+
+    do: How = Field(validation_alias=AliasChoices("do", "Do"))
     head_commit_id: str = ""
-    merge_title_field: str = ""
-    merge_message_field: str = ""
+    merge_title_field: str = Field("", validation_alias=AliasChoices("merge_title_field", "MergeTitleField"))
+    merge_message_field: str = Field("", validation_alias=AliasChoices("merge_message_field", "MergeMessageField"))
     delete_branch_after_merge: bool = False
     merge_when_checks_succeed: bool = False
 
@@ -56,8 +60,14 @@ def routes(api: Routes) -> list[Route]:
     return [
         api.route("/repos/{owner}/{repo}/pulls", GET=list_pulls, POST=create_pull),
         api.route(PULL, GET=get_pull, PATCH=update_pull),
+        api.route(f"{PULL}/files", GET=list_files),
         api.route(f"{PULL}/merge", GET=is_merged, POST=merge_pull, DELETE=cancel_merge),
     ]
+
+
+def last_routes(api: Routes) -> list[Route]:
+    """Those that would take others' addresses, too."""
+    return [api.route("/repos/{owner}/{repo}/pulls/{base}/{head}", GET=get_pull_of_branches)]
 
 
 async def list_pulls(call: Call) -> ApiAnswer:
@@ -87,6 +97,17 @@ async def get_pull(call: Call) -> ApiAnswer:
     return ApiAnswer(await _shape(call, repository, pull))
 
 
+async def get_pull_of_branches(call: Call) -> ApiAnswer:
+    """The newest from one branch into the other; a slash in a name is not understood here."""
+    repository, parts = call.repository(), call.request.path_params
+    record = await follow_branches(repository)
+    ends = (parts["base"], parts["head"])
+    found = next((each for each in reversed(record.pulls) if (each.base, each.head) == ends), None)
+    if found is None:
+        raise not_found()
+    return ApiAnswer(await _shape(call, repository, found))
+
+
 async def update_pull(call: Call) -> ApiAnswer:
     """Answers 201, as on issues. An empty title leaves it as it is (from memory)."""
     (repository, pull), wanted = await call.pull(), await call.body(PullBody)
@@ -107,6 +128,13 @@ async def update_pull(call: Call) -> ApiAnswer:
     except Answered as refused:
         raise _in_its_words(refused) from refused
     return ApiAnswer(await _shape(call, repository, await furnished(repository, changed, wanted)), 201)
+
+
+async def list_files(call: Call) -> ApiAnswer:
+    repository, pull = await call.pull()
+    page, headers = call.page(await changed_files(repository, pull))
+    here = GiteaShapes(call.forge.url).page(repository.record)
+    return ApiAnswer([_file(each, here, pull.head_sha) for each in page], headers=headers)
 
 
 async def is_merged(call: Call) -> ApiAnswer:
@@ -147,6 +175,18 @@ async def cancel_merge(call: Call) -> ApiAnswer:
         raise not_found()
     await turn_off(repository, pull.number, call.login)
     return ApiAnswer(status=204)
+
+
+def _file(changed: dict[str, Any], page: str, sha: str) -> dict[str, Any]:
+    name = quote(changed["filename"])
+    words = {"removed": "deleted", "modified": "changed"}
+    return changed | {
+        "status": words.get(changed["status"], changed["status"]),
+        "changes": changed["additions"] + changed["deletions"],
+        "html_url": f"{page}/src/commit/{sha}/{name}",
+        "contents_url": f"{page}/contents/{name}?ref={sha}",
+        "raw_url": f"{page}/raw/commit/{sha}/{name}",
+    }
 
 
 def _in_its_words(refused: Answered) -> Answered:

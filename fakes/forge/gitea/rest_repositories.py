@@ -4,18 +4,27 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic import BaseModel
 from starlette.routing import Route
 
 from fakes.forge.api_errors import Answered, not_found
 from fakes.forge.calling import ApiAnswer, Call, Routes
-from fakes.forge.check_records import CheckRun
+from fakes.forge.check_records import CheckRun, StatusState
 from fakes.forge.gitea.shapes import GiteaShapes
-from fakes.forge.records import Role
+from fakes.forge.records import RepositoryRecord, Role
+from fakes.forge.statuses import add_status
 from fakes.forge.store import OWN_LOGIN, Repository
 
 _REPOSITORY = "/repos/{owner}/{repo}"
 _ACTIONS = f"{_REPOSITORY}/actions"
 VERSION = "1.27.3"
+
+
+class StatusBody(BaseModel):
+    state: StatusState
+    context: str = "default"
+    description: str = ""
+    target_url: str = ""
 
 
 def routes(api: Routes) -> list[Route]:
@@ -26,6 +35,8 @@ def routes(api: Routes) -> list[Route]:
         api.route(f"{_REPOSITORY}/collaborators/{{login}}/permission", GET=get_permission),
         api.route(f"{_REPOSITORY}/branches/{{branch:path}}", GET=get_branch),
         api.route(f"{_REPOSITORY}/commits/{{ref:path}}/status", GET=combined_status),
+        api.route(f"{_REPOSITORY}/commits/{{ref:path}}/statuses", GET=list_statuses),
+        api.route(f"{_REPOSITORY}/statuses/{{ref}}", GET=list_statuses, POST=set_status),
         api.route(f"{_ACTIONS}/runs", GET=list_runs),
         api.route(f"{_ACTIONS}/runs/{{id:int}}/jobs", GET=list_jobs),
         api.route(f"{_ACTIONS}/jobs/{{id:int}}/logs", GET=job_log),
@@ -71,9 +82,7 @@ async def combined_status(call: Call) -> ApiAnswer:
     """The newest of each context: what systems outside have set, and what Actions sets for its jobs."""
     repository, sha = await _commit(call)
     record, shapes = repository.record, GiteaShapes(call.forge.url)
-    jobs = [each for each in record.checks_of(sha) if not each.is_suite_alone]
-    listed = [shapes.status(record, each) for each in record.statuses_of(sha)]
-    listed += [shapes.status_of_job(record, each) for each in jobs]
+    listed = _statuses(shapes, record, sha)
     page, headers = call.page(listed)
     words = {str(each["status"]) for each in listed}
     worst = ("error", "failure", "warning", "pending", "success", "skipped")
@@ -88,6 +97,18 @@ async def combined_status(call: Call) -> ApiAnswer:
         "url": f"{at}/status",
     }
     return ApiAnswer(answer, headers=headers)
+
+
+async def list_statuses(call: Call) -> ApiAnswer:
+    repository, sha = await _commit(call)
+    page, headers = call.page(_statuses(GiteaShapes(call.forge.url), repository.record, sha))
+    return ApiAnswer(list(page), headers=headers)
+
+
+async def set_status(call: Call) -> ApiAnswer:
+    (repository, sha), wanted = await _commit(call), await call.body(StatusBody)
+    made = await add_status(repository, sha, wanted.state, wanted.context, wanted.description, wanted.target_url)
+    return ApiAnswer(GiteaShapes(call.forge.url).status(repository.record, made), 201)
 
 
 async def list_runs(call: Call) -> ApiAnswer:
@@ -109,6 +130,12 @@ async def job_log(call: Call) -> ApiAnswer:
     """The text itself, unlike GitHub."""
     _, check = _check(call)
     return ApiAnswer(text=check.log)
+
+
+def _statuses(shapes: GiteaShapes, record: RepositoryRecord, sha: str) -> list[dict[str, Any]]:
+    jobs = [each for each in record.checks_of(sha) if not each.is_suite_alone]
+    said = [shapes.status(record, each) for each in record.statuses_of(sha)]
+    return said + [shapes.status_of_job(record, each) for each in jobs]
 
 
 def _check(call: Call) -> tuple[Repository, CheckRun]:

@@ -11,4 +11,4 @@ from fakes.forge.gitea import rest_furnishing, rest_issues, rest_pulls, rest_rep
 def gitea_routes(api: Routes) -> list[Route]:
     """Below /api/v1."""
     parts = (rest_repositories, rest_pulls, rest_talk, rest_issues, rest_furnishing)
-    return [route for part in parts for route in part.routes(api)]
+    return [*(route for part in parts for route in part.routes(api)), *rest_pulls.last_routes(api)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
@@ -11,10 +12,18 @@ from fakes.forge.calling import ApiAnswer, Call, Routes
 from fakes.forge.check_records import CheckRun, CheckStatus, CommitStatus, StatusState
 from fakes.forge.forge import Forge
 from fakes.forge.github.shapes import Shapes
+from fakes.forge.statuses import add_status
 from fakes.forge.store import Repository
 
 _REPOSITORY = "/repos/{owner}/{repo}"
 ACTIONS = "github-actions"
+
+
+class StatusBody(BaseModel):
+    state: StatusState
+    context: str = "default"
+    description: str = ""
+    target_url: str = ""
 
 
 def routes(api: Routes) -> list[Route]:
@@ -23,9 +32,11 @@ def routes(api: Routes) -> list[Route]:
         api.route(f"{_REPOSITORY}/commits/{{ref:path}}/check-suites", GET=list_suites),
         api.route(f"{_REPOSITORY}/commits/{{ref:path}}/status", GET=combined_status),
         api.route(f"{_REPOSITORY}/commits/{{ref:path}}/statuses", GET=list_statuses),
+        api.route(f"{_REPOSITORY}/statuses/{{ref}}", POST=set_status),
         api.route(f"{_REPOSITORY}/check-runs/{{id:int}}", GET=get_check),
         api.route(f"{_REPOSITORY}/check-runs/{{id:int}}/annotations", GET=list_annotations),
         api.route(f"{_REPOSITORY}/actions/runs", GET=list_runs),
+        api.route(f"{_REPOSITORY}/actions/runs/{{id:int}}", GET=get_run),
         api.route(f"{_REPOSITORY}/actions/runs/{{id:int}}/jobs", GET=list_jobs),
         api.route(f"{_REPOSITORY}/actions/runs/{{id:int}}/rerun-failed-jobs", POST=run_failed_again),
         api.route(f"{_REPOSITORY}/actions/jobs/{{id:int}}", GET=get_job),
@@ -80,6 +91,13 @@ async def list_statuses(call: Call) -> ApiAnswer:
     return ApiAnswer([Shapes(call.forge.url).status(repository.record, each) for each in found], headers=headers)
 
 
+async def set_status(call: Call) -> ApiAnswer:
+    (repository, sha), wanted = await _commit(call), await call.body(StatusBody)
+    made = await add_status(repository, sha, wanted.state, wanted.context, wanted.description, wanted.target_url)
+    shape = Shapes(call.forge.url).status(repository.record, made)
+    return ApiAnswer(shape, 201, headers={"Location": shape["url"]})
+
+
 async def get_check(call: Call) -> ApiAnswer:
     repository, check = _check(call)
     return ApiAnswer(Shapes(call.forge.url).check(repository.record, check))
@@ -115,6 +133,13 @@ async def list_runs(call: Call) -> ApiAnswer:
     ]
     page, headers = call.page(found)
     return ApiAnswer({"total_count": len(found), "workflow_runs": list(page)}, headers=headers)
+
+
+async def get_run(call: Call) -> ApiAnswer:
+    repository, jobs = _run(call)
+    newest = _newest(jobs)
+    branch = await _branch_of(repository, newest[0])
+    return ApiAnswer(Shapes(call.forge.url).workflow_run(repository.record, newest, branch))
 
 
 async def list_jobs(call: Call) -> ApiAnswer:

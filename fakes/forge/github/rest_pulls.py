@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from fakes.forge.api_errors import invalid
 from fakes.forge.calling import ApiAnswer, Call, Routes
+from fakes.forge.changed_files import changed_files
 from fakes.forge.github.shapes import Shapes
 from fakes.forge.merges import MergeWanted, Method, merge
 from fakes.forge.pulls import PullChange, PullWanted, change_pull, follow_branches, open_pull
@@ -115,13 +116,14 @@ async def list_commits(call: Call) -> ApiAnswer:
 async def list_files(call: Call) -> ApiAnswer:
     repository, pull = await call.pull()
     api, page = Shapes(call.forge.url).api(repository.record), Shapes(call.forge.url).page(repository.record)
-    files, headers = call.page([_file(each, api, page, pull.head_sha) for each in await _changed(repository, pull)])
+    changed = await changed_files(repository, pull)
+    files, headers = call.page([_file(each, api, page, pull.head_sha) for each in changed])
     return ApiAnswer(files, headers=headers)
 
 
 async def _whole(call: Call, repository: Repository, pull: Pull) -> dict[str, Any]:
     merging = await call.forge.mergeabilities.of(repository, pull)
-    commits, files = await repository.git.commits(pull.base_sha, pull.head_sha), await _changed(repository, pull)
+    commits, files = await repository.git.commits(pull.base_sha, pull.head_sha), await changed_files(repository, pull)
     lines = {name: sum(each[name] for each in files) for name in ("additions", "deletions")}
     sizes = {"commits": len(commits), "changed_files": len(files), **lines}
     return Shapes(call.forge.url).whole_pull(repository.record, pull, call.account, merging, sizes)
@@ -137,19 +139,6 @@ def _is_asked_for(record: RepositoryRecord, pull: Pull, query: dict[str, str]) -
     return state in ("all", pull.state) and head_matches and base in ("", pull.base)
 
 
-async def _changed(repository: Repository, pull: Pull) -> list[dict[str, Any]]:
-    """What it does to each file, as git tells it: the letter of the change, and the lines."""
-    ends = (pull.base_sha, pull.head_sha)
-    counts = (await repository.git.diff(*ends, "--numstat", "-z", "--no-renames")).split("\0")
-    letters = (await repository.git.diff(*ends, "--name-status", "-z", "--no-renames")).split("\0")
-    kinds = dict(zip(letters[1::2], letters[::2], strict=False))
-    files = []
-    for added, removed, name in (line.split("\t", 2) for line in counts if line):
-        lines = {"additions": _count(added), "deletions": _count(removed)}
-        files.append({"filename": name, "status": _KINDS.get(kinds[name], "changed"), **lines})
-    return files
-
-
 def _file(changed: dict[str, Any], api: str, page: str, sha: str) -> dict[str, Any]:
     name = quote(changed["filename"])
     return changed | {
@@ -159,13 +148,6 @@ def _file(changed: dict[str, Any], api: str, page: str, sha: str) -> dict[str, A
         "raw_url": f"{page}/raw/{sha}/{name}",
         "contents_url": f"{api}/contents/{name}?ref={sha}",
     }
-
-
-_KINDS = {"A": "added", "D": "removed", "M": "modified"}
-
-
-def _count(text: str) -> int:
-    return int(text) if text.isdecimal() else 0  # "-" of a binary file
 
 
 _ORDERS: dict[str, Callable[[Pull], Any]] = {

@@ -33,6 +33,7 @@ def routes(api: Routes) -> list[Route]:
         api.route(f"{_REPOSITORY}/collaborators/{{login}}/permission", GET=get_permission),
         api.route(f"{_REPOSITORY}/branches/{{branch:path}}/rename", POST=rename),
         api.route(f"{_REPOSITORY}/branches/{{branch:path}}", GET=get_branch),
+        api.route(f"{_REPOSITORY}/commits/{{sha}}", GET=get_commit),
         api.route(f"{_REPOSITORY}/git/ref/{{ref:path}}", GET=get_ref),
         api.route(f"{_REPOSITORY}/git/matching-refs/{{ref:path}}", GET=matching_refs),
         api.route(f"{_REPOSITORY}/git/refs/{{ref:path}}", DELETE=delete_ref),
@@ -85,6 +86,15 @@ async def rename(call: Call) -> ApiAnswer:
     sha = (await repository.git.branches())[wanted.new_name]
     commit = await repository.git.commit(sha)
     return ApiAnswer(Shapes(call.forge.url).branch(repository.record, wanted.new_name, commit), 201)
+
+
+async def get_commit(call: Call) -> ApiAnswer:
+    """By its hash, or by a branch whose name has no slash."""
+    repository, asked = call.repository(), call.request.path_params["sha"]
+    sha = await repository.git.resolve(asked)
+    if sha is None:
+        raise Answered(422, f"No commit found for SHA: {asked}")
+    return ApiAnswer(Shapes(call.forge.url).commit(repository.record, await repository.git.commit(sha)))
 
 
 async def get_ref(call: Call) -> ApiAnswer:

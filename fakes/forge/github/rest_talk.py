@@ -11,7 +11,7 @@ from fakes.forge import talk
 from fakes.forge.api_errors import Answered, invalid, not_found
 from fakes.forge.calling import ApiAnswer, Call, Routes
 from fakes.forge.github.shapes import Json, Shapes
-from fakes.forge.records import ReviewState
+from fakes.forge.records import RepositoryRecord, Review, ReviewState
 from fakes.forge.store import OWN_LOGIN
 
 _PULL = "/repos/{owner}/{repo}/pulls/{number:int}"
@@ -57,6 +57,7 @@ def routes(api: Routes) -> list[Route]:
     return [
         api.route(f"{_PULL}/reviews", GET=list_reviews, POST=create_review),
         api.route(f"{_PULL}/reviews/{{review:int}}", GET=get_review),
+        api.route(f"{_PULL}/reviews/{{review:int}}/comments", GET=list_comments_of_review),
         api.route(f"{_PULL}/reviews/{{review:int}}/dismissals", PUT=dismiss_review),
         api.route(f"{_PULL}/comments", GET=list_review_comments, POST=create_review_comment),
         api.route(f"{_PULL}/comments/{{comment:int}}/replies", POST=reply),
@@ -75,12 +76,23 @@ async def list_reviews(call: Call) -> ApiAnswer:
 
 
 async def get_review(call: Call) -> ApiAnswer:
+    record, found = await _review(call)
+    return ApiAnswer(Shapes(call.forge.url).review(record, found))
+
+
+async def list_comments_of_review(call: Call) -> ApiAnswer:
+    record, review = await _review(call)
+    found, headers = call.page([each for each in record.review_comments if each.review == review.id])
+    return ApiAnswer([Shapes(call.forge.url).review_comment(record, each) for each in found], headers=headers)
+
+
+async def _review(call: Call) -> tuple[RepositoryRecord, Review]:
     repository, pull = await call.pull()
     wanted = (pull.number, call.number("review"))
     found = next((each for each in repository.record.reviews if (each.pull, each.id) == wanted), None)
     if found is None:
         raise not_found()
-    return ApiAnswer(Shapes(call.forge.url).review(repository.record, found))
+    return repository.record, found
 
 
 async def create_review(call: Call) -> ApiAnswer:

@@ -6,11 +6,11 @@ from pydantic import BaseModel
 from starlette.routing import Route
 
 from fakes.forge.calling import ApiAnswer, Routes
-from fakes.forge.check_records import CheckRun, CommitStatus, StatusState
+from fakes.forge.check_records import CheckRun, StatusState
 from fakes.forge.gitlab.calling import PROJECT, GitLabCall, Said, route
 from fakes.forge.gitlab.merge_requests import REQUEST
 from fakes.forge.gitlab.shapes_checks import CheckShapes, Pipeline, pipeline_at, pipelines_of
-from fakes.forge.records import now
+from fakes.forge.statuses import add_status
 from fakes.forge.store import Repository
 
 _PIPELINE = f"{PROJECT}/pipelines/{{pipeline:int}}"
@@ -34,6 +34,7 @@ class StatusBody(BaseModel):
 def routes(api: Routes) -> list[Route]:
     return [
         route(api, f"{REQUEST}/pipelines", GET=list_of_request),
+        route(api, f"{PROJECT}/pipelines", GET=list_pipelines),
         route(api, _PIPELINE, GET=get_pipeline),
         route(api, f"{_PIPELINE}/jobs", GET=list_jobs),
         route(api, f"{_PIPELINE}/bridges", GET=list_bridges),
@@ -49,6 +50,15 @@ async def list_of_request(call: GitLabCall) -> ApiAnswer:
     repository, pull = await call.pull()
     found = pipelines_of(repository.record, pull.head_sha)[:1]
     return call.listed([CheckShapes(call.forge.url).pipeline(repository.record, each) for each in found])
+
+
+async def list_pipelines(call: GitLabCall) -> ApiAnswer:
+    """Of a commit, or of all; the newest first."""
+    record, shapes = call.repository().record, CheckShapes(call.forge.url)
+    shas = [each.head_sha for each in record.checks] + [each.sha for each in record.statuses]
+    found = [pipelines_of(record, each)[0] for each in dict.fromkeys(reversed(shas))]
+    wanted = call.query("sha")
+    return call.listed([shapes.pipeline(record, each) for each in found if wanted in ("", each.sha)])
 
 
 async def get_pipeline(call: GitLabCall) -> ApiAnswer:
@@ -95,13 +105,8 @@ async def set_status(call: GitLabCall) -> ApiAnswer:
         raise Said(404, "404 Commit Not Found")
     if body.state not in _STATES:
         raise Said(400, "state does not have a valid value", field="error")
-    async with repository.changing():
-        record = repository.record
-        status = CommitStatus(
-            id=record.next_id, sha=sha, context=body.name or body.context or "default", state=_STATES[body.state],
-            description=body.description, target_url=body.target_url, created_at=now(),
-        )  # fmt: skip
-        repository.record = record.with_changes(last_id=record.last_id + 1, statuses=(*record.statuses, status))
+    name = body.name or body.context or "default"
+    status = await add_status(repository, sha, _STATES[body.state], name, body.description, body.target_url)
     found = pipelines_of(repository.record, sha)[0]
     return ApiAnswer(CheckShapes(call.forge.url).status(repository.record, found, status), 201)
 

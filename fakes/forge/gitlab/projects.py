@@ -29,6 +29,7 @@ def routes(api: Routes) -> list[Route]:
         route(api, f"{PROJECT}/repository/branches", GET=list_branches),
         route(api, f"{PROJECT}/repository/branches/{{branch}}", GET=get_branch, DELETE=delete_branch),
         route(api, f"{PROJECT}/repository/compare", GET=compare),
+        route(api, f"{PROJECT}/repository/commits/{{sha}}", GET=get_commit),
     ]
 
 
@@ -96,6 +97,14 @@ async def delete_branch(call: GitLabCall) -> ApiAnswer:
     await repository.git.delete(f"refs/heads/{name}")
     await follow_branches(repository)
     return ApiAnswer(status=204)
+
+
+async def get_commit(call: GitLabCall) -> ApiAnswer:
+    repository = call.repository()
+    sha = await repository.git.resolve(call.part("sha"))
+    if sha is None:
+        raise Said(404, "404 Commit Not Found")
+    return ApiAnswer(call.shapes.commit(repository.record, await repository.git.commit(sha)))
 
 
 async def compare(call: GitLabCall) -> ApiAnswer:
