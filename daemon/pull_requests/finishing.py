@@ -13,7 +13,7 @@ from daemon.forges.port import Forge
 from daemon.git.pushing import lease, push
 from daemon.git.repositories import Repositories
 from daemon.git.repository_cache import RepositoryCache
-from daemon.git.updates import updated, updates_of
+from daemon.git.updates import MOST_UPDATES, updated, updates_of
 from daemon.workspace.project import read_project
 from domain.errors import GitError, NotReachable, RefRefused, RepositoryError
 from domain.opening_policy import OpeningPolicy
@@ -66,7 +66,7 @@ class Finishing:
         if updates is None:  # people have pushed to it: it is theirs to finish
             return [], True
         is_early = bool(updates) and datetime.now(UTC) - updates[0] < watch.at_most
-        if is_behind and not is_early:
+        if is_behind and not is_early and len(updates) < MOST_UPDATES:
             return await _brought_up_to_date(cache, seen, base), True
         return await self._asked_to_merge(seen, policy), not is_behind
 

@@ -170,18 +170,21 @@ async def _follow(git: BareRepository, pull: Pull, branches: dict[str, str]) -> 
     if head is None or base is None:
         return closed(pull)
     pushed = (
-        {"head_sha": head, "base_seen": base, "updated_at": now(), **_dropped(pull)} if head != pull.head_sha else {}
+        {"head_sha": head, "base_seen": base, "updated_at": now(), **await _dropped(git, pull, head)}
+        if head != pull.head_sha
+        else {}
     )
     moved = pull.model_copy(update={"base_sha": base, **pushed})
     await _keep_head(git, moved)
     return moved
 
 
-def _dropped(pull: Pull) -> dict[str, object]:
-    """What a push ends."""
+async def _dropped(git: BareRepository, pull: Pull, head: str) -> dict[str, object]:
+    """What a push ends; that is told of whoever has pushed, who is taken to be whoever has committed."""
     if not (pull.auto_merge and pull.auto_merge.ends_with_push):
         return {}
-    turn = MergeTurn(user=pull.author, what=Turned.DROPPED, at=now())
+    pusher = (await git.commit(head)).committer.name.lower()
+    turn = MergeTurn(user=pusher, what=Turned.DROPPED, at=now())
     return {"auto_merge": None, "turns": (*pull.turns, turn)}
 
 

@@ -112,7 +112,7 @@ async def test_after_a_push_it_is_set_for_the_new_head(site: Site) -> None:
     await site.adapter.merge_when_ready(made, SQUASH)
     pushed = site.commit("work", {"more.py": "1\n"})
     await checked(site, "pending")
-    assert await is_set(site) is (site.kind is not GITLAB), "GitLab drops it with a push"
+    assert await is_set(site) is (site.kind is not GITLAB), "GitLab drops it with a push, and tells that of the pusher"
     assert await site.adapter.merge_when_ready(made.model_copy(update={"head": pushed}), SQUASH) == ""
     assert await is_set(site)
 

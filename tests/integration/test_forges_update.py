@@ -14,6 +14,7 @@ from daemon.forges.blocks import Block
 from daemon.forges.forge_settings import ForgeKind
 from daemon.git.git import Git
 from daemon.git.repositories import Repositories
+from daemon.git.updates import MOST_UPDATES
 from daemon.pull_requests.shepherding import PullRequestShepherd
 from domain.pull_request import PullRequest, PullRequestState, Sighting, Watch
 from tests.fixtures_forges import KINDS, Site, run_git
@@ -87,6 +88,21 @@ async def test_it_is_brought_up_to_date_again_only_after_a_while(site: Site, loo
     assert head(site) == first and seen and seen.blocked == (Block.BEHIND,), "the newest update is too young"
     await looks.look(now, pushed=made.head, at_most=timedelta(0))
     assert run_git(site.repository.path, "show", "--no-patch", "--format=%P", head(site)).split()[0] == first
+
+
+@pytest.mark.parametrize("forge_kind", TELLING)
+@pytest.mark.parametrize("before", [MOST_UPDATES - 1, MOST_UPDATES])
+async def test_it_is_brought_up_to_date_so_often_and_no_more(site: Site, looks: Looks, before: int) -> None:
+    made, folder = await behind(site), site.repository.path
+    for number in range(before):
+        tree = run_git(folder, "merge-tree", "--write-tree", "work", "main")
+        update = run_git(folder, "commit-tree", tree, "-p", "work", "-p", "main", "-m", "Bring up to date with main")
+        run_git(folder, "update-ref", "refs/heads/work", update)
+        site.commit("main", {"other.py": f"{number + 2}\n"})
+    newest = head(site)
+    seen = await looks.look(made.model_copy(update={"head": newest}), pushed=made.head, at_most=timedelta(0))
+    assert seen and seen.blocked == (Block.BEHIND,)
+    assert (head(site) == newest) is (before == MOST_UPDATES)
 
 
 @pytest.mark.parametrize("forge_kind", TELLING)
