@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
-from enum import StrEnum
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -19,16 +18,6 @@ from domain.quoting import in_a_line, path_in_a_line
 from domain.tolerant import Tolerant
 from domain.usage import Usage
 from domain.value import Value
-
-
-class SandboxKind(StrEnum):
-    """How a daemon keeps its agents apart from the machine (docs/sandbox.md)."""
-
-    BUBBLEWRAP = "bubblewrap"
-    NONE = "none"
-    """Not at all, as its settings say."""
-    MISSING = "missing"
-    """It should, and can't: it serves no agent. The reason follows."""
 
 
 class DaemonReport(Tolerant):

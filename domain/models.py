@@ -98,6 +98,16 @@ class Question(Tolerant):
         return self.answer is None
 
 
+class OpenQuestion(Value):
+    """A question that nobody has answered, and whose it is."""
+
+    directive: UUID
+    workflow_id: str
+    question: Question
+    asked_at: datetime
+    """When the record was told, by the database's clock."""
+
+
 class Step(Node, Tolerant):
     """A node of the plan's graph, with what is to be done there and what became of it."""
 

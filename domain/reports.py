@@ -7,9 +7,7 @@ from uuid import UUID
 
 from pydantic import computed_field
 
-from domain.daemon_messages import SandboxKind
-from domain.models import Question
-from domain.statuses import DirectiveStatus, StepStatus
+from domain.statuses import DirectiveStatus, SandboxKind, StepStatus
 from domain.value import Value
 
 LATELY = timedelta(seconds=90)
@@ -97,16 +95,6 @@ class ArtifactSeen(Value):
     """Bytes of UTF-8, as far as the record keeps it."""
     put_at: datetime
     """By the database's clock."""
-
-
-class OpenQuestion(Value):
-    """A question that nobody has answered, and whose it is."""
-
-    directive: UUID
-    workflow_id: str
-    question: Question
-    asked_at: datetime
-    """When the record was told, by the database's clock."""
 
 
 class DirectivesCounted(Value):

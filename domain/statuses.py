@@ -85,3 +85,13 @@ _ENDED = frozenset((StepStatus.FAILED, StepStatus.CANCELLED))
 _UNSTARTED = frozenset((StepStatus.PENDING, StepStatus.READY, StepStatus.BLOCKED))
 LIVE = frozenset((TaskStatus.PENDING, TaskStatus.STARTING, TaskStatus.RUNNING, TaskStatus.WAITING))
 """The statuses of a task that `is_live`."""
+
+
+class SandboxKind(StrEnum):
+    """How a daemon keeps its agents apart from the machine (docs/sandbox.md)."""
+
+    BUBBLEWRAP = "bubblewrap"
+    NONE = "none"
+    """Not at all, as its settings say."""
+    MISSING = "missing"
+    """It should, and can't: it serves no agent. The reason follows."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Annotated, TypeVar
 
@@ -165,3 +165,16 @@ def cost_of(usage: Usage) -> str:
     if usage.cost_unknown:
         return f"at least ${usage.cost_usd:.2f}" if usage.cost_usd else "cost unknown"
     return f"${usage.cost_usd:.2f}" if usage.cost_usd else ""
+
+
+def used(usage: Usage) -> str:
+    """Cost, tokens and duration, as far as they are known; empty: nothing was used."""
+    parts = [cost] if (cost := cost_of(usage)) else []
+    parts += [f"{usage.tokens:,} tokens"] if usage.tokens else []
+    return ", ".join([*parts, duration(usage.seconds)]) if usage != NOTHING else ""
+
+
+def by_agents(agents: Mapping[str, Usage]) -> str:
+    """Who has done it; of several what each has used."""
+    told = [f"{name} ({used(usage)})" if len(agents) > 1 and used(usage) else name for name, usage in agents.items()]
+    return ", ".join(told)

@@ -9,8 +9,7 @@ from domain.day_budget import WAITS_FOR_IT, DayBudgetChange, DayBudgetSeen, DayS
 from domain.statuses import DirectiveStatus
 from domain.usage import Usage
 from ledger.pool import Database, Session, translated
-from ledger.rows import DatabaseRow, model_of
-from ledger.statements import statements
+from ledger.statements import DatabaseRow, model_of, statements
 
 _FINAL = [status.value for status in DirectiveStatus if status.is_final]
 

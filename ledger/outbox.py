@@ -11,8 +11,7 @@ from domain.events import EventName
 from domain.models import Proposal
 from domain.notices import AT_MOST_EVERY, GATHERED, Happening, Notice, NoticeKind, notice
 from ledger.pool import Database, Session, translated
-from ledger.rows import DatabaseRow, model_of
-from ledger.statements import statements
+from ledger.statements import DatabaseRow, model_of, statements
 
 LOOK_EVERY = timedelta(seconds=2)
 

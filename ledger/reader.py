@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import TYPE_CHECKING
 from uuid import UUID
 
-from domain.day_budget import DayBudgetSeen
-from domain.experience import StepDone
-from domain.logged import ENDS, DeliveryRow, DeliveryTold, LogPiece, LogPlace, told
-from domain.models import PlanChanges, State
-from domain.record import Event
 from domain.reports import (
     LATELY,
     ArtifactSeen,
@@ -19,15 +15,19 @@ from domain.reports import (
     DaemonSeen,
     DirectivesCounted,
     DirectiveSummary,
-    OpenQuestion,
 )
-from domain.spending import AttemptSpent, DirectiveSpent
 from domain.statuses import DirectiveStatus
-from ledger import day_budgets
 from ledger.pool import Database, reading
-from ledger.rows import StateRows, log_pieces, model_of, open_question_of, state_of
-from ledger.statements import statements
-from ledger.steps_done import steps_done
+from ledger.statements import model_of, statements
+
+# Each command reads little of this, and the classes of a whole directive take a quarter of a second to import.
+if TYPE_CHECKING:
+    from domain.day_budget import DayBudgetSeen
+    from domain.experience import StepDone
+    from domain.logged import DeliveryTold, LogPiece, LogPlace
+    from domain.models import OpenQuestion, PlanChanges, State
+    from domain.record import Event
+    from domain.spending import AttemptSpent, DirectiveSpent
 
 
 class Record:
@@ -55,11 +55,15 @@ class Record:
 
     async def steps_done(self, owner: str, repository: str) -> tuple[StepDone, ...]:
         """What the latest completed steps of an owner's directives in a repository have used."""
+        from ledger.steps_done import steps_done
+
         with reading():
             return await steps_done(self._pool, owner, repository)
 
     async def open_questions(self, owner: str) -> tuple[OpenQuestion, ...]:
         """What the agents of an owner's directives ask of people, the oldest first (rule 8.3)."""
+        from ledger.rows import open_question_of
+
         final = [status.value for status in DirectiveStatus if status.is_final]
         with reading():
             rows = [row async for row in self._sql.open_questions(self._pool, owner=owner, final=final)]
@@ -78,6 +82,8 @@ class Record:
 
     async def state(self, directive: UUID) -> State | None:
         """Where a directive stands as of its last write, whole; None if the record doesn't know it."""
+        from ledger.rows import StateRows, state_of
+
         with reading():
             async with self._pool.acquire() as session, session.transaction(isolation="repeatable_read", readonly=True):
                 row = await self._sql.directive_row(session, directive=directive)
@@ -111,29 +117,39 @@ class Record:
 
     async def events(self, directive: UUID) -> tuple[Event, ...]:
         """All that happened to a directive, in order."""
+        from domain.record import Event
+
         with reading():
             rows = [row async for row in self._sql.events_of_directive(self._pool, directive=directive)]
         return tuple(model_of(Event, row) for row in rows)
 
     async def attempts(self, directive: UUID) -> tuple[AttemptSpent, ...]:
         """Every attempt of a directive with what it used up, in the order of plans."""
+        from domain.spending import AttemptSpent
+
         with reading():
             rows = [row async for row in self._sql.attempts_of_directive(self._pool, directive=directive)]
         return tuple(model_of(AttemptSpent, row) for row in rows)
 
     async def spent(self, owner: str) -> tuple[DirectiveSpent, ...]:
         """What each of an owner's directives has used up, the latest changed first."""
+        from domain.spending import DirectiveSpent
+
         with reading():
             rows = [row async for row in self._sql.spent_by_directives(self._pool, owner=owner)]
         return tuple(model_of(DirectiveSpent, row) for row in rows)
 
     async def day_budgets(self, owner: str) -> tuple[DayBudgetSeen, ...]:
         """An owner's budgets of the day, and the accounts that were used today."""
+        from ledger import day_budgets
+
         with reading():
             return await day_budgets.seen(self._pool, owner)
 
     async def plans(self, directive: UUID) -> dict[int, PlanChanges]:
         """Generation → what its planner handed over last, whether it was carried out or not."""
+        from domain.models import PlanChanges
+
         with reading():
             rows = [row async for row in self._sql.plans_of_directive(self._pool, directive=directive)]
         return {row["generation"]: PlanChanges.model_validate(row["plan"]) for row in rows}
@@ -169,6 +185,9 @@ class Record:
 
     async def deliveries(self, directive: UUID, task: UUID) -> tuple[DeliveryTold, ...]:
         """Every delivery of a task that has begun or logged something, by attempt and beginning."""
+        from domain.logged import ENDS, DeliveryRow, told
+        from domain.record import Event
+
         ends, of_task = [end.value for end in ENDS], {"directive": directive, "task": task}
         with reading():
             rows = [row async for row in self._sql.deliveries_of_task(self._pool, **of_task)]
@@ -179,6 +198,8 @@ class Record:
         """What came behind `place` of a delivery's log, and the place to go on from. A line says how many bytes are
         missing where some are.
         """
+        from ledger.rows import log_pieces
+
         with reading():
             chunks = [row async for row in self._sql.log_chunks(self._pool, task=task, **vars(place))]
         pieces, next_byte = log_pieces(chunks, place.next_byte)

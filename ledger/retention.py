@@ -11,8 +11,7 @@ from domain.remote_leftovers import EndedDirective, RecordedBranch
 from domain.spending import PrunableRecord
 from domain.statuses import DirectiveStatus
 from ledger.pool import Database, reading, turn
-from ledger.rows import model_of
-from ledger.statements import statements
+from ledger.statements import model_of, statements
 
 _FINAL = [status.value for status in DirectiveStatus if status.is_final]
 

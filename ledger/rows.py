@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, TypeVar
 from uuid import UUID, uuid5
 
 from pydantic import BaseModel
 
 from domain.daemon_messages import MAX_ARTIFACT
 from domain.logged import LogPiece
-from domain.models import Directive, DirectiveRow, Memory, Question, State, Step, Task, Text
+from domain.models import Directive, DirectiveRow, Memory, OpenQuestion, Question, State, Step, Task, Text
 from domain.names import workflow_id
 from domain.pull_request import PullRequest
 from domain.record import AttemptEnded, Event, GoalRevision, ProgressWrite, restored
-from domain.reports import OpenQuestion
 from domain.spawn_task import Outcome, OutcomeStatus
 from domain.usage import Usage
 from ledger.pool import storable
-
-Row = dict[str, Any]
-DatabaseRow = Mapping[str, Any]
-Model = TypeVar("Model", bound=BaseModel)
+from ledger.statements import DatabaseRow, Row, fields_of, model_of
 
 _ATTEMPT_COLUMNS = frozenset(
     {"task", "attempt", "status", "summary", "failure", "work"}
@@ -101,7 +96,7 @@ def _attempt_row(ended: AttemptEnded) -> Row:
 
 def outcome_of(row: DatabaseRow) -> Outcome:
     """What was made a row by `attempt_row`; of a row from before `further` was kept, without what stands there."""
-    fields = _fields(Outcome, row) | (row["further"] or {})
+    fields = fields_of(Outcome, row) | (row["further"] or {})
     return Outcome(**fields, usage=model_of(Usage, row))
 
 
@@ -156,10 +151,10 @@ def state_of(rows: StateRows) -> State:
     """The state that these rows hold."""
     directive, pull_request = rows.directive, rows.directive["pull_request_row"]
     row = DirectiveRow(
-        **_fields(DirectiveRow, directive)
+        **fields_of(DirectiveRow, directive)
         | {
-            "directive": Directive(**_fields(Directive, directive), text=Text(**_fields(Text, directive))),
-            "pull_request": PullRequest(**_fields(PullRequest, pull_request)) if pull_request else None,
+            "directive": Directive(**fields_of(Directive, directive), text=Text(**fields_of(Text, directive))),
+            "pull_request": PullRequest(**fields_of(PullRequest, pull_request)) if pull_request else None,
             "memories": {memory["key"]: model_of(Memory, memory) for memory in rows.memories},
             "questions": {question["id"]: model_of(Question, question) for question in rows.questions},
             "answered": dict(directive["answered"]),
@@ -177,12 +172,3 @@ def open_question_of(row: DatabaseRow) -> OpenQuestion:
         asked_at=row["asked_at"],
         question=model_of(Question, row),
     )
-
-
-def model_of(model: type[Model], row: DatabaseRow) -> Model:
-    """The model whose fields `row` has as columns; further columns are the record's own."""
-    return model(**_fields(model, row))
-
-
-def _fields(model: type[BaseModel], row: DatabaseRow) -> Row:
-    return {name: row[name] for name in model.model_fields if name in row.keys()}  # noqa: SIM118 - a driver's row iterates values

@@ -5,8 +5,7 @@ from __future__ import annotations
 from domain.experience import KEPT, StepDone
 from domain.usage import Rate, Usage, rate_of
 from ledger.pool import Database
-from ledger.rows import model_of
-from ledger.statements import statements
+from ledger.statements import model_of, statements
 
 
 async def steps_done(pool: Database, owner: str, repository: str) -> tuple[StepDone, ...]:

@@ -8,8 +8,7 @@ from datetime import datetime
 from domain.reports import WorkflowNoted
 from domain.statuses import DirectiveStatus
 from ledger.pool import Database, translated
-from ledger.rows import model_of
-from ledger.statements import statements
+from ledger.statements import model_of, statements
 
 FINAL = [status.value for status in DirectiveStatus if status.is_final]
 

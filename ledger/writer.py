@@ -30,19 +30,17 @@ from domain.usage import Rate
 from ledger import day_budgets
 from ledger.pool import Database, Session, one_line, storable, translated, turn
 from ledger.rows import (
-    DatabaseRow,
     artifact_text,
     attempt_rows,
     directive_row,
     event_row,
     fingerprint,
-    model_of,
     outcome_of,
     plain_rows,
     pull_request_rows,
     revision_row,
 )
-from ledger.statements import statements
+from ledger.statements import DatabaseRow, model_of, statements
 from ledger.steps_done import rates, steps_done
 
 

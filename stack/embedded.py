@@ -12,8 +12,8 @@ from signal import SIGINT, SIGTERM
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from domain.daemon_messages import SandboxKind
 from domain.errors import SettingsError, StackFailed
+from domain.statuses import SandboxKind
 from runtime import chores
 from runtime.shared_settings import SharedSettings
 from runtime.stack_file import ProcessMark, StackFile, remove_stack_file, write_stack_file

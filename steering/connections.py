@@ -14,10 +14,10 @@ from domain.experience import StepDone
 from domain.health_report import Health
 from domain.leftovers import Leftover
 from domain.logged import DeliveryTold, LogPiece, LogPlace
-from domain.models import PlanChanges, State
+from domain.models import OpenQuestion, PlanChanges, State
 from domain.record import Event
 from domain.remote_leftovers import EndedDirective, RemoteFound, RemoteWanted
-from domain.reports import ArtifactSeen, DaemonSeen, DirectiveSummary, OpenQuestion
+from domain.reports import ArtifactSeen, DaemonSeen, DirectiveSummary
 from domain.spending import AttemptSpent, DirectiveSpent, PrunableRecord
 
 if TYPE_CHECKING:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from domain.spending import AttemptSpent, total
 from steering.following import TaskReader, tasks_of
 from steering.opened import Opened
 from steering.shapes import (
@@ -66,14 +65,8 @@ class Looking(Opened):
 
     async def costs(self, directive: str | None = None) -> CostsShown:
         """Time, tokens and cost by directive, or of one with its attempts."""
-        async with self.recorded() as directives:
-            spent = await directives.record.spent(directives.owner)
-            attempts: tuple[AttemptSpent, ...] = ()
-            if directive is not None:
-                whose = (await directives.find(directive)).id
-                spent = [each for each in spent if each.id == whose]
-                attempts = tuple(await directives.record.attempts(whose))
-        return CostsShown(directives=tuple(spent), attempts=attempts, total=total(spent))
+        spent = await self.spent(directive)
+        return CostsShown(directives=tuple(spent.directives), attempts=tuple(spent.attempts), total=spent.total)
 
     async def logs(self, directive: str, step: str | None = None) -> LogsShown:
         """A step's log, of all its attempts and deliveries; without a step, those of planning and completion."""

@@ -6,17 +6,28 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from domain.reports import DirectiveSummary
 from steering.recorded import RecordedDirectives, is_looked_after
 from steering.standing import Standing
 
 if TYPE_CHECKING:
     from temporalio.client import Client as Temporal
 
+    from domain.reports import DirectiveSummary
+    from domain.spending import AttemptSpent, DirectiveSpent
+    from domain.usage import Usage
     from steering.connections import Connections, Record
     from steering.directives import Directives
+
+
+class Costs(NamedTuple):
+    """What was used up."""
+
+    directives: Sequence[DirectiveSpent]
+    attempts: Sequence[AttemptSpent]
+    """Of one directive, where one was named."""
+    total: Usage
 
 
 class Opened:
@@ -39,6 +50,19 @@ class Opened:
             daemons = await directives.record.daemons(directives.owner)
             running = [each for each in await directives.record.attempts(look.seen.id) if each.runs]
         return Standing(look, daemons, self.page(look.seen.workflow_id), running)
+
+    async def spent(self, directive: str | None = None) -> Costs:
+        """Time, tokens and cost by directive, or of one with its attempts."""
+        from domain.spending import total
+
+        async with self.recorded() as directives:
+            spent = await directives.record.spent(directives.owner)
+            attempts: Sequence[AttemptSpent] = ()
+            if directive is not None:
+                whose = (await directives.find(directive)).id
+                spent = [each for each in spent if each.id == whose]
+                attempts = await directives.record.attempts(whose)
+        return Costs(spent, attempts, total(spent))
 
     @asynccontextmanager
     async def recorded(self) -> AsyncIterator[RecordedDirectives]:

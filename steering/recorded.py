@@ -12,11 +12,12 @@ from uuid import UUID
 
 from domain import names
 from domain.errors import NotReachable, Refused
-from domain.models import State
-from domain.reports import DirectiveSummary
-from domain.view import DirectiveView, view
 
+# Not all of what is read has to do with a whole directive, whose classes take a quarter of a second to import.
 if TYPE_CHECKING:
+    from domain.models import State
+    from domain.reports import DirectiveSummary
+    from domain.view import DirectiveView
     from steering.connections import Record
 
 LOOKED_AFTER_WITHIN = timedelta(seconds=35)
@@ -115,4 +116,6 @@ def not_recorded_yet(which: str) -> NotReachable:
 
 
 def _viewed(look: Found[State]) -> Found[DirectiveView]:
+    from domain.view import view
+
     return Found(view(look.seen), live=look.live, lost=look.lost, held_up=look.held_up)

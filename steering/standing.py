@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from domain.queues import Queue
-from domain.reports import DaemonSeen
-from domain.spending import AttemptSpent
-from domain.view import DirectiveView
-from steering.recorded import Found
+if TYPE_CHECKING:
+    from domain.queues import Queue
+    from domain.reports import DaemonSeen
+    from domain.spending import AttemptSpent
+    from domain.view import DirectiveView
+    from steering.recorded import Found
 
 
 @dataclass(frozen=True)

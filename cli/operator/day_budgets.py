@@ -22,7 +22,7 @@ from domain.budget import Budget, said
 from domain.day_budget import ALL_ACCOUNTS, DayBudgetChange, DayBudgetSeen
 from domain.errors import NotReachable, Refused
 from domain.problems import first_problem
-from domain.pull_requests.body import used
+from domain.usage import used
 
 CHANGED_WITHIN = timedelta(seconds=15)
 ALL = "all agents"

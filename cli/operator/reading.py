@@ -13,14 +13,12 @@ from cli.operator.command_group import Commands, Id, Json, OptionalId, Raw
 from cli.operator.printing import print_json, print_lines, print_raw
 from domain import names
 from domain.errors import Refused
-from domain.models import State, Task
-from domain.pull_requests.body import body
-from domain.pull_requests.shipping import unshipped
 from steering.following import TaskReader, follow, tasks_of
 from steering.recorded import RecordedDirectives
 
 if TYPE_CHECKING:
     from cli.operator.log_lines import LogPrinter
+    from domain.models import State, Task
 
 # The shapes of --json take a twentieth of a command's start to build: imported where they are printed.
 
@@ -125,6 +123,9 @@ class ReadingCommands(Commands):
         self.run(self._body(directive, as_json=as_json))
 
     async def _body(self, reference: str, *, as_json: bool) -> int:
+        from domain.pull_requests.body import body
+        from domain.pull_requests.shipping import unshipped
+
         async with self.recorded() as directives:
             state = await directives.state(reference)
         text = body(state, unshipped(state))

@@ -17,13 +17,14 @@ from cli.operator.printing import print_json, print_lines
 from cli.operator.text_lines import attempt_line, guessed
 from domain import names
 from domain.errors import Refused
-from domain.lookup import find_step
-from domain.models import State
-from domain.pull_requests.body import used
-from domain.record import Event
-from domain.spending import DEFAULT_RETENTION, AttemptSpent, DirectiveSpent, PrunableRecord, total
+from domain.spending import DEFAULT_RETENTION, total
+from domain.usage import used
 
 if TYPE_CHECKING:
+    from domain.models import State
+    from domain.record import Event
+    from domain.spending import AttemptSpent, DirectiveSpent, PrunableRecord
+    from steering.opened import Costs
     from steering.shapes import CostsShown
 
 # The shapes of --json take a twentieth of a command's start to build: imported where they are printed.
@@ -78,11 +79,10 @@ class AccountCommands(Commands):
         self.run(self._costs(directive, as_json=as_json))
 
     async def _costs(self, reference: str | None, *, as_json: bool) -> int:
-        shown = await self.looking.costs(reference)
         if as_json:
-            print_json(shown)
+            print_json(await self.looking.costs(reference))
         else:
-            print_lines(cost_lines(shown))
+            print_lines(cost_lines(await self.opened.spent(reference)))
         return 0
 
     def prune(
@@ -132,6 +132,8 @@ def chosen_events(state: State, events: Sequence[Event], step: str | None, after
     """Those of a step and its task, from a moment on."""
     about: set[UUID | None] | None = None
     if step is not None:
+        from domain.lookup import find_step
+
         found = find_step(state, step).id
         about = {found, names.step_task(found)}
     return [
@@ -141,7 +143,7 @@ def chosen_events(state: State, events: Sequence[Event], step: str | None, after
     ]
 
 
-def cost_lines(shown: CostsShown) -> list[str]:
+def cost_lines(shown: Costs | CostsShown) -> list[str]:
     """A line a directive, or a line a task and one for each of its attempts, and the sum."""
     told = _attempt_lines(shown.attempts) if shown.attempts else [_directive_line(each) for each in shown.directives]
     return [*told, f"{'total':<40} {used(shown.total) or NOTHING}{guessed(shown.directives)}"]

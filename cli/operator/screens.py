@@ -17,8 +17,7 @@ from cli.operator.json_shapes import WatchShown
 from cli.operator.printing import console, print_json
 from cli.operator.watch_state import WatchedDirective
 from domain.names import short
-from domain.pull_requests.body import used
-from domain.usage import Usage
+from domain.usage import Usage, used
 
 
 class Screen(AbstractContextManager["Screen"], Protocol):

@@ -7,20 +7,21 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from domain.models import Memory, Question
 from domain.names import short
-from domain.pull_requests.body import by_agents, used
-from domain.pull_requests.pull_request_view import PullRequestView
-from domain.record import Event
-from domain.reports import DaemonSeen, DirectiveSummary
-from domain.spending import AttemptSpent, DirectiveSpent, estimated, total
+from domain.spending import estimated, total
 from domain.statuses import StepStatus, TaskStatus
-from domain.timers import TimerView
-from domain.usage import duration
-from domain.view import DirectiveView, ProposalView, QuestionView, StepView
+from domain.usage import by_agents, duration, used
 from steering.standing import sandbox_notes, waiting_note
 
+# The classes of what is told: to import them all takes a quarter of a second, and each command needs few.
 if TYPE_CHECKING:
+    from domain.models import Memory, Question
+    from domain.pull_requests.pull_request_view import PullRequestView
+    from domain.record import Event
+    from domain.reports import DaemonSeen, DirectiveSummary
+    from domain.spending import AttemptSpent, DirectiveSpent
+    from domain.timers import TimerView
+    from domain.view import DirectiveView, ProposalView, QuestionView, StepView
     from steering.recorded import Found
     from steering.standing import Standing
 

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.text import Text
 
-from cli.operator import drawing, graph_svg
-from cli.operator.changes import Changes, CommitRange
 from cli.operator.command_group import Commands, Id, Json, OptionalStepName, Raw, StepName
-from cli.operator.json_shapes import DiffShown, GraphShown
 from cli.operator.printing import console, print_json, print_lines, print_raw
 from domain.errors import Refused
 from domain.experience import estimate_line
-from domain.generations import PlanDifference, PlannedLine
 from domain.lookup import find_step
-from domain.models import State
-from domain.view import StepView, view
 from domain.visible import visible
-from steering.shapes import PlanShown
+
+if TYPE_CHECKING:
+    from cli.operator.changes import CommitRange
+    from domain.generations import PlanDifference, PlannedLine
+    from domain.models import State
+    from domain.view import StepView
+    from steering.shapes import PlanShown
+
+# What draws takes a tenth of a second to import, which `plan` and `why` have no use for.
 
 
 class GraphFormat(StrEnum):
@@ -49,11 +50,15 @@ class ViewCommands(Commands):
         self.run(self._graph(directive, format_, as_json=as_json))
 
     async def _graph(self, reference: str, format_: GraphFormat, *, as_json: bool) -> int:
+        from domain.view import view
+
         async with self.recorded() as directives:
             state = await directives.state(reference)
         removed = {step.id for step in state.steps.values() if step.removed}
         steps = [step for step in view(state).steps if step.id not in removed]
         if as_json:
+            from cli.operator.json_shapes import GraphShown
+
             print_json(GraphShown(format=format_, text=_drawn(steps, format_, state.directive.text.title)))
         elif format_ is GraphFormat.TEXT:
             _print_lanes(steps)
@@ -123,10 +128,14 @@ class ViewCommands(Commands):
             raise Refused(f"step {found.name!r} is {found.status} and has left no commit: there is nothing to show")
         if found.work.base == found.work.head:
             raise Refused(f"step {found.name!r} changed nothing: {found.summary or 'it made no commit'}")
+        from cli.operator.changes import Changes
+
         changes = Changes(state.directive.repository, self.connections.cache)
         change = await changes.of(found.work, _heads(state))
         patch = "" if stat else await changes.patch(change)
         if as_json:
+            from cli.operator.json_shapes import DiffShown
+
             work = {"branch": found.work.branch, "base": change.base, "head": change.head, "files": change.files}
             print_json(DiffShown(step=found.id, name=found.name, patch=patch, **work))
         elif stat:
@@ -188,6 +197,8 @@ def _heads(state: State) -> set[str]:
 
 
 def _drawn(steps: Sequence[StepView], format_: GraphFormat, title: str) -> str:
+    from cli.operator import drawing, graph_svg
+
     match format_:
         case GraphFormat.TEXT:
             return "\n".join(line.plain for line in drawing.lanes(steps))
@@ -199,6 +210,8 @@ def _drawn(steps: Sequence[StepView], format_: GraphFormat, title: str) -> str:
 
 def _print_lanes(steps: Sequence[StepView]) -> None:
     """In colour and cut to the terminal's width, plain and whole elsewhere."""
+    from cli.operator import drawing
+
     terminal = console()
     for line in drawing.lanes(steps):
         if terminal.is_terminal:
@@ -218,6 +231,8 @@ def _print_patch(patch: str) -> None:
     if not terminal.is_terminal:
         typer.echo(patch, nl=False)
         return
+    from rich.text import Text
+
     for line in patch.removesuffix("\n").split("\n"):
         style = next((style for begin, style in PATCH_STYLES.items() if line.startswith(begin)), "")
         terminal.print(Text(visible(line), style), soft_wrap=True)

@@ -18,9 +18,9 @@ from daemon.sandbox.certificates import find_certificates
 from daemon.sandbox.doorway import Doorway
 from daemon.sandbox.sandbox_view import View, hidden, own_programs, readable, system_view, writable
 from daemon.sandbox.task_folder import TaskFolder, make_task_folder
-from domain.daemon_messages import SandboxKind
 from domain.errors import CannotServe, ProcessTimedOut, SettingsError
 from domain.handover import CONTEXT_FILE
+from domain.statuses import SandboxKind
 
 INSTALL = "apt-get install bubblewrap"
 TRIAL_TIMEOUT = 60.0

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from domain.issues import closing_lines
 from domain.models import State, Step
 from domain.names import short, step_task
 from domain.statuses import StepStatus
-from domain.usage import Usage, cost_of, duration
+from domain.usage import Usage, by_agents, used
 from domain.used import total_usage
 from domain.visible import visible
 
@@ -60,13 +60,6 @@ def escaped(text: str, limit: int = LINE_SHOWN) -> str:
     line = line if len(line) <= limit else line[: limit - 1] + "…"
     line = _SPECIAL.sub(r"\\\1", line.replace("&", "&amp;"))
     return _LINKED.sub(rf"\1{_ZERO_WIDTH}", line)
-
-
-def used(usage: Usage) -> str:
-    """Cost, tokens and duration, as far as they are known; empty: nothing was used."""
-    parts = [cost] if (cost := cost_of(usage)) else []
-    parts += [f"{usage.tokens:,} tokens"] if usage.tokens else []
-    return ", ".join([*parts, duration(usage.seconds)]) if usage != Usage() else ""
 
 
 def _is_held(step: Step, version: int) -> bool:
@@ -162,12 +155,6 @@ def _usage(state: State, step: Step) -> Usage:
 def _agents(state: State, step: Step) -> dict[str, Usage]:
     task = state.tasks.get(step_task(step.id))
     return task.agents.by_agent if task else {}
-
-
-def by_agents(agents: Mapping[str, Usage]) -> str:
-    """Who has done it; of several what each has used."""
-    told = [f"{name} ({used(usage)})" if len(agents) > 1 and used(usage) else name for name, usage in agents.items()]
-    return ", ".join(told)
 
 
 def _fitted(lines: list[str], limit: int) -> str:

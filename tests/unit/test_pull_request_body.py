@@ -13,9 +13,9 @@ from domain.agents import TaskAgents
 from domain.failures import Failure, FailureCategory
 from domain.models import State, Step, Task, Text, Work
 from domain.names import step_task
-from domain.pull_requests.body import BODY_LIMIT, body, escaped, used
+from domain.pull_requests.body import BODY_LIMIT, body, escaped
 from domain.statuses import StepStatus, TaskKind
-from domain.usage import Usage, duration
+from domain.usage import Usage, duration, used
 from tests.unit.directives import begun
 
 pytestmark = pytest.mark.rule("7.4")
