@@ -284,12 +284,15 @@ class DirectiveWorkflow(Operations):
         due = policy.next_wake(self.state)
         timeout = min(max(due - workflow.now(), timedelta(0)), LONGEST_SLEEP) if due else None
         try:
-            await workflow.wait_condition(lambda: self.news, timeout=timeout, timeout_summary="wake waiting tasks")
+            await workflow.wait_condition(
+                lambda: self.news or self.recorder.has_failed, timeout=timeout, timeout_summary="wake waiting tasks"
+            )
         except TimeoutError:
             self.news = True
         except asyncio.CancelledError:
             if not self.state.status.is_final:
                 self.grant(requests.Archive(actor="web ui"))
+        self.recorder.check()
 
 
 def _key(task: Task) -> tuple[UUID, int, int]:

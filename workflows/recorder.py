@@ -85,12 +85,25 @@ class Recorder:
     def _has_news(self) -> bool:
         return self._dirty or self._was_reset
 
+    @property
+    def has_failed(self) -> bool:
+        """Nothing is written any more: a defect of ours, or an answer that this version can't read."""
+        return bool(self._writer and self._writer.done() and not self._writer.cancelled())
+
+    def check(self) -> None:
+        """Raise what has ended the writing. It fails the workflow task, which people are told of and which is tried
+        again, as a new version may read what this one can't: never the directive, as an error of Temporal's own would.
+        """
+        if self._writer and self.has_failed:
+            raise RuntimeError("the record is not written any more") from self._writer.exception()
+
     async def finish(self) -> None:
         """Wait until all is written, and write no more; a Cancel must not cut this short."""
         self._finishing = True
         while not self.is_written:
+            self.check()
             try:
-                await workflow.wait_condition(lambda: self.is_written)
+                await workflow.wait_condition(lambda: self.is_written or self.has_failed)
             except asyncio.CancelledError:
                 continue
         if self._writer:

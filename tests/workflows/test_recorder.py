@@ -9,13 +9,16 @@ import pytest
 import pytest_asyncio
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
+from temporalio.client import WorkflowExecutionStatus
+from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
 from domain.models import Question
 from domain.questions import question_id
+from domain.record import ProgressWrite, WriteAnswer
 from domain.requests import SetMemory
 from domain.statuses import DirectiveStatus
-from tests.workflows.scripted import Handle, Surroundings, planned, surroundings, until, until_status
+from tests.workflows.scripted import Handle, Surroundings, plan_of, planned, surroundings, until, until_status
 from workflows.directive import DirectiveWorkflow
 
 SLOW = 0.5
@@ -100,6 +103,28 @@ def _task_before(events: Sequence[HistoryEvent], kind: EventType.ValueType) -> i
 
 async def _recorded(world: Surroundings, directive: UUID, state: object) -> bool:
     return world.ledger.state(directive) == state
+
+
+@pytest.mark.rule("9.2")
+async def test_what_ends_the_writing_of_the_record_fails_the_workflow_task_where_people_see_it(
+    world: Surroundings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It had ended the writing with a line in the worker's log, and the directive waited for its plan's record."""
+    kept = world.ledger.record
+
+    async def refusing(_: ProgressWrite) -> WriteAnswer:
+        raise ApplicationError("never", non_retryable=True)
+
+    monkeypatch.setattr(world.ledger, "record", refusing)
+    handle = await world.start(world.directive(), plan_of(planned(("floor", []))))
+
+    async def task_has_failed() -> bool:
+        history = await handle.fetch_history()
+        return any(event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED for event in history.events)
+
+    await until(task_has_failed)
+    assert (await handle.describe()).status is WorkflowExecutionStatus.RUNNING
+    monkeypatch.setattr(world.ledger, "record", kept)
 
 
 async def _told(world: Surroundings, writes: int) -> bool:
