@@ -1,5 +1,7 @@
 # `make demo` and `make test` are all that a newcomer needs: both install first, into .venv.
 
+# Whoever names no interpreter is content with the one that is installed for.
+ASKED_PYTHON := $(filter-out undefined,$(origin PYTHON))
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -9,8 +11,11 @@ COMPILING = $(if $(filter dev,$(SETS)),,--no-compile)
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(2 * (os.cpu_count() or 1), 16))')
 SYSTEMS ?= $(WORKERS)
 PARTS ?= $(shell $(PYTHON) -c 'import os; print(min(3 * (os.cpu_count() or 1), 24))')
-# The optional sets of pyproject.toml, each with a lock of its own.
-SETS ?= stack mcp notices tracing dev
+# The optional sets of pyproject.toml, each with a lock of its own; the stamp tells which are there (an empty one is of before it
+# did). `make demo` alone is content with those.
+ALL_SETS := stack mcp notices tracing dev
+THERE := $(if $(wildcard $(STAMP)),$(or $(shell cat $(STAMP)),base $(ALL_SETS)))
+SETS ?= $(if $(and $(filter demo,$(MAKECMDGOALS)),$(filter stack,$(THERE))),$(filter-out base,$(THERE)),$(ALL_SETS))
 LOCKS := $(patsubst %,locks/%.txt,base $(SETS))
 # Set in many an image; then each worker of a test run compiles all tests anew, and each process that a test starts our code.
 unexport PYTHONDONTWRITEBYTECODE
@@ -34,6 +39,15 @@ help:
 
 install: $(STAMP)
 
+# Other sets, or another interpreter, than what is there: all is made anew, since nothing takes packages away again.
+INTERPRETER := -c 'import os, sys; print(os.path.realpath(sys._base_executable), *sys.version_info)'
+OTHER_SETS := $(if $(THERE),$(filter-out base $(SETS),$(THERE)) $(filter-out $(THERE),$(SETS)))
+OTHER_PYTHON := $(if $(and $(ASKED_PYTHON),$(wildcard $(STAMP))),$(filter-out \
+	$(shell $(BIN)/python $(INTERPRETER)),$(shell $(PYTHON) $(INTERPRETER))))
+ANEW := $(strip $(OTHER_SETS) $(OTHER_PYTHON))
+.PHONY: anew
+$(STAMP): $(if $(ANEW),anew)
+
 # uv where it is on the PATH, else venv and pip; every file that is installed has its hash in locks/. What only installs
 # (pip, setuptools) and what Python compiles at its first run stay for the tests alone, and nothing reads the Rust sources in
 # temporalio's wheel: without them it is 50 MB less.
@@ -42,19 +56,20 @@ $(STAMP): pyproject.toml $(LOCKS)
 		{ echo "Makima needs Python 3.11 or newer: set PYTHON=…" >&2; exit 1; }
 	@echo "Installing Makima and $(words $(SETS)) sets of packages ($(SETS)) into $(VENV), each file by its hash;" \
 		"without the tests' own: make install SETS='stack mcp tracing'" >&2
-	@if command -v uv >/dev/null 2>&1; then \
-		uv venv --quiet --allow-existing --python "$(PYTHON)" $(VENV) && \
+	@python="$$($(PYTHON) -c 'import sys; print(sys._base_executable)')" && rm -rf $(if $(ANEW),$(VENV),$@) && \
+	if command -v uv >/dev/null 2>&1; then \
+		uv venv --quiet --allow-existing --python "$$python" $(VENV) && \
 		uv pip install --quiet --python $(BIN)/python --require-hashes $(addprefix -r ,$(LOCKS)) && \
 		uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e . && \
 		$(if $(filter dev,$(SETS)),:,uv pip uninstall --quiet --python $(BIN)/python setuptools); \
 	else \
-		$(PYTHON) -m venv $(VENV) && \
+		"$$python" -m venv $(VENV) && \
 		$(PIP) $(COMPILING) --require-hashes $(addprefix -r ,$(LOCKS)) && \
 		$(PIP) --no-deps --no-build-isolation -e . && \
 		$(if $(filter dev,$(SETS)),:,$(BIN)/python -m pip uninstall --quiet --yes setuptools pip); \
 	fi
 	@rm -rf $(VENV)/lib/python3*/site-packages/temporalio/bridge/sdk-core
-	@touch $@
+	@echo base $(SETS) >$@
 	@echo "Installed: $$(du -sm $(VENV) | cut -f 1) MB. Next: . $(VENV)/bin/activate && makima up" >&2
 
 demo: install

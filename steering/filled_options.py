@@ -1,13 +1,10 @@
-"""What `start` takes where nothing was typed: another directive's options, your defaults, a goal from your editor."""
+"""What `start` takes where nothing was typed: another directive's options, your defaults."""
 
 from __future__ import annotations
 
-import shlex
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -21,13 +18,12 @@ from domain.problems import first_problem
 from domain.start_defaults import DefaultsFrom, StartDefaults
 from domain.toml_problems import nearest
 from steering.given_files import read_given
-from steering.new_directive import MAX_TEXT, StartOptions
+from steering.new_directive import StartOptions
 
 LARGEST = 64 * 1024
 OF_ONE = ("title", "goal", "goal_file", "edit", "issue", "yes", "like", "plan", "closes", "wait_for_daemon")
 """What belongs to one directive, and to no default."""
 LIMITS = ("max_parallel_steps", "max_attempts", "shepherd_rounds", "max_turns", "max_cost_usd", "budget")
-BY_HAND = "<!-- What shall be true when it is done? This line is left out. -->"
 _ALIKE = (
     *("on", "label", "once", "fail_fast", "completion", "require_approval", "memory", "pull_request", "shepherd"),
     *("shepherd_rounds", "branch_prefix", "keep_branches", "max_parallel_steps", "max_attempts", "max_turns"),
@@ -96,28 +92,6 @@ def with_defaults(options: StartOptions, file: Path, typed: frozenset[str] = fro
     except ValidationError as error:
         raise Refused(f"{file}: [start] {first_problem(error)}") from error
     return _filled(options, {name: getattr(checked, name) for name in given}, typed)
-
-
-def with_written_goal(options: StartOptions, environ: Mapping[str, str]) -> StartOptions:
-    """The options with a goal that was written in an editor, which begins with what was typed; Refused without one."""
-    if not options.edit:
-        return options
-    editor = environ.get("VISUAL") or environ.get("EDITOR")
-    if not editor:
-        raise Refused("--edit needs EDITOR, the command of your editor; --goal-file FILE takes a file")
-    if options.goal_file is not None or options.issue:
-        raise Refused("--edit writes the goal: leave --goal-file and --issue away")
-    with TemporaryDirectory(prefix="makima-") as folder:
-        file = Path(folder, "GOAL.md")
-        file.write_text(f"{options.goal or ''}\n{BY_HAND}\n")
-        try:
-            ended = subprocess.run([*shlex.split(editor), str(file)], check=False, env=dict(environ))
-        except (OSError, ValueError) as error:
-            raise Refused(f"{editor!r} can't be started: {error}") from error
-        written = read_given("--edit", file, MAX_TEXT).replace(BY_HAND, "").strip()
-    if ended.returncode or not written:
-        raise Refused("no goal was written, and nothing was started")
-    return replace(options, goal=written, edit=False)
 
 
 def _filled(options: StartOptions, others: Mapping[str, Any], typed: frozenset[str] = frozenset()) -> StartOptions:

@@ -15,12 +15,12 @@ from cli.operator.command_group import Commands, Json
 from cli.operator.printing import print_json, print_lines
 from cli.operator.signatures import with_parameters_of
 from cli.operator.start_options import PARAMETERS, start_options, typed_in
+from cli.operator.written_goal import written_goal
 from domain.errors import Refused
 from domain.names import short
 from domain.schedules import Overlap, window
 from domain.usage import duration
 from domain.visible import visible
-from steering.filled_options import with_written_goal
 from steering.new_directive import StartOptions
 from steering.schedules import OF_ONE_DIRECTIVE, Schedules
 from steering.shapes import FiringShown, ScheduleShown, SchedulesShown, TriggeredShown
@@ -126,8 +126,9 @@ class ScheduleCommand(Commands):
             given["overlap"] = wanted["overlap"]
         if wanted["catchup-window"]:
             given["catchup_window"] = window(wanted["catchup-window"])
-        options = with_written_goal(options, os.environ)
-        await schedules.add(name, wanted["cron"] or (), options, time_zone=wanted["time-zone"], **given)
+        with written_goal(options, os.environ) as written:
+            await schedules.add(name, wanted["cron"] or (), written.options, time_zone=wanted["time-zone"], **given)
+            written.taken = True
 
 
 def check(action: Action, name: str, wanted: dict[str, Any], note: str, options: StartOptions) -> None:

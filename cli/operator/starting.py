@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
 from inspect import getdoc
@@ -17,11 +18,11 @@ from cli.operator.printing import print_json, print_lines
 from cli.operator.signatures import with_parameters_of
 from cli.operator.start_options import start_options, typed_in
 from cli.operator.watching import exit_code, print_changes, silence, until_rest
+from cli.operator.written_goal import written_goal
 from domain.errors import Refused
 from domain.intake.issue import IssueRead
 from domain.start_defaults import DefaultsFrom
 from domain.visible import visible
-from steering.filled_options import with_written_goal
 from steering.from_issue import not_agreed
 from steering.new_directive import StartOptions
 from steering.shapes import StartedShown, status_shown
@@ -79,10 +80,13 @@ class StartCommands(Commands):
     ) -> int:
         client = self.client
         filled = await client.filled(options, typed)
-        filled = replace(filled, options=with_written_goal(filled.options, os.environ))
-        prepared = await client.prepared(filled, begin=begin, agree=read_and_agree)
-        async with client.directives() as directives:
+        async with AsyncExitStack() as exits:
+            written = exits.enter_context(written_goal(filled.options, os.environ))
+            filled = replace(filled, options=written.options)
+            prepared = await client.prepared(filled, begin=begin, agree=read_and_agree)
+            directives = await exits.enter_async_context(client.directives())
             started = await client.launched(directives, prepared, begin=begin, request_id=request_id)
+            written.taken = True
             if not (wait and as_json):  # then one object at the end says it all
                 self._print(started, "started" if begin else "created", as_json=as_json)
             if not wait:

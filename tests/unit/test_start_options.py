@@ -1,4 +1,4 @@
-"""What `start` takes where nothing was typed: another directive's options, defaults, a goal from an editor."""
+"""What `start` takes where nothing was typed: another directive's options, defaults."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from domain.directive_settings import CompletionRule
 from domain.errors import Refused
-from steering.filled_options import BY_HAND, like, with_defaults, with_written_goal
+from steering.filled_options import like, with_defaults
 from steering.new_directive import StartOptions, new_directive
 
 pytestmark = pytest.mark.rule("2.13")
@@ -93,21 +93,3 @@ def test_a_wrong_file_of_defaults_is_named_in_one_line(text: str, said: str, tmp
     with pytest.raises(Refused, match=said) as refused:
         with_defaults(options(), file)
     assert str(file) in str(refused.value) and "\n" not in str(refused.value)
-
-
-def test_a_goal_is_written_in_the_editor(tmp_path: Path) -> None:
-    editor = tmp_path / "my editor"
-    editor.write_text(
-        '#!/bin/sh\ngrep -q "Users log in" "$2" && sed -i "s/log in/log in twice/" "$2" && test "$1" = -w\n'
-    )
-    editor.chmod(0o755)
-    environ = {"EDITOR": f"'{editor}' -w", "PATH": "/usr/bin:/bin"}
-    assert with_written_goal(options(edit=True), environ).goal == "Users log in twice"
-    assert with_written_goal(options(), environ) == options()
-    editor.write_text('#!/bin/sh\nprintf "%s" "' + BY_HAND + '" > "$2"\n')
-    with pytest.raises(Refused, match="no goal was written"):
-        with_written_goal(options(edit=True), environ)
-    with pytest.raises(Refused, match="needs EDITOR"):
-        with_written_goal(options(edit=True), {})
-    with pytest.raises(Refused, match="can't be started"):
-        with_written_goal(options(edit=True), {"EDITOR": "/nowhere/at/all"})
