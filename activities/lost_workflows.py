@@ -17,6 +17,7 @@ from temporalio.common import SearchAttributeKey
 from temporalio.converter import DataConverter
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.pull_requests import NOTHING_NEW
 from domain import names
 from domain.errors import NotReachable
 from domain.progress import Progress
@@ -33,6 +34,7 @@ server more than their work.
 SCHEDULED = PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED
 WHY_LIMIT = 200
 """Characters."""
+NOTHING_SAID = Progress(daemon="", delivery="", phase="")
 ENDED_LATELY = timedelta(minutes=10)
 """By two machines' clocks, and what lists workflows lags behind."""
 
@@ -90,7 +92,7 @@ class LostWorkflows:
         told = await described(self._client, workflow)
         if lost := how_lost(told):
             return WorkflowNoted(lost=lost)
-        return WorkflowNoted(held_up=await held_up(told, self._client.data_converter) if told else {})
+        return await waits(told, self._client.data_converter) if told else WorkflowNoted()
 
     def _next_in_turn(self, unfinished: Iterable[str]) -> list[str]:
         ordered = sorted(unfinished)
@@ -134,27 +136,37 @@ def why_stuck(told: WorkflowExecutionDescription) -> str:
     return f"its workflow tasks fail ({', '.join(causes) or 'no cause was given'})"
 
 
-async def held_up(told: WorkflowExecutionDescription, converter: DataConverter) -> dict[str, str]:
-    """Task, by the first 8 hex digits of its id → why what it does fails and is tried again: by its daemon, as its last
-    heartbeat says, or else by Temporal.
+async def waits(told: WorkflowExecutionDescription, converter: DataConverter) -> WorkflowNoted:
+    """Why what it does fails and is tried again, and when: by its daemon, as its last heartbeat says, or else by
+    Temporal. By the first 8 hex digits of a task's id, and by what is done beside the tasks.
     """
-    if told.status is not WorkflowExecutionStatus.RUNNING:
-        return {}
-    found = {}
-    for pending in told.raw_description.pending_activities:
-        task = names.activity_task(pending.activity_id)
-        # Temporal tells the failure of the delivery before also while the next one runs.
-        failed = pending.last_failure.message if pending.state == SCHEDULED else ""
-        if task and (why := await _says(pending, converter) or failed):
-            found[task[1]] = visible(" ".join(why.split()))[:WHY_LIMIT]
-    return found
+    held_up: dict[str, str] = {}
+    again: dict[str, datetime] = {}
+    if told.status is WorkflowExecutionStatus.RUNNING:
+        for pending in told.raw_description.pending_activities:
+            task = names.activity_task(pending.activity_id)
+            if key := task[1] if task else names.beside_tasks(pending.activity_id):
+                said = await _says(pending, converter) if task else NOTHING_SAID
+                why, at = (said.held_up, said.again) if said.held_up else _failing(pending)
+                held_up |= {key: visible(" ".join(why.split()))[:WHY_LIMIT]} if why else {}
+                again |= {key: at} if at else {}
+    return WorkflowNoted(held_up=held_up, again=again)
 
 
-async def _says(pending: PendingActivityInfo, converter: DataConverter) -> str:
+def _failing(pending: PendingActivityInfo) -> tuple[str, datetime | None]:
+    """Why Temporal tries it again, and when. A look that has seen nothing new fails, too: so it waits (design 11)."""
+    # Temporal tells the failure of the delivery before also while the next one runs.
+    if pending.state != SCHEDULED or not pending.HasField("last_failure"):
+        return "", None
+    at = pending.scheduled_time.ToDatetime(UTC) if pending.HasField("scheduled_time") else None
+    return pending.last_failure.message.removeprefix(NOTHING_NEW), at
+
+
+async def _says(pending: PendingActivityInfo, converter: DataConverter) -> Progress:
     if not pending.HasField("heartbeat_details"):
-        return ""
+        return NOTHING_SAID
     try:
         (told,) = await converter.decode(pending.heartbeat_details.payloads, [Progress])
     except (ValidationError, ValueError):  # of a daemon of another version
-        return ""
-    return str(told.held_up)
+        return NOTHING_SAID
+    return Progress.model_validate(told)

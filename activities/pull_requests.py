@@ -16,6 +16,8 @@ from domain.tidied import Tidied, Tidying
 
 LONGEST_PAUSE = timedelta(days=1)
 """Between two looks, whatever a forge says."""
+NOTHING_NEW = "nothing has happened"
+"""What a look says that is only to be tried again."""
 
 
 class PullRequestActivities:
@@ -37,7 +39,7 @@ class PullRequestActivities:
             raise no_news(str(away), longer(_until_next_poll(watch, quiet), away.until)) from away
         if sighting is None:
             activity.heartbeat(quiet + 1)
-            raise no_news("nothing has happened", _until_next_poll(watch, quiet))
+            raise no_news(NOTHING_NEW, _until_next_poll(watch, quiet))
         return sighting.model_copy(update={"daemon": self._name})
 
     @activity.defn

@@ -116,6 +116,16 @@ def activity_task(identity: str) -> tuple[str, str] | None:
     return (found["kind"], found["task"]) if found else None
 
 
+WATCH, TIDY = "watch", "tidy"
+"""What an activity beside the tasks does, at the beginning of its id: look at the pull request, tidy up after it."""
+
+
+def beside_tasks(identity: str) -> str:
+    """Which of these two an activity is; empty for every other one."""
+    kind = identity.partition("-")[0]
+    return kind if kind in (WATCH, TIDY) else ""
+
+
 def delivery(run_id: str, activity: str, temporal_attempt: int) -> str:
     """8 hex digits that no other start of any attempt on any machine has (design 9)."""
     return hashlib.sha256(f"{run_id}/{activity}/{temporal_attempt}".encode()).hexdigest()[:8]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from pydantic import Field, ValidationError
@@ -20,6 +21,8 @@ class Progress(Tolerant):
     last_line: str = ""
     held_up: str = ""
     """Why what it does outside of this machine has failed, and is tried again; empty: nothing is."""
+    again: datetime | None = Field(default=None, exclude_if=lambda at: at is None)
+    """When it is tried again."""
     usage: Usage = Field(default=NOTHING, exclude_if=NOTHING.__eq__)
     """Of the attempt so far, over all its deliveries: the next one, on whichever machine, goes on from that."""
 

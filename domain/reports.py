@@ -32,7 +32,11 @@ class DirectiveSummary(Value):
     lost: str = ""
     """How its workflow ended, where that left the directive unfinished, or why it can't go on (rule 9.2)."""
     held_up: dict[str, str] = {}
-    """Task, by the first 8 hex digits of its id → why what it does fails and is tried again."""
+    """Task, by the first 8 hex digits of its id → why what it does fails and is tried again; `watch` and `tidy` are the
+    looks at its pull request, and the deletion of its branches once it is merged.
+    """
+    again: dict[str, datetime] = {}
+    """The same → when it is tried again, also a look that has only seen nothing new."""
 
 
 class WorkflowNoted(Value):
@@ -40,6 +44,7 @@ class WorkflowNoted(Value):
 
     lost: str = ""
     held_up: dict[str, str] = {}
+    again: dict[str, datetime] = {}
 
 
 class DaemonSeen(Value):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from domain.models import Question, State, Task
@@ -28,7 +29,12 @@ def timers(state: State) -> tuple[TimerView, ...]:
     found = [_answer(question) for question in open_questions(state) if question.deadline]
     if state.status is not DirectiveStatus.PAUSED and not state.status.is_final:
         found += [timer for task in state.live() for timer in _of_task(task)]
-    return (*sorted(found, key=lambda each: (each.at, each.what)), *_looks(state))
+    return in_order((*found, *_looks(state)))
+
+
+def in_order(found: Iterable[TimerView]) -> tuple[TimerView, ...]:
+    """The next one first; last what has no time."""
+    return tuple(sorted(found, key=lambda each: (each.at is None, each.at or datetime.max, each.what)))
 
 
 def _answer(question: Question) -> TimerView:

@@ -408,8 +408,8 @@ on conflict (owner, name) do update set
 -- name: directives_of_owner(owner, directive)
 -- Lists an owner's directives, or one of them, the latest changed first, each with its steps counted by status.
 select
-    d.id, d.workflow_id, d.title, d.status, d.reason, d.generation, d.updated_at, d.lost, d.held_up, d.repository,
-    now() - d.created_at as age,
+    d.id, d.workflow_id, d.title, d.status, d.reason, d.generation, d.updated_at, d.lost, d.held_up, d.again,
+    d.repository, now() - d.created_at as age,
     coalesce(
         (
             select jsonb_object_agg(counted.status, counted.steps)
@@ -438,7 +438,7 @@ select now() - checked_at from workflow_checks;
 
 -- name: unfinished_workflows(final)
 -- Lists the workflows of all directives that have not ended.
-select workflow_id, lost, held_up from directives where status <> all (:final::text[]);
+select workflow_id, lost, held_up, again from directives where status <> all (:final::text[]);
 
 -- name: clock()$
 -- The database's time: machines' clocks differ.
@@ -448,7 +448,8 @@ select clock_timestamp();
 -- Notes how workflows ended before their time, or what they try again; one that has written meanwhile is not lost.
 update directives as d set
     lost = case when d.updated_at < :looked_at then e.noted ->> 'lost' else d.lost end,
-    held_up = e.noted -> 'held_up'
+    held_up = e.noted -> 'held_up',
+    again = e.noted -> 'again'
 from jsonb_each(:seen) as e (workflow_id, noted)
 where d.workflow_id = e.workflow_id and d.status <> all (:final::text[]);
 

@@ -34,6 +34,7 @@ create table directives (
     lost text not null default '',
     budgeting jsonb not null default '{}',
     held_up jsonb not null default '{}',
+    again jsonb not null default '{}',
     constraint directives_owner_named check (owner <> ''),
     constraint directives_status_known check (
         status in ('draft', 'planning', 'active', 'completing', 'idle', 'paused', 'completed', 'failed', 'archived')
@@ -49,6 +50,7 @@ comment on column directives.fingerprint is 'of its memories and questions: they
 
 comment on column directives.lost is 'how its workflow ended, where that left the directive unfinished; a write empties it';
 comment on column directives.held_up is 'why tasks fail at what they try again, by the first 8 hex digits of a task''s id';
+comment on column directives.again is 'when what fails, and a look at the pull request, is tried again, by the same names';
 
 create index directives_of_owner on directives (owner, updated_at desc);
 

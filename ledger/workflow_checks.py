@@ -39,7 +39,7 @@ class WorkflowChecks:
         """Note a look that began at `looked_at`, by workflow. Whatever directive has written since is not lost."""
         with translated():
             if seen:
-                told = {workflow: noted.model_dump() for workflow, noted in seen.items()}
+                told = {workflow: noted.model_dump(mode="json") for workflow, noted in seen.items()}
                 await self._sql.note_workflows(self._pool, seen=told, final=FINAL, looked_at=looked_at)
             await self._sql.note_check(self._pool)
 

@@ -13,6 +13,8 @@ from domain.lookup import find_step
 from domain.models import PlanChanges, State, Step
 from domain.pull_requests.pull_request_view import blocked
 from domain.reports import DaemonSeen
+from domain.timers import in_order
+from domain.timers import timers as state_timers
 from domain.why import why
 from steering.recorded import Found
 from steering.shapes import PlanShown, WhyAllShown, WhyShown
@@ -50,7 +52,8 @@ def why_shown(look: Found[State], daemons: Sequence[DaemonSeen], step: str | Non
     )
     pull_request = look.seen.pull_request if step is None else None
     blocks = blocked(look.seen, pull_request) if pull_request else ()
-    return WhyAllShown(steps=tuple(told), directive_status=look.seen.status, blocked=blocks)
+    timers = in_order((*state_timers(look.seen), *look.retries)) if step is None else ()
+    return WhyAllShown(steps=tuple(told), directive_status=look.seen.status, blocked=blocks, timers=timers)
 
 
 def _undone(state: State) -> Sequence[Step]:
@@ -63,5 +66,6 @@ def _reason(look: Found[State], step: Step, daemons: Sequence[DaemonSeen]) -> st
     told = why(look.seen, step, daemons, datetime.now(UTC))
     task = look.seen.tasks.get(names.step_task(step.id))
     if failing := look.held_up.get(task.name) if task else "":
-        told = f"{told}; what it does fails and is tried again: {failing}"
+        at = look.again.get(task.name) if task else None
+        told = f"{told}; what it does fails and is tried again{f' at {at:%H:%M:%S} UTC' if at else ''}: {failing}"
     return told if look.live else f"{told} (from the record: no worker answers, start worker.py)"

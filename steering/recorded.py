@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import TYPE_CHECKING, Generic, TypeVar
 from uuid import UUID
@@ -17,9 +17,11 @@ from domain.errors import NotReachable, Refused
 if TYPE_CHECKING:
     from domain.models import State
     from domain.reports import DirectiveSummary
+    from domain.timers import TimerView
     from domain.view import DirectiveView
     from steering.connections import Record
 
+BESIDE_TASKS = {names.WATCH: "the look at the pull request", names.TIDY: "tidying up after the pull request"}
 LOOKED_AFTER_WITHIN = timedelta(seconds=35)
 """A worker looks after the workflows every 10 s, and says when it stops: three looks missed, and none is there."""
 
@@ -36,7 +38,17 @@ class Found(Generic[T]):
     lost: str = ""
     """How its workflow ended, where that left the directive unfinished, or why it can't go on (rule 9.2)."""
     held_up: dict[str, str] = field(default_factory=dict)
-    """Name of a task that has not ended → why what it does fails and is tried again."""
+    """Name of a task that has not ended, or of what is done beside them → why it fails and is tried again."""
+    again: dict[str, datetime] = field(default_factory=dict)
+    """The same → when; what is about to be is left out."""
+
+    @property
+    def retries(self) -> tuple[TimerView, ...]:
+        """As what happens by itself."""
+        from domain.timers import TimerView
+
+        told = ((name, at, self.held_up.get(name, "")) for name, at in self.again.items())
+        return tuple(TimerView(at=at, what=f"{name} is tried again", why=why) for name, at, why in told)
 
 
 class RecordedDirectives:
@@ -90,9 +102,11 @@ class RecordedDirectives:
         live = state.status.is_final or is_looked_after(await self.record.checked_ago())
         if state.status.is_final:
             return Found(state, live=live)
-        live_tasks = {names.short(task.id): task.name for task in state.live()}
-        held_up = {live_tasks[task]: why for task, why in found.held_up.items() if task in live_tasks}
-        return Found(state, live=live, lost=found.lost, held_up=held_up)
+        known = BESIDE_TASKS | {names.short(task.id): task.name for task in state.live()}
+        now = datetime.now(UTC)
+        held_up = {known[what]: why for what, why in found.held_up.items() if what in known}
+        again = {known[what]: at for what, at in found.again.items() if what in known and at > now}
+        return Found(state, live=live, lost=found.lost, held_up=held_up, again=again)
 
 
 def is_looked_after(checked_ago: timedelta | None) -> bool:
@@ -116,6 +130,9 @@ def not_recorded_yet(which: str) -> NotReachable:
 
 
 def _viewed(look: Found[State]) -> Found[DirectiveView]:
+    from domain.timers import in_order
     from domain.view import view
 
-    return Found(view(look.seen), live=look.live, lost=look.lost, held_up=look.held_up)
+    seen = view(look.seen)
+    seen = seen.model_copy(update={"timers": in_order((*seen.timers, *look.retries))})
+    return Found(seen, live=look.live, lost=look.lost, held_up=look.held_up, again=look.again)

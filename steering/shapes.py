@@ -18,6 +18,7 @@ from domain.reports import DaemonSeen, DirectiveSummary
 from domain.spending import AttemptSpent, DirectiveSpent
 from domain.start_defaults import DefaultsFrom
 from domain.statuses import DirectiveStatus, StepStatus, TaskKind, TaskStatus
+from domain.timers import TimerView
 from domain.usage import Usage
 from domain.value import Value
 from domain.view import DirectiveView
@@ -138,6 +139,7 @@ class WhyAllShown(Shown):
     directive_status: DirectiveStatus
     blocked: tuple[str, ...] = ()
     """Why its pull request can't be merged now."""
+    timers: tuple[TimerView, ...] = ()
 
 
 class CostsShown(Shown):

@@ -58,7 +58,7 @@ def _deliveries(settings: Settings) -> RetryPolicy:
 def watch_activity(watch: Watch, number: int) -> dict[str, Any]:
     """The options of the `number`-th watch of a run: it polls by failing, for as long as it takes (design 11)."""
     return {
-        "activity_id": f"watch-{watch.pull_request.number}-{number}",
+        "activity_id": f"{names.WATCH}-{watch.pull_request.number}-{number}",
         "task_queue": names.light_queue(watch.owner),
         "summary": f"pull request #{watch.pull_request.number}",
         "start_to_close_timeout": timedelta(minutes=5),
@@ -72,7 +72,7 @@ def watch_activity(watch: Watch, number: int) -> dict[str, Any]:
 def tidy_activity(tidying: Tidying, number: int) -> dict[str, Any]:
     """The options of tidying up: worth some tries, and no more than that."""
     return {
-        "activity_id": f"tidy-{number}",
+        "activity_id": f"{names.TIDY}-{number}",
         "task_queue": names.light_queue(tidying.owner),
         "summary": "delete merged branches",
         "start_to_close_timeout": timedelta(minutes=10),

@@ -55,7 +55,8 @@ def status_lines(standing: Standing) -> list[str]:
     lines += [f"  clash       {line}" for each in standing.running for line in clash_lines(each, shown.steps)]
     lines += [f"  memories    {shown.memories}"] if shown.memories else []
     lines += [f"  web ui      {standing.page}"] if standing.page else []
-    lines += [f"  held up     {name}: {why}; it is tried again" for name, why in look.held_up.items()]
+    undated = {name: why for name, why in look.held_up.items() if name not in look.again}
+    lines += [f"  held up     {name}: {why}; it is tried again" for name, why in undated.items()]
     lines += [f"  {name}: {status}" for name, status in shown.tasks.items()]
     lines += ["  " + line for step in shown.steps for line in (step_line(step), *left_out_lines(step))]
     lines += proposal_lines(shown.proposal, short(shown.id)) if shown.proposal else []

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Protocol, TypeVar
 
 from tenacity import AsyncRetrying, RetryCallState
@@ -52,6 +52,7 @@ class Heartbeat:
         self._daemon = daemon
         self.phase = "starting"
         self.last_line = self.held_up = ""
+        self.again: datetime | None = None
         self.used: Callable[[], Usage] = lambda: delivery.used_before
         """By the attempt so far, however many deliveries it had."""
 
@@ -64,11 +65,12 @@ class Heartbeat:
 
         def note(state: RetryCallState) -> None:
             self.held_up = str(state.outcome.exception()) if state.outcome else ""
+            self.again = datetime.now(UTC) + timedelta(seconds=state.upcoming_sleep)
 
         try:
             return await tries.copy(before_sleep=note)(call)
         finally:
-            self.held_up = ""
+            self.held_up, self.again = "", None
 
     async def _beat(self) -> None:
         self.beat()
@@ -79,6 +81,7 @@ class Heartbeat:
             "phase": self.phase,
             "last_line": self.last_line[:LINE_LIMIT],
             "held_up": self.held_up[:LINE_LIMIT],
+            "again": self.again,
             "usage": self.used(),
         }
         self._delivery.beat(Progress(daemon=self._daemon, delivery=self._delivery.name, **told))

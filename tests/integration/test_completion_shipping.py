@@ -111,6 +111,8 @@ async def test_a_forge_that_is_away_for_a_moment_is_asked_again(completions: Com
     held_up = [beat.held_up for beat in completions.daemon.delivery.beats]
     assert {"bad gateway", "timed out"} <= set(held_up), "which is seen by people meanwhile"
     assert held_up[-1] == ""
+    again = [beat.again for beat in completions.daemon.delivery.beats]
+    assert [at is not None for at in again] == [bool(why) for why in held_up], "and when"
 
 
 async def test_an_attempt_that_is_gone_asks_no_more_of_the_forge(completions: Completions, commit: Committer) -> None:

@@ -23,6 +23,7 @@ APPLIED = {
     "0016_day_budgets": "672b9be3492c589d",
     "0017_held_up": "b468c403dd76a9cd",
     "0018_notice_channels": "f3dcfeed69049903",
+    "0019_tried_again": "227335cf0bc92734",
 }
 """The beginning of each migration's checksum. A new one gets its line here; a line is never changed."""
 

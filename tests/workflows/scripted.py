@@ -7,7 +7,7 @@ import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, cast
 from uuid import UUID, uuid4
 
@@ -103,6 +103,8 @@ class ScriptedDaemon:
         """What its heartbeats say that it has used."""
         self.held_up: dict[str, str] = {}
         """And what is tried again."""
+        self.again: dict[str, datetime] = {}
+        """And when."""
         self.falls_silent: set[str] = set()
         """Steps whose machine is lost after its first heartbeat, once each."""
         self.used_before: list[Usage] = []
@@ -142,6 +144,7 @@ class ScriptedDaemon:
         while not self.holds[name].is_set():
             used = self.beats.get(name, Usage())
             told = {"phase": "held", "usage": used, "held_up": self.held_up.get(name, "")}
+            told["again"] = self.again.get(name)
             delivery.beat(Progress(daemon="scripted", delivery=delivery.name, **told))
             if name in self.falls_silent:
                 self.falls_silent.remove(name)
@@ -172,7 +175,7 @@ class ScriptedForge:
     def __init__(self) -> None:
         self.shown: tuple[PullRequest, dict[str, Any], tuple[Finding, ...]] | None = None
         self.answer: Any = None
-        """What a look is answered with, whatever holds."""
+        """What a look is answered with, or fails with, whatever holds."""
         self.looks: list[Watch] = []
         self.slow = timedelta()
         """How long it takes to look."""
@@ -185,6 +188,8 @@ class ScriptedForge:
     async def look(self, watch: Watch) -> Sighting | None:
         self.looks.append(watch)
         await asyncio.sleep(self.slow.total_seconds())
+        if isinstance(self.answer, Exception):
+            raise self.answer
         if self.answer:
             return cast("Sighting", self.answer)
         now, findings = watch.pull_request, tuple[Finding, ...]()
