@@ -35,6 +35,8 @@ class RemoteWanted(Value):
     directives: tuple[EndedDirective, ...]
     needed: tuple[str, ...] = ()
     """Branches that directives which have not ended start from, or work on."""
+    open_pull_requests: tuple[PullRequest, ...] = ()
+    """All that the record knows there and has seen neither merged nor closed, of whichever directive."""
     remove: dict[str, str] | None = None
     """Ref → the commit at which it was listed; null: nothing, only look."""
 

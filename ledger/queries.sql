@@ -829,6 +829,13 @@ where owner = :owner and repository = :repository and status = any(:final::text[
 select id, base_branch from directives
 where repository = :repository and not (status = any(:final::text[]));
 
+-- name: open_pull_requests_in(repository, over)
+-- Every owner's pull requests there that were seen neither merged nor closed, also of directives that have ended.
+select p.branch, p.head, p.base, p.url, p.state, p.number, p.version
+from pull_requests as p inner join directives as d on d.id = p.directive_id
+where d.repository = :repository and p.number > 0 and not (p.state = any(:over::text[]))
+order by p.number;
+
 -- name: is_empty()^
 -- Whether no worker has ever made its tables.
 select to_regclass('directives') is null as answer;

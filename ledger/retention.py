@@ -6,14 +6,15 @@ from datetime import timedelta
 from uuid import UUID
 
 from domain.names import short
-from domain.pull_request import PullRequest
-from domain.remote_leftovers import EndedDirective, RecordedBranch
+from domain.pull_request import PullRequest, PullRequestState
+from domain.remote_leftovers import EndedDirective, RecordedBranch, RemoteWanted
 from domain.spending import PrunableRecord
 from domain.statuses import DirectiveStatus
 from ledger.pool import Database, reading, turn
 from ledger.statements import model_of, statements
 
 _FINAL = [status.value for status in DirectiveStatus if status.is_final]
+_OVER = [state.value for state in PullRequestState if state.is_over]
 
 
 class Retention:
@@ -41,8 +42,8 @@ class Retention:
             rows = [row async for row in self._sql.unfinished_of_all(self._pool, final=_FINAL)]
         return tuple(f"{short(row['id'])} of {row['owner']}, {row['status']}: {row['title']}" for row in rows)
 
-    async def left_in(self, owner: str, repository: str) -> tuple[tuple[EndedDirective, ...], tuple[str, ...]]:
-        """What an owner's ended directives have left in a repository, and the branches that others still need."""
+    async def left_in(self, owner: str, repository: str) -> RemoteWanted:
+        """What an owner's ended directives have left in a repository, and what there is still needed."""
         with reading():
             given = {"repository": repository, "final": _FINAL}
             ended = [row["id"] async for row in self._sql.ended_in(self._pool, owner=owner, **given)]
@@ -50,6 +51,8 @@ class Retention:
             branches = await self._branches(ended)
             rows = [row async for row in self._sql.tasks_and_pull_requests(self._pool, directives=ended)]
             used = await self._branches([row["id"] for row in going])
+            asked = {"repository": repository, "over": _OVER}
+            opened = [row async for row in self._sql.open_pull_requests_in(self._pool, **asked)]
         left = tuple(
             EndedDirective(
                 id=row["id"],
@@ -62,7 +65,13 @@ class Retention:
             for row in rows
         )
         needed = {row["base_branch"] for row in going} | {each.name for known in used.values() for each in known}
-        return left, tuple(sorted(needed - {""}))
+        return RemoteWanted(
+            repository=repository,
+            owner=owner,
+            directives=left,
+            needed=tuple(sorted(needed - {""})),
+            open_pull_requests=tuple(model_of(PullRequest, row) for row in opened),
+        )
 
     async def _branches(self, directives: list[UUID]) -> dict[UUID, list[RecordedBranch]]:
         found: dict[UUID, list[RecordedBranch]] = {}

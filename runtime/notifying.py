@@ -107,7 +107,7 @@ async def channels(settings: SharedSettings) -> tuple[Channel, ...]:
         found.append(Channel("webhook", partial(_by_webhook, settings.notify_webhook)))
     if settings.notify_channels:
         named = read_channels(settings.notify_channels)
-        found += await asyncio.gather(*(_by_service(name, each) for name, each in named.items()))
+        found += await asyncio.gather(*(service(name, each) for name, each in named.items()))
     return tuple(found)
 
 
@@ -148,7 +148,8 @@ async def _tried(channel: Channel, owner: str) -> Check:
     return good(channel.name, "has taken a test notice")
 
 
-async def _by_service(name: str, settings: ChannelSettings) -> Channel:
+async def service(name: str, settings: ChannelSettings) -> Channel:
+    """A section of the file as a channel; SettingsError where apprise knows no such address, or is not installed."""
     told = await _asked_of_apprise(Order(url=settings.url))
     if not told.done:
         raise SettingsError(f"{VARIABLE}: [{name}]: {told.why}")

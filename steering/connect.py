@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from temporalio.client import Client as Temporal
 
-    from domain.health_report import Health
+    from domain.health_report import Check, Health
     from domain.remote_leftovers import RemoteFound, RemoteWanted
     from ledger.pool import Database
     from ledger.reader import Record
@@ -115,6 +115,15 @@ class Connections:
         from runtime.notifying import tried
 
         return await tried(self.settings)
+
+    async def notice_checks(self) -> Sequence[Check]:
+        from runtime.notice_checks import notice_checks
+
+        return await notice_checks(self.settings)
+
+    @property
+    def answer_url(self) -> str:
+        return self.settings.answer_url
 
     def answer_key(self) -> bytes:
         from runtime.answer_key import answer_key

@@ -11,12 +11,12 @@ from uuid import UUID
 
 from domain.day_budget import DayBudgetSeen
 from domain.experience import StepDone
-from domain.health_report import Health
+from domain.health_report import Check, Health
 from domain.leftovers import Leftover
 from domain.logged import DeliveryTold, LogPiece, LogPlace
 from domain.models import OpenQuestion, PlanChanges, State
 from domain.record import Event
-from domain.remote_leftovers import EndedDirective, RemoteFound, RemoteWanted
+from domain.remote_leftovers import RemoteFound, RemoteWanted
 from domain.reports import ArtifactSeen, DaemonSeen, DirectiveSummary
 from domain.spending import AttemptSpent, DirectiveSpent, PrunableRecord
 
@@ -123,7 +123,7 @@ class Retention(Protocol):
         """The directives that ended so long ago and have events or logs, the oldest first."""
         ...
 
-    async def left_in(self, owner: str, repository: str) -> tuple[Sequence[EndedDirective], Sequence[str]]:
+    async def left_in(self, owner: str, repository: str) -> RemoteWanted:
         """What an owner's ended directives have left in a repository, and the branches that others still need."""
         ...
 
@@ -174,6 +174,15 @@ class Connections(Protocol):
 
     def retention(self) -> AbstractAsyncContextManager[Retention]:
         """Raises NotReachable on entering."""
+        ...
+
+    @property
+    def answer_url(self) -> str:
+        """Where people reach the pages of these links, as this machine's settings say; empty: they don't."""
+        ...
+
+    async def notice_checks(self) -> Sequence[Check]:
+        """What the notices of this machine's settings need and lack; nothing is sent."""
         ...
 
     def answer_key(self) -> bytes:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
+from cli.operator.answers import NO_LINKS
 from domain import names
 from domain.answer_links import AnswerLink, signed
 from domain.models import Question
@@ -23,6 +24,7 @@ from tests.workflows.scripted import planned, until
 from workflows.directive import DirectiveWorkflow
 
 KEY = "k" * 32
+URL = "https://makima.example.com/answers"
 
 
 @dataclass
@@ -32,9 +34,9 @@ class Served:
 
 
 @asynccontextmanager
-async def answers(desk: Desk, database: str, home: Path) -> AsyncIterator[Served]:
-    """What it has printed but for its address is held to be nothing."""
-    env = {**environment(desk, database, home), "MAKIMA_ANSWER_KEY": KEY}
+async def answers(desk: Desk, database: str, home: Path, url: str = URL) -> AsyncIterator[Served]:
+    """What it has printed but for its address is held to be nothing; without a `url` that the links have, that line."""
+    env = {**environment(desk, database, home), "MAKIMA_ANSWER_KEY": KEY, "MAKIMA_ANSWER_URL": url}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, STARTER, "answers", "--listen", "127.0.0.1:0"),
         env=env,
@@ -50,7 +52,7 @@ async def answers(desk: Desk, database: str, home: Path) -> AsyncIterator[Served
     finally:
         await end(process)
         said = [await process.stdout.read(), await process.stderr.read()]
-    assert said == [b"", b""], "no token is in a log"
+    assert said == [b"", b"" if url else f"{NO_LINKS}\n".encode()], "no token is in a log"
 
 
 def token(owner: str, directive: str, good_for: timedelta = timedelta(days=1), **about: UUID) -> str:

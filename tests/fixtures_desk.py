@@ -28,7 +28,7 @@ from activities.schedules import ScheduleActivities
 from cli.operator.app import add_operator_commands
 from domain import names
 from domain.errors import MakimaError, Refused, SettingsError
-from domain.health_report import Health, all_of
+from domain.health_report import Check, Health, all_of
 from domain.models import State
 from domain.remote_leftovers import RemoteFound, RemoteWanted
 from ledger.day_budgets import DayBudgets
@@ -105,6 +105,12 @@ class Desk:
     async def local_daemon(self, options: Sequence[str]) -> Health | None:
         """There is none: the test's daemon is a part of it."""
         return None
+
+    answer_url = ""
+
+    async def notice_checks(self) -> Sequence[Check]:
+        """Of no channel."""
+        return ()
 
     def answer_key(self) -> bytes:
         return b"k" * 32

@@ -33,6 +33,7 @@ LONGEST_BODY = 64 * 1024
 """Bytes."""
 BODY_WITHIN = 15.0
 """Seconds for all of it."""
+NO_LINKS = "makima: MAKIMA_ANSWER_URL is not set here; where the worker hasn't it either, no notice has a link to this"
 _FORM = "application/x-www-form-urlencoded"
 
 
@@ -59,6 +60,9 @@ class AnswersCommand(Commands):
         except ImportError as error:
             raise SettingsError("the web framework is missing: install makima-directives[notices]") from error
         key = self.connections.answer_key()
+        if not self.connections.answer_url:
+            # The worker, which makes the links, may run elsewhere, with other settings.
+            print_lines([NO_LINKS], err=True)
         listening = listen(*address("--listen", listen_at))
         print_lines([shown(listening)])
         await serve(Answers(self.client, key).app(), listening, bounded=True)

@@ -14,7 +14,7 @@ from cli.operator.printing import print_json, print_lines
 from domain.errors import Refused
 from domain.leftovers import Leftover
 from domain.names import short
-from domain.remote_leftovers import RemoteLeftover, RemoteWanted
+from domain.remote_leftovers import RemoteLeftover
 from domain.repository_url import masked
 from steering.new_directive import repository_at
 
@@ -70,11 +70,8 @@ class CleanCommand(Commands):
     async def _clean_remote(self, typed: str, *, dry_run: bool, lose_work: bool, yes: bool, as_json: bool) -> int:
         repository = repository_at(typed, here=False)
         async with self.connections.retention() as retention:
-            ended, needed = await retention.left_in(self.connections.owner, repository)
-        wanted = RemoteWanted(
-            repository=repository, owner=self.connections.owner, directives=tuple(ended), needed=tuple(needed)
-        )
-        found = (await self.connections.on_remote(wanted)).found if ended else ()
+            wanted = await retention.left_in(self.connections.owner, repository)
+        found = (await self.connections.on_remote(wanted)).found if wanted.directives else ()
         going = {each.ref: each.commit for each in found if not each.stays and (lose_work or not each.is_work)}
         if not as_json:
             print_lines(remote_lines(found, masked(repository), lose_work=lose_work))

@@ -56,7 +56,7 @@ class DoctorCommand(Commands):
         self.run(self._doctor(repository, options, as_json=as_json))
 
     async def _doctor(self, repository: str, options: Sequence[str], *, as_json: bool) -> int:
-        own = [*await self._servers(), *await self._recorded()]
+        own = [*await self._servers(), *await self._recorded(), *await self.connections.notice_checks()]
         local = await self.connections.local_daemon(options)
         health = all_of([*own, *local_checks(local, {check.about for check in own}, repository)])
         if as_json:

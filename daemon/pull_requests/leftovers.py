@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
 from daemon.forges.port import Forge
@@ -13,6 +13,7 @@ from daemon.git.state_refs import in_all_places
 from daemon.pull_requests.tidying import commits_of, delete, fetch_refs, not_held, parts, task_in, work_of
 from domain.errors import BaseBranchMissing, ForgeRefused, ForgeUnreachable
 from domain.names import short
+from domain.pull_request import PullRequest
 from domain.remote_leftovers import EndedDirective, RemoteFound, RemoteLeftover, RemoteWanted
 from domain.tidied import Tidying
 
@@ -46,10 +47,33 @@ async def _look(cache: RepositoryCache, forge: Forge, wanted: RemoteWanted) -> t
     needed = set(wanted.needed)
     with suppress(BaseBranchMissing):
         needed.add(await cache.default_branch())
+    into = await _merged_into(forge, wanted.open_pull_requests, there)
     found: list[RemoteLeftover] = []
     for directive in wanted.directives:
         found += await _of(cache, forge, wanted, directive, there, needed)
-    return tuple(found)
+    return tuple(
+        each.model_copy(update={"stays": into[each.ref]}) if each.ref in into and not each.stays else each
+        for each in found
+    )
+
+
+async def _merged_into(forge: Forge, recorded: Iterable[PullRequest], there: Mapping[str, str]) -> dict[str, str]:
+    """Branch's ref → why it stays: a forge closes a pull request whose base is deleted. The record knows of no merge
+    after its directive's end: then the forge is asked.
+    """
+    into: dict[str, str] = {}
+    for known in recorded:
+        ref = f"{_HEADS}{known.base}"
+        if ref not in there or ref in into:
+            continue
+        try:
+            now = await forge.read(known)
+        except (ForgeRefused, ForgeUnreachable) as error:
+            into[ref] = f"whether {known.url}, which is to be merged into it, is open can't be asked: {error}"
+            continue
+        if not now.state.is_over:
+            into[ref] = f"a pull request that is open is to be merged into it: {known.url}"
+    return into
 
 
 async def _of(

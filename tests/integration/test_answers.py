@@ -9,8 +9,12 @@ from uuid import UUID
 
 import httpx
 import pytest
+from pydantic import SecretStr
 
-from tests.answer_serving import answers, asked, token
+from domain.health_report import Verdict
+from runtime.notice_checks import notice_checks
+from runtime.shared_settings import SharedSettings
+from tests.answer_serving import KEY, answers, asked, token
 from tests.fixtures_desk import Desk
 from tests.workflows.scripted import planned, until
 
@@ -114,3 +118,12 @@ async def test_a_link_approves_the_plan_that_it_was_sent_for_and_no_later_one(
     history = (await desk.does("history", directive)).splitlines()
     (approved,) = [line for line in history if "plan approved" in line]
     assert "phone (link of a notice)" in approved
+
+
+async def test_where_no_links_are_made_it_says_so_and_doctor_finds_it(
+    desk: Desk, database: str, tmp_path: Path
+) -> None:
+    async with answers(desk, database, tmp_path, url="") as served:
+        settings = SharedSettings(answer_url=served.url, answer_key=SecretStr(KEY))
+        (check,) = await notice_checks(settings)
+        assert (check.verdict, check.found) == (Verdict.OK, f"{served.url} leads to it")

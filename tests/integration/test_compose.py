@@ -22,7 +22,7 @@ from stack.temporal import TUNING, find_binary
 from tests.compose_file import COMPOSE, ROOT, SERVICES, VARIABLE, copied_into_the_image, interpolated, mounts
 from tests.needs import need
 
-OURS = ("worker", "daemon", "starter")
+OURS = ("worker", "daemon", "answers", "starter")
 LOCKS = ("locks/base.txt", "locks/notices.txt")
 """What the image has: the worker sends notices."""
 
@@ -44,7 +44,7 @@ def test_who_waits_for_a_job_waits_for_its_end_and_who_waits_for_a_server_for_it
 
 def test_ports_are_open_to_this_machine_alone() -> None:
     ports = [interpolated(port, {}) for service in SERVICES.values() for port in service.get("ports", ())]
-    assert ports == ["127.0.0.1:7233:7233", "127.0.0.1:8233:8080"]
+    assert ports == ["127.0.0.1:7233:7233", "127.0.0.1:8233:8080", "127.0.0.1:8766:8766"]
 
 
 def test_every_volume_and_mount_is_there() -> None:
@@ -146,7 +146,7 @@ def test_the_daemons_container_has_bubblewrap_and_leave_to_make_namespaces_and_n
     options = {name: set(SERVICES[name]["security_opt"]) for name in OURS}
     namespaces = {"seccomp=unconfined", "apparmor=unconfined", "systempaths=unconfined"}
     alone = {"no-new-privileges:true"}
-    assert options == {"worker": alone, "daemon": alone | namespaces, "starter": alone}
+    assert options == {"worker": alone, "daemon": alone | namespaces, "answers": alone, "starter": alone}
     for name, service in SERVICES.items():
         assert not service.get("privileged") and not service.get("cap_add") and not service.get("devices"), name
         assert "host" not in (service.get(key) for key in ("network_mode", "pid", "ipc", "userns_mode")), name

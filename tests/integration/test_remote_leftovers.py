@@ -124,3 +124,32 @@ async def test_a_branch_that_moved_or_is_needed_or_is_asked_for_stays(
     moved = ended((STEP, later))
     assert (await look_or_remove(cache, forge, wanted(moved, remove=remove))).removed == (), "listed at another commit"
     assert git(origin, "rev-parse", f"refs/heads/{STEP}") == later
+
+
+async def test_a_branch_that_an_open_pull_request_is_to_be_merged_into_stays_until_that_is_over(
+    cache: RepositoryCache, origin: Path, git: GitCommand, commit: Committer, forge: ForgeInMemory
+) -> None:
+    work = commit({"a": "1"}, branch=STEP)
+    git(origin, "update-ref", "refs/heads/main", work)
+    stacked = PullRequest(
+        branch="makima/directive-on-top-44444444",
+        head=work,
+        base=STEP,
+        number=1,
+        url="https://forge.example/pull/1",
+        state=PullRequestState.OPEN,
+    )
+    forge.opened.append(stacked)
+    ref = f"refs/heads/{STEP}"
+    asked = wanted(ended((STEP, work)), remove={ref: work}).model_copy(update={"open_pull_requests": (stacked,)})
+
+    async def stays() -> str:
+        told = await look_or_remove(cache, forge, asked)
+        assert told.removed == () and ref in refs(origin, git)
+        return told.found[0].stays
+
+    assert await stays() == "a pull request that is open is to be merged into it: https://forge.example/pull/1"
+    forge.fails = [ForgeUnreachable("503")]
+    assert "https://forge.example/pull/1, which is to be merged into it, is open can't be asked: 503" in await stays()
+    forge.opened[0] = stacked.model_copy(update={"state": PullRequestState.CLOSED})
+    assert (await look_or_remove(cache, forge, asked)).removed == (ref,), "whatever the record says"

@@ -11,6 +11,7 @@ import pytest
 from domain.daemon_messages import LogChunk
 from domain.models import PlanChanges, State
 from domain.names import directive_task
+from domain.pull_request import PullRequest, PullRequestState
 from domain.record import AttemptEnded, DeliveryStarted, Facts, snapshot
 from domain.spawn_task import Outcome, OutcomeStatus
 from domain.spending import total
@@ -144,3 +145,22 @@ async def test_the_last_plan_of_each_generation_is_read(ledger: PostgresLedger, 
     )
     await ledger.record(snapshot(state, facts, "run", 1))
     assert await record.plans(state.directive.id) == {1: taken, 2: later}
+
+
+@pytest.mark.rule("9.8")
+async def test_open_pull_requests_are_told_of_every_directive_there(
+    ledger: PostgresLedger, pool: Database, retention: Retention
+) -> None:
+    def opened(number: int, state: PullRequestState) -> PullRequest:
+        branch, url = f"b{number}", f"https://x.invalid/{number}"
+        return PullRequest(branch=branch, head="1" * 40, base="makima/below", url=url, state=state, number=number)
+
+    wanted = [opened(1, PullRequestState.OPEN), opened(3, PullRequestState.DRAFT)]
+    others = [opened(2, PullRequestState.MERGED), opened(4, PullRequestState.CLOSED)]
+    for each in (*wanted, *others, opened(0, PullRequestState.PUSHED)):
+        state = directive_with(steps=1).model_copy(update={"status": DirectiveStatus.ARCHIVED, "pull_request": each})
+        await ledger.record(snapshot(state, Facts(), "run", 1))
+    told = await retention.left_in("nobody-here", state.directive.repository)
+    assert [each.number for each in told.open_pull_requests] == [each.number for each in wanted]
+    assert told.directives == ()
+    assert (await retention.left_in("nobody-here", "https://x.invalid/other.git")).open_pull_requests == ()
