@@ -19,7 +19,7 @@ from temporalio.worker import Worker
 from activities.completion import CompletionActivities
 from activities.issues import IssueActivities
 from activities.planning import PlanningActivities
-from activities.presence import answer_presence, refuse_namesake
+from activities.presence import alone_of_its_name, answer_presence
 from activities.pull_requests import PullRequestActivities
 from activities.start_checks import AT_ONCE, StartCheckActivities
 from activities.steps import StepActivities
@@ -230,12 +230,11 @@ async def main() -> int:
     connected = await connect_temporal(settings, identity=who, seen_by=telemetry(own.metrics, "daemon"))
     client = with_masked_failures(connected, masker.outward)
     home, core = await open_home(settings.data_dir, own, is_daemon=True), TemporalCore(client)
-    await refuse_namesake(client, settings.owner, own.name, home.seen_as)
+    turn = await alone_of_its_name(client, settings.owner, own.name, home.seen_as)
     backlog = LogBacklog(core)
     backlog.load(home.tasks)
     runner = build_runner(settings, environment, home, core, backlog, masker)
-    throttle = timedelta(seconds=environment.test_heartbeat_throttle)
-    workers = build_workers(client, settings, home, runner, throttle)
+    workers = build_workers(client, settings, home, runner, timedelta(seconds=environment.test_heartbeat_throttle))
     stop = asyncio.Event()
     # The first signal hands the tasks back; at the second one, which ends the daemon, the keepers end their agents.
     for name in (signal.SIGTERM, signal.SIGINT):
@@ -243,6 +242,7 @@ async def main() -> int:
     rescue = Rescue(runner.machine)
     runner.rescued = rescue.of
     chores = (
+        turn.give(),
         rescue.run(),
         backlog.send_for_ever(),
         home.look_at_tools(),

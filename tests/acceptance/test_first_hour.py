@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from tests.acceptance.stack import STARTER, MortalSite, Servers, Site, environment, until
 from tests.processes import with_word
 
+ROUNDS = int(os.environ.get("MAKIMA_RACES", "3"))
 SETTINGS = 'name = "mine"\nsandbox = "none"\nserves = ["shell"]\nallow_local_repositories = true\n'
 
 
@@ -84,6 +86,25 @@ def test_the_stack_that_was_started_last_is_found_by_itself_and_destroyed_only_w
         assert (refused.returncode, refused.stdout) == (2, ""), refused
         assert f"needs to be told the stack: MAKIMA_DATA_DIR={data}" in refused.stderr
     assert mortal_site.servers.up.popen.poll() is None
+
+
+@pytest.mark.rule("6.15")
+def test_of_two_daemons_of_a_name_that_start_at_the_same_moment_one_lives(site: Site) -> None:
+    site.worker()
+    with Site(site.servers, site.folder / "twin", site.owner) as twin:
+        for number in range(ROUNDS):
+            one_lives(f"race-{number}", site, twin)
+
+
+def one_lives(name: str, *sites: Site) -> None:
+    both = [each.daemon(name) for each in sites]
+    until(lambda: any(each.popen.poll() is not None for each in both), f"{name}: the one that has lost")
+    (lost,) = [each for each in both if each.popen.poll() is not None]
+    (lives,) = [each for each in both if each is not lost]
+    assert lost.wait() == 2 and f"another daemon '{name}'" in lost.err, lost.err
+    until(lambda: f"daemon {name} of owner" in lives.err, "the other one")
+    assert lives.popen.poll() is None
+    lives.kill()
 
 
 @pytest.mark.rule("6.15")
