@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -177,3 +179,40 @@ def test_work_that_no_remote_has_and_what_people_have_written_stay_until_they_ar
     assert newcomer.types("clean", "--settings", "--yes").code == 0
     assert not newcomer.data.exists() and not defaults.parent.exists()
     assert any("/directive-prices-" in each for each in newcomer.refs), "remotes are left alone"
+
+
+Moment = Callable[[Path], bool]
+MOMENTS: dict[str, Moment] = {
+    "it reads the record": lambda data: (data / "postgres" / "postmaster.pid").exists(),
+    "it has said what it removes": lambda data: (data / "clean.json").exists(),
+    "the record is half gone": lambda data: (data / "clean.json").exists() and len(files_of(data / "postgres")) < MANY,
+    "the record is gone": lambda data: (data / "clean.json").exists() and not (data / "postgres").exists(),
+}
+MANY = 600
+"""A record of Postgres' has about a thousand files."""
+
+
+def files_of(folder: Path) -> list[str]:
+    return [each for _, _, files in os.walk(folder) for each in files]
+
+
+@pytest.mark.rule("9.7")
+def test_a_clean_that_was_killed_is_carried_on_and_takes_nothing_of_others(newcomer: Newcomer, tmp_path: Path) -> None:
+    newcomer.stops()
+    assert len(files_of(newcomer.data / "postgres")) > MANY
+    shutil.copytree(newcomer.data, tmp_path / "before", symlinks=True, ignore=shutil.ignore_patterns("*.sock"))
+    for moment, is_now in MOMENTS.items():
+        shutil.rmtree(newcomer.data, ignore_errors=True)
+        shutil.copytree(tmp_path / "before", newcomer.data, symlinks=True)
+        (newcomer.data / "mine.txt").write_text("not Makima's")
+        command = (*STARTER, "clean", "--lose-work", "--yes")
+        cleaning = subprocess.Popen(command, env=newcomer.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while cleaning.poll() is None and not is_now(newcomer.data):
+            time.sleep(0.0005)
+        assert cleaning.poll() is None, f"{moment}: it was over before"
+        cleaning.kill()
+        cleaning.wait()
+        again = newcomer.types("clean", "--lose-work", "--yes")
+        assert again.code == 0, (moment, again)
+        assert files_of(newcomer.data) == ["mine.txt"], moment
+        assert not processes_of(newcomer.home), moment
