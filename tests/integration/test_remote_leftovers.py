@@ -131,8 +131,10 @@ async def test_a_branch_that_an_open_pull_request_is_to_be_merged_into_stays_unt
 ) -> None:
     work = commit({"a": "1"}, branch=STEP)
     git(origin, "update-ref", "refs/heads/main", work)
+    on_top = "makima/directive-on-top-44444444"
+    git(origin, "update-ref", f"refs/heads/{on_top}", work)
     stacked = PullRequest(
-        branch="makima/directive-on-top-44444444",
+        branch=on_top,
         head=work,
         base=STEP,
         number=1,
