@@ -10,7 +10,6 @@ import typer
 
 from cli.operator.command_group import Commands, Id, Json, OptionalStepName, Raw, StepName
 from cli.operator.printing import console, print_json, print_lines, print_raw
-from cli.operator.text_lines import timer_line
 from domain.errors import Refused
 from domain.experience import estimate_line
 from domain.lookup import find_step
@@ -105,7 +104,11 @@ class ViewCommands(Commands):
         lines = [f"{each.name} is {each.status}: {each.why}" for each in told.steps]
         lines += [f"its pull request can't be merged now: {'; '.join(told.blocked)}"] if told.blocked else []
         lines = lines or [f"no step of it waits for anything: it is {told.directive_status}"]
-        print_lines([*lines, *(f"next: {timer_line(each)}" for each in told.timers)])
+        if told.timers:
+            from cli.operator.text_lines import timer_line
+
+            lines += [f"next: {timer_line(each)}" for each in told.timers]
+        print_lines(lines)
         return 0
 
     def diff(
