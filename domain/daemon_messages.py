@@ -13,6 +13,7 @@ from pydantic import (
     model_serializer,
 )
 
+from domain.clash import LONGEST_NAME, LONGEST_PATH, MOST_PATHS, Clash
 from domain.day_budget import ALL_ACCOUNTS, Account, DayStanding
 from domain.quoting import in_a_line, path_in_a_line
 from domain.tolerant import Tolerant
@@ -77,10 +78,6 @@ class LogChunk(Tolerant):
 
 MOST_BESIDE = 20
 """Steps that one is compared with."""
-MOST_PATHS = 10
-"""Of a clash that are named; the others are counted."""
-LONGEST_PATH = LONGEST_NAME = 200
-"""Characters that are shown."""
 
 
 Commit = Annotated[str, Field(pattern=r"^[0-9a-f]{40}([0-9a-f]{24})?$")]
@@ -112,35 +109,6 @@ class UsedBeside(Usage):
     """Those that were there first, or have ended: of two that run the later one makes way (rule 6.14)."""
     days: tuple[DayStanding, ...] = Field(default=(), exclude_if=operator.not_)
     """The budgets of the day that the report has counted for (rule 2.11)."""
-
-
-class Clash(Tolerant):
-    """What a step and something else have both changed, so that git can't merge it."""
-
-    step: UUID | None = None
-    """The other step; None: the base branch has moved."""
-    name: Annotated[str, Field(max_length=LONGEST_NAME)]
-    """Of the step or branch."""
-    paths: Annotated[tuple[Annotated[str, Field(max_length=LONGEST_PATH)], ...], Field(max_length=MOST_PATHS)]
-    more: Annotated[int, Field(ge=0, lt=2**31)] = 0
-    """Paths that are not named."""
-    told: bool = False
-    """The step's agent has heard of it."""
-
-    @property
-    def what(self) -> str:
-        """`prices.txt, list.txt and 3 more`."""
-        return ", ".join(self.paths) + (f" and {self.more} more" if self.more else "")
-
-    @property
-    def other(self) -> str:
-        """`Prices`, `the base branch main`."""
-        return self.name if self.step else f"the base branch {self.name}"
-
-    @property
-    def whose(self) -> str:
-        """`the step Prices`, `the base branch main`."""
-        return f"the step {self.name}" if self.step else self.other
 
 
 def clash(beside: WorkBeside, paths: Sequence[str]) -> Clash:

@@ -11,7 +11,8 @@ from domain.change import Change, Draft
 from domain.directive_settings import CompletionRule
 from domain.events import EventName, directive_is
 from domain.models import State, Step, Task
-from domain.pull_requests.shipping import is_worth_a_completion, unfinished, unshipped, was_changed_by_hand
+from domain.pull_requests.shipping import is_worth_a_completion, unshipped, was_changed_by_hand
+from domain.pull_requests.watching import unfinished
 from domain.questions import answer_by_default, next_deadline, open_questions
 from domain.readiness import standing
 from domain.statuses import DirectiveStatus, StepStatus, TaskKind, TaskStatus

@@ -231,11 +231,6 @@ def snapshot(state: State, facts: Facts, run_id: str, sequence: int, secret: Sec
     )
 
 
-def restored(row: DirectiveRow, steps: tuple[Step, ...], tasks: tuple[Task, ...]) -> State:
-    """The state that was written as these rows (design 3: state → rows → state is the same state)."""
-    return State(**dict(row), steps={step.id: step for step in steps}, tasks={task.id: task for task in tasks})
-
-
 def _row(state: State) -> DirectiveRow:
     return DirectiveRow(**{name: value for name, value in state if name in DirectiveRow.model_fields})
 

@@ -14,7 +14,7 @@ from pydantic import Field, StringConstraints
 from domain.errors import Refused
 from domain.models import Directive, State, Step
 from domain.pausing import paused_by_hand
-from domain.pull_requests.shepherd import wanted_watch
+from domain.pull_requests.watching import wanted_watch
 from domain.repository_url import masked
 from domain.statuses import DirectiveStatus
 from domain.tolerant import Tolerant

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from domain.daemon_messages import Clash
+from domain.clash import Clash
 from domain.statuses import DirectiveStatus, TaskKind
 from domain.usage import Usage
 from domain.value import Value

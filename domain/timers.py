@@ -7,7 +7,7 @@ from datetime import datetime
 
 from domain.models import Question, State, Task
 from domain.names import short
-from domain.pull_requests.shepherd import wanted_watch
+from domain.pull_requests.watching import wanted_watch
 from domain.questions import open_questions
 from domain.statuses import DirectiveStatus, TaskStatus
 from domain.usage import duration

@@ -62,7 +62,7 @@ class Record:
 
     async def open_questions(self, owner: str) -> tuple[OpenQuestion, ...]:
         """What the agents of an owner's directives ask of people, the oldest first (rule 8.3)."""
-        from ledger.rows import open_question_of
+        from ledger.state_rows import open_question_of
 
         final = [status.value for status in DirectiveStatus if status.is_final]
         with reading():
@@ -82,7 +82,7 @@ class Record:
 
     async def state(self, directive: UUID) -> State | None:
         """Where a directive stands as of its last write, whole; None if the record doesn't know it."""
-        from ledger.rows import StateRows, state_of
+        from ledger.state_rows import StateRows, state_of
 
         with reading():
             async with self._pool.acquire() as session, session.transaction(isolation="repeatable_read", readonly=True):

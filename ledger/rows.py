@@ -1,9 +1,8 @@
-"""Models as rows and rows as models; a column has the name of its field."""
+"""Models as rows, and what else a row is made of; a column has the name of its field."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID, uuid5
 
@@ -11,10 +10,9 @@ from pydantic import BaseModel
 
 from domain.daemon_messages import MAX_ARTIFACT
 from domain.logged import LogPiece
-from domain.models import Directive, DirectiveRow, Memory, OpenQuestion, Question, State, Step, Task, Text
+from domain.models import DirectiveRow
 from domain.names import workflow_id
-from domain.pull_request import PullRequest
-from domain.record import AttemptEnded, Event, GoalRevision, ProgressWrite, restored
+from domain.record import AttemptEnded, Event, GoalRevision, ProgressWrite
 from domain.spawn_task import Outcome, OutcomeStatus
 from domain.usage import Usage
 from ledger.pool import storable
@@ -133,42 +131,3 @@ def log_pieces(chunks: Iterable[DatabaseRow], next_byte: int) -> tuple[list[LogP
         pieces += of_chunk
         next_byte = start + len(content)
     return pieces, next_byte
-
-
-@dataclass(frozen=True)
-class StateRows:
-    """The rows that hold one directive's state, as the driver gives them."""
-
-    directive: DatabaseRow
-    """With its pull request as `pull_request_row`."""
-    steps: list[DatabaseRow]
-    tasks: list[DatabaseRow]
-    memories: list[DatabaseRow]
-    questions: list[DatabaseRow]
-
-
-def state_of(rows: StateRows) -> State:
-    """The state that these rows hold."""
-    directive, pull_request = rows.directive, rows.directive["pull_request_row"]
-    row = DirectiveRow(
-        **fields_of(DirectiveRow, directive)
-        | {
-            "directive": Directive(**fields_of(Directive, directive), text=Text(**fields_of(Text, directive))),
-            "pull_request": PullRequest(**fields_of(PullRequest, pull_request)) if pull_request else None,
-            "memories": {memory["key"]: model_of(Memory, memory) for memory in rows.memories},
-            "questions": {question["id"]: model_of(Question, question) for question in rows.questions},
-            "answered": dict(directive["answered"]),
-        }
-    )
-    steps, tasks = (model_of(Step, step) for step in rows.steps), (model_of(Task, task) for task in rows.tasks)
-    return restored(row, tuple(steps), tuple(tasks))
-
-
-def open_question_of(row: DatabaseRow) -> OpenQuestion:
-    """A question with where it was asked."""
-    return OpenQuestion(
-        directive=row["directive_id"],
-        workflow_id=row["workflow_id"],
-        asked_at=row["asked_at"],
-        question=model_of(Question, row),
-    )

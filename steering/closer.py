@@ -1,23 +1,51 @@
-"""A closer look at one directive: its plan, and why its steps wait; both take more to import than other looks."""
+"""A closer look at one directive, and its shapes: its plan, and why its steps wait."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from uuid import UUID
 
 from domain import names
 from domain.errors import Refused
-from domain.experience import StepDone, estimate
-from domain.generations import difference, lines, plan_of, planned_generations
+from domain.experience import Estimate, StepDone, estimate
+from domain.generations import PlanDifference, PlannedLine, difference, lines, plan_of, planned_generations
 from domain.lookup import find_step
 from domain.models import PlanChanges, State, Step
 from domain.pull_requests.pull_request_view import blocked
 from domain.reports import DaemonSeen
-from domain.timers import in_order
+from domain.statuses import DirectiveStatus, StepStatus
+from domain.timers import TimerView, in_order
 from domain.timers import timers as state_timers
 from domain.why import why
 from steering.recorded import Found
-from steering.shapes import PlanShown, WhyAllShown, WhyShown
+from steering.shown import Shown
+
+
+class PlanShown(Shown):
+    generation: int
+    waits_for_approval: bool
+    name: str = ""
+    """What `approve --plan` takes; empty: it doesn't wait."""
+    steps: tuple[PlannedLine, ...]
+    against: int | None
+    difference: PlanDifference | None
+    estimate: Estimate | None = None
+
+
+class WhyShown(Shown):
+    step: UUID
+    name: str
+    status: StepStatus
+    why: str
+
+
+class WhyAllShown(Shown):
+    steps: tuple[WhyShown, ...]
+    directive_status: DirectiveStatus
+    blocked: tuple[str, ...] = ()
+    """Why its pull request can't be merged now."""
+    timers: tuple[TimerView, ...] = ()
 
 
 def plan_shown(

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from steering.following import TaskReader, tasks_of
+from typing import TYPE_CHECKING
+
 from steering.opened import Opened
-from steering.shapes import (
-    AskedQuestion,
-    CostsShown,
-    ListShown,
-    LogsShown,
-    PlanShown,
-    QuestionsShown,
-    StatusShown,
-    WhyAllShown,
-    logged_task,
-    status_shown,
-)
+
+if TYPE_CHECKING:
+    from steering.closer import PlanShown, WhyAllShown
+    from steering.shapes import CostsShown, ListShown, LogsShown, QuestionsShown, StatusShown
 
 
 class Looking(Opened):
@@ -23,11 +16,15 @@ class Looking(Opened):
 
     async def list(self) -> ListShown:
         """The owner's directives, the latest changed first, and which of them are lost."""
+        from steering.shapes import ListShown
+
         found, unknown = await self.summaries()
         return ListShown(directives=tuple(found), unknown=unknown)
 
     async def status(self, directive: str) -> StatusShown:
         """Where one stands, what it waits for, and what it asks."""
+        from steering.shapes import status_shown
+
         return status_shown(await self.standing(directive))
 
     async def plan(self, directive: str, generation: int | None = None, *, diff: bool = False) -> PlanShown:
@@ -53,6 +50,8 @@ class Looking(Opened):
 
     async def questions(self, directive: str | None = None) -> QuestionsShown:
         """What agents ask of people, of one directive or all of them."""
+        from steering.shapes import AskedQuestion, QuestionsShown
+
         async with self.recorded() as directives:
             if directive is None:
                 found = await directives.record.open_questions(directives.owner)
@@ -65,11 +64,16 @@ class Looking(Opened):
 
     async def costs(self, directive: str | None = None) -> CostsShown:
         """Time, tokens and cost by directive, or of one with its attempts."""
+        from steering.shapes import CostsShown
+
         spent = await self.spent(directive)
         return CostsShown(directives=tuple(spent.directives), attempts=tuple(spent.attempts), total=spent.total)
 
     async def logs(self, directive: str, step: str | None = None) -> LogsShown:
         """A step's log, of all its attempts and deliveries; without a step, those of planning and completion."""
+        from steering.following import TaskReader, tasks_of
+        from steering.shapes import LogsShown, logged_task
+
         async with self.recorded() as directives:
             state = await directives.state(directive)
             readers = [

@@ -1,7 +1,4 @@
-"""What the client says of directives, which is what the commands print with `--json` (docs/json.md).
-
-`version` rises when a field goes or means something else; new fields may come at any time.
-"""
+"""What the client says of directives, which is what the commands print with `--json` (docs/json.md)."""
 
 from __future__ import annotations
 
@@ -10,25 +7,17 @@ from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
-from domain.experience import Estimate
-from domain.generations import PlanDifference, PlannedLine
 from domain.logged import DeliveryTold, LogPiece
 from domain.models import Answer, Question, Task
 from domain.reports import DaemonSeen, DirectiveSummary
 from domain.spending import AttemptSpent, DirectiveSpent
 from domain.start_defaults import DefaultsFrom
-from domain.statuses import DirectiveStatus, StepStatus, TaskKind, TaskStatus
-from domain.timers import TimerView
+from domain.statuses import DirectiveStatus, TaskKind, TaskStatus
 from domain.usage import Usage
 from domain.value import Value
 from domain.view import DirectiveView
+from steering.shown import Shown
 from steering.standing import Standing, waiting_note
-
-
-class Shown(Value):
-    """One object on one line."""
-
-    version: Literal[1] = 1
 
 
 class StartedShown(Shown):
@@ -114,32 +103,6 @@ class AskedQuestion(Question):
 
 class QuestionsShown(Shown):
     questions: tuple[AskedQuestion, ...]
-
-
-class PlanShown(Shown):
-    generation: int
-    waits_for_approval: bool
-    name: str = ""
-    """What `approve --plan` takes; empty: it doesn't wait."""
-    steps: tuple[PlannedLine, ...]
-    against: int | None
-    difference: PlanDifference | None
-    estimate: Estimate | None = None
-
-
-class WhyShown(Shown):
-    step: UUID
-    name: str
-    status: StepStatus
-    why: str
-
-
-class WhyAllShown(Shown):
-    steps: tuple[WhyShown, ...]
-    directive_status: DirectiveStatus
-    blocked: tuple[str, ...] = ()
-    """Why its pull request can't be merged now."""
-    timers: tuple[TimerView, ...] = ()
 
 
 class CostsShown(Shown):

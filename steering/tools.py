@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from functools import cached_property
+from types import SimpleNamespace
 from typing import Annotated, Any, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
@@ -44,6 +45,12 @@ _MEANING = {
 }
 
 
+def _parameters(method: Callable[..., object]) -> Mapping[str, Any]:
+    """Their types. What it returns is left out: its name is known only to who checks types (steering/looking.py)."""
+    of_these = {name: hint for name, hint in method.__annotations__.items() if name != "return"}
+    return get_type_hints(SimpleNamespace(__annotations__=of_these), method.__globals__, include_extras=True)
+
+
 class Tool:
     """One of them."""
 
@@ -58,7 +65,7 @@ class Tool:
 
     @cached_property
     def arguments(self) -> type[BaseModel]:
-        hints = get_type_hints(self._method, include_extras=True)
+        hints = _parameters(self._method)
         given: dict[str, Any] = {}
         for each in list(inspect.signature(self._method).parameters.values())[1:]:
             if hints[each.name] is StartOptions:

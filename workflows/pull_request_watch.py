@@ -16,7 +16,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.events import EventName
     from domain.models import State
     from domain.pull_request import PullRequestState, Sighting, Watch
-    from domain.pull_requests import merging, shepherd
+    from domain.pull_requests import merging, shepherd, watching
     from domain.tidied import Tidied, Tidying
     from workflows.daemon_answers import answer_of
     from workflows.options import tidy_activity, watch_activity
@@ -104,7 +104,7 @@ def _wanted(state: State) -> Watch | None:
     """What is to be watched; a run that has met a closed pull request before these were watched goes on without, and
     one that has begun before a daemon was told that all is done never tells it.
     """
-    watch = shepherd.wanted_watch(state)
+    watch = watching.wanted_watch(state)
     if watch is not None and watch.complete and not workflow.patched("watched as complete"):
         watch = watch.model_copy(update={"complete": False})
     is_closed = watch is not None and watch.pull_request.state is PullRequestState.CLOSED

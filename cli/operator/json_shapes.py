@@ -18,21 +18,19 @@ from domain.reports import ArtifactSeen, DaemonSeen
 from domain.spending import PrunableRecord
 from domain.value import Value
 from domain.view import DirectiveView
+from steering.closer import PlanShown, WhyAllShown, WhyShown
 from steering.shapes import (
     AnswerShown,
     CostsShown,
     ListShown,
     LogsShown,
-    PlanShown,
     QuestionsShown,
     SchedulesShown,
-    Shown,
     StartedShown,
     StatusShown,
     TriggeredShown,
-    WhyAllShown,
-    WhyShown,
 )
+from steering.shown import Shown
 
 
 class TaskProgress(Value):

@@ -13,12 +13,12 @@ from cli.operator.command_group import Commands, Id, Json, OptionalId, Raw
 from cli.operator.printing import print_json, print_lines, print_raw
 from domain import names
 from domain.errors import Refused
-from steering.following import TaskReader, follow, tasks_of
 from steering.recorded import RecordedDirectives
 
 if TYPE_CHECKING:
     from cli.operator.log_lines import LogPrinter
     from domain.models import State, Task
+    from steering.following import TaskReader
 
 # The shapes of --json take a twentieth of a command's start to build: imported where they are printed.
 
@@ -73,6 +73,7 @@ class ReadingCommands(Commands):
 
     async def _follow_logs(self, reference: str, step: str | None, *, raw: bool, times: bool, as_json: bool) -> int:
         from cli.operator.log_lines import JsonPrinter, LogPrinter
+        from steering.following import follow, tasks_of
 
         async with self.recorded() as directives:
             silent: dict[str, timedelta] = {}
@@ -91,6 +92,7 @@ class ReadingCommands(Commands):
             print_json(await self.looking.logs(reference, step))
             return 0
         from cli.operator.log_lines import LogPrinter
+        from steering.following import TaskReader, tasks_of
 
         async with self.recorded() as directives:
             state = await directives.state(reference)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from domain.generations import PlanDifference, PlannedLine
     from domain.models import State
     from domain.view import StepView
-    from steering.shapes import PlanShown
+    from steering.closer import PlanShown
 
 # What draws takes a tenth of a second to import, which `plan` and `why` have no use for.
 

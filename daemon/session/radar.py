@@ -12,7 +12,8 @@ from uuid import UUID
 from daemon.git.merge_trial import unmergeable
 from daemon.git.quarantine import fetch_apart, quarantine
 from daemon.git.repository_cache import FETCH_TIMEOUT, RepositoryCache
-from domain.daemon_messages import Clash, SavedWork, UsedBeside, WorkBeside, clash
+from domain.clash import Clash
+from domain.daemon_messages import SavedWork, UsedBeside, WorkBeside, clash
 from domain.errors import MakimaError
 from domain.prompts import clash_note
 from domain.spawn_task import SpawnTask

@@ -6,7 +6,7 @@ import re
 
 from domain.models import State
 from domain.pull_request import PullRequest, PullRequestState
-from domain.pull_requests.shepherd import rounds_left, wanted_watch
+from domain.pull_requests.watching import rounds_left, wanted_watch
 from domain.value import Value
 from domain.visible import visible
 

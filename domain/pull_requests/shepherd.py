@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from domain.asking import Topic, anew, ask_operator, asked_now, settle_topic, topic_of
+from domain.asking import Topic, anew, ask_operator, settle_topic, topic_of
 from domain.change import Change, Draft
 from domain.errors import Refused
 from domain.events import EventName, pull_request_is
@@ -21,10 +21,8 @@ from domain.pull_request import (
     Finding,
     FindingKind,
     PullRequest,
-    PullRequestState,
     Sighting,
     Unheard,
-    Watch,
     is_failed,
 )
 from domain.pull_requests import question_texts
@@ -34,42 +32,14 @@ from domain.pull_requests.closing import end_with, settle_closed
 from domain.pull_requests.fixes import ROOMS, fix_steps, unused
 from domain.pull_requests.merging import OPEN_ANOTHER, fold_over, open_another
 from domain.pull_requests.seen import MAX_SEEN, capped, without_trouble
-from domain.pull_requests.shipping import unfinished
+from domain.pull_requests.watching import awaits_fixes, rounds_left, wanted_watch
 from domain.questions import AGAIN
 from domain.shepherd_state import Shepherding
 from domain.size import MAX_STATE, state_size
-from domain.statuses import DirectiveStatus, StepStatus, TaskKind
 
 YES, NO = "yes", "no"
 TRY_AGAIN = AGAIN
 BY_HAND = "I see to it"
-
-
-def wanted_watch(state: State) -> Watch | None:
-    """The watch that has to be under way now; None: there is nothing to look after."""
-    known, directive = state.pull_request, state.directive
-    if not directive.settings.shepherd or state.status.is_final or state.status is DirectiveStatus.DRAFT:
-        return None
-    # One that was closed may be opened again; what was merged stays so.
-    if known is None or not known.number or known.state is PullRequestState.MERGED or not state.planned:
-        return None
-    if state.live(TaskKind.COMPLETION):
-        return None
-    shepherding, timings = state.shepherding, directive.settings.timings
-    return Watch(
-        owner=directive.owner,
-        directive=directive.id,
-        repository=directive.repository,
-        pull_request=known,
-        seen=(*shepherding.seen, *(shepherding.held if _waits(state) else ())),
-        picture=shepherding.picture,
-        pushed=shepherding.pushed_heads,
-        retarget=shepherding.retarget,
-        complete=_is_complete(state),
-        every=timings.poll,
-        at_most=timings.poll_at_most,
-        heartbeat=timings.heartbeat,
-    )
 
 
 def fold_sighting(
@@ -136,12 +106,6 @@ def answered(draft: Draft, question: Question) -> None:
         case Topic.NO_AGENT, answer if answer == TRY_AGAIN:
             about = shepherding.asked_about.get(question.id, ())
             _set(draft, seen=tuple(each for each in shepherding.seen if each not in about), pokes=shepherding.pokes + 1)
-
-
-def rounds_left(state: State) -> int:
-    """Batches of fixes that may still be made before an operator is asked."""
-    shepherding = state.shepherding
-    return state.directive.settings.shepherd_rounds + shepherding.granted - shepherding.rounds
 
 
 def _update(draft: Draft, known: PullRequest, sighting: Sighting) -> None:
@@ -228,7 +192,7 @@ def _deal_with(draft: Draft, work: list[Finding], sighting: Sighting, *, in_part
     """
     state, is_rest = draft.state, draft.state.shepherding.gathers
     _set(draft, gathers=False)
-    if _waits(state) and not is_rest:
+    if awaits_fixes(state) and not is_rest:
         _hold(draft, work)
     elif fixer(state.directive.settings) is None:
         ask_about(draft, Topic.NO_AGENT, work, question_texts.no_agent(state, work), (BY_HAND, TRY_AGAIN))
@@ -255,24 +219,6 @@ def _add_fixes(draft: Draft, work: list[Finding], base_head: str, *, in_parts: b
         if step.id not in draft.state.steps:
             draft.put_step(step)
             draft.event(EventName.STEP_ADDED, step.name, step=step.id)
-
-
-def _waits(state: State) -> bool:
-    """Fixes are under way or not pushed yet, or an operator is asked whether to go on."""
-    under_way = any(
-        step.fix and (not step.status.is_finished or (step.status is StepStatus.COMPLETED and not step.shipped))
-        for step in state.steps.values()
-    )
-    return under_way or bool(asked_now(state, Topic.ROUNDS))
-
-
-def _is_complete(state: State) -> bool:
-    """Whether the pull request holds all that the directive is to do."""
-    unpushed = any(
-        step.status is StepStatus.COMPLETED and not step.shipped and step.work and step.work.commits
-        for step in state.steps.values()
-    )
-    return not (unfinished(state) or unpushed or _waits(state) or state.live(TaskKind.PLANNING))
 
 
 def _why_not_watched(state: State) -> str:

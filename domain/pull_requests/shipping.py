@@ -13,6 +13,7 @@ from domain.pull_request import PullRequest, PullRequestState, PullRequestWanted
 from domain.pull_requests.base_branch import drop_merges_of_the_base, follow_base
 from domain.pull_requests.body import body, reply_text
 from domain.pull_requests.merging import fold_over
+from domain.pull_requests.watching import unfinished
 from domain.shepherd_state import Push, Shepherding
 from domain.spawn_task import Outcome
 from domain.statuses import StepStatus
@@ -27,13 +28,6 @@ def unshipped(state: State) -> list[Step]:
     wanted = {step.id for step in done}
     graph = {step.id: [other for other in step.depends_on if other in wanted] for step in done}
     return [state.steps[identity] for identity in TopologicalSorter(graph).static_order()]
-
-
-def unfinished(state: State) -> list[Step]:
-    """Steps of a plan that failed, were cancelled, or wait for such ones: what a draft is a draft for."""
-    return [
-        step for step in state.ordered_steps() if not step.status.satisfies and not step.removed and step.fix is None
-    ]
 
 
 def is_worth_a_completion(state: State, steps: list[Step]) -> bool:

@@ -22,7 +22,7 @@ from domain.folding import fold_outcome
 from domain.handover import HANDOVER_FILE
 from domain.models import Question, State, Task
 from domain.names import planned_step
-from domain.pull_requests import shepherd
+from domain.pull_requests import watching
 from domain.questions import question_id
 from domain.spawn_task import CommandContext, KnownStep, Outcome, OutcomeStatus
 from domain.statuses import TaskKind
@@ -81,7 +81,7 @@ def test_the_pull_request_that_an_agent_names_is_told_and_never_taken_over(known
     outcome = Outcome(task=task.id, attempt=1, status=OutcomeStatus.COMPLETED, pull_request_url=STRANGERS)
     change = fold_outcome(state, task, outcome, NOW)
     assert change.state.pull_request == state.pull_request
-    assert shepherd.wanted_watch(change.state) == shepherd.wanted_watch(state)
+    assert watching.wanted_watch(change.state) == watching.wanted_watch(state)
     told = [event.why for event in change.changed.facts.events if event.what == "pull request named by an agent"]
     assert told == [STRANGERS]
 

@@ -24,7 +24,8 @@ from domain.models import Work
 from domain.spawn_task import Outcome, OutcomeStatus, SpawnTask, failed
 from domain.statuses import TaskKind
 from domain.usage import Usage
-from steering.shapes import CostsShown, PlanShown, WhyAllShown, WhyShown
+from steering.closer import PlanShown, WhyAllShown, WhyShown
+from steering.shapes import CostsShown
 from tests.fixtures_desk import Desk
 from tests.integration.conftest import Committer, GitCommand
 from tests.workflows.scripted import planned, until

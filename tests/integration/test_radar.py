@@ -21,7 +21,8 @@ from daemon.git.merge_trial import unmergeable
 from daemon.git.repositories import Repositories
 from daemon.git.repository_cache import RepositoryCache
 from daemon.session.radar import Radar
-from domain.daemon_messages import MOST_PATHS, SavedWork, UsageReport, UsedBeside, WorkBeside
+from domain.clash import MOST_PATHS
+from domain.daemon_messages import SavedWork, UsageReport, UsedBeside, WorkBeside
 from domain.directive_settings import Limits
 from domain.errors import GitError
 from domain.spawn_task import Outcome, OutcomeStatus, SpawnTask

@@ -13,10 +13,10 @@ from pydantic import ValidationError
 
 from cli.operator.log_lines import LogPrinter
 from cli.operator.text_lines import status_lines
+from domain.clash import Clash
 from domain.daemon_messages import (
     MAX_ARTIFACT,
     Artifact,
-    Clash,
     DaemonReport,
     DaemonWanted,
     LogChunk,

@@ -26,7 +26,7 @@ from domain.pull_request import (
     Sighting,
     news_of,
 )
-from domain.pull_requests import shepherd
+from domain.pull_requests import shepherd, watching
 from domain.requests import AddStep, AnswerQuestion, ChangeGoal, EditDirective, Resume, RetryStep
 from domain.spawn_task import Outcome, OutcomeStatus
 from domain.statuses import DirectiveStatus, StepStatus, TaskKind
@@ -56,7 +56,7 @@ def added(state: State, name: str) -> State:
 
 
 def test_that_a_person_has_retargeted_it_is_news() -> None:
-    watch = shepherd.wanted_watch(opened())
+    watch = watching.wanted_watch(opened())
     assert watch
     news = news_of(watch, Sighting(pull_request=MADE.model_copy(update={"base": "next"})))
     assert news
@@ -119,7 +119,7 @@ def test_a_completion_that_found_it_retargeted_tells_the_directive() -> None:
 
 def test_an_operators_choice_brings_the_open_pull_request_to_it() -> None:
     state = granted(opened(), EditDirective(base_branch="next"))
-    watch = shepherd.wanted_watch(state)
+    watch = watching.wanted_watch(state)
     assert watch
     assert watch.retarget == "next"
     still = seen(state, head="d" * 40)

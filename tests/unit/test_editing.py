@@ -23,7 +23,7 @@ from domain.operations import Refusal, apply
 from domain.pausing import ADVICE, OF_CATEGORY, OF_TROUBLE, PauseReason
 from domain.plan import PlannedStep
 from domain.pull_request import Finding, FindingKind, FindingSource, PullRequest, PullRequestState, Shipped, Sighting
-from domain.pull_requests import merging, shepherd
+from domain.pull_requests import merging, shepherd, watching
 from domain.queues import Queue, queue_of
 from domain.requests import EditDirective
 from domain.spawn_task import OutcomeStatus, SpawnTask
@@ -327,7 +327,7 @@ EFFECTS: dict[str, Effect] = {
     "completion": (EditDirective(completion=CompletionRule.ALL), _ships, False),
     "require_approval": (EditDirective(require_approval=True), _proposed, True),
     "memory": (EditDirective(memory=True), lambda state: _next(state).context.memory_enabled, True),
-    "shepherd": (EditDirective(shepherd=False), lambda state: shepherd.wanted_watch(_opened(state)), None),
+    "shepherd": (EditDirective(shepherd=False), lambda state: watching.wanted_watch(_opened(state)), None),
     "shepherd_rounds": (EditDirective(shepherd_rounds=2), _rounds, 2),
     "branch_prefix": (
         EditDirective(branch_prefix="feature/"),

@@ -32,9 +32,9 @@ from domain.pull_request import (
     Sighting,
     news_of,
 )
-from domain.pull_requests import merging, shepherd
+from domain.pull_requests import merging, shepherd, watching
 from domain.questions import question_id
-from domain.record import Facts, restored, snapshot
+from domain.record import Facts, snapshot
 from domain.recovery import recovered
 from domain.size import MAX_STATE, state_size
 from domain.spawn_task import Outcome, OutcomeStatus, SpawnTask, TaskStarted
@@ -44,6 +44,7 @@ from domain.usage import ResumableSession, Usage
 from domain.used import total_usage
 from domain.view import view
 from domain.web_ui_details import details
+from tests.restoring import restored
 from tests.unit.directives import BASE, NOW, begun
 
 SPACE = UUID(int=42)
@@ -282,11 +283,11 @@ class DirectiveMachine(RuleBasedStateMachine):
         findings=st.lists(st.sampled_from(FindingKind), max_size=4),
         pushed=st.booleans(),
     )
-    @precondition(lambda self: shepherd.wanted_watch(self.state) is not None)
+    @precondition(lambda self: watching.wanted_watch(self.state) is not None)
     def the_watch_ends(
         self, data: st.DataObject, state: PullRequestState | None, findings: list[FindingKind], pushed: bool
     ) -> None:
-        watch = shepherd.wanted_watch(self.state)
+        watch = watching.wanted_watch(self.state)
         assert watch is not None
         seen = watch.pull_request
         if state not in (None, PullRequestState.PUSHED):
@@ -342,9 +343,9 @@ class DirectiveMachine(RuleBasedStateMachine):
         """What was seen is not told again and again, or the watch would end so: at most once more, where this sighting
         has ended the fix that what it tells had to wait for.
         """
-        watch = shepherd.wanted_watch(self.state)
+        watch = watching.wanted_watch(self.state)
         if watch and (again := news_of(watch, sighting)):
-            watch = shepherd.wanted_watch(shepherd.fold_sighting(self.state, again, self.now).state)
+            watch = watching.wanted_watch(shepherd.fold_sighting(self.state, again, self.now).state)
             assert watch is None or news_of(watch, sighting) is None
 
     def called_back(self) -> list[Task]:
@@ -511,7 +512,7 @@ class DirectiveMachine(RuleBasedStateMachine):
     def whoever_may_still_be_merged_is_looked_after(self) -> None:
         state = self.state
         if state.pull_request and state.pull_request.number and not state.pull_request.state.is_over:
-            assert shepherd.wanted_watch(state) or state.live(TaskKind.COMPLETION) or not state.planned
+            assert watching.wanted_watch(state) or state.live(TaskKind.COMPLETION) or not state.planned
 
     @invariant()
     def at_most_the_allowed_number_is_in_flight(self) -> None:

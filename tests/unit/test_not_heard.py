@@ -8,7 +8,7 @@ from domain.change import Change
 from domain.events import EventName
 from domain.models import State
 from domain.pull_request import MOST_UNHEARD, Finding, FindingKind, Sighting, Unheard, news_of
-from domain.pull_requests import shepherd
+from domain.pull_requests import shepherd, watching
 from domain.view import view
 from tests.unit.directives import NOW
 from tests.unit.test_shepherd import TROUBLE, fixes, opened
@@ -26,7 +26,7 @@ def sighting(state: State, *said: Unheard, findings: tuple[Finding, ...] = ()) -
 
 
 def fold(state: State, *said: Unheard) -> Change:
-    watch = shepherd.wanted_watch(state) or pytest.fail("not watched")
+    watch = watching.wanted_watch(state) or pytest.fail("not watched")
     news = news_of(watch, sighting(state, *said)) or sighting(state, *said)
     return shepherd.fold_sighting(state, news, NOW)
 
@@ -51,15 +51,15 @@ def test_it_is_counted_and_told_once_by_login_and_reason() -> None:
 
 def test_it_is_news_once_and_when_it_ends() -> None:
     state = opened()
-    watch = shepherd.wanted_watch(state) or pytest.fail("not watched")
+    watch = watching.wanted_watch(state) or pytest.fail("not watched")
     assert news_of(watch, sighting(state, unheard(1)))
     state = fold(state, unheard(1)).state
-    watch = shepherd.wanted_watch(state) or pytest.fail("not watched")
+    watch = watching.wanted_watch(state) or pytest.fail("not watched")
     assert news_of(watch, sighting(state, unheard(1))) is None
     assert news_of(watch, sighting(state)), "deleted, or heard by now"
     crowd = [unheard(number) for number in range(MOST_UNHEARD + 5)]
     crowded = fold(state, *crowd).state
-    watch = shepherd.wanted_watch(crowded) or pytest.fail("not watched")
+    watch = watching.wanted_watch(crowded) or pytest.fail("not watched")
     assert news_of(watch, sighting(crowded, *crowd)) is None
     assert count(crowded) == MOST_UNHEARD
     assert count(fold(state).state) == 0
@@ -70,7 +70,7 @@ def test_while_the_forge_refuses_us_what_is_known_stays() -> None:
     refused = sighting(state, findings=(TROUBLE,))
     state = shepherd.fold_sighting(state, refused, NOW).state
     assert count(state) == 1
-    watch = shepherd.wanted_watch(state) or pytest.fail("not watched")
+    watch = watching.wanted_watch(state) or pytest.fail("not watched")
     assert news_of(watch, refused) is None
 
 

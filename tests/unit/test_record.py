@@ -20,12 +20,12 @@ from domain.record import (
     WriteAnswer,
     WriteVerdict,
     answer_to,
-    restored,
     snapshot,
     write,
 )
 from domain.statuses import TaskKind
 from ledger.pool import encoded, place
+from tests.restoring import restored
 
 pytestmark = pytest.mark.rule("9.1")
 

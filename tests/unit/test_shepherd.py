@@ -27,7 +27,7 @@ from domain.pull_request import (
     Sighting,
     news_of,
 )
-from domain.pull_requests import shepherd
+from domain.pull_requests import shepherd, watching
 from domain.pull_requests.fixes import TEXT_SHOWN
 from domain.pull_requests.merging import wanted_tidying
 from domain.pull_requests.seen import MAX_SEEN
@@ -125,25 +125,25 @@ def answered(state: State, text: str) -> State:
 @pytest.mark.rule("7.5")
 def test_an_open_pull_request_is_watched_until_it_is_over() -> None:
     state = opened()
-    watch = shepherd.wanted_watch(state)
+    watch = watching.wanted_watch(state)
     assert watch and watch.pull_request == state.pull_request
-    assert shepherd.wanted_watch(seen(state, state=PullRequestState.MERGED)) is None
-    assert shepherd.wanted_watch(seen(state, state=PullRequestState.CLOSED)), "it may be opened again"
+    assert watching.wanted_watch(seen(state, state=PullRequestState.MERGED)) is None
+    assert watching.wanted_watch(seen(state, state=PullRequestState.CLOSED)), "it may be opened again"
 
 
 @pytest.mark.rule("7.5")
 def test_nothing_is_watched_that_isnt_at_a_forge_or_that_nobody_wants_watched() -> None:
     state = planned_state(plan_of(("floor", [])))
     pushed_only = ended(ended(state, task_of(state)), task_of(ended(state, task_of(state)), TaskKind.COMPLETION))
-    assert pushed_only.pull_request and shepherd.wanted_watch(pushed_only) is None
-    assert shepherd.wanted_watch(opened(shepherd=False)) is None
+    assert pushed_only.pull_request and watching.wanted_watch(pushed_only) is None
+    assert watching.wanted_watch(opened(shepherd=False)) is None
 
 
 def test_nothing_is_watched_while_a_completion_is_about_to_change_it() -> None:
     state = seen(opened(), check())
     state = ended(state, task_of(state))
     assert state.status is DirectiveStatus.COMPLETING
-    assert shepherd.wanted_watch(state) is None
+    assert watching.wanted_watch(state) is None
 
 
 # Merged and closed
@@ -212,7 +212,7 @@ def test_a_completion_that_finds_the_known_one_merged_leaves_only_the_new_work_u
     status = {step.name: (step.status, step.shipped_in) for step in state.steps.values()}
     assert status == {"floor": (StepStatus.MERGED, 1), "roof": (StepStatus.COMPLETED, 2)}
     assert state.pull_request == now
-    assert shepherd.wanted_watch(state)
+    assert watching.wanted_watch(state)
 
 
 @pytest.mark.rule("7.2")
@@ -222,7 +222,7 @@ def test_what_was_pushed_after_the_merged_head_goes_into_the_next_pull_request()
     state = granted(state, AddStep(id=uuid4(), step=PlannedStep(name="roof", task_plan="x")))
     state = shipped(ended(state, task_of(state)))
     assert state.pull_request
-    watch = shepherd.wanted_watch(state)
+    watch = watching.wanted_watch(state)
     assert watch and watch.pushed == state.shepherding.pushed_heads and len(watch.pushed) == 2
     merged = state.pull_request.model_copy(update={"state": PullRequestState.MERGED, "head": watch.pushed[0]})
     state = settled(shepherd.fold_sighting(state, Sighting(pull_request=merged, unmerged=watch.pushed[1:]), NOW).state)
@@ -411,7 +411,7 @@ def test_where_no_agent_reads_the_operator_is_asked_once() -> None:
     state = seen(opened(planner=AgentChoice(name="shell")), check())
     assert fixes(state) == []
     assert "edit 00000000 --fixer NAME" in asked(state).text
-    assert "check:1" in (shepherd.wanted_watch(state) or pytest.fail("not watched")).seen
+    assert "check:1" in (watching.wanted_watch(state) or pytest.fail("not watched")).seen
 
 
 @pytest.mark.rule("8.2")
@@ -422,7 +422,7 @@ def test_the_agent_that_is_chosen_when_there_was_none_to_read_is_told_what_was_f
     assert fixes(again) == [] and asked(again).id != asked(state).id, "still nobody reads"
     chosen = granted(again, EditDirective(fixer="mender"))
     ready = answered(chosen, shepherd.TRY_AGAIN)
-    assert (shepherd.wanted_watch(ready) or pytest.fail("not watched")) != shepherd.wanted_watch(chosen), (
+    assert (watching.wanted_watch(ready) or pytest.fail("not watched")) != watching.wanted_watch(chosen), (
         "looked at once"
     )
     (fix,) = fixes(seen(ready, check()))
@@ -459,11 +459,11 @@ def test_what_comes_while_a_fix_is_under_way_waits_and_is_read_anew_on_the_new_h
     state = seen(opened(), check(1))
     state = seen(state, check(2), comment())
     assert len(fixes(state)) == 1
-    watch = shepherd.wanted_watch(state)
+    watch = watching.wanted_watch(state)
     assert watch and set(watch.seen) == {"check:1", "check:2", "comment:1"}
     state = ended(state, task_of(state))
     state = shipped(state, head=NEWER)
-    watch = shepherd.wanted_watch(state)
+    watch = watching.wanted_watch(state)
     assert watch and set(watch.seen) == {"check:1"}
     assert len(fixes(seen(state, comment()))) == 2
 
@@ -475,9 +475,9 @@ def test_rounds_are_bounded_and_an_operator_may_allow_more(answer: str, steps: i
     state = shipped(ended(state, task_of(state)), head=NEWER)
     state = seen(state, check(2))
     assert len(fixes(state)) == 1
-    assert "check:2" in (shepherd.wanted_watch(state) or pytest.fail("not watched")).seen
+    assert "check:2" in (watching.wanted_watch(state) or pytest.fail("not watched")).seen
     state = answered(state, answer)
-    watch = shepherd.wanted_watch(state)
+    watch = watching.wanted_watch(state)
     assert watch and ("check:2" in watch.seen) is (answer == "no")
     if answer == "yes":
         state = seen(state, check(2))
@@ -487,10 +487,10 @@ def test_rounds_are_bounded_and_an_operator_may_allow_more(answer: str, steps: i
 def test_new_work_of_a_plan_gets_all_rounds_again() -> None:
     state = seen(opened(shepherd_rounds=1), check(1))
     state = shipped(ended(state, task_of(state)), head=NEWER)
-    assert shepherd.rounds_left(state) == 0
+    assert watching.rounds_left(state) == 0
     state = granted(state, AddStep(id=uuid4(), step=PlannedStep(name="roof", task_plan="x")))
     state = shipped(ended(state, task_of(state)), head=EARLIER)
-    assert shepherd.rounds_left(state) == 1
+    assert watching.rounds_left(state) == 1
 
 
 @pytest.mark.rule("7.5")
@@ -498,7 +498,7 @@ def test_trouble_with_the_forge_is_one_question_that_answers_itself_when_it_is_o
     state = seen(seen(opened(), TROUBLE), TROUBLE)
     assert "scope repo" in asked(state).text
     again = answered(state, "try again")
-    assert "trouble:1" not in (shepherd.wanted_watch(again) or pytest.fail("not watched")).seen
+    assert "trouble:1" not in (watching.wanted_watch(again) or pytest.fail("not watched")).seen
     healed = seen(state)
     assert not [question for question in healed.questions.values() if question.is_open]
     later = seen(healed, TROUBLE, now=NOW + timedelta(days=1))
@@ -510,11 +510,11 @@ def test_trouble_with_the_forge_is_one_question_that_answers_itself_when_it_is_o
 @pytest.mark.rule("7.5")
 def test_that_a_forge_answers_again_is_news() -> None:
     state = seen(opened(), TROUBLE)
-    watch = shepherd.wanted_watch(state) or pytest.fail("not watched")
+    watch = watching.wanted_watch(state) or pytest.fail("not watched")
     still, healed = (Sighting(pull_request=watch.pull_request, findings=found) for found in ((TROUBLE,), ()))
     assert news_of(watch, still) is None
     assert news_of(watch, healed)
-    assert news_of(shepherd.wanted_watch(seen(state)) or pytest.fail("not watched"), healed) is None
+    assert news_of(watching.wanted_watch(seen(state)) or pytest.fail("not watched"), healed) is None
 
 
 def test_late_news_of_another_pull_request_changes_nothing() -> None:
@@ -633,7 +633,7 @@ def test_a_poke_makes_the_watch_another_one_and_is_refused_where_there_is_none()
 )
 def test_a_pull_request_of_the_repository_that_was_opened_by_hand_is_watched(url: str, number: int) -> None:
     state = granted(planned_state(plan_of(("floor", []))), SetPullRequest(url=url))
-    watch = shepherd.wanted_watch(state)
+    watch = watching.wanted_watch(state)
     assert (watch.pull_request.number if watch else 0) == number
     assert state.pull_request and state.pull_request.url == url
     if watch:

@@ -15,7 +15,7 @@ from domain.models import State
 from domain.operations import Refusal, apply
 from domain.plan import PlannedStep
 from domain.pull_request import Finding, Place, PullRequestState, Sighting, Unheard
-from domain.pull_requests import shepherd
+from domain.pull_requests import shepherd, watching
 from domain.pull_requests.fixes import fix_steps
 from domain.record import Facts
 from domain.requests import AddStep, ChangeGoal, Poke, RemoveStep
@@ -103,9 +103,9 @@ def test_a_pull_request_that_is_over_is_recorded_once() -> None:
 def test_what_is_over_or_not_begun_is_not_watched() -> None:
     state = opened()
     for status in (DirectiveStatus.COMPLETED, DirectiveStatus.FAILED, DirectiveStatus.ARCHIVED, DirectiveStatus.DRAFT):
-        assert shepherd.wanted_watch(state.model_copy(update={"status": status})) is None
-    assert shepherd.wanted_watch(state.model_copy(update={"planned": 0})) is None, "nothing of it is ours yet"
-    assert shepherd.wanted_watch(state)
+        assert watching.wanted_watch(state.model_copy(update={"status": status})) is None
+    assert watching.wanted_watch(state.model_copy(update={"planned": 0})) is None, "nothing of it is ours yet"
+    assert watching.wanted_watch(state)
 
 
 def test_a_look_that_comes_while_a_completion_changes_the_pull_request_changes_nothing() -> None:
@@ -195,7 +195,7 @@ def test_a_conflicts_fix_tells_the_completion_what_it_merges() -> None:
 def test_a_watch_polls_as_the_directive_says_and_an_event_names_the_daemon_that_looked() -> None:
     timings = Timings(poll=timedelta(seconds=7), poll_at_most=timedelta(seconds=70))
     state = opened(timings=timings)
-    watch = shepherd.wanted_watch(state)
+    watch = watching.wanted_watch(state)
     assert watch and (watch.every, watch.at_most) == (timings.poll, timings.poll_at_most)
     moved = watch.pull_request.model_copy(update={"head": NEWER, "version": 5})
     for daemon, actor in (("one", "daemon:one"), ("", "makima")):
@@ -239,7 +239,7 @@ def test_a_fix_is_told_with_its_step_and_what_comes_meanwhile_is_held_until_it_i
     state = seen(state, comment())
     assert (len(fixes(state)), state.shepherding.held) == (1, ("comment:1",))
     state = ended(state, task_of(state))
-    assert shepherd.wanted_watch(state) is None, "a completion pushes it"
+    assert watching.wanted_watch(state) is None, "a completion pushes it"
     state = seen(shipped(state, head=NEWER), comment())
     assert (len(fixes(state)), state.shepherding.held, state.shepherding.rounds) == (2, (), 2)
 
@@ -247,13 +247,13 @@ def test_a_fix_is_told_with_its_step_and_what_comes_meanwhile_is_held_until_it_i
 def test_after_the_last_round_yes_allows_as_many_again_and_no_leaves_what_was_held() -> None:
     state = seen(opened(shepherd_rounds=0), check())
     more = answered(state, "yes")
-    assert (more.shepherding.granted, shepherd.rounds_left(more)) == (1, 1)
+    assert (more.shepherding.granted, watching.rounds_left(more)) == (1, 1)
     no_more = answered(state, "no")
     assert (no_more.shepherding.held, no_more.shepherding.seen) == ((), ("check:1",))
     assert fixes(seen(no_more, check())) == []
     used = opened(shepherd_rounds=2)
     used = used.model_copy(update={"shepherding": used.shepherding.model_copy(update={"rounds": 2})})
-    assert shepherd.rounds_left(answered(seen(used, check()), "yes")) == 2
+    assert watching.rounds_left(answered(seen(used, check()), "yes")) == 2
 
 
 def test_a_trouble_is_no_work_for_an_agent() -> None:
@@ -285,7 +285,7 @@ def test_few_remarks_stand_in_the_order_in_which_they_were_made_and_whole_ones_a
 
 
 def is_complete(state: State) -> bool:
-    watch = shepherd.wanted_watch(state)
+    watch = watching.wanted_watch(state)
     assert watch
     return watch.complete
 

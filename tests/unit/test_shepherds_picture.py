@@ -20,7 +20,7 @@ from domain.pull_request import (
     Watch,
     news_of,
 )
-from domain.pull_requests import shepherd
+from domain.pull_requests import shepherd, watching
 from domain.pull_requests.closing import ENDED
 from domain.pull_requests.fixes import MAX_QUOTED, PART_LIMIT, ROOMS
 from domain.pull_requests.pull_request_view import pull_request_view, standing
@@ -47,7 +47,7 @@ NO_READER = AgentChoice(name="shell")
 
 
 def watch_of(state: State) -> Watch:
-    return shepherd.wanted_watch(state) or pytest.fail("not watched")
+    return watching.wanted_watch(state) or pytest.fail("not watched")
 
 
 def look(

@@ -32,12 +32,13 @@ from domain.models import Directive, PlanChanges, State, Step, Task, Text, Work
 from domain.plan import PlannedStep, add_steps
 from domain.progress import Progress
 from domain.pull_request import Finding, FindingKind, PullRequest, PullRequestState, Shipped, Sighting, Watch, news_of
-from domain.record import AttemptNamed, ProgressWrite, WriteAnswer, WriteVerdict, restored
+from domain.record import AttemptNamed, ProgressWrite, WriteAnswer, WriteVerdict
 from domain.spawn_task import Delivery, Outcome, OutcomeStatus, SpawnTask, refuse_other_run
 from domain.statuses import TaskKind
 from domain.tidied import Tidied, Tidying
 from domain.usage import Rate, ResumableSession, Usage
 from tests.polling import pause
+from tests.restoring import restored
 from tests.workers import TestedWorker
 from workflows.current_details import CurrentDetails
 from workflows.directive import DirectiveWorkflow
