@@ -172,7 +172,7 @@ class IntakeWorkflow:
                 summary=f"issue #{progress.number}",
                 start_to_close_timeout=timedelta(minutes=5),
                 heartbeat_timeout=HEARTBEAT,
-                retry_policy=RetryPolicy(initial_interval=wanted.every, maximum_interval=timedelta(minutes=10)),
+                retry_policy=told_again(wanted.every),
             )
         except ActivityError as error:
             if is_cancelled_exception(error):
@@ -207,6 +207,12 @@ class IntakeWorkflow:
     @query()
     def status(self) -> IntakeState:
         return self.state
+
+
+def told_again(every: timedelta) -> RetryPolicy:
+    """When an issue is told what becomes of it once more, after its forge was away."""
+    longest = timedelta(minutes=10)
+    return RetryPolicy(initial_interval=min(every, longest), maximum_interval=longest)
 
 
 def _forget_error(task: asyncio.Future[Any]) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import pytest
 import pytest_asyncio
+from temporalio.api.common.v1 import RetryPolicy
 from temporalio.testing import WorkflowEnvironment
 
 from domain.errors import ForgeRefused, ForgeUnreachable
@@ -16,6 +18,7 @@ from domain.requests import Archive, Reject
 from tests.workflows.scripted import planned, until
 from tests.workflows.scripted_intake import NOON, IntakeWorld, intake_world, issue
 from workflows.directive import DirectiveWorkflow
+from workflows.intake import told_again
 
 
 @pytest_asyncio.fixture
@@ -149,3 +152,10 @@ async def test_a_directive_that_is_over_is_told_of_once_more_and_its_issue_hears
 
     await until(looked)
     assert len(world.issues.told) == count
+
+
+@pytest.mark.rule("7.7")
+@pytest.mark.parametrize("every", [timedelta(seconds=1), timedelta(minutes=10), timedelta(hours=1)])
+def test_however_seldom_it_looks_temporal_takes_how_it_tells(every: timedelta) -> None:
+    """One that looked every hour failed each workflow task from its first issue on."""
+    told_again(every).apply_to_proto(RetryPolicy())
