@@ -7,6 +7,7 @@ from pathlib import Path
 
 import github
 import gitlab
+import httpx
 import pytest
 from pyforgejo import CreatePullReviewComment, PyforgejoApi
 
@@ -178,50 +179,54 @@ async def test_pyforgejo_does_all_that_a_pull_request_needs(site: Site, failed_j
 
 def _with_pyforgejo(site: Site, job: int) -> None:
     owner, _, name = site.name.partition("/")
-    client = PyforgejoApi(base_url=f"{site.forge.url}/api/v1", api_key=f"token {site.forge.token}")
-    at = {"owner": owner, "repo": name}
-    assert client.user.get_current().login == "makima"
-    assert client.miscellaneous.get_version().version
-    assert client.repository.repo_get(**at).default_branch == "main"
-    made = client.repository.repo_create_pull_request(
-        **at, title="WIP: Add login", body="For users.", head="work", base="main"
-    )
-    assert (made.number, made.state, made.draft) == (1, "open", True)
-    one = {**at, "index": 1}
-    client.repository.repo_edit_pull_request(**one, title="Add login", body="For all users.")
-    pull = client.repository.repo_get_pull_request(**one)
-    assert (pull.title, pull.body, pull.draft) == ("Add login", "For all users.", False)
-    assert [each.number for each in client.repository.repo_list_pull_requests(**at, state="open")] == [1]
-    assert client.repository.repo_get_pull_request_by_base_head(**at, base="main", head="work").number == 1
+    url, key = f"{site.forge.url}/api/v1", f"token {site.forge.token}"
+    with httpx.Client() as connections:
+        client = PyforgejoApi(base_url=url, api_key=key, httpx_client=connections)
+        at = {"owner": owner, "repo": name}
+        assert client.user.get_current().login == "makima"
+        assert client.miscellaneous.get_version().version
+        assert client.repository.repo_get(**at).default_branch == "main"
+        made = client.repository.repo_create_pull_request(
+            **at, title="WIP: Add login", body="For users.", head="work", base="main"
+        )
+        assert (made.number, made.state, made.draft) == (1, "open", True)
+        one = {**at, "index": 1}
+        client.repository.repo_edit_pull_request(**one, title="Add login", body="For all users.")
+        pull = client.repository.repo_get_pull_request(**one)
+        assert (pull.title, pull.body, pull.draft) == ("Add login", "For all users.", False)
+        assert [each.number for each in client.repository.repo_list_pull_requests(**at, state="open")] == [1]
+        assert client.repository.repo_get_pull_request_by_base_head(**at, base="main", head="work").number == 1
 
-    said = client.issue.create_comment(**one, body="How is it?")
-    client.issue.edit_comment(**at, id=said.id, body="How is it now?")
-    assert [each.body for each in client.issue.get_comments(**one)] == ["How is it now?"]
-    remark = CreatePullReviewComment(path="a.py", new_position=1, body="Why?")
-    review = client.repository.repo_create_pull_review(
-        **one, event="REQUEST_CHANGES", body="Nearly.", comments=[remark]
-    )
-    assert review.state == "REQUEST_CHANGES"
-    (told,) = client.repository.repo_get_pull_review_comments(**one, id=review.id)
-    assert (told.path, told.body) == ("a.py", "Why?")
-    client.repository.repo_create_pull_review(**one, event="APPROVED", body="Good.")
-    client.repository.repo_dismiss_pull_review(**one, id=review.id, message="It was answered.")
-    states = [each.state for each in client.repository.repo_list_pull_reviews(**one)]
-    assert states == ["REQUEST_CHANGES", "APPROVED"]
-    assert [each.filename for each in client.repository.repo_get_pull_request_files(**one)] == ["a.py", "app.py"]
+        said = client.issue.create_comment(**one, body="How is it?")
+        client.issue.edit_comment(**at, id=said.id, body="How is it now?")
+        assert [each.body for each in client.issue.get_comments(**one)] == ["How is it now?"]
+        remark = CreatePullReviewComment(path="a.py", new_position=1, body="Why?")
+        review = client.repository.repo_create_pull_review(
+            **one, event="REQUEST_CHANGES", body="Nearly.", comments=[remark]
+        )
+        assert review.state == "REQUEST_CHANGES"
+        (told,) = client.repository.repo_get_pull_review_comments(**one, id=review.id)
+        assert (told.path, told.body) == ("a.py", "Why?")
+        client.repository.repo_create_pull_review(**one, event="APPROVED", body="Good.")
+        client.repository.repo_dismiss_pull_review(**one, id=review.id, message="It was answered.")
+        states = [each.state for each in client.repository.repo_list_pull_reviews(**one)]
+        assert states == ["REQUEST_CHANGES", "APPROVED"]
+        assert [each.filename for each in client.repository.repo_get_pull_request_files(**one)] == ["a.py", "app.py"]
 
-    sha = pull.head.sha
-    client.repository.repo_create_status(**at, sha=sha, context="ci/deploy", state="pending", description="Runs.")
-    combined = client.repository.repo_get_combined_status_by_ref(**at, ref=sha)
-    said = {(each.context, each.status) for each in combined.statuses}
-    assert said >= {("ci/lint", "success"), ("ci/deploy", "pending")}
-    assert [each.status for each in client.repository.repo_list_statuses(**at, sha=sha) if each.context == "ci/lint"]
-    (run,) = client.repository.list_action_runs(**at, head_sha=sha).workflow_runs
-    assert run.id == job
+        sha = pull.head.sha
+        client.repository.repo_create_status(**at, sha=sha, context="ci/deploy", state="pending", description="Runs.")
+        combined = client.repository.repo_get_combined_status_by_ref(**at, ref=sha)
+        said = {(each.context, each.status) for each in combined.statuses}
+        assert said >= {("ci/lint", "success"), ("ci/deploy", "pending")}
+        assert [
+            each.status for each in client.repository.repo_list_statuses(**at, sha=sha) if each.context == "ci/lint"
+        ]
+        (run,) = client.repository.list_action_runs(**at, head_sha=sha).workflow_runs
+        assert run.id == job
 
-    client.repository.repo_edit_pull_request(**one, state="closed")
-    assert client.repository.repo_get_pull_request(**one).state == "closed"
-    client.repository.repo_edit_pull_request(**one, state="open")
-    client.repository.repo_merge_pull_request(**one, do="squash", head_commit_id=sha)
-    assert client.repository.repo_get_pull_request(**one).merged
-    client.repository.repo_pull_request_is_merged(**one)
+        client.repository.repo_edit_pull_request(**one, state="closed")
+        assert client.repository.repo_get_pull_request(**one).state == "closed"
+        client.repository.repo_edit_pull_request(**one, state="open")
+        client.repository.repo_merge_pull_request(**one, do="squash", head_commit_id=sha)
+        assert client.repository.repo_get_pull_request(**one).merged
+        client.repository.repo_pull_request_is_merged(**one)
