@@ -8,7 +8,8 @@ from steering.opened import Opened
 
 if TYPE_CHECKING:
     from steering.closer import PlanShown, WhyAllShown
-    from steering.shapes import CostsShown, ListShown, LogsShown, QuestionsShown, StatusShown
+    from steering.shapes import CostsShown, ListShown, LogsShown, StatusShown
+    from steering.shown import QuestionsShown
 
 
 class Looking(Opened):
@@ -50,7 +51,7 @@ class Looking(Opened):
 
     async def questions(self, directive: str | None = None) -> QuestionsShown:
         """What agents ask of people, of one directive or all of them."""
-        from steering.shapes import AskedQuestion, QuestionsShown
+        from steering.shown import AskedQuestion, QuestionsShown
 
         async with self.recorded() as directives:
             if directive is None:

@@ -8,7 +8,7 @@ from typing import Literal
 from uuid import UUID
 
 from domain.logged import DeliveryTold, LogPiece
-from domain.models import Answer, Question, Task
+from domain.models import Answer, Task
 from domain.reports import DaemonSeen, DirectiveSummary
 from domain.spending import AttemptSpent, DirectiveSpent
 from domain.start_defaults import DefaultsFrom
@@ -95,14 +95,6 @@ def logged_task(task: Task, found: Sequence[tuple[DeliveryTold, Sequence[LogPiec
 
 class LogsShown(Shown):
     tasks: tuple[LoggedTask, ...]
-
-
-class AskedQuestion(Question):
-    directive: UUID
-
-
-class QuestionsShown(Shown):
-    questions: tuple[AskedQuestion, ...]
 
 
 class CostsShown(Shown):

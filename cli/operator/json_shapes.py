@@ -24,13 +24,12 @@ from steering.shapes import (
     CostsShown,
     ListShown,
     LogsShown,
-    QuestionsShown,
     SchedulesShown,
     StartedShown,
     StatusShown,
     TriggeredShown,
 )
-from steering.shown import Shown
+from steering.shown import QuestionsShown, Shown
 
 
 class TaskProgress(Value):
