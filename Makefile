@@ -9,8 +9,9 @@ STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 COMPILING = $(if $(filter dev,$(SETS)),,--no-compile)
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(2 * (os.cpu_count() or 1), 16))')
-SYSTEMS ?= $(WORKERS)
-PARTS ?= $(shell $(PYTHON) -c 'import os; print(min(3 * (os.cpu_count() or 1), 24))')
+SYSTEMS ?= $(shell $(PYTHON) -c 'import os; n = os.cpu_count() or 1; print(min(n + (n + 1) // 2, 12))')
+# More than two a core, and a workflow of a test stands still for the two seconds that the SDK allows.
+PARTS ?= $(WORKERS)
 # The optional sets of pyproject.toml, each with a lock of its own; the stamp tells which are there (an empty one is of before it
 # did). `make demo` alone is content with those.
 ALL_SETS := stack mcp notices tracing dev
