@@ -25,7 +25,13 @@ STEP_FIELDS = {
 def afterwards(servers: Servers, undisturbed: Result, tmp_path: Path) -> Iterator[Site]:
     """The owner of the undisturbed directive when neither worker nor daemon run any more."""
     with Site(servers, tmp_path, undisturbed.shown["owner"]) as site:
+        # A worker that a test before this one has killed is believed to live until it misses three looks.
+        until(lambda: not _is_looked_after(site, undisturbed), "the end of belief in workers of other tests")
         yield site
+
+
+def _is_looked_after(site: Site, result: Result) -> bool:
+    return bool(site.starter("status", result.shown["id"], "--json").json()["live"])
 
 
 @pytest.mark.rule("9.3")
