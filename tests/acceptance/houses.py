@@ -44,10 +44,10 @@ def forge_of(servers: Stack) -> ForgeUnderTest:
     return forge
 
 
-def forge_settings(*forges: ForgeUnderTest) -> str:
+def forge_settings(*forges: ForgeUnderTest, kind: str = "github") -> str:
     """Lines of a daemon's TOML file; the kind is said, since the fake forge answers as all of them."""
     return "".join(
-        f'[forges."{forge.url.removeprefix("http://")}"]\nkind = "github"\ntoken_file = "{forge.folder / "token"}"\n'
+        f'[forges."{forge.url.removeprefix("http://")}"]\nkind = "{kind}"\ntoken_file = "{forge.folder / "token"}"\n'
         for forge in forges
     )
 
@@ -109,22 +109,22 @@ class House:
         self.title = f"House {self.name.partition('/')[2]}"
         self.id = ""
         self.workflow = ""
-        self._street = street
+        self.street = street
 
     @cached_property
     def ann(self) -> Person:
         """Who pushes as people do."""
-        return Person(self._street.site.folder / f"ann-{self.title}", self.forge.url_with(self.name))
+        return Person(self.street.site.folder / f"ann-{self.title}", self.forge.url_with(self.name))
 
     @property
     def seeds(self) -> Path:
         """A file without which the garden fails."""
-        return seeds(self._street.site.folder, self.title)
+        return seeds(self.street.site.folder, self.title)
 
     @property
     def asks(self) -> Path:
         """With this file the plan is one step, which asks for a colour."""
-        return asks(self._street.site.folder, self.title)
+        return asks(self.street.site.folder, self.title)
 
     @asynccontextmanager
     async def told_where_it_fails(self) -> AsyncIterator[None]:
@@ -138,7 +138,7 @@ class House:
 
     async def says(self, command: str, *args: str) -> str:
         """The output of a command of starter.py about this directive."""
-        ran = await self._street.starter(command, self.id, *args)
+        ran = await self.street.starter(command, self.id, *args)
         assert ran.code == 0, ran
         return ran.out
 
@@ -153,7 +153,7 @@ class House:
 
     async def shown(self) -> DirectiveView:
         """What the directive says of itself; a worker that has just started may refuse a query (decision 0035)."""
-        handle = self._street.client.get_workflow_handle_for(DirectiveWorkflow.run, self.workflow)
+        handle = self.street.client.get_workflow_handle_for(DirectiveWorkflow.run, self.workflow)
 
         async def answer() -> DirectiveView | None:
             try:
