@@ -10,6 +10,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass, field
+from enum import StrEnum
 from itertools import count
 from pathlib import Path
 
@@ -29,6 +30,24 @@ KINDS = (ForgeKind.GITHUB, ForgeKind.GITLAB, ForgeKind.GITEA)
 QUICK = ApiTimings(at_most=10, first=0.05, longest=0.3, answer=1.5, mergeable=0.05, write=0.01)
 TOKEN_VARIABLE = "FORGE_TOKEN"
 _NUMBERS = count(1)
+APP = "makima-app[bot]"
+APP_PERMISSIONS = {
+    **dict.fromkeys(("contents", "pull_requests", "issues", "actions"), "write"),
+    **dict.fromkeys(("checks", "statuses", "metadata"), "read"),
+}
+"""What docs/daemon.md asks for."""
+
+
+class TokenKind(StrEnum):
+    """Whose token the adapter has."""
+
+    PERSONAL = "personal"
+    INSTALLATION = "installation"
+    """Of a GitHub App; no other forge has such."""
+
+
+any_token = pytest.mark.parametrize("token_kind", tuple(TokenKind))
+"""A test that is about who we are: it holds for an app, too."""
 
 
 @dataclass
@@ -42,6 +61,10 @@ class Site:
     kind: ForgeKind
     learned: list[str] = field(repr=False)
     """What the adapter has told a masker."""
+    token: str = field(default="", repr=False)
+    """The adapter's."""
+    me: str = "makima"
+    """Its account."""
 
     @property
     def name(self) -> str:
@@ -49,7 +72,9 @@ class Site:
 
     async def another(self, timings: ApiTimings | None = None, **settings: object) -> tuple[Forges, Forge]:
         """A further adapter, with other settings; to be closed."""
-        return await open_adapter(self.forge, self.repository, self.learned, timings, **{"kind": self.kind, **settings})
+        return await open_adapter(
+            self.forge, self.repository, self.learned, timings, token=self.token, **{"kind": self.kind, **settings}
+        )
 
     def commit(self, branch: str, files: dict[str, str], *, parent: str = "", without: Collection[str] = ()) -> str:
         """Put a commit onto `branch`, which begins at `parent`; `without` these files."""
@@ -99,11 +124,13 @@ async def open_adapter(
     repository: ForgeRepository,
     learned: list[str],
     timings: ApiTimings | None = None,
+    *,
+    token: str = "",
     **settings: object,
 ) -> tuple[Forges, Forge]:
     given = ForgeSettings.model_validate({"token_env": TOKEN_VARIABLE, **settings})
     host = forge.url.removeprefix("http://")
-    forges = Forges({host: given}, {TOKEN_VARIABLE: forge.token}, learned.append, timings or QUICK)
+    forges = Forges({host: given}, {TOKEN_VARIABLE: token or forge.token}, learned.append, timings or QUICK)
     return forges, await forges.at(parse_repository_url(repository.clone_url, allow_local=False))
 
 
@@ -130,12 +157,23 @@ def forge_kind() -> ForgeKind:
     return ForgeKind.GITHUB
 
 
+@pytest.fixture
+def token_kind() -> TokenKind:
+    return TokenKind.PERSONAL
+
+
 @pytest_asyncio.fixture
-async def site(fake_forge: ForgeUnderTest, seed: Path, forge_kind: ForgeKind) -> AsyncIterator[Site]:
+async def site(
+    fake_forge: ForgeUnderTest, seed: Path, forge_kind: ForgeKind, token_kind: TokenKind
+) -> AsyncIterator[Site]:
+    is_app = token_kind is TokenKind.INSTALLATION
+    token, me = ("ghs_of_the_app", APP) if is_app else (fake_forge.token, "makima")
+    if is_app:
+        await fake_forge.add_token(token, me, permissions=APP_PERMISSIONS)
     repository = await fake_forge.make_repository("acme", f"shop{next(_NUMBERS)}", source=seed)
     learned: list[str] = []
-    forges, adapter = await open_adapter(fake_forge, repository, learned, kind=forge_kind)
-    made = Site(fake_forge, repository, forges, adapter, forge_kind, learned)
+    forges, adapter = await open_adapter(fake_forge, repository, learned, token=token, kind=forge_kind)
+    made = Site(fake_forge, repository, forges, adapter, forge_kind, learned, token, me)
     made.commit("work", {"app.py": "print(1)\n"}, parent="main")
     try:
         yield made

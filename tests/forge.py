@@ -22,7 +22,7 @@ import asyncio
 import os
 import re
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -166,8 +166,13 @@ class ForgeUnderTest:
         """Change a field of `fakes.forge.control.RepositoryChange`."""
         await self._control("PATCH", f"repos/{repository}", changes)
 
-    async def add_token(self, token: str, login: str, *, scopes: Sequence[str] = ("repo",), write: bool = True) -> None:
-        await self._control("PUT", "tokens", {"token": token, "login": login, "scopes": list(scopes), "write": write})
+    async def add_token(
+        self, token: str, login: str, *, scopes: Sequence[str] = ("repo",), write: bool = True,
+        permissions: Mapping[str, str] | None = None,
+    ) -> None:  # fmt: skip
+        """`permissions`: of the installation of an app, whose login ends in `[bot]`; None: it is a person's."""
+        fields = {"scopes": list(scopes), "write": write, "permissions": permissions}
+        await self._control("PUT", "tokens", {"token": token, "login": login, **fields})
 
     async def remove_token(self, token: str) -> None:
         await self._control("DELETE", "tokens", {"token": token})

@@ -72,7 +72,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         callspec = getattr(item, "callspec", None)
         kind = str(callspec.params.get("forge_kind", "")) if callspec else ""
         name = getattr(item, "originalname", "")
-        (left_out if name in TRIED_ELSEWHERE.get(kind, {}) else kept).append(item)
+        is_app = callspec is not None and callspec.params.get("token_kind") == "installation"
+        is_elsewhere = name in TRIED_ELSEWHERE.get(kind, {}) or (is_app and kind not in ("", "github"))
+        (left_out if is_elsewhere else kept).append(item)
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = kept

@@ -44,7 +44,8 @@ class Hosted(ABC):
         self._audience = Audience(self.permission, settings, api.timings.permission)
         self._repository: Repository | None = None
         self._redirects = 0
-        self._me: str | None = None
+        self._me = ("", -1)
+        """Our login, and of which change of the token."""
 
     @abstractmethod
     async def pulls_of(self, branch: str) -> list[Pull]:
@@ -209,15 +210,18 @@ class Hosted(ABC):
         return self._repository
 
     async def own_login(self) -> str:
-        """Whose token it is; empty where it can't be known, as with an app's."""
-        if self._me is None:
-            try:
-                self._me = await self.myself()
-            except Declined as declined:
-                if declined.status not in (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND):
-                    raise
-                self._me = ""
-        return self._me
+        """Whose token it is, asked anew once that was replaced; empty where the forge doesn't tell."""
+        login, change = self._me
+        if change == self._api.tokens.changes:
+            return login
+        try:
+            login = await self.myself()
+        except Declined as declined:
+            if declined.status not in (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND):
+                raise
+            login = ""
+        self._me = (login, self._api.tokens.changes)
+        return login
 
     async def _reply_if_possible(self, made: PullRequest, reply: Reply) -> None:
         """A conversation may be locked, or a comment be gone meanwhile: the work is pushed, and needs nobody's help."""

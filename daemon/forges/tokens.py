@@ -29,6 +29,8 @@ class Tokens:
         self._environ = environ
         self._learn = learn
         self._known: SecretStr | None = None
+        self.changes = 0
+        """How often another one was read than before: it may be another account's."""
 
     @property
     def place(self) -> str:
@@ -51,7 +53,9 @@ class Tokens:
         self._known = SecretStr(read) if read else None
         if read:
             self._learn(read)
-        return self._known != former
+        is_another = self._known != former
+        self.changes += is_another
+        return is_another
 
     async def _read(self) -> str:
         if self._settings.token_env:

@@ -150,6 +150,8 @@ class Routes:
             keys.check_is_own(account)
         elif method != "GET" and not request.url.path.endswith("/graphql"):  # there the mutations ask
             keys.check_may_write(account)
+        if account is not None and not self._control:
+            self._dialect.permits(account, method, request.url.path)
         return await handler(Call(self._forge, request, account, self._dialect))
 
 

@@ -61,6 +61,8 @@ class Dialect:
     """What it answers to a request that is to fail."""
     headers: Callable[[Forge, Passed], Mapping[str, str]] = field(default=lambda forge, passed: {})
     """Of every answer of the API, unless it has them."""
+    permits: Callable[[Account, str, str], None] = field(default=lambda account, method, path: None)
+    """Answered where whoever calls may not do this (method) at this path, beyond what every forge asks of a token."""
     named: Callable[[Forge, str], str] = field(default=lambda forge, path: path)
     """A path with the repository's name in it, where that is asked for by its number."""
     size: str = "per_page"

@@ -73,7 +73,7 @@ class GitHttp:
             raise Answered(401, "Authentication required.")
         if repository is None:
             raise Answered(404, "Repository not found.")
-        if pushes and account is not None and not account.write:
+        if pushes and account is not None and not account.pushes:
             name = repository.record.full_name
             raise Answered(403, f"Permission to {name}.git denied to {account.login}.")
         return repository

@@ -63,7 +63,7 @@ class LfsHttp:
             return _refusal(401, "Credentials needed")
         if found is None:
             return _refusal(404, "Not found")
-        return _refusal(403, "Forbidden") if writes and account and not account.write else found
+        return _refusal(403, "Forbidden") if writes and account and not account.pushes else found
 
 
 def _offer(request: Request, operation: str, repository: Repository, wanted: dict[str, Any]) -> dict[str, Any]:

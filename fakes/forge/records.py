@@ -266,6 +266,13 @@ class RepositoryRecord(Stored):
         return tuple({each.context: each for each in self.statuses if each.sha == sha}.values())
 
 
+class Permission(StrEnum):
+    """What an app may do with one kind of thing; who may write may read."""
+
+    READ = "read"
+    WRITE = "write"
+
+
 class Account(Stored):
     """Who a token speaks for, and what it may do."""
 
@@ -275,6 +282,13 @@ class Account(Stored):
     """As `X-OAuth-Scopes` names them."""
     write: bool = True
     """May push and change; without it the token reads only."""
+    permissions: dict[str, Permission] | None = None
+    """Of an app's installation, as GitHub names them; None: the token is a person's."""
+
+    @property
+    def pushes(self) -> bool:
+        """Whether git takes what it sends."""
+        return self.write and (self.permissions is None or self.permissions.get("contents") is Permission.WRITE)
 
 
 class ForgeRecord(Stored):

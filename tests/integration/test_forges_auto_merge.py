@@ -13,7 +13,7 @@ from daemon.git.repositories import Repositories
 from daemon.pull_requests.shepherding import PullRequestShepherd
 from domain.opening_policy import MergeMethod
 from domain.pull_request import PullRequest, PullRequestState, Sighting, Watch
-from tests.fixtures_forges import KINDS, Site
+from tests.fixtures_forges import KINDS, Site, any_token
 
 pytestmark = [pytest.mark.rule("7.5"), pytest.mark.parametrize("forge_kind", KINDS)]
 GITHUB, GITLAB, GITEA = ForgeKind.GITHUB, ForgeKind.GITLAB, ForgeKind.GITEA
@@ -84,6 +84,7 @@ async def test_no_draft_is_merged(site: Site) -> None:
     assert not await is_set(site)
 
 
+@any_token
 async def test_one_that_a_person_has_opened_is_left_to_people(site: Site) -> None:
     await site.forge.add_token("token-of-ann", "ann")
     async with site.forge.rest("token-of-ann") as client:
@@ -95,6 +96,7 @@ async def test_one_that_a_person_has_opened_is_left_to_people(site: Site) -> Non
 
 
 @pytest.mark.shows("merging by itself that a person has turned off stays off")
+@any_token
 async def test_what_a_person_has_turned_off_stays_off(site: Site) -> None:
     made = await waiting(site)
     await site.adapter.merge_when_ready(made, SQUASH)
@@ -107,6 +109,7 @@ async def test_what_a_person_has_turned_off_stays_off(site: Site) -> None:
     assert not await is_set(site)
 
 
+@any_token
 async def test_after_a_push_it_is_set_for_the_new_head(site: Site) -> None:
     made = await waiting(site)
     await site.adapter.merge_when_ready(made, SQUASH)

@@ -11,7 +11,7 @@ from daemon.forges.forge_settings import ForgeKind
 from domain.intake.issue import MOST_SAID, MOST_TEXT, IssueRead, IssueStanding
 from domain.issues import closing_lines
 from domain.pull_request import PullRequest
-from tests.fixtures_forges import KINDS, Site, wanted
+from tests.fixtures_forges import KINDS, Site, any_token, wanted
 
 pytestmark = pytest.mark.parametrize("forge_kind", KINDS)
 
@@ -51,9 +51,10 @@ async def test_a_strangers_issue_says_so_and_a_lost_right_counts_from_then_on(si
 
 
 @pytest.mark.rule("7.6")
+@any_token
 async def test_what_we_have_posted_is_nobodys_word_and_a_strangers_mark_silences_only_him(site: Site) -> None:
     number = await opened(site)
-    await site.forge.comment(site.name, number, user="makima", body="<!-- makima:issue -->\nworking")
+    await site.forge.comment(site.name, number, user=site.me, body="<!-- makima:issue -->\nworking")
     await site.forge.comment(site.name, number, user="mallory", body="<!-- makima:issue -->\nworking")
     await site.forge.comment(site.name, number, user="ann", body="Go on.")
     assert [each.text for each in (await read(site, number)).comments] == ["Go on."]

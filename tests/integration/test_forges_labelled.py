@@ -17,7 +17,7 @@ from domain.intake.progress import progress_mark
 from domain.intake.state import MOST_AT_ONCE
 from domain.intake.taken import LeftAlone
 from domain.names import short
-from tests.fixtures_forges import KINDS, QUICK, Site
+from tests.fixtures_forges import KINDS, QUICK, Site, any_token
 from tests.forge import clock_passes
 
 pytestmark = pytest.mark.parametrize("forge_kind", KINDS)
@@ -119,16 +119,17 @@ BODY = f"{progress_mark(OURS)}\n\nworking"
 
 @pytest.mark.rule("7.8")
 @pytest.mark.shows("one comment in the issue is edited")
+@any_token
 async def test_progress_is_one_comment_found_by_mark_and_author_never_by_text_alone(site: Site) -> None:
     number = await opened(site, by="ann")
     await site.forge.comment(site.name, number, user="mallory", body=BODY)
-    await site.forge.comment(site.name, number, user="makima", body="Mine, without the mark.")
+    await site.forge.comment(site.name, number, user=site.me, body="Mine, without the mark.")
     first = await told(site, number, BODY)
     assert first and await told(site, number, BODY) == first
     await clock_passes(first)
     assert (await told(site, number, f"{BODY} on") or first) > first
     assert await comments(site, number) == [
-        ("mallory", BODY), ("makima", "Mine, without the mark."), ("makima", f"{BODY} on"),
+        ("mallory", BODY), (site.me, "Mine, without the mark."), (site.me, f"{BODY} on"),
     ]  # fmt: skip
     changes = await site.asked(r"PATCH|PUT", "comments|notes")
     await told(site, number, f"{BODY} on")
@@ -138,14 +139,16 @@ async def test_progress_is_one_comment_found_by_mark_and_author_never_by_text_al
 
 
 @pytest.mark.rule("7.8")
+@any_token
 async def test_an_answer_that_is_lost_makes_no_second_comment(site: Site) -> None:
     number = await opened(site, by="ann")
     await site.forge.fail("acted_then_cut", method="POST", path=rf"issues/{number}/(comments|notes)$")
     await told(site, number, BODY)
-    assert await comments(site, number) == [("makima", BODY)]
+    assert await comments(site, number) == [(site.me, BODY)]
 
 
 @pytest.mark.rule("7.8")
+@any_token
 async def test_commands_are_heard_of_writers_alone_once_we_have_said_that_we_work_on_it(site: Site) -> None:
     number = await opened(site, by="ann")
     await site.forge.comment(site.name, number, user="ann", body="/makima replan before")
@@ -189,6 +192,7 @@ async def test_an_issue_is_read_again_only_once_something_in_it_has_changed(site
 
 
 @pytest.mark.rule("7.7")
+@any_token
 async def test_an_issue_that_another_owners_intake_has_taken_is_left_to_that_until_its_comment_is_gone(
     site: Site,
 ) -> None:
@@ -225,7 +229,7 @@ async def test_an_issue_that_is_closed_locked_or_without_the_label_is_told_and_h
         await site.forge.change_issue(site.name, number, user="mallory", **gone)
         assert await heard() == []
         await told(site, number, f"{BODY} {gone}")
-        assert (await comments(site, number))[0] == ("makima", f"{BODY} {gone}")
+        assert (await comments(site, number))[0] == (site.me, f"{BODY} {gone}")
         await site.forge.change_issue(site.name, number, user="mallory", **back)
         assert await heard() == ["replan"]
     await site.forge.change_issue(site.name, number, user="ann", locked=True)
@@ -258,10 +262,11 @@ async def test_one_that_is_deleted_or_transferred_is_neither_told_nor_heard_and_
 
 
 @pytest.mark.rule("7.8")
+@any_token
 async def test_where_our_account_may_not_write_any_more_nothing_fails(site: Site) -> None:
     number = await opened(site, by="ann")
     await told(site, number, BODY)
     await site.forge.fail("forbidden", method="PATCH|PUT|POST", path=r"(comments|notes)", times=1)
     assert await told(site, number, f"{BODY} on") is None
-    assert (await comments(site, number))[0] == ("makima", BODY)
+    assert (await comments(site, number))[0] == (site.me, BODY)
     assert await told(site, number, f"{BODY} on") is not None

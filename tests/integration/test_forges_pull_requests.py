@@ -10,12 +10,13 @@ import pytest
 from daemon.forges.forge_settings import ForgeKind
 from domain.errors import ForgeRefused
 from domain.pull_request import PullRequestState, Reply
-from tests.fixtures_forges import KINDS, Site, wanted
+from tests.fixtures_forges import KINDS, Site, any_token, wanted
 
 pytestmark = [pytest.mark.rule("7.4"), pytest.mark.parametrize("forge_kind", KINDS)]
 
 
 @pytest.mark.shows("a pull request is opened, once")
+@any_token
 async def test_a_pull_request_is_opened_once(site: Site) -> None:
     made = await site.opened()
     assert (made.branch, made.base, made.state, made.version) == ("work", "main", PullRequestState.OPEN, 1)
@@ -58,6 +59,7 @@ async def test_title_and_body_are_brought_up_to_date(site: Site) -> None:
     assert await site.asked("PATCH") == before
 
 
+@any_token
 async def test_what_a_person_writes_stays_and_our_part_is_brought_up_to_date(site: Site) -> None:
     made = await site.opened()
     path = f"/repos/{site.name}/pulls/{made.number}"
@@ -77,6 +79,7 @@ async def test_what_a_person_writes_stays_and_our_part_is_brought_up_to_date(sit
         assert len(now["body"]) <= 65_536
 
 
+@any_token
 async def test_one_that_a_person_has_opened_keeps_its_title_its_words_and_its_state(site: Site) -> None:
     async with site.forge.rest() as client:
         by_hand = {"title": "mine", "body": "See the tests.", "head": "work", "base": "main", "draft": True}
@@ -111,6 +114,7 @@ async def test_a_comment_that_cant_be_answered_holds_up_nothing(site: Site) -> N
 
 
 @pytest.mark.shows("drafts")
+@any_token
 async def test_a_draft_becomes_ready_and_a_draft_again(site: Site) -> None:
     assert (await site.opened(draft=True)).state is PullRequestState.DRAFT
     assert (await site.opened(draft=False)).state is PullRequestState.OPEN
@@ -176,6 +180,7 @@ async def test_one_that_was_merged_a_moment_ago_is_left_as_it_is(site: Site, how
     assert (await site.asked("PATCH"), await site.asked("POST", "/pulls$")) == (0, 1)
 
 
+@any_token
 async def test_nothing_is_found_for_another_branch_nor_what_somebody_else_opened_into_another_base(
     site: Site,
 ) -> None:
@@ -191,6 +196,7 @@ async def test_nothing_is_found_for_another_branch_nor_what_somebody_else_opened
 
 
 @pytest.mark.rule("7.3")
+@any_token
 async def test_what_we_have_opened_is_found_whatever_base_a_person_has_chosen_for_it_since(site: Site) -> None:
     site.commit("develop", {"d": "d\n"}, parent="main")
     made = await site.opened()
@@ -217,6 +223,7 @@ async def test_a_base_that_the_forge_does_not_know_is_named_with_what_helps(site
 
 @pytest.mark.shows("each comment is answered where it was made, once")
 @pytest.mark.rule("7.5")
+@any_token
 async def test_each_comment_is_answered_once_where_it_was_made(site: Site) -> None:
     made = await site.opened()
     remark = await site.forge.remark(site.name, made.number, user="ann", path="app.py", line=1, body="Rename it.")

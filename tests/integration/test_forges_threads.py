@@ -6,7 +6,7 @@ import pytest
 
 from daemon.forges.forge_settings import ForgeKind
 from domain.pull_request import PullRequest, Reply
-from tests.fixtures_forges import KINDS, Site
+from tests.fixtures_forges import KINDS, Site, any_token
 
 pytestmark = [pytest.mark.rule("7.5"), pytest.mark.parametrize("forge_kind", KINDS)]
 
@@ -21,6 +21,7 @@ def done(remark: dict[str, int], *, settles: bool = True) -> Reply:
 
 
 @pytest.mark.shows("a conversation is resolved once what it asks for is done")
+@any_token
 async def test_a_conversation_is_resolved_with_the_answer_that_says_it_is_done(site: Site) -> None:
     made = await site.opened()
     remark = await site.forge.remark(site.name, made.number, user="ann", path="app.py", line=1, body="Rename it.")
@@ -32,6 +33,7 @@ async def test_a_conversation_is_resolved_with_the_answer_that_says_it_is_done(s
     assert await asked(site, made) == []
 
 
+@any_token
 async def test_whoever_answers_to_what_we_have_resolved_is_heard(site: Site) -> None:
     made = await site.opened()
     remark = await site.forge.remark(site.name, made.number, user="ann", path="app.py", line=1, body="Rename it.")
@@ -46,6 +48,7 @@ async def test_whoever_answers_to_what_we_have_resolved_is_heard(site: Site) -> 
     assert await asked(site, made) == [], "it is ann now who has resolved it"
 
 
+@any_token
 async def test_a_conversation_stays_open_while_somebody_in_it_waits_for_an_answer(site: Site) -> None:
     made = await site.opened()
     first = await site.forge.remark(site.name, made.number, user="ann", path="app.py", line=1, body="Rename it.")

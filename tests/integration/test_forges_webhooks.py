@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from uuid import UUID
 
 import httpx
 import pytest
@@ -15,9 +16,11 @@ from temporalio.testing import WorkflowEnvironment
 
 from cli.operator.http_serving import listen, shown
 from cli.operator.webhooks import PATH, Webhooks
+from daemon.forges.labelled_issues import LabelledIssues
+from domain.intake.progress import progress_mark
 from domain.protocol import SignalName
 from steering.waking import Waker
-from tests.fixtures_forges import KINDS, Site
+from tests.fixtures_forges import KINDS, Site, any_token
 from tests.workflows.scripted import until
 from tests.workflows.scripted_intake import intake_world, issue
 
@@ -38,6 +41,7 @@ async def receiving(wake: Callable[[str], Awaitable[bool]]) -> AsyncIterator[str
 @pytest.mark.rule("7.9")
 @pytest.mark.shows("a webhook lets an intake look at once")
 @pytest.mark.parametrize("forge_kind", KINDS)
+@any_token
 async def test_what_people_do_to_issues_wakes_the_repositorys_intake_if_the_secret_is_right(site: Site) -> None:
     woken: list[str] = []
 
@@ -62,8 +66,14 @@ async def test_what_people_do_to_issues_wakes_the_repositorys_intake_if_the_secr
         await site.forge.comment(site.name, number, user="ann", body="/makima replan")
         assert await answered(before + 3) == [202]
         assert woken == [site.name] * 3
+        await site.forge.comment(site.name, number, user=site.me, body=f"{progress_mark(UUID(int=1))} working")
+        assert await answered(before + 4) == [202] and woken == [site.name] * 4, "our own word is no other"
+        wrote = await site.asked("POST|PATCH|PUT", "issues|notes")
+        found, left, _ = await LabelledIssues("makima", lambda _: "another").look(await site.adapter.issues(), ())
+        assert [each.number for each in left] == [number] and found == []
+        assert await site.asked("POST|PATCH|PUT", "issues|notes") == wrote, "and calls for none"
     await site.forge.comment(site.name, number, user="ann", body="The receiver is away.")
-    assert await answered(before + 4) == [0]
+    assert await answered(before + 5) == [0]
 
 
 @pytest.mark.rule("7.9")

@@ -58,6 +58,10 @@ def test_other_answers_ask_for_no_waiting(status: int) -> None:
     ("given", "remedy"),
     [
         (answer(403, x_accepted_github_permissions="pull_requests=write; contents=read"), "pull_requests=write or"),
+        (
+            answer(403, "no: not accessible by integration", x_accepted_github_permissions="issues=write"),
+            "give the app of the token from $T the permission issues=write",
+        ),
         (answer(403, x_accepted_oauth_scopes="repo", x_oauth_scopes="read:org"), "the scope repo (it has: read:org)"),
         (answer(403, x_github_sso="required; url=https://github.com/x?secret=1"), "single sign-on"),
         (answer(403, x_accepted_oauth_scopes="repo", x_oauth_scopes="repo, gist"), "access to this repository"),
@@ -69,7 +73,7 @@ def test_a_refusal_says_in_one_line_what_to_do(given: httpx.Response, remedy: st
     refused = refusal(given, "github.com", "POST /repos/a/b/pulls", "$T")
     assert refused is not None
     assert remedy in str(refused)
-    assert str(refused).startswith(f"github.com refuses POST /repos/a/b/pulls ({given.status_code}: no)")
+    assert str(refused).startswith(f"github.com refuses POST /repos/a/b/pulls ({given.status_code}: no")
     assert "secret" not in str(refused)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Sequence
+from http import HTTPStatus
 from urllib.parse import quote
 
 from pydantic import TypeAdapter
@@ -21,8 +22,10 @@ from daemon.forges.github.payloads import (
     CollaboratorPermission,
     GitHubPull,
     Mutation,
+    Myself,
     NewPull,
     PullChange,
+    WhoAmI,
 )
 from daemon.forges.github.refusals import has_no_drafts
 from daemon.forges.github.replies import Replies
@@ -138,7 +141,16 @@ class GitHub(Hosted):
         return await self._api.read(f"/repos/{quote(self._name)}", Repository)
 
     async def myself(self) -> str:
-        return (await self._api.read("/user", User)).login
+        try:
+            return (await self._api.read("/user", User)).login
+        except Declined as declined:
+            if declined.status != HTTPStatus.FORBIDDEN:
+                raise
+            refused = declined
+        try:
+            return (await self._api.query(WhoAmI(), Myself)).data.viewer.login
+        except Declined as declined:
+            raise (declined if declined.status == HTTPStatus.UNAUTHORIZED else refused) from None
 
     def compare_url(self, branch: str, base: str) -> str:
         return github_compare(self._api.host, self._name, branch, base)

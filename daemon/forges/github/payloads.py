@@ -120,6 +120,20 @@ class Resolution(Value):
     variables: ThreadId
 
 
+class WhoAmI(Value):
+    """GraphQL tells it of an app's token, too, which REST refuses."""
+
+    query: str = "query { viewer { login } }"
+
+
+class _Viewer(Tolerant):
+    viewer: User
+
+
+class Myself(Tolerant):
+    data: _Viewer
+
+
 class NodeId(Value):
     id: str
 

@@ -16,6 +16,8 @@ _PASSING = ("something went wrong", "timeout", "timed out", "try again")
 _PASSING_TYPES = frozenset({"INTERNAL", "INTERNAL_SERVER_ERROR", "SERVICE_UNAVAILABLE", "TIMEOUT"})
 _LIMITED = frozenset({"RATE_LIMIT", "RATE_LIMITED"})
 """GraphQL's word for it: today's, and the one of before, which Enterprise may still use."""
+_OF_AN_APP = ("by integration",)
+"""How GitHub refuses what the token of an app's installation may not."""
 _NEEDED = (
     "access to this repository: the scope repo, or the permissions contents=write, pull_requests=write, statuses=read "
     "and actions=read"
@@ -65,7 +67,8 @@ def remedy_of(answer: httpx.Response, place: str) -> str:
         return f"give the token from {place} the scope {one_line(needs)} (it has: {one_line(has or '') or 'none'})"
     if permissions := answer.headers.get("x-accepted-github-permissions"):
         wanted = " or ".join(each.strip() for each in permissions.split(";"))
-        return f"give the token from {place} the permission {one_line(wanted)}, on this repository"
+        whom = "app of the token" if says(complaint_of(answer), _OF_AN_APP) else "token"
+        return f"give the {whom} from {place} the permission {one_line(wanted)}, on this repository"
     return f"the token from {place} needs {_NEEDED}"
 
 

@@ -15,12 +15,13 @@ from fakes.forge.api_errors import Answered
 from fakes.forge.auth import Keys
 from fakes.forge.auto_merging import turn_on
 from fakes.forge.calling import ApiAnswer, Call, Routes
+from fakes.forge.github.app_rights import check_one_of
 from fakes.forge.github.graphql_shapes import Graph
 from fakes.forge.github.shapes import Json, pull_node, thread_node
 from fakes.forge.merge_records import AutoMerge
 from fakes.forge.merges import MergeableState, MergeWanted, Method, merge
 from fakes.forge.pulls import PullChange, change_pull
-from fakes.forge.records import Pull
+from fakes.forge.records import Permission, Pull
 from fakes.forge.store import Repository
 
 
@@ -140,8 +141,11 @@ class _Root:
         raise _unknown(wanted["threadId"])
 
     def _check_may_write(self) -> None:
+        account = self._call.account
         try:
-            Keys(self._call.forge.store).check_may_write(self._call.account)
+            Keys(self._call.forge.store).check_may_write(account)
+            if account is not None:
+                check_one_of(account, ("pull_requests",), Permission.WRITE)
         except Answered as refusal:
             raise GraphQLError(refusal.message, extensions={"type": "FORBIDDEN"}) from refusal
 

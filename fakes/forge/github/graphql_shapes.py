@@ -20,7 +20,7 @@ from fakes.forge.github.graphql_parts import (
     status_context,
     threads_of,
 )
-from fakes.forge.github.shapes import Json, Shapes, node_id, pull_node, thread_node
+from fakes.forge.github.shapes import BOT, Json, Shapes, node_id, pull_node, thread_node
 from fakes.forge.merges import protection_of
 from fakes.forge.pulls import follow_branches
 from fakes.forge.records import Account, Comment, Pull, RepositoryRecord, Review, ReviewComment
@@ -45,6 +45,11 @@ class Graph:
             "login": login,
             "name": login,
         }
+
+    def actor(self, login: str) -> Json:
+        """Who has done something: an app by its name alone there, unlike where a user stands."""
+        user = self.user(login)
+        return user | {"__typename": "Bot", "login": login.removesuffix(BOT)} if login.endswith(BOT) else user
 
     def repository(self, repository: Repository) -> Json:
         record = repository.record
@@ -120,12 +125,12 @@ class Graph:
             "isMergeQueueEnabled": bool(record.queued),
             "maintainerCanModify": False,
             "viewerCanUpdate": bool(self.account and self.account.write),
-            "author": self.user(pull.author),
+            "author": self.actor(pull.author),
             "createdAt": moment(pull.created_at),
             "updatedAt": moment(pull.updated_at),
             "closedAt": moment(pull.closed_at),
             "mergedAt": moment(pull.merged_at),
-            "mergedBy": self.user(pull.merged_by) if pull.merged_by else None,
+            "mergedBy": self.actor(pull.merged_by) if pull.merged_by else None,
             "mergeCommit": {"id": pull.merge_commit_sha, "oid": pull.merge_commit_sha} if pull.merged_at else None,
             "autoMergeRequest": {"enabledAt": moment(pull.turns[-1].at)} if pull.auto_merge else None,
             "mergeable": mergeable,
@@ -198,7 +203,7 @@ class Graph:
         return {
             "__typename": "PullRequestReview",
             "id": node_id("PullRequestReview", review.id),
-            "author": self.user(review.user) if review.user else None,
+            "author": self.actor(review.user) if review.user else None,
             "authorAssociation": record.association(review.user),
             "state": review.state.value,
             "body": review.body,
@@ -228,7 +233,7 @@ class Graph:
             "__typename": "PullRequestReviewComment",
             "id": node_id("PullRequestReviewComment", comment.id),
             "fullDatabaseId": str(comment.id),
-            "author": self.user(comment.user) if comment.user else None,
+            "author": self.actor(comment.user) if comment.user else None,
             "body": comment.body,
             "path": comment.path,
             "url": Shapes(self.forge.url).review_comment(record, comment)["html_url"],
@@ -238,7 +243,7 @@ class Graph:
         return {
             "__typename": "IssueComment",
             "id": node_id("IssueComment", comment.id),
-            "author": self.user(comment.user) if comment.user else None,
+            "author": self.actor(comment.user) if comment.user else None,
             "authorAssociation": record.association(comment.user),
             "body": comment.body,
             "createdAt": moment(comment.created_at),

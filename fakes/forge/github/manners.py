@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from fakes.forge.api_errors import Answered, refused
 from fakes.forge.dialect import Dialect, Paging, Passed
 from fakes.forge.forge import Forge, Resource
+from fakes.forge.github.app_rights import check_permission
 from fakes.forge.injected_failures import FailureKind, FailureOrder
 
 
@@ -25,7 +26,7 @@ def _headers(forge: Forge, passed: Passed) -> dict[str, str]:
     login = passed.account.login if passed.account else ""
     headers = forge.limits.count(login, resource, int(counts)).headers()
     headers |= {"X-GitHub-Request-Id": uuid.uuid4().hex.upper()}
-    if passed.account:
+    if passed.account and passed.account.permissions is None:  # an app has no scopes
         headers |= {"X-OAuth-Scopes": ", ".join(passed.account.scopes), "X-Accepted-OAuth-Scopes": "repo"}
     return headers
 
@@ -72,5 +73,6 @@ GITHUB = Dialect(
     paged=_paged,
     failed=answer_of,
     headers=_headers,
+    permits=check_permission,
     has_etags=True,
 )

@@ -13,7 +13,7 @@ from fakes.forge.api_errors import Answered, not_found
 from fakes.forge.bare_git import GitFailed
 from fakes.forge.calling import ApiAnswer, Call, Routes
 from fakes.forge.forge import Resource
-from fakes.forge.github.shapes import Shapes
+from fakes.forge.github.shapes import BOT, Shapes
 from fakes.forge.pulls import follow_branches, rename_branch
 from fakes.forge.records import Role
 from fakes.forge.store import OWN_LOGIN, Repository
@@ -64,6 +64,8 @@ async def get_permission(call: Call) -> ApiAnswer:
     record, login = call.repository().record, call.request.path_params["login"]
     if call.account is None or not call.account.write:
         raise Answered(403, "Must have push access to view collaborator permission.")
+    if login.endswith(BOT):
+        raise Answered(404, f"{login} is not a user")
     role = Role.ADMIN if login.lower() == OWN_LOGIN else record.role(login)
     everybodys = "none" if record.private else "read"
     permission, name = (role.permission, role.value) if role else (everybodys, everybodys)

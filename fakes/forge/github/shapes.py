@@ -8,12 +8,12 @@ from fakes.forge.addresses import moment
 from fakes.forge.bare_git import Commit, Signature
 from fakes.forge.github.shapes_checks import CheckShapes
 from fakes.forge.github.shapes_issues import IssueShapes
-from fakes.forge.github.shapes_places import Json, Places, node_id
+from fakes.forge.github.shapes_places import BOT, Json, Places, node_id
 from fakes.forge.merges import Mergeability
 from fakes.forge.records import Account, Comment, Pull, RepositoryRecord, Review
 from fakes.forge.records import ReviewComment as LineComment
 
-__all__ = ["Json", "Places", "Shapes", "node_id", "pull_node", "thread_node"]
+__all__ = ["BOT", "Json", "Places", "Shapes", "node_id", "pull_node", "thread_node"]
 
 
 class Shapes(CheckShapes, IssueShapes):

@@ -11,6 +11,8 @@ from fakes.forge.addresses import Addresses, account_id, moment
 from fakes.forge.records import Account, RepositoryRecord
 
 Json = dict[str, Any]
+BOT = "[bot]"
+"""At the end of an app's login."""
 
 _OF_USER = {
     "followers": "", "following": "{/other_user}", "gists": "{/gist_id}", "starred": "{/owner}{/repo}",
@@ -48,10 +50,10 @@ class Places(Addresses):
             "avatar_url": f"{self.url}/{name}.png",
             "gravatar_id": "",
             "url": api,
-            "html_url": f"{self.url}/{name}",
+            "html_url": f"{self.url}/apps/{login.removesuffix(BOT)}" if login.endswith(BOT) else f"{self.url}/{name}",
             **ends,
             "organizations_url": f"{api}/orgs",
-            "type": "Bot" if login.endswith("[bot]") else "User",
+            "type": "Bot" if login.endswith(BOT) else "User",
             "site_admin": False,
         }
 
