@@ -61,7 +61,9 @@ class Cleaning:
         self._places = places
 
     async def remove(self, chosen: Iterable[Leftover]) -> None:
-        """Remove these of `found`, and the data folder once nothing is left in it. OSError; may be called again."""
+        """Remove these of `found`, and the data folder once nothing is left in it. OSError; may be called again, also for
+        none of them: a removal that was cut off behind its last part is finished.
+        """
         await asyncio.to_thread(self._remove, [Path(each.path) for each in chosen])
 
     def _remove(self, paths: Sequence[Path]) -> None:
@@ -73,12 +75,10 @@ class Cleaning:
         for path in paths:
             remove_tree(path, _REMOVED_WITHIN)
         around = {path.parent for path in paths if path.parent != folder.path}
-        for each in (*around, self._places.cache):
+        for each in {*around, folder.logs, folder.daemons, self._places.cache}:
             with suppress(OSError):  # it holds something else, or is gone
                 each.rmdir()
-        if not inside:
-            return
-        folder.being_removed.unlink()
+        folder.being_removed.unlink(missing_ok=True)
         if not any(_parts(folder)):
             # The mark goes last: what was cut off before is found again by it.
             forget_started(folder.path)

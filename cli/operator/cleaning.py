@@ -59,6 +59,7 @@ class CleanCommand(Commands):
                 print_lines(lines(cleaning.found))
             if chosen and not dry_run:
                 _agree(chosen, lose_work=lose_work, yes=yes)
+            if not dry_run:
                 await cleaning.remove(chosen)
         removed = bool(chosen) and not dry_run
         if as_json:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from runtime.stack_file import ProcessMark
 from tests.acceptance.stack import STARTER, Ran, Running, environment, processes_of, until
 
 PLAN = {"steps": [{"name": "Prices", "task_plan": "echo 42 > prices.txt"}]}
@@ -200,12 +201,14 @@ def files_of(folder: Path) -> list[str]:
 def test_a_clean_that_was_killed_is_carried_on_and_takes_nothing_of_others(newcomer: Newcomer, tmp_path: Path) -> None:
     newcomer.stops()
     assert len(files_of(newcomer.data / "postgres")) > MANY
+    for number in range(5 * MANY):  # removed behind the record, which takes longer than to see that the record is gone
+        (newcomer.data / "forge" / str(number)).touch()
     shutil.copytree(newcomer.data, tmp_path / "before", symlinks=True, ignore=shutil.ignore_patterns("*.sock"))
     for moment, is_now in MOMENTS.items():
         shutil.rmtree(newcomer.data, ignore_errors=True)
         shutil.copytree(tmp_path / "before", newcomer.data, symlinks=True)
         (newcomer.data / "mine.txt").write_text("not Makima's")
-        command = (*STARTER, "clean", "--lose-work", "--yes")
+        command = ("nice", "-n", "19", *STARTER, "clean", "--lose-work", "--yes")  # so that this test sees the moment
         cleaning = subprocess.Popen(command, env=newcomer.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         while cleaning.poll() is None and not is_now(newcomer.data):
             time.sleep(0.0005)
@@ -216,3 +219,17 @@ def test_a_clean_that_was_killed_is_carried_on_and_takes_nothing_of_others(newco
         assert again.code == 0, (moment, again)
         assert files_of(newcomer.data) == ["mine.txt"], moment
         assert not processes_of(newcomer.home), moment
+
+
+@pytest.mark.rule("9.7")
+@pytest.mark.parametrize("left", [("clean.json",), ("clean.json", "logs/"), ("logs/",), ("daemon/",), ()])
+def test_a_clean_that_was_killed_behind_its_last_part_is_finished(tmp_path: Path, left: tuple[str, ...]) -> None:
+    data = tmp_path / "data"
+    data.mkdir(mode=0o700)
+    (data / "up.lock").write_text(ProcessMark(pid=1, started_at=0).model_dump_json())
+    for each in left:
+        (data / each).mkdir() if each.endswith("/") else (data / each).write_text('{"parts": ["postgres"]}\n')
+    env = environment(HOME=tmp_path, MAKIMA_DATA_DIR=data, XDG_STATE_HOME=tmp_path)
+    ran = subprocess.run((*STARTER, "clean"), env=env, capture_output=True, text=True, timeout=90, check=False)
+    assert (ran.returncode, ran.stdout) == (0, "nothing to remove\n"), ran
+    assert not data.exists(), files_of(data)
