@@ -61,8 +61,8 @@ class Cleaning:
         self._places = places
 
     async def remove(self, chosen: Iterable[Leftover]) -> None:
-        """Remove these of `found`, and the data folder once nothing is left in it. OSError; may be called again, also for
-        none of them: a removal that was cut off behind its last part is finished.
+        """Remove these of `found`, and the data folder once nothing is left in it. OSError; may be called again. With
+        none of them a removal is finished that was cut off behind its last part.
         """
         await asyncio.to_thread(self._remove, [Path(each.path) for each in chosen])
 
