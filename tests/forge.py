@@ -32,7 +32,7 @@ from typing import Any
 import httpx
 from pydantic import TypeAdapter
 
-from daemon.forges.api import certificates
+from daemon.forges.connections import certificates
 from fakes.forge.forge import ReceivedRequest
 from fakes.forge.injected_failures import FailureKind
 from tests.forge_schemas import Held

@@ -12,6 +12,7 @@ ANSWERS = "test_gitlab_facts: test_an_answer_stands_in_the_discussion_and_below_
 
 TRIED_ELSEWHERE: dict[str, dict[str, str]] = {
     "gitlab": {
+        "test_what_is_used_up_of_graphql_stops_nothing_else": "there is one limit for all",
         "test_a_wrong_token_is_refused_with_the_place_where_a_right_one_belongs": REFUSALS,
         "test_a_missing_scope_is_named": REFUSALS,
         "test_a_repository_that_the_token_may_not_see_is_refused": REFUSALS,
@@ -50,6 +51,7 @@ TRIED_ELSEWHERE: dict[str, dict[str, str]] = {
         "test_an_answer_within_a_thread_goes_to_its_beginning_and_a_deleted_comment_gets_none": ANSWERS,
     },
     "gitea": {
+        "test_what_is_used_up_of_graphql_stops_nothing_else": "there is one limit for all",
         "test_for_a_branch_that_the_base_branch_holds_there_is_nothing_to_open": "it opens an empty one (memory)",
         "test_a_check_of_another_app_by_the_same_name_ends_nothing_and_hides_nothing": "there are no apps",
         "test_a_check_that_its_app_runs_again_under_the_same_id_is_told_as_it_ends_then": "there are no apps",

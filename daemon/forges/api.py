@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-import ssl
-from collections.abc import Awaitable, Callable, Generator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from http import HTTPStatus
 from typing import TypeVar
 
@@ -23,8 +20,9 @@ from tenacity import (
     wait_random,
 )
 
-from daemon.forges.pace import Pace
-from daemon.forges.refusals import Declined, Later, LogUnreachable, later
+from daemon.forges.connections import Bearer
+from daemon.forges.pace import Paces
+from daemon.forges.refusals import LIMITED, Declined, Later, LogUnreachable, later
 from daemon.forges.tokens import Tokens
 from domain.errors import ForgeRefused, ForgeUnreachable
 from domain.problems import first_problem
@@ -33,7 +31,6 @@ from domain.repository_url import is_loopback
 Model = TypeVar("Model", bound=BaseModel)
 Found = TypeVar("Found")
 
-HEADERS = {"User-Agent": "makima"}
 MOST_REDIRECTS = 3
 EXISTS = "already exists"
 GIVEN_UP_FOR = timedelta(minutes=1)
@@ -81,39 +78,19 @@ class Manners:
     """The header that the token is sent in, and what stands before it there."""
 
 
-class Bearer(httpx.Auth):
-    """Adds the token at the last moment, so that no client, log or representation holds it."""
-
-    def __init__(self, token: SecretStr, header: tuple[str, str]) -> None:
-        self._token = token
-        self._name, self._before = header
-
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        request.headers[self._name] = f"{self._before}{self._token.get_secret_value()}"
-        yield request
-
-
-@cache
-def certificates() -> ssl.SSLContext:
-    """Those that httpx trusts, read once for all clients of a process: each read takes 50 ms of a core."""
-    return httpx.create_ssl_context()
-
-
-def open_client(timings: ApiTimings) -> httpx.AsyncClient:
-    """The connections of one daemon to all its forges; whoever opens it closes it."""
-    # httpx tells each address at INFO, and that of a job's log is signed: whoever reads it can read the log.
-    for name in ("httpx", "httpcore"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    return httpx.AsyncClient(headers=HEADERS, timeout=timings.answer, follow_redirects=False, verify=certificates())
-
-
 class Api:
     """Every call raises ForgeUnreachable or ForgeRefused; the latter as Declined, for a caller that knows better."""
 
     def __init__(
-        self, client: httpx.AsyncClient, url: str, tokens: Tokens, timings: ApiTimings, manners: Manners
+        self,
+        client: httpx.AsyncClient,
+        url: str,
+        tokens: Tokens,
+        timings: ApiTimings,
+        manners: Manners,
+        paces: Paces,
     ) -> None:
-        """`url` is the REST API's, without a `/` at its end."""
+        """`url` is the REST API's, without a `/` at its end; `paces` are those of all that use the `client`."""
         self._client = client
         self._url = httpx.URL(url)
         self._manners = manners
@@ -122,7 +99,7 @@ class Api:
         self.timings = timings
         self.redirects = 0
         """How often the forge has sent us on for good: a repository has another name than before."""
-        self.pace = Pace(timings.write)
+        self._paces = paces
         self._backoff = wait_exponential(timings.first, timings.longest) + wait_random(0, timings.first)
 
     async def get(self, path: str, etag: str = "") -> Page | None:
@@ -243,21 +220,34 @@ class Api:
     async def _exchange(
         self, method: str, url: httpx.URL, body: BaseModel | None, headers: Mapping[str, str], *, paced: bool
     ) -> httpx.Response:
+        token = await self.tokens.token()
+        pace = self._paces.of(str(self._url), token)
         if paced:
-            await self.pace.turn()
-        answer = await self._ask(method, url, body, headers)
-        if answer.status_code == HTTPStatus.UNAUTHORIZED and await self.tokens.renew():
-            answer = await self._ask(method, url, body, headers)
+            await pace.turn()
+        if until := pace.held(self.resource(url), now()):
+            raise Later(LIMITED, until)
+        answer = await self._ask(method, url, body, headers, token)
+        if answer.status_code == HTTPStatus.UNAUTHORIZED and (newer := await self.tokens.newer_than(token)):
+            answer = await self._ask(method, url, body, headers, newer)
         call = f"{method} {url.path}"
-        trouble = later(answer, now()) or self._manners.refusal(answer, self.host, call, self.tokens.place)
+        trouble = self.trouble(answer) or self._manners.refusal(answer, self.host, call, self.tokens.place)
+        if isinstance(trouble, Later) and trouble.limit is not None and trouble.until:
+            pace.hold(trouble.limit, trouble.until)
         if trouble:
             raise trouble
         return answer
 
+    def trouble(self, answer: httpx.Response) -> Later | Declined | None:
+        """What the forge says before it says no."""
+        return later(answer, now())
+
+    def resource(self, url: httpx.URL) -> str:
+        """What the forge counts this request as, where it counts more than one."""
+        return ""
+
     async def _ask(
-        self, method: str, url: httpx.URL, body: BaseModel | None, headers: Mapping[str, str]
+        self, method: str, url: httpx.URL, body: BaseModel | None, headers: Mapping[str, str], token: SecretStr | None
     ) -> httpx.Response:
-        token = await self.tokens.token()
         auth = Bearer(token, self._manners.token) if token else None
         try:
             content = body.model_dump_json() if body else None

@@ -12,6 +12,7 @@ from http import HTTPStatus
 import httpx
 from pydantic import ValidationError
 
+from daemon.forges.pace import EVERYTHING
 from domain.errors import ForgeRefused, ForgeUnreachable
 from domain.tolerant import Tolerant
 
@@ -23,6 +24,7 @@ LIMITS = ("rate limit", "abuse detection", "submitted too quickly")
 """What a forge says of who is to wait, with 403, with 422 or with GraphQL's 200 (from memory)."""
 NOT_SHOWN = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
 """What a GET is refused with where a token may not see something, or it isn't there."""
+LIMITED = "asks us to wait: its rate limit is reached"
 _SHOWN = 300
 
 
@@ -48,6 +50,13 @@ class Complaint(Tolerant):
 
 class Later(ForgeUnreachable):
     """The same call may succeed later: the adapter tries it again while its time lasts."""
+
+    def __init__(self, text: str, until: datetime | None = None, limit: str | None = None) -> None:
+        """`limit`: the resource of which the forge wants nothing asked before `until` (`daemon.forges.pace`); None: it
+        is about this call alone.
+        """
+        super().__init__(text, until)
+        self.limit = limit
 
 
 class LogUnreachable(ForgeUnreachable):
@@ -76,7 +85,7 @@ def later(answer: httpx.Response, now: datetime) -> Later | None:
         return None
     until = named_time(answer, now)
     if until or status == HTTPStatus.TOO_MANY_REQUESTS or is_limited:
-        return Later(f"asks us to wait: its rate limit is reached ({status})", until or now + SECONDARY_WAIT)
+        return Later(f"{LIMITED} ({status})", until or now + SECONDARY_WAIT, _resource_of(answer))
     return None
 
 
@@ -116,6 +125,12 @@ def one_line(text: str) -> str:
 def _retry_after(answer: httpx.Response, now: datetime) -> datetime | None:
     seconds = answer.headers.get("retry-after", "")
     return now + min(timedelta(seconds=int(seconds[:9])), LONGEST_WAIT) if seconds.isdecimal() else None
+
+
+def _resource_of(answer: httpx.Response) -> str:
+    """What is used up. A limit that is told with a time of its own is of all that the token does."""
+    is_of_one = "retry-after" not in answer.headers and answer.headers.get("x-ratelimit-remaining") == "0"
+    return answer.headers.get("x-ratelimit-resource", EVERYTHING) if is_of_one else EVERYTHING
 
 
 def _reset(answer: httpx.Response, now: datetime) -> datetime | None:

@@ -9,7 +9,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 import httpx
 
-from daemon.forges.api import ApiTimings, open_client
+from daemon.forges.api import ApiTimings
+from daemon.forges.connections import open_client
 from daemon.forges.forge_settings import GHE_COM, GITHUB, ForgeKind, ForgeSettings, api_of
 from daemon.forges.gitea.gitea import Gitea, gitea_api
 from daemon.forges.github.github import GitHub
@@ -19,6 +20,7 @@ from daemon.forges.gitlab.api import GitLabApi
 from daemon.forges.gitlab.gitlab import GitLab
 from daemon.forges.issue_talk import Issues
 from daemon.forges.links import compare_url
+from daemon.forges.pace import Paces
 from daemon.forges.port import Forge
 from daemon.forges.recognizing import known_kind, recognized
 from daemon.forges.tokens import Tokens
@@ -46,6 +48,9 @@ class Forges:
         self._learn = learn
         self._timings = timings or ApiTimings()
         self._client: httpx.AsyncClient | None = None
+        self._paces = Paces(self._timings.write)
+        self._tokens: dict[str, Tokens] = {}
+        """By host: what one repository's adapter has read anew, the others have."""
         self._known: dict[str, Forge] = {}
         self._kinds: dict[str, ForgeKind] = {}
         """By host; those that were asked."""
@@ -62,7 +67,7 @@ class Forges:
             raise ForgeRefused(
                 f'{url.host} is a GitLab: set token_env or token_file in [forges."{url.host}"] (docs/daemon.md, Forges)'
             )
-        tokens = Tokens(url.host, settings, self._environ, self._learn)
+        tokens = self._tokens.setdefault(url.host, Tokens(url.host, settings, self._environ, self._learn))
         is_asked_for = url.host in self._settings or await tokens.token() is not None
         if not is_asked_for or not _is_repository(kind, url.path):
             return NoForge(url)  # not kept: somebody may log in
@@ -70,12 +75,14 @@ class Forges:
         forge: Forge
         match kind:
             case ForgeKind.GITHUB:
-                forge = GitHub(GitHubApi(self._connections, api, tokens, self._timings), url.path, settings)
+                github = GitHubApi(self._connections, api, tokens, self._timings, self._paces)
+                forge = GitHub(github, url.path, settings)
             case ForgeKind.GITLAB:
-                gitlab = GitLabApi(self._connections, api, tokens, self._timings, GITLAB_MANNERS)
+                gitlab = GitLabApi(self._connections, api, tokens, self._timings, GITLAB_MANNERS, self._paces)
                 forge = GitLab(gitlab, url.path, settings)
             case ForgeKind.GITEA | ForgeKind.FORGEJO:
-                forge = Gitea(gitea_api(self._connections, api, tokens, self._timings), url.path, settings)
+                gitea = gitea_api(self._connections, api, tokens, self._timings, self._paces)
+                forge = Gitea(gitea, url.path, settings)
         self._known[url.text] = forge
         return forge
 
@@ -96,7 +103,7 @@ class Forges:
 
     @property
     def _connections(self) -> httpx.AsyncClient:
-        self._client = self._client or open_client(self._timings)
+        self._client = self._client or open_client(self._timings.answer)
         return self._client
 
 

@@ -29,6 +29,7 @@ class Tokens:
         self._environ = environ
         self._learn = learn
         self._known: SecretStr | None = None
+        self._renewing = asyncio.Lock()
         self.changes = 0
         """How often another one was read than before: it may be another account's."""
 
@@ -46,6 +47,15 @@ class Tokens:
         if self._known is None:
             await self.renew()
         return self._known
+
+    async def newer_than(self, sent: SecretStr | None) -> SecretStr | None:
+        """Another token than the one that the forge has just refused, if there is one by now: several may have sent it
+        at once, and one of them reads it anew.
+        """
+        async with self._renewing:
+            if self._known == sent:
+                await self.renew()
+            return self._known if self._known != sent else None
 
     async def renew(self) -> bool:
         """Read it anew; whether it is another one than before: somebody may have changed it meanwhile."""

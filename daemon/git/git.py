@@ -22,6 +22,7 @@ from daemon.git.config import (
     trusted,
 )
 from daemon.git.local import LocalRepositories, may_name_hooks
+from daemon.git.remote_errors import is_unauthenticated
 from daemon.process.run import Finished, run
 from domain.errors import GitError, SettingsError
 from domain.repository_url import path_of
@@ -120,6 +121,20 @@ class Git:
             argv = ("sh", "-c", 'ulimit -f "$1" && shift && exec "$@"', "sh", str(largest_file // 512), *argv)
         environment = {**self._environment, **(env or {})}
         return await run(argv, cwd=repository, env=environment, stdin=stdin, timeout=timeout, pass_fds=pass_fds)
+
+    async def run_remotely(
+        self, *args: str, repository: Path, timeout: float, pass_fds: Sequence[int], largest_file: int
+    ) -> Finished:
+        """`run`, and once more where a remote refuses the token that a helper of ours has given: that one may have
+        ended while it was used, and the next one lie in its place.
+        """
+        for last in (not self._helpers, True):
+            finished = await self.run(
+                *args, repository=repository, timeout=timeout, pass_fds=pass_fds, largest_file=largest_file
+            )
+            if last or not is_unauthenticated(finished):
+                break
+        return finished
 
     async def ask(self, *args: str, repository: Path, stdin: bytes = b"") -> str:
         """The output of a command that touches only this machine; raises GitError when it fails."""

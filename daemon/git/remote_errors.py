@@ -43,6 +43,7 @@ _UNREACHABLE = re.compile(
     r"|operation too slow|ssl[ _]|gnutls|proxy connect",
     re.IGNORECASE,
 )
+_UNAUTHENTICATED = re.compile(r"authentication failed|invalid username or|returned error: 401", re.IGNORECASE)
 _NOISE = re.compile(r"^(remote: |fatal: |error: )+", re.IGNORECASE)
 
 
@@ -59,6 +60,11 @@ def remote_error(display: str, finished: Finished) -> MakimaError:
     if line := _first(_UNREACHABLE, lines):
         return GitUnreachable(f"{display} does not answer: {line}")
     return GitError(str(finished))
+
+
+def is_unauthenticated(finished: Finished) -> bool:
+    """Whether the remote has refused the credentials."""
+    return finished.exit_code != 0 and bool(_UNAUTHENTICATED.search(finished.stderr))
 
 
 def is_disk_full(error: MakimaError | OSError) -> bool:

@@ -184,7 +184,7 @@ class RepositoryCache:
         """git in the cache, with the remote; raises what `remote_error` makes of a failure."""
         fds = () if lock is None else (lock,)
         try:
-            finished = await self.git.run(
+            finished = await self.git.run_remotely(
                 *args, repository=self.folder, timeout=timeout, pass_fds=fds, largest_file=largest_file
             )
         except ProcessTimedOut as error:

@@ -13,13 +13,14 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from daemon.forges.api import open_client
 from daemon.forges.audience import MOST_ASKED, Audience, Author, Reason
+from daemon.forges.connections import open_client
 from daemon.forges.findings import reply_mark
 from daemon.forges.forge_settings import ForgeSettings, api_of
 from daemon.forges.github.github import GitHub
 from daemon.forges.github.graph import GitHubApi
 from daemon.forges.github.payloads import CollaboratorPermission
+from daemon.forges.pace import Paces
 from daemon.forges.port import Forge
 from daemon.forges.quotes import MOST_COMPARED, QUOTED_UNHEARD, without_quotes
 from daemon.forges.said import User
@@ -51,8 +52,8 @@ async def audience_of(site: Site) -> AsyncIterator[Audience]:
     settings = ForgeSettings(token_env=TOKEN_VARIABLE)
     host = site.forge.url.removeprefix("http://")
     tokens = Tokens(host, settings, {TOKEN_VARIABLE: site.forge.token}, lambda token: None)
-    async with open_client(QUICK) as client:
-        github = GitHub(GitHubApi(client, api_of(host, settings), tokens, QUICK), site.name, settings)
+    async with open_client(QUICK.answer) as client:
+        github = GitHub(GitHubApi(client, api_of(host, settings), tokens, QUICK, Paces(0)), site.name, settings)
         yield Audience(github.permission, settings, QUICK.permission)
 
 

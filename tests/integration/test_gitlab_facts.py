@@ -14,7 +14,7 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from daemon.forges.api import certificates
+from daemon.forges.connections import certificates
 from daemon.forges.forge_settings import ForgeKind, ForgeSettings
 from daemon.forges.registry import Forges
 from domain.errors import ForgeRefused, ForgeUnreachable
@@ -389,13 +389,15 @@ async def test_a_project_that_was_renamed_is_found_and_everything_goes_on(site: 
 
 async def test_limits_are_waited_for_or_told_with_their_end(site: Site) -> None:
     for failure in ("rate_limit", "too_many_requests"):
+        forges, adapter = await site.another()  # each is of a daemon that knows of no limit yet
         await site.forge.fail(failure, method="GET", path=site.name, seconds=1)
-        assert await site.adapter.find("work", "main") is None
+        assert await adapter.find("work", "main") is None
         await site.forge.fail(failure, method="GET", path=site.name, seconds=900, times=9)
         with pytest.raises(ForgeUnreachable, match="rate limit") as caught:
-            await site.adapter.find("work", "main")
+            await adapter.find("work", "main")
         assert caught.value.until is not None
         await site.forge.clear_failures()
+        await forges.close()
 
 
 async def test_refusals_say_what_to_do(site: Site) -> None:

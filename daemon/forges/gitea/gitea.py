@@ -29,6 +29,7 @@ from daemon.forges.gitea.titles import PREFIX, draft_title
 from daemon.forges.hosted import Find, Hosted
 from daemon.forges.links import gitea_compare
 from daemon.forges.look import Looking
+from daemon.forges.pace import Paces
 from daemon.forges.pulls import Pull, Repository
 from daemon.forges.refusals import Declined
 from daemon.forges.said import User
@@ -40,9 +41,9 @@ PULLS = TypeAdapter(tuple[GiteaPull, ...])
 logger = logging.getLogger(__name__)
 
 
-def gitea_api(client: httpx.AsyncClient, url: str, tokens: Tokens, timings: ApiTimings) -> Api:
+def gitea_api(client: httpx.AsyncClient, url: str, tokens: Tokens, timings: ApiTimings, paces: Paces) -> Api:
     """The API of one host; see daemon.forges.api.Api."""
-    return Api(client, url, tokens, timings, Manners("Gitea", refusal, {"Accept": "application/json"}))
+    return Api(client, url, tokens, timings, Manners("Gitea", refusal, {"Accept": "application/json"}), paces)
 
 
 class Gitea(Hosted):

@@ -8,9 +8,12 @@ from http import HTTPStatus
 import httpx
 
 from daemon.forges.github.payloads import GraphAnswer
-from daemon.forges.refusals import LIMITS, Declined, Later, complaint_of, one_line, says
+from daemon.forges.pace import EVERYTHING
+from daemon.forges.refusals import LIMITED, LIMITS, Declined, Later, complaint_of, one_line, says
 from daemon.forges.refusals import refusal as plain_refusal
 
+CORE, GRAPHQL = "core", "graphql"
+"""What GitHub counts apart, as its headers name it."""
 _PASSING = ("something went wrong", "timeout", "timed out", "try again")
 """What GraphQL says, with 200, where GitHub itself has failed (from memory)."""
 _PASSING_TYPES = frozenset({"INTERNAL", "INTERNAL_SERVER_ERROR", "SERVICE_UNAVAILABLE", "TIMEOUT"})
@@ -44,7 +47,7 @@ def graph_trouble(answer: GraphAnswer, host: str, place: str, until: datetime | 
     types = {error.type for error in answer.errors}
     complaint = one_line("; ".join(error.message for error in answer.errors))
     if types & _LIMITED or says(complaint, LIMITS):
-        return Later("asks us to wait: its rate limit is reached", until)
+        return Later(LIMITED, until, GRAPHQL if types & _LIMITED else EVERYTHING)
     if types & _PASSING_TYPES or says(complaint, _PASSING):
         return Later("has failed within its answer", until)
     text = f"{host} refuses the change ({complaint})"
