@@ -249,6 +249,10 @@ class ForgeUnderTest:
         """It is no longer to be merged by itself: somebody has said so."""
         await self._control("POST", f"repos/{repository}/pulls/{number}/auto-merge", {"user": user})
 
+    async def queue(self, repository: str, number: int, does: str, **fields: object) -> None:
+        """`enter`, `leave`, `merge` or `eject`; further fields as in `fakes.forge.control_queue.QueueOrder`."""
+        await self._control("POST", f"repos/{repository}/pulls/{number}/queue", {"does": does, **fields})
+
     async def graphql(self, query: str) -> dict[str, Any]:
         async with self.rest() as client:
             answer = await client.post(f"{self.url}/api/graphql", json={"query": query})

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from fakes.forge.api_errors import Answered
+from fakes.forge.merge_queue import enter
 from fakes.forge.merge_records import AutoMerge, MergeTurn, Turned
 from fakes.forge.merges import Mergeabilities, MergeableState, MergeWanted, Method, merge
+from fakes.forge.queue_leaving import entry_of
 from fakes.forge.records import Pull, now
 from fakes.forge.store import Repository
 
@@ -35,7 +37,10 @@ async def merge_what_is_ready(repository: Repository, mergeabilities: Mergeabili
             continue
         state = (await mergeabilities.of(repository, pull)).state
         ready = (MergeableState.CLEAN,) if pull.auto_merge.ends_with_push else _NOTHING_REQUIRED_IS_MISSING
-        if state in ready:
+        if state in ready and pull.base in repository.record.queue_of:
+            if not entry_of(repository.record, pull.number):
+                await enter(repository, pull.number, pull.auto_merge.user)
+        elif state in ready:
             wanted = MergeWanted(Method(pull.auto_merge.method), pull.head_sha)
             await merge(repository, pull.number, wanted, pull.auto_merge.user)
 

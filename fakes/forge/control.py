@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 from starlette.routing import Route
 
-from fakes.forge import auto_merging, control_issues, talk
+from fakes.forge import auto_merging, control_issues, control_queue, talk
 from fakes.forge.api_errors import Answered, not_found
 from fakes.forge.bare_git import GitFailed
 from fakes.forge.calling import ApiAnswer, Call, Routes
@@ -13,9 +13,9 @@ from fakes.forge.check_records import CheckContent, CheckRun, CheckStatus, Concl
 from fakes.forge.github.shapes import Shapes
 from fakes.forge.injected_failures import FailureOrder
 from fakes.forge.pulls import PullWanted, open_pull
-from fakes.forge.records import RESERVED_OWNERS, Account, Name, Owner, RepositoryRecord, ReviewState, Role, now
+from fakes.forge.records import Account, RepositoryRecord, ReviewState, Role, now
 from fakes.forge.statuses import add_status
-from fakes.forge.stored import Stored
+from fakes.forge.stored import RESERVED_OWNERS, Name, Owner, Stored
 
 _REPOSITORY = "/_control/repos/{owner:path}/{repo}"
 
@@ -43,7 +43,8 @@ class RepositoryChange(Stored):
     only_green: bool | None = None
     detailed_merge_status: str | None = None
     auto_merge_allowed: bool | None = None
-    queued: tuple[int, ...] | None = None
+    queue_of: tuple[str, ...] | None = None
+    queue_method: str | None = None
     locked: bool | None = None
     teams: tuple[str, ...] | None = None
     labels: tuple[str, ...] | None = None
@@ -116,6 +117,7 @@ def routes(api: Routes) -> list[Route]:
     return [
         api.route("/_control/repos", POST=create_repository),
         *control_issues.routes(api),
+        *control_queue.routes(api),
         api.route(_REPOSITORY, PATCH=change_repository),
         api.route(f"{_REPOSITORY}/collaborators", PUT=put_collaborator),
         api.route(f"{_REPOSITORY}/pulls", POST=open_from_fork),

@@ -89,13 +89,9 @@ async def merge(repository: Repository, number: int, wanted: MergeWanted, by: st
         _check_may_merge(pull, wanted)
         if refusals := list((await protection_of(repository, pull)).refusals()):
             raise Answered(405, " ".join(refusals))
-        match wanted.method:
-            case Method.MERGE:
-                commit = await _merge_commit(repository, pull, wanted, by)
-            case Method.SQUASH:
-                commit = await _squashed(repository, pull, wanted)
-            case Method.REBASE:
-                commit = await _rebased(repository, pull)
+        if pull.base in repository.record.queue_of:
+            raise Answered(405, "Changes must be made through the merge queue")
+        commit = await merging_commit(repository, pull, wanted, by)
         try:
             await repository.git.move(f"refs/heads/{pull.base}", commit, pull.base_sha)
         except GitFailed as error:
@@ -103,6 +99,17 @@ async def merge(repository: Repository, number: int, wanted: MergeWanted, by: st
         done = merged(pull, commit, by).model_copy(update={"merged_as": wanted.method.value})
         repository.record = with_merged(repository.record, done, into_any=wanted.closes_in_any)
         return commit
+
+
+async def merging_commit(repository: Repository, pull: Pull, wanted: MergeWanted, by: str) -> str:
+    """What its base branch would be at afterwards; Answered with 405 where that can't be."""
+    match wanted.method:
+        case Method.MERGE:
+            return await _merge_commit(repository, pull, wanted, by)
+        case Method.SQUASH:
+            return await _squashed(repository, pull, wanted)
+        case Method.REBASE:
+            return await _rebased(repository, pull)
 
 
 def _check_may_merge(pull: Pull, wanted: MergeWanted) -> None:

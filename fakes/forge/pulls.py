@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from fakes.forge.api_errors import Answered, invalid, refused
 from fakes.forge.bare_git import BareRepository
 from fakes.forge.closing import with_merged
-from fakes.forge.merge_records import MergeTurn, Turned
+from fakes.forge.merge_records import MergeTurn, QueueEntry, Turned
+from fakes.forge.queue_leaving import stale_entries, without_entry
 from fakes.forge.records import Pull, PullState, RepositoryRecord, now
 from fakes.forge.store import Repository
 
@@ -52,7 +53,25 @@ async def follow_branches(repository: Repository) -> RepositoryRecord:
                     followed = await _follow(repository.git, pull, branches)
                     add = with_merged if followed.merged_at else RepositoryRecord.with_pull
                     repository.record = add(repository.record, followed)
+    if stale_entries(repository.record):
+        async with repository.changing():
+            for entry in stale_entries(repository.record):
+                await _dequeue(repository, entry)
     return repository.record
+
+
+async def _dequeue(repository: Repository, entry: QueueEntry) -> None:
+    """Its branch was pushed to, or it is closed."""
+    pull = repository.record.pull(entry.number)
+    assert pull is not None
+    who = pull.author if pull.head_sha == entry.head else await _pusher(repository.git, pull.head_sha)
+    repository.record = without_entry(repository.record, entry, who, None)
+    await repository.git.delete(f"refs/heads/{entry.branch}")
+
+
+async def _pusher(git: BareRepository, head: str) -> str:
+    """Whoever has pushed is taken to be whoever has committed."""
+    return (await git.commit(head)).committer.name.lower()
 
 
 async def open_pull(repository: Repository, wanted: PullWanted, author: str) -> Pull:
@@ -180,11 +199,10 @@ async def _follow(git: BareRepository, pull: Pull, branches: dict[str, str]) -> 
 
 
 async def _dropped(git: BareRepository, pull: Pull, head: str) -> dict[str, object]:
-    """What a push ends; that is told of whoever has pushed, who is taken to be whoever has committed."""
+    """What a push ends; that is told of whoever has pushed."""
     if not (pull.auto_merge and pull.auto_merge.ends_with_push):
         return {}
-    pusher = (await git.commit(head)).committer.name.lower()
-    turn = MergeTurn(user=pusher, what=Turned.DROPPED, at=now())
+    turn = MergeTurn(user=await _pusher(git, head), what=Turned.DROPPED, at=now())
     return {"auto_merge": None, "turns": (*pull.turns, turn)}
 
 

@@ -4,24 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated
 
 from pydantic import Field
 
 from fakes.forge.check_records import CheckRun, CommitStatus
 from fakes.forge.issue_records import Issue
-from fakes.forge.merge_records import AutoMerge, MergeTurn
-from fakes.forge.stored import Stored
-
-RESERVED_OWNERS = frozenset({"api", "assets", "graphql", "rate_limit", "repos", "user"})
-"""First parts of paths that mean something else."""
-
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")]
-"""Of an owner or a repository; never begins with what git or a path would read as something else."""
-
-
-Owner = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}(/[A-Za-z0-9][A-Za-z0-9_.-]{0,99}){0,5}$")]
-"""With the groups below it, at a forge that has such."""
+from fakes.forge.merge_records import AutoMerge, MergeTurn, QueueEntry, QueueTurn
+from fakes.forge.stored import Name, Owner, Stored
 
 
 def now() -> datetime:
@@ -71,6 +60,8 @@ class Pull(Stored):
     auto_merge: AutoMerge | None = None
     turns: tuple[MergeTurn, ...] = ()
     """The times that this was turned on or off, oldest first."""
+    queue_turns: tuple[QueueTurn, ...] = ()
+    """The times that it went into the merge queue, and left it."""
 
     @property
     def is_open(self) -> bool:
@@ -178,8 +169,12 @@ class RepositoryRecord(Stored):
     """Nothing is merged that lacks commits of its base branch."""
     only_green: bool = False
     """Nothing is merged while checks run or have failed, at a forge that says so."""
-    queued: tuple[int, ...] = ()
-    """Numbers of the pull requests that wait in a merge queue; nothing takes them out, or merges them."""
+    queue_of: tuple[str, ...] = ()
+    """The base branches that take nothing but what their merge queue has merged."""
+    queue_method: str = "merge"
+    """How those are merged, as `fakes.forge.merges.Method` has it."""
+    queue: tuple[QueueEntry, ...] = ()
+    """Of all base branches, the first to be merged first."""
     auto_merge_allowed: bool = True
     """At a forge where the repository says so."""
     detailed_merge_status: str = ""

@@ -59,3 +59,18 @@ async def test_gh_lists_shows_readies_and_merges_a_pull_request(tmp_path: Path) 
         await gh(forge, tmp_path, "pr", "merge", "1", "--squash")
         assert await gh(forge, tmp_path, "pr", "list") == ""
         assert json.loads(await gh(forge, tmp_path, "pr", "view", "1", "--json", "state")) == {"state": "MERGED"}
+
+
+async def test_gh_puts_a_pull_request_into_the_merge_queue(tmp_path: Path) -> None:
+    async with forge_under_test(tmp_path / "forge", unix_socket=tmp_path / "gh.sock") as forge:
+        await forge.make_repository("acme", "shop")
+        await forge.change_repository("acme/shop", queue_of=["main"])
+        ann = Person(tmp_path / "ann", forge.url_with("acme/shop"))
+        await ann.commit("main", {"README": "one\n"})
+        await ann.commit("feature", {"a": "1\n"}, onto="main")
+        async with forge.rest() as client:
+            wanted = {"title": "Add login", "head": "feature", "base": "main"}
+            assert (await client.post("/repos/acme/shop/pulls", json=wanted)).status_code == 201
+        await gh(forge, tmp_path, "pr", "merge", "1")
+        await forge.queue("acme/shop", 1, "merge")
+        assert json.loads(await gh(forge, tmp_path, "pr", "view", "1", "--json", "state")) == {"state": "MERGED"}

@@ -139,11 +139,12 @@ async def test_nothing_is_brought_up_to_date_that_something_else_holds_up(site: 
 @pytest.mark.parametrize("forge_kind", [ForgeKind.GITHUB])
 async def test_nothing_is_pushed_to_what_waits_in_the_merge_queue(site: Site, looks: Looks) -> None:
     made = await behind(site)
-    await site.forge.change_repository(site.name, queued=[made.number])
+    await site.forge.change_repository(site.name, queue_of=["main"])
+    await site.forge.queue(site.name, made.number, "enter")
     seen = await looks.look(made)
     assert head(site) == made.head
     assert seen and seen.blocked == (Block.QUEUED,)
-    await site.forge.change_repository(site.name, queued=[])
+    await site.forge.queue(site.name, made.number, "leave")
     await looks.look(made)
     assert head(site) != made.head
 

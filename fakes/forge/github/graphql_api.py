@@ -18,9 +18,11 @@ from fakes.forge.calling import ApiAnswer, Call, Routes
 from fakes.forge.github.app_rights import check_one_of
 from fakes.forge.github.graphql_shapes import Graph
 from fakes.forge.github.shapes import Json, pull_node, thread_node
+from fakes.forge.merge_queue import enter
 from fakes.forge.merge_records import AutoMerge
 from fakes.forge.merges import MergeableState, MergeWanted, Method, merge
 from fakes.forge.pulls import PullChange, change_pull
+from fakes.forge.queue_leaving import entry_of
 from fakes.forge.records import Permission, Pull
 from fakes.forge.store import Repository
 
@@ -108,17 +110,22 @@ class _Root:
 
     async def _auto_merge(self, _info: Any, input: Json) -> Json:
         """Refused where the pull request could be merged at once, and where the repository doesn't take it (its words
-        from memory).
+        from memory). Where the base branch has a merge queue, what could be merged goes into that.
         """
         repository, pull = self._changeable(input)
         state = (await self._call.forge.mergeabilities.of(repository, pull)).state
         if not repository.record.auto_merge_allowed:
             raise _refused("Auto merge is not allowed for this repository")
-        if state in (MergeableState.CLEAN, MergeableState.UNSTABLE, MergeableState.DRAFT):
+        ready = state in (MergeableState.CLEAN, MergeableState.UNSTABLE)
+        is_queued = pull.base in repository.record.queue_of
+        if state is MergeableState.DRAFT or (ready and not is_queued):
             raise _refused(f"Pull request Pull request is in {state} status")
         wanted = AutoMerge(user=self._call.login, method=input["mergeMethod"].lower())
         try:
-            changed = await turn_on(repository, pull.number, wanted, input.get("expectedHeadOid"))
+            if ready or entry_of(repository.record, pull.number):
+                changed = await enter(repository, pull.number, self._call.login, input.get("expectedHeadOid"))
+            else:
+                changed = await turn_on(repository, pull.number, wanted, input.get("expectedHeadOid"))
         except Answered as refusal:
             raise _refused(refusal.message) from refusal
         return self._changed(input, repository, changed)

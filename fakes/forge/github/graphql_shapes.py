@@ -9,6 +9,7 @@ from fakes.forge.addresses import moment
 from fakes.forge.bare_git import Commit
 from fakes.forge.check_records import CheckRun
 from fakes.forge.forge import Forge
+from fakes.forge.github import graphql_queue
 from fakes.forge.github.graphql_parts import (
     changed_file,
     connection,
@@ -64,6 +65,10 @@ class Graph:
                 found.reverse()
             return connection([self.pull(repository, each) for each in found])(_info, **wanted)
 
+        def merge_queue(_info: Any, branch: str | None = None) -> Json | None:
+            page = Shapes(self.forge.url).page(record)
+            return graphql_queue.queue_of(record, branch or record.default_branch, page, self.actor)
+
         return {
             "__typename": "Repository",
             "id": node_id("Repository", record.id),
@@ -80,6 +85,7 @@ class Graph:
             "deleteBranchOnMerge": False,
             "pullRequest": pull_request,
             "pullRequests": pull_requests,
+            "mergeQueue": merge_queue,
         }
 
     def pull(self, repository: Repository, pull: Pull) -> Json:
@@ -109,7 +115,7 @@ class Graph:
         async def merge_state(_info: Any) -> str:
             return (await self.forge.mergeabilities.of(repository, pull)).state.value.upper()
 
-        return {
+        shape: Json = {
             "__typename": "PullRequest",
             "id": pull_node(record, pull),
             "number": pull.number,
@@ -121,8 +127,6 @@ class Graph:
             "merged": pull.merged_at is not None,
             "isDraft": pull.draft,
             "isCrossRepository": False,
-            "isInMergeQueue": pull.number in record.queued,
-            "isMergeQueueEnabled": bool(record.queued),
             "maintainerCanModify": False,
             "viewerCanUpdate": bool(self.account and self.account.write),
             "author": self.actor(pull.author),
@@ -157,6 +161,8 @@ class Graph:
             "reactionGroups": [],
             "statusCheckRollup": self._rollup(record, pull.head_sha),
         }
+        shape.update(graphql_queue.of_pull(record, pull, shape, self.actor))
+        return shape
 
     def commit(self, record: RepositoryRecord, commit: Commit) -> Json:
         author = {"name": commit.author.name, "email": commit.author.email}

@@ -125,6 +125,7 @@ async def list_runs(call: Call) -> ApiAnswer:
         for number in sorted(runs, reverse=True)
     ]
     wanted = {"head_branch": query.get("branch"), "check_suite_id": query.get("check_suite_id")}
+    wanted |= {"event": query.get("event")}
     found = [
         each
         for each in shown
@@ -185,6 +186,9 @@ async def _branch_of(repository: Repository, check: CheckRun) -> str | None:
     for pull in repository.record.pulls:
         if pull.head_sha == check.head_sha:
             return pull.head
+        for turn in pull.queue_turns:
+            if turn.entry.group == check.head_sha:
+                return turn.entry.branch
     for name, sha in (await repository.git.branches()).items():
         if await repository.git.is_ancestor(check.head_sha, sha):
             return name

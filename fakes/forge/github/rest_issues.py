@@ -81,6 +81,8 @@ async def list_events(call: Call) -> ApiAnswer:
     if call.repository().record.pull(number):
         repository, pull = await call.pull()
         told = [shapes.merge_turn(repository.record, pull, place) for place in range(len(pull.turns))]
+        told += [shapes.queue_turn(repository.record, pull, place) for place in range(len(pull.queue_turns))]
+        told.sort(key=lambda each: str(each["created_at"]))
     else:
         repository, issue = call.issue()
         told = [shapes.label_event(repository.record, each) for each in issue.label_events]

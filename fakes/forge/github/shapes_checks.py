@@ -9,6 +9,7 @@ from fakes.forge.addresses import account_id, moment
 from fakes.forge.bare_git import Commit
 from fakes.forge.check_records import Annotation, CheckRun, CheckStatus, CommitStatus
 from fakes.forge.github.shapes_places import Json, Places, node_id
+from fakes.forge.merge_records import QUEUE_BRANCHES
 from fakes.forge.records import RepositoryRecord
 
 WORKFLOW = ".github/workflows/checks.yml"
@@ -113,7 +114,7 @@ class CheckShapes(Places):
             "head_commit": None,
             "path": WORKFLOW,
             "run_number": number,
-            "event": "pull_request",
+            "event": "merge_group" if branch and branch.startswith(QUEUE_BRANCHES) else "pull_request",
             "status": check.status.value,
             "conclusion": check.conclusion.value if check.conclusion else None,
             "workflow_id": record.id,

@@ -8,7 +8,7 @@ from urllib.parse import quote
 from fakes.forge.addresses import account_id, moment
 from fakes.forge.github.shapes_places import Json, Places, node_id
 from fakes.forge.issue_records import Issue, LabelEvent
-from fakes.forge.merge_records import TURN_NUMBERS, Turned
+from fakes.forge.merge_records import QUEUE_NUMBERS, TURN_NUMBERS, Turned
 from fakes.forge.records import Pull, RepositoryRecord
 
 
@@ -105,6 +105,12 @@ class IssueShapes(Places):
         turn = pull.turns[place]
         name = f"auto_{turn.method}_enabled" if turn.what is Turned.ON else "auto_merge_disabled"
         return self._event(record, pull.id + TURN_NUMBERS + place, turn.user, turn.at) | {"event": name}
+
+    def queue_turn(self, record: RepositoryRecord, pull: Pull, place: int) -> Json:
+        """That it went into the merge queue or left it; why, REST doesn't tell (all of it from memory)."""
+        turn = pull.queue_turns[place]
+        name = "removed_from_merge_queue" if turn.left else "added_to_merge_queue"
+        return self._event(record, pull.id + QUEUE_NUMBERS + place, turn.user, turn.at) | {"event": name}
 
     def _event(self, record: RepositoryRecord, number: int, user: str, at: datetime) -> Json:
         return {
