@@ -12,19 +12,21 @@ from domain.directive_settings import CompletionRule
 from domain.events import EventName, directive_is
 from domain.models import State, Step, Task
 from domain.pull_requests.shipping import is_worth_a_completion, unshipped, was_changed_by_hand
-from domain.pull_requests.watching import unfinished
+from domain.pull_requests.watching import unfinished, waits_in_queue
 from domain.questions import answer_by_default, next_deadline, open_questions
 from domain.readiness import standing
 from domain.statuses import DirectiveStatus, StepStatus, TaskKind, TaskStatus
 
 PLANNERS = (TaskKind.PLANNING, TaskKind.PREPARE)
+QUEUED = "finished work waits for the merge queue, which a push would take the pull request out of"
 
 
-def advance(state: State, now: datetime, *, recorded: int, resting: bool = False) -> Change:
+def advance(state: State, now: datetime, *, recorded: int, resting: bool = False, heeds_queue: bool = True) -> Change:
     """Everything that follows by itself, in one change; applied again at once it changes nothing more.
 
     `recorded` is the newest generation whose plan the ledger holds: no step of a newer one is started (design 3).
-    `resting`: the run is too long to start anything before it has continued as new (design 6).
+    `resting`: the run is too long to start anything before it has continued as new (design 6). `heeds_queue`: nothing
+    is pushed to a pull request that waits in a merge queue; runs from before have done so.
     """
     draft = Draft(state, now)
     if state.status.is_final:
@@ -36,7 +38,7 @@ def advance(state: State, now: datetime, *, recorded: int, resting: bool = False
         if draft.state.status is DirectiveStatus.PAUSED:
             _stand_still(draft)
         else:
-            _go_on(draft, recorded, resting=resting)
+            _go_on(draft, recorded, resting=resting, heeds_queue=heeds_queue)
     return draft.change()
 
 
@@ -45,14 +47,15 @@ def _stand_still(draft: Draft) -> None:
     _call_back(draft, [task for task in draft.state.live() if task.status is TaskStatus.PENDING])
 
 
-def _go_on(draft: Draft, recorded: int, *, resting: bool) -> None:
+def _go_on(draft: Draft, recorded: int, *, resting: bool, heeds_queue: bool) -> None:
     _hold(draft)
     if not resting:
         _wake(draft)
         _plan(draft)
         _start_steps(draft, recorded)
-        _complete(draft)
-    _settle(draft)
+        if not (heeds_queue and _waits_to_ship(draft.state)):
+            _complete(draft)
+    _settle(draft, heeds_queue=heeds_queue)
 
 
 def is_planning(state: State) -> bool:
@@ -212,14 +215,19 @@ def _can_progress(state: State) -> bool:
     return any(step.status in (StepStatus.READY, StepStatus.RUNNING) for step in state.steps.values())
 
 
-def _settle(draft: Draft) -> None:
-    status = _status(draft.state)
-    if status is DirectiveStatus.IDLE and draft.state.directive.settings.once:
+def _settle(draft: Draft, *, heeds_queue: bool) -> None:
+    status, waits = _status(draft.state), heeds_queue and _waits_to_ship(draft.state)
+    if status is DirectiveStatus.IDLE and draft.state.directive.settings.once and not waits:
         status = DirectiveStatus.FAILED if unfinished(draft.state) else DirectiveStatus.COMPLETED
-    reason = _reason(draft.state, status)
+    reason = QUEUED if waits and status is DirectiveStatus.IDLE else _reason(draft.state, status)
     if (status, reason) != (draft.state.status, draft.state.reason):
         draft.set(status=status, reason=reason)
         draft.event(directive_is(status))
+
+
+def _waits_to_ship(state: State) -> bool:
+    """Whether the merge queue is to decide first: to answer a remark is no push."""
+    return waits_in_queue(state) and any(step.work and step.work.commits for step in unshipped(state))
 
 
 def _reason(state: State, status: DirectiveStatus) -> str:

@@ -158,6 +158,8 @@ class FindingSource(StrEnum):
     TALK = "talk"
     """Below the pull request."""
     REVIEW = "review"
+    QUEUE = "queue"
+    """A merge queue has put it out: which time, and which head."""
     TROUBLE = "trouble"
     """The forge refuses us."""
 
@@ -238,6 +240,8 @@ class Sighting(Tolerant):
     """Somebody's last word is yes and nobody's is no, of those who are heard."""
     blocked: tuple[Annotated[str, Field(max_length=200)], ...] = ()
     """Why it can't be merged now, beside that it is a draft; as far as the forge tells."""
+    queued: bool = False
+    """It waits in the forge's merge queue, which a push would take it out of."""
     unheard: tuple[Unheard, ...] = ()
     """What was said, and doesn't count: all of it, whether it was told before or not."""
     standing: tuple[str, ...] | None = None
@@ -267,7 +271,8 @@ def news_of(watch: Watch, sighting: Sighting) -> Sighting | None:
     """
     known, seen = watch.pull_request, sighting.pull_request.model_copy(update={"version": watch.pull_request.version})
     new = tuple(finding for finding in sighting.findings if finding.id not in watch.seen)
-    refused, refuses = any(FindingSource.TROUBLE.began(each) for each in watch.seen), _is_refused(sighting)
+    refused = any(FindingSource.TROUBLE.began(each) for each in watch.seen)
+    refuses = any(finding.kind is FindingKind.TROUBLE for finding in sighting.findings)
     moved = (known.state, known.head, known.branch, known.base) != (seen.state, seen.head, seen.branch, seen.base)
     # While the forge refuses us, nothing is known of what it would tell.
     picture = watch.picture if refuses else picture_of(sighting)
@@ -291,7 +296,3 @@ def news_of(watch: Watch, sighting: Sighting) -> Sighting | None:
 def is_failed(finding: Finding) -> bool:
     """Whether it is a check that has failed; one that waits for a person has not."""
     return finding.kind is FindingKind.CHECK and not finding.for_person
-
-
-def _is_refused(sighting: Sighting) -> bool:
-    return any(finding.kind is FindingKind.TROUBLE for finding in sighting.findings)

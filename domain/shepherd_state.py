@@ -58,6 +58,8 @@ class Shepherding(Value):
     approved: bool = False
     blocked: tuple[str, ...] = ()
     """Why it can't be merged, as the newest look has seen it; beside that it is a draft."""
+    queued: bool = False
+    """The newest look has seen it in the forge's merge queue, which a push would take it out of."""
     unheard: tuple[str, ...] = ()
     """Ids of what was said about it by people and bots whose words don't count, as the newest look has seen it."""
     picture: str = ""

@@ -39,7 +39,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.daemon_answers import answer_of, away_of, daemon_of, until_of, used_of, was_called_back
     from workflows.experience import rates, steps_done
     from workflows.options import FIND_OUTCOME, PICK_DAEMON, daemon_activity
-    from workflows.pull_request_watch import PullRequestWatch
+    from workflows.pull_request_watch import PullRequestWatch, heeds_queue
     from workflows.recorder import Recorder
 
 ACTIVITY: dict[TaskKind, Callable[[Any, SpawnTask], Awaitable[Outcome]]] = {
@@ -105,7 +105,8 @@ class DirectiveWorkflow(Operations):
 
     def decide(self) -> None:
         """Let everything follow that follows by itself."""
-        self.take(policy.advance(self.state, workflow.now(), recorded=self.recorder.planned, resting=self.must_rest()))
+        planned, rests, heeds = self.recorder.planned, self.must_rest(), heeds_queue(self.state)
+        self.take(policy.advance(self.state, workflow.now(), recorded=planned, resting=rests, heeds_queue=heeds))
         self.news = False
 
     def start_tasks(self) -> None:

@@ -100,6 +100,11 @@ class PullRequestWatch:
         directive.take(draft.change())
 
 
+def heeds_queue(state: State) -> bool:
+    """Whether nothing is pushed to what waits in a merge queue; a run that has done so before goes on as it was."""
+    return not watching.waits_in_queue(state) or workflow.patched("the merge queue is heeded")
+
+
 def _wanted(state: State) -> Watch | None:
     """What is to be watched; a run that has met a closed pull request before these were watched goes on without, and
     one that has begun before a daemon was told that all is done never tells it.

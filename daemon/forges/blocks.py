@@ -26,6 +26,14 @@ class Block(StrEnum):
     UNNAMED = "a rule of the base branch that the forge doesn't name, or a required check that has not begun"
 
 
+_PUT_OUT = "the merge queue has put it out"
+
+
+def put_out(why: str) -> str:
+    """`why`: the forge's word for it."""
+    return f"{_PUT_OUT}: {why[:60]}" if why else _PUT_OUT
+
+
 def check_failed(name: str) -> str:
     return f"the required check {name!r} has failed"
 

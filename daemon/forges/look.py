@@ -94,6 +94,7 @@ async def sighting_of(looking: Looking, audience: Audience, seen: PullRequest, p
         findings=(*conflict, *failures, *await _without_resolved(looking, audience, pull, asked, said.remarks, me)),
         base_head=base_head,
         approved=is_approved(said.reviews, heard, me),
+        queued=Block.QUEUED in blocked,
         blocked=bounded((*([Block.CONFLICT] if conflict else []), *blocked)),
         unheard=(*forks, *unheard_of(everything, heard)),
     )

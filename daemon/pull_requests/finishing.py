@@ -40,6 +40,9 @@ class Finishing:
         seen = sighting.pull_request
         if not (watch.complete and watch.pushed and seen.state is PullRequestState.OPEN) or sighting.findings:
             return sighting
+        if sighting.queued:  # the forge merges it; where it puts it out again, what is known is no longer what was
+            self._marks.pop(_MARK, None)
+            return sighting
         facts = "\n".join([seen.head, sighting.base_head, seen.base, *sighting.blocked])
         known = hashlib.sha256(facts.encode()).hexdigest()[:16]
         tried, *lines = self._marks.get(_MARK, "").split("\n")

@@ -54,7 +54,8 @@ class PullRequestShepherd:
             if watch.retarget and known.base != watch.retarget:
                 known = await forge.retarget(known, watch.retarget)
             marks = self._marks_of(watch)
-            sighting = await self._without_flaky(forge, watch, await forge.look(known, marks))
+            sighting = without_others_heads(watch, await forge.look(known, marks))
+            sighting = await self._without_flaky(forge, watch, sighting)
             sighting = await Finishing(forge, self._repositories, marks).of(watch, sighting)
         except ForgeRefused as refusal:
             sighting = Sighting(pull_request=watch.pull_request, findings=(_trouble(str(refusal)),))
@@ -112,6 +113,21 @@ class PullRequestShepherd:
     def _refuse_foreign(self, owner: str) -> None:
         if owner != self._owner:
             raise Refused(f"this daemon serves owner {self._owner!r}, not {owner!r}")
+
+
+def without_others_heads(watch: Watch, sighting: Sighting) -> Sighting:
+    """Without what a merge queue has put an earlier head out for: no forge tells which head that was, but the directive
+    was told before. A new one is a new try.
+    """
+    told = [each.rpartition(":") for each in watch.seen if FindingSource.QUEUE.began(each)]
+    known = {event: head for event, _, head in told}
+    left = tuple(each for each in sighting.findings if not _is_of_another(each.id, known))
+    return sighting.model_copy(update={"findings": left})
+
+
+def _is_of_another(finding: str, known: dict[str, str]) -> bool:
+    event, _, head = finding.rpartition(":")
+    return FindingSource.QUEUE.began(finding) and known.get(event, head) != head
 
 
 def _trouble(text: str) -> Finding:

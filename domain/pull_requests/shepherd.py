@@ -117,6 +117,7 @@ def _update(draft: Draft, known: PullRequest, sighting: Sighting) -> None:
         draft.event(EventName.PULL_REQUEST_MOVED, f"its branch is at {now.head}, {known.head or 'nothing'} was known")
     draft.set(pull_request=now)
     follow_base(draft, now)
+    _set(draft, queued=sighting.queued and not now.state.is_over)
     if _refuses(sighting):
         return  # what its checks and reviewers say is not known
     if sighting.standing is not None:

@@ -123,9 +123,10 @@ def _shepherding(state: State, known: PullRequest | None, now: PullRequest, ship
     before = state.shepherding
     if known is None or known.version != now.version:
         return Shepherding(draft=before.draft, pokes=before.pokes, taken_back=before.taken_back)
+    pushed: dict[str, object] = {"failing": (), "gathers": False, "queued": False}
     if any(state.steps[step].fix is None for step in ships):
-        return before.model_copy(update={"rounds": 0, "granted": 0, "failing": (), "gathers": False})
-    return before.model_copy(update={"failing": (), "gathers": False})
+        return before.model_copy(update={"rounds": 0, "granted": 0, **pushed})
+    return before.model_copy(update=pushed)
 
 
 def _branches(state: State) -> tuple[str, ...]:

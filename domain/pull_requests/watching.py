@@ -35,6 +35,13 @@ def wanted_watch(state: State) -> Watch | None:
     )
 
 
+def waits_in_queue(state: State) -> bool:
+    """Whether finished work is better not pushed: the pull request is in the forge's merge queue, as far as the newest
+    look has seen, and looked at until that has decided.
+    """
+    return state.shepherding.queued and wanted_watch(state) is not None
+
+
 def rounds_left(state: State) -> int:
     """Batches of fixes that may still be made before an operator is asked."""
     shepherding = state.shepherding

@@ -197,4 +197,6 @@ def _committer() -> dict[str, str]:
 
 
 def _forge_commit_of(login: str) -> dict[str, str]:
-    return identity("GitHub", FORGE_EMAIL) | {"GIT_AUTHOR_NAME": login, "GIT_AUTHOR_EMAIL": f"{login}@forge.localhost"}
+    """An app's login ends in `[bot]`, which no address of mail may hold here."""
+    mail = f"{login.removesuffix('[bot]')}@forge.localhost"
+    return identity("GitHub", FORGE_EMAIL) | {"GIT_AUTHOR_NAME": login, "GIT_AUTHOR_EMAIL": mail}

@@ -5,9 +5,12 @@ from __future__ import annotations
 from pydantic import TypeAdapter
 
 from daemon.forges.auto_merge import Turn, why_off
+from daemon.forges.github.blocking import told_of
 from daemon.forges.github.graph import GitHubApi
+from daemon.forges.github.merge_queue import QUEUE_LOGIN
 from daemon.forges.github.payloads import GitHubPull
 from daemon.forges.refusals import Declined, says
+from daemon.forges.remarks import is_by
 from daemon.forges.remembered import Remembered
 from daemon.forges.said import User
 from domain.opening_policy import MergeMethod
@@ -16,7 +19,10 @@ from domain.value import Value
 
 _ON = frozenset({"auto_merge_enabled", "auto_squash_enabled", "auto_rebase_enabled"})
 _OFF = "auto_merge_disabled"
-"""Names of events (from memory)."""
+_ENTERED, _LEFT = "added_to_merge_queue", "removed_from_merge_queue"
+"""Names of events (from memory). Who waits in the queue is no longer to be merged by auto-merge."""
+MOST_TRIES = 5
+"""So often a pull request is put into the merge queue that has put it out."""
 _NOTHING_MISSING = ("clean status", "unstable status")
 """How GitHub refuses what could be merged at once (from memory)."""
 
@@ -24,6 +30,13 @@ _NOTHING_MISSING = ("clean status", "unstable status")
 class _Event(Tolerant):
     event: str = ""
     actor: User | None = None
+
+    @property
+    def turn(self) -> Turn | None:
+        if self.event in _ON or self.event == _ENTERED:
+            return Turn(on=True, by=self.actor)
+        by_queue = self.event == _LEFT and is_by(self.actor, QUEUE_LOGIN)
+        return Turn(on=False, by=self.actor, by_forge=by_queue) if self.event in (_OFF, _LEFT) else None
 
 
 class _Wanted(Value):
@@ -56,13 +69,20 @@ class AutoMerge:
         """Why it is not; see daemon.forges.hosted.Hosted.merged_by_itself."""
         if pull.auto_merge is not None:
             return ""
-        if why := why_off(await self._turns(pull.number), self._me):
+        events = await self._events(pull.number)
+        turns = [each.turn for each in events if each.turn]
+        if [each.event for each in events if each.turn][-1:] == [_ENTERED]:
+            return ""
+        if why := why_off(turns, self._me):
             return why
+        if sum(each.by_forge for each in turns) >= MOST_TRIES:
+            return f"the merge queue has put it out {MOST_TRIES} times"
         wanted = _Wanted(id=pull.node_id, head=pull.head.sha, method=method.value.upper())
 
         async def is_on() -> GitHubPull | None:
             now = await self._api.read(f"{self._path}/pulls/{pull.number}", GitHubPull)
-            return now if now.auto_merge is not None or now.standing.is_over else None
+            is_done = now.auto_merge is not None or now.standing.is_over
+            return now if is_done or await self._is_queued(pull) else None
 
         try:
             await self._api.mutate(AutoMergeWanted(variables=wanted), is_on)
@@ -72,7 +92,11 @@ class AutoMerge:
             return "nothing that the base branch requires is missing, and there GitHub leaves merging to a person"
         return ""
 
-    async def _turns(self, number: int) -> list[Turn]:
+    async def _is_queued(self, pull: GitHubPull) -> bool:
+        """What lacks nothing goes into the merge queue at once, where the base branch has one; REST doesn't tell it."""
+        told = await told_of(self._api, self._path.removeprefix("/repos/"), pull.number)
+        return told is not None and told.is_queued
+
+    async def _events(self, number: int) -> list[_Event]:
         pages = await Remembered(self._api, {}).pages(f"{self._path}/issues/{number}/events", EVENTS)
-        told = (each for page in pages for each in page if each.event in _ON or each.event == _OFF)
-        return [Turn(on=each.event in _ON, by=each.actor) for each in told]
+        return [each for page in pages for each in page]

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from daemon.forges.blocks import Block, bounded, check_failed, check_missing
 from daemon.forges.github.graph import GitHubApi
+from daemon.forges.github.merge_queue import QueueEvent, QueueTold
 from daemon.forges.refusals import Declined
 from domain.tolerant import Tolerant
 from domain.value import Value
@@ -20,6 +21,14 @@ query($owner: String!, $name: String!, $number: Int!) {
     pullRequest(number: $number) {
       mergeStateStatus
       isInMergeQueue
+      isMergeQueueEnabled
+      timelineItems(last: 2, itemTypes: [ADDED_TO_MERGE_QUEUE_EVENT, REMOVED_FROM_MERGE_QUEUE_EVENT]) {
+        nodes {
+          __typename
+          ... on AddedToMergeQueueEvent { id }
+          ... on RemovedFromMergeQueueEvent { id reason beforeCommit { oid } }
+        }
+      }
       reviewDecision
       statusCheckRollup {
         contexts(first: 100) {
@@ -77,11 +86,30 @@ class _Rollup(Tolerant):
     contexts: _Contexts
 
 
-class _Pull(Tolerant):
+class _Timeline(Tolerant):
+    nodes: tuple[QueueEvent | None, ...] | None = None
+
+
+class PullTold(Tolerant):
+    """What GraphQL tells of a pull request."""
+
     state: str = Field(alias="mergeStateStatus")
     is_queued: bool = Field(False, alias="isInMergeQueue")
+    is_enabled: bool = Field(False, alias="isMergeQueueEnabled")
+    timeline: _Timeline | None = Field(None, alias="timelineItems")
     decision: str | None = Field(None, alias="reviewDecision")
     rollup: _Rollup | None = Field(None, alias="statusCheckRollup")
+
+    @property
+    def queue(self) -> QueueTold:
+        nodes = (self.timeline.nodes if self.timeline else None) or ()
+        events = tuple(each for each in nodes if each)
+        return QueueTold(is_queued=self.is_queued, is_enabled=self.is_enabled, events=events)
+
+    @property
+    def blocks(self) -> tuple[str, ...] | None:
+        """None: GitHub works it out."""
+        return bounded(self.reasons) if self.state != "UNKNOWN" else None
 
     @property
     def reasons(self) -> list[str]:
@@ -102,7 +130,7 @@ class _Pull(Tolerant):
 
 
 class _Repository(Tolerant):
-    pull: _Pull | None = Field(alias="pullRequest")
+    pull: PullTold | None = Field(alias="pullRequest")
 
 
 class _Data(Tolerant):
@@ -113,8 +141,8 @@ class BlocksAnswer(Tolerant):
     data: _Data
 
 
-async def blocks_of(api: GitHubApi, repository: str, number: int) -> tuple[str, ...] | None:
-    """None: GitHub doesn't know now, or doesn't tell it to this token. Raises ForgeUnreachable, ForgeRefused."""
+async def told_of(api: GitHubApi, repository: str, number: int) -> PullTold | None:
+    """None: GitHub doesn't tell it to this token. Raises ForgeUnreachable, ForgeRefused."""
     owner, _, name = repository.partition("/")
     question = Query(variables=BlocksOf(owner=owner, name=name, number=number))
     try:
@@ -123,5 +151,4 @@ async def blocks_of(api: GitHubApi, repository: str, number: int) -> tuple[str, 
         if declined.status == HTTPStatus.UNAUTHORIZED:
             raise
         return None
-    pull = answer.data.repository.pull if answer.data.repository else None
-    return bounded(pull.reasons) if pull and pull.state != "UNKNOWN" else None
+    return answer.data.repository.pull if answer.data.repository else None

@@ -11,9 +11,10 @@ from pydantic import TypeAdapter
 
 from daemon.forges.blocks import KnownBlocks
 from daemon.forges.findings import conflict_finding
-from daemon.forges.github.blocking import blocks_of
+from daemon.forges.github.blocking import PullTold, told_of
 from daemon.forges.github.checks import Checks
 from daemon.forges.github.graph import GitHubApi
+from daemon.forges.github.merge_queue import MergeQueue, block_of
 from daemon.forges.github.payloads import GitHubPull, Ref
 from daemon.forges.github.threads import resolved_threads
 from daemon.forges.look import Said
@@ -46,6 +47,9 @@ class GitHubLook:
         self._path = f"/repos/{repository}"
         self._remembered = remembered
         self._marks = marks
+        self._queue = MergeQueue(repository, remembered, marks)
+        self._told: list[PullTold | None] = []
+        """What GraphQL has told in this look; it is asked once."""
 
     async def pull(self, number: int) -> GitHubPull:
         """The pull request; whether it can be merged may be of an earlier base (`conflict`)."""
@@ -89,13 +93,28 @@ class GitHubLook:
         )
 
     async def failures(self, pull: Pull) -> tuple[list[Finding], list[Unheard]]:
-        return await Checks(self._api, self._repository, self._remembered, self._marks).failures(pull.head.sha)
+        """Those of the head, and what the merge queue has put it out for."""
+        checks = Checks(self._api, self._repository, self._remembered, self._marks)
+        found, unheard = await checks.failures(pull.head.sha)
+        told = await self._asked(pull) if self._queue.is_asked_about else None
+        if told and (event := self._queue.put_out(pull, told.queue)):
+            found += await self._queue.finding(pull, event, checks)
+        return found, unheard
 
     async def blocked(self, pull: Pull, facts: str) -> tuple[str, ...]:
         known = KnownBlocks(self._marks, facts)
-        if known.nothing_has_changed:
+        if known.nothing_has_changed and not self._told:
             return ()
-        return known.now(await blocks_of(self._api, self._repository, pull.number))
+        told = await self._asked(pull)
+        event = self._queue.put_out(pull, told.queue) if told else None
+        return (*([block_of(event)] if event else []), *known.now(told.blocks if told else None))
+
+    async def _asked(self, pull: Pull) -> PullTold | None:
+        if not self._told:
+            self._told.append(await told_of(self._api, self._repository, pull.number))
+            if told := self._told[0]:
+                self._queue.note(pull, told.queue)
+        return self._told[0]
 
     async def resolved(self, pull: Pull, remarks: list[Comment]) -> dict[str, str]:
         return await resolved_threads(self._api, self._repository, pull.number)

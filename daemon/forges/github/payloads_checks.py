@@ -92,6 +92,8 @@ class WorkflowRun(Tolerant):
     check_suite_id: int | None = None
     run_attempt: int | None = None
     """How often it was begun."""
+    head_branch: str | None = None
+    head_sha: str = ""
     head_repository: Repository | None = None
     """Whose branch it ran for; None: that repository was deleted."""
 
