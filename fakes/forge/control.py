@@ -13,6 +13,7 @@ from fakes.forge.check_records import CheckContent, CheckRun, CheckStatus, Concl
 from fakes.forge.github.shapes import Shapes
 from fakes.forge.injected_failures import FailureOrder
 from fakes.forge.pulls import PullWanted, open_pull
+from fakes.forge.push_rules import PushRule
 from fakes.forge.records import Account, RepositoryRecord, ReviewState, Role, now
 from fakes.forge.statuses import add_status
 from fakes.forge.stored import RESERVED_OWNERS, Name, Owner, Stored
@@ -45,6 +46,7 @@ class RepositoryChange(Stored):
     auto_merge_allowed: bool | None = None
     queue_of: tuple[str, ...] | None = None
     queue_method: str | None = None
+    push_rules: tuple[PushRule, ...] | None = None
     locked: bool | None = None
     teams: tuple[str, ...] | None = None
     labels: tuple[str, ...] | None = None
@@ -150,7 +152,8 @@ async def create_repository(call: Call) -> ApiAnswer:
 async def change_repository(call: Call) -> ApiAnswer:
     repository, change = call.repository(), await call.body(RepositoryChange)
     async with repository.changing():
-        changed = change.model_dump(exclude_none=True, exclude={"name"})
+        told = {name: getattr(change, name) for name in change.model_fields_set - {"name"}}
+        changed = {name: value for name, value in told.items() if value is not None}
         repository.record = repository.record.with_changes(**changed)
     if change.name:
         repository = await call.forge.store.rename(repository, change.name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import zlib
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -18,6 +19,7 @@ from fakes.forge.auth import Keys
 from fakes.forge.bare_git import git_environment
 from fakes.forge.forge import Forge
 from fakes.forge.pulls import follow_branches
+from fakes.forge.push_rules import refusal
 from fakes.forge.store import Repository
 
 _CHUNK = 64 * 1024
@@ -52,6 +54,9 @@ class GitHttp:
     async def _serve(self, request: Request, send: Send) -> None:
         service = request.url.path.rpartition("/")[2]
         repository = self._allowed(request, service)
+        if service == "git-receive-pack" and (said := await self._refusal(repository, request)):
+            await Response(said, media_type=f"application/x-{service}-result")(request.scope, request.receive, send)
+            return
         async with _git_service(repository, service, request) as process:
             feeding = asyncio.create_task(_feed(request, process))
             try:
@@ -61,6 +66,15 @@ class GitHttp:
                 feeding.cancel()
         if service == "git-receive-pack":
             await follow_branches(repository)
+
+    async def _refusal(self, repository: Repository, request: Request) -> bytes | None:
+        """What a push is answered that breaks a rule of its branch; what has been read stays with the request."""
+        rules = repository.record.push_rules
+        if not rules:
+            return None
+        body = await request.body()
+        packed = request.headers.get("content-encoding") == "gzip"
+        return refusal(rules, gzip.decompress(body) if packed else body, self._forge.addresses.page(repository.record))
 
     def _allowed(self, request: Request, service: str) -> Repository:
         """The repository, if the caller may do this to it; as GitHub, 401 wherever credentials might help."""

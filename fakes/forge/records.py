@@ -10,6 +10,7 @@ from pydantic import Field
 from fakes.forge.check_records import CheckRun, CommitStatus
 from fakes.forge.issue_records import Issue
 from fakes.forge.merge_records import AutoMerge, MergeTurn, QueueEntry, QueueTurn
+from fakes.forge.push_rules import PushRule
 from fakes.forge.stored import Name, Owner, Stored
 
 
@@ -175,6 +176,7 @@ class RepositoryRecord(Stored):
     """How those are merged, as `fakes.forge.merges.Method` has it."""
     queue: tuple[QueueEntry, ...] = ()
     """Of all base branches, the first to be merged first."""
+    push_rules: tuple[PushRule, ...] = ()
     auto_merge_allowed: bool = True
     """At a forge where the repository says so."""
     detailed_merge_status: str = ""

@@ -1,4 +1,4 @@
-"""A directive's pull requests on the fake forge, over its http and by the real adapter for GitHub (rule 7)."""
+"""A directive's pull requests on the fake forge, over its http and by the real adapters (rule 7)."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from daemon.forges.forge_settings import ForgeKind
 from daemon.git.git import Git
 from daemon.git.repositories import Repositories
 from domain.pull_request import PullRequestState
-from domain.spawn_task import OutcomeStatus
+from domain.questions import AGAIN
+from domain.spawn_task import CommandContext, OutcomeStatus
 from tests.fixtures_forges import Site
 from tests.integration.completions import BRANCH, NEXT, THIRD, Completions, head
 from tests.integration.deliveries import OneDaemon
+from tests.integration.test_completion_shipping import answer, only_question
 
 GitCommand = Callable[..., str]
 NO_AGENT = "exit 9"
@@ -37,6 +39,44 @@ async def at_forge(tmp_path: Path, site: Site, git: GitCommand) -> Completions:
 
 WORDS = {ForgeKind.GITHUB: ("pulls", "pull"), ForgeKind.GITLAB: ("merge_requests", "-/merge_requests")}
 """What a pull request is called in the API, and on the pages."""
+
+
+GITHUB, GITLAB, GITEA = ForgeKind.GITHUB, ForgeKind.GITLAB, ForgeKind.GITEA
+SIGNED = "Commits must have verified signatures."
+REFUSED = [
+    (GITHUB, "github_protection", "(protected branch hook declined): GH006: Protected branch update failed for "
+     f"refs/heads/{BRANCH}. {SIGNED}"),
+    (GITHUB, "github_ruleset", "(push declined due to repository rule violations): GH013: Repository rule violations "
+     f"found for refs/heads/{BRANCH}. Review all repository rules at "),
+    (GITLAB, "gitlab", "(pre-receive hook declined): GitLab: You are not allowed to push code to protected branches"),
+    (GITEA, "gitea", f"(pre-receive hook declined): Gitea: Not allowed to push to protected branch {BRANCH}"),
+    (GITEA, "forgejo", f"(pre-receive hook declined): Forgejo: Not allowed to push to protected branch {BRANCH}"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("forge_kind", "rule", "words"), REFUSED, ids=[f"{kind}-{rule}" for kind, rule, _ in REFUSED])
+@pytest.mark.rule("7.3")
+async def test_a_rule_of_the_branch_is_a_question_in_its_own_words_and_tried_again_once_it_is_gone(
+    at_forge: Completions, site: Site, rule: str, words: str
+) -> None:
+    rules = [{"branches": "makima/directive-*", "kind": rule, "text": SIGNED}]
+    parent, number = "main", 0
+    for name in ("walls", "roof"):  # the first push makes the branch and its pull request, the next one finds both
+        parent, number = site.commit(name, {name: "1\n"}, parent=parent), number + 1
+        await site.forge.change_repository(site.name, push_rules=rules)
+        first = only_question(await at_forge.does(NO_AGENT, [head(name, parent)]))
+        assert words in first.text and (SIGNED in first.text) is (site.kind is GITHUB), first.text
+        assert first.choices == (AGAIN,)
+        assert (BRANCH in at_forge.branches()) is (number > 1)
+        told = [answer(first, AGAIN)]
+        again = only_question(await at_forge.delivered(NO_AGENT, context=CommandContext(answers=tuple(told))))
+        assert again.id != first.id
+        await site.forge.change_repository(site.name, push_rules=[])
+        told.append(answer(again, AGAIN))
+        done = await at_forge.delivered(NO_AGENT, context=CommandContext(answers=tuple(told)))
+        assert done.shipped and done.work, done.failure
+        assert (done.shipped.pull_request.number, done.shipped.pull_request.head) == (1, done.work.head)
+    assert at_forge.news() == {"walls", "roof"}
 
 
 @pytest.mark.parametrize("forge_kind", WORDS)

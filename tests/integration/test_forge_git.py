@@ -113,3 +113,20 @@ async def test_a_repository_begins_with_what_another_holds(forge: ForgeUnderTest
         await forge.make_repository("Acme", "COPIED")
     with pytest.raises(AssertionError, match="would clash"):
         await forge.make_repository("repos", "shop")
+
+
+async def test_a_rule_of_a_branch_refuses_the_whole_push_and_no_other(
+    forge: ForgeUnderTest, repository: ForgeRepository, ann: Person
+) -> None:
+    await ann.commit("main", {"README": "1\n"})
+    rules = [{"branches": "release/*", "kind": "github_protection", "text": "Commits must have verified signatures."}]
+    await forge.change_repository(repository.full_name, push_rules=rules)
+    code, _, errors = await ann.try_git("push", "origin", "HEAD:refs/heads/release/1", "HEAD:refs/heads/mine")
+    assert code == 1
+    assert "remote: error: GH006: Protected branch update failed for refs/heads/release/1." in errors
+    assert "HEAD -> release/1 (protected branch hook declined)" in errors and "HEAD -> mine (protected" in errors
+    assert "release/1" not in await ann.git("ls-remote", repository.clone_url)
+    big = await ann.commit("big", {str(each): f"{each}\n" * 2000 for each in range(60)}, onto="main")
+    await ann.git("push", "origin", f"{big}:refs/heads/mine", "HEAD:refs/tags/one")
+    await forge.change_repository(repository.full_name, push_rules=[])
+    await ann.git("push", "origin", f"{big}:refs/heads/release/1")
