@@ -177,6 +177,8 @@ class ScriptedForge:
         self.shown: tuple[PullRequest, dict[str, Any], tuple[Finding, ...]] | None = None
         self.answer: Any = None
         """What a look is answered with, or fails with, whatever holds."""
+        self.queued = False
+        """It waits in the merge queue."""
         self.looks: list[Watch] = []
         self.slow = timedelta()
         """How long it takes to look."""
@@ -198,7 +200,8 @@ class ScriptedForge:
             known, fields, shown = self.shown
             findings = tuple(one for one in shown if one.kind is FindingKind.COMMENT or known.head == now.head)
             now = now.model_copy(update=fields)
-        return news_of(watch, Sighting(pull_request=now, findings=findings, base_head="e" * 40))
+        waits = {"queued": self.queued, "blocked": ("it waits in the merge queue",) if self.queued else ()}
+        return news_of(watch, Sighting(pull_request=now, findings=findings, base_head="e" * 40, **waits))
 
     async def tidy(self, tidying: Tidying) -> Tidied:
         self.tidied.append(tidying)

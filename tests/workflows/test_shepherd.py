@@ -16,6 +16,7 @@ from temporalio.testing import WorkflowEnvironment
 from domain import names, requests
 from domain.directive_settings import Timings
 from domain.models import State
+from domain.policy import QUEUED
 from domain.pull_request import Finding, FindingKind, PullRequest, PullRequestState
 from domain.spawn_task import SpawnTask
 from domain.statuses import DirectiveStatus, StepStatus
@@ -101,6 +102,34 @@ async def test_merged_work_is_not_shipped_again_and_new_work_gets_a_pull_request
         second.branch,
         first.model_copy(update={"state": PullRequestState.MERGED}),
     )
+
+
+@pytest.mark.rule("7.5")
+@pytest.mark.parametrize("end", [PullRequestState.OPEN, PullRequestState.MERGED], ids=["put out", "merged"])
+async def test_what_is_finished_while_it_waits_in_the_merge_queue_is_pushed_once_that_has_decided(
+    world: Surroundings, end: PullRequestState
+) -> None:
+    world.daemon.plans = [planned(("pool", ["floor"]))]
+    handle, first = await opened(world)
+    world.forge.queued = True
+
+    async def is_known() -> bool:
+        return (await state_of(handle)).shepherding.queued
+
+    await until(is_known)
+    await handle.execute_update(DirectiveWorkflow.change_goal, requests.ChangeGoal(goal="A pool"))
+
+    async def waits() -> bool:
+        return (await state_of(handle)).reason == QUEUED
+
+    await until(waits)
+    assert len(commands(world, "pool")) == 1 and len(completions(world)) == 1
+    world.forge.queued = False
+    world.forge.shows(first, state=end)
+    await until_completions(world, 2)
+    branch = first.branch if end is PullRequestState.OPEN else f"{first.branch}-v2"
+    assert (await until_watched(world, handle, 11 if end is PullRequestState.OPEN else 12, first)).branch == branch
+    assert not (await state_of(handle)).reason
 
 
 @pytest.mark.rule("7.5")
