@@ -47,6 +47,8 @@ QUERIES = {
     "GET /projects/:id/merge_requests": PAGES | {"state", "source_branch", "target_branch", "order_by", "sort"},
     "GET /projects/:id/repository/compare": {"from", "to"},
     "GET /projects/:id/merge_requests/:iid/notes": PAGES | {"sort", "order_by"},
+    "GET /projects/:id/pipelines": PAGES | {"ref", "status", "order_by", "sort"},
+    "GET /projects/:id/pipelines/:pipeline_id/jobs": PAGES | {"include_retried"},
     "GET /projects/:id/issues": PAGES | {"labels", "state"},
     "GET /users": PAGES | {"username"},
     "GET /projects/:id/milestones": PAGES | {"title", "state", "include_ancestors"},

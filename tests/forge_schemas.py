@@ -69,6 +69,11 @@ OF_COMPONENT = {
     "GET /repos/{owner}/{repo}/git/matching-refs/{ref}": "[git-ref]",
 }
 """Operations that the description at hand lacks → the component that they answer; in brackets: a list of it."""
+GITEA_OF_COMPONENT = {
+    "GET /repos/{owner}/{repo}/actions/runs/{run}": "ActionWorkflowRun",
+    "GET /repos/{owner}/{repo}/actions/runs/{run}/attempts/{attempt}/jobs": "ActionWorkflowJobsResponse",
+}
+"""The same of Gitea."""
 NULL_IN_FACT = ("line", "original_line", "position")
 """Of a comment at a file, or at a line that has changed since: described as numbers, null at GitHub (from memory)."""
 
@@ -224,7 +229,7 @@ class Description:
             for method, said in item.items()
             if method != "parameters"
         ]
-        for name, component in OF_COMPONENT.items() if forge == "github" else ():
+        for name, component in (OF_COMPONENT if forge == "github" else GITEA_OF_COMPONENT).items():
             operations.append((name.partition(" ")[2], Operation(name, {}, (), self, component)))
         # The address with the fewest open parts is meant: `pulls/{base}/{head}` would take most others, too.
         operations.sort(key=lambda each: each[0].count("{"))

@@ -16,8 +16,9 @@ from daemon.forges.issue_talk import AskingIssues, Issues
 from daemon.forges.look import Looking, sighting_of
 from daemon.forges.managed_section import body_of, filled, is_ours, title_of
 from daemon.forges.pulls import Pull, Repository, as_pull_request, first_open
-from daemon.forges.refusals import Declined
+from daemon.forges.refusals import NOT_SHOWN, Declined
 from daemon.forges.remarks import is_by
+from daemon.forges.rerunning import Rerunning, Runs
 from daemon.forges.said import User
 from domain.errors import ForgeRefused
 from domain.opening_policy import MergeMethod, OpeningPolicy
@@ -90,6 +91,10 @@ class Hosted(ABC):
     @abstractmethod
     def asking_issues(self, repository: Repository) -> AskingIssues:
         """How its issues are asked for."""
+
+    @abstractmethod
+    async def runs(self) -> Runs:
+        """What is run again, for one look."""
 
     @abstractmethod
     async def merged_by_itself(self, pull: Pull, method: MergeMethod) -> str:
@@ -180,8 +185,12 @@ class Hosted(ABC):
         return await sighting_of(looking, self._audience, seen, pull, await self._not_heeded())
 
     async def run_again(self, known: PullRequest, failed: Collection[str], names: Sequence[str]) -> frozenset[str]:
-        """See daemon.forges.port.Forge; none at this kind of forge."""
-        return frozenset()
+        try:
+            return await Rerunning(await self.runs()).of(known, failed, names)
+        except Declined as declined:  # the token may not see them
+            if declined.status not in NOT_SHOWN:
+                raise
+            return frozenset()
 
     async def merge_when_ready(self, known: PullRequest, method: MergeMethod) -> str:
         pull, me = await self._read(known.number), await self.own_login()

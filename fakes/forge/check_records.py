@@ -91,6 +91,8 @@ class CheckRun(CheckContent):
     completed_at: datetime | None
     attempt: int = 1
     """Of its run."""
+    branch: str = ""
+    """The one that it ran for; empty: it ran for a commit."""
 
     @property
     def run_id(self) -> int:

@@ -212,7 +212,7 @@ async def clear_requests(call: Call) -> ApiAnswer:
 async def set_check(call: Call) -> ApiAnswer:
     repository, wanted = call.repository(), await call.body(NewCheck)
     sha = await _commit(call, wanted.ref)
-    done = wanted.status is CheckStatus.COMPLETED
+    done, branches = wanted.status is CheckStatus.COMPLETED, await repository.git.branches()
     async with repository.changing():
         record = repository.record
         moment = now()
@@ -223,7 +223,7 @@ async def set_check(call: Call) -> ApiAnswer:
             fields |= {"run": before.run, "attempt": before.attempt}
         check = CheckRun(
             id=wanted.again or record.next_id, head_sha=sha, conclusion=conclusion, started_at=moment,
-            completed_at=moment if done else None, **fields,
+            completed_at=moment if done else None, branch=wanted.ref if wanted.ref in branches else "", **fields,
         )  # fmt: skip
         others = tuple(each for each in record.checks if each.id != check.id)
         repository.record = record.with_changes(last_id=record.last_id + 1, checks=(*others, check))

@@ -12,9 +12,10 @@ from pydantic import TypeAdapter
 from starlette.routing import Route
 
 from daemon.forges.forge_settings import ForgeKind
-from daemon.forges.gitlab import checks, gitlab, look
+from daemon.forges.gitlab import gitlab, look
 from daemon.forges.gitlab.payloads import Approvals, Branch, Member, MergeRequest, Note, Project
 from daemon.forges.gitlab.payloads_checks import Pipeline
+from daemon.forges.gitlab.pipelines import JOBS, PIPELINES, STATUSES
 from fakes.forge.calling import Routes
 from fakes.forge.exchanges import Exchange
 from fakes.forge.forge import Forge
@@ -85,10 +86,12 @@ READ: dict[str, TypeAdapter[Any]] = {
     "GET /projects/:id/merge_requests/:iid/approvals": TypeAdapter(Approvals),
     "GET /projects/:id/merge_requests/:iid/discussions": look.DISCUSSIONS,
     "POST /projects/:id/merge_requests/:iid/notes": TypeAdapter(Note),
-    "GET /projects/:id/merge_requests/:iid/pipelines": checks.PIPELINES,
+    "GET /projects/:id/merge_requests/:iid/pipelines": PIPELINES,
     "GET /projects/:id/pipelines/:pipeline_id": TypeAdapter(Pipeline),
-    "GET /projects/:id/pipelines/:pipeline_id/jobs": checks.JOBS,
-    "GET /projects/:id/repository/commits/:sha/statuses": checks.STATUSES,
+    "GET /projects/:id/pipelines": PIPELINES,
+    "POST /projects/:id/pipelines/:pipeline_id/retry": TypeAdapter(Pipeline),
+    "GET /projects/:id/pipelines/:pipeline_id/jobs": JOBS,
+    "GET /projects/:id/repository/commits/:sha/statuses": STATUSES,
     "GET /projects/:id/repository/branches/:branch": TypeAdapter(Branch),
     "GET /projects/:id/members/all/:user_id": TypeAdapter(Member),
 }

@@ -16,7 +16,16 @@ from daemon.forges.api import Api
 from daemon.forges.audience import Reason
 from daemon.forges.findings import LOG_WINDOW, job_finding, log_text, status_finding, unheard_check
 from daemon.forges.gitea.pages import pages_of
-from daemon.forges.gitea.payloads import CombinedStatus, CommitStatus, Job, Jobs, JobStep, WorkflowRun, WorkflowRuns
+from daemon.forges.gitea.payloads import (
+    FAILED,
+    CombinedStatus,
+    CommitStatus,
+    Job,
+    Jobs,
+    JobStep,
+    WorkflowRun,
+    WorkflowRuns,
+)
 from daemon.forges.pulls import Repository
 from daemon.forges.refusals import NOT_SHOWN, Declined
 from domain.pull_request import Finding, FindingSource, Unheard
@@ -25,10 +34,9 @@ STATUSES = TypeAdapter(CombinedStatus)
 RUNS = TypeAdapter(WorkflowRuns)
 JOBS = TypeAdapter(Jobs)
 
-_FAILED = frozenset({"failure", "error"})
 _OF_ACTIONS = re.compile(r"^(?P<run>.*/actions/runs/\d+)(/jobs/\d+)?/?$")
 """The address that the status of a job names; the same server, whose own name for itself it may be (from memory)."""
-_ABSENT = frozenset({*NOT_SHOWN, HTTPStatus.METHOD_NOT_ALLOWED})
+ABSENT = frozenset({*NOT_SHOWN, HTTPStatus.METHOD_NOT_ALLOWED})
 """What an older server, or Forgejo, answers where it has no such list."""
 
 
@@ -48,7 +56,7 @@ class Checks:
         """What of a commit's checks asks for work; those that ran for a fork are its owner's business."""
         pages = await pages_of(self._api, f"{self._path}/commits/{sha}/status", STATUSES)
         self.statuses = [each for page in pages for each in page.statuses or ()]
-        failed = [each for each in self.statuses if each.status in _FAILED]
+        failed = [each for each in self.statuses if each.status in FAILED]
         of_actions = {each.id: match["run"] for each in failed if (match := _OF_ACTIONS.match(each.target_url))}
         runs = {_place(run.html_url): run for run in await self._runs(sha)} if of_actions else {}
         found: list[Finding] = []
@@ -71,7 +79,7 @@ class Checks:
         try:
             pages = await pages_of(self._api, f"{self._path}/actions/runs?head_sha={sha}", RUNS)
         except Declined as declined:
-            if declined.status not in _ABSENT:
+            if declined.status not in ABSENT:
                 raise
             return []
         return [run for page in pages for run in page.workflow_runs or ()]
@@ -81,15 +89,10 @@ class Checks:
         try:
             pages = await pages_of(self._api, f"{self._path}/actions/runs/{run.id}/jobs", JOBS)
         except Declined as declined:
-            if declined.status not in _ABSENT:
+            if declined.status not in ABSENT:
                 raise
             return []
-        return [
-            await self._explained(job, run)
-            for page in pages
-            for job in page.jobs or ()
-            if job.status == "completed" and job.conclusion in _FAILED
-        ]
+        return [await self._explained(job, run) for page in pages for job in page.jobs or () if job.is_failed]
 
     async def _explained(self, job: Job, run: WorkflowRun) -> Finding:
         """A log is long, and doesn't change any more; a job that runs again is another one."""
@@ -99,7 +102,7 @@ class Checks:
             try:
                 log = await self._api.tail(f"{self._path}/actions/jobs/{job.id}/logs", LOG_WINDOW)
             except Declined as declined:
-                if declined.status not in _ABSENT:
+                if declined.status not in ABSENT:
                     raise
             step = _failed_step(job.steps or ())
             self._marks[key] = job_finding(
@@ -113,7 +116,7 @@ def _told(status: CommitStatus) -> Finding:
 
 
 def _failed_step(steps: Iterable[JobStep]) -> str:
-    return next((each.name for each in steps if each.conclusion in _FAILED), "")
+    return next((each.name for each in steps if each.conclusion in FAILED), "")
 
 
 def _place(address: str) -> str:

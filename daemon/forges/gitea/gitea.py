@@ -9,6 +9,7 @@ import httpx
 from pydantic import TypeAdapter
 
 from daemon.forges.api import Api, ApiTimings, Manners
+from daemon.forges.forge_settings import ForgeSettings
 from daemon.forges.gitea.auto_merge import AutoMerge
 from daemon.forges.gitea.furnishing import Furnishing
 from daemon.forges.gitea.issues import GiteaIssues
@@ -25,6 +26,7 @@ from daemon.forges.gitea.payloads import (
 )
 from daemon.forges.gitea.refusals import refusal
 from daemon.forges.gitea.replies import Replies
+from daemon.forges.gitea.rerunning import GiteaRuns, Offer
 from daemon.forges.gitea.titles import PREFIX, draft_title
 from daemon.forges.hosted import Find, Hosted
 from daemon.forges.links import gitea_compare
@@ -54,6 +56,10 @@ class Gitea(Hosted):
         f"{folder}pull_request_template.md" for folder in (".forgejo/", ".gitea/", ".github/", "", "docs/")
     )
     """From memory; forms in YAML are none that a text can be written into."""
+
+    def __init__(self, api: Api, name: str, settings: ForgeSettings) -> None:
+        super().__init__(api, name, settings)
+        self._reruns = Offer()
 
     async def pulls_of(self, branch: str) -> list[Pull]:
         """There is no filter for a branch, so all are listed."""
@@ -97,6 +103,9 @@ class Gitea(Hosted):
     async def answer(self, number: int, reply: Reply) -> None:
         own = await self._path("")
         await Replies(self._api, own, await self.own_login()).give(number, reply)
+
+    async def runs(self) -> GiteaRuns:
+        return GiteaRuns(self._api, await self.repository(), self._reruns)
 
     async def merged_by_itself(self, pull: Pull, method: MergeMethod) -> str:
         return await AutoMerge(self._api, await self._path(""), await self.own_login()).turned_on(pull, method)

@@ -203,6 +203,10 @@ class CommitStatus(Tolerant):
     target_url: str = ""
 
 
+FAILED = frozenset({"failure", "error"})
+"""Of statuses, jobs and steps."""
+
+
 class CombinedStatus(Tolerant):
     statuses: tuple[CommitStatus, ...] | None = None
 
@@ -212,6 +216,8 @@ class WorkflowRun(Tolerant):
     html_url: str = ""
     status: str = ""
     conclusion: str = ""
+    run_attempt: int | None = None
+    """How often it was begun; older servers don't say it."""
     head_repository: Repository | None = None
     is_fork_pull_request: bool | None = None
     """Forgejo's word (from memory)."""
@@ -239,6 +245,10 @@ class Job(Tolerant):
     conclusion: str = ""
     html_url: str = ""
     steps: tuple[JobStep, ...] | None = None
+
+    @property
+    def is_failed(self) -> bool:
+        return self.status == "completed" and self.conclusion in FAILED
 
 
 class Jobs(Tolerant):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Sequence
 from http import HTTPStatus
 from urllib.parse import quote
 
@@ -29,16 +28,16 @@ from daemon.forges.github.payloads import (
 )
 from daemon.forges.github.refusals import has_no_drafts
 from daemon.forges.github.replies import Replies
-from daemon.forges.github.rerunning import Rerunning
+from daemon.forges.github.rerunning import GitHubRuns
 from daemon.forges.hosted import Find, Hosted
 from daemon.forges.links import github_compare
 from daemon.forges.look import Looking
 from daemon.forges.pulls import Pull, Repository
-from daemon.forges.refusals import NOT_SHOWN, Declined
+from daemon.forges.refusals import Declined
 from daemon.forges.remembered import Remembered
 from daemon.forges.said import User
 from domain.opening_policy import MergeMethod, OpeningPolicy
-from domain.pull_request import PullRequest, Reply
+from domain.pull_request import Reply
 
 PULLS = TypeAdapter(tuple[GitHubPull, ...])
 NOTHING_NEW = "no commits between"
@@ -121,14 +120,8 @@ class GitHub(Hosted):
         own = await self._path("")
         await Replies(self._api, own, await self.own_login()).give(number, reply)
 
-    async def run_again(self, known: PullRequest, failed: Collection[str], names: Sequence[str]) -> frozenset[str]:
-        repository = (await self.repository()).full_name
-        try:
-            return await Rerunning(self._api, repository).of(known, failed, names)
-        except Declined as declined:  # the token may not see the runs of Actions
-            if declined.status not in NOT_SHOWN:
-                raise
-            return frozenset()
+    async def runs(self) -> GitHubRuns:
+        return GitHubRuns(self._api, (await self.repository()).full_name)
 
     async def merged_by_itself(self, pull: Pull, method: MergeMethod) -> str:
         assert isinstance(pull, GitHubPull)

@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
-
-from pydantic import TypeAdapter
-
 from daemon.forges.findings import LOG_WINDOW, status_finding
 from daemon.forges.gitlab import check_findings
 from daemon.forges.gitlab.api import GitLabApi
 from daemon.forges.gitlab.payloads import GitLabPull, PipelineSummary
-from daemon.forges.gitlab.payloads_checks import Bridge, CommitStatus, Job, Pipeline
+from daemon.forges.gitlab.payloads_checks import Bridge, Job, Pipeline
+from daemon.forges.gitlab.pipelines import DEEPEST, JOBS, STATUSES, Pipelines
 from daemon.forges.refusals import NOT_SHOWN, Declined, LogUnreachable
 from domain.pull_request import Finding, FindingSource
 
-Entry = TypeVar("Entry", PipelineSummary, Job, Bridge, CommitStatus)
-
-PIPELINES = TypeAdapter(tuple[PipelineSummary, ...])
-JOBS = TypeAdapter(tuple[Job, ...])
-BRIDGES = TypeAdapter(tuple[Bridge, ...])
-STATUSES = TypeAdapter(tuple[CommitStatus, ...])
-
-DEEPEST = 3
-"""Pipelines below each other that are looked into; GitLab takes two below the first (from memory)."""
 MOST_EXPLAINED = 30
 """Failed jobs of one look whose logs are read; one sighting tells no more."""
 
@@ -34,7 +22,7 @@ class Checks:
         """`path`: the project's in the API; `marks`: what each failed job was last explained with."""
         self._api = api
         self._path = path
-        self._project = project
+        self._pipelines = Pipelines(api, path, project)
         self._marks = marks
         self._known: set[int] = set()
         """Ids of the jobs and bridges that were looked at: they are statuses of the commit, too."""
@@ -42,30 +30,14 @@ class Checks:
         self._logs_are_away = False
 
     async def failures(self, pull: GitLabPull) -> list[Finding]:
-        current = await self._current(pull)
+        current = await self._pipelines.current(pull)
         found = [finding for each in current for finding in await self._of_pipeline(each, DEEPEST)]
         return [*found, *await self._statuses(pull, {each.id for each in current})]
 
-    async def _current(self, pull: GitLabPull) -> list[PipelineSummary]:
-        """Of each ref and cause the newest pipeline at the head, and the one that GitLab goes by, whose commit may be
-        that of the merge: whoever runs one again has the older one no longer count.
-        """
-        listed = await self._listed(f"{self._path}/merge_requests/{pull.number}/pipelines", PIPELINES)
-        by_id = {each.id: each for each in listed}
-        if pull.pipeline:
-            by_id.setdefault(pull.pipeline.id, pull.pipeline)
-        own = [each for each in by_id.values() if each.project_id in (None, self._project)]
-        goes_by = pull.pipeline.id if pull.pipeline else None
-        counting = [each for each in own if each.sha == pull.head.sha or each.id == goes_by]
-        newest: dict[tuple[str | None, bool], PipelineSummary] = {}
-        for each in sorted(counting, key=lambda each: each.id):
-            newest[each.ref, each.source == "external"] = each
-        return list(newest.values())
-
     async def _of_pipeline(self, pipeline: PipelineSummary, depth: int) -> list[Finding]:
         path = f"{self._path}/pipelines/{pipeline.id}"
-        jobs = await self._listed(f"{path}/jobs", JOBS)
-        bridges = await self._listed(f"{path}/bridges", BRIDGES)
+        jobs = await self._pipelines.listed(f"{path}/jobs", JOBS)
+        bridges = await self._pipelines.bridges(pipeline)
         self._known |= {each.id for each in (*jobs, *bridges)}
         if not jobs and not bridges and pipeline.status == "failed" and pipeline.source != "external":
             return await self._unstarted(path)
@@ -83,9 +55,9 @@ class Checks:
         below = bridge.downstream_pipeline
         if bridge.allow_failure:
             return []
-        if below and below.project_id == self._project and depth > 0:
-            found = await self._of_pipeline(below, depth)
-            if found or not bridge.is_failed:
+        if inside := self._pipelines.below(bridge, depth):
+            found = await self._of_pipeline(inside, depth)
+            if found or not bridge.is_failed or inside.goes_on:
                 return found
         failed_below = below is not None and below.status == "failed"
         if not (bridge.is_failed or failed_below or bridge.waits):
@@ -94,7 +66,7 @@ class Checks:
 
     async def _statuses(self, pull: GitLabPull, current: set[int]) -> list[Finding]:
         """Those that others have set; a job is a status, too."""
-        statuses = await self._listed(f"{self._path}/repository/commits/{pull.head.sha}/statuses", STATUSES)
+        statuses = await self._pipelines.listed(f"{self._path}/repository/commits/{pull.head.sha}/statuses", STATUSES)
         return [
             status_finding(each.id, each.name, each.status, each.description, each.target_url)
             for each in statuses
@@ -125,12 +97,3 @@ class Checks:
             if declined.status not in NOT_SHOWN:
                 raise
             return ""
-
-    async def _listed(self, path: str, adapter: TypeAdapter[tuple[Entry, ...]]) -> list[Entry]:
-        """Nothing where the account may not see it, or the project has no CI."""
-        try:
-            return await self._api.all(path, adapter)
-        except Declined as declined:
-            if declined.status not in NOT_SHOWN:
-                raise
-            return []

@@ -31,6 +31,7 @@ from daemon.forges.gitlab.payloads import (
     without_draft,
 )
 from daemon.forges.gitlab.replies import Replies, without_commands
+from daemon.forges.gitlab.rerunning import GitLabRuns
 from daemon.forges.hosted import Find, Hosted
 from daemon.forges.links import gitlab_compare
 from daemon.forges.look import Looking
@@ -136,6 +137,9 @@ class GitLab(Hosted):
     async def answer(self, number: int, reply: Reply) -> None:
         address = (await self.pull(number)).html_url
         await Replies(self._api, await self._path(), await self.own_login()).give(number, address, reply)
+
+    async def runs(self) -> GitLabRuns:
+        return GitLabRuns(self._api, await self._project(), self.pull)
 
     async def merged_by_itself(self, pull: Pull, method: MergeMethod) -> str:
         assert isinstance(pull, GitLabPull)

@@ -79,6 +79,11 @@ class PipelineSummary(Tolerant):
     project_id: int | None = None
     web_url: str | None = None
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether it ends by itself: one that waits for a person says `manual`, for a time `scheduled`."""
+        return self.status in _GOES_ON
+
 
 class MergeRequest(Tolerant):
     iid: Annotated[int, Field(ge=1)]
@@ -245,6 +250,9 @@ def mergeable_of(request: MergeRequest) -> bool | None:
 
 _UNKNOWN = frozenset({"unchecked", "checking", "preparing", "cannot_be_merged_recheck", "cannot_be_merged_rechecking"})
 """That it is not worked out yet, in the newer field or the older one (from memory)."""
+_GOES_ON = frozenset(
+    {"created", "waiting_for_resource", "preparing", "waiting_for_callback", "pending", "running", "canceling"}
+)
 _NO_COMMITS = frozenset({"commits_status", "not_open"})
 
 

@@ -9,9 +9,10 @@ from starlette.routing import Route
 
 from fakes.forge.api_errors import Answered, not_found
 from fakes.forge.calling import ApiAnswer, Call, Routes
-from fakes.forge.check_records import CheckRun, StatusState
+from fakes.forge.check_records import CheckRun, CheckStatus, StatusState
 from fakes.forge.gitea.shapes import GiteaShapes
 from fakes.forge.records import RepositoryRecord, Role
+from fakes.forge.runs import begin_again, newest_of, runs_of
 from fakes.forge.statuses import add_status
 from fakes.forge.store import OWN_LOGIN, Repository
 
@@ -38,7 +39,10 @@ def routes(api: Routes) -> list[Route]:
         api.route(f"{_REPOSITORY}/commits/{{ref:path}}/statuses", GET=list_statuses),
         api.route(f"{_REPOSITORY}/statuses/{{ref}}", GET=list_statuses, POST=set_status),
         api.route(f"{_ACTIONS}/runs", GET=list_runs),
+        api.route(f"{_ACTIONS}/runs/{{id:int}}", GET=get_run),
         api.route(f"{_ACTIONS}/runs/{{id:int}}/jobs", GET=list_jobs),
+        api.route(f"{_ACTIONS}/runs/{{id:int}}/attempts/{{attempt:int}}/jobs", GET=list_jobs),
+        api.route(f"{_ACTIONS}/runs/{{id:int}}/rerun-failed-jobs", POST=run_failed_again),
         api.route(f"{_ACTIONS}/jobs/{{id:int}}/logs", GET=job_log),
     ]
 
@@ -112,18 +116,44 @@ async def set_status(call: Call) -> ApiAnswer:
 
 
 async def list_runs(call: Call) -> ApiAnswer:
-    record, sha = call.repository().record, call.request.query_params.get("head_sha")
-    found = [each for each in record.checks if sha in (None, each.head_sha) and each.app == "github-actions"]
+    """The newest first."""
+    record, query = call.repository().record, call.request.query_params
+    shapes = GiteaShapes(call.forge.url)
+    shown = [shapes.run(record, jobs) for jobs in runs_of(record, query.get("head_sha")).values()]
+    found = [
+        each
+        for each in shown
+        if query.get("branch") in (None, each["head_branch"])
+        and query.get("status") in (None, each["status"], each["conclusion"])
+    ]
     page, headers = call.page(found)
-    runs = [GiteaShapes(call.forge.url).run(record, each) for each in page]
-    return ApiAnswer({"total_count": len(found), "workflow_runs": runs}, headers=headers)
+    return ApiAnswer({"total_count": len(found), "workflow_runs": list(page)}, headers=headers)
+
+
+async def get_run(call: Call) -> ApiAnswer:
+    repository, jobs = _run(call)
+    return ApiAnswer(GiteaShapes(call.forge.url).run(repository.record, jobs))
 
 
 async def list_jobs(call: Call) -> ApiAnswer:
-    repository, check = _check(call)
-    jobs: list[Any] = [GiteaShapes(call.forge.url).job(repository.record, check)]
-    page, headers = call.page([] if check.is_suite_alone else jobs)
+    """Of the newest attempt, or of an earlier one."""
+    repository, jobs = _run(call)
+    attempt = call.request.path_params.get("attempt")
+    kept = [each for each in newest_of(jobs, attempt) if not each.is_suite_alone]
+    page, headers = call.page([GiteaShapes(call.forge.url).job(repository.record, each) for each in kept])
     return ApiAnswer({"total_count": len(page), "jobs": list(page)}, headers=headers)
+
+
+async def run_failed_again(call: Call) -> ApiAnswer:
+    """What was cancelled, too."""
+    repository, jobs = _run(call)
+    newest = newest_of(jobs)
+    if any(each.status is not CheckStatus.COMPLETED for each in newest):
+        raise Answered(400, "this workflow run is not done")
+    if not any(each.failed for each in newest):
+        raise Answered(400, "this workflow run has no failed jobs to re-run")
+    await begin_again(repository, newest)
+    return ApiAnswer(text="", status=201)
 
 
 async def job_log(call: Call) -> ApiAnswer:
@@ -136,6 +166,15 @@ def _statuses(shapes: GiteaShapes, record: RepositoryRecord, sha: str) -> list[d
     jobs = [each for each in record.checks_of(sha) if not each.is_suite_alone]
     said = [shapes.status(record, each) for each in record.statuses_of(sha)]
     return said + [shapes.status_of_job(record, each) for each in jobs]
+
+
+def _run(call: Call) -> tuple[Repository, list[CheckRun]]:
+    """All jobs of a run, in every attempt."""
+    repository = call.repository()
+    jobs = runs_of(repository.record, None).get(call.number("id"))
+    if jobs is None:
+        raise not_found()
+    return repository, jobs
 
 
 def _check(call: Call) -> tuple[Repository, CheckRun]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
-from fakes.forge.check_records import CheckRun, CommitStatus, Conclusion
+from fakes.forge.check_records import CheckRun, CheckStatus, CommitStatus, Conclusion
 from fakes.forge.gitea.shapes_places import Json, PlaceShapes, moment
 from fakes.forge.records import RepositoryRecord
+from fakes.forge.runs import attempts_of, newest_of
 
 _CONCLUSIONS = {Conclusion.TIMED_OUT: "failure", Conclusion.STARTUP_FAILURE: "failure", Conclusion.NEUTRAL: "skipped"}
 """What Actions there has no word for."""
@@ -34,22 +36,26 @@ class CheckShapes(PlaceShapes):
         said = "\n\n".join(filter(None, (check.title, check.summary, check.text)))
         return self._status(record, check.id, context, word, said, target, check.head_sha, check.started_at)
 
-    def run(self, record: RepositoryRecord, check: CheckRun) -> Json:
-        """The run of the workflow that is this one check."""
-        page, times = self.run_page(record, check), self._times(check)
+    def run(self, record: RepositoryRecord, jobs: Sequence[CheckRun]) -> Json:
+        """The run of the workflow that has these jobs, in every attempt."""
+        check = max(newest_of(jobs), key=lambda each: (each.status is not CheckStatus.COMPLETED, each.failed))
+        page, times, attempt = self.run_page(record, check), self._times(check), attempts_of(jobs)
         own = self.repository(record, may_write=False)
+        at = f"{self.url}/api/v1/repos/{record.full_name}/actions/runs/{check.run_id}"
+        earlier = {"previous_attempt_url": f"{at}/attempts/{attempt - 1}"} if attempt > 1 else {}
         return {
-            "id": check.id,
-            "url": f"{self.url}/api/v1/repos/{record.full_name}/actions/runs/{check.id}",
+            "id": check.run_id,
+            "url": at,
             "html_url": page,
             "display_title": check.name,
             "path": "checks.yml@refs/heads/main",
             "event": "push",
-            "run_attempt": 1,
-            "run_number": check.id,
+            "run_attempt": attempt,
+            **earlier,
+            "run_number": check.run_id,
             "repository_id": record.id,
             "head_sha": check.head_sha,
-            "head_branch": record.default_branch,
+            "head_branch": check.branch or record.default_branch,
             **self._ended(check),
             "actor": self.user(record.owner),
             "trigger_actor": self.user(record.owner),
@@ -68,13 +74,13 @@ class CheckShapes(PlaceShapes):
             "id": check.id,
             "url": f"{at}/jobs/{check.id}",
             "html_url": f"{self.run_page(record, check)}/jobs/0",
-            "run_id": check.id,
-            "run_url": f"{at}/runs/{check.id}",
+            "run_id": check.run_id,
+            "run_url": f"{at}/runs/{check.run_id}",
             "name": check.name,
             "labels": ["linux"],
-            "run_attempt": 1,
+            "run_attempt": check.attempt,
             "head_sha": check.head_sha,
-            "head_branch": record.default_branch,
+            "head_branch": check.branch or record.default_branch,
             "runner_id": 1,
             "runner_name": "one",
             "steps": steps,
@@ -84,7 +90,7 @@ class CheckShapes(PlaceShapes):
         }
 
     def run_page(self, record: RepositoryRecord, check: CheckRun) -> str:
-        return f"{self.page(record)}/actions/runs/{check.id}"
+        return f"{self.page(record)}/actions/runs/{check.run_id}"
 
     def _ended(self, check: CheckRun) -> Json:
         word = _CONCLUSIONS.get(check.conclusion, check.conclusion.value) if check.conclusion else ""

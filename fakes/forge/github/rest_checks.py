@@ -12,11 +12,11 @@ from fakes.forge.calling import ApiAnswer, Call, Routes
 from fakes.forge.check_records import CheckRun, CheckStatus, CommitStatus, StatusState
 from fakes.forge.forge import Forge
 from fakes.forge.github.shapes import Shapes
+from fakes.forge.runs import begin_again, newest_of, runs_of
 from fakes.forge.statuses import add_status
 from fakes.forge.store import Repository
 
 _REPOSITORY = "/repos/{owner}/{repo}"
-ACTIONS = "github-actions"
 
 
 class StatusBody(BaseModel):
@@ -114,15 +114,9 @@ async def list_runs(call: Call) -> ApiAnswer:
     """The newest first."""
     repository, query = call.repository(), call.request.query_params
     record = repository.record
-    jobs = [each for each in record.checks if query.get("head_sha") in (None, each.head_sha) and each.app == ACTIONS]
-    runs: dict[int, list[CheckRun]] = {}
-    for each in jobs:
-        runs.setdefault(each.run_id, []).append(each)
     shown = [
-        Shapes(call.forge.url).workflow_run(
-            record, _newest(runs[number]), await _branch_of(repository, runs[number][0])
-        )
-        for number in sorted(runs, reverse=True)
+        Shapes(call.forge.url).workflow_run(record, newest_of(jobs), await _branch_of(repository, jobs[0]))
+        for jobs in runs_of(record, query.get("head_sha")).values()
     ]
     wanted = {"head_branch": query.get("branch"), "check_suite_id": query.get("check_suite_id")}
     wanted |= {"event": query.get("event")}
@@ -138,32 +132,24 @@ async def list_runs(call: Call) -> ApiAnswer:
 
 async def get_run(call: Call) -> ApiAnswer:
     repository, jobs = _run(call)
-    newest = _newest(jobs)
+    newest = newest_of(jobs)
     branch = await _branch_of(repository, newest[0])
     return ApiAnswer(Shapes(call.forge.url).workflow_run(repository.record, newest, branch))
 
 
 async def list_jobs(call: Call) -> ApiAnswer:
     repository, jobs = _run(call)
-    kept = jobs if call.request.query_params.get("filter") == "all" else _newest(jobs)
+    kept = jobs if call.request.query_params.get("filter") == "all" else newest_of(jobs)
     shown = [Shapes(call.forge.url).job(repository.record, each) for each in kept if not each.is_suite_alone]
     return ApiAnswer({"total_count": len(shown), "jobs": shown})
 
 
 async def run_failed_again(call: Call) -> ApiAnswer:
-    """Each that has failed gets a job of its own in the next attempt; the others stay as they ended."""
     repository, jobs = _run(call)
-    newest = _newest(jobs)
+    newest = newest_of(jobs)
     if any(each.status is not CheckStatus.COMPLETED for each in newest):
         raise Answered(403, "This workflow is already running")
-    async with repository.changing():
-        record, attempt = repository.record, max(each.attempt for each in jobs) + 1
-        for each in newest:
-            if each.failed:
-                fields = {"id": record.next_id, "run": each.run_id, "attempt": attempt, "status": CheckStatus.QUEUED}
-                begun = each.model_copy(update={**fields, "conclusion": None, "completed_at": None, "log": ""})
-                record = record.with_changes(last_id=record.last_id + 1, checks=(*record.checks, begun))
-        repository.record = record
+    await begin_again(repository, newest)
     return ApiAnswer({}, 201)
 
 
@@ -174,11 +160,6 @@ def _run(call: Call) -> tuple[Repository, list[CheckRun]]:
     if not jobs:
         raise not_found()
     return repository, jobs
-
-
-def _newest(jobs: list[CheckRun]) -> list[CheckRun]:
-    """Of each name the newest attempt."""
-    return list({each.name: each for each in sorted(jobs, key=lambda each: each.attempt)}.values())
 
 
 async def _branch_of(repository: Repository, check: CheckRun) -> str | None:

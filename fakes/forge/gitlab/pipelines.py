@@ -9,7 +9,8 @@ from fakes.forge.calling import ApiAnswer, Routes
 from fakes.forge.check_records import CheckRun, StatusState
 from fakes.forge.gitlab.calling import PROJECT, GitLabCall, Said, route
 from fakes.forge.gitlab.merge_requests import REQUEST
-from fakes.forge.gitlab.shapes_checks import CheckShapes, Pipeline, pipeline_at, pipelines_of
+from fakes.forge.gitlab.shapes_checks import CheckShapes, Pipeline, pipeline_at, pipelines_of, status_of
+from fakes.forge.runs import begin_again
 from fakes.forge.statuses import add_status
 from fakes.forge.store import Repository
 
@@ -36,6 +37,7 @@ def routes(api: Routes) -> list[Route]:
         route(api, f"{REQUEST}/pipelines", GET=list_of_request),
         route(api, f"{PROJECT}/pipelines", GET=list_pipelines),
         route(api, _PIPELINE, GET=get_pipeline),
+        route(api, f"{_PIPELINE}/retry", POST=run_failed_again),
         route(api, f"{_PIPELINE}/jobs", GET=list_jobs),
         route(api, f"{_PIPELINE}/bridges", GET=list_bridges),
         route(api, f"{PROJECT}/jobs/{{job:int}}", GET=get_job),
@@ -57,13 +59,25 @@ async def list_pipelines(call: GitLabCall) -> ApiAnswer:
     record, shapes = call.repository().record, CheckShapes(call.forge.url)
     shas = [each.head_sha for each in record.checks] + [each.sha for each in record.statuses]
     found = [pipelines_of(record, each)[0] for each in dict.fromkeys(reversed(shas))]
-    wanted = call.query("sha")
-    return call.listed([shapes.pipeline(record, each) for each in found if wanted in ("", each.sha)])
+    shown = [shapes.pipeline(record, each) for each in found]
+    wanted = {name: call.query(name) for name in ("sha", "ref", "status")}
+    return call.listed([each for each in shown if all(value in ("", each[name]) for name, value in wanted.items())])
 
 
 async def get_pipeline(call: GitLabCall) -> ApiAnswer:
     repository, found = _pipeline(call)
     return ApiAnswer(CheckShapes(call.forge.url).whole_pipeline(repository.record, found))
+
+
+async def run_failed_again(call: GitLabCall) -> ApiAnswer:
+    """What was cancelled, too, and while others of its jobs run; what waits for a person goes on waiting."""
+    repository, found = _pipeline(call)
+    ended = [each for each in found.latest if status_of(each) in ("failed", "canceled")]
+    if ended:
+        await begin_again(repository, ended)
+    again = pipeline_at(repository.record, found.id)
+    assert again is not None  # no job was taken away
+    return ApiAnswer(CheckShapes(call.forge.url).whole_pipeline(repository.record, again), 201)
 
 
 async def list_jobs(call: GitLabCall) -> ApiAnswer:

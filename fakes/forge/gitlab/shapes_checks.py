@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from fakes.forge.check_records import CheckRun, CheckStatus, CommitStatus, Conclusion, StatusState
 from fakes.forge.gitlab.shapes import Json, Shapes, moment
 from fakes.forge.records import Pull, RepositoryRecord
+from fakes.forge.runs import ACTIONS
 
-OWN = "github-actions"
-"""The app of the checks that are jobs of the forge's own CI; others' are statuses here."""
 _STATUS = {
     Conclusion.SUCCESS: "success",
     Conclusion.FAILURE: "failed",
@@ -30,7 +29,8 @@ _STATES = {
     StatusState.ERROR: "failed",
 }
 _RUNNING = {CheckStatus.QUEUED: "pending", CheckStatus.IN_PROGRESS: "running"}
-_WORST = ("failed", "running", "pending", "manual", "canceled", "success", "skipped")
+_FIRST = ("running", "pending", "manual", "failed", "canceled", "success", "skipped")
+"""Which of its jobs' words is a pipeline's (from memory): it goes on while one of them does."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,11 @@ class Pipeline:
         return tuple({each.name: each for each in jobs}.values())
 
     @property
+    def branch(self) -> str:
+        """The one that it ran for; empty: that isn't known."""
+        return next((each.branch for each in self.jobs), "")
+
+    @property
     def is_invalid(self) -> bool:
         return any(each.is_suite_alone for each in self.jobs)
 
@@ -65,13 +70,13 @@ class Pipeline:
             status_of(each) for each in (*self.latest, *self.external) if not (each.allow_failure and each.failed)
         ]
         counted += [_STATES[each.state] for each in self.statuses]
-        return "failed" if self.is_invalid else next((each for each in _WORST if each in counted), "success")
+        return "failed" if self.is_invalid else next((each for each in _FIRST if each in counted), "success")
 
 
 def pipelines_of(record: RepositoryRecord, sha: str) -> tuple[Pipeline, ...]:
     """That of the commit, if anything ran or was said; first, and then those that its bridges have started."""
     ours = [each for each in record.checks if each.head_sha == sha and not each.head_repository]
-    own, others = [each for each in ours if each.app == OWN], [each for each in ours if each.app != OWN]
+    own, others = [each for each in ours if each.app == ACTIONS], [each for each in ours if each.app != ACTIONS]
     first = Pipeline(sha, tuple(each for each in own if not each.below), record.statuses_of(sha), tuple(others))
     below = dict.fromkeys(each.below for each in own if each.below)
     started = (Pipeline(sha, tuple(job for job in own if job.below == each), below=each) for each in below)
@@ -100,7 +105,7 @@ class CheckShapes(Shapes):
             "iid": of.id % 1000,
             "project_id": record.id,
             "sha": of.sha,
-            "ref": pull.head if pull else record.default_branch,
+            "ref": of.branch or (pull.head if pull else record.default_branch),
             "status": of.status,
             "source": "parent_pipeline" if of.below else "push" if of.jobs else "external",
             "created_at": at,
