@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from domain.pull_request import PullRequestWanted
 from domain.value import Value
@@ -15,6 +16,16 @@ Name = Annotated[str, Field(pattern=r"^[^\s\x00-\x1f\x7f]([^\x00-\x1f\x7f]*[^\s\
 Login = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$")]
 Reviewer = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}(/[A-Za-z0-9_][A-Za-z0-9_.-]{0,99})?$")]
 """A login, or a team as `organization/team`."""
+
+
+_TEMPLATE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_ .()-]{0,90}\.(md|txt)", re.IGNORECASE)
+
+
+def _template(wanted: bool | str) -> bool | str:
+    """No path: whoever names one is not led out of the folder of templates."""
+    if isinstance(wanted, str) and not _TEMPLATE.fullmatch(wanted):
+        raise ValueError("it takes true, false, or the name of one file in the folder of templates, as in: bug.md")
+    return wanted
 
 
 class DraftPolicy(StrEnum):
@@ -37,8 +48,10 @@ class OpeningPolicy(Value):
     assignees: Annotated[tuple[Login, ...], Field(max_length=10)] = ()
     milestone: Name | None = None
     draft: DraftPolicy = DraftPolicy.UNFINISHED
-    template: bool = True
-    """The repository's own template is filled in."""
+    template: Annotated[bool | str, AfterValidator(_template)] = True
+    """The repository's own template is filled in: the one that its forge takes by itself, or of several that of this
+    name.
+    """
     flaky: Annotated[tuple[Name, ...], Field(max_length=50)] = ()
     """Names of checks, or patterns, that are run once more before work is made of them."""
     rerun: bool = True

@@ -35,7 +35,8 @@ class Hosted(ABC):
     title_limit = 255
     """Characters that the forge takes."""
     templates: tuple[str, ...] = ()
-    """See daemon.forges.port.Forge."""
+    """See daemon.forges.port.Forge; so for the next."""
+    template_folders: tuple[str, ...] = ()
 
     def __init__(self, api: Api, name: str, settings: ForgeSettings) -> None:
         """`name`: `owner/name`, as its address has it; the repository may have another one by now."""

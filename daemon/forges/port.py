@@ -30,6 +30,11 @@ class Forge(Protocol):
         that there is being the one."""
         ...
 
+    @property
+    def template_folders(self) -> tuple[str, ...]:
+        """Where it keeps several, of which one is chosen by its name; as above."""
+        ...
+
     async def find(self, branch: str, base: str) -> PullRequest | None:
         """The newest pull request from `branch` into `base`, else one of our own making into whatever base a person has
         chosen for it since; whatever its state; its version is 1."""

@@ -122,6 +122,7 @@ class NoForge:
     """See daemon.forges.port.Forge; what needs an API does nothing."""
 
     templates: tuple[str, ...] = ()
+    template_folders: tuple[str, ...] = ()
 
     def __init__(self, url: RepositoryUrl) -> None:
         self._url = url

@@ -14,7 +14,7 @@ from daemon.core.reporting import Heartbeat
 from daemon.forges.port import Forge, ForgesByUrl
 from daemon.git.bridges import left_behind
 from daemon.git.repository_cache import RepositoryCache
-from daemon.pull_requests.template import read_template
+from daemon.pull_requests.template import read_named_template, read_template
 from daemon.workspace.project import FILE, read_project
 from domain.errors import ForgeRefused, ForgeUnreachable, LeaseLost, NotReachable, RefRefused, RepositoryError
 from domain.models import Question, Work
@@ -158,7 +158,8 @@ class Shipping:
         forge = await self._forge()
         policy = await self._policy(base, warnings)
         if target.open is None and policy.template:
-            wanted = wanted.model_copy(update={"template": await self._template(forge, base, warnings)})
+            template = await self._template(forge, policy, base, warnings)
+            wanted = wanted.model_copy(update={"template": template})
         wanted = policy.applied_to(wanted)
         made = await self._retried(partial(forge.open_or_update, wanted, branch, base, target.open))
         if made.state.is_over:  # since a moment ago, and perhaps with a head that the forge had seen by then
@@ -199,9 +200,12 @@ class Shipping:
             warnings.append(f"what {FILE} wants of pull requests is not known: {error}")
             return OpeningPolicy()
 
-    async def _template(self, forge: Forge, base: str, warnings: list[str]) -> str:
+    async def _template(self, forge: Forge, policy: OpeningPolicy, base: str, warnings: list[str]) -> str:
         try:
-            return await read_template(self._cache, await self._cache.base(base), forge.templates)
+            commit = await self._cache.base(base)
+            if isinstance(policy.template, str):
+                return await read_named_template(self._cache, commit, forge.template_folders, policy.template)
+            return await read_template(self._cache, commit, forge.templates)
         except RepositoryError as error:
             warnings.append(f"the pull request was opened without the repository's template: {error}")
             return ""

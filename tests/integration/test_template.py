@@ -5,8 +5,10 @@ from __future__ import annotations
 import subprocess
 
 import pytest
+from pydantic import ValidationError
 
 from daemon.forges.forge_settings import ForgeKind
+from domain.opening_policy import OpeningPolicy
 from tests.fixtures_forges import KINDS, Site
 from tests.integration.completions import Completions, head
 from tests.integration.test_completion_github import at_forge as at_forge
@@ -40,9 +42,10 @@ async def description(site: Site, number: int = 1) -> str:
     return told
 
 
-async def shipped(at_forge: Completions, site: Site) -> tuple[str, ...]:
+async def shipped(at_forge: Completions, site: Site, name: str = "walls") -> tuple[str, ...]:
     """The warnings of a completion that opens a pull request."""
-    done = await at_forge.does(NO_AGENT, [head("Walls", site.commit("walls", {"walls": "w\n"}, parent="main"))])
+    work = site.commit(name, {name: f"{name}\n"}, parent="refs/heads/main")
+    done = await at_forge.does(NO_AGENT, [head(name.title(), work)])
     assert done.shipped, done.failure
     return done.warnings
 
@@ -68,6 +71,48 @@ async def test_the_base_branchs_template_is_what_the_description_is_written_into
     again = await description(site)
     assert again.startswith(f"This is {PLACES[site.kind][-1]}.\n\n## Description\n\n<!-- makima:begin")
     assert "- [x] I have run it" in again and again.count("## Checks") == 1
+
+
+FOLDERS = {
+    ForgeKind.GITHUB: ("docs/pull_request_template", "PULL_REQUEST_TEMPLATE", ".github/PULL_REQUEST_TEMPLATE"),
+    ForgeKind.GITLAB: (".gitlab/merge_request_templates",),
+    ForgeKind.GITEA: ("PULL_REQUEST_TEMPLATE", ".github/PULL_REQUEST_TEMPLATE", ".gitea/pull_request_template"),
+}
+
+
+@pytest.mark.parametrize("forge_kind", KINDS)
+async def test_of_several_the_repository_names_one_and_none_is_taken_by_itself(
+    at_forge: Completions, site: Site
+) -> None:
+    for folder in FOLDERS[site.kind]:
+        for name in ("Bug.md", "feature.md"):
+            put(site, f"{folder}/{name}", TEXT.replace("Hello!", f"This is {folder}/{name}.").encode())
+    assert await shipped(at_forge, site) == ()
+    assert (await description(site)).startswith("<!-- makima:begin")
+    put(site, ".makima.toml", b'[pull_request]\ntemplate = "bug.md"\n')
+    await site.merge(1)
+    assert await shipped(at_forge, site, "roof") == ()
+    assert (await description(site, 2)).startswith(f"This is {FOLDERS[site.kind][-1]}/Bug.md.\n\n## Description")
+
+
+@pytest.mark.parametrize("forge_kind", KINDS)
+@pytest.mark.parametrize("name", ["other.md", "deeper.md"])
+async def test_one_that_is_not_there_is_told_and_the_pull_request_is_opened_without(
+    at_forge: Completions, site: Site, name: str
+) -> None:
+    put(site, f"{FOLDERS[site.kind][-1]}/more/deeper.md", TEXT.encode())
+    put(site, name, TEXT.encode())
+    put(site, PLACES[site.kind][-1], TEXT.encode())
+    put(site, ".makima.toml", f'[pull_request]\ntemplate = "{name}"\n'.encode())
+    (warning,) = await shipped(at_forge, site)
+    assert f"without the repository's template: there is no '{name}' in" in warning
+    assert (await description(site)).startswith("<!-- makima:begin")
+
+
+@pytest.mark.parametrize("name", ["../../x.md", "/etc/x.md", "a/b.md", ".md", "x", "x.yml", "..\\x.md", "true"])
+async def test_no_path_is_a_template_s_name(name: str) -> None:
+    with pytest.raises(ValidationError, match="the name of one file in the folder of templates"):
+        OpeningPolicy(template=name)
 
 
 async def test_it_is_left_out_where_the_repository_wants_that(at_forge: Completions, site: Site) -> None:

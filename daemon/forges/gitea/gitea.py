@@ -56,6 +56,10 @@ class Gitea(Hosted):
         f"{folder}pull_request_template.md" for folder in (".forgejo/", ".gitea/", ".github/", "", "docs/")
     )
     """From memory; forms in YAML are none that a text can be written into."""
+    template_folders = tuple(
+        f"{folder}pull_request_template" for folder in (".forgejo/", ".gitea/", ".github/", "", "docs/")
+    )
+    """The servers themselves know none (from memory): as at GitHub, beside where they look for one."""
 
     def __init__(self, api: Api, name: str, settings: ForgeSettings) -> None:
         super().__init__(api, name, settings)

@@ -53,6 +53,7 @@ class GitHub(Hosted):
         f"{folder}pull_request_template.{ending}" for folder in (".github/", "", "docs/") for ending in ("md", "txt")
     )
     """In the order that GitHub looks in (from memory)."""
+    template_folders = tuple(f"{folder}pull_request_template" for folder in (".github/", "", "docs/"))
 
     def __init__(self, api: GitHubApi, name: str, settings: ForgeSettings | None = None) -> None:
         super().__init__(api, name, settings or ForgeSettings())

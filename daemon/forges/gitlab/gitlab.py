@@ -53,6 +53,7 @@ class GitLab(Hosted):
 
     title_limit = 255 - len("Draft: ")
     templates = (".gitlab/merge_request_templates/default.md",)
+    template_folders = (".gitlab/merge_request_templates",)
 
     def __init__(self, api: GitLabApi, name: str, settings: ForgeSettings) -> None:
         """`name`: the project's path with all of its groups, as its address has it."""
