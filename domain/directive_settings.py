@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, field_validator
 from domain import names
 from domain.budget import Budget
 from domain.issues import checked_issues
+from domain.opening_choice import OpeningChoice
 from domain.tolerant import Tolerant
 from domain.usage import Rate, duration
 from domain.value import Value
@@ -198,6 +199,8 @@ class Settings(Value):
     max_cost_usd: Annotated[float, Field(ge=0, le=1_000_000)] = 0
     budget: Budget = Budget.model_construct()
     """What the whole directive may use, over all its tasks and attempts (rule 2.10)."""
+    opening: OpeningChoice | None = Field(default=None, exclude_if=operator.not_)
+    """In place of what the repository wants its pull requests to begin with."""
     pull_request: bool = True
     """Open and update one where the daemon knows how; else the branch is pushed, nothing more (rule 7.4)."""
     shepherd: bool = True

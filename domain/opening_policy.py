@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import re
-from enum import StrEnum
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from domain.opening_choice import Assignees, DraftPolicy, Labels, MergeMethod, Name, OpeningChoice, Reviewers
 from domain.pull_request import PullRequestWanted
 from domain.value import Value
-
-Name = Annotated[str, Field(pattern=r"^[^\s\x00-\x1f\x7f]([^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f])?$", max_length=100)]
-"""One line without blanks around it."""
-Login = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$")]
-Reviewer = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}(/[A-Za-z0-9_][A-Za-z0-9_.-]{0,99})?$")]
-"""A login, or a team as `organization/team`."""
-
 
 _TEMPLATE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_ .()-]{0,90}\.(md|txt)", re.IGNORECASE)
 
@@ -28,24 +21,10 @@ def _template(wanted: bool | str) -> bool | str:
     return wanted
 
 
-class DraftPolicy(StrEnum):
-    UNFINISHED = "unfinished"
-    """While steps are missing."""
-    ALWAYS = "always"
-    """Until a person makes it ready."""
-    NEVER = "never"
-
-
-class MergeMethod(StrEnum):
-    MERGE = "merge"
-    SQUASH = "squash"
-    REBASE = "rebase"
-
-
 class OpeningPolicy(Value):
-    labels: Annotated[tuple[Name, ...], Field(max_length=50)] = ()
-    reviewers: Annotated[tuple[Reviewer, ...], Field(max_length=15)] = ()
-    assignees: Annotated[tuple[Login, ...], Field(max_length=10)] = ()
+    labels: Labels = ()
+    reviewers: Reviewers = ()
+    assignees: Assignees = ()
     milestone: Name | None = None
     draft: DraftPolicy = DraftPolicy.UNFINISHED
     template: Annotated[bool | str, AfterValidator(_template)] = True
@@ -66,6 +45,11 @@ class OpeningPolicy(Value):
     @property
     def gives_something(self) -> bool:
         return bool(self.labels or self.reviewers or self.assignees or self.milestone)
+
+    def with_choice(self, choice: OpeningChoice | None) -> OpeningPolicy:
+        """As whoever has started the directive wants it, where that was said."""
+        said = {name: value for name, value in choice or () if value}
+        return self.model_copy(update=said) if said else self
 
     def applied_to(self, wanted: PullRequestWanted) -> PullRequestWanted:
         """`wanted` as a draft or not: what is there stays as people have left it, where steps don't decide. Its answers

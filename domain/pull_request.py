@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import operator
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any
@@ -10,6 +11,7 @@ from uuid import UUID
 
 from pydantic import Field, model_validator
 
+from domain.opening_choice import OpeningChoice
 from domain.tolerant import Tolerant
 
 MOST_NUMBER = 2**31 - 1
@@ -76,13 +78,13 @@ class PullRequestWanted(Tolerant):
     known: PullRequest | None = None
     """The one that was made before; read again before every push (rule 7.3)."""
     branches: tuple[str, ...] = ()
-    """The branches for the first, second, … pull request of the directive, starting with the known one's version:
-    where that is found merged or closed, the next takes its place. At least two."""
+    """At least two, from the known one's version on: where that is found merged or closed, the next takes its place."""
     replies: tuple[Reply, ...] = ()
     pushed: tuple[str, ...] = ()
     """What completions have pushed for the known one, oldest first."""
     retarget: str = ""
     """The base branch that an operator has chosen for the open one since the forge was last told; empty: none."""
+    opening: OpeningChoice | None = Field(default=None, exclude_if=operator.not_)
 
     def version_of(self, branch: str) -> int:
         """Which of the directive's pull requests the one of `branch` is."""
@@ -95,8 +97,7 @@ class Shipped(Tolerant):
 
     pull_request: PullRequest
     over: tuple[PullRequest, ...] = ()
-    """Those that were found merged or closed, oldest first, and whose place `pull_request` has taken: the known one,
-    and the next ones where they were over, too."""
+    """Those that were found merged or closed, oldest first, and whose place `pull_request` has taken."""
     unmerged: tuple[str, ...] = ()
     """What was pushed for the known one, and that it was merged without."""
     compare_url: str = ""
@@ -127,6 +128,7 @@ class Watch(Tolerant):
     """What completions have pushed for it, oldest first."""
     retarget: str = ""
     """The base branch that an operator has chosen for it since the forge was last told; empty: none."""
+    opening: OpeningChoice | None = Field(default=None, exclude_if=operator.not_)
     complete: bool = False
     """It holds all that the directive is to do: nothing is under way, failed or waiting to be pushed."""
     every: timedelta = timedelta(seconds=60)

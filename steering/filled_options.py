@@ -14,15 +14,29 @@ from domain.directive_settings import AgentChoice, Timings
 from domain.documents import read_toml
 from domain.errors import DocumentBroken, Refused
 from domain.models import Directive
+from domain.opening_choice import OpeningChoice
 from domain.problems import first_problem
 from domain.start_defaults import DefaultsFrom, StartDefaults
 from domain.toml_problems import nearest
 from steering.given_files import read_given
 from steering.new_directive import StartOptions
+from steering.opening_options import options_of
 
 LARGEST = 64 * 1024
-OF_ONE = ("title", "goal", "goal_file", "edit", "issue", "yes", "like", "plan", "closes", "wait_for_daemon")
-"""What belongs to one directive, and to no default."""
+OF_ONE = (
+    "title",
+    "goal",
+    "goal_file",
+    "edit",
+    "issue",
+    "yes",
+    "like",
+    "plan",
+    "closes",
+    "wait_for_daemon",
+    "auto_merge",
+)
+"""What belongs to one directive, and to no default: that its pull request is merged is typed for each."""
 LIMITS = ("max_parallel_steps", "max_attempts", "shepherd_rounds", "max_turns", "max_cost_usd", "budget")
 _ALIKE = (
     *("on", "label", "once", "fail_fast", "completion", "require_approval", "memory", "pull_request", "shepherd"),
@@ -146,6 +160,7 @@ def _options_of(directive: Directive) -> dict[str, Any]:
         "setup": list(settings.setup) or None,
         "verify": list(settings.verify) or None,
         "step_agent": list(settings.step_agents) or None,
+        **options_of(settings.opening or OpeningChoice()),
         "fallback_after": settings.fallback_after.total_seconds() / 60,
         "budget": str(settings.budget) if settings.budget else "",
         "timings": "fast" if settings.timings == Timings.fast() else "normal",

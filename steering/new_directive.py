@@ -17,12 +17,14 @@ from domain.errors import PlanRefused, Refused
 from domain.issues import issue_reference
 from domain.models import Directive, PlanChanges, State, Step, Text
 from domain.names import check_branch
+from domain.opening_choice import DraftPolicy, MergeMethod
 from domain.plan import add_steps
 from domain.problems import first_problem
 from domain.reports import DaemonSeen
 from domain.repository_url import parse_repository_url, refuse_mistake
 from domain.size import check_size
 from steering.given_files import read_given
+from steering.opening_options import OPENING, opening_choice
 
 LONGEST_PLAN_FILE = 4 * 1024 * 1024
 MAX_TEXT = 256 * 1024
@@ -83,6 +85,20 @@ class StartOptions:
         list[str] | None, Field(description="Has to succeed on every step's work; may be given more than once.")
     ] = None
     pull_request: Annotated[bool, Field(description="Open one, or push the branch and no more.")] = True
+    pr_label: Annotated[
+        list[str] | None, Field(description="The pull request's, not the daemons'; may be given more than once.")
+    ] = None
+    reviewer: Annotated[
+        list[str] | None, Field(description="Of the pull request: a login, or ORG/TEAM; may be given more than once.")
+    ] = None
+    assignee: Annotated[list[str] | None, Field(description="A login; may be given more than once.")] = None
+    milestone: Annotated[str, Field(description="The title of an open one, for the pull request.")] = ""
+    draft: Annotated[
+        DraftPolicy | None, Field(description="The pull request: unfinished, always, never; else as .makima.toml says.")
+    ] = None
+    auto_merge: Annotated[
+        MergeMethod | None, Field(description="merge, squash, rebase: by the forge itself, once its rules are met.")
+    ] = None
     shepherd: Annotated[bool, Field(description="Fix failed checks and answer reviews once it is open.")] = True
     shepherd_rounds: Annotated[int, Field(description="Rounds of such fixes before you are asked.")] = 3
     fixer: Annotated[
@@ -206,10 +222,11 @@ def _settings(options: StartOptions) -> Settings:
     commands = {name: tuple(typed[name] or ()) for name in ("setup", "verify")}
     commands["step_agents"] = tuple(options.step_agent or ())
     commands["closes"] = _issues(options.closes or (), options.repo)
+    opening = opening_choice({name: getattr(options, name) for name in OPENING.values()})
     # Never a default of its own: the shell would run as a script what a planner has written for a reader.
     agent = _agents(options, "agent") or agents["planner"]
     times = {"timings": _timings(options.timings), "fallback_after": in_minutes(options.fallback_after)}
-    return Settings.model_validate({**typed, **agents, **commands, **times, "agent": agent})
+    return Settings.model_validate({**typed, **agents, **commands, **times, "agent": agent, "opening": opening})
 
 
 def _issues(typed: Sequence[str], repo: str) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from domain.schedules import CAUGHT_UP, Overlap, Scheduled, directive_of, schedu
 from steering.client import Client
 from steering.directives import Directives
 from steering.new_directive import StartOptions
+from steering.opening_options import TYPED_FOR_EACH
 from steering.recorded import until_true
 from steering.shapes import FiringShown, ScheduleShown, SchedulesShown, TriggeredShown
 from workflows.launching import static_details, static_summary
@@ -27,7 +28,7 @@ from workflows.scheduled_start import ScheduledStartWorkflow
 
 TAKEN_WITHIN = timedelta(seconds=10)
 """Temporal lists a new schedule, and carries out a trigger, a moment later."""
-OF_ONE_DIRECTIVE = ("issue", "yes", "closes")
+OF_ONE_DIRECTIVE = ("issue", "yes", "closes", TYPED_FOR_EACH)
 """Options of `start` that hold once: a schedule starts many."""
 
 
@@ -55,8 +56,10 @@ class Schedules:
         """
         schedule_id(self._owner, name)
         if given := [each for each in OF_ONE_DIRECTIVE if getattr(options, each)]:
+            option = given[0].replace("_", "-")
             raise Refused(
-                f"--{given[0]} is for one directive, and a schedule starts many: say by --goal what is wanted"
+                f"--{option} is for one directive, and a schedule starts many: say by --goal what is wanted, "
+                "and in .makima.toml what is merged by itself"
             )
         prepared = await self._client.prepared(await self._client.filled(options, typed), begin=True)
         scheduled_of(name, prepared.draft, tuple(crons), time_zone)

@@ -25,8 +25,10 @@ OFFERED = (
 )
 LOOKS = ("list", "status", "why", "plan", "questions", "costs", "logs")
 """Those that change nothing."""
-LEFT_OUT = ("goal_file", "edit", "plan", "yes")
-"""Of the options of `start`: whoever calls may be on another machine, and only a person agrees to what others wrote."""
+LEFT_OUT = ("goal_file", "edit", "plan", "yes", "auto_merge")
+"""Of the options of `start`: whoever calls may be on another machine; and only a person agrees to what others wrote, or
+to a merge that nobody looks at.
+"""
 MOST_OF_A_LOG = 20_000
 """Characters from the end of each: a model reads it."""
 _MEANING = {

@@ -17,6 +17,7 @@ from domain.directive_settings import AgentChoice, NamedAgent, Settings
 from domain.models import Directive, Memory, Question, State, Step, Task, Text
 from domain.moment import EARLIEST, LATEST
 from domain.names import step_task
+from domain.opening_choice import DraftPolicy, OpeningChoice
 from domain.questions import question_id
 from domain.record import Event
 from domain.statuses import TaskKind
@@ -94,7 +95,10 @@ def states(draw: st.DrawFn) -> State:
         "questions": st.just({question.id: question for question in questions}),
     }
     issues = st.lists(st.sampled_from(["#7", "#12", "team/shop#7"]), max_size=3, unique=True).map(tuple)
-    settings = values_of(Settings, branch_prefix=st.sampled_from(["", "feature/", "team/makima-"]), closes=issues)
+    opening = st.none() | st.builds(OpeningChoice, labels=st.just(("bot",)), draft=st.sampled_from(DraftPolicy))
+    settings = values_of(
+        Settings, opening=opening, branch_prefix=st.sampled_from(["", "feature/", "team/makima-"]), closes=issues
+    )
     owned = values_of(Directive, owner=st.text("abc-", min_size=1), settings=settings)
     state: State = draw(values_of(State, directive=owned, **contents))
     return state

@@ -30,6 +30,7 @@ from domain.repository_url import masked
 from domain.visible import visible
 from steering.filled_options import Filled
 from steering.new_directive import StartOptions
+from steering.opening_options import TYPED_FOR_EACH
 from steering.repository_defaults import drafted
 from steering.start_checks import Deadline
 from workflows.intake import IntakeWorkflow
@@ -37,7 +38,7 @@ from workflows.intake import IntakeWorkflow
 RUNNING = f"WorkflowType = '{INTAKE}' AND ExecutionStatus = 'Running'"
 OF_ONE_GOAL = frozenset(
     {"title", "issue", "yes", "goal", "goal_file", "edit", "like", "repo", "plan", "closes", "on", "label"}
-    | {"wait_for_daemon", "requirement", "acceptance", "constraint"}
+    | {"wait_for_daemon", "requirement", "acceptance", "constraint", TYPED_FOR_EACH}
 )
 """Options of `start` that each issue has its own of, or that an intake has none of."""
 

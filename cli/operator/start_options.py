@@ -18,6 +18,12 @@ SHOWN_AS = {
     "step_agent": "NAME[:MODEL]",
     "fallback_after": "MINUTES",
     "closes": "ISSUE",
+    "pr_label": "NAME",
+    "reviewer": "LOGIN",
+    "assignee": "LOGIN",
+    "milestone": "TITLE",
+    "draft": "POLICY",
+    "auto_merge": "METHOD",
 }
 """Field → what its help calls the value."""
 

@@ -21,7 +21,8 @@ from daemon.forges.remarks import is_by
 from daemon.forges.rerunning import Rerunning, Runs
 from daemon.forges.said import User
 from domain.errors import ForgeRefused
-from domain.opening_policy import MergeMethod, OpeningPolicy
+from domain.opening_choice import MergeMethod
+from domain.opening_policy import OpeningPolicy
 from domain.pull_request import PullRequest, PullRequestState, PullRequestWanted, Reply, Sighting
 
 Find = Callable[[], Awaitable[Pull | None]]

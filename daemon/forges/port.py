@@ -6,7 +6,8 @@ from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from daemon.forges.issue_talk import Issues
-from domain.opening_policy import MergeMethod, OpeningPolicy
+from domain.opening_choice import MergeMethod
+from domain.opening_policy import OpeningPolicy
 from domain.pull_request import PullRequest, PullRequestWanted, Reply, Sighting
 from domain.repository_url import RepositoryUrl
 

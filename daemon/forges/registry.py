@@ -25,7 +25,8 @@ from daemon.forges.port import Forge
 from daemon.forges.recognizing import known_kind, recognized
 from daemon.forges.tokens import Tokens
 from domain.errors import ForgeRefused
-from domain.opening_policy import MergeMethod, OpeningPolicy
+from domain.opening_choice import MergeMethod
+from domain.opening_policy import OpeningPolicy
 from domain.pull_request import PullRequest, PullRequestWanted, Reply, Sighting
 from domain.repository_url import RepositoryUrl
 

@@ -61,7 +61,7 @@ class Finishing:
         seen = sighting.pull_request
         cache = await self._repositories.at(watch.repository)
         base = await cache.base(seen.base)
-        policy = (await read_project(cache, base)).pull_request
+        policy = (await read_project(cache, base)).pull_request.with_choice(watch.opening)
         is_behind = policy.update and sighting.blocked == (Block.BEHIND,)
         if not (is_behind or policy.auto_merge):
             return [], True

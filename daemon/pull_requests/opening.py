@@ -156,7 +156,7 @@ class Shipping:
             made = _known(wanted, branch) or PullRequest(branch=branch, base=base, head=head)
             return Shipped(pull_request=made.model_copy(update=known), over=target.over)
         forge = await self._forge()
-        policy = await self._policy(base, warnings)
+        policy = (await self._policy(base, warnings)).with_choice(wanted.opening)
         if target.open is None and policy.template:
             template = await self._template(forge, policy, base, warnings)
             wanted = wanted.model_copy(update={"template": template})

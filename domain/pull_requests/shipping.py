@@ -57,6 +57,7 @@ def wanted(state: State, task: Task) -> PullRequestWanted | None:
         replies=_answers(steps),
         pushed=state.shepherding.pushed_heads,
         retarget=state.shepherding.retarget,
+        opening=state.directive.settings.opening,
     )
 
 

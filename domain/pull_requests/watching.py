@@ -28,6 +28,7 @@ def wanted_watch(state: State) -> Watch | None:
         picture=shepherding.picture,
         pushed=shepherding.pushed_heads,
         retarget=shepherding.retarget,
+        opening=directive.settings.opening,
         complete=is_complete(state),
         every=timings.poll,
         at_most=timings.poll_at_most,

@@ -1,5 +1,5 @@
-"""A directive whose repository wants its pull requests merged by the forge: from the plan to the merge, at each kind of
-forge, without a person.
+"""A directive whose repository, or whoever starts it, wants its pull requests merged by the forge: from the plan to the
+merge, at each kind of forge, without a person.
 """
 
 from __future__ import annotations
@@ -12,23 +12,28 @@ from tests.acceptance.coder import FIRST_ROOMS, ROOMS
 from tests.acceptance.houses import House, Street, eventually, forge_of, forge_settings, statuses
 from tests.acceptance.stack import SharedServers, Site
 
-FILES = {"README.md": "# A house\n", ROOMS: FIRST_ROOMS, ".makima.toml": '[pull_request]\nauto_merge = "squash"\n'}
+FILES = {"README.md": "# A house\n", ROOMS: FIRST_ROOMS}
+POLICY = {".makima.toml": '[pull_request]\nauto_merge = "squash"\n'}
+TYPED = ("--auto-merge", "squash", "--pr-label", "bot")
 
 
 @pytest.mark.rule("7.5")
-@pytest.mark.parametrize("kind", ["github", "gitlab", "gitea"])
-async def test_a_directive_ends_in_the_merge_by_its_forge(servers: SharedServers, site: Site, kind: str) -> None:
+@pytest.mark.parametrize(("kind", "typed"), [("github", ()), ("gitlab", ()), ("gitea", ()), ("github", TYPED)], ids=str)
+async def test_a_directive_ends_in_the_merge_by_its_forge(
+    servers: SharedServers, site: Site, kind: str, typed: tuple[str, ...]
+) -> None:
     forge = forge_of(servers)
     site.worker()
     site.daemon(further=f"capacity = 4\n{forge_settings(forge, kind=kind)}", planner="coder.py")
-    repository = await forge.make_repository(site.owner, kind)
-    await forge.change_repository(repository.full_name, required_checks=["ci"])
+    repository = await forge.make_repository(site.owner, f"{kind}-{len(typed)}")
+    await forge.change_repository(repository.full_name, required_checks=["ci"], labels=["bot"])
     house = House(await Street.at(site, forge), repository)
-    before = await house.ann.commit("main", FILES)
+    before = await house.ann.commit("main", FILES if typed else FILES | POLICY)
     house.seeds.touch()
-    await house.street.start(house, repository.clone_url)
+    await house.street.start(house, repository.clone_url, *typed)
     async with house.told_where_it_fails():
         await set_to_merge(house)
+        assert [each["name"] for each in (await house.pull(1))["labels"]] == ["bot"] * bool(typed)
         assert (await house.ann.git("ls-remote", "origin", "refs/heads/main")).split()[0] == before
         await forge.set_status(house.name, ref=await branch(house), context="ci", state="success")
         await merged(house)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from domain.opening_choice import OpeningChoice
 from domain.pull_request import PullRequest, PullRequestWanted
 from domain.spawn_task import ContinueFrom, Outcome
 from domain.statuses import TaskKind
@@ -35,6 +36,7 @@ class Completions:
         """Only there where the daemon is given it."""
         self.known: PullRequest | None = None
         """As the directive's state has it."""
+        self.opening: OpeningChoice | None = None
         self.pushed: list[str] = []
         self.bridges: tuple[str, ...] = ()
         self.outcome: Outcome
@@ -46,7 +48,12 @@ class Completions:
     async def does(self, script: str, steps: Sequence[ContinueFrom], **fields: Any) -> Outcome:
         """A completion of a task of its own; what it ships is known to the next one."""
         wanted = PullRequestWanted(
-            title="A house", body="It stands.", known=self.known, branches=self._branches(), pushed=tuple(self.pushed)
+            title="A house",
+            body="It stands.",
+            known=self.known,
+            branches=self._branches(),
+            pushed=tuple(self.pushed),
+            opening=self.opening,
         )
         given = {"task": uuid4(), "merge": tuple(steps), "pull_request": wanted, "bridges": self.bridges}
         self._last = {**given, **fields}

@@ -11,7 +11,7 @@ from daemon.forges.blocks import Block
 from daemon.forges.forge_settings import ForgeKind
 from daemon.git.repositories import Repositories
 from daemon.pull_requests.shepherding import PullRequestShepherd
-from domain.opening_policy import MergeMethod
+from domain.opening_choice import MergeMethod, OpeningChoice
 from domain.pull_request import PullRequest, PullRequestState, Sighting, Watch
 from tests.fixtures_forges import KINDS, Site, any_token
 
@@ -166,6 +166,13 @@ class Looks:
 @pytest.fixture
 def looks(site: Site, repositories: Repositories) -> Looks:
     return Looks(site, repositories)
+
+
+async def test_a_look_has_it_merged_where_who_has_started_the_directive_wants_it(site: Site, looks: Looks) -> None:
+    made = await waiting(site)
+    await looks.look(made, opening=OpeningChoice(auto_merge=SQUASH))
+    assert await is_set(site)
+    assert (await pull(site))["auto_merge"]["merge_method"] == SQUASH
 
 
 async def test_a_look_has_it_merged_where_the_base_branch_says_so_once(site: Site, looks: Looks) -> None:

@@ -11,7 +11,7 @@ from daemon.forges.forge_settings import ForgeKind
 from daemon.forges.github.auto_merge import MOST_TRIES
 from daemon.git.repositories import Repositories
 from daemon.pull_requests.shepherding import PullRequestShepherd
-from domain.opening_policy import MergeMethod
+from domain.opening_choice import MergeMethod
 from domain.pull_request import Finding, FindingKind, PullRequest, PullRequestState, Sighting, Watch
 from tests.fixtures_forges import Site, run_git
 

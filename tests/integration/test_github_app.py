@@ -13,7 +13,8 @@ from daemon.forges.audience import Reason
 from daemon.forges.labelled_issues import LabelledIssues
 from domain.errors import ForgeRefused
 from domain.intake.progress import progress_mark
-from domain.opening_policy import MergeMethod, OpeningPolicy
+from domain.opening_choice import MergeMethod
+from domain.opening_policy import OpeningPolicy
 from domain.pull_request import PullRequest, Reply
 from tests.fixtures_forges import APP, APP_PERMISSIONS, Site, TokenKind, any_token
 from tests.forge import Person

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from daemon.forges.forge_settings import ForgeKind
+from domain.opening_choice import DraftPolicy, OpeningChoice
 from domain.pull_request import PullRequestState
-from tests.fixtures_forges import Site
+from tests.fixtures_forges import KINDS, Site
 from tests.integration.completions import BRANCH, Completions, head
 from tests.integration.test_completion_github import at_forge as at_forge
 
@@ -56,6 +57,20 @@ async def test_what_the_base_branch_wants_is_given_once_and_what_the_forge_lacks
     assert further.shipped and further.shipped.pull_request.number == 1
     assert [each["name"] for each in (await pull(site))["labels"]] == ["a b/c"]
     assert further.warnings == ()
+
+
+@pytest.mark.parametrize("forge_kind", KINDS)
+async def test_what_was_said_at_the_start_is_given_in_its_place(at_forge: Completions, site: Site) -> None:
+    await site.forge.change_repository(site.name, labels=["bot", "mine"], milestones=["1.0", "2.0"])
+    site.commit("main", {".makima.toml": '[pull_request]\nlabels = ["bot"]\nmilestone = "1.0"\ndraft = "never"\n'})
+    at_forge.opening = OpeningChoice(labels=("mine",), reviewers=("ann",), draft=DraftPolicy.ALWAYS)
+    walls = site.commit("walls", {"walls": "w\n"}, parent="refs/heads/main")
+    done = await at_forge.does(NO_AGENT, [head("Walls", walls)])
+    assert done.warnings == ()
+    made = await pull(site)
+    assert [each["name"] for each in made["labels"]] == ["mine"]
+    assert [each["login"] for each in made["requested_reviewers"]] == ["ann"]
+    assert (made["milestone"]["title"], made["draft"]) == ("1.0", True)
 
 
 @pytest.mark.parametrize("forge_kind", [ForgeKind.GITLAB])

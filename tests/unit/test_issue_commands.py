@@ -119,4 +119,5 @@ def test_no_text_of_a_plan_does_anything_in_the_issue() -> None:
 @pytest.mark.rule("7.7")
 def test_an_intake_takes_no_option_that_its_directives_would_not_have() -> None:
     others = inspect.signature(directive_options).parameters.keys() - Settings.model_fields.keys()
-    assert others == {"base_branch", "agents", "step_agent"}
+    opening = {"pr_label", "reviewer", "assignee", "milestone", "draft"}
+    assert others == {"base_branch", "agents", "step_agent", *opening}

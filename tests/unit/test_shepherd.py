@@ -14,6 +14,7 @@ from domain.dispatch import spawn_command
 from domain.failures import Failure, FailureCategory
 from domain.folding import fold_outcome
 from domain.models import PlanChanges, Question, State, Step, Task, Work
+from domain.opening_choice import MergeMethod, OpeningChoice
 from domain.opening_policy import OpeningPolicy
 from domain.operations import Refusal, apply
 from domain.plan import PlannedStep, add_steps, known_steps
@@ -25,9 +26,10 @@ from domain.pull_request import (
     PullRequestState,
     Shipped,
     Sighting,
+    Watch,
     news_of,
 )
-from domain.pull_requests import shepherd, watching
+from domain.pull_requests import shepherd, shipping, watching
 from domain.pull_requests.fixes import TEXT_SHOWN
 from domain.pull_requests.merging import wanted_tidying
 from domain.pull_requests.seen import MAX_SEEN
@@ -129,6 +131,16 @@ def test_an_open_pull_request_is_watched_until_it_is_over() -> None:
     assert watch and watch.pull_request == state.pull_request
     assert watching.wanted_watch(seen(state, state=PullRequestState.MERGED)) is None
     assert watching.wanted_watch(seen(state, state=PullRequestState.CLOSED)), "it may be opened again"
+
+
+@pytest.mark.rule("7.4")
+def test_what_was_said_of_its_pull_requests_at_the_start_is_told_with_each_of_their_tasks() -> None:
+    choice = OpeningChoice(labels=("bot",), auto_merge=MergeMethod.SQUASH)
+    state = planned_state(plan_of(("floor", [])), opening=choice)
+    done = ended(state, task_of(state))
+    wanted, watch = shipping.wanted(done, task_of(done, TaskKind.COMPLETION)), watching.wanted_watch(shipped(done))
+    assert wanted and watch and wanted.opening == watch.opening == choice
+    assert "opening" not in Watch.model_validate({**watch.model_dump(), "opening": None}).model_dump(), "as before"
 
 
 @pytest.mark.rule("7.5")

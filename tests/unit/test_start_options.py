@@ -9,10 +9,16 @@ from typing import Any
 
 import pytest
 
+from cli.operator.intakes import OF_ONE_GOAL
 from domain.directive_settings import CompletionRule
 from domain.errors import Refused
+from domain.opening_choice import DraftPolicy, MergeMethod, OpeningChoice
+from domain.requests import EditDirective
+from domain.start_defaults import StartDefaults
 from steering.filled_options import like, with_defaults
 from steering.new_directive import StartOptions, new_directive
+from steering.schedules import OF_ONE_DIRECTIVE
+from steering.tools import Tool
 
 pytestmark = pytest.mark.rule("2.13")
 URL = "https://example.invalid/shop.git"
@@ -45,6 +51,11 @@ def test_another_directives_options_count_for_all_that_was_not_typed() -> None:
         step_agent=["cheap:small"],
         fallback_after=3,
         branch_prefix="feature/",
+        pr_label=["bot", "area/shop"],
+        reviewer=["ann", "acme/core"],
+        assignee=["ben"],
+        milestone="1.0",
+        draft=DraftPolicy.ALWAYS,
         keep_branches=True,
         max_parallel_steps=3,
         max_attempts=4,
@@ -64,6 +75,41 @@ def test_another_directives_options_count_for_all_that_was_not_typed() -> None:
     assert other.settings.planner and (other.settings.planner.name, other.settings.agent.name) == ("codex", "codex")
     assert (other.settings.on, other.settings.label) == ("box", "")
     assert other.settings.fallback_after == timedelta(minutes=3)
+
+
+@pytest.mark.rule("7.4")
+def test_that_a_pull_request_is_merged_by_itself_is_typed_for_each_directive(tmp_path: Path) -> None:
+    before = new_directive(options(pr_label=["bot"], auto_merge=MergeMethod.SQUASH), "me").directive
+    assert before.settings.opening == OpeningChoice(labels=("bot",), auto_merge=MergeMethod.SQUASH)
+    again = new_directive(like(StartOptions(), before), "me").directive
+    assert again.settings.opening == OpeningChoice(labels=("bot",))
+    file = tmp_path / "config.toml"
+    file.write_text('[start]\npr_label = ["bot"]\nauto_merge = "squash"\n')
+    with pytest.raises(Refused, match="auto_merge is no default"):
+        with_defaults(options(), file)
+    file.write_text('[start]\npr_label = ["bot"]\ndraft = "never"\n')
+    assert with_defaults(options(), file) == options(pr_label=["bot"], draft=DraftPolicy.NEVER)
+    assert "pr_label" in Tool("start").arguments.model_fields
+    assert "auto_merge" not in Tool("start").arguments.model_fields, "an assistant merges nothing"
+    assert "auto_merge" in OF_ONE_DIRECTIVE and "auto_merge" in OF_ONE_GOAL, "nor a schedule, nor an intake"
+    assert not {"auto_merge", "opening"} & {*StartDefaults.model_fields, *EditDirective.model_fields}
+
+
+@pytest.mark.rule("7.4")
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ({"pr_label": ["a\nb"]}, "--pr-label takes "),
+        ({"reviewer": ["@ann"]}, "--reviewer takes "),
+        ({"assignee": ["ann", "../ben"]}, "--assignee takes "),
+        ({"assignee": ["a"] * 11}, "--assignee takes "),
+        ({"milestone": " "}, "--milestone takes "),
+    ],
+)
+def test_what_no_pull_request_can_have_is_refused_with_its_option(typed: dict[str, Any], said: str) -> None:
+    with pytest.raises(Refused) as refused:
+        new_directive(options(**typed), "me")
+    assert str(refused.value).startswith(said) and "\n" not in str(refused.value)
 
 
 def test_defaults_of_a_file_give_way_to_what_was_typed(tmp_path: Path) -> None:

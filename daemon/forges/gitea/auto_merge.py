@@ -13,7 +13,7 @@ from daemon.forges.gitea.pages import pages_of
 from daemon.forges.gitea.payloads import Branch, GiteaUser
 from daemon.forges.pulls import Pull
 from daemon.forges.refusals import Declined
-from domain.opening_policy import MergeMethod
+from domain.opening_choice import MergeMethod
 from domain.tolerant import Tolerant
 from domain.value import Value
 

@@ -36,7 +36,8 @@ from daemon.forges.pulls import Pull, Repository
 from daemon.forges.refusals import Declined
 from daemon.forges.said import User
 from daemon.forges.tokens import Tokens
-from domain.opening_policy import MergeMethod, OpeningPolicy
+from domain.opening_choice import MergeMethod
+from domain.opening_policy import OpeningPolicy
 from domain.pull_request import Reply
 
 PULLS = TypeAdapter(tuple[GiteaPull, ...])

@@ -13,7 +13,7 @@ from daemon.forges.refusals import Declined, says
 from daemon.forges.remarks import is_by
 from daemon.forges.remembered import Remembered
 from daemon.forges.said import User
-from domain.opening_policy import MergeMethod
+from domain.opening_choice import MergeMethod
 from domain.tolerant import Tolerant
 from domain.value import Value
 

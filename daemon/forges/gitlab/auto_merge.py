@@ -8,7 +8,7 @@ from daemon.forges.auto_merge import Turn, why_off
 from daemon.forges.gitlab.api import GitLabApi
 from daemon.forges.gitlab.payloads import GitLabPull, MergeRequest, Note, Project
 from daemon.forges.refusals import Declined
-from domain.opening_policy import MergeMethod
+from domain.opening_choice import MergeMethod
 from domain.value import Value
 
 NOTES = TypeAdapter(tuple[Note, ...])

@@ -38,7 +38,8 @@ from daemon.forges.look import Looking
 from daemon.forges.pulls import Pull, Repository
 from daemon.forges.refusals import Declined
 from daemon.forges.said import User
-from domain.opening_policy import MergeMethod, OpeningPolicy
+from domain.opening_choice import MergeMethod
+from domain.opening_policy import OpeningPolicy
 from domain.pull_request import PullRequest, PullRequestWanted, Reply
 
 REQUESTS = TypeAdapter(tuple[MergeRequest, ...])
