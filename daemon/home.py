@@ -16,6 +16,7 @@ from daemon.forges.registry import Forges
 from daemon.git.cache_lock import try_lock
 from daemon.git.git import Git
 from daemon.git.repositories import Repositories
+from daemon.git.signing import Signer
 from daemon.logs.masking import Masker, secrets_of
 from daemon.sandbox.environment import GitIdentity
 from daemon.sandbox.sandbox import Opening, Sandbox, open_sandbox
@@ -93,16 +94,32 @@ class Home:
         return House(self.housekeeper, restorer, parking, self.sandbox, about, self.repositories, forges)
 
 
+def signer_of(own: DaemonSettings, environ: Mapping[str, str]) -> Signer | None:
+    """Raises SettingsError where agents are shown the keyring."""
+    if own.signing and own.signing.key_file is None:
+        keyring = Path(environ.get("GNUPGHOME") or Path(environ.get("HOME", "/"), ".gnupg")).resolve()
+        for folder in (*own.sandbox_read, *own.sandbox_write):
+            if keyring.is_relative_to(folder.resolve()) or folder.resolve().is_relative_to(keyring):
+                raise SettingsError(
+                    f"agents are shown {folder} (sandbox_read, sandbox_write), with the keyring of signing"
+                )
+    return Signer(own.signing, environ, own.committer_name, own.committer_email) if own.signing else None
+
+
 async def open_home(data_dir: Path, own: DaemonSettings, *, is_daemon: bool) -> Home:
     """The home of the daemon that `own` describes; `is_daemon` is False for a command that may run beside it.
 
-    Raises SettingsError where git is missing, the sandbox that is required doesn't work, or the home is occupied.
+    Raises SettingsError where git is missing, the key of `[signing]` can't be used, the sandbox that is required
+    doesn't work, or the home is occupied.
     """
     path = data_dir / "daemon" / own.name
     path.mkdir(parents=True, exist_ok=True, mode=0o700)
     if is_daemon:
         await occupy(path)
         (path / SEARCH_PATH).write_text(os.environ.get("PATH", ""), "utf-8", "surrogateescape")
+    signer = signer_of(own, os.environ)
+    if signer and is_daemon:
+        await signer.check()
     git = Git(
         # A command has a configuration of its own: while one is written, the daemon's git would read half of it.
         path / ("git" if is_daemon else "git-of-commands"),
@@ -110,6 +127,7 @@ async def open_home(data_dir: Path, own: DaemonSettings, *, is_daemon: bool) -> 
         allow_local=bool(own.allow_local_repositories),
         local=own.local_repositories(data_dir),
         helpers=credential_helpers(own.forges, has_gh=shutil.which("gh") is not None),
+        signer=signer,
     )
     await git.prepare()
     agents = own.served()

@@ -148,7 +148,7 @@ class Runner:
         key, judge = AttemptKey.of(command), partial(problem_with, cache, command)
         task, attempt = str(command.task), command.attempt
         outcomes = Outcomes(cache, key, judge, ForeignState(cache, outcome_name(task, attempt), foreign))
-        publisher = Publisher(outcomes, command, delivery, heartbeat, self.machine.name, shipping.ship)
+        publisher = Publisher(outcomes, command, delivery, heartbeat, self.machine.name, cache, shipping.ship)
         moved = ForeignState(cache, checkpoints_name(task, attempt), foreign)
         checkpoints = Checkpoints(cache, task, attempt, key, moved)
         stored = await publisher.earlier() or await publisher.finished() or await publisher.recorded(cache)

@@ -15,6 +15,7 @@ from daemon.agents.network_settings import NetworkSettings
 from daemon.agents.shell import ShellAgent
 from daemon.forges.forge_settings import ForgeKind, ForgeSettings
 from daemon.git.local import LocalRepositories
+from daemon.git.signing_settings import SigningSettings
 from daemon.network.rules import LocalRules, Reach
 from daemon.sandbox.sandbox import SandboxMode
 from daemon.saving.housekeeping import Keeping
@@ -65,6 +66,8 @@ class DaemonSettings(BaseModel):
     """Whether hooks of repositories on this machine run, as the daemon: outside of the sandbox."""
     committer_name: str = "Makima"
     committer_email: str = "makima@localhost"
+    signing: SigningSettings | None = None
+    """What the commits of its work are signed with; None: nothing is (rule 6.16)."""
     min_free_disk_mb: Annotated[int, Field(ge=0, le=10**9)] = 512
     """Below it, where the tasks lie, no task is taken (rule 5.7)."""
     max_task_memory_mb: Annotated[int, Field(ge=0, le=10**9)] = 0
@@ -105,6 +108,19 @@ class DaemonSettings(BaseModel):
         for name, agent in self.agents.items():
             for variable in tokens & {*agent.pass_env, *agent.env}:
                 raise ValueError(f"agents.{name} would get {variable}, the token of a forge, which no agent may have")
+        return self
+
+    @model_validator(mode="after")
+    def _no_agent_sees_the_key(self) -> Self:
+        if self.signing is None:
+            return self
+        if self.sandbox is SandboxMode.NONE:
+            raise ValueError("signing needs a sandbox: without one every agent could read the key, or use its keyring")
+        shown = (*self.sandbox_read, *self.sandbox_write)
+        file = self.signing.key_file
+        for folder in shown if file else ():
+            if file and (file.is_relative_to(folder) or file.resolve().is_relative_to(folder.resolve())):
+                raise ValueError(f"signing.key lies in {folder}, which agents are shown (sandbox_read, sandbox_write)")
         return self
 
     def local_repositories(self, data_dir: Path) -> LocalRepositories:

@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator
 
 
-def _whole(path: Path) -> Path:
+def whole(path: Path) -> Path:
     """Whole, whatever the daemon's working directory; ValueError where it is none."""
     if "\0" in str(path):
         raise ValueError("a path holds no NUL character")
@@ -21,4 +21,4 @@ def _whole(path: Path) -> Path:
     return expanded
 
 
-SettingsPath = Annotated[Path, AfterValidator(_whole)]
+SettingsPath = Annotated[Path, AfterValidator(whole)]

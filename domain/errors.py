@@ -118,6 +118,12 @@ class LeaseLost(GitError):
     """The branch on the remote is not where it was expected (rule 6.8); nothing was pushed."""
 
 
+class SigningFailed(MakimaError):
+    """A commit can't be signed as the daemon's settings want it; the text says what to do. The same call succeeds once
+    the key can be used again.
+    """
+
+
 class NotVerified(MakimaError):
     """What was found in the place of our state was not written by us, or not for this place; the text says why."""
 

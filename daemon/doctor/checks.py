@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import get_args
 
 from daemon.agents import ConfiguredAgent
 from daemon.agents.coding import CodingAgent, KnownProgram
+from daemon.git.signing import Signer
 from daemon.sandbox.sandbox import MissingSandbox, NoSandbox, Sandbox
-from domain.errors import MakimaError
+from domain.errors import MakimaError, SettingsError
 from domain.health_report import Check, failed, good, warning
 from domain.names import PREFIX
 
@@ -141,6 +143,17 @@ def identity_check(name: str, email: str) -> Check:
     if not name.strip() or "@" not in email:
         return failed("git identity", found, "set committer_name and committer_email in the daemon's settings")
     return good("git identity", found)
+
+
+async def signing_check(opened: Callable[[], Signer | None]) -> list[Check]:
+    """One signature is made, and thrown away; nothing is looked at where nothing is signed."""
+    try:
+        if (signer := opened()) is None:
+            return []
+        await signer.check()
+    except SettingsError as error:
+        return [failed("signing", str(error), "docs/daemon.md, Signed commits")]
+    return [good("signing", signer.about)]
 
 
 def sandbox_check(sandbox: Sandbox) -> Check:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -24,11 +25,12 @@ from daemon.doctor.checks import (
     price_check,
     sandbox_check,
     set_aside_check,
+    signing_check,
 )
 from daemon.doctor.network import Trial, node_check, nodes_on
 from daemon.doctor.repository_checks import repository_checks
 from daemon.doctor.tool_chains import certificate_checks, tool_chain_checks
-from daemon.home import Home, open_home
+from daemon.home import Home, open_home, signer_of
 from daemon.process.run import Finished, run
 from daemon.sandbox.certificates import find_certificates
 from daemon.sandbox.sandbox import Bubblewrap
@@ -65,6 +67,7 @@ class Examination:
         `daemon_runs`: whether the PATH is that of the daemon that runs, or the caller's, since none does.
         """
         checks = [await self._git(), identity_check(self._own.committer_name, self._own.committer_email)]
+        checks += await signing_check(partial(signer_of, self._own, self._environ))
         if daemon_runs is not None:
             checks.append(path_check(self._environ.get("PATH", ""), daemon_runs=daemon_runs))
         for name, agent in self._own.served().items():

@@ -23,6 +23,7 @@ from daemon.git.config import (
 )
 from daemon.git.local import LocalRepositories, may_name_hooks
 from daemon.git.remote_errors import is_unauthenticated
+from daemon.git.signing import Signer
 from daemon.process.run import Finished, run
 from domain.errors import GitError, SettingsError
 from domain.repository_url import path_of
@@ -53,12 +54,14 @@ class Git:
         allow_local: bool,
         local: LocalRepositories | None = None,
         helpers: Mapping[str, str] | None = None,
+        signer: Signer | None = None,
     ) -> None:
         """`home` holds the two configurations that `prepare` writes; `environ` is the daemon's environment; `local`
         says which repositories of this machine are taken where `allow_local`; `helpers` (https://host → credential
-        helper) are asked where those of the machine's owner know nothing.
+        helper) are asked where those of the machine's owner know nothing; `signer`: None: nothing is signed.
         """
         self.home = home
+        self.signer = signer
         self.allow_local = allow_local
         self.local = local or LocalRepositories()
         self._kept: tuple[Entry, ...] = ()

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from daemon.git.git import commit_id
 from daemon.git.repository_cache import RepositoryCache
+from daemon.git.signed_commits import signed
 
 _CLASHES = 1
 MOST_UPDATES = 20
@@ -14,14 +15,14 @@ MOST_UPDATES = 20
 
 async def updated(cache: RepositoryCache, head: str, base_head: str, base: str) -> str:
     """A merge of `base_head`, which is the commit of the branch `base`, into `head`; empty where git can't make it
-    alone. Both must be in the cache. Raises GitError.
+    alone. Both must be in the cache. Raises GitError, SigningFailed.
     """
     tree = await _merged(cache, head, base_head)
     if not tree:
         return ""
     said = f"Bring up to date with {base}"
     parents = ("-p", commit_id(head), "-p", commit_id(base_head))
-    return (await cache.local("commit-tree", tree, *parents, "-m", said)).text
+    return await signed(cache, (await cache.local("commit-tree", tree, *parents, "-m", said)).text)
 
 
 async def updates_of(cache: RepositoryCache, head: str, work: str, base_head: str) -> list[datetime] | None:

@@ -15,7 +15,7 @@ from daemon.git.repositories import Repositories
 from daemon.git.repository_cache import RepositoryCache
 from daemon.git.updates import MOST_UPDATES, updated, updates_of
 from daemon.workspace.project import read_project
-from domain.errors import GitError, NotReachable, RefRefused, RepositoryError
+from domain.errors import GitError, NotReachable, RefRefused, RepositoryError, SigningFailed
 from domain.opening_policy import OpeningPolicy
 from domain.pull_request import MOST_BLOCKS, PullRequest, PullRequestState, Sighting, Watch
 
@@ -83,7 +83,10 @@ class Finishing:
 async def _brought_up_to_date(cache: RepositoryCache, seen: PullRequest, base: str) -> list[str]:
     """By a merge, which all forges take: to rebase would replace commits that steps may build on."""
     await cache.ensure([seen.head])
-    merge = await updated(cache, seen.head, base, seen.base)
+    try:
+        merge = await updated(cache, seen.head, base, seen.base)
+    except SigningFailed as failure:  # the next look tries it again
+        return list(bounded([f"it is not brought up to date: {failure}"]))
     if not merge:  # the forge will say that it is a conflict, which is work
         return []
     ref = f"refs/heads/{seen.branch}"

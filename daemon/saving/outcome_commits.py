@@ -15,6 +15,7 @@ from daemon.core.attempt_key import AttemptKey, StateKind
 from daemon.git.git import commit_id
 from daemon.git.objects import commit_of_file
 from daemon.git.repository_cache import RepositoryCache
+from daemon.git.signed_commits import apart, signed, to_be_signed
 from domain.errors import GitError, NotVerified
 
 PLAIN_FILE = "outcome.json"
@@ -25,7 +26,6 @@ LARGEST_OUTCOME = 16 * 1024 * 1024
 """Bytes; Temporal carries 2 MB of them at most."""
 TASK, ATTEMPT, PROOF = "Makima-Task", "Makima-Attempt", "Makima-Proof"
 _PROOF = f"{PROOF}: ".encode()
-_SIGNATURES = (b"gpgsig ", b"gpgsig-sha256 ")
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,8 @@ class StoredOutcome:
     commit: str
     is_published: bool = True
     """False: only this machine has it; its delivery lost the attempt before the remote could be told."""
+    is_told: bool = True
+    """False: and nobody has ever been told of it, neither the remote nor the record."""
 
 
 class OutcomeCommits:
@@ -94,7 +96,8 @@ async def with_trailers(
     """A commit like `head` whose message names the attempt, made in the cache; `head` itself where it does already.
     With a `key` a third trailer proves that it was made by this attempt for `branch`.
 
-    A signature is left out: it would be one of another commit. Raises GitError.
+    A signature is left out: it would be one of another commit; the daemon's own takes its place where the settings want
+    one. Raises GitError, SigningFailed.
     """
     if await trailers_hold(cache, head, task, attempt, key, branch):
         return head
@@ -102,11 +105,11 @@ async def with_trailers(
     message = b"\n".join(line for line in message.split(b"\n") if not line.startswith(_PROOF))
     trailers = (f"--trailer={TASK}={task}", f"--trailer={ATTEMPT}={attempt}")
     said = (await cache.local("interpret-trailers", "--if-exists=replace", *trailers, stdin=message)).stdout
-    commit = b"\n".join(_unsigned(header.split(b"\n"))) + b"\n\n" + said
+    commit = b"\n".join(to_be_signed(cache, header)) + b"\n\n" + said
     if key:
         token = key.encrypt(StateKind.BRANCH, b"", branch, sha256(commit).hexdigest())
         commit += _PROOF + base64.b64encode(token) + b"\n"
-    return (await cache.local("hash-object", "-t", "commit", "-w", "--stdin", stdin=commit)).text
+    return await signed(cache, (await cache.local("hash-object", "-t", "commit", "-w", "--stdin", stdin=commit)).text)
 
 
 async def trailers_hold(
@@ -121,19 +124,11 @@ async def trailers_hold(
 
 
 async def _proves(cache: RepositoryCache, head: str, key: AttemptKey, branch: str) -> bool:
-    commit = (await cache.local("cat-file", "commit", head)).stdout
+    header, _, message = (await cache.local("cat-file", "commit", head)).stdout.partition(b"\n\n")
+    commit = b"\n".join(apart(header)[0]) + b"\n\n" + message  # it was proved before it was signed
     rest, _, proof = commit.rpartition(_PROOF)
     try:
         key.decrypt(StateKind.BRANCH, base64.b64decode(proof), branch, sha256(rest).hexdigest())
     except (NotVerified, binascii.Error):
         return False
     return True
-
-
-def _unsigned(lines: list[bytes]) -> list[bytes]:
-    kept: list[bytes] = []
-    in_signature = False
-    for line in lines:
-        in_signature = line.startswith(_SIGNATURES) or (in_signature and line.startswith(b" "))
-        kept += [] if in_signature else [line]
-    return kept

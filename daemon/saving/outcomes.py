@@ -206,7 +206,7 @@ class Outcomes:
         here = await self._cache.refs(*places)
         for ref in places:
             if kept := await self._read(ref, here.get(ref, "")):
-                return replace(kept, is_published=False)
+                return replace(kept, is_published=False, is_told=ref != places[0])
         return None
 
     async def keep_published(self, task: str, attempt: int, payload: bytes, head: str | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 
 from pydantic import ValidationError
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_delay, wait_exponential_jitter
@@ -12,15 +13,24 @@ from daemon.git.repository_cache import RepositoryCache
 from daemon.git.state_refs import BRANCHES, checkpoints_name, in_all_places
 from daemon.saving.outcome_commits import StoredOutcome
 from daemon.saving.outcomes import Outcomes, outcome_ref
-from daemon.session.waiting import waiting
-from domain.errors import GitError, LeaseLost, NotReachable, PlaceTaken, RefRefused, RemoteBroken, RepositoryError
+from daemon.saving.signed_outcomes import signed_outcome
+from daemon.tasks.held_up import BROKEN, SOMEBODY_ELSE, UNSIGNED, held_up
+from domain.errors import (
+    GitError,
+    LeaseLost,
+    NotReachable,
+    PlaceTaken,
+    RefRefused,
+    RemoteBroken,
+    RepositoryError,
+    SigningFailed,
+)
 from domain.failures import FailureCategory
 from domain.models import Question, Work
 from domain.outcome_check import problem_of
 from domain.questions import question_id
 from domain.spawn_task import Delivery, Outcome, OutcomeStatus, SpawnTask, failed, refuse_other_run
 from domain.statuses import TaskKind
-from domain.usage import ResumableSession
 
 PUBLISH_WITHIN = 3600.0
 """Seconds for which finished work is offered to a remote that doesn't answer, and for which a server that doesn't is
@@ -29,16 +39,6 @@ asked whether it may be, before the delivery is given up."""
 
 REPAIRED_WITHIN = 5.0
 """Seconds for which it is offered to a remote that answers and can't take it; then a person is told."""
-
-BROKEN = """\
-{failure}. The work is done and saved on {daemon}, and is pushed once the remote can take it. Whoever runs the remote: \
-`git fsck` there names what is broken; restore that object, or delete the ref that needs it\
-"""
-
-SOMEBODY_ELSE = """\
-Somebody with the right to push to the repository keeps putting refs of their own where outcomes belong. The work is \
-done and goes on; its outcome is saved on {daemon} only. Take that right from whoever it is, then answer anything.\
-"""
 
 
 def _may_pass(error: BaseException) -> bool:
@@ -65,6 +65,7 @@ class Publisher:
         delivery: Delivery,
         heartbeat: Heartbeat,
         daemon: str,
+        cache: RepositoryCache,
         ship: Ship,
     ) -> None:
         self._outcomes = outcomes
@@ -72,6 +73,7 @@ class Publisher:
         self._command = command
         self._delivery = delivery
         self._daemon = daemon
+        self._sign = partial(signed_outcome, cache, command)
         self._ship = ship
         self.seen: Mapping[str, str] = {}
         """Where refs were on the remote when the delivery began: the task's branch, the attempt's checkpoints."""
@@ -125,13 +127,21 @@ class Publisher:
         own = outcome.model_copy(update={"delivery": self._delivery.name})
         task, attempt = str(self._command.task), self._command.attempt
         await self._outcomes.keep_finished(task, attempt, own.model_dump_json().encode(), head)
-        return await self._published_and_forgotten(own, head)
+        return await self._signed_and_published(own)
 
     async def take_up(self, stored: StoredOutcome) -> Outcome:
         """What an earlier delivery has left, as the attempt's outcome; no agent runs. Raises like `publish`."""
         if stored.is_published:
             return await self.settle(outcome_in(stored))
-        return await self._published_and_forgotten(outcome_in(stored), stored.head)
+        outcome = outcome_in(stored)
+        return await (self._published_and_forgotten(outcome) if stored.is_told else self._signed_and_published(outcome))
+
+    async def settle_new(self, outcome: Outcome) -> Outcome:
+        """Like `settle`, for work on top of what the attempt has published, which nobody has pushed yet."""
+        try:
+            return await self.settle(await self._sign(outcome))
+        except SigningFailed as failure:
+            return held_up(self._command, outcome, self._daemon, UNSIGNED, failure)
 
     async def settle(self, stored: Outcome) -> Outcome:
         """The attempt's outcome, once the branch that it names holds its work, which must be in the cache; no agent
@@ -139,7 +149,16 @@ class Publisher:
         """
         return await self._persistently(lambda: self._settled(stored), stored)
 
-    async def _published_and_forgotten(self, outcome: Outcome, head: str | None) -> Outcome:
+    async def _signed_and_published(self, outcome: Outcome) -> Outcome:
+        """Of what somebody has been told, the commits stay as they are."""
+        try:
+            signed = await self._sign(outcome)
+        except SigningFailed as failure:
+            return held_up(self._command, outcome, self._daemon, UNSIGNED, failure)
+        return await self._published_and_forgotten(signed)
+
+    async def _published_and_forgotten(self, outcome: Outcome) -> Outcome:
+        head = outcome.work.head if outcome.work else None
         settled = await self._persistently(lambda: self._published(outcome, head), outcome)
         if settled.status is OutcomeStatus.WAITING:
             return settled
@@ -154,13 +173,9 @@ class Publisher:
         try:
             return await self._again_and_again(work)
         except RemoteBroken as failure:
-            return self._waiting(outcome, failure)
-
-    def _waiting(self, outcome: Outcome, failure: RemoteBroken) -> Outcome:
-        agent = self._command.agent.name if self._command.agent else ""
-        resume = ResumableSession(agent=agent, session="", daemon=self._daemon, usage=outcome.usage, is_finished=True)
-        text = BROKEN.format(daemon=self._daemon, failure=failure)
-        return waiting(self._command, summary=text).model_copy(update={"resume": resume})
+            return held_up(self._command, outcome, self._daemon, BROKEN, failure)
+        except SigningFailed as failure:
+            return held_up(self._command, outcome, self._daemon, UNSIGNED, failure)
 
     async def _again_and_again(self, work: Callable[[], Awaitable[Outcome]]) -> Outcome:
         tries = AsyncRetrying(

@@ -84,7 +84,7 @@ class DeliveryEnd:
         return outcome.model_copy(update={"warnings": (*outcome.warnings, *saver.mended, *saver.warnings)})
 
     async def _over(self, outcome: Outcome, is_decided: bool) -> Outcome:
-        settle = self.publisher.settle(outcome) if is_decided else self.publisher.publish(outcome, self.saver.take)
+        settle = self.publisher.settle_new(outcome) if is_decided else self.publisher.publish(outcome, self.saver.take)
         over = await settle
         if over.status is OutcomeStatus.WAITING:  # for the remote: only this machine has the outcome
             await self.saver.leave()
