@@ -12,6 +12,7 @@ ANSWERS = "test_gitlab_facts: test_an_answer_stands_in_the_discussion_and_below_
 
 TRIED_ELSEWHERE: dict[str, dict[str, str]] = {
     "gitlab": {
+        "test_a_look_reads_every_review": "no review has words",
         "test_what_is_used_up_of_graphql_stops_nothing_else": "there is one limit for all",
         "test_a_wrong_token_is_refused_with_the_place_where_a_right_one_belongs": REFUSALS,
         "test_a_missing_scope_is_named": REFUSALS,

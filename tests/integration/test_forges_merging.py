@@ -153,3 +153,14 @@ async def test_what_blocks_is_a_part_of_the_picture(site: Site) -> None:
     before = picture_of(await site.adapter.look(made, {}))
     await site.forge.change_repository(site.name, approvals_required=1)
     assert picture_of(await site.adapter.look(made, {})) != before == ""
+
+
+@pytest.mark.parametrize("forge_kind", [GITHUB])
+@pytest.mark.parametrize("count", [100, 101, 200])
+async def test_a_required_check_is_named_wherever_it_stands_among_many(site: Site, count: int) -> None:
+    last = f"ci/{count - 1}"
+    await site.forge.change_repository(site.name, required_checks=[last])
+    made = await site.opened()
+    for number in range(count):
+        await site.forge.set_status(site.name, ref="work", context=f"ci/{number}", state="pending")
+    assert await blocked(site, made) == (f"the required check '{last}' has not ended",)

@@ -12,11 +12,12 @@ from daemon.forges.blocks import Block, bounded, check_failed, check_missing
 from daemon.forges.github.graph import GitHubApi
 from daemon.forges.github.merge_queue import QueueEvent, QueueTold
 from daemon.forges.refusals import Declined
+from daemon.forges.remembered import MOST_PAGES
 from domain.tolerant import Tolerant
 from domain.value import Value
 
 _QUESTION = """
-query($owner: String!, $name: String!, $number: Int!) {
+query($owner: String!, $name: String!, $number: Int!, $after: String) {
   repository(owner: $owner, name: $name) {
     pullRequest(number: $number) {
       mergeStateStatus
@@ -31,7 +32,8 @@ query($owner: String!, $name: String!, $number: Int!) {
       }
       reviewDecision
       statusCheckRollup {
-        contexts(first: 100) {
+        contexts(first: 100, after: $after) {
+          pageInfo { hasNextPage endCursor }
           nodes {
             __typename
             ... on CheckRun { name status conclusion isRequired(pullRequestNumber: $number) }
@@ -52,6 +54,8 @@ class BlocksOf(Value):
     owner: str
     name: str
     number: int
+    after: str | None = None
+    """The end of the page of checks before."""
 
 
 class Query(Value):
@@ -78,8 +82,14 @@ class _Context(Tolerant):
         return "" if (self.conclusion or self.state).lower() in _PASSED else check_failed(name)
 
 
+class _PageInfo(Tolerant):
+    more: bool = Field(False, alias="hasNextPage")
+    after: str | None = Field(None, alias="endCursor")
+
+
 class _Contexts(Tolerant):
     nodes: tuple[_Context | None, ...] | None = None
+    page: _PageInfo = Field(_PageInfo(), alias="pageInfo")
 
 
 class _Rollup(Tolerant):
@@ -110,6 +120,20 @@ class PullTold(Tolerant):
     def blocks(self) -> tuple[str, ...] | None:
         """None: GitHub works it out."""
         return bounded(self.reasons) if self.state != "UNKNOWN" else None
+
+    @property
+    def following(self) -> str | None:
+        """Where the next page of its checks begins, if one is needed."""
+        page = self.rollup.contexts.page if self.rollup and self.state in _MAYBE_BLOCKED else _PageInfo()
+        return page.after if page.more else None
+
+    def with_checks_of(self, other: PullTold) -> PullTold:
+        """The next page, with the checks of the pages before."""
+        if self.rollup is None or other.rollup is None:
+            return self
+        nodes = (*(other.rollup.contexts.nodes or ()), *(self.rollup.contexts.nodes or ()))
+        contexts = self.rollup.contexts.model_copy(update={"nodes": nodes})
+        return self.model_copy(update={"rollup": _Rollup(contexts=contexts)})
 
     @property
     def reasons(self) -> list[str]:
@@ -144,11 +168,17 @@ class BlocksAnswer(Tolerant):
 async def told_of(api: GitHubApi, repository: str, number: int) -> PullTold | None:
     """None: GitHub doesn't tell it to this token. Raises ForgeUnreachable, ForgeRefused."""
     owner, _, name = repository.partition("/")
-    question = Query(variables=BlocksOf(owner=owner, name=name, number=number))
-    try:
-        answer = await api.query(question, BlocksAnswer)
-    except Declined as declined:
-        if declined.status == HTTPStatus.UNAUTHORIZED:
-            raise
-        return None
-    return answer.data.repository.pull if answer.data.repository else None
+    asked, pull = BlocksOf(owner=owner, name=name, number=number), None
+    for _ in range(MOST_PAGES):
+        try:
+            answer = await api.query(Query(variables=asked), BlocksAnswer)
+        except Declined as declined:
+            if declined.status == HTTPStatus.UNAUTHORIZED:
+                raise
+            return None
+        found = answer.data.repository.pull if answer.data.repository else None
+        pull = found.with_checks_of(pull) if found and pull else found
+        if pull is None or pull.following is None:
+            break
+        asked = asked.model_copy(update={"after": pull.following})
+    return pull

@@ -64,11 +64,9 @@ class GitHub(Hosted):
         repository = await self.repository()
         head = quote(f"{repository.owner}:{branch}", safe="")
         asked = f"state=all&head={head}&sort=created&direction=desc"
-        page = await self._api.get(await self._path(f"/pulls?{asked}"))
-        assert page is not None  # no etag was sent
-        found = self._api.parsed(PULLS, page.content)
+        pages = await Remembered(self._api, {}).pages(await self._path(f"/pulls?{asked}"), PULLS)
         # GitHub leaves out a filter that it doesn't understand, and then names every pull request.
-        return [pull for pull in found if pull.is_from(repository, branch)]
+        return [pull for page in pages for pull in page if pull.is_from(repository, branch)]
 
     async def pull(self, number: int) -> GitHubPull:
         return await self._api.read(await self._path(f"/pulls/{number}"), GitHubPull)

@@ -141,7 +141,8 @@ async def list_jobs(call: Call) -> ApiAnswer:
     repository, jobs = _run(call)
     kept = jobs if call.request.query_params.get("filter") == "all" else newest_of(jobs)
     shown = [Shapes(call.forge.url).job(repository.record, each) for each in kept if not each.is_suite_alone]
-    return ApiAnswer({"total_count": len(shown), "jobs": shown})
+    page, headers = call.page(shown)
+    return ApiAnswer({"total_count": len(shown), "jobs": list(page)}, headers=headers)
 
 
 async def run_failed_again(call: Call) -> ApiAnswer:
