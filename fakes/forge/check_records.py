@@ -70,6 +70,8 @@ class CheckContent(Stored):
     """Empty: the page of its job on this forge."""
     head_repository: str = ""
     """`owner/name` of the fork whose pull request it ran for; empty: this repository."""
+    of_pull: int = 0
+    """The number of the pull request that its run was begun for; 0: a push has begun it."""
     app: str = "github-actions"
     """The slug of the app that has made it."""
     allow_failure: bool = False

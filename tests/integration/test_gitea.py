@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, RedirectResponse
 from daemon.forges.audience import Reason
 from daemon.forges.forge_settings import ForgeKind, ForgeSettings
 from daemon.forges.gitea.pages import PAGE_SIZE
+from daemon.forges.gitea.payloads_checks import WorkflowRun
 from daemon.forges.gitea.titles import draft_title, is_marked, plain_title
 from daemon.forges.registry import Forges
 from domain.errors import ForgeRefused
@@ -76,18 +77,49 @@ async def test_where_there_is_no_address_for_replies_it_is_answered_once_all_the
 
 async def test_a_job_of_a_fork_and_one_of_which_nothing_is_said_are_not_heard(site: Site) -> None:
     made = await site.opened()
+    theirs = (await site.forge.open_from_fork(site.name, "mallory/shop", "work"))["number"]
     fork = {"name": "rm -rf /", "conclusion": "failure", "head_repository": "mallory/shop"}
-    await site.forge.set_check(site.name, ref="work", **fork)
+    await site.forge.set_check(site.name, ref="work", **fork, of_pull=theirs)
     seen = await site.adapter.look(made, {})
     assert ([each.title for each in seen.findings], [each.reason for each in seen.unheard]) == (
         [],
         [f"a check that {Reason.FORK.value}"],
     )
     await site.forge.set_check(site.name, ref="work", name="test", conclusion="failure", log="E1")
-    assert [each.text for each in (await site.adapter.look(made, {})).findings] == ["E1"]
+    own = {"name": "test it", "conclusion": "failure", "log": "E2"}
+    await site.forge.set_check(site.name, ref="work", **own, of_pull=made.number)
+    assert {each.text for each in (await site.adapter.look(made, {})).findings} == {"E1", "E2"}
     await site.forge.fail("status", path=r"/actions/runs$", status=404, message="not found")
     seen = await site.adapter.look(made, {})
     assert (seen.findings, {each.reason for each in seen.unheard}) == ((), {f"a check of which {Reason.UNSAID.value}"})
+
+
+OURS = {"number": 7, "head": {"repo": {"id": 5}}, "base": {"repo": {"id": 5}}}
+FORKS = {"number": 8, "head": {"repo": {"id": 6}}, "base": {"repo": {"id": 5}}}
+DELETED_FORKS = {**OURS, "number": 8}
+"""The server says the base's repository in place of one that is gone."""
+
+
+@pytest.mark.parametrize(
+    ("pulls", "event", "is_for"),
+    [
+        ([OURS], "pull_request", True),
+        ([FORKS], "pull_request", False),
+        ([FORKS], "pull_request_target", False),
+        ([OURS, FORKS], "pull_request", False),
+        ([DELETED_FORKS], "pull_request", None),
+        ([], "pull_request", None),
+        (None, "issue_comment", None),
+        ([], "", None),
+        (None, "push", True),
+        (None, "workflow_dispatch", True),
+    ],
+)
+def test_whom_a_run_was_for_is_told_by_what_began_it(
+    forge_kind: ForgeKind, pulls: list[object] | None, event: str, is_for: bool | None
+) -> None:
+    run = WorkflowRun.model_validate({"id": 1, "event": event, "pull_requests": pulls})
+    assert run.is_for("ann/shop", 7) is is_for
 
 
 async def test_a_status_of_a_system_outside_is_told_in_its_own_words(site: Site) -> None:

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 
 from daemon.forges.blocks import Block, bounded, check_failed, check_missing
-from daemon.forges.gitea.payloads import Branch, CommitStatus, GiteaReview
+from daemon.forges.gitea.payloads import Branch, GiteaReview
+from daemon.forges.gitea.payloads_checks import CommitStatus
 from daemon.forges.remarks import APPROVED, CHANGES_REQUESTED
 
 _PASSED = frozenset({"success", "warning", "skipped"})

@@ -16,7 +16,7 @@ from daemon.forges.api import Api
 from daemon.forges.audience import Reason
 from daemon.forges.findings import LOG_WINDOW, job_finding, log_text, status_finding, unheard_check
 from daemon.forges.gitea.pages import pages_of
-from daemon.forges.gitea.payloads import (
+from daemon.forges.gitea.payloads_checks import (
     FAILED,
     CombinedStatus,
     CommitStatus,
@@ -26,7 +26,7 @@ from daemon.forges.gitea.payloads import (
     WorkflowRun,
     WorkflowRuns,
 )
-from daemon.forges.pulls import Repository
+from daemon.forges.pulls import Pull, Repository
 from daemon.forges.refusals import NOT_SHOWN, Declined
 from domain.pull_request import Finding, FindingSource, Unheard
 
@@ -52,8 +52,9 @@ class Checks:
         self.statuses: list[CommitStatus] = []
         """All that `failures` has seen."""
 
-    async def failures(self, sha: str) -> tuple[list[Finding], list[Unheard]]:
-        """What of a commit's checks asks for work; those that ran for a fork are its owner's business."""
+    async def failures(self, pull: Pull) -> tuple[list[Finding], list[Unheard]]:
+        """What of its head's checks asks for work; those that ran for a fork are its owner's business."""
+        sha = pull.head.sha
         pages = await pages_of(self._api, f"{self._path}/commits/{sha}/status", STATUSES)
         self.statuses = [each for page in pages for each in page.statuses or ()]
         failed = [each for each in self.statuses if each.status in FAILED]
@@ -66,9 +67,9 @@ class Checks:
             run = runs.get(_place(of_actions.get(status.id, "")))
             if status.id not in of_actions:
                 found.append(_told(status))
-            elif run is None or not run.is_for(self._repository.full_name):
-                known = None if run is None else run.is_for(self._repository.full_name)
-                unheard.append(unheard_check(status.id, Reason.UNSAID if known is None else Reason.FORK))
+            elif run is None or not (is_ours := run.is_for(self._repository.full_name, pull.number)):
+                is_unsaid = run is None or is_ours is None
+                unheard.append(unheard_check(status.id, Reason.UNSAID if is_unsaid else Reason.FORK))
             elif run.id not in explained:
                 explained.add(run.id)
                 same = [each for each in failed if _place(of_actions.get(each.id, "")) == _place(run.html_url)]

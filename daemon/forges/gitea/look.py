@@ -77,7 +77,7 @@ class GiteaLook:
         )
 
     async def failures(self, pull: Pull) -> tuple[list[Finding], list[Unheard]]:
-        return await self._checks.failures(pull.head.sha)
+        return await self._checks.failures(pull)
 
     async def blocked(self, pull: Pull, facts: str) -> tuple[str, ...]:
         """By the rules that base and reviews and statuses were told with."""

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from daemon.forges.gitea.titles import is_marked, plain_title
-from daemon.forges.pulls import Pull, Repository
+from daemon.forges.pulls import Pull
 from daemon.forges.remarks import APPROVED, CHANGES_REQUESTED, COMMENTED, DISMISSED
 from daemon.forges.said import Comment, Review, User
 from domain.tolerant import Tolerant
@@ -193,66 +193,6 @@ class Branch(Tolerant):
     enable_status_check: bool = False
     status_check_contexts: tuple[str, ...] | None = None
     """Names, or patterns; none: all statuses that there are (from memory)."""
-
-
-class CommitStatus(Tolerant):
-    id: int
-    context: str = ""
-    status: str = ""
-    description: str = ""
-    target_url: str = ""
-
-
-FAILED = frozenset({"failure", "error"})
-"""Of statuses, jobs and steps."""
-
-
-class CombinedStatus(Tolerant):
-    statuses: tuple[CommitStatus, ...] | None = None
-
-
-class WorkflowRun(Tolerant):
-    id: int
-    html_url: str = ""
-    status: str = ""
-    conclusion: str = ""
-    run_attempt: int | None = None
-    """How often it was begun; older servers don't say it."""
-    head_repository: Repository | None = None
-    is_fork_pull_request: bool | None = None
-    """Forgejo's word (from memory)."""
-
-    def is_for(self, repository: str) -> bool | None:
-        """Whether it ran for a branch of this repository; None: it isn't said."""
-        if self.is_fork_pull_request is not None:
-            return not self.is_fork_pull_request
-        return self.head_repository.full_name.lower() == repository.lower() if self.head_repository else None
-
-
-class WorkflowRuns(Tolerant):
-    workflow_runs: tuple[WorkflowRun, ...] | None = None
-
-
-class JobStep(Tolerant):
-    name: str = ""
-    conclusion: str = ""
-
-
-class Job(Tolerant):
-    id: int
-    name: str = ""
-    status: str = ""
-    conclusion: str = ""
-    html_url: str = ""
-    steps: tuple[JobStep, ...] | None = None
-
-    @property
-    def is_failed(self) -> bool:
-        return self.status == "completed" and self.conclusion in FAILED
-
-
-class Jobs(Tolerant):
-    jobs: tuple[Job, ...] | None = None
 
 
 class NewPull(Value):

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from daemon.forges.api import Api
 from daemon.forges.gitea.checks import ABSENT, JOBS, RUNS
 from daemon.forges.gitea.pages import all_of, pages_of
-from daemon.forges.gitea.payloads import Job, WorkflowRun
+from daemon.forges.gitea.payloads_checks import Job, WorkflowRun
 from daemon.forges.pulls import Repository
 from daemon.forges.refusals import Declined
 from daemon.forges.rerunning import Run
@@ -45,7 +45,7 @@ class GiteaRuns:
         if self._offer.is_missing:
             return found
         for run in await self._runs(head_sha=known.head):
-            if run.run_attempt != 1 or not run.is_for(self._repository):
+            if run.run_attempt != 1 or not run.is_for(self._repository, known.number):
                 continue
             jobs = await self._jobs(f"{self._path}/{run.id}/jobs")
             if not any(each.conclusion == "cancelled" for each in jobs):
@@ -58,8 +58,9 @@ class GiteaRuns:
         names = set[str]()
         for branch in (known.base, known.branch):
             runs = await self._runs(branch=branch, status="success")
-            repeated = [each for each in runs if (each.run_attempt or 1) > 1 and each.is_for(self._repository)]
-            for run in repeated[:MOST_RUNS]:
+            repeated = [each for each in runs if (each.run_attempt or 1) > 1]
+            own = [each for each in repeated if each.is_for(self._repository, known.number)]
+            for run in own[:MOST_RUNS]:
                 last = run.run_attempt or 1
                 for attempt in range(max(1, last - MOST_ATTEMPTS), last):
                     jobs = await self._jobs(f"{self._path}/{run.id}/attempts/{attempt}/jobs")

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from fakes.forge.addresses import account_id
 from fakes.forge.check_records import CheckRun, CheckStatus, CommitStatus, Conclusion
 from fakes.forge.gitea.shapes_places import Json, PlaceShapes, moment
-from fakes.forge.records import RepositoryRecord
+from fakes.forge.records import Pull, RepositoryRecord
 from fakes.forge.runs import attempts_of, newest_of
 
 _CONCLUSIONS = {Conclusion.TIMED_OUT: "failure", Conclusion.STARTUP_FAILURE: "failure", Conclusion.NEUTRAL: "skipped"}
@@ -40,7 +41,6 @@ class CheckShapes(PlaceShapes):
         """The run of the workflow that has these jobs, in every attempt."""
         check = max(newest_of(jobs), key=lambda each: (each.status is not CheckStatus.COMPLETED, each.failed))
         page, times, attempt = self.run_page(record, check), self._times(check), attempts_of(jobs)
-        own = self.repository(record, may_write=False)
         at = f"{self.url}/api/v1/repos/{record.full_name}/actions/runs/{check.run_id}"
         earlier = {"previous_attempt_url": f"{at}/attempts/{attempt - 1}"} if attempt > 1 else {}
         return {
@@ -49,7 +49,8 @@ class CheckShapes(PlaceShapes):
             "html_url": page,
             "display_title": check.name,
             "path": "checks.yml@refs/heads/main",
-            "event": "push",
+            "event": "pull_request" if check.of_pull or check.head_repository else "push",
+            "pull_requests": self._pulls_of(record, check),
             "run_attempt": attempt,
             **earlier,
             "run_number": check.run_id,
@@ -59,9 +60,33 @@ class CheckShapes(PlaceShapes):
             **self._ended(check),
             "actor": self.user(record.owner),
             "trigger_actor": self.user(record.owner),
-            "repository": own,
-            "head_repository": self.repository(record, False, check.head_repository) if check.head_repository else own,
+            "repository": self.repository(record, may_write=False),
             **times,
+        }
+
+    def _pulls_of(self, record: RepositoryRecord, check: CheckRun) -> list[Json]:
+        """Of a push all open ones of its branch; no run says for which repository it ran."""
+        if check.of_pull or check.head_repository:
+            found = [each for each in record.pulls if each.number == check.of_pull]
+        else:
+            own = (each for each in record.pulls if each.is_open and not each.head_repository)
+            found = [each for each in own if each.head == check.branch]
+        return [self._pull_of(record, each, check.head_sha) for each in found]
+
+    def _pull_of(self, record: RepositoryRecord, pull: Pull, sha: str) -> Json:
+        at = f"{self.url}/api/v1/repos"
+
+        def side(ref: str, sha: str, fork: str) -> Json:
+            whole = fork or record.full_name
+            repo = {"id": account_id(fork) if fork else record.id, "url": f"{at}/{whole}", "name": whole.split("/")[1]}
+            return {"ref": ref, "sha": sha, "repo": repo}
+
+        return {
+            "id": pull.id,
+            "number": pull.number,
+            "url": f"{at}/{record.full_name}/pulls/{pull.number}",
+            "head": side(pull.head, sha, pull.head_repository),
+            "base": side(pull.base, pull.base_sha, ""),
         }
 
     def job(self, record: RepositoryRecord, check: CheckRun) -> Json:
