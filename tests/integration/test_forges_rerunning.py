@@ -107,10 +107,16 @@ async def test_what_passes_on_another_commit_is_not_flaky_for_that(shepherd: Pul
     assert await runs_again(site) == 0
 
 
-async def test_what_is_really_broken_in_the_same_run_is_not_held_up(shepherd: PullRequestShepherd, site: Site) -> None:
+@pytest.mark.parametrize("between", [0, 100])
+async def test_what_is_really_broken_in_the_same_run_is_not_held_up(
+    shepherd: PullRequestShepherd, site: Site, between: int
+) -> None:
+    """Also behind a full page of other jobs."""
     site.commit("main", {".makima.toml": POLICY})
     made = await site.opened()
     flaky = await failed(site, "e2e")
+    for number in range(between):
+        await site.forge.set_check(site.name, ref="work", name=f"passes {number}", run=flaky["id"])
     await failed(site, "unit", run=flaky["id"])
     assert await told(shepherd, site, made) == ["e2e", "unit"]
     assert await runs_again(site) == 0

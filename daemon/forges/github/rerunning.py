@@ -9,11 +9,13 @@ from pydantic import TypeAdapter
 from daemon.forges.api import Api
 from daemon.forges.github.check_findings import is_failure
 from daemon.forges.github.payloads_checks import CheckRun, Jobs, WorkflowRun, WorkflowRuns
+from daemon.forges.remembered import Remembered
 from daemon.forges.rerunning import Run
 from domain.pull_request import FindingSource, PullRequest
 from domain.tolerant import Tolerant
 
 _ANYTHING = TypeAdapter(Tolerant)
+_JOBS = TypeAdapter(Jobs)
 _GOES_ON = frozenset({"queued", "in_progress", "requested"})
 MOST_RUNS = 5
 """Runs that were repeated whose jobs are looked at, of a branch: the newest."""
@@ -60,5 +62,5 @@ class GitHubRuns:
 
     async def _failed(self, run: WorkflowRun, which: str = "latest") -> list[CheckRun]:
         """`which`: jobs of the `latest` attempt, or of `all`."""
-        jobs = (await self._api.read(f"{self._path}/{run.id}/jobs?filter={which}&per_page=100", Jobs)).jobs
-        return [each for each in jobs if is_failure(each)]
+        pages = await Remembered(self._api, {}).pages(f"{self._path}/{run.id}/jobs?filter={which}", _JOBS)
+        return [each for page in pages for each in page.jobs if is_failure(each)]
