@@ -37,6 +37,7 @@ LEFT_OUT = {
     r"GET /repos/[^/]+/[^/]+/pulls/\d+ text/plain.*": "a diff in place of JSON is git's own format",
     r"(PATCH|DELETE) /repos/[^/]+/[^/]+/(pulls|issues)/comments/\d+ .*": NOT_DESCRIBED,
     r"GET /repos/[^/]+/[^/]+/issues/\d+/events .*": NOT_DESCRIBED,
+    r"GET /repos/[^/]+/[^/]+/actions/(workflows(/\d+)?|runs/\d+/artifacts) .*": NOT_DESCRIBED,
     r"GET /repos/[^/]+/[^/]+/labels/[^/]+/.+ .*": "the slash of a label's name is sent as %2F, and recorded as a slash",
     r"PUT /repos/[^/]+/[^/]+/pulls/\d+/reviews/\d+/dismissals .*": NOT_DESCRIBED,
 }

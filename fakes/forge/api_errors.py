@@ -9,7 +9,7 @@ DOCUMENTATION = "https://docs.github.com/rest"
 
 
 class Answered(Exception):
-    """An answer other than success; `errors` as in GitHub's 422."""
+    """An answer other than success; `errors` as in GitHub's 422, or `sentences` where that has such in their place."""
 
     def __init__(
         self,
@@ -17,15 +17,26 @@ class Answered(Exception):
         message: str,
         errors: tuple[Mapping[str, Any], ...] = (),
         headers: Mapping[str, str] | None = None,
+        sentences: tuple[str, ...] = (),
     ) -> None:
         super().__init__(message)
         self.status = status
         self.message = message
         self.errors = errors
+        self.sentences = sentences
         self.headers = dict(headers or {})
 
+    @property
+    def sentence(self) -> str:
+        """The sentence of it that says most."""
+        return next(
+            iter([*self.sentences, *(str(each["message"]) for each in self.errors if "message" in each)]), self.message
+        )
+
     def body(self) -> dict[str, Any]:
-        errors = {"errors": [dict(each) for each in self.errors]} if self.errors else {}
+        errors = (
+            {"errors": self.sentences or [dict(each) for each in self.errors]} if self.sentences or self.errors else {}
+        )
         return {"message": self.message, **errors, "documentation_url": DOCUMENTATION, "status": str(self.status)}
 
 

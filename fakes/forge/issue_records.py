@@ -33,6 +33,8 @@ class Issue(Stored):
     author: str
     """Empty: the account was deleted."""
     is_open: bool = True
+    state_reason: str = ""
+    """Why it was closed or opened again, in GitHub's words; empty: nobody has done either."""
     locked: bool = False
     labels: tuple[str, ...] = ()
     label_events: tuple[LabelEvent, ...] = ()

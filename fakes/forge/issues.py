@@ -26,6 +26,8 @@ class IssueChange(Stored):
     unlabel: str | None = None
     """Is taken away."""
     is_open: bool | None = None
+    not_planned: bool = False
+    """Why it is closed, at a forge that says so; else it is completed."""
     locked: bool | None = None
     deleted: bool | None = None
     moved_to: str | None = None
@@ -55,8 +57,10 @@ async def change_issue(repository: Repository, number: int, change: IssueChange)
         if change.title is not None or change.body is not None:
             edit = IssueEdit(id=record.next_id, user=change.user, at=now())
             changed = changed.model_copy(update={"edits": (*issue.edits, edit)})
-        if change.is_open is not None:
-            changed = changed.model_copy(update={"closed_at": None if change.is_open else now()})
+        if change.is_open is not None and change.is_open != issue.is_open:
+            done = "not_planned" if change.not_planned else "completed"
+            reason, closed = ("reopened", None) if change.is_open else (done, now())
+            changed = changed.model_copy(update={"closed_at": closed, "state_reason": reason})
         changed = _labelled(record, changed, change)
         labels = tuple(dict.fromkeys((*record.labels, *changed.labels)))
         repository.record = record.with_changes(last_id=record.last_id + 1, labels=labels).with_issue(changed)

@@ -91,6 +91,9 @@ class Store:
         found = (each for each in self.record.accounts if secrets.compare_digest(each.token.encode(), token.encode()))
         return next(found, None)
 
+    def accounts(self) -> tuple[Account, ...]:
+        return self.record.accounts
+
     async def put_account(self, account: Account) -> None:
         """Add a token, or change what it may do."""
         others = tuple(each for each in self.record.accounts if each.token != account.token)

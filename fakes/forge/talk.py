@@ -40,6 +40,13 @@ async def add_review(
         return review
 
 
+def check_may_judge(pull: Pull, user: str, state: ReviewState) -> None:
+    """Answered with 422, as GitHub says it (from memory), where somebody approves or refuses what is their own."""
+    acts = {ReviewState.APPROVED: "approve", ReviewState.CHANGES_REQUESTED: "request changes on"}
+    if state in acts and user.lower() == pull.author.lower():
+        raise Answered(422, "Unprocessable Entity", sentences=(f"Can not {acts[state]} your own pull request",))
+
+
 async def add_remark(repository: Repository, number: int, user: str, remark: LineRemark) -> ReviewComment:
     """Add one remark on a line, without a review around it."""
     async with repository.changing():

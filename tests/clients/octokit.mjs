@@ -1,10 +1,11 @@
-// GitHub's own client for JavaScript, unchanged, on one pull request of the fake forge: octokit.mjs URL TOKEN OWNER/NAME JOB
+// GitHub's own client for JavaScript, unchanged, on one pull request of the fake forge: octokit.mjs URL TOKEN OWNER/NAME JOB ANNS_TOKEN
 import assert from "node:assert/strict";
 import { Octokit } from "@octokit/rest";
 
-const [baseUrl, auth, name, job] = process.argv.slice(2);
+const [baseUrl, auth, name, job, anns] = process.argv.slice(2);
 const [owner, repo] = name.split("/");
 const client = new Octokit({ baseUrl, auth });
+const ann = new Octokit({ baseUrl, auth: anns });
 const at = { owner, repo };
 const one = { ...at, pull_number: 1 };
 
@@ -34,12 +35,13 @@ const all = await client.paginate(client.rest.issues.listComments, { ...issue, p
 assert.deepEqual([all.length, all[0].body, all[100].body], [101, "Another one", "Remark 101"]);
 
 const comments = [{ path: "a.py", line: 1, side: "RIGHT", body: "Why?" }];
-const asked = await client.rest.pulls.createReview({ ...one, event: "REQUEST_CHANGES", body: "Nearly.", comments });
+await assert.rejects(client.rest.pulls.createReview({ ...one, event: "APPROVE" }), { status: 422 });
+const asked = await ann.rest.pulls.createReview({ ...one, event: "REQUEST_CHANGES", body: "Nearly.", comments });
 const [remark] = (await client.rest.pulls.listReviewComments(one)).data;
 assert.deepEqual([remark.path, remark.body, remark.pull_request_review_id], ["a.py", "Why?", asked.data.id]);
 const answer = await client.rest.pulls.createReplyForReviewComment({ ...one, comment_id: remark.id, body: "Because." });
 assert.equal(answer.data.in_reply_to_id, remark.id);
-await client.rest.pulls.createReview({ ...one, event: "APPROVE" });
+await ann.rest.pulls.createReview({ ...one, event: "APPROVE" });
 const states = (await client.rest.pulls.listReviews(one)).data.map((each) => each.state);
 assert.deepEqual(states, ["CHANGES_REQUESTED", "APPROVED"]);
 

@@ -28,6 +28,7 @@ async def failed_job(site: Site) -> int:
 
 async def test_pygithub_does_all_that_a_pull_request_needs(site: Site, failed_job: int) -> None:
     await site.forge.set_status(site.name, ref="work", context="ci/lint", state="success")
+    await site.forge.add_token("anns", "ann")
     await asyncio.to_thread(_with_pygithub, site, failed_job)
 
 
@@ -51,16 +52,17 @@ def _with_pygithub(site: Site, job: int) -> None:
         said.edit("How is it now?")
         assert [each.body for each in pull.get_issue_comments()] == ["How is it now?"]
         *_, head = pull.get_commits()
-        review = pull.create_review(
-            head, "Nearly.", "REQUEST_CHANGES", comments=[{"path": "a.py", "line": 1, "side": "RIGHT", "body": "Why?"}]
-        )
+        remarks: list[github.PullRequest.ReviewComment] = [{"path": "a.py", "line": 1, "side": "RIGHT", "body": "Why?"}]
+        with pytest.raises(github.GithubException, match="Can not request changes on your own pull request"):
+            pull.create_review(head, "Nearly.", "REQUEST_CHANGES", comments=remarks)
+        review = _of_ann(site).create_review(head, "Nearly.", "REQUEST_CHANGES", comments=remarks)
         assert review.state == "CHANGES_REQUESTED"
         (remark,) = pull.get_review_comments()
         assert (remark.path, remark.body) == ("a.py", "Why?")
         answer = pull.create_review_comment_reply(remark.id, "Because.")
         assert answer.in_reply_to_id == remark.id
         assert [each.body for each in pull.get_single_review_comments(review.id)][:1] == ["Why?"]
-        assert pull.create_review(head, "Good.", "APPROVE").state == "APPROVED"
+        assert _of_ann(site).create_review(head, "Good.", "APPROVE").state == "APPROVED"
         assert [each.state for each in pull.get_reviews()] == ["CHANGES_REQUESTED", "APPROVED"]
         review.dismiss("It was answered.")
         assert repository.get_pull(1).get_review(review.id).state == "DISMISSED"
@@ -90,12 +92,22 @@ def _with_pygithub(site: Site, job: int) -> None:
         assert refused.value.status == 405
 
 
+def _of_ann(site: Site) -> github.PullRequest.PullRequest:
+    """The pull request as another person's client has it."""
+    client = github.Github(
+        auth=github.Auth.Token("anns"), base_url=site.forge.api_url, retry=None, seconds_between_requests=None,
+        seconds_between_writes=None,
+    )  # fmt: skip
+    return client.get_repo(site.name).get_pull(1)
+
+
 async def test_octokit_does_all_that_a_pull_request_needs(site: Site, failed_job: int) -> None:
     """And reads lists of exactly a hundred, and of one more."""
     node = need("node", "nodejs")
     if not (CLIENTS / "node_modules").is_dir():
         lack("octokit is not installed: make clients")
-    asked = (site.forge.api_url, site.forge.token, site.name, str(failed_job))
+    await site.forge.add_token("anns", "ann")
+    asked = (site.forge.api_url, site.forge.token, site.name, str(failed_job), "anns")
     process = await asyncio.create_subprocess_exec(
         node, str(CLIENTS / "octokit.mjs"), *asked, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )

@@ -1,4 +1,4 @@
-"""GraphQL as far as GitHub's own command line and the mutations between draft and ready need it."""
+"""GraphQL as far as GitHub's command line and the daemon's adapter need it: questions, merging, conversations."""
 
 from __future__ import annotations
 
@@ -6,24 +6,36 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from graphql import GraphQLError, GraphQLSchema, build_schema, graphql
+from graphql import (
+    ExecutionResult,
+    GraphQLError,
+    GraphQLSchema,
+    OverlappingFieldsCanBeMergedRule,
+    build_schema,
+    execute,
+    parse,
+    specified_rules,
+    validate,
+)
 from pydantic import BaseModel
 from starlette.routing import Route
 
 from fakes.forge import talk
 from fakes.forge.api_errors import Answered
-from fakes.forge.auth import Keys
 from fakes.forge.auto_merging import turn_on
 from fakes.forge.calling import ApiAnswer, Call, Routes
-from fakes.forge.github.app_rights import check_one_of
+from fakes.forge.github.graphql_changes import Changes
+from fakes.forge.github.graphql_nodes import check_may_write, logins, missing, pull_at, refused, subject_at, unknown
+from fakes.forge.github.graphql_parts import connection
+from fakes.forge.github.graphql_search import search
 from fakes.forge.github.graphql_shapes import Graph
-from fakes.forge.github.shapes import Json, pull_node, thread_node
+from fakes.forge.github.shapes import Json, thread_node
 from fakes.forge.merge_queue import enter
 from fakes.forge.merge_records import AutoMerge
 from fakes.forge.merges import MergeableState, MergeWanted, Method, merge
 from fakes.forge.pulls import PullChange, change_pull
 from fakes.forge.queue_leaving import entry_of
-from fakes.forge.records import Permission, Pull
+from fakes.forge.records import Pull
 from fakes.forge.store import Repository
 
 
@@ -33,6 +45,10 @@ class GraphqlRequest(BaseModel):
     operationName: str | None = None  # noqa: N815  (the field's name on the wire)
 
 
+_RULES = [each for each in specified_rules if each is not OverlappingFieldsCanBeMergedRule]
+"""GitHub lets gh ask for the state of an issue or a pull request under one name, though they are of two types."""
+
+
 def routes(api: Routes) -> list[Route]:
     return [api.route(path, POST=answer) for path in ("/graphql", "/api/graphql")]
 
@@ -40,17 +56,23 @@ def routes(api: Routes) -> list[Route]:
 async def answer(call: Call) -> ApiAnswer:
     assert call.login  # unlike REST, GraphQL answers nobody without a token
     question = await call.body(GraphqlRequest)
-    result = await graphql(
-        _schema(),
-        question.query,
-        root_value=_Root(call).fields(),
-        variable_values=question.variables,
-        operation_name=question.operationName,
-    )
+    result = await _execute(call, question)
     shown: Json = {"data": result.data}
     if result.errors:
         shown["errors"] = [_error(each) for each in result.errors]
     return ApiAnswer(shown)
+
+
+async def _execute(call: Call, question: GraphqlRequest) -> ExecutionResult:
+    try:
+        document = parse(question.query)
+    except GraphQLError as error:
+        return ExecutionResult(None, [error])
+    if problems := validate(_schema(), document, _RULES):
+        return ExecutionResult(None, problems)
+    root, operation = _Root(call).fields(), question.operationName
+    result = execute(_schema(), document, root, variable_values=question.variables, operation_name=operation)
+    return result if isinstance(result, ExecutionResult) else await result
 
 
 @cache
@@ -67,8 +89,12 @@ class _Root:
 
     def fields(self) -> Json:
         return {
+            **Changes(self._call, self._graph).fields(),
             "viewer": lambda _info: self._graph.user(self._call.login),
+            "user": self._user,
+            "organization": self._organization,
             "repository": self._repository,
+            "search": self._search,
             "node": self._node,
             "markPullRequestReadyForReview": self._ready,
             "convertPullRequestToDraft": self._draft,
@@ -81,12 +107,30 @@ class _Root:
     def _repository(self, _info: Any, owner: str, name: str, **_others: Any) -> Json:
         repository = self._call.forge.store.find(owner, name)
         if repository is None or (repository.record.private and self._call.account is None):
-            message = f"Could not resolve to a Repository with the name '{owner}/{name}'."
-            raise GraphQLError(message, extensions={"type": "NOT_FOUND"})
+            raise missing(f"Could not resolve to a Repository with the name '{owner}/{name}'.")
         return self._graph.repository(repository)
 
+    def _user(self, _info: Any, login: str) -> Json:
+        known = next((each for each in logins(self._call.forge) if each.lower() == login.lower()), None)
+        if known is None:
+            raise missing(f"Could not resolve to a User with the login of '{login}'.")
+        return self._graph.user(known)
+
+    def _organization(self, _info: Any, login: str) -> Json:
+        """An owner that has teams."""
+        for repository in self._call.forge.store.all():
+            record = repository.record
+            if record.teams and record.owner.lower() == login.lower():
+                teams = connection(self._graph.team(record, each) for each in record.teams)
+                return {"login": record.owner, "teams": teams}
+        raise missing(f"Could not resolve to an Organization with the login of '{login}'.")
+
+    async def _search(self, info: Any, query: str, **page: Any) -> Json:
+        found: Json = connection(await search(self._call, self._graph, query))(info, **page)
+        return found
+
     def _node(self, _info: Any, id: str) -> Json:
-        return self._graph.pull(*self._pull(id))
+        return self._graph.subject(*subject_at(self._call.forge, id))
 
     async def _ready(self, _info: Any, input: Json) -> Json:
         return await self._with_draft(input, False)
@@ -105,8 +149,8 @@ class _Root:
         try:
             await merge(repository, pull.number, wanted, self._call.login)
         except Answered as refusal:
-            raise _refused(refusal.message) from refusal
-        return self._changed(input, repository, self._pull(input["pullRequestId"])[1])
+            raise refused(refusal.sentence) from refusal
+        return self._changed(input, repository, pull_at(self._call.forge, input["pullRequestId"])[1])
 
     async def _auto_merge(self, _info: Any, input: Json) -> Json:
         """Refused where the pull request could be merged at once, and where the repository doesn't take it (its words
@@ -115,11 +159,11 @@ class _Root:
         repository, pull = self._changeable(input)
         state = (await self._call.forge.mergeabilities.of(repository, pull)).state
         if not repository.record.auto_merge_allowed:
-            raise _refused("Auto merge is not allowed for this repository")
+            raise refused("Auto merge is not allowed for this repository")
         ready = state in (MergeableState.CLEAN, MergeableState.UNSTABLE)
         is_queued = pull.base in repository.record.queue_of
         if state is MergeableState.DRAFT or (ready and not is_queued):
-            raise _refused(f"Pull request Pull request is in {state} status")
+            raise refused(f"Pull request Pull request is in {state} status")
         wanted = AutoMerge(user=self._call.login, method=input["mergeMethod"].lower())
         try:
             if ready or entry_of(repository.record, pull.number):
@@ -127,7 +171,7 @@ class _Root:
             else:
                 changed = await turn_on(repository, pull.number, wanted, input.get("expectedHeadOid"))
         except Answered as refusal:
-            raise _refused(refusal.message) from refusal
+            raise refused(refusal.sentence) from refusal
         return self._changed(input, repository, changed)
 
     async def _resolve(self, _info: Any, input: Json) -> Json:
@@ -137,7 +181,7 @@ class _Root:
         return await self._with_thread(input, "")
 
     async def _with_thread(self, wanted: Json, resolved_by: str) -> Json:
-        self._check_may_write()
+        check_may_write(self._call)
         for repository in self._call.forge.store.all():
             for first in repository.record.review_comments:
                 if thread_node(repository.record, first) == wanted["threadId"]:
@@ -145,43 +189,18 @@ class _Root:
                     changed = next(each for each in repository.record.review_comments if each.id == first.id)
                     shape = self._graph.thread(repository.record, changed)
                     return {"thread": shape, "clientMutationId": wanted.get("clientMutationId")}
-        raise _unknown(wanted["threadId"])
-
-    def _check_may_write(self) -> None:
-        account = self._call.account
-        try:
-            Keys(self._call.forge.store).check_may_write(account)
-            if account is not None:
-                check_one_of(account, ("pull_requests",), Permission.WRITE)
-        except Answered as refusal:
-            raise GraphQLError(refusal.message, extensions={"type": "FORBIDDEN"}) from refusal
+        raise unknown(wanted["threadId"])
 
     def _changeable(self, wanted: Json) -> tuple[Repository, Pull]:
-        self._check_may_write()
-        repository, pull = self._pull(wanted["pullRequestId"])
+        check_may_write(self._call)
+        repository, pull = pull_at(self._call.forge, wanted["pullRequestId"])
         if not pull.is_open:
-            raise _refused("Pull request is closed")
+            raise refused("Pull request is closed")
         return repository, pull
 
     def _changed(self, wanted: Json, repository: Repository, pull: Pull) -> Json:
         shape = self._graph.pull(repository, pull)
         return {"pullRequest": shape, "clientMutationId": wanted.get("clientMutationId")}
-
-    def _pull(self, node: str) -> tuple[Repository, Pull]:
-        for repository in self._call.forge.store.all():
-            for pull in repository.record.pulls:
-                if pull_node(repository.record, pull) == node:
-                    return repository, pull
-        raise _unknown(node)
-
-
-def _refused(message: str) -> GraphQLError:
-    return GraphQLError(message, extensions={"type": "UNPROCESSABLE"})
-
-
-def _unknown(node: str) -> GraphQLError:
-    message = f"Could not resolve to a node with the global id of '{node}'"
-    return GraphQLError(message, extensions={"type": "NOT_FOUND"})
 
 
 def _error(error: GraphQLError) -> Json:

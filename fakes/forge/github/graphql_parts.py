@@ -26,6 +26,8 @@ def connection(items: Iterable[Json]) -> Callable[..., Json]:
             start = max(start, stop - last)
         return {
             "totalCount": len(everything),
+            "issueCount": len(everything),
+            "edges": [{"cursor": str(place), "node": everything[place - 1]} for place in range(start + 1, stop + 1)],
             "nodes": everything[start:stop],
             "pageInfo": {
                 "hasNextPage": stop < len(everything),

@@ -8,8 +8,8 @@ from typing import Any
 from fakes.forge.addresses import moment
 from fakes.forge.bare_git import Commit
 from fakes.forge.check_records import CheckRun
-from fakes.forge.forge import Forge
 from fakes.forge.github import graphql_queue
+from fakes.forge.github.graphql_issues import NOTHING, IssueGraph
 from fakes.forge.github.graphql_parts import (
     changed_file,
     connection,
@@ -21,36 +21,19 @@ from fakes.forge.github.graphql_parts import (
     status_context,
     threads_of,
 )
-from fakes.forge.github.shapes import BOT, Json, Shapes, node_id, pull_node, thread_node
+from fakes.forge.github.shapes import Json, Shapes, node_id, pull_node, thread_node
+from fakes.forge.issue_records import Issue
 from fakes.forge.merges import protection_of
 from fakes.forge.pulls import follow_branches
-from fakes.forge.records import Account, Comment, Pull, RepositoryRecord, Review, ReviewComment
+from fakes.forge.records import Pull, RepositoryRecord, Review, ReviewComment
 from fakes.forge.store import Repository
 
 _MERGEABLE = {True: "MERGEABLE", False: "CONFLICTING", None: "UNKNOWN"}
-_EMPTY = ("reviewRequests", "assignees", "labels", "projectCards", "projectItems")
-"""Lists that this forge has no entries for."""
 
 
 @dataclass(frozen=True)
-class Graph:
-    """Objects as the default resolver takes them: a dict's callable is called with `info` and the arguments."""
-
-    forge: Forge
-    account: Account | None
-
-    def user(self, login: str) -> Json:
-        return {
-            "__typename": "User",
-            "id": Shapes(self.forge.url).user(login)["node_id"],
-            "login": login,
-            "name": login,
-        }
-
-    def actor(self, login: str) -> Json:
-        """Who has done something: an app by its name alone there, unlike where a user stands."""
-        user = self.user(login)
-        return user | {"__typename": "Bot", "login": login.removesuffix(BOT)} if login.endswith(BOT) else user
+class Graph(IssueGraph):
+    """See IssueGraph; and the repository itself with its pull requests."""
 
     def repository(self, repository: Repository) -> Json:
         record = repository.record
@@ -69,7 +52,14 @@ class Graph:
             page = Shapes(self.forge.url).page(record)
             return graphql_queue.queue_of(record, branch or record.default_branch, page, self.actor)
 
+        of_issues = self.of_issues(repository)
+
+        async def either(info: Any, number: int) -> Json | None:
+            return of_issues["issue"](info, number) or await pull_request(info, number)
+
         return {
+            **of_issues,
+            "issueOrPullRequest": either,
             "__typename": "Repository",
             "id": node_id("Repository", record.id),
             "name": record.name,
@@ -78,7 +68,7 @@ class Graph:
             "description": record.description,
             "url": Shapes(self.forge.url).page(record),
             "isPrivate": record.private,
-            **dict.fromkeys(("isFork", "isArchived", "hasIssuesEnabled", "hasWikiEnabled"), False),
+            **dict.fromkeys(("isFork", "isArchived", "hasWikiEnabled"), False),
             "viewerPermission": "ADMIN" if self.account and self.account.write else "READ",
             "defaultBranchRef": {"id": "", "name": record.default_branch},
             **dict.fromkeys(("mergeCommitAllowed", "squashMergeAllowed", "rebaseMergeAllowed"), True),
@@ -87,6 +77,11 @@ class Graph:
             "pullRequests": pull_requests,
             "mergeQueue": merge_queue,
         }
+
+    def subject(self, repository: Repository, found: Pull | Issue) -> Json:
+        if isinstance(found, Issue):
+            return self.issue(repository.record, found)
+        return self.pull(repository, found)
 
     def pull(self, repository: Repository, pull: Pull) -> Json:
         record, git = repository.record, repository.git
@@ -115,6 +110,8 @@ class Graph:
         async def merge_state(_info: Any) -> str:
             return (await self.forge.mergeabilities.of(repository, pull)).state.value.upper()
 
+        strict = {"requiresStrictStatusChecks": record.up_to_date} if record.is_protected else None
+        asked = [*map(self.user, pull.reviewers), *(self.team(record, each) for each in pull.team_reviewers)]
         shape: Json = {
             "__typename": "PullRequest",
             "id": pull_node(record, pull),
@@ -140,6 +137,7 @@ class Graph:
             "mergeable": mergeable,
             "mergeStateStatus": merge_state,
             "reviewDecision": review_decision,
+            "baseRef": {"id": "", "name": pull.base, "branchProtectionRule": strict},
             "baseRefName": pull.base,
             "baseRefOid": pull.base_sha,
             "headRefName": pull.head,
@@ -153,11 +151,17 @@ class Graph:
             "changedFiles": file_count,
             "commits": commits,
             "files": files,
-            "reviews": connection(self._review(record, each) for each in record.reviews if each.pull == pull.number),
-            "latestReviews": connection(self._review(record, each) for each in latest_reviews(record, pull)),
-            "comments": connection(self._comment(record, each) for each in record.comments if each.pull == pull.number),
+            "reviews": connection(self.review(record, each) for each in record.reviews if each.pull == pull.number),
+            "latestReviews": connection(self.review(record, each) for each in latest_reviews(record, pull)),
+            "comments": self.comments(record, pull.number),
             "reviewThreads": connection(self.thread(record, each) for each in threads_of(record, pull)),
-            **{name: connection(()) for name in _EMPTY},
+            "labels": self.labels(record, pull.labels),
+            "assignees": connection(self.user(each) for each in pull.assignees),
+            "reviewRequests": connection({"requestedReviewer": each} for each in asked),
+            "milestone": {"number": record.milestones.index(pull.milestone) + 1, "title": pull.milestone}
+            if pull.milestone
+            else None,
+            **{name: connection(()) for name in NOTHING},
             "reactionGroups": [],
             "statusCheckRollup": self._rollup(record, pull.head_sha),
         }
@@ -205,7 +209,7 @@ class Graph:
             "checkSuite": {"id": "", "workflowRun": {"event": "pull_request", "workflow": {"name": "checks"}}},
         }
 
-    def _review(self, record: RepositoryRecord, review: Review) -> Json:
+    def review(self, record: RepositoryRecord, review: Review) -> Json:
         return {
             "__typename": "PullRequestReview",
             "id": node_id("PullRequestReview", review.id),
@@ -243,18 +247,4 @@ class Graph:
             "body": comment.body,
             "path": comment.path,
             "url": Shapes(self.forge.url).review_comment(record, comment)["html_url"],
-        }
-
-    def _comment(self, record: RepositoryRecord, comment: Comment) -> Json:
-        return {
-            "__typename": "IssueComment",
-            "id": node_id("IssueComment", comment.id),
-            "author": self.actor(comment.user) if comment.user else None,
-            "authorAssociation": record.association(comment.user),
-            "body": comment.body,
-            "createdAt": moment(comment.created_at),
-            **dict.fromkeys(("includesCreatedEdit", "isMinimized"), False),
-            "reactionGroups": [],
-            "url": Shapes(self.forge.url).comment(record, comment)["html_url"],
-            "viewerDidAuthor": bool(self.account and self.account.login == comment.user),
         }

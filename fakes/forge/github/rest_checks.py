@@ -35,9 +35,12 @@ def routes(api: Routes) -> list[Route]:
         api.route(f"{_REPOSITORY}/statuses/{{ref}}", POST=set_status),
         api.route(f"{_REPOSITORY}/check-runs/{{id:int}}", GET=get_check),
         api.route(f"{_REPOSITORY}/check-runs/{{id:int}}/annotations", GET=list_annotations),
+        api.route(f"{_REPOSITORY}/actions/workflows", GET=list_workflows),
+        api.route(f"{_REPOSITORY}/actions/workflows/{{id:int}}", GET=get_workflow),
         api.route(f"{_REPOSITORY}/actions/runs", GET=list_runs),
         api.route(f"{_REPOSITORY}/actions/runs/{{id:int}}", GET=get_run),
         api.route(f"{_REPOSITORY}/actions/runs/{{id:int}}/jobs", GET=list_jobs),
+        api.route(f"{_REPOSITORY}/actions/runs/{{id:int}}/artifacts", GET=list_artifacts),
         api.route(f"{_REPOSITORY}/actions/runs/{{id:int}}/rerun-failed-jobs", POST=run_failed_again),
         api.route(f"{_REPOSITORY}/actions/jobs/{{id:int}}", GET=get_job),
         api.route(f"{_REPOSITORY}/actions/jobs/{{id:int}}/logs", GET=job_log),
@@ -110,6 +113,19 @@ async def list_annotations(call: Call) -> ApiAnswer:
     return ApiAnswer(shown, headers=headers)
 
 
+async def list_workflows(call: Call) -> ApiAnswer:
+    """All runs here are of one."""
+    page, headers = call.page([Shapes(call.forge.url).workflow(call.repository().record)])
+    return ApiAnswer({"total_count": 1, "workflows": list(page)}, headers=headers)
+
+
+async def get_workflow(call: Call) -> ApiAnswer:
+    record = call.repository().record
+    if call.number("id") != record.id:
+        raise not_found()
+    return ApiAnswer(Shapes(call.forge.url).workflow(record))
+
+
 async def list_runs(call: Call) -> ApiAnswer:
     """The newest first."""
     repository, query = call.repository(), call.request.query_params
@@ -143,6 +159,12 @@ async def list_jobs(call: Call) -> ApiAnswer:
     shown = [Shapes(call.forge.url).job(repository.record, each) for each in kept if not each.is_suite_alone]
     page, headers = call.page(shown)
     return ApiAnswer({"total_count": len(shown), "jobs": list(page)}, headers=headers)
+
+
+async def list_artifacts(call: Call) -> ApiAnswer:
+    """Nothing that has run here leaves any."""
+    _run(call)
+    return ApiAnswer({"total_count": 0, "artifacts": []})
 
 
 async def run_failed_again(call: Call) -> ApiAnswer:

@@ -7,9 +7,10 @@ from starlette.routing import Route
 
 from fakes.forge.api_errors import Answered, not_found, refused
 from fakes.forge.calling import ApiAnswer, Call, Routes
+from fakes.forge.furnishing import ask_for_reviews, changed_pull, give_labels
 from fakes.forge.github.shapes import Json, Shapes
 from fakes.forge.issue_records import Issue
-from fakes.forge.records import Pull, RepositoryRecord, now
+from fakes.forge.records import Pull, RepositoryRecord
 from fakes.forge.store import Repository
 
 _ISSUE = "/repos/{owner}/{repo}/issues/{number:int}"
@@ -120,18 +121,13 @@ async def update_issue(call: Call) -> ApiAnswer:
     if wanted.milestone is not None:
         if not 1 <= wanted.milestone <= len(titles):
             raise refused("Issue", "milestone is invalid")
-        pull = await _changed(repository, pull, milestone=titles[wanted.milestone - 1])
+        pull = await changed_pull(repository, pull, milestone=titles[wanted.milestone - 1])
     return ApiAnswer(Shapes(call.forge.url).issue(repository.record, pull))
 
 
 async def add_labels(call: Call) -> ApiAnswer:
-    """One that nobody has made is made (from memory)."""
     (repository, pull), wanted = await call.pull(), await call.body(LabelsBody)
-    async with repository.changing():
-        known = dict.fromkeys((*repository.record.labels, *wanted.labels))
-        repository.record = repository.record.with_changes(labels=tuple(known))
-    pull = await _changed(repository, pull, labels=tuple(dict.fromkeys((*pull.labels, *wanted.labels))))
-    return _labels(call, repository, pull)
+    return _labels(call, repository, await give_labels(repository, pull, wanted.labels))
 
 
 async def remove_label(call: Call) -> ApiAnswer:
@@ -139,39 +135,21 @@ async def remove_label(call: Call) -> ApiAnswer:
     if name not in pull.labels:
         raise not_found()
     left = tuple(each for each in pull.labels if each != name)
-    return _labels(call, repository, await _changed(repository, pull, labels=left))
+    return _labels(call, repository, await changed_pull(repository, pull, labels=left))
 
 
 async def add_assignees(call: Call) -> ApiAnswer:
     """Only who may write is assigned; the others are left out without a word (from memory)."""
     (repository, pull), wanted = await call.pull(), await call.body(AssigneesBody)
     taken = [each for each in wanted.assignees if repository.record.role(each)]
-    pull = await _changed(repository, pull, assignees=tuple(dict.fromkeys((*pull.assignees, *taken))))
+    pull = await changed_pull(repository, pull, assignees=tuple(dict.fromkeys((*pull.assignees, *taken))))
     return ApiAnswer(Shapes(call.forge.url).issue(repository.record, pull), 201)
 
 
 async def request_reviewers(call: Call) -> ApiAnswer:
     (repository, pull), wanted = await call.pull(), await call.body(ReviewersBody)
-    record = repository.record
-    if any(each.lower() == pull.author.lower() for each in wanted.reviewers):
-        raise refused("PullRequest", "Review cannot be requested from pull request author.")
-    unknown_team = any(each not in record.teams for each in wanted.team_reviewers)
-    if unknown_team or not all(map(record.role, wanted.reviewers)):
-        message = "Reviews may only be requested from collaborators. One or more of the users or teams you specified is"
-        raise refused("PullRequest", f"{message} not a collaborator of the {record.full_name} repository.")
-    reviewers = tuple(dict.fromkeys((*pull.reviewers, *wanted.reviewers)))
-    teams = tuple(dict.fromkeys((*pull.team_reviewers, *wanted.team_reviewers)))
-    pull = await _changed(repository, pull, reviewers=reviewers, team_reviewers=teams)
+    pull = await ask_for_reviews(repository, pull, wanted.reviewers, wanted.team_reviewers)
     return ApiAnswer(Shapes(call.forge.url).pull(repository.record, pull, call.account), 201)
-
-
-async def _changed(repository: Repository, pull: Pull, **fields: object) -> Pull:
-    async with repository.changing():
-        newest = repository.record.pull(pull.number)
-        assert newest is not None
-        changed = newest.model_copy(update={**fields, "updated_at": now()})
-        repository.record = repository.record.with_pull(changed)
-        return changed
 
 
 def _labels(call: Call, repository: Repository, pull: Pull) -> ApiAnswer:

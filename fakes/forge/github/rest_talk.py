@@ -46,7 +46,7 @@ class ReviewBody(BaseModel):
     comments: tuple[talk.LineRemark, ...] = ()
 
 
-_STATES = {
+STATES = {
     ReviewEvent.APPROVE: ReviewState.APPROVED,
     ReviewEvent.REQUEST_CHANGES: ReviewState.CHANGES_REQUESTED,
     ReviewEvent.COMMENT: ReviewState.COMMENTED,
@@ -97,7 +97,8 @@ async def _review(call: Call) -> tuple[RepositoryRecord, Review]:
 
 async def create_review(call: Call) -> ApiAnswer:
     (repository, pull), wanted = await call.pull(), await call.body(ReviewBody)
-    state = _STATES[wanted.event]
+    state = STATES[wanted.event]
+    talk.check_may_judge(pull, call.login, state)
     review = await talk.add_review(repository, pull.number, call.login, state, wanted.body, wanted.comments)
     return ApiAnswer(Shapes(call.forge.url).review(repository.record, review))
 

@@ -94,6 +94,22 @@ class CheckShapes(Places):
             "steps": steps,
         }
 
+    def workflow(self, record: RepositoryRecord) -> Json:
+        """The one that all runs are of (from memory: the description at hand lacks it)."""
+        page = self.page(record)
+        return {
+            "id": record.id,
+            "node_id": node_id("Workflow", record.id),
+            "name": "checks",
+            "path": WORKFLOW,
+            "state": "active",
+            "created_at": moment(record.created_at),
+            "updated_at": moment(record.created_at),
+            "url": f"{self.api(record)}/actions/workflows/{record.id}",
+            "html_url": f"{page}/blob/{record.default_branch}/{WORKFLOW}",
+            "badge_url": f"{page}/workflows/checks/badge.svg",
+        }
+
     def workflow_run(self, record: RepositoryRecord, jobs: Sequence[CheckRun], branch: str | None) -> Json:
         """The run of Actions that has these jobs, in the newest attempt; a check that joins none has one of its own."""
         check = max(jobs, key=lambda each: (each.status is not CheckStatus.COMPLETED, each.failed, each.attempt))
