@@ -75,7 +75,7 @@ class Cleaning:
         for path in paths:
             remove_tree(path, _REMOVED_WITHIN)
         around = {path.parent for path in paths if path.parent != folder.path}
-        for each in {*around, folder.logs, folder.daemons, self._places.cache}:
+        for each in (*around, folder.logs, folder.daemons, self._places.cache):
             with suppress(OSError):  # it holds something else, or is gone
                 each.rmdir()
         folder.being_removed.unlink(missing_ok=True)
