@@ -21,7 +21,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -43,6 +43,8 @@ from tests.processes import has_ended
 
 ROOT = Path(__file__).parents[1]
 FOLDER, PID = "MAKIMA_TEST_RUN", "MAKIMA_TEST_RUN_PID"
+EXCHANGES = "exchanges"
+"""In the forge's folder: every call of its API, with its answer."""
 WORKERS = 32
 """As many of them have namespaces at the Temporal server."""
 _READY_WITHIN = 90.0  # seconds
@@ -236,7 +238,8 @@ async def _forge(path: Path) -> AsyncIterator[Address]:
 
         async def start() -> Address:
             server = ForgeServer(folder.forge, free_port())
-            await supervisor.start(server.child())
+            child = server.child()
+            await supervisor.start(replace(child, command=(*child.command, "--record", str(folder.forge / EXCHANGES))))
             return Address(server.url, os.getpid(), folder=str(folder.forge))
 
         yield await _trying_other_ports(start)

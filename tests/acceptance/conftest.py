@@ -13,7 +13,8 @@ from runtime.stack_file import ProcessMark, StackFile, write_stack_file
 from tests.acceptance.greeter import Greeter, Result
 from tests.acceptance.stack import MortalSite, Servers, SharedServers, Site, until
 from tests.fixtures_ledger import new_database
-from tests.run_servers import Kind, this_run, worker_name
+from tests.forge_schemas import Held
+from tests.run_servers import EXCHANGES, Kind, this_run, worker_name
 
 HERE = Path(__file__).parent
 LONGEST = tuple(f"test_{name}.py" for name in ("pull_request_trouble", "disturbances", "schedules", "clean", "pauses"))
@@ -42,6 +43,7 @@ async def servers(postgres_server: str, tmp_path_factory: pytest.TempPathFactory
         )
         write_stack_file(data, addresses)
         yield SharedServers(data, addresses)
+    Held(Path(forge.folder, EXCHANGES)).check()
 
 
 @pytest.fixture
