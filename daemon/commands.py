@@ -151,7 +151,10 @@ async def _sandbox(open_house: Callable[[], Awaitable[House]]) -> int:
 
 
 async def _settings(open_house: Callable[[], Awaitable[House]], *, as_json: bool) -> int:
-    about = (await open_house()).about
+    house = await open_house()
+    if signer := house.repositories.git.signer:
+        await signer.check()
+    about = house.about
     typer.echo(about.model_dump_json() if as_json else f"{about.serves}; sandbox: {about.sandbox}")
     return 0
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -107,3 +109,25 @@ async def _trouble(signer: Signer) -> str:
 
 def _signer(key: Key, settings: SigningSettings) -> Signer:
     return Signer(settings, key.environ, "Makima", "makima@localhost")
+
+
+@pytest.mark.rule("6.16")
+@pytest.mark.rule("9.4")
+def test_a_key_that_can_not_be_used_is_told_by_the_command_that_restart_asks_before_it_stops_a_daemon(
+    tmp_path: Path,
+) -> None:
+    key = make_key(tmp_path / "keys", "ed25519")
+    file = tmp_path / "daemon.toml"
+    file.write_text(f'name = "here"\n[signing]\nformat = "ssh"\nkey = "{key.secret}"\n')
+    own = {"MAKIMA_DAEMON_CONFIG": str(file), "MAKIMA_DATA_DIR": str(tmp_path / "data"), "HOME": str(tmp_path)}
+
+    def asked() -> subprocess.CompletedProcess[str]:
+        command = (sys.executable, "-m", "daemon", "settings")
+        env = {**os.environ, **own}
+        return subprocess.run(command, env=env, capture_output=True, text=True, timeout=90, check=False)
+
+    assert asked().returncode == 0
+    key.secret.chmod(0o644)
+    told = asked()
+    assert (told.returncode, told.stdout, told.stderr.count("\n")) == (2, "", 1), told
+    assert "others can read the key" in told.stderr
