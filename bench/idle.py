@@ -6,10 +6,12 @@ import asyncio
 import os
 import time
 
+from psutil import Process
+
 from bench import scripted
 from bench.commands import STARTER, timed
 from bench.figures import Figure
-from bench.stage import OWNER, Stage, cpu_seconds, processes, stage
+from bench.stage import OWNER, Stage, cpu_seconds, of_each, processes, stage
 
 DIRECTIVES = int(os.environ.get("BENCH_IDLE", "1000"))
 AT_ONCE = 50
@@ -27,7 +29,8 @@ async def figures() -> list[Figure]:
         before, began = cpu_seconds(), time.perf_counter()
         await asyncio.sleep(WATCHED)
         seconds, after = time.perf_counter() - began, cpu_seconds()
-        memory = {name: sum(each.memory_info().rss for each in found) for name, found in processes().items()}
+        resident = {name: of_each(found, Process.memory_info) for name, found in processes().items()}
+        memory = {name: sum(each.rss for each in found) for name, found in resident.items()}
         listed = min([await timed(on, (STARTER, "list")) for _ in range(3)])
     share = {name: (after[name] - before[name]) / seconds * 100 for name in after}
     title = f"idle, {DIRECTIVES:,} directives"

@@ -7,17 +7,18 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import psutil
+from psutil import Process
 from temporalio.client import Client, WorkflowHandle
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Worker
@@ -39,6 +40,8 @@ from stack.processes import Child
 from stack.supervisor import Supervisor
 from workflows.directive import DirectiveWorkflow
 from workflows.state import DirectiveInput, DirectiveResult
+
+Answer = TypeVar("Answer")
 
 OWNER = "bench"
 SLOTS = 4
@@ -172,13 +175,22 @@ def measured() -> Iterator[Used]:
 
 def cpu_seconds() -> Mapping[str, float]:
     """Process → its CPU seconds until now."""
-    return {name: sum(sum(each.cpu_times()[:2]) for each in found) for name, found in processes().items()}
+    return {
+        name: sum(sum(used[:2]) for used in of_each(found, Process.cpu_times)) for name, found in processes().items()
+    }
 
 
-def processes() -> Mapping[str, Sequence[psutil.Process]]:
+def processes() -> Mapping[str, Sequence[Process]]:
     """The processes of the stage by their part in it."""
-    children = [(each, " ".join(each.cmdline())) for each in psutil.Process().children(recursive=True)]
+    children = list(of_each(Process().children(recursive=True), lambda each: (each, " ".join(each.cmdline()))))
     return {name: [each for each, line in children if mark in line] for name, mark in _PROCESSES.items()}
+
+
+def of_each(found: Iterable[Process], asked: Callable[[Process], Answer]) -> Iterator[Answer]:
+    """What is asked of each, but for those that have ended meanwhile."""
+    for each in found:
+        with suppress(psutil.NoSuchProcess):  # also ZombieProcess
+            yield asked(each)
 
 
 def print_error(line: str) -> None:
