@@ -97,11 +97,11 @@ async def _while_read(command: Coroutine[Any, Any, int]) -> int:
 
 
 def _full(error: OSError) -> Exception:
-    """What to tell where the disk that stdout goes to is full; any other error is a defect, and stays what it is."""
+    """What to say where the disk that stdout goes to is full; any other error is a defect, and stays what it is."""
     return MakimaError("the output can't be written: the disk is full") if error.errno == ENOSPC else error
 
 
-def tell(line: str) -> None:
+def print_line(line: str) -> None:
     """One line of the stack's own commands."""
     typer.echo(as_called(line))
 
@@ -146,7 +146,7 @@ def build_app(typed: str = "") -> typer.Typer:
         parts = not servers_only
         telling = partial(print_notices, connections, typer.echo)
         reported = partial(has_reported, connections)
-        up = partial(embedded.up, connections.settings, tell, beside=telling, reported=reported)
+        up = partial(embedded.up, connections.settings, print_line, beside=telling, reported=reported)
         finish(up(with_worker=parts, with_daemon=parts))
 
     @app.command("migrate")
@@ -181,7 +181,7 @@ def build_app(typed: str = "") -> typer.Typer:
         """
         from stack.restarting import restart
 
-        finish(restart(connections.settings, part, tell, partial(has_reported, connections)))
+        finish(restart(connections.settings, part, print_line, partial(has_reported, connections)))
 
     arrange(app)
     return app

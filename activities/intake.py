@@ -17,7 +17,7 @@ from domain.errors import NotReachable, Refused
 from domain.intake.commands import request_of
 from domain.intake.directive import directive_for
 from domain.intake.progress import digest_of, progress_of
-from domain.intake.state import CommandGiven, DirectivesWatched, Followed, IssueTaken, Progress
+from domain.intake.state import CommandGiven, DirectivesWatched, Followed, IssueProgress, IssueTaken
 from domain.intake.taken import Taken
 from domain.view import DirectiveView
 
@@ -42,7 +42,7 @@ class IntakeActivities:
         )
 
     @activity.defn
-    async def watch_directives(self, watched: DirectivesWatched) -> tuple[Progress, ...]:
+    async def watch_directives(self, watched: DirectivesWatched) -> tuple[IssueProgress, ...]:
         """Poll until one has something new to tell its issue; a poll without fails, to be tried again (design 11)."""
         async with beating():
             found = [told for each in watched.followed if (told := await self._progress(each))]
@@ -72,7 +72,7 @@ class IntakeActivities:
             return "refused: the directive is over"
         return "done"
 
-    async def _progress(self, followed: Followed) -> Progress | None:
+    async def _progress(self, followed: Followed) -> IssueProgress | None:
         """What its issue is to be told, where that is new; nothing while the directive can't be asked."""
         handle = self._client.get_workflow_handle(followed.workflow)
         try:
@@ -80,11 +80,11 @@ class IntakeActivities:
         except RPCError as error:
             # It is known no more: it has ended long ago, and what its issue was told last holds.
             gone = error.status is RPCStatusCode.NOT_FOUND and followed.digest
-            return Progress(number=followed.number, body="", is_over=True) if gone else None
+            return IssueProgress(number=followed.number, body="", is_over=True) if gone else None
         except WorkflowQueryFailedError:
             return None
         body = progress_of(view, followed.answers)
         if digest_of(body) == followed.digest:
             return None
         plan = view.proposal.name if view.proposal else ""
-        return Progress(number=followed.number, body=body, plan=plan, is_over=view.status.is_final)
+        return IssueProgress(number=followed.number, body=body, plan=plan, is_over=view.status.is_final)

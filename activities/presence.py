@@ -56,7 +56,7 @@ async def is_present(client: Client, owner: str, daemon: str, within: timedelta)
     return True
 
 
-class Turn:
+class StartTurn:
     """Of several daemons of a name that start at once one is between its look for another and its first answer: where
     all only looked they would find nobody. An activity that no worker takes, since Temporal has one of an id.
     """
@@ -119,9 +119,9 @@ async def refuse_namesake(client: Client, owner: str, daemon: str, identity: str
         )
 
 
-async def alone_of_its_name(client: Client, owner: str, daemon: str, identity: str) -> Turn:
+async def alone_of_its_name(client: Client, owner: str, daemon: str, identity: str) -> StartTurn:
     """The turn of a daemon that may start, to give once it answers; SettingsError, NotReachable."""
-    turn = Turn(client, owner, daemon)
+    turn = StartTurn(client, owner, daemon)
     await turn.take()
     try:
         await refuse_namesake(client, owner, daemon, identity)

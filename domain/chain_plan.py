@@ -12,7 +12,7 @@ from typing import Any
 from domain.documents import read_json, read_json_at, read_relaxed_json, read_yaml, without_comments
 from domain.errors import DocumentBroken, NoPlanFound, PlanRefused
 from domain.plan import PlannedStep, read_planned
-from domain.plan_drafts import Draft, belong_together
+from domain.plan_drafts import PlanDraft, belong_together
 from domain.plan_shape import entries_of, is_plan, means_steps, seen_in
 
 YAML_FILE = re.compile(r"\.ya?ml$", re.IGNORECASE)
@@ -102,7 +102,7 @@ def _read(document: str, *, only_one: bool) -> list[PlannedStep]:
         why = f" (line {_line(document, around[0].start)}: {around[0].broken})" if around else ""
         line = _line(document, plans[-1].start)
         raise PlanRefused(f"line {line}: the steps there stand in something that can't be read{why}; none was taken")
-    found = [Draft(piece.start, piece.end, piece.value) for piece in plans]
+    found = [PlanDraft(piece.start, piece.end, piece.value) for piece in plans]
     if len(plans) > 1 and (only_one or belong_together(document, found)):
         lines = ", ".join(str(_line(document, piece.start)) for piece in plans[:10])
         raise PlanRefused(f"{len(plans)} plans, on the lines {lines}: put all steps into one")

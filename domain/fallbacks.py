@@ -18,7 +18,7 @@ STILL_AWAY = timedelta(minutes=5)
 MOST_WHY = 500
 
 
-class Turn(NamedTuple):
+class NextAgent(NamedTuple):
     """Who goes on."""
 
     agent: AgentChoice
@@ -69,7 +69,7 @@ def name_of(state: State, task: Task) -> str:
     return task.agents.name or (agent.name if agent else "")
 
 
-def next_turn(state: State, task: Task, passed: PassedOver, now: datetime) -> Turn | None:
+def next_turn(state: State, task: Task, passed: PassedOver, now: datetime) -> NextAgent | None:
     """Who goes on where the task's agent is `passed` over; None: nobody else, or it comes free first itself, or so soon
     that it is waited for.
     """
@@ -81,10 +81,10 @@ def next_turn(state: State, task: Task, passed: PassedOver, now: datetime) -> Tu
     for each in others:
         before = known.get(each.name)
         if before is None or (before.until and before.until <= now):
-            return Turn(each, None)
+            return NextAgent(each, None)
     waited = [(known[each.name].until or now, each) for each in listed if _comes_back(known.get(each.name))]
     at, first = min(waited, key=lambda pair: pair[0], default=(now, None))
-    return Turn(first, at) if first and first.name != present else None
+    return NextAgent(first, at) if first and first.name != present else None
 
 
 def _comes_back(passed: PassedOver | None) -> bool:
@@ -108,7 +108,7 @@ def wait_for(draft: Draft, task: Task, until: datetime) -> None:
     draft.task(task.id, agents=agents.model_copy(update=noted))
 
 
-def hand_over(draft: Draft, task: Task, passed: PassedOver, turn: Turn, *, has_worked: bool = False) -> None:
+def hand_over(draft: Draft, task: Task, passed: PassedOver, turn: NextAgent, *, has_worked: bool = False) -> None:
     """Give the next agent its turn. What daemons have refused because of the one before counts no more. `has_worked`:
     that one has ended the attempt; else the next one goes on in it.
     """

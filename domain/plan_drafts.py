@@ -28,7 +28,7 @@ _BETTER = re.compile(
 """Between a plan and the one that takes its place."""
 
 
-class Draft(NamedTuple):
+class PlanDraft(NamedTuple):
     """A plan in a text."""
 
     start: int
@@ -36,7 +36,7 @@ class Draft(NamedTuple):
     value: Any
 
 
-def belong_together(document: str, plans: Sequence[Draft]) -> bool:
+def belong_together(document: str, plans: Sequence[PlanDraft]) -> bool:
     """Whether the last plan alone may be a part: there is nothing between two of them, a heading such as "Phase 2"
     stands before each, or one has a step that the last one lacks, and no word says that it is an example or replaced.
     """

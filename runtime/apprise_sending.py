@@ -43,7 +43,7 @@ class Order(Value):
     message: Message | None = None
 
 
-class Told(Value):
+class SendResult(Value):
     """What became of it."""
 
     done: bool
@@ -60,12 +60,12 @@ def main() -> int:
     return 0
 
 
-def carried_out(order: Order) -> Told:
+def carried_out(order: Order) -> SendResult:
     """Look, or send."""
     try:
         import apprise  # noqa: PLC0415 - an extra
     except ImportError:
-        return Told(done=False, why=MISSING)
+        return SendResult(done=False, why=MISSING)
     # Nothing of apprise's own is shown, fetched or kept; a redirected POST would arrive as a GET, and count as sent.
     asset = apprise.AppriseAsset(
         app_id="Makima", app_desc="Makima", app_url="", image_url_mask="", image_url_logo="", http_redirects=False
@@ -73,15 +73,15 @@ def carried_out(order: Order) -> Told:
     url = order.url.get_secret_value()
     service = apprise.Apprise.instantiate(url, asset=asset)
     if not isinstance(service, apprise.NotifyBase):
-        return Told(done=False, why=NO_ADDRESS)
+        return SendResult(done=False, why=NO_ADDRESS)
     if len(service) > 1:
-        return Told(done=False, why=SEVERAL)
+        return SendResult(done=False, why=SEVERAL)
     if order.message is None:
-        return Told(done=True, most=service.body_maxlen)
+        return SendResult(done=True, most=service.body_maxlen)
     return _sent(apprise, service, order.message, url)
 
 
-def _sent(apprise: ModuleType, service: Any, message: Message, url: str) -> Told:
+def _sent(apprise: ModuleType, service: Any, message: Message, url: str) -> SendResult:
     said: list[str] = []
     if message.link and hasattr(service, "click"):
         service.click = message.link  # ntfy: what a touch of the notice opens
@@ -93,7 +93,9 @@ def _sent(apprise: ModuleType, service: Any, message: Message, url: str) -> Told
         timeout=WITHIN,
         log_callback=lambda entry, _: said.append(entry.message),
     )
-    return Told(done=True) if result else Told(done=False, why=without_secrets(said[-1] if said else "", url))
+    return (
+        SendResult(done=True) if result else SendResult(done=False, why=without_secrets(said[-1] if said else "", url))
+    )
 
 
 def without_secrets(said: str, url: str) -> str:

@@ -23,7 +23,7 @@ from domain.errors import NoticeFailed, SettingsError
 from domain.health_report import Check, Health, all_of, failed, good
 from domain.notices import Happening, Notice, NoticeKind
 from runtime.answer_key import answer_key
-from runtime.apprise_sending import WITHIN, Message, Order, Told
+from runtime.apprise_sending import WITHIN, Message, Order, SendResult
 from runtime.notice_channels import VARIABLE, ChannelSettings, read_channels
 from runtime.shared_settings import SharedSettings
 
@@ -170,7 +170,7 @@ async def _by_apprise(url: SecretStr, notice: Notice) -> None:
         raise NoticeFailed(told.why)
 
 
-async def _asked_of_apprise(order: Order) -> Told:
+async def _asked_of_apprise(order: Order) -> SendResult:
     variables = {*_FOR_THE_LIBRARY, *_PROXIES, *(each.upper() for each in _PROXIES)}
     environment = {name: value for name, value in os.environ.items() if name in variables}
     environment["NETRC"] = os.devnull  # a login of the user's for that host is for other things
@@ -179,7 +179,7 @@ async def _asked_of_apprise(order: Order) -> Told:
     line = order.model_dump(mode="json") | {"url": order.url.get_secret_value()}
     ended = await _run(argv, json.dumps(line).encode(), environment, WITHIN + 10, stdout=PIPE)
     try:
-        return Told.model_validate_json(ended.printed or b"")
+        return SendResult.model_validate_json(ended.printed or b"")
     except ValidationError:
         raise NoticeFailed(f"apprise ended with exit code {ended.code}, and said nothing") from None
 

@@ -63,7 +63,7 @@ def found_settings(settings: SharedSettings, environ: Mapping[str, str], command
     found = next((each for each in _noted() if _runs(each)), None)
     if found is None:
         return settings
-    _tell(f"makima: the stack in {found}, which was started last (MAKIMA_DATA_DIR names another one)")
+    _print(f"makima: the stack in {found}, which was started last (MAKIMA_DATA_DIR names another one)")
     if command in DESTRUCTIVE and not _agreed(command, found):
         raise Refused("nothing was done")
     return settings.model_copy(update={"data_dir": found})
@@ -72,11 +72,11 @@ def found_settings(settings: SharedSettings, environ: Mapping[str, str], command
 def _agreed(command: str, found: Path) -> bool:
     if sys.stdin is None or not sys.stdin.isatty():
         raise Refused(f"`{command}` needs to be told the stack: MAKIMA_DATA_DIR={found}")
-    _tell(f"{command} there? [y/N] ", end="")
+    _print(f"{command} there? [y/N] ", end="")
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
-def _tell(line: str, end: str = "\n") -> None:
+def _print(line: str, end: str = "\n") -> None:
     if sys.stderr is not None:
         sys.stderr.write(as_called(line) + end)
         sys.stderr.flush()

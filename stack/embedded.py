@@ -127,13 +127,13 @@ async def _serve(
         echo(f"Postgres     {database}")
         echo(f"Forge        {addresses.forge_url}")
         echo(f"Data folder  {settings.data_dir}")
-        async with chores.beside(*([_tell_of_daemon(settings, echo, report, reported)] if with_daemon else [])):
+        async with chores.beside(*([_report_daemon(settings, echo, report, reported)] if with_daemon else [])):
             if beside:
                 await beside()
             await asyncio.Event().wait()
 
 
-async def _tell_of_daemon(settings: SharedSettings, echo: Report, report: Report, reported: Reported | None) -> None:
+async def _report_daemon(settings: SharedSettings, echo: Report, report: Report, reported: Reported | None) -> None:
     """Its sandbox, and that it is ready, once it is; why it doesn't start the supervisor tells."""
     began = time.monotonic()
     try:

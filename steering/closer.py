@@ -18,7 +18,7 @@ from domain.statuses import DirectiveStatus, StepStatus
 from domain.timers import TimerView, in_order
 from domain.timers import timers as state_timers
 from domain.why import why
-from steering.recorded import Found
+from steering.recorded import SeenState
 from steering.shown import Shown
 
 
@@ -72,7 +72,7 @@ def plan_shown(
     )
 
 
-def why_shown(look: Found[State], daemons: Sequence[DaemonSeen], step: str | None) -> WhyAllShown:
+def why_shown(look: SeenState[State], daemons: Sequence[DaemonSeen], step: str | None) -> WhyAllShown:
     """Of one step, or of all that are not done, and of the pull request."""
     asked = _undone(look.seen) if step is None else [find_step(look.seen, step)]
     told = (
@@ -88,7 +88,7 @@ def _undone(state: State) -> Sequence[Step]:
     return [step for step in state.ordered_steps() if not step.status.satisfies and not step.removed]
 
 
-def _reason(look: Found[State], step: Step, daemons: Sequence[DaemonSeen]) -> str:
+def _reason(look: SeenState[State], step: Step, daemons: Sequence[DaemonSeen]) -> str:
     if look.lost:
         return f"the directive is lost: {look.lost}; `recover` goes on"
     told = why(look.seen, step, daemons, datetime.now(UTC))

@@ -11,7 +11,7 @@ from pathlib import Path
 from secrets import token_hex
 
 from domain.errors import Refused
-from steering.found_commands import Contents, Found, found_commands
+from steering.found_commands import ProjectCommands, TopFolder, found_commands
 
 FILE = ".makima.toml"
 LARGEST = 256 * 1024
@@ -95,14 +95,14 @@ def _is_work_tree(folder: Path) -> bool:
     return git.is_file() or (git / "HEAD").is_file()
 
 
-def contents_of(root: Path) -> Contents:
+def contents_of(root: Path) -> TopFolder:
     """Of the uppermost folder, without following any link; a name that no person would write is nobody's project."""
     try:
         with os.scandir(root) as found:
             names = [each.name for each in islice(found, MOST_NAMES) if not each.is_symlink()]
     except OSError as error:
         raise Refused(f"{root}: {error.strerror}") from error
-    return Contents(frozenset(name for name in names if name.isprintable()), lambda name: _text(root / name))
+    return TopFolder(frozenset(name for name in names if name.isprintable()), lambda name: _text(root / name))
 
 
 def _text(file: Path) -> str:
@@ -119,13 +119,13 @@ def _text(file: Path) -> str:
         return ""
 
 
-def settings_for(root: Path) -> tuple[str, list[Found]]:
+def settings_for(root: Path) -> tuple[str, list[ProjectCommands]]:
     """The file's text, and what was found for it."""
     found = found_commands(contents_of(root))
     return rendered(found), found
 
 
-def rendered(found: Iterable[Found]) -> str:
+def rendered(found: Iterable[ProjectCommands]) -> str:
     """The file: what was found counts, all else is an example."""
     kinds = list(found)
     where = (

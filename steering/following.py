@@ -24,7 +24,7 @@ LAST_WORDS = 3.0
 class LogSink(Protocol):
     """Where logs go as they are read."""
 
-    def tell(self, task: Task, delivery: DeliveryTold) -> None:
+    def print_header(self, task: Task, delivery: DeliveryTold) -> None:
         """There is this delivery of the task, and so it stands; told at every look."""
         ...
 
@@ -69,7 +69,7 @@ async def follow(
         for task in choose(state):
             reader = readers.setdefault(task.id, TaskReader(record, state.directive.id, task.id))
             async for delivery, pieces in reader.news():
-                sink.tell(task, delivery)
+                sink.print_header(task, delivery)
                 for piece in pieces:
                     sink.take(task, delivery, piece)
         if last:

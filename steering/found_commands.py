@@ -24,7 +24,7 @@ NO_TESTS = "no test specified"
 
 
 @dataclass(frozen=True)
-class Found:
+class ProjectCommands:
     """What one kind of project needs."""
 
     tool: str
@@ -35,7 +35,7 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Contents:
+class TopFolder:
     """The uppermost folder of a repository: the names in it, and the text of one, empty where it can't be read."""
 
     names: frozenset[str]
@@ -98,62 +98,62 @@ _TARGET = re.compile(r"^([A-Za-z0-9_-]+(?:[ \t]+[A-Za-z0-9_-]+)*)[ \t]*::?(?!=)"
 _RECIPE = re.compile(r"^@?([a-z][a-z0-9_-]*)[^:=\n]*:(?!=)", re.MULTILINE)
 
 
-def found_commands(contents: Contents) -> list[Found]:
+def found_commands(contents: TopFolder) -> list[ProjectCommands]:
     """A line for each kind of project; what the repository's own `make` or `just` tests counts in place of theirs."""
     kinds = [*_python(contents), *_node(contents), *_rust(contents), *_ruby(contents), *_php(contents)]
     kinds += _plain(contents, {each.tool for each in kinds})
     whole = [*_make(contents), *_just(contents)][:1]
     if not whole:
         return kinds
-    return [*(Found(each.tool, each.because, each.setup) for each in kinds), *whole]
+    return [*(ProjectCommands(each.tool, each.because, each.setup) for each in kinds), *whole]
 
 
-def _plain(contents: Contents, known: set[str]) -> Iterator[Found]:
+def _plain(contents: TopFolder, known: set[str]) -> Iterator[ProjectCommands]:
     for tool, files, setup, verify in PLAIN:
         if tool not in known and (file := contents.first(*files)):
             known.add(tool)
-            yield Found(tool, file, setup, verify)
+            yield ProjectCommands(tool, file, setup, verify)
 
 
-def _make(contents: Contents) -> Iterator[Found]:
+def _make(contents: TopFolder) -> Iterator[ProjectCommands]:
     file = contents.first("GNUmakefile", "makefile", "Makefile")
     targets = {name for found in _TARGET.finditer(contents.text(file)) for name in found[1].split()} if file else set()
     if target := next((name for name in ("check", "test") if name in targets), ""):
-        yield Found("make", file, (), (f"make {target}",))
+        yield ProjectCommands("make", file, (), (f"make {target}",))
 
 
-def _just(contents: Contents) -> Iterator[Found]:
+def _just(contents: TopFolder) -> Iterator[ProjectCommands]:
     file = contents.first("justfile", "Justfile", ".justfile")
     recipes = {found[1] for found in _RECIPE.finditer(contents.text(file))} if file else set()
     if recipe := next((name for name in ("check", "test") if name in recipes), ""):
-        yield Found("just", file, (), (f"just {recipe}",))
+        yield ProjectCommands("just", file, (), (f"just {recipe}",))
 
 
-def _rust(contents: Contents) -> Iterator[Found]:
+def _rust(contents: TopFolder) -> Iterator[ProjectCommands]:
     if "Cargo.toml" in contents.names:
         locked = " --locked" if "Cargo.lock" in contents.names else ""
         workspace = " --workspace" if "workspace" in contents.table("Cargo.toml", read_toml) else ""
-        yield Found("Cargo", "Cargo.toml", (f"cargo fetch{locked}",), (f"cargo test{workspace}{locked}",))
+        yield ProjectCommands("Cargo", "Cargo.toml", (f"cargo fetch{locked}",), (f"cargo test{workspace}{locked}",))
 
 
-def _ruby(contents: Contents) -> Iterator[Found]:
+def _ruby(contents: TopFolder) -> Iterator[ProjectCommands]:
     if "Gemfile" in contents.names:
         test = "bundle exec rspec" if contents.first("spec", ".rspec") else "bundle exec rake"
         has_tests = contents.first("spec", ".rspec", "Rakefile")
-        yield Found("Bundler", "Gemfile", ("bundle install",), (test,) if has_tests else ())
+        yield ProjectCommands("Bundler", "Gemfile", ("bundle install",), (test,) if has_tests else ())
 
 
-def _php(contents: Contents) -> Iterator[Found]:
+def _php(contents: TopFolder) -> Iterator[ProjectCommands]:
     if "composer.json" in contents.names:
         scripts = contents.table("composer.json", read_relaxed_json).get("scripts")
         unit = contents.first("phpunit.xml", "phpunit.xml.dist", "phpunit.dist.xml")
         test = (
             "composer test" if isinstance(scripts, dict) and "test" in scripts else "vendor/bin/phpunit" if unit else ""
         )
-        yield Found("Composer", "composer.json", ("composer install",), (test,) if test else ())
+        yield ProjectCommands("Composer", "composer.json", ("composer install",), (test,) if test else ())
 
 
-def _node(contents: Contents) -> Iterator[Found]:
+def _node(contents: TopFolder) -> Iterator[ProjectCommands]:
     if "package.json" not in contents.names:
         return
     package = contents.table("package.json", read_relaxed_json)
@@ -165,7 +165,9 @@ def _node(contents: Contents) -> Iterator[Found]:
         install = "yarn install --immutable"
     scripts = package.get("scripts")
     tests = _scripts({**scripts} if isinstance(scripts, dict) else {})
-    yield Found(tool, "package.json", (install or UNLOCKED[tool],), tuple(f"{tool} run {each}" for each in tests))
+    yield ProjectCommands(
+        tool, "package.json", (install or UNLOCKED[tool],), tuple(f"{tool} run {each}" for each in tests)
+    )
 
 
 def _scripts(scripts: dict[str, Any]) -> list[str]:
@@ -176,24 +178,24 @@ def _scripts(scripts: dict[str, Any]) -> list[str]:
     return [shlex.quote(each) for each in ("build", *tests[:MOST_SCRIPTS]) if each in written]
 
 
-def _python(contents: Contents) -> Iterator[Found]:
+def _python(contents: TopFolder) -> Iterator[ProjectCommands]:
     project = contents.table("pyproject.toml", read_toml)
     tools = project.get("tool") if isinstance(project.get("tool"), dict) else {}
     for file, tool, install, before in RUNNERS:
         if file in contents.names:
-            yield Found(tool, file, (install,), _python_tests(contents, tools or {}, before))
+            yield ProjectCommands(tool, file, (install,), _python_tests(contents, tools or {}, before))
             return
     because = next(iter([*filter(None, [contents.first(*PROJECTS)]), *_requirements(contents)]), "")
     if because:
         venv = ("python3 -m venv .venv", f".venv/bin/pip install {_installed(contents, project)}")
-        yield Found("pip", because, venv, _python_tests(contents, tools or {}, ".venv/bin/"))
+        yield ProjectCommands("pip", because, venv, _python_tests(contents, tools or {}, ".venv/bin/"))
 
 
-def _requirements(contents: Contents) -> list[str]:
+def _requirements(contents: TopFolder) -> list[str]:
     return [name for name in sorted(contents.names) if re.fullmatch(r"requirements[a-z0-9._-]{0,40}\.txt", name)]
 
 
-def _installed(contents: Contents, project: Mapping[str, Any]) -> str:
+def _installed(contents: TopFolder, project: Mapping[str, Any]) -> str:
     files = _requirements(contents)
     parts = [f"-r {name}" for name in files]
     if contents.first(*PROJECTS) and ("project" in project or not files):
@@ -204,7 +206,7 @@ def _installed(contents: Contents, project: Mapping[str, Any]) -> str:
     return " ".join(parts)
 
 
-def _python_tests(contents: Contents, tools: Mapping[str, Any], before: str) -> tuple[str, ...]:
+def _python_tests(contents: TopFolder, tools: Mapping[str, Any], before: str) -> tuple[str, ...]:
     telling = [name for name in (*PROJECTS, "tox.ini", "Pipfile") if name in contents.names]
     named = any("pytest" in contents.text(each) for each in (*telling, *_requirements(contents)))
     if named or "pytest" in tools or contents.first("pytest.ini", "conftest.py"):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from steering.directives import Directives
 
 
-class Costs(NamedTuple):
+class UsedUp(NamedTuple):
     """What was used up."""
 
     directives: Sequence[DirectiveSpent]
@@ -51,7 +51,7 @@ class Opened:
             running = [each for each in await directives.record.attempts(look.seen.id) if each.runs]
         return Standing(look, daemons, self.page(look.seen.workflow_id), running)
 
-    async def spent(self, directive: str | None = None) -> Costs:
+    async def spent(self, directive: str | None = None) -> UsedUp:
         """Time, tokens and cost by directive, or of one with its attempts."""
         from domain.spending import total
 
@@ -62,7 +62,7 @@ class Opened:
                 whose = (await directives.find(directive)).id
                 spent = [each for each in spent if each.id == whose]
                 attempts = await directives.record.attempts(whose)
-        return Costs(spent, attempts, total(spent))
+        return UsedUp(spent, attempts, total(spent))
 
     @asynccontextmanager
     async def recorded(self) -> AsyncIterator[RecordedDirectives]:

@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Found(Generic[T]):
+class SeenState(Generic[T]):
     """What was seen of a directive."""
 
     seen: T
@@ -81,32 +81,32 @@ class RecordedDirectives:
         """Where it stands, whole."""
         return (await self.look_inside(reference)).seen
 
-    async def look(self, reference: str) -> Found[DirectiveView]:
+    async def look(self, reference: str) -> SeenState[DirectiveView]:
         """Where it stands (rule 9.3)."""
         return _viewed(await self.look_inside(reference))
 
-    async def look_at(self, directive: UUID) -> Found[DirectiveView]:
+    async def look_at(self, directive: UUID) -> SeenState[DirectiveView]:
         """The same of one that was started a moment ago; NotReachable until something is recorded of it."""
         found = await self.record.directive(self.owner, directive)
         if found is None:
             raise not_recorded_yet(str(directive))
         return _viewed(await self._look(found))
 
-    async def look_inside(self, reference: str) -> Found[State]:
+    async def look_inside(self, reference: str) -> SeenState[State]:
         """Its whole state, found in the same way."""
         return await self._look(await self.find(reference))
 
-    async def _look(self, found: DirectiveSummary) -> Found[State]:
+    async def _look(self, found: DirectiveSummary) -> SeenState[State]:
         state = await self.record.state(found.id)
         assert state is not None
         live = state.status.is_final or is_looked_after(await self.record.checked_ago())
         if state.status.is_final:
-            return Found(state, live=live)
+            return SeenState(state, live=live)
         known = BESIDE_TASKS | {names.short(task.id): task.name for task in state.live()}
         now = datetime.now(UTC)
         held_up = {known[what]: why for what, why in found.held_up.items() if what in known}
         again = {known[what]: at for what, at in found.again.items() if what in known and at > now}
-        return Found(state, live=live, lost=found.lost, held_up=held_up, again=again)
+        return SeenState(state, live=live, lost=found.lost, held_up=held_up, again=again)
 
 
 def is_looked_after(checked_ago: timedelta | None) -> bool:
@@ -129,10 +129,10 @@ def not_recorded_yet(which: str) -> NotReachable:
     return NotReachable(f"{which} has started, but no worker answers yet: is worker.py running?")
 
 
-def _viewed(look: Found[State]) -> Found[DirectiveView]:
+def _viewed(look: SeenState[State]) -> SeenState[DirectiveView]:
     from domain.timers import in_order
     from domain.view import view
 
     seen = view(look.seen)
     seen = seen.model_copy(update={"timers": in_order((*seen.timers, *look.retries))})
-    return Found(seen, live=look.live, lost=look.lost, held_up=look.held_up, again=look.again)
+    return SeenState(seen, live=look.live, lost=look.lost, held_up=look.held_up, again=look.again)

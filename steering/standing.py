@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from domain.reports import DaemonSeen
     from domain.spending import AttemptSpent
     from domain.view import DirectiveView
-    from steering.recorded import Found
+    from steering.recorded import SeenState
 
 
 @dataclass(frozen=True)
 class Standing:
-    look: Found[DirectiveView]
+    look: SeenState[DirectiveView]
     daemons: Sequence[DaemonSeen]
     """All of the owner's."""
     page: str | None

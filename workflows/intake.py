@@ -25,10 +25,10 @@ with workflow.unsafe.imports_passed_through():
         CommandGiven,
         DirectivesWatched,
         IntakeState,
+        IssueProgress,
         IssuesSeen,
         IssueTaken,
         IssueTold,
-        Progress,
         ProgressTold,
         look_of,
         with_answer,
@@ -151,14 +151,14 @@ class IntakeWorkflow:
         self.state = self.state.model_copy(update={"left": seen.left, "trouble": seen.trouble})
         return seen
 
-    async def watch(self) -> tuple[Progress, ...]:
+    async def watch(self) -> tuple[IssueProgress, ...]:
         watched = DirectivesWatched(followed=self.state.followed, every=self.state.wanted.every)
-        told: tuple[Progress, ...] = await workflow.execute_activity_method(
+        told: tuple[IssueProgress, ...] = await workflow.execute_activity_method(
             IntakeActivities.watch_directives, watched, **self.polling("watch")
         )
         return told
 
-    async def tell(self, progress: Progress) -> datetime | None:
+    async def tell(self, progress: IssueProgress) -> datetime | None:
         """Since when it can be read there. What the forge refuses is told once more with the next news."""
         wanted = self.state.wanted
         told = ProgressTold(

@@ -57,10 +57,10 @@ def serve(tools: Tools, frames: BinaryIO, out: TextIO) -> None:
     """Answers each frame until there are none; a frame of more than 8 MiB is the last one."""
     while line := frames.readline(LONGEST_FRAME):
         if len(line) == LONGEST_FRAME and not line.endswith(b"\n"):
-            _say(out, {"id": None, **_error(_INVALID_REQUEST, f"a frame has at most {LONGEST_FRAME} bytes")})
+            _send(out, {"id": None, **_error(_INVALID_REQUEST, f"a frame has at most {LONGEST_FRAME} bytes")})
             return
         if line.strip() and (answer := _answer(tools, line)):
-            _say(out, answer)
+            _send(out, answer)
 
 
 def _answer(tools: Tools, line: bytes) -> dict[str, Any] | None:
@@ -124,6 +124,6 @@ def _error(code: int, message: str) -> dict[str, Any]:
     return {"error": {"code": code, "message": message}}
 
 
-def _say(out: TextIO, message: dict[str, Any]) -> None:
+def _send(out: TextIO, message: dict[str, Any]) -> None:
     out.write(json.dumps({"jsonrpc": "2.0", **message}) + "\n")
     out.flush()

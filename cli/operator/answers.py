@@ -65,17 +65,17 @@ class AnswersCommand(Commands):
             print_lines([NO_LINKS], err=True)
         listening = listen(*address("--listen", listen_at))
         print_lines([shown(listening)])
-        await serve(Answers(self.client, key).app(), listening, bounded=True)
+        await serve(AnswerPages(self.client, key).app(), listening, bounded=True)
         return 0
 
 
 @dataclass(frozen=True)
-class Page:
+class HtmlPage:
     status: int
     html: str
 
 
-class Answers:
+class AnswerPages:
     def __init__(self, client: Client, key: bytes) -> None:
         self._client = client
         self._key = key
@@ -100,7 +100,7 @@ class Answers:
         page = await self._page(link, asked)
         return HTMLResponse(page.html, page.status, pages.HEADERS)
 
-    async def _page(self, link: AnswerLink, asked: Asked) -> Page:
+    async def _page(self, link: AnswerLink, asked: Asked) -> HtmlPage:
         try:
             form = await _form(asked) if asked.method == "POST" else None
             async with self._client.recorded() as directives:
@@ -109,35 +109,35 @@ class Answers:
                 return _shown(link, state)
             return await self._answered(link, state, form)
         except Refused as refused:
-            return Page(409, pages.told_page("", "That was not possible", [str(refused)]))
+            return HtmlPage(409, pages.told_page("", "That was not possible", [str(refused)]))
         except (NotReachable, RecordError):
-            return Page(503, pages.told_page("", "Not reachable at the moment: nothing was lost, try again later"))
+            return HtmlPage(503, pages.told_page("", "Not reachable at the moment: nothing was lost, try again later"))
 
-    async def _answered(self, link: AnswerLink, state: State, form: dict[str, str]) -> Page:
+    async def _answered(self, link: AnswerLink, state: State, form: dict[str, str]) -> HtmlPage:
         """Once: the same answer again, from a double click or after a lost connection, has no second effect."""
         title, actor = state.directive.text.title, f"{link.channel} (link of a notice)"
         request = _wanted(link, state, form, actor)
         said = request.model_dump_json()
         name = str(uuid5(NAMESPACE_OID, f"makima answer {link.directive} {link.question or link.plan} {said}"))
         await self._client.ask(str(link.directive), lambda: request, name)
-        return Page(200, pages.told_page(title, "Done", [_told(request)]))
+        return HtmlPage(200, pages.told_page(title, "Done", [_told(request)]))
 
 
-def _shown(link: AnswerLink, state: State) -> Page:
+def _shown(link: AnswerLink, state: State) -> HtmlPage:
     title = state.directive.text.title
     if state.status.is_final:
-        return Page(200, pages.told_page(title, f"This directive is {state.status.value}"))
+        return HtmlPage(200, pages.told_page(title, f"This directive is {state.status.value}"))
     if link.question:
         question = state.questions.get(link.question)
         if question is None:
-            return Page(200, pages.told_page(title, "This question is not asked any more"))
+            return HtmlPage(200, pages.told_page(title, "This question is not asked any more"))
         if question.answer is not None:
             told = [question.text, question.answer, f"by {question.answered_by}"]
-            return Page(200, pages.told_page(title, "This question was answered", told))
-        return Page(200, pages.question_page(title, question))
+            return HtmlPage(200, pages.told_page(title, "This question was answered", told))
+        return HtmlPage(200, pages.question_page(title, question))
     if state.proposal is None or state.proposal.identity != link.plan:
-        return Page(200, pages.told_page(title, "This plan does not wait for approval any more"))
-    return Page(200, pages.plan_page(title, state.proposal))
+        return HtmlPage(200, pages.told_page(title, "This plan does not wait for approval any more"))
+    return HtmlPage(200, pages.plan_page(title, state.proposal))
 
 
 def _wanted(link: AnswerLink, state: State, form: dict[str, str], actor: str) -> Request:

@@ -43,7 +43,7 @@ OF_ONE_GOAL = frozenset(
 """Options of `start` that each issue has its own of, or that an intake has none of."""
 
 
-class Action(StrEnum):
+class IntakeAction(StrEnum):
     ADD = "add"
     LIST = "list"
     REMOVE = "remove"
@@ -66,7 +66,7 @@ class IntakeCommand(Commands):
 
     def intake(
         self,
-        action: Annotated[Action, typer.Argument(metavar="add|list|remove")],
+        action: Annotated[IntakeAction, typer.Argument(metavar="add|list|remove")],
         repository: Annotated[str, typer.Argument(metavar="[URL]", help="The repository at its forge.")] = "",
         label: Annotated[
             str, typer.Option(help="Of the issues that are taken; who sets it must have write access.")
@@ -85,7 +85,7 @@ class IntakeCommand(Commands):
 
     async def _intake(
         self,
-        action: Action,
+        action: IntakeAction,
         repository: str,
         label: str,
         options: Callable[[], StartOptions],
@@ -94,22 +94,23 @@ class IntakeCommand(Commands):
         as_json: bool,
     ) -> int:
         owner, filled = self.connections.owner, None
-        if action is not Action.LIST and not repository:
+        if action is not IntakeAction.LIST and not repository:
             raise Refused(f"`intake {action}` needs the repository's address")
-        if action is Action.ADD:
+        if action is IntakeAction.ADD:
             filled = await self._filled(repository, label, options(), typed)
             await add(await self.connections.temporal(), wanted_intake(owner, label, filled))
-        elif action is Action.REMOVE:
+        elif action is IntakeAction.REMOVE:
             await remove(await self.connections.temporal(), owner, repository)
         found = await intakes(await self.connections.temporal(), owner)
         told = defaults_told(filled.defaults, filled.unread) if filled else []
         if as_json:
             print_lines(told, err=True)  # its object is that of `intake list`
             print_json(IntakesShown(intakes=tuple(map(intake_shown, found))))
-        elif action is Action.LIST:
+        elif action is IntakeAction.LIST:
             print_lines(lines_of(found))
         else:
-            print_lines([f"{'added' if action is Action.ADD else 'removed'} {visible(masked(repository))}", *told])
+            done = "added" if action is IntakeAction.ADD else "removed"
+            print_lines([f"{done} {visible(masked(repository))}", *told])
         return 0
 
     async def _filled(self, repository: str, label: str, options: StartOptions, typed: frozenset[str]) -> Filled:

@@ -30,7 +30,7 @@ class LogPrinter:
         self._shown: tuple[UUID, str] | None = None
         self._in_line = False
 
-    def tell(self, task: Task, delivery: DeliveryTold) -> None:
+    def print_header(self, task: Task, delivery: DeliveryTold) -> None:
         """Print its header where that was not yet, or where it stands otherwise than it did."""
         standing = _standing(task, delivery, self._silent)
         if self._standing.get(_key(task, delivery)) != standing:
@@ -62,7 +62,7 @@ class LogPrinter:
 class JsonPrinter:
     """Prints each piece as an object on a line of its own."""
 
-    def tell(self, task: Task, delivery: DeliveryTold) -> None:
+    def print_header(self, task: Task, delivery: DeliveryTold) -> None:
         """Every piece says whose it is."""
 
     def take(self, task: Task, delivery: DeliveryTold, piece: LogPiece) -> None:

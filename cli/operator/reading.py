@@ -227,7 +227,7 @@ async def _print_whole(task: Task, reader: TaskReader, printer: LogPrinter) -> N
     is_empty = True
     async for delivery, pieces in reader.news():
         is_empty = False
-        printer.tell(task, delivery)
+        printer.print_header(task, delivery)
         for piece in pieces:
             printer.take(task, delivery, piece)
     if is_empty:

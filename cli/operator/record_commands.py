@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from domain.models import State
     from domain.record import Event
     from domain.spending import AttemptSpent, DirectiveSpent, PrunableRecord
-    from steering.opened import Costs
+    from steering.opened import UsedUp
     from steering.shapes import CostsShown
 
 # The shapes of --json take a twentieth of a command's start to build: imported where they are printed.
@@ -143,7 +143,7 @@ def chosen_events(state: State, events: Sequence[Event], step: str | None, after
     ]
 
 
-def cost_lines(shown: Costs | CostsShown) -> list[str]:
+def cost_lines(shown: UsedUp | CostsShown) -> list[str]:
     """A line a directive, or a line a task and one for each of its attempts, and the sum."""
     told = _attempt_lines(shown.attempts) if shown.attempts else [_directive_line(each) for each in shown.directives]
     return [*told, f"{'total':<40} {used(shown.total) or NOTHING}{guessed(shown.directives)}"]

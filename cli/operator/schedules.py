@@ -26,7 +26,7 @@ from steering.schedules import OF_ONE_DIRECTIVE, Schedules
 from steering.shapes import FiringShown, ScheduleShown, SchedulesShown, TriggeredShown
 
 
-class Action(StrEnum):
+class ScheduleAction(StrEnum):
     ADD = "add"
     LIST = "list"
     PAUSE = "pause"
@@ -54,7 +54,7 @@ class ScheduleCommand(Commands):
         self,
         context: typer.Context,
         action: Annotated[
-            Action, typer.Argument(metavar="ACTION", help="One of: add, list, pause, resume, trigger, remove.")
+            ScheduleAction, typer.Argument(metavar="ACTION", help="One of: add, list, pause, resume, trigger, remove.")
         ],
         name: Annotated[str, typer.Argument(metavar="[NAME]", help="The schedule's.")] = "",
         cron: Annotated[
@@ -87,7 +87,7 @@ class ScheduleCommand(Commands):
 
     async def _schedule(
         self,
-        action: Action,
+        action: ScheduleAction,
         name: str,
         wanted: dict[str, Any],
         note: str,
@@ -99,22 +99,22 @@ class ScheduleCommand(Commands):
         check(action, name, wanted, note, options())
         schedules = Schedules(self.client)
         match action:
-            case Action.ADD:
+            case ScheduleAction.ADD:
                 await self._add(schedules, name, wanted, options(), typed)
-            case Action.PAUSE:
+            case ScheduleAction.PAUSE:
                 await schedules.pause(name, note)
-            case Action.RESUME:
+            case ScheduleAction.RESUME:
                 await schedules.resume(name)
-            case Action.REMOVE:
+            case ScheduleAction.REMOVE:
                 await schedules.remove(name)
-            case Action.TRIGGER:
+            case ScheduleAction.TRIGGER:
                 told = await schedules.trigger(name)
                 _print(told, [triggered_line(told)], as_json=as_json)
                 return 0
-            case Action.LIST:
+            case ScheduleAction.LIST:
                 pass
-        found = await schedules.list(None if not name or action is Action.REMOVE else name)
-        lines = [f"removed {name}: what it has started goes on"] if action is Action.REMOVE else lines_of(found)
+        found = await schedules.list(None if not name or action is ScheduleAction.REMOVE else name)
+        lines = [f"removed {name}: what it has started goes on"] if action is ScheduleAction.REMOVE else lines_of(found)
         _print(found, lines, as_json=as_json)
         return 0
 
@@ -131,13 +131,13 @@ class ScheduleCommand(Commands):
             written.taken = True
 
 
-def check(action: Action, name: str, wanted: dict[str, Any], note: str, options: StartOptions) -> None:
+def check(action: ScheduleAction, name: str, wanted: dict[str, Any], note: str, options: StartOptions) -> None:
     """Refused where a name is missing, or something was typed that this action has no use for."""
-    if action is not Action.LIST and not name:
+    if action is not ScheduleAction.LIST and not name:
         raise Refused(f"`schedule {action}` needs the schedule's name")
-    if note and action is not Action.PAUSE:
+    if note and action is not ScheduleAction.PAUSE:
         raise Refused("--note says why a schedule is paused: `schedule pause NAME --note TEXT`")
-    if action is Action.ADD:
+    if action is ScheduleAction.ADD:
         return
     if given := [each for each, value in wanted.items() if value]:
         raise Refused(f"--{given[0]} is for `schedule add`: to change a schedule, remove it and add it anew")

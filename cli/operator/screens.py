@@ -23,7 +23,7 @@ from domain.usage import Usage, used
 class Screen(AbstractContextManager["Screen"], Protocol):
     """Shows one look after another."""
 
-    def show(self, seen: Sequence[WatchedDirective]) -> None: ...
+    def render(self, seen: Sequence[WatchedDirective]) -> None: ...
 
     def wait(self, why: str) -> None:
         """Nothing can be seen at this moment."""
@@ -53,7 +53,7 @@ class Lines(_Plain):
         super().__init__()
         self._before: dict[UUID, WatchedDirective] = {}
 
-    def show(self, seen: Sequence[WatchedDirective]) -> None:
+    def render(self, seen: Sequence[WatchedDirective]) -> None:
         for each in seen:
             before = self._before.get(each.view.id)
             for line in text_lines.changes(before.view if before else None, each.view):
@@ -72,7 +72,7 @@ class JsonLines(_Plain):
         super().__init__()
         self._before: dict[UUID, object] = {}
 
-    def show(self, seen: Sequence[WatchedDirective]) -> None:
+    def render(self, seen: Sequence[WatchedDirective]) -> None:
         for each in seen:
             now = (each.view, sorted((task.task, task.phase, task.last_line, task.delivery) for task in each.progress))
             if self._before.get(each.view.id) != now:
@@ -93,7 +93,7 @@ class LiveTree:
         self._live.start()
         return self
 
-    def show(self, seen: Sequence[WatchedDirective]) -> None:
+    def render(self, seen: Sequence[WatchedDirective]) -> None:
         self._last = seen
         self._live.update(live_tree.tree(seen), refresh=True)
 

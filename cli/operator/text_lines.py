@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from domain.spending import AttemptSpent, DirectiveSpent
     from domain.timers import TimerView
     from domain.view import DirectiveView, ProposalView, QuestionView, StepView
-    from steering.recorded import Found
+    from steering.recorded import SeenState
     from steering.standing import Standing
 
 GOAL_SHOWN = 200
@@ -97,7 +97,7 @@ def clash_lines(spent: AttemptSpent, steps: Sequence[StepView]) -> list[str]:
     ]
 
 
-def _source(look: Found[DirectiveView]) -> str:
+def _source(look: SeenState[DirectiveView]) -> str:
     if look.lost:
         return f"  ({lost_note(look.lost)})"
     return "" if look.live else "  (as last recorded: no worker is there)"

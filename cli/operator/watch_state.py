@@ -18,7 +18,7 @@ from domain import names
 from domain.progress import Progress
 from domain.view import DirectiveView
 from steering.directives import Directives
-from steering.recorded import Found, not_recorded_yet
+from steering.recorded import SeenState, not_recorded_yet
 from workflows.options import GRACE_BEYOND_LIMIT
 
 DESCRIBED_WITHIN = timedelta(seconds=3)
@@ -28,7 +28,7 @@ DESCRIBED_WITHIN = timedelta(seconds=3)
 class WatchedDirective:
     """One directive at one moment."""
 
-    look: Found[DirectiveView]
+    look: SeenState[DirectiveView]
     progress: tuple[TaskProgress, ...] = ()
 
     @property
@@ -78,7 +78,7 @@ class Watcher:
                 raise not_recorded_yet(workflow)
         return sorted(found, key=lambda seen: seen.rests)
 
-    async def _progress(self, look: Found[DirectiveView]) -> tuple[TaskProgress, ...]:
+    async def _progress(self, look: SeenState[DirectiveView]) -> tuple[TaskProgress, ...]:
         if look.seen.status.rests or look.lost:
             return ()
         client = self._directives.client

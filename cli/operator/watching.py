@@ -17,7 +17,7 @@ from domain.errors import NotReachable
 from domain.statuses import DirectiveStatus, StepStatus
 from domain.view import DirectiveView
 from steering.directives import Directives
-from steering.recorded import Found
+from steering.recorded import SeenState
 
 LOOK_EVERY = 0.5
 """Seconds between two looks."""
@@ -86,7 +86,7 @@ async def _until(
             shows.wait(" ".join(str(error).split()))
             await asyncio.sleep(LOOK_EVERY)
             continue
-        shows.show(seen)
+        shows.render(seen)
         if _is_over(until, seen):
             return seen
         await asyncio.sleep(LOOK_EVERY)
@@ -98,8 +98,8 @@ def _is_over(until: Until, seen: Sequence[WatchedDirective]) -> bool:
 
 
 async def until_rest(
-    look_now: Callable[[], Awaitable[Found[DirectiveView]]], print_change: PrintChange
-) -> Found[DirectiveView]:
+    look_now: Callable[[], Awaitable[SeenState[DirectiveView]]], print_change: PrintChange
+) -> SeenState[DirectiveView]:
     """Look until the directive rests, is closed or is lost, printing every change."""
     before: DirectiveView | None = None
     while True:
@@ -125,7 +125,7 @@ def silence(before: DirectiveView | None, now: DirectiveView) -> None:
     """For a caller that prints one JSON object at the end."""
 
 
-def exit_code(look: Found[DirectiveView]) -> int:
+def exit_code(look: SeenState[DirectiveView]) -> int:
     """0 for a directive that rests with nothing wrong, 1 for one that paused, failed or is lost (rule 9.3)."""
     shown = look.seen
     if look.lost or shown.status in (DirectiveStatus.PAUSED, DirectiveStatus.FAILED):

@@ -45,7 +45,7 @@ def written_goal(options: StartOptions, environ: Mapping[str, str]) -> Iterator[
         yield written
     except BaseException as error:
         if not written.taken and _is_kept(file, before):
-            _tell(error, f"your goal is in {file}: type --goal-file {shlex.quote(str(file))} in place of --edit")
+            _print_error(error, f"your goal is in {file}: type --goal-file {shlex.quote(str(file))} in place of --edit")
         raise
     finally:
         if written.taken or not _is_kept(file, before):
@@ -101,7 +101,7 @@ def _write(file: Path, text: bytes) -> None:
     file.write_bytes(text)
 
 
-def _tell(error: BaseException, where: str) -> None:
+def _print_error(error: BaseException, where: str) -> None:
     """In the error's own line where it is one of ours."""
     if isinstance(error, MakimaError):
         error.args = (f"{error}; {where}", *error.args[1:])

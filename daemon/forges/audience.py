@@ -28,7 +28,7 @@ _RELATED = frozenset({"OWNER", "MEMBER", "COLLABORATOR"})
 """Associations of people who may have write access, though none of them says so: they are asked about first."""
 
 
-class Reason(StrEnum):
+class NotHeard(StrEnum):
     """Why somebody is not heard, in the words that the history shows."""
 
     NO_WRITE = "no write access to the repository"
@@ -84,12 +84,12 @@ class Admitted:
         self._listening = listening
         self._permissions = permissions
 
-    def refusal(self, author: Author) -> Reason | None:
+    def refusal(self, author: Author) -> NotHeard | None:
         """Why the author isn't heard; None: is heard, or nothing is known yet (`is_pending`)."""
         if not _is_asked_about(author, self._listening):
             return _refusal(author, self._listening)
         writes = self._permissions.get(author.key, True)
-        return Reason.UNKNOWN if writes is None else None if writes else Reason.NO_WRITE
+        return NotHeard.UNKNOWN if writes is None else None if writes else NotHeard.NO_WRITE
 
     def is_pending(self, author: Author) -> bool:
         """Whether the forge was not asked about the author yet, who is then neither heard nor refused."""
@@ -164,15 +164,15 @@ def _is_asked_about(author: Author, listening: Listening) -> bool:
     return listening.listen_to is ListenTo.WRITERS and author.user is not None and author.user.is_person
 
 
-def _refusal(author: Author, listening: Listening) -> Reason | None:
+def _refusal(author: Author, listening: Listening) -> NotHeard | None:
     """What the settings alone say of the author; None: heard."""
     user, listen_to = author.user, listening.listen_to
     if user is not None and user.is_bot:
-        return None if author.login in listening.bot_logins else Reason.BOT
+        return None if author.login in listening.bot_logins else NotHeard.BOT
     if listen_to is ListenTo.ANYONE:
         return None
     if user is None:
-        return Reason.GONE
+        return NotHeard.GONE
     if not user.is_person:  # an organization, or a name that was imported from another forge
-        return Reason.UNKNOWN
-    return None if author.login in listening.logins else Reason.NOT_NAMED
+        return NotHeard.UNKNOWN
+    return None if author.login in listening.logins else NotHeard.NOT_NAMED

@@ -10,7 +10,7 @@ from daemon.forges.said import User
 
 
 @dataclass(frozen=True)
-class Turn:
+class Switched:
     """One time that it was turned on or off."""
 
     on: bool
@@ -19,7 +19,7 @@ class Turn:
     """Off, since the branch was pushed to or another rule of the forge's own: no person has meant it."""
 
 
-def why_off(turns: Sequence[Turn], me: str) -> str:
+def why_off(turns: Sequence[Switched], me: str) -> str:
     """Why it is not to be turned on, where it is off now and these are its `turns`, oldest first; empty: it may be.
     Where the forge doesn't tell who has turned it off, a person has. `me`: our own login, empty where it isn't known.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from daemon.forges.audience import Reason
+from daemon.forges.audience import NotHeard
 from daemon.forges.plain_text import plain_text
 from daemon.forges.pulls import Pull
 from domain.pull_request import Finding, FindingKind, FindingSource, Unheard
@@ -52,8 +52,8 @@ def log_text(log: bytes) -> str:
     return tail(text if end < 0 else text[:end])
 
 
-def unheard_check(run: int, reason: Reason) -> Unheard:
-    of = "that" if reason is Reason.FORK else "of which"
+def unheard_check(run: int, reason: NotHeard) -> Unheard:
+    of = "that" if reason is NotHeard.FORK else "of which"
     return Unheard(id=FindingSource.CHECK.id_of(run), author="", reason=f"a check {of} {reason.value}")
 
 

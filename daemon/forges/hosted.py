@@ -13,12 +13,12 @@ from daemon.forges.api import Api
 from daemon.forges.audience import Audience, Permission
 from daemon.forges.forge_settings import ForgeSettings
 from daemon.forges.issue_talk import AskingIssues, Issues
-from daemon.forges.look import Looking, sighting_of
+from daemon.forges.look import LookPort, sighting_of
 from daemon.forges.managed_section import body_of, filled, is_ours, title_of
 from daemon.forges.pulls import Pull, Repository, as_pull_request, first_open
 from daemon.forges.refusals import NOT_SHOWN, Declined
 from daemon.forges.remarks import is_by
-from daemon.forges.rerunning import Rerunning, Runs
+from daemon.forges.rerunning import Rerunning, RunsPort
 from daemon.forges.said import User
 from domain.errors import ForgeRefused
 from domain.opening_choice import MergeMethod
@@ -83,7 +83,7 @@ class Hosted(ABC):
         """What somebody may do here; raises Declined where the forge doesn't say."""
 
     @abstractmethod
-    def looking(self, marks: dict[str, str], repository: Repository) -> Looking:
+    def looking(self, marks: dict[str, str], repository: Repository) -> LookPort:
         """One look; `marks` as in daemon.forges.port.Forge.look."""
 
     @abstractmethod
@@ -95,7 +95,7 @@ class Hosted(ABC):
         """How its issues are asked for."""
 
     @abstractmethod
-    async def runs(self) -> Runs:
+    async def runs(self) -> RunsPort:
         """What is run again, for one look."""
 
     @abstractmethod

@@ -10,7 +10,7 @@ from http import HTTPStatus
 from itertools import takewhile
 from typing import Protocol
 
-from daemon.forges.audience import Admitted, Audience, Author, Reason
+from daemon.forges.audience import Admitted, Audience, Author, NotHeard
 from daemon.forges.findings import link, title_of
 from daemon.forges.look import MOST_REMARKS
 from daemon.forges.plain_text import plain_text
@@ -225,7 +225,7 @@ def _why_unheard(strange: Author | None, heard: Admitted) -> str:
     if strange is None:
         return ""
     reason = heard.refusal(strange)
-    return f"{name_of(strange.user)[:100]}: {(reason or Reason.UNKNOWN).value}"
+    return f"{name_of(strange.user)[:100]}: {(reason or NotHeard.UNKNOWN).value}"
 
 
 def _beginning(text: str) -> tuple[str, bool]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from daemon.forges.audience import Admitted, Author, Reason
+from daemon.forges.audience import Admitted, Author, NotHeard
 from daemon.forges.issue_talk import Issues, Listed, has_label
 from daemon.forges.remarks import name_of
 from daemon.forges.said import User
@@ -119,7 +119,7 @@ def _why_not_labelled(one: Labelled, heard: Admitted) -> str:
     if heard.admits(author):
         return ""
     reason = heard.refusal(author)
-    return f"labelled by {name_of(one.by)[:100]}: {(reason or Reason.UNKNOWN).value}"
+    return f"labelled by {name_of(one.by)[:100]}: {(reason or NotHeard.UNKNOWN).value}"
 
 
 def _why_not_read(one: Labelled, heard: Admitted) -> str:
@@ -127,5 +127,5 @@ def _why_not_read(one: Labelled, heard: Admitted) -> str:
     if one.strange is None or heard.admits(one.strange):
         return ""
     reason = heard.refusal(one.strange)
-    told = f"{name_of(one.strange.user)[:100]}: {(reason or Reason.UNKNOWN).value}"
+    told = f"{name_of(one.strange.user)[:100]}: {(reason or NotHeard.UNKNOWN).value}"
     return _TEXT.format(told)[:300]

@@ -45,7 +45,7 @@ class Said:
     """Below the pull request."""
 
 
-class Looking(Protocol):
+class LookPort(Protocol):
     """What one look asks of a kind of forge. Every call raises as those of daemon.forges.port.Forge do."""
 
     async def pull(self, number: int) -> Pull:
@@ -78,7 +78,7 @@ class Looking(Protocol):
         ...
 
 
-async def sighting_of(looking: Looking, audience: Audience, seen: PullRequest, pull: Pull, me: str) -> Sighting:
+async def sighting_of(looking: LookPort, audience: Audience, seen: PullRequest, pull: Pull, me: str) -> Sighting:
     """All that there is to see; `me`: the login whose own words are not for us, empty where it can't be known."""
     base_head = await looking.base_head(pull)
     conflict = await looking.conflict(pull, base_head)
@@ -101,7 +101,7 @@ async def sighting_of(looking: Looking, audience: Audience, seen: PullRequest, p
 
 
 async def _without_resolved(
-    looking: Looking, audience: Audience, pull: Pull, asked: list[Finding], remarks: list[Comment], me: str
+    looking: LookPort, audience: Audience, pull: Pull, asked: list[Finding], remarks: list[Comment], me: str
 ) -> tuple[Finding, ...]:
     """What is asked for, without what was said in conversations that somebody has resolved since who is heard: the
     author of a pull request may as well, who can be a stranger.

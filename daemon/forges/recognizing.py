@@ -30,7 +30,7 @@ _HOSTS = {
 
 
 @dataclass(frozen=True)
-class Sign:
+class ForgeSign:
     """What a kind of forge is known by."""
 
     kind: ForgeKind
@@ -62,9 +62,9 @@ def _is_gitea(headers: Mapping[str, str], said: object) -> bool:
 
 
 SIGNS = (
-    Sign(ForgeKind.GITHUB, "/meta", _is_github),
-    Sign(ForgeKind.GITLAB, "/version", _is_gitlab),
-    Sign(ForgeKind.GITEA, "/version", _is_gitea),
+    ForgeSign(ForgeKind.GITHUB, "/meta", _is_github),
+    ForgeSign(ForgeKind.GITLAB, "/version", _is_gitlab),
+    ForgeSign(ForgeKind.GITEA, "/version", _is_gitea),
 )
 
 
@@ -79,13 +79,13 @@ def known_kind(host: str, settings: ForgeSettings) -> ForgeKind | None:
     return next((kind for kind, path in API_PATHS.items() if api.path.rstrip("/").endswith(path)), None)
 
 
-async def recognized(client: httpx.AsyncClient, host: str, settings: ForgeSettings, patience: float) -> ForgeKind:
-    """What the host says it is; ForgeUnreachable where it doesn't answer within `patience` seconds each time,
+async def recognized(client: httpx.AsyncClient, host: str, settings: ForgeSettings, timeout: float) -> ForgeKind:
+    """What the host says it is; ForgeUnreachable where it doesn't answer within `timeout` seconds each time,
     ForgeRefused where what it says fits no kind, or several.
     """
     api = urlsplit(settings.api)
     root = f"{api.scheme}://{api.netloc}" if settings.api else f"{web_scheme(host)}://{host}"
-    found = [sign.kind for sign in SIGNS if await _fits(client, root, sign, host, patience)]
+    found = [sign.kind for sign in SIGNS if await _fits(client, root, sign, host, timeout)]
     if len(found) == 1:
         return found[0]
     kinds = ", ".join(f'"{each}"' for each in ForgeKind)
@@ -93,11 +93,11 @@ async def recognized(client: httpx.AsyncClient, host: str, settings: ForgeSettin
     raise ForgeRefused(f'{host} {said}: set kind in [forges."{host}"] to one of {kinds} (docs/daemon.md, Forges)')
 
 
-async def _fits(client: httpx.AsyncClient, root: str, sign: Sign, host: str, patience: float) -> bool:
+async def _fits(client: httpx.AsyncClient, root: str, sign: ForgeSign, host: str, timeout: float) -> bool:
     kept, address = bytearray(), f"{root}{API_PATHS[sign.kind]}{sign.path}"
     try:
         async with (
-            asyncio.timeout(patience),
+            asyncio.timeout(timeout),
             client.stream("GET", address) as answer,
         ):
             async for piece in answer.aiter_bytes():

@@ -23,7 +23,7 @@ class Run:
     """It ends by itself, and can be run again then; one that waits for a person may not."""
 
 
-class Runs(Protocol):
+class RunsPort(Protocol):
     """Those of one repository, at one kind of forge, for one look; each call raises as those of the port do."""
 
     async def begun_once(self, known: PullRequest) -> Sequence[Run]:
@@ -48,7 +48,7 @@ class Runs(Protocol):
 class Rerunning:
     """For one look; see daemon.forges.port.Forge.run_again."""
 
-    def __init__(self, runs: Runs) -> None:
+    def __init__(self, runs: RunsPort) -> None:
         self._runs = runs
         self._recovered: Collection[str] | None = None
 

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from daemon import agent_files
 from daemon.core.reporting import Core
 from daemon.logs.log_times import MARKS, Marks
-from daemon.logs.log_window import CHUNK_BYTES, Piece, Sent
+from daemon.logs.log_window import CHUNK_BYTES, ArrivedPieces, Piece
 from domain.daemon_messages import LogChunk
 from domain.errors import NotReachable
 from domain.value import Value
@@ -40,7 +40,7 @@ class Way(Value):
     task: UUID
     attempt: int
     delivery: str
-    sent: Sent = Sent()
+    sent: ArrivedPieces = ArrivedPieces()
     under_way: Piece | None = None
     """Sent, and nobody knows if it has arrived: it goes again as it was, for a chunk is known by where it starts."""
 

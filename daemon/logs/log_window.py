@@ -24,7 +24,7 @@ class Piece:
 
 
 @dataclass(frozen=True)
-class Sent:
+class ArrivedPieces:
     """What of one log has arrived: pieces in order, none touching another; those that the record drops are left out."""
 
     pieces: tuple[Piece, ...] = ()
@@ -41,11 +41,11 @@ class Sent:
         """Whether this log has used up what it may send at once."""
         return self.total >= LOG_BYTES
 
-    def plus(self, piece: Piece) -> Sent:
+    def plus(self, piece: Piece) -> ArrivedPieces:
         """With `piece` arrived, too."""
         reached = max(self.reached, piece.end)
         pieces = [each for each in _joined([*self.pieces, piece]) if _kept(each, reached)]
-        return Sent(tuple(pieces), self.total + piece.end - piece.start)
+        return ArrivedPieces(tuple(pieces), self.total + piece.end - piece.start)
 
     def next_live(self, size: int) -> Piece | None:
         """What to send while the log of `size` bytes still grows; None: all is there."""

@@ -20,7 +20,7 @@ from domain.statuses import TaskKind
 from domain.usage import NOTHING, Usage
 from runtime.chores import beside, one_turn, repeat
 
-PULSES = 2
+HEARTBEATS = 2
 """Between two reports."""
 LAST_WITHIN = 2.0
 """Seconds for the last one: the end of the run waits for it. So long waits the first run of an account, too."""
@@ -109,29 +109,29 @@ class LiveUsage:
         with suppress(TimeoutError):
             async with asyncio.timeout(FIRST_WITHIN if bounded else LAST_WITHIN):
                 answers = self._answers
-                await one_turn(self._tell)
+                await one_turn(self._report)
                 while self._answers == answers:
                     await asyncio.sleep(AGAIN_AFTER)
-                    await one_turn(self._tell)
+                    await one_turn(self._report)
                 return self.stop.reason if self.day_ended() and self.stop else ""
         if bounded:
             self.stop = self._silence()
         return self.stop.reason if self.stop else ""
 
-    def telling(self) -> AbstractAsyncContextManager[None]:
-        """While a program runs: every PULSES pulses; and what is heard of other steps is looked at. The work goes on
-        without where the record is away.
+    def reporting(self) -> AbstractAsyncContextManager[None]:
+        """While a program runs: every HEARTBEATS heartbeats; and what is heard of other steps is looked at. The work
+        goes on without where the record is away.
         """
         looking = [self._host.radar.look_for_ever()] if self._host.radar else []
-        return beside(repeat(self._tell, PULSES * self._command.pulse), *looking)
+        return beside(repeat(self._report, HEARTBEATS * self._command.pulse), *looking)
 
-    async def tell_at_the_end(self) -> None:
+    async def report_at_the_end(self) -> None:
         """Once all is known of a run: it may have been shorter than the time between two reports."""
         with suppress(TimeoutError):
             async with asyncio.timeout(LAST_WITHIN):
-                await one_turn(self._tell)
+                await one_turn(self._report)
 
-    async def _tell(self) -> None:
+    async def _report(self) -> None:
         command, used, radar = self._command, self._used(), self._host.radar
         rate = command.limits.rate
         report = UsageReport(

@@ -165,7 +165,7 @@ class Radar:
                     found[beside.step] = (beside, clash(beside, [self._mask(path) for path in paths]), frozenset(paths))
             elif beside.step in self._found:
                 found[beside.step] = self._found[beside.step]  # nothing says that it is gone
-        self._tell_the_log({step: each[1] for step, each in found.items()})
+        self._log_clashes({step: each[1] for step, each in found.items()})
         self._found, self._tried = found, tried
 
     async def _paths(self, pair: tuple[str, str]) -> tuple[str, ...]:
@@ -177,7 +177,7 @@ class Radar:
             logger.warning("%s and %s can't be compared: %s", *pair, error)
             return ()
 
-    def _tell_the_log(self, now: dict[UUID | None, Clash]) -> None:
+    def _log_clashes(self, now: dict[UUID | None, Clash]) -> None:
         before = {step: each[1] for step, each in self._found.items()}
         for step, found in now.items():
             if before.get(step) != found:

@@ -167,13 +167,13 @@ class AgentRuns:
         follower = self._follower(run)
         command = agent.command(run)
         timed = budget.timed(limits, self._used, follower.stop_for)
-        async with follower.following(), timed, self._live.telling():
+        async with follower.following(), timed, self._live.reporting():
             end = await self._programs.run(command, self._phase, follower=follower)
         if end.ended_by is EndedBy.LINGERED:
             self._log.add_line(closed(follower.talk.linger.server))
         self._has_run = True
         self._learn(run, follower.seen)
-        await self._live.tell_at_the_end()
+        await self._live.report_at_the_end()
         agent.refuse(run, end, follower.seen)
         self.denied = (*self.denied, *follower.seen.denied)
         self.last_words = follower.seen.final.text if follower.seen.final else ""

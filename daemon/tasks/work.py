@@ -25,7 +25,7 @@ from daemon.tasks.decided import decided, go_on
 from daemon.tasks.left_plan import LAST_WORDS, planned
 from daemon.tasks.start import Start, TaskParts, start_of
 from daemon.tasks.verification import Judged, passed
-from daemon.workspace.project import Commands, Project, project_of
+from daemon.workspace.project import Commands, ProjectFile, project_of
 from domain.errors import WorktreeBroken
 from domain.failures import Failure, FailureCategory
 from domain.handover import Handover
@@ -73,7 +73,7 @@ class AgentWork:
         await self._prepare(begun, project.setup)
         return await self._sound(begun, start, begun.ask(self._command), project.verify)
 
-    async def _project(self, start: Start) -> Project:
+    async def _project(self, start: Start) -> ProjectFile:
         project = await project_of(self._command, self._cache, start.settled)
         self._allowed = (*project.setup, *project.verify)
         self._allow_secrets = tuple(dict.fromkeys((*self._allow_secrets, *project.allow_secrets)))

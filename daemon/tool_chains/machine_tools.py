@@ -20,7 +20,7 @@ _EMPTY = "empty"
 
 
 @dataclass(frozen=True)
-class Tools:
+class GivenTools:
     """What the programs of one delivery get of the machine's tool chains."""
 
     view: View = field(default_factory=dict)
@@ -86,7 +86,7 @@ class MachineTools:
                 chains[name] = FoundToolChain(name, None, refused=[f"it can't be looked at: {error}"])
         return Inventory(tuple(chains.values()), caches, places.credentials)
 
-    def equip(self, delivery: Path, task_home: Path, *, is_boxed: bool) -> Tools:
+    def equip(self, delivery: Path, task_home: Path, *, is_boxed: bool) -> GivenTools:
         """For the delivery in this folder, whose agent's HOME is `task_home`; makes its folder for downloads, in which
         a later daemon that goes on with the delivery leaves what it finds. Blocking; OSError.
         """
@@ -103,7 +103,7 @@ class MachineTools:
         path = dict.fromkeys(str(each) for chain in inventory.chains for each in chain.path)
         masked = self._masked(inventory) if is_boxed else {}
         variables = dict(self._variables(inventory, own, task_home))
-        return Tools(view, masked, tuple(path), variables, caches, own, inventory.known)
+        return GivenTools(view, masked, tuple(path), variables, caches, own, inventory.known)
 
     def _lay_out_versions(self, inventory: Inventory, task_home: Path) -> None:
         places = MachinePlaces(self.environ, self.hidden, self.finder)

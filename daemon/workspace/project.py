@@ -33,7 +33,7 @@ def _command(line: str) -> str:
 Commands = tuple[Annotated[str, AfterValidator(_command)], ...]
 
 
-class Project(Value):
+class ProjectFile(Value):
     """Commands for a shell, run in the worktree one after the other, the first that fails being the last."""
 
     setup: Commands = ()
@@ -49,36 +49,36 @@ class Project(Value):
     """Options of `start` that nobody has typed; what has been started has them already."""
 
 
-async def project_of(command: SpawnTask, cache: RepositoryCache, commit: str) -> Project:
+async def project_of(command: SpawnTask, cache: RepositoryCache, commit: str) -> ProjectFile:
     """The directive's own commands, and in place of those that it doesn't have the file's at `commit`; planning has
     none: it only reads. Raises like `read_project`.
     """
     if command.kind is TaskKind.PLANNING:
-        return Project()
+        return ProjectFile()
     own = await read_project(cache, commit)
     return own.model_copy(update={"setup": command.setup or own.setup, "verify": command.verify or own.verify})
 
 
-async def read_project(cache: RepositoryCache, commit: str) -> Project:
+async def read_project(cache: RepositoryCache, commit: str) -> ProjectFile:
     """What the file says at `commit`, which must be in the cache: never what a worktree holds, where an agent can have
     edited it. RepositoryError, in one line that names the field, where it can't be understood.
     """
     where = f"{FILE} at {commit[:12]} of {cache.url.display}"
     listed = (await cache.local("ls-tree", "--long", "-z", commit_id(commit), "--", FILE)).text.rstrip("\0")
     if not listed:
-        return Project()
+        return ProjectFile()
     mode, _, blob, size = listed.partition("\t")[0].split()
     if mode not in _MODES or int(size) > LARGEST:
         raise RepositoryError(f"{where} is not a plain file of at most {LARGEST} bytes")
     return parsed((await cache.local("cat-file", "blob", blob)).stdout, where)
 
 
-def parsed(content: bytes, where: str) -> Project:
+def parsed(content: bytes, where: str) -> ProjectFile:
     """`content` as a project; pure. Raises like `read_project`, `where` being how the line begins."""
     try:
-        return Project.model_validate(read_toml(content))
+        return ProjectFile.model_validate(read_toml(content))
     except DocumentBroken as error:
         raise RepositoryError(f"{where} is not TOML: {error}") from error
     except ValidationError as error:
         text = content.decode().removeprefix("\ufeff")
-        raise RepositoryError(f"{where}: {toml_problem(text, error, Project)}") from error
+        raise RepositoryError(f"{where}: {toml_problem(text, error, ProjectFile)}") from error

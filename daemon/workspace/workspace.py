@@ -24,7 +24,7 @@ from daemon.sandbox.environment import GitIdentity, agent_environment
 from daemon.sandbox.sandbox import NoSandbox, Sandbox, SandboxPlaces
 from daemon.sandbox.task_folder import TaskFolder, make_task_folder
 from daemon.tool_chains.machine_tools import OWN as DOWNLOADS
-from daemon.tool_chains.machine_tools import MachineTools, Tools
+from daemon.tool_chains.machine_tools import GivenTools, MachineTools
 from daemon.workspace.delivery_note import DeliveryNote, write_note
 from daemon.workspace.handing_over import taken_handover
 from domain.errors import ProcessTimedOut
@@ -51,7 +51,7 @@ class Workspace:
     """Of all that runs where an agent has been, but the agent. Whoever makes a workspace closes it."""
     doorway: Doorway | None = None
     """By which what is part of the task reaches the network; None: without a sandbox it needs no door."""
-    tools: Tools = field(default_factory=Tools)
+    tools: GivenTools = field(default_factory=GivenTools)
     """The machine's tool chains, for what is part of the task."""
 
     @classmethod

@@ -70,7 +70,7 @@ class DirectivesWatched(Tolerant):
     every: timedelta
 
 
-class Progress(Tolerant):
+class IssueProgress(Tolerant):
     """What an issue is to be told now."""
 
     number: int
@@ -184,7 +184,7 @@ def with_answer(state: IntakeState, said: CommandSaid, answer: str) -> IntakeSta
     return state.model_copy(update={"followed": tuple(map(dealt_with, state.followed))})
 
 
-def with_progress(state: IntakeState, told: Progress, at: datetime | None) -> IntakeState:
+def with_progress(state: IntakeState, told: IssueProgress, at: datetime | None) -> IntakeState:
     """The same once an issue was told; what is over is followed no more. A plan that stands there is not a newer one
     because something else has changed around it.
     """

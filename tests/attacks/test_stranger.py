@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from daemon.forges.audience import MOST_ASKED, Audience, Author, Reason
+from daemon.forges.audience import MOST_ASKED, Audience, Author, NotHeard
 from daemon.forges.connections import open_client
 from daemon.forges.findings import reply_mark
 from daemon.forges.forge_settings import ForgeSettings, api_of
@@ -119,7 +119,7 @@ async def test_it_is_the_forges_permission_that_decides_and_no_association(
     assert said["author_association"] == ("COLLABORATOR" if role else "NONE")
     seen = await site.adapter.look(made, {})
     assert (f"talk:{said['id']}" in ids(seen)) is is_heard
-    assert ignored(seen) == ({} if is_heard else {f"talk:{said['id']}": Reason.NO_WRITE})
+    assert ignored(seen) == ({} if is_heard else {f"talk:{said['id']}": NotHeard.NO_WRITE})
 
 
 async def test_a_strangers_approval_and_change_request_count_for_nothing(site: Site) -> None:
@@ -127,7 +127,7 @@ async def test_a_strangers_approval_and_change_request_count_for_nothing(site: S
     await site.forge.review(site.name, made.number, user="mallory", state="APPROVED", body="")
     seen = await site.adapter.look(made, {})
     assert not seen.approved
-    assert list(ignored(seen).values()) == [Reason.NO_WRITE]
+    assert list(ignored(seen).values()) == [NotHeard.NO_WRITE]
     await site.forge.review(site.name, made.number, user="ann", state="APPROVED")
     await site.forge.review(site.name, made.number, user="mallory", state="CHANGES_REQUESTED", body=EVIL)
     assert (await site.adapter.look(made, {})).approved, "a stranger can't hold it up either"
@@ -153,7 +153,7 @@ async def test_who_has_lost_the_right_is_heard_no_more(site: Site) -> None:
         assert ids(await github.look(made, {})) == [f"review:{said['id']}"]
         await site.forge.set_role(site.name, "ann", None)
         seen = await github.look(made, {})
-    assert (ids(seen), ignored(seen)) == ([], {f"review:{said['id']}": Reason.NO_WRITE})
+    assert (ids(seen), ignored(seen)) == ([], {f"review:{said['id']}": NotHeard.NO_WRITE})
 
 
 async def test_an_edit_is_the_authors_whoever_makes_it(site: Site) -> None:
@@ -179,7 +179,7 @@ async def test_a_login_that_somebody_else_has_taken_is_somebody_else(site: Site)
         assert (await audience.of([ann])).admits(ann)
         heard = await audience.of([ann, taken])
     assert heard.refusal(ann) is None
-    assert heard.refusal(taken) == Reason.UNKNOWN
+    assert heard.refusal(taken) == NotHeard.UNKNOWN
 
 
 async def test_the_case_of_a_login_makes_nobody_else_of_it(site: Site) -> None:
@@ -201,7 +201,7 @@ async def test_a_team_or_organization_says_nothing_itself(site: Site) -> None:
     company = Author(User(login="acme", type="Organization"), "MEMBER")
     async with audience_of(site) as audience:
         heard = await audience.of([company])
-    assert heard.refusal(company) == Reason.UNKNOWN
+    assert heard.refusal(company) == NotHeard.UNKNOWN
 
 
 async def test_while_the_forge_fails_nobody_is_judged(site: Site) -> None:
@@ -271,7 +271,7 @@ async def test_where_the_forge_does_not_say_nobody_is_heard(site: Site, status: 
     said = await site.forge.comment(site.name, made.number, user="ann", body="Rename it.")
     await site.forge.fail("status", method="GET", path="/collaborators/", status=status, message="No.", times=1)
     seen = await site.adapter.look(made, {})
-    assert (ids(seen), ignored(seen)) == ([], {f"talk:{said['id']}": Reason.UNKNOWN})
+    assert (ids(seen), ignored(seen)) == ([], {f"talk:{said['id']}": NotHeard.UNKNOWN})
 
 
 async def test_a_crowd_of_strangers_neither_uses_up_the_rate_limit_nor_drowns_a_writer(site: Site) -> None:
@@ -304,7 +304,7 @@ async def test_a_job_of_which_the_forge_does_not_say_whose_it_is_is_not_heard(si
     evil = await site.forge.set_check(site.name, ref="work", name=EVIL, conclusion="failure", log=EVIL)
     await site.forge.fail("status", method="GET", path="/actions/runs$", status=404, message="Not Found")
     seen = await site.adapter.look(made, {})
-    assert (ids(seen), ignored(seen)) == ([], {f"check:{evil['id']}": f"a check of which {Reason.UNSAID}"})
+    assert (ids(seen), ignored(seen)) == ([], {f"check:{evil['id']}": f"a check of which {NotHeard.UNSAID}"})
     assert EVIL not in seen.model_dump_json()
     assert ids(await site.adapter.look(made, {})) == [f"check:{evil['id']}"], "known by now, and ours"
 
@@ -317,7 +317,7 @@ async def test_bots_are_heard_where_they_are_named_and_nowhere_else(site: Site) 
     async with adapter(site, bots=["reviewer[bot]"]) as github:
         seen = await github.look(made, {})
     assert ids(seen) == [f"talk:{named['id']}"]
-    assert ignored(seen)[f"talk:{other['id']}"] == Reason.BOT
+    assert ignored(seen)[f"talk:{other['id']}"] == NotHeard.BOT
     async with adapter(site, listen_to="anyone") as github:
         assert f"talk:{other['id']}" not in ids(await github.look(made, {}))
 
@@ -328,7 +328,7 @@ async def test_the_settings_may_name_who_is_heard_or_open_it_to_anyone(site: Sit
     mallory = await site.forge.comment(site.name, made.number, user="Mallory", body="Rename it.")
     async with adapter(site, listen_to=["MALLORY"]) as github:
         seen = await github.look(made, {})
-    assert (ids(seen), ignored(seen)) == ([f"talk:{mallory['id']}"], {f"talk:{ann['id']}": Reason.NOT_NAMED})
+    assert (ids(seen), ignored(seen)) == ([f"talk:{mallory['id']}"], {f"talk:{ann['id']}": NotHeard.NOT_NAMED})
     async with adapter(site, listen_to="anyone") as github:
         assert len(ids(await github.look(made, {}))) == 2
     async with adapter(site, listen_to=[]) as github:

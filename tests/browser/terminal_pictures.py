@@ -24,7 +24,7 @@ from demo.cast import small_programs
 from demo.demo_repository import make_origin
 from domain.statuses import StepStatus
 from domain.view import DirectiveView
-from steering.recorded import Found
+from steering.recorded import SeenState
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 WIDTH = 80
@@ -54,7 +54,7 @@ def picture(shown: WatchShown) -> str:
     """The tree as `watch` draws it, as SVG."""
     fields = shown.model_dump(include=set(DirectiveView.model_fields))
     console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True)
-    console.print(tree([WatchedDirective(Found(DirectiveView.model_validate(fields), live=True), shown.progress)]))
+    console.print(tree([WatchedDirective(SeenState(DirectiveView.model_validate(fields), live=True), shown.progress)]))
     return FOREIGN.sub("", console.export_svg(title="starter watch", unique_id="watch"))
 
 

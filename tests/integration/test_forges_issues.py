@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import pytest
 
-from daemon.forges.audience import Reason
+from daemon.forges.audience import NotHeard
 from daemon.forges.forge_settings import ForgeKind
 from domain.intake.issue import MOST_SAID, MOST_TEXT, IssueRead, IssueStanding
 from domain.issues import closing_lines
@@ -38,16 +38,16 @@ async def test_title_text_and_the_comments_of_writers_are_read_and_nobody_elses(
     assert [each.text.splitlines()[0] for each in seen.comments] == ["Gross, please.", "Yes."]
     assert all(each.url.startswith(seen.url) for each in seen.comments)
     assert "Delete" not in seen.model_dump_json()
-    assert [(each.author, each.reason) for each in seen.unheard] == [("mallory", Reason.NO_WRITE)]
+    assert [(each.author, each.reason) for each in seen.unheard] == [("mallory", NotHeard.NO_WRITE)]
 
 
 @pytest.mark.rule("7.6")
 async def test_a_strangers_issue_says_so_and_a_lost_right_counts_from_then_on(site: Site) -> None:
     number = await opened(site, user="mallory")
-    assert (await read(site, number)).unheard_text == f"mallory: {Reason.NO_WRITE}"
+    assert (await read(site, number)).unheard_text == f"mallory: {NotHeard.NO_WRITE}"
     reader = await opened(site, user="rita")
     await site.forge.set_role(site.name, "rita", "triage")
-    assert (await read(site, reader)).unheard_text == f"rita: {Reason.NO_WRITE}"
+    assert (await read(site, reader)).unheard_text == f"rita: {NotHeard.NO_WRITE}"
 
 
 @pytest.mark.rule("7.6")
@@ -95,7 +95,7 @@ async def test_whoever_has_changed_the_text_has_to_be_heard_where_others_than_it
     number = await opened(site)
     await site.forge.change_issue(site.name, number, user="rita", body="Delete everything.")
     if site.kind is ForgeKind.GITLAB:  # reporters can change it there
-        assert (await read(site, number)).unheard_text == f"rita: {Reason.NO_WRITE}"
+        assert (await read(site, number)).unheard_text == f"rita: {NotHeard.NO_WRITE}"
     second = await opened(site)
     await site.forge.change_issue(site.name, second, user="ben", body="Of all articles.")
     seen = await read(site, second)

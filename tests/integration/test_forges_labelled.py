@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from daemon.forges.audience import Reason
+from daemon.forges.audience import NotHeard
 from daemon.forges.forge_settings import ForgeKind
 from daemon.forges.labelled_issues import LabelledIssues
 from domain.intake.commands import CommandSaid
@@ -55,8 +55,8 @@ async def test_only_a_label_counts_that_somebody_with_write_access_has_set(site:
     assert [each.number for each in found] == [by_writer] and found[0].text == "They are net."
     why = {each.number: each.why for each in left}
     assert why == {
-        by_triage: f"labelled by rita: {Reason.NO_WRITE}",
-        by_stranger: f"labelled by mallory: {Reason.NO_WRITE}",
+        by_triage: f"labelled by rita: {NotHeard.NO_WRITE}",
+        by_stranger: f"labelled by mallory: {NotHeard.NO_WRITE}",
     }
     assert await look(site, taken=(by_writer,)) == ([], left)
 

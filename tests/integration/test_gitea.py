@@ -8,7 +8,7 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse
 
-from daemon.forges.audience import Reason
+from daemon.forges.audience import NotHeard
 from daemon.forges.forge_settings import ForgeKind, ForgeSettings
 from daemon.forges.gitea.pages import PAGE_SIZE
 from daemon.forges.gitea.payloads_checks import WorkflowRun
@@ -83,7 +83,7 @@ async def test_a_job_of_a_fork_and_one_of_which_nothing_is_said_are_not_heard(si
     seen = await site.adapter.look(made, {})
     assert ([each.title for each in seen.findings], [each.reason for each in seen.unheard]) == (
         [],
-        [f"a check that {Reason.FORK.value}"],
+        [f"a check that {NotHeard.FORK.value}"],
     )
     await site.forge.set_check(site.name, ref="work", name="test", conclusion="failure", log="E1")
     own = {"name": "test it", "conclusion": "failure", "log": "E2"}
@@ -91,7 +91,10 @@ async def test_a_job_of_a_fork_and_one_of_which_nothing_is_said_are_not_heard(si
     assert {each.text for each in (await site.adapter.look(made, {})).findings} == {"E1", "E2"}
     await site.forge.fail("status", path=r"/actions/runs$", status=404, message="not found")
     seen = await site.adapter.look(made, {})
-    assert (seen.findings, {each.reason for each in seen.unheard}) == ((), {f"a check of which {Reason.UNSAID.value}"})
+    assert (seen.findings, {each.reason for each in seen.unheard}) == (
+        (),
+        {f"a check of which {NotHeard.UNSAID.value}"},
+    )
 
 
 OURS = {"number": 7, "head": {"repo": {"id": 5}}, "base": {"repo": {"id": 5}}}
@@ -137,7 +140,7 @@ async def test_a_token_that_may_not_ask_who_writes_hears_nobody_but_whom_the_set
     await site.forge.fail("forbidden", path="/permission$", times=99)
     forges, unknowing = await site.another()
     seen = await unknowing.look(made, {})
-    assert (seen.findings, [each.reason for each in seen.unheard]) == ((), [Reason.UNKNOWN])
+    assert (seen.findings, [each.reason for each in seen.unheard]) == ((), [NotHeard.UNKNOWN])
     await forges.close()
     forges, named = await site.another(listen_to=["ann"])
     assert [each.id for each in (await named.look(made, {})).findings] == [f"talk:{said['id']}"]

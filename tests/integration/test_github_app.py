@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 import pytest_asyncio
 
-from daemon.forges.audience import Reason
+from daemon.forges.audience import NotHeard
 from daemon.forges.labelled_issues import LabelledIssues
 from domain.errors import ForgeRefused
 from domain.intake.progress import progress_mark
@@ -130,7 +130,7 @@ async def test_a_label_that_we_have_set_counts_for_a_person_and_for_an_app_that_
     await forges.close()
     is_app = site.me == APP
     assert [each.number for each in taken] == ([] if is_app else [number])
-    assert [each.why for each in left] == ([f"labelled by {APP}: {Reason.BOT}"] if is_app else [])
+    assert [each.why for each in left] == ([f"labelled by {APP}: {NotHeard.BOT}"] if is_app else [])
     assert [each.number for each in by_name] == [number]
 
 

@@ -10,7 +10,7 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 
-from daemon.forges.audience import Reason
+from daemon.forges.audience import NotHeard
 from daemon.forges.forge_settings import ForgeKind, ForgeSettings
 from daemon.forges.look import MOST_REMARKS
 from daemon.forges.managed_section import body_of
@@ -209,7 +209,7 @@ async def test_a_permission_counts_for_whom_the_answer_names(user: dict[str, obj
         }
         seen = await github.look(KNOWN, {})
     assert [each.id for each in seen.findings] == (["talk:9"] if is_heard else [])
-    assert [each.reason for each in seen.unheard] == ([] if is_heard else [Reason.UNKNOWN])
+    assert [each.reason for each in seen.unheard] == ([] if is_heard else [NotHeard.UNKNOWN])
 
 
 @pytest.mark.rule("7.5")

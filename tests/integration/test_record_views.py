@@ -42,7 +42,7 @@ from ledger.pool import Database, Session, open_pool, storable
 from ledger.reader import Record
 from ledger.writer import PostgresLedger
 from steering.following import TaskReader, follow
-from steering.recorded import Found
+from steering.recorded import SeenState
 from steering.standing import Standing
 from tests.integration.records import log_of
 from tests.values import NOON, asking, directive_with, question, with_step
@@ -180,7 +180,7 @@ async def test_what_an_attempt_uses_is_read_while_it_runs_and_no_late_report_cha
     assert (second.runs, second.seconds, second.tokens, second.turns) == (True, 30, 50, 6)
     told = "attempt 2: under way on box, cost unknown, 50 tokens, 30 s, and about $0.50 that nobody tells, 6 turns"
     assert f"  so far      {task.name}, {told}" in status_lines(
-        Standing(Found(view(state), live=True), [], None, [second])
+        Standing(SeenState(view(state), live=True), [], None, [second])
     )
     (all_of_it,) = await record.spent(state.directive.owner)
     assert (all_of_it.cost_usd, all_of_it.seconds, all_of_it.estimated_usd) == (3, 39, 0.5)
@@ -236,7 +236,7 @@ async def test_a_step_is_compared_with_those_that_were_there_before_it_or_ended_
         "step 1": "b",
     }
     (shown,) = [each for each in await record.attempts(directive) if each.clashes]
-    lines = status_lines(Standing(Found(view(state), live=True), [], None, [shown]))
+    lines = status_lines(Standing(SeenState(view(state), live=True), [], None, [shown]))
     assert "  clash       step 2 and step 1 change the same: f.txt and 2 more; its agent was told" in lines
 
     work = Work(branch="makima/step-2", base="0" * 40, head="e" * 40, commits=1, files_changed=1)
@@ -284,7 +284,7 @@ class Heard:
         self.pieces: list[tuple[str, str]] = []
         self.told: set[tuple[str, str]] = set()
 
-    def tell(self, task: Task, delivery: DeliveryTold) -> None:
+    def print_header(self, task: Task, delivery: DeliveryTold) -> None:
         self.told.add((delivery.delivery, delivery.how))
 
     def take(self, task: Task, delivery: DeliveryTold, piece: LogPiece) -> None:
@@ -336,7 +336,7 @@ def test_a_header_says_that_a_daemon_is_gone_and_stands_in_a_line_of_its_own(
     printer = LogPrinter(silent, raw=False, times=False)
     for gone in (timedelta(), timedelta(minutes=4), timedelta(minutes=5)):
         silent["mac"] = gone
-        printer.tell(task, one)
+        printer.print_header(task, one)
         printer.take(task, one, LogPiece(NOON, "no end of line"))
     about = f"--- {task.name}, attempt 1, delivery a on mac by claude, since 2026-11-22 12:00:00 UTC"
     lines = capsys.readouterr().out.splitlines()

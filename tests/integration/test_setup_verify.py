@@ -13,7 +13,7 @@ from daemon.agents.shell import ShellAgent
 from daemon.git.repositories import Repositories
 from daemon.settings import load_daemon_settings
 from daemon.workspace.copied_files import CopiedFile
-from daemon.workspace.project import Project, parsed
+from daemon.workspace.project import ProjectFile, parsed
 from domain.directive_settings import Limits
 from domain.errors import CannotServe, RepositoryError, SettingsError
 from domain.failures import FailureCategory
@@ -113,7 +113,7 @@ async def test_a_file_that_makes_no_sense_fails_the_task_in_one_line(
 
 
 def test_a_file_without_anything_in_it_asks_for_nothing() -> None:
-    assert parsed(b"", "here") == Project()
+    assert parsed(b"", "here") == ProjectFile()
 
 
 async def test_work_that_does_not_pass_goes_back_with_the_output_and_passes_then(

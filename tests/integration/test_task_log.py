@@ -17,7 +17,7 @@ import pytest
 from daemon.logs import log_sender, task_log
 from daemon.logs.log_sender import NOTE, LogBacklog, Way
 from daemon.logs.log_times import MARKS, Marks
-from daemon.logs.log_window import CHUNK_BYTES, Piece, Sent
+from daemon.logs.log_window import CHUNK_BYTES, ArrivedPieces, Piece
 from daemon.logs.masking import MASK, Masker
 from daemon.logs.task_log import TaskLog
 from daemon.process.agent_process import run_agent
@@ -384,16 +384,16 @@ def memory(field: str) -> int:
 
 
 def test_a_log_that_has_used_up_its_rate_goes_on_at_its_newest_end() -> None:
-    sent = Sent((Piece(0, LOG_BYTES),), LOG_BYTES)
+    sent = ArrivedPieces((Piece(0, LOG_BYTES),), LOG_BYTES)
     assert sent.next_live(20 * MIB) == Piece(20 * MIB - CHUNK_BYTES, 20 * MIB)
     assert sent.next_live(LOG_BYTES + CHUNK_BYTES) == Piece(LOG_BYTES, LOG_BYTES + CHUNK_BYTES)
-    assert Sent((Piece(0, MIB),), MIB).next_live(20 * MIB) == Piece(MIB, MIB + CHUNK_BYTES)
+    assert ArrivedPieces((Piece(0, MIB),), MIB).next_live(20 * MIB) == Piece(MIB, MIB + CHUNK_BYTES)
 
 
 @pytest.mark.parametrize("size", [0, 1, LOG_HEAD_BYTES, LOG_BYTES, LOG_BYTES + 1, 40 * MIB])
 @pytest.mark.parametrize("live", [(0, 0), (3 * MIB, 5), (40 * MIB, 200)])
 def test_in_the_end_the_first_and_the_last_bytes_have_arrived(size: int, live: tuple[int, int]) -> None:
-    sent, until_size, rounds = Sent(), *live
+    sent, until_size, rounds = ArrivedPieces(), *live
     for each in range(rounds):
         if piece := sent.next_live(min(size, until_size * each // rounds)):
             sent = sent.plus(piece)
@@ -405,7 +405,7 @@ def test_in_the_end_the_first_and_the_last_bytes_have_arrived(size: int, live: t
     assert not arrived(Piece(max(0, size - LOG_TAIL_BYTES), size))
 
 
-def missing_in(sent: Sent) -> Callable[[Piece], bool]:
+def missing_in(sent: ArrivedPieces) -> Callable[[Piece], bool]:
     def missing(wanted: Piece) -> bool:
         within = any(piece.start <= wanted.start and wanted.end <= piece.end for piece in sent.pieces)
         return wanted.start < wanted.end and not within

@@ -22,7 +22,7 @@ from domain.models import Memory, Proposal, Question, State, Step
 from domain.reports import DaemonSeen, DirectiveSummary
 from domain.statuses import DirectiveStatus, StepStatus, TaskStatus
 from domain.view import ProposalView, view
-from steering.recorded import Found
+from steering.recorded import SeenState
 from steering.shapes import status_shown
 from steering.standing import Standing, waiting_note
 from tests.unit.test_cli_start import daemon
@@ -96,7 +96,7 @@ def test_a_plan_that_waits_for_approval_is_shown_by_its_steps(waiting: State) ->
     removed = next(iter(waiting.steps.values()))
     new = Step(id=uuid4(), generation=2, position=0, name="Tests", task_plan="write them")
     proposal = Proposal(generation=2, add=(new,), remove=(removed.id,), base_commit="b" * 40)
-    look = Found(view(waiting.model_copy(update={"proposal": proposal})), live=True)
+    look = SeenState(view(waiting.model_copy(update={"proposal": proposal})), live=True)
     lines = status_lines(Standing(look, [], None))
     assert "    + Tests" in lines
     assert f"    - {removed.name}" in lines
@@ -119,7 +119,7 @@ def test_open_questions_are_shown_with_the_command_that_answers_them(waiting: St
     )
     answered = asked.model_copy(update={"id": uuid4(), "text": "Old?", "answer": "yes"})
     state = waiting.model_copy(update={"questions": {asked.id: asked, answered.id: answered}})
-    text = "\n".join(status_lines(Standing(Found(view(state), live=True), [], None)))
+    text = "\n".join(status_lines(Standing(SeenState(view(state), live=True), [], None)))
     assert "question 91c00000: Which database?" in text
     assert "choices: Postgres, SQLite" in text
     assert "answered with 'SQLite' at 2026-11-22 12:00 UTC" in text
@@ -142,14 +142,14 @@ def test_a_daemon_without_a_sandbox_is_named(waiting: State, sandbox: str, said:
         reported_at=NOON, silent_for=timedelta(seconds=1),
     )  # fmt: skip
     gone = seen.model_copy(update={"silent_for": timedelta(hours=1)})
-    look = Found(view(waiting), live=True)
+    look = SeenState(view(waiting), live=True)
     assert (f"  sandbox     {said}" in status_lines(Standing(look, [seen], None))) is bool(said)
     assert "  sandbox  " not in "\n".join(status_lines(Standing(look, [gone], None)))
 
 
 @pytest.mark.rule("9.2")
 def test_a_lost_directive_says_how_it_was_lost_and_what_helps(waiting: State) -> None:
-    look = Found(view(waiting), live=False, lost="terminated")
+    look = SeenState(view(waiting), live=False, lost="terminated")
     assert "(lost: terminated; recover goes on)" in "\n".join(status_lines(Standing(look, [], None)))
     summary = DirectiveSummary(
         id=uuid4(),
@@ -195,7 +195,7 @@ def test_status_says_goal_agents_and_limits(waiting: State) -> None:
     )
     directive = waiting.directive.model_copy(update={"text": text, "settings": settings})
     lines = status_lines(
-        Standing(Found(view(waiting.model_copy(update={"directive": directive})), live=True), [], None)
+        Standing(SeenState(view(waiting.model_copy(update={"directive": directive})), live=True), [], None)
     )
     assert next(each for each in lines if "  goal  " in each) == f"  goal        All users {'x' * 190}…"
     assert "  agents      plans: claude; steps: claude (small), then codex" in lines
@@ -206,7 +206,8 @@ def test_status_says_goal_agents_and_limits(waiting: State) -> None:
 @pytest.mark.rule("9.3")
 def test_the_record_is_marked_as_such_where_no_worker_answers(waiting: State) -> None:
     assert (
-        "as last recorded: no worker is there" in status_lines(Standing(Found(view(waiting), live=False), [], None))[2]
+        "as last recorded: no worker is there"
+        in status_lines(Standing(SeenState(view(waiting), live=False), [], None))[2]
     )
 
 

@@ -28,7 +28,7 @@ from domain.names import activity_id, activity_task, short, step_task
 from domain.statuses import DirectiveStatus, StepStatus
 from domain.usage import Usage
 from domain.view import StepView, view
-from steering.recorded import Found
+from steering.recorded import SeenState
 from steering.shapes import CostsShown
 from tests.values import NOON, asking, directive_with, question, with_step
 
@@ -36,7 +36,7 @@ LONG = "and everything that it takes to make it safe and sound for everybody"
 
 
 def seen(state: State, *progress: TaskProgress) -> WatchedDirective:
-    return WatchedDirective(Found(view(state), live=True), progress)
+    return WatchedDirective(SeenState(view(state), live=True), progress)
 
 
 def using(state: State, usage: Usage) -> State:
@@ -97,7 +97,7 @@ def test_what_the_live_tree_leaves_is_a_summary(busy: State) -> None:
     file = io.StringIO()
     idle = seen(using(busy, Usage(seconds=90, tokens=1000)).model_copy(update={"status": DirectiveStatus.IDLE}))
     with LiveTree(Console(file=file, width=80, force_terminal=True, color_system=None)) as live:
-        live.show([idle])
+        live.render([idle])
     left = " ".join(file.getvalue().rpartition("\x1b[2K")[2].split())
     assert "1 running, 1 completed, 1 failed; 1,000 tokens, 1 min" in left.replace("6 pending, ", "")
     assert left.endswith(" idle")
@@ -136,7 +136,7 @@ def test_a_line_says_why_a_task_or_a_ready_step_waits_once(busy: State) -> None:
 def test_what_is_in_the_way_of_looking_stands_below_what_was_seen_last(busy: State) -> None:
     file = io.StringIO()
     with LiveTree(Console(file=file, width=80, force_terminal=True, color_system=None)) as live:
-        live.show([seen(busy)])
+        live.render([seen(busy)])
         live.wait("no worker answers yet")
         shown = file.getvalue().rpartition("\x1b[2K")[2].splitlines()
     assert "Add a login" in shown[0]

@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 
 from cli.operator.app import add_operator_commands
 from daemon.tool_chains.tool_chain import shipped
-from daemon.workspace.project import Project, parsed
+from daemon.workspace.project import ProjectFile, parsed
 from domain.opening_policy import OpeningPolicy
 from domain.start_defaults import StartDefaults
 from runtime.command_line import CommandLine
@@ -147,7 +147,7 @@ def test_what_is_found_is_what_the_daemon_reads_and_so_is_every_example(name: st
     text, found = settings_for(root)
     project = parsed(text.encode(), FILE)
     assert (list(project.setup), list(project.verify)) == (setup, verify)
-    assert project == Project(setup=tuple(setup), verify=tuple(verify)), "what is not found is an example"
+    assert project == ProjectFile(setup=tuple(setup), verify=tuple(verify)), "what is not found is an example"
     assert all(each.because in text for each in found)
     whole = parsed(uncommented(text).encode(), FILE)
     assert whole.branch_prefix and whole.allow_secrets and whole.setup and whole.verify

@@ -12,7 +12,7 @@ from domain.directive_settings import Settings
 from domain.errors import Refused
 from domain.intake.commands import MOST_OF_A_COMMENT, CommandSaid, PlanTold, commands_in, request_of
 from domain.intake.progress import marked_by, progress_of
-from domain.intake.state import Followed, Intake, IntakeState, Progress, with_progress
+from domain.intake.state import Followed, Intake, IntakeState, IssueProgress, with_progress
 from domain.names import short
 from domain.requests import AnswerQuestion, Approve, Reject, Replan
 from domain.view import view
@@ -91,7 +91,7 @@ def test_a_plan_is_as_old_as_its_showing_whatever_else_is_told_around_it() -> No
     state = IntakeState(wanted=intake, followed=(Followed(number=7, workflow="directive-1"),))
 
     def told(before: IntakeState, plan: str, second: int | None, body: str = "x") -> tuple[IntakeState, PlanTold]:
-        now = with_progress(before, Progress(number=7, body=body, plan=plan), at(second) if second else None)
+        now = with_progress(before, IssueProgress(number=7, body=body, plan=plan), at(second) if second else None)
         return now, now.followed[0].plan
 
     state, shown = told(state, "7c1e09ab", None)

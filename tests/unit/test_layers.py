@@ -7,6 +7,8 @@ import importlib.util
 import os
 import subprocess
 import sys
+from collections import defaultdict
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -121,3 +123,27 @@ def test_a_program_begins_once_all_of_it_is_there() -> None:
         begins = [line for line in file.read_text().splitlines() if line and not line.startswith((" ", "#"))]
         if 'if __name__ == "__main__":' in begins:
             assert begins[-1] == 'if __name__ == "__main__":', file
+
+
+DIALECTS = ("daemon.forges.github.", "daemon.forges.gitlab.", "daemon.forges.gitea.")
+"""The same thing in the words of one forge each."""
+
+
+def defined_classes(node: ast.AST) -> Iterator[ast.ClassDef]:
+    return (each for each in ast.iter_child_nodes(node) if isinstance(each, ast.ClassDef) and each.name[0] != "_")
+
+
+def is_port(made: ast.ClassDef) -> bool:
+    """A Protocol has the name of what implements it elsewhere."""
+    return any(ast.unparse(base).split("[")[0] == "Protocol" for base in made.bases)
+
+
+def test_no_two_classes_of_one_name_mean_different_things() -> None:
+    places: defaultdict[str, set[str]] = defaultdict(set)
+    for package in sorted({*PACKAGES} - {"fakes"}):
+        for file in (ROOT / package).rglob("*.py"):
+            module = ".".join(file.relative_to(ROOT).with_suffix("").parts)
+            for made in defined_classes(ast.parse(file.read_text())):
+                if not is_port(made):
+                    places[made.name].add("a forge's adapter" if module.startswith(DIALECTS) else module)
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from daemon.workspace.project import Project, parsed
+from daemon.workspace.project import ProjectFile, parsed
 from domain.errors import Refused, RepositoryError
 from domain.start_checks import StartSeen, StartWanted
 from domain.start_defaults import StartDefaults
@@ -134,7 +134,7 @@ def test_a_file_of_keys_without_end_is_looked_through_no_longer_than_it_is_worth
 
 def test_a_repository_without_defaults_says_what_it_said_before() -> None:
     project = parsed(b"setup = ['npm ci']\nbranch_prefix = 'me/'\n", "F")
-    assert project == Project(setup=("npm ci",), branch_prefix="me/")
+    assert project == ProjectFile(setup=("npm ci",), branch_prefix="me/")
     assert not project.start.said
 
 

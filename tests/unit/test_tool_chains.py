@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from daemon.doctor.tool_chains import certificate_checks, tool_chain_checks
 from daemon.sandbox.certificates import find_certificates
 from daemon.tool_chains.caches import COPIED
-from daemon.tool_chains.machine_tools import MachineTools, Tools
+from daemon.tool_chains.machine_tools import GivenTools, MachineTools
 from daemon.tool_chains.places import MachinePlaces
 from daemon.tool_chains.tool_chain import ToolChain, shipped
 
@@ -44,7 +44,7 @@ def tools_of(home: Path, chains: dict[str, ToolChain] | None = None, **environ: 
     return MachineTools(chains or {}, {"HOME": str(home), "PATH": "", **environ}, own, hidden=(own,))
 
 
-def equipped(home: Path, chains: dict[str, ToolChain] | None = None, **environ: str) -> Tools:
+def equipped(home: Path, chains: dict[str, ToolChain] | None = None, **environ: str) -> GivenTools:
     own = home.parent / "own" / "delivery"
     return tools_of(home, chains, **environ).equip(own, home.parent / "task", is_boxed=True)
 

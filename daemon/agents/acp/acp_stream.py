@@ -13,11 +13,21 @@ from typing import Any
 
 from daemon.agents.acp import frames
 from daemon.agents.acp.ends import Ends
-from daemon.agents.acp.frames import Failed, Frame, Initialized, Leave, Notification, Opened, Stopped, Update, read_as
+from daemon.agents.acp.frames import (
+    Failed,
+    Frame,
+    Initialized,
+    Leave,
+    Notification,
+    OpenedSession,
+    Stopped,
+    Update,
+    read_as,
+)
 from daemon.agents.acp.permission_policy import PermissionPolicy
 from daemon.agents.acp.profile import Access
 from daemon.agents.acp.token_count import AcpCount
-from daemon.agents.acp.turn import Turn
+from daemon.agents.acp.turn import PromptTurn
 from daemon.agents.stream_events import (
     Denied,
     Ending,
@@ -66,7 +76,7 @@ class AcpStream:
         self._asked = asked
         self._policy = policy
         self._ends = ends
-        self._turn = Turn(count)
+        self._turn = PromptTurn(count)
         self._session = ""
         self._last_id = _FIRST
         self._waits_for = "initialize"
@@ -74,7 +84,7 @@ class AcpStream:
         self._answered: dict[int, Callable[[Frame], list[Event]]] = {_FIRST: self._initialized}
         self._left: Iterator[tuple[str, dict[str, Any]]] = iter(())
         """Requests between the session and the prompt."""
-        self._open: Opened = Opened()
+        self._open: OpenedSession = OpenedSession()
         self._leaves: dict[str, tuple[frames.RequestId, Leave]] = {}
         self._is_replaying = self._is_prompted = self._is_over = self._is_cancelled = False
         self._lost_line = ""
@@ -91,7 +101,7 @@ class AcpStream:
             # No sign of life: whatever it is, it is not the protocol.
             return [Printed(line)]
         events = self._events(frame)
-        return events if self._is_over else [*events, WakeAfter(self._patience())]
+        return events if self._is_over else [*events, WakeAfter(self._wake_after())]
 
     def reply(self, asked: PermissionRequest, reply: PermissionReply) -> str:
         number, leave = self._leaves.pop(asked.request)
@@ -106,7 +116,7 @@ class AcpStream:
             return []
         if self._is_replaying:
             self._is_replaying = False
-            return [*self._next(), WakeAfter(self._patience())]
+            return [*self._next(), WakeAfter(self._wake_after())]
         if not self._is_prompted:
             seconds = f"{self._asked.answer_seconds:g} s"
             return self._unusable(
@@ -123,7 +133,7 @@ class AcpStream:
         self._is_cancelled = True
         return frames.notification("session/cancel", {"sessionId": self._session})
 
-    def _patience(self) -> float:
+    def _wake_after(self) -> float:
         """Seconds until `wake`; 0: nothing is waited for that could hide a limit."""
         if self._is_replaying:
             return _REPLAY_SECONDS
@@ -169,7 +179,7 @@ class AcpStream:
         return self._request(method, {"sessionId": self._session, **place}, self._went_on)
 
     def _opened(self, frame: Frame) -> list[Event]:
-        read = read_as(Opened, frame.result)
+        read = read_as(OpenedSession, frame.result)
         if frame.error is not None or read is None or not _SESSION.fullmatch(read.sessionId or ""):
             return self._refused("session/new", frame)
         self._session, self._open = read.sessionId or "", read
@@ -181,7 +191,7 @@ class AcpStream:
             failed = self._failure(frame)
             ending = self._ends.of_error(failed)[0]
             return self._refused(self._waits_for, frame) if ending is Ending.AUTH else self._lost(failed.words)
-        self._open = read_as(Opened, frame.result) or Opened()
+        self._open = read_as(OpenedSession, frame.result) or OpenedSession()
         if self._open.sessionId not in (None, "", self._session):
             return self._lost(f"it has opened session {self._open.sessionId} in place of {self._session}")
         started: list[Event] = [SessionStarted(self._session)]

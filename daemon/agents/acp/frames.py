@@ -73,7 +73,7 @@ class ConfigOption(Tolerant):
     category: Annotated[str | None, OR_NONE] = None
 
 
-class Opened(Tolerant):
+class OpenedSession(Tolerant):
     """A session, new or gone on with; `modes` and `models` are only looked at for whether they are there."""
 
     sessionId: Annotated[str | None, OR_NONE] = None  # noqa: N815
@@ -122,7 +122,7 @@ class Cost(Tolerant):
     currency: str = ""
 
 
-class Content(Tolerant):
+class ToolCallContent(Tolerant):
     """Text, or a change of a file; within a tool's result it stands in `content` once more."""
 
     type: str = ""
@@ -131,7 +131,7 @@ class Content(Tolerant):
     content: Any = None
 
 
-class Place(Tolerant):
+class ToolCallLocation(Tolerant):
     path: str = ""
 
 
@@ -152,7 +152,7 @@ class Update(Tolerant):
     kind: Annotated[str | None, OR_NONE] = None
     status: Annotated[str | None, OR_NONE] = None
     rawInput: Any = None  # noqa: N815
-    locations: Annotated[tuple[Place, ...] | None, OR_NONE] = None
+    locations: Annotated[tuple[ToolCallLocation, ...] | None, OR_NONE] = None
     meta: Annotated[dict[str, Any] | None, OR_NONE] = Field(default=None, alias="_meta")
 
 

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from daemon.agents.acp.frames import Content, Update, read_as
+from daemon.agents.acp.frames import ToolCallContent, Update, read_as
 from daemon.agents.stream_events import Event, FileChanged, ToolCalled, ToolFailed
 
 _TELLING = ("command", "cmd", "file_path", "filePath", "path", "pattern", "url", "query", "description", "prompt")
@@ -107,13 +107,13 @@ class ToolCalls:
 
 def _ended(call: ToolCall, update: Update) -> list[Event]:
     parts = update.content if isinstance(update.content, list) else []
-    contents = [content for part in parts if (content := read_as(Content, part))]
+    contents = [content for part in parts if (content := read_as(ToolCallContent, part))]
     if update.status == "failed":
         return [ToolFailed(call.tool, "\n".join(filter(None, map(text_of, contents))) or call.title)]
     return [FileChanged(content.path) for content in contents if content.type == "diff" and content.path]
 
 
-def text_of(content: Content) -> str:
+def text_of(content: ToolCallContent) -> str:
     """The text of a piece of content, or of the one in it."""
-    inner = read_as(Content, content.content) if content.content else None
+    inner = read_as(ToolCallContent, content.content) if content.content else None
     return content.text or (inner.text if inner else "") or ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from daemon.agents.acp.frames import Content, Update, read_as
+from daemon.agents.acp.frames import ToolCallContent, Update, read_as
 from daemon.agents.acp.token_count import AcpCount
 from daemon.agents.acp.tool_calls import ToolCalls, text_of
 from daemon.agents.stream_events import AgentText, Event, PlanReported, Warned
@@ -14,7 +14,7 @@ _ENTRIES = 200
 _TROUBLE_DEPTH = 4
 
 
-class Turn:
+class PromptTurn:
     """One turn. `message` is the last thing that the agent has said, without any tool after it."""
 
     def __init__(self, count: AcpCount) -> None:
@@ -60,7 +60,7 @@ class Turn:
 
     def _heard(self, update: Update) -> list[Event]:
         self.tools.all_over()
-        content = read_as(Content, update.content)
+        content = read_as(ToolCallContent, update.content)
         if text := text_of(content) if content else "":
             begun = "" if self._is_said else self.message
             self.message = (begun + text)[-_LONGEST:]

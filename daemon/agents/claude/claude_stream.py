@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from daemon.agents.claude.lines import (
     LINE,
     AssistantLine,
-    Block,
+    ContentBlock,
     ControlLine,
     RateLimitLine,
     ResultLine,
@@ -63,7 +63,7 @@ class ClaudeStream(PassiveStream):
         self._count = count
         self._now = now
         self._talks = talks
-        self._tools: dict[str, Block] = {}
+        self._tools: dict[str, ContentBlock] = {}
         self._session = ""
         self._limited = False
         self._until: datetime | None = None

@@ -14,7 +14,7 @@ class Typed(Tolerant):
     type: str
 
 
-class Block(Tolerant):
+class ContentBlock(Tolerant):
     type: str = ""
     text: str = ""
     thinking: str = ""
@@ -39,11 +39,11 @@ class _Usage(Tolerant):
         )
 
 
-class Message(Tolerant):
+class ModelMessage(Tolerant):
     id: str = ""
     """The same in all lines that tell of one answer of the model, a part each."""
     model: str = ""
-    content: tuple[Block, ...] | str = ()
+    content: tuple[ContentBlock, ...] | str = ()
     usage: Annotated[_Usage | None, OR_NONE] = None
     """Of the whole answer, as far as was known when it began: of its output next to nothing."""
 
@@ -65,7 +65,7 @@ class SystemLine(Tolerant):
 
 class AssistantLine(Tolerant):
     type: Literal["assistant"]
-    message: Message
+    message: ModelMessage
     error: Any = None
 
 
@@ -81,7 +81,7 @@ class ToolUseResult(Tolerant):
 
 class UserLine(Tolerant):
     type: Literal["user"]
-    message: Message
+    message: ModelMessage
     tool_use_result: Any = None
 
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from daemon.agents.claude.lines import AssistantLine, Block, ResultLine
+from daemon.agents.claude.lines import AssistantLine, ContentBlock, ResultLine
 from daemon.agents.prices import Price, TokenCounts, priced
 from daemon.agents.stream_events import Totals, Used
 
@@ -100,11 +100,11 @@ def _most(one: TokenCounts, other: TokenCounts) -> TokenCounts:
     )
 
 
-def _characters(content: tuple[Block, ...] | str) -> int:
+def _characters(content: tuple[ContentBlock, ...] | str) -> int:
     if isinstance(content, str):
         return len(content)
     return sum(len(block.text) + len(block.thinking) + len(_written(block)) for block in content)
 
 
-def _written(block: Block) -> str:
+def _written(block: ContentBlock) -> str:
     return json.dumps(block.input, ensure_ascii=False) if block.input else ""

@@ -8,7 +8,7 @@ from urllib.parse import quote
 from pydantic import Field, TypeAdapter
 
 from daemon.forges.api import Api
-from daemon.forges.auto_merge import Turn, why_off
+from daemon.forges.auto_merge import Switched, why_off
 from daemon.forges.gitea.pages import pages_of
 from daemon.forges.gitea.payloads import Branch, GiteaUser
 from daemon.forges.pulls import Pull
@@ -46,7 +46,7 @@ class AutoMerge:
 
     async def turned_on(self, pull: Pull, method: MergeMethod) -> str:
         """Why it is not; see daemon.forges.hosted.Hosted.merged_by_itself."""
-        turns = await self._turns(pull.number)
+        turns = await self._switches(pull.number)
         if turns and turns[-1].on:
             return ""
         if why := why_off(turns, self._me):
@@ -60,12 +60,12 @@ class AutoMerge:
         try:
             await self._api.retried(lambda: self._api.send("POST", where, wanted))
         except Declined as declined:
-            is_on = declined.status == HTTPStatus.CONFLICT and (await self._turns(pull.number) or [Turn(False)])[-1].on
-            if not is_on:
+            switches = await self._switches(pull.number) if declined.status == HTTPStatus.CONFLICT else []
+            if not (switches and switches[-1].on):
                 raise
         return ""
 
-    async def _turns(self, number: int) -> list[Turn]:
+    async def _switches(self, number: int) -> list[Switched]:
         pages = await pages_of(self._api, f"{self._path}/issues/{number}/timeline", TIMELINE)
         told = (each for page in pages for each in page if each.type in (_ON, _OFF))
-        return [Turn(on=each.type == _ON, by=each.by.told() if each.by else None) for each in told]
+        return [Switched(on=each.type == _ON, by=each.by.told() if each.by else None) for each in told]

@@ -13,7 +13,7 @@ from http import HTTPStatus
 from pydantic import TypeAdapter
 
 from daemon.forges.api import Api
-from daemon.forges.audience import Reason
+from daemon.forges.audience import NotHeard
 from daemon.forges.findings import LOG_WINDOW, job_finding, log_text, status_finding, unheard_check
 from daemon.forges.gitea.pages import pages_of
 from daemon.forges.gitea.payloads_checks import (
@@ -69,7 +69,7 @@ class Checks:
                 found.append(_told(status))
             elif run is None or not (is_ours := run.is_for(self._repository.full_name, pull.number)):
                 is_unsaid = run is None or is_ours is None
-                unheard.append(unheard_check(status.id, Reason.UNSAID if is_unsaid else Reason.FORK))
+                unheard.append(unheard_check(status.id, NotHeard.UNSAID if is_unsaid else NotHeard.FORK))
             elif run.id not in explained:
                 explained.add(run.id)
                 same = [each for each in failed if _place(of_actions.get(each.id, "")) == _place(run.html_url)]

@@ -30,7 +30,7 @@ from daemon.forges.gitea.rerunning import GiteaRuns, Offer
 from daemon.forges.gitea.titles import PREFIX, draft_title
 from daemon.forges.hosted import Find, Hosted
 from daemon.forges.links import gitea_compare
-from daemon.forges.look import Looking
+from daemon.forges.look import LookPort
 from daemon.forges.pace import Paces
 from daemon.forges.pulls import Pull, Repository
 from daemon.forges.refusals import Declined
@@ -99,7 +99,7 @@ class Gitea(Hosted):
     async def permission(self, user: User) -> GiteaPermission:
         return await self._api.read(await self._path(f"/collaborators/{user.login}/permission"), GiteaPermission)
 
-    def looking(self, marks: dict[str, str], repository: Repository) -> Looking:
+    def looking(self, marks: dict[str, str], repository: Repository) -> LookPort:
         return GiteaLook(self._api, repository, marks)
 
     def asking_issues(self, repository: Repository) -> GiteaIssues:

@@ -13,7 +13,7 @@ from daemon.forges.api import Api
 from daemon.forges.audience import Author
 from daemon.forges.gitea.pages import pages_of
 from daemon.forges.gitea.payloads import GiteaUser
-from daemon.forges.gitea.talk import Talk
+from daemon.forges.gitea.talk import PullTalk
 from daemon.forges.issue_talk import Listed, Told, has_label, is_label, standing_of
 from daemon.forges.pulls import Repository
 from daemon.forges.said import Comment, NewComment, User
@@ -83,7 +83,7 @@ class GiteaIssues:
         told = found.told(number, self._repository)
         if not told.standing.is_issue:
             return told
-        below = await Talk(self._api, self._path).below(number)
+        below = await PullTalk(self._api, self._path).below(number)
         return replace(told, said=tuple(each.told for each in below))
 
     async def labelled(self, label: str) -> list[Listed]:

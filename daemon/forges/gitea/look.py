@@ -11,7 +11,7 @@ from daemon.forges.findings import conflict_finding
 from daemon.forges.gitea.blocking import blocks_of
 from daemon.forges.gitea.checks import Checks
 from daemon.forges.gitea.payloads import Branch, GiteaPull, GiteaRemark, GiteaReview
-from daemon.forges.gitea.talk import Talk, first_ones
+from daemon.forges.gitea.talk import PullTalk, first_ones
 from daemon.forges.look import Said
 from daemon.forges.pulls import Pull, Repository
 from daemon.forges.refusals import Declined
@@ -30,7 +30,7 @@ class GiteaLook:
     def __init__(self, api: Api, repository: Repository, marks: dict[str, str]) -> None:
         self._api = api
         self._path = f"/repos/{repository.full_name}"
-        self._talk = Talk(api, self._path)
+        self._talk = PullTalk(api, self._path)
         self._marks = marks
         self._remarks: list[GiteaRemark] = []
         self._reviews: list[GiteaReview] = []

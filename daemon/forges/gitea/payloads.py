@@ -215,7 +215,7 @@ class BaseChange(Value):
     base: str
 
 
-class Remark(Value):
+class NewReviewComment(Value):
     """At a line of the file as it is, or as it was; 0: at the other."""
 
     path: str
@@ -227,4 +227,4 @@ class Remark(Value):
 class NewReview(Value):
     event: Literal["COMMENT"] = "COMMENT"
     body: str = ""
-    comments: tuple[Remark, ...]
+    comments: tuple[NewReviewComment, ...]

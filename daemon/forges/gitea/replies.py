@@ -6,8 +6,8 @@ from http import HTTPStatus
 
 from daemon.forges.api import Api
 from daemon.forges.findings import MARK, are_answered, reply_mark
-from daemon.forges.gitea.payloads import GiteaRemark, GiteaReview, GiteaTalk, GiteaUser, NewReview, Remark
-from daemon.forges.gitea.talk import Talk, first_ones
+from daemon.forges.gitea.payloads import GiteaRemark, GiteaReview, GiteaTalk, GiteaUser, NewReview, NewReviewComment
+from daemon.forges.gitea.talk import PullTalk, first_ones
 from daemon.forges.refusals import Declined
 from daemon.forges.remarks import is_by
 from daemon.forges.said import NewComment
@@ -30,7 +30,7 @@ class Replies:
         """`path`: the repository's in the API; `me`: empty where it can't be known."""
         self._api = api
         self._path = path
-        self._talk = Talk(api, path)
+        self._talk = PullTalk(api, path)
         self._me = me
 
     async def give(self, number: int, reply: Reply) -> None:
@@ -82,7 +82,9 @@ class Replies:
             reviews = await self._talk.reviews(number) if ours else []
             return next((each for each in reviews if ours and each.id == ours.pull_request_review_id), None)
 
-        remark = Remark(path=first.path, body=body, new_position=first.position, old_position=first.original_position)
+        remark = NewReviewComment(
+            path=first.path, body=body, new_position=first.position, old_position=first.original_position
+        )
         path = f"{self._path}/pulls/{number}"
         try:
             await self._api.post_once(

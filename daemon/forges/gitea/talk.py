@@ -13,7 +13,7 @@ REMARKS = TypeAdapter(tuple[GiteaRemark, ...])
 TALK = TypeAdapter(tuple[GiteaTalk, ...])
 
 
-class Talk:
+class PullTalk:
     """Of the pull requests of one repository."""
 
     def __init__(self, api: Api, path: str) -> None:

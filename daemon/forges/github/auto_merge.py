@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import TypeAdapter
 
-from daemon.forges.auto_merge import Turn, why_off
+from daemon.forges.auto_merge import Switched, why_off
 from daemon.forges.github.blocking import told_of
 from daemon.forges.github.graph import GitHubApi
 from daemon.forges.github.merge_queue import QUEUE_LOGIN
@@ -32,11 +32,11 @@ class _Event(Tolerant):
     actor: User | None = None
 
     @property
-    def turn(self) -> Turn | None:
+    def turn(self) -> Switched | None:
         if self.event in _ON or self.event == _ENTERED:
-            return Turn(on=True, by=self.actor)
+            return Switched(on=True, by=self.actor)
         by_queue = self.event == _LEFT and is_by(self.actor, QUEUE_LOGIN)
-        return Turn(on=False, by=self.actor, by_forge=by_queue) if self.event in (_OFF, _LEFT) else None
+        return Switched(on=False, by=self.actor, by_forge=by_queue) if self.event in (_OFF, _LEFT) else None
 
 
 class _Wanted(Value):

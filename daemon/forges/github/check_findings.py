@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from daemon.forges.audience import Reason
+from daemon.forges.audience import NotHeard
 from daemon.forges.findings import link, status_finding, tail, title_of
 from daemon.forges.github.payloads_checks import Annotation, CheckRun, CheckSuite, Job, Status, WorkflowRun
 from daemon.forges.plain_text import plain_text
@@ -131,9 +131,9 @@ def status_findings(statuses: Iterable[Status]) -> list[Finding]:
     ]
 
 
-def why_unheard(run: CheckRun, suites: Mapping[int, bool]) -> Reason | None:
+def why_unheard(run: CheckRun, suites: Mapping[int, bool]) -> NotHeard | None:
     """Why a job of Actions is not ours to hear; `suites`: those of its commit → whether they ran for this repository. A
     fork's owner names its jobs, and writes what they print.
     """
     assert run.check_suite is not None
-    return {True: None, False: Reason.FORK, None: Reason.UNSAID}[suites.get(run.check_suite.id)]
+    return {True: None, False: NotHeard.FORK, None: NotHeard.UNSAID}[suites.get(run.check_suite.id)]

@@ -31,7 +31,7 @@ from daemon.forges.github.replies import Replies
 from daemon.forges.github.rerunning import GitHubRuns
 from daemon.forges.hosted import Find, Hosted
 from daemon.forges.links import github_compare
-from daemon.forges.look import Looking
+from daemon.forges.look import LookPort
 from daemon.forges.pulls import Pull, Repository
 from daemon.forges.refusals import Declined
 from daemon.forges.remembered import Remembered
@@ -110,7 +110,7 @@ class GitHub(Hosted):
     async def permission(self, user: User) -> CollaboratorPermission:
         return await self._api.read(await self._path(f"/collaborators/{user.login}/permission"), CollaboratorPermission)
 
-    def looking(self, marks: dict[str, str], repository: Repository) -> Looking:
+    def looking(self, marks: dict[str, str], repository: Repository) -> LookPort:
         return GitHubLook(self._api, repository.full_name, Remembered(self._api, marks), marks)
 
     def asking_issues(self, repository: Repository) -> GitHubIssues:

@@ -32,7 +32,7 @@ _BRANCH, _ENTERED, _PUT_OUT = "merge queue", "in the merge queue", "put out of t
 """Marks: whether the base branch has one; where it went in, and the head; what has put it out, and of which head."""
 
 
-class Reason(StrEnum):
+class LeftQueue(StrEnum):
     """Why it has left, where that says something about it."""
 
     FAILED_CHECKS = "failed_checks"
@@ -106,11 +106,11 @@ class MergeQueue:
 
     async def finding(self, pull: Pull, event: QueueEvent, checks: Checks) -> list[Finding]:
         """Of its own fault: nothing for any other reason. It is worked out once, as a failed check is."""
-        if event.reason not in (Reason.FAILED_CHECKS, Reason.CONFLICT):
+        if event.reason not in (LeftQueue.FAILED_CHECKS, LeftQueue.CONFLICT):
             return []
         key = FindingSource.QUEUE.id_of(event.id, pull.head.sha)
         if key not in self._marks:
-            is_conflict = event.reason == Reason.CONFLICT
+            is_conflict = event.reason == LeftQueue.CONFLICT
             made = _conflict(key, pull) if is_conflict else _failed(key, pull, await self._failed(pull, event, checks))
             self._marks[key] = made.model_dump_json()
         return [Finding.model_validate_json(self._marks[key])]

@@ -101,7 +101,7 @@ class MilestoneWanted(Value):
     milestone: int
 
 
-class Answer(NewComment):
+class NewReply(NewComment):
     """Into the thread of a comment at a line; GitHub wants its place, too, and goes by the comment."""
 
     commit_id: str

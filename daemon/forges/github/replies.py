@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 
 from daemon.forges.findings import MARK, are_answered, reply_mark
 from daemon.forges.github.graph import GitHubApi
-from daemon.forges.github.payloads import Answer
+from daemon.forges.github.payloads import NewReply
 from daemon.forges.github.threads import resolve
 from daemon.forges.refusals import Declined
 from daemon.forges.remarks import is_by
@@ -58,7 +58,7 @@ class Replies:
         replies; it goes by the first comment that is left. A thread that takes none is answered below.
         """
         first = min((each for each in said if each.root == asked.root), key=lambda each: each.id)
-        answer = Answer(body=body, commit_id=first.commit_id, path=first.path, in_reply_to=first.id)
+        answer = NewReply(body=body, commit_id=first.commit_id, path=first.path, in_reply_to=first.id)
         try:
             await self._post(_SAID_AT[FindingSource.COMMENT].format(number), answer, body.rpartition("\n")[2])
         except Declined as declined:

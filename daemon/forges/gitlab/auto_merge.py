@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import TypeAdapter
 
-from daemon.forges.auto_merge import Turn, why_off
+from daemon.forges.auto_merge import Switched, why_off
 from daemon.forges.gitlab.api import GitLabApi
 from daemon.forges.gitlab.payloads import GitLabPull, MergeRequest, Note, Project
 from daemon.forges.refusals import Declined
@@ -39,7 +39,7 @@ class AutoMerge:
         path = f"/projects/{self._project.id}/merge_requests/{pull.number}"
         if pull.merges_by_itself:
             return ""
-        if why := self._not_so(method) or why_off(await self._turns(path), self._me):
+        if why := self._not_so(method) or why_off(await self._switches(path), self._me):
             return why
         wanted = MergeWanted(sha=pull.head.sha, squash=method is MergeMethod.SQUASH)
         try:
@@ -60,10 +60,10 @@ class AutoMerge:
         is_so = rebases if method is MergeMethod.REBASE else self._project.merge_method != "ff"
         return "" if is_so else f"the project merges otherwise ({self._project.merge_method})"
 
-    async def _turns(self, path: str) -> list[Turn]:
+    async def _switches(self, path: str) -> list[Switched]:
         notes = await self._api.all(f"{path}/notes?sort=asc&order_by=created_at", NOTES)
         return [
-            Turn(
+            Switched(
                 on=each.body.startswith(_ON),
                 by=each.author.user if each.author else None,
                 by_forge=each.body.startswith(_DROPPED),

@@ -97,12 +97,12 @@ class Furnishing:
         ids = await self._numbers("reviewer", (each for each in reviewers if "/" not in each))
         if ids:
             given = await self._change("its reviewers", ReviewersChange(reviewer_ids=tuple(ids.values())))
-            self._tell_left_out("reviewer", ids, given.reviewers if given else None)
+            self._note_left_out("reviewer", ids, given.reviewers if given else None)
 
     async def _assign(self, logins: tuple[str, ...]) -> None:
         if ids := await self._numbers("assignee", logins):
             given = await self._change("its assignees", AssigneesChange(assignee_ids=tuple(ids.values())))
-            self._tell_left_out("assignee", ids, given.assignees if given else None)
+            self._note_left_out("assignee", ids, given.assignees if given else None)
 
     async def _set_milestone(self, title: str) -> None:
         asked = urlencode({"title": title, "state": "active", "include_ancestors": "true"})
@@ -120,7 +120,7 @@ class Furnishing:
         found = {each: await self._left_out.tried(f"{what} {each!r}", self._number_of(each)) for each in logins}
         return {login: number for login, number in found.items() if number is not None}
 
-    def _tell_left_out(self, what: str, ids: dict[str, int], given: tuple[Person, ...] | None) -> None:
+    def _note_left_out(self, what: str, ids: dict[str, int], given: tuple[Person, ...] | None) -> None:
         """The free edition takes one person of each kind, without a word of the others (from memory)."""
         for login, number in ids.items():
             if given is not None and number not in {each.id for each in given}:

@@ -34,7 +34,7 @@ from daemon.forges.gitlab.replies import Replies, without_commands
 from daemon.forges.gitlab.rerunning import GitLabRuns
 from daemon.forges.hosted import Find, Hosted
 from daemon.forges.links import gitlab_compare
-from daemon.forges.look import Looking
+from daemon.forges.look import LookPort
 from daemon.forges.pulls import Pull, Repository
 from daemon.forges.refusals import Declined
 from daemon.forges.said import User
@@ -128,7 +128,7 @@ class GitLab(Hosted):
                 raise
             return Stranger(user=user)
 
-    def looking(self, marks: dict[str, str], repository: Repository) -> Looking:
+    def looking(self, marks: dict[str, str], repository: Repository) -> LookPort:
         assert isinstance(repository, Project)
         return GitLabLook(self._api, repository, marks)
 
