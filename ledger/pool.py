@@ -13,6 +13,7 @@ from uuid import UUID
 import asyncpg
 from asyncpg.connection import LoggedQuery
 from asyncpg.pool import PoolConnectionProxy
+from pydantic_core import from_json
 
 from domain.errors import NotReachable, RecordError, SettingsError
 
@@ -181,7 +182,7 @@ async def _nothing(_: Session) -> None:
 
 async def _prepare(connection: Session, look: Callable[[LoggedQuery], Awaitable[None]]) -> None:
     """`look` is told of every statement and its end."""
-    await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=encoded, decoder=json.loads)
+    await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=encoded, decoder=from_json)
     connection.add_query_logger(look)
 
 

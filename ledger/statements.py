@@ -51,4 +51,5 @@ def model_of(model: type[Model], row: DatabaseRow) -> Model:
 
 
 def fields_of(model: type[BaseModel], row: DatabaseRow) -> Row:
-    return {name: row[name] for name in model.model_fields if name in row.keys()}  # noqa: SIM118 - a driver's row iterates values
+    given = dict(row)
+    return {name: given[name] for name in model.model_fields if name in given}

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 
 def print_lines(lines: Iterable[str], *, err: bool = False) -> None:
-    for line in lines:
-        typer.echo(as_called(line), err=err)
+    """In one write: each is flushed, and a list may have ten thousand lines."""
+    typer.echo("".join(f"{as_called(line)}\n" for line in lines), nl=False, err=err)
 
 
 def print_json(shown: BaseModel, **exclude: Any) -> None:
