@@ -1,11 +1,12 @@
 """The door: a process of its own for each delivery, through which alone its sandboxes reach the network.
 
-    python -I -m daemon.network.door LISTENING LIFELINE EVENTS
+    python -I -m daemon.network.door LISTENING LIFELINE EVENTS [PORT=NAME …]
 
-Three descriptors, and the policy on stdin. On LISTENING, a unix socket, each sandbox hands over the ports that it has
-opened in its own network; the door takes their connections. It ends with the last byte of LIFELINE, which the daemon
-holds. On EVENTS it tells what was reached and what was refused, a line of JSON each. Whatever comes from inside is an
-agent's: a flood of it stops this process at most, and no other task.
+Descriptors, and the policy on stdin. On LISTENING, a unix socket, each sandbox hands over the ports that it has opened
+in its own network; the door takes their connections. It ends with the last byte of LIFELINE, which the daemon holds. On
+EVENTS it tells what was reached and what was refused, a line of JSON each. Each PORT is one that was handed over before
+(`daemon.network.waiting_door`). Whatever comes from inside is an agent's: a flood of it stops this process at most, and
+no other task.
 """
 
 from __future__ import annotations
@@ -40,17 +41,15 @@ from daemon.network.upstream import (
     connect,
     proxy_environment,
 )
+from daemon.network.waiting_door import HANDED_WITHIN, Handed, handed_over
 from domain.value import Value
 
 CONNECTIONS = 256
 """At once; the next ones wait in the kernel."""
 LOOK_UPS = 16
 """Threads for names."""
-PORTS = 64
-"""Handed over at once."""
 TARGETS_TOLD = 200
 """Of each kind: an agent could ask for any number of names."""
-_MESSAGE_BYTES = 8192
 _PASSING = {errno.ECONNABORTED, errno.EINTR, errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 
@@ -123,9 +122,10 @@ class Door:
         self._ports: list[asyncio.Task[None]] = []
         self._connections: set[asyncio.Task[None]] = set()
 
-    async def take_ports(self, listening: socket.socket) -> None:
+    async def take_ports(self, listening: socket.socket, handed: Handed) -> None:
         """For ever: what one sandbox hands over takes the place of what an earlier one has, which has ended."""
         loop = asyncio.get_running_loop()
+        self._open(handed)
         while True:
             try:
                 connection, _ = await loop.sock_accept(listening)
@@ -133,27 +133,22 @@ class Door:
                 await asyncio.sleep(0.1)
                 continue
             with connection:
-                names, ports = await self._handed_over(connection)
-            for port in self._ports:
-                port.cancel()
-            self._ports = [
-                asyncio.create_task(self._serve(port, self._serving(name)))
-                for name, port in zip(names, ports, strict=False)
-            ]
+                self._open(await self._handed_over(connection))
 
-    async def _handed_over(self, connection: socket.socket) -> tuple[list[str], list[socket.socket]]:
-        connection.setblocking(False)
+    def _open(self, handed: Handed) -> None:
+        for port in self._ports:
+            port.cancel()
+        self._ports = [
+            asyncio.create_task(self._serve(socket.socket(fileno=port.detach()), self._serving(name)))
+            for name, port in handed
+        ]
+
+    async def _handed_over(self, connection: socket.socket) -> Handed:
         for _ in range(100):
-            try:
-                message, found, _, _ = socket.recv_fds(connection, _MESSAGE_BYTES, PORTS)
-                break
-            except BlockingIOError:
-                await asyncio.sleep(0.01)
-            except OSError:
-                return [], []
-        else:
-            return [], []
-        return message.decode(errors="replace").split("\n"), [port for fd in found for port in _as_port(fd)]
+            if (found := handed_over(connection)) is not None:
+                return found
+            await asyncio.sleep(HANDED_WITHIN / 100)
+        return []
 
     def _serving(self, name: str) -> Callable[[Streams], Awaitable[None]]:
         host, _, port = name.partition(" ")
@@ -218,21 +213,7 @@ class Door:
                 return
 
 
-def _as_port(fd: int) -> list[socket.socket]:
-    """The socket that was handed in, if it is one that listens."""
-    try:
-        port = socket.socket(fileno=fd)
-    except OSError:
-        os.close(fd)
-        return []
-    port.setblocking(False)
-    if port.type == socket.SOCK_STREAM and port.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-        return [port]
-    port.close()
-    return []
-
-
-async def serve(listening: socket.socket, events: int) -> None:
+async def serve(listening: socket.socket, events: int, handed: Handed) -> None:
     """For ever; the policy is read from stdin."""
     loop = asyncio.get_running_loop()
     loop.set_default_executor(ThreadPoolExecutor(LOOK_UPS))
@@ -240,7 +221,7 @@ async def serve(listening: socket.socket, events: int) -> None:
     upstream = ReportingUpstream(
         policy, proxy_environment(os.environ), TargetReports(lambda line: os.write(events, line))
     )
-    await Door(policy, upstream).take_ports(listening)
+    await Door(policy, upstream).take_ports(listening, handed)
 
 
 def end_with(lifeline: int) -> None:
@@ -253,12 +234,14 @@ def end_with(lifeline: int) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    listening, lifeline, events = map(int, arguments)
+    listening, lifeline, events = map(int, arguments[:3])
+    ports = [each.partition("=") for each in arguments[3:]]
+    handed: Handed = [(name, socket.socket(fileno=int(port))) for port, _, name in ports]
     door = socket.socket(fileno=listening)
     door.setblocking(False)
     os.set_blocking(events, False)
     threading.Thread(target=end_with, args=(lifeline,), daemon=True).start()
-    asyncio.run(serve(door, events))
+    asyncio.run(serve(door, events, handed))
 
 
 if __name__ == "__main__":

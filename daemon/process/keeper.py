@@ -22,15 +22,16 @@ from __future__ import annotations
 
 import ctypes
 import os
-import signal
 import sys
 import time
-from collections import namedtuple
 
-# typing and collections.abc, too, are half of what a start takes.
+# What these import is half of what a start takes: `signal`, too, which wraps the module below it.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import signal
     from collections.abc import Callable, Iterator
+else:
+    import _signal as signal
 
 MARK = "MAKIMA_TASK_DIR"
 """The environment variable that every process of a delivery carries, unless it clears it: its task folder."""
@@ -49,7 +50,13 @@ _PR_GET_CHILD_SUBREAPER = 37
 _STOP = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
 _WAKE = _STOP | {signal.SIGCHLD}
 
-Process = namedtuple("Process", ("pid", "parent", "group", "session"))
+
+
+class Process:
+    """One of the machine's."""
+
+    def __init__(self, pid: int, parent: int, group: int, session: int) -> None:
+        self.pid, self.parent, self.group, self.session = pid, parent, group, session
 
 
 def become_subreaper() -> None:

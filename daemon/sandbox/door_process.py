@@ -13,6 +13,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from daemon.network import door, waiting_door
 from daemon.network.door import ConnectionReport, DoorEvent
 from daemon.network.rules import rule_for
 from daemon.network.upstream import proxy_environment
@@ -42,15 +43,15 @@ async def opened(doorway: Doorway | None, log: Log, environ: Mapping[str, str]) 
         return
     with _listening(doorway.socket) as listening, _pipe() as (lifeline, _), _pipe() as (reading, writing):
         descriptors = (listening.fileno(), lifeline.fileno(), writing.fileno())
-        door = asyncio.create_task(_run(doorway, descriptors, environ, log))
+        process = asyncio.create_task(_run(doorway, descriptors, environ, log))
         # Else what comes after its end would wait in the socket for ever.
-        door.add_done_callback(lambda _: listening.close())
+        process.add_done_callback(lambda _: listening.close())
         reader_task = asyncio.create_task(_read_events(reading, log))
         try:
             yield
         finally:
-            door.cancel()
-            await asyncio.wait({door})
+            process.cancel()
+            await asyncio.wait({process})
             # The last writing end: the door's own went with it.
             writing.close()
             await asyncio.wait({reader_task}, timeout=READ_WITHIN)
@@ -59,7 +60,7 @@ async def opened(doorway: Doorway | None, log: Log, environ: Mapping[str, str]) 
 
 
 async def _run(doorway: Doorway, descriptors: tuple[int, ...], environ: Mapping[str, str], log: Log) -> None:
-    argv = (sys.executable, "-I", "-m", "daemon.network.door", *map(str, descriptors))
+    argv = (sys.executable, "-I", "-S", waiting_door.__file__, door.__name__, *map(str, descriptors))
     passed = {name: environ[name] for name in ("PATH", *CERTIFICATES) if name in environ}
     try:
         ended = await run(

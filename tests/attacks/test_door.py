@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shlex
 import socket
 import sys
 from pathlib import Path
+
+import psutil
+import pytest
 
 from tests.attacks.door_of_a_daemon import door_of_a_daemon
 from tests.attacks.machine.addresses import LATE, OWN, OWN6, PAGE, PRIVATE, REBINDING, SECRET, SECRET_PORT, WEB
@@ -189,3 +193,48 @@ async def test_a_port_that_blocks_does_not_keep_a_door_behind_its_daemon(tmp_pat
         daemon.kill()
         await daemon.wait()
         await until(lambda: has_ended(door))
+
+
+@pytest.mark.rule("6.2")
+async def test_what_a_door_is_made_of_is_loaded_when_somebody_knocks(tmp_path: Path) -> None:
+    """It takes longer than many a command, and some never reach for the network."""
+    daemon, door = await door_of_a_daemon(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as first, socket.create_server(("127.0.0.1", 0)) as port:
+        hand_over(tmp_path, b"127.0.0.1 1", first)
+        hand_over(tmp_path, b"not a\0name", port)
+        await until(lambda: port_is_held_by(door, port))
+        assert "-m" not in door.cmdline()
+        with socket.create_connection(port.getsockname()) as knocking:
+            knocking.sendall(b"GET http://127.0.0.1:1/ HTTP/1.1\r\nHost: 127.0.0.1:1\r\n\r\n")
+            assert (await asyncio.to_thread(knocking.recv, 4096)).startswith(b"HTTP/1.1 403")
+        assert "-m" in door.cmdline()
+        with socket.create_server(("127.0.0.1", 0)) as last:
+            hand_over(tmp_path, b"127.0.0.1 1", last)
+            with socket.create_connection(last.getsockname()) as knocking:
+                knocking.sendall(b"GET http://127.0.0.1:1/ HTTP/1.1\r\nHost: 127.0.0.1:1\r\n\r\n")
+                assert (await asyncio.to_thread(knocking.recv, 4096)).startswith(b"HTTP/1.1 403")
+    daemon.kill()
+    await daemon.wait()
+    await until(lambda: has_ended(door))
+
+
+@pytest.mark.rule("6.2")
+async def test_a_door_that_nobody_knocked_at_ends_with_its_daemon(tmp_path: Path) -> None:
+    daemon, door = await door_of_a_daemon(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as port, socket.socket(socket.AF_UNIX) as silent:
+        hand_over(tmp_path, b"127.0.0.1 1", port)
+        silent.connect(str(tmp_path / "door"))
+        daemon.kill()
+        await daemon.wait()
+        await until(lambda: has_ended(door))
+
+
+def hand_over(folder: Path, name: bytes, port: socket.socket) -> None:
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(str(folder / "door"))
+        socket.send_fds(connection, [name], [port.fileno()])
+
+
+def port_is_held_by(door: psutil.Process, port: socket.socket) -> bool:
+    inode = f"socket:[{os.fstat(port.fileno()).st_ino}]"
+    return any(str(each.readlink()) == inode for each in Path(f"/proc/{door.pid}/fd").iterdir())
