@@ -51,7 +51,6 @@ _STOP = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
 _WAKE = _STOP | {signal.SIGCHLD}
 
 
-
 class Process:
     """One of the machine's."""
 
