@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,6 +13,8 @@ from pathlib import Path
 from domain.errors import GitError
 from domain.file_locks import refusal
 
+QUARANTINE = "quarantine-"
+"""What the folders in a cache begin with that hold strangers' objects for a moment (daemon.git.quarantine)."""
 LOCK_POLL = 0.05
 LOCK_TIMEOUT = 300.0
 """Seconds to wait for another process that uses the same cache."""
@@ -68,3 +71,12 @@ async def _locking(lock: int, cache: Path) -> None:
                 await asyncio.sleep(LOCK_POLL)
     except TimeoutError as error:
         raise GitError(f"{cache} is in use by another process, perhaps a second daemon") from error
+
+
+def remove_leftovers(cache: Path) -> None:
+    """What a git that was killed has left in the way."""
+    for pattern in ("*.lock", "refs/**/*.lock", "objects/pack/tmp_*", "objects/*/tmp_obj_*"):
+        for leftover in cache.glob(pattern):
+            leftover.unlink(missing_ok=True)
+    for leftover in cache.glob(f"{QUARANTINE}*"):
+        shutil.rmtree(leftover, ignore_errors=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 from collections.abc import Sequence
 
 from daemon.git.worktrees import Worktree
@@ -34,7 +36,7 @@ def as_prompt(notes: Sequence[str]) -> str:
 
 async def _submodules(worktree: Worktree) -> tuple[str, ...]:
     """The paths at which other repositories belong; git leaves an empty folder there."""
-    if not await worktree.tracked([".gitmodules"]):
+    if not await _is_kept(worktree, ".gitmodules"):
         return ()
     listed = (await worktree.git("ls-files", "-z", "--stage")).names
     return tuple(entry.partition("\t")[2] for entry in listed if entry.startswith(SUBMODULE))
@@ -42,9 +44,15 @@ async def _submodules(worktree: Worktree) -> tuple[str, ...]:
 
 async def _lfs_files(worktree: Worktree) -> tuple[str, ...]:
     """The files of which git has only pointers, by the attributes in the repository's first folder."""
-    if not await worktree.tracked([".gitattributes"]):
+    if not await _is_kept(worktree, ".gitattributes"):
         return ()
     return (await worktree.git("ls-files", "-z", "--", ":(attr:filter=lfs)")).names
+
+
+async def _is_kept(worktree: Worktree, path: str) -> bool:
+    """Whether git knows the file; it isn't asked about one that it hasn't checked out."""
+    is_there = await asyncio.to_thread(os.path.lexists, worktree.path / path)
+    return is_there and bool(await worktree.tracked([path]))
 
 
 def _listing(names: Sequence[str]) -> str:

@@ -15,10 +15,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import IO
 
+from daemon.git import empty_repository
 from daemon.git.agents_git import quoted
+from daemon.git.cache_lock import QUARANTINE
 from daemon.git.git import checked, no_room
+from daemon.git.objects import algorithm_of
 from daemon.git.remote_errors import is_disk_full
-from daemon.git.repository_cache import FETCH_TIMEOUT, QUARANTINE, RepositoryCache
+from daemon.git.repository_cache import FETCH_TIMEOUT, RepositoryCache
 from daemon.process.run import Finished
 from domain.errors import GitError, GitUnreachable, NotVerified, RemoteBroken, RepositoryError, WorktreeBroken
 
@@ -32,12 +35,12 @@ _BEGINNING = 1024
 @asynccontextmanager
 async def quarantine(cache: RepositoryCache) -> AsyncIterator[RepositoryCache]:
     """An empty repository on the same remote, gone afterwards."""
-    form = (await cache.local("rev-parse", "--show-object-format")).text
+    algorithm = await algorithm_of(cache)
     folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix=QUARANTINE, dir=cache.folder))
     try:
         apart = RepositoryCache(cache.git, cache.url, folder)
-        await apart.local("init", "--quiet", "--bare", "--template=", f"--object-format={form}")
-        (folder / "objects" / "info" / "alternates").write_text(f"{cache.folder / 'objects'}\n")
+        form = {"is_sha256": algorithm == "sha256", "is_bare": True}
+        await asyncio.to_thread(empty_repository.lay_out, folder, cache.folder, **form)
         yield apart
     finally:
         await asyncio.to_thread(shutil.rmtree, folder, True)

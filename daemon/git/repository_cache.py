@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
-from daemon.git.cache_lock import cache_lock
+from daemon.git import own_refs
+from daemon.git.cache_lock import cache_lock, remove_leftovers
 from daemon.git.git import Git, checked, commit_id
 from daemon.git.remote_errors import remote_error
 from daemon.process.run import Finished
@@ -32,8 +33,6 @@ ASK_TIMEOUT = 60.0
 
 ANOTHER_PREFIX = "`starter.py edit ID --branch-prefix feature/` and `resume`, or set branch_prefix in .makima.toml"
 OURS = "refs/makima/"
-QUARANTINE = "quarantine-"
-"""What the folders in a cache begin with that hold strangers' objects for a moment (daemon.git.quarantine)."""
 HEADS = "+refs/heads/*:refs/remotes/origin/*"
 SHOWN_BRANCHES = 5
 _PEELED = "^{}"
@@ -50,6 +49,8 @@ class RepositoryCache:
         self.git = git
         self.url = url
         self.folder = folder
+        self.facts: dict[tuple[str, ...], object] = {}
+        """What was asked of commits that are here and never change (`daemon.git.commits`)."""
         self._fetching = asyncio.Lock()
         self._begun = 0
         self._ended = 0
@@ -63,7 +64,7 @@ class RepositoryCache:
         async with cache_lock(cache.folder):
             checked(await git.run("init", "--quiet", "--bare", "--template=", repository=cache.folder))
             if tidy:
-                await asyncio.to_thread(_remove_leftovers, cache.folder)
+                await asyncio.to_thread(remove_leftovers, cache.folder)
         return cache
 
     async def fetch(self) -> None:
@@ -109,8 +110,7 @@ class RepositoryCache:
     async def branch_commit(self, branch: str) -> str | None:
         """Where `branch` was at the last fetch, None if it wasn't there."""
         ref = f"refs/remotes/origin/{branch}"
-        found = await self.local("show-ref", "--verify", "--hash", ref, also=(1, 128))
-        return found.text if found.exit_code == 0 else None
+        return (await self.refs(ref)).get(ref)
 
     async def on_remote(self, ref: str) -> str | None:
         """Where `ref` (its full name) is at this moment, None if it isn't there."""
@@ -271,6 +271,8 @@ class RepositoryCache:
 
     async def refs(self, *names: str) -> dict[str, str]:
         """Ref → commit, of those here that are called so, or lie in a folder that is called so."""
+        if (found := await asyncio.to_thread(own_refs.read, self.folder, names)) is not None:
+            return found
         listed = await self.local("for-each-ref", "--format=%(refname) %(objectname)", *names)
         return dict(line.split(" ", maxsplit=1) for line in listed.text.splitlines())
 
@@ -290,11 +292,3 @@ class RepositoryCache:
 
 def _fits(name: str, pattern: str) -> bool:
     return name.startswith(pattern[:-1]) if pattern.endswith("/*") else name == pattern
-
-
-def _remove_leftovers(cache: Path) -> None:
-    for pattern in ("*.lock", "refs/**/*.lock", "objects/pack/tmp_*", "objects/*/tmp_obj_*"):
-        for leftover in cache.glob(pattern):
-            leftover.unlink(missing_ok=True)
-    for leftover in cache.glob(f"{QUARANTINE}*"):
-        shutil.rmtree(leftover, ignore_errors=True)

@@ -17,10 +17,10 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from daemon import agent_files
-from daemon.git import agents_git, agents_refs, arguments, side_files, side_git, snapshot
+from daemon.git import agents_git, agents_refs, arguments, empty_repository, side_files, side_git, snapshot
 from daemon.git.agents_failures import of_agent
 from daemon.git.agents_refs import LooseEnd
-from daemon.git.git import checked, commit_id
+from daemon.git.git import commit_id
 from daemon.git.objects import GitObject, Kind, algorithm_of, packed
 from daemon.git.quarantine import loose_commit, receive
 from daemon.git.repository_cache import RepositoryCache
@@ -104,18 +104,14 @@ class SideRepository:
 
     async def prepare(self, began: str) -> None:
         """Make it, at the latest when the files are to be saved for the first time: best before an agent has touched
-        the index, which says what is unchanged. Raises GitError, OSError.
+        the index, which says what is unchanged. Raises OSError.
         """
         if await asyncio.to_thread((self.path / "ready").exists):
             return
-        await asyncio.to_thread(self.path.mkdir, exist_ok=True)
-        names = ("--object-format=sha256",) if len(began) == SHA256_DIGITS else ()
-        argv = ("git", "init", "--quiet", "--bare", "--template=", *names, str(self.path))
-        checked(await self.cache.git.run_plainly(argv, cwd=self.path, env={}, timeout=SNAPSHOT_TIMEOUT))
-        await asyncio.to_thread(self._fill)
+        await asyncio.to_thread(self._make, len(began) == SHA256_DIGITS)
 
-    def _fill(self) -> None:
-        (self.path / "objects" / "info" / "alternates").write_text(self._alternates)
+    def _make(self, is_sha256: bool) -> None:
+        empty_repository.lay_out(self.path, self.cache.folder, is_sha256=is_sha256, is_bare=True)
         # What its index says is unchanged needn't be read again. An agent that has left a false one deceives itself.
         with suppress(OSError):
             (self.path / "index").write_bytes(agent_files.read(self.work, ".git/index", LARGEST_INDEX))
@@ -159,9 +155,9 @@ class SideRepository:
         hold, which is believed by its name. Raises like `snapshot`.
         """
         async with self._alone:
-            if commit in self._taken or await self.cache.has(commit_id(commit)):
+            if commit in self._taken or (content and await self._took(commit, content)):
                 return
-            if await self._took(commit, content):
+            if await self.cache.has(commit_id(commit)):
                 return
             await self.prepare(commit)
             await self._run(known, Unsaved(), TAKE_TIMEOUT, take=[commit_id(commit)])

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from daemon import agent_files
+from daemon.git import empty_repository
 from daemon.git.agents_failures import of_agent
 from daemon.git.arguments import batches
 from daemon.git.config import NO_CODE_OF_THE_REPOSITORY, as_environment
@@ -86,9 +87,8 @@ class Worktree:
         borrowed from `cache`. Raises GitError.
         """
         worktree = cls(path, runs, identity)
-        _lay_out(path, cache)
-        names = ("--object-format=sha256",) if len(commit) == SHA256_DIGITS else ()
-        await worktree.git("init", "--quiet", "--template=", *names)
+        await asyncio.to_thread(path.mkdir)
+        await asyncio.to_thread(_lay_out, path, cache, commit)
         await worktree.git("checkout", "--quiet", "--detach", commit_id(commit))
         return worktree
 
@@ -96,9 +96,7 @@ class Worktree:
         """A new repository in place of none: detached at `head`, which the cache holds, its index as that commit is.
         The files stay as they are. Raises like the other commands.
         """
-        await asyncio.to_thread(_lay_out, self.path, cache)
-        names = ("--object-format=sha256",) if len(head) == SHA256_DIGITS else ()
-        await self.git("init", "--quiet", "--template=", *names)
+        await asyncio.to_thread(_lay_out, self.path, cache, head)
         await self.git("update-ref", "--no-deref", "HEAD", commit_id(head))
         await self.git("read-tree", "HEAD")
 
@@ -279,11 +277,10 @@ def _impossible(one: Incoming, merged: Finished) -> MakimaError:
     )
 
 
-def _lay_out(path: Path, cache: Path) -> None:
-    """The folders in which `git init` then makes a repository that knows the cache's objects from the start."""
-    info = path / ".git" / "objects" / "info"
-    info.mkdir(parents=True)
-    (info / "alternates").write_text(f"{cache / 'objects'}\n")
+def _lay_out(path: Path, cache: Path, like: str) -> None:
+    """A repository that knows the cache's objects from the start, and names its own as the commit `like` is named."""
+    (path / ".git").mkdir()  # never in what is there
+    empty_repository.lay_out(path / ".git", cache, is_sha256=len(like) == SHA256_DIGITS, is_bare=False)
 
 
 def excluding(path: str) -> str:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from daemon.git.agents_refs import LeftIn, LooseEnd
+from daemon.git.commits import holds
 from daemon.git.loose_ends import loose_ends
 from daemon.git.side_files import TOO_LARGE
 from daemon.judgement.check import Check, Examined, Fault, Take, fault, named
@@ -37,7 +38,7 @@ _TAKE_OUT = (
 async def lost_history(work: Examined) -> Fault | None:
     """The first commit that the work must hold and doesn't: it was built on that (rule 6.4)."""
     for one in work.held:
-        if await work.cache.holds(work.head, one.commit):
+        if await holds(work.cache, work.head, one.commit):
             continue
         shared = await work.cache.local("merge-base", one.commit, work.head, also=(1,))
         if shared.exit_code == 0:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator
 from posixpath import normpath
-from typing import cast
 
+from daemon.git.commits import changes
 from daemon.judgement.check import Examined, Fault, advice, fault, named
 from domain.failures import FailureCategory
 
@@ -52,16 +51,8 @@ async def lost_submodules(work: Examined) -> Fault | None:
 
 async def changed(work: Examined) -> list[tuple[str, str, str]]:
     """Path, mode and object of what the work has added or changed."""
-    options = ("diff", "--raw", "-z", "--no-renames", "--no-abbrev", "--diff-filter=AMT", work.began, work.head)
-    found = work.known.get(options) or list(_parsed((await work.cache.local(*options)).names))
-    work.known[options] = found
-    return cast(list[tuple[str, str, str]], found)
-
-
-def _parsed(fields: tuple[str, ...]) -> Iterator[tuple[str, str, str]]:
-    for told, path in zip(fields[0::2], fields[1::2], strict=True):
-        _, mode, _, new, _ = told.lstrip(":").split(" ")
-        yield path, mode, new
+    found = await changes(work.cache, work.began, work.head)
+    return [(each.path, each.mode, each.blob) for each in found if each.status in "AMT"]
 
 
 async def _addresses(work: Examined) -> dict[str, str]:

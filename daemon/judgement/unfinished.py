@@ -11,6 +11,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from daemon.git.commits import changes
 from daemon.git.worktrees import IMPOSSIBLE, Worktree
 from daemon.judgement.check import Examined, Fault, fault, named
 from domain.errors import WorktreeBroken
@@ -131,8 +132,7 @@ def without_a_commit(denied: Sequence[str]) -> Failure:
 
 async def without_a_change(work: Examined) -> Fault | None:
     """Commits after which every file is as it was. Raises GitError."""
-    trees = (await work.cache.local("rev-parse", f"{work.began}^{{tree}}", f"{work.head}^{{tree}}")).text.split()
-    if work.head == work.began or trees[0] != trees[1]:
+    if work.head == work.began or await changes(work.cache, work.began, work.head):
         return None
     wrong = "your commits change no file, and you did not say that nothing had to be changed"
     return fault(FailureCategory.NO_RESULT, wrong, _REMEDY)

@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from daemon.core.attempt_key import AttemptKey
+from daemon.git.commits import measured
 from daemon.git.git import commit_id
 from daemon.git.pushing import lease, push, push_together
 from daemon.git.quarantine import fetch_apart, quarantine
@@ -124,9 +125,7 @@ class Outcomes:
 
     async def work_in(self, branch: str, base: str, head: str) -> Work:
         """What can be known of work by its commits, which must be in the cache."""
-        commits = (await self._cache.local("rev-list", "--count", f"{commit_id(base)}..{commit_id(head)}")).text
-        files = (await self._cache.local("diff", "--name-only", "-z", "--no-renames", base, head)).names
-        return Work(branch=branch, base=base, head=head, commits=int(commits), files_changed=len(files), replaces=head)
+        return await measured(self._cache, branch, base, head, replaces=head)
 
     async def publish_outcome(
         self, task: str, attempt: int, payload: bytes, head: str | None, branch: Work | None = None
@@ -262,8 +261,7 @@ class Outcomes:
 
     async def _here(self, ref: str) -> str:
         """Where a ref of this cache is; empty: nowhere."""
-        kept = await self._cache.local("show-ref", "--verify", "--hash", ref, also=(1, 128))
-        return kept.text if kept.exit_code == 0 else ""
+        return (await self._cache.refs(ref)).get(ref, "")
 
     async def _kept(self, ref: str) -> StoredOutcome | None:
         """What a ref of this cache holds; None also where this attempt can't have written it."""
