@@ -14,12 +14,14 @@ MOST = 50
 """That are looked at of each kind."""
 _LIST = f"""
 of() {{ git --git-dir=.git "$@" 2>/dev/null; }}
+if test -n "$(of for-each-ref --count=1)"; then
 of for-each-ref --count={MOST} --format='branch %(objectname) %(refname:short)' refs/heads
 of for-each-ref --count={MOST} --format='notes %(objectname) %(refname:lstrip=2)' refs/notes
 of for-each-ref --count={MOST} --format='again %(objectname) %(refname:short)' {AGAIN}
 of for-each-ref --count={MOST} --format='tag %(if)%(*objectname)%(then)%(*objectname)%(else)%(objectname)%(end) \
 %(refname:short)' refs/tags
 of rev-parse --quiet --verify refs/stash >/dev/null && of log -g -n {MOST} --format='stash %H %gs' refs/stash --
+fi
 test -e .git/worktrees && of worktree list --porcelain | sed -n 's/^worktree /path /p; s/^HEAD /worktree /p'
 test -e .git/worktrees && of worktree list --porcelain | sed -n '1d; s/^worktree //p' | while IFS= read -r path; do
   test -n "$(git -C "$path" status --porcelain 2>/dev/null | head -c 1)" || continue

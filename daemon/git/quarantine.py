@@ -39,8 +39,7 @@ async def quarantine(cache: RepositoryCache) -> AsyncIterator[RepositoryCache]:
     folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix=QUARANTINE, dir=cache.folder))
     try:
         apart = RepositoryCache(cache.git, cache.url, folder)
-        form = {"is_sha256": algorithm == "sha256", "is_bare": True}
-        await asyncio.to_thread(empty_repository.lay_out, folder, cache.folder, **form)
+        await asyncio.to_thread(empty_repository.lay_out, folder, cache.folder, is_sha256=algorithm == "sha256")
         yield apart
     finally:
         await asyncio.to_thread(shutil.rmtree, folder, True)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
-from daemon.git import own_refs
+from daemon.git import empty_repository, own_refs
 from daemon.git.cache_lock import cache_lock, remove_leftovers
 from daemon.git.git import Git, checked, commit_id
 from daemon.git.remote_errors import remote_error
@@ -62,7 +62,7 @@ class RepositoryCache:
         cache = cls(git, url, folder)
         cache.folder.mkdir(parents=True, exist_ok=True)
         async with cache_lock(cache.folder):
-            checked(await git.run("init", "--quiet", "--bare", "--template=", repository=cache.folder))
+            await asyncio.to_thread(empty_repository.lay_out, cache.folder)
             if tidy:
                 await asyncio.to_thread(remove_leftovers, cache.folder)
         return cache
@@ -253,8 +253,7 @@ class RepositoryCache:
                 raise
             # Nothing can be in a cache that never could be filled; git names objects in one way in a repository.
             await asyncio.to_thread(shutil.rmtree, self.folder)
-            await asyncio.to_thread(self.folder.mkdir)
-            await self.local("init", "--quiet", "--bare", "--template=", "--object-format=sha256")
+            await asyncio.to_thread(empty_repository.lay_out, self.folder, is_sha256=True)
             await self.remote(*fetch, timeout=FETCH_TIMEOUT, lock=lock)
 
     async def check_push(self, commit: str, prefix: str = PREFIX) -> None:

@@ -68,25 +68,31 @@ class Files:
         self._never = frozenset(path.rstrip("/") for path in options["never"])
         if not os.path.exists(os.path.join(git.side, "index")):
             git("read-tree", head)
+        self._agents_copy = self._copied_index()
+        self._agents_entries = self._entries_of(self._agents_copy)
+        self.may_be_unmerged = self._agents_entries is None or any(mark == "M" for mark, _ in self._agents_entries)
+        """The agent's index holds a conflict, as far as it can be read."""
 
     def add(self) -> dict[str, str]:
         """Bring the index to what the files are; what stays out, and why. What can be told to stay out without reading
         it isn't even hashed.
         """
         git = self._git
-        new = [path for path in parts(git("ls-files", "-z", "--others", "--exclude-standard")) if self._may(path)]
+        listed = marked(git("ls-files", "-z", "-t", "--cached", "--others", "--exclude-standard"))
+        new = [path for mark, path in listed if mark == "?" and self._may(path)]
         changed, gone = self._changed()
         # The agent may have made git know what is ignored.
-        new += [path for path in self._forced() if path not in gone]
+        known = frozenset(path for mark, path in listed if mark != "?")
+        new += [path for path in self._forced(known) if path not in gone]
         left_out = {path: reason for path in new if (reason := self._why_not_new(path))}
         left_out |= {path: REFUSED for path in (*new, *changed) if self._is_refused(path)}
         kinds = {path: kind_of(path) for path in dict.fromkeys([*new, *changed]) if path not in left_out}
         left_out |= {path: TOO_LARGE for path, (_, size) in kinds.items() if size > self._largest}
         wanted = [path for path, (is_file, _) in kinds.items() if is_file and path not in left_out]
-        self._update(wanted, left_out)
-        if wanted:
-            known = frozenset(parts(git("ls-files", "-z", "--cached")))
-            left_out |= {path: REFUSED for path in wanted if path not in known and path not in left_out}
+        told = self._update(wanted, left_out)
+        lines = frozenset(told.split("\n"))
+        taken = {path for path in wanted if (f"add '{path}'" in (told if "\n" in path else lines))}
+        left_out |= {path: REFUSED for path in wanted if path not in taken and path not in left_out}
         missing = [*gone, *(path for path, (is_file, _) in kinds.items() if not is_file and path in changed)]
         if self._is_over:
             remove_pipes(missing)
@@ -98,7 +104,8 @@ class Files:
 
     def _keep_hidden(self) -> None:
         """What the agent has git leave out of its worktree (`git sparse-checkout`) isn't there, and not deleted."""
-        hidden = frozenset(path for path in self._agents("-t", "S ") if not os.path.lexists(path))
+        agents = self._agents_entries or ()
+        hidden = frozenset(path for mark, path in agents if mark == "S" and not os.path.lexists(path))
         if hidden:
             entries = parts(self._git("ls-tree", "-r", "-z", "--full-tree", self._head))
             lines = "".join(f"{entry}\0" for entry in entries if entry.partition("\t")[2] in hidden)
@@ -124,10 +131,10 @@ class Files:
 
     def _told_modes(self) -> dict[str, str]:
         """File → mode, where the agent's index has another one than the disk, and the file was not touched since."""
-        if not (copy := self._agents_index()):
+        if not (copy := self._agents_copy):
             return {}
         asked = ("diff-files", "-z", "--raw", "--no-renames", "--ignore-submodules=all")
-        fields = parts(self._listed(asked, copy))
+        fields = parts(self._listed(asked, copy) or "")
         modes = {
             path: told[1:7]
             for told, path in zip(fields[0::2], fields[1::2], strict=True)
@@ -136,12 +143,12 @@ class Files:
         told = list(modes)[:MOST_MODES]
         known: dict[str, int] = {}
         for names in batches(told):
-            known |= changed_at(self._listed(("ls-files", "-z", "--debug", "--", *names), copy))
+            known |= changed_at(self._listed(("ls-files", "-z", "--debug", "--", *names), copy) or "")
         return {path: modes[path] for path in told if path in known and known[path] == inode_changed(path)}
 
-    def _listed(self, asked: tuple[str, ...], index: str) -> str:
+    def _listed(self, asked: tuple[str, ...], index: str) -> str | None:
         done = self._git.run(*asked, index=index)
-        return done.stdout.decode(errors="surrogateescape") if done.returncode == 0 else ""
+        return done.stdout.decode(errors="surrogateescape") if done.returncode == 0 else None
 
     def _may(self, path: str) -> bool:
         at = path.rstrip("/")
@@ -163,23 +170,20 @@ class Files:
             (gone if told.endswith("D") else changed)[path] = None
         return changed, {path: None for path in gone if path not in changed}
 
-    def _forced(self) -> list[str]:
+    def _forced(self, known: frozenset[str]) -> list[str]:
         """What the agent's commits and its index know and our index doesn't."""
         git = self._git
         wanted = ("diff-index", "--cached", "--name-only", "--diff-filter=D", "-z", "--no-renames", self._head)
         names = parts(git(*wanted))
-        known = frozenset(parts(git("ls-files", "-z", "--cached")))
-        names += self._agents("--cached")
+        names += [path for _, path in self._agents_entries or ()]
         return [path for path in dict.fromkeys(names) if path not in known and kind_of(path)[0] and self._may(path)]
 
-    def _agents(self, option: str, begins: str = "") -> list[str]:
-        """The names in the agent's index that `ls-files` lists with a beginning."""
-        if not (copy := self._agents_index()):
-            return []
-        entries = parts(self._listed(("ls-files", "-z", option), copy))
-        return [entry[len(begins) :] for entry in entries if entry.startswith(begins)]
+    def _entries_of(self, index: str) -> list[tuple[str, str]] | None:
+        """Each name in the index with git's mark for it; None: git can't read it."""
+        listed = self._listed(("ls-files", "-z", "-t"), index) if index else None
+        return None if listed is None else marked(listed)
 
-    def _agents_index(self) -> str:
+    def _copied_index(self) -> str:
         """A copy of it; empty: there is none that could be read."""
         copy = os.path.join(self._git.side, "agents-index")
         try:
@@ -189,26 +193,22 @@ class Files:
             return ""
         return copy
 
-    def _update(self, paths: list[str], left_out: dict[str, str]) -> None:
-        """Hash them all at once; where one can't be, by halves, until it is found."""
+    def _update(self, paths: list[str], left_out: dict[str, str]) -> str:
+        """Hash them all at once; where one can't be, by halves, until it is found. What git says it has added."""
         if not paths:
-            return
+            return ""
+        asked = ("update-index", "-z", "--verbose", "--add", "--remove", "--replace", "--stdin")
         given = "".join(f"{path}\0" for path in paths)
-        done = self._git.run("update-index", "-z", "--add", "--remove", "--replace", "--stdin", stdin=given)
-        if done.returncode == 0:
-            return
-        if len(paths) == 1:
-            if (
-                not made_readable(paths[0])
-                or self._git.run(
-                    "update-index", "-z", "--add", "--remove", "--replace", "--stdin", stdin=given
-                ).returncode
-            ):
-                left_out[paths[0]] = "it can't be read"
-            return
-        half = len(paths) // 2
-        self._update(paths[:half], left_out)
-        self._update(paths[half:], left_out)
+        done = self._git.run(*asked, stdin=given)
+        if done.returncode != 0 and len(paths) > 1:
+            half = len(paths) // 2
+            return self._update(paths[:half], left_out) + self._update(paths[half:], left_out)
+        if done.returncode != 0 and made_readable(paths[0]):
+            done = self._git.run(*asked, stdin=given)
+        if done.returncode != 0:
+            left_out[paths[0]] = "it can't be read"
+            return ""
+        return done.stdout.decode(errors="surrogateescape")
 
     def _take_secrets_out(self) -> dict[str, str]:
         """Put back what the parent has of every file that mustn't go in."""
@@ -248,6 +248,8 @@ class Files:
 
     def _secrets_in(self, blobs: list[str]) -> Iterator[tuple[str, set[bytes] | None]]:
         """Each blob with the secrets found in it; None for one that is too large to be read."""
+        if not blobs:
+            return
         asked = "".join(f"{blob}\n" for blob in dict.fromkeys(blobs))
         known = self._git("cat-file", "--batch-check=%(objectname) %(objectsize)", stdin=asked).splitlines()
         sizes = {name: int(size) for name, size in (line.split() for line in known)}
@@ -271,6 +273,11 @@ def changed_at(listing: str) -> dict[str, int]:
     git itself compares the seconds alone.
     """
     return {path: int(seconds) * 10**9 + int(rest) for path, seconds, rest in _REMEMBERED.findall(listing)}
+
+
+def marked(listing: str) -> list[tuple[str, str]]:
+    """What `ls-files -z -t` lists: a mark of one letter, and the name."""
+    return [(entry[:1], entry[2:]) for entry in parts(listing)]
 
 
 def parts(listing: str) -> list[str]:

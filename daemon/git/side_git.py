@@ -78,6 +78,8 @@ class SideGit:
 
     def has_all(self, commit: str, known: list[str]) -> bool:
         """Whether the commit is here with all that it holds, beyond what the daemon has."""
+        if commit in known:
+            return True
         wanted = f"{commit}\n" + "".join(f"^{each}\n" for each in known)
         return self.run("rev-list", "--objects", "--quiet", "--stdin", stdin=wanted).returncode == 0
 
@@ -88,6 +90,26 @@ class SideGit:
     def last_head(self, known: list[str]) -> str:
         last = self.run("rev-parse", "--verify", "--quiet", f"{LAST_HEAD}^{{commit}}").stdout.decode().strip()
         return last if last and self.has_all(last, known) else known[-1]
+
+    def remember_head(self, commit: str) -> None:
+        """For a run in which the agent's HEAD names nothing any more."""
+        ref = os.path.join(self.side, LAST_HEAD)
+        os.makedirs(os.path.dirname(ref), exist_ok=True)
+        with open(f"{ref}.lock", "w") as file:
+            file.write(f"{commit}\n")
+        os.replace(f"{ref}.lock", ref)
+
+    def commits(self, names: list[str]) -> dict[str, str]:
+        """Name → the commit that it stands for, of those that stand for one."""
+        asked = "".join(f"{name}^{{commit}}\n" for name in names)
+        form = "--batch-check=%(objectname) %(objecttype)"
+        done = self.run("cat-file", form, stdin=asked) if names else None
+        if done is None or (done.returncode != 0 and len(names) == 1):
+            return {}
+        if done.returncode != 0:  # one of them can't be read
+            return {name: commit for each in names for name, commit in self.commits([each]).items()}
+        told = (line.split(" ") for line in done.stdout.decode().splitlines())
+        return {name: line[0] for name, line in zip(names, told, strict=True) if line[1] == "commit"}
 
     def pack(self, commits: list[str], known: list[str]) -> None:
         """All that the daemon lacks of these commits, into one file."""

@@ -53,6 +53,8 @@ class Snapshot(BaseModel):
     """Stale locks that were removed."""
     beside: tuple[LooseEnd, ...] = ()
     """Commits that the agent has left beside HEAD; they are in the cache now, too."""
+    may_be_unmerged: bool = True
+    """The agent's index holds a conflict, as far as it can be read."""
     refused: str = ""
     """Why some of the agent's commits are not: what git said of them."""
 
@@ -111,7 +113,7 @@ class SideRepository:
         await asyncio.to_thread(self._make, len(began) == SHA256_DIGITS)
 
     def _make(self, is_sha256: bool) -> None:
-        empty_repository.lay_out(self.path, self.cache.folder, is_sha256=is_sha256, is_bare=True)
+        empty_repository.lay_out(self.path, self.cache.folder, is_sha256=is_sha256)
         # What its index says is unchanged needn't be read again. An agent that has left a false one deceives itself.
         with suppress(OSError):
             (self.path / "index").write_bytes(agent_files.read(self.work, ".git/index", LARGEST_INDEX))

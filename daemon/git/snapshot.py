@@ -19,8 +19,8 @@ from typing import TypedDict
 
 from daemon.git.agents_git import git_trouble, head_of, objects_trouble, quoted, remove_traps, unlock, why_no_head
 from daemon.git.agents_refs import MOST, LooseEnd, loose_ends
-from daemon.git.side_files import Files, Options
-from daemon.git.side_git import FIRST_TRY, LAST_HEAD, MEMORY, SideGit, Waited, environment
+from daemon.git.side_files import NOTHING, Files, Options
+from daemon.git.side_git import FIRST_TRY, MEMORY, SideGit, Waited, environment
 
 LEFT_OUT_LIMIT = 200
 """Files that are named; a folder of keys must not become a report of megabytes."""
@@ -39,6 +39,8 @@ class SnapshotAnswer(TypedDict):
     """Lock files that were removed."""
     beside: list[LooseEnd]
     """Commits that the agent has left beside HEAD, and that are in the pack."""
+    may_be_unmerged: bool
+    """The agent's index holds a conflict, as far as it can be read."""
 
 
 def main() -> int:
@@ -49,7 +51,9 @@ def main() -> int:
     for name in [name for name in os.environ if name.startswith("GIT_")]:
         del os.environ[name]
     os.environ.update(environment(side))
-    answer: SnapshotAnswer = {"commit": "", "head": "", "left_out": {}, "trouble": "", "unlocked": [], "beside": []}
+    answer: SnapshotAnswer = {
+        "commit": "", "head": "", "left_out": {}, "trouble": "", "unlocked": [], "beside": [], "may_be_unmerged": True,
+    }  # fmt: skip
     if options["is_over"]:
         answer["unlocked"] = unlock()
         remove_traps()
@@ -83,20 +87,23 @@ def save(git: SideGit, options: Options, answer: SnapshotAnswer) -> None:
         answer["trouble"] = answer["trouble"] or why
     head = found or git.last_head(options["known"])
     files = Files(git, options, head)
+    answer["may_be_unmerged"] = files.may_be_unmerged
     answer["head"], answer["left_out"] = head, dict(list(files.add().items())[:LEFT_OUT_LIMIT])
     answer["commit"] = git("commit-tree", git("write-tree"), "-p", head, "-m", "Snapshot")
     if options["beside"] and not options["distrust"]:
         answer["beside"] = list(beside(git, head, options["known"]))
     git.pack([answer["commit"], *(end.commit for end in answer["beside"])], options["known"])
     if found:
-        git("update-ref", LAST_HEAD, found)
+        git.remember_head(found)
 
 
 def beside(git: SideGit, head: str, known: list[str]) -> Iterator[LooseEnd]:
     """Each commit once, whole, and not in HEAD's history."""
     seen: set[str] = set()
-    for end in loose_ends():
-        peeled = git.run("rev-parse", "--verify", "--quiet", f"{end.commit}^{{commit}}").stdout.decode().strip()
+    ends = [end for end in loose_ends() if not NOTHING.fullmatch(end.commit)]
+    commits = git.commits(list(dict.fromkeys(end.commit for end in ends)))
+    for end in ends:
+        peeled = commits.get(end.commit, "")
         if not peeled or peeled in seen:
             continue
         seen.add(peeled)

@@ -9,8 +9,16 @@ of diff-index --cached --quiet --no-ext-diff HEAD
 """
 """Prints the commit; ends with 1 where the index is not as that is."""
 
+HIDES = 3
+"""The exit code of COMMIT where it has not begun."""
+
 COMMIT = f"""
 {_GIT}
+if test -n "$3"; then
+  {{ of ls-files -z -v --cached --others --exclude-standard </dev/null || echo '? /'; }} |
+    tr '\\0' '\\n' | LC_ALL=C grep -a -q -e '^[a-zS] ' -e '^? .*/$'
+  test $? = 1 || exit {HIDES}
+fi
 test -z "$1" || of add "$1" </dev/null || exit
 of diff --cached --quiet --no-ext-diff </dev/null
 case $? in
@@ -19,8 +27,9 @@ case $? in
   *) exit 128 ;;
 esac
 of commit --quiet --no-verify --cleanup=whitespace --file=- || exit
-of rev-parse --verify 'HEAD^{{commit}}' && of cat-file commit HEAD
+echo 'HEAD^{{commit}}' | of cat-file --batch
 """
-"""With what `git add` is to add (empty: it was added) and whether a merge is in progress; stdin is the message. Prints
-the new commit, its name on the first line, or nothing where there is nothing to commit.
+"""With what `git add` is to add (empty: it was added), whether a merge is in progress, and whether it has to be looked
+whether git has files hidden, or repositories inside, which HIDES then says. stdin is the message. Prints the new commit
+as `git cat-file --batch` does, or nothing where there is nothing to commit.
 """

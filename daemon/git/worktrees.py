@@ -21,7 +21,7 @@ from daemon.git.arguments import batches
 from daemon.git.config import NO_CODE_OF_THE_REPOSITORY, as_environment
 from daemon.git.filesystem import settings_of
 from daemon.git.git import checked, commit_id
-from daemon.git.worktree_scripts import CHECKED_HEAD, COMMIT
+from daemon.git.worktree_scripts import CHECKED_HEAD, COMMIT, HIDES
 from daemon.process.run import Finished, Runs
 from daemon.sandbox.environment import GitIdentity
 from domain.errors import GitError, MakimaError, ProcessTimedOut, UnrelatedHistories, WorktreeBroken
@@ -127,31 +127,32 @@ class Worktree:
         to commit. The files `without` stay as HEAD has them. Repositories that an agent has made inside stay out: git
         would take no file of them. `known_only`: no file that is new to git.
         """
-        listed = await self.git("ls-files", "-z", "-v", "--cached", "--others", "--exclude-standard")
-        entries = [entry.partition(" ")[::2] for entry in listed.names]
-        await self._reveal([entry for entry in entries if entry[0] != UNKNOWN])
-        inside = [path.rstrip("/") for told, path in entries if told == UNKNOWN and path.endswith("/")]
-        adds = "--update" if known_only else "--all"
-        if out := (*without, *inside):
-            await self._add(adds, out)
         lines = "".join(f"{name}: {_line(value)}\n" for name, value in trailers.items())
         message = f"{_line(subject)}\n\n{lines}".encode(errors="surrogateescape")
-        words = ("" if out else adds, await self.merging())
-        said = (await self._script(COMMIT, "commit", *words, stdin=message)).stdout
-        head, _, content = said.partition(b"\n")
-        return Made(commit_id(head.decode(errors="replace")), content) if said else None
+        adds, merging = "--update" if known_only else "--all", await self.merging()
+        if not without:
+            done = await self._script(COMMIT, "commit", adds, merging, "look", stdin=message, code=HIDES)
+        if without or done.exit_code == HIDES:
+            if out := (*without, *await self._reveal()):
+                await self._add(adds, out)
+            done = await self._script(COMMIT, "commit", "" if out else adds, merging, "", stdin=message)
+        told, _, content = done.stdout.partition(b"\n")
+        # One line end is not the commit's own.
+        return Made(commit_id(told.split(b" ")[0].decode(errors="replace")), content[:-1]) if told else None
 
-    async def _reveal(self, listed: Sequence[tuple[str, str]]) -> None:
+    async def _reveal(self) -> list[str]:
         """Have git see the files again that the agent has told it not to look at: a change of theirs is work, too. What
-        `git sparse-checkout` leaves out of the worktree isn't there, and not deleted. `listed`: marks and files.
+        `git sparse-checkout` leaves out of the worktree isn't there, and not deleted. The repositories inside.
         """
-        hidden = [(told, path) for told, path in listed if told.islower() or told == "S"]
-        unlooked = [path for told, path in hidden if told.islower()]
-        skipped = [path for told, path in hidden if told in "Ss"]
+        listed = await self.git("ls-files", "-z", "-v", "--cached", "--others", "--exclude-standard")
+        entries = [entry.partition(" ")[::2] for entry in listed.names]
+        unlooked = [path for told, path in entries if told.islower()]
+        skipped = [path for told, path in entries if told in ("S", "s")]
         there = await asyncio.to_thread(lambda: [path for path in skipped if os.path.lexists(self.path / path)])
         for option, paths in (("--no-assume-unchanged", unlooked), ("--no-skip-worktree", there)):
             if paths:
                 await self.git("update-index", option, "-z", "--stdin", stdin=_joined(paths) + b"\0")
+        return [path.rstrip("/") for told, path in entries if told == UNKNOWN and path.endswith("/")]
 
     async def lay_over(self, commit: str) -> None:
         """Make the files what they are in `commit`, as changes that nobody has committed; HEAD and index stay."""

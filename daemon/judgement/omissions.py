@@ -10,7 +10,8 @@ import stat
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from daemon.git.worktrees import Worktree
+from daemon import agent_files
+from daemon.git.worktrees import Worktree, excluding
 from daemon.judgement.check import Examined, Fault, advice, named
 from daemon.judgement.conflict_markers import added_lines
 from domain.failures import FailureCategory
@@ -19,11 +20,13 @@ MOST = 20
 """That are named to people."""
 MOST_NAMES = 5_000
 """That are looked for in what the work adds."""
+LARGEST = 1024 * 1024
+"""Bytes of a list or a configuration that are looked at here; git is asked about more."""
 IGNORED = "ignored by git, and the work refers to it"
 HIDDEN = "ignored by a list of git's that only this worktree has"
 _HIDDEN = """
 of() { git --git-dir=.git --work-tree=. "$@" 2>/dev/null; }
-own=$(of config --local --type=path core.excludesFile)
+own=$(of config --local --includes --type=path core.excludesFile)
 test -f .git/info/exclude || test -f "$own" || exit
 all=$(mktemp) && seen=$(mktemp) || exit
 set -- --others --exclude-per-directory=.gitignore
@@ -33,6 +36,7 @@ test -f "$own" && set -- "$@" --exclude-from="$own"
 of ls-files -z "$@" | sort -z > "$seen"
 comm -z -23 "$all" "$seen" | head -c 200000; rm -f "$all" "$seen"
 """
+_NAMED = re.compile(r"exclude|include", re.IGNORECASE)
 _PATH = re.compile(r"[\w.@+-]+(?:/[\w.@+-]+)*")
 _REMEDY = (
     "They stay out, also of what later steps see. If the task needs them: a repository inside of this one becomes part "
@@ -56,10 +60,33 @@ async def hidden(worktree: Worktree, since: float, own: Sequence[str]) -> dict[s
     """Path → why, of the files that were written after `since` and that the agent has told its own git alone to ignore.
     `own`: what the daemon has told it.
     """
+    if not await asyncio.to_thread(_may_hide, worktree.path, own):
+        return {}
     listed = (await worktree.shell(_HIDDEN)).split("\0")[:-1]
     ours = tuple(f"{path.rstrip('/')}/" for path in own)
     theirs = [path for path in listed if not f"{path}/".startswith(ours)]
     return dict.fromkeys(await asyncio.to_thread(_written, worktree.path, theirs, since), HIDDEN)
+
+
+def _may_hide(top: Path, own: Sequence[str]) -> bool:
+    """Whether the agent may have told its git to ignore anything: most have not, and then git need not be asked. A key
+    of its configuration, or of a file that is read with it, can't be written without its name. Nothing is believed of
+    what is read here but that it says nothing.
+    """
+    ours = {line for path in own for line in (excluding(path), excluding(path.rstrip("/")), excluding(f"{path}/"))}
+    try:
+        said = _text(top, ".git/info/exclude").split("\n")
+        theirs = [line for line in said if line.strip() and not line.startswith("#") and line not in ours]
+        return bool(theirs) or any(_NAMED.search(_text(top, f".git/{name}")) for name in ("config", "config.worktree"))
+    except OSError:
+        return True
+
+
+def _text(top: Path, name: str) -> str:
+    try:
+        return agent_files.read(top, name, LARGEST).decode(errors="surrogateescape")
+    except FileNotFoundError:
+        return ""
 
 
 def names_in(added: Mapping[str, Mapping[int, str]]) -> list[str]:

@@ -45,10 +45,12 @@ class Unmerged:
     theirs: str
 
 
-async def unfinished(worktree: Worktree, merging: Collection[str] = (), was_unborn: bool = False) -> Fault | None:
+async def unfinished(
+    worktree: Worktree, merging: Collection[str] = (), was_unborn: bool = False, may_be_unmerged: bool = True
+) -> Fault | None:
     """An operation that is in progress, or a file whose conflict nobody has decided. `merging`: the merges that the
     daemon has begun itself, which may be left to it once their files are resolved. `was_unborn`: HEAD was on a branch
-    without a commit, and the repository was made anew since.
+    without a commit, and the repository was made anew since. `may_be_unmerged`: the index was not seen without one.
     """
     if operation := await asyncio.to_thread(_operation, worktree.path / ".git"):
         _, name, go_on, abort = operation
@@ -64,7 +66,8 @@ async def unfinished(worktree: Worktree, merging: Collection[str] = (), was_unbo
             "Look at `git status`, then resolve it and run `git commit --no-edit`, or give it up (`git merge --abort`)."
         )
         return fault(FailureCategory.UNFINISHED, wrong, remedy)
-    undecided = [one.path for one in await unmerged(worktree) if await _is_undecided(worktree, one)]
+    held = await unmerged(worktree) if may_be_unmerged else ()
+    undecided = [one.path for one in held if await _is_undecided(worktree, one)]
     if undecided:
         wrong = f"git still holds these files as unmerged: {named(undecided)}"
         remedy = (

@@ -23,7 +23,7 @@ from daemon.git.side_repository import Snapshot, Unsaved
 from daemon.git.state_refs import PLACES, REFS, checkpoints_name, in_all_places, in_the_way, name_of, withheld_name
 from daemon.saving import checkpoint_text
 from daemon.saving.foreign_state import ForeignState
-from daemon.saving.outcome_commits import LARGEST_COMMIT, expect
+from daemon.saving.outcome_commits import LARGEST_COMMIT, contents
 from daemon.saving.outcomes import Outcomes
 from daemon.secrets import secret_search
 from daemon.secrets.secret_search import scan, without_secrets
@@ -277,8 +277,8 @@ class Checkpoints:
 
     async def _read(self, repository: RepositoryCache, ref: str, commit: str) -> Checkpoint:
         """The checkpoint `commit` of `repository`, found at `ref`; raises NotVerified where it is not ours."""
-        await expect(repository, commit, "commit", LARGEST_COMMIT)
-        header, _, said = (await repository.local("cat-file", "commit", commit)).text.partition("\n\n")
+        (whole,) = await contents(repository, (commit, "commit", LARGEST_COMMIT))
+        header, _, said = whole.decode(errors="surrogateescape").rstrip("\n").partition("\n\n")
         said = self._decrypted(self._key, ref, header, said) if self._key else said
         fields = dict(line.partition(" ")[::2] for line in header.splitlines())
         try:

@@ -57,9 +57,11 @@ class OutcomeCommits:
 
     async def read(self, repository: RepositoryCache, ref: str, commit: str) -> StoredOutcome:
         """What `commit`, which must be in `repository`, holds for `ref`; raises NotVerified where it is no outcome."""
+        file = f"{commit}:{ENCRYPTED_FILE if self._key else PLAIN_FILE}"
         try:
-            head = await self.head(repository, commit)
-            written = await self._file(repository, commit)
+            asked = ((commit, "commit", LARGEST_COMMIT), (file, "blob", LARGEST_OUTCOME))
+            header, written = await contents(repository, *asked)
+            head = _head_in(header)
         except GitError as error:
             raise NotVerified("it can't be read as an outcome") from error
         if self._key:
@@ -68,26 +70,38 @@ class OutcomeCommits:
 
     async def head(self, repository: RepositoryCache, commit: str) -> str | None:
         """The work of an outcome, whoever wrote it; raises NotVerified where it can't be one."""
-        await expect(repository, commit, "commit", LARGEST_COMMIT)
-        header = (await repository.local("cat-file", "commit", commit)).text.partition("\n\n")[0]
-        parents = [line.removeprefix("parent ") for line in header.splitlines() if line.startswith("parent ")]
-        if len(parents) > 1:
-            raise NotVerified("it has more than one parent")
-        return commit_id(parents[0]) if parents else None
-
-    async def _file(self, repository: RepositoryCache, commit: str) -> bytes:
-        file = f"{commit}:{ENCRYPTED_FILE if self._key else PLAIN_FILE}"
-        await expect(repository, file, "blob", LARGEST_OUTCOME)
-        return (await repository.local("cat-file", "blob", file)).stdout
+        return _head_in((await contents(repository, (commit, "commit", LARGEST_COMMIT)))[0])
 
 
-async def expect(repository: RepositoryCache, name: str, kind: str, largest: int) -> None:
-    """Raise NotVerified unless `name` is an object of this kind and of at most `largest` bytes."""
-    found = (await repository.local("cat-file", "--batch-check", stdin=f"{name}\n".encode())).text.split()
-    if len(found) != 3 or found[1] != kind:
-        raise NotVerified(f"it holds a {found[1]} where a {kind} should be" if len(found) == 3 else f"it has no {kind}")
-    if int(found[2]) > largest:
-        raise NotVerified(f"its {kind} has {found[2]} bytes")
+def _head_in(commit: bytes) -> str | None:
+    header = commit.decode(errors="surrogateescape").partition("\n\n")[0]
+    parents = [line.removeprefix("parent ") for line in header.splitlines() if line.startswith("parent ")]
+    if len(parents) > 1:
+        raise NotVerified("it has more than one parent")
+    return commit_id(parents[0]) if parents else None
+
+
+async def contents(repository: RepositoryCache, *asked: tuple[str, str, int]) -> list[bytes]:
+    """The contents of these objects, each a name, the kind that it must be of, and the most bytes that it may have:
+    none is read before all are known to be so. Raises NotVerified, GitError.
+    """
+    names = "".join(f"{name}\n" for name, _, _ in asked).encode()
+    listed = (await repository.local("cat-file", "--batch-check", stdin=names)).text.splitlines()
+    sizes = []
+    for line, (_, kind, largest) in zip(listed, asked, strict=True):
+        found = line.split()
+        if len(found) != 3 or found[1] != kind:
+            is_there = len(found) == 3
+            raise NotVerified(f"it holds a {found[1]} where a {kind} should be" if is_there else f"it has no {kind}")
+        if int(found[2]) > largest:
+            raise NotVerified(f"its {kind} has {found[2]} bytes")
+        sizes.append(int(found[2]))
+    told, read = (await repository.local("cat-file", "--batch", stdin=names)).stdout, []
+    for size in sizes:
+        told = told.partition(b"\n")[2]
+        read.append(told[:size])
+        told = told[size + 1 :]
+    return read
 
 
 async def with_trailers(

@@ -281,7 +281,8 @@ class Outcomes:
                 if not is_here:
                     await fetch_apart(apart, ref, commit, LARGEST)
                 stored = await self._commits.read(self._cache if is_here else apart, ref, commit)
-                await self._take_work(ref, commit)
+                if not is_here:
+                    await self._take_work(ref, commit)
                 if problem := await self._judge(stored):
                     raise NotVerified(problem)
             except NotVerified as why:

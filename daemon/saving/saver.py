@@ -70,6 +70,8 @@ class Saver:
         """What was done about a repository that the agent had broken."""
         self.was_unborn = False
         """The agent has last left HEAD on a new branch without a commit."""
+        self.may_be_unmerged = True
+        """As it was left, git's index may hold a conflict."""
         self.is_saved = False
         """All of the worktree that may be saved is on the remote, since it was left."""
         self.is_safe = False
@@ -148,7 +150,7 @@ class Saver:
         snapshot = await self.side.snapshot(self._known, UNSAVED, is_over=True)
         if snapshot.unlocked:
             self._log(f"makima: removed the locks of git that nobody holds any more: {_listed(snapshot.unlocked)}\n")
-        self.was_unborn = snapshot.trouble == UNBORN
+        self.was_unborn, self.may_be_unmerged = snapshot.trouble == UNBORN, snapshot.may_be_unmerged
         if trouble := await mended(self._worktree, self.side, snapshot):
             self._log_made_anew(trouble, snapshot.head)
         self._at_its_end = snapshot

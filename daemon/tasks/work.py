@@ -200,7 +200,7 @@ class AgentWork:
         last_words = cut(self.runs.last_words) if self.runs and ask is not None else ""
         done = self._outcome(OutcomeStatus.COMPLETED, summary=said.nothing_to_do or last_words)
         ours = {one.commit for one in start.incoming}
-        given = (self._workspace.agents_worktree, ours, self._saver.was_unborn)
+        given = (self._workspace.agents_worktree, ours, self._saver.was_unborn, self._saver.may_be_unmerged)
         if ask is not None and (found := await unfinished(*given)):
             return Judged(done, found)  # nothing is committed: the agent can end what it has begun
         return await self._judged(begun, start, done, said, is_agents=ask is not None)

@@ -150,6 +150,32 @@ async def test_large_files_and_repositories_inside_stay_out(
 
 
 @pytest.mark.rule("6.7")
+async def test_a_name_that_git_refuses_is_told_and_a_strange_one_saved(
+    worktree: Worktree, cache: RepositoryCache, git: GitCommand
+) -> None:
+    for name in ("git~1", "two\nlines", "what's this", "plain"):
+        (worktree.path / name).write_text("x")
+    snapshot = await snapshot_of(worktree, cache)
+    assert snapshot.left_out == {"git~1": "git refuses it"}
+    listed = git(cache.folder, "ls-tree", "-z", "--name-only", snapshot.commit).split("\0")
+    assert set(listed) - {""} == {"README", "two\nlines", "what's this", "plain"}
+
+
+@pytest.mark.rule("6.7")
+async def test_commits_beside_the_work_are_saved_next_to_what_is_none(
+    worktree: Worktree, cache: RepositoryCache, git: GitCommand
+) -> None:
+    blob = git(worktree.path, "hash-object", "-w", "--stdin", stdin="no commit\n")
+    made = git(worktree.path, "commit-tree", "HEAD^{tree}", "-p", "HEAD", "-m", "Beside")
+    git(worktree.path, "tag", "blob", blob)
+    git(worktree.path, "branch", "beside", made)
+    git(worktree.path, "tag", "-a", "-m", "Of a commit", "told", made)
+    (worktree.path / ".git" / "refs" / "heads" / "gone").write_text("1" * len(made) + "\n")
+    snapshot = await snapshot_of(worktree, cache)
+    assert [(end.kind, end.commit, end.name) for end in snapshot.beside] == [("branch", made, "beside")]
+
+
+@pytest.mark.rule("6.7")
 async def test_a_snapshot_can_be_taken_in_the_middle_of_a_merge(
     worktree: Worktree, cache: RepositoryCache, commit: Committer, git: GitCommand
 ) -> None:

@@ -496,6 +496,11 @@ LEFT_OUT = {
         "echo 'hid*' > ../list; git config core.excludesFile $PWD/../list; mkdir d; echo x > 'd/hid den';",
         "d/hid den (ignored by a list of git's that only this worktree has)",
     ),
+    "a file that the setting of an included file hides": (
+        "echo 'hid*' > ../list; git config -f ../more core.excludesFile $PWD/../list;"
+        "git config include.path $PWD/../more; echo x > hidden;",
+        "hidden (ignored by a list of git's that only this worktree has)",
+    ),
     "a nested repository": (NESTED, "app/ (a repository of its own)"),
     "a large file": ("head -c 12000000 /dev/zero > model.bin;", "model.bin (too large)"),
     "a name of secrets": ("echo x > .env;", ".env (its name is that of a secret)"),

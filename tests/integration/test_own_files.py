@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -88,6 +89,14 @@ def test_an_empty_repository_is_as_git_makes_it(tmp_path: Path, git: GitCommand,
     settings = [git(tmp_path, "config", "--file", str(each / "config"), "--list") for each in (ours, theirs)]
     assert sorted(settings[0].splitlines()) == sorted(settings[1].splitlines())
     assert (ours / "HEAD").read_text() == (theirs / "HEAD").read_text()
+
+
+def test_what_is_a_repository_stays_as_it_is_but_for_its_folders(bare: Path, git: GitCommand) -> None:
+    before = git(bare, "config", "--list", "--local"), git(bare, "for-each-ref")
+    git(bare, "pack-refs", "--all")
+    shutil.rmtree(bare / "refs")  # as a copy has it that leaves out empty folders
+    empty_repository.lay_out(bare, is_sha256=True)
+    assert (git(bare, "config", "--list", "--local"), git(bare, "for-each-ref")) == before
 
 
 def listed(folder: Path) -> list[str]:
