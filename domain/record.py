@@ -193,6 +193,8 @@ def fitted(write: ProgressWrite) -> tuple[ProgressWrite, Facts]:
     """The write with as many of its facts as fit one payload, and those that are left for the next one. An attempt that
     does not fit by itself, beside a large state, is told without what its outcome has led to there.
     """
+    if _size(write) <= MAX_WRITE:  # nearly always: to measure its parts takes as long as all the rest of a write
+        return write, Facts()
     room = MAX_WRITE - _size(write.model_copy(update={"facts": Facts()}))
     now, left = write.facts.split(room)
     if sum(_size(each) for each in now.attempts) > room:

@@ -229,6 +229,16 @@ def test_what_a_long_outage_has_gathered_is_written_in_payloads_each_fact_once_a
 
 
 @pytest.mark.rule("9.1")
+def test_a_write_that_fits_is_not_taken_apart() -> None:
+    state = directive_with(2)
+    facts = Facts(events=tuple(event("step completed", why=str(n)) for n in range(3)))
+    write = record.write(state, Changed(steps=frozenset(state.steps), facts=facts), "r" * 36, 2)
+    whole, left = fitted(write)
+    assert whole is write
+    assert left == Facts()
+
+
+@pytest.mark.rule("9.1")
 def test_a_large_state_and_a_large_plan_fit_one_write() -> None:
     state = directive_with(0)
     steps: dict[UUID, Step] = {}
