@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -46,6 +47,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_finish() -> None:
     build_models()  # as whatever connects to Temporal does; a test's own client doesn't
+    gc.collect()
+    gc.freeze()  # thousands of tests and all of our modules, which would be looked through each time
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

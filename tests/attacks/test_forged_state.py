@@ -91,10 +91,18 @@ GARBAGE = (
 
 
 @pytest.mark.parametrize("kind", GARBAGE)
-async def test_garbage_of_any_kind_is_out_of_the_way_before_and_after_the_work(
-    one: Machine, forger: Forger, ours: Outcomes, kind: str
-) -> None:
+async def test_garbage_of_any_kind_is_moved_out_of_the_way(forger: Forger, ours: Outcomes, kind: str) -> None:
     lie = garbage(forger, kind)
+    forger.git("update-ref", REF, lie)
+    assert await ours.find_outcome(str(TASK), 1) is None
+    assert not forger.ref(REF)
+    assert [forger.ref(kept) for kept in forger.refs("refs/makima/unverified")] == [lie]
+
+
+async def test_garbage_is_out_of_the_way_before_and_after_the_work(
+    one: Machine, forger: Forger, ours: Outcomes
+) -> None:
+    lie = garbage(forger, "two parents")
     forger.git("update-ref", REF, lie)
     outcome = await one.does(f"echo done > work; {forger.puts(lie)}")
     await holds_our_own(ours, forger, outcome)

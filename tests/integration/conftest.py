@@ -16,6 +16,7 @@ from daemon.git.git import Git
 from daemon.git.local import LocalRepositories
 from daemon.git.repositories import Repositories
 from daemon.git.repository_cache import RepositoryCache
+from tests.git_objects import put_commit
 from tests.integration.completions import Completions
 from tests.integration.deliveries import OneDaemon, Steps
 from tests.needs import need
@@ -73,16 +74,9 @@ def origin(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def commit(origin: Path, git: GitCommand) -> Committer:
-    def make(files: dict[str, str], parent: str = "main", branch: str | None = None) -> str:
-        entries = dict(line.split("\t")[::-1] for line in git(origin, "ls-tree", parent).splitlines())
-        for name, text in files.items():
-            entries[name] = f"100644 blob {git(origin, 'hash-object', '-w', '--stdin', stdin=text)}"
-        tree = git(origin, "mktree", stdin="".join(f"{entry}\t{name}\n" for name, entry in entries.items()))
-        made = git(origin, "commit-tree", tree, "-p", parent, "-m", f"change {', '.join(files)}")
-        if branch:
-            git(origin, "update-ref", f"refs/heads/{branch}", made)
-        return made
+def commit(origin: Path) -> Committer:
+    def make(files: dict[str, str], parent: str = "main", branch: str = "") -> str:
+        return put_commit(origin, files, parent, branch=branch)
 
     return make
 
