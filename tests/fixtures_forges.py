@@ -24,12 +24,14 @@ from daemon.forges.registry import Forges
 from domain.pull_request import PullRequest, PullRequestWanted
 from domain.repository_url import parse_repository_url
 from tests.forge import ForgeRepository, ForgeUnderTest, forge_under_test
+from tests.git_objects import put_commit
 
 KINDS = (ForgeKind.GITHUB, ForgeKind.GITLAB, ForgeKind.GITEA)
 """Those that there is an adapter for, and a dialect of the fake forge."""
 QUICK = ApiTimings(at_most=10, first=0.05, longest=0.3, answer=1.5, mergeable=0.05, write=0.01)
 TOKEN_VARIABLE = "FORGE_TOKEN"
 _NUMBERS = count(1)
+ANN = "Ann <ann@example.com>"
 APP = "makima-app[bot]"
 APP_PERMISSIONS = {
     **dict.fromkeys(("contents", "pull_requests", "issues", "actions"), "write"),
@@ -78,16 +80,10 @@ class Site:
 
     def commit(self, branch: str, files: dict[str, str], *, parent: str = "", without: Collection[str] = ()) -> str:
         """Put a commit onto `branch`, which begins at `parent`; `without` these files."""
-        parent = parent or self._git("rev-parse", f"refs/heads/{branch}")
-        entries = dict(line.split("\t")[::-1] for line in self._git("ls-tree", parent).splitlines())
-        for name in without:
-            del entries[name]
-        for name, text in files.items():
-            entries[name] = f"100644 blob {self._git('hash-object', '-w', '--stdin', stdin=text)}"
-        tree = self._git("mktree", stdin="".join(f"{entry}\t{name}\n" for name, entry in entries.items()))
-        made = self._git("commit-tree", tree, "-p", parent, "-m", "change")
-        self._git("update-ref", f"refs/heads/{branch}", made)
-        return made
+        parent = parent or branch
+        return put_commit(
+            self.repository.path, files, parent, branch=branch, without=without, who=ANN, message="change"
+        )
 
     async def opened(self, **fields: object) -> PullRequest:
         return await self.adapter.open_or_update(wanted(**fields), "work", "main")
@@ -100,9 +96,6 @@ class Site:
     async def asked(self, method: str = ".*", path: str = "") -> int:
         """How many requests of this repository were received."""
         return len(await self.forge.requests(method=method, path=f"{self.name}.*{path}"))
-
-    def _git(self, *args: str, stdin: str = "") -> str:
-        return run_git(self.repository.path, *args, stdin=stdin)
 
 
 def wanted(**fields: object) -> PullRequestWanted:
@@ -145,9 +138,8 @@ def seed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What every repository begins with."""
     folder = tmp_path_factory.mktemp("seed")
     run_git(folder, "init", "--quiet", "--bare")
-    tree = run_git(folder, "mktree", stdin=f"100644 blob {run_git(folder, 'hash-object', '-w', '--stdin')}\tREADME\n")
-    first = run_git(folder, "commit-tree", tree, "-m", "first")
-    run_git(folder, "update-ref", "refs/heads/main", first)
+    put_commit(folder, {"README": ""}, branch="main", who=ANN, message="first")
+    put_commit(folder, {"app.py": "print(1)\n"}, "main", branch="work", who=ANN, message="change")
     return folder
 
 
@@ -174,7 +166,6 @@ async def site(
     learned: list[str] = []
     forges, adapter = await open_adapter(fake_forge, repository, learned, token=token, kind=forge_kind)
     made = Site(fake_forge, repository, forges, adapter, forge_kind, learned, token, me)
-    made.commit("work", {"app.py": "print(1)\n"}, parent="main")
     try:
         yield made
     finally:

@@ -23,7 +23,7 @@ import os
 import re
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -111,6 +111,8 @@ class ForgeUnderTest:
         self.unix_socket = unix_socket
         self.url = ""
         self._process: asyncio.subprocess.Process | None = None
+        self._kept: httpx.AsyncClient | None = None
+        """Of one that was started here, for as long as it runs: to make one takes longer than most orders."""
         self._held = Held(self.record)
 
     @property
@@ -148,8 +150,9 @@ class ForgeUnderTest:
         wanted = {"owner": owner, "name": name, "source": str(source) if source else None, "private": private}
         made = await self._control("POST", "repos", wanted)
         path = self.folder / "repositories" / owner / f"{name}.git"
-        for login in writers:
-            await self.set_role(made["full_name"], login, "write")
+        roles = [{"login": login, "role": "write"} for login in writers]
+        if roles:
+            await self._control("PUT", f"repos/{made['full_name']}/collaborators", roles)
         return ForgeRepository(made["full_name"], made["clone_url"], path)
 
     async def set_role(self, repository: str, login: str, role: str | None) -> None:
@@ -261,6 +264,10 @@ class ForgeUnderTest:
         data: dict[str, Any] = shown["data"]
         return data
 
+    async def several(self, path: str, bodies: Sequence[dict[str, Any]], *, method: str = "POST") -> None:
+        """As many control requests, in one: docs/forge.md has path and body."""
+        await self._control(method, path, bodies)
+
     async def add_hook(self, repository: str, kind: str, url: str, secret: str) -> None:
         """Tell this address of what people do to the issues, as forges of this kind do."""
         await self._control("POST", f"repos/{repository}/hooks", {"kind": kind, "url": url, "secret": secret})
@@ -304,6 +311,8 @@ class ForgeUnderTest:
         if self._process.returncode is None:
             self._process.kill()
         await self._process.wait()
+        if self._kept:
+            await self._kept.aclose()
 
     async def start(self, port: int = 0) -> None:
         extra = ("--unix-socket", str(self.unix_socket)) if self.unix_socket else ()
@@ -316,13 +325,20 @@ class ForgeUnderTest:
         line = await asyncio.wait_for(self._process.stdout.readline(), _READY_WITHIN)
         self.url = line.decode().removeprefix("forge:").strip()
         assert self.url, "the forge ended before it listened"
+        self._kept = _control_client()
 
-    async def _control(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+    async def _control(
+        self, method: str, path: str, body: dict[str, Any] | Sequence[dict[str, Any]] | None = None
+    ) -> Any:
         headers = {"Authorization": f"Bearer {self.token}"}
-        async with httpx.AsyncClient(headers=headers, timeout=60, verify=certificates()) as client:
-            answer = await client.request(method, f"{self.url}/_control/{path}", json=body)
+        async with nullcontext(self._kept) if self._kept else _control_client() as client:
+            answer = await client.request(method, f"{self.url}/_control/{path}", json=body, headers=headers)
         assert answer.is_success, answer.text
         return answer.json() if answer.content else None
+
+
+def _control_client() -> httpx.AsyncClient:
+    return httpx.AsyncClient(timeout=60, verify=certificates(), trust_env=False)
 
 
 async def clock_passes(moment: datetime) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from asyncio.subprocess import DEVNULL, PIPE
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -20,6 +22,8 @@ _CONFIG = """\
 \tallowFilter = true
 \tallowAnySHA1InWant = true
 """
+_SHA = re.compile(r"[0-9a-f]{40}")
+_ANSWERS = 1_000
 _FIELDS = "%x00".join(("%H", "%P", "%T", "%an", "%ae", "%aI", "%cn", "%ce", "%cI", "%B"))
 
 
@@ -74,7 +78,10 @@ _ROLES = ("AUTHOR", "COMMITTER")
 
 @dataclass(frozen=True)
 class BareRepository:
+    """`sha`, `base`, `head` and the like are commits by their full names: what git says of such is asked once."""
+
     path: Path
+    _answers: dict[tuple[str, ...], str] = field(default_factory=dict, compare=False, repr=False)
 
     async def create(self, default_branch: str, source: str | None = None) -> None:
         """Make it, empty or with all branches and tags of the repository at `source` (a path or URL)."""
@@ -90,8 +97,10 @@ class BareRepository:
         return await run_git(f"--git-dir={self.path}", *args, stdin=stdin, env=env)
 
     async def branches(self) -> dict[str, str]:
-        """Branch → commit."""
-        return {name.removeprefix("refs/heads/"): sha for name, sha in (await self.refs("refs/heads/")).items()}
+        """Branch → commit. Read where git keeps them: they are asked for in nearly every request, and a git that is
+        started for it takes longer than all the rest.
+        """
+        return _branches_below(self.path)
 
     async def refs(self, prefix: str) -> dict[str, str]:
         """Full name of each ref under `prefix` → its object."""
@@ -100,16 +109,17 @@ class BareRepository:
 
     async def resolve(self, revision: str) -> str | None:
         """The commit that a branch, tag, ref or (short) SHA names."""
-        for candidate in (f"refs/heads/{revision}", revision):
-            try:
-                found = await self.run("rev-parse", "--verify", "--quiet", "--end-of-options", candidate + "^{commit}")
-            except GitFailed:
-                continue
-            return found.strip()
-        return None
+        if branch := (await self.branches()).get(revision):
+            return branch
+        asked = self._once if _SHA.fullmatch(revision) else self.run
+        try:
+            found = await asked("rev-parse", "--verify", "--quiet", "--end-of-options", revision + "^{commit}")
+        except GitFailed:
+            return None
+        return found.strip()
 
     async def is_ancestor(self, ancestor: str, descendant: str) -> bool:
-        return await self.run("rev-list", "--count", "--max-count=1", ancestor, f"^{descendant}") == "0\n"
+        return await self._once("rev-list", "--count", "--max-count=1", ancestor, f"^{descendant}") == "0\n"
 
     async def merged_tree(self, base: str, head: str) -> str | None:
         """The tree of both commits merged; None where they are in conflict or have no history in common."""
@@ -120,19 +130,19 @@ class BareRepository:
 
     async def commits(self, base: str, head: str) -> tuple[Commit, ...]:
         """What `head` holds and `base` doesn't, oldest first."""
-        output = await self.run("log", "--reverse", "--topo-order", f"--format={_FIELDS}%x1e", head, f"^{base}")
+        output = await self._once("log", "--reverse", "--topo-order", f"--format={_FIELDS}%x1e", head, f"^{base}")
         return tuple(_commit(record.lstrip("\n")) for record in output.split("\x1e") if record.strip())
 
     async def commit(self, sha: str) -> Commit:
-        return _commit(await self.run("log", "--max-count=1", f"--format={_FIELDS}", sha))
+        return _commit(await self._once("log", "--max-count=1", f"--format={_FIELDS}", sha))
 
     async def diff(self, base: str, head: str, *options: str) -> str:
         """What `head` changes since it left `base`; all that differs where they have no commit in common."""
         how = ("--no-color", "--no-ext-diff", "-M", *options)
         try:
-            return await self.run("diff", *how, f"{base}...{head}", "--")
+            return await self._once("diff", *how, f"{base}...{head}", "--")
         except GitFailed:
-            return await self.run("diff", *how, f"{base}..{head}", "--")
+            return await self._once("diff", *how, f"{base}..{head}", "--")
 
     async def commit_tree(self, tree: str, parents: tuple[str, ...], message: str, env: dict[str, str]) -> str:
         flags = tuple(part for parent in parents for part in ("-p", parent))
@@ -144,6 +154,14 @@ class BareRepository:
 
     async def delete(self, ref: str) -> None:
         await self.run("update-ref", "-d", ref)
+
+    async def _once(self, *args: str) -> str:
+        """`run` for what nothing but commits decides, which never change."""
+        if args not in self._answers:
+            if len(self._answers) >= _ANSWERS:
+                self._answers.clear()
+            self._answers[args] = await self.run(*args)
+        return self._answers[args]
 
 
 async def run_git(*args: str, stdin: str = "", env: dict[str, str] | None = None, cwd: Path | None = None) -> str:
@@ -172,6 +190,31 @@ def _commit(record: str) -> Commit:
     sha, parents, tree, *people, message = record.split("\x00")
     author, committer = Signature(*people[:3]), Signature(*people[3:])
     return Commit(sha, tuple(parents.split()), tree, author, committer, message.rstrip("\n"))
+
+
+def _branches_below(repository: Path) -> dict[str, str]:
+    """Those in files of their own before those in `packed-refs`, where git moves them."""
+    heads, packed = repository / "refs" / "heads", repository / "packed-refs"
+    found = {str(file.relative_to(heads)): sha for file in _files(heads) if _SHA.fullmatch(sha := _content(file))}
+    for line in _content(packed).splitlines():
+        sha, _, name = line.partition(" ")
+        if name.startswith("refs/heads/"):
+            found.setdefault(name.removeprefix("refs/heads/"), sha)
+    return dict(sorted(found.items()))
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """One that git is writing ends with `.lock`, as no branch does."""
+    for parent, _, names in os.walk(folder):
+        yield from (Path(parent, name) for name in names if not name.endswith(".lock"))
+
+
+def _content(file: Path) -> str:
+    """Without the white space around it; nothing where the file has just gone."""
+    try:
+        return file.read_text().strip()
+    except FileNotFoundError:
+        return ""
 
 
 def _append(file: Path, text: str) -> None:

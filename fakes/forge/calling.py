@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -46,6 +46,8 @@ class Call:
     request: Request
     account: Account | None
     dialect: Dialect
+    given: object = None
+    """One of a list of bodies; None: the request has one."""
 
     @property
     def login(self) -> str:
@@ -95,11 +97,7 @@ class Call:
 
     async def body(self, model: type[Body]) -> Body:
         """The request's body; 400 or 422 with GitHub's words where it isn't one."""
-        raw = await self.request.body()
-        try:
-            given = read_json(raw or b"{}")
-        except DocumentBroken as error:
-            raise Answered(400, "Problems parsing JSON") from error
+        given = _parsed(await self.request.body()) if self.given is None else self.given
         try:
             return model.model_validate(given)
         except ValidationError as error:
@@ -152,7 +150,19 @@ class Routes:
             keys.check_may_write(account)
         if account is not None and not self._control:
             self._dialect.permits(account, method, request.url.path)
-        return await handler(Call(self._forge, request, account, self._dialect))
+        call = Call(self._forge, request, account, self._dialect)
+        raw = await request.body() if self._control else b""
+        if not raw.startswith(b"["):
+            return await handler(call)
+        answers = [await handler(replace(call, given=each)) for each in _parsed(raw)]
+        return ApiAnswer([each.json for each in answers])
+
+
+def _parsed(raw: bytes) -> Any:
+    try:
+        return read_json(raw or b"{}")
+    except DocumentBroken as error:
+        raise Answered(400, "Problems parsing JSON") from error
 
 
 def refusal_response(dialect: Dialect, refusal: Answered) -> Response:

@@ -13,6 +13,8 @@ class IssueWanted(Stored):
     user: str
     title: str
     body: str = ""
+    label: str | None = None
+    """With which its author begins it."""
 
 
 class IssueChange(Stored):
@@ -40,7 +42,10 @@ async def open_issue(repository: Repository, wanted: IssueWanted) -> Issue:
             number=record.next_number, id=record.next_id, title=wanted.title, body=wanted.body, author=wanted.user,
             created_at=at, updated_at=at,
         )  # fmt: skip
-        repository.record = record.with_changes(last_id=record.last_id + 1).with_issue(issue)
+        record = record.with_changes(last_id=record.last_id + 1)
+        issue = _labelled(record, issue, IssueChange(user=wanted.user, label=wanted.label))
+        labels = tuple(dict.fromkeys((*record.labels, *issue.labels)))
+        repository.record = record.with_changes(last_id=record.last_id + 1, labels=labels).with_issue(issue)
         return issue
 
 

@@ -147,4 +147,5 @@ def _key(owner: str, name: str) -> tuple[str, str]:
 
 
 async def _write(file: Path, record: BaseModel) -> None:
-    await asyncio.to_thread(write_private, file, record.model_dump_json(indent=1) + "\n")
+    # Of what tests and the demo tell it the forge survives being killed, but no power cut.
+    await asyncio.to_thread(write_private, file, record.model_dump_json(indent=1) + "\n", synced=False)

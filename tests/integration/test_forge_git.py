@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 import pytest_asyncio
@@ -49,6 +50,24 @@ async def test_a_lease_and_a_ref_that_must_be_new_are_kept(ann: Person) -> None:
     await ann.git(*only_once)
     code, _, _ = await ann.try_git("push", "--force-with-lease=refs/makima/x:", "origin", f"{first}:refs/makima/x")
     assert code == 1
+
+
+async def test_branches_are_where_git_has_put_them(
+    forge: ForgeUnderTest, repository: ForgeRepository, ann: Person
+) -> None:
+    path = f"{forge.url}/api/v4/projects/{quote(repository.full_name, safe='')}/repository/branches"
+
+    async def told() -> dict[str, str]:
+        async with forge.rest() as client:
+            return {each["name"]: each["commit"]["id"] for each in (await client.get(path)).json()}
+
+    first = await ann.commit("main", {"README": "1\n"})
+    await ann.git("push", "--quiet", "origin", "HEAD:refs/heads/release/1", "HEAD:refs/heads/gone")
+    await ann.git(f"--git-dir={repository.path}", "pack-refs", "--all")
+    assert await told() == dict.fromkeys(("gone", "main", "release/1"), first)
+    second = await ann.commit("main", {"README": "2\n"})
+    await ann.git("push", "--quiet", "origin", ":refs/heads/gone")
+    assert await told() == {"main": second, "release/1": first}
 
 
 async def test_the_forges_own_refs_are_pushed_by_nobody(repository: ForgeRepository, ann: Person) -> None:

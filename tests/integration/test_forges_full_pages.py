@@ -16,8 +16,8 @@ Added = Callable[[Site, PullRequest, range], Awaitable[None]]
 
 
 async def talk(site: Site, made: PullRequest, numbers: range) -> None:
-    for each in numbers:
-        await site.forge.comment(site.name, made.number, user="ann", body=f"{each}?")
+    said = [{"user": "ann", "body": f"{each}?"} for each in numbers]
+    await site.forge.several(f"repos/{site.name}/pulls/{made.number}/comments", said)
 
 
 async def remarks(site: Site, made: PullRequest, numbers: range) -> None:
@@ -26,15 +26,15 @@ async def remarks(site: Site, made: PullRequest, numbers: range) -> None:
 
 
 async def statuses(site: Site, made: PullRequest, numbers: range) -> None:
-    for each in numbers:
-        await site.forge.set_status(site.name, ref="work", context=f"ci/{each}", state="failure")
+    failed = [{"ref": "work", "context": f"ci/{each}", "state": "failure"} for each in numbers]
+    await site.forge.several(f"repos/{site.name}/statuses", failed)
 
 
 async def jobs(site: Site, made: PullRequest, numbers: range) -> None:
     """Of one run; those before the last of a page have passed."""
-    for each in numbers:
-        conclusion = "failure" if each in (0, 99, 100, 199) else "success"
-        await site.forge.set_check(site.name, ref="work", name=f"job {each}", conclusion=conclusion, run=7)
+    ends = {each: "failure" if each in (0, 99, 100, 199) else "success" for each in numbers}
+    made_here = [{"ref": "work", "name": f"job {each}", "conclusion": end, "run": 7} for each, end in ends.items()]
+    await site.forge.several(f"repos/{site.name}/checks", made_here)
 
 
 @pytest.mark.shows("lists that fill their pages exactly")
@@ -55,8 +55,8 @@ async def test_a_look_reads_every_entry_of_a_list(site: Site, added: Added, foun
 async def test_a_look_reads_every_review(site: Site) -> None:
     made, marks, before = await site.opened(), dict[str, str](), 0
     for count in COUNTS:
-        for each in range(before, count):
-            await site.forge.review(site.name, made.number, user="ann", state="COMMENTED", body=f"{each}?")
+        said = [{"user": "ann", "state": "COMMENTED", "body": f"{each}?"} for each in range(before, count)]
+        await site.forge.several(f"repos/{site.name}/pulls/{made.number}/reviews", said)
         assert len((await site.adapter.look(made, marks)).findings) == count
         before = count
 
@@ -64,14 +64,13 @@ async def test_a_look_reads_every_review(site: Site) -> None:
 async def test_an_intake_is_told_of_every_labelled_issue_and_of_its_last_labeller(site: Site) -> None:
     asking, before = (await site.adapter.issues()).asking, 0
     for count in COUNTS:
-        for number in range(before, count):
-            made = await site.forge.open_issue(site.name, user="ann", title=f"Issue {number}")
-            await site.forge.change_issue(site.name, made["number"], user="ann", label="makima")
+        opened = [{"user": "ann", "title": f"Issue {each}", "label": "makima"} for each in range(before, count)]
+        await site.forge.several(f"repos/{site.name}/issues", opened)
         assert len(await asking.labelled("makima")) == count
         before = count
-    for each in range(50):
-        await site.forge.change_issue(site.name, 1, user="ann", unlabel="makima")
-        await site.forge.change_issue(site.name, 1, user="ben" if each == 49 else "ann", label="makima")
+    again = [{"user": "ann", "unlabel": "makima"}, {"user": "ann", "label": "makima"}] * 50
+    again[-1]["user"] = "ben"
+    await site.forge.several(f"repos/{site.name}/issues/1", again, method="PATCH")
     labeller = await asking.labeller(1, "makima")
     assert labeller and labeller.login == "ben", "of 101 events it is the last"
 
@@ -80,8 +79,8 @@ async def test_every_comment_below_an_issue_is_read(site: Site) -> None:
     number = (await site.forge.open_issue(site.name, user="ann", title="Prices"))["number"]
     asking, before = (await site.adapter.issues()).asking, 0
     for count in COUNTS:
-        for each in range(before, count):
-            await site.forge.comment(site.name, number, user="ann", body=f"{each}?")
+        said = [{"user": "ann", "body": f"{each}?"} for each in range(before, count)]
+        await site.forge.several(f"repos/{site.name}/issues/{number}/comments", said)
         assert len((await asking.issue(number)).said) == count
         before = count
 
