@@ -24,7 +24,7 @@ from domain.spawn_task import Outcome
 from domain.statuses import TaskKind
 from fakes.models.player import AnsweredRequest
 from tests.agents.acp_settings import claude_env
-from tests.integration.conftest import daemon_git, git, origin, repositories  # noqa: F401 (fixtures)
+from tests.integration.conftest import daemon_git, first_origin, git, origin, repositories  # noqa: F401 (fixtures)
 from tests.integration.deliveries import OneDaemon
 from tests.model_server import ModelServer, conversation
 from tests.needs import lack

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 from tests.attacks.forging import forger, one, other, ours
 from tests.attacks.machine.lab import lab, labs, ordinary
-from tests.integration.conftest import cache, commit, daemon_git, git, origin, repositories
+from tests.integration.conftest import cache, commit, daemon_git, first_origin, git, origin, repositories
 
 __all__ = [
     "cache",
     "commit",
     "daemon_git",
+    "first_origin",
     "forger",
     "git",
     "lab",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import shutil
 import subprocess
@@ -35,14 +34,10 @@ def gh() -> str:
 
 @pytest.fixture
 def git(tmp_path: Path) -> GitCommand:
-    return git_in(tmp_path)
-
-
-def git_in(home: Path) -> GitCommand:
     identity = {
         f"GIT_{who}_{what}": "person@example.com" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
     }
-    env = {"PATH": os.environ["PATH"], "HOME": str(home), "GIT_CONFIG_NOSYSTEM": "1", **identity}
+    env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "GIT_CONFIG_NOSYSTEM": "1", **identity}
 
     def run_git(folder: Path, *args: str, stdin: str = "") -> str:
         done = subprocess.run(
@@ -54,23 +49,19 @@ def git_in(home: Path) -> GitCommand:
     return run_git
 
 
-@functools.cache
+@pytest.fixture(scope="session")
 def first_origin(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What each test's `origin` is a copy of: no fixture, for other folders take that one from here."""
-    git = git_in(tmp_path_factory.mktemp("origin"))
-    folder = tmp_path_factory.mktemp("origin") / "origin.git"
-    folder.mkdir()
-    git(folder, "init", "--bare", "--quiet", "--initial-branch=main")
-    blob = git(folder, "hash-object", "-w", "--stdin", stdin="hello\n")
-    tree = git(folder, "mktree", stdin=f"100644 blob {blob}\tREADME\n")
-    git(folder, "update-ref", "refs/heads/main", git(folder, "commit-tree", tree, "-m", "first"))
+    """What each test's `origin` is a copy of."""
+    folder = tmp_path_factory.mktemp("origin")
+    subprocess.run(["git", "init", "--bare", "--quiet", "--initial-branch=main", str(folder)], check=True)
+    put_commit(folder, {"README": "hello\n"}, branch="main", message="first")
     return folder
 
 
 @pytest.fixture
-def origin(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def origin(tmp_path: Path, first_origin: Path) -> Path:
     """A bare repository whose branch `main` holds one commit with the file `README`."""
-    return shutil.copytree(first_origin(tmp_path_factory), tmp_path / "origin.git")
+    return shutil.copytree(first_origin, tmp_path / "origin.git")
 
 
 @pytest.fixture
