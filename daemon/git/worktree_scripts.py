@@ -16,7 +16,7 @@ COMMIT = f"""
 {_GIT}
 if test -n "$3"; then
   {{ of ls-files -z -v --cached --others --exclude-standard </dev/null || echo '? /'; }} |
-    tr '\\0' '\\n' | LC_ALL=C grep -a -q -e '^[a-zS] ' -e '^? .*/$'
+    tr '\\0' '\\n' | LC_ALL=C grep -a -q -e '^[a-zS] ' -e '/$'
   test $? = 1 || exit {HIDES}
 fi
 test -z "$1" || of add "$1" </dev/null || exit
@@ -29,7 +29,7 @@ esac
 of commit --quiet --no-verify --cleanup=whitespace --file=- || exit
 echo 'HEAD^{{commit}}' | of cat-file --batch
 """
-"""With what `git add` is to add (empty: it was added), whether a merge is in progress, and whether it has to be looked
-whether git has files hidden, or repositories inside, which HIDES then says. stdin is the message. Prints the new commit
-as `git cat-file --batch` does, or nothing where there is nothing to commit.
+"""With what `git add` is to add (empty: it was added), whether a merge is in progress, and whether to look first for
+files that git has hidden and for repositories inside, which HIDES then says (a name of several lines may count as one).
+stdin is the message. Prints the new commit as `git cat-file --batch` does, or nothing where there is nothing to commit.
 """
