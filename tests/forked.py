@@ -33,13 +33,22 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
+from pkgutil import iter_modules
 from tempfile import TemporaryDirectory
 from typing import Any
+
+from domain.value import build_models
 
 ROOT = Path(__file__).parents[1]
 _LOOK_EVERY = 0.5  # seconds
 _READY_WITHIN = 300.0  # seconds
 _STARTING = threading.Lock()
+
+
+def _all_of(package: str) -> list[str]:
+    """Its modules, but for the one that runs it."""
+    folder = ROOT / package.replace(".", "/")
+    return [f"{package}.{each.name}" for each in iter_modules([str(folder)]) if not each.name.startswith("__")]
 
 
 class Program(StrEnum):
@@ -56,7 +65,7 @@ MODULES = {
     # What its commands import when they need it: all of them but those of the stack.
     Program.STARTER: (
         *("starter", "temporalio.client", "runtime.shared_settings", "runtime.addresses", "runtime.connection"),
-        *("ledger.reader", "ledger.retention", "ledger.pool", "platformdirs"),
+        *("platformdirs", *_all_of("cli.operator"), *_all_of("steering"), *_all_of("ledger")),
     ),
     Program.WORKER: ("worker",),
     Program.DAEMON: ("daemon.__main__",),
@@ -184,6 +193,7 @@ def serve(program: Program, listener: socket.socket) -> None:
     parent = os.getppid()
     for module in MODULES[program]:
         importlib.import_module(module)
+    build_models()  # each fork would build those it reads
     gc.freeze()  # what a fork collects, it would have to copy first
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the forks
     listener.settimeout(_LOOK_EVERY)

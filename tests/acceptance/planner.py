@@ -42,7 +42,7 @@ def _gated(folder: Path, name: str, script: str) -> str:
     done = shlex.quote(f"done/{name}")
     return (
         f"echo $$ >> {began}\n"
-        f"until [ -e {one} ] || [ -e {every} ]; do sleep 0.05; done\n"
+        f"until [ -e {one} ] || [ -e {every} ]; do sleep 0.2; done\n"
         f"{script}"
         f"mkdir -p done && echo {shlex.quote(name)} >> {done}\n"
     )

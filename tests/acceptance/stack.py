@@ -208,9 +208,13 @@ def _path_to(code: Path) -> dict[str, Path]:
 def environment(**variables: str | Path) -> dict[str, str]:
     """The machine's environment without anything that points at another stack, and with `variables`."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("MAKIMA_", "TEMPORAL_"))}
+    # The interpreter itself comes first: a developer's PATH may have a script of pyenv's there, which starts a dozen
+    # processes for each `python3` of a step.
+    python = Path(os.path.realpath(sys.executable)).parent
     given = {name: str(value) for name, value in variables.items()}
     own = {
         "TEMPORAL_CONFIG_FILE": os.devnull,
+        "PATH": f"{python}{os.pathsep}{os.environ['PATH']}",
         "PYTHONUNBUFFERED": "1",
         "XDG_STATE_HOME": f"{gettempdir()}/makima-tests",
     }
@@ -302,10 +306,7 @@ class Site:
         env = environment(MAKIMA_DATA_DIR=data or self.servers.data, MAKIMA_OWNER=self.owner, **variables)
         if self._code != ROOT:
             return _ran((*self._starter, *args), {**env, "PYTHONPATH": str(self._code)})
-        with TemporaryDirectory() as folder:
-            out, err = Path(folder, "out"), Path(folder, "err")
-            command = forked.start(Program.STARTER, args, env, Path.cwd(), out, err)
-            return Ran(command.wait(300), out.read_text(), err.read_text())
+        return typed(args, env)
 
     def starting(self, name: str, *args: str, **variables: str | Path) -> Running:
         """A command of starter.py that goes on while the test does something else."""
@@ -334,6 +335,14 @@ class Site:
     def _at(self, data: Path, **variables: str | Path) -> dict[str, str]:
         own: dict[str, str | Path] = {**_path_to(self._code), **temporal_at(self.servers), **variables}
         return environment(MAKIMA_DATA_DIR=data, MAKIMA_OWNER=self.owner, **own)
+
+
+def typed(args: Sequence[str], env: Mapping[str, str]) -> Ran:
+    """A command of starter.py of this checkout, run to its end."""
+    with TemporaryDirectory() as folder:
+        out, err = Path(folder, "out"), Path(folder, "err")
+        command = forked.start(Program.STARTER, args, env, Path.cwd(), out, err)
+        return Ran(command.wait(300), out.read_text(), err.read_text())
 
 
 def _ran(argv: Sequence[str], env: Mapping[str, str]) -> Ran:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from runtime.stack_file import ProcessMark
-from tests.acceptance.stack import STARTER, Ran, Running, environment, processes_of, until
+from tests.acceptance.stack import STARTER, Ran, Running, environment, processes_of, typed, until
 
 PLAN = {"steps": [{"name": "Prices", "task_plan": "echo 42 > prices.txt"}]}
 
@@ -33,8 +33,7 @@ class Newcomer:
         self.starts_counted = 0
 
     def types(self, *args: str) -> Ran:
-        done = subprocess.run([*STARTER, *args], env=self.env, capture_output=True, text=True, timeout=300, check=False)
-        return Ran(done.returncode, done.stdout, done.stderr)
+        return typed(args, self.env)
 
     def starts(self) -> None:
         self.up = Running("up", (*STARTER, "up"), self.env, self.home.parent / "output")
@@ -230,6 +229,6 @@ def test_a_clean_that_was_killed_behind_its_last_part_is_finished(tmp_path: Path
     for each in left:
         (data / each).mkdir() if each.endswith("/") else (data / each).write_text('{"parts": ["postgres"]}\n')
     env = environment(HOME=tmp_path, MAKIMA_DATA_DIR=data, XDG_STATE_HOME=tmp_path)
-    ran = subprocess.run((*STARTER, "clean"), env=env, capture_output=True, text=True, timeout=90, check=False)
-    assert (ran.returncode, ran.stdout) == (0, "nothing to remove\n"), ran
+    ran = typed(("clean",), env)
+    assert (ran.code, ran.out) == (0, "nothing to remove\n"), ran
     assert not data.exists(), files_of(data)

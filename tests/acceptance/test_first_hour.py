@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
-from tests.acceptance.stack import STARTER, MortalSite, Servers, Site, environment, until
+from tests.acceptance.stack import MortalSite, Ran, Servers, Site, environment, typed, until
 from tests.processes import with_word
 
 ROUNDS = int(os.environ.get("MAKIMA_RACES", "3"))
@@ -68,23 +67,23 @@ def test_the_stack_that_was_started_last_is_found_by_itself_and_destroyed_only_w
     gone = tmp_path / "gone"
     (state / "makima" / "stacks.json").write_text(json.dumps({"folders": [str(gone), str(data)]}))
 
-    def starter(*args: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    def starter(*args: str, **variables: str) -> Ran:
         env = environment(HOME=tmp_path / "home", XDG_STATE_HOME=state, **variables)
         if not variables:
             del env["TEMPORAL_CONFIG_FILE"]
-        return subprocess.run([*STARTER, *args], env=env, capture_output=True, text=True, timeout=90, check=False)
+        return typed(args, env)
 
     found = starter("doctor")
-    assert f"the stack in {data}, which was started last" in found.stderr
-    assert mortal_site.servers.addresses.temporal_address in found.stdout
+    assert f"the stack in {data}, which was started last" in found.err
+    assert mortal_site.servers.addresses.temporal_address in found.out
 
     explicit = starter("doctor", MAKIMA_DATA_DIR=str(tmp_path / "another"))
-    assert explicit.stderr == "" and mortal_site.servers.addresses.temporal_address not in explicit.stdout
+    assert explicit.err == "" and mortal_site.servers.addresses.temporal_address not in explicit.out
 
     for command in (("down",), ("archive", "abcd", "--yes")):
         refused = starter(*command)
-        assert (refused.returncode, refused.stdout) == (2, ""), refused
-        assert f"needs to be told the stack: MAKIMA_DATA_DIR={data}" in refused.stderr
+        assert (refused.code, refused.out) == (2, ""), refused
+        assert f"needs to be told the stack: MAKIMA_DATA_DIR={data}" in refused.err
     assert mortal_site.servers.up.popen.poll() is None
 
 
