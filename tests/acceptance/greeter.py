@@ -79,7 +79,7 @@ class Greeter:
 
     def shown(self, directive: str) -> dict[str, Any]:
         """`starter.py status --json`."""
-        return self._site.starter("status", directive, "--json").json()
+        return self._site.status(directive)
 
     def result(self, ran: Ran) -> Result:
         """What a directive that came to its end has left."""

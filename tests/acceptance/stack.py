@@ -308,6 +308,15 @@ class Site:
             return _ran((*self._starter, *args), {**env, "PYTHONPATH": str(self._code)})
         return typed(args, env)
 
+    def status(self, directive: str) -> dict[str, Any]:
+        """`status --json`, once it is recorded: `start` does not wait for that, and the worker may be starting still."""
+
+        def asked() -> Ran | None:
+            ran = self.starter("status", directive, "--json")
+            return None if "has started, but no worker answers yet" in ran.err else ran
+
+        return until(asked, f"the record of {directive}").json()
+
     def starting(self, name: str, *args: str, **variables: str | Path) -> Running:
         """A command of starter.py that goes on while the test does something else."""
         args = self._waiting(args)

@@ -55,7 +55,7 @@ def test_a_question_is_answered_by_the_link_of_its_notice_while_the_agent_waits(
         answered = [httpx.post(link, data={"answer": "EUR"}, timeout=60) for _ in range(2)]
         assert [each.status_code for each in answered] == [200, 200]
         assert httpx.post(link, data={"answer": "USD"}, timeout=60).status_code == 409
-        until(lambda: site.starter("status", directive, "--json").json()["status"] == "idle" or None, "its end")
+        until(lambda: site.status(directive)["status"] == "idle" or None, "its end")
         history = site.starter("history", directive).out
         (line,) = [each for each in history.splitlines() if "question answered" in each]
         assert "webhook (link of a notice)" in line

@@ -219,7 +219,7 @@ def test_without_a_daemon_a_directive_says_what_it_waits_for_and_goes_on_when_on
     until(lambda: site.starter("status", started).code == 0, "the worker's answer")
     told = "has reported in the last 90 s"
     assert told in site.starter("status", started).out
-    assert told in site.starter("status", started, "--json").json()["waiting"]
+    assert told in site.status(started)["waiting"]
     site.daemon()
     watched = site.starter("watch", started)
     assert (watched.code, watched.err) == (0, "")

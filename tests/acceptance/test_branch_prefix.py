@@ -43,7 +43,7 @@ def test_a_refused_prefix_pauses_before_any_step_and_another_one_names_every_bra
     assert site.starter("resume", shown["id"]).code == 0
 
     def idle() -> dict[str, Any] | None:
-        now = site.starter("status", shown["id"], "--json").json()
+        now = site.status(shown["id"])
         return now if now["status"] == "idle" else None
 
     shown = until(idle, "the advice to help")

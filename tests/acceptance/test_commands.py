@@ -31,7 +31,7 @@ def afterwards(servers: Servers, undisturbed: Result, tmp_path: Path) -> Iterato
 
 
 def _is_looked_after(site: Site, result: Result) -> bool:
-    return bool(site.starter("status", result.shown["id"], "--json").json()["live"])
+    return bool(site.status(result.shown["id"])["live"])
 
 
 @pytest.mark.rule("9.3")
@@ -51,7 +51,7 @@ def test_json_is_one_object_of_the_documented_shape(undisturbed: Result) -> None
 @pytest.mark.rule("9.3")
 def test_the_record_answers_when_no_worker_does(afterwards: Site, undisturbed: Result) -> None:
     site, shown = afterwards, undisturbed.shown
-    recorded = site.starter("status", shown["id"][:8], "--json").json()
+    recorded = site.status(shown["id"][:8])
     assert (recorded["live"], shown["live"]) == (False, True)
     assert {**recorded, "live": True, "daemons": shown["daemons"]} == shown
     status = site.starter("status", shown["workflow_id"])

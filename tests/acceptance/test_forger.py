@@ -75,7 +75,7 @@ def test_forged_and_deleted_outcomes_change_nothing_whichever_daemon_goes_on_in_
 
 async def terminated(site: Site, directive: str) -> None:
     """Its workflow is gone, as with Temporal's data."""
-    workflow = site.starter("status", directive, "--json").json()["workflow_id"]
+    workflow = site.status(directive)["workflow_id"]
     await (await client_at(site.servers)).get_workflow_handle(workflow).terminate()
 
 

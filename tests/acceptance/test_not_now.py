@@ -38,7 +38,7 @@ def test_not_now_uses_no_attempt_loses_nothing_and_keeps_the_accounts_other_task
         return str(site.starter("start", "--title", title, *given, "--timings", "fast", "--json").json()["id"])
 
     def shown(directive: str) -> dict[str, Any]:
-        return site.starter("status", directive, "--json").json()
+        return site.status(directive)
 
     short, long = start("Short", "limited"), start("Long", "crowded")
     until(lambda: shown(short)["status"] == "completed", "the end of the short wait")

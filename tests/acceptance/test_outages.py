@@ -90,7 +90,7 @@ class Counting:
         (self._folder / "go").touch()
 
     def shown(self) -> dict[str, Any]:
-        return self._site.starter("status", self.id, "--json").json()
+        return self._site.status(self.id)
 
     def until_over(self) -> dict[str, Any]:
         until(lambda: self.shown()["status"] == "completed", "the directive's end")

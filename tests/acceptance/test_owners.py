@@ -38,7 +38,7 @@ def start(site: Site, origin: Path, steps: list[dict[str, str]], *options: str) 
 
 
 def steps_of(site: Site, directive: str) -> dict[str, Any]:
-    return {step["name"]: step for step in site.starter("status", directive, "--json").json()["steps"]}
+    return {step["name"]: step for step in site.status(directive)["steps"]}
 
 
 def daemons_of(site: Site) -> dict[str, Any]:
@@ -70,7 +70,7 @@ def test_daemons_of_one_name_serve_their_own_owner_and_a_label_finds_its_machine
     for site, names in ((mine, ("plain",)), (yours, ("plain", "train"))):
         found = until(partial(done, site, *names), f"{names} of {site.owner}")
         assert all(worked_in(origin, found[name]).startswith(str(site.folder)) for name in names)
-    waiting = mine.starter("status", directives[mine], "--json").json()["waiting"]
+    waiting = mine.status(directives[mine])["waiting"]
     queue = f"authenticated/daemons/{mine.owner}/gpu"
     assert waiting.startswith(f"waits on queue {queue}: no daemon with label 'gpu' of owner")
 

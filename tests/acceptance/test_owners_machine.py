@@ -119,6 +119,6 @@ def test_a_clone_without_its_history_is_refused_and_taken_once_it_has_done_what_
     assert site.starter("resume", shown["id"]).code == 0
     done = site.starter("watch", shown["id"])
     assert done.code == 0, done
-    now = site.starter("status", shown["id"], "--json").json()
+    now = site.status(shown["id"])
     assert now["status"] == "idle"
     assert git(shallow, "show", f"{now['pr']['branch']}:one.txt") == "one"

@@ -53,7 +53,7 @@ def test_a_start_takes_what_the_remotes_file_says_and_tells_so(site: Site) -> No
         assert ran.code == 0, ran
         directive = ran.json()["id"]
         until(lambda: site.starter("status", directive).code == 0, "that it is recorded")
-        return site.starter("status", directive, "--json").json()
+        return site.status(directive)
 
     told = typed("start")
     assert told.code == 0, told

@@ -60,7 +60,7 @@ def test_up_start_and_status_name_a_missing_sandbox_and_no_agent_runs_until_none
     assert "sandbox: plain serves no agent, for it has no sandbox: bubblewrap does not work" in begun.out
 
     def status() -> dict[str, Any]:
-        return house.starter("status", name, "--json").json()
+        return house.status(name)
 
     until(lambda: "plain serves no agent without a sandbox" in str(status()["steps"]), "the daemon's refusal")
     assert "  sandbox     plain serves no agent" in house.starter("status", name).out

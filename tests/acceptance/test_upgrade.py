@@ -65,7 +65,7 @@ class Installation:
         self.ids[name] = started.json()["id"]
 
     def shown(self, name: str) -> dict[str, Any]:
-        return self.site.starter("status", self.ids[name], "--json").json()
+        return self.site.status(self.ids[name])
 
     def is_at(self, name: str, *statuses: str) -> bool:
         return self.shown(name)["status"] in statuses

@@ -73,7 +73,7 @@ class House:
         return str(shown.json()["id"])
 
     def status(self, directive: str) -> dict[str, Any]:
-        return self.site.starter("status", directive, "--json").json()
+        return self.site.status(directive)
 
     def is_idle(self, directive: str) -> bool:
         return bool(self.status(directive)["status"] == "idle")

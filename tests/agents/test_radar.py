@@ -45,7 +45,7 @@ def test_claude_code_makes_way_for_a_script_that_changes_the_same_while_both_run
     directive = site.starter("start", *about, *by).json()["id"]
 
     def status() -> dict[str, Any]:
-        return site.starter("status", directive, "--json").json()
+        return site.status(directive)
 
     def running() -> list[str]:
         return [step["name"] for step in status()["steps"] if step["status"] == "running"]
