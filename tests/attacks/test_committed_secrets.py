@@ -1,12 +1,7 @@
-"""An agent commits a secret, openly or wrapped: nothing of it leaves the machine, and the work goes on (issue 11, 6).
-
-No secret stands in this file: each is put together, so that nobody's scanner takes it for one.
-"""
+"""An agent commits a secret: nothing of it leaves the machine, and the work goes on (issue 11, 6)."""
 
 from __future__ import annotations
 
-import base64
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,16 +17,11 @@ from daemon.secrets.secret_search import scan, without_secrets
 from domain.failures import FailureCategory
 from domain.spawn_task import CommandContext, Outcome, OutcomeStatus
 from domain.statuses import TaskKind
+from tests.attacks.hiding import COMMIT, HIDDEN, TOKEN, WRAPPED, GitCommand, holds
 from tests.integration.deliveries import OneDaemon
 
 pytestmark = pytest.mark.rule("6.7")
-GitCommand = Callable[..., str]
 Committer = Callable[..., str]
-TOKEN = "gh" + "p_" + "a1B2" * 9
-OTHER = "AK" + "IA" + "A1B2C3D4" * 2
-BODY = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASC" * 2
-KEY = f"-----BEGIN {'PRIVATE'} KEY-----\n{BODY}\n-----END {'PRIVATE'} KEY-----\n"
-COMMIT = "git add -Af; git commit -qm more || true;"
 
 
 class Attempt:
@@ -59,10 +49,7 @@ class Attempt:
 
     def left_the_machine(self, *secrets: str) -> bool:
         """Whether one of them is in any object of the remote, whatever refers to it."""
-        objects = self.git(self.origin, "cat-file", "--batch-check", "--batch-all-objects").splitlines()
-        names = "".join(f"{line.split()[0]}\n" for line in objects if line.split()[1] != "tree")
-        found = self.git(self.origin, "cat-file", "--batch", stdin=names)
-        return any(secret in found for secret in secrets)
+        return holds(self.git, self.origin, ("--batch-all-objects",), "", *secrets)
 
 
 @pytest.fixture
@@ -75,46 +62,14 @@ def answered(done: Outcome, answer: str) -> CommandContext:
     return CommandContext(answers=(question.model_copy(update={"answer": answer}),))
 
 
-SIDE = "git tag start; git checkout -qb side; echo s > t; git add t;"
-BACK = "git checkout -q --detach start; echo m > m; git add m; git commit -qm m;"
-WRAPPED = base64.b64encode(KEY.encode()).decode()
-FOLDED = base64.encodebytes(f"user: {'a' * 40}\ntoken: {TOKEN}\n".encode()).decode()
-"""In lines of 76, the token beginning in one and ending in the next."""
-HIDDEN = {
-    "a file": f"echo {TOKEN} > config; {COMMIT}",
-    "one commit, taken out in the next": f"echo {TOKEN} > config; {COMMIT} git rm -q config; echo x > x; {COMMIT}",
-    "a renamed file": f"echo {TOKEN} > config; {COMMIT} git mv config other; echo more >> other; {COMMIT}",
-    "a merge's own change": f"{SIDE} git commit -qm s; {BACK} git merge -q --no-commit side;echo {TOKEN} > b; {COMMIT}",
-    "a side that was merged in": f"{SIDE} echo {TOKEN} > s; {COMMIT} git rm -q s; git commit -qm gone; {BACK}"
-    "git merge -q --no-edit side;",
-    "a commit's message": f"echo x > x; git add x; git commit -qm 'with {TOKEN}';",
-    "an author's name": f"echo x > x; git add x; git commit -qm x --author='{TOKEN} <a@b>';",
-    "the name of a file": f"echo x > {TOKEN}; {COMMIT}",
-    "UTF-16": f"printf 'key = {TOKEN}' | iconv -t UTF-16 > config; {COMMIT}",
-    "base64": f"echo 'tls.key: {WRAPPED}' > secret.yaml; {COMMIT}",
-    "a binary file": f"printf 'x\\000\\001{TOKEN}\\000' > app.bin; {COMMIT}",
-    "a key in JSON": f"printf %s '{json.dumps({'private_key': KEY})}' > account.json; {COMMIT}",
-    "the middle of a large file": f"(head -c 5000000 /dev/zero; echo {TOKEN}; head -c 5000000 /dev/zero) > b; {COMMIT}",
-    "a name of keys": f"echo x > .env; {COMMIT}",
-    "an attribute that calls it binary": f"echo '* binary -diff' > .gitattributes; echo {TOKEN} > config; {COMMIT}",
-    "a link": f"ln -s {TOKEN} link; {COMMIT}",
-    "UTF-32": f"printf 'key = {TOKEN}' | iconv -t UTF-32LE > config; {COMMIT}",
-    "base64 over two lines": f"printf %s '{FOLDED}' > secret.yaml; {COMMIT}",
-    "a file whose name is no UTF-8": f"echo {TOKEN} > \"$(printf 'a\\377b')\"; {COMMIT}",
-    "the name of a submodule": f"git update-index --add --cacheinfo 160000,{'a' * 40},{TOKEN}; git commit -qm m;",
-    "an address of a submodule": f"git config -f .gitmodules submodule.a.url https://x:{TOKEN}@git.invalid/a; {COMMIT}",
-}
-
-
-@pytest.mark.parametrize("how", HIDDEN)
+@pytest.mark.parametrize("how", ["a file", "one commit, taken out in the next", "the name of a file", "a name of keys"])
 async def test_a_committed_secret_stays_on_the_machine_and_a_person_is_asked(attempt: Attempt, how: str) -> None:
     done = await attempt.does(HIDDEN[how] + "echo kept > kept")
     assert done.status is OutcomeStatus.WAITING, done.failure
     (question,) = done.questions
     assert "allow_secrets" in question.text and question.choices == ("try again", "give up")
-    secrets = (TOKEN, BODY, WRAPPED, FOLDED.splitlines()[1])
-    assert not any(secret in done.model_dump_json() for secret in secrets)
-    assert not attempt.left_the_machine(*secrets, "\0".join(TOKEN))
+    assert TOKEN not in done.model_dump_json()
+    assert not attempt.left_the_machine(TOKEN)
     assert attempt.git(attempt.origin, "for-each-ref", "refs/heads/makima") == ""
     assert attempt.git(attempt.origin, "show", f"{await attempt.checkpoint()}:kept") == "kept"
 
@@ -124,20 +79,6 @@ async def test_a_file_of_keys_is_one_although_the_base_speaks_of_its_name(attemp
     done = await attempt.does(f"echo PASSWORD=swordfish > .env; {COMMIT}")
     assert done.status is OutcomeStatus.WAITING, done.failure
     assert not attempt.left_the_machine("swordfish")
-
-
-@pytest.mark.parametrize("known", ["allowed", "in the base"])
-async def test_no_number_of_false_alarms_hides_a_secret(attempt: Attempt, commit: Committer, known: str) -> None:
-    values = [f"gh{'p'}_{number:036}" for number in range(1100)]
-    if known == "in the base":
-        commit({"fixtures": "".join(f"{value}\n" for value in values)}, branch="main")
-    attempt.daemon.more["allow_secrets"] = ("fakes/",)
-    numbers = "seq -f '%036.0f' 0 1099"
-    script = f"mkdir fakes; {numbers} | sed s/^/gh{'p'}_/ > fakes/many; echo {TOKEN} > zzz; {COMMIT}"
-    done = await attempt.does(script if known == "allowed" else script.replace("fakes", "copies"))
-    assert done.status is OutcomeStatus.WAITING, done.failure
-    assert "zzz" in done.questions[0].text
-    assert not attempt.left_the_machine(TOKEN)
 
 
 async def test_what_is_not_committed_does_not_leave_either_however_it_is_wrapped(attempt: Attempt) -> None:
@@ -214,32 +155,6 @@ async def test_an_attempt_that_fails_otherwise_publishes_what_is_clean(attempt: 
     assert names == ["README", "fine", "last"]
     assert attempt.git(attempt.origin, "log", "--format=%s", done.work.head).splitlines()[1:] == ["more", "first"]
     assert not attempt.left_the_machine(TOKEN)
-
-
-@pytest.mark.parametrize(
-    "script",
-    [
-        "git mv fixture.pem moved.pem; echo more >> moved.pem",
-        "echo '# a note' >> fixture.pem",
-        f"cp fixture.pem copy.pem; echo {OTHER} > fixtures; rm fixtures; true",
-        "printf '%s\\n' 'const KEY = /-----BEGIN (RSA )?PRIVATE KEY-----/;' > scanner.js",
-        "printf 'gh%s_token and sk-learn, AKIA\\n' p > text.md",
-        "head -c 300000 /dev/urandom | base64 > noise.txt",
-        "echo x > .env.example",
-    ],
-)
-async def test_what_the_base_has_and_what_only_resembles_one_is_no_news(
-    attempt: Attempt, commit: Committer, script: str
-) -> None:
-    commit({"fixture.pem": KEY + TOKEN + "\n"}, branch="main")
-    done = await attempt.does(f"{script}; {COMMIT}")
-    assert done.status is OutcomeStatus.COMPLETED, done.questions
-
-
-async def test_another_key_in_place_of_the_one_that_was_there_is_one(attempt: Attempt, commit: Committer) -> None:
-    commit({"fixture.pem": KEY}, branch="main")
-    done = await attempt.does(f"sed -i s/MIIEvQ/MIIEpQ/ fixture.pem; {COMMIT}")
-    assert done.status is OutcomeStatus.WAITING
 
 
 @pytest.mark.parametrize("where", ["settings", "base", "worktree"])

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -49,6 +47,7 @@ from domain.spawn_task import Outcome, SpawnTask
 from domain.visible import visible
 from runtime.addresses import temporal_profile
 from runtime.stack_file import StackFile
+from tests.forked import Program, run
 
 NOW = datetime(2026, 11, 27, tzinfo=UTC)
 WORDS = (
@@ -313,20 +312,11 @@ def test_a_bad_file_is_one_line_and_exit_code_2(case: str, tmp_path: Path) -> No
     file.write_bytes(BAD[case])
     env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "MAKIMA_DATA_DIR": str(tmp_path)}
     if "TOML" in case or "time" in case:
-        command, env = ["-m", "daemon", "gc"], {**env, "MAKIMA_DAEMON_CONFIG": str(file)}
+        done = run(Program.DAEMON, ("gc",), {**env, "MAKIMA_DAEMON_CONFIG": str(file)})
     else:
         asked = ("--title", "t", "--goal", "g", "--repo", str(tmp_path), "--plan", str(file), "--agent", "shell")
-        command = ["starter.py", "start", *asked]
-    done = subprocess.run(
-        [sys.executable, *command],
-        cwd=Path(__file__).parents[2],
-        env=env,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 2, done.stderr
-    assert done.stderr.count("\n") == 1, done.stderr
-    assert str(file) in done.stderr
-    assert len(done.stderr) < 600
+        done = run(Program.STARTER, ("start", *asked), env)
+    said = done.stderr.decode()
+    assert (done.returncode, said.count("\n")) == (2, 1), said
+    assert str(file) in said
+    assert len(said) < 600
