@@ -309,7 +309,7 @@ class Site:
         return typed(args, env)
 
     def status(self, directive: str) -> dict[str, Any]:
-        """`status --json`, once it is recorded: `start` does not wait for that, and the worker may be starting still."""
+        """`status --json`, once it is recorded: `start` does not wait for it, and the worker may be starting still."""
 
         def asked() -> Ran | None:
             ran = self.starter("status", directive, "--json")

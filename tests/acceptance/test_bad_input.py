@@ -10,8 +10,7 @@ import pytest
 
 from demo.demo_repository import git, make_origin
 from tests.acceptance.stack import (
-    DAEMON,
-    WORKER,
+    Ours,
     Ran,
     Running,
     SharedServers,
@@ -20,6 +19,7 @@ from tests.acceptance.stack import (
     environment,
     until,
 )
+from tests.forked import Program
 
 KIB = 1024
 
@@ -183,12 +183,13 @@ def test_worker_and_daemon_say_in_one_line_what_they_do_not_reach(site: Site) ->
     no_database = environment(TEMPORAL_ADDRESS=temporal, MAKIMA_DATABASE_URL=f"postgresql://me@{nobody}/db")
     alone = environment(MAKIMA_DATA_DIR=site.folder / "empty")
     unnamed = environment(TEMPORAL_ADDRESS=temporal)
+    worker, daemon = Ours(Program.WORKER), Ours(Program.DAEMON)
     cases = (
-        ("worker-temporal", WORKER, away, 3, f"Temporal at {nobody} is not reachable"),
-        ("worker-postgres", WORKER, no_database, 3, f"Postgres at {nobody} does not answer"),
-        ("worker-alone", WORKER, alone, 3, "`python starter.py up`"),
-        ("daemon-temporal", DAEMON, {**away, "MAKIMA_DAEMON_CONFIG": str(settings)}, 3, f"Temporal at {nobody}"),
-        ("daemon-settings", DAEMON, unnamed, 2, "MAKIMA_DAEMON_CONFIG"),
+        ("worker-temporal", worker, away, 3, f"Temporal at {nobody} is not reachable"),
+        ("worker-postgres", worker, no_database, 3, f"Postgres at {nobody} does not answer"),
+        ("worker-alone", worker, alone, 3, "`python starter.py up`"),
+        ("daemon-temporal", daemon, {**away, "MAKIMA_DAEMON_CONFIG": str(settings)}, 3, f"Temporal at {nobody}"),
+        ("daemon-settings", daemon, unnamed, 2, "MAKIMA_DAEMON_CONFIG"),
     )
     started = [(Running(name, argv, env, site.folder), code, said) for name, argv, env, code, said in cases]
     for process, code, said in started:

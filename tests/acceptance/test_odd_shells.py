@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.stack import STARTER, Site, environment, until
+from tests.acceptance.stack import STARTER, Site, environment, typed, until
 
 NOBODY = "127.0.0.1:1"
 
 
-def typed(command: str, folder: Path) -> tuple[int, str, str]:
+def typed_in_a_shell(command: str, folder: Path) -> tuple[int, str, str]:
     """Exit code, stdout and stderr of `command` in a shell; `makima` in it is starter.py."""
     script = command.replace("makima", shlex.join(STARTER), 1)
     env = environment(MAKIMA_DATA_DIR=folder / "nothing")
@@ -29,27 +29,45 @@ def typed(command: str, folder: Path) -> tuple[int, str, str]:
         ("makima status nobody >&-", 3, "no stack is running"),
         (r"makima status $'\xff'", 2, "is not text in UTF-8"),
         ("makima archive nobody <&-", 2, "add --yes"),
-        ("makima answer a b c", 2, "question: at least 4 characters are needed"),
-        ("makima goal a ''", 2, "goal: it may not be empty"),
-        ("makima set-pr a ftp://x", 2, "an address that begins with http:// or https:// is needed"),
-        ("makima watch a --until tomorrow", 2, "'rest', 'attention'"),
-        ("makima restart", 3, "no stack is running"),
-        ("makima restart forge", 2, "'daemon', 'worker'"),
-        (f"MAKIMA_DATABASE_URL=postgresql://x@{NOBODY}/x makima daemons", 3, f"Postgres at {NOBODY} does not answer"),
-        (f"TEMPORAL_ADDRESS={NOBODY} makima watch", 3, f"Temporal at {NOBODY} is not reachable"),
-        ("MAKIMA_DATA_DIR=/proc/none makima up", 1, "set MAKIMA_DATA_DIR to another folder"),
-        ("MAKIMA_OWNER='a b' makima list", 2, "MAKIMA_OWNER"),
     ],
 )
 def test_one_line_says_what_is_wrong(command: str, code: int, said: str, tmp_path: Path) -> None:
-    ended, out, err = typed(command, tmp_path)
+    ended, out, err = typed_in_a_shell(command, tmp_path)
     assert (ended, out, err.count("\n")) == (code, "", 1), err
     assert said in err
 
 
 @pytest.mark.rule("9.3")
+@pytest.mark.parametrize(
+    ("words", "variables", "code", "said"),
+    [
+        (("answer", "a", "b", "c"), {}, 2, "question: at least 4 characters are needed"),
+        (("goal", "a", ""), {}, 2, "goal: it may not be empty"),
+        (("set-pr", "a", "ftp://x"), {}, 2, "an address that begins with http:// or https:// is needed"),
+        (("watch", "a", "--until", "tomorrow"), {}, 2, "'rest', 'attention'"),
+        (("restart",), {}, 3, "no stack is running"),
+        (("restart", "forge"), {}, 2, "'daemon', 'worker'"),
+        (
+            ("daemons",),
+            {"MAKIMA_DATABASE_URL": f"postgresql://x@{NOBODY}/x"},
+            *(3, f"Postgres at {NOBODY} does not answer"),
+        ),
+        (("watch",), {"TEMPORAL_ADDRESS": NOBODY}, 3, f"Temporal at {NOBODY} is not reachable"),
+        (("up",), {"MAKIMA_DATA_DIR": "/proc/none"}, 1, "set MAKIMA_DATA_DIR to another folder"),
+        (("list",), {"MAKIMA_OWNER": "a b"}, 2, "MAKIMA_OWNER"),
+    ],
+)
+def test_one_line_says_what_is_wrong_with_words_and_variables(
+    words: tuple[str, ...], variables: dict[str, str], code: int, said: str, tmp_path: Path
+) -> None:
+    ran = typed(words, environment(**{"MAKIMA_DATA_DIR": str(tmp_path / "nothing"), **variables}))
+    assert (ran.code, ran.out, ran.err.count("\n")) == (code, "", 1), ran
+    assert said in ran.err
+
+
+@pytest.mark.rule("9.3")
 def test_without_any_stream_the_code_says_it_alone(tmp_path: Path) -> None:
-    assert typed("makima status nobody <&- >&- 2>&-", tmp_path) == (3, "", "")
+    assert typed_in_a_shell("makima status nobody <&- >&- 2>&-", tmp_path) == (3, "", "")
 
 
 @pytest.mark.rule("9.3")
