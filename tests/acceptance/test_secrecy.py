@@ -20,8 +20,8 @@ from daemon.commands import build_app as daemons_app
 from starter import build_app
 from tests.acceptance.greeter import FIRST_STEPS, Greeter
 from tests.acceptance.stack import (
-    DAEMON,
     MortalSite,
+    Ours,
     Ran,
     Running,
     Servers,
@@ -31,6 +31,7 @@ from tests.acceptance.stack import (
     until,
 )
 from tests.acceptance.test_forger import recorded_secret, terminated
+from tests.forked import Program
 
 NOT_FLAGS = {"--follow", "--wait", "--all", "--push", "--clear", "--servers-only"}
 """They wait, or need something else than the rest of the command."""
@@ -120,7 +121,7 @@ def printed(site: MortalSite, directive: str, folder: Path) -> Iterator[tuple[tu
     def run(line: tuple[str, ...]) -> tuple[tuple[str, ...], Ran]:
         if line[0] == "starter":
             return line, site.starter(*line[1:], XDG_CACHE_HOME=folder / "caches" / "-".join(line[1:])[:200])
-        return line, Running("-".join(line), (*DAEMON, *line[1:]), own, folder / "daemons").ran()
+        return line, Running("-".join(line), Ours(Program.DAEMON, line[1:]), own, folder / "daemons").ran()
 
     operators = get_group(build_app()).commands
     daemons = get_group(daemons_app(*[None] * 4)).commands  # type: ignore[arg-type]
