@@ -1,4 +1,6 @@
-"""Agents that call done what isn't, each a step of one directive, through the whole system."""
+"""Agents that call done what isn't, each a step of one directive, through the whole system: one of each category.
+All that git can be left in is in tests/integration/test_judgement.py, other damage in test_damaged_repository.py.
+"""
 
 from __future__ import annotations
 
@@ -17,31 +19,19 @@ from tests.needs import need
 from workflows.directive import DirectiveWorkflow
 
 TOKEN = "gh" + "p_" + "a1B2" * 9
-CONFLICT = "sed -i s/2/two/ f.txt; git commit -qam two; git branch other; git reset -q --hard HEAD~1; "
-CONFLICT += "sed -i s/2/zwei/ f.txt; git commit -qam zwei; "
 STEPS = {
     "Good": "echo good > good.txt",
     "Rebase": "echo 1 > w1.txt; git add -A; git commit -qm w1; echo 2 > w2.txt; git add -A; git commit -qm w2; "
     'GIT_SEQUENCE_EDITOR="sed -i 1s/pick/edit/" git rebase -q -i HEAD~2; true',
-    "Stash": "sed -i s/2/two/ f.txt; git stash -q; sed -i s/2/zwei/ f.txt; git commit -qam zwei; git stash pop || true",
     "Markers": "printf '<<<<<<< HEAD\\na\\n=======\\nb\\n>>>>>>> other\\n' > g.txt; git add -A; git commit -qm merged",
     "Root": "echo x > x.txt; git add -A; git commit -q --amend -m everything",
     "Branch": "git checkout -q -b feature; echo x > y.txt; git add -A; git commit -qm y; git checkout -q --detach @~1",
     "Nested": "git init -q app; echo code > app/main.js; echo see app > NOTES.md",
     "Large": "head -c 12000000 /dev/zero > model.bin; echo x > small.txt",
     "Removed": "echo x > removed.txt; rm -rf .git",
-    "Lock": "touch .git/index.lock; echo x > lock.txt",
     "Garbage": "echo x > garbage.txt; echo nonsense > .git/HEAD",
-    "Hollow": "echo x > hollow.txt; git add -A; git commit -qm hollow; rm -rf .git/objects/*",
-    "Elsewhere": "echo x > elsewhere.txt; mv .git ../other; echo gitdir: ../other > .git",
     "Nowhere": "echo x > nowhere.txt; rm -rf .git; echo gitdir: ../nowhere > .git",
     "Secret": f"echo {TOKEN} > config; git add -A; git commit -qm config",
-    "Merge": CONFLICT + "git merge other || true",
-    "Pick": CONFLICT + "git cherry-pick other || true",
-    "Revert": CONFLICT + "sed -i s/zwei/drei/ f.txt; git commit -qam drei; git revert --no-edit HEAD~1 || true",
-    "Am": CONFLICT + "git format-patch -q -1 other --stdout > ../p; git am -q ../p || true",
-    "Bisect": CONFLICT + "git bisect start -q HEAD HEAD~1 > bisect.txt",
-    "Link": "git init -q app; git -C app commit -q --allow-empty -m app; git add app; git commit -qm link",
     "Module": "git init -q ../part; git -C ../part commit -q --allow-empty -m part; git -c protocol.file.allow=always "
     "submodule --quiet add $(realpath ../part) part; git -C part commit -q --allow-empty -m ahead; git add -A; "
     "git commit -qm part",
@@ -50,22 +40,15 @@ STEPS = {
     "Orphan": "git switch -q --orphan alone; echo alone > alone.txt",
     "Child": "git reset -q --hard HEAD~1; echo from-child > child.txt",
 }
-BROKEN = ("Removed", "Lock", "Garbage", "Hollow", "Elsewhere", "Nowhere")
+BROKEN = ("Removed", "Garbage", "Nowhere")
 """What they do to `.git` costs neither a file nor a second run."""
 FAILED = {
     "Rebase": "unfinished: a rebase is in progress",
-    "Stash": "conflict: git still holds these files as unmerged: f.txt",
     "Markers": "conflict: conflict markers are left in g.txt",
     "Root": "history: the work has no commit in common with 'the base commit'",
     "Orphan": "history: HEAD was on a new branch without a commit",
     "Secret": "secret: what looks like a secret is in its commits",
     "Child": "history: 'Good' (",
-    "Merge": "unfinished: a merge of",
-    "Pick": "unfinished: a cherry-pick is in progress",
-    "Revert": "unfinished: a revert is in progress",
-    "Am": "unfinished: a git am is in progress",
-    "Bisect": "unfinished: a bisect is in progress",
-    "Link": "pointer: a link to a repository without an address in .gitmodules: app",
     "Module": "pointer: submodule part points to",
 }
 
