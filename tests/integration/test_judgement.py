@@ -6,15 +6,21 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from daemon.git.repositories import Repositories
+from daemon.git.repository_cache import RepositoryCache
+from daemon.judgement.check import Examined
+from daemon.judgement.conflict_markers import conflict_markers
 from domain.failures import FailureCategory
+from domain.models import Question
 from domain.questions import BY_DEFAULT, GIVE_UP, LEFT_CHOICES, PUT_IN, WITHOUT
 from domain.spawn_task import CommandContext, ContinueFrom, Outcome, OutcomeStatus
+from tests.git_objects import put_commit
 from tests.integration.deliveries import OneDaemon, Steps
 
 pytestmark = pytest.mark.rule("6.9")
@@ -157,25 +163,34 @@ async def test_markers_that_were_there_before_are_nobodys_conflict(steps: Steps,
     assert done.status is OutcomeStatus.COMPLETED, done.failure
 
 
+FENCED = f"```\n{MARKED}```\n"
+SHORT = re.sub(r"^([<=>])+", r"\1\1\1", MARKED, flags=re.MULTILINE)
+
+
 @pytest.mark.parametrize(
-    ("script", "is_conflict"),
+    ("files", "is_conflict"),
     [
-        ("printf 'Title\\n=======\\n\\n>>>>>>>> print(1)\\n<<<<<<< here\\n' > marked", False),
-        ("sed 's/^/    /' marked > guide.md; git rm -qf --cached marked; rm marked", False),
-        ("echo '*.md conflict-marker-size=32' > .gitattributes; mv marked guide.md", False),
-        ("echo '* conflict-marker-size=3' > .gitattributes; sed -Ei 's/^([<=>])+/\\1\\1\\1/' marked", True),
-        ("mv marked 'ünt \"x\" file'", True),
-        ("(echo '```'; cat marked; echo '```') > how.md; rm marked", False),
-        ("(echo '````text'; echo '```'; cat marked; echo '````') > how.md; rm marked", False),
-        ("(echo '```'; echo '```'; cat marked; echo '```') > how.md; rm marked", True),
-        ("(echo '```'; cat marked; echo '```') > f.txt; rm marked", True),
-        ("(echo '```'; cat marked; echo '```') > how.md; cat marked >> how.md; rm marked", True),
-        ("sed -i 's/$/\\r/' marked", True),
+        ({"marked": "Title\n=======\n\n>>>>>>>> print(1)\n<<<<<<< here\n"}, False),
+        ({"guide.md": indent(MARKED, "    ")}, False),
+        ({".gitattributes": "*.md conflict-marker-size=32\n", "guide.md": MARKED}, False),
+        ({".gitattributes": "* conflict-marker-size=3\n", "marked": SHORT}, True),
+        ({'ünt "x" file': MARKED}, True),
+        ({"how.md": FENCED}, False),
+        ({"how.md": f"````text\n```\n{MARKED}````\n"}, False),
+        ({"how.md": f"```\n{FENCED}"}, True),
+        ({"f.txt": FENCED}, True),
+        ({"how.md": FENCED + MARKED}, True),
+        ({"marked": MARKED.replace("\n", "\r\n")}, True),
     ],
 )
-async def test_what_a_marker_is_the_repository_says_itself(steps: Steps, script: str, is_conflict: bool) -> None:
-    done = await steps.does(f"printf '{MARKED}' > marked; {script}")
-    assert bool(done.failure and done.failure.category is FailureCategory.CONFLICT) == is_conflict, done.failure
+async def test_what_a_marker_is_the_repository_says_itself(
+    cache: RepositoryCache, files: dict[str, str], is_conflict: bool
+) -> None:
+    began = await cache.branch_commit("main")
+    assert began
+    work = Examined(cache, put_commit(cache.folder, files, began), began, ())
+    found = await conflict_markers(work)
+    assert (found and found.category) is (FailureCategory.CONFLICT if is_conflict else None)
 
 
 async def test_markers_that_come_with_a_dependency_are_not_this_steps(steps: Steps, commit: Committer) -> None:
@@ -268,8 +283,18 @@ LEFT = {
 }
 
 
+def named(steps: Steps) -> list[str]:
+    """The files of the step's branch."""
+    return steps.git(steps.origin, "ls-tree", "--name-only", "makima/step").split()
+
+
+def answered(question: Question, answer: str) -> CommandContext:
+    """What a daemon is told once a person has answered."""
+    return CommandContext(answers=(question.model_copy(update={"answer": answer, "answered_by": "ann"}),))
+
+
 @pytest.mark.parametrize("where", LEFT)
-async def test_commits_that_the_agent_left_elsewhere_are_named_and_saved(
+async def test_commits_that_the_agent_left_elsewhere_are_named_and_saved_and_a_person_has_them_put_in(
     steps: Steps, where: str, git: GitCommand, origin: Path
 ) -> None:
     script, said = LEFT[where]
@@ -285,6 +310,9 @@ async def test_commits_that_the_agent_left_elsewhere_are_named_and_saved(
         git(origin, "ls-tree", "-r", "--name-only", each) for each in git(origin, "rev-list", *parents).split()
     ]
     assert any("x" in names.split() for names in everything)
+    done = await steps.does(NEVER, task=task, context=answered(question, PUT_IN))
+    assert done.status is OutcomeStatus.COMPLETED, done.failure
+    assert named(steps) == ["README", "f.txt", "x", "y"]
 
 
 async def asked_about(steps: Steps, script: str, answer: str, then: str = NEVER, **other: Any) -> Outcome:
@@ -292,17 +320,15 @@ async def asked_about(steps: Steps, script: str, answer: str, then: str = NEVER,
     task = uuid4()
     done = await steps.does(script, task=task)
     (question,) = done.questions
-    answered = question.model_copy(update={"answer": answer, "answered_by": "ann", **other})
-    return await steps.does(then, task=task, context=CommandContext(answers=(answered,)))
+    reply = question.model_copy(update={"answer": answer, "answered_by": "ann", **other})
+    return await steps.does(then, task=task, context=CommandContext(answers=(reply,)))
 
 
-@pytest.mark.parametrize("where", LEFT)
-@pytest.mark.parametrize("answer", [WITHOUT, PUT_IN])
-async def test_a_person_decides_about_them_and_no_agent_runs_again(steps: Steps, where: str, answer: str) -> None:
-    done = await asked_about(steps, f"{LEFT[where][0]}\necho y > y", answer)
+@pytest.mark.parametrize("where", ["a branch", "a stash", "files in another worktree"])
+async def test_a_person_goes_on_without_them_and_no_agent_runs_again(steps: Steps, where: str) -> None:
+    done = await asked_about(steps, f"{LEFT[where][0]}\necho y > y", WITHOUT)
     assert done.status is OutcomeStatus.COMPLETED, done.failure
-    names = steps.git(steps.origin, "ls-tree", "--name-only", "makima/step").split()
-    assert names == ["README", "f.txt", *(["x"] if answer == PUT_IN else []), "y"]
+    assert named(steps) == ["README", "f.txt", "y"]
 
 
 async def test_notes_are_named_and_can_not_be_merged(steps: Steps) -> None:
@@ -332,8 +358,7 @@ async def test_commits_that_conflict_with_the_work_are_not_put_in_by_halves(step
 async def test_an_agent_is_given_the_conflict_of_what_is_put_in(steps: Steps) -> None:
     task = uuid4()
     (question,) = (await steps.told(CLASHES, "true", task=task)).questions
-    answer = CommandContext(answers=(question.model_copy(update={"answer": PUT_IN, "answered_by": "ann"}),))
-    done = await steps.told(RESOLVED, NEVER, task=task, context=answer)
+    done = await steps.told(RESOLVED, NEVER, task=task, context=answered(question, PUT_IN))
     assert done.status is OutcomeStatus.COMPLETED, done.failure
     assert (steps.show("f.txt"), steps.show("x")) == ("1\nboth\n3", "x")
 
@@ -347,7 +372,7 @@ async def test_only_a_persons_answer_about_this_work_counts(steps: Steps, other:
 async def test_an_answer_about_finished_work_finishes_no_other(steps: Steps) -> None:
     task = uuid4()
     (question,) = (await steps.does(f"{FEATURE}\necho y > y", task=task)).questions
-    context = CommandContext(answers=(question.model_copy(update={"answer": WITHOUT, "answered_by": "ann"}),))
+    context = answered(question, WITHOUT)
     asks = 'makima directive ask "Which colour?" --wait-seconds 1'
     half = f"echo half > half; {asks}; exit 0"
     went_on = await steps.told(half, half, task=task, context=context, verify=("test -e z",))
@@ -480,7 +505,7 @@ async def test_commits_on_no_branch_are_asked_about_once(steps: Steps) -> None:
     script = f"{X} git checkout -q --detach HEAD~1; echo y > y"
     done = await steps.told(script, "echo z > z")
     assert done.status is OutcomeStatus.COMPLETED, done.failure
-    assert steps.git(steps.origin, "ls-tree", "--name-only", "makima/step").split() == ["README", "f.txt", "y", "z"]
+    assert named(steps) == ["README", "f.txt", "y", "z"]
     assert any("refs/makima/left/" in warning for warning in done.warnings)
 
 
@@ -518,13 +543,17 @@ LEFT_OUT = {
 @pytest.mark.parametrize("what", LEFT_OUT)
 async def test_what_the_daemon_leaves_out_is_told_once_and_stands_in_the_outcome(steps: Steps, what: str) -> None:
     script, told = LEFT_OUT[what]
-    done = await steps.does(f"{script} echo x > x")
-    assert done.status is OutcomeStatus.COMPLETED, done.failure
-    assert done.work and done.work.left_out == (told,)
     heard = await steps.told(f"{script} echo x > x", 'echo "$P" > heard')
     assert heard.status is OutcomeStatus.COMPLETED, heard.failure
     assert " ".join(told.split()) in steps.show("heard")
     assert heard.work and heard.work.left_out == (told,)
+
+
+async def test_what_is_left_out_stands_in_the_outcome_of_an_agent_that_hears_nothing(steps: Steps) -> None:
+    script, told = LEFT_OUT["a name of secrets"]
+    done = await steps.does(f"{script} echo x > x")
+    assert done.status is OutcomeStatus.COMPLETED, done.failure
+    assert done.work and done.work.left_out == (told,)
 
 
 async def test_an_agent_that_hears_of_it_brings_it_in(steps: Steps) -> None:
