@@ -67,17 +67,15 @@ async def test_where_no_token_is_named_a_person_is_told_to(site: Site) -> None:
         await site.another(token_env="")
 
 
-@pytest.mark.parametrize("title", ["Draft: Add login", "[draft] Add login", "(Draft) Add login", "DRAFT:Add login"])
-async def test_a_draft_is_one_by_its_title_whatever_its_mark_looks_like(
-    site: Site, api: httpx.AsyncClient, title: str
-) -> None:
+async def test_a_draft_is_one_by_its_title_whatever_its_mark_looks_like(site: Site, api: httpx.AsyncClient) -> None:
     made = await site.opened()
-    await api.put(f"merge_requests/{made.number}", json={"title": title})
-    assert (await site.adapter.read(made)).state is PullRequestState.DRAFT
-    assert (await site.opened(draft=True)).state is PullRequestState.DRAFT
-    assert (await shown(api, made.number))["title"] == title, "it is one already"
-    assert (await site.opened(draft=False)).state is PullRequestState.OPEN
-    assert (await shown(api, made.number))["title"] == "Add login"
+    for title in ("Draft: Add login", "[draft] Add login", "(Draft) Add login", "DRAFT:Add login"):
+        await api.put(f"merge_requests/{made.number}", json={"title": title})
+        assert (await site.adapter.read(made)).state is PullRequestState.DRAFT, title
+        assert (await site.opened(draft=True)).state is PullRequestState.DRAFT
+        assert (await shown(api, made.number))["title"] == title, "it is one already"
+        assert (await site.opened(draft=False)).state is PullRequestState.OPEN
+        assert (await shown(api, made.number))["title"] == "Add login", title
 
 
 async def test_a_directive_whose_title_looks_like_a_drafts_makes_none(site: Site, api: httpx.AsyncClient) -> None:
@@ -101,23 +99,25 @@ async def test_no_line_of_ours_is_a_command(site: Site, api: httpx.AsyncClient) 
     assert [each for each in said if each.startswith("\\/approve\nDone.")]
 
 
-@pytest.mark.rule("7.5")
-@pytest.mark.parametrize(
-    "said",
-    [
-        "need_rebase", "ci_must_pass", "ci_still_running", "discussions_not_resolved", "not_approved", "draft_status",
-        "requested_changes", "merge_request_blocked", "external_status_checks", "policies_denied", "mergeable",
-        "jira_association_missing", "security_policy_violations", "locked_paths", "merge_time", "title_regex",
-        "a word of next year's",
-    ],
+REASONS = (
+    "need_rebase", "ci_must_pass", "ci_still_running", "discussions_not_resolved", "not_approved", "draft_status",
+    "requested_changes", "merge_request_blocked", "external_status_checks", "policies_denied", "mergeable",
+    "jira_association_missing", "security_policy_violations", "locked_paths", "merge_time", "title_regex",
+    "a word of next year's",
 )  # fmt: skip
-async def test_a_reason_against_a_merge_is_no_conflict_and_hides_none(site: Site, said: str) -> None:
+"""What GitLab says of one that it doesn't merge, or of one that it does, in the place of a conflict."""
+
+
+@pytest.mark.rule("7.5")
+async def test_a_reason_against_a_merge_is_no_conflict_and_hides_none(site: Site) -> None:
     made = await site.opened()
-    await site.forge.change_repository(site.name, detailed_merge_status=said)
-    assert await findings(site, made) == []
+    for said in REASONS:
+        await site.forge.change_repository(site.name, detailed_merge_status=said)
+        assert await findings(site, made) == [], said
     site.commit("main", {"app.py": "print(2)\n"})
-    (found,) = await findings(site, made)
-    assert found.kind is FindingKind.CONFLICT
+    for said in REASONS:
+        await site.forge.change_repository(site.name, detailed_merge_status=said)
+        assert [found.kind for found in await findings(site, made)] == [FindingKind.CONFLICT], said
 
 
 @pytest.mark.rule("7.5")
@@ -346,15 +346,17 @@ async def test_nothing_is_done_twice_whose_answer_was_lost(site: Site, api: http
     assert (await site.opened(draft=True)).state is PullRequestState.DRAFT
 
 
-@pytest.mark.parametrize("count", [20, 100, 101])
 @pytest.mark.rule("7.5")
-async def test_every_page_is_read(site: Site, count: int) -> None:
-    made = await site.opened()
-    for number in range(count):
-        await site.forge.comment(site.name, made.number, user="ann", body=f"Number {number}.")
-    assert len(await findings(site, made)) == count
-    paths = await site.forge.requests(method="GET", path=f"{site.name}/merge_requests/1/discussions")
-    assert len(paths) == (2 if count > 100 else 1)
+async def test_every_page_is_read(site: Site) -> None:
+    made, before, asked = await site.opened(), 0, 0
+    for count, pages in ((20, 1), (100, 1), (101, 2)):
+        said = [{"user": "ann", "body": f"Number {number}."} for number in range(before, count)]
+        await site.forge.several(f"repos/{site.name}/pulls/{made.number}/comments", said)
+        assert len(await findings(site, made)) == count
+        asked += pages
+        paths = await site.forge.requests(method="GET", path=f"{site.name}/merge_requests/1/discussions")
+        assert len(paths) == asked, count
+        before = count
 
 
 async def test_a_project_below_groups_is_one(site: Site) -> None:
@@ -519,16 +521,17 @@ async def test_ones_own_notes_count_where_the_settings_say_so(site: Site) -> Non
 
 
 @pytest.mark.rule("7.5")
-@pytest.mark.parametrize("path", ["discussions", "approvals", "pipelines", "members/all", "repository/branches"])
-async def test_a_failure_within_a_look_tells_nothing_half(site: Site, path: str) -> None:
+async def test_a_failure_within_a_look_tells_nothing_half(site: Site) -> None:
     made = await site.opened()
     await site.forge.comment(site.name, made.number, user="ann", body="Why?")
-    await site.forge.fail("server_error", path=f"{site.name}.*{path}", times=999)
-    forges, adapter = await site.another(QUICKEST)
-    with pytest.raises(ForgeUnreachable):
-        await adapter.look(made, {})
-    await forges.close()
-    await site.forge.clear_failures()
+    for path in ("discussions", "approvals", "pipelines", "members/all", "repository/branches"):
+        await site.forge.fail("server_error", path=f"{site.name}.*{path}", times=999)
+        forges, adapter = await site.another(QUICKEST)  # which knows nobody's role yet
+        with pytest.raises(ForgeUnreachable):
+            await adapter.look(made, {})
+            pytest.fail(path)
+        await forges.close()
+        await site.forge.clear_failures()
     assert len(await findings(site, made)) == 1
 
 
