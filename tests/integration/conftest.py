@@ -53,7 +53,10 @@ def git(tmp_path: Path) -> GitCommand:
 def first_origin(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What each test's `origin` is a copy of."""
     folder = tmp_path_factory.mktemp("origin")
-    subprocess.run(["git", "init", "--bare", "--quiet", "--initial-branch=main", str(folder)], check=True)
+    # Without git's samples of hooks, which each copy would have.
+    plain = ("--bare", "--quiet", "--initial-branch=main", "--template=")
+    subprocess.run(["git", "init", *plain, str(folder)], check=True)
+    (folder / "hooks").mkdir()
     put_commit(folder, {"README": "hello\n"}, branch="main", message="first")
     return folder
 

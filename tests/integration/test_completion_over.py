@@ -21,6 +21,8 @@ GitCommand = Callable[..., str]
 Committer = Callable[..., str]
 NO_AGENT = "exit 9"
 METHODS = pytest.mark.parametrize("how", ["merge", "squash", "rebase"])
+OF_ONE_COMMIT = pytest.mark.parametrize("how", ["merge", "squash"])
+"""A rebase of one commit leaves what a squash does, but for the message: the same files, on top of the base branch."""
 
 
 @METHODS
@@ -59,7 +61,7 @@ async def test_after_a_merge_the_next_pull_request_holds_only_what_is_new(
     assert git(origin, "show", "main:walls").split() == ["ONE", "two", "door", "roof"]
 
 
-@METHODS
+@OF_ONE_COMMIT
 @pytest.mark.rule("7.2")
 async def test_work_that_began_after_the_merge_is_listed_alone(
     completions: Completions, commit: Committer, git: GitCommand, origin: Path, how: str
@@ -71,7 +73,7 @@ async def test_work_that_began_after_the_merge_is_listed_alone(
     assert git(origin, "rev-list", "--no-merges", f"main..{NEXT}").split() == [roof]
 
 
-@METHODS
+@OF_ONE_COMMIT
 @pytest.mark.rule("7.2")
 async def test_work_that_began_before_the_merge_is_listed_alone_unless_it_builds_on_what_was_merged(
     completions: Completions, commit: Committer, git: GitCommand, origin: Path, how: str
@@ -88,7 +90,7 @@ async def test_work_that_began_before_the_merge_is_listed_alone_unless_it_builds
     assert completions.news(NEXT) == {"roof", "door"}
 
 
-@METHODS
+@OF_ONE_COMMIT
 @pytest.mark.rule("7.2")
 async def test_a_step_on_merged_and_unmerged_work_starts_from_both_without_a_conflict(
     completions: Completions, commit: Committer, git: GitCommand, origin: Path, how: str
@@ -191,7 +193,7 @@ async def test_one_that_is_merged_with_the_work_just_pushed_needs_no_other_one(
     assert len(completions.forge.opened) == 1
 
 
-@METHODS
+@OF_ONE_COMMIT
 @pytest.mark.rule("7.2")
 @pytest.mark.rule("7.3")
 async def test_one_that_is_merged_without_the_work_just_pushed_leaves_it_to_the_next_one(
@@ -217,7 +219,7 @@ async def test_one_that_is_merged_without_the_work_just_pushed_leaves_it_to_the_
     assert completions.files("main") == {"README", "walls"}
 
 
-@METHODS
+@OF_ONE_COMMIT
 @pytest.mark.rule("7.2")
 async def test_a_later_completion_finds_out_what_was_merged_without(
     completions: Completions, commit: Committer, how: str
