@@ -237,8 +237,8 @@ class DirectiveWorkflow(Operations):
 
     def take(self, change: Change) -> None:
         """Make the change's state the directive's, and remember what the record has to be told."""
+        self.recorder.remember(self, change.changed)
         self.state = change.state
-        self.recorder.remember(change.changed)
         self.news = True
 
     def must_rest(self) -> bool:

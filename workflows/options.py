@@ -112,6 +112,12 @@ RECORD_PROGRESS: dict[str, Any] = {
 }
 """A Postgres outage is a visible retry without end (design 3)."""
 
+RECORD_WITHIN_TASK: dict[str, Any] = {
+    "start_to_close_timeout": timedelta(seconds=2),
+    "retry_policy": RetryPolicy(maximum_attempts=1),
+}
+"""A write within a workflow task, which waits for it (docs/decisions/0070)."""
+
 BETWEEN_WRITES = timedelta(milliseconds=200)
 """How far apart the writes of one directive are at least; what changes meanwhile shares the next one (design 3)."""
 WRITES_SHARE = 10

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import Protocol
 
 from temporalio import workflow
+from temporalio.exceptions import FailureError
 
 with workflow.unsafe.imports_passed_through():
     from pydantic import SecretStr
@@ -16,7 +18,13 @@ with workflow.unsafe.imports_passed_through():
     from domain import record
     from domain.models import State
     from domain.record import Changed, Facts, ProgressWrite, WriteAnswer, WriteVerdict
-    from workflows.options import BETWEEN_WRITES, LONGEST_BETWEEN_WRITES, RECORD_PROGRESS, WRITES_SHARE
+    from workflows.options import (
+        BETWEEN_WRITES,
+        LONGEST_BETWEEN_WRITES,
+        RECORD_PROGRESS,
+        RECORD_WITHIN_TASK,
+        WRITES_SHARE,
+    )
 
 
 class Recorded(Protocol):
@@ -31,6 +39,16 @@ class Recorded(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class _Gathered:
+    """One write, and what is to be done once it is answered."""
+
+    write: ProgressWrite
+    changed: Changed
+    left: Facts
+    planned: int
+
+
 class Recorder:
     """The writes of one run; what they build on is docs/decisions/0003-resync.md."""
 
@@ -43,10 +61,17 @@ class Recorder:
         self._snapshot = sequence == 0
         self._dirty = self._snapshot
         self._was_reset = False
+        self._window = BETWEEN_WRITES
         self._next_write = self._ride_from = workflow.now()
         self._awaited: object = None
         """What the last write held of that which goes at once."""
         self._rides = False
+        self._stays_within = False
+        self._gathering = False
+        self._going_along: _Gathered | None = None
+        """What the present workflow task is to write."""
+        self._changed_at = 0
+        """The history's length in the workflow task that brought the last change."""
         self._writing = False
         self._finishing = False
         self._writer: asyncio.Task[None] | None = None
@@ -54,6 +79,7 @@ class Recorder:
     def start(self, directive: Recorded) -> None:
         """Write from now on, in the background."""
         self._rides = workflow.patched("writes ride along")
+        self._stays_within = workflow.patched("writes within workflow tasks")
         self._awaited = None if self._snapshot else _at_once(directive.state)
         self._writer = asyncio.create_task(self._write_for_ever(directive))
         loop = asyncio.get_running_loop()
@@ -64,11 +90,25 @@ class Recorder:
         # A reset run that only waits has nothing to tell; without this the record would go on showing the dead run.
         workflow.register_random_seed_callback(note_reset)
 
-    def remember(self, changed: Changed) -> None:
-        """Gather what the next write has to tell."""
+    def remember(self, directive: Recorded, changed: Changed) -> None:
+        """Gather what the next write has to tell, before the change is made: what was there may be written now."""
+        if self._may_go_along():
+            self._going_along = self._gathered(directive)
         if changed != Changed():
             self._unwritten.append(changed)
             self._dirty = True
+            self._changed_at = workflow.info().get_current_history_length()
+
+    def _may_go_along(self) -> bool:
+        """The present workflow task may write what those before it have brought.
+
+        What it brings itself is not told yet: a task that is lost is tried again, with other times and perhaps with
+        other news beside them, and the record would keep events that never happened.
+        """
+        if not (self._gathering and self._stays_within) or self._snapshot or self._was_reset or self._going_along:
+            return False
+        is_older = workflow.info().get_current_history_length() > self._changed_at
+        return is_older and workflow.now() >= self._ride_from
 
     def _put_back(self, facts: Facts) -> None:
         """What did not fit into a write, before all that has happened since."""
@@ -118,7 +158,10 @@ class Recorder:
             await workflow.wait_condition(lambda: self._has_news and (self._finishing or not directive.news))
             self._writing = True
             await self._gather(directive)
-            await self._write(directive)
+            if self._going_along:
+                await self._write_within_task(directive, self._going_along)
+            else:
+                await self._write(directive)
             self._writing = False
 
     async def _gather(self, directive: Recorded) -> None:
@@ -126,16 +169,18 @@ class Recorder:
 
         A write's answer is a workflow task of its own: with one for every step of a fast chain, hops were a quarter
         longer (docs/benchmarks.md). A change by itself is written at once, without a timer. In the second half of its
-        window a write goes with the next workflow task that happens anyway; the timer is for when there is none.
+        window a write goes within the next workflow task that happens anyway; the timer is for when there is none.
         """
         pause = self._next_write - workflow.now()
         if pause > timedelta(0) and not self._is_awaited(directive):
+            self._gathering = True
             with suppress(TimeoutError):
                 await workflow.wait_condition(
-                    lambda: self._is_awaited(directive) or self._may_ride(directive),
+                    lambda: bool(self._going_along) or self._is_awaited(directive) or self._may_ride(directive),
                     timeout=pause,
                     timeout_summary="gather changes",
                 )
+            self._gathering = False
 
     def _is_awaited(self, directive: Recorded) -> bool:
         if self._finishing or directive.state.planned > self.planned:
@@ -145,40 +190,70 @@ class Recorder:
         return self._was_reset or _at_once(directive.state) != self._awaited
 
     def _may_ride(self, directive: Recorded) -> bool:
-        return self._rides and not directive.news and workflow.now() >= self._ride_from
+        """Runs from before have written by an activity in the second half of a window, too."""
+        return self._rides and not self._stays_within and not directive.news and workflow.now() >= self._ride_from
 
     async def _write(self, directive: Recorded) -> None:
+        """Beside the work, for as long as it takes."""
         if self._was_reset:
             self._was_reset, self._snapshot = False, True
-        changed, self._unwritten, self._dirty = Changed.joined(self._unwritten), [], False
-        planned, self._awaited, begun = directive.state.planned, _at_once(directive.state), workflow.now()
-        write, left = record.fitted(self._made(directive, changed))
+        gathered, begun = self._gathered(directive), workflow.now()
         answer: WriteAnswer = await workflow.execute_activity_method(
-            LedgerActivities.record_progress, write, **RECORD_PROGRESS
+            LedgerActivities.record_progress, gathered.write, **RECORD_PROGRESS
         )
+        if self._rides:
+            took = workflow.now() - begun  # long under load, where writes are rarer: a directive's time is its steps'
+            self._window = min(max(BETWEEN_WRITES, took * WRITES_SHARE), LONGEST_BETWEEN_WRITES)
+        self._take_answer(directive, gathered, answer)
+
+    async def _write_within_task(self, directive: Recorded, gathered: _Gathered) -> None:
+        """As a local activity, which costs no workflow task; the steps that the task begins wait for it, so it is tried
+        once, for a short time. What fails, or may have failed, is written beside the work.
+        """
+        try:
+            answer: WriteAnswer = await workflow.execute_local_activity_method(
+                LedgerActivities.record_progress, gathered.write, **RECORD_WITHIN_TASK
+            )
+        except FailureError:  # a local activity fails as what it has raised, not by an ActivityError
+            self._unwritten.insert(0, gathered.changed)
+            self._dirty, self._awaited, self._next_write = True, None, workflow.now()
+        else:
+            self._take_answer(directive, gathered, answer)
+        finally:
+            self._going_along = None
+
+    def _gathered(self, directive: Recorded) -> _Gathered:
+        """What is to be written now; from here on later changes are gathered."""
+        state, changed = directive.state, Changed.joined(self._unwritten)
+        self._unwritten, self._dirty = [], False
+        self._awaited = _at_once(state)
+        write, left = record.fitted(self._made(directive, changed))
+        return _Gathered(write, changed, left, state.planned)
+
+    def _take_answer(self, directive: Recorded, gathered: _Gathered, answer: WriteAnswer) -> None:
         if answer.secret and not directive.secret:
             directive.secret, directive.news = answer.secret, True
         self.sequence = answer.sequence
-        self._open_window(begun)
-        self._snapshot = answer.verdict is WriteVerdict.RESYNC
+        self._ride_from, self._next_write = workflow.now() + self._window / 2, workflow.now() + self._window
+        self._snapshot = self._builds_on_nothing(answer)
         if self._snapshot:
-            self._unwritten.insert(0, changed)
+            self._unwritten.insert(0, gathered.changed)
             self._dirty, self._awaited = True, None
         else:
-            self._put_back(left)
-            self._awaited = self._awaited if left == Facts() else None
+            self._put_back(gathered.left)
+            self._awaited = self._awaited if gathered.left == Facts() else None
             # Nothing follows from most answers: deciding and publishing again is as long as folding an outcome in.
-            follows = planned > self.planned or directive.waits_for_record()
-            self.planned = max(self.planned, planned)
+            follows = gathered.planned > self.planned or directive.waits_for_record()
+            self.planned = max(self.planned, gathered.planned)
             directive.news = directive.news or follows or not self._rides
 
-    def _open_window(self, begun: datetime) -> None:
-        """Under load, where a write takes long, they are rarer: most of a directive's time is its steps'."""
-        now = workflow.now()
-        window = BETWEEN_WRITES
-        if self._rides:
-            window = min(max(window, (now - begun) * WRITES_SHARE), LONGEST_BETWEEN_WRITES)
-        self._ride_from, self._next_write = now + window / 2, now + window
+    def _builds_on_nothing(self, answer: WriteAnswer) -> bool:
+        """The next write has to tell all. Also where the record holds a write of this number: a workflow task that was
+        lost may have made it, and have told less by it.
+        """
+        if self._stays_within and answer.verdict is WriteVerdict.IGNORED:
+            return True
+        return answer.verdict is WriteVerdict.RESYNC
 
     def _made(self, directive: Recorded, changed: Changed) -> ProgressWrite:
         state, key = directive.state, (workflow.info().run_id, self.sequence + 1)

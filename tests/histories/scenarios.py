@@ -23,6 +23,7 @@ from domain.questions import question_id
 from domain.reports import DaemonSeen, DirectiveSummary
 from domain.schedules import scheduled_of
 from domain.spawn_task import Outcome, OutcomeStatus, SpawnTask, failed
+from tests.histories.quick_steps import within_tasks
 from tests.workers import TestedWorker
 from tests.workflows.scripted import Handle, Surroundings, planned, until, until_status, work_of
 from workflows.directive import DirectiveWorkflow
@@ -285,6 +286,7 @@ SCENARIOS: dict[str, Callable[[Surroundings], Awaitable[AnyHandle]]] = {
         shepherded,
         watched_and_continued,
         hurried,
+        within_tasks,
         scheduled,
         scheduled_and_cancelled,
     )

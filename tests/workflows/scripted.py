@@ -32,7 +32,7 @@ from domain.models import Directive, PlanChanges, State, Step, Task, Text, Work
 from domain.plan import PlannedStep, add_steps
 from domain.progress import Progress
 from domain.pull_request import Finding, FindingKind, PullRequest, PullRequestState, Shipped, Sighting, Watch, news_of
-from domain.record import AttemptNamed, ProgressWrite, WriteAnswer, WriteVerdict
+from domain.record import AttemptNamed, LastWrite, ProgressWrite, WriteAnswer, WriteVerdict, answer_to
 from domain.spawn_task import Delivery, Outcome, OutcomeStatus, SpawnTask, refuse_other_run
 from domain.statuses import TaskKind
 from domain.tidied import Tidied, Tidying
@@ -256,8 +256,9 @@ class RememberedLedger:
     async def record(self, write: ProgressWrite) -> WriteAnswer:
         await self.away.wait()
         await asyncio.sleep(self.takes)
-        if write.sequence != self.last + 1:
-            return WriteAnswer(verdict=WriteVerdict.RESYNC, sequence=self.last)
+        answer = answer_to(write, LastWrite(self.writes[-1].run_id, self.last) if self.writes else None)
+        if answer.verdict is not WriteVerdict.APPLIED:
+            return answer
         self.last = write.sequence
         self.writes.append(write)
         self.rows[write.row.directive.id] = write
@@ -265,7 +266,7 @@ class RememberedLedger:
         self.ended |= {(outcome.task, outcome.attempt): outcome for outcome in over}
         self.steps |= {step.id: step for step in write.steps}
         self.tasks |= {task.id: task for task in write.tasks}
-        return WriteAnswer(verdict=WriteVerdict.APPLIED, sequence=write.sequence)
+        return answer
 
     def state(self, directive: UUID) -> State:
         return restored(self.rows[directive].row, tuple(self.steps.values()), tuple(self.tasks.values()))

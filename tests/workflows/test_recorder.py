@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from time import monotonic
 from uuid import UUID
 
 import pytest
 import pytest_asyncio
+from temporalio import activity
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import WorkflowExecutionStatus
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
+from domain.errors import NotReachable
 from domain.models import Question
 from domain.questions import question_id
-from domain.record import ProgressWrite, WriteAnswer
+from domain.record import ProgressWrite, WriteAnswer, WriteVerdict
 from domain.requests import SetMemory
+from domain.spawn_task import Outcome, SpawnTask
 from domain.statuses import DirectiveStatus
 from tests.workflows.scripted import Handle, Surroundings, plan_of, planned, surroundings, until, until_status
 from workflows.directive import DirectiveWorkflow
@@ -31,23 +38,125 @@ async def world(temporal_server: WorkflowEnvironment) -> AsyncIterator[Surroundi
         yield made
 
 
-@pytest.mark.rule("9.1")
-async def test_the_longer_a_write_takes_the_later_comes_the_next_one_and_the_last_one_holds_all(
-    world: Surroundings,
-) -> None:
-    world.ledger.takes = 0.2
-    world.daemon.plans = [planned(*((str(n), [str(n - 1)] if n else []) for n in range(24)))]
+@dataclass(frozen=True)
+class Made:
+    """A write as it came to the record."""
+
+    write: ProgressWrite
+    within_task: bool
+    began: float
+    ended: float
+
+
+@pytest.fixture
+def made(world: Surroundings, monkeypatch: pytest.MonkeyPatch) -> list[Made]:
+    """The writes of a world, from the first one on."""
+    writes: list[Made] = []
+    kept = world.ledger.record
+
+    async def watched(write: ProgressWrite) -> WriteAnswer:
+        began, within_task = monotonic(), activity.info().is_local
+        answer = await kept(write)
+        if answer.verdict is WriteVerdict.APPLIED:
+            writes.append(Made(write, within_task, began, monotonic()))
+        return answer
+
+    monkeypatch.setattr(world.ledger, "record", watched)
+    return writes
+
+
+async def chain(world: Surroundings) -> Handle:
+    """Steps beside writes that take some of them, until all is recorded."""
+
+    async def takes_a_moment(command: SpawnTask) -> Outcome:
+        await asyncio.sleep(0.1)
+        return world.daemon.done(command)
+
+    world.ledger.takes = 0.1
+    names = [str(n) for n in range(24)]
+    world.daemon.plans = [planned(*zip(names, ([], *([name] for name in names)), strict=False))]
+    world.daemon.endings |= dict.fromkeys(names, takes_a_moment)
     directive = world.directive()
     handle = await world.start(directive)
     state = await until_status(handle, "idle")
     await until(lambda: _recorded(world, directive.id, state))
-    events = (await handle.fetch_history()).events
-    begun = [event.event_time.ToDatetime() for event in events if _is_write(event)]
-    ended = [_end_of(events, event).event_time.ToDatetime() for event in events if _is_write(event)]
-    rows = [write.row for write in world.ledger.writes]
+    return handle
+
+
+@pytest.mark.rule("9.1")
+async def test_the_longer_a_write_takes_the_later_comes_the_next_one_and_the_last_one_holds_all(
+    world: Surroundings, made: list[Made]
+) -> None:
+    await chain(world)
+    rows = [each.write.row for each in made]
     active = [at for at in range(1, len(rows)) if rows[at - 1].status == rows[at].status == DirectiveStatus.ACTIVE]
+    assert active
     for at in active:
-        assert begun[at] - ended[at - 1] >= 4 * (ended[at - 1] - begun[at - 1])
+        assert made[at].began - made[at - 1].ended >= 4 * world.ledger.takes
+
+
+@pytest.mark.rule("9.1")
+async def test_a_write_within_a_workflow_task_tells_only_what_was_there_before(
+    world: Surroundings, made: list[Made]
+) -> None:
+    """Its own news may come to be others, when the task is lost and tried again."""
+    handle = await chain(world)
+    events = (await handle.fetch_history()).events
+    tasks = [_begin_of_task(events, event) for event in events if _is_within_task(event)]
+    within = [each.write for each in made if each.within_task]
+    assert len(within) == len(tasks) > 0
+    for write, task in zip(within, tasks, strict=True):
+        assert write.facts.events
+        assert max(event.at.replace(tzinfo=None) for event in write.facts.events) < task
+    beside = sum(map(_is_write, events))
+    assert beside == 3, "the first one, the plan and the end"
+
+
+@pytest.mark.rule("9.1")
+async def test_a_workflow_task_that_is_lost_behind_its_write_leaves_nothing_out_of_the_record(
+    world: Surroundings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its answer can't be read, which fails the task behind a write that was made; the next try makes it again."""
+    kept = world.ledger.record
+    lost: list[ProgressWrite] = []
+
+    async def losing(write: ProgressWrite) -> WriteAnswer:
+        answer = await kept(write)
+        if activity.info().is_local and not lost:
+            lost.append(write)
+            return answer.model_copy(update={"sequence": "nobody can read this"})
+        return answer
+
+    monkeypatch.setattr(world.ledger, "record", losing)
+    handle = await chain(world)
+    assert lost
+    assert await has_failed(handle)
+    follows = next(write for write in world.ledger.writes if write.sequence == lost[0].sequence + 1)
+    assert follows.snapshot
+    assert set(lost[0].facts.events) <= set(follows.facts.events)
+
+
+@pytest.mark.rule("9.1")
+async def test_a_write_that_fails_within_a_workflow_task_is_made_beside_the_work(
+    world: Surroundings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = world.ledger.record
+    away = [0, 0]
+    """Tries within a task, and beside the work."""
+
+    async def failing(write: ProgressWrite) -> WriteAnswer:
+        local = activity.info().is_local
+        if local and not away[0]:
+            await kept(write)  # it was made, but nobody hears of that
+        if local or 0 < away[0] > away[1]:
+            away[not local] += 1
+            raise NotReachable("Postgres is away")
+        return await kept(write)
+
+    monkeypatch.setattr(world.ledger, "record", failing)
+    handle = await chain(world)
+    assert away[0] == away[1] > 0
+    assert not await has_failed(handle)
 
 
 async def test_an_operators_command_and_a_question_are_written_with_the_task_that_brings_them(
@@ -81,12 +190,15 @@ def _is_write(event: HistoryEvent) -> bool:
     return event.activity_task_scheduled_event_attributes.activity_type.name == "record_progress"
 
 
-def _end_of(events: Sequence[HistoryEvent], scheduled: HistoryEvent) -> HistoryEvent:
-    return next(
-        each
-        for each in events
-        if each.activity_task_completed_event_attributes.scheduled_event_id == scheduled.event_id
-    )
+def _is_within_task(event: HistoryEvent) -> bool:
+    return event.marker_recorded_event_attributes.marker_name == "core_local_activity"
+
+
+def _begin_of_task(events: Sequence[HistoryEvent], marker: HistoryEvent) -> datetime:
+    """Of the workflow task that recorded a marker."""
+    completed = events[marker.marker_recorded_event_attributes.workflow_task_completed_event_id - 1]
+    began = events[completed.workflow_task_completed_event_attributes.started_event_id - 1]
+    return began.event_time.ToDatetime()
 
 
 def _task_of(event: HistoryEvent) -> int:
@@ -118,13 +230,15 @@ async def test_what_ends_the_writing_of_the_record_fails_the_workflow_task_where
     monkeypatch.setattr(world.ledger, "record", refusing)
     handle = await world.start(world.directive(), plan_of(planned(("floor", []))))
 
-    async def task_has_failed() -> bool:
-        history = await handle.fetch_history()
-        return any(event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED for event in history.events)
-
-    await until(task_has_failed)
+    await until(lambda: has_failed(handle))
     assert (await handle.describe()).status is WorkflowExecutionStatus.RUNNING
     monkeypatch.setattr(world.ledger, "record", kept)
+
+
+async def has_failed(handle: Handle) -> bool:
+    """One of its workflow tasks."""
+    history = await handle.fetch_history()
+    return any(event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED for event in history.events)
 
 
 async def _told(world: Surroundings, writes: int) -> bool:
