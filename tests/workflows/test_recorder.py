@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from time import monotonic
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -18,16 +18,19 @@ from temporalio.client import WorkflowExecutionStatus
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
+from domain import day_waits
+from domain.change import Change
 from domain.errors import NotReachable
-from domain.models import Question
+from domain.models import Question, State
 from domain.questions import question_id
 from domain.record import ProgressWrite, WriteAnswer, WriteVerdict
 from domain.requests import SetMemory
-from domain.spawn_task import Outcome, SpawnTask
-from domain.statuses import DirectiveStatus
+from domain.spawn_task import Outcome, SpawnTask, TaskStarted
+from domain.statuses import DirectiveStatus, StepStatus
 from tests.workflows.scripted import Handle, Surroundings, plan_of, planned, surroundings, until, until_status
 from workflows.directive import DirectiveWorkflow
 
+TASK_STARTED = EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED
 SLOW = 0.5
 """Seconds for a write: the next one may then wait for five."""
 
@@ -44,8 +47,8 @@ class Made:
 
     write: ProgressWrite
     within_task: bool
-    began: float
-    ended: float
+    began: datetime
+    ended: datetime
 
 
 @pytest.fixture
@@ -55,10 +58,10 @@ def made(world: Surroundings, monkeypatch: pytest.MonkeyPatch) -> list[Made]:
     kept = world.ledger.record
 
     async def watched(write: ProgressWrite) -> WriteAnswer:
-        began, within_task = monotonic(), activity.info().is_local
+        began, within_task = datetime.now(UTC), activity.info().is_local
         answer = await kept(write)
         if answer.verdict is WriteVerdict.APPLIED:
-            writes.append(Made(write, within_task, began, monotonic()))
+            writes.append(Made(write, within_task, began, datetime.now(UTC)))
         return answer
 
     monkeypatch.setattr(world.ledger, "record", watched)
@@ -92,7 +95,7 @@ async def test_the_longer_a_write_takes_the_later_comes_the_next_one_and_the_las
     active = [at for at in range(1, len(rows)) if rows[at - 1].status == rows[at].status == DirectiveStatus.ACTIVE]
     assert active
     for at in active:
-        assert made[at].began - made[at - 1].ended >= 4 * world.ledger.takes
+        assert made[at].began - made[at - 1].ended >= timedelta(seconds=4 * world.ledger.takes)
 
 
 @pytest.mark.rule("9.1")
@@ -101,15 +104,55 @@ async def test_a_write_within_a_workflow_task_tells_only_what_was_there_before(
 ) -> None:
     """Its own news may come to be others, when the task is lost and tried again."""
     handle = await chain(world)
+    await check_within(handle, made)
+    assert any(each.within_task for each in made)
+
+
+async def check_within(handle: Handle, made: list[Made]) -> None:
+    """Each write within a workflow task tells only of what was there before it."""
     events = (await handle.fetch_history()).events
-    tasks = [_begin_of_task(events, event) for event in events if _is_within_task(event)]
-    within = [each.write for each in made if each.within_task]
-    assert len(within) == len(tasks) > 0
-    for write, task in zip(within, tasks, strict=True):
-        assert write.facts.events
-        assert max(event.at.replace(tzinfo=None) for event in write.facts.events) < task
-    beside = sum(map(_is_write, events))
-    assert beside == 3, "the first one, the plan and the end"
+    within = [each for each in made if each.within_task]
+    assert sum(map(_is_within_task, events)) == len(within)
+    tasks = [each.event_time.ToDatetime(UTC) for each in events if each.event_type == TASK_STARTED]
+    for each in within:
+        assert each.write.facts.events
+        task = max(began for began in tasks if began <= each.began)
+        assert max(event.at for event in each.write.facts.events) < task
+
+
+@pytest.mark.rule("9.1")
+async def test_what_comes_first_in_a_workflow_task_is_not_written_when_more_comes_in_it(
+    world: Surroundings, made: list[Made], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A task that is held brings the next one a signal and an outcome at once, which are taken in one by one."""
+    world.ledger.takes = SLOW
+    world.daemon.plans = [planned(("floor", []))]
+    free, go_on, holds = world.daemon.hold("floor"), threading.Event(), threading.Event()
+    handle = await world.start(world.directive())
+    await world.daemon.arrived["floor"].wait()
+    await until(lambda: _knows_of_start(world))
+    recorded = len(made)
+    changes_nothing = day_waits.freed
+
+    def held(state: State, account: str, now: datetime) -> Change:
+        holds.set()
+        go_on.wait(1.5)
+        return changes_nothing(state, account, now)
+
+    monkeypatch.setattr(day_waits, "freed", held)
+    await until(lambda: _is_in_second_half(made[-1]))
+    await handle.signal(DirectiveWorkflow.day_budget_freed, "nobody")
+    await until(lambda: _is_set(holds))
+    task = world.daemon.commands[-1].task
+    begun = TaskStarted(task=task, attempt=1, delivery="another", daemon="scripted")
+    await handle.signal(DirectiveWorkflow.task_started, begun)
+    free.set()
+    await until(lambda: _has_ended(handle, "execute_step"))
+    go_on.set()
+    await until_status(handle, "idle")
+    await until(lambda: _all_told(handle))
+    assert "another" in [each.delivery for each in made[recorded].write.facts.deliveries]
+    await check_within(handle, made)
 
 
 @pytest.mark.rule("9.1")
@@ -194,13 +237,6 @@ def _is_within_task(event: HistoryEvent) -> bool:
     return event.marker_recorded_event_attributes.marker_name == "core_local_activity"
 
 
-def _begin_of_task(events: Sequence[HistoryEvent], marker: HistoryEvent) -> datetime:
-    """Of the workflow task that recorded a marker."""
-    completed = events[marker.marker_recorded_event_attributes.workflow_task_completed_event_id - 1]
-    began = events[completed.workflow_task_completed_event_attributes.started_event_id - 1]
-    return began.event_time.ToDatetime()
-
-
 def _task_of(event: HistoryEvent) -> int:
     """The completed workflow task that scheduled it."""
     return event.activity_task_scheduled_event_attributes.workflow_task_completed_event_id
@@ -247,5 +283,23 @@ async def _told(world: Surroundings, writes: int) -> bool:
 
 async def _all_told(handle: Handle) -> bool:
     """No write is under way."""
+    return await _has_ended(handle, "record_progress")
+
+
+async def _has_ended(handle: Handle, kind: str) -> bool:
     pending = (await handle.describe()).raw_description.pending_activities
-    return not any(each.activity_type.name == "record_progress" for each in pending)
+    return not any(each.activity_type.name == kind for each in pending)
+
+
+async def _knows_of_start(world: Surroundings) -> bool:
+    """The record, of a step's."""
+    return any(step.status is StepStatus.RUNNING for step in world.ledger.steps.values())
+
+
+async def _is_set(event: threading.Event) -> bool:
+    return event.is_set()
+
+
+async def _is_in_second_half(last: Made) -> bool:
+    """Of the window behind it, of five seconds."""
+    return datetime.now(UTC) - last.ended > timedelta(seconds=3)
