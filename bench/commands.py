@@ -15,7 +15,9 @@ from bench.stage import HERE, OWNER, Stage, stage
 
 ROUNDS = 7
 STEPS = 10
-AIM = 0.35
+AIM = 0.35 / 0.02
+"""Of a Python that does nothing: both were measured on the machine that the aim of 0.35 s was set for."""
+NOTHING = "`python -c pass`"
 STARTER = str(HERE / "starter.py")
 
 
@@ -28,16 +30,18 @@ async def figures() -> list[Figure]:
         reads = {"list": ("list",)} | {
             name: (name, directive) for name in ("status", "plan", "costs", "history", "logs", "why")
         }
-        commands: dict[str, Sequence[str]] = {"pass": ("-c", "pass")}
+        commands: dict[str, Sequence[str]] = {NOTHING: ("-c", "pass")}
         commands |= {f"`{name}`": (STARTER, *words) for name, words in reads.items()}
         seconds: dict[str, list[float]] = {name: [] for name in commands}
         for _ in range(ROUNDS + 1):
             for name, words in commands.items():
                 seconds[name].append(await timed(on, words))
     took = {name: median(each[1:]) for name, each in seconds.items()}
+    nothing = took.pop(NOTHING)
     return [
-        Figure(name=f"commands, {name}", ours=took[name], unit="s", aim=AIM) for name in commands if name != "pass"
-    ] + [Figure(name="commands, `python -c pass`", ours=took["pass"], unit="s")]
+        Figure(name=f"commands, {name}", ours=each, unit="s", beside=nothing, beside_what=NOTHING, aim=AIM)
+        for name, each in took.items()
+    ]
 
 
 async def timed(on: Stage, words: Sequence[str]) -> float:

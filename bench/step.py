@@ -35,8 +35,10 @@ from domain.errors import SettingsError
 from runtime.exit import leave, run
 
 ROUNDS = 15
-AIM, AIM_BOXED = 0.3, 0.4
-"""Seconds, on a quiet machine of two cores."""
+BY_HAND = 0.045
+"""Seconds, on the machine that the aims of 0.3 and 0.4 s were set for."""
+AIM, AIM_BOXED = 0.3 / BY_HAND, 0.4 / BY_HAND
+"""Of the same by hand."""
 AGENT = "echo done > done.txt"
 TALKS = ("ls-remote", "fetch", "push")
 
@@ -158,10 +160,10 @@ async def figures() -> list[Figure]:
     """For `python -m bench`: the medians, and what is started."""
     (by_hand, *ours), counts = await measured(ROUNDS, Started())
     beside = median(by_hand.rounds[1:])
-    names = ("step", "step, boxed")
+    aims = (("step", AIM), ("step, boxed", AIM_BOXED))
     times = [
-        Figure(name=name, ours=median(each.rounds[1:]), unit="s", beside=beside, beside_what=by_hand.name)
-        for name, each in zip(names, ours, strict=False)
+        Figure(name=name, ours=median(each.rounds[1:]), unit="s", beside=beside, beside_what=by_hand.name, aim=aim)
+        for (name, aim), each in zip(aims, ours, strict=False)
     ]
     started = counts[ours[0].name]
     return [
@@ -184,7 +186,7 @@ async def main() -> int:
         table.add_row(each.name, f"{middle:.3f} s", f"{min(each.rounds):.3f} s", f"{middle / by_hand:.1f}", *own)
     console.print(table)
     aims = zip(found[1:], (AIM, AIM_BOXED), strict=False)
-    return int(any(min(each.rounds) > aim for each, aim in aims))
+    return int(any(median(each.rounds[1:]) > aim * by_hand for each, aim in aims))
 
 
 if __name__ == "__main__":
