@@ -22,15 +22,21 @@ async def within_tasks(world: Surroundings) -> Handle:
             raise NotReachable("Postgres is away")
         return await kept(write)
 
+    slow_chain(world)
+    world.ledger.record = away_once  # type: ignore[method-assign]
+    handle = await world.start(world.directive(once=True))
+    await handle.result()
+    return handle
+
+
+def slow_chain(world: Surroundings) -> None:
+    """Twenty-four steps in a row beside writes that take as long as one of them."""
+
     async def takes_a_moment(command: SpawnTask) -> Outcome:
         await asyncio.sleep(0.1)
         return world.daemon.done(command)
 
     world.ledger.takes = 0.1
-    world.ledger.record = away_once  # type: ignore[method-assign]
     names = [str(n) for n in range(24)]
     world.daemon.plans = [planned(*zip(names, ([], *([name] for name in names)), strict=False))]
     world.daemon.endings |= dict.fromkeys(names, takes_a_moment)
-    handle = await world.start(world.directive(once=True))
-    await handle.result()
-    return handle

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -25,8 +24,9 @@ from domain.models import Question, State
 from domain.questions import question_id
 from domain.record import ProgressWrite, WriteAnswer, WriteVerdict
 from domain.requests import SetMemory
-from domain.spawn_task import Outcome, SpawnTask, TaskStarted
+from domain.spawn_task import TaskStarted
 from domain.statuses import DirectiveStatus, StepStatus
+from tests.histories.quick_steps import slow_chain
 from tests.workflows.scripted import Handle, Surroundings, plan_of, planned, surroundings, until, until_status
 from workflows.directive import DirectiveWorkflow
 
@@ -69,16 +69,8 @@ def made(world: Surroundings, monkeypatch: pytest.MonkeyPatch) -> list[Made]:
 
 
 async def chain(world: Surroundings) -> Handle:
-    """Steps beside writes that take some of them, until all is recorded."""
-
-    async def takes_a_moment(command: SpawnTask) -> Outcome:
-        await asyncio.sleep(0.1)
-        return world.daemon.done(command)
-
-    world.ledger.takes = 0.1
-    names = [str(n) for n in range(24)]
-    world.daemon.plans = [planned(*zip(names, ([], *([name] for name in names)), strict=False))]
-    world.daemon.endings |= dict.fromkeys(names, takes_a_moment)
+    """Steps beside writes, until all is recorded."""
+    slow_chain(world)
     directive = world.directive()
     handle = await world.start(directive)
     state = await until_status(handle, "idle")
