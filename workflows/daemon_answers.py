@@ -25,6 +25,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.spawn_task import LONGEST_NAME
     from domain.usage import Usage
     from domain.visible import visible
+    from workflows.patches import Patch, patched
 
 Answered = TypeVar("Answered")
 _MOMENT: TypeAdapter[datetime] = TypeAdapter(Moment)
@@ -77,4 +78,4 @@ def used_of(error: BaseException | None) -> Usage:
 def was_called_back(error: BaseException) -> bool:
     """The task was called back, and its daemon lost before it could say that it has stopped: no attempt is used."""
     gone = isinstance(error, ActivityError) and error.retry_state is RetryState.CANCEL_REQUESTED
-    return gone and workflow.patched("called back and lost")
+    return gone and patched(Patch.CALLED_BACK_AND_LOST)

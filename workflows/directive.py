@@ -39,6 +39,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.daemon_answers import answer_of, away_of, daemon_of, until_of, used_of, was_called_back
     from workflows.experience import rates, steps_done
     from workflows.options import FIND_OUTCOME, PICK_DAEMON, daemon_activity
+    from workflows.patches import Patch, patched
     from workflows.pull_request_watch import PullRequestWatch, heeds_queue
     from workflows.recorder import Recorder
 
@@ -174,7 +175,7 @@ class DirectiveWorkflow(Operations):
 
     async def recorded_end(self, task: Task, command: SpawnTask) -> Outcome | None:
         """How the attempt ended, where the record may know it and this run doesn't; None: nobody knows of an end."""
-        if not (self.may_know_less and workflow.patched("the record is asked for ends")):
+        if not (self.may_know_less and patched(Patch.ENDS_FROM_RECORD)):
             return None
         wanted = AttemptNamed(directive=self.state.directive.id, task=task.id, attempt=task.attempt)
         outcome = await workflow.execute_activity_method(LedgerActivities.find_outcome, wanted, **FIND_OUTCOME)
@@ -202,19 +203,18 @@ class DirectiveWorkflow(Operations):
     def came_in(self, task: Task, command: SpawnTask, outcome: Outcome) -> Change:
         """Fold the outcome in, unless it names what the command didn't; the patch is for runs that have taken one."""
         problem = problem_of(command, outcome)
-        if problem and workflow.patched("outcomes are checked"):
+        if problem and patched(Patch.OUTCOMES_CHECKED):
             return folding.fold_refused(self.state, task, outcome, problem, workflow.now())
         # Runs from before have taken over what an agent named.
-        claims = not outcome.pull_request_url or workflow.patched("agents name no pull request")
+        claims = not outcome.pull_request_url or patched(Patch.AGENTS_NAME_NO_PULL_REQUEST)
         agent = command.agent.name if command.agent else ""
-        late = is_late(self.state, task, outcome) and workflow.patched("late outcomes are counted")
+        late = is_late(self.state, task, outcome) and patched(Patch.LATE_OUTCOMES_COUNTED)
         given, now = (self.state, task, outcome), workflow.now()
         return folding.fold_outcome(*given, now, agent=agent, believes_agents=not claims, counts_late=late)
 
     def ended_without_outcome(self, task: Task, chosen: str, error: BaseException) -> Change:
         """What it means: called back, refused by its daemon, lost, no answer of an activity's, or a defect of ours."""
-        now = workflow.now()
-        cause = error.__cause__
+        now, cause = workflow.now(), error.__cause__
         self.take(fold_used(self.state, task, used_of(cause), now))
         if is_cancelled_exception(error) or was_called_back(error):
             return folding.fold_interrupted(self.state, task, now)

@@ -15,13 +15,14 @@ with workflow.unsafe.imports_passed_through():
     from domain.statuses import TaskKind
     from domain.usage import Rate
     from workflows.options import FIND_RATES, FIND_STEPS_DONE
+    from workflows.patches import Patch, patched
 
 Found = TypeVar("Found")
 
 
 async def steps_done(directive: Directive, task: Task) -> Sequence[StepDone]:
     """What earlier steps of the repository have cost, for a planner."""
-    if task.kind is not TaskKind.PLANNING or not workflow.patched("planners are told what steps cost"):
+    if task.kind is not TaskKind.PLANNING or not patched(Patch.PLANNERS_TOLD_COSTS):
         return ()
     return await _found(LedgerActivities.find_steps_done, directive, FIND_STEPS_DONE) or ()
 
@@ -30,7 +31,7 @@ async def rates(state: State) -> dict[str, Rate] | None:
     """Agent → what it has cost there, where a budget of money needs to know; None: it is not asked."""
     if not state.directive.settings.budget.cost_usd or state.budgeting.rates is not None:
         return None
-    if not workflow.patched("unknown costs count by earlier steps"):
+    if not patched(Patch.UNKNOWN_COSTS_COUNT):
         return None
     return await _found(LedgerActivities.find_rates, state.directive, FIND_RATES) or {}
 

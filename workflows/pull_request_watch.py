@@ -20,6 +20,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.tidied import Tidied, Tidying
     from workflows.daemon_answers import answer_of
     from workflows.options import tidy_activity, watch_activity
+    from workflows.patches import Patch, patched
 
 
 class Shepherded(Protocol):
@@ -78,7 +79,7 @@ class PullRequestWatch:
                 directive.take(Draft(directive.state, workflow.now()).change())
             return
         self._watched = None  # also where the same is wanted again: this watch is over
-        in_parts, again = workflow.patched("findings in parts"), workflow.patched("ended findings are news again")
+        in_parts, again = patched(Patch.FINDINGS_IN_PARTS), patched(Patch.ENDED_FINDINGS_ARE_NEWS)
         directive.take(
             shepherd.fold_sighting(directive.state, sighting, workflow.now(), in_parts=in_parts, is_news_again=again)
         )
@@ -102,7 +103,7 @@ class PullRequestWatch:
 
 def heeds_queue(state: State) -> bool:
     """Whether nothing is pushed to what waits in a merge queue; a run that has done so before goes on as it was."""
-    return not watching.waits_in_queue(state) or workflow.patched("the merge queue is heeded")
+    return not watching.waits_in_queue(state) or patched(Patch.QUEUE_HEEDED)
 
 
 def _wanted(state: State) -> Watch | None:
@@ -110,10 +111,10 @@ def _wanted(state: State) -> Watch | None:
     one that has begun before a daemon was told that all is done never tells it.
     """
     watch = watching.wanted_watch(state)
-    if watch is not None and watch.complete and not workflow.patched("watched as complete"):
+    if watch is not None and watch.complete and not patched(Patch.WATCHED_AS_COMPLETE):
         watch = watch.model_copy(update={"complete": False})
     is_closed = watch is not None and watch.pull_request.state is PullRequestState.CLOSED
-    return None if is_closed and not workflow.patched("closed is watched") else watch
+    return None if is_closed and not patched(Patch.CLOSED_IS_WATCHED) else watch
 
 
 def _why(error: BaseException) -> str:

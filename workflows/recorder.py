@@ -25,6 +25,7 @@ with workflow.unsafe.imports_passed_through():
         RECORD_WITHIN_TASK,
         WRITES_SHARE,
     )
+    from workflows.patches import Patch, patched
 
 
 class Recorded(Protocol):
@@ -78,8 +79,8 @@ class Recorder:
 
     def start(self, directive: Recorded) -> None:
         """Write from now on, in the background."""
-        self._rides = workflow.patched("writes ride along")
-        self._stays_within = workflow.patched("writes within workflow tasks")
+        self._rides = patched(Patch.WRITES_RIDE_ALONG)
+        self._stays_within = patched(Patch.WRITES_WITHIN_TASKS)
         self._awaited = None if self._snapshot else _at_once(directive.state)
         self._writer = asyncio.create_task(self._write_for_ever(directive))
         loop = asyncio.get_running_loop()

@@ -138,6 +138,11 @@ async def shepherded(world: Surroundings) -> Handle:
     return await archived(handle)
 
 
+async def bundled(world: Surroundings) -> Handle:
+    """Comes to many patches, begun by a version that has one marker for all of them."""
+    return await shepherded(world)
+
+
 async def watched_and_continued(world: Surroundings) -> Handle:
     """The first run of one that became too long while its pull request was watched."""
     world.daemon.opens_pull_requests = True
@@ -284,6 +289,7 @@ SCENARIOS: dict[str, Callable[[Surroundings], Awaitable[AnyHandle]]] = {
         refused_and_asked,
         continued,
         shepherded,
+        bundled,
         watched_and_continued,
         hurried,
         within_tasks,
