@@ -33,10 +33,12 @@ def _step(number: int) -> Step:
 
 
 def _directive(owner: str, steps: tuple[Step, ...], *, once: bool) -> State:
+    identity = uuid4()
     directive = Directive(
-        id=uuid4(),
+        id=identity,
         owner=owner,
-        text=Text(title="Do nothing in many steps", goal="Nothing is done"),
+        # A workflow has the title and eight digits for its id: of ten thousand two would be the same one day.
+        text=Text(title=f"Do nothing {identity.hex}", goal="Nothing is done"),
         repository="https://example.invalid/nothing.git",
         base_branch="main",
         settings=Settings(once=once),

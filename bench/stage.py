@@ -30,6 +30,7 @@ from bench import bare, scripted
 from bench.stopwatch import Stopwatch
 from daemon.core.slots import SharedSlots
 from domain import names
+from domain.directive_secret import NO_SECRET
 from domain.models import State
 from domain.statuses import DirectiveStatus
 from domain.value import build_models
@@ -39,7 +40,8 @@ from stack.embedded import embedded_stack
 from stack.processes import Child
 from stack.supervisor import Supervisor
 from workflows.directive import DirectiveWorkflow
-from workflows.state import DirectiveInput, DirectiveResult
+from workflows.launching import start_run
+from workflows.state import DirectiveResult
 
 Answer = TypeVar("Answer")
 
@@ -59,19 +61,21 @@ class Stage:
     folder: Path
     stopwatch: Stopwatch
 
-    async def directive(self, state: State) -> WorkflowHandle[DirectiveWorkflow, DirectiveResult]:
-        """Start a directive at `state`."""
-        return await self.client.start_workflow(
-            DirectiveWorkflow.run,
-            DirectiveInput(state=state),
-            id=names.workflow_id(state.directive.text.title, state.directive.id),
-            task_queue=names.DIRECTIVES_QUEUE,
-        )
+    async def directive(
+        self, state: State, *, begin: bool = True
+    ) -> WorkflowHandle[DirectiveWorkflow, DirectiveResult]:
+        """Start a directive at `state`, as people's are started; without `begin` it stays a draft."""
+        workflow = names.workflow_id(state.directive.text.title, state.directive.id)
+        await start_run(self.client, workflow, state, NO_SECRET, begin=begin)
+        return self.client.get_workflow_handle_for(DirectiveWorkflow.run, workflow)
 
-    async def to_rest(self, state: State) -> WorkflowHandle[DirectiveWorkflow, DirectiveResult]:
-        """A directive from its start until it has nothing more to do."""
-        handle = await self.directive(state)
-        while (now := await handle.query(DirectiveWorkflow.state_now)).status is not DirectiveStatus.IDLE:
+    async def to_rest(self, state: State, *, begin: bool = True) -> WorkflowHandle[DirectiveWorkflow, DirectiveResult]:
+        """A directive from its start until it has nothing more to do: a draft, as soon as it is known."""
+        handle, at_rest = (
+            await self.directive(state, begin=begin),
+            DirectiveStatus.IDLE if begin else DirectiveStatus.DRAFT,
+        )
+        while (now := await handle.query(DirectiveWorkflow.state_now)).status is not at_rest:
             assert now.status is not DirectiveStatus.PAUSED, now.reason
             await asyncio.sleep(1)
         return handle
