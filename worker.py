@@ -35,19 +35,20 @@ from runtime.connection import check_temporal, connect_temporal
 from runtime.exit import leave, run
 from runtime.health import Check, health_at
 from runtime.logs import set_up_logging
-from runtime.notifying import Turns, channels, linking
+from runtime.notice_channels import channels
+from runtime.notifying import Turns, linking
 from runtime.private_memory import keep_memory_private
 from runtime.serving import serve
 from runtime.shared_settings import SharedSettings, load_settings
 from runtime.telemetry import ClientTelemetry, telemetry
 from runtime.terminal import guard
 from runtime.whole_tasks import WholeTasks
+from workflows.attribute_registration import add_missing_search_attributes
 from workflows.current_details import CurrentDetails
 from workflows.directive import DirectiveWorkflow
 from workflows.intake import IntakeWorkflow
 from workflows.launching import OnceStarter
 from workflows.scheduled_start import ScheduledStartWorkflow
-from workflows.search_attributes import add_missing_search_attributes
 
 NOTICES_EVERY = timedelta(seconds=2)
 

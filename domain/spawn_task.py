@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field, field_validator
 
 from domain.agents import Away, HandedOver
 from domain.directive_secret import NO_SECRET, DirectiveSecret
-from domain.directive_settings import AgentChoice, Limits, StepAgents, Timings
+from domain.directive_settings import AgentChoice, Limits, StepAgents
 from domain.errors import AttemptGone, Refused
 from domain.failures import Failure, FailureCategory, RepositoryTrouble
 from domain.graph import Node
@@ -21,6 +21,7 @@ from domain.moment import Moment
 from domain.progress import Progress
 from domain.pull_request import PullRequestWanted, Shipped
 from domain.statuses import TaskKind
+from domain.timings import Timings
 from domain.tolerant import OR_NONE, Tolerant
 from domain.usage import ResumableSession, Usage
 

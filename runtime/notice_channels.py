@@ -1,94 +1,170 @@
-"""The file that names the channels of notices (MAKIMA_NOTIFY_CHANNELS): a section each, with apprise's address."""
+"""The ways to people: a command that gets a notice on stdin, a webhook that gets it as JSON, all apprise reaches."""
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
-import re
-import stat
-import tomllib
-from pathlib import Path
-from typing import Annotated
+import shlex
+import sys
+from asyncio.subprocess import DEVNULL, PIPE
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import get_args
 
-from pydantic import ConfigDict, Field, RootModel, SecretStr, ValidationError, field_validator
+import httpx
+from pydantic import SecretStr, ValidationError
 
-from domain.errors import SettingsError
-from domain.notices import NoticeKind
-from domain.problems import first_problem
-from domain.value import Value
+from domain.errors import NoticeFailed, SettingsError
+from domain.health_report import Check, Health, all_of, failed, good
+from domain.notices import Notice, NoticeKind
+from runtime.apprise_sending import WITHIN, Message, Order, SendResult
+from runtime.channels_file import VARIABLE, ChannelSettings, read_channels
+from runtime.shared_settings import SharedSettings
 
-LONGEST_FILE = 64 * 1024
-"""Bytes."""
-VARIABLE = "MAKIMA_NOTIFY_CHANNELS"
-_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{1,40}://\S{1,4000}")
-_OURS = ("command", "webhook")
-"""Names of the channels that have a variable of their own."""
+COMMAND_WITHIN = 30.0
+"""Seconds for one run of the command, and for one call of the webhook."""
+MOST = 3000
+"""Characters of a notice in a chat or a mail."""
+LEAST = 100
+ROOM_FOR_TITLE = 80
+_FOR_THE_LIBRARY = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
+_PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+_SECRET_SETTINGS = [
+    name for name, each in SharedSettings.model_fields.items() if SecretStr in get_args(each.annotation)
+]
+_SECRETS = (*(f"MAKIMA_{name.upper()}" for name in _SECRET_SETTINGS), "PGPASSWORD", "TEMPORAL_API_KEY")
+"""Variables that a command is not given."""
 
 
-class ChannelSettings(Value):
-    """One section."""
+Send = Callable[[Notice], Awaitable[None]]
 
-    model_config = ConfigDict(hide_input_in_errors=True)
 
-    url: SecretStr
-    """Where apprise sends; a secret with most services."""
+@dataclass(frozen=True)
+class Channel:
+    """A way to people. `send` raises NoticeFailed where it wasn't taken; the text says why, without secrets."""
+
+    name: str
+    send: Send
     kinds: tuple[NoticeKind, ...] = tuple(NoticeKind)
-    """What it is told of."""
-
-    @field_validator("url")
-    @classmethod
-    def _is_an_address(cls, url: SecretStr) -> SecretStr:
-        if not _ADDRESS.fullmatch(url.get_secret_value()):
-            raise ValueError("an address such as ntfys://ntfy.example.com/topic is needed")
-        return url
-
-    @field_validator("kinds")
-    @classmethod
-    def _are_some(cls, kinds: tuple[NoticeKind, ...]) -> tuple[NoticeKind, ...]:
-        if not kinds:
-            raise ValueError("name at least one, or leave it out: then it is told of all")
-        return tuple(dict.fromkeys(kinds))
+    most: int | None = None
+    """Characters that a notice may have there."""
 
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
+async def channels(settings: SharedSettings) -> tuple[Channel, ...]:
+    """All that the settings name; SettingsError where one of them can be no channel."""
+    found = []
+    if settings.notify_command:
+        found.append(Channel("command", partial(_by_command, settings.notify_command)))
+    if settings.notify_webhook:
+        found.append(Channel("webhook", partial(_by_webhook, settings.notify_webhook)))
+    if settings.notify_channels:
+        named = read_channels(settings.notify_channels)
+        found += await asyncio.gather(*(service(name, each) for name, each in named.items()))
+    return tuple(found)
 
 
-class _Sections(RootModel[Annotated[dict[Name, ChannelSettings], Field(max_length=20)]]):
-    model_config = ConfigDict(hide_input_in_errors=True, frozen=True)
-
-    @field_validator("root")
-    @classmethod
-    def _have_free_names(cls, sections: dict[str, ChannelSettings]) -> dict[str, ChannelSettings]:
-        if taken := next((name for name in sections if name in _OURS), None):
-            raise ValueError(f"[{taken}] is the name of MAKIMA_NOTIFY_{taken.upper()}'s channel: choose another one")
-        return sections
+async def tried(settings: SharedSettings) -> Health:
+    """Send a test notice by all of them at once: what became of each; SettingsError."""
+    found = await channels(settings)
+    return all_of(await asyncio.gather(*(_tried(channel, settings.owner) for channel in found)))
 
 
-def read_channels(file: Path) -> dict[str, ChannelSettings]:
-    """Name → channel; SettingsError, in a line that has nothing of an address in it."""
+async def _tried(channel: Channel, owner: str) -> Check:
+    sample = Notice(kind=channel.kinds[0], owner=owner, text="a test: notices arrive here", happenings=())
     try:
-        sections = tomllib.loads(_content(file))
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{VARIABLE}: {file} is no TOML: {error}") from None
-    except UnicodeDecodeError:
-        raise SettingsError(f"{VARIABLE}: {file} is no text in UTF-8") from None
-    try:
-        return _Sections.model_validate(sections).root
-    except ValidationError as error:
-        raise SettingsError(f"{VARIABLE}: {file}: {first_problem(error)}") from None
+        await channel.send(sample)
+    except NoticeFailed as failure:
+        return failed(channel.name, str(failure), "what is due waits, and is sent once the channel takes it")
+    return good(channel.name, "has taken a test notice")
 
 
-def _content(file: Path) -> str:
+async def service(name: str, settings: ChannelSettings) -> Channel:
+    """A section of the file as a channel; SettingsError where apprise knows no such address, or is not installed."""
+    told = await _asked_of_apprise(Order(url=settings.url))
+    if not told.done:
+        raise SettingsError(f"{VARIABLE}: [{name}]: {told.why}")
+    most = max(min(MOST, told.most - ROOM_FOR_TITLE), LEAST)
+    return Channel(name, partial(_by_apprise, settings.url), settings.kinds, most)
+
+
+async def _by_apprise(url: SecretStr, notice: Notice) -> None:
+    """Nothing in the title is from outside: it becomes a header of a mail."""
+    message = Message(
+        title=f"Makima ({notice.owner}): {notice.kind}",
+        text=notice.for_chat,
+        tone=notice.kind.tone,
+        link=notice.happenings[0].link if len(notice.happenings) == 1 else "",
+    )
+    told = await _asked_of_apprise(Order(url=url, message=message))
+    if not told.done:
+        raise NoticeFailed(told.why)
+
+
+async def _asked_of_apprise(order: Order) -> SendResult:
+    variables = {*_FOR_THE_LIBRARY, *_PROXIES, *(each.upper() for each in _PROXIES)}
+    environment = {name: value for name, value in os.environ.items() if name in variables}
+    environment["NETRC"] = os.devnull  # a login of the user's for that host is for other things
+    argv = (sys.executable, "-I", "-m", "runtime.apprise_sending")
+    # On its stdin, where no other process reads: SecretStr would write stars.
+    line = order.model_dump(mode="json") | {"url": order.url.get_secret_value()}
+    ended = await _run(argv, json.dumps(line).encode(), environment, WITHIN + 10, stdout=PIPE)
     try:
-        # Without waiting for who writes into a pipe.
-        with open(file, "rb", opener=lambda path, flags: os.open(path, flags | os.O_NONBLOCK)) as opened:
-            about = os.fstat(opened.fileno())
-            if not stat.S_ISREG(about.st_mode):
-                raise SettingsError(f"{VARIABLE}: {file} is no file")
-            if about.st_mode & stat.S_IRWXO:
-                raise SettingsError(f"{VARIABLE}: {file} holds secrets that everybody here can reach: chmod 600 {file}")
-            content = opened.read(LONGEST_FILE + 1)
+        return SendResult.model_validate_json(ended.printed or b"")
+    except ValidationError:
+        raise NoticeFailed(f"apprise ended with exit code {ended.code}, and said nothing") from None
+
+
+async def _by_command(line: str, notice: Notice) -> None:
+    """Run the words of `line`, without a shell: the notice is on stdin, nothing of it among the arguments."""
+    environment = {**os.environ, "MAKIMA_NOTICE_KIND": notice.kind.value, "MAKIMA_NOTICE_OWNER": notice.owner}
+    for name in _SECRETS:
+        environment.pop(name, None)
+    try:
+        ended = await _run(shlex.split(line), notice.model_dump_json().encode(), environment, COMMAND_WITHIN)
     except OSError as error:
-        raise SettingsError(f"{VARIABLE}: {file} can't be read: {error.strerror}") from None
-    if len(content) > LONGEST_FILE:
-        raise SettingsError(f"{VARIABLE}: {file} is larger than {LONGEST_FILE // 1024} KiB")
-    return content.decode()
+        raise NoticeFailed(f"MAKIMA_NOTIFY_COMMAND can't be run: {error}") from error
+    if ended.code:
+        complaint = ended.complaint
+        for link in (each.link for each in notice.happenings if each.link):
+            complaint = complaint.replace(link, "…")
+        raise NoticeFailed(f"MAKIMA_NOTIFY_COMMAND ended with exit code {ended.code}: {complaint}")
+
+
+@dataclass(frozen=True)
+class _Ended:
+    code: int | None
+    printed: bytes | None
+    complaint: str
+
+
+async def _run(
+    argv: Sequence[str], stdin: bytes, environment: Mapping[str, str], within: float, stdout: int = DEVNULL
+) -> _Ended:
+    """To its end, or not at all: it is killed where it takes too long, or nobody waits for it any more."""
+    process = await asyncio.create_subprocess_exec(
+        *argv, stdin=PIPE, stdout=stdout, stderr=PIPE, env=environment, process_group=0
+    )
+    try:
+        async with asyncio.timeout(within):
+            printed, said = await process.communicate(stdin)
+    except TimeoutError as error:
+        raise NoticeFailed(f"it did not end within {within:g} s") from error
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    return _Ended(process.returncode, printed, said.decode(errors="replace").strip()[-500:])
+
+
+async def _by_webhook(url: SecretStr, notice: Notice) -> None:
+    headers = {"content-type": "application/json"}
+    try:
+        async with httpx.AsyncClient(timeout=COMMAND_WITHIN) as client:
+            answer = await client.post(url.get_secret_value(), content=notice.model_dump_json(), headers=headers)
+    except httpx.HTTPError as error:
+        # Without the address: it is a secret with most services.
+        raise NoticeFailed(f"the webhook does not answer: {type(error).__name__}") from None
+    if answer.is_error:
+        raise NoticeFailed(f"the webhook answers {answer.status_code}")

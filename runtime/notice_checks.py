@@ -14,8 +14,8 @@ from domain.errors import MakimaError
 from domain.health_report import Check, failed, good, warning
 from runtime.answer_key import answer_key
 from runtime.apprise_sending import MISSING
-from runtime.notice_channels import ChannelSettings, read_channels
-from runtime.notifying import service
+from runtime.channels_file import ChannelSettings, read_channels
+from runtime.notice_channels import service
 from runtime.shared_settings import SharedSettings
 
 ANSWERS_WITHIN = 5.0  # seconds

@@ -112,7 +112,7 @@ class Connections:
         return await local_daemon.examine(self.settings, os.environ, options)
 
     async def try_channels(self) -> Health:
-        from runtime.notifying import tried
+        from runtime.notice_channels import tried
 
         return await tried(self.settings)
 

@@ -22,7 +22,7 @@ from domain.requests import Request
 from steering.connections import Record
 from steering.recorded import RecordedDirectives, until_true
 from workflows.directive import DirectiveWorkflow
-from workflows.state import OWNER
+from workflows.search_attributes import OWNER
 
 GRANT_WITHIN = timedelta(seconds=15)
 RECORDED_WITHIN = timedelta(seconds=10)

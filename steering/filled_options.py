@@ -10,13 +10,14 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from domain.budget import Budget
-from domain.directive_settings import AgentChoice, Timings
+from domain.directive_settings import AgentChoice
 from domain.documents import read_toml
 from domain.errors import DocumentBroken, Refused
 from domain.models import Directive
 from domain.opening_choice import OpeningChoice
 from domain.problems import first_problem
 from domain.start_defaults import DefaultsFrom, StartDefaults
+from domain.timings import Timings
 from domain.toml_problems import nearest
 from steering.given_files import read_given
 from steering.new_directive import StartOptions

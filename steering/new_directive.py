@@ -12,7 +12,7 @@ from uuid import uuid4
 from pydantic import Field, ValidationError
 
 from domain.chain_plan import read_plan_file
-from domain.directive_settings import SHELL, AgentChoice, CompletionRule, Settings, StepAgents, Timings, agent_list
+from domain.directive_settings import SHELL, AgentChoice, CompletionRule, Settings, StepAgents, agent_list
 from domain.errors import PlanRefused, Refused
 from domain.issues import issue_reference
 from domain.models import Directive, PlanChanges, State, Step, Text
@@ -23,6 +23,7 @@ from domain.problems import first_problem
 from domain.reports import DaemonSeen
 from domain.repository_url import parse_repository_url, refuse_mistake
 from domain.size import check_size
+from domain.timings import Timings
 from steering.given_files import read_given
 from steering.opening_options import OPENING, opening_choice
 

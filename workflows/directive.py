@@ -13,7 +13,8 @@ from temporalio.exceptions import ActivityError, ApplicationError, TimeoutType, 
 from temporalio.exceptions import TimeoutError as ActivityTimeout
 
 from workflows.operations import Operations
-from workflows.state import DirectiveInput, DirectiveResult, search_attributes
+from workflows.search_attributes import search_attributes
+from workflows.state import DirectiveInput, DirectiveResult
 
 with workflow.unsafe.imports_passed_through():
     from activities.completion import CompletionActivities

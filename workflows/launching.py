@@ -19,9 +19,10 @@ from domain.errors import NotReachable
 from domain.models import Directive, State
 from domain.reports import DirectiveSummary
 from domain.visible import visible
+from workflows.attribute_registration import missing_search_attributes
 from workflows.directive import DirectiveWorkflow
-from workflows.search_attributes import missing_search_attributes
-from workflows.state import DirectiveInput, search_attributes
+from workflows.search_attributes import search_attributes
+from workflows.state import DirectiveInput
 
 DETAILS_BYTES = 18_000
 """Of the Web UI's details; Temporal takes 20,000."""

@@ -1,49 +1,28 @@
-"""The search attributes of a directive: registered where that is allowed, else the command that does it (design 15)."""
+"""What a directive's workflow is found by in Temporal (rule 9.2); their names and types: `domain.protocol`."""
 
 from __future__ import annotations
 
-import logging
+from typing import Any
 
-from temporalio.api.enums.v1 import IndexedValueType
-from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
-from temporalio.client import Client
-from temporalio.service import RPCError
+from temporalio import workflow
+from temporalio.common import SearchAttributeKey, SearchAttributePair
 
-from workflows.state import SEARCH_ATTRIBUTES
+with workflow.unsafe.imports_passed_through():
+    from domain.models import State
+    from domain.protocol import SearchAttribute
 
-logger = logging.getLogger(__name__)
-
-
-async def missing_search_attributes(client: Client) -> dict[str, IndexedValueType.ValueType]:
-    """Name → type of those that the namespace doesn't have; all of them, where it may not be asked."""
-    wanted = {key.name: IndexedValueType.ValueType(int(key.indexed_value_type)) for key in SEARCH_ATTRIBUTES}
-    try:
-        there = await client.operator_service.list_search_attributes(
-            ListSearchAttributesRequest(namespace=client.namespace)
-        )
-    except RPCError:
-        return wanted
-    return {name: kind for name, kind in wanted.items() if name not in there.custom_attributes}
+STATUS = SearchAttributeKey.for_keyword(SearchAttribute.STATUS.value)
+OWNER = SearchAttributeKey.for_keyword(SearchAttribute.OWNER.value)
+REPOSITORY = SearchAttributeKey.for_keyword(SearchAttribute.REPOSITORY.value)
+GENERATION = SearchAttributeKey.for_int(SearchAttribute.GENERATION.value)
+SEARCH_ATTRIBUTES = (STATUS, OWNER, REPOSITORY, GENERATION)
 
 
-async def add_missing_search_attributes(client: Client) -> None:
-    """Register them; where this process may not, say how an administrator does it. Directives run without them."""
-    missing = await missing_search_attributes(client)
-    if not missing:
-        return
-    try:
-        await client.operator_service.add_search_attributes(
-            AddSearchAttributesRequest(namespace=client.namespace, search_attributes=missing)
-        )
-    except RPCError as error:
-        command = " ".join(
-            f"--name {name} --type {IndexedValueType.Name(kind).removeprefix('INDEXED_VALUE_TYPE_').title()}"
-            for name, kind in missing.items()
-        )
-        logger.warning(
-            "search attributes are missing (%s); add them with: "
-            "temporal operator search-attribute create --namespace %s %s",
-            error.message,
-            client.namespace,
-            command,
-        )
+def search_attributes(state: State) -> list[SearchAttributePair[Any]]:
+    """The values as of now."""
+    return [
+        SearchAttributePair(STATUS, state.status.value),
+        SearchAttributePair(GENERATION, state.generation),
+        SearchAttributePair(OWNER, state.directive.owner),
+        SearchAttributePair(REPOSITORY, state.directive.repository),
+    ]

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from temporalio import workflow
-from temporalio.common import SearchAttributeKey, SearchAttributePair
 
 with workflow.unsafe.imports_passed_through():
     from pydantic import ConfigDict
 
     from domain.directive_secret import NO_SECRET, DirectiveSecret
     from domain.models import State
-    from domain.protocol import SearchAttribute
     from domain.pull_request import PullRequest
     from domain.statuses import DirectiveStatus
     from domain.value import Value
@@ -29,7 +25,7 @@ class DirectiveInput(Value):
     sequence: int = 0
     """The last write of the run before this one, 0 where there was none, or nobody knows (design 3)."""
     searchable: bool = True
-    """The search attributes below are registered in the namespace (design 15)."""
+    """The search attributes are registered in the namespace (design 15)."""
     may_know_less: bool = False
     """The record may know ends of attempts that this run doesn't: it goes on from the record, or after a reset one."""
     secret: DirectiveSecret = NO_SECRET
@@ -40,20 +36,3 @@ class DirectiveResult(Value):
     status: DirectiveStatus
     generation: int
     pull_request: PullRequest | None = None
-
-
-STATUS = SearchAttributeKey.for_keyword(SearchAttribute.STATUS.value)
-OWNER = SearchAttributeKey.for_keyword(SearchAttribute.OWNER.value)
-REPOSITORY = SearchAttributeKey.for_keyword(SearchAttribute.REPOSITORY.value)
-GENERATION = SearchAttributeKey.for_int(SearchAttribute.GENERATION.value)
-SEARCH_ATTRIBUTES = (STATUS, OWNER, REPOSITORY, GENERATION)
-
-
-def search_attributes(state: State) -> list[SearchAttributePair[Any]]:
-    """What the directive is found by now (rule 9.2)."""
-    return [
-        SearchAttributePair(STATUS, state.status.value),
-        SearchAttributePair(GENERATION, state.generation),
-        SearchAttributePair(OWNER, state.directive.owner),
-        SearchAttributePair(REPOSITORY, state.directive.repository),
-    ]

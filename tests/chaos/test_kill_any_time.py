@@ -17,7 +17,7 @@ import pytest
 
 from daemon.workspace.delivery_note import read_note
 from demo.demo_repository import git, make_origin
-from domain.directive_settings import Timings
+from domain.timings import Timings
 from tests.acceptance.conftest import owner
 from tests.acceptance.stack import Running, Servers, Site, processes_of, until
 

@@ -22,7 +22,7 @@ from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
 from tests.compose_file import Container, Places, container, entrypoint, healthcheck
-from workflows.search_attributes import missing_search_attributes
+from workflows.attribute_registration import missing_search_attributes
 
 NAMESPACE = "compose-test"
 # What a person may choose: quotes, spaces and the separators of a URL.

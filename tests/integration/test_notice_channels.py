@@ -26,7 +26,8 @@ from pydantic import SecretStr
 
 from domain.errors import NoticeFailed, SettingsError
 from domain.notices import Happening, Notice, NoticeKind, notice
-from runtime.notifying import Channel, Send, Turns, channels, tried
+from runtime.notice_channels import Channel, Send, channels, tried
+from runtime.notifying import Turns
 from runtime.shared_settings import SharedSettings
 from tests.values import NOON
 
@@ -378,10 +379,13 @@ def test_the_library_is_imported_by_no_process_of_ours_but_the_one_that_sends() 
 async def test_a_command_gets_the_notice_on_stdin_and_no_secret(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("MAKIMA_DATABASE_URL", "postgresql://user:hunter2@h/d")
     line = shlex.join(["sh", "-c", f"cat > {tmp_path}/in; env > {tmp_path}/env"])
+    channel = await only(SharedSettings(notify_command=line))
+    monkeypatch.setenv("MAKIMA_DATABASE_URL", "postgresql://user:hunter2@h/d")
+    for name in ("MAKIMA_NOTIFY_WEBHOOK", "MAKIMA_ANSWER_KEY", "PGPASSWORD", "TEMPORAL_API_KEY"):
+        monkeypatch.setenv(name, "hunter2")
     sent = notice(NoticeKind.DONE, "me", [])
-    await (await only(SharedSettings(notify_command=line))).send(sent)
+    await channel.send(sent)
     assert Notice.model_validate_json((tmp_path / "in").read_text()) == sent
     environment = (tmp_path / "env").read_text()
     assert "MAKIMA_NOTICE_KIND=done" in environment

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from domain.change import Change
-from domain.directive_settings import AgentChoice, Settings, Timings
+from domain.directive_settings import AgentChoice, Settings
 from domain.dispatch import spawn_command
 from domain.folding import fold_outcome, fold_started
 from domain.models import Directive, PlanChanges, State, Task, Text, Work
@@ -17,6 +17,7 @@ from domain.policy import advance
 from domain.requests import Begin, Request
 from domain.spawn_task import Outcome, OutcomeStatus, TaskStarted
 from domain.statuses import TaskKind, TaskStatus
+from domain.timings import Timings
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 BASE = "b" * 40

@@ -12,12 +12,13 @@ import pytest
 from pydantic import ValidationError
 
 from cli.operator.edit import OPTION, edit
-from domain.directive_settings import AgentChoice, CompletionRule, Settings, Timings
+from domain.directive_settings import AgentChoice, CompletionRule, Settings
 from domain.errors import Refused
 from domain.pull_requests.body import body
 from domain.reports import DaemonSeen
 from domain.requests import EditDirective
 from domain.statuses import DirectiveStatus
+from domain.timings import Timings
 from steering.new_directive import StartOptions, new_directive, placed
 from tests.values import NOON
 

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from domain.change import Draft
-from domain.directive_settings import AgentChoice, Timings
+from domain.directive_settings import AgentChoice
 from domain.errors import Refused
 from domain.models import State
 from domain.operations import Refusal, apply
@@ -21,6 +21,7 @@ from domain.record import Facts
 from domain.requests import AddStep, ChangeGoal, Poke, RemoveStep
 from domain.spawn_task import OutcomeStatus
 from domain.statuses import DirectiveStatus, StepStatus
+from domain.timings import Timings
 from tests.unit.directives import NOW, begun, ended, granted
 from tests.unit.test_shepherd import (
     CONFLICT,

@@ -25,7 +25,7 @@ from activities.steps import StepActivities
 from domain import names
 from domain.daemon_messages import DaemonWanted
 from domain.directive_secret import NO_SECRET
-from domain.directive_settings import AgentChoice, Settings, Timings
+from domain.directive_settings import AgentChoice, Settings
 from domain.errors import RowBroken
 from domain.experience import RepositoryNamed, StepDone
 from domain.models import Directive, PlanChanges, State, Step, Task, Text, Work
@@ -36,6 +36,7 @@ from domain.record import AttemptNamed, LastWrite, ProgressWrite, WriteAnswer, W
 from domain.spawn_task import Delivery, Outcome, OutcomeStatus, SpawnTask, refuse_other_run
 from domain.statuses import TaskKind
 from domain.tidied import Tidied, Tidying
+from domain.timings import Timings
 from domain.usage import Rate, ResumableSession, Usage
 from tests.polling import pause
 from tests.restoring import restored

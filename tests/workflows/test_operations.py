@@ -16,7 +16,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
 from domain import requests
-from domain.directive_settings import CompletionRule, Timings
+from domain.directive_settings import CompletionRule
 from domain.errors import CannotServe
 from domain.events import EventName
 from domain.failures import FailureCategory
@@ -25,6 +25,7 @@ from domain.plan import PlannedStep
 from domain.questions import question_id
 from domain.spawn_task import MemoryChange, Outcome, OutcomeStatus, SpawnTask, failed
 from domain.statuses import DirectiveStatus, StepStatus, TaskKind, TaskStatus
+from domain.timings import Timings
 from domain.usage import ResumableSession
 from tests.workflows.scripted import Handle, Surroundings, planned, surroundings, until, until_status, work_of
 from workflows.directive import DirectiveWorkflow

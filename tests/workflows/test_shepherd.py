@@ -14,12 +14,12 @@ from temporalio.client import WorkflowUpdateFailedError
 from temporalio.testing import WorkflowEnvironment
 
 from domain import names, requests
-from domain.directive_settings import Timings
 from domain.models import State
 from domain.policy import QUEUED
 from domain.pull_request import Finding, FindingKind, PullRequest, PullRequestState
 from domain.spawn_task import SpawnTask
 from domain.statuses import DirectiveStatus, StepStatus
+from domain.timings import Timings
 from tests.workflows.scripted import Handle, Surroundings, planned, surroundings, until
 from workflows.directive import DirectiveWorkflow
 

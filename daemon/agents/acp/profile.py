@@ -1,10 +1,11 @@
-"""What is different about an agent of the protocol: data, shipped in profiles.toml or written in the settings."""
+"""What is different about an agent of the protocol: data, a file of profiles/ or written in the settings."""
 
 from __future__ import annotations
 
 import tomllib
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
@@ -67,12 +68,8 @@ class Profile(Value):
     """How long it may say nothing while it waits for its model: some hide a limit behind a retry of hours."""
 
 
-class _Shipped(Value):
-    profiles: dict[str, Profile]
-
-
 @cache
 def shipped() -> dict[str, Profile]:
-    """Name → profile."""
-    text = files(__package__).joinpath("profiles.toml").read_text()
-    return _Shipped.model_validate(tomllib.loads(text)).profiles
+    """Name → profile: those that Makima knows, a file each."""
+    texts = {Path(file.name).stem: file.read_text() for file in files(__package__).joinpath("profiles").iterdir()}
+    return {name: Profile.model_validate(tomllib.loads(texts[name])) for name in sorted(texts)}
