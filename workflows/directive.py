@@ -39,7 +39,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.used import Costs
     from workflows.daemon_answers import answer_of, away_of, daemon_of, until_of, used_of, was_called_back
     from workflows.experience import rates, steps_done
-    from workflows.options import FIND_OUTCOME, PICK_DAEMON, daemon_activity
+    from workflows.options import FIND_OUTCOME, LONGEST_SLEEP, PICK_DAEMON, daemon_activity
     from workflows.patches import Patch, patched
     from workflows.pull_request_watch import PullRequestWatch, heeds_queue
     from workflows.recorder import Recorder
@@ -51,8 +51,6 @@ ACTIVITY: dict[TaskKind, Callable[[Any, SpawnTask], Awaitable[Outcome]]] = {
     TaskKind.COMPLETION: CompletionActivities.complete_directive,
 }
 
-LONGEST_SLEEP = timedelta(days=365)
-"""Of a timer: for who waits longer there is another one."""
 REST_AT_BYTES = 20_000_000
 """Bytes of history; the server ends a run at 50 MB."""
 

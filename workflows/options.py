@@ -21,6 +21,9 @@ from domain.tidied import Tidying
 GRACE_BEYOND_LIMIT = timedelta(minutes=30)
 """The daemon keeps a task's limit itself and returns; Temporal's own timeout, which it would retry, comes later."""
 
+LONGEST_SLEEP = timedelta(days=365)
+"""Of a timer: for who waits longer there is another one."""
+
 PRIORITY = {TaskKind.PREPARE: 1, TaskKind.PLANNING: 1, TaskKind.COMPLETION: 2, TaskKind.STEP: 3}
 """The planner before steps (rule 5.1)."""
 
