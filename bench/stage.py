@@ -71,10 +71,8 @@ class Stage:
 
     async def to_rest(self, state: State, *, begin: bool = True) -> WorkflowHandle[DirectiveWorkflow, DirectiveResult]:
         """A directive from its start until it has nothing more to do: a draft, as soon as it is known."""
-        handle, at_rest = (
-            await self.directive(state, begin=begin),
-            DirectiveStatus.IDLE if begin else DirectiveStatus.DRAFT,
-        )
+        handle = await self.directive(state, begin=begin)
+        at_rest = DirectiveStatus.IDLE if begin else DirectiveStatus.DRAFT
         while (now := await handle.query(DirectiveWorkflow.state_now)).status is not at_rest:
             assert now.status is not DirectiveStatus.PAUSED, now.reason
             await asyncio.sleep(1)
