@@ -15,8 +15,8 @@ from pydantic import AfterValidator, ValidationError
 
 from domain import memory
 from domain.errors import PlanRefused, Refused
-from domain.graph import Dependencies
 from domain.models import MAX_CHOICE, MAX_CHOICES, Memory, PlanChanges, Question
+from domain.nodes import Dependencies
 from domain.plan import PlannedStep, add_steps, as_left, check_order, resolved, targets
 from domain.problems import first_problem
 from domain.questions import OWN_CHOICES, question_id

@@ -13,8 +13,8 @@ from domain.agents import TaskAgents
 from domain.budget import Budgeting
 from domain.directive_settings import AgentChoice, Settings
 from domain.failures import Failure
-from domain.graph import Dependencies, Node
 from domain.moment import Moment
+from domain.nodes import Dependencies, Node
 from domain.pull_request import PullRequest
 from domain.shepherd_state import Fix, Merged, Shepherding
 from domain.statuses import LIVE, DirectiveStatus, StepStatus, TaskKind, TaskStatus

@@ -7,8 +7,8 @@ from uuid import UUID
 from domain.change import Draft
 from domain.errors import PlanRefused, Refused
 from domain.events import EventName
-from domain.graph import Dependencies
 from domain.models import PlanChanges, Proposal, State, Step, Task
+from domain.nodes import Dependencies
 from domain.plan import check, check_agents, check_order, check_unfinished_texts
 from domain.size import check_size
 from domain.spawn_task import Outcome

@@ -64,20 +64,6 @@ HANDED_BACK: Final = (ErrorType.ATTEMPT_GONE, ErrorType.DAEMON_FULL, ErrorType.H
 """Failures of a delivery that say nothing of the work: the attempt is dispatched again."""
 
 
-class SearchAttribute(StrEnum):
-    """Names of the search attributes of a directive's workflow (rule 9.2)."""
-
-    STATUS = "DirectiveStatus"
-    OWNER = "DirectiveOwner"
-    REPOSITORY = "DirectiveRepository"
-    GENERATION = "DirectiveGeneration"
-
-    @property
-    def type(self) -> str:
-        """`Keyword` or `Int`, as Temporal calls its types."""
-        return "Int" if self is self.GENERATION else "Keyword"
-
-
 class DaemonFeature(StrEnum):
     """What a daemon reports that it can do, where an older one can't."""
 

@@ -15,9 +15,9 @@ from domain.directive_secret import NO_SECRET, DirectiveSecret
 from domain.directive_settings import AgentChoice, Limits, StepAgents
 from domain.errors import AttemptGone, Refused
 from domain.failures import Failure, FailureCategory, RepositoryTrouble
-from domain.graph import Node
 from domain.models import Memory, PlanChanges, Question, Work
 from domain.moment import Moment
+from domain.nodes import Node
 from domain.progress import Progress
 from domain.pull_request import PullRequestWanted, Shipped
 from domain.statuses import TaskKind

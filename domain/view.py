@@ -8,8 +8,8 @@ from uuid import UUID
 
 from domain import budgeting, names
 from domain.fallbacks import name_of, passed_over
-from domain.graph import Node
 from domain.models import Proposal, Question, State, Step, Task
+from domain.nodes import Node
 from domain.pausing import reason_and_remedy
 from domain.pull_requests.pull_request_view import PullRequestView, pull_request_view
 from domain.questions import open_questions

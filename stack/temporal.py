@@ -18,7 +18,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from domain.errors import StackFailed
-from domain.protocol import SearchAttribute
+from domain.search_attributes import SearchAttribute
 from stack.processes import Child, listens_on
 
 NAMESPACE = "default"

@@ -19,10 +19,11 @@ from domain.models import Answer
 from domain.names import short
 from domain.reports import DirectiveSummary
 from domain.requests import Request
+from domain.search_attributes import SearchAttribute
 from steering.connections import Record
 from steering.recorded import RecordedDirectives, until_true
+from workflows.attribute_keys import KEYS
 from workflows.directive import DirectiveWorkflow
-from workflows.search_attributes import OWNER
 
 GRANT_WITHIN = timedelta(seconds=15)
 RECORDED_WITHIN = timedelta(seconds=10)
@@ -116,7 +117,9 @@ class Directives(RecordedDirectives):
         found = self.client.list_workflows(RUNNING)
         try:
             return [
-                each.id async for each in found if each.typed_search_attributes.get(OWNER, self.owner) == self.owner
+                each.id
+                async for each in found
+                if each.typed_search_attributes.get(KEYS[SearchAttribute.OWNER], self.owner) == self.owner
             ]
         except RPCError as error:
             raise NotReachable(f"Temporal did not say what is running: {error.message}") from error

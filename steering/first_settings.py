@@ -63,7 +63,7 @@ REST = """\
 #label = "linux"
 # Hold every plan until `approve` or `reject`.
 #require_approval = true
-# At most what counts without them: 8, 2 and 3.
+# At most what counts without them: `start --help` names it.
 #max_parallel_steps = 4
 #max_attempts = 1
 #shepherd_rounds = 2

@@ -35,6 +35,11 @@ MOST_MINUTES = 8 * 24 * 60
 
 Texts = Annotated[list[str] | None, Field(description="May be given more than once.")]
 
+_ROUNDS, _PARALLEL, _ATTEMPTS, _WAIT = (
+    Settings.model_fields[name].default
+    for name in ("shepherd_rounds", "max_parallel_steps", "max_attempts", "fallback_after")
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class StartOptions:
@@ -101,7 +106,7 @@ class StartOptions:
         MergeMethod | None, Field(description="merge, squash, rebase: by the forge itself, once its rules are met.")
     ] = None
     shepherd: Annotated[bool, Field(description="Fix failed checks and answer reviews once it is open.")] = True
-    shepherd_rounds: Annotated[int, Field(description="Rounds of such fixes before you are asked.")] = 3
+    shepherd_rounds: Annotated[int, Field(description="Rounds of such fixes before you are asked.")] = _ROUNDS
     fixer: Annotated[
         str | None,
         Field(description="The agent for such fixes, or a list; else the planner's, else the step's."),
@@ -116,7 +121,7 @@ class StartOptions:
     fallback_after: Annotated[
         float,
         Field(description="How long an agent is waited for before the next of its list goes on."),
-    ] = 10
+    ] = _WAIT // timedelta(minutes=1)
     branch_prefix: Annotated[
         str, Field(description="What its branches begin with; else what .makima.toml says, else makima/.")
     ] = ""
@@ -125,8 +130,8 @@ class StartOptions:
         Field(description="A number or address: closed by the merge; may be given more than once."),
     ] = None
     keep_branches: Annotated[bool, Field(description="Leave the branches of merged work on the remote.")] = False
-    max_parallel_steps: Annotated[int, Field(description="How many steps may be in flight.")] = 8
-    max_attempts: Annotated[int, Field(description="How often an agent may try a step.")] = 2
+    max_parallel_steps: Annotated[int, Field(description="How many steps may be in flight.")] = _PARALLEL
+    max_attempts: Annotated[int, Field(description="How often an agent may try a step.")] = _ATTEMPTS
     max_turns: Annotated[int, Field(description="How many turns an agent may take for a step; 0: no limit.")] = 0
     max_cost_usd: Annotated[float, Field(description="What an agent may cost for a step, in USD; 0: no limit.")] = 0
     budget: Annotated[

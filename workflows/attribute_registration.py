@@ -9,14 +9,14 @@ from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSe
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from workflows.search_attributes import SEARCH_ATTRIBUTES
+from workflows.attribute_keys import KEYS
 
 logger = logging.getLogger(__name__)
 
 
 async def missing_search_attributes(client: Client) -> dict[str, IndexedValueType.ValueType]:
     """Name → type of those that the namespace doesn't have; all of them, where it may not be asked."""
-    wanted = {key.name: IndexedValueType.ValueType(int(key.indexed_value_type)) for key in SEARCH_ATTRIBUTES}
+    wanted = {key.name: IndexedValueType.ValueType(int(key.indexed_value_type)) for key in KEYS.values()}
     try:
         there = await client.operator_service.list_search_attributes(
             ListSearchAttributesRequest(namespace=client.namespace)

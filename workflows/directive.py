@@ -12,8 +12,8 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, TimeoutType, is_cancelled_exception
 from temporalio.exceptions import TimeoutError as ActivityTimeout
 
+from workflows.attribute_keys import search_attributes
 from workflows.operations import Operations
-from workflows.search_attributes import search_attributes
 from workflows.state import DirectiveInput, DirectiveResult
 
 with workflow.unsafe.imports_passed_through():

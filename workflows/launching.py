@@ -19,9 +19,9 @@ from domain.errors import NotReachable
 from domain.models import Directive, State
 from domain.reports import DirectiveSummary
 from domain.visible import visible
+from workflows.attribute_keys import search_attributes
 from workflows.attribute_registration import missing_search_attributes
 from workflows.directive import DirectiveWorkflow
-from workflows.search_attributes import search_attributes
 from workflows.state import DirectiveInput
 
 DETAILS_BYTES = 18_000

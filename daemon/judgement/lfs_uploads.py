@@ -18,7 +18,8 @@ from daemon.git.commits import attribute, index_of
 from daemon.git.lfs import Pointer
 from daemon.judgement.check import Examined, Fault, fault, named
 from daemon.judgement.submodules import changed
-from daemon.secrets.secret_search import CONTENTS, SECONDS
+from daemon.secrets.secret_search import SECONDS
+from daemon.secrets.secret_shapes import CONTENTS
 from domain.failures import FailureCategory
 
 CONVERTED_AT_MOST = 10 * 1024 * 1024

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from daemon.secrets.token_shapes import TOKENS, token_pattern
+from daemon.secrets.secret_shapes import TOKENS, token_pattern
 
 
 def _shape(mark: str, rest: str) -> tuple[str, re.Pattern[str]]:

@@ -25,14 +25,14 @@ from daemon.saving import checkpoint_text
 from daemon.saving.foreign_state import ForeignState
 from daemon.saving.outcome_commits import LARGEST_COMMIT, contents
 from daemon.saving.outcomes import Outcomes
-from daemon.secrets import secret_search
 from daemon.secrets.secret_search import scan, without_secrets
+from daemon.secrets.secret_shapes import CONTENTS, NAMES
 from domain.errors import GitError, MakimaError, NotVerified, PlaceTaken, RefRefused
 from domain.visible import visible
 
 LARGEST = 10 * 1024 * 1024
 """Bytes of a file that a checkpoint holds."""
-UNSAVED = Unsaved(secret_search.NAMES, secret_search.CONTENTS, LARGEST)
+UNSAVED = Unsaved(NAMES, CONTENTS, LARGEST)
 _ENCRYPTED = "Makima-Encrypted: "
 LARGEST_CHECKPOINT = 2 * 1024 * 1024 * 1024
 """Bytes of what a checkpoint holds that this machine's cache doesn't; more of it at its ref is not taken for ours."""

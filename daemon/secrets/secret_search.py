@@ -15,7 +15,7 @@ from daemon.git.repository_cache import RepositoryCache
 from daemon.process import own_program
 from daemon.secrets import secret_scan
 from daemon.secrets.secret_scan import MESSAGE
-from daemon.secrets.token_shapes import TOKENS, token_pattern
+from daemon.secrets.secret_shapes import CONTENTS, NAMES
 from domain.errors import GitError, ProcessTimedOut
 from domain.value import Value
 
@@ -24,24 +24,6 @@ SECONDS = 120.0
 GRACE = 30.0
 _BY = "Makima <makima@localhost>"
 _DATE = "0 +0000"
-
-NAMES = (
-    r"\.env(\.(?!example$|sample$|template$|dist$|defaults?$)[^/]*)?",
-    r"id_(rsa|dsa|ecdsa|ed25519)(_sk)?",
-    r"\.(netrc|pgpass|git-credentials|htpasswd)",
-    r"[^/]*\.(p12|pfx|jks|keystore|kdbx|ppk)",
-)
-"""Patterns of whole file names, without the folder. They count where the file is new. Narrower than the masks of a log:
-a masked word costs nothing, a file that is left out costs work (rule 6.7).
-"""
-
-CONTENTS = (
-    # A line end follows, or something in its place and the key itself: what only speaks of keys has neither.
-    r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
-    r"(?:\s|\\[nr]|(?=(?s:.{0,60}?)[A-Za-z0-9+/]{48}))",
-    *(token_pattern(mark, rest) for mark, rest in TOKENS),
-)
-"""Patterns of what a file may not hold, unless its last commit held the very same."""
 
 AllowedSecret = Annotated[str, Field(min_length=1, max_length=4096)]
 """A file, a folder that ends with a slash, or the hash that a report names: what looks like a secret there is none."""

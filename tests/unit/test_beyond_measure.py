@@ -20,11 +20,11 @@ from domain.dispatch import spawn_command
 from domain.errors import PlanRefused, Refused
 from domain.failures import Failure, FailureCategory
 from domain.folding import fold_outcome
-from domain.graph import Dependencies
 from domain.memory import remembered
 from domain.models import Memory, PlanChanges, State, Step, Task, Work
 from domain.moment import Moment
 from domain.names import step_task
+from domain.nodes import Dependencies
 from domain.outcome_check import problem_of
 from domain.plan import PlannedStep, add_steps, check, check_order
 from domain.policy import advance, next_wake

@@ -14,8 +14,8 @@ from domain.change import Change, Draft
 from domain.events import EventName
 from domain.failures import Failure, FailureCategory, RepositoryTrouble
 from domain.folding import fold_interrupted
-from domain.graph import Dependencies
 from domain.models import Answer, Proposal, State, Step, Work
+from domain.nodes import Dependencies
 from domain.operations import MAX_ANSWERED, Refusal, apply, with_answer
 from domain.pausing import pause_after
 from domain.policy import next_wake

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from cli.operator.json_shapes import SHAPES
 from daemon.settings import DaemonSettings
-from domain.protocol import SearchAttribute
+from domain.search_attributes import SearchAttribute
 
 DOCS = Path(__file__).parents[2]
 

@@ -8,9 +8,9 @@ import pytest
 
 from domain.errors import Refused
 from domain.generations import difference, lines, plan_of, planned_generations
-from domain.graph import Dependencies
 from domain.lookup import find_step
 from domain.models import PlanChanges, Proposal, State, Step
+from domain.nodes import Dependencies
 from domain.statuses import StepStatus
 from tests.values import directive_with
 

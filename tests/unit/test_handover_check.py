@@ -9,11 +9,11 @@ import pytest
 
 from domain import handover as h
 from domain.errors import HandoverBroken
-from domain.graph import Dependencies
 from domain.handover import MAX_ARTIFACTS, Handover, TaskContext
 from domain.handover_check import checked
 from domain.models import Memory, PlanChanges, Question, Work
 from domain.names import planned_step
+from domain.nodes import Dependencies
 from domain.plan import PlannedStep
 from domain.questions import OWN_CHOICES
 from domain.spawn_task import MemoryChange

@@ -11,7 +11,7 @@ import pytest
 from daemon.git.local import _PARTIAL
 from daemon.logs.masking import Masker
 from daemon.secrets.secret_scan import SecretShapes, secrets_in
-from daemon.secrets.secret_search import CONTENTS, NAMES
+from daemon.secrets.secret_shapes import CONTENTS, NAMES
 from domain.names import sanitized
 from domain.repository_url import masked
 from domain.visible import visible

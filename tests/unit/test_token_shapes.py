@@ -8,7 +8,7 @@ import pytest
 
 from daemon.logs.masking import MASK, Masker
 from daemon.secrets.secret_scan import SecretShapes, secrets_in
-from daemon.secrets.secret_search import CONTENTS, NAMES
+from daemon.secrets.secret_shapes import CONTENTS, NAMES
 
 SHAPES = SecretShapes(re.compile("|".join(NAMES), re.IGNORECASE), re.compile("|".join(CONTENTS).encode()))
 HEX = "a1" * 32

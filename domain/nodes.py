@@ -1,4 +1,4 @@
-"""The plan's graph: its nodes, and what they wait for."""
+"""A plan's nodes, and what they wait for; whether they wait in a circle: `domain.plan`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The shapes of secrets that begin with a mark of their own, for commits and for logs (docs/decisions/0016); pure.
+"""What counts as a secret in commits; its tokens are masked in logs, too (docs/decisions/0016); pure.
 
 Each is what its issuer documents, or what its issuer's own scanner looks for. One more is one line here.
 """
@@ -48,3 +48,22 @@ def token_pattern(mark: str, rest: str) -> str:
     literal = mark.replace(".", r"\.")
     ways = (f"(?<![A-Za-z0-9_]{literal})", *(f"(?<={escape}{literal})" for escape in _ESCAPES))
     return f"{literal}(?:{'|'.join(ways)}){rest}"
+
+
+NAMES = (
+    r"\.env(\.(?!example$|sample$|template$|dist$|defaults?$)[^/]*)?",
+    r"id_(rsa|dsa|ecdsa|ed25519)(_sk)?",
+    r"\.(netrc|pgpass|git-credentials|htpasswd)",
+    r"[^/]*\.(p12|pfx|jks|keystore|kdbx|ppk)",
+)
+"""Patterns of whole file names, without the folder. They count where the file is new. Narrower than the masks of a log:
+a masked word costs nothing, a file that is left out costs work (rule 6.7).
+"""
+
+CONTENTS = (
+    # A line end follows, or something in its place and the key itself: what only speaks of keys has neither.
+    r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
+    r"(?:\s|\\[nr]|(?=(?s:.{0,60}?)[A-Za-z0-9+/]{48}))",
+    *(token_pattern(mark, rest) for mark, rest in TOKENS),
+)
+"""Patterns of what a file may not hold, unless its last commit held the very same."""
