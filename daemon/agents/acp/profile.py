@@ -5,7 +5,6 @@ from __future__ import annotations
 import tomllib
 from functools import cache
 from importlib.resources import files
-from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
@@ -71,5 +70,6 @@ class Profile(Value):
 @cache
 def shipped() -> dict[str, Profile]:
     """Name → profile: those that Makima knows, a file each."""
-    texts = {Path(file.name).stem: file.read_text() for file in files(__package__).joinpath("profiles").iterdir()}
+    there = files(__package__).joinpath("profiles").iterdir()
+    texts = {file.name.removesuffix(".toml"): file.read_text() for file in there if file.name.endswith(".toml")}
     return {name: Profile.model_validate(tomllib.loads(texts[name])) for name in sorted(texts)}
