@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from domain.clash import Clash
@@ -67,17 +67,3 @@ def total(attempts: Iterable[AttemptSpent | DirectiveSpent]) -> Usage:
     """The sum of all of them."""
     used = (Usage.model_validate(each, from_attributes=True) for each in attempts)
     return sum(used, Usage())
-
-
-class PrunableRecord(Value):
-    """A directive that ended long ago, and what of its record can go."""
-
-    id: UUID
-    title: str
-    status: DirectiveStatus
-    ended_at: datetime
-    events: int
-    log_bytes: int
-
-
-DEFAULT_RETENTION = timedelta(days=30)

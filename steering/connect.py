@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from domain.health_report import Check, Health
     from domain.remote_leftovers import RemoteFound, RemoteWanted
     from ledger.pool import Database
+    from ledger.pruning import Retention
     from ledger.reader import Record
-    from ledger.retention import Retention
     from runtime.shared_settings import SharedSettings
     from stack.cleaning import Cleaning
     from steering.client import Client
@@ -79,7 +79,7 @@ class Connections:
 
     @asynccontextmanager
     async def retention(self) -> AsyncIterator[Retention]:
-        from ledger.retention import Retention
+        from ledger.pruning import Retention
 
         async with self._pool() as pool:
             yield Retention(pool)
@@ -133,7 +133,7 @@ class Connections:
 
 async def _unfinished(url: str) -> Sequence[str]:
     from ledger.pool import open_pool
-    from ledger.retention import Retention
+    from ledger.pruning import Retention
 
     async with await open_pool(url, size=1) as pool:
         return await Retention(pool).unfinished()

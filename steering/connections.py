@@ -18,7 +18,8 @@ from domain.models import OpenQuestion, PlanChanges, State
 from domain.record import Event
 from domain.remote_leftovers import RemoteFound, RemoteWanted
 from domain.reports import ArtifactSeen, DaemonSeen, DirectiveSummary
-from domain.spending import AttemptSpent, DirectiveSpent, PrunableRecord
+from domain.retention import PrunableRecord
+from domain.spending import AttemptSpent, DirectiveSpent
 
 if TYPE_CHECKING:
     from temporalio.client import Client

@@ -33,8 +33,8 @@ from domain.models import State
 from domain.remote_leftovers import RemoteFound, RemoteWanted
 from ledger.day_budgets import DayBudgets
 from ledger.pool import Database
+from ledger.pruning import Retention
 from ledger.reader import Record
-from ledger.retention import Retention
 from ledger.workflow_checks import WorkflowChecks
 from ledger.writer import PostgresLedger
 from runtime.chores import repeat

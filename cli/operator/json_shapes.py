@@ -15,7 +15,7 @@ from domain.models import Memory
 from domain.record import Event
 from domain.remote_leftovers import RemoteLeftover
 from domain.reports import ArtifactSeen, DaemonSeen
-from domain.spending import PrunableRecord
+from domain.retention import PrunableRecord
 from domain.value import Value
 from domain.view import DirectiveView
 from steering.closer import PlanShown, WhyAllShown, WhyShown

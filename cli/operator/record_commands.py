@@ -17,13 +17,15 @@ from cli.operator.printing import print_json, print_lines
 from cli.operator.text_lines import attempt_line, guessed
 from domain import names
 from domain.errors import Refused
-from domain.spending import DEFAULT_RETENTION, total
+from domain.retention import DEFAULT_RETENTION
+from domain.spending import total
 from domain.usage import used
 
 if TYPE_CHECKING:
     from domain.models import State
     from domain.record import Event
-    from domain.spending import AttemptSpent, DirectiveSpent, PrunableRecord
+    from domain.retention import PrunableRecord
+    from domain.spending import AttemptSpent, DirectiveSpent
     from steering.opened import UsedUp
     from steering.shapes import CostsShown
 

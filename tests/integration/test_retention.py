@@ -18,8 +18,8 @@ from domain.spending import total
 from domain.statuses import DirectiveStatus, TaskKind, TaskStatus
 from domain.usage import Usage
 from ledger.pool import Database
+from ledger.pruning import Retention
 from ledger.reader import Record
-from ledger.retention import Retention
 from ledger.writer import PostgresLedger
 from tests.integration.records import log_of
 from tests.values import NOON, directive_with, event

@@ -8,7 +8,7 @@ from uuid import UUID
 from domain.names import short
 from domain.pull_request import PullRequest, PullRequestState
 from domain.remote_leftovers import EndedDirective, RecordedBranch, RemoteWanted
-from domain.spending import PrunableRecord
+from domain.retention import PrunableRecord
 from domain.statuses import DirectiveStatus
 from ledger.pool import Database, reading, turn
 from ledger.statements import model_of, statements
