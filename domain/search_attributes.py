@@ -24,10 +24,12 @@ class SearchAttribute(StrEnum):
 
     def value_in(self, state: State) -> str | int:
         """As of now."""
-        values: dict[SearchAttribute, str | int] = {
-            SearchAttribute.STATUS: state.status.value,
-            SearchAttribute.OWNER: state.directive.owner,
-            SearchAttribute.REPOSITORY: state.directive.repository,
-            SearchAttribute.GENERATION: state.generation,
-        }
-        return values[self]
+        match self:
+            case SearchAttribute.STATUS:
+                return state.status.value
+            case SearchAttribute.OWNER:
+                return state.directive.owner
+            case SearchAttribute.REPOSITORY:
+                return state.directive.repository
+            case SearchAttribute.GENERATION:
+                return state.generation

@@ -21,8 +21,8 @@ LONGEST_FILE = 64 * 1024
 """Bytes."""
 VARIABLE = "MAKIMA_NOTIFY_CHANNELS"
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{1,40}://\S{1,4000}")
-_SETTINGS = {name.removeprefix("notify_") for name in SharedSettings.model_fields if name.startswith("notify_")}
-_OURS = _SETTINGS - {"channels"}
+_OF_SETTINGS = {name.removeprefix("notify_") for name in SharedSettings.model_fields if name.startswith("notify_")}
+_OURS = _OF_SETTINGS - {"channels"}
 """Names of the channels that have a variable of their own."""
 
 
